@@ -1,0 +1,67 @@
+"""The two kinds of struct, the open enum, and the tags that say how sure we are of each name.
+
+Every field of the contract carries one of three tags:
+
+- ``D`` documented by Octopia,
+- ``S`` seen in public client code,
+- ``A`` our assumption: nothing public shows it.
+
+The tags are part of the type (``Annotated[str, D]``) and cost nothing when a message is read or written; they come
+out as ``x-provenance`` in a JSON schema.
+"""
+
+from enum import StrEnum
+from typing import Literal, Self, cast
+
+import msgspec
+
+Tag = Literal["D", "S", "A"]
+
+
+def _tag(letter: Tag) -> msgspec.Meta:
+    return msgspec.Meta(extra_json_schema={"x-provenance": letter})
+
+
+D = _tag("D")
+S = _tag("S")
+A = _tag("A")
+
+# A server chooses the values of an open enum, so the memory that remembers them is bounded.
+_REMEMBERED_UNKNOWN_VALUES = 256
+
+
+class OpenEnum(StrEnum):
+    """An enum of the API that may grow: an unknown value becomes a member that keeps its text.
+
+    Values compare ignoring case on the way in (``"accepted"`` is ``Accepted``); an unknown text goes back out unchanged.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        if (seen := cls._value2member_map_.get(value)) is not None:  # msgspec asks again for each unknown value
+            return cast("Self", seen)
+        folded = value.casefold()
+        for member in cls:
+            if member.value.casefold() == folded:
+                return member
+        unknown = str.__new__(cls, value)
+        unknown._name_ = value
+        unknown._value_ = value
+        if len(cls._value2member_map_) < _REMEMBERED_UNKNOWN_VALUES:
+            cls._value2member_map_[value] = unknown
+        return unknown
+
+    @property
+    def known(self) -> bool:
+        """Whether this value was in the contract when this version of the package was made."""
+        return self._name_ in type(self).__members__
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """What a caller sends. Absent optional fields are left out of the message."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """What the API answers. Unknown fields are ignored; what may be absent is ``None``."""

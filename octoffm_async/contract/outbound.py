@@ -1,0 +1,163 @@
+"""Outbound shipments: orders shipped to customers (API.md, 7)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from .base import A, Answer, D, OpenEnum, Request, S
+
+
+class DeliveryMode(OpenEnum):
+    """How a parcel travels (**D** of the seller API, open)."""
+
+    TRACKED_HOME = "TrackedHomeDelivery"
+    SIGNED_HOME = "SignedHomeDelivery"
+    EXPRESS_HOME = "ExpressHomeDelivery"
+    NOT_TRACKED_HOME = "NotTrackedHomeDelivery"
+    FIXED_DATE_HOME = "FixedDateHomeDelivery"
+    SPECIFIC_ROOM_HOME = "SpecificRoomHomeDelivery"
+    WITH_SETUP_HOME = "WithSetupHomeDelivery"
+
+
+class OutboundStatus(OpenEnum):
+    """Where a shipment is: Created → Accepted → InPreparation → Shipped (**D**); Refused and Cancelled (**A**)."""
+
+    CREATED = "Created"
+    ACCEPTED = "Accepted"
+    IN_PREPARATION = "InPreparation"
+    SHIPPED = "Shipped"
+    REFUSED = "Refused"
+    CANCELLED = "Cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether a shipment in this status will not change any more."""
+        return self in _FINAL
+
+
+_FINAL = frozenset({OutboundStatus.SHIPPED, OutboundStatus.REFUSED, OutboundStatus.CANCELLED})
+
+
+class ShipmentState(OpenEnum):
+    """Validity of a shipment, separate from its status (``Valid`` **S**, ``Invalid`` **A**)."""
+
+    VALID = "Valid"
+    INVALID = "Invalid"
+
+
+class ShipmentLine(Request, frozen=True, kw_only=True):
+    """So many of one product, named by the seller's reference or by product and condition.
+
+    If both are given, the reference wins. A product that the API does not know is refused later, not by the call (**D**).
+    """
+
+    quantity: Annotated[int, A]
+    seller_product_reference: Annotated[str | None, D] = None
+    product_id: Annotated[str | None, D] = None
+    product_condition: Annotated[str | None, D] = None
+
+
+class DeliveryAddress(Request, frozen=True, kw_only=True):
+    """Where the parcel goes (meaning **D**, names **A**)."""
+
+    first_name: Annotated[str, A]
+    last_name: Annotated[str, A]
+    address_line1: Annotated[str, A]
+    postal_code: Annotated[str, A]
+    city: Annotated[str, A]
+    country_code: Annotated[str, A]
+    civility: Annotated[str | None, A] = None
+    company_name: Annotated[str | None, A] = None
+    address_line2: Annotated[str | None, A] = None
+    address_line3: Annotated[str | None, A] = None
+    state_or_region: Annotated[str | None, A] = None
+    email: Annotated[str | None, A] = None
+    phone: Annotated[str | None, A] = None
+
+
+class OutboundShipmentRequest(Request, frozen=True, kw_only=True):
+    """An order to ship. ``reference`` is the seller's own, and the key by which a lost answer is looked up.
+
+    The API has no idempotency key: a reference that is sent twice may well ship two parcels.
+    """
+
+    reference: Annotated[str, A]
+    lines: Annotated[Sequence[ShipmentLine], A]
+    delivery_address: Annotated[DeliveryAddress, A]
+    delivery_mode: Annotated[str, A]
+    storage_country: Annotated[str, A]
+
+
+class Refusal(Answer, frozen=True, kw_only=True):
+    """Why the warehouse will not do it (**A**)."""
+
+    code: Annotated[str | None, A] = None
+    message: Annotated[str | None, A] = None
+
+
+class ParcelLine(Answer, frozen=True, kw_only=True):
+    """So many of one product in a shipment or a parcel, as the API reads them back (**A**)."""
+
+    quantity: Annotated[int, A] = 0
+    seller_product_reference: Annotated[str | None, A] = None
+    product_id: Annotated[str | None, A] = None
+    product_condition: Annotated[str | None, A] = None
+
+
+class Parcel(Answer, frozen=True, kw_only=True):
+    """A parcel of a shipment, readable once shipped (meaning **D**, names **A**)."""
+
+    parcel_id: Annotated[str | None, A] = None
+    carrier: Annotated[str | None, A] = None
+    tracking_number: Annotated[str | None, A] = None
+    tracking_url: Annotated[str | None, A] = None
+    lines: Annotated[list[ParcelLine], A] = msgspec.field(default_factory=list)
+
+
+class ShippedTo(Answer, frozen=True, kw_only=True):
+    """The delivery address as the API reads it back: nothing of it is sure to be there (**A**)."""
+
+    first_name: Annotated[str | None, A] = None
+    last_name: Annotated[str | None, A] = None
+    address_line1: Annotated[str | None, A] = None
+    postal_code: Annotated[str | None, A] = None
+    city: Annotated[str | None, A] = None
+    country_code: Annotated[str | None, A] = None
+    civility: Annotated[str | None, A] = None
+    company_name: Annotated[str | None, A] = None
+    address_line2: Annotated[str | None, A] = None
+    address_line3: Annotated[str | None, A] = None
+    state_or_region: Annotated[str | None, A] = None
+    email: Annotated[str | None, A] = None
+    phone: Annotated[str | None, A] = None
+
+
+class OutboundShipment(Answer, frozen=True, kw_only=True):
+    """A shipping order as it stands."""
+
+    outbound_shipment_id: Annotated[str, D]
+    reference: Annotated[str | None, A] = None
+    status: Annotated[OutboundStatus | None, A] = None
+    state: Annotated[ShipmentState | None, S] = None
+    storage_country: Annotated[str | None, A] = None
+    delivery_mode: Annotated[DeliveryMode | None, A] = None
+    delivery_address: Annotated[ShippedTo | None, A] = None
+    lines: Annotated[list[ParcelLine], A] = msgspec.field(default_factory=list)
+    created_at: Annotated[datetime | None, A] = None
+    updated_at: Annotated[datetime | None, A] = None
+    status_updated_at: Annotated[datetime | None, A] = None
+    refusal: Annotated[Refusal | None, A] = None
+    parcels: Annotated[list[Parcel], A] = msgspec.field(default_factory=list)
+
+
+class OutboundFilters(Request, frozen=True, kw_only=True):
+    """What ``GET /outbound-shipments`` can be asked for."""
+
+    # A factory, because a plain default would be left out of the query.
+    limit: Annotated[int, D] = msgspec.field(default_factory=lambda: 1000)
+    cursor: Annotated[str | None, D] = None
+    state: Annotated[str | None, D] = None
+    status_updated_at_min: Annotated[datetime | None, S] = None
+    status_updated_at_max: Annotated[datetime | None, S] = None

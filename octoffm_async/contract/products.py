@@ -1,0 +1,86 @@
+"""Products: registering them for the warehouse, and the seller's references to them (API.md, 4)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from .base import A, Answer, D, OpenEnum, Request
+
+
+class ProductCondition(OpenEnum):
+    """Condition of a registered product (**D**, open)."""
+
+    NEW = "New"
+    LIKE_NEW = "LikeNew"
+
+
+class RegistrationStatus(OpenEnum):
+    """What became of one product of a registration call (**A**)."""
+
+    ACCEPTED = "Accepted"
+    REFUSED = "Refused"
+
+
+class Packaging(Request, frozen=True, kw_only=True):
+    """Measures of the PACKAGED product. The warehouse measures again on arrival (**D**)."""
+
+    length_cm: Annotated[float, A] = msgspec.field(name="length")
+    width_cm: Annotated[float, A] = msgspec.field(name="width")
+    height_cm: Annotated[float, A] = msgspec.field(name="height")
+    weight_g: Annotated[float, A] = msgspec.field(name="weight")
+
+
+class FulfillmentProduct(Request, frozen=True, kw_only=True):
+    """A product to register, or, with only the first two fields and the condition, a reference to add to a known one.
+
+    ``gtin`` has 8, 12, 13 or 14 digits with a valid check digit; ``seller_product_reference`` 1 to 50 characters,
+    unique per seller; each pair (``gtin``, ``product_condition``) has exactly one reference (**D**).
+    """
+
+    gtin: Annotated[str, D]
+    seller_product_reference: Annotated[str, D]
+    title: Annotated[str | None, A] = None
+    # A factory, because a plain default would be left out of the message and the API has no documented default.
+    product_condition: Annotated[str, D] = msgspec.field(default_factory=lambda: ProductCondition.NEW)
+    packaging: Annotated[Packaging | None, A] = None
+    origin_country: Annotated[str | None, A] = None
+    customs_code: Annotated[str | None, A] = None
+    un_code: Annotated[str | None, A] = None
+    icpe_code: Annotated[str | None, A] = None
+    is_traceable: Annotated[bool | None, A] = None
+
+
+class ProductResult(Answer, frozen=True, kw_only=True):
+    """The API's word on one product of a registration call (**A**)."""
+
+    seller_product_reference: Annotated[str, A]
+    status: Annotated[RegistrationStatus, A]
+    code: Annotated[str | None, A] = None
+    message: Annotated[str | None, A] = None
+
+
+class ProductResults(Answer, frozen=True, kw_only=True):
+    """Body of a registration's answer (**A**). The body may also be empty: then references are read back."""
+
+    items: Annotated[Sequence[ProductResult], A] = ()
+
+
+class SellerReference(Answer, frozen=True, kw_only=True):
+    """One of the seller's references, and the product and stock that it stands for."""
+
+    seller_product_reference: Annotated[str, D]
+    product_id: Annotated[str | None, D] = None
+    stock_id: Annotated[str | None, D] = None
+    gtin: Annotated[str | None, A] = None
+    product_condition: Annotated[ProductCondition | None, A] = None
+    created_at: Annotated[datetime | None, A] = None
+
+
+class ReferenceFilters(Request, frozen=True, kw_only=True):
+    """What ``GET /stock-seller-references`` can be asked for."""
+
+    # A factory, because a plain default would be left out of the query.
+    limit: Annotated[int, D] = msgspec.field(default_factory=lambda: 1000)
+    cursor: Annotated[str | None, D] = None
