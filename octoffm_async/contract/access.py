@@ -23,7 +23,7 @@ class TokenAnswer(Answer, frozen=True, kw_only=True, rename=None):
 
     access_token: Annotated[str, D]
     expires_in: Annotated[float, D]
-    token_type: Annotated[str, D] = "Bearer"
+    token_type: Annotated[str, D] = "Bearer"  # noqa: S105  (a word, not a secret)
 
 
 class TokenRefusal(Answer, frozen=True, kw_only=True, rename=None):

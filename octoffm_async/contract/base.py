@@ -33,7 +33,7 @@ _REMEMBERED_UNKNOWN_VALUES = 256
 class OpenEnum(StrEnum):
     """An enum of the API that may grow: an unknown value becomes a member that keeps its text.
 
-    Values compare ignoring case on the way in (``"accepted"`` is ``Accepted``); an unknown text goes back out unchanged.
+    Values compare ignoring case on the way in (``"accepted"`` is ``Accepted``); unknown text goes back out unchanged.
     """
 
     @classmethod

@@ -50,7 +50,7 @@ class ShipmentState(OpenEnum):
 class ShipmentLine(Request, frozen=True, kw_only=True):
     """So many of one product, named by the seller's reference or by product and condition.
 
-    If both are given, the reference wins. A product that the API does not know is refused later, not by the call (**D**).
+    If both are given, the reference wins. An unknown product is refused later, not by the call (**D**).
     """
 
     quantity: Annotated[int, A]
@@ -113,7 +113,7 @@ class Parcel(Answer, frozen=True, kw_only=True):
     carrier: Annotated[str | None, A] = None
     tracking_number: Annotated[str | None, A] = None
     tracking_url: Annotated[str | None, A] = None
-    lines: Annotated[list[ParcelLine], A] = msgspec.field(default_factory=list)
+    lines: Annotated[list[ParcelLine], A] = msgspec.field(default_factory=list[ParcelLine])
 
 
 class ShippedTo(Answer, frozen=True, kw_only=True):
@@ -144,12 +144,12 @@ class OutboundShipment(Answer, frozen=True, kw_only=True):
     storage_country: Annotated[str | None, A] = None
     delivery_mode: Annotated[DeliveryMode | None, A] = None
     delivery_address: Annotated[ShippedTo | None, A] = None
-    lines: Annotated[list[ParcelLine], A] = msgspec.field(default_factory=list)
+    lines: Annotated[list[ParcelLine], A] = msgspec.field(default_factory=list[ParcelLine])
     created_at: Annotated[datetime | None, A] = None
     updated_at: Annotated[datetime | None, A] = None
     status_updated_at: Annotated[datetime | None, A] = None
     refusal: Annotated[Refusal | None, A] = None
-    parcels: Annotated[list[Parcel], A] = msgspec.field(default_factory=list)
+    parcels: Annotated[list[Parcel], A] = msgspec.field(default_factory=list[Parcel])
 
 
 class OutboundFilters(Request, frozen=True, kw_only=True):

@@ -99,7 +99,7 @@ class Stock(Answer, frozen=True, kw_only=True):
     reported_quantities: Annotated[Quantities | list[TypedQuantity], A] = msgspec.field(
         name="quantities", default_factory=Quantities
     )
-    localizations: Annotated[list[Localization], D] = msgspec.field(default_factory=list)
+    localizations: Annotated[list[Localization], D] = msgspec.field(default_factory=list[Localization])
 
     @property
     def quantities(self) -> Quantities:

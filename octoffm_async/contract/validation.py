@@ -93,7 +93,7 @@ def filter_problems(filters: StockFilters | OutboundFilters | ReferenceFilters) 
 
 
 def wire_path(path: str) -> str:
-    """The wire names of a path in Python names: ``lines[0].seller_product_reference`` → ``lines[0].sellerProductReference``."""
+    """The wire names of a path in Python names: ``lines[0].product_id`` → ``lines[0].productId``."""
     return re.sub(r"[a-z_][a-z0-9_]*", lambda name: _WIRE_NAMES.get(name[0], name[0]), path)
 
 

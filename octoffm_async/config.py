@@ -1,0 +1,246 @@
+"""One frozen :class:`Config`: every setting, every default number with its reason."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from .contract.operations import Group
+from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Config", "Limit", "Secret"]
+
+BASE_URL = "https://api.octopia-io.net/seller/v2"  # D
+TOKEN_URL = "https://auth.octopia-io.net/auth/realms/maas/protocol/openid-connect/token"  # noqa: S105  (D; an address)
+
+_ENVIRONMENT = {
+    "client_id": "OCTOFFM_CLIENT_ID",
+    "client_secret": "OCTOFFM_CLIENT_SECRET",
+    "seller_id": "OCTOFFM_SELLER_ID",
+    "base_url": "OCTOFFM_BASE_URL",
+    "token_url": "OCTOFFM_TOKEN_URL",
+    "sales_channel_id": "OCTOFFM_SALES_CHANNEL_ID",
+}
+_REQUIRED = ("client_id", "client_secret", "seller_id")
+
+
+class Secret:
+    """Text that does not show itself: its ``repr`` and ``str`` are ``***``."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str | Secret) -> None:
+        self._text: str = text.reveal() if isinstance(text, Secret) else text
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that sends it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``calls`` in every window of ``per`` seconds."""
+
+    calls: int
+    per: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.calls < 1 or self.per <= 0:
+            raise ConfigurationError(f"not a limit: {self.calls} calls per {self.per} s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings of a client. Times are in seconds, sizes in bytes."""
+
+    client_id: str
+    client_secret: Secret | str
+    seller_id: str
+    base_url: str = BASE_URL
+    token_url: str = TOKEN_URL
+    sales_channel_id: str | None = None
+    """Sent as ``SalesChannelId`` if set, e.g. ``CDISFR`` (S: some calls want it)."""
+
+    deadline: float = 60.0
+    """Whole operation, waits and retries included. Common gateways give up after 60 s."""
+    bulk_deadline: float = 900.0
+    """The same for each call of a bulk run, which is meant to sit out long pauses."""
+    connect_timeout: float = 10.0
+    """TCP and TLS set-up. Three SYN retransmissions (1, 2 and 4 s) fit in."""
+    read_timeout: float = 30.0
+    """Longest silence while an answer is awaited. Half a deadline, so that a safe call has a second try."""
+
+    max_attempts: int = 6
+    """Sends of one safe call before its error is raised; with full jitter about half a minute of trying."""
+    backoff_base: float = 0.5
+    """Upper bound of the first back-off; it doubles with each failure."""
+    backoff_cap: float = 20.0
+    """Upper bound of any back-off."""
+    max_retry_after: float = 300.0
+    """A ``Retry-After`` above this is an error at once rather than a silent pause."""
+    retry_budget: int = 500
+    """What retries spend (5 each, 10 after a time-out) and successes refill: 100 failures in a row, as in botocore."""
+
+    limit: Limit | None = Limit(20, per=1.0)
+    """Per seller and group. Octopia publishes none: a cautious guess, to be raised with experience. ``None``: none."""
+    limits: Mapping[Group | str, Limit | None] = field(default_factory=dict[Group | str, Limit | None])
+    """Limits of single groups (``products``, ``stocks``, ``outbound``) in place of ``limit``."""
+    limit_jitter: float = 0.02
+    """How much later one request may arrive than another, sent at the same time; windows are held with this margin."""
+    max_in_flight: int = 50
+    """Calls under way per seller and group. Throughput of one client process peaks between 10 and 100."""
+    max_connections: int = 500
+    """Connections of the pool: ten busy keys at full use, and well under the usual limit of 1,024 open files."""
+    keepalive: float = 10.0
+    """Idle connections are closed this soon, before the other side does it: a POST on a stale one has no known outcome."""
+
+    max_answer_bytes: int = 32 * 1024 * 1024
+    """Largest answer that is read: fifty times a full page of 1,000 stocks."""
+    allow_insecure_http: bool = False
+    """Allow ``http://`` to a host other than this machine. Credentials would travel in the clear."""
+    trust_env: bool = False
+    """Use the proxies named by ``HTTPS_PROXY`` and the like."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "client_secret", Secret(self.client_secret))
+        object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+        object.__setattr__(self, "limits", {_group(name): limit for name, limit in self.limits.items()})
+        for name in _REQUIRED:
+            if not (value := getattr(self, name)) or (isinstance(value, Secret) and not value.reveal()):
+                raise ConfigurationError(f"{name} is empty")
+        check_header_value("seller_id", self.seller_id)
+        if self.sales_channel_id is not None:
+            check_header_value("sales_channel_id", self.sales_channel_id)
+        for name in ("base_url", "token_url"):
+            _check_url(name, getattr(self, name), allow_insecure=self.allow_insecure_http)
+        for name in _POSITIVE:
+            if not getattr(self, name) > 0:
+                raise ConfigurationError(f"{name} must be above zero, not {getattr(self, name)!r}")
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> Self:
+        """Settings from ``OCTOFFM_…`` variables; ``overrides`` win.
+
+        Raises:
+            ConfigurationError: naming every variable that is missing.
+        """
+        source = os.environ if environment is None else environment
+        found: dict[str, Any] = {
+            name: value for name, variable in _ENVIRONMENT.items() if (value := source.get(variable, "").strip())
+        }
+        found |= overrides
+        missing = [_ENVIRONMENT[name] for name in _REQUIRED if not found.get(name)]
+        if missing:
+            raise ConfigurationError(f"not set in the environment: {', '.join(missing)}")
+        return cls(**found)
+
+    @classmethod
+    def from_file(cls, path: str | Path, **overrides: Any) -> Self:
+        """Settings from a TOML file with this class's names, at the top or under ``[octoffm]``; ``overrides`` win.
+
+        Raises:
+            ConfigurationError: the file cannot be read, or names a setting that does not exist or is missing.
+        """
+        try:
+            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationError(f"cannot read {path}: {error}") from None
+        table = table.get("octoffm", table) | overrides
+        known = {setting.name for setting in fields(cls)}
+        if unknown := sorted(table.keys() - known):
+            raise ConfigurationError(f"{path}: no setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        if missing := [name for name in _REQUIRED if not table.get(name)]:
+            raise ConfigurationError(f"{path}: missing: {', '.join(missing)}")
+        if "limit" in table:
+            table["limit"] = _limit_from(table["limit"])
+        table["limits"] = {group: _limit_from(value) for group, value in table.get("limits", {}).items()}
+        return cls(**table)
+
+    def with_(self, **changes: Any) -> Self:
+        """A copy with some settings changed."""
+        return replace(self, **changes)
+
+    def limit_for(self, group: Group) -> Limit | None:
+        """The limit of one group."""
+        return self.limits.get(group, self.limit)
+
+    @property
+    def secret(self) -> Secret:
+        """The client secret, wrapped."""
+        return Secret(self.client_secret)
+
+
+_POSITIVE = (
+    "deadline",
+    "bulk_deadline",
+    "connect_timeout",
+    "read_timeout",
+    "max_attempts",
+    "max_in_flight",
+    "max_connections",
+    "keepalive",
+    "max_answer_bytes",
+)
+
+
+def check_header_value(name: str, value: str) -> None:
+    """Refuse what cannot stand in a header: anything but printable ASCII without spaces."""
+    if not value or not all("!" <= character <= "~" for character in value):
+        raise ConfigurationError(f"{name} must be printable ASCII without spaces, not {value!r}")
+
+
+def _check_url(name: str, url: str, *, allow_insecure: bool) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(f"{name} is not an http(s) address: {url!r}")
+    if parts.username or parts.password:
+        raise ConfigurationError(f"{name} must not carry a user name or password")
+    if parts.scheme == "http" and not allow_insecure and not _is_loopback(parts.hostname):
+        raise ConfigurationError(
+            f"{name} is http:// to {parts.hostname}: credentials would travel in the clear; use https://, "
+            "or set allow_insecure_http=True if you are sure"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _group(name: Group | str) -> Group:
+    try:
+        return Group(name)
+    except ValueError:
+        known = ", ".join(group.value for group in Group)
+        raise ConfigurationError(f"limits: no group {name!r}; there are {known}") from None
+
+
+def _limit_from(value: Any) -> Limit | None:
+    match value:
+        case None | Limit() | False:
+            return value or None
+        case {"calls": int(calls), **rest} if rest.keys() <= {"per"}:
+            return Limit(calls, per=float(str(rest.get("per", 1.0))))
+        case _:
+            raise ConfigurationError(f"a limit is {{ calls = 20, per = 1.0 }} or false, not {value!r}")

@@ -1,0 +1,238 @@
+"""Everything that can go wrong, as one tree::
+
+    OctoffmError
+    ├── ConfigurationError          a setting is missing or cannot work                     (also ValueError)
+    ├── ValidationError             an item breaks a rule; nothing was sent                 (also ValueError)
+    ├── ClosedError                 the client is not open, or belongs to another event loop (also RuntimeError)
+    ├── ErrorBudgetExceededError    a bulk run stopped because too many items failed
+    └── CallError                   one call of the API did not succeed
+        ├── NotAnsweredError        no answer came
+        │   ├── ConnectError        no connection: nothing was sent
+        │   │   └── TLSError        the other side's certificate or protocol was not accepted
+        │   ├── ConnectionLostError the connection broke: the request may have been carried out
+        │   ├── AnswerTimeoutError  the answer did not come in time: the same          (also TimeoutError)
+        │   └── DeadlineExceededError  the whole operation took too long               (also TimeoutError)
+        └── AnsweredError           an answer came, and it was not a success
+            ├── BadRequestError     400 and every 4xx without a class of its own
+            ├── AuthenticationError 401, or the token endpoint refused the credentials
+            ├── PermissionDeniedError 403
+            ├── NotFoundError       404
+            ├── ConflictError       409
+            ├── UnprocessableError  422
+            ├── RateLimitedError    429
+            ├── ServerError         5xx
+            └── UnusableAnswerError not JSON, too large, a redirect, no id where one must be
+                └── PagingError     the next page leads to another origin, or nowhere new
+
+``retryable`` says that the same call may succeed later. ``outcome_unknown`` says that a creation may have happened
+although no success was seen: look it up by its reference before it is sent again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .contract.validation import FieldProblem
+
+__all__ = [
+    "AnswerTimeoutError",
+    "AnsweredError",
+    "AuthenticationError",
+    "BadRequestError",
+    "CallError",
+    "ClosedError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectError",
+    "ConnectionLostError",
+    "DeadlineExceededError",
+    "ErrorBudgetExceededError",
+    "NotAnsweredError",
+    "NotFoundError",
+    "OctoffmError",
+    "PagingError",
+    "PermissionDeniedError",
+    "RateLimitedError",
+    "ServerError",
+    "TLSError",
+    "UnprocessableError",
+    "UnusableAnswerError",
+    "ValidationError",
+]
+
+_UNKNOWN_ADVICE = "OUTCOME UNKNOWN: it may have been carried out; look it up by its reference before sending it again"
+
+
+class OctoffmError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConfigurationError(OctoffmError, ValueError):
+    """A setting is missing or cannot work."""
+
+
+class ValidationError(OctoffmError, ValueError):
+    """An item breaks a rule of the API. Nothing was sent.
+
+    ``key`` is the item's business reference (empty for filters); ``problems`` names each field and reason.
+    """
+
+    def __init__(self, what: str, key: str = "", problems: Sequence[FieldProblem] = ()) -> None:
+        super().__init__(what, key, problems)
+        self.what = what
+        self.key = key
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        named = f"{self.what} {self.key!r}" if self.key else self.what
+        return f"{named} cannot be sent: " + "; ".join(map(str, self.problems))
+
+
+class ClosedError(OctoffmError, RuntimeError):
+    """The client is not open: it was not entered yet, is closed, or was opened on another event loop."""
+
+
+class ErrorBudgetExceededError(OctoffmError):
+    """A bulk run stopped because more items failed than ``max_failures`` allows."""
+
+
+class CallError(OctoffmError):
+    """One call of the API did not succeed.
+
+    ``operation`` is its name (``outbound.create``), ``attempts`` how often it was sent; ``waited`` (limits, back-off)
+    and ``travelled`` (on the wire) are in seconds.
+    """
+
+    retryable: bool = False
+    outcome_unknown: bool = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.operation = ""
+        self.seller_id = ""
+        self.attempts = 0
+        self.waited = 0.0
+        self.travelled = 0.0
+
+    def __str__(self) -> str:
+        parts = [self.message]
+        if self.operation:
+            times = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
+            seller = f", seller {self.seller_id}" if self.seller_id else ""
+            spent = f"{self.travelled:.2f} s on the wire, {self.waited:.2f} s waiting"
+            parts.append(f"[{self.operation}{seller}, {times}, {spent}]")
+        if self.outcome_unknown:
+            parts.append(_UNKNOWN_ADVICE)
+        return " ".join(parts)
+
+
+class NotAnsweredError(CallError):
+    """No answer came. ``bytes_left`` tells whether the request may have reached the API."""
+
+    retryable = True
+    bytes_left: bool = True
+
+
+class ConnectError(NotAnsweredError):
+    """No connection could be made: nothing was sent."""
+
+    bytes_left = False
+
+
+class TLSError(ConnectError):
+    """The other side's certificate or TLS version was not accepted: nothing was sent."""
+
+    retryable = False
+
+
+class ConnectionLostError(NotAnsweredError):
+    """The connection broke before the whole answer was read."""
+
+
+class AnswerTimeoutError(NotAnsweredError, TimeoutError):
+    """The answer did not come within the read time-out."""
+
+
+class DeadlineExceededError(NotAnsweredError, TimeoutError):
+    """The operation, with all its waits and attempts, took longer than its deadline."""
+
+
+class AnsweredError(CallError):
+    """An answer came, and it was not a success.
+
+    ``code`` is the machine word if there is one, ``field_errors`` maps the API's field names to messages,
+    ``retry_after`` is in seconds, ``body`` a bounded excerpt with secrets removed.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        code: str = "",
+        title: str = "",
+        field_errors: Mapping[str, Sequence[str]] | None = None,
+        trace_id: str = "",
+        retry_after: float | None = None,
+        body: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.title = title
+        self.field_errors = dict(field_errors or {})
+        self.trace_id = trace_id
+        self.retry_after = retry_after
+        self.body = body
+
+    def __str__(self) -> str:
+        trace = f" (trace {self.trace_id})" if self.trace_id else ""
+        return super().__str__() + trace
+
+
+class BadRequestError(AnsweredError):
+    """400, and every 4xx without a class of its own: the API could not read the request."""
+
+
+class AuthenticationError(AnsweredError):
+    """401, or the token endpoint refused the credentials."""
+
+
+class PermissionDeniedError(AnsweredError):
+    """403: the credentials are good, but not for this seller or operation."""
+
+
+class NotFoundError(AnsweredError):
+    """404: nothing is known under this id, or the address is wrong."""
+
+
+class ConflictError(AnsweredError):
+    """409: the thing's state does not allow it."""
+
+
+class UnprocessableError(AnsweredError):
+    """422: understood, and refused for its meaning."""
+
+
+class RateLimitedError(AnsweredError):
+    """429, and waiting any longer would pass the deadline."""
+
+    retryable = True
+
+
+class ServerError(AnsweredError):
+    """5xx: the API or a proxy before it failed."""
+
+    retryable = True
+
+
+class UnusableAnswerError(AnsweredError):
+    """An answer that cannot be used: not JSON, too large, a redirect, no id where one must be."""
+
+
+class PagingError(UnusableAnswerError):
+    """The next page leads to another origin, or to a page that was already read."""
