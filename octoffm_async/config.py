@@ -56,14 +56,19 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most ``calls`` in every window of ``per`` seconds."""
+    """At most ``calls`` in every window of ``per`` seconds.
+
+    ``burst`` is how many may leave at once (at most half of ``calls``); by default as few as timers allow, because
+    every call of burst is one less in the steady flow.
+    """
 
     calls: int
     per: float = 1.0
+    burst: int | None = None
 
     def __post_init__(self) -> None:
-        if self.calls < 1 or self.per <= 0:
-            raise ConfigurationError(f"not a limit: {self.calls} calls per {self.per} s")
+        if self.calls < 1 or not self.per > 0 or (self.burst is not None and self.burst < 1):
+            raise ConfigurationError(f"not a limit: {self}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +114,8 @@ class Config:
     max_connections: int = 500
     """Connections of the pool: ten busy keys at full use, and well under the usual limit of 1,024 open files."""
     keepalive: float = 10.0
-    """Idle connections are closed this soon, before the other side does it: a POST on a stale one has no known outcome."""
+    """Idle connections are closed this soon, before the other side does it: a POST on a stale one has no known
+    outcome."""
 
     max_answer_bytes: int = 32 * 1024 * 1024
     """Largest answer that is read: fifty times a full page of 1,000 stocks."""
@@ -240,7 +246,8 @@ def _limit_from(value: Any) -> Limit | None:
     match value:
         case None | Limit() | False:
             return value or None
-        case {"calls": int(calls), **rest} if rest.keys() <= {"per"}:
-            return Limit(calls, per=float(str(rest.get("per", 1.0))))
+        case {"calls": int(calls), **rest} if rest.keys() <= {"per", "burst"}:
+            per, burst = float(str(rest.get("per", 1.0))), rest.get("burst")
+            return Limit(calls, per=per, burst=None if burst is None else int(str(burst)))
         case _:
             raise ConfigurationError(f"a limit is {{ calls = 20, per = 1.0 }} or false, not {value!r}")

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -28,6 +28,8 @@ _ASSUMED_PATTERNS = {
 }
 _ADDRESS_ALWAYS_NEEDED = ("address_line1", "city", "country_code")
 _ADDRESS_ASSUMED_NEEDED = ("first_name", "last_name", "postal_code")
+
+Filters: TypeAlias = StockFilters | OutboundFilters | ReferenceFilters
 
 
 class FieldProblem(NamedTuple):
@@ -76,7 +78,7 @@ def outbound_problems(request: OutboundShipmentRequest, *, assumed: bool = False
     return found
 
 
-def filter_problems(filters: StockFilters | OutboundFilters | ReferenceFilters) -> list[FieldProblem]:
+def filter_problems(filters: Filters) -> list[FieldProblem]:
     """All problems of a list's filters."""
     found: list[FieldProblem] = []
     if not _is_count(filters.limit) or not 1 <= filters.limit <= PAGE_MAX:

@@ -1,0 +1,102 @@
+"""One call on its way: what it sends, where its time went, and how its error is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..contract.operations import Repeatability
+
+if TYPE_CHECKING:
+    from ..contract.operations import Operation
+    from ..errors import CallError
+    from .limits import Gate
+
+
+class Stats(msgspec.Struct):
+    """What a client did so far, all sellers together. ``waited`` and ``travelled`` are seconds summed over all calls."""
+
+    calls: int = 0
+    attempts: int = 0
+    retries: int = 0
+    throttled: int = 0
+    tokens: int = 0
+    waited: float = 0.0
+    travelled: float = 0.0
+
+
+class Journey:
+    """Times are the event loop's, in seconds."""
+
+    __slots__ = (
+        "attempts",
+        "body",
+        "deadline",
+        "departed",
+        "failures",
+        "gate",
+        "operation",
+        "owed",
+        "seller_id",
+        "started",
+        "token_renewed",
+        "travelled",
+        "under_way",
+        "url",
+    )
+
+    def __init__(
+        self,
+        operation: Operation[Any],
+        *,
+        seller_id: str,
+        url: str,
+        body: bytes | None,
+        gate: Gate,
+        now: float,
+        deadline: float,
+    ) -> None:
+        self.operation = operation
+        self.seller_id = seller_id
+        self.url = url
+        self.body = body
+        self.gate = gate
+        self.started = now
+        self.deadline = now + deadline
+        self.departed = now
+        self.under_way = False
+        self.attempts = 0
+        self.failures = 0
+        self.owed = 0
+        self.token_renewed = False
+        self.travelled = 0.0
+
+    @property
+    def creates(self) -> bool:
+        """Whether carrying it out twice would do harm."""
+        return self.operation.repeatability is not Repeatability.SAFE
+
+    def depart(self, now: float) -> None:
+        """An attempt leaves: from now on it may be carried out."""
+        self.departed = now
+        self.under_way = True
+        self.attempts += 1
+
+    def arrive(self, now: float) -> None:
+        """The attempt under way is over, one way or another."""
+        if self.under_way:
+            self.travelled += now - self.departed
+            self.under_way = False
+
+    def waited(self, now: float) -> float:
+        """Seconds that were not spent on the wire."""
+        return max(0.0, now - self.started - self.travelled)
+
+    def stamp(self, error: CallError, now: float) -> None:
+        """Tell an error where it happened and where the time went."""
+        error.operation = self.operation.name
+        error.seller_id = self.seller_id
+        error.attempts = self.attempts
+        error.travelled = self.travelled
+        error.waited = self.waited(now)

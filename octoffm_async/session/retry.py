@@ -1,0 +1,165 @@
+"""Whether a call is sent again, and when: a pure decision, and the budget it spends from.
+
+=============  ==========================================  =========================  =================================
+verdict        what happened                               safe call                  creation
+=============  ==========================================  =========================  =================================
+NOT_SENT       no connection                               again, after back-off      again: nothing was sent
+LOST           connection broke, or no answer in time      again, after back-off      **outcome unknown**, never again
+FAILED         5xx or 408                                  again, after back-off      **outcome unknown**, never again
+THROTTLED      429                                         again, after the pause     again: it was not carried out
+UNAUTHORIZED   401                                         once, with a new token     once: it was not carried out
+REFUSED        any other answer but 2xx; TLS not accepted  raise                      raise
+=============  ==========================================  =========================  =================================
+
+A 5xx to a creation counts as unknown because nothing says at which point the API or a proxy gave up.
+
+Back-off is exponential with full jitter: uniform between zero and the bound, so that clients that failed together do
+not return together. Retries spend from a budget that successes refill, so an outage costs a bounded extra load. A
+throttled call spends nothing: it waits out a pause that all calls of its key share.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..contract.operations import Repeatability
+from ..errors import AnswerTimeoutError, ConnectError, NotAnsweredError, TLSError
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from ..config import Config
+    from .transport import Response
+
+RETRY_COST = 5
+TIMEOUT_COST = 10  # a time-out held a connection for long: botocore's price
+SUCCESS_REFUND = 1
+
+
+class Verdict(Enum):
+    """What one attempt amounts to."""
+
+    OK = auto()
+    NOT_SENT = auto()
+    LOST = auto()
+    FAILED = auto()
+    THROTTLED = auto()
+    UNAUTHORIZED = auto()
+    REFUSED = auto()
+
+
+class Again(NamedTuple):
+    """Send it again after ``delay`` seconds."""
+
+    delay: float
+    reason: str
+
+
+class Stop(NamedTuple):
+    """Raise; ``outcome_unknown`` says that the request may have been carried out."""
+
+    outcome_unknown: bool
+    reason: str
+
+
+class Situation(NamedTuple):
+    """All that a decision depends on. Times are in seconds."""
+
+    verdict: Verdict
+    repeatability: Repeatability
+    failures: int
+    """Failed attempts so far, this one included; throttled ones are not failures."""
+    throttles: int
+    """429s in a row on this key, this one included."""
+    token_renewed: bool
+    retry_after: float | None
+    time_left: float
+    affordable: bool
+
+
+def classify(outcome: Response | NotAnsweredError) -> Verdict:
+    """The verdict on one attempt."""
+    if isinstance(outcome, NotAnsweredError):
+        if isinstance(outcome, TLSError):
+            return Verdict.REFUSED
+        return Verdict.NOT_SENT if isinstance(outcome, ConnectError) else Verdict.LOST
+    status = outcome.status
+    if 200 <= status < 300:
+        return Verdict.OK
+    if status == 401:
+        return Verdict.UNAUTHORIZED
+    if status == 429:
+        return Verdict.THROTTLED
+    return Verdict.FAILED if status >= 500 or status == 408 else Verdict.REFUSED
+
+
+def decide(at: Situation, config: Config, rng: Random) -> Again | Stop:
+    """Whether the attempt is repeated, and when."""
+    match at.verdict:
+        case Verdict.UNAUTHORIZED if not at.token_renewed:
+            return Again(0.0, "the token was not accepted")
+        case Verdict.THROTTLED:
+            return _after_pause(at, config, rng)
+        case Verdict.LOST | Verdict.FAILED if at.repeatability is not Repeatability.SAFE:
+            return Stop(outcome_unknown=True, reason="it may have been carried out")
+        case Verdict.LOST | Verdict.FAILED | Verdict.NOT_SENT:
+            return _after_back_off(at, config, rng)
+        case _:
+            return Stop(outcome_unknown=False, reason="a further try would not help")
+
+
+def back_off(failures: int, config: Config, rng: Random) -> float:
+    """Seconds to wait after so many failures: full jitter under a doubling bound."""
+    bound = min(config.backoff_cap, config.backoff_base * 2.0 ** min(failures - 1, 32))
+    return rng.uniform(0.0, bound)
+
+
+def retry_cost(outcome: object) -> int:
+    """What a retry after this outcome spends."""
+    return TIMEOUT_COST if isinstance(outcome, AnswerTimeoutError) else RETRY_COST
+
+
+def _after_pause(at: Situation, config: Config, rng: Random) -> Again | Stop:
+    if at.retry_after is None:
+        delay = back_off(at.throttles, config, rng)
+    elif at.retry_after > config.max_retry_after:
+        return Stop(outcome_unknown=False, reason=f"asked to wait {at.retry_after:.0f} s, longer than max_retry_after")
+    else:
+        delay = at.retry_after
+    return _if_time(delay, at, "429")
+
+
+def _after_back_off(at: Situation, config: Config, rng: Random) -> Again | Stop:
+    if at.failures >= config.max_attempts:
+        return Stop(outcome_unknown=False, reason=f"{at.failures} attempts failed")
+    if not at.affordable:
+        return Stop(outcome_unknown=False, reason="the retry budget is spent")
+    delay = max(back_off(at.failures, config, rng), min(at.retry_after or 0.0, config.max_retry_after))
+    return _if_time(delay, at, at.verdict.name.lower())
+
+
+def _if_time(delay: float, at: Situation, reason: str) -> Again | Stop:
+    if delay >= at.time_left:
+        return Stop(outcome_unknown=False, reason=f"a wait of {delay:.1f} s would pass the deadline")
+    return Again(delay, reason)
+
+
+class RetryBudget:
+    """How many retries may still be spent; see the module's docstring."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.left = capacity
+
+    def affords(self, cost: int) -> bool:
+        """Whether ``cost`` can be spent."""
+        return self.left >= cost
+
+    def spend(self, cost: int) -> None:
+        """Take ``cost`` out."""
+        self.left -= cost
+
+    def refund(self, cost: int = SUCCESS_REFUND) -> None:
+        """A call succeeded: put back what its last retry cost, or a little if it needed none."""
+        self.left = min(self.capacity, self.left + cost)
