@@ -61,9 +61,21 @@ __all__ = [
     "UnprocessableError",
     "UnusableAnswerError",
     "ValidationError",
+    "is_outcome_unknown",
 ]
 
 _UNKNOWN_ADVICE = "OUTCOME UNKNOWN: it may have been carried out; look it up by its reference before sending it again"
+
+
+def mark_unknown(error: BaseException) -> None:
+    """Note on an error that is not ours (a cancellation) that the call it ended may have been carried out."""
+    error.add_note(_UNKNOWN_ADVICE)
+
+
+def is_outcome_unknown(error: BaseException) -> bool:
+    """Whether the call that ended with ``error`` may have been carried out; works for cancellations too."""
+    marked = _UNKNOWN_ADVICE in getattr(error, "__notes__", ())
+    return marked or (isinstance(error, CallError) and error.outcome_unknown)
 
 
 class OctoffmError(Exception):

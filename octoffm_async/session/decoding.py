@@ -34,8 +34,8 @@ def decode(operation: Operation[T], response: Response) -> T:
         case Shape.OPTIONAL if not response.body.strip():
             return cast("T", None)
         case Shape.PAGE:
-            page = _decoded(_decoder(operation), response.body)
-            return cast("T", cast("Page[Any]", page).items if isinstance(page, Page) else page)
+            page: Page[Any] | list[Any] = _decoded(_decoder(operation), response.body)
+            return cast("T", page.items if isinstance(page, Page) else page)
         case _:
             return cast("T", _decoded(_decoder(operation), response.body))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Stats(msgspec.Struct):
-    """What a client did so far, all sellers together. ``waited`` and ``travelled`` are seconds summed over all calls."""
+    """What a client did so far, all sellers together. ``waited`` and ``travelled`` are sums in seconds."""
 
     calls: int = 0
     attempts: int = 0

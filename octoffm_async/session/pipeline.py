@@ -24,6 +24,7 @@ from ..errors import (
     NotAnsweredError,
     RateLimitedError,
     UnusableAnswerError,
+    mark_unknown,
 )
 from ..events import AttemptFinished, CallFinished, RetryScheduled, Throttled, TokenFetched
 from .decoding import UnusableError, decode
@@ -72,16 +73,28 @@ class Session:
         self._gates = Gates(config)
         self._budget = RetryBudget(config.retry_budget)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._under_way = 0
+        self._idle = asyncio.Event()
 
     def open(self) -> None:
         """Belong to the running event loop from now on."""
+        self._transport.open()
         self._loop = asyncio.get_running_loop()
+        self._idle = asyncio.Event()
 
-    async def close(self) -> None:
-        """Stop fetching tokens and let go of the connections."""
+    async def close(self, *, drain: float) -> None:
+        """Take no more calls, give those under way ``drain`` seconds, then let go of the connections."""
         self._loop = None
-        await self.tokens.close()
-        await self._transport.close()
+        try:
+            if self._under_way:
+                self._idle.clear()
+                async with asyncio.timeout(drain):
+                    await self._idle.wait()
+        except TimeoutError:
+            logger.warning("closed with %d calls under way", self._under_way)
+        finally:
+            await self.tokens.close()
+            await self._transport.close()
 
     async def call(
         self,
@@ -104,6 +117,11 @@ class Session:
         """
         url = self.config.base_url + (path or operation.path) + (f"?{urlencode(query)}" if query else "")
         return await self._travel(operation, seller_id, url, body, deadline or self.config.deadline)
+
+    async def check(self) -> float:
+        """Make sure that there is a token; how many seconds it is still good for."""
+        token = await self.tokens.get()
+        return token.expires_at - asyncio.get_running_loop().time()
 
     async def _fetch_token(self) -> TokenAnswer:
         form = TokenRequest(client_id=self.config.client_id, client_secret=self.config.secret.reveal())
@@ -129,6 +147,7 @@ class Session:
             deadline=deadline,
         )
         error: BaseException | None = None
+        self._under_way += 1
         try:
             async with asyncio.timeout_at(journey.deadline):
                 return await self._until_decided(operation, journey)
@@ -139,8 +158,10 @@ class Session:
             error = DeadlineExceededError(f"not done within its deadline of {deadline:g} s")
             error.outcome_unknown = journey.under_way and journey.creates
             raise error from expired
-        except BaseException as raised:
+        except asyncio.CancelledError as raised:
             error = raised
+            if journey.under_way and journey.creates:
+                mark_unknown(raised)
             raise
         finally:
             self._finish(journey, error, loop.time())
@@ -292,6 +313,9 @@ class Session:
         )
 
     def _finish(self, journey: Journey, error: BaseException | None, now: float) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._idle.set()
         journey.arrive(now)
         if isinstance(error, CallError):
             journey.stamp(error, now)

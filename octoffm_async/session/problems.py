@@ -7,7 +7,7 @@ proxy, as HTML or as nothing at all: JSON is never assumed.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import msgspec
 
@@ -112,7 +112,11 @@ def _text(value: Any) -> str:
 
 
 def _listed(messages: Any) -> list[Any]:
-    return messages if isinstance(messages, list) else [messages]
+    return messages if _is_list(messages) else [messages]
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _field_errors(value: Any) -> dict[str, list[str]]:

@@ -40,6 +40,10 @@ class Response(NamedTuple):
 class Transport(Protocol):
     """What the pipeline needs of an HTTP library."""
 
+    def open(self) -> None:
+        """Be ready to send, on the running event loop."""
+        ...
+
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
         """Send one request and read its whole answer.
 
@@ -47,6 +51,7 @@ class Transport(Protocol):
             ConnectError, TLSError: nothing was sent.
             ConnectionLostError, AnswerTimeoutError: it may have been carried out.
             UnusableAnswerError: the answer is larger than allowed.
+            ClosedError: it is not open.
         """
         ...
 
@@ -74,9 +79,27 @@ class AiohttpTransport:
             total=None, sock_connect=config.connect_timeout, sock_read=config.read_timeout
         )
 
+    def open(self) -> None:
+        """Make a session unless the caller gave one."""
+        if not self._owned or self._session is not None:
+            return
+        connector = aiohttp.TCPConnector(
+            limit=self._config.max_connections,
+            keepalive_timeout=self._config.keepalive,
+            ttl_dns_cache=300,
+            ssl=self._ssl or True,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=self._config.trust_env,
+        )
+
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
         """See :class:`Transport`."""
-        session = self._session or self._open()
+        session = self._session
+        if session is None:
+            raise ClosedError("the client is not open")
         try:
             response = await session.request(
                 method,
@@ -103,21 +126,6 @@ class AiohttpTransport:
         if self._owned and self._session is not None:
             session, self._session = self._session, None
             await session.close()
-
-    def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=self._config.max_connections,
-            keepalive_timeout=self._config.keepalive,
-            ttl_dns_cache=300,
-            ssl=self._ssl or True,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=self._config.trust_env,
-            raise_for_status=False,
-        )
-        return self._session
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         most = self._config.max_answer_bytes

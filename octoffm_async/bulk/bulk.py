@@ -1,0 +1,101 @@
+"""``client.bulk``: the runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError
+from ..session.scope import Scope
+from .outbound import CreateOutbound
+from .products import CreateProducts
+from .run import Options, Run
+from .stocks import LookupStocks, ReferenceIndex
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable, Iterable
+    from os import PathLike
+
+    from ..contract.outbound import OutboundShipmentRequest
+    from ..contract.products import FulfillmentProduct
+    from .outcomes import Summary
+    from .stocks import How
+
+CONCURRENCY = 32
+"""Calls under way in a run: throughput of one process peaks between 10 and 100."""
+CHUNKS = 4
+"""Product chunks under way: each is a hundred products, and a body of some 30 kB."""
+
+
+class Bulk:
+    """Runs over many items. Each takes any iterable, sync or async, and never reads ahead of its workers.
+
+    Common arguments: ``concurrency`` calls under way; ``on_progress`` is called with a :class:`Summary` at most four
+    times a second and at the end; ``max_failures`` items may be refused, failed or unknown before the run stops with
+    :class:`ErrorBudgetExceededError` (``None``: any number); ``drain`` seconds are given to what is in flight when a
+    run is stopped.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = Scope(scope.session, scope.seller_id, scope.session.config.bulk_deadline)
+        self._index = ReferenceIndex(self._scope)
+
+    def create_products(
+        self,
+        products: Iterable[FulfillmentProduct] | AsyncIterable[FulfillmentProduct],
+        *,
+        concurrency: int = CHUNKS,
+        on_progress: Callable[[Summary], None] | None = None,
+        max_failures: int | None = None,
+        drain: float = 30.0,
+        journal: str | PathLike[str] | None = None,
+    ) -> Run[FulfillmentProduct]:
+        """Register products, a hundred a call. Outcomes: Created, Refused, Failed, Unknown, Skipped.
+
+        ``concurrency`` counts calls, not products. Created means that the API accepted the registration.
+        """
+        _no_journal_yet(journal)
+        options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
+        return Run(CreateProducts(self._scope), products, options)
+
+    def create_outbound(
+        self,
+        requests: Iterable[OutboundShipmentRequest] | AsyncIterable[OutboundShipmentRequest],
+        *,
+        concurrency: int = CONCURRENCY,
+        on_progress: Callable[[Summary], None] | None = None,
+        max_failures: int | None = None,
+        drain: float = 30.0,
+        journal: str | PathLike[str] | None = None,
+    ) -> Run[OutboundShipmentRequest]:
+        """Order shipments, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
+
+        An order whose answer was lost is Unknown and is never sent again by the run: it may be a parcel.
+        """
+        _no_journal_yet(journal)
+        options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
+        return Run(CreateOutbound(self._scope), requests, options)
+
+    def lookup_stocks(
+        self,
+        references: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int = CONCURRENCY,
+        how: How = "auto",
+        on_progress: Callable[[Summary], None] | None = None,
+        max_failures: int | None = None,
+        drain: float = 30.0,
+    ) -> Run[str]:
+        """Look stocks up by the seller's references. Outcomes: Found (with its stock), Missing, Failed, Skipped.
+
+        ``how`` chooses between single calls (``get``) and reading all stocks (``scan``); ``auto`` takes the cheaper.
+        The seller's references are learned on first use and kept; an unknown one makes a run learn them anew, once.
+        """
+        job = LookupStocks(self._scope, self._index, workers=concurrency, how=how)
+        options = Options(workers=1, on_progress=on_progress, max_failures=max_failures, drain=drain)
+        return Run(job, references, options)
+
+
+def _no_journal_yet(journal: str | PathLike[str] | None) -> None:
+    # Silently running without the journal that was asked for would break the promise that its name makes.
+    if journal is not None:
+        raise ConfigurationError("journal= is not available in this version: run without it")

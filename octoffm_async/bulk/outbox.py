@@ -1,0 +1,65 @@
+"""Where workers leave outcomes and the consumer takes them: bounded, so that a slow consumer slows the workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Outbox(Generic[T]):
+    """A bounded hand-over that can be closed, and widened when nobody takes any more."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._items: deque[T] = deque()
+        self._news = asyncio.Event()
+        self._space = asyncio.Event()
+        self._closed = False
+
+    async def put(self, item: T) -> None:
+        """Leave an item, waiting for room; it is left even if the waiting is cancelled."""
+        try:
+            while len(self._items) >= self._room:
+                self._space.clear()
+                await self._space.wait()
+        finally:
+            self.put_nowait(item)
+
+    async def get(self) -> T:
+        """Take an item, waiting for one.
+
+        Raises:
+            StopAsyncIteration: it is closed and empty.
+        """
+        while not self._items:
+            if self._closed:
+                raise StopAsyncIteration
+            self._news.clear()
+            await self._news.wait()
+        item = self._items.popleft()
+        self._space.set()
+        return item
+
+    def put_nowait(self, item: T) -> None:
+        """Leave an item beyond the bound."""
+        self._items.append(item)
+        self._news.set()
+
+    def widen(self) -> None:
+        """Stop bounding: what is still to come is bounded by what is in flight."""
+        self._room = 1 << 62
+        self._space.set()
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self._closed = True
+        self._news.set()
+
+    def rest(self) -> list[T]:
+        """Take all that is left."""
+        left = list(self._items)
+        self._items.clear()
+        return left

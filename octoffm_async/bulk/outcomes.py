@@ -1,0 +1,135 @@
+"""What became of each item of a bulk run, and the counts of them all."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from ..contract.stocks import Stock
+from ..errors import BadRequestError, CallError, ConflictError, UnprocessableError, ValidationError
+
+__all__ = [
+    "Created",
+    "Failed",
+    "Found",
+    "Missing",
+    "Outcome",
+    "Refused",
+    "Skipped",
+    "Summary",
+    "Unknown",
+]
+
+
+class _Outcome(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    key: str
+    """The item's business reference."""
+
+
+class Created(_Outcome, frozen=True, kw_only=True):
+    """It exists now. ``id`` is the API's, where the answer gives one."""
+
+    id: str | None = None
+
+
+class Refused(_Outcome, frozen=True, kw_only=True):
+    """It was refused for what it is, and would be again: by the API, or here before it was sent (``error`` tells)."""
+
+    code: str
+    message: str
+    error: CallError | ValidationError | None = None
+
+
+class Failed(_Outcome, frozen=True, kw_only=True):
+    """It was surely not created; the same item may pass another time."""
+
+    error: Exception
+
+
+class Unknown(_Outcome, frozen=True, kw_only=True):
+    """It may have been created: look it up by its reference before it is sent again."""
+
+    reason: str
+    error: Exception | None = None
+
+
+class Skipped(_Outcome, frozen=True, kw_only=True):
+    """It was not sent: its key came before in the same input, or the run stopped."""
+
+    reason: str
+
+
+class Found(_Outcome, frozen=True, kw_only=True):
+    """A looked-up stock."""
+
+    stock: Stock
+
+
+class Missing(_Outcome, frozen=True, kw_only=True):
+    """The seller has no such reference, or no stock belongs to it."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Created | Refused | Failed | Unknown | Skipped | Found | Missing
+
+
+class Summary(msgspec.Struct, kw_only=True):
+    """Counts of a run by outcome. ``total`` is their sum; ``seconds`` counts from the start of the run."""
+
+    created: int = 0
+    refused: int = 0
+    failed: int = 0
+    unknown: int = 0
+    skipped: int = 0
+    found: int = 0
+    missing: int = 0
+    total: int = 0
+    in_flight: int = 0
+    seconds: float = 0.0
+
+    @property
+    def per_second(self) -> float:
+        """Items decided per second."""
+        return self.total / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def bad(self) -> int:
+        """Items that the error budget counts: refused, failed and unknown."""
+        return self.refused + self.failed + self.unknown
+
+    def count(self, outcome: Outcome) -> None:
+        """Take note of one more outcome."""
+        self.total += 1
+        match outcome:
+            case Created():
+                self.created += 1
+            case Refused():
+                self.refused += 1
+            case Failed():
+                self.failed += 1
+            case Unknown():
+                self.unknown += 1
+            case Skipped():
+                self.skipped += 1
+            case Found():
+                self.found += 1
+            case Missing():
+                self.missing += 1
+
+
+def outcome_of(key: str, error: CallError) -> Refused | Failed | Unknown:
+    """What an error of a creation means for its item."""
+    if error.outcome_unknown:
+        return Unknown(key=key, reason=str(error), error=error)
+    if isinstance(error, UnprocessableError | ConflictError) or (
+        isinstance(error, BadRequestError) and error.status == 400
+    ):
+        return Refused(key=key, code=error.code or str(error.status), message=str(error), error=error)
+    return Failed(key=key, error=error)
+
+
+def refused_locally(error: ValidationError) -> Refused:
+    """The outcome of an item that cannot be right and was not sent."""
+    return Refused(key=error.key, code="Invalid", message=str(error), error=error)

@@ -1,0 +1,279 @@
+"""A bulk run: workers pull one shared iterator, and every item gets exactly one outcome.
+
+``async with client.bulk.create_outbound(orders) as run: async for outcome in run: ...``
+
+- Leaving the block without having iterated finishes the run. Leaving it in the middle of the iteration (``break``, an
+  exception, a cancellation) stops it: nothing more is read, what is in flight is finished within ``drain`` seconds,
+  and what was read but not sent is ``Skipped``. Outcomes that nobody took are in ``run.leftover``.
+- An error of the input iterable or of the credentials ends the run and is raised after the outcomes known so far.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeAlias, TypeVar
+
+import msgspec
+
+from ..errors import AuthenticationError, ClosedError, ErrorBudgetExceededError, ValidationError, is_outcome_unknown
+from .outbox import Outbox
+from .outcomes import Failed, Outcome, Skipped, Summary, Unknown, refused_locally
+from .source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Iterable, Sequence
+    from types import TracebackType
+
+T = TypeVar("T")
+ItemT_contra = TypeVar("ItemT_contra", contravariant=True)
+
+Deliver: TypeAlias = Callable[[Outcome], Awaitable[None]]
+
+PROGRESS_SECONDS = 0.25  # a person's eye, not the loop, is who reads it
+OUTBOX_ROOM = 1024
+
+RUN_ENDING = (AuthenticationError, ClosedError)
+"""Errors that concern every item alike: there is no use in going on."""
+
+
+class Job(Protocol[ItemT_contra]):
+    """What a run does with its items."""
+
+    batch: int
+    """Items handled together."""
+
+    def key(self, item: ItemT_contra) -> str:
+        """The item's business reference."""
+        ...
+
+    def check(self, item: ItemT_contra) -> None:
+        """Raise ``ValidationError`` if the item cannot be right."""
+        ...
+
+    async def handle(self, items: Sequence[ItemT_contra], deliver: Deliver) -> None:
+        """Deliver one outcome for each item."""
+        ...
+
+    async def finish(self, deliver: Deliver) -> None:
+        """Deliver what can only be known after all items were handled."""
+        ...
+
+    def undecided(self) -> list[str]:
+        """Keys that were handled and still have no outcome."""
+        ...
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run works. ``drain`` is in seconds."""
+
+    workers: int
+    on_progress: Callable[[Summary], None] | None = None
+    max_failures: int | None = None
+    drain: float = 30.0
+
+
+class Run(Generic[T]):
+    """One bulk run; enter it once, iterate it for outcomes in the order in which they are known."""
+
+    def __init__(self, job: Job[T], items: Iterable[T] | AsyncIterable[T], options: Options) -> None:
+        self.summary = Summary()
+        self.leftover: list[Outcome] = []
+        self._job = job
+        self._items = items
+        self._options = options
+        self._outbox: Outbox[Outcome] = Outbox(OUTBOX_ROOM)
+        self._seen: set[str] = set()
+        self._main: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._taken = False
+        self._error: Exception | None = None
+        self._progress_at = 0.0
+        self._started = 0.0
+
+    async def __aenter__(self) -> Self:
+        if self._main is not None:
+            raise ClosedError("a run can be entered only once")
+        self._source = Source(self._items)
+        self._started = asyncio.get_running_loop().time()
+        self._main = asyncio.create_task(self._run(), name="octoffm_async bulk run")
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if exc is None and not self._taken:
+                await self.wait()
+        finally:
+            self.stop()
+            await self._settle()
+            self.leftover = self._outbox.rest()
+        if exc is None:
+            self._raise_error()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Outcome:
+        self._taken = True
+        try:
+            return await self._outbox.get()
+        except StopAsyncIteration:
+            self._raise_error()
+            raise
+
+    async def wait(self) -> Summary:
+        """Finish the run without looking at the outcomes; the counts.
+
+        Raises:
+            ErrorBudgetExceededError, AuthenticationError: what ended the run.
+        """
+        async for _ in self:
+            pass
+        return self.summary
+
+    def stop(self) -> None:
+        """Read no more items; what is in flight is finished."""
+        self._stopping = True
+        self._outbox.widen()
+
+    def _raise_error(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    async def _settle(self) -> None:
+        """Let what is in flight finish, for so long; then cancel it. A second cancellation cancels it at once."""
+        main = self._main
+        if main is None or main.done():
+            return
+        try:
+            await asyncio.wait([main], timeout=self._options.drain)
+        finally:
+            main.cancel()
+            while not main.done():
+                await asyncio.wait([main])
+
+    async def _run(self) -> None:
+        workers = [asyncio.create_task(self._work()) for _ in range(self._options.workers)]
+        try:
+            await asyncio.wait(workers)
+            await self._job.finish(self._deliver)
+        except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
+            self._end(error)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            while pending := [worker for worker in workers if not worker.done()]:
+                await asyncio.wait(pending)
+            for key in self._job.undecided():
+                self._deliver_now(Unknown(key=key, reason="taken by the API without a result, and not read back"))
+            self._report(last=True)
+            self._outbox.close()
+
+    async def _work(self) -> None:
+        try:
+            while not self._stopping:
+                batch = await self._collect()
+                if not batch:
+                    return
+                await self._handle(batch)
+        except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
+            self._end(error)
+
+    async def _collect(self) -> list[T]:
+        """So many items that may be sent; fewer only when the input ends. What may not gets its outcome here."""
+        batch: list[T] = []
+        try:
+            while len(batch) < self._job.batch:
+                item = await self._source.next()
+                if (outcome := self._turn_away(item)) is None:
+                    batch.append(item)
+                else:
+                    await self._deliver(outcome)
+        except StopAsyncIteration:
+            return batch
+        except BaseException:
+            self._skip(batch)
+            raise
+        if self._stopping:
+            self._skip(batch)
+            return []
+        return batch
+
+    def _turn_away(self, item: T) -> Outcome | None:
+        try:
+            self._job.check(item)
+        except ValidationError as error:
+            return refused_locally(error)
+        key = self._job.key(item)
+        if key in self._seen:
+            return Skipped(key=key, reason="the same key came before in this input")
+        self._seen.add(key)
+        return None
+
+    async def _handle(self, batch: list[T]) -> None:
+        decided: set[str] = set()
+
+        async def deliver(outcome: Outcome) -> None:
+            decided.add(outcome.key)
+            await self._deliver(outcome)
+
+        self.summary.in_flight += len(batch)
+        try:
+            await self._job.handle(batch, deliver)
+        except BaseException as error:
+            self._settle_rest(batch, decided, error)
+            if not isinstance(error, RUN_ENDING):
+                raise
+            self._end(error)
+        finally:
+            self.summary.in_flight -= len(batch)
+
+    def _settle_rest(self, batch: list[T], decided: set[str], error: BaseException) -> None:
+        """Items whose handling broke off: unknown if they may have been sent, else failed or skipped."""
+        for key in [key for item in batch if (key := self._job.key(item)) not in decided]:
+            if isinstance(error, RUN_ENDING):
+                self._deliver_now(Failed(key=key, error=error))
+            elif isinstance(error, asyncio.CancelledError) and not is_outcome_unknown(error):
+                self._deliver_now(Skipped(key=key, reason="the run was stopped before it was sent"))
+            else:
+                cause = error if isinstance(error, Exception) else None
+                self._deliver_now(Unknown(key=key, reason=f"broken off: {type(error).__name__} {error}", error=cause))
+
+    def _skip(self, batch: list[T]) -> None:
+        for item in batch:
+            self._deliver_now(Skipped(key=self._job.key(item), reason="the run was stopped before it was sent"))
+
+    def _end(self, error: Exception) -> None:
+        if self._error is None:
+            self._error = error
+        self._stopping = True
+
+    async def _deliver(self, outcome: Outcome) -> None:
+        self._note(outcome)
+        await self._outbox.put(outcome)
+
+    def _deliver_now(self, outcome: Outcome) -> None:
+        self._note(outcome)
+        self._outbox.put_nowait(outcome)
+
+    def _note(self, outcome: Outcome) -> None:
+        self.summary.count(outcome)
+        allowed = self._options.max_failures
+        if allowed is not None and self.summary.bad > allowed:
+            self._end(
+                ErrorBudgetExceededError(f"stopped: {self.summary.bad} items were not created, {allowed} allowed")
+            )
+        self._report()
+
+    def _report(self, *, last: bool = False) -> None:
+        if self._options.on_progress is None and not last:
+            return
+        now = asyncio.get_running_loop().time()
+        if last or now >= self._progress_at:
+            self._progress_at = now + PROGRESS_SECONDS
+            self.summary.seconds = now - self._started
+            if self._options.on_progress is not None:
+                self._options.on_progress(msgspec.structs.replace(self.summary))

@@ -1,0 +1,157 @@
+"""Looking stocks up by the seller's reference, which the API itself does not offer.
+
+A stock row does not carry the reference, and no filter takes one (**D**). So the references are learned once, a
+thousand a page, and kept; then the cheaper way is taken: one GET for each wanted stock, or one scan over all of them.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import anyio
+
+from ..contract.validation import FieldProblem
+from ..errors import CallError, NotFoundError, ValidationError
+from ..resources.products import Products
+from ..resources.stocks import Stocks
+from .outcomes import Failed, Found, Missing
+from .run import RUN_ENDING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..session.scope import Scope
+    from .outcomes import Outcome
+    from .run import Deliver
+
+How: TypeAlias = Literal["auto", "get", "scan"]
+
+WINDOW = 50_000
+"""References handled together. They share one scan, so few windows are fast; each one's keys are held in memory."""
+PAGE_ROWS = 1000
+PAGE_COST = 4
+"""What a full page costs, in single GETs: a thousand times the bytes, but one call of the limit."""
+
+
+def scan_is_cheaper(*, wanted: int, rows: int) -> bool:
+    """Whether reading all ``rows`` costs less than asking for each of ``wanted``."""
+    return ceil(rows / PAGE_ROWS) * PAGE_COST < wanted
+
+
+class ReferenceIndex:
+    """Which stock belongs to which of a seller's references."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._products = Products(scope)
+        self.stock_ids: dict[str, str] = {}
+
+    async def learn(self) -> None:
+        """Read all references anew."""
+        learned: dict[str, str] = {}
+        async for page in self._products.references().pages():
+            for known in page.items:
+                if known.stock_id is not None:
+                    learned[known.seller_product_reference] = known.stock_id
+        self.stock_ids = learned
+
+
+class LookupStocks:
+    """The job of ``client.bulk.lookup_stocks``."""
+
+    batch = WINDOW
+
+    def __init__(self, scope: Scope, index: ReferenceIndex, *, workers: int, how: How) -> None:
+        self._stocks = Stocks(scope)
+        self._index = index
+        self._workers = workers
+        self._how = how
+        self._learned = False
+
+    def key(self, item: str) -> str:
+        return item
+
+    def check(self, item: str) -> None:
+        if not item.strip():
+            raise ValidationError("look-up", item, [FieldProblem("reference", item, "is empty")])
+
+    async def handle(self, items: Sequence[str], deliver: Deliver) -> None:
+        left = dict.fromkeys(items)
+
+        async def decide(outcome: Outcome) -> None:
+            del left[outcome.key]
+            await deliver(outcome)
+
+        try:
+            wanted = await self._locate(items, decide)
+            if self._should_scan(len(wanted)):
+                await self._scan(wanted, decide)
+            await self._get_each(wanted, decide)
+        except RUN_ENDING:
+            raise
+        except CallError as error:  # the references or the scan could not be had: the same for all that are left
+            for reference in left:
+                await deliver(Failed(key=reference, error=error))
+
+    async def finish(self, deliver: Deliver) -> None:
+        """Each look-up was decided by its window."""
+
+    def undecided(self) -> list[str]:
+        return []
+
+    def _should_scan(self, wanted: int) -> bool:
+        if self._how == "auto":
+            return scan_is_cheaper(wanted=wanted, rows=len(self._index.stock_ids))
+        return self._how == "scan"
+
+    async def _locate(self, references: Sequence[str], deliver: Deliver) -> dict[str, str]:
+        """The wanted references by stock id; those that the seller does not have are told to be missing."""
+        if not self._learned and not all(reference in self._index.stock_ids for reference in references):
+            await self._index.learn()
+            self._learned = True
+        wanted: dict[str, str] = {}
+        for reference in references:
+            stock_id = self._index.stock_ids.get(reference)
+            if stock_id is None:
+                await deliver(Missing(key=reference, reason="the seller has no stock under this reference"))
+            else:
+                wanted[stock_id] = reference
+        return wanted
+
+    async def _scan(self, wanted: dict[str, str], deliver: Deliver) -> None:
+        """Take what is wanted out of all stocks; what moved away during the scan stays wanted."""
+        async for page in self._stocks.list().pages():
+            for stock in page.items:
+                if (reference := wanted.pop(stock.id, None)) is not None:
+                    await deliver(Found(key=reference, stock=stock))
+            if not wanted:
+                return
+
+    async def _get_each(self, wanted: dict[str, str], deliver: Deliver) -> None:
+        todo = iter(wanted.items())
+        ended: list[Exception] = []
+
+        async def work() -> None:
+            for stock_id, reference in todo:
+                if ended:
+                    return
+                try:
+                    await deliver(await self._get(stock_id, reference))
+                except RUN_ENDING as error:
+                    ended.append(error)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(min(self._workers, len(wanted))):
+                group.start_soon(work)
+        if ended:
+            raise ended[0]
+
+    async def _get(self, stock_id: str, reference: str) -> Outcome:
+        try:
+            return Found(key=reference, stock=await self._stocks.get(stock_id))
+        except NotFoundError:
+            return Missing(key=reference, reason=f"there is no stock {stock_id} any more")
+        except RUN_ENDING:
+            raise
+        except CallError as error:
+            return Failed(key=reference, error=error)

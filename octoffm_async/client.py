@@ -1,0 +1,133 @@
+"""The front door: :class:`FulfillmentClient`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from .bulk.bulk import Bulk
+from .config import Config, check_header_value
+from .events import LoggingHook
+from .resources.outbound import Outbound
+from .resources.products import Products
+from .resources.stocks import Stocks
+from .session.pipeline import Session
+from .session.scope import Scope
+from .session.transport import AiohttpTransport
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    import aiohttp
+
+    from .events import Hook
+    from .session.journey import Stats
+    from .session.transport import Transport
+
+
+class SellerClient:
+    """The API for one seller. Views for other sellers share connections, token and retry budget, and have own limits."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self.products = Products(scope)
+        self.stocks = Stocks(scope)
+        self.outbound = Outbound(scope)
+        self.bulk = Bulk(scope)
+
+    @property
+    def seller_id(self) -> str:
+        """The seller that calls are made for."""
+        return self._scope.seller_id
+
+    def seller(self, seller_id: str) -> SellerClient:
+        """The same API for another seller: same pool, same token, own limits.
+
+        Raises:
+            ConfigurationError: the id cannot stand in a header.
+        """
+        check_header_value("seller_id", seller_id)
+        return SellerClient(Scope(self._scope.session, seller_id))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} seller {self.seller_id} at {self._scope.session.config.base_url}>"
+
+
+class FulfillmentClient(SellerClient):
+    """The asyncio client of Octopia's fulfillment API.
+
+    Enter it to open it: ``async with FulfillmentClient(config) as client``. It belongs to the event loop that it was
+    opened on, holds no task group, and may be opened again after it was closed.
+
+    ``session`` is an ``aiohttp.ClientSession`` of yours to use in place of an own one; it stays open. ``hooks`` are
+    told what happens (see :mod:`octoffm_async.events`); by default the standard logger is.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        session: aiohttp.ClientSession | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        hooks: Sequence[Hook] = (LoggingHook(),),
+        transport: Transport | None = None,
+    ) -> None:
+        self.config = config
+        transport = transport or AiohttpTransport(config, session=session, ssl_context=ssl_context)
+        super().__init__(Scope(Session(config, transport, hooks), config.seller_id))
+
+    @classmethod
+    def from_env(cls, **settings: Any) -> Self:
+        """A client configured by ``OCTOFFM_…`` variables; see :meth:`Config.from_env`.
+
+        Raises:
+            ConfigurationError: naming every variable that is missing.
+        """
+        return cls(Config.from_env(**settings))
+
+    @classmethod
+    def from_file(cls, path: str | Path, **settings: Any) -> Self:
+        """A client configured by a TOML file; see :meth:`Config.from_file`.
+
+        Raises:
+            ConfigurationError: the file cannot be read, or names a setting that does not exist or is missing.
+        """
+        return cls(Config.from_file(path, **settings))
+
+    async def __aenter__(self) -> Self:
+        self._scope.session.open()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> Self:
+        """Open it without ``async with``; :meth:`close` it in the end."""
+        return await self.__aenter__()
+
+    async def close(self, *, drain: float = 5.0) -> None:
+        """Take no more calls, give those under way ``drain`` seconds, then let go of the connections."""
+        await self._scope.session.close(drain=drain)
+
+    async def check(self) -> float:
+        """Fetch a token if there is none: whether address and credentials are good. Seconds that the token is good for.
+
+        Raises:
+            AuthenticationError: the credentials were refused.
+            CallError: the token endpoint could not be reached.
+        """
+        return await self._scope.session.check()
+
+    def reset_credentials(self) -> None:
+        """Forget that the credentials were refused, for instance after the secret was renewed."""
+        self._scope.session.tokens.reset()
+
+    def stats(self) -> Stats:
+        """What the client did so far, all sellers together."""
+        return msgspec.structs.replace(self._scope.session.stats)

@@ -1,0 +1,1 @@
+"""WHAT a user calls: thin typed methods, one file a resource, named as the API names them."""

@@ -1,0 +1,80 @@
+"""Products: register them for the warehouse, read the seller's references back (API.md, 4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..contract.operations import CREATE_PRODUCTS, LIST_REFERENCES
+from ..contract.products import ProductResult, ReferenceFilters, RegistrationStatus
+from ..contract.validation import product_problems
+from ..errors import ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..contract.products import FulfillmentProduct, SellerReference
+    from ..session.paging import Pager
+    from ..session.scope import Scope
+
+UNCONFIRMED = RegistrationStatus("Unconfirmed")
+"""Ours, not the API's: it took the call with an empty answer and the reference cannot be read back yet."""
+
+
+class Products:
+    """``client.products``."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    async def create(self, products: Sequence[FulfillmentProduct]) -> list[ProductResult]:
+        """Register products, or add references to known ones, in one call of 1 to 100 (**D**; the number **A**).
+
+        For more, and for outcomes item by item, use ``client.bulk.create_products``. An API that answers without
+        results is believed only as far as the references can be read back; what cannot is ``Unconfirmed``.
+
+        Raises:
+            ValidationError: a product cannot be right; nothing was sent.
+            CallError: the call did not succeed; see ``outcome_unknown``.
+        """
+        for product in products:
+            check_product(product)
+        results = await self.send(products)
+        return results if results is not None else await self.read_back([p.seller_product_reference for p in products])
+
+    def references(self, *, limit: int = 1000, cursor: str | None = None) -> Pager[SellerReference]:
+        """The seller's references, ``limit`` a page (1 to 1000), from ``cursor`` on (**D**).
+
+        Raises:
+            ValidationError: ``limit`` is out of range.
+        """
+        return self._scope.list(LIST_REFERENCES, ReferenceFilters(limit=limit, cursor=cursor))
+
+    async def send(self, products: Sequence[FulfillmentProduct]) -> list[ProductResult] | None:
+        """One call, without checks; ``None`` when the API answers without results."""
+        answer, _ = await self._scope.call(CREATE_PRODUCTS, body=list(products))
+        return list(answer.items) if answer is not None else None
+
+    async def read_back(self, references: Sequence[str]) -> list[ProductResult]:
+        """Results from what can be read: ``Accepted`` where the reference is there, else ``Unconfirmed``."""
+        missing = set(references)
+        async for known in self.references():
+            missing.discard(known.seller_product_reference)
+            if not missing:
+                break
+        return [
+            ProductResult(
+                seller_product_reference=reference,
+                status=UNCONFIRMED if reference in missing else RegistrationStatus.ACCEPTED,
+            )
+            for reference in references
+        ]
+
+
+def check_product(product: FulfillmentProduct) -> None:
+    """Refuse a product that cannot be right.
+
+    Raises:
+        ValidationError: naming all its problems.
+    """
+    if problems := product_problems(product):
+        raise ValidationError("product", str(product.seller_product_reference), problems)

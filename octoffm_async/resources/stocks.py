@@ -1,0 +1,68 @@
+"""Stocks: how many of each product lie in the warehouses (API.md, 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..contract.operations import GET_STOCK, LIST_STOCKS
+from ..contract.stocks import StockFilters
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ..contract.stocks import Stock
+    from ..session.paging import Pager
+    from ..session.scope import Scope
+
+
+class Stocks:
+    """``client.stocks``."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    async def get(self, stock_id: str) -> Stock:
+        """One stock by its id (**D**).
+
+        Raises:
+            ValidationError: the id cannot be part of an address; nothing was sent.
+            NotFoundError: this seller has no such stock.
+            CallError: the call did not succeed.
+        """
+        stock, _ = await self._scope.call(GET_STOCK, path={"stockId": stock_id})
+        return stock
+
+    def list(
+        self,
+        *,
+        storage_country: str | None = None,
+        delivery_country: str | None = None,
+        updated_at_min: datetime | None = None,
+        updated_at_max: datetime | None = None,
+        sort: str | None = None,
+        order: str | None = None,
+        limit: int = 1000,
+        cursor: str | None = None,
+    ) -> Pager[Stock]:
+        """Stocks that pass the filters, ``limit`` a page (1 to 1000) (**D**).
+
+        ``sort`` is a :class:`QuantityType`, ``order`` ``Asc`` or ``Desc``; times need a zone. ``delivery_country``
+        goes with none of the other filters. Rows do not carry the seller's reference: see
+        ``client.bulk.lookup_stocks``.
+
+        Raises:
+            ValidationError: the filters cannot be asked for together, or are out of range.
+        """
+        return self._scope.list(
+            LIST_STOCKS,
+            StockFilters(
+                limit=limit,
+                cursor=cursor,
+                updated_at_min=updated_at_min,
+                updated_at_max=updated_at_max,
+                storage_country=storage_country,
+                delivery_country=delivery_country,
+                sort=sort,
+                order=order,
+            ),
+        )
