@@ -1,0 +1,34 @@
+"""An emulator of Octopia's fulfillment API, for tests, examples, benchmarks and users' own CI.
+
+Octopia has no public sandbox. This one is a real HTTP server on a loopback port: token endpoint, operations, refusals
+and life cycles as far as anything public tells, limits and faults on demand, and a count of what was really created.
+It shares the contract with the client and nothing else, so it can serve any client written for the real API.
+"""
+
+from octoffm_async.contract.operations import Group
+
+from .clock import Clock
+from .face import SandboxFace
+from .faults import Fault, Faults
+from .process import SandboxProcess, SandboxStartError
+from .records import Arrival, Requests
+from .sandbox import Sandbox
+from .settings import Timeline
+from .tokens import Tokens
+from .world import Effects
+
+__all__ = [
+    "Arrival",
+    "Clock",
+    "Effects",
+    "Fault",
+    "Faults",
+    "Group",
+    "Requests",
+    "Sandbox",
+    "SandboxFace",
+    "SandboxProcess",
+    "SandboxStartError",
+    "Timeline",
+    "Tokens",
+]

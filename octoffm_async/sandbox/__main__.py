@@ -1,0 +1,101 @@
+"""``python -m octoffm_async.sandbox``: the sandbox as a server process of its own.
+
+The first line on standard output is one JSON object with its addresses and credentials; after that it is quiet. It
+serves until SIGTERM or SIGINT or, with ``--exit-with-parent``, until its standard input ends: a pipe ends even when the
+parent is killed with no chance to say goodbye.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+import msgspec
+
+from .sandbox import Sandbox
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until told to stop."""
+    options = _parser().parse_args(arguments)
+    asyncio.run(_serve(_sandbox(options), exit_with_parent=options.exit_with_parent))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m octoffm_async.sandbox", description="Emulate the fulfillment API.")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--seed", type=int, default=0, help="seed of ids, tokens and random faults")
+    parser.add_argument("--token-life", type=float, default=7200.0, metavar="S", help="life of a token in seconds")
+    parser.add_argument("--limit", type=parse_limit, metavar="N/T", help="N requests per T seconds, seller and group")
+    parser.add_argument("--retry-after", choices=("seconds", "date"), help="let 429 answers carry Retry-After")
+    parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="sandbox seconds per real second")
+    parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
+    return parser
+
+
+def parse_limit(text: str) -> tuple[int, float]:
+    """``100/1`` as 100 requests per 1 second."""
+    requests, _, seconds = text.partition("/")
+    try:
+        limit = int(requests), float(seconds)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not N/T, such as 100/1") from error
+    if limit[0] < 1 or limit[1] <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: both numbers must be above zero")
+    return limit
+
+
+def _sandbox(options: argparse.Namespace) -> Sandbox:
+    return Sandbox(
+        seed=options.seed,
+        token_life=options.token_life,
+        limit=options.limit,
+        retry_after=options.retry_after,
+        speed=options.speed,
+        port=options.port,
+    )
+
+
+async def _serve(sandbox: Sandbox, *, exit_with_parent: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows: its loops have no signal handlers
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    async with sandbox:
+        sys.stdout.write(_greeting(sandbox) + "\n")
+        sys.stdout.flush()
+        if exit_with_parent:
+            threading.Thread(target=_wait_for_end_of_input, args=(loop, stop), daemon=True).start()
+        await stop.wait()
+
+
+def _greeting(sandbox: Sandbox) -> str:
+    addresses = {
+        "base_url": sandbox.base_url,
+        "token_url": sandbox.token_url,
+        "control_url": sandbox.control_url,
+        "client_id": sandbox.client_id,
+        "client_secret": sandbox.client_secret,
+        "seller_id": sandbox.seller_id,
+    }
+    return msgspec.json.encode(addresses).decode()
+
+
+def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    # os.read and not sys.stdin: a daemon thread that holds the lock of a buffered stream crashes the exit.
+    while os.read(0, 4096):
+        pass
+    try:
+        loop.call_soon_threadsafe(stop.set)
+    except RuntimeError:  # the loop was closed in the meantime: already stopped
+        pass
+
+
+if __name__ == "__main__":
+    main()

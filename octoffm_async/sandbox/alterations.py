@@ -1,0 +1,84 @@
+"""Faults that change an answer and leave the wire alone: what a client must survive in a body or a header."""
+
+from collections.abc import Callable, Mapping
+from typing import cast
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from .calls import Call
+from .faults import Fault
+from .paging import Cursor, next_link
+from .replies import HTML, Reply
+
+FOREIGN_ORIGIN = "http://elsewhere.example"
+
+_ENUM_FIELDS = frozenset({"status", "state", "productState", "productCondition", "deliveryMode", "updateReason"})
+_UNAVAILABLE = (
+    b"<html><head><title>503 Service Unavailable</title></head><body><h1>No server is available</h1></body></html>"
+)
+_MAINTENANCE = b"<html><head><title>Please wait</title></head><body><p>Checking your browser</p></body></html>"
+
+UNAVAILABLE_HTML = Reply(503, _UNAVAILABLE, HTML)
+HTML_200 = Reply(200, _MAINTENANCE, HTML)
+
+
+def altered(fault: Fault, reply: Reply, call: Call | None) -> Reply:
+    """The answer as this fault leaves it; unchanged if the fault does not change answers.
+
+    The token endpoint has no ``call``, and its answers no link to change.
+    """
+    alter = _ALTERATIONS.get(fault)
+    return reply if alter is None else alter(reply, call)
+
+
+def _malformed(reply: Reply, _: Call | None) -> Reply:
+    return reply._replace(body=b'{"items": [{"id": ', headers={})
+
+
+def _unknown_values(reply: Reply, _: Call | None) -> Reply:
+    if not reply.body:
+        return reply
+    return reply._replace(body=msgspec.json.encode(_estranged(msgspec.json.decode(reply.body))))
+
+
+def _estranged(value: object) -> object:
+    if isinstance(value, list):
+        return [_estranged(entry) for entry in cast("list[object]", value)]
+    if not isinstance(value, dict):
+        return value
+    fields = cast("dict[str, object]", value)
+    strange = {
+        name: "NotInvented" if name in _ENUM_FIELDS and isinstance(field, str) else _estranged(field)
+        for name, field in fields.items()
+    }
+    return {"fieldOfTomorrow": {"nested": [1, None, "x"]}, **strange}
+
+
+def _foreign_link(reply: Reply, call: Call | None) -> Reply:
+    return _relinked(reply, call, FOREIGN_ORIGIN, None)
+
+
+def _link_loop(reply: Reply, call: Call | None) -> Reply:
+    return _relinked(reply, call, "", None if call is None else call.query.get("cursor"))
+
+
+def _relinked(reply: Reply, call: Call | None, origin: str, cursor: str | None) -> Reply:
+    if call is None or call.operation.filters is None or call.operation.method != "GET":
+        return reply
+    prefix = origin + call.path if origin else call.link_prefix(call.path)
+    link = next_link(prefix, call.query, cursor or _cursor_of(reply.headers) or Cursor("created", (0,)).encode())
+    return reply._replace(headers={**reply.headers, "Link": link})
+
+
+def _cursor_of(headers: Mapping[str, str]) -> str | None:
+    target = headers.get("Link", "").partition(">")[0]
+    return dict(parse_qsl(target.partition("?")[2])).get("cursor")
+
+
+_ALTERATIONS: Mapping[Fault, Callable[[Reply, Call | None], Reply]] = {
+    Fault.MALFORMED_JSON: _malformed,
+    Fault.UNKNOWN_VALUES: _unknown_values,
+    Fault.FOREIGN_LINK: _foreign_link,
+    Fault.LINK_LOOP: _link_loop,
+}

@@ -1,0 +1,128 @@
+"""One call as the rules see it: who calls what with which input. No HTTP library in sight."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from octoffm_async.contract.operations import Operation
+from octoffm_async.contract.outbound import OutboundFilters
+from octoffm_async.contract.products import ReferenceFilters
+from octoffm_async.contract.stocks import StockFilters
+from octoffm_async.contract.validation import FieldProblem, filter_problems, wire_path
+
+from .ledger import Slice
+from .paging import Cursor, Order, decode_cursor, next_link, page_reply
+from .replies import ProblemError, Reply, invalid, json_reply
+from .settings import Style
+from .world import Account, World
+
+BodyT = TypeVar("BodyT")
+FiltersT = TypeVar("FiltersT", StockFilters, OutboundFilters, ReferenceFilters)
+
+_DECODE_ERROR = re.compile(r"(.*) - at `(.*)`")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """An admitted call. ``moment`` is the sandbox's time; all that was due by then has happened."""
+
+    world: World
+    account: Account
+    style: Style
+    operation: Operation[Any]
+    origin: str
+    path: str
+    query: Mapping[str, str]
+    item: str
+    body: bytes
+    moment: datetime
+
+    def link_prefix(self, path: str) -> str:
+        """``path`` as answers name it: relative to the origin or absolute."""
+        return self.origin + path if self.style.links == "absolute" else path
+
+
+Handler = Callable[[Call], Reply]
+
+
+def read_body(call: Call, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
+    """The decoded body, or a 400 that names the first field that cannot be read, as JSON readers do."""
+    try:
+        return decoder.decode(call.body)
+    except (ValueError, RecursionError) as error:  # msgspec's own errors and UnicodeDecodeError are ValueErrors
+        raise invalid(_located(str(error))) from error
+
+
+def _located(message: str) -> dict[str, list[str]]:
+    matched = _DECODE_ERROR.fullmatch(message)
+    if matched is None:
+        return {"$": [message]}
+    return {matched[2].removeprefix("$").removeprefix(".") or "$": [matched[1]]}
+
+
+def field_errors(problems: Iterable[FieldProblem], prefix: str = "") -> dict[str, list[str]]:
+    """Validation's findings under their wire names."""
+    errors: dict[str, list[str]] = {}
+    for problem in problems:
+        errors.setdefault(prefix + wire_path(problem.field), []).append(problem.reason)
+    return errors
+
+
+def read_filters(call: Call, kind: type[FiltersT], *, limit_required: bool = False) -> FiltersT:
+    """The query as typed filters, or a 400 that names what is wrong. Unknown parameters are ignored."""
+    if limit_required and "limit" not in call.query:
+        raise invalid({"limit": ["The limit field is required."]})
+    try:
+        filters = msgspec.convert(dict(call.query), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(_located(str(error))) from error
+    if problems := filter_problems(filters):
+        raise invalid(field_errors(problems))
+    return filters
+
+
+def start_of(filters: StockFilters | OutboundFilters | ReferenceFilters, order: Order) -> int | None:
+    """The position in the query's cursor, if it has one."""
+    position = decode_cursor(filters.cursor, order)
+    if position is not None and position[0] < 0:
+        raise invalid({"cursor": ["The cursor is not valid."]})
+    return None if position is None else position[0]
+
+
+def answer_page(call: Call, rows: list[Any], limit: int, following: Cursor | None) -> Reply:
+    """One page of a list, with the ``Link`` to the next if there is one."""
+    link = None
+    if following is not None:
+        query = {"limit": str(limit), **call.query}
+        link = next_link(call.link_prefix(call.path), query, following.encode())
+    return page_reply(rows, limit, bare=call.style.list_shape == "array", link=link)
+
+
+def answer_slice(call: Call, piece: Slice[Any], limit: int, order: Order) -> Reply:
+    """One page of a list that is kept in ``order``."""
+    following = None if piece.following is None else Cursor(order, (piece.following,))
+    return answer_page(call, piece.rows, limit, following)
+
+
+def created(call: Call, key: str) -> Reply:
+    """The answer to a creation: the new id in the body, or at the end of one of two headers."""
+    operation = call.operation
+    where = call.link_prefix(f"{call.path}/{key}")
+    match call.style.creation_answer:
+        case "body":
+            return json_reply({operation.identifier: key}, operation.success)
+        case "location":
+            return Reply(operation.success, headers={"Location": where})
+        case "content-location":
+            return Reply(operation.success, headers={"Content-Location": where})
+
+
+def found(row: object | None, what: str, key: str) -> Reply:
+    """One row, or the 404 that says what is not there."""
+    if row is None:
+        raise ProblemError(404, f"{what} '{key}' was not found.")
+    return json_reply(row)

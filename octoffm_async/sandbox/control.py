@@ -1,0 +1,97 @@
+"""The control routes: what a test in another process does to the sandbox by HTTP.
+
+They are outside the API: no token, no limits, no faults, and not counted.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from .faults import Fault, Only
+from .movements import add_stock
+from .replies import Reply, json_reply
+from .state import State
+
+CONTROL_PATH = "/_sandbox"
+
+_Order = Callable[[bytes], object]
+
+
+class StockOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST stock``: put goods behind one product, or behind each."""
+
+    quantity: int
+    reference: str | None = None
+    country: str = "FR"
+    seller: str | None = None
+
+
+class ClockOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST clock``: seconds to jump."""
+
+    advance: float
+
+
+class Script(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A fault to script, by the name of its member."""
+
+    fault: str
+    operation: str | None = None
+    times: int = 1
+    value: float | None = None
+
+
+class FaultOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST faults``: clear, then set rates, then script; each if given."""
+
+    clear: bool = False
+    rates: dict[str, float | tuple[float, float]] | None = None
+    only: Only | None = None
+    operations: list[str] | None = None
+    next: Script | None = None
+
+
+class Control:
+    """Answers the control routes. A mistake in an order is a 400 that says what is wrong."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._routes: dict[tuple[str, str], _Order] = {
+            ("POST", "/stock"): self._add_stock,
+            ("POST", "/clock"): self._advance,
+            ("POST", "/faults"): self._set_faults,
+            ("GET", "/effects"): lambda _: state.world.effects.as_dict(),
+            ("GET", "/stats"): lambda _: state.stats(),
+        }
+
+    def answer(self, method: str, path: str, body: bytes) -> Reply:
+        """Do what the order says."""
+        route = self._routes.get((method, path.removeprefix(CONTROL_PATH)))
+        if route is None:
+            return json_reply({"error": f"no control route {method} {path}"}, 404)
+        try:
+            return json_reply(route(body))
+        except (ValueError, LookupError) as mistake:
+            return json_reply({"error": str(mistake.args[0] if mistake.args else mistake)}, 400)
+
+    def _add_stock(self, body: bytes) -> object:
+        order = msgspec.json.decode(body, type=StockOrder)
+        add_stock(self._state.world, order.seller, order.reference, quantity=order.quantity, country=order.country)
+        return {}
+
+    def _advance(self, body: bytes) -> object:
+        clock = self._state.world.clock
+        clock.advance(msgspec.json.decode(body, type=ClockOrder).advance)
+        return {"now": clock.now()}
+
+    def _set_faults(self, body: bytes) -> object:
+        order = msgspec.json.decode(body, type=FaultOrder)
+        faults = self._state.faults
+        if order.clear:
+            faults.clear()
+        if order.rates is not None:
+            rates = {Fault[name]: rate for name, rate in order.rates.items()}
+            faults.set_rates(rates, only=order.only, operations=order.operations)
+        if (script := order.next) is not None:
+            faults.next(Fault[script.fault], operation=script.operation, times=script.times, value=script.value)
+        return {}

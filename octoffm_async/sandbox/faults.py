@@ -1,0 +1,157 @@
+"""Faults on demand: which one strikes a call is decided here; what it does on the wire is in :mod:`.delivery`."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from random import Random
+from typing import Any, Literal, NamedTuple
+
+from octoffm_async.contract.operations import OPERATIONS, Group, Operation
+
+
+class Fault(Enum):
+    """Something that goes wrong with one call. *Processed* says whether the call has its effect all the same."""
+
+    LATENCY = "latency"
+    """The answer takes ``value`` seconds longer (0.05). Processed, after the wait."""
+    THROTTLE = "throttle"
+    """429; ``value`` is what ``Retry-After`` says (1 second), if the sandbox sends it. Not processed."""
+    ERROR_500 = "error_500"
+    """500 with a problem. Not processed."""
+    UNAVAILABLE_HTML = "unavailable_html"
+    """503 with a proxy's HTML page. Not processed."""
+    RESET_BEFORE = "reset_before"
+    """The connection is dropped. Not processed."""
+    RESET_AFTER = "reset_after"
+    """The connection is dropped without an answer. Processed."""
+    STALL = "stall"
+    """No answer until the client goes away or the server stops. Not processed."""
+    STALL_AFTER = "stall_after"
+    """As STALL, but processed."""
+    MALFORMED_JSON = "malformed_json"
+    """The status of a success with a body that is no JSON. Processed."""
+    TRUNCATED = "truncated"
+    """The connection ends before the promised length of the body. Processed."""
+    HTML_200 = "html_200"
+    """200 with a proxy's HTML page. Not processed."""
+    HUGE = "huge"
+    """The right body behind ``value`` bytes of white space (64 MiB), streamed. Processed."""
+    FOREIGN_LINK = "foreign_link"
+    """A list's ``Link`` names a next page at another origin. Processed."""
+    LINK_LOOP = "link_loop"
+    """A list's ``Link`` names the page that was just asked for. Processed."""
+    UNKNOWN_VALUES = "unknown_values"
+    """Answers hold enum values and fields that no contract knows. Processed."""
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105  (a fault's name, not a secret)
+    """401, and the bearer token that was used is invalid from now on. Not processed."""
+
+
+DEFAULT_VALUES = {Fault.LATENCY: 0.05, Fault.THROTTLE: 1.0, Fault.HUGE: 64 * 1024 * 1024}
+"""What a fault's ``value`` is when none is given."""
+
+Only = Literal["reads", "writes"]
+Rate = float | tuple[float, float]
+
+
+class Strike(NamedTuple):
+    """A fault that hits one call, with its value."""
+
+    fault: Fault
+    value: float
+
+
+@dataclass
+class _Scripted:
+    strike: Strike
+    operation: str | None
+    times: int
+
+
+class Faults:
+    """Scripted faults first, then random ones at the set rates. The token endpoint is only hit when it is named."""
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+        self._script: list[_Scripted] = []
+        self._rates: list[tuple[float, Strike]] = []
+        self._only: Only | None = None
+        self._operations: frozenset[str] | None = None
+
+    def set_rates(
+        self, rates: Mapping[Fault, Rate], *, only: Only | None = None, operations: Collection[str] | None = None
+    ) -> None:
+        """Let each call be hit at random: a share from 0 to 1 per fault, or the share and the fault's value.
+
+        Replaces all earlier rates. ``only`` and ``operations`` (names such as ``outbound.create``) narrow down which
+        calls can be hit.
+        """
+        drawn = [_rate(fault, rate) for fault, rate in rates.items()]
+        if any(share < 0 for share, _ in drawn) or sum(share for share, _ in drawn) > 1:
+            raise ValueError(f"rates = {dict(rates)}: shares must not be below 0 nor add up to more than 1")
+        self._rates = drawn
+        self._only = only
+        self._operations = None if operations is None else frozenset(map(_known, operations))
+
+    def next(self, fault: Fault, *, operation: str | None = None, times: int = 1, value: float | None = None) -> None:
+        """Hit the next ``times`` calls (of one operation, if named). Faults that are scripted first come first."""
+        if times < 1:
+            raise ValueError(f"times = {times}: must be at least 1")
+        named = None if operation is None else _known(operation)
+        self._script.append(_Scripted(_strike(fault, value), named, times))
+
+    def clear(self) -> None:
+        """No faults any more, scripted or random."""
+        self._script.clear()
+        self._rates.clear()
+
+    def draw(self, operation: Operation[Any]) -> Strike | None:
+        """The fault that hits this call, if any."""
+        if self._script and (strike := self._scripted(operation)) is not None:
+            return strike
+        return self._random(operation) if self._rates else None
+
+    def _scripted(self, operation: Operation[Any]) -> Strike | None:
+        for entry in self._script:
+            aimed = operation.group is not Group.TOKEN if entry.operation is None else entry.operation == operation.name
+            if aimed:
+                entry.times -= 1
+                if entry.times == 0:
+                    self._script.remove(entry)
+                return entry.strike
+        return None
+
+    def _random(self, operation: Operation[Any]) -> Strike | None:
+        if not self._in_scope(operation):
+            return None
+        drawn = self._rng.random()
+        for share, strike in self._rates:
+            if drawn < share:
+                return strike
+            drawn -= share
+        return None
+
+    def _in_scope(self, operation: Operation[Any]) -> bool:
+        if self._operations is None:
+            if operation.group is Group.TOKEN:
+                return False
+        elif operation.name not in self._operations:
+            return False
+        return self._only is None or (self._only == "reads") == (operation.method == "GET")
+
+
+_NAMES = frozenset(operation.name for operation in OPERATIONS)
+
+
+def _known(operation: str) -> str:
+    if operation not in _NAMES:
+        raise ValueError(f"operation = {operation!r}: the contract has {', '.join(sorted(_NAMES))}")
+    return operation
+
+
+def _rate(fault: Fault, rate: Rate) -> tuple[float, Strike]:
+    share, value = rate if isinstance(rate, tuple) else (rate, None)
+    return share, _strike(fault, value)
+
+
+def _strike(fault: Fault, value: float | None) -> Strike:
+    return Strike(fault, DEFAULT_VALUES.get(fault, 0.0) if value is None else value)

@@ -1,0 +1,53 @@
+"""What every API call must pass before its handler: token, seller, acceptable type, limit, body type."""
+
+from collections.abc import Mapping
+
+from octoffm_async.contract.operations import Group
+
+from .quota import RequestLimits, RetryAfter, throttled
+from .replies import ProblemError
+from .tokens import Tokens
+from .world import Account, World
+
+_ACCEPTABLE = ("*/*", "application/*", "application/json")
+
+
+class Gate:
+    """The checks that do not depend on the operation."""
+
+    def __init__(
+        self, *, world: World, tokens: Tokens, limits: RequestLimits, retry_after: RetryAfter | None = None
+    ) -> None:
+        self._world = world
+        self._tokens = tokens
+        self._limits = limits
+        self._retry_after: RetryAfter | None = retry_after
+
+    def admit(self, headers: Mapping[str, str], group: Group, now: float) -> Account:
+        """The account that the call acts for, or the problem that stops it. The limit, last, counts what passes."""
+        if not self._tokens.valid(bearer(headers)):
+            raise ProblemError(401, "The bearer token is missing, unknown or expired.")
+        seller = headers.get("SellerId")
+        if not seller:
+            raise ProblemError(
+                400, "The SellerId header is required.", errors={"SellerId": ["The header is required."]}
+            )
+        account = self._world.accounts.get(seller)
+        if account is None:
+            raise ProblemError(403, f"This client may not act for seller '{seller}'.")
+        if not accepts_json(headers.get("Accept")):
+            raise ProblemError(406, "Only application/json can be answered.")
+        if wait := self._limits.admit(seller, group, now):
+            raise throttled(wait, self._retry_after)
+        return account
+
+
+def bearer(headers: Mapping[str, str]) -> str:
+    """The bearer token of a request, or nothing."""
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    return token if scheme.casefold() == "bearer" else ""
+
+
+def accepts_json(accept: str | None) -> bool:
+    """Whether a client takes JSON. No ``Accept`` means anything."""
+    return accept is None or any(part.partition(";")[0].strip() in _ACCEPTABLE for part in accept.split(","))

@@ -1,0 +1,72 @@
+"""Stock movements: pure rules on one stock, and what puts goods behind a product."""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec.structs import replace
+
+from octoffm_async.contract.stocks import Localization, Quantities, Stock
+
+from .world import Account, World
+
+Reason = Literal["Inbound", "OutboundAccepted", "OutboundShipped"]
+
+
+def country_code(text: str) -> str:
+    """A storage country in one spelling. The API says UK; GB is accepted for it."""
+    code = text.strip().upper()
+    return "UK" if code == "GB" else code
+
+
+def available_in(stock: Stock, country: str) -> int:
+    """Items of a stock that may be promised from one country."""
+    return next(
+        (part.quantities.available for part in stock.localizations if part.storage_country == country),
+        0,
+    )
+
+
+def moved(
+    stock: Stock, country: str, moment: datetime, reason: Reason, *, available: int = 0, allocated: int = 0
+) -> Stock:
+    """The stock after a movement in one country: its totals, that country's part, and the times of both."""
+    parts = {part.storage_country: part for part in stock.localizations}
+    before = parts[country].quantities if country in parts else Quantities()
+    parts[country] = Localization(
+        storage_country=country,
+        reported_quantities=_sum(before, available, allocated),
+        updated_at=moment,
+        update_reason=reason,
+    )
+    return replace(
+        stock,
+        reported_quantities=_sum(stock.quantities, available, allocated),
+        localizations=list(parts.values()),
+        updated_at=moment,
+    )
+
+
+def add_stock(world: World, seller: str | None, reference: str | None, *, quantity: int, country: str) -> None:
+    """Put ``quantity`` available items behind one product, or behind each of a seller's products."""
+    if quantity < 1:
+        raise ValueError(f"quantity = {quantity}: at least 1 item is needed")
+    moment = world.settle()
+    account = world.account(seller)
+    for stock_id in _stock_ids(account, reference):
+        stock = account.stocks.get(stock_id)
+        if stock is not None:
+            after = moved(stock, country_code(country), moment, "Inbound", available=quantity)
+            account.stocks.replace(stock_id, after, moment)
+
+
+def _stock_ids(account: Account, reference: str | None) -> list[str]:
+    if reference is None:
+        return [stock.id for stock in account.stocks.rows]
+    row = account.references.get(reference)
+    if row is None or row.stock_id is None:
+        raise LookupError(f"reference = {reference!r}: seller {account.seller} has not registered it")
+    return [row.stock_id]
+
+
+def _sum(before: Quantities, available: int, allocated: int) -> Quantities:
+    return replace(before, available=before.available + available, allocated=before.allocated + allocated)

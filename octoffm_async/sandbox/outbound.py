@@ -1,0 +1,112 @@
+"""Outbound shipments: creating, reading, listing (API.md, 7). What becomes of them is in :mod:`.shipping`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from octoffm_async.contract.operations import CREATE_OUTBOUND, GET_OUTBOUND, LIST_OUTBOUND, Operation
+from octoffm_async.contract.outbound import (
+    DeliveryMode,
+    OutboundFilters,
+    OutboundShipment,
+    OutboundShipmentRequest,
+    OutboundStatus,
+    ParcelLine,
+    ShipmentState,
+    ShippedTo,
+)
+from octoffm_async.contract.validation import outbound_problems
+
+from .calls import Call, Handler, answer_slice, created, field_errors, found, read_body, read_filters, start_of
+from .replies import Reply, invalid
+from .shipping import begin
+
+_request = msgspec.json.Decoder(OutboundShipmentRequest)
+
+
+def create_outbound(call: Call) -> Reply:
+    """Create a shipment. A reference that was used before creates another one: the API has no idempotency key."""
+    request = read_body(call, _request)
+    if errors := field_errors(outbound_problems(request, assumed=True)):
+        raise invalid(errors)
+    key = call.world.new_id()
+    call.account.shipments.add(key, _new_shipment(call, key, request), call.moment)
+    call.world.effects.outbound[request.reference] += 1
+    call.world.effects.of(call.account.seller).outbound[request.reference] += 1
+    begin(call.world, call.account, key, call.moment)
+    return created(call, key)
+
+
+def list_outbound(call: Call) -> Reply:
+    """The seller's shipments: as created, or by change of status when a lower bound on it is given."""
+    filters = read_filters(call, OutboundFilters)
+    keep = _keeper(filters)
+    shipments = call.account.shipments
+    if filters.status_updated_at_min is not None:
+        start = start_of(filters, "changed")
+        first = shipments.first_change(filters.status_updated_at_min) if start is None else start
+        return answer_slice(call, shipments.by_change(first, filters.limit, keep or _any), filters.limit, "changed")
+    piece = shipments.by_creation(start_of(filters, "created") or 0, filters.limit, keep)
+    return answer_slice(call, piece, filters.limit, "created")
+
+
+def get_outbound(call: Call) -> Reply:
+    """One shipment by its id."""
+    return found(call.account.shipments.get(call.item), "Outbound shipment", call.item)
+
+
+def _any(_: OutboundShipment) -> bool:
+    return True
+
+
+def _keeper(filters: OutboundFilters) -> Callable[[OutboundShipment], bool] | None:
+    low, high = filters.status_updated_at_min, filters.status_updated_at_max
+    state = None if filters.state is None else ShipmentState(filters.state)
+    if state is not None and not state.known:
+        raise invalid({"state": [f"The value '{state}' is not valid."]})
+    if low is None and high is None and state is None:
+        return None
+
+    def keep(shipment: OutboundShipment) -> bool:
+        moment = shipment.status_updated_at
+        return (
+            moment is not None
+            and (low is None or moment >= low)
+            and (high is None or moment <= high)
+            and (state is None or shipment.state is state)
+        )
+
+    return keep
+
+
+def _new_shipment(call: Call, key: str, request: OutboundShipmentRequest) -> OutboundShipment:
+    lines = [
+        ParcelLine(
+            quantity=line.quantity,
+            seller_product_reference=line.seller_product_reference,
+            product_id=line.product_id,
+            product_condition=line.product_condition,
+        )
+        for line in request.lines
+    ]
+    return OutboundShipment(
+        outbound_shipment_id=key,
+        reference=request.reference,
+        status=OutboundStatus.CREATED,
+        state=ShipmentState.VALID,
+        storage_country=request.storage_country,
+        delivery_mode=DeliveryMode(request.delivery_mode),
+        delivery_address=ShippedTo(**msgspec.structs.asdict(request.delivery_address)),
+        lines=lines,
+        created_at=call.moment,
+        updated_at=call.moment,
+        status_updated_at=call.moment,
+    )
+
+
+HANDLERS: dict[Operation[Any], Handler] = {
+    CREATE_OUTBOUND: create_outbound,
+    LIST_OUTBOUND: list_outbound,
+    GET_OUTBOUND: get_outbound,
+}

@@ -1,0 +1,110 @@
+"""Products: registration and the seller's references (API.md, 4).
+
+A malformed product refuses the whole request, as .NET model validation does; a well-formed one that breaks a rule of
+identity is refused alone, inside a 202.
+"""
+
+from typing import Any
+
+import msgspec
+
+from octoffm_async.contract.operations import CREATE_PRODUCTS, LIST_REFERENCES, Operation
+from octoffm_async.contract.products import (
+    FulfillmentProduct,
+    ProductCondition,
+    ProductResult,
+    ProductResults,
+    ReferenceFilters,
+    RegistrationStatus,
+    SellerReference,
+)
+from octoffm_async.contract.stocks import ProductState, Stock
+from octoffm_async.contract.validation import product_problems
+
+from .calls import Call, Handler, answer_slice, field_errors, read_body, read_filters, start_of
+from .replies import Reply, invalid, json_reply
+from .world import Account
+
+_products = msgspec.json.Decoder(list[FulfillmentProduct])
+
+
+def create_products(call: Call) -> Reply:
+    """Register 1 to 100 products."""
+    products = read_body(call, _products)
+    if not 1 <= len(products) <= call.operation.max_items:
+        raise invalid({"$": [f"{len(products)} products: 1 to {call.operation.max_items} are allowed."]})
+    errors: dict[str, list[str]] = {}
+    for place, product in enumerate(products):
+        errors |= field_errors(product_problems(product, assumed=True), f"[{place}].")
+    if errors:
+        raise invalid(errors)
+    results = [_register(call, product) for product in products]
+    if call.style.product_answer == "empty":
+        return Reply(call.operation.success)
+    return json_reply(ProductResults(items=results), call.operation.success)
+
+
+def list_references(call: Call) -> Reply:
+    """The seller's references in the order of their registration."""
+    filters = read_filters(call, ReferenceFilters)
+    piece = call.account.references.by_creation(start_of(filters, "created") or 0, filters.limit)
+    return answer_slice(call, piece, filters.limit, "created")
+
+
+def product_pair(gtin: str, condition: str) -> tuple[str, str]:
+    """Identity of a product in one condition. GTINs of all lengths name the same article with leading zeros."""
+    return gtin.zfill(14), condition.casefold()
+
+
+def _register(call: Call, product: FulfillmentProduct) -> ProductResult:
+    reference = product.seller_product_reference
+    pair = product_pair(product.gtin, product.product_condition)
+    refusal = _refusal(call.account, reference, pair)
+    if refusal is not None:
+        code, message = refusal
+        return ProductResult(
+            seller_product_reference=reference, status=RegistrationStatus.REFUSED, code=code, message=message
+        )
+    if reference not in call.account.references:
+        _add(call, product, pair)
+    return ProductResult(seller_product_reference=reference, status=RegistrationStatus.ACCEPTED)
+
+
+def _refusal(account: Account, reference: str, pair: tuple[str, str]) -> tuple[str, str] | None:
+    used = account.references.get(reference)
+    if used is not None and product_pair(used.gtin or "", used.product_condition or "") != pair:
+        return "SellerProductReferenceAlreadyUsed", f"Reference '{reference}' names another product."
+    other = account.reference_of_pair.get(pair)
+    if other is not None and other != reference:
+        return "ProductAlreadyReferenced", f"This product and condition has the reference '{other}'."
+    return None
+
+
+def _add(call: Call, product: FulfillmentProduct, pair: tuple[str, str]) -> None:
+    account, reference, moment = call.account, product.seller_product_reference, call.moment
+    condition = ProductCondition(product.product_condition)
+    row = SellerReference(
+        seller_product_reference=reference,
+        product_id=(product_id := call.world.new_id()),
+        stock_id=(stock_id := call.world.new_id()),
+        gtin=product.gtin,
+        product_condition=condition,
+        created_at=moment,
+    )
+    stock = Stock(
+        id=stock_id,
+        product_id=product_id,
+        product_state=ProductState.NEW if condition is ProductCondition.NEW else ProductState.USED,
+        product_condition=condition,
+        gtin=product.gtin,
+        updated_at=moment,
+    )
+    account.references.add(reference, row, moment)
+    account.stocks.add(stock_id, stock, moment)
+    account.reference_of_pair[pair] = reference
+    account.reference_of_product[product_id] = reference
+    call.world.effects.products[reference] += 1
+    call.world.effects.of(account.seller).products[reference] += 1
+
+
+HANDLERS: dict[Operation[Any], Handler] = {CREATE_PRODUCTS: create_products, LIST_REFERENCES: list_references}

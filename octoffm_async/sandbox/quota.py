@@ -1,0 +1,77 @@
+"""Limits on requests: a sliding log, exact in every window.
+
+The real limits are unpublished, so the sandbox's are whatever a test sets. A request counts when it is accepted; one
+that was refused does not, so a client that waits as told is never refused for having asked too early. Time is the
+monotonic clock, passed in.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Mapping
+from email.utils import formatdate
+from typing import Literal
+
+from octoffm_async.contract.operations import Group
+
+from .replies import ProblemError
+
+Limit = tuple[int, float]
+RetryAfter = Literal["seconds", "date"]
+
+
+class SlidingLog:
+    """At most ``most`` admissions in any ``period`` seconds."""
+
+    def __init__(self, most: int, period: float) -> None:
+        if most < 1 or period <= 0:
+            raise ValueError(f"limit = {most} per {period} s: both must be above zero")
+        self.most = most
+        self.period = period
+        self._admitted: deque[float] = deque()
+
+    def admit(self, now: float) -> float:
+        """Admit one more and return 0, or return the seconds after which one will be admitted."""
+        admitted = self._admitted
+        while admitted and admitted[0] <= now - self.period:
+            admitted.popleft()
+        if len(admitted) < self.most:
+            admitted.append(now)
+            return 0.0
+        return admitted[0] + self.period - now
+
+
+class RequestLimits:
+    """One sliding log per seller and group."""
+
+    def __init__(self, limit: Limit | None, limits: Mapping[Group, Limit] | None) -> None:
+        self._limits: dict[Group, Limit] = {}
+        if limit is not None:
+            self._limits.update((group, limit) for group in Group if group is not Group.TOKEN)
+        self._limits.update(limits or {})
+        self._logs: dict[tuple[str, Group], SlidingLog] = {}
+        for most, period in self._limits.values():
+            SlidingLog(most, period)  # a wrong limit fails here rather than at the first request
+
+    def admit(self, seller: str, group: Group, now: float) -> float:
+        """Admit a request and return 0, or return the seconds to wait."""
+        if group not in self._limits:
+            return 0.0
+        log = self._logs.get((seller, group))
+        if log is None:
+            log = self._logs[seller, group] = SlidingLog(*self._limits[group])
+        return log.admit(now)
+
+
+def throttled(wait: float, form: RetryAfter | None) -> ProblemError:
+    """The 429 that asks to come back in ``wait`` seconds, if it says so at all."""
+    whole = max(1, math.ceil(wait))
+    match form:
+        case "seconds":
+            headers = {"Retry-After": str(whole)}
+        case "date":
+            # HTTP dates have whole seconds: rounded up, or the client would come back too early.
+            headers = {"Retry-After": formatdate(math.ceil(time.time() + wait), usegmt=True)}
+        case None:
+            headers = {}
+    return ProblemError(429, "The rate limit is exceeded.", headers=headers)

@@ -1,0 +1,60 @@
+"""What an answer is before it goes on the wire, and the API's way to say no."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import msgspec
+
+JSON = "application/json; charset=utf-8"
+PROBLEM_JSON = "application/problem+json; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+
+FieldErrors = Mapping[str, Sequence[str]]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Reply(NamedTuple):
+    """One answer, complete. An empty body has no content type."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = JSON
+    headers: Mapping[str, str] = {}
+
+
+class ProblemError(Exception):
+    """A call that is answered with a problem. Raised anywhere in the rules, answered in one place."""
+
+    def __init__(
+        self, status: int, detail: str, *, errors: FieldErrors | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers or {}
+
+    def reply(self, *, instance: str, trace_id: str) -> Reply:
+        """The problem of this call."""
+        fields: dict[str, Any] = {
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "traceId": trace_id,
+        }
+        if self.errors:
+            fields["errors"] = self.errors
+        return Reply(self.status, _encode(fields), PROBLEM_JSON, self.headers)
+
+
+def json_reply(result: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    """Encode a result; this is the only time that it is encoded."""
+    return Reply(status, _encode(result), JSON, headers or {})
+
+
+def invalid(errors: FieldErrors) -> ProblemError:
+    """The problem of a request whose fields are wrong."""
+    return ProblemError(400, "One or more validation errors occurred.", errors=errors)

@@ -1,0 +1,62 @@
+"""The route table: from a method and a path to an operation, its handler, and the id in the path."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from octoffm_async.contract.operations import CREATE_TOKEN, Operation
+
+from . import outbound, products, stocks
+from .calls import Handler
+
+API_PATH = "/seller/v2"
+TOKEN_PATH = "/auth/realms/maas/protocol/openid-connect/token"  # noqa: S105  (a path, not a secret)
+
+# A new resource joins the sandbox here.
+_RESOURCES: tuple[Mapping[Operation[Any], Handler], ...] = (products.HANDLERS, stocks.HANDLERS, outbound.HANDLERS)
+
+_Key = tuple[str, ...]
+
+
+class Route(NamedTuple):
+    """Where a request goes. The token endpoint has no handler here: it is outside the API."""
+
+    operation: Operation[Any]
+    handler: Handler | None
+    item: str = ""
+
+
+class MethodNotAllowed(NamedTuple):
+    """The path exists, but not with this method."""
+
+    allowed: str
+
+
+class Router:
+    """Looks a request up in O(1), whatever the number of routes. The parameter of a path is its second segment."""
+
+    def __init__(self) -> None:
+        self._table: dict[_Key, dict[str, Route]] = {}
+        for handlers in _RESOURCES:
+            for operation, handler in handlers.items():
+                methods = self._table.setdefault(_pattern(operation.path), {})
+                methods[operation.method] = Route(operation, handler)
+
+    def find(self, method: str, path: str) -> Route | MethodNotAllowed | None:
+        """The route of a request; ``None`` if there is no such path."""
+        if path == TOKEN_PATH:
+            return Route(CREATE_TOKEN, None) if method == "POST" else MethodNotAllowed("POST")
+        if not path.startswith(API_PATH + "/"):
+            return None
+        segments = tuple(path[len(API_PATH) + 1 :].split("/"))
+        methods, item = self._table.get(segments), ""
+        if methods is None and len(segments) > 1 and segments[1]:
+            item = segments[1]
+            methods = self._table.get((segments[0], "*", *segments[2:]))
+        if methods is None:
+            return None
+        route = methods.get(method)
+        return MethodNotAllowed(", ".join(sorted(methods))) if route is None else route._replace(item=item)
+
+
+def _pattern(path: str) -> _Key:
+    return tuple("*" if segment.startswith("{") else segment for segment in path[1:].split("/"))

@@ -1,0 +1,176 @@
+"""The sandbox in this process: a real HTTP server on a loopback port, and the hands to drive it."""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from random import Random
+
+from aiohttp import web
+
+from octoffm_async.contract.operations import Group
+
+from .clock import Clock
+from .control import CONTROL_PATH
+from .face import SandboxFace
+from .faults import Faults
+from .movements import add_stock
+from .quota import Limit, RequestLimits, RetryAfter
+from .records import Arrival, Requests
+from .routes import API_PATH, TOKEN_PATH
+from .server import Server
+from .settings import CreationAnswer, LinkForm, ListShape, ProductAnswer, Style, Timeline
+from .state import State
+from .tokens import Tokens
+from .world import AllEffects, World
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_DRAIN = 1.0  # seconds that calls in flight get when the server stops
+
+
+class Sandbox(SandboxFace):
+    """An emulator of the fulfillment API.
+
+    ``async with Sandbox(seed=7) as sandbox`` serves until the block ends. The same seed and the same calls give the
+    same ids, tokens and random faults. Where nothing public says how the API answers, a setting chooses; limits are
+    unlimited unless set, as requests per seconds, for each seller and group. ``stop`` and ``start`` in turn make an
+    outage: the port and all that exists stay.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        sellers: Sequence[str] = ("12345", "98980"),
+        client_id: str = "sandbox-client",
+        client_secret: str = "sandbox-secret",  # noqa: S107  (of the emulator, and public)
+        token_life: float = 7200.0,
+        token_quota: int = 500,
+        limit: Limit | None = None,
+        limits: Mapping[Group, Limit] | None = None,
+        retry_after: RetryAfter | None = None,
+        timeline: Timeline | None = None,
+        speed: float = 1.0,
+        list_shape: ListShape = "object",
+        links: LinkForm = "relative",
+        creation_answer: CreationAnswer = "body",
+        product_answer: ProductAnswer = "items",
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        if host not in _LOOPBACK:
+            raise ValueError(f"host = {host!r}: the sandbox serves on loopback only ({', '.join(_LOOPBACK)})")
+        self.client_id = client_id
+        self.client_secret = client_secret
+        self._host = host
+        self._port = port
+        self._runner: web.ServerRunner | None = None
+        # Each kind of chance has its own generator, so that a fault more does not change the ids.
+        rngs = {purpose: Random(f"{seed}/{purpose}") for purpose in ("world", "tokens", "faults", "traces")}
+        self._state = State(
+            world=World(sellers=sellers, clock=Clock(speed=speed), timeline=timeline or Timeline(), rng=rngs["world"]),
+            tokens=Tokens(
+                rng=rngs["tokens"],
+                client_id=client_id,
+                client_secret=client_secret,
+                life=token_life,
+                quota=token_quota,
+                retry_after=retry_after,
+            ),
+            limits=RequestLimits(limit, limits),
+            faults=Faults(rngs["faults"]),
+            requests=Requests(),
+            retry_after=retry_after,
+        )
+        style = Style(
+            list_shape=list_shape, links=links, creation_answer=creation_answer, product_answer=product_answer
+        )
+        self._server = Server(self._state, style=style, rng=rngs["traces"])
+
+    async def start(self) -> None:
+        """Serve. A second start after a stop takes the same port again."""
+        if self._runner is not None:
+            raise RuntimeError("the sandbox is already started")
+        self._server.stopping = asyncio.Event()
+        self._runner = web.ServerRunner(web.Server(self._server.handle, access_log=None), shutdown_timeout=_DRAIN)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port, backlog=1024)
+        await site.start()
+        self._port = site.port
+        self._server.origin = self._origin
+
+    async def stop(self) -> None:
+        """Let calls in flight end (1 s), then close the port. What exists and what was counted stays readable."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            self._server.stopping.set()
+            await runner.cleanup()
+
+    @property
+    def _origin(self) -> str:
+        if self._port == 0:
+            raise RuntimeError("the sandbox has no address before it is started")
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    @property
+    def base_url(self) -> str:
+        """URL that stands for ``https://api.octopia-io.net/seller/v2``."""
+        return self._origin + API_PATH
+
+    @property
+    def token_url(self) -> str:
+        """URL of the token endpoint."""
+        return self._origin + TOKEN_PATH
+
+    @property
+    def control_url(self) -> str:
+        """URL of the control routes, for programs in other processes."""
+        return self._origin + CONTROL_PATH
+
+    @property
+    def seller_id(self) -> str:
+        """The first seller, for whom clients act unless told otherwise."""
+        return self._state.world.first_seller
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of life cycles and timestamps; ``clock.advance(seconds)`` moves it."""
+        return self._state.world.clock
+
+    @property
+    def effects(self) -> AllEffects:
+        """What was really created: ``effects.outbound["ORDER-1"]`` counts the shipments with that reference."""
+        return self._state.world.effects
+
+    @property
+    def faults(self) -> Faults:
+        """Makes calls go wrong, at random or on purpose."""
+        return self._state.faults
+
+    @property
+    def requests(self) -> Requests:
+        """Counters of requests."""
+        return self._state.requests
+
+    @property
+    def arrivals(self) -> deque[Arrival]:
+        """The last 200,000 requests, in the order in which they were answered."""
+        return self._state.requests.arrivals
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens given out; ``tokens.expire_now()`` ends them all early."""
+        return self._state.tokens
+
+    def stats(self) -> dict[str, object]:
+        """The counters of requests and tokens, as ``SandboxProcess.stats`` gives them."""
+        return self._state.stats()
+
+    def add_stock(
+        self, reference: str | None = None, *, quantity: int, country: str = "FR", seller: str | None = None
+    ) -> None:
+        """Put ``quantity`` available items behind one registered product, or behind each (``None``).
+
+        ``seller`` is the first one unless named. Raises ``LookupError`` for an unknown reference or seller.
+        """
+        add_stock(self._state.world, seller, reference, quantity=quantity, country=country)

@@ -1,0 +1,179 @@
+"""The HTTP server: from a request to its operation, through the gate and the faults, to an answer.
+
+It sits on aiohttp's low-level server: the route table comes from the contract, and routing, access log and middlewares
+of an application would double the cost of a request.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from octoffm_async.contract.operations import Operation
+
+from .alterations import HTML_200, UNAVAILABLE_HTML, altered
+from .calls import Call
+from .control import CONTROL_PATH, Control
+from .delivery import abort, linger, response_of, send_huge, send_truncated, stall
+from .faults import Fault, Strike
+from .gate import Gate, bearer
+from .quota import throttled
+from .records import Arrival
+from .replies import ProblemError, Reply
+from .routes import MethodNotAllowed, Route, Router
+from .settings import Style
+from .state import State
+from .world import Account
+
+_Performed = tuple[Reply, Call | None]
+
+
+class Server:
+    """Answers every request. ``origin`` is set once the port is known."""
+
+    def __init__(self, state: State, *, style: Style, rng: Random) -> None:
+        self.origin = ""
+        self.stopping = asyncio.Event()
+        self._state = state
+        self._gate = Gate(world=state.world, tokens=state.tokens, limits=state.limits, retry_after=state.retry_after)
+        self._control = Control(state)
+        self._router = Router()
+        self._style = style
+        self._rng = rng
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request and record it."""
+        at = time.monotonic()
+        if request.path.startswith(CONTROL_PATH):
+            return response_of(self._control.answer(request.method, request.path, await request.read()))
+        requests = self._state.requests
+        requests.begin()
+        found = self._router.find(request.method, request.path)
+        operation = found.operation if isinstance(found, Route) else None
+        status = 0
+        try:
+            response = await self._answer(request, found, at)
+            status = 0 if response is None else response.status
+        finally:
+            seller = request.headers.get("SellerId", "")
+            group = None if operation is None else operation.group
+            requests.end(Arrival(at, seller, group, "" if operation is None else operation.name, status))
+        # After an abort there is nobody to read this answer, but aiohttp wants one.
+        return web.Response() if response is None else response
+
+    async def _answer(
+        self, request: web.BaseRequest, found: Route | MethodNotAllowed | None, at: float
+    ) -> web.StreamResponse | None:
+        match found:
+            case None:
+                return web.Response(status=404)
+            case MethodNotAllowed(allowed):
+                return web.Response(status=405, headers={"Allow": allowed})
+            case Route(operation, handler):
+                account = None
+                try:
+                    if handler is not None:
+                        account = self._gate.admit(request.headers, operation.group, at)
+                    body = await request.read() if operation.method == "POST" else b""
+                except ProblemError as problem:
+                    return response_of(self._problem(request, problem))
+                except web.HTTPRequestEntityTooLarge:
+                    return web.Response(status=413)
+                process = partial(self._process, request, found, account, body)
+                strike = self._state.faults.draw(operation)
+                if strike is None:
+                    return response_of(process()[0])
+                return await self._struck(request, strike, process)
+
+    def _process(self, request: web.BaseRequest, route: Route, account: Account | None, body: bytes) -> _Performed:
+        """Do what the call asks for. No await: a call is processed as a whole or not at all."""
+        call = None
+        try:
+            if route.handler is None or account is None:
+                return self._state.tokens.grant(_form(request, body)), None
+            _check_content_type(request, route.operation)
+            call = self._call(request, route, account, body)
+            return route.handler(call), call
+        except ProblemError as problem:
+            return self._problem(request, problem), call
+
+    def _call(self, request: web.BaseRequest, route: Route, account: Account, body: bytes) -> Call:
+        return Call(
+            world=self._state.world,
+            account=account,
+            style=self._style,
+            operation=route.operation,
+            origin=self.origin,
+            path=request.path,
+            query=request.query,
+            item=route.item,
+            body=body,
+            moment=self._state.world.settle(),
+        )
+
+    def _problem(self, request: web.BaseRequest, problem: ProblemError) -> Reply:
+        trace_id = f"00-{self._rng.getrandbits(128):032x}-{self._rng.getrandbits(64):016x}-00"
+        return problem.reply(instance=request.path, trace_id=trace_id)
+
+    async def _struck(
+        self, request: web.BaseRequest, strike: Strike, process: Callable[[], _Performed]
+    ) -> web.StreamResponse | None:
+        """What a call comes to when a fault hits it; ``None`` if it gets no answer."""
+        fault, value = strike
+        if fault in (Fault.RESET_BEFORE, Fault.STALL):
+            return await self._silence(request, fault)
+        if fault is Fault.LATENCY:
+            await linger(self.stopping, value)
+        if (instead := self._instead(request, fault, value)) is not None:
+            return response_of(instead)
+        reply, call = process()
+        reply = altered(fault, reply, call)
+        match fault:
+            case Fault.RESET_AFTER | Fault.STALL_AFTER:
+                return await self._silence(request, fault)
+            case Fault.TRUNCATED:
+                return await send_truncated(request, reply)
+            case Fault.HUGE:
+                return await send_huge(request, reply, value)
+            case _:
+                return response_of(reply)
+
+    async def _silence(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse | None:
+        """Drop the connection, at once or when the client has had enough."""
+        if fault in (Fault.STALL, Fault.STALL_AFTER):
+            await stall(request, self.stopping)
+        abort(request)
+        return None
+
+    def _instead(self, request: web.BaseRequest, fault: Fault, value: float) -> Reply | None:
+        """The answer that a fault gives instead of processing the call."""
+        match fault:
+            case Fault.THROTTLE:
+                return self._problem(request, throttled(value, self._state.retry_after))
+            case Fault.ERROR_500:
+                return self._problem(request, ProblemError(500, "An unexpected error occurred."))
+            case Fault.TOKEN_EXPIRED:
+                self._state.tokens.invalidate(bearer(request.headers))
+                return self._problem(request, ProblemError(401, "The bearer token has expired."))
+            case Fault.UNAVAILABLE_HTML:
+                return UNAVAILABLE_HTML
+            case Fault.HTML_200:
+                return HTML_200
+            case _:
+                return None
+
+
+def _check_content_type(request: web.BaseRequest, operation: Operation[Any]) -> None:
+    if operation.method == "POST" and request.content_type != "application/json":
+        raise ProblemError(415, f"The media type '{request.content_type}' is not supported; send application/json.")
+
+
+def _form(request: web.BaseRequest, body: bytes) -> dict[str, str]:
+    if request.content_type != "application/x-www-form-urlencoded":
+        return {}
+    return dict(parse_qsl(body.decode(errors="replace")))

@@ -1,0 +1,137 @@
+"""The life of a shipment: Created → Accepted → InPreparation → Shipped, or Refused where it would have been accepted.
+
+The check of products and stock happens at acceptance, not at creation: an unknown product is refused later (**D**).
+"""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from functools import partial
+
+from msgspec.structs import replace
+
+from octoffm_async.contract.outbound import (
+    OutboundShipment,
+    OutboundStatus,
+    Parcel,
+    ParcelLine,
+    Refusal,
+    ShipmentState,
+)
+
+from .movements import Reason, available_in, country_code, moved
+from .world import Account, World
+
+
+def begin(world: World, account: Account, key: str, moment: datetime) -> None:
+    """Schedule the acceptance of a shipment that was created at ``moment``."""
+    world.schedule(moment + timedelta(seconds=world.timeline.accepted), partial(_accept, world, account, key))
+
+
+def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
+    shipment = _shipment(account, key)
+    refusal = _unknown_product(account, shipment) or _shortage(account, shipment)
+    if refusal is not None:
+        _progress(
+            account, shipment, moment, status=OutboundStatus.REFUSED, state=ShipmentState.INVALID, refusal=refusal
+        )
+        return
+    for stock_id, quantity in _demand(account, shipment).items():
+        _move(account, shipment, stock_id, moment, "OutboundAccepted", available=-quantity, allocated=quantity)
+    _progress(account, shipment, moment, status=OutboundStatus.ACCEPTED)
+    wait = world.timeline.in_preparation - world.timeline.accepted
+    world.schedule(moment + timedelta(seconds=wait), partial(_prepare, world, account, key))
+
+
+def _prepare(world: World, account: Account, key: str, moment: datetime) -> None:
+    _progress(account, _shipment(account, key), moment, status=OutboundStatus.IN_PREPARATION)
+    wait = world.timeline.shipped - world.timeline.in_preparation
+    world.schedule(moment + timedelta(seconds=wait), partial(_ship, account, key))
+
+
+def _ship(account: Account, key: str, moment: datetime) -> None:
+    shipment = _shipment(account, key)
+    for stock_id, quantity in _demand(account, shipment).items():
+        _move(account, shipment, stock_id, moment, "OutboundShipped", allocated=-quantity)
+    _progress(account, shipment, moment, status=OutboundStatus.SHIPPED, parcels=[_parcel(shipment)])
+
+
+def _shipment(account: Account, key: str) -> OutboundShipment:
+    shipment = account.shipments.get(key)
+    assert shipment is not None, "shipments are never removed"  # noqa: S101  (an invariant, not a check of input)
+    return shipment
+
+
+def _progress(account: Account, shipment: OutboundShipment, moment: datetime, **changes: object) -> None:
+    after = replace(shipment, updated_at=moment, status_updated_at=moment, **changes)
+    account.shipments.replace(shipment.outbound_shipment_id, after, moment)
+
+
+def _move(
+    account: Account,
+    shipment: OutboundShipment,
+    stock_id: str,
+    moment: datetime,
+    reason: Reason,
+    *,
+    available: int = 0,
+    allocated: int = 0,
+) -> None:
+    stock = account.stocks.get(stock_id)
+    if stock is not None:
+        country = country_code(shipment.storage_country or "")
+        after = moved(stock, country, moment, reason, available=available, allocated=allocated)
+        account.stocks.replace(stock_id, after, moment)
+
+
+def _unknown_product(account: Account, shipment: OutboundShipment) -> Refusal | None:
+    for line in shipment.lines:
+        if _stock_of(account, line) is None:
+            named = line.seller_product_reference or line.product_id
+            return Refusal(code="UnknownProduct", message=f"Product '{named}' is not registered.")
+    return None
+
+
+def _shortage(account: Account, shipment: OutboundShipment) -> Refusal | None:
+    country = country_code(shipment.storage_country or "")
+    for stock_id, quantity in _demand(account, shipment).items():
+        stock = account.stocks.get(stock_id)
+        free = 0 if stock is None else available_in(stock, country)
+        if free < quantity:
+            message = f"{quantity} wanted of stock '{stock_id}' in {country}, {free} available."
+            return Refusal(code="InsufficientStock", message=message)
+    return None
+
+
+def _demand(account: Account, shipment: OutboundShipment) -> Counter[str]:
+    """Items wanted from each stock; several lines may want the same product."""
+    demand: Counter[str] = Counter()
+    for line in shipment.lines:
+        stock_id = _stock_of(account, line)
+        if stock_id is not None:
+            demand[stock_id] += line.quantity
+    return demand
+
+
+def _stock_of(account: Account, line: ParcelLine) -> str | None:
+    """The stock that a line draws on. If a line has both names, the reference wins (**D**)."""
+    if line.seller_product_reference:
+        row = account.references.get(line.seller_product_reference)
+        return None if row is None else row.stock_id
+    reference = account.reference_of_product.get(line.product_id or "")
+    row = None if reference is None else account.references.get(reference)
+    if row is None or (row.product_condition or "").casefold() != (line.product_condition or "").casefold():
+        return None
+    return row.stock_id
+
+
+def _parcel(shipment: OutboundShipment) -> Parcel:
+    # Made from the shipment's id, not drawn: ids must not depend on when the clock was looked at.
+    digits = shipment.outbound_shipment_id.replace("-", "")
+    number = f"6A{int(digits[:9], 16):011d}"
+    return Parcel(
+        parcel_id=digits[-12:],
+        carrier="Colissimo",
+        tracking_number=number,
+        tracking_url=f"https://tracking.example/{number}",
+        lines=shipment.lines,
+    )

@@ -1,0 +1,99 @@
+"""Stocks: the lists and the single stock (API.md, 6). How stocks change is in :mod:`.movements`."""
+
+from collections.abc import Callable
+from datetime import datetime
+from heapq import nsmallest
+from operator import itemgetter
+from typing import Any
+
+from octoffm_async.contract.operations import GET_STOCK, LIST_STOCKS, Operation
+from octoffm_async.contract.stocks import QuantityType, SortOrder, Stock, StockFilters
+
+from .calls import Call, Handler, answer_page, answer_slice, found, read_filters, start_of
+from .movements import country_code
+from .paging import Cursor, decode_cursor
+from .replies import Reply, invalid
+
+_QUANTITY_FIELDS = {
+    QuantityType.AVAILABLE: "available",
+    QuantityType.ALLOCATED: "allocated",
+    QuantityType.BLOCKED: "blocked",
+    QuantityType.LITIGATION: "litigation",
+    QuantityType.REMOVAL: "removal",
+    QuantityType.RETURN: "return_",
+    QuantityType.LOGISTIC_OPERATIONS: "logistic_operations",
+}
+
+
+def list_stocks(call: Call) -> Reply:
+    """The seller's stocks: as created, by change when a lower bound on it is given, or by a quantity.
+
+    ``deliveryCountry`` is accepted alone and keeps every stock: the sandbox delivers everywhere.
+    """
+    filters = read_filters(call, StockFilters, limit_required=True)
+    keep = _keeper(filters)
+    if filters.sort is not None or filters.order is not None:
+        return _sorted_page(call, filters, keep)
+    stocks = call.account.stocks
+    if filters.updated_at_min is not None:
+        start = start_of(filters, "changed")
+        first = stocks.first_change(filters.updated_at_min) if start is None else start
+        return answer_slice(call, stocks.by_change(first, filters.limit, keep or _any), filters.limit, "changed")
+    piece = stocks.by_creation(start_of(filters, "created") or 0, filters.limit, keep)
+    return answer_slice(call, piece, filters.limit, "created")
+
+
+def get_stock(call: Call) -> Reply:
+    """One stock by its id."""
+    return found(call.account.stocks.get(call.item), "Stock", call.item)
+
+
+def _any(_: Stock) -> bool:
+    return True
+
+
+def _keeper(filters: StockFilters) -> Callable[[Stock], bool] | None:
+    low, high = filters.updated_at_min, filters.updated_at_max
+    country = None if filters.storage_country is None else country_code(filters.storage_country)
+    if low is None and high is None and country is None:
+        return None
+
+    def keep(stock: Stock) -> bool:
+        return _within(stock.updated_at, low, high) and (
+            country is None or any(part.storage_country == country for part in stock.localizations)
+        )
+
+    return keep
+
+
+def _within(moment: datetime | None, low: datetime | None, high: datetime | None) -> bool:
+    return moment is not None and (low is None or moment >= low) and (high is None or moment <= high)
+
+
+def _sorted_page(call: Call, filters: StockFilters, keep: Callable[[Stock], bool] | None) -> Reply:
+    """A page by quantity, then by creation; the cursor is the key of the last row given out."""
+    field, sign = _sorting(filters)
+    after = decode_cursor(filters.cursor, "sorted", numbers=2)
+    keyed = (
+        ((sign * getattr(stock.quantities, field), place), stock)
+        for place, stock in enumerate(call.account.stocks.rows)
+        if keep is None or keep(stock)
+    )
+    rest = keyed if after is None else (entry for entry in keyed if entry[0] > after)
+    page = nsmallest(filters.limit + 1, rest, key=itemgetter(0))
+    shown = page[: filters.limit]
+    following = Cursor("sorted", shown[-1][0]) if len(page) > len(shown) else None
+    return answer_page(call, [stock for _, stock in shown], filters.limit, following)
+
+
+def _sorting(filters: StockFilters) -> tuple[str, int]:
+    kind = QuantityType(filters.sort or QuantityType.AVAILABLE)
+    order = SortOrder(filters.order or SortOrder.ASC)
+    if not kind.known:
+        raise invalid({"sort": [f"The value '{kind}' is not valid."]})
+    if not order.known:
+        raise invalid({"order": [f"The value '{order}' is not valid."]})
+    return _QUANTITY_FIELDS[kind], -1 if order is SortOrder.DESC else 1
+
+
+HANDLERS: dict[Operation[Any], Handler] = {LIST_STOCKS: list_stocks, GET_STOCK: get_stock}

@@ -1,0 +1,94 @@
+"""The token endpoint's rules: client credentials, a quota, and tokens that expire in real time."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from random import Random
+
+from .quota import RetryAfter, SlidingLog, throttled
+from .replies import Reply, json_reply
+
+QUOTA_PERIOD = 3600.0
+"""Seconds of the token quota's window: Octopia counts tokens per hour (**D**)."""
+_REMEMBERED = 10_000
+
+
+class Tokens:
+    """Which bearer tokens are good, and how many were asked for.
+
+    ``issued`` holds the monotonic times at which tokens were given out (the last 10,000); ``requests`` counts calls of
+    the endpoint and ``refused`` those that got no token.
+    """
+
+    def __init__(
+        self,
+        *,
+        rng: Random,
+        client_id: str,
+        client_secret: str,
+        life: float,
+        quota: int,
+        retry_after: RetryAfter | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if life <= 0:
+            raise ValueError(f"token_life = {life}: must be above zero")
+        self.issued: deque[float] = deque(maxlen=_REMEMBERED)
+        self.requests = 0
+        self.refused = 0
+        self._rng = rng
+        self._client = (client_id, client_secret)
+        self._life = life
+        self._quota = SlidingLog(quota, QUOTA_PERIOD)
+        self._retry_after: RetryAfter | None = retry_after
+        self._monotonic = monotonic
+        self._expiry: dict[str, float] = {}
+
+    def grant(self, form: Mapping[str, str]) -> Reply:
+        """Answer a token request; over the quota it raises a 429."""
+        self.requests += 1
+        if (refusal := self._refusal(form)) is not None:
+            self.refused += 1
+            return refusal
+        now = self._monotonic()
+        if wait := self._quota.admit(now):
+            self.refused += 1
+            raise throttled(wait, self._retry_after)
+        life = int(self._life) if self._life.is_integer() else self._life
+        return json_reply(
+            {"access_token": self._issue(now), "expires_in": life, "refresh_expires_in": 0, "token_type": "Bearer"}
+        )
+
+    def valid(self, token: str) -> bool:
+        """Whether a bearer token is known and still lives."""
+        expiry = self._expiry.get(token)
+        return expiry is not None and self._monotonic() < expiry
+
+    def expire_now(self) -> None:
+        """Make all tokens invalid at once, whatever life they were promised."""
+        self._expiry.clear()
+
+    def invalidate(self, token: str) -> None:
+        """Make one token invalid before its time."""
+        self._expiry.pop(token, None)
+
+    def _refusal(self, form: Mapping[str, str]) -> Reply | None:
+        if (grant_type := form.get("grant_type")) != "client_credentials":
+            code = "unsupported_grant_type" if grant_type else "invalid_request"
+            return _keycloak(400, code, "Unsupported or missing grant_type")
+        if not form.get("client_id"):
+            return _keycloak(401, "invalid_client", "Invalid client or Invalid client credentials")
+        if (form["client_id"], form.get("client_secret")) != self._client:
+            return _keycloak(401, "unauthorized_client", "Invalid client or Invalid client credentials")
+        return None
+
+    def _issue(self, now: float) -> str:
+        self._expiry = {token: expiry for token, expiry in self._expiry.items() if expiry > now}
+        token = f"{self._rng.getrandbits(256):064x}"
+        self._expiry[token] = now + self._life
+        self.issued.append(now)
+        return token
+
+
+def _keycloak(status: int, error: str, description: str) -> Reply:
+    return json_reply({"error": error, "error_description": description}, status)

@@ -1,0 +1,111 @@
+"""What exists in the sandbox: each seller's rows, what is due to happen, and what was really created."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from heapq import heappop, heappush
+from itertools import count
+from random import Random
+from typing import NamedTuple
+
+from octoffm_async.contract.outbound import OutboundShipment
+from octoffm_async.contract.products import SellerReference
+from octoffm_async.contract.stocks import Stock
+
+from .clock import Clock
+from .ledger import Ledger
+from .settings import Timeline
+
+
+class Effects:
+    """How many things with a reference were really created. A reference that was never used counts 0."""
+
+    def __init__(self) -> None:
+        self.products: Counter[str] = Counter()
+        self.outbound: Counter[str] = Counter()
+
+    def as_dict(self) -> dict[str, dict[str, int]]:
+        """The counts by kind and reference."""
+        return {"products": dict(self.products), "outbound": dict(self.outbound)}
+
+
+class AllEffects(Effects):
+    """The effects of all sellers together, and of each one through :meth:`of`."""
+
+    def __init__(self, sellers: Iterable[str]) -> None:
+        super().__init__()
+        self._by_seller = {seller: Effects() for seller in sellers}
+
+    def of(self, seller: str) -> Effects:
+        """What was created for one seller."""
+        if seller not in self._by_seller:
+            raise LookupError(f"seller = {seller!r}: the sandbox has {', '.join(self._by_seller)}")
+        return self._by_seller[seller]
+
+
+class Account:
+    """Everything that belongs to one seller. No other seller ever sees it."""
+
+    def __init__(self, seller: str) -> None:
+        self.seller = seller
+        self.references = Ledger[SellerReference]()
+        self.stocks = Ledger[Stock]()
+        self.shipments = Ledger[OutboundShipment]()
+        # A seller has one reference a product and condition; both ways lead to it.
+        self.reference_of_pair: dict[tuple[str, str], str] = {}
+        self.reference_of_product: dict[str, str] = {}
+
+
+class _Event(NamedTuple):
+    due: datetime
+    number: int  # ties are settled in the order in which they were scheduled
+    happen: Callable[[datetime], None]
+
+
+class World:
+    """The state behind the server.
+
+    Nothing runs in the background: what is due happens, in order, when somebody looks (each request, each jump of the
+    clock), and bears the time at which it was due.
+    """
+
+    def __init__(self, *, sellers: Iterable[str], clock: Clock, timeline: Timeline, rng: Random) -> None:
+        self.accounts = {seller: Account(seller) for seller in sellers}
+        if not self.accounts:
+            raise ValueError("sellers = (): the sandbox needs at least one seller")
+        self.clock = clock
+        self.timeline = timeline
+        self.effects = AllEffects(self.accounts)
+        self._rng = rng
+        self._events: list[_Event] = []
+        self._numbers = count()
+        clock.on_advance(self.settle)
+
+    @property
+    def first_seller(self) -> str:
+        """The seller that is meant when none is named."""
+        return next(iter(self.accounts))
+
+    def account(self, seller: str | None) -> Account:
+        """The account of a seller; the first seller's if none is named."""
+        name = self.first_seller if seller is None else seller
+        if name not in self.accounts:
+            raise LookupError(f"seller = {name!r}: the sandbox has {', '.join(self.accounts)}")
+        return self.accounts[name]
+
+    def new_id(self) -> str:
+        """A UUID that depends on the seed and on what was created before."""
+        digits = f"{self._rng.getrandbits(128):032x}"
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+    def schedule(self, due: datetime, happen: Callable[[datetime], None]) -> None:
+        """Let ``happen`` be called with ``due`` once the clock has reached it."""
+        heappush(self._events, _Event(due, next(self._numbers), happen))
+
+    def settle(self) -> datetime:
+        """Let everything happen that is due by now; return the time."""
+        now = self.clock.now()
+        while self._events and self._events[0].due <= now:
+            event = heappop(self._events)
+            event.happen(event.due)
+        return now
