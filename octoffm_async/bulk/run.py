@@ -19,6 +19,7 @@ import msgspec
 from ..errors import AuthenticationError, ClosedError, ErrorBudgetExceededError, ValidationError, is_outcome_unknown
 from .outbox import Outbox
 from .outcomes import Failed, Outcome, Skipped, Summary, Unknown, refused_locally
+from .seen import SeenKeys
 from .source import Source
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Run(Generic[T]):
         self._items = items
         self._options = options
         self._outbox: Outbox[Outcome] = Outbox(OUTBOX_ROOM)
-        self._seen: set[str] = set()
+        self._seen = SeenKeys()
         self._main: asyncio.Task[None] | None = None
         self._stopping = False
         self._taken = False
@@ -169,6 +170,7 @@ class Run(Generic[T]):
                 await asyncio.wait(pending)
             for key in self._job.undecided():
                 self._deliver_now(Unknown(key=key, reason="taken by the API without a result, and not read back"))
+            self._seen.close()
             self._report(last=True)
             self._outbox.close()
 
@@ -208,10 +210,9 @@ class Run(Generic[T]):
         except ValidationError as error:
             return refused_locally(error)
         key = self._job.key(item)
-        if key in self._seen:
-            return Skipped(key=key, reason="the same key came before in this input")
-        self._seen.add(key)
-        return None
+        if self._seen.add(key):
+            return None
+        return Skipped(key=key, reason="the same key came before in this input")
 
     async def _handle(self, batch: list[T]) -> None:
         decided: set[str] = set()

@@ -17,8 +17,10 @@ from ..resources.products import Products
 from ..resources.stocks import Stocks
 from .outcomes import Failed, Found, Missing
 from .run import RUN_ENDING
+from .seen import temporary_database
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
 
     from ..session.scope import Scope
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 How: TypeAlias = Literal["auto", "get", "scan"]
 
-WINDOW = 50_000
+WINDOW = 20_000
 """References handled together. They share one scan, so few windows are fast; each one's keys are held in memory."""
 PAGE_ROWS = 1000
 PAGE_COST = 4
@@ -40,20 +42,36 @@ def scan_is_cheaper(*, wanted: int, rows: int) -> bool:
 
 
 class ReferenceIndex:
-    """Which stock belongs to which of a seller's references."""
+    """Which stock belongs to which of a seller's references; kept on disk, since a catalogue may have millions."""
 
     def __init__(self, scope: Scope) -> None:
         self._products = Products(scope)
-        self.stock_ids: dict[str, str] = {}
+        self._database: sqlite3.Connection | None = None
+        self.rows = 0
 
     async def learn(self) -> None:
         """Read all references anew."""
-        learned: dict[str, str] = {}
+        learned = temporary_database("CREATE TABLE learned (reference TEXT PRIMARY KEY, stock_id TEXT) WITHOUT ROWID")
+        learned.execute("BEGIN")
         async for page in self._products.references().pages():
-            for known in page.items:
-                if known.stock_id is not None:
-                    learned[known.seller_product_reference] = known.stock_id
-        self.stock_ids = learned
+            pairs = [(known.seller_product_reference, known.stock_id) for known in page.items if known.stock_id]
+            learned.executemany("INSERT OR REPLACE INTO learned VALUES (?, ?)", pairs)
+        self.close()
+        self._database = learned
+        self.rows = learned.execute("SELECT count(*) FROM learned").fetchone()[0]
+
+    def stock_id(self, reference: str) -> str | None:
+        """The stock of a reference, as far as it was learned."""
+        if self._database is None:
+            return None
+        row = self._database.execute("SELECT stock_id FROM learned WHERE reference = ?", (reference,)).fetchone()
+        return None if row is None else row[0]
+
+    def close(self) -> None:
+        """Forget what was learned."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
 
 
 class LookupStocks:
@@ -101,17 +119,17 @@ class LookupStocks:
 
     def _should_scan(self, wanted: int) -> bool:
         if self._how == "auto":
-            return scan_is_cheaper(wanted=wanted, rows=len(self._index.stock_ids))
+            return scan_is_cheaper(wanted=wanted, rows=self._index.rows)
         return self._how == "scan"
 
     async def _locate(self, references: Sequence[str], deliver: Deliver) -> dict[str, str]:
         """The wanted references by stock id; those that the seller does not have are told to be missing."""
-        if not self._learned and not all(reference in self._index.stock_ids for reference in references):
+        if not self._learned and not all(map(self._index.stock_id, references)):
             await self._index.learn()
             self._learned = True
         wanted: dict[str, str] = {}
         for reference in references:
-            stock_id = self._index.stock_ids.get(reference)
+            stock_id = self._index.stock_id(reference)
             if stock_id is None:
                 await deliver(Missing(key=reference, reason="the seller has no stock under this reference"))
             else:

@@ -52,7 +52,7 @@ class SandboxFace(ABC):
         """Stop."""
         await self.stop()
 
-    def config(self, **overrides: Any) -> "Config":  # noqa: ANN401  (Config knows the types of its fields)
+    def config(self, **overrides: Any) -> "Config":
         """A client's configuration for this sandbox; ``overrides`` are fields of ``Config``."""
         from octoffm_async.config import Config  # the sandbox's server needs no client
 
