@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class SellerClient:
-    """The API for one seller. Views for other sellers share connections, token and retry budget; limits are their own."""
+    """The API for one seller. Views for other sellers share connections, token and retry budget, not limits."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope

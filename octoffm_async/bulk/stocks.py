@@ -6,6 +6,7 @@ thousand a page, and kept; then the cheaper way is taken: one GET for each wante
 
 from __future__ import annotations
 
+import weakref
 from math import ceil
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -21,7 +22,7 @@ from .seen import temporary_database
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..session.scope import Scope
     from .outcomes import Outcome
@@ -41,22 +42,32 @@ def scan_is_cheaper(*, wanted: int, rows: int) -> bool:
     return ceil(rows / PAGE_ROWS) * PAGE_COST < wanted
 
 
+def _nothing() -> None:
+    """Nothing was learned yet, so there is nothing to forget."""
+
+
 class ReferenceIndex:
     """Which stock belongs to which of a seller's references; kept on disk, since a catalogue may have millions."""
 
     def __init__(self, scope: Scope) -> None:
         self._products = Products(scope)
         self._database: sqlite3.Connection | None = None
+        self._forget: Callable[[], object] = _nothing
         self.rows = 0
 
     async def learn(self) -> None:
         """Read all references anew."""
         learned = temporary_database("CREATE TABLE learned (reference TEXT PRIMARY KEY, stock_id TEXT) WITHOUT ROWID")
         learned.execute("BEGIN")
-        async for page in self._products.references().pages():
-            pairs = [(known.seller_product_reference, known.stock_id) for known in page.items if known.stock_id]
-            learned.executemany("INSERT OR REPLACE INTO learned VALUES (?, ?)", pairs)
-        self.close()
+        try:
+            async for page in self._products.references().pages():
+                pairs = [(known.seller_product_reference, known.stock_id) for known in page.items if known.stock_id]
+                learned.executemany("INSERT OR REPLACE INTO learned VALUES (?, ?)", pairs)
+        except BaseException:
+            learned.close()
+            raise
+        self._forget()
+        self._forget = weakref.finalize(self, learned.close)
         self._database = learned
         self.rows = learned.execute("SELECT count(*) FROM learned").fetchone()[0]
 
@@ -66,12 +77,6 @@ class ReferenceIndex:
             return None
         row = self._database.execute("SELECT stock_id FROM learned WHERE reference = ?", (reference,)).fetchone()
         return None if row is None else row[0]
-
-    def close(self) -> None:
-        """Forget what was learned."""
-        if self._database is not None:
-            self._database.close()
-            self._database = None
 
 
 class LookupStocks:
