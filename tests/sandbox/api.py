@@ -72,7 +72,9 @@ class Api:
     async def call(self, method: str, path: str, **more: Any) -> Answer:
         """``path`` is under the base URL, or a ``Link``'s target under the origin, or a whole URL."""
         url = path if path.startswith("http") else self._url(path)
-        async with self.http.request(method, url, headers={**self.headers, **more.pop("headers", {})}, **more) as response:
+        async with self.http.request(
+            method, url, headers={**self.headers, **more.pop("headers", {})}, **more
+        ) as response:
             return Answer(response.status, response.headers, await response.read())
 
     def _url(self, path: str) -> str:

@@ -22,7 +22,8 @@ async def serve() -> AsyncIterator[Callable[..., Any]]:
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Api:
-            sandbox = await stack.enter_async_context(Sandbox(**{"speed": 0, **settings}))
+            settings.setdefault("speed", 0)
+            sandbox = await stack.enter_async_context(Sandbox(**settings))
             http = await stack.enter_async_context(aiohttp.ClientSession())
             return await Api(sandbox, http).login()
 

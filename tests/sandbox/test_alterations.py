@@ -20,7 +20,7 @@ async def fill(api: Api) -> None:
 
 @pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("limit", [1, 10])
-async def test_a_foreign_link_points_to_another_origin(api: Api, path: str, limit: int):
+async def test_a_foreign_link_points_to_another_origin(api: Api, path: str, limit: int) -> None:
     await fill(api)
     api.sandbox.faults.next(Fault.FOREIGN_LINK)
     answer = await api.get(path, limit=limit)
@@ -30,7 +30,7 @@ async def test_a_foreign_link_points_to_another_origin(api: Api, path: str, limi
 
 @pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("limit", [1, 10])
-async def test_a_link_loop_comes_back_to_the_same_page(api: Api, path: str, limit: int):
+async def test_a_link_loop_comes_back_to_the_same_page(api: Api, path: str, limit: int) -> None:
     await fill(api)
     api.sandbox.faults.next(Fault.LINK_LOOP, times=4)
     targets = [(await api.get(path, limit=limit)).next or ""]
@@ -41,13 +41,13 @@ async def test_a_link_loop_comes_back_to_the_same_page(api: Api, path: str, limi
 
 
 @pytest.mark.parametrize("fault", [Fault.FOREIGN_LINK, Fault.LINK_LOOP])
-async def test_only_lists_get_links(api: Api, fault: Fault):
+async def test_only_lists_get_links(api: Api, fault: Fault) -> None:
     api.sandbox.faults.next(fault, times=2)
     key = await api.order()
     assert (await api.get(f"/outbound-shipments/{key}")).next is None
 
 
-async def test_unknown_values_and_fields_are_everywhere(api: Api):
+async def test_unknown_values_and_fields_are_everywhere(api: Api) -> None:
     await fill(api)
     api.sandbox.add_stock(quantity=1)
     api.sandbox.faults.next(Fault.UNKNOWN_VALUES, times=2)
@@ -64,14 +64,14 @@ async def test_unknown_values_and_fields_are_everywhere(api: Api):
     assert shipped["reference"] == "ORDER-0"
 
 
-async def test_an_empty_answer_has_no_values_to_change(serve: Serve):
+async def test_an_empty_answer_has_no_values_to_change(serve: Serve) -> None:
     api = await serve(product_answer="empty")
     api.sandbox.faults.next(Fault.UNKNOWN_VALUES)
     answer = await api.post("/fulfillment-products", [product(1)])
     assert (answer.status, answer.body) == (202, b"")
 
 
-async def test_a_token_may_come_with_unknown_fields(api: Api):
+async def test_a_token_may_come_with_unknown_fields(api: Api) -> None:
     api.sandbox.faults.next(Fault.UNKNOWN_VALUES, operation="token.create")
     answer = await api.ask_token()
     assert "fieldOfTomorrow" in answer.json

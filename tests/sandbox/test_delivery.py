@@ -26,36 +26,36 @@ def made(api: Api) -> int:
 async def gone(api: Api, status: int = 0) -> None:
     """Wait until the server has noted the end of a call that its client gave up."""
     async with asyncio.timeout(5):
-        while not api.sandbox.requests.by["outbound.create", status]:
+        while not api.sandbox.requests.by["outbound.create", status]:  # noqa: ASYNC110  (the server has no event to await)
             await asyncio.sleep(0.005)
 
 
-async def test_latency_delays_and_processes(api: Api):
+async def test_latency_delays_and_processes(api: Api) -> None:
     start = time.monotonic()
     answer = await create(api, Fault.LATENCY, 0.1)
     assert time.monotonic() - start >= 0.1
     assert (answer.status, made(api)) == (201, 1)
 
 
-async def test_throttle_is_a_429_and_nothing_happens(api: Api):
+async def test_throttle_is_a_429_and_nothing_happens(api: Api) -> None:
     answer = await create(api, Fault.THROTTLE, 3)
     assert answer.is_problem(429)
     assert "Retry-After" not in answer.headers
     assert made(api) == 0
 
 
-async def test_throttle_says_retry_after_if_the_sandbox_does(serve: Serve):
+async def test_throttle_says_retry_after_if_the_sandbox_does(serve: Serve) -> None:
     api = await serve(retry_after="seconds")
     assert (await create(api, Fault.THROTTLE, 3)).headers["Retry-After"] == "3"
 
 
-async def test_error_500_is_a_problem_and_nothing_happens(api: Api):
+async def test_error_500_is_a_problem_and_nothing_happens(api: Api) -> None:
     assert (await create(api, Fault.ERROR_500)).is_problem(500)
     assert made(api) == 0
 
 
 @pytest.mark.parametrize(("fault", "status"), [(Fault.UNAVAILABLE_HTML, 503), (Fault.HTML_200, 200)])
-async def test_a_proxys_page_is_html_and_nothing_happens(api: Api, fault: Fault, status: int):
+async def test_a_proxys_page_is_html_and_nothing_happens(api: Api, fault: Fault, status: int) -> None:
     answer = await create(api, fault)
     assert answer.status == status
     assert answer.headers["Content-Type"].startswith("text/html")
@@ -64,7 +64,7 @@ async def test_a_proxys_page_is_html_and_nothing_happens(api: Api, fault: Fault,
 
 
 @pytest.mark.parametrize(("fault", "effects"), [(Fault.RESET_BEFORE, 0), (Fault.RESET_AFTER, 1)])
-async def test_a_reset_drops_the_connection_before_or_after_the_effect(api: Api, fault: Fault, effects: int):
+async def test_a_reset_drops_the_connection_before_or_after_the_effect(api: Api, fault: Fault, effects: int) -> None:
     with pytest.raises(Lost):
         await create(api, fault)
     assert made(api) == effects
@@ -73,7 +73,7 @@ async def test_a_reset_drops_the_connection_before_or_after_the_effect(api: Api,
 
 
 @pytest.mark.parametrize(("fault", "effects"), [(Fault.STALL, 0), (Fault.STALL_AFTER, 1)])
-async def test_a_stall_lasts_until_the_client_goes_away(api: Api, fault: Fault, effects: int):
+async def test_a_stall_lasts_until_the_client_goes_away(api: Api, fault: Fault, effects: int) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await create(api, fault)
@@ -82,10 +82,12 @@ async def test_a_stall_lasts_until_the_client_goes_away(api: Api, fault: Fault, 
 
 
 @pytest.mark.parametrize(("fault", "value"), [(Fault.STALL, None), (Fault.LATENCY, 60.0)])
-async def test_a_waiting_call_does_not_hold_up_the_end_of_the_server(api: Api, fault: Fault, value: float | None):
+async def test_a_waiting_call_does_not_hold_up_the_end_of_the_server(
+    api: Api, fault: Fault, value: float | None
+) -> None:
     call = asyncio.create_task(create(api, fault, value))
     async with asyncio.timeout(5):
-        while api.sandbox.requests.total < 2:
+        while api.sandbox.requests.total < 2:  # noqa: ASYNC110  (the server has no event to await)
             await asyncio.sleep(0.005)
     start = time.monotonic()
     await api.sandbox.stop()
@@ -94,7 +96,7 @@ async def test_a_waiting_call_does_not_hold_up_the_end_of_the_server(api: Api, f
     assert isinstance(outcome, Lost if fault is Fault.STALL else (Answer, *Lost))
 
 
-async def test_malformed_json_has_the_status_of_a_success(api: Api):
+async def test_malformed_json_has_the_status_of_a_success(api: Api) -> None:
     answer = await create(api, Fault.MALFORMED_JSON)
     assert answer.status == 201
     assert answer.headers["Content-Type"].startswith("application/json")
@@ -103,27 +105,27 @@ async def test_malformed_json_has_the_status_of_a_success(api: Api):
     assert made(api) == 1
 
 
-async def test_a_truncated_body_is_shorter_than_promised(api: Api):
+async def test_a_truncated_body_is_shorter_than_promised(api: Api) -> None:
     with pytest.raises(aiohttp.ClientPayloadError):
         await create(api, Fault.TRUNCATED)
     assert made(api) == 1
     assert api.sandbox.requests.by["outbound.create", 201] == 1
 
 
-async def test_an_empty_body_can_be_truncated_too(serve: Serve):
+async def test_an_empty_body_can_be_truncated_too(serve: Serve) -> None:
     api = await serve(creation_answer="location")
     with pytest.raises(aiohttp.ClientPayloadError):
         await create(api, Fault.TRUNCATED)
 
 
-async def test_a_huge_body_is_right_but_large(api: Api):
+async def test_a_huge_body_is_right_but_large(api: Api) -> None:
     answer = await create(api, Fault.HUGE, 200_000)
     assert len(answer.body) > 200_000
     assert answer.json["outboundShipmentId"]
     assert made(api) == 1
 
 
-async def test_a_huge_body_stops_when_nobody_reads_it(api: Api):
+async def test_a_huge_body_stops_when_nobody_reads_it(api: Api) -> None:
     api.sandbox.faults.next(Fault.HUGE)
     url = api.sandbox.base_url + "/outbound-shipments"
     async with api.http.post(url, json=shipment("ORDER-1"), headers=api.headers) as response:
@@ -134,7 +136,7 @@ async def test_a_huge_body_stops_when_nobody_reads_it(api: Api):
     assert made(api) == 1
 
 
-async def test_token_expired_answers_401_once_and_ends_the_token(api: Api):
+async def test_token_expired_answers_401_once_and_ends_the_token(api: Api) -> None:
     await api.register(product(1))
     assert (await create(api, Fault.TOKEN_EXPIRED)).is_problem(401)
     assert (await api.get("/stock-seller-references")).is_problem(401)
@@ -143,7 +145,7 @@ async def test_token_expired_answers_401_once_and_ends_the_token(api: Api):
     assert made(api) == 0
 
 
-async def test_every_fault_leaves_the_next_call_alone(api: Api):
+async def test_every_fault_leaves_the_next_call_alone(api: Api) -> None:
     for fault in Fault:
         api.sandbox.faults.next(fault, operation="outbound.create", value=10.0 if fault is Fault.HUGE else None)
         try:
@@ -155,7 +157,7 @@ async def test_every_fault_leaves_the_next_call_alone(api: Api):
         assert (await api.post("/outbound-shipments", shipment())).status == 201
 
 
-async def test_random_faults_strike_real_calls(api: Api):
+async def test_random_faults_strike_real_calls(api: Api) -> None:
     api.sandbox.faults.set_rates({Fault.ERROR_500: 0.5}, only="writes")
     statuses = [(await api.post("/outbound-shipments", shipment())).status for _ in range(60)]
     assert 15 <= statuses.count(500) <= 45
@@ -163,7 +165,7 @@ async def test_random_faults_strike_real_calls(api: Api):
     assert {(await api.get("/outbound-shipments")).status for _ in range(20)} == {200}
 
 
-async def test_a_reset_of_every_connection_reaches_the_reader_too(api: Api):
+async def test_a_reset_of_every_connection_reaches_the_reader_too(api: Api) -> None:
     # Twice, because aiohttp's client sends a GET again by itself when its connection was dropped.
     api.sandbox.faults.next(Fault.RESET_BEFORE, operation="outbound.list", times=2)
     with pytest.raises(Lost):

@@ -18,7 +18,7 @@ async def run(*options: str, stdin: int = asyncio.subprocess.DEVNULL) -> asyncio
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_greets_in_one_line_serves_and_ends_on_a_signal(number: signal.Signals):
+async def test_greets_in_one_line_serves_and_ends_on_a_signal(number: signal.Signals) -> None:
     child = await run()
     assert child.stdout is not None
     greeting = json.loads(await child.stdout.readline())
@@ -33,7 +33,7 @@ async def test_greets_in_one_line_serves_and_ends_on_a_signal(number: signal.Sig
     assert child.returncode == 0
 
 
-async def test_ends_with_its_input_if_told_so():
+async def test_ends_with_its_input_if_told_so() -> None:
     child = await run("--exit-with-parent", stdin=asyncio.subprocess.PIPE)
     assert child.stdout is not None
     await child.stdout.readline()
@@ -41,13 +41,13 @@ async def test_ends_with_its_input_if_told_so():
     assert child.returncode == 0
 
 
-async def test_a_wrong_option_says_what_is_wrong():
+async def test_a_wrong_option_says_what_is_wrong() -> None:
     child = await run("--limit", "many")
     assert b"'many' is not N/T" in (await child.communicate())[1]
     assert child.returncode == 2
 
 
-def test_a_limit_is_requests_per_seconds():
+def test_a_limit_is_requests_per_seconds() -> None:
     assert parse_limit("100/1") == (100, 1.0)
     assert parse_limit("5/0.5") == (5, 0.5)
     for text in ("", "5", "5/", "a/1", "0/1", "1/0"):

@@ -13,7 +13,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def test_a_movement_changes_the_total_and_one_country():
+def test_a_movement_changes_the_total_and_one_country() -> None:
     stock = moved(Stock(id="s"), "FR", NOW, "Inbound", available=5)
     stock = moved(stock, "UK", LATER, "Inbound", available=2)
     stock = moved(stock, "FR", LATER, "OutboundAccepted", available=-3, allocated=3)
@@ -26,18 +26,18 @@ def test_a_movement_changes_the_total_and_one_country():
     ]
 
 
-def test_a_movement_leaves_the_old_row_as_it_was():
+def test_a_movement_leaves_the_old_row_as_it_was() -> None:
     stock = Stock(id="s")
     moved(stock, "FR", NOW, "Inbound", available=5)
     assert (stock.quantities.available, stock.localizations) == (0, [])
 
 
 @pytest.mark.parametrize(("text", "code"), [("FR", "FR"), (" fr ", "FR"), ("GB", "UK"), ("uk", "UK")])
-def test_a_country_has_one_spelling(text: str, code: str):
+def test_a_country_has_one_spelling(text: str, code: str) -> None:
     assert country_code(text) == code
 
 
-async def test_add_stock_puts_goods_behind_one_product(api: Api):
+async def test_add_stock_puts_goods_behind_one_product(api: Api) -> None:
     await api.register(product(1), product(2))
     api.sandbox.clock.advance(60)
     api.sandbox.add_stock("REF-1", quantity=5, country="ES")
@@ -49,7 +49,7 @@ async def test_add_stock_puts_goods_behind_one_product(api: Api):
     assert (await api.stock("REF-2"))["quantities"]["available"] == 0
 
 
-async def test_add_stock_without_a_reference_means_every_product_of_the_seller(api: Api):
+async def test_add_stock_without_a_reference_means_every_product_of_the_seller(api: Api) -> None:
     other = api.as_seller(SECOND)
     await api.register(product(1), product(2))
     await other.register(product(1))
@@ -60,7 +60,7 @@ async def test_add_stock_without_a_reference_means_every_product_of_the_seller(a
     assert (await other.stock("REF-1"))["quantities"]["available"] == 4
 
 
-def test_add_stock_refuses_what_makes_no_sense(api: Api):
+def test_add_stock_refuses_what_makes_no_sense(api: Api) -> None:
     with pytest.raises(LookupError, match="reference = 'NONE'"):
         api.sandbox.add_stock("NONE", quantity=1)
     with pytest.raises(LookupError, match="seller = '1'"):

@@ -8,7 +8,7 @@ from .api import SECOND, Api, line, product, shipment
 from .conftest import Serve
 
 
-async def test_a_created_shipment_reads_back_as_it_was_sent(api: Api):
+async def test_a_created_shipment_reads_back_as_it_was_sent(api: Api) -> None:
     key = await api.order("ORDER-1", lines=[line("REF-1", 2)])
     found = await api.shipment(key)
     sent = shipment("ORDER-1")
@@ -21,14 +21,14 @@ async def test_a_created_shipment_reads_back_as_it_was_sent(api: Api):
     assert (found["parcels"], found["refusal"]) == ([], None)
 
 
-async def test_a_reference_that_is_sent_twice_creates_two(api: Api):
+async def test_a_reference_that_is_sent_twice_creates_two(api: Api) -> None:
     first, second = await api.order("ORDER-1"), await api.order("ORDER-1")
     assert first != second
     assert api.sandbox.effects.outbound["ORDER-1"] == 2
     assert api.sandbox.effects.outbound["ORDER-2"] == 0
 
 
-async def test_effects_are_kept_for_each_seller_and_in_all(api: Api):
+async def test_effects_are_kept_for_each_seller_and_in_all(api: Api) -> None:
     await api.order("ORDER-1")
     await api.as_seller(SECOND).order("ORDER-1")
     effects = api.sandbox.effects
@@ -39,7 +39,9 @@ async def test_effects_are_kept_for_each_seller_and_in_all(api: Api):
 
 @pytest.mark.parametrize("links", ["relative", "absolute"])
 @pytest.mark.parametrize(("form", "header"), [("location", "Location"), ("content-location", "Content-Location")])
-async def test_the_id_may_stand_in_a_header_instead_of_the_body(serve: Serve, form: str, header: str, links: str):
+async def test_the_id_may_stand_in_a_header_instead_of_the_body(
+    serve: Serve, form: str, header: str, links: str
+) -> None:
     api = await serve(creation_answer=form, links=links)
     answer = await api.post("/outbound-shipments", shipment("ORDER-1"))
     assert (answer.status, answer.body) == (201, b"")
@@ -63,27 +65,27 @@ async def test_the_id_may_stand_in_a_header_instead_of_the_body(serve: Serve, fo
         ({"storageCountry": "", "deliveryMode": ""}, {"storageCountry", "deliveryMode"}),
     ],
 )
-async def test_a_malformed_shipment_is_400_with_its_fields(api: Api, changes: dict[str, Any], fields: set[str]):
+async def test_a_malformed_shipment_is_400_with_its_fields(api: Api, changes: dict[str, Any], fields: set[str]) -> None:
     answer = await api.post("/outbound-shipments", shipment(**changes))
     assert answer.is_problem(400)
     assert set(answer.json["errors"]) == fields
     assert not api.sandbox.effects.outbound
 
 
-async def test_fields_of_the_address_are_named_with_their_path(api: Api):
+async def test_fields_of_the_address_are_named_with_their_path(api: Api) -> None:
     address = {**shipment()["deliveryAddress"], "city": "", "lastName": " "}
     answer = await api.post("/outbound-shipments", shipment(deliveryAddress=address))
     assert set(answer.json["errors"]) == {"deliveryAddress.city", "deliveryAddress.lastName"}
 
 
 @pytest.mark.parametrize("body", [[], [shipment()], "text", None])
-async def test_the_body_is_one_object(api: Api, body: object):
+async def test_the_body_is_one_object(api: Api, body: object) -> None:
     answer = await api.post("/outbound-shipments", body)
     assert answer.is_problem(400)
     assert list(answer.json["errors"]) == ["$"]
 
 
-async def test_an_unknown_shipment_or_another_sellers_is_404(api: Api):
+async def test_an_unknown_shipment_or_another_sellers_is_404(api: Api) -> None:
     key = await api.order()
     assert (await api.get("/outbound-shipments/nothing")).is_problem(404)
     assert (await api.as_seller(SECOND).get(f"/outbound-shipments/{key}")).is_problem(404)
@@ -93,7 +95,7 @@ async def references(api: Api, **query: object) -> list[str]:
     return [row["reference"] for page in await api.walk("/outbound-shipments", **query) for row in page]
 
 
-async def test_lists_by_state(api: Api):
+async def test_lists_by_state(api: Api) -> None:
     await api.register(product(1))
     api.sandbox.add_stock(quantity=10)
     for name, article in (("GOOD", "REF-1"), ("BAD", "NONE"), ("FINE", "REF-1")):
@@ -104,7 +106,7 @@ async def test_lists_by_state(api: Api):
     assert (await api.get("/outbound-shipments", state="Doubtful")).is_problem(400)
 
 
-async def test_lists_by_change_of_status_with_inclusive_bounds(api: Api):
+async def test_lists_by_change_of_status_with_inclusive_bounds(api: Api) -> None:
     await api.register(product(1))
     api.sandbox.add_stock(quantity=10)
     for number in range(3):
@@ -118,7 +120,7 @@ async def test_lists_by_change_of_status_with_inclusive_bounds(api: Api):
     assert await references(api, statusUpdatedAtMin=moments[0], state="Invalid") == []
 
 
-async def test_what_moved_on_since_the_last_look_is_found_by_its_time(api: Api):
+async def test_what_moved_on_since_the_last_look_is_found_by_its_time(api: Api) -> None:
     await api.register(product(1))
     api.sandbox.add_stock(quantity=10)
     await api.order("OLD")

@@ -8,7 +8,7 @@ from octoffm_async.sandbox.records import REMEMBERED_ARRIVALS
 from .api import FIRST, SECOND, Api, product
 
 
-async def test_requests_are_counted_by_operation_and_status(api: Api):
+async def test_requests_are_counted_by_operation_and_status(api: Api) -> None:
     await api.register(product(1))
     await api.get("/stocks", limit=1)
     await api.get("/stocks", limit=0)
@@ -28,7 +28,7 @@ async def test_requests_are_counted_by_operation_and_status(api: Api):
     assert requests.count() == 5
 
 
-async def test_arrivals_tell_when_who_what_and_how_it_ended(api: Api):
+async def test_arrivals_tell_when_who_what_and_how_it_ended(api: Api) -> None:
     before = time.monotonic()
     await api.as_seller(SECOND).get("/stocks", limit=1)
     await api.get("/nowhere")
@@ -39,14 +39,14 @@ async def test_arrivals_tell_when_who_what_and_how_it_ended(api: Api):
     assert token.at < before <= listed.at <= nowhere.at <= time.monotonic()
 
 
-async def test_an_arrival_is_the_time_before_any_delay(api: Api):
+async def test_an_arrival_is_the_time_before_any_delay(api: Api) -> None:
     api.sandbox.faults.next(Fault.LATENCY, value=0.1)
     before = time.monotonic()
     await api.get("/stocks", limit=1)
     assert api.sandbox.arrivals[-1].at - before < 0.09
 
 
-async def test_stats_are_the_counters_as_plain_data(api: Api):
+async def test_stats_are_the_counters_as_plain_data(api: Api) -> None:
     api.sandbox.faults.next(Fault.THROTTLE)
     await api.get("/stocks", limit=1)
     assert api.sandbox.stats() == {
@@ -59,7 +59,7 @@ async def test_stats_are_the_counters_as_plain_data(api: Api):
     }
 
 
-def test_arrivals_are_bounded():
+def test_arrivals_are_bounded() -> None:
     requests = Requests()
     for number in range(REMEMBERED_ARRIVALS + 5):
         requests.end(Arrival(float(number), "", None, "", 200))

@@ -23,7 +23,7 @@ async def quantities(api: Api, reference: str = "REF-1") -> tuple[int, int]:
     return found["available"], found["allocated"]
 
 
-async def test_goes_from_created_to_shipped_on_its_timeline(stocked: Api):
+async def test_goes_from_created_to_shipped_on_its_timeline(stocked: Api) -> None:
     key = await stocked.order(lines=[line(quantity=3)])
     seen: list[Any] = []
     for wait in (0, 1.9, 0.1, 7.9, 0.1, 19.9, 0.1):
@@ -40,7 +40,7 @@ async def test_goes_from_created_to_shipped_on_its_timeline(stocked: Api):
     ]
 
 
-async def test_each_step_bears_the_time_at_which_it_was_due(stocked: Api):
+async def test_each_step_bears_the_time_at_which_it_was_due(stocked: Api) -> None:
     key = await stocked.order()
     start = datetime.fromisoformat((await stocked.shipment(key))["createdAt"])
     stocked.sandbox.clock.advance(86_400)
@@ -52,7 +52,7 @@ async def test_each_step_bears_the_time_at_which_it_was_due(stocked: Api):
     assert stock["localizations"][0]["updateReason"] == "OutboundShipped"
 
 
-async def test_a_shipped_one_has_parcels(stocked: Api):
+async def test_a_shipped_one_has_parcels(stocked: Api) -> None:
     key = await stocked.order(lines=[line("REF-1", 2), line("REF-2", 1)])
     stocked.sandbox.clock.advance(30)
     (parcel,) = (await stocked.shipment(key))["parcels"]
@@ -70,7 +70,7 @@ async def refused(api: Api, *lines: dict[str, Any], **changes: Any) -> dict[str,
     return await api.shipment(key)
 
 
-async def test_an_unknown_product_is_refused_later(stocked: Api):
+async def test_an_unknown_product_is_refused_later(stocked: Api) -> None:
     found = await refused(stocked, line("REF-1"), line("NONE"))
     assert (found["status"], found["state"], found["refusal"]["code"]) == ("Refused", "Invalid", "UnknownProduct")
     assert "NONE" in found["refusal"]["message"]
@@ -79,13 +79,13 @@ async def test_an_unknown_product_is_refused_later(stocked: Api):
 
 
 @pytest.mark.parametrize("lines", [[line(quantity=11)], [line(quantity=6), line(quantity=5)]])
-async def test_too_little_stock_is_refused_later(stocked: Api, lines: list[dict[str, Any]]):
+async def test_too_little_stock_is_refused_later(stocked: Api, lines: list[dict[str, Any]]) -> None:
     found = await refused(stocked, line("REF-2"), *lines)
     assert (found["status"], found["state"], found["refusal"]["code"]) == ("Refused", "Invalid", "InsufficientStock")
     assert await quantities(stocked, "REF-1") == await quantities(stocked, "REF-2") == (10, 0)
 
 
-async def test_stock_in_another_country_does_not_help(stocked: Api):
+async def test_stock_in_another_country_does_not_help(stocked: Api) -> None:
     assert (await refused(stocked, line(), storageCountry="ES"))["refusal"]["code"] == "InsufficientStock"
     stocked.sandbox.add_stock("REF-1", quantity=1, country="UK")
     key = await stocked.order(lines=[line()], storageCountry="GB")
@@ -93,14 +93,14 @@ async def test_stock_in_another_country_does_not_help(stocked: Api):
     assert (await stocked.shipment(key))["status"] == "Accepted"
 
 
-async def test_shipments_take_the_stock_in_the_order_of_their_creation(stocked: Api):
+async def test_shipments_take_the_stock_in_the_order_of_their_creation(stocked: Api) -> None:
     keys = [await stocked.order(f"ORDER-{number}", lines=[line(quantity=4)]) for number in range(3)]
     stocked.sandbox.clock.advance(2)
     assert [(await stocked.shipment(key))["status"] for key in keys] == ["Accepted", "Accepted", "Refused"]
     assert await quantities(stocked) == (2, 8)
 
 
-async def test_a_product_registered_before_the_acceptance_is_known(api: Api):
+async def test_a_product_registered_before_the_acceptance_is_known(api: Api) -> None:
     key = await api.order(lines=[line("REF-1")])
     await api.register(product(1))
     api.sandbox.add_stock("REF-1", quantity=1)
@@ -108,7 +108,7 @@ async def test_a_product_registered_before_the_acceptance_is_known(api: Api):
     assert (await api.shipment(key))["status"] == "Accepted"
 
 
-async def test_a_line_may_name_the_product_and_its_condition(stocked: Api):
+async def test_a_line_may_name_the_product_and_its_condition(stocked: Api) -> None:
     row = (await stocked.references())[0]
     named = {"productId": row["productId"], "productCondition": "new", "quantity": 1}
     wrong = {**named, "productCondition": "LikeNew"}
@@ -119,14 +119,14 @@ async def test_a_line_may_name_the_product_and_its_condition(stocked: Api):
     assert await quantities(stocked) == (9, 1)
 
 
-async def test_if_a_line_has_both_names_the_reference_wins(stocked: Api):
+async def test_if_a_line_has_both_names_the_reference_wins(stocked: Api) -> None:
     row = (await stocked.references())[0]
     await stocked.order(lines=[{**line("REF-2", 4), "productId": row["productId"], "productCondition": "New"}])
     stocked.sandbox.clock.advance(2)
     assert (await quantities(stocked, "REF-1"), await quantities(stocked, "REF-2")) == ((10, 0), (6, 4))
 
 
-async def test_a_timeline_of_zeros_ships_at_once(serve: Serve):
+async def test_a_timeline_of_zeros_ships_at_once(serve: Serve) -> None:
     api = await serve(timeline=Timeline(accepted=0, in_preparation=0, shipped=0))
     await api.register(product(1))
     api.sandbox.add_stock(quantity=1)
@@ -134,13 +134,13 @@ async def test_a_timeline_of_zeros_ships_at_once(serve: Serve):
 
 
 @pytest.mark.parametrize("steps", [(-1, 0, 0), (5, 4, 9), (1, 3, 2)])
-def test_a_timeline_goes_forward(steps: tuple[float, float, float]):
+def test_a_timeline_goes_forward(steps: tuple[float, float, float]) -> None:
     accepted, in_preparation, shipped = steps
     with pytest.raises(ValueError, match="must be"):
         Timeline(accepted=accepted, in_preparation=in_preparation, shipped=shipped)
 
 
-async def test_the_clock_can_run_fast(serve: Serve):
+async def test_the_clock_can_run_fast(serve: Serve) -> None:
     api = await serve(speed=1e9)
     key = await api.order()
     assert (await api.shipment(key))["status"] == "Refused"

@@ -29,7 +29,7 @@ def granted(store: Tokens) -> str:
     return body.split(b'"access_token":"')[1].split(b'"')[0].decode()
 
 
-def test_a_token_lives_as_long_as_it_was_promised():
+def test_a_token_lives_as_long_as_it_was_promised() -> None:
     hand = Hand()
     store = tokens(hand)
     token = granted(store)
@@ -39,7 +39,7 @@ def test_a_token_lives_as_long_as_it_was_promised():
     assert not store.valid(token)
 
 
-def test_tokens_can_end_early_all_or_one():
+def test_tokens_can_end_early_all_or_one() -> None:
     store = tokens(Hand())
     first, second = granted(store), granted(store)
     store.invalidate(first)
@@ -48,7 +48,7 @@ def test_tokens_can_end_early_all_or_one():
     assert not store.valid(second)
 
 
-def test_the_quota_holds_in_a_rolling_hour():
+def test_the_quota_holds_in_a_rolling_hour() -> None:
     hand = Hand()
     store = tokens(hand)
     for hand.at in (0.0, 1800.0, 3000.0):
@@ -63,12 +63,12 @@ def test_the_quota_holds_in_a_rolling_hour():
     assert (store.requests, store.refused) == (5, 1)
 
 
-def test_a_life_must_be_above_zero():
+def test_a_life_must_be_above_zero() -> None:
     with pytest.raises(ValueError, match="token_life = 0"):
         tokens(Hand(), life=0)
 
 
-async def test_a_token_opens_the_api_and_says_its_life(serve: Serve):
+async def test_a_token_opens_the_api_and_says_its_life(serve: Serve) -> None:
     api = await serve(token_life=300.0)
     answer = await api.ask_token()
     assert answer.status == 200
@@ -78,7 +78,7 @@ async def test_a_token_opens_the_api_and_says_its_life(serve: Serve):
     assert (await opened.get("/stock-seller-references")).status == 200
 
 
-async def test_a_life_may_be_a_part_of_a_second(serve: Serve):
+async def test_a_life_may_be_a_part_of_a_second(serve: Serve) -> None:
     api = await serve(token_life=0.25)
     assert (await api.ask_token()).json["expires_in"] == 0.25
 
@@ -93,19 +93,21 @@ async def test_a_life_may_be_a_part_of_a_second(serve: Serve):
         ({"grant_type": ""}, 400, "invalid_request"),
     ],
 )
-async def test_a_wrong_request_is_refused_in_keycloaks_words(api: Api, form: dict[str, str], status: int, error: str):
+async def test_a_wrong_request_is_refused_in_keycloaks_words(
+    api: Api, form: dict[str, str], status: int, error: str
+) -> None:
     answer = await api.ask_token(**form)
     assert (answer.status, answer.json["error"]) == (status, error)
     assert answer.json["error_description"]
     assert (api.sandbox.tokens.requests, api.sandbox.tokens.refused) == (2, 1)
 
 
-async def test_the_form_must_be_a_form(api: Api):
+async def test_the_form_must_be_a_form(api: Api) -> None:
     answer = await api.call("POST", api.sandbox.token_url, json=FORM)
     assert (answer.status, answer.json["error"]) == (400, "invalid_request")
 
 
-async def test_over_the_quota_is_a_429(serve: Serve):
+async def test_over_the_quota_is_a_429(serve: Serve) -> None:
     api = await serve(token_quota=2, retry_after="seconds")
     assert (await api.ask_token()).status == 200
     refused = await api.ask_token()
@@ -114,19 +116,19 @@ async def test_over_the_quota_is_a_429(serve: Serve):
     assert len(api.sandbox.tokens.issued) == 2
 
 
-async def test_expire_now_ends_a_token_that_promised_more(api: Api):
+async def test_expire_now_ends_a_token_that_promised_more(api: Api) -> None:
     api.sandbox.tokens.expire_now()
     assert (await api.get("/stock-seller-references")).is_problem(401)
     await api.login()
     assert (await api.get("/stock-seller-references")).status == 200
 
 
-async def test_the_same_seed_gives_the_same_tokens(serve: Serve):
+async def test_the_same_seed_gives_the_same_tokens(serve: Serve) -> None:
     first, second, other = await serve(seed=7), await serve(seed=7), await serve(seed=8)
     assert first.token == second.token != other.token
 
 
-async def test_the_endpoint_can_be_hit_by_faults_when_named(api: Api):
+async def test_the_endpoint_can_be_hit_by_faults_when_named(api: Api) -> None:
     api.sandbox.faults.next(Fault.UNAVAILABLE_HTML, operation="token.create")
     assert (await api.ask_token()).status == 503
     assert (await api.ask_token()).status == 200
