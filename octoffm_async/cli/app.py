@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(
+    invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+)
 @click.version_option(__version__, prog_name="octoffm")
 @click.option("-v", "--verbose", is_flag=True, help="Tell more: log calls, show tracebacks.")
 @click.pass_context
@@ -28,7 +30,8 @@ def octoffm(context: click.Context, verbose: bool) -> None:
 
     Exit codes: 0 all done, 1 some refused or failed, 2 usage or configuration, 3 some undecided, 130 interrupted.
     """
-    context.obj = verbose
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
     if verbose:
         logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(levelname)s %(message)s")
     else:
@@ -42,7 +45,7 @@ octoffm.add_command(sandbox)
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    verbose = "-v" in (sys.argv[1:] if arguments is None else arguments)
+    verbose = not {"-v", "--verbose"}.isdisjoint(sys.argv if arguments is None else arguments)
     try:
         result: Any = octoffm.main(arguments, prog_name="octoffm", standalone_mode=False)
     except BrokenPipeError:

@@ -135,6 +135,8 @@ def _source(plan: Plan, report: RejectsReport) -> Input:
         return MadeUpProducts(plan.products, seed=plan.seed)
     if plan.rejects.resolve() == plan.catalogue.resolve():
         raise ConfigurationError(f"--rejects would overwrite the catalogue {plan.catalogue}")
+    if not plan.rejects.parent.is_dir():  # found out now, not at the first reject in the middle of the run
+        raise ConfigurationError(f"--rejects: there is no folder {plan.rejects.parent}")
     return CatalogueFile(plan.catalogue, plan.mapping, plan.constants, report)
 
 

@@ -34,6 +34,8 @@ STRIDE = 6.0
 OVERLAP = timedelta(seconds=5)
 """How far each scan looks back behind the newest change that was seen: changes need not become visible in order."""
 MAX_SCANS = 40
+DRAIN = 1.0
+"""Seconds that Ctrl-C waits for calls under way: what they would create vanishes with the sandbox anyway."""
 _OUTCOMES = ("created", "refused", "failed", "unknown", "skipped", "found", "missing")
 
 
@@ -82,7 +84,7 @@ class Demo:
             def progress(summary: Summary) -> None:
                 self._show.progress(source.share, counts_of(summary, rejected=source.rejected))
 
-            async with self._client.bulk.create_products(source.products(), on_progress=progress) as run:
+            async with self._client.bulk.create_products(source.products(), on_progress=progress, drain=DRAIN) as run:
                 async for outcome in run:
                     self._take(outcome)
             counts.update(counts_of(run.summary, rejected=source.rejected))
@@ -101,7 +103,9 @@ class Demo:
             def progress(summary: Summary) -> None:
                 self._show.progress(min(1.0, summary.total / total), counts_of(summary))
 
-            async with self._client.bulk.lookup_stocks(self._source.references(), on_progress=progress) as run:
+            async with self._client.bulk.lookup_stocks(
+                self._source.references(), on_progress=progress, drain=DRAIN
+            ) as run:
                 await run.wait()
             counts.update(counts_of(run.summary))
 
@@ -115,7 +119,7 @@ class Demo:
             def progress(summary: Summary) -> None:
                 self._show.progress(summary.total / max(1, self._orders), counts_of(summary))
 
-            async with self._client.bulk.create_outbound(orders, on_progress=progress) as run:
+            async with self._client.bulk.create_outbound(orders, on_progress=progress, drain=DRAIN) as run:
                 await run.wait()
             counts.update(counts_of(run.summary))
 
