@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -66,13 +67,17 @@ async def _serve(sandbox: Sandbox, *, exit_with_parent: bool) -> None:
         try:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows: its loops have no signal handlers
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+            signal.signal(number, partial(_stop_from_signal, loop, stop))
     async with sandbox:
         sys.stdout.write(_greeting(sandbox) + "\n")
         sys.stdout.flush()
         if exit_with_parent:
             threading.Thread(target=_wait_for_end_of_input, args=(loop, stop), daemon=True).start()
         await stop.wait()
+
+
+def _stop_from_signal(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, *_: object) -> None:
+    loop.call_soon_threadsafe(stop.set)
 
 
 def _greeting(sandbox: Sandbox) -> str:

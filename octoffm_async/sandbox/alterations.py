@@ -6,6 +6,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from octoffm_async.contract.operations import Shape
+
 from .calls import Call
 from .faults import Fault
 from .paging import Cursor, next_link
@@ -64,7 +66,7 @@ def _link_loop(reply: Reply, call: Call | None) -> Reply:
 
 
 def _relinked(reply: Reply, call: Call | None, origin: str, cursor: str | None) -> Reply:
-    if call is None or call.operation.filters is None or call.operation.method != "GET":
+    if call is None or call.operation.shape is not Shape.PAGE or reply.status != call.operation.success:
         return reply
     prefix = origin + call.path if origin else call.link_prefix(call.path)
     link = next_link(prefix, call.query, cursor or _cursor_of(reply.headers) or Cursor("created", (0,)).encode())

@@ -14,13 +14,15 @@ from octoffm_async.contract.products import ReferenceFilters
 from octoffm_async.contract.stocks import StockFilters
 from octoffm_async.contract.validation import FieldProblem, filter_problems, wire_path
 
-from .ledger import Slice
+from .ledger import Ledger
 from .paging import Cursor, Order, decode_cursor, next_link, page_reply
 from .replies import ProblemError, Reply, invalid, json_reply
 from .settings import Style
 from .world import Account, World
 
+Filters = StockFilters | OutboundFilters | ReferenceFilters
 BodyT = TypeVar("BodyT")
+RowT = TypeVar("RowT")
 FiltersT = TypeVar("FiltersT", StockFilters, OutboundFilters, ReferenceFilters)
 
 _DECODE_ERROR = re.compile(r"(.*) - at `(.*)`")
@@ -85,14 +87,6 @@ def read_filters(call: Call, kind: type[FiltersT], *, limit_required: bool = Fal
     return filters
 
 
-def start_of(filters: StockFilters | OutboundFilters | ReferenceFilters, order: Order) -> int | None:
-    """The position in the query's cursor, if it has one."""
-    position = decode_cursor(filters.cursor, order)
-    if position is not None and position[0] < 0:
-        raise invalid({"cursor": ["The cursor is not valid."]})
-    return None if position is None else position[0]
-
-
 def answer_page(call: Call, rows: list[Any], limit: int, following: Cursor | None) -> Reply:
     """One page of a list, with the ``Link`` to the next if there is one."""
     link = None
@@ -102,10 +96,33 @@ def answer_page(call: Call, rows: list[Any], limit: int, following: Cursor | Non
     return page_reply(rows, limit, bare=call.style.list_shape == "array", link=link)
 
 
-def answer_slice(call: Call, piece: Slice[Any], limit: int, order: Order) -> Reply:
-    """One page of a list that is kept in ``order``."""
+def answer_list(
+    call: Call,
+    ledger: Ledger[RowT],
+    filters: Filters,
+    *,
+    keep: Callable[[RowT], bool] | None = None,
+    since: datetime | None = None,
+) -> Reply:
+    """One page of a ledger: in the order of creation or, when a lower bound on the change is given, of change."""
+    order: Order = "created" if since is None else "changed"
+    start = _start_of(filters, order)
+    if since is None:
+        piece = ledger.by_creation(start or 0, filters.limit, keep)
+    else:
+        first = ledger.first_change(since) if start is None else start
+        piece = ledger.by_change(first, filters.limit, keep)
     following = None if piece.following is None else Cursor(order, (piece.following,))
-    return answer_page(call, piece.rows, limit, following)
+    return answer_page(call, piece.rows, filters.limit, following)
+
+
+def _start_of(filters: Filters, order: Order) -> int | None:
+    position = decode_cursor(filters.cursor, order)
+    if position is None:
+        return None
+    if position[0] < 0:
+        raise invalid({"cursor": ["The cursor is not valid."]})
+    return position[0]
 
 
 def created(call: Call, key: str) -> Reply:

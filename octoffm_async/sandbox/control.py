@@ -90,8 +90,14 @@ class Control:
         if order.clear:
             faults.clear()
         if order.rates is not None:
-            rates = {Fault[name]: rate for name, rate in order.rates.items()}
+            rates = {_fault(name): rate for name, rate in order.rates.items()}
             faults.set_rates(rates, only=order.only, operations=order.operations)
         if (script := order.next) is not None:
-            faults.next(Fault[script.fault], operation=script.operation, times=script.times, value=script.value)
+            faults.next(_fault(script.fault), operation=script.operation, times=script.times, value=script.value)
         return {}
+
+
+def _fault(name: str) -> Fault:
+    if name not in Fault.__members__:
+        raise ValueError(f"fault = {name!r}: the sandbox has {', '.join(Fault.__members__)}")
+    return Fault[name]

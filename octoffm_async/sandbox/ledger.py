@@ -73,7 +73,7 @@ class Ledger(Generic[RowT]):
         """Position, in the order of change, of the first change at or after ``moment``."""
         return bisect_left(self._change_times, moment)
 
-    def by_change(self, start: int, limit: int, keep: Callable[[RowT], bool]) -> Slice[RowT]:
+    def by_change(self, start: int, limit: int, keep: Callable[[RowT], bool] | None = None) -> Slice[RowT]:
         """Up to ``limit`` rows in the order of their last change, from a position of that order on."""
         return _cut(self._fresh_changes(start), limit, keep)
 
@@ -84,10 +84,10 @@ class Ledger(Generic[RowT]):
                 yield position, self.rows[place]
 
 
-def _cut(numbered: Iterator[tuple[int, RowT]], limit: int, keep: Callable[[RowT], bool]) -> Slice[RowT]:
+def _cut(numbered: Iterator[tuple[int, RowT]], limit: int, keep: Callable[[RowT], bool] | None) -> Slice[RowT]:
     rows: list[RowT] = []
     for position, row in numbered:
-        if keep(row):
+        if keep is None or keep(row):
             if len(rows) == limit:
                 return Slice(rows, position)
             rows.append(row)

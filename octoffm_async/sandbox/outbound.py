@@ -18,7 +18,7 @@ from octoffm_async.contract.outbound import (
 )
 from octoffm_async.contract.validation import outbound_problems
 
-from .calls import Call, Handler, answer_slice, created, field_errors, found, read_body, read_filters, start_of
+from .calls import Call, Handler, answer_list, created, field_errors, found, read_body, read_filters
 from .replies import Reply, invalid
 from .shipping import begin
 
@@ -41,23 +41,13 @@ def create_outbound(call: Call) -> Reply:
 def list_outbound(call: Call) -> Reply:
     """The seller's shipments: as created, or by change of status when a lower bound on it is given."""
     filters = read_filters(call, OutboundFilters)
-    keep = _keeper(filters)
     shipments = call.account.shipments
-    if filters.status_updated_at_min is not None:
-        start = start_of(filters, "changed")
-        first = shipments.first_change(filters.status_updated_at_min) if start is None else start
-        return answer_slice(call, shipments.by_change(first, filters.limit, keep or _any), filters.limit, "changed")
-    piece = shipments.by_creation(start_of(filters, "created") or 0, filters.limit, keep)
-    return answer_slice(call, piece, filters.limit, "created")
+    return answer_list(call, shipments, filters, keep=_keeper(filters), since=filters.status_updated_at_min)
 
 
 def get_outbound(call: Call) -> Reply:
     """One shipment by its id."""
     return found(call.account.shipments.get(call.item), "Outbound shipment", call.item)
-
-
-def _any(_: OutboundShipment) -> bool:
-    return True
 
 
 def _keeper(filters: OutboundFilters) -> Callable[[OutboundShipment], bool] | None:

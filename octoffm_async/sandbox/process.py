@@ -192,12 +192,13 @@ class SandboxProcess(SandboxFace):
                 line = await child.stdout.readline()
             return msgspec.json.decode(line, type=_Greeting)
         except (TimeoutError, msgspec.DecodeError) as error:
-            await self._reap(child)
-            self._child = None
+            await self.stop()
             what = "ended" if isinstance(error, msgspec.DecodeError) else f"said nothing for {self._start_timeout} s"
             raise SandboxStartError("\n".join([f"the sandbox process {what}", *self._stderr])) from error
 
     async def _reap(self, child: asyncio.subprocess.Process) -> None:
+        if child.stdin is not None:
+            child.stdin.close()
         with suppress(ProcessLookupError):
             child.terminate()
         try:
@@ -207,7 +208,5 @@ class SandboxProcess(SandboxFace):
             with suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
-        if child.stdin is not None:
-            child.stdin.close()
         if self._drain is not None:
             await self._drain

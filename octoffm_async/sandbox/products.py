@@ -21,7 +21,7 @@ from octoffm_async.contract.products import (
 from octoffm_async.contract.stocks import ProductState, Stock
 from octoffm_async.contract.validation import product_problems
 
-from .calls import Call, Handler, answer_slice, field_errors, read_body, read_filters, start_of
+from .calls import Call, Handler, answer_list, field_errors, read_body, read_filters
 from .replies import Reply, invalid, json_reply
 from .world import Account
 
@@ -47,8 +47,7 @@ def create_products(call: Call) -> Reply:
 def list_references(call: Call) -> Reply:
     """The seller's references in the order of their registration."""
     filters = read_filters(call, ReferenceFilters)
-    piece = call.account.references.by_creation(start_of(filters, "created") or 0, filters.limit)
-    return answer_slice(call, piece, filters.limit, "created")
+    return answer_list(call, call.account.references, filters)
 
 
 def product_pair(gtin: str, condition: str) -> tuple[str, str]:

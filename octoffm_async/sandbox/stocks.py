@@ -9,7 +9,7 @@ from typing import Any
 from octoffm_async.contract.operations import GET_STOCK, LIST_STOCKS, Operation
 from octoffm_async.contract.stocks import QuantityType, SortOrder, Stock, StockFilters
 
-from .calls import Call, Handler, answer_page, answer_slice, found, read_filters, start_of
+from .calls import Call, Handler, answer_list, answer_page, found, read_filters
 from .movements import country_code
 from .paging import Cursor, decode_cursor
 from .replies import Reply, invalid
@@ -34,22 +34,12 @@ def list_stocks(call: Call) -> Reply:
     keep = _keeper(filters)
     if filters.sort is not None or filters.order is not None:
         return _sorted_page(call, filters, keep)
-    stocks = call.account.stocks
-    if filters.updated_at_min is not None:
-        start = start_of(filters, "changed")
-        first = stocks.first_change(filters.updated_at_min) if start is None else start
-        return answer_slice(call, stocks.by_change(first, filters.limit, keep or _any), filters.limit, "changed")
-    piece = stocks.by_creation(start_of(filters, "created") or 0, filters.limit, keep)
-    return answer_slice(call, piece, filters.limit, "created")
+    return answer_list(call, call.account.stocks, filters, keep=keep, since=filters.updated_at_min)
 
 
 def get_stock(call: Call) -> Reply:
     """One stock by its id."""
     return found(call.account.stocks.get(call.item), "Stock", call.item)
-
-
-def _any(_: Stock) -> bool:
-    return True
 
 
 def _keeper(filters: StockFilters) -> Callable[[Stock], bool] | None:

@@ -1,0 +1,77 @@
+"""The control routes: outside the API, and not counted."""
+
+from typing import Any
+
+import pytest
+
+from .api import Answer, Api, product
+
+
+@pytest.fixture
+async def control(api: Api) -> Api:
+    """No token and no seller: control routes want neither."""
+    await api.register(product(1))
+    return api.with_headers()
+
+
+async def order(control: Api, route: str, body: object) -> Answer:
+    return await control.post(control.sandbox.control_url + route, body)
+
+
+async def read(control: Api, route: str) -> Any:
+    return (await control.get(control.sandbox.control_url + route)).json
+
+
+async def test_stock_can_be_added(control: Api, api: Api) -> None:
+    assert (await order(control, "/stock", {"quantity": 5})).status == 200
+    assert (await order(control, "/stock", {"quantity": 2, "reference": "REF-1", "country": "ES"})).status == 200
+    stock = await api.stock("REF-1")
+    assert stock["quantities"]["available"] == 7
+    assert [part["storageCountry"] for part in stock["localizations"]] == ["FR", "ES"]
+
+
+async def test_the_clock_can_be_driven(control: Api, api: Api) -> None:
+    key = await api.order()
+    assert (await order(control, "/clock", {"advance": 2})).status == 200
+    assert (await api.shipment(key))["status"] == "Refused"
+
+
+async def test_effects_and_stats_can_be_read_and_do_not_count(control: Api, api: Api) -> None:
+    await api.order("ORDER-1")
+    assert await read(control, "/effects") == {"products": {"REF-1": 1}, "outbound": {"ORDER-1": 1}}
+    stats = await read(control, "/stats")
+    assert stats == api.sandbox.stats()
+    assert stats["total"] == 3
+
+
+async def test_faults_can_be_scripted_set_and_cleared(control: Api, api: Api) -> None:
+    await order(control, "/faults", {"next": {"fault": "ERROR_500", "operation": "stocks.list", "times": 1}})
+    assert [(await api.get("/stocks", limit=1)).status for _ in range(2)] == [500, 200]
+    await order(control, "/faults", {"rates": {"THROTTLE": [1.0, 9.0]}, "only": "reads"})
+    assert (await api.get("/stocks", limit=1)).status == 429
+    await order(control, "/faults", {"clear": True})
+    assert (await api.get("/stocks", limit=1)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "said"),
+    [
+        ("/stock", {"quantity": 0}, "quantity = 0"),
+        ("/stock", {"quantity": 1, "reference": "NONE"}, "reference = 'NONE'"),
+        ("/stock", {"quantity": 1, "colour": "red"}, "unknown field `colour`"),
+        ("/clock", {"advance": -1}, "seconds = -1"),
+        ("/clock", {}, "advance"),
+        ("/faults", {"next": {"fault": "EARTHQUAKE"}}, "fault = 'EARTHQUAKE'"),
+        ("/faults", {"rates": {"EARTHQUAKE": 1}}, "fault = 'EARTHQUAKE'"),
+        ("/faults", {"rates": {"STALL": 2}}, "more than 1"),
+    ],
+)
+async def test_a_mistake_is_a_400_that_says_what_is_wrong(control: Api, route: str, body: object, said: str) -> None:
+    answer = await order(control, route, body)
+    assert answer.status == 400
+    assert said in answer.json["error"]
+
+
+async def test_an_unknown_route_is_a_404_that_says_so(control: Api) -> None:
+    answer = await order(control, "/weather", {})
+    assert (answer.status, answer.json) == (404, {"error": "no control route POST /_sandbox/weather"})

@@ -1,0 +1,81 @@
+"""Rows in order of creation and of change, entered at a position."""
+
+from datetime import UTC, datetime, timedelta
+
+from octoffm_async.sandbox.ledger import Ledger
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def ledger(count: int) -> Ledger[str]:
+    filled = Ledger[str]()
+    for number in range(count):
+        filled.add(f"k{number}", f"row{number}", at(number))
+    return filled
+
+
+def every(_: str) -> bool:
+    return True
+
+
+def test_finds_rows_by_key() -> None:
+    rows = ledger(3)
+    assert rows.get("k1") == "row1"
+    assert rows.get("k3") is None
+    assert "k2" in rows
+    assert "k3" not in rows
+    assert len(rows) == 3
+
+
+def test_cuts_by_creation_and_says_where_the_rest_begins() -> None:
+    rows = ledger(5)
+    assert rows.by_creation(0, 2) == (["row0", "row1"], 2)
+    assert rows.by_creation(2, 3) == (["row2", "row3", "row4"], None)
+    assert rows.by_creation(4, 2) == (["row4"], None)
+    assert rows.by_creation(9, 2) == ([], None)
+
+
+def test_a_filtered_cut_has_a_rest_only_if_another_row_matches() -> None:
+    rows = ledger(5)
+    assert rows.by_creation(0, 1, lambda row: row in {"row1", "row3"}) == (["row1"], 3)
+    assert rows.by_creation(3, 1, lambda row: row in {"row1", "row3"}) == (["row3"], None)
+
+
+def test_a_changed_row_keeps_its_place_and_comes_last_by_change() -> None:
+    rows = ledger(3)
+    rows.replace("k0", "changed", at(10))
+    assert rows.by_creation(0, 3).rows == ["changed", "row1", "row2"]
+    assert rows.by_change(0, 3, every).rows == ["row1", "row2", "changed"]
+
+
+def test_first_change_is_at_or_after_the_moment() -> None:
+    rows = ledger(3)
+    rows.replace("k0", "changed", at(10))
+    assert rows.by_change(rows.first_change(at(2)), 9, every).rows == ["row2", "changed"]
+    assert rows.by_change(rows.first_change(at(2.5)), 9, every).rows == ["changed"]
+    assert rows.by_change(rows.first_change(at(11)), 9, every) == ([], None)
+
+
+def test_a_scan_by_change_goes_on_at_its_position_although_rows_change() -> None:
+    rows = ledger(4)
+    first = rows.by_change(0, 2, every)
+    rows.replace("k3", "changed", at(10))
+    assert first.following is not None
+    assert rows.by_change(first.following, 9, every).rows == ["row2", "changed"]
+
+
+def test_a_page_of_a_large_ledger_touches_no_other_row() -> None:
+    rows = ledger(50_000)
+    touched: list[str] = []
+
+    def keep(row: str) -> bool:
+        touched.append(row)
+        return True
+
+    page = rows.by_change(40_000, 10, keep)
+    assert (len(page.rows), page.following) == (10, 40_010)
+    assert len(touched) == 11

@@ -1,0 +1,131 @@
+"""Stocks: one, all, by change, by country, by quantity."""
+
+from typing import Any
+
+import pytest
+
+from .api import SECOND, Api, product
+
+
+async def fill(api: Api, *quantities: int) -> None:
+    """Products REF-0, REF-1, … with so much stock each, put there one second after another."""
+    await api.register(*(product(number) for number in range(len(quantities))))
+    for number, quantity in enumerate(quantities):
+        api.sandbox.clock.advance(1)
+        if quantity:
+            api.sandbox.add_stock(f"REF-{number}", quantity=quantity)
+
+
+def available(pages: list[list[Any]]) -> list[int]:
+    return [row["quantities"]["available"] for page in pages for row in page]
+
+
+async def test_a_stock_names_its_product_but_not_the_reference(api: Api) -> None:
+    await fill(api, 5)
+    (row,) = await api.references()
+    stock = await api.stock("REF-0")
+    assert stock["id"] == row["stockId"]
+    assert (stock["productId"], stock["gtin"], stock["productCondition"]) == (row["productId"], row["gtin"], "New")
+    assert stock["productState"] == "New"
+    assert stock["quantities"] == {
+        "available": 5,
+        "allocated": 0,
+        "blocked": 0,
+        "litigation": 0,
+        "removal": 0,
+        "return": 0,
+        "logisticOperations": 0,
+    }
+    assert "sellerProductReference" not in stock
+
+
+async def test_a_product_that_is_not_new_has_a_used_stock(api: Api) -> None:
+    await api.register(product(1, productCondition="likenew"))
+    stock = await api.stock("REF-1")
+    assert (stock["productState"], stock["productCondition"]) == ("Used", "LikeNew")
+
+
+async def test_an_unknown_stock_or_another_sellers_is_404(api: Api) -> None:
+    await fill(api, 1)
+    key = (await api.stock("REF-0"))["id"]
+    assert (await api.get("/stocks/nothing")).is_problem(404)
+    assert (await api.as_seller(SECOND).get(f"/stocks/{key}")).is_problem(404)
+
+
+async def test_bounds_on_the_change_are_inclusive(api: Api) -> None:
+    await fill(api, 1, 2, 3, 4)
+    second, third = [(await api.stock(f"REF-{number}"))["updatedAt"] for number in (1, 2)]
+    assert available(await api.walk("/stocks", limit=10, updatedAtMin=second)) == [2, 3, 4]
+    assert available(await api.walk("/stocks", limit=10, updatedAtMax=third)) == [1, 2, 3]
+    assert available(await api.walk("/stocks", limit=1, updatedAtMin=second, updatedAtMax=third)) == [2, 3]
+
+
+async def test_a_list_by_change_ends_with_what_changed_last(api: Api) -> None:
+    await fill(api, 1, 2, 3)
+    low = (await api.stock("REF-0"))["updatedAt"]
+    api.sandbox.clock.advance(1)
+    api.sandbox.add_stock("REF-1", quantity=10)
+    assert available(await api.walk("/stocks", limit=1, updatedAtMin=low)) == [1, 3, 12]
+    assert available(await api.walk("/stocks", limit=1)) == [1, 12, 3]
+
+
+async def test_a_storage_country_keeps_what_lies_there(api: Api) -> None:
+    await fill(api, 1, 2, 0)
+    api.sandbox.add_stock("REF-1", quantity=7, country="GB")
+    assert available(await api.walk("/stocks", limit=1, storageCountry="FR")) == [1, 9]
+    assert available(await api.walk("/stocks", limit=1, storageCountry="uk")) == [9]
+    assert available(await api.walk("/stocks", limit=1, storageCountry="ES")) == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 10])
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"sort": "Available", "order": "Asc"}, [0, 2, 2, 5, 9]),
+        ({"sort": "available", "order": "desc"}, [9, 5, 2, 2, 0]),
+        ({"sort": "Available"}, [0, 2, 2, 5, 9]),
+        ({"order": "Desc"}, [9, 5, 2, 2, 0]),
+        ({"sort": "Available", "storageCountry": "FR"}, [2, 2, 5, 9]),
+    ],
+)
+async def test_sorts_by_a_quantity(api: Api, limit: int, query: dict[str, str], expected: list[int]) -> None:
+    await fill(api, 5, 2, 9, 0, 2)
+    assert available(await api.walk("/stocks", limit=limit, **query)) == expected
+
+
+async def test_sorts_by_any_type(api: Api) -> None:
+    await fill(api, 5, 5)
+    await api.order(lines=[{"sellerProductReference": "REF-0", "quantity": 3}])
+    api.sandbox.clock.advance(5)
+    pages = await api.walk("/stocks", limit=1, sort="Allocated", order="Desc")
+    assert [row["quantities"]["allocated"] for page in pages for row in page] == [3, 0]
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ({"sort": "Colour"}, {"sort"}),
+        ({"order": "Sideways"}, {"order"}),
+        ({"updatedAtMin": "yesterday"}, {"updatedAtMin"}),
+        ({"updatedAtMin": "2026-01-01T00:00:00"}, {"updatedAtMin"}),
+        ({"updatedAtMin": "2026-01-02T00:00:00Z", "updatedAtMax": "2026-01-01T00:00:00Z"}, {"updatedAtMin"}),
+        ({"deliveryCountry": "FR", "storageCountry": "FR"}, {"storageCountry"}),
+        ({"deliveryCountry": "FR", "updatedAtMin": "2026-01-01T00:00:00Z"}, {"updatedAtMin"}),
+        ({"deliveryCountry": "FR", "updatedAtMax": "2026-01-01T00:00:00Z"}, {"updatedAtMax"}),
+        ({"deliveryCountry": "FR", "sort": "Available", "order": "Asc"}, {"sort", "order"}),
+    ],
+)
+async def test_filters_that_make_no_sense_are_400(api: Api, query: dict[str, str], fields: set[str]) -> None:
+    answer = await api.get("/stocks", limit=1, **query)
+    assert answer.is_problem(400)
+    assert set(answer.json["errors"]) == fields
+
+
+async def test_a_delivery_country_alone_keeps_all(api: Api) -> None:
+    await fill(api, 1, 0)
+    assert available(await api.walk("/stocks", limit=10, deliveryCountry="FR")) == [1, 0]
+
+
+async def test_unknown_parameters_are_ignored(api: Api) -> None:
+    await fill(api, 1)
+    assert available(await api.walk("/stocks", limit=10, sellerProductReference="NONE")) == [1]
