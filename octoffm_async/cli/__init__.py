@@ -10,8 +10,9 @@ def main() -> None:
     try:
         from .app import run
     except ModuleNotFoundError as error:
-        if error.name not in ("click", "rich"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("click", "rich"):
             raise
-        sys.stderr.write(f"octoffm: {error.name} is missing: pip install 'octoffm-async[cli]'\n")
+        sys.stderr.write(f"octoffm: {missing} is missing: pip install 'octoffm-async[cli]'\n")
         sys.exit(2)
     sys.exit(run())

@@ -148,7 +148,7 @@ def verdict(results: Sequence[StepResult], rows: Accounting, *, wrong_orders: in
     failed = sum(step.get("failed", 0) + step.get("skipped", 0) for step in counts.values())
     as_meant = (
         rows.balanced
-        and counts["look up"].get("found", 0) == rows.sent
+        and counts["lookup"].get("found", 0) == rows.sent
         and not counts["ship"].get("refused")
         and counts["follow"].get("refused", 0) == wrong_orders
     )

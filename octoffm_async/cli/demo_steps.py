@@ -97,7 +97,7 @@ class Demo:
 
     async def look_up(self) -> None:
         """Ask for the stock of every product, by the seller's reference."""
-        async with self._step("look up") as counts:
+        async with self._step("lookup") as counts:
             total = max(1, self.registered)
 
             def progress(summary: Summary) -> None:
