@@ -17,7 +17,7 @@ GOOD = {
 
 
 def judge(total: int = 12, **changes: dict[str, int]) -> Exit:
-    counts = GOOD | {name: change for name, change in changes.items()}
+    counts = GOOD | changes
     results = [
         StepResult(step=step, counts=count, calls=0, throttled=0, retries=0, seconds=0)
         for step, count in counts.items()
