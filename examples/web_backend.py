@@ -1,0 +1,169 @@
+"""A shop's backend: orders and stocks over HTTP, one client for all requests and all sellers.
+
+``python examples/web_backend.py`` serves on http://127.0.0.1:8000 (or the port given as argument) against a sandbox in
+this process; with the ``OCTOFFM_…`` variables exported it works against the real API, and then orders are real::
+
+    curl -s localhost:8000/stocks/LAMP-1
+    curl -s localhost:8000/orders -H 'content-type: application/json' -d '{"reference": "ORDER-1", "lines":
+      [{"product": "LAMP-1", "quantity": 1}], "address": {"first_name": "Jeanne", "last_name": "Martin",
+      "address_line1": "12 quai de la Paix", "postal_code": "75011", "city": "Paris", "country_code": "FR"}}'
+"""
+
+import math
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import uvicorn
+from fastapi import Depends, FastAPI, Header, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from octoffm_async import (
+    CallError,
+    ConfigurationError,
+    DeliveryAddress,
+    Failed,
+    Found,
+    FulfillmentClient,
+    FulfillmentProduct,
+    NotFoundError,
+    OutboundShipmentRequest,
+    RateLimitedError,
+    SellerClient,
+    ShipmentLine,
+    ValidationError,
+)
+from octoffm_async.sandbox import Sandbox
+
+DEADLINE = 20.0  # seconds for one call, waits and retries included: a person is waiting
+
+
+class Line(BaseModel):
+    """So many of a product."""
+
+    product: str
+    quantity: int
+
+
+class Address(BaseModel):
+    """Where the parcel goes."""
+
+    first_name: str
+    last_name: str
+    address_line1: str
+    postal_code: str
+    city: str
+    country_code: str
+    email: str | None = None
+    phone: str | None = None
+
+
+class Order(BaseModel):
+    """An order of the shop."""
+
+    reference: str
+    lines: list[Line]
+    address: Address
+    delivery_mode: str = "TrackedHomeDelivery"
+    storage_country: str = "FR"
+
+
+@asynccontextmanager
+async def open_client() -> AsyncIterator[FulfillmentClient]:
+    """A client of the real API when its variables are set, else of a sandbox with one lamp in it."""
+    if any(name.startswith("OCTOFFM_") for name in os.environ):
+        async with FulfillmentClient.from_env(deadline=DEADLINE) as client:
+            yield client
+    else:
+        async with Sandbox(seed=7) as sandbox, FulfillmentClient(sandbox.config(deadline=DEADLINE)) as client:
+            lamp = FulfillmentProduct(gtin="2000000000015", seller_product_reference="LAMP-1", title="Desk lamp")
+            await client.products.create([lamp])
+            sandbox.add_stock("LAMP-1", quantity=100)
+            yield client
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """One client as long as the application lives: its connections, token and limits are shared by all requests."""
+    async with open_client() as client:
+        app.state.client = client
+        app.state.sellers = {client.seller_id: client}
+        yield
+
+
+def seller(request: Request, x_seller_id: Annotated[str | None, Header()] = None) -> SellerClient:
+    """The view of the seller that the header names. Views are kept, since each learns its references once.
+
+    A real backend takes the seller from its own session, never from what the caller claims.
+    """
+    client: FulfillmentClient = request.app.state.client
+    sellers: dict[str, SellerClient] = request.app.state.sellers
+    seller_id = x_seller_id or client.seller_id
+    if seller_id not in sellers:
+        sellers[seller_id] = client.seller(seller_id)
+    return sellers[seller_id]
+
+
+Seller = Annotated[SellerClient, Depends(seller)]
+app = FastAPI(title="A shop's backend", lifespan=lifespan)
+
+
+@app.post("/orders", status_code=201)
+async def create_order(order: Order, client: Seller) -> dict[str, str]:
+    """Have an order shipped."""
+    request = OutboundShipmentRequest(
+        reference=order.reference,
+        lines=[ShipmentLine(seller_product_reference=line.product, quantity=line.quantity) for line in order.lines],
+        delivery_address=DeliveryAddress(**order.address.model_dump()),
+        delivery_mode=order.delivery_mode,
+        storage_country=order.storage_country,
+    )
+    return {"reference": order.reference, "shipment_id": await client.outbound.create(request)}
+
+
+@app.get("/stocks/{reference}")
+async def get_stock(reference: str, client: Seller) -> JSONResponse:
+    """What is available of a product, by the seller's reference."""
+    async with client.bulk.lookup_stocks([reference]) as run:
+        outcome = await anext(run)
+    match outcome:
+        case Found(stock=stock):
+            return JSONResponse({"reference": reference, "available": stock.quantities.available})
+        case Failed(error=error):
+            raise error
+        case _:
+            return JSONResponse({"error": f"no stock of {reference}"}, 404)
+
+
+@app.exception_handler(ValidationError)
+async def invalid(_: Request, error: ValidationError) -> JSONResponse:
+    """Nothing was sent: the order cannot be right."""
+    problems = [{"field": problem.field, "reason": problem.reason} for problem in error.problems]
+    return JSONResponse({"error": str(error), "problems": problems}, 422)
+
+
+@app.exception_handler(ConfigurationError)
+async def misnamed_seller(_: Request, error: ConfigurationError) -> JSONResponse:
+    """The seller's id cannot stand in a header."""
+    return JSONResponse({"error": str(error)}, 400)
+
+
+@app.exception_handler(CallError)
+async def not_done(_: Request, error: CallError) -> JSONResponse:
+    """The call did not succeed; whether it may be repeated is what the caller must know."""
+    if error.outcome_unknown:
+        advice = "It may have been ordered. Do not send it again: look the reference up among the shipments first."
+        return JSONResponse({"error": error.message, "outcome": "unknown", "advice": advice}, 202)
+    if isinstance(error, RateLimitedError):
+        wait = math.ceil(error.retry_after or 5)
+        return JSONResponse({"error": error.message}, 503, headers={"Retry-After": str(wait)})
+    if isinstance(error, NotFoundError):
+        return JSONResponse({"error": error.message}, 404)
+    return JSONResponse({"error": error.message, "retryable": error.retryable}, 502)
+
+
+if __name__ == "__main__":
+    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]) if len(sys.argv) > 1 else 8000)

@@ -1,0 +1,76 @@
+"""The group of commands: global options, the event loop, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import __version__
+from .demo import demo
+from .exits import EXPECTED, Exit, code_of, line_of
+from .sandbox import sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@click.group(
+    invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+)
+@click.version_option(__version__, prog_name="octoffm")
+@click.option("-v", "--verbose", is_flag=True, help="Tell more: log calls, show tracebacks.")
+@click.pass_context
+def octoffm(context: click.Context, verbose: bool) -> None:
+    """Octopia's fulfillment API from the command line.
+
+    Exit codes: 0 all done, 1 some refused or failed, 2 usage or configuration, 3 some undecided, 130 interrupted.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+    if verbose:
+        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(levelname)s %(message)s")
+    else:
+        # Pauses and retries are counted in the summaries; as log lines they would tear the progress bars.
+        logging.getLogger("octoffm_async").addHandler(logging.NullHandler())
+
+
+octoffm.add_command(demo)
+octoffm.add_command(sandbox)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    verbose = not {"-v", "--verbose"}.isdisjoint(sys.argv if arguments is None else arguments)
+    try:
+        result: Any = octoffm.main(arguments, prog_name="octoffm", standalone_mode=False)
+    except BrokenPipeError:
+        _silence_stdout()
+        return Exit.REFUSED
+    except (KeyboardInterrupt, click.Abort) as error:
+        sys.stderr.write("octoffm: interrupted\n")
+        return code_of(error)
+    except click.ClickException as error:
+        return _told(error)
+    except EXPECTED as error:
+        if verbose:
+            traceback.print_exc()
+        return _told(error)
+    return int(result or Exit.DONE)
+
+
+def _told(error: Exception) -> int:
+    hint = ""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        hint = f" (see: {error.ctx.command_path} --help)"
+    sys.stderr.write(f"octoffm: {line_of(error)}{hint}\n")
+    return code_of(error)
+
+
+def _silence_stdout() -> None:
+    """The reader has left; do not let the interpreter stumble over it again while it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

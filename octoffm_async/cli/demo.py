@@ -1,0 +1,165 @@
+"""``octoffm demo``: everything that the client does, against a sandbox of its own. No account is needed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from ..bulk.rejects import RejectsReport
+from ..client import FulfillmentClient
+from ..config import Limit
+from ..errors import ConfigurationError
+from ..sandbox import SandboxProcess
+from .demo_input import CatalogueFile, Input, MadeUpProducts
+from .demo_steps import Demo
+from .exits import Exit
+from .loop import run_async
+from .options import pairs, rate
+from .show import show_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .show import Show, StepResult
+
+NEXT_STEPS = """\
+Next, the real API. Export what Octopia gave you:
+
+  export OCTOFFM_CLIENT_ID=...
+  export OCTOFFM_CLIENT_SECRET=...
+  export OCTOFFM_SELLER_ID=...
+
+and, in Python (it only reads):
+
+  import asyncio, octoffm_async
+  async def main():
+      async with octoffm_async.FulfillmentClient.from_env() as client:
+          print(await anext(client.stocks.list(limit=5).pages()))
+  asyncio.run(main())
+"""
+
+
+class Accounting(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a catalogue: each was either sent and accepted, or reported."""
+
+    total: int
+    sent: int
+    reported: int
+
+    @property
+    def balanced(self) -> bool:
+        """Whether none is missing and none counted twice."""
+        return self.sent + self.reported == self.total
+
+    def __str__(self) -> str:
+        sign = "=" if self.balanced else "!="
+        return f"{self.sent:,} sent + {self.reported:,} reported {sign} {self.total:,}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the demo was asked for."""
+
+    catalogue: Path | None
+    mapping: dict[str, str]
+    constants: dict[str, str]
+    orders: int
+    products: int
+    seed: int
+    limit: tuple[int, float]
+    rejects: Path
+
+
+@click.command()
+@click.option("--catalogue", type=click.Path(path_type=Path), metavar="FILE", help="CSV file of products to register.")
+@click.option("--map", "mapping", multiple=True, callback=pairs, metavar="FIELD=COLUMN", help="Column of a field.")
+@click.option("--set", "constants", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="Value for all rows.")
+@click.option("--orders", type=click.IntRange(0), default=200, show_default=True, help="Orders to ship.")
+@click.option("--products", type=click.IntRange(1), default=1000, show_default=True, help="Made-up products instead.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all that is made up.")
+@click.option("--limit", callback=rate, default="100/1", show_default=True, metavar="N/T", help="The API's rate limit.")
+@click.option("--rejects", type=click.Path(path_type=Path), metavar="FILE", help="Where rows that were not taken go.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def demo(
+    catalogue: Path | None, mapping: dict[str, str], constants: dict[str, str], rejects: Path | None, **rest: Any
+) -> int:
+    """Register products, look their stock up, ship orders and follow them.
+
+    It starts an emulator of the API of its own; nothing leaves this machine.
+
+    \b
+    octoffm demo
+    octoffm demo --catalogue products.csv --map gtin=barcode --map title=name --set weight_g=500 ...
+    """
+    if catalogue is None and (mapping or constants):
+        raise click.UsageError("--map and --set need a --catalogue", click.get_current_context())
+    show = show_for(json=rest.pop("as_json"))
+    report = rejects or Path(f"{catalogue.stem if catalogue else 'demo'}.rejects.csv")
+    plan = Plan(catalogue=catalogue, mapping=mapping, constants=constants, rejects=report, **rest)
+    try:
+        return run_async(_run(plan, show))
+    finally:
+        show.close()
+
+
+async def _run(plan: Plan, show: Show) -> int:
+    calls, seconds = plan.limit
+    with RejectsReport(plan.rejects) as report:
+        source = _source(plan, report)
+        async with (
+            SandboxProcess(seed=plan.seed, limit=plan.limit) as sandbox,
+            FulfillmentClient(sandbox.config(limit=Limit(calls, per=seconds))) as client,
+        ):
+            demo = Demo(client, sandbox, source, report, show, orders=plan.orders, seed=plan.seed)
+            await demo.run()
+    rows = Accounting(total=source.rows, sent=demo.registered, reported=report.rows)
+    wrong = demo.wrong_orders()
+    facts: dict[str, Any] = {"rows": rows} if plan.catalogue else {"products": source.rows}
+    facts |= {
+        "rejects file": str(report.path) if report.rows else None,
+        "orders wrong on purpose": wrong,
+        "peak memory MiB": peak_memory(),
+    }
+    exit_code = verdict(demo.results, rows, wrong_orders=wrong)
+    show.summary(demo.results, facts, NEXT_STEPS)
+    return exit_code
+
+
+def _source(plan: Plan, report: RejectsReport) -> Input:
+    if plan.catalogue is None:
+        return MadeUpProducts(plan.products, seed=plan.seed)
+    if plan.rejects.resolve() == plan.catalogue.resolve():
+        raise ConfigurationError(f"--rejects would overwrite the catalogue {plan.catalogue}")
+    if not plan.rejects.parent.is_dir():  # found out now, not at the first reject in the middle of the run
+        raise ConfigurationError(f"--rejects: there is no folder {plan.rejects.parent}")
+    return CatalogueFile(plan.catalogue, plan.mapping, plan.constants, report)
+
+
+def verdict(results: Sequence[StepResult], rows: Accounting, *, wrong_orders: int) -> Exit:
+    """Done when every row is accounted for and nothing was refused but what is reported or was wrong on purpose."""
+    counts = {result.step: result.counts for result in results}
+    if any(step.get("unknown") or step.get("open") for step in counts.values()):
+        return Exit.UNDECIDED
+    failed = sum(step.get("failed", 0) + step.get("skipped", 0) for step in counts.values())
+    as_meant = (
+        rows.balanced
+        and counts["lookup"].get("found", 0) == rows.sent
+        and not counts["ship"].get("refused")
+        and counts["follow"].get("refused", 0) == wrong_orders
+    )
+    return Exit.DONE if as_meant and not failed else Exit.REFUSED
+
+
+def peak_memory() -> int | None:
+    """The most memory that this process held so far, in MiB; ``None`` where the system does not tell (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))  # macOS counts bytes, Linux kibibytes

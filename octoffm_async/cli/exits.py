@@ -1,0 +1,49 @@
+"""What the command exits with, and how an error is told: one line, no traceback."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import click
+
+from ..errors import AuthenticationError, ConfigurationError, OctoffmError, ValidationError, is_outcome_unknown
+from ..sandbox import SandboxStartError
+
+
+class Exit(IntEnum):
+    """Exit codes."""
+
+    DONE = 0
+    """All was done."""
+    REFUSED = 1
+    """Something was refused or failed."""
+    USAGE = 2
+    """The command, a file or a setting is wrong; nothing was done."""
+    UNDECIDED = 3
+    """Something may have been created and is not known to be."""
+    INTERRUPTED = 130
+    """Ctrl-C: 128 and the number of SIGINT, as shells count."""
+
+
+EXPECTED = (OctoffmError, SandboxStartError)
+"""Errors that are told in one line. All others are our mistakes and keep their traceback."""
+
+
+def code_of(error: BaseException) -> int:
+    """The exit code that an error stands for."""
+    match error:
+        case KeyboardInterrupt() | click.Abort():
+            return Exit.INTERRUPTED
+        case click.ClickException():
+            return Exit.USAGE
+        case ConfigurationError() | ValidationError() | AuthenticationError():
+            return Exit.USAGE
+        case _:
+            return Exit.UNDECIDED if is_outcome_unknown(error) else Exit.REFUSED
+
+
+def line_of(error: BaseException) -> str:
+    """An error as one line."""
+    if isinstance(error, click.ClickException):
+        return " ".join(error.format_message().split())
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,48 @@
+"""``octoffm sandbox``: serve the emulator in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+import click
+
+from ..sandbox import Sandbox
+from .loop import run_async
+from .options import rate
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of ids, tokens and random faults.")
+@click.option("--token-life", type=click.FloatRange(0, min_open=True), default=7200.0, metavar="S", help="Seconds.")
+@click.option("--limit", callback=rate, metavar="N/T", help="N requests in T seconds, for each seller and group.")
+@click.option("--retry-after", type=click.Choice(["seconds", "date"]), help="Let 429 answers carry Retry-After.")
+@click.option("--speed", type=click.FloatRange(0), default=1.0, metavar="X", help="Sandbox seconds per real second.")
+def sandbox(**settings: Any) -> None:
+    """Serve an emulator of the API on this machine until Ctrl-C.
+
+    Prints the variables to export, and nothing else, on standard output; no account is needed.
+    """
+    try:
+        run_async(_serve(Sandbox(**settings)))
+    except OSError as error:
+        raise click.ClickException(f"cannot serve on port {settings['port']}: {error.strerror}") from None
+    except KeyboardInterrupt:
+        pass  # where signals have no handlers, Ctrl-C arrives this way; it is how the command ends well
+
+
+async def _serve(emulator: Sandbox) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows
+            break
+    async with emulator:
+        for name, value in emulator.environment().items():
+            click.echo(f"export {name}={value}")
+        click.echo(f"octoffm: the sandbox serves at {emulator.base_url} until Ctrl-C", err=True)
+        await stop.wait()
+    click.echo("octoffm: the sandbox has stopped", err=True)

@@ -1,0 +1,208 @@
+"""How a command shows what it does: bars and a table on a terminal, plain lines in a pipe, or JSON lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+HEARTBEAT = 10.0
+"""Seconds between lines of a long step in a pipe: enough to see in a log that it lives."""
+_STYLES = {"refused": "yellow", "rejected": "yellow", "failed": "red", "unknown": "red", "missing": "yellow"}
+
+
+class StepResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one step did. ``counts`` by outcome; ``throttled`` counts 429 answers."""
+
+    step: str
+    counts: dict[str, int]
+    calls: int
+    throttled: int
+    retries: int
+    seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Items per second."""
+        return sum(self.counts.values()) / self.seconds if self.seconds > 0 else 0.0
+
+
+class Show(Protocol):
+    """Told of steps as they go, and of the end."""
+
+    def begin(self, step: str) -> None:
+        """A step begins."""
+        ...
+
+    def progress(self, share: float, counts: Mapping[str, int]) -> None:
+        """So much of it is done, from 0 to 1."""
+        ...
+
+    def end(self, result: StepResult) -> None:
+        """It is over."""
+        ...
+
+    def summary(self, results: Sequence[StepResult], facts: Mapping[str, Any], next_steps: str) -> None:
+        """All is over: ``facts`` by their titles, ``next_steps`` as text to be copied."""
+        ...
+
+    def close(self) -> None:
+        """Leave the terminal as it was, also after an error."""
+        ...
+
+
+def counts_text(counts: Mapping[str, int], *, styled: bool = False) -> str:
+    """``19,744 created, 2 refused``: outcomes that occurred."""
+    parts: list[str] = []
+    for outcome, count in counts.items():
+        if count:
+            text = f"{count:,} {outcome.replace('_', ' ')}"
+            style = _STYLES.get(outcome) if styled else None
+            parts.append(f"[{style}]{text}[/]" if style else text)
+    return ", ".join(parts) or "nothing"
+
+
+class TerminalShow:
+    """A bar for the step that runs, a line for each that ran, a table in the end."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+
+    def begin(self, step: str) -> None:
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=28),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[counts]}"),
+            console=self._console,
+            transient=True,
+        )
+        self._task = self._bar.add_task(step.capitalize().ljust(9), total=1.0, counts="")
+        self._bar.start()
+
+    def progress(self, share: float, counts: Mapping[str, int]) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=share, counts=counts_text(counts, styled=True))
+
+    def end(self, result: StepResult) -> None:
+        self.close()
+        counts = counts_text(result.counts, styled=True)
+        self._console.print(f"[green]✓[/] [bold]{result.step.capitalize():9}[/] {result.seconds:6.1f} s  {counts}")
+
+    def summary(self, results: Sequence[StepResult], facts: Mapping[str, Any], next_steps: str) -> None:
+        self._console.print()
+        self._console.print(_table(results, styled=True))
+        for title, fact in facts.items():
+            # A path that is cut or wrapped cannot be clicked on or copied.
+            self._console.print(f"[bold]{title}:[/]", end=" ")
+            self._console.print(_plain(fact), markup=False, soft_wrap=True)
+        self._console.print()
+        self._console.print(next_steps, markup=False, soft_wrap=True)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+class PlainShow:
+    """Lines of plain text."""
+
+    def __init__(self) -> None:
+        self._step = ""
+        self._spoken = 0.0
+
+    def begin(self, step: str) -> None:
+        self._step = step
+        self._spoken = time.monotonic()
+        _line(f"{step} ...")
+
+    def progress(self, share: float, counts: Mapping[str, int]) -> None:
+        if time.monotonic() - self._spoken >= HEARTBEAT:
+            self._spoken = time.monotonic()
+            _line(f"{self._step}: {share:.0%}, {counts_text(counts)}")
+
+    def end(self, result: StepResult) -> None:
+        _line(f"{result.step}: {counts_text(result.counts)} in {result.seconds:.1f} s")
+
+    def summary(self, results: Sequence[StepResult], facts: Mapping[str, Any], next_steps: str) -> None:
+        _line("")
+        Console(width=160, color_system=None, force_terminal=False, highlight=False).print(_table(results))
+        for title, fact in facts.items():
+            _line(f"{title}: {_plain(fact)}")
+        _line(f"\n{next_steps}")
+
+    def close(self) -> None:
+        pass
+
+
+class JsonShow:
+    """One JSON object a line: ``{"event": "step", …}`` for each step, ``{"event": "summary", …}`` in the end."""
+
+    def begin(self, step: str) -> None:
+        pass
+
+    def progress(self, share: float, counts: Mapping[str, int]) -> None:
+        pass
+
+    def end(self, result: StepResult) -> None:
+        rate = {"items_per_second": round(result.per_second, 1)}
+        self._write({"event": "step"} | msgspec.structs.asdict(result) | rate)
+
+    def summary(self, results: Sequence[StepResult], facts: Mapping[str, Any], next_steps: str) -> None:  # noqa: ARG002
+        self._write({"event": "summary"} | {title.replace(" ", "_"): fact for title, fact in facts.items()})
+
+    def close(self) -> None:
+        pass
+
+    def _write(self, event: Mapping[str, Any]) -> None:
+        _line(msgspec.json.encode(event).decode())
+
+
+def show_for(*, json: bool) -> Show:
+    """The way to show things that fits standard output."""
+    if json:
+        return JsonShow()
+    return TerminalShow() if sys.stdout.isatty() else PlainShow()
+
+
+def _line(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _plain(fact: object) -> str:
+    match fact:
+        case None:
+            return "none"
+        case int():
+            return f"{fact:,}"
+        case _:
+            return str(fact)
+
+
+def _table(results: Sequence[StepResult], *, styled: bool = False) -> Table:
+    table = Table("step", "outcomes", box=None, pad_edge=False, header_style="bold" if styled else "")
+    for title in ("calls", "429s", "retries", "seconds", "items/s"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for result in results:
+        numbers = (result.calls, result.throttled, result.retries)
+        table.add_row(
+            result.step,
+            counts_text(result.counts, styled=styled),
+            *(f"{number:,}" for number in numbers),
+            f"{result.seconds:.1f}",
+            f"{result.per_second:,.0f}" if result.calls else "",
+        )
+    return table

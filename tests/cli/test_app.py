@@ -1,0 +1,97 @@
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from octoffm_async import (
+    AuthenticationError,
+    ConfigurationError,
+    ConnectionLostError,
+    RateLimitedError,
+    ValidationError,
+)
+from octoffm_async.cli.app import octoffm as group
+from octoffm_async.cli.exits import Exit, code_of, line_of
+from octoffm_async.sandbox import SandboxStartError
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["demo", "--map", "gtin"], "'gtin' is not FIELD="),
+        (["demo", "--map", "gtin="], "'gtin=' is not FIELD="),
+        (["demo", "--catalogue", "x", "--map", "gtin=a", "--map", "gtin=b"], "gtin is given more than once"),
+        (["demo", "--map", "gtin=a"], "--map and --set need a --catalogue"),
+        (["demo", "--orders", "-1"], "-1 is not in the range"),
+        (["demo", "--products", "0"], "0 is not in the range"),
+        (["demo", "--limit", "5"], "'5' is not N/T"),
+        (["demo", "--limit", "0/1"], "both numbers must be above zero"),
+        (["sandbox", "--token-life", "0"], "0.0 is not in the range"),
+        (["sandbox", "--retry-after", "never"], "'never' is not one of"),
+        (["nothing"], "No such command"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message):
+    result = CliRunner().invoke(group, arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+
+
+def test_a_usage_error_is_one_line_that_points_to_the_help(octoffm):
+    done = octoffm("demo", "--orders", "x")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.endswith("(see: octoffm demo --help)\n")
+
+
+def test_without_a_command_the_help_is_shown(octoffm):
+    done = octoffm()
+    assert done.returncode == 0
+    assert "demo" in done.stdout
+    assert "sandbox" in done.stdout
+
+
+@pytest.mark.parametrize("missing", ["click", "rich"])
+def test_without_the_extra_it_says_what_to_install(missing):
+    script = f"import sys; sys.modules[{missing!r}] = None; from octoffm_async.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=False)  # noqa: S603
+    assert done.returncode == 2
+    assert done.stderr == f"octoffm: {missing} is missing: pip install 'octoffm-async[cli]'\n"
+
+
+def test_the_rest_of_the_package_needs_neither_click_nor_rich():
+    script = "import sys, octoffm_async, octoffm_async.bulk.readers; print({'click', 'rich'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=True)  # noqa: S603
+    assert done.stdout == "set()\n"
+
+
+def lost() -> ConnectionLostError:
+    error = ConnectionLostError("lost")
+    error.outcome_unknown = True
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigurationError("x"), Exit.USAGE),
+        (ValidationError("order"), Exit.USAGE),
+        (AuthenticationError("x"), Exit.USAGE),
+        (click.UsageError("x"), Exit.USAGE),
+        (RateLimitedError("x"), Exit.REFUSED),
+        (SandboxStartError("x"), Exit.REFUSED),
+        (ConnectionLostError("x"), Exit.REFUSED),
+        (lost(), Exit.UNDECIDED),
+        (KeyboardInterrupt(), Exit.INTERRUPTED),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else value.name,
+)
+def test_errors_have_their_codes(error, code):
+    assert code_of(error) == code
+
+
+def test_an_error_of_many_lines_is_told_in_one():
+    assert line_of(SandboxStartError("it ended\nwith this\n")) == "it ended with this"
+    assert line_of(ConfigurationError()) == "ConfigurationError"
