@@ -12,6 +12,6 @@ def octoffm(tmp_path):
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         command = [*COMMAND, *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=40)  # noqa: S603, PLW1510
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=40)  # noqa: PLW1510
 
     return run

@@ -120,7 +120,7 @@ def test_verbose_shows_the_traceback(octoffm):
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send")
 def test_ctrl_c_ends_it_with_130_and_leaves_no_process(tmp_path):
     command = [*COMMAND, "demo", "--orders", "5000"]
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", start_new_session=True
     ) as running:
         assert running.stdout is not None
@@ -136,7 +136,7 @@ def test_ctrl_c_ends_it_with_130_and_leaves_no_process(tmp_path):
 
 
 def test_a_reader_that_leaves_early_is_no_disaster(tmp_path):
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(
         [*COMMAND, "demo", "--products", "10", "--orders", "3"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,

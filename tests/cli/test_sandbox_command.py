@@ -16,7 +16,7 @@ needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="no signals t
 
 def serve(*arguments: str) -> subprocess.Popen[str]:
     command = [*COMMAND, "sandbox", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")  # noqa: S603
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
 
 
 def exported(running: subprocess.Popen[str]) -> dict[str, str]:

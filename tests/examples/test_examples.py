@@ -39,7 +39,7 @@ def rows(name: str) -> list[dict[str, str]]:
 
 
 def test_the_nightly_job_registers_ships_and_reports(tmp_path):
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, EXAMPLES / "bulk_sync.py"],
         cwd=tmp_path,
         env=environment(),
@@ -64,7 +64,7 @@ def test_the_nightly_job_registers_ships_and_reports(tmp_path):
 @pytest.fixture(scope="module")
 def backend() -> Iterator[str]:
     """Base URL of the running web backend."""
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(
         [sys.executable, EXAMPLES / "web_backend.py", "0"], env=environment(), stderr=subprocess.PIPE, encoding="utf-8"
     ) as running:
         assert running.stderr is not None

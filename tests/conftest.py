@@ -1,0 +1,97 @@
+"""Loops that tests run on, fakes they share, and the shim that lets aioresponses work with current aiohttp.
+
+- Most tests run twice: on asyncio in debug mode and on uvloop.
+- Tests marked ``virtual_time`` run on a loop whose clock jumps to the next timer: an hour of waiting takes no time. They must
+  not do real I/O.
+- Tests of the sandbox, the command and the examples run once: they drive processes and servers, not our loop code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import selectors
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import aioresponses.core
+import pytest
+import uvloop
+from aioresponses import aioresponses
+
+ONCE = ("sandbox", "cli", "examples")
+
+
+class JumpingSelector(selectors.DefaultSelector):
+    """Instead of waiting for a timer, moves the clock to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        if timeout is None:
+            ready = super().select(5)
+            if not ready:
+                raise RuntimeError("every task waits for something that will never happen")
+            return ready
+        ready = super().select(0)
+        if not ready and timeout > 0:
+            self.now += timeout
+        return ready
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """A loop on which time passes only while everybody waits."""
+
+    def __init__(self) -> None:
+        self.clock = JumpingSelector()
+        super().__init__(self.clock)
+        self.set_debug(True)
+        self.slow_callback_duration = 1e9
+        # The base class rounds timers to the clock's resolution: without one, a timer may be met a hair too early.
+        self._clock_resolution = 1e-9
+
+    def time(self) -> float:
+        return self.clock.now
+
+
+def debug_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    loop.set_debug(True)
+    return loop
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "virtual_time: the loop's clock jumps from timer to timer; no real I/O")
+    config.addinivalue_line("markers", "one_loop: run on asyncio only, not on uvloop as well")
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if item.get_closest_marker("virtual_time"):
+        return {"virtual": VirtualTimeLoop}
+    folder = Path(item.path).relative_to(Path(__file__).parent).parts[0]
+    if folder in ONCE or item.get_closest_marker("one_loop"):
+        return {"asyncio": asyncio.new_event_loop}
+    return {"debug": debug_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def responses() -> Iterator[aioresponses]:
+    """aioresponses, for units that need no wire: it bypasses connections, time-outs and middlewares."""
+    with aioresponses() as mocked:
+        yield mocked
+
+
+if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).parameters:
+    # aiohttp 3.14 made this argument required; aioresponses 0.7.9 does not pass it (aioresponses issue 289).
+    class _ResponseWithWriter(aiohttp.ClientResponse):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.setdefault("stream_writer", None)
+            super().__init__(*args, **kwargs)
+
+    aioresponses.core.ClientResponse = _ResponseWithWriter  # type: ignore[attr-defined,misc]
