@@ -1,8 +1,8 @@
 """Loops that tests run on, fakes they share, and the shim that lets aioresponses work with current aiohttp.
 
 - Most tests run twice: on asyncio in debug mode and on uvloop.
-- Tests marked ``virtual_time`` run on a loop whose clock jumps to the next timer: an hour of waiting takes no time. They must
-  not do real I/O.
+- Tests marked ``virtual_time`` run on a loop whose clock jumps to the next timer: an hour of waiting takes no time.
+  They must not do real I/O.
 - Tests of the sandbox, the command and the examples run once: they drive processes and servers, not our loop code.
 """
 
@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import aioresponses.core
 import pytest
 import uvloop
 from aioresponses import aioresponses
+from aioresponses import core as aioresponses_core
 
 ONCE = ("sandbox", "cli", "examples")
 
@@ -94,4 +94,4 @@ if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).paramet
             kwargs.setdefault("stream_writer", None)
             super().__init__(*args, **kwargs)
 
-    aioresponses.core.ClientResponse = _ResponseWithWriter  # type: ignore[attr-defined,misc]
+    aioresponses_core.ClientResponse = _ResponseWithWriter  # type: ignore[attr-defined,misc]
