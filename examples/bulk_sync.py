@@ -21,15 +21,15 @@ from octoffm_async import (
     Found,
     FulfillmentClient,
     OutboundShipmentRequest,
+    ProductRows,
+    RejectsReport,
     ShipmentLine,
     Summary,
 )
-from octoffm_async.bulk.readers import ProductRows
-from octoffm_async.bulk.rejects import RejectsReport
 from octoffm_async.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 CATALOGUE = HERE / "catalogue.csv"
@@ -38,7 +38,7 @@ MAPPING = {"gtin": "ean", "title": "name"}  # length_cm and the like are columns
 
 
 @asynccontextmanager
-async def open_client() -> AsyncIterator[tuple[FulfillmentClient, Sandbox | None]]:
+async def open_client() -> AsyncGenerator[tuple[FulfillmentClient, Sandbox | None], None]:
     """A client of the real API when its variables are set, else of a sandbox that lives as long as the block."""
     if any(name.startswith("OCTOFFM_") for name in os.environ):
         async with FulfillmentClient.from_env() as client:

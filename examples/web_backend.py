@@ -12,7 +12,7 @@ this process; with the ``OCTOFFM_…`` variables exported it works against the r
 import math
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -72,7 +72,7 @@ class Order(BaseModel):
 
 
 @asynccontextmanager
-async def open_client() -> AsyncIterator[FulfillmentClient]:
+async def open_client() -> AsyncGenerator[FulfillmentClient, None]:
     """A client of the real API when its variables are set, else of a sandbox with one lamp in it."""
     if any(name.startswith("OCTOFFM_") for name in os.environ):
         async with FulfillmentClient.from_env(deadline=DEADLINE) as client:
@@ -86,7 +86,7 @@ async def open_client() -> AsyncIterator[FulfillmentClient]:
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     """One client as long as the application lives: its connections, token and limits are shared by all requests."""
     async with open_client() as client:
         app.state.client = client

@@ -4,6 +4,8 @@
 """
 
 from .bulk.outcomes import Created, Failed, Found, Missing, Outcome, Refused, Skipped, Summary, Unknown
+from .bulk.readers import ProductRows
+from .bulk.rejects import RejectedRow, RejectsReport
 from .bulk.run import Run
 from .client import FulfillmentClient, SellerClient
 from .config import Config, Limit, Secret
@@ -102,12 +104,15 @@ __all__ = [
     "PermissionDeniedError",
     "ProductCondition",
     "ProductResult",
+    "ProductRows",
     "ProductState",
     "Quantities",
     "QuantityType",
     "RateLimitedError",
     "Refused",
     "RegistrationStatus",
+    "RejectedRow",
+    "RejectsReport",
     "Run",
     "Secret",
     "SellerClient",

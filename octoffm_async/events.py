@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 logger = logging.getLogger("octoffm_async")
+logger.addHandler(logging.NullHandler())  # a library is silent until its program wants to hear it
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):

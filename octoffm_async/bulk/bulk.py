@@ -88,7 +88,8 @@ class Bulk:
         """Look stocks up by the seller's references. Outcomes: Found (with its stock), Missing, Failed, Skipped.
 
         ``how`` chooses between single calls (``get``) and reading all stocks (``scan``); ``auto`` takes the cheaper.
-        The seller's references are learned on first use and kept; an unknown one makes a run learn them anew, once.
+        The seller's references are learned on first use and kept by this object; an unknown one makes it learn them
+        anew, but the same one at most once a minute.
         """
         job = LookupStocks(self._scope, self._index, workers=concurrency, how=how)
         options = Options(workers=1, on_progress=on_progress, max_failures=max_failures, drain=drain)

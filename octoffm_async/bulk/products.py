@@ -108,7 +108,8 @@ def _set_apart(
     messages: dict[int, list[str]] = {}
     for field, told in error.field_errors.items():
         if (place := _PLACE.search(field)) and int(place[1]) < len(group):
-            messages.setdefault(int(place[1]), []).append(f"{field}: {', '.join(told)}")
+            name = _PLACE.sub("", field, count=1).lstrip(".")  # a place in the chunk means nothing to the caller
+            messages.setdefault(int(place[1]), []).append(f"{name}: {', '.join(told)}")
     if not messages:
         middle = len(group) // 2
         return [], [group[:middle], group[middle:]]

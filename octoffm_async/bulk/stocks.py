@@ -6,7 +6,9 @@ thousand a page, and kept; then the cheaper way is taken: one GET for each wante
 
 from __future__ import annotations
 
+import asyncio
 import weakref
+from itertools import islice
 from math import ceil
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -22,7 +24,7 @@ from .seen import temporary_database
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ..session.scope import Scope
     from .outcomes import Outcome
@@ -32,6 +34,9 @@ How: TypeAlias = Literal["auto", "get", "scan"]
 
 WINDOW = 20_000
 """References handled together. They share one scan, so few windows are fast; each one's keys are held in memory."""
+UNKNOWN_FOR = 60.0
+"""Seconds in which a reference that was not there is not searched again: a mistyped one must not burn the limit."""
+UNKNOWN_MOST = 10_000
 PAGE_ROWS = 1000
 PAGE_COST = 4
 """What a full page costs, in single GETs: a thousand times the bytes, but one call of the limit."""
@@ -53,6 +58,7 @@ class ReferenceIndex:
         self._products = Products(scope)
         self._database: sqlite3.Connection | None = None
         self._forget: Callable[[], object] = _nothing
+        self._unknown: dict[str, float] = {}
         self.rows = 0
 
     async def learn(self) -> None:
@@ -70,6 +76,18 @@ class ReferenceIndex:
         self._forget = weakref.finalize(self, learned.close)
         self._database = learned
         self.rows = learned.execute("SELECT count(*) FROM learned").fetchone()[0]
+
+    def lacks(self, references: Iterable[str]) -> bool:
+        """Whether any of them is neither learned nor was searched in vain a short while ago."""
+        now = asyncio.get_running_loop().time()
+        missing = (reference for reference in references if self.stock_id(reference) is None)
+        return any(self._unknown.get(reference, 0.0) <= now for reference in missing)
+
+    def note_unknown(self, references: Iterable[str]) -> None:
+        """Remember which of them were searched in vain."""
+        until = asyncio.get_running_loop().time() + UNKNOWN_FOR
+        missing = (reference for reference in references if self.stock_id(reference) is None)
+        self._unknown = dict.fromkeys(islice(missing, UNKNOWN_MOST), until)
 
     def stock_id(self, reference: str) -> str | None:
         """The stock of a reference, as far as it was learned."""
@@ -89,7 +107,6 @@ class LookupStocks:
         self._index = index
         self._workers = workers
         self._how = how
-        self._learned = False
 
     def key(self, item: str) -> str:
         return item
@@ -129,9 +146,9 @@ class LookupStocks:
 
     async def _locate(self, references: Sequence[str], deliver: Deliver) -> dict[str, str]:
         """The wanted references by stock id; those that the seller does not have are told to be missing."""
-        if not self._learned and not all(map(self._index.stock_id, references)):
+        if self._index.lacks(references):
             await self._index.learn()
-            self._learned = True
+            self._index.note_unknown(references)
         wanted: dict[str, str] = {}
         for reference in references:
             stock_id = self._index.stock_id(reference)

@@ -34,9 +34,6 @@ def octoffm(context: click.Context, verbose: bool) -> None:
         click.echo(context.get_help())
     if verbose:
         logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(levelname)s %(message)s")
-    else:
-        # Pauses and retries are counted in the summaries; as log lines they would tear the progress bars.
-        logging.getLogger("octoffm_async").addHandler(logging.NullHandler())
 
 
 octoffm.add_command(demo)

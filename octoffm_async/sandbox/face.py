@@ -53,7 +53,7 @@ class SandboxFace(ABC):
         await self.stop()
 
     def config(self, **overrides: Any) -> "Config":
-        """A client's configuration for this sandbox; ``overrides`` are fields of ``Config``."""
+        """A client's configuration for this sandbox, without a limit; ``overrides`` are fields of ``Config``."""
         from octoffm_async.config import Config  # the sandbox's server needs no client
 
         fields: dict[str, Any] = {
@@ -62,6 +62,7 @@ class SandboxFace(ABC):
             "seller_id": self.seller_id,
             "base_url": self.base_url,
             "token_url": self.token_url,
+            "limit": None,
         }
         return Config(**{**fields, **overrides})
 

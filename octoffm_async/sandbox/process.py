@@ -80,6 +80,7 @@ class SandboxProcess(SandboxFace):
             stdin=pipe,
             stdout=pipe,
             stderr=pipe,
+            start_new_session=True,  # a terminal's Ctrl-C is for the parent: its calls in flight still want answers
         )  # fmt: skip  (the command reads best on one line)
         self._drain = asyncio.create_task(self._keep_stderr(child))
         self._greeting = await self._await_greeting(child)

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Stats(msgspec.Struct):
-    """What a client did so far, all sellers together. ``waited`` and ``travelled`` are sums in seconds."""
+    """What a client did so far, all sellers together. ``waited`` and ``travelled`` are sums in seconds.
+
+    ``attempts`` counts everything sent, token calls included; ``calls`` does not count those.
+    """
 
     calls: int = 0
     attempts: int = 0

@@ -1,0 +1,211 @@
+"""Limits: the arithmetic by property, the gate on a clock that jumps."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from octoffm_async import Config, Limit
+from octoffm_async.contract.operations import Group
+from octoffm_async.session.limits import TOKEN_LIMIT, Gate, Gates, bucket_for
+from tests.conftest import VirtualTimeLoop
+from tests.fakes import config
+
+LIMITS = st.builds(
+    Limit,
+    st.integers(1, 2000),
+    per=st.floats(0.1, 120.0),
+    burst=st.none() | st.integers(1, 50),
+)
+
+
+def worst_window(moments: list[float], per: float) -> int:
+    """The most moments that any window of length ``per`` holds."""
+    ordered, first, worst = sorted(moments), 0, 0
+    for last, moment in enumerate(ordered):
+        while moment - ordered[first] >= per:
+            first += 1
+        worst = max(worst, last - first + 1)
+    return worst
+
+
+@given(LIMITS, st.floats(0.0, 0.1))
+def test_no_window_can_hold_more_than_the_limit(limit: Limit, jitter: float) -> None:
+    burst, rate = bucket_for(limit, jitter=jitter)
+    assert math.floor(burst + rate * (limit.per + jitter)) <= limit.calls
+    assert burst >= 1
+    assert rate > 0
+
+
+@pytest.mark.parametrize("calls", [5, 20, 100, 500])
+@pytest.mark.parametrize("per", [1.0, 10.0, 60.0])
+def test_the_steady_rate_uses_at_least_97_percent_of_the_limit(calls: int, per: float) -> None:
+    assert bucket_for(Limit(calls, per=per), jitter=0.02).rate * per >= 0.97 * calls
+
+
+def test_a_burst_that_was_asked_for_is_given_up_to_half_of_the_limit() -> None:
+    assert bucket_for(Limit(10, per=1.0, burst=4), jitter=0.0).burst == 4
+    assert bucket_for(Limit(10, per=1.0, burst=10), jitter=0.0).burst == 5.5
+
+
+def admissions(limit: Limit, arrivals: list[float], *, jitter: float = 0.0) -> list[float]:
+    """When a gate lets calls through that arrive after the given gaps, on a loop whose clock jumps."""
+    admitted: list[float] = []
+
+    async def arrive() -> None:
+        gate = Gate(limit, jitter=jitter, max_in_flight=10_000)
+        loop = asyncio.get_running_loop()
+
+        async def one() -> None:
+            await gate.enter()
+            admitted.append(loop.time())
+            gate.leave()
+
+        async with asyncio.TaskGroup() as group:
+            for gap in arrivals:
+                await asyncio.sleep(gap)
+                group.create_task(one())
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(arrive())
+    return admitted
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 30),
+    st.sampled_from([0.5, 1.0, 7.0]),
+    st.lists(st.sampled_from([0.0, 0.0, 0.0, 0.01, 0.3, 2.0]), min_size=1, max_size=120),
+)
+def test_random_arrivals_never_exceed_the_limit_in_any_window(calls: int, per: float, gaps: list[float]) -> None:
+    admitted = admissions(Limit(calls, per=per), gaps)
+    assert len(admitted) == len(gaps)
+    assert worst_window(admitted, per) <= calls
+
+
+def test_a_saturated_gate_admits_the_full_rate() -> None:
+    admitted = admissions(Limit(50, per=1.0), [0.0] * 1000, jitter=0.02)
+    assert 1000 / (admitted[-1] - admitted[0]) >= 0.97 * 50
+    assert worst_window(admitted, 1.0) <= 50
+
+
+def test_a_plain_limiter_would_break_the_promise_that_the_gate_keeps() -> None:
+    # The comparison that makes the property above worth something: N at once, refilled meanwhile.
+    from aiolimiter import AsyncLimiter
+
+    admitted: list[float] = []
+
+    async def flood() -> None:
+        limiter = AsyncLimiter(50, 1.0)
+
+        async def one() -> None:
+            await limiter.acquire()
+            admitted.append(asyncio.get_running_loop().time())
+
+        await asyncio.gather(*(one() for _ in range(200)))
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(flood())
+    assert worst_window(admitted, 1.0) > 95
+
+
+@pytest.mark.virtual_time
+async def test_a_pause_holds_every_caller_of_the_key() -> None:
+    gate, loop = Gate(None, jitter=0.0, max_in_flight=10), asyncio.get_running_loop()
+    started = loop.time()
+    gate.pause(started + 30)
+    await asyncio.gather(*(gate.enter() for _ in range(5)))
+    assert loop.time() - started >= 30
+
+
+@pytest.mark.virtual_time
+async def test_a_pause_that_begins_while_a_permit_is_awaited_holds_that_call_too() -> None:
+    gate, loop = Gate(Limit(1, per=10.0), jitter=0.0, max_in_flight=10), asyncio.get_running_loop()
+    await gate.enter()
+    started = loop.time()
+    waiting = asyncio.create_task(gate.enter())
+    await asyncio.sleep(1)
+    gate.pause(loop.time() + 60)
+    await waiting
+    assert loop.time() - started >= 61
+
+
+@pytest.mark.virtual_time
+async def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
+    gate, loop = Gate(None, jitter=0.0, max_in_flight=1), asyncio.get_running_loop()
+    gate.pause(loop.time() + 60)
+    gate.pause(loop.time() + 1)
+    assert gate.paused_until == loop.time() + 60
+
+
+@pytest.mark.virtual_time
+async def test_no_more_than_max_in_flight_are_inside() -> None:
+    gate, inside, most = Gate(None, jitter=0.0, max_in_flight=3), 0, 0
+
+    async def visit() -> None:
+        nonlocal inside, most
+        await gate.enter()
+        inside += 1
+        most = max(most, inside)
+        await asyncio.sleep(1)
+        inside -= 1
+        gate.leave()
+
+    await asyncio.gather(*(visit() for _ in range(20)))
+    assert most == 3
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("seed", range(20))
+async def test_cancelling_waiters_at_random_leaks_no_slot_and_no_permit(seed: int) -> None:
+    rng, loop = random.Random(seed), asyncio.get_running_loop()
+    gate = Gate(Limit(5, per=1.0), jitter=0.0, max_in_flight=4)
+
+    async def visit() -> None:
+        await gate.enter()
+        try:
+            await asyncio.sleep(rng.random())
+        finally:
+            gate.leave()
+
+    visitors = [asyncio.create_task(visit()) for _ in range(40)]
+    for visitor in rng.sample(visitors, 25):
+        await asyncio.sleep(rng.random() * 0.2)
+        visitor.cancel()
+    await asyncio.gather(*visitors, return_exceptions=True)
+    await asyncio.sleep(5)
+    started = loop.time()
+    for _ in range(4):  # all four slots are free again, and the limit's permits with them
+        await gate.enter()
+    assert loop.time() - started < 1.0
+
+
+def test_429s_of_calls_that_left_before_the_pause_count_once() -> None:
+    async def count() -> list[int]:
+        gate, now = Gate(None, jitter=0.0, max_in_flight=9), asyncio.get_running_loop().time()
+        first = gate.throttled(sent_at=now)
+        gate.pause(now + 2)
+        same = gate.throttled(sent_at=now + 0.1)
+        next_one = gate.throttled(sent_at=now + 2.5)
+        gate.succeeded()
+        return [first, same, next_one, gate.throttled(sent_at=now + 5)]
+
+    assert asyncio.run(count()) == [1, 1, 2, 1]
+
+
+async def test_keys_are_seller_and_group() -> None:
+    gates = Gates(config(limit=Limit(3), limits={"stocks": None}))
+    assert gates.of("A", Group.STOCKS) is gates.of("A", Group.STOCKS)
+    assert gates.of("A", Group.STOCKS) is not gates.of("B", Group.STOCKS)
+    assert gates.of("A", Group.STOCKS) is not gates.of("A", Group.OUTBOUND)
+
+
+def test_the_token_endpoint_has_the_documented_quota() -> None:
+    assert (TOKEN_LIMIT.calls, TOKEN_LIMIT.per) == (500, 3600.0)
+    burst, rate = bucket_for(TOKEN_LIMIT, jitter=Config.__dataclass_fields__["limit_jitter"].default)
+    assert math.floor(burst + rate * 3600) <= 500
