@@ -13,6 +13,7 @@ import inspect
 import selectors
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -85,7 +86,7 @@ if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).paramet
     # aiohttp 3.14 made this argument required; aioresponses 0.7.9 does not pass it (aioresponses issue 289).
     class _ResponseWithWriter(aiohttp.ClientResponse):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            kwargs.setdefault("stream_writer", None)
+            kwargs.setdefault("stream_writer", SimpleNamespace(output_size=0))
             super().__init__(*args, **kwargs)
 
     aioresponses_core.ClientResponse = _ResponseWithWriter  # type: ignore[attr-defined,misc]

@@ -49,7 +49,7 @@ def error_for(response: Response, *, secrets: Iterable[str] = ()) -> AnsweredErr
     status, content = response.status, _content(response.body)
     title = _text(content.get("title")) or _text(content.get("error")) or _PHRASES.get(status, "")
     detail = _text(content.get("detail")) or _text(content.get("error_description"))
-    field_errors = _field_errors(content.get("errors"))
+    field_errors = _field_errors(content.get("errors"), secrets)
     told = [f"{status} {title}".strip()]
     if detail and detail != title:
         told.append(detail)
@@ -61,7 +61,7 @@ def error_for(response: Response, *, secrets: Iterable[str] = ()) -> AnsweredErr
         code=redact(_text(content.get("code")) or _text(content.get("error")), secrets),
         title=redact(title, secrets),
         field_errors=field_errors,
-        trace_id=_text(content.get("traceId")),
+        trace_id=redact(_text(content.get("traceId")), secrets),
         retry_after=headers.retry_after(response.headers.get("Retry-After"), wall_now=time.time()),
         body=redact(body, secrets),
     )
@@ -119,11 +119,12 @@ def _is_list(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
-def _field_errors(value: Any) -> dict[str, list[str]]:
+def _field_errors(value: Any, secrets: Iterable[str]) -> dict[str, list[str]]:
     if not isinstance(value, dict):
         return {}
     found: dict[str, list[str]] = {}
     for field, messages in list(cast("dict[str, Any]", value).items())[:FIELD_ERRORS_MOST]:
         listed = _listed(messages)
-        found[field] = [_text(message) or str(message)[:EXCERPT_CHARACTERS] for message in listed[:10]]
+        shown = [redact(str(message)[:EXCERPT_CHARACTERS], secrets) for message in listed[:10]]
+        found[redact(field, secrets)] = shown
     return found
