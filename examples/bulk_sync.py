@@ -29,7 +29,7 @@ from octoffm_async import (
 from octoffm_async.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncGenerator, Iterator
 
 HERE = Path(__file__).parent
 CATALOGUE = HERE / "catalogue.csv"

@@ -7,6 +7,7 @@ proxy, as HTML or as nothing at all: JSON is never assumed.
 from __future__ import annotations
 
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import msgspec
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .transport import Response
 
 EXCERPT_CHARACTERS = 500
+READ_BYTES = 16_384
 FIELD_ERRORS_MOST = 1000
 
 _BY_STATUS: dict[int, type[AnsweredError]] = {
@@ -45,25 +47,25 @@ _PHRASES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not
 
 
 def error_for(response: Response, *, secrets: Iterable[str] = ()) -> AnsweredError:
-    """The error that a non-2xx answer stands for."""
-    status, content = response.status, _content(response.body)
-    title = _text(content.get("title")) or _text(content.get("error")) or _PHRASES.get(status, "")
-    detail = _text(content.get("detail")) or _text(content.get("error_description"))
-    field_errors = _field_errors(content.get("errors"), secrets)
-    told = [f"{status} {title}".strip()]
+    """The error that a non-2xx answer stands for. A server may echo what it was sent: secrets are taken out."""
+    content = _Content(response.body, secrets)
+    status = response.status
+    title = content.text("title") or content.text("error") or _PHRASES.get(status, "")
+    detail = content.text("detail") or content.text("error_description")
+    field_errors = content.field_errors()
+    told = f"{status} {title}".rstrip()
     if detail and detail != title:
-        told.append(detail)
-    told += [f"{field}: {', '.join(messages)}" for field, messages in list(field_errors.items())[:5]]
-    body = excerpt(response.body)
+        told += f": {detail}"
+    told += "".join(f"; {field}: {', '.join(texts)}" for field, texts in islice(field_errors.items(), 5))
     return _class_for(status)(
-        redact(": ".join(told[:2]) + "".join(f"; {more}" for more in told[2:]), secrets),
+        told,
         status=status,
-        code=redact(_text(content.get("code")) or _text(content.get("error")), secrets),
-        title=redact(title, secrets),
+        code=content.text("code") or content.text("error"),
+        title=title,
         field_errors=field_errors,
-        trace_id=redact(_text(content.get("traceId")), secrets),
+        trace_id=content.text("traceId"),
         retry_after=headers.retry_after(response.headers.get("Retry-After"), wall_now=time.time()),
-        body=redact(body, secrets),
+        body=excerpt(response.body, secrets),
     )
 
 
@@ -71,24 +73,46 @@ def unusable(response: Response, reason: str, *, secrets: Iterable[str] = ()) ->
     """The error for a 2xx answer that cannot be used."""
     kind = response.headers.get("Content-Type", "no content type")
     return UnusableAnswerError(
-        redact(f"the answer ({response.status}, {kind}, {len(response.body)} bytes) cannot be used: {reason}", secrets),
+        f"the answer ({response.status}, {kind}, {len(response.body)} bytes) cannot be used: {redact(reason, secrets)}",
         status=response.status,
-        body=redact(excerpt(response.body), secrets),
+        body=excerpt(response.body, secrets),
     )
 
 
-def excerpt(body: bytes) -> str:
-    """The beginning of a body as text."""
-    text = body[: EXCERPT_CHARACTERS * 4].decode("utf-8", errors="replace")
+def excerpt(body: bytes, secrets: Iterable[str] = ()) -> str:
+    """The beginning of a body as text. Secrets go first: a cut in the middle of one would leave the rest unseen."""
+    text = redact(body[:READ_BYTES].decode("utf-8", errors="replace"), secrets)
     return text if len(text) <= EXCERPT_CHARACTERS else text[:EXCERPT_CHARACTERS] + "…"
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """``text`` with every secret replaced: a server may echo what it was sent."""
+    """``text`` with every secret replaced."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")
     return text
+
+
+class _Content:
+    """What can be read of a problem, bounded and without secrets."""
+
+    def __init__(self, body: bytes, secrets: Iterable[str]) -> None:
+        self._secrets = tuple(secrets)
+        self._values = _json_object(body)
+
+    def text(self, name: str) -> str:
+        value = self._values.get(name)
+        return self._shown(value) if isinstance(value, str) else ""
+
+    def field_errors(self) -> dict[str, list[str]]:
+        errors = self._values.get("errors")
+        if not isinstance(errors, dict):
+            return {}
+        fields = islice(cast("dict[str, Any]", errors).items(), FIELD_ERRORS_MOST)
+        return {self._shown(field): [self._shown(text) for text in _listed(texts)[:10]] for field, texts in fields}
+
+    def _shown(self, value: object) -> str:
+        return redact(str(value), self._secrets)[:EXCERPT_CHARACTERS]
 
 
 def _class_for(status: int) -> type[AnsweredError]:
@@ -99,16 +123,12 @@ def _class_for(status: int) -> type[AnsweredError]:
     return _BY_STATUS.get(status, BadRequestError)
 
 
-def _content(body: bytes) -> dict[str, Any]:
+def _json_object(body: bytes) -> dict[str, Any]:
     try:
         content = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value[:EXCERPT_CHARACTERS] if isinstance(value, str) else ""
 
 
 def _listed(messages: Any) -> list[Any]:
@@ -117,14 +137,3 @@ def _listed(messages: Any) -> list[Any]:
 
 def _is_list(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
-
-
-def _field_errors(value: Any, secrets: Iterable[str]) -> dict[str, list[str]]:
-    if not isinstance(value, dict):
-        return {}
-    found: dict[str, list[str]] = {}
-    for field, messages in list(cast("dict[str, Any]", value).items())[:FIELD_ERRORS_MOST]:
-        listed = _listed(messages)
-        shown = [redact(str(message)[:EXCERPT_CHARACTERS], secrets) for message in listed[:10]]
-        found[redact(field, secrets)] = shown
-    return found

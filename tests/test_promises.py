@@ -1,0 +1,249 @@
+"""The promises of the README, each over real HTTP against the sandbox. The names say what holds."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from octoffm_async import (
+    AuthenticationError,
+    Created,
+    DeliveryAddress,
+    Found,
+    FulfillmentClient,
+    FulfillmentProduct,
+    Limit,
+    OutboundShipmentRequest,
+    Packaging,
+    RateLimitedError,
+    Refused,
+    ShipmentLine,
+    Unknown,
+)
+from octoffm_async.contract.operations import Group
+from octoffm_async.contract.validation import gtin_check_digit
+from octoffm_async.sandbox import Arrival, Fault, Sandbox
+from tests.session.test_limits import worst_window
+
+READ_FAULTS = {Fault.ERROR_500: 0.05, Fault.UNAVAILABLE_HTML: 0.05, Fault.RESET_BEFORE: 0.02, Fault.THROTTLE: 0.02}
+BOX = Packaging(length_cm=20, width_cm=15, height_cm=10, weight_g=500)
+HOME = DeliveryAddress(
+    first_name="Ada", last_name="L", address_line1="1 rue X", postal_code="75001", city="Paris", country_code="FR"
+)
+
+
+def product(number: int) -> FulfillmentProduct:
+    body = f"20{number:010d}"
+    return FulfillmentProduct(
+        gtin=f"{body}{gtin_check_digit(body)}", seller_product_reference=f"REF-{number}", title="x", packaging=BOX
+    )
+
+
+def order(number: int, reference: str = "REF-0") -> OutboundShipmentRequest:
+    return OutboundShipmentRequest(
+        reference=f"ORDER-{number}",
+        lines=[ShipmentLine(quantity=1, seller_product_reference=reference)],
+        delivery_address=HOME,
+        delivery_mode="TrackedHomeDelivery",
+        storage_country="FR",
+    )
+
+
+def arrivals(sandbox: Sandbox, group: Group) -> list[float]:
+    return [arrival.at for arrival in sandbox.arrivals if isinstance(arrival, Arrival) and arrival.group is group]
+
+
+async def registered(client: FulfillmentClient, sandbox: Sandbox, count: int) -> None:
+    async with client.bulk.create_products(product(number) for number in range(count)) as run:
+        await run.wait()
+    assert run.summary.created == count
+    for number in range(0, count, max(1, count // 50)):
+        sandbox.add_stock(f"REF-{number}", quantity=number + 1)
+
+
+async def test_the_whole_job_from_product_to_shipped_parcel() -> None:
+    async with Sandbox(seed=7, speed=0) as sandbox, FulfillmentClient(sandbox.config()) as client:
+        await client.products.create([product(0)])
+        assert [known.seller_product_reference async for known in client.products.references()] == ["REF-0"]
+        sandbox.add_stock("REF-0", quantity=5)
+        async with client.bulk.lookup_stocks(["REF-0"]) as run:
+            found = [outcome async for outcome in run]
+        assert isinstance(found[0], Found)
+        assert found[0].stock.quantities.available == 5
+        shipment_id = await client.outbound.create(order(1))
+        unknown_id = await client.outbound.create(order(2, "NOBODY"))
+        assert (await client.outbound.get(shipment_id)).status == "Created"
+        sandbox.clock.advance(3600)
+        shipment = await client.outbound.get(shipment_id)
+        assert (shipment.status, shipment.parcels[0].tracking_number is not None) == ("Shipped", True)
+        refused = await client.outbound.get(unknown_id)
+        assert refused.refusal is not None
+        assert (refused.status, refused.refusal.code) == ("Refused", "UnknownProduct")
+        assert (await client.stocks.get(found[0].stock.id)).quantities.available == 4
+
+
+async def test_5000_look_ups_under_faults_and_expiring_tokens_are_all_right() -> None:
+    """5 % 500, 5 % 503 as HTML, 2 % resets, 2 % 429 on reads, and a token that lives for 2 seconds."""
+    async with Sandbox(seed=11, token_life=2.0, speed=0) as sandbox:
+        settings = sandbox.config(max_attempts=10, backoff_base=0.05, limit=Limit(1000), max_in_flight=32)
+        async with FulfillmentClient(settings) as client:
+            await registered(client, sandbox, 5000)
+            sandbox.faults.set_rates(READ_FAULTS, only="reads")
+            async with client.bulk.lookup_stocks((f"REF-{n}" for n in range(5000)), how="get") as run:
+                quantities = {o.key: o.stock.quantities.available async for o in run if isinstance(o, Found)}
+            stats = client.stats()
+    assert run.summary.found == run.summary.total == 5000
+    stocked = range(0, 5000, 100)
+    assert quantities == {f"REF-{n}": n + 1 if n in stocked else 0 for n in range(5000)}
+    assert stats.throttled > 0
+    assert stats.retries > 300
+    gaps = [later - earlier for earlier, later in zip(sandbox.tokens.issued, sandbox.tokens.issued[1:], strict=False)]
+    assert len(sandbox.tokens.issued) >= 3, "the run must see tokens expire"
+    assert min(gaps) >= 0.8 * 2.0 - 0.1, "each token is fetched once, when four fifths of the last one's life are over"
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    calls=st.integers(20, 100),
+    per=st.sampled_from([0.5, 1.0]),
+    bursts=st.lists(st.tuples(st.integers(1, 40), st.floats(0.0, 0.2)), min_size=1, max_size=6),
+)
+def test_no_window_holds_more_than_the_limit_as_the_sandbox_counts(
+    calls: int, per: float, bursts: list[tuple[int, float]]
+) -> None:
+    async def arrive() -> list[float]:
+        async with Sandbox(limit=(calls, per), speed=0) as sandbox:
+            async with FulfillmentClient(sandbox.config(limit=Limit(calls, per=per), limit_jitter=0.03)) as client:
+                stock_id = await stocked(client, sandbox)
+                async with asyncio.TaskGroup() as group:
+                    for count, gap in bursts:
+                        for _ in range(count):
+                            group.create_task(client.stocks.get(stock_id))
+                        await asyncio.sleep(gap)
+            assert sandbox.requests.count(status=429) == 0
+            return arrivals(sandbox, Group.STOCKS)
+
+    assert worst_window(asyncio.run(arrive()), per) <= calls
+
+
+async def stocked(client: FulfillmentClient, sandbox: Sandbox) -> str:
+    await client.products.create([product(0)])
+    sandbox.add_stock("REF-0", quantity=1)
+    known = [known async for known in client.products.references()]
+    assert known[0].stock_id is not None
+    return known[0].stock_id
+
+
+async def test_a_limit_is_used_to_at_least_95_percent() -> None:
+    calls, per, seconds = 100, 1.0, 4.0
+    async with Sandbox(limit=(calls, per), speed=0) as sandbox:
+        async with FulfillmentClient(sandbox.config(limit=Limit(calls, per=per))) as client:
+            stock_id = await stocked(client, sandbox)
+            until = time.monotonic() + seconds
+
+            async def work() -> None:
+                while time.monotonic() < until:
+                    await client.stocks.get(stock_id)
+
+            async with asyncio.TaskGroup() as group:
+                for _ in range(20):
+                    group.create_task(work())
+        at = arrivals(sandbox, Group.STOCKS)
+    assert sandbox.requests.count(status=429) == 0
+    assert worst_window(at, per) <= calls
+    assert (len(at) - 1) / (at[-1] - at[0]) >= 0.95 * calls / per
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.RESET_BEFORE, Fault.TRUNCATED, Fault.ERROR_500])
+async def test_a_post_whose_answer_was_lost_is_unknown_and_never_sent_again(fault: Fault) -> None:
+    async with Sandbox(seed=3, speed=0) as sandbox, FulfillmentClient(sandbox.config()) as client:
+        await client.check()
+        sandbox.faults.next(fault, operation="outbound.create", times=5)
+        async with client.bulk.create_outbound(order(number) for number in range(100)) as run:
+            outcomes = [outcome async for outcome in run]
+        unknown = {outcome.key for outcome in outcomes if isinstance(outcome, Unknown)}
+        created = {outcome.key for outcome in outcomes if isinstance(outcome, Created)}
+        assert (len(unknown), len(created)) == (5, 95)
+        assert sandbox.requests.count("outbound.create") == 100
+        assert all(sandbox.effects.outbound[key] == 1 for key in created)
+        assert all(sandbox.effects.outbound[key] <= 1 for key in unknown)
+
+
+async def test_an_early_expired_token_is_renewed_once_for_all() -> None:
+    async with Sandbox(speed=0) as sandbox, FulfillmentClient(sandbox.config()) as client:
+        stock_id = await stocked(client, sandbox)
+        sandbox.tokens.expire_now()
+        await asyncio.gather(*(client.stocks.get(stock_id) for _ in range(40)))
+        assert len(sandbox.tokens.issued) == 2
+
+
+async def test_wrong_credentials_are_one_error_and_one_call() -> None:
+    async with Sandbox() as sandbox, FulfillmentClient(sandbox.config(client_secret="wrong")) as client:
+        with pytest.raises(AuthenticationError, match="check client_id and client_secret"):
+            async with client.bulk.create_outbound(order(number) for number in range(1000)) as run:
+                await run.wait()
+        assert sandbox.tokens.requests == 1
+
+
+@pytest.mark.parametrize("retry_after", ["seconds", "date", None])
+async def test_a_throttled_run_waits_and_loses_nothing(retry_after: str | None) -> None:
+    async with Sandbox(seed=5, limit=(20, 0.2), retry_after=retry_after, speed=0) as sandbox:  # type: ignore[arg-type]
+        async with FulfillmentClient(sandbox.config(backoff_base=0.1)) as client:
+            async with client.bulk.create_outbound(order(number) for number in range(60)) as run:
+                await run.wait()
+            assert client.stats().throttled > 0
+        assert run.summary.created == 60
+        assert all(sandbox.effects.outbound[f"ORDER-{number}"] == 1 for number in range(60))
+
+
+async def test_sellers_share_a_token_and_have_limits_of_their_own() -> None:
+    async with Sandbox(speed=0) as sandbox, FulfillmentClient(sandbox.config(limit=Limit(10, per=60.0))) as client:
+        other = client.seller("98980")
+        await asyncio.gather(client.outbound.create(order(1)), other.outbound.create(order(1)))
+        assert len(sandbox.tokens.issued) == 1
+        assert sandbox.effects.of("12345").outbound["ORDER-1"] == 1
+        assert sandbox.effects.of("98980").outbound["ORDER-1"] == 1
+        mine = [shipment.reference async for shipment in client.outbound.list()]
+        assert mine == ["ORDER-1"]
+        hurried = client.seller("98980")
+        hurried._scope.deadline = 0.2
+        client.seller("98980")._scope.session._gates.of("98980", Group.OUTBOUND).pause(time.monotonic() + 30)
+        with pytest.raises(RateLimitedError, match="not sent"):
+            await hurried.outbound.create(order(2))
+        assert await client.outbound.create(order(2))
+
+
+async def test_bad_items_stop_nothing_and_are_named() -> None:
+    def products() -> list[FulfillmentProduct]:
+        wrong = FulfillmentProduct(gtin="4006381333930", seller_product_reference="BAD", title=" ", packaging=BOX)
+        return [product(1), wrong, product(2), product(1)]
+
+    async with Sandbox(speed=0) as sandbox, FulfillmentClient(sandbox.config()) as client:
+        async with client.bulk.create_products(products()) as run:
+            outcomes = [outcome async for outcome in run]
+    refused = next(outcome for outcome in outcomes if isinstance(outcome, Refused))
+    assert "check digit is 0, should be 1" in refused.message
+    assert "title = ' ': is empty" in refused.message
+    assert (run.summary.created, run.summary.refused, run.summary.skipped, run.summary.total) == (2, 1, 1, 4)
+
+
+async def test_nothing_of_a_run_outlives_it() -> None:
+    async with Sandbox(speed=0) as sandbox:
+        before = len(asyncio.all_tasks())
+        async with FulfillmentClient(sandbox.config()) as client:
+            async with client.bulk.create_outbound(order(number) for number in range(500)) as run:
+                async for _ in run:
+                    break
+        gc.collect()
+        await asyncio.sleep(0.05)
+        leftover = {type(task.get_coro()).__name__ + str(task.get_name()) for task in asyncio.all_tasks()}
+        assert not {name for name in leftover if "octoffm" in name}
+        assert (
+            len(asyncio.all_tasks()) <= before + 33
+        )  # the server's own, one a connection that it has yet to see closed
+        assert run.summary.total == len(run.leftover) + 1
