@@ -130,8 +130,17 @@ def test_rules_for_products(field, value, certain, assumed) -> None:
 @pytest.mark.parametrize("field", Packaging.__struct_fields__)
 @pytest.mark.parametrize(
     ("value", "fine"),
-    [(1, True), (0.001, True), (0, False), (-1, False), (math.nan, False), (math.inf, False), ("1", False)]
-    + [(True, False), (None, False)],
+    [
+        (1, True),
+        (0.001, True),
+        (0, False),
+        (-1, False),
+        (math.nan, False),
+        (math.inf, False),
+        ("1", False),
+        (True, False),
+        (None, False),
+    ],
 )
 def test_measures_are_numbers_above_zero(field, value, fine) -> None:
     found = fields(product_problems(replace(PRODUCT, packaging=replace(BOX, **{field: value}))))
@@ -307,8 +316,16 @@ def test_wire_paths(path, wire) -> None:
 
 @pytest.mark.parametrize(
     "struct",
-    [FulfillmentProduct, Packaging, OutboundShipmentRequest, ShipmentLine, DeliveryAddress, StockFilters]
-    + [OutboundFilters, ReferenceFilters],
+    [
+        FulfillmentProduct,
+        Packaging,
+        OutboundShipmentRequest,
+        ShipmentLine,
+        DeliveryAddress,
+        StockFilters,
+        OutboundFilters,
+        ReferenceFilters,
+    ],
 )
 def test_every_field_of_a_request_has_its_wire_path(struct) -> None:
     for name, wire in zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True):
