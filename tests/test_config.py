@@ -135,12 +135,8 @@ WRONG_TYPE = pytest.mark.xfail(strict=True, reason="a setting of the wrong type 
     ],
 )
 def test_a_setting_of_the_wrong_type_is_told(file, text) -> None:
-    try:
+    with pytest.raises(ConfigurationError):
         Config.from_file(file(text))
-    except (TypeError, AttributeError, ValueError) as error:
-        assert isinstance(error, ConfigurationError)  # noqa: PT017
-    else:
-        pytest.fail("accepted")
 
 
 @pytest.mark.parametrize("name", ["base_url", "token_url"])
@@ -208,12 +204,8 @@ def test_http_to_another_host_can_be_allowed() -> None:
     ],
 )
 def test_an_address_that_cannot_work_is_refused(url) -> None:
-    try:
+    with pytest.raises(ConfigurationError):
         made(base_url=url)
-    except ValueError as error:
-        assert isinstance(error, ConfigurationError)  # noqa: PT017
-    else:
-        pytest.fail("accepted")
 
 
 @pytest.mark.xfail(strict=True, reason="the whole address is shown when its scheme is wrong")
