@@ -75,27 +75,22 @@ async def test_a_creation_that_was_answered_oddly_has_no_known_outcome(given) ->
     assert len(transport.sent) == 1
 
 
-CANNOT_BE_ENCODED = {
-    "half a surrogate pair": replace(ORDER, reference="O-2\ud800"),
-    "beyond 64 bits": replace(
-        ORDER, reference="O-2", lines=[ShipmentLine(quantity=2**70, seller_product_reference="R")]
-    ),
-}
-LATE = pytest.mark.xfail(strict=True, reason="what msgspec cannot encode is found late and raised as it comes")
+CANNOT_BE_ENCODED = replace(ORDER, reference="O-2\ud800")
+LATE = pytest.mark.xfail(
+    strict=True, raises=UnicodeEncodeError, reason="half a surrogate pair is found late and raised as it comes"
+)
 
 
 @LATE
-@pytest.mark.parametrize("order", CANNOT_BE_ENCODED.values(), ids=CANNOT_BE_ENCODED.keys())
-async def test_an_item_that_cannot_be_encoded_is_an_error_of_ours(order) -> None:
+async def test_an_item_that_cannot_be_encoded_is_an_error_of_ours() -> None:
     async with FulfillmentClient(config(), transport=FakeTransport()) as client:
         with pytest.raises(OctoffmError):
-            await client.outbound.create(order)
+            await client.outbound.create(CANNOT_BE_ENCODED)
 
 
 @LATE
-@pytest.mark.parametrize("order", CANNOT_BE_ENCODED.values(), ids=CANNOT_BE_ENCODED.keys())
-async def test_an_item_that_cannot_be_encoded_does_not_stop_a_run(order) -> None:
-    orders = [ORDER, order, *(replace(ORDER, reference=f"N-{n}") for n in range(200))]
+async def test_an_item_that_cannot_be_encoded_does_not_stop_a_run() -> None:
+    orders = [ORDER, CANNOT_BE_ENCODED, *(replace(ORDER, reference=f"N-{n}") for n in range(200))]
     transport = FakeTransport(lambda _: answer(201, {"outboundShipmentId": "S"}))
     created = 0
     async with (
