@@ -1,0 +1,59 @@
+"""The operations table is consistent with itself and with the documented list of calls."""
+
+import re
+
+import pytest
+
+from octoffm_async.contract.operations import CREATE_TOKEN, OPERATIONS, Group, Repeatability, Shape
+
+DOCUMENTED = {
+    "POST /fulfillment-products": "D",
+    "GET /stock-seller-references": "D",
+    "GET /stocks": "D",
+    "GET /stocks/{stockId}": "D",
+    "GET /outbound-shipments": "D",
+    "POST /outbound-shipments": "D",
+    "GET /outbound-shipments/{outboundShipmentId}": "D",
+}
+CALLS = [operation for operation in OPERATIONS if operation is not CREATE_TOKEN]
+each = pytest.mark.parametrize("operation", CALLS, ids=str)
+
+
+def test_the_calls_and_their_tags_are_the_documented_ones() -> None:
+    assert {f"{one.method} {one.path}": one.tag for one in CALLS} == DOCUMENTED
+
+
+def test_names_and_calls_are_unique() -> None:
+    assert len({one.name for one in OPERATIONS}) == len(OPERATIONS)
+    assert len({(one.method, one.path) for one in OPERATIONS}) == len(OPERATIONS)
+
+
+def test_only_the_token_call_has_an_address_of_its_own() -> None:
+    assert [one for one in OPERATIONS if one.group is Group.TOKEN] == [CREATE_TOKEN]
+    assert CREATE_TOKEN.path == ""
+
+
+@each
+def test_names_begin_with_the_group(operation) -> None:
+    assert str(operation) == operation.name
+    assert re.fullmatch(operation.group.value + r"\.[a-z]+", operation.name)
+
+
+@each
+def test_creations_are_not_safe_and_reads_are(operation) -> None:
+    assert (operation.repeatability is Repeatability.SAFE) == (operation.method == "GET")
+    assert (operation.request is not None) == (operation.method == "POST")
+
+
+@each
+def test_lists_have_filters_with_a_limit(operation) -> None:
+    assert (operation.shape is Shape.PAGE) == (operation.filters is not None)
+    if operation.filters is not None:
+        assert {"limit", "cursor"} <= set(operation.filters.__struct_encode_fields__)
+
+
+@each
+def test_an_identifier_is_named_where_one_is_read(operation) -> None:
+    assert (operation.shape is Shape.IDENTIFIER) == bool(operation.identifier)
+    assert 200 <= operation.success < 300
+    assert operation.max_items >= 1

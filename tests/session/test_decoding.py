@@ -1,0 +1,141 @@
+"""From bytes to results: every shape, every place an id may be."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoffm_async.contract.operations import (
+    CREATE_OUTBOUND,
+    CREATE_PRODUCTS,
+    CREATE_TOKEN,
+    GET_OUTBOUND,
+    GET_STOCK,
+    LIST_OUTBOUND,
+    LIST_REFERENCES,
+    LIST_STOCKS,
+    OPERATIONS,
+    Shape,
+)
+from octoffm_async.contract.outbound import OutboundShipment
+from octoffm_async.contract.products import SellerReference
+from octoffm_async.contract.stocks import Stock
+from octoffm_async.session.decoding import UnusableError, decode
+from tests.fakes import answer
+
+NOT_JSON = [b"", b" ", b"<html>", b"{", b'{"id": "a"', b"\xff", b"[" * 100_000, b'{"id": "\xff"}', b"nul"]
+
+
+def test_an_object() -> None:
+    assert decode(GET_STOCK, answer(200, {"id": "S", "new": 1})) == Stock(id="S")
+    assert decode(GET_OUTBOUND, answer(200, {"outboundShipmentId": "O"})) == OutboundShipment(outbound_shipment_id="O")
+    assert decode(CREATE_TOKEN, answer(200, {"access_token": "t", "expires_in": 60})).expires_in == 60
+
+
+@pytest.mark.parametrize("operation", [GET_STOCK, LIST_STOCKS, CREATE_TOKEN], ids=str)
+@pytest.mark.parametrize("body", NOT_JSON, ids=range(len(NOT_JSON)))
+def test_what_is_not_json_cannot_be_used(operation, body) -> None:
+    with pytest.raises(UnusableError, match=r"not JSON|not what is expected"):
+        decode(operation, answer(200, body))
+
+
+@pytest.mark.parametrize("body", [[], {}, {"id": 5}, {"id": None}, "S", 5, None, {"id": "S", "localizations": "x"}])
+def test_json_of_another_type_cannot_be_used(body) -> None:
+    with pytest.raises(UnusableError, match="not what is expected"):
+        decode(GET_STOCK, answer(200, b"null" if body is None else body))
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"\r\n"])
+def test_an_optional_body_may_be_empty(body) -> None:
+    assert decode(CREATE_PRODUCTS, answer(202, body)) is None
+
+
+def test_an_optional_body_may_be_there() -> None:
+    found = decode(CREATE_PRODUCTS, answer(202, {"items": [{"sellerProductReference": "A", "status": "Accepted"}]}))
+    assert found is not None
+    assert [item.seller_product_reference for item in found.items] == ["A"]
+    with pytest.raises(UnusableError):
+        decode(CREATE_PRODUCTS, answer(202, b"accepted"))
+
+
+ITEM = {"sellerProductReference": "A", "new": [1]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [[ITEM], {"items": [ITEM]}, {"itemsPerPage": 1, "items": [ITEM]}, {"itemsPerPage": None, "items": [ITEM], "x": {}}],
+)
+def test_a_page_is_an_object_with_items_or_a_bare_array(body) -> None:
+    assert decode(LIST_REFERENCES, answer(200, body)) == [SellerReference(seller_product_reference="A")]
+
+
+@pytest.mark.parametrize("operation", [LIST_REFERENCES, LIST_STOCKS, LIST_OUTBOUND], ids=str)
+@pytest.mark.parametrize("body", [[], {"items": []}])
+def test_a_page_may_be_empty(operation, body) -> None:
+    assert decode(operation, answer(200, body)) == []
+
+
+@pytest.mark.parametrize("body", [{}, {"items": None}, {"items": {}}, {"value": []}, [1], [[]], 3, "x"])
+def test_a_page_without_items_cannot_be_used(body) -> None:
+    with pytest.raises(UnusableError, match="not what is expected"):
+        decode(LIST_STOCKS, answer(200, body))
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "found"),
+    [
+        ({"outboundShipmentId": "S-1"}, {}, "S-1"),
+        ({"outboundShipmentId": 17}, {}, "17"),
+        ({"outboundShipmentId": "S-1", "more": 1}, {"Location": "/x/S-2"}, "S-1"),
+        (b'"S-1"', {}, "S-1"),
+        (b"17", {}, "17"),
+        (b"", {"Location": "/outbound-shipments/S-2"}, "S-2"),
+        (b" ", {"Content-Location": "/outbound-shipments/S-3"}, "S-3"),
+        (b"", {"content-location": "https://x/outbound-shipments/S-3?y"}, "S-3"),
+        (b"", {"Location": "/x/S-2", "Content-Location": "/x/S-3"}, "S-2"),
+        (b"<html>", {"Location": "/x/S-2"}, "S-2"),
+        ({}, {"Location": "/x/S-2"}, "S-2"),
+        ({"outboundShipmentId": None}, {"Location": "/x/S-2"}, "S-2"),
+        ({"outboundShipmentId": ""}, {"Location": "/x/S-2"}, "S-2"),
+        ({"outboundShipmentId": True}, {"Location": "/x/S-2"}, "S-2"),
+        ({"outboundShipmentId": 1.5}, {"Location": "/x/S-2"}, "S-2"),
+        ({"outboundShipmentId": ["S-1"]}, {"Location": "/x/S-2"}, "S-2"),
+        ([{"outboundShipmentId": "S-1"}], {"Location": "/x/S-2"}, "S-2"),
+        (b"null", {"Location": "/x/S-2"}, "S-2"),
+        (b"true", {"Location": "/x/S-2"}, "S-2"),
+        (b"1" * 5000, {"Location": "/x/S-2"}, "S-2"),
+    ],
+)
+def test_where_an_identifier_is_found(body, headers, found) -> None:
+    response = answer(201, body)
+    response.headers.update(headers)
+    assert decode(CREATE_OUTBOUND, response) == found
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"id": "S-1"}', b"<html>", b"[" * 100_000, b"false", b'""', b"[]"])
+@pytest.mark.parametrize("location", ["", "/", "https://api.example/"])
+def test_no_identifier_anywhere(body, location) -> None:
+    with pytest.raises(UnusableError, match="no outboundShipmentId"):
+        decode(CREATE_OUTBOUND, answer(201, body, Location=location))
+
+
+@pytest.mark.xfail(strict=True, reason="the address of the list itself is taken for the address of the new shipment")
+@pytest.mark.parametrize("tail", ["", "/"])
+def test_the_name_of_the_list_is_no_identifier(tail) -> None:
+    with pytest.raises(UnusableError):
+        decode(CREATE_OUTBOUND, answer(201, b"", Content_Location=f"/seller/v2/outbound-shipments{tail}"))
+
+
+@pytest.mark.xfail(strict=True, raises=ValueError, reason="urlsplit raises, so a created shipment is not told unknown")
+def test_an_unreadable_location_makes_an_unusable_answer() -> None:
+    with pytest.raises(UnusableError):
+        decode(CREATE_OUTBOUND, answer(201, b"", Location="https://[/outbound-shipments/S-1"))
+
+
+@given(st.sampled_from(OPERATIONS), st.binary(max_size=60))
+def test_any_bytes_are_a_result_or_unusable(operation, body) -> None:
+    reason = ""
+    try:
+        decode(operation, answer(200, body))
+    except UnusableError as error:
+        reason = str(error)
+    assert reason == "" or reason.startswith("no " if operation.shape is Shape.IDENTIFIER else "not ")
