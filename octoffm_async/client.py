@@ -8,6 +8,7 @@ import msgspec
 
 from .bulk.bulk import Bulk
 from .config import Config, check_header_value
+from .errors import ConfigurationError
 from .events import LoggingHook
 from .resources.outbound import Outbound
 from .resources.products import Products
@@ -77,6 +78,10 @@ class FulfillmentClient(SellerClient):
         transport: Transport | None = None,
     ) -> None:
         self.config = config
+        if session is not None and ssl_context is not None:
+            raise ConfigurationError(
+                "ssl_context= has no effect on a session of yours: set it on the session's connector"
+            )
         transport = transport or AiohttpTransport(config, session=session, ssl_context=ssl_context)
         super().__init__(Scope(Session(config, transport, hooks), config.seller_id))
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
 from .contract.operations import Group
 from .errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["Config", "Limit", "Secret"]
 
@@ -30,6 +29,14 @@ _ENVIRONMENT = {
     "sales_channel_id": "OCTOFFM_SALES_CHANNEL_ID",
 }
 _REQUIRED = ("client_id", "client_secret", "seller_id")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_above_zero(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 class Secret:
@@ -67,8 +74,9 @@ class Limit:
     burst: int | None = None
 
     def __post_init__(self) -> None:
-        if self.calls < 1 or not self.per > 0 or (self.burst is not None and self.burst < 1):
-            raise ConfigurationError(f"not a limit: {self}")
+        whole = _is_whole(self.calls) and (self.burst is None or _is_whole(self.burst))
+        if not whole or self.calls < 1 or not _is_above_zero(self.per) or (self.burst is not None and self.burst < 1):
+            raise ConfigurationError(f"not a limit: {self.calls} calls per {self.per} s, burst {self.burst}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +133,7 @@ class Config:
     """Use the proxies named by ``HTTPS_PROXY`` and the like."""
 
     def __post_init__(self) -> None:
+        self._check_types()
         object.__setattr__(self, "client_secret", Secret(self.client_secret))
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
         object.__setattr__(self, "limits", {_group(name): limit for name, limit in self.limits.items()})
@@ -136,9 +145,25 @@ class Config:
             check_header_value("sales_channel_id", self.sales_channel_id)
         for name in ("base_url", "token_url"):
             _check_url(name, getattr(self, name), allow_insecure=self.allow_insecure_http)
-        for name in _POSITIVE:
-            if not getattr(self, name) > 0:
-                raise ConfigurationError(f"{name} must be above zero, not {getattr(self, name)!r}")
+
+    def _check_types(self) -> None:
+        for name in _TEXTS:
+            value = getattr(self, name)
+            if not isinstance(value, str | Secret) and not (value is None and name == "sales_channel_id"):
+                raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
+        for name in _ABOVE_ZERO + _FROM_ZERO:
+            value = getattr(self, name)
+            if not (_is_above_zero(value) or (name in _FROM_ZERO and value == 0)):
+                bound = "not be below zero" if name in _FROM_ZERO else "be above zero"
+                raise ConfigurationError(f"{name} must {bound}, not {value!r}")
+        for name in _WHOLE:
+            if not _is_whole(getattr(self, name)):
+                raise ConfigurationError(f"{name} must be a whole number, not {getattr(self, name)!r}")
+        if not isinstance(cast("object", self.limits), Mapping):
+            raise ConfigurationError(f"limits must map groups to limits, not {self.limits!r}")
+        for limit in (self.limit, *self.limits.values()):
+            if not isinstance(cast("object", limit), Limit | None):
+                raise ConfigurationError(f"a limit must be a Limit or None, not {limit!r}")
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> Self:
@@ -168,7 +193,10 @@ class Config:
             table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigurationError(f"cannot read {path}: {error}") from None
-        table = table.get("octoffm", table) | overrides
+        settings = table.get("octoffm", table)
+        if not isinstance(settings, dict):
+            raise ConfigurationError(f"{path}: octoffm must be a table")
+        table = cast("dict[str, Any]", settings) | overrides
         known = {setting.name for setting in fields(cls)}
         if unknown := sorted(table.keys() - known):
             raise ConfigurationError(f"{path}: no setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
@@ -176,7 +204,8 @@ class Config:
             raise ConfigurationError(f"{path}: missing: {', '.join(missing)}")
         if "limit" in table:
             table["limit"] = _limit_from(table["limit"])
-        table["limits"] = {group: _limit_from(value) for group, value in table.get("limits", {}).items()}
+        if isinstance(limits := table.get("limits"), Mapping):
+            table["limits"] = {group: _limit_from(value) for group, value in cast("Mapping[str, Any]", limits).items()}
         return cls(**table)
 
     def with_(self, **changes: Any) -> Self:
@@ -193,7 +222,9 @@ class Config:
         return Secret(self.client_secret)
 
 
-_POSITIVE = (
+_TEXTS = ("client_id", "client_secret", "seller_id", "base_url", "token_url", "sales_channel_id")
+_WHOLE = ("max_attempts", "retry_budget", "max_in_flight", "max_connections", "max_answer_bytes")
+_ABOVE_ZERO = (
     "deadline",
     "bulk_deadline",
     "connect_timeout",
@@ -204,6 +235,7 @@ _POSITIVE = (
     "keepalive",
     "max_answer_bytes",
 )
+_FROM_ZERO = ("backoff_base", "backoff_cap", "max_retry_after", "retry_budget", "limit_jitter")
 
 
 def check_header_value(name: str, value: str) -> None:
@@ -213,14 +245,22 @@ def check_header_value(name: str, value: str) -> None:
 
 
 def _check_url(name: str, url: str, *, allow_insecure: bool) -> None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigurationError(f"{name} is not an http(s) address")  # not shown: it may hold a password
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(f"{name} is not an http(s) address: {url!r}")
     if parts.username or parts.password:
         raise ConfigurationError(f"{name} must not carry a user name or password")
-    if parts.scheme == "http" and not allow_insecure and not _is_loopback(parts.hostname):
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"{name} must not carry a query or a fragment")
+    host = parts.hostname or ""
+    if parts.scheme == "http" and not allow_insecure and not _is_loopback(host):
         raise ConfigurationError(
-            f"{name} is http:// to {parts.hostname}: credentials would travel in the clear; use https://, "
+            f"{name} is http:// to {host}: credentials would travel in the clear; use https://, "
             "or set allow_insecure_http=True if you are sure"
         )
 
@@ -235,11 +275,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def _group(name: Group | str) -> Group:
-    try:
-        return Group(name)
-    except ValueError:
-        known = ", ".join(group.value for group in Group)
-        raise ConfigurationError(f"limits: no group {name!r}; there are {known}") from None
+    groups = {group.value: group for group in Group if group is not Group.TOKEN}
+    group = groups.get(name.value if isinstance(name, Group) else name)
+    if group is None:
+        raise ConfigurationError(f"limits: no group {name!r}; there are {', '.join(groups)}")
+    return group
 
 
 def _limit_from(value: Any) -> Limit | None:
@@ -247,7 +287,6 @@ def _limit_from(value: Any) -> Limit | None:
         case None | Limit() | False:
             return value or None
         case {"calls": int(calls), **rest} if rest.keys() <= {"per", "burst"}:
-            per, burst = float(str(rest.get("per", 1.0))), rest.get("burst")
-            return Limit(calls, per=per, burst=None if burst is None else int(str(burst)))
+            return Limit(calls, **cast("dict[str, Any]", rest))
         case _:
             raise ConfigurationError(f"a limit is {{ calls = 20, per = 1.0 }} or false, not {value!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -102,7 +103,7 @@ async def test_5000_look_ups_under_faults_and_expiring_tokens_are_all_right() ->
     assert quantities == {f"REF-{n}": n + 1 if n in stocked else 0 for n in range(5000)}
     assert stats.throttled > 0
     assert stats.retries > 300
-    gaps = [later - earlier for earlier, later in zip(sandbox.tokens.issued, sandbox.tokens.issued[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(sandbox.tokens.issued)]
     assert len(sandbox.tokens.issued) >= 3, "the run must see tokens expire"
     assert min(gaps) >= 0.8 * 2.0 - 0.1, "each token is fetched once, when four fifths of the last one's life are over"
 

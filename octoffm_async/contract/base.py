@@ -56,7 +56,7 @@ class OpenEnum(StrEnum):
     @property
     def known(self) -> bool:
         """Whether this value was in the contract when this version of the package was made."""
-        return self._name_ in type(self).__members__
+        return any(self is member for member in type(self))
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):

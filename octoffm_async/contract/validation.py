@@ -5,11 +5,11 @@ quantity of zero); the client refuses on them. *Assumed* rules (tag A: lengths, 
 sandbox enforces them, because a guess must never stop what the real API may accept.
 """
 
-import math
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import msgspec
 
@@ -60,7 +60,7 @@ def product_problems(product: FulfillmentProduct, *, assumed: bool = False) -> l
         found += _packaging(product.packaging)
     if assumed:
         found += _assumed_patterns(product)
-    return found
+    return found + _unencodable("", product)
 
 
 def outbound_problems(request: OutboundShipmentRequest, *, assumed: bool = False) -> list[FieldProblem]:
@@ -70,12 +70,12 @@ def outbound_problems(request: OutboundShipmentRequest, *, assumed: bool = False
     found += _text("delivery_mode", request.delivery_mode)
     if not request.lines:
         found.append(FieldProblem("lines", [], "a shipment needs at least one line"))
-    if assumed and len(request.lines) > 100:
+    elif assumed and len(request.lines) > 100:
         found.append(FieldProblem("lines", len(request.lines), "more than 100 lines"))
-    for place, line in enumerate(request.lines):
+    for place, line in enumerate(request.lines or ()):
         found += _line(f"lines[{place}]", line)
     found += _address(request.delivery_address, assumed=assumed)
-    return found
+    return found + _unencodable("", request)
 
 
 def filter_problems(filters: Filters) -> list[FieldProblem]:
@@ -152,7 +152,7 @@ def _packaging(packaging: Packaging) -> Iterator[FieldProblem]:
     for name in packaging.__struct_fields__:
         value = getattr(packaging, name)
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (number and math.isfinite(value) and value > 0):
+        if not (number and 0 < value <= sys.float_info.max):
             yield FieldProblem(f"packaging.{name}", value, "is not a number above zero")
 
 
@@ -166,7 +166,8 @@ def _assumed_patterns(product: FulfillmentProduct) -> Iterator[FieldProblem]:
 def _line(path: str, line: ShipmentLine) -> Iterator[FieldProblem]:
     if not _is_count(line.quantity) or line.quantity < 1:
         yield FieldProblem(f"{path}.quantity", line.quantity, "is not a whole number of at least 1")
-    if not line.seller_product_reference and not (line.product_id and line.product_condition):
+    named = (line.seller_product_reference or "").strip() or (line.product_id and line.product_condition)
+    if not named:
         reason = "no product: give seller_product_reference, or product_id with product_condition"
         yield FieldProblem(path, None, reason)
 
@@ -174,6 +175,29 @@ def _line(path: str, line: ShipmentLine) -> Iterator[FieldProblem]:
 def _address(address: DeliveryAddress, *, assumed: bool) -> Iterator[FieldProblem]:
     for name in _ADDRESS_ALWAYS_NEEDED + (_ADDRESS_ASSUMED_NEEDED if assumed else ()):
         yield from _text(f"delivery_address.{name}", getattr(address, name))
+
+
+def _unencodable(path: str, item: msgspec.Struct) -> list[FieldProblem]:
+    """Text that JSON cannot carry (half a surrogate pair), wherever it stands."""
+    try:
+        msgspec.json.encode(item)
+    except (UnicodeEncodeError, TypeError, OverflowError):
+        return list(_culprits(path, item))
+    return []
+
+
+def _culprits(path: str, value: Any) -> Iterator[FieldProblem]:
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _culprits(f"{path}.{name}" if path else name, getattr(value, name))
+    elif isinstance(value, list | tuple):
+        for place, part in enumerate(cast("Sequence[Any]", value)):
+            yield from _culprits(f"{path}[{place}]", part)
+    else:
+        try:
+            msgspec.json.encode(value)
+        except (UnicodeEncodeError, TypeError, OverflowError) as error:
+            yield FieldProblem(path, value, f"cannot be sent as JSON: {error}")
 
 
 def _period(low: datetime | None, high: datetime | None, stem: str) -> Iterator[FieldProblem]:

@@ -49,9 +49,24 @@ def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise UnusableError(f"not what is expected: {error}") from None
+        first = error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnusableError(f"not JSON: {error}") from None
+    try:  # null where a list or an object should be means that there is nothing: the slow way, for odd answers only
+        return decoder.decode(msgspec.json.encode(_without_nulls(msgspec.json.decode(body))))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise UnusableError(f"not what is expected: {first}") from None
+
+
+def _without_nulls(value: Any) -> Any:
+    match value:
+        case dict():
+            fields = cast("dict[str, Any]", value).items()
+            return {name: _without_nulls(part) for name, part in fields if part is not None}
+        case [*parts]:
+            return [_without_nulls(part) for part in parts]
+        case _:
+            return value
 
 
 def _identifier(operation: Operation[Any], response: Response) -> str:
@@ -64,6 +79,6 @@ def _identifier(operation: Operation[Any], response: Response) -> str:
     named = cast("dict[str, Any]", content).get(operation.identifier) if isinstance(content, dict) else content
     if isinstance(named, str | int) and not isinstance(named, bool) and str(named).strip():
         return str(named)
-    if (found := identifier_in(response.headers)) is not None:
+    if (found := identifier_in(response.headers, collection=operation.path.rpartition("/")[2])) is not None:
         return found
     raise UnusableError(f"no {operation.identifier} in the body, Location or Content-Location")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
@@ -14,8 +15,9 @@ from ..errors import PagingError, ValidationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+\s*=\s*(?:\"[^\"]*\"|[^\s\",;]+))*)")
-_REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s\",;]+))", re.IGNORECASE)
+_PARAMETER = r";\s*([\w!#$&+.^`|~*-]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s\",;]+)))?"
+_LINK = re.compile(rf"<([^<>]*)>((?:\s*{_PARAMETER})*)")
+_PARAMETERS = re.compile(_PARAMETER)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -28,7 +30,10 @@ def retry_after(value: str | None, *, wall_now: float) -> float | None:
         seconds = float(value)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(value).timestamp() - wall_now
+            moment = parsedate_to_datetime(value)
+            if moment.tzinfo is None:  # HTTP dates are in GMT, said or not
+                moment = moment.replace(tzinfo=UTC)
+            seconds = moment.timestamp() - wall_now
         except (ValueError, OverflowError):
             return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
@@ -36,9 +41,10 @@ def retry_after(value: str | None, *, wall_now: float) -> float | None:
 
 def next_target(link: str | None) -> str | None:
     """The address with ``rel="next"`` in a ``Link`` header, as written (usually relative), or ``None``."""
-    for target, parameters in _LINK.findall(link or ""):
-        if (rel := _REL.search(parameters)) and "next" in (rel[1] or rel[2]).lower().split():
-            return str(target)
+    for found in _LINK.finditer(link or ""):
+        for name, quoted, plain in _PARAMETERS.findall(found[2]):
+            if name.lower() == "rel" and "next" in (quoted or plain).lower().split():
+                return found[1]
     return None
 
 
@@ -54,7 +60,10 @@ def next_query(link: str | None, *, requested: str) -> dict[str, str] | None:
     target = next_target(link)
     if target is None:
         return None
-    absolute = urljoin(requested, target)
+    try:
+        absolute = urljoin(requested, target)
+    except ValueError:
+        raise PagingError("the address of the next page cannot be read: not followed") from None
     if origin(absolute) != origin(requested):
         raise PagingError(f"the next page is on another origin, {origin(absolute)}: not followed")
     here, there = (urlsplit(url).path.rstrip("/").rpartition("/")[2] for url in (requested, absolute))
@@ -67,17 +76,24 @@ def origin(url: str) -> str:
     """Scheme, host and port of an address; an address that cannot be read has an origin of its own."""
     try:
         parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+        port = _DEFAULT_PORTS.get(parts.scheme) if parts.port is None else parts.port
     except ValueError:
         return f"unreadable:{url}"
     return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
-def identifier_in(headers: Mapping[str, str]) -> str | None:
-    """The id at the end of ``Location`` or ``Content-Location`` (**S** elsewhere in the API)."""
+def identifier_in(headers: Mapping[str, str], *, collection: str = "") -> str | None:
+    """The id at the end of ``Location`` or ``Content-Location`` (**S** elsewhere in the API).
+
+    The address of the ``collection`` itself (``outbound-shipments``) carries none.
+    """
     for name in ("Location", "Content-Location"):
-        tail = unquote(urlsplit(headers.get(name, "")).path.rstrip("/").rpartition("/")[2])
-        if tail:
+        try:
+            path = urlsplit(headers.get(name, "")).path
+        except ValueError:
+            continue
+        tail = unquote(path.rstrip("/").rpartition("/")[2])
+        if tail and tail != collection:
             return tail
     return None
 

@@ -64,7 +64,7 @@ class _Pages(Generic[T]):
             raise StopAsyncIteration
         items, response = await self._scope.call(self._operation, query=query)
         try:
-            self._query = self._next(response.headers.get("Link"), response.url)
+            self._query = self._next(", ".join(response.headers.getall("Link", [])), response.url)
         except CallError as error:
             error.operation, error.seller_id = self._operation.name, self._scope.seller_id
             raise

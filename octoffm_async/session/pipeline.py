@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
@@ -337,7 +337,8 @@ class Session:
             )
 
     def _secrets(self, token: Token | None) -> list[str]:
-        secrets = [self.config.secret.reveal()]
+        secret = self.config.secret.reveal()
+        secrets = [secret, quote_plus(secret)]  # the form carries it encoded
         return secrets if token is None else [*secrets, token.secret.reveal()]
 
     def _tell(self, event: Event) -> None:

@@ -1,15 +1,17 @@
 """Whether a call is sent again, and when: a pure decision, and the budget it spends from.
 
-=============  ==========================================  =========================  =================================
-verdict        what happened                               safe call                  creation
-=============  ==========================================  =========================  =================================
-NOT_SENT       no connection                               again, after back-off      again: nothing was sent
-LOST           connection broke, or no answer in time      again, after back-off      **outcome unknown**, never again
-FAILED         5xx or 408                                  again, after back-off      **outcome unknown**, never again
-THROTTLED      429                                         again, after the pause     again: it was not carried out
-UNAUTHORIZED   401                                         once, with a new token     once: it was not carried out
-REFUSED        any other answer but 2xx; TLS not accepted  raise                      raise
-=============  ==========================================  =========================  =================================
+=============  ==========================================  =========================
+================================= verdict        what happened                               safe call
+creation =============  ==========================================  =========================
+================================= NOT_SENT       no connection                               again, after back-off
+again: nothing was sent LOST           connection broke, or no answer in time      again, after back-off
+**outcome unknown**, never again FAILED         5xx or 408                                  again, after back-off
+**outcome unknown**, never again THROTTLED      429                                         again, after the pause
+again: it was not carried out UNAUTHORIZED   401                                         once, with a new token
+once: it was not carried out REDIRECTED     3xx, which is not followed                  raise
+**outcome unknown**: 303 means "done" REFUSED        any other answer but 2xx; TLS not accepted  raise
+raise =============  ==========================================  =========================
+=================================
 
 A 5xx to a creation counts as unknown because nothing says at which point the API or a proxy gave up.
 
@@ -46,6 +48,7 @@ class Verdict(Enum):
     FAILED = auto()
     THROTTLED = auto()
     UNAUTHORIZED = auto()
+    REDIRECTED = auto()
     REFUSED = auto()
 
 
@@ -91,6 +94,8 @@ def classify(outcome: Response | NotAnsweredError) -> Verdict:
         return Verdict.UNAUTHORIZED
     if status == 429:
         return Verdict.THROTTLED
+    if 300 <= status < 400:
+        return Verdict.REDIRECTED
     return Verdict.FAILED if status >= 500 or status == 408 else Verdict.REFUSED
 
 
@@ -101,7 +106,7 @@ def decide(at: Situation, config: Config, rng: Random) -> Again | Stop:
             return Again(0.0, "the token was not accepted")
         case Verdict.THROTTLED:
             return _after_pause(at, config, rng)
-        case Verdict.LOST | Verdict.FAILED if at.repeatability is not Repeatability.SAFE:
+        case Verdict.LOST | Verdict.FAILED | Verdict.REDIRECTED if at.repeatability is not Repeatability.SAFE:
             return Stop(outcome_unknown=True, reason="it may have been carried out")
         case Verdict.LOST | Verdict.FAILED | Verdict.NOT_SENT:
             return _after_back_off(at, config, rng)
@@ -121,13 +126,11 @@ def retry_cost(outcome: object) -> int:
 
 
 def _after_pause(at: Situation, config: Config, rng: Random) -> Again | Stop:
-    if at.retry_after is None:
-        delay = back_off(at.throttles, config, rng)
-    elif at.retry_after > config.max_retry_after:
-        return Stop(outcome_unknown=False, reason=f"asked to wait {at.retry_after:.0f} s, longer than max_retry_after")
-    else:
-        delay = at.retry_after
-    return _if_time(delay, at, "429")
+    told = at.retry_after or 0.0
+    if told > config.max_retry_after:
+        return Stop(outcome_unknown=False, reason=f"asked to wait {told:.0f} s, longer than max_retry_after")
+    # A "0", or a date that our clock holds for past, must not make a storm: the back-off counts even then.
+    return _if_time(max(told, back_off(at.throttles, config, rng)), at, "429")
 
 
 def _after_back_off(at: Situation, config: Config, rng: Random) -> Again | Stop:

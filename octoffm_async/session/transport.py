@@ -6,6 +6,7 @@ token must not travel to another address), cookies are not kept, and an answer i
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
@@ -25,6 +26,8 @@ from ..errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from multidict import MultiMapping
+
     from ..config import Config
 
 
@@ -32,7 +35,7 @@ class Response(NamedTuple):
     """An answer, read whole. Header names ignore case."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: MultiMapping[str]
     body: bytes
     url: str
 
@@ -107,10 +110,15 @@ class AiohttpTransport:
                 headers=headers,
                 data=body,
                 allow_redirects=False,
+                raise_for_status=False,
                 timeout=self._timeout,
             )
             try:
-                content = await self._read(response)
+                if response.content.is_eof():  # it came with the head: no timer is needed
+                    content = await self._read(response)
+                else:
+                    async with asyncio.timeout(self._config.read_timeout) as bound:
+                        content = await self._read(response, bound)
             finally:
                 response.release()
         except (aiohttp.ClientError, OSError) as error:
@@ -127,7 +135,7 @@ class AiohttpTransport:
             session, self._session = self._session, None
             await session.close()
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, bound: asyncio.Timeout | None = None) -> bytes:
         most = self._config.max_answer_bytes
         announced = response.content_length or 0
         chunks: list[bytes] = []
@@ -135,6 +143,8 @@ class AiohttpTransport:
         while size <= most and (chunk := await response.content.readany()):
             chunks.append(chunk)
             size += len(chunk)
+            if bound is not None:
+                bound.reschedule(asyncio.get_running_loop().time() + self._config.read_timeout)
         if size > most:
             response.close()
             raise UnusableAnswerError(
@@ -158,7 +168,7 @@ def _raise_as_ours(error: Exception, url: str) -> NoReturn:
             raise ConnectError(f"no connection to {host}: {reason}") from error
         case aiohttp.ConnectionTimeoutError():
             raise ConnectError(f"no connection to {host} in time") from error
-        case aiohttp.ServerTimeoutError():
+        case TimeoutError():
             raise AnswerTimeoutError(f"{host} did not answer in time") from error
         case _:
             raise ConnectionLostError(f"connection to {host} lost: {reason}") from error

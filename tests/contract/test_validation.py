@@ -147,7 +147,6 @@ def test_measures_are_numbers_above_zero(field, value, fine) -> None:
     assert found == ([] if fine else [f"packaging.{field}"])
 
 
-@pytest.mark.xfail(strict=True, raises=OverflowError, reason="math.isfinite raises on an int beyond a float's range")
 def test_a_measure_beyond_all_measure_is_a_problem() -> None:
     assert fields(product_problems(replace(PRODUCT, packaging=replace(BOX, length_cm=10**400)))) == [
         "packaging.length_cm"
@@ -207,11 +206,7 @@ def test_rules_for_orders(field, value, certain, assumed) -> None:
         ({"quantity": 1, "product_id": "P"}, ""),
         ({"quantity": 1, "product_condition": "New"}, ""),
         ({"quantity": 1, "seller_product_reference": ""}, ""),
-        pytest.param(
-            {"quantity": 1, "seller_product_reference": "  "},
-            "",
-            marks=pytest.mark.xfail(strict=True, reason="a blank reference names no product"),
-        ),
+        pytest.param({"quantity": 1, "seller_product_reference": "  "}, ""),
     ],
 )
 def test_rules_for_lines(line, path) -> None:
@@ -242,7 +237,6 @@ def test_all_problems_of_an_order_are_found_at_once() -> None:
     assert fields(outbound_problems(bad, assumed=True)) == [*certain, "delivery_address.first_name"]
 
 
-@pytest.mark.xfail(strict=True, reason="half a surrogate pair passes every rule and then cannot be encoded")
 @pytest.mark.parametrize("change", [{"reference": "a\ud800"}, {"storage_country": "\udcff"}])
 def test_text_that_cannot_be_encoded_is_a_problem(change) -> None:
     assert fields(outbound_problems(replace(ORDER, **change))) == list(change)

@@ -82,13 +82,7 @@ def new_york(monkeypatch):
         "GMT",
         "UTC",
         "+0000",
-        *(
-            pytest.param(
-                zone,
-                marks=pytest.mark.xfail(strict=True, reason="a date without a zone is read in local time"),
-            )
-            for zone in ("-0000", "")
-        ),
+        *(pytest.param(zone) for zone in ("-0000", "")),
     ],
 )
 def test_a_date_means_the_same_wherever_the_client_runs(zone) -> None:
@@ -118,11 +112,7 @@ def test_any_retry_after_is_a_wait_or_nothing(value) -> None:
         ('</a>; rel="nextish"', None),
         ('</a>; rel="prev"', None),
         ('</a>; rev="next"', None),
-        pytest.param(
-            '</a>; rel=""',
-            None,
-            marks=pytest.mark.xfail(strict=True, raises=AttributeError, reason="an empty rel is None.lower()"),
-        ),
+        pytest.param('</a>; rel=""', None),
         ('</a>; rel="prev", </b>; rel="next"', "/b"),
         ('</a>; rel="prev",</b>;rel=next,</c>; rel="last"', "/b"),
         ('</a>; rel="next", </b>; rel="next"', "/a"),
@@ -134,19 +124,8 @@ def test_any_retry_after_is_a_wait_or_nothing(value) -> None:
         ('<https://api.example/a>; rel="next"', "https://api.example/a"),
         ('/a; rel="next"', None),
         ('</a; rel="next"', None),
-        *(
-            pytest.param(
-                link,
-                "/a",
-                marks=pytest.mark.xfail(strict=True, reason="the link is overlooked: a list ends silently"),
-            )
-            for link in ('</a>; crossorigin; rel="next"', r'</a>; title="a \"b\""; rel="next"')
-        ),
-        pytest.param(
-            '</a>; title="; rel=next"; rel="prev"',
-            None,
-            marks=pytest.mark.xfail(strict=True, reason="rel is looked for inside quoted text too"),
-        ),
+        *(pytest.param(link, "/a") for link in ('</a>; crossorigin; rel="next"', r'</a>; title="a \"b\""; rel="next"')),
+        pytest.param('</a>; title="; rel=next"; rel="prev"', None),
     ],
 )
 def test_the_next_target(link, target) -> None:
@@ -188,10 +167,7 @@ def test_without_a_link_it_is_the_last_page(link) -> None:
         "https://evil.example/seller/v2/stocks?cursor=a",
         "http://api.example/seller/v2/stocks?cursor=a",
         "https://api.example:444/seller/v2/stocks?cursor=a",
-        pytest.param(
-            "https://api.example:0/seller/v2/stocks?cursor=a",
-            marks=pytest.mark.xfail(strict=True, reason="port 0 counts as no port, so as the default one"),
-        ),
+        pytest.param("https://api.example:0/seller/v2/stocks?cursor=a"),
         "//evil.example/seller/v2/stocks?cursor=a",
         "https://api.example@evil.example/seller/v2/stocks",
         "https://api.example:443@evil.example/seller/v2/stocks",
@@ -231,7 +207,6 @@ def test_another_list_is_not_followed(target) -> None:
         next_query(f'<{target}>; rel="next"', requested=REQUESTED)
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="urljoin raises on such an address: only origin() is guarded")
 @pytest.mark.parametrize("target", ["//[", "https://[api.example/stocks", "https://a\u2100b/stocks", "//[::1"])
 def test_an_unreadable_address_is_not_followed(target) -> None:
     with pytest.raises(PagingError):
@@ -310,7 +285,6 @@ def test_identifiers(headers, found) -> None:
     assert identifier_in(headers) == found
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="urlsplit raises on such an address")
 @pytest.mark.parametrize("name", ["Location", "Content-Location"])
 def test_an_unreadable_location_holds_no_identifier(name) -> None:
     assert identifier_in({name: "https://[/outbound-shipments/S-1"}) is None

@@ -158,7 +158,6 @@ async def test_a_foreign_link_is_never_followed(target) -> None:
     assert len(transport.sent) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="of several Link lines only the first is read: the list ends silently")
 async def test_the_next_link_may_stand_on_a_line_of_its_own() -> None:
     def script(sent: Sent):
         response = answer(200, [{"id": query_of(sent).get("cursor", "a")}])

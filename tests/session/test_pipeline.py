@@ -31,6 +31,7 @@ from octoffm_async import (
     ServerError,
     ShipmentLine,
     TLSError,
+    UnprocessableError,
     UnusableAnswerError,
     is_outcome_unknown,
 )
@@ -151,7 +152,7 @@ async def test_a_creation_without_a_readable_id_is_unknown(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(400, BadRequestError), (404, NotFoundError), (415, BadRequestError), (302, UnusableAnswerError)],
+    [(400, BadRequestError), (404, NotFoundError), (415, BadRequestError), (422, UnprocessableError)],
 )
 async def test_a_refusal_is_raised_at_once(status: int, error: type[CallError]) -> None:
     async with Opened(in_turn(answer(status))) as opened:
@@ -159,6 +160,17 @@ async def test_a_refusal_is_raised_at_once(status: int, error: type[CallError]) 
             await opened.client.outbound.create(ORDER)
         assert not caught.value.outcome_unknown
         assert len(opened.transport.sent) == 1
+
+
+async def test_a_redirect_is_not_followed_and_leaves_a_creation_unknown() -> None:
+    async with Opened(in_turn(answer(303, Location="/elsewhere"))) as opened:
+        with pytest.raises(UnusableAnswerError) as read:
+            await opened.client.stocks.get("S-1")
+        assert not read.value.outcome_unknown
+        with pytest.raises(UnusableAnswerError) as created:
+            await opened.client.outbound.create(ORDER)
+        assert created.value.outcome_unknown
+        assert len(opened.transport.sent) == 2
 
 
 async def test_a_tls_failure_is_not_tried_again() -> None:
