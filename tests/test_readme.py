@@ -1,0 +1,58 @@
+"""The README keeps to its word: its tests exist, its example runs, its length is bounded."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_it_has_at_most_200_lines() -> None:
+    assert README.count("\n") <= 200
+
+
+@pytest.mark.parametrize("named", sorted(set(re.findall(r"`([\w/]*test_\w+\.py(?:::\w+)?)`", README))))
+def test_every_test_that_it_names_exists(named: str) -> None:
+    path, _, function = named.partition("::")
+    source = (ROOT / "tests" / path).read_text(encoding="utf-8")
+    assert not function or f"def {function}(" in source
+
+
+def test_its_first_example_runs() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", blocks("python")[0]],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("Stats(")
+
+
+def test_its_bulk_example_is_python_and_names_what_exists() -> None:
+    import octoffm_async
+
+    compile(f"async def example():\n{blocks('python')[1].replace(chr(10), chr(10) + '    ')}".replace(
+        "():\n", "():\n    ", 1), "README", "exec")  # fmt: skip
+    for name in re.findall(r"case (\w+)\(\)", README):
+        assert hasattr(octoffm_async, name)
+
+
+def test_ci_runs_the_commands_of_the_readme() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    for marker in ("tests", "demo"):
+        assert f"<!-- {marker} -->\n```bash\n" in README
+        assert f"$(readme_command {marker})" in script
