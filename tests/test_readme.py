@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,7 @@ def test_its_first_example_runs() -> None:
 def test_its_bulk_example_is_python_and_names_what_exists() -> None:
     import octoffm_async
 
-    compile(f"async def example():\n{blocks('python')[1].replace(chr(10), chr(10) + '    ')}".replace(
-        "():\n", "():\n    ", 1), "README", "exec")  # fmt: skip
+    compile("async def example():\n" + textwrap.indent(blocks("python")[1], "    "), "README.md", "exec")
     for name in re.findall(r"case (\w+)\(\)", README):
         assert hasattr(octoffm_async, name)
 
