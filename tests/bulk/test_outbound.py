@@ -41,7 +41,7 @@ async def outcomes_of(client, items, **options) -> dict[str, Outcome]:
 async def test_what_goes_wrong_is_told_truly_and_no_order_is_made_twice(
     fault: Fault, value: float | None, kind: type, effects: int, calls: int
 ) -> None:
-    async with serving(retry_after="seconds") as (sandbox, client):
+    async with serving() as (sandbox, client):
         sandbox.faults.next(fault, operation="outbound.create", value=value)
         outcomes = await outcomes_of(client, orders(1))
         assert type(outcomes["O-0"]) is kind

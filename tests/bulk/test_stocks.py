@@ -220,9 +220,10 @@ async def test_a_stock_that_vanished_is_missing_and_one_that_the_scan_passed_by_
 async def test_if_the_references_cannot_be_had_every_look_up_has_failed(fault: Fault) -> None:
     async with serving() as (sandbox, client):
         await stocked(sandbox, client, 10)
-        sandbox.faults.next(fault, operation="products.references")
+        sandbox.faults.next(fault, operation="products.references", times=2)
         outcomes = await outcomes_of(client, [f"P-{number}" for number in range(10)])
         assert Counter(map(type, outcomes.values())) == {Failed: 10}
+        sandbox.faults.clear()
         again = await outcomes_of(client, [f"P-{number}" for number in range(10)])
         assert Counter(map(type, again.values())) == {Found: 10}
 
