@@ -1,0 +1,100 @@
+"""The hand-over from workers to the consumer: bounded, closable, lossless."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from octoffm_async.bulk.outbox import Outbox
+
+
+async def taken(outbox: Outbox[int]) -> list[int]:
+    found: list[int] = []
+    while True:
+        try:
+            found.append(await outbox.get())
+        except StopAsyncIteration:
+            return found
+
+
+async def test_items_come_out_in_the_order_in_which_they_went_in_and_then_it_ends() -> None:
+    outbox = Outbox[int](10)
+    for item in range(5):
+        await outbox.put(item)
+    outbox.close()
+    assert await taken(outbox) == list(range(5))
+    with pytest.raises(StopAsyncIteration):
+        await outbox.get()
+
+
+async def test_a_full_box_holds_the_worker_until_one_is_taken() -> None:
+    outbox = Outbox[int](2)
+    await outbox.put(1)
+    await outbox.put(2)
+    third = asyncio.create_task(outbox.put(3))
+    await asyncio.sleep(0)
+    assert not third.done()
+    assert await outbox.get() == 1
+    await third
+    assert outbox.rest() == [2, 3]
+
+
+async def test_many_workers_and_consumers_lose_nothing() -> None:
+    outbox = Outbox[int](3)
+
+    async def work(first: int) -> None:
+        for item in range(first, first + 100):
+            await outbox.put(item)
+            await asyncio.sleep(0)
+
+    consumers = [asyncio.create_task(taken(outbox)) for _ in range(4)]
+    await asyncio.gather(*(work(first) for first in range(0, 1000, 100)))
+    outbox.close()
+    assert sorted(sum(await asyncio.gather(*consumers), [])) == list(range(1000))
+
+
+async def test_an_item_is_left_even_if_its_worker_is_cancelled_while_it_waits() -> None:
+    outbox = Outbox[int](1)
+    await outbox.put(1)
+    blocked = asyncio.create_task(outbox.put(2))
+    await asyncio.sleep(0)
+    blocked.cancel()
+    await asyncio.wait([blocked])
+    assert blocked.cancelled()
+    assert outbox.rest() == [1, 2]
+
+
+async def test_widening_lets_all_blocked_workers_go() -> None:
+    outbox = Outbox[int](1)
+    workers = [asyncio.create_task(outbox.put(item)) for item in range(5)]
+    await asyncio.sleep(0)
+    outbox.widen()
+    await asyncio.gather(*workers)
+    assert sorted(outbox.rest()) == list(range(5))
+
+
+async def test_a_consumer_that_is_cancelled_takes_no_item_with_it() -> None:
+    outbox = Outbox[int](1)
+    waiting = asyncio.create_task(outbox.get())
+    await asyncio.sleep(0)
+    outbox.put_nowait(1)
+    waiting.cancel()  # at the very moment at which its item came
+    await asyncio.wait([waiting])
+    assert outbox.rest() == [1]
+
+
+async def test_closing_wakes_a_consumer_that_waits() -> None:
+    outbox = Outbox[int](1)
+    waiting = asyncio.create_task(taken(outbox))
+    await asyncio.sleep(0)
+    outbox.close()
+    assert await waiting == []
+
+
+async def test_the_rest_can_be_taken_once() -> None:
+    outbox = Outbox[int](1)
+    outbox.put_nowait(1)
+    outbox.put_nowait(2)
+    assert outbox.rest() == [1, 2]
+    assert outbox.rest() == []
