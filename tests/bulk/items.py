@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from octoffm_async import FulfillmentClient
+from octoffm_async.bulk.outcomes import Outcome
+from octoffm_async.bulk.run import Run
 from octoffm_async.contract.outbound import DeliveryAddress, OutboundShipmentRequest, ShipmentLine
 from octoffm_async.contract.products import FulfillmentProduct
 from octoffm_async.contract.validation import gtin_check_digit
@@ -51,7 +53,8 @@ def gtin(number: int) -> str:
 
 def product(number: int, reference: str | None = None, **fields: Any) -> FulfillmentProduct:
     reference = f"P-{number}" if reference is None else reference
-    return FulfillmentProduct(gtin=gtin(number), seller_product_reference=reference, title="A thing", **fields)
+    fields.setdefault("title", "A thing")
+    return FulfillmentProduct(gtin=gtin(number), seller_product_reference=reference, **fields)
 
 
 def products(count: int) -> list[FulfillmentProduct]:
@@ -74,7 +77,9 @@ def accepted(sent: Sent) -> Response:
     return answer(202, {"items": rows})
 
 
-def fake(script: Script = accepted, *, latency: float = 0.0, **settings: Any) -> tuple[FulfillmentClient, FakeTransport]:
+def fake(
+    script: Script = accepted, *, latency: float = 0.0, **settings: Any
+) -> tuple[FulfillmentClient, FakeTransport]:
     transport = FakeTransport(script, latency=latency)
     return FulfillmentClient(config(**settings), transport=transport, hooks=()), transport
 
@@ -98,6 +103,18 @@ def on_virtual_time(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine on a loop whose clock jumps: for hypothesis, which calls a test many times."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main())
+
+
+async def all_of(run: Run[Any]) -> tuple[list[Outcome], Exception | None]:
+    """The outcomes of a run, and what it raised behind them."""
+    outcomes: list[Outcome] = []
+    try:
+        async with run:
+            async for outcome in run:
+                outcomes.append(outcome)  # noqa: PERF401  (an error must not take along what came before it)
+    except Exception as error:  # noqa: BLE001
+        return outcomes, error
+    return outcomes, None
 
 
 class Counted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import chain
 
 import pytest
 
@@ -51,7 +52,7 @@ async def test_many_workers_and_consumers_lose_nothing() -> None:
     consumers = [asyncio.create_task(taken(outbox)) for _ in range(4)]
     await asyncio.gather(*(work(first) for first in range(0, 1000, 100)))
     outbox.close()
-    assert sorted(sum(await asyncio.gather(*consumers), [])) == list(range(1000))
+    assert sorted(chain.from_iterable(await asyncio.gather(*consumers))) == list(range(1000))
 
 
 async def test_an_item_is_left_even_if_its_worker_is_cancelled_while_it_waits() -> None:

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from octoffm_async.bulk.seen import KEYS_IN_MEMORY, SeenKeys
 
-KEYS = st.lists(st.text(max_size=4) | st.sampled_from(["", "a", "A", "a ", "é", "e\u0301", "\0", "a\0b", "a\0c", "1", "1.0"]))
+KEYS = st.lists(
+    st.text(max_size=4) | st.sampled_from(["", "a", "A", "a ", "é", "e\u0301", "\0", "a\0b", "a\0c", "1", "1.0"])
+)
 
 
 @given(keys=KEYS, in_memory=st.integers(0, 6))

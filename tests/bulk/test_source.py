@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from itertools import chain
 
 import pytest
 
@@ -31,7 +32,7 @@ async def test_items_come_in_order_whatever_the_iterable(make) -> None:
 async def test_each_item_goes_to_one_of_many_workers(make) -> None:
     source = Source(make(range(500)))
     shares = await asyncio.gather(*(drained(source) for _ in range(16)))
-    assert sorted(sum(shares, [])) == list(range(500))
+    assert sorted(chain.from_iterable(shares)) == list(range(500))
 
 
 async def test_nothing_is_read_before_it_is_asked_for() -> None:

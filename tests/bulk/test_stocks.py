@@ -15,7 +15,7 @@ from octoffm_async.bulk.outcomes import Outcome
 from octoffm_async.bulk.stocks import UNKNOWN_FOR, scan_is_cheaper
 from octoffm_async.errors import AuthenticationError
 from octoffm_async.sandbox import Fault, Sandbox
-from tests.bulk.items import asynchronous, fake, products, serving
+from tests.bulk.items import all_of, asynchronous, fake, products, serving
 from tests.fakes import Answer, Sent, answer
 
 
@@ -125,10 +125,8 @@ async def test_each_reference_gets_one_outcome_of_its_kind(how: str, is_async: b
     api.gone = {"S-3"}
     wanted = ["R-1", "R-3", "R-1", "", "  ", "nobody's", "no stock yet", "R-2"]
     client, _ = fake(api)
-    found: list[Outcome] = []
-    async with client, client.bulk.lookup_stocks(asynchronous(wanted) if is_async else wanted, how=how) as run:
-        async for outcome in run:
-            found.append(outcome)
+    async with client:
+        found, _ = await all_of(client.bulk.lookup_stocks(asynchronous(wanted) if is_async else wanted, how=how))
     assert Counter(outcome.key for outcome in found) == Counter(wanted)
     kinds = {(outcome.key, type(outcome)) for outcome in found}
     assert kinds == {
@@ -250,12 +248,9 @@ async def test_one_call_that_fails_fails_one_look_up() -> None:
 async def test_refused_credentials_end_the_look_up_with_one_outcome_each(how: str) -> None:
     api = shop(100)
     client, transport = fake(lambda sent: api(sent) if "references" in sent.url else answer(401, {"title": "no"}))
-    found: list[Outcome] = []
     async with client:
-        with pytest.raises(AuthenticationError):
-            async with client.bulk.lookup_stocks(api.stocks, how=how, concurrency=8) as run:
-                async for outcome in run:
-                    found.append(outcome)
+        found, error = await all_of(client.bulk.lookup_stocks(api.stocks, how=how, concurrency=8))
+    assert isinstance(error, AuthenticationError)
     assert Counter(outcome.key for outcome in found) == Counter(api.stocks.keys())
     assert {type(outcome) for outcome in found} == {Failed}
     assert len(transport.sent) <= 1 + 2 * 8
@@ -266,11 +261,10 @@ async def test_leaving_a_look_up_in_the_middle_decides_all_that_was_read() -> No
     api = shop(500)
     client, transport = fake(api, latency=1.0)
     taken: list[Outcome] = []
-    async with client:
-        async with client.bulk.lookup_stocks(api.stocks, how="get", concurrency=10, drain=5.0) as run:
-            async for outcome in run:
-                taken.append(outcome)
-                break
+    async with client, client.bulk.lookup_stocks(api.stocks, how="get", concurrency=10, drain=5.0) as run:
+        async for outcome in run:
+            taken.append(outcome)
+            break
     everything = [*taken, *run.leftover]
     assert Counter(outcome.key for outcome in everything) == Counter(api.stocks.keys())
     assert set(map(type, everything)) == {Found, Skipped}

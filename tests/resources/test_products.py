@@ -8,7 +8,7 @@ from octoffm_async import RegistrationStatus, ValidationError
 from octoffm_async.errors import BadRequestError, CallError, PagingError
 from octoffm_async.resources.products import UNCONFIRMED
 from octoffm_async.sandbox import Fault
-from tests.bulk.items import product, products
+from tests.bulk.items import product, products, serving
 
 
 async def test_products_are_registered_with_one_result_each_in_order(pair) -> None:
@@ -57,9 +57,7 @@ async def test_a_registration_whose_answer_is_lost_says_so_and_is_not_repeated(p
     assert caught.value.attempts == 1
 
 
-async def test_an_answer_without_results_is_believed_as_far_as_it_can_be_read_back(pair) -> None:
-    from tests.bulk.items import serving
-
+async def test_an_answer_without_results_is_believed_as_far_as_it_can_be_read_back() -> None:
     async with serving(product_answer="empty") as (sandbox, client):
         await client.products.create([product(1, "A")])
         results = await client.products.create([product(1, "B"), product(2, "C"), product(1, "A")])

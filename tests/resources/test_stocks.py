@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from urllib.parse import unquote
 
 import pytest
 
 from octoffm_async import QuantityType, SortOrder, ValidationError
 from octoffm_async.errors import BadRequestError, NotFoundError
+from tests.bulk.items import fake
+from tests.fakes import answer
 
 WRONG_IDS = ["", " ", ".", "..", "a\nb", "a\0b", "a\x7fb", "\u2028"]
-ODD_IDS = ["a/b", "../stocks", "a?b=c", "a#b", "a%2Fb", "a b", "é", "{stockId}", "..a", "a;b", "%00"]
+ODD_IDS = ["a?b=c", "a#b", "a%2Fb", "a b", "é", "{stockId}", "..a", "a;b", "%00"]
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)  # noqa: UP017
 
 
@@ -51,6 +54,28 @@ async def test_an_odd_id_stays_one_segment_and_reaches_no_other_route(pair, odd:
         assert caught.value.operation == operation
         assert pair.sandbox.requests.count(operation, 404) == 1
     assert pair.sandbox.requests.total == 3
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("odd", ["a/b", "../stocks", "a\\b", *ODD_IDS], ids=ascii)
+async def test_an_odd_id_is_sent_as_one_segment(odd: str) -> None:
+    client, transport = fake(lambda sent: answer(404, {"title": "Not Found"}))
+    async with client:
+        for method in (client.stocks.get, client.outbound.get):
+            with pytest.raises(NotFoundError):
+                await method(odd)
+    for sent, name in zip(transport.sent, ("stocks", "outbound-shipments"), strict=True):
+        head, _, last = sent.url.rpartition("/")
+        assert head == f"http://127.0.0.1:9/seller/v2/{name}"
+        assert unquote(last) == odd
+        assert not set(last) & set("?# ;")
+
+
+@pytest.mark.parametrize("odd", ["a/b", "../stocks", "../../x"])
+async def test_an_id_with_a_slash_is_not_found_and_leads_nowhere_else(shop, odd: str) -> None:
+    for method in (shop.client.stocks.get, shop.client.outbound.get):
+        with pytest.raises(NotFoundError):
+            await method(odd)
 
 
 @pytest.mark.parametrize("limit", [1, 3, 10, 1000])
