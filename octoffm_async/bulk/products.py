@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..contract.operations import CREATE_PRODUCTS
 from ..contract.products import RegistrationStatus
-from ..errors import BadRequestError, CallError, RateLimitedError, UnprocessableError
+from ..errors import AnsweredError, CallError, RateLimitedError
 from ..resources.products import UNCONFIRMED, Products, check_product
 from .outcomes import Created, Failed, Refused, Unknown, outcome_of
 from .run import RUN_ENDING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .run import Deliver
 
 _PLACE = re.compile(r"\[(\d+)\]")
+WHOLE_REFUSED = (400, 422)  # nothing of such a call was carried out
 QUOTA_EXCEEDED = "quotaexceeded"  # S: how a quota may show inside a 2xx answer
 
 
@@ -51,15 +52,12 @@ class CreateProducts:
                 results = await self._products.send(group)
             except RUN_ENDING:
                 raise
-            except (BadRequestError, UnprocessableError) as error:
-                refused, again = _set_apart(group, error)
-                groups += again
-                for product, message in refused:
-                    code = error.code or str(error.status)
-                    await deliver(Refused(key=self.key(product), code=code, message=message, error=error))
             except CallError as error:
-                for product in group:
-                    await deliver(outcome_of(self.key(product), error))
+                if isinstance(error, AnsweredError) and error.status in WHOLE_REFUSED:
+                    groups += await self._set_apart(group, error, deliver)
+                else:
+                    for product in group:
+                        await deliver(outcome_of(self.key(product), error))
             else:
                 await self._tell(group, results, deliver)
 
@@ -74,6 +72,15 @@ class CreateProducts:
 
     def undecided(self) -> list[str]:
         return list(self._unconfirmed)
+
+    async def _set_apart(
+        self, group: list[FulfillmentProduct], error: AnsweredError, deliver: Deliver
+    ) -> list[list[FulfillmentProduct]]:
+        refused, again = _set_apart(group, error)
+        for product, message in refused:
+            code = error.code or str(error.status)
+            await deliver(Refused(key=self.key(product), code=code, message=message, error=error))
+        return again
 
     async def _tell(
         self, group: list[FulfillmentProduct], results: list[ProductResult] | None, deliver: Deliver
@@ -100,7 +107,7 @@ def _outcome(key: str, result: ProductResult | None) -> Outcome:
 
 
 def _set_apart(
-    group: list[FulfillmentProduct], error: BadRequestError | UnprocessableError
+    group: list[FulfillmentProduct], error: AnsweredError
 ) -> tuple[list[tuple[FulfillmentProduct, str]], list[list[FulfillmentProduct]]]:
     """The products that ``error`` is about, each with its message; and the groups to send again."""
     if len(group) == 1:

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeAlias, TypeVar
 
 import msgspec
 
-from ..errors import AuthenticationError, ClosedError, ErrorBudgetExceededError, ValidationError, is_outcome_unknown
+from ..errors import (
+    AuthenticationError,
+    ClosedError,
+    ConfigurationError,
+    ErrorBudgetExceededError,
+    ValidationError,
+    is_outcome_unknown,
+)
 from .outbox import Outbox
 from .outcomes import Failed, Outcome, Skipped, Summary, Unknown, refused_locally
 from .seen import SeenKeys
@@ -73,6 +80,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_failures: int | None = None
     drain: float = 30.0
 
+    def __post_init__(self) -> None:
+        if self.workers < 1 or not self.drain >= 0:
+            raise ConfigurationError(
+                f"concurrency must be at least 1 and drain not below 0: {self.workers}, {self.drain}"
+            )
+
 
 class Run(Generic[T]):
     """One bulk run; enter it once, iterate it for outcomes in the order in which they are known."""
@@ -81,10 +94,10 @@ class Run(Generic[T]):
         self.summary = Summary()
         self.leftover: list[Outcome] = []
         self._job = job
-        self._items = items
         self._options = options
         self._outbox: Outbox[Outcome] = Outbox(OUTBOX_ROOM)
         self._seen = SeenKeys()
+        self._source = Source(items)
         self._main: asyncio.Task[None] | None = None
         self._stopping = False
         self._taken = False
@@ -95,7 +108,6 @@ class Run(Generic[T]):
     async def __aenter__(self) -> Self:
         if self._main is not None:
             raise ClosedError("a run can be entered only once")
-        self._source = Source(self._items)
         self._started = asyncio.get_running_loop().time()
         self._main = asyncio.create_task(self._run(), name="octoffm_async bulk run")
         return self
@@ -108,8 +120,10 @@ class Run(Generic[T]):
                 await self.wait()
         finally:
             self.stop()
-            await self._settle()
-            self.leftover = self._outbox.rest()
+            try:
+                await self._settle()
+            finally:
+                self.leftover = self._outbox.rest()
         if exc is None:
             self._raise_error()
 
@@ -117,6 +131,8 @@ class Run(Generic[T]):
         return self
 
     async def __anext__(self) -> Outcome:
+        if self._main is None:
+            raise ClosedError("a run must be entered before it is iterated: async with … as run")
         self._taken = True
         try:
             return await self._outbox.get()
@@ -137,6 +153,7 @@ class Run(Generic[T]):
     def stop(self) -> None:
         """Read no more items; what is in flight is finished."""
         self._stopping = True
+        self._source.stop()
         self._outbox.widen()
 
     def _raise_error(self) -> None:
@@ -160,6 +177,8 @@ class Run(Generic[T]):
         workers = [asyncio.create_task(self._work()) for _ in range(self._options.workers)]
         try:
             await asyncio.wait(workers)
+            if any(worker.cancelled() for worker in workers):
+                self._end(RuntimeError("the input was cancelled before it was read to its end"))
             await self._job.finish(self._deliver)
         except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
             self._end(error)
@@ -188,14 +207,14 @@ class Run(Generic[T]):
         """So many items that may be sent; fewer only when the input ends. What may not gets its outcome here."""
         batch: list[T] = []
         try:
-            while len(batch) < self._job.batch:
+            while len(batch) < self._job.batch and not self._stopping:
                 item = await self._source.next()
                 if (outcome := self._turn_away(item)) is None:
                     batch.append(item)
                 else:
                     await self._deliver(outcome)
         except StopAsyncIteration:
-            return batch
+            pass
         except BaseException:
             self._skip(batch)
             raise
@@ -234,6 +253,7 @@ class Run(Generic[T]):
 
     def _settle_rest(self, batch: list[T], decided: set[str], error: BaseException) -> None:
         """Items whose handling broke off: unknown if they may have been sent, else failed or skipped."""
+        decided = decided.union(self._job.undecided())  # these get theirs in the end
         for key in [key for item in batch if (key := self._job.key(item)) not in decided]:
             if isinstance(error, RUN_ENDING):
                 self._deliver_now(Failed(key=key, error=error))
@@ -277,4 +297,7 @@ class Run(Generic[T]):
             self._progress_at = now + PROGRESS_SECONDS
             self.summary.seconds = now - self._started
             if self._options.on_progress is not None:
-                self._options.on_progress(msgspec.structs.replace(self.summary))
+                try:
+                    self._options.on_progress(msgspec.structs.replace(self.summary))
+                except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
+                    self._end(error)

@@ -21,6 +21,11 @@ def temporary_database(schema: str) -> sqlite3.Connection:
     return connection
 
 
+def _stored(key: str) -> bytes:
+    # Any text a program can hold, half a surrogate pair too, must be told apart here: SQLite's own text cannot.
+    return key.encode("utf-8", "surrogatepass")
+
+
 class SeenKeys:
     """A set of keys that only grows."""
 
@@ -32,7 +37,7 @@ class SeenKeys:
     def add(self, key: str) -> bool:
         """Take note of ``key``; whether it is new."""
         if self._database is not None:
-            return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount == 1
+            return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (_stored(key),)).rowcount == 1
         if key in self._keys:
             return False
         self._keys.add(key)
@@ -48,7 +53,7 @@ class SeenKeys:
             self._database = None
 
     def _spill(self) -> None:
-        self._database = temporary_database("CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._database = temporary_database("CREATE TABLE seen (key BLOB PRIMARY KEY) WITHOUT ROWID")
         self._database.execute("BEGIN")
-        self._database.executemany("INSERT INTO seen VALUES (?)", ((key,) for key in self._keys))
+        self._database.executemany("INSERT INTO seen VALUES (?)", ((_stored(key),) for key in self._keys))
         self._keys.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -20,7 +20,8 @@ class Source(Generic[T]):
             self._async = None
             self._sync = iter(items)
         self._turn = asyncio.Lock()
-        self._ended = False
+        self._ended = self._stopped = False
+        self._readers: set[asyncio.Task[Any]] = set()
 
     async def next(self) -> T:
         """The next item.
@@ -32,11 +33,32 @@ class Source(Generic[T]):
             for item in self._sync:
                 return item
             raise StopAsyncIteration
-        async with self._turn:  # an async generator must not be asked twice at once
-            if self._ended:
-                raise StopAsyncIteration
-            try:
-                return await anext(self._async)
-            except BaseException:
-                self._ended = True
+        if self._ended:
+            raise StopAsyncIteration
+        reader = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._readers.add(reader)
+        try:
+            async with self._turn:  # an async generator must not be asked twice at once
+                return await self._next(self._async)
+        except asyncio.CancelledError:
+            if not self._stopped:
                 raise
+            reader.uncancel()
+            raise StopAsyncIteration from None
+        finally:
+            self._readers.discard(reader)
+
+    async def _next(self, items: AsyncIterator[T]) -> T:
+        if self._ended:
+            raise StopAsyncIteration
+        try:
+            return await anext(items)
+        except BaseException:
+            self._ended = True
+            raise
+
+    def stop(self) -> None:
+        """Give no more items; whoever waits for one is told that there are none."""
+        self._ended = self._stopped = True
+        for reader in self._readers:
+            reader.cancel()

@@ -10,12 +10,12 @@ import asyncio
 import weakref
 from itertools import islice
 from math import ceil
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import anyio
 
 from ..contract.validation import FieldProblem
-from ..errors import CallError, NotFoundError, ValidationError
+from ..errors import CallError, ConfigurationError, NotFoundError, ValidationError
 from ..resources.products import Products
 from ..resources.stocks import Stocks
 from .outcomes import Failed, Found, Missing
@@ -59,10 +59,17 @@ class ReferenceIndex:
         self._database: sqlite3.Connection | None = None
         self._forget: Callable[[], object] = _nothing
         self._unknown: dict[str, float] = {}
+        self._learning = asyncio.Lock()
         self.rows = 0
 
-    async def learn(self) -> None:
-        """Read all references anew."""
+    async def search(self, references: Sequence[str]) -> None:
+        """Learn anew if any of ``references`` may have come since; runs that start together learn once."""
+        async with self._learning:
+            if self._lacks(references):
+                await self._learn()
+                self._note_unknown(references)
+
+    async def _learn(self) -> None:
         learned = temporary_database("CREATE TABLE learned (reference TEXT PRIMARY KEY, stock_id TEXT) WITHOUT ROWID")
         learned.execute("BEGIN")
         try:
@@ -77,17 +84,19 @@ class ReferenceIndex:
         self._database = learned
         self.rows = learned.execute("SELECT count(*) FROM learned").fetchone()[0]
 
-    def lacks(self, references: Iterable[str]) -> bool:
+    def _lacks(self, references: Iterable[str]) -> bool:
         """Whether any of them is neither learned nor was searched in vain a short while ago."""
         now = asyncio.get_running_loop().time()
         missing = (reference for reference in references if self.stock_id(reference) is None)
         return any(self._unknown.get(reference, 0.0) <= now for reference in missing)
 
-    def note_unknown(self, references: Iterable[str]) -> None:
+    def _note_unknown(self, references: Iterable[str]) -> None:
         """Remember which of them were searched in vain."""
-        until = asyncio.get_running_loop().time() + UNKNOWN_FOR
+        now = asyncio.get_running_loop().time()
+        remembered = {reference: until for reference, until in self._unknown.items() if until > now}
         missing = (reference for reference in references if self.stock_id(reference) is None)
-        self._unknown = dict.fromkeys(islice(missing, UNKNOWN_MOST), until)
+        fresh = dict.fromkeys(islice(missing, UNKNOWN_MOST), now + UNKNOWN_FOR)
+        self._unknown = dict(islice((fresh | remembered).items(), UNKNOWN_MOST))
 
     def stock_id(self, reference: str) -> str | None:
         """The stock of a reference, as far as it was learned."""
@@ -106,6 +115,10 @@ class LookupStocks:
         self._stocks = Stocks(scope)
         self._index = index
         self._workers = workers
+        if workers < 1:
+            raise ConfigurationError(f"concurrency must be at least 1, not {workers}")
+        if how not in get_args(How):
+            raise ConfigurationError(f"how must be one of {', '.join(get_args(How))}, not {how!r}")
         self._how = how
 
     def key(self, item: str) -> str:
@@ -144,39 +157,38 @@ class LookupStocks:
             return scan_is_cheaper(wanted=wanted, rows=self._index.rows)
         return self._how == "scan"
 
-    async def _locate(self, references: Sequence[str], deliver: Deliver) -> dict[str, str]:
+    async def _locate(self, references: Sequence[str], deliver: Deliver) -> dict[str, list[str]]:
         """The wanted references by stock id; those that the seller does not have are told to be missing."""
-        if self._index.lacks(references):
-            await self._index.learn()
-            self._index.note_unknown(references)
-        wanted: dict[str, str] = {}
+        await self._index.search(references)
+        wanted: dict[str, list[str]] = {}
         for reference in references:
             stock_id = self._index.stock_id(reference)
             if stock_id is None:
                 await deliver(Missing(key=reference, reason="the seller has no stock under this reference"))
             else:
-                wanted[stock_id] = reference
+                wanted.setdefault(stock_id, []).append(reference)
         return wanted
 
-    async def _scan(self, wanted: dict[str, str], deliver: Deliver) -> None:
+    async def _scan(self, wanted: dict[str, list[str]], deliver: Deliver) -> None:
         """Take what is wanted out of all stocks; what moved away during the scan stays wanted."""
         async for page in self._stocks.list().pages():
             for stock in page.items:
-                if (reference := wanted.pop(stock.id, None)) is not None:
+                for reference in wanted.pop(stock.id, ()):
                     await deliver(Found(key=reference, stock=stock))
             if not wanted:
                 return
 
-    async def _get_each(self, wanted: dict[str, str], deliver: Deliver) -> None:
+    async def _get_each(self, wanted: dict[str, list[str]], deliver: Deliver) -> None:
         todo = iter(wanted.items())
         ended: list[Exception] = []
 
         async def work() -> None:
-            for stock_id, reference in todo:
+            for stock_id, references in todo:
                 if ended:
                     return
                 try:
-                    await deliver(await self._get(stock_id, reference))
+                    for reference in references:
+                        await deliver(await self._get(stock_id, reference))
                 except RUN_ENDING as error:
                     ended.append(error)
 

@@ -228,9 +228,6 @@ async def test_another_refusal_of_a_whole_request_decides_all_of_it(status: int)
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(
-    strict=True, reason="a 408 (outcome unknown) is a BadRequestError: the chunk is halved and sent again"
-)
 async def test_a_request_timeout_is_unknown_and_is_not_sent_again() -> None:
     client, transport = fake(lambda sent: answer(408, {"title": "Request Timeout"}))
     async with client:
@@ -240,9 +237,6 @@ async def test_a_request_timeout_is_unknown_and_is_not_sent_again() -> None:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(
-    strict=True, reason="a 4xx other than 400 and 422 counts as Failed for orders, but Refused for products"
-)
 async def test_a_status_that_says_nothing_about_the_product_does_not_refuse_it() -> None:
     client, _ = fake(lambda sent: answer(405, {"title": "Method Not Allowed"}))
     async with client:
@@ -265,7 +259,6 @@ def half_taken(last: Answer) -> Any:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="products taken without a result get a second outcome if their chunk breaks off")
 async def test_what_was_taken_without_a_result_gets_one_outcome_even_if_its_chunk_breaks_off() -> None:
     client, _ = fake(half_taken(answer(401, {"title": "no"})))
     async with client:
@@ -276,7 +269,6 @@ async def test_what_was_taken_without_a_result_gets_one_outcome_even_if_its_chun
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="Run._collect hands out the last, incomplete batch after a stop, and it is sent")
 async def test_nothing_is_sent_after_the_error_budget_is_exceeded() -> None:
     items = [*products(10), *(product(number, "") for number in range(10))]
     client, transport = fake()

@@ -194,7 +194,6 @@ async def test_real_orders_are_created_once_each() -> None:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="an order that cannot be encoded ends the run and counts as Unknown, unsent")
 async def test_an_order_that_cannot_be_put_into_json_harms_no_other() -> None:
     client, transport = fake()
     items = [order("A", city="Paris \udcff"), *orders(100)]
@@ -230,9 +229,6 @@ async def test_an_input_that_raises_in_the_middle_loses_nothing_of_what_came_bef
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(
-    strict=True, reason="an input that ends in a cancellation of its own looks like one that is complete"
-)
 async def test_an_input_that_is_cancelled_does_not_look_complete() -> None:
     async def cancelled() -> AsyncIterator[Any]:
         for item in orders(20):
@@ -449,7 +445,6 @@ async def test_what_is_not_done_within_the_drain_is_unknown_or_if_it_was_not_sen
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="run.leftover stays empty after a second cancellation: its outcomes are lost")
 async def test_a_second_cancellation_loses_no_outcome() -> None:
     source, taken = Counted(orders(1000)), list[Outcome]()
     client, _ = fake(latency=20.0)
@@ -495,9 +490,6 @@ async def test_a_cancellation_before_anything_ran_leaves_nothing_behind() -> Non
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(
-    strict=True, reason="after a stop, a run waits the whole drain for an input that has nothing to give"
-)
 async def test_stopping_does_not_wait_for_the_next_item_of_an_input() -> None:
     async def queue() -> AsyncIterator[Any]:
         for item in orders(20):
@@ -515,7 +507,6 @@ async def test_stopping_does_not_wait_for_the_next_item_of_an_input() -> None:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="Run._collect reads on after a stop as long as items are turned away")
 async def test_stopping_ends_the_reading_of_items_that_are_turned_away() -> None:
     source = Counted([INVALID] * 20_000)
     client, _ = fake()
@@ -536,7 +527,6 @@ async def test_entering_twice_is_an_error() -> None:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="iterating a run that was not entered waits for ever")
 async def test_iterating_without_entering_is_an_error() -> None:
     client, _ = fake()
     async with client:
@@ -582,7 +572,6 @@ async def test_as_many_failures_as_allowed_are_fine() -> None:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="Run._collect does not look at the error budget while it turns items away")
 async def test_invalid_items_exhaust_the_error_budget_too() -> None:
     source = Counted([INVALID] * 3000)
     client, _ = fake()
@@ -664,7 +653,6 @@ async def test_progress_is_told_at_the_end_even_of_an_empty_run() -> None:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="an on_progress that raises loses outcomes, and then the run never ends")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_progress_callback_that_raises_loses_no_outcome_and_hangs_nobody() -> None:
     def broken(_: Summary) -> None:

@@ -162,7 +162,6 @@ async def test_references_are_learned_once_and_an_unknown_one_is_not_searched_ag
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="note_unknown replaces what earlier look-ups searched in vain")
 async def test_an_unknown_reference_stays_noted_when_another_one_is_searched() -> None:
     api = shop(20)
     client, _ = fake(api)
@@ -184,7 +183,6 @@ async def test_a_newly_registered_reference_is_found_at_once() -> None:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="look-ups that start together each learn all references")
 async def test_look_ups_that_start_together_learn_once() -> None:
     api = shop(3)
     client, _ = fake(api, latency=1.0)
@@ -272,7 +270,6 @@ async def test_leaving_a_look_up_in_the_middle_decides_all_that_was_read() -> No
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="two references of one stock: the first one gets no outcome")
 @pytest.mark.parametrize("how", ["get", "scan"])
 async def test_two_references_of_one_stock_both_get_an_outcome(how: str) -> None:
     client, _ = fake(Shop({"A": "S-1", "B": "S-1"}))
@@ -282,7 +279,6 @@ async def test_two_references_of_one_stock_both_get_an_outcome(how: str) -> None
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="with concurrency=0 no look-up gets an outcome, and nothing tells")
 async def test_a_look_up_without_workers_is_refused() -> None:
     client, _ = fake(shop(3))
     async with client:
@@ -291,7 +287,6 @@ async def test_a_look_up_without_workers_is_refused() -> None:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="an unknown way is taken for 'get'")
 async def test_a_way_that_does_not_exist_is_refused() -> None:
     client, _ = fake(shop(3))
     async with client:
