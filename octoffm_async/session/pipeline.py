@@ -26,12 +26,12 @@ from ..errors import (
     UnusableAnswerError,
     mark_unknown,
 )
-from ..events import AttemptFinished, CallFinished, RetryScheduled, Throttled, TokenFetched
 from .decoding import UnusableError, decode
 from .journey import Journey, Stats
 from .limits import Gates
 from .problems import error_for, unusable
 from .retry import SUCCESS_REFUND, Again, RetryBudget, Situation, Stop, Verdict, classify, decide, retry_cost
+from .telling import Teller
 from .tokens import Token, TokenSource
 from .transport import Response
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ..config import Config
     from ..contract.access import TokenAnswer
     from ..contract.operations import Operation
-    from ..events import Event, Hook
+    from ..events import Hook
     from .transport import Transport
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ class Session:
         self.stats = Stats()
         self.tokens = TokenSource(self._fetch_token)
         self._transport = transport
-        self._hooks = tuple(hooks)
+        self._teller = Teller(hooks)
         self._rng = rng or random.Random()
         self._gates = Gates(config)
         self._budget = RetryBudget(config.retry_budget)
@@ -128,7 +128,7 @@ class Session:
         body = urlencode(msgspec.to_builtins(form)).encode()
         token, _ = await self._travel(CREATE_TOKEN, "", self.config.token_url, body, self.config.deadline)
         self.stats.tokens += 1
-        self._tell(TokenFetched(expires_in=token.expires_in))
+        self._teller.token_fetched(token.expires_in)
         return token
 
     async def _travel(
@@ -218,8 +218,7 @@ class Session:
             error.outcome_unknown = journey.creates
             raise
         journey.arrive(now())
-        if self._hooks:
-            self._tell(_attempt_finished(journey, outcome, now()))
+        self._teller.attempt_finished(journey, outcome, now())
         return outcome
 
     def _headers(self, journey: Journey, token: Token | None) -> dict[str, str]:
@@ -267,15 +266,7 @@ class Session:
         if verdict in (Verdict.NOT_SENT, Verdict.LOST, Verdict.FAILED):
             journey.owed = retry_cost(outcome)
             self._budget.spend(journey.owed)
-        self._tell(
-            RetryScheduled(
-                operation=journey.operation.name,
-                seller_id=journey.seller_id,
-                attempt=journey.attempts,
-                delay=decision.delay,
-                reason=decision.reason,
-            )
-        )
+        self._teller.retry_scheduled(journey, decision)
         if verdict is not Verdict.THROTTLED:  # a throttled call waits at the gate, with all the others of its key
             await asyncio.sleep(decision.delay)
 
@@ -303,14 +294,7 @@ class Session:
         told = error.retry_after if isinstance(error, AnsweredError) else None
         pause = decision.delay if isinstance(decision, Again) else told or 0.0
         journey.gate.pause(asyncio.get_running_loop().time() + pause)
-        self._tell(
-            Throttled(
-                seller_id=journey.seller_id,
-                group=journey.operation.group.value,
-                pause=pause,
-                told=told is not None,
-            )
-        )
+        self._teller.throttled(journey, pause=pause, told=told is not None)
 
     def _finish(self, journey: Journey, error: BaseException | None, now: float) -> None:
         self._under_way -= 1
@@ -324,38 +308,9 @@ class Session:
         self.stats.calls += 1
         self.stats.waited += journey.waited(now)
         self.stats.travelled += journey.travelled
-        if self._hooks:
-            self._tell(
-                CallFinished(
-                    operation=journey.operation.name,
-                    seller_id=journey.seller_id,
-                    attempts=journey.attempts,
-                    waited=journey.waited(now),
-                    travelled=journey.travelled,
-                    error="" if error is None else type(error).__name__,
-                )
-            )
+        self._teller.call_finished(journey, error, now)
 
     def _secrets(self, token: Token | None) -> list[str]:
         secret = self.config.secret.reveal()
         secrets = [secret, quote_plus(secret)]  # the form carries it encoded
         return secrets if token is None else [*secrets, token.secret.reveal()]
-
-    def _tell(self, event: Event) -> None:
-        for hook in self._hooks:
-            try:
-                hook(event)
-            except Exception:
-                logger.exception("a hook failed on %s", type(event).__name__)
-
-
-def _attempt_finished(journey: Journey, outcome: Response | NotAnsweredError, now: float) -> AttemptFinished:
-    status, error = (outcome.status, "") if isinstance(outcome, Response) else (0, type(outcome).__name__)
-    return AttemptFinished(
-        operation=journey.operation.name,
-        seller_id=journey.seller_id,
-        attempt=journey.attempts,
-        status=status,
-        seconds=now - journey.departed,
-        error=error,
-    )
