@@ -107,7 +107,7 @@ def counted(summary: Summary) -> int:
 # ---------------------------------------------------------------------------------------------- one outcome an item
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     scripts=st.lists(st.lists(STATUSES, max_size=4), max_size=40),
     extra=st.lists(st.sampled_from(["invalid", "duplicate"]), max_size=10),
@@ -175,7 +175,7 @@ async def test_an_invalid_item_does_not_use_its_key_up() -> None:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 3000])
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 1500])
 async def test_any_number_of_items_is_fine(count: int) -> None:
     client, transport = fake()
     async with client:
@@ -292,14 +292,14 @@ async def test_a_concurrency_that_cannot_work_ends_in_an_error_not_in_silence(co
 
 @pytest.mark.virtual_time
 async def test_a_slow_consumer_holds_the_workers_back() -> None:
-    source = Counted(orders(5000))
+    source = Counted(orders(3000))
     client, _ = fake()
     async with client, client.bulk.create_outbound(source) as run:
         first = await anext(run)
         await asyncio.sleep(3600)
         assert source.read <= OUTBOX_ROOM + 2 * CONCURRENCY + 1
         rest = [outcome async for outcome in run]
-    assert len({outcome.key for outcome in [first, *rest]}) == 5000
+    assert len({outcome.key for outcome in [first, *rest]}) == 3000
 
 
 @pytest.mark.virtual_time
@@ -308,7 +308,7 @@ async def test_tens_of_thousands_of_items_cost_a_few_mebibytes() -> None:
     # Bytes are what is measured: the fake must not remember what it was sent.
     client, transport = fake()
     transport.sent = _Forgetful()  # type: ignore[assignment]
-    items = (order(f"O-{number}") for number in range(20_000))
+    items = (order(f"O-{number}") for number in range(15_000))
     loop = asyncio.get_running_loop()
     loop.set_debug(False)
     async with client:
@@ -322,7 +322,7 @@ async def test_tens_of_thousands_of_items_cost_a_few_mebibytes() -> None:
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert run.summary.created == 20_000
+    assert run.summary.created == 15_000
     assert peak < 8 * 2**20
 
 
@@ -337,9 +337,9 @@ class _Forgetful(list[Any]):
 @pytest.mark.virtual_time
 async def test_leaving_the_block_without_iterating_finishes_the_run() -> None:
     client, transport = fake(latency=1.0)
-    async with client, client.bulk.create_outbound(orders(3000)) as run:
+    async with client, client.bulk.create_outbound(orders(1500)) as run:
         pass
-    assert run.summary.created == len(transport.sent) == 3000
+    assert run.summary.created == len(transport.sent) == 1500
     assert run.leftover == []
 
 
@@ -551,7 +551,7 @@ async def test_a_journal_is_refused_clearly_rather_than_ignored(name: str, tmp_p
 @pytest.mark.parametrize("allowed", [0, 1, 10])
 @pytest.mark.parametrize("what", [400, 403, 500])
 async def test_more_failures_than_allowed_stop_the_run_after_what_is_known(allowed: int, what: int) -> None:
-    source = Counted(orders(5000))
+    source = Counted(orders(3000))
     client, transport = fake(lambda sent: told(what, sent))
     async with client:
         run = client.bulk.create_outbound(source, concurrency=8, max_failures=allowed)
@@ -669,3 +669,31 @@ async def test_a_progress_callback_that_raises_loses_no_outcome_and_hangs_nobody
         except LookupError:
             pass  # raising it is fine, once all is delivered
     assert len({outcome.key for outcome in [*taken, *run.leftover]}) == source.read >= len(transport.sent)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.xfail(strict=True, reason="Run._note tells progress before the outcome is left: an error there loses it")
+async def test_a_progress_callback_that_raises_once_loses_no_outcome() -> None:
+    told_once: list[Summary] = []
+
+    def broken(summary: Summary) -> None:
+        told_once.append(summary)
+        if len(told_once) == 1:
+            raise LookupError("the progress bar is gone")
+
+    client, transport = fake()
+    async with client:
+        run = client.bulk.create_outbound(orders(100), on_progress=broken)
+        outcomes, _ = await all_of(run)
+    assert len(outcomes) == run.summary.total == len(transport.sent)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.xfail(strict=True, reason="an item of the wrong type is read, ends the run and gets no outcome")
+@pytest.mark.parametrize(("name", "wrong"), [("create_outbound", None), ("create_products", {}), ("lookup_stocks", 5)])
+async def test_an_item_of_the_wrong_type_gets_an_outcome_or_is_at_least_counted(name: str, wrong: object) -> None:
+    source = Counted([wrong])
+    client, _ = fake()
+    async with client:
+        outcomes, _ = await all_of(getattr(client.bulk, name)(source))
+    assert len(outcomes) == source.read
