@@ -124,7 +124,7 @@ class FulfillmentClient(SellerClient):
         """Fetch a token if there is none: whether address and credentials are good. Seconds that the token is good for.
 
         Raises:
-            AuthenticationError: the credentials were refused.
+            CredentialsRefusedError: the credentials were refused.
             CallError: the token endpoint could not be reached.
         """
         return await self._scope.session.check()

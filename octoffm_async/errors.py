@@ -14,7 +14,8 @@
         │   └── DeadlineExceededError  the whole operation took too long               (also TimeoutError)
         └── AnsweredError           an answer came, and it was not a success
             ├── BadRequestError     400 and every 4xx without a class of its own
-            ├── AuthenticationError 401, or the token endpoint refused the credentials
+            ├── AuthenticationError 401
+            │   └── CredentialsRefusedError  the token endpoint refused the credentials
             ├── PermissionDeniedError 403
             ├── NotFoundError       404
             ├── ConflictError       409
@@ -32,10 +33,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .contract.validation import FieldProblem
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from .contract.validation import FieldProblem
 
 __all__ = [
     "AnswerTimeoutError",
@@ -48,6 +49,7 @@ __all__ = [
     "ConflictError",
     "ConnectError",
     "ConnectionLostError",
+    "CredentialsRefusedError",
     "DeadlineExceededError",
     "ErrorBudgetExceededError",
     "NotAnsweredError",
@@ -101,6 +103,17 @@ class ValidationError(OctoffmError, ValueError):
     def __str__(self) -> str:
         named = f"{self.what} {self.key!r}" if self.key else self.what
         return f"{named} cannot be sent: " + "; ".join(map(str, self.problems))
+
+
+def check_type(what: str, item: object, expected: type) -> None:
+    """Refuse an item that is something else altogether.
+
+    Raises:
+        ValidationError: naming what it is.
+    """
+    if not isinstance(item, expected):
+        problem = FieldProblem("item", item, f"is {type(item).__name__}, not {expected.__name__}")
+        raise ValidationError(what, repr(item)[:50], [problem])
 
 
 class ClosedError(OctoffmError, RuntimeError):
@@ -211,7 +224,11 @@ class BadRequestError(AnsweredError):
 
 
 class AuthenticationError(AnsweredError):
-    """401, or the token endpoint refused the credentials."""
+    """401, although the token was new."""
+
+
+class CredentialsRefusedError(AuthenticationError):
+    """The token endpoint refused ``client_id`` and ``client_secret``. It is remembered: no further call is made."""
 
 
 class PermissionDeniedError(AnsweredError):

@@ -80,3 +80,13 @@ def config(**settings: Any) -> Config:
         token_url="http://127.0.0.1:9/token",
         **settings,
     )
+
+
+def refuse_later_tokens(transport: FakeTransport) -> None:
+    """From the second token call on, refuse the credentials."""
+    first = transport.token_script
+
+    def script(sent: Sent) -> Answer:
+        return first(sent) if len(transport.token_calls) == 1 else answer(401, {"error": "unauthorized_client"})
+
+    transport.token_script = script

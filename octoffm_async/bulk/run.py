@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeAlias, TypeVar
 import msgspec
 
 from ..errors import (
-    AuthenticationError,
     ClosedError,
     ConfigurationError,
+    CredentialsRefusedError,
     ErrorBudgetExceededError,
     ValidationError,
     is_outcome_unknown,
@@ -41,7 +41,7 @@ Deliver: TypeAlias = Callable[[Outcome], Awaitable[None]]
 PROGRESS_SECONDS = 0.25  # a person's eye, not the loop, is who reads it
 OUTBOX_ROOM = 1024
 
-RUN_ENDING = (AuthenticationError, ClosedError)
+RUN_ENDING = (CredentialsRefusedError, ClosedError)
 """Errors that concern every item alike: there is no use in going on."""
 
 
@@ -144,7 +144,7 @@ class Run(Generic[T]):
         """Finish the run without looking at the outcomes; the counts.
 
         Raises:
-            ErrorBudgetExceededError, AuthenticationError: what ended the run.
+            ErrorBudgetExceededError, CredentialsRefusedError: what ended the run.
         """
         async for _ in self:
             pass
@@ -190,6 +190,7 @@ class Run(Generic[T]):
             for key in self._job.undecided():
                 self._deliver_now(Unknown(key=key, reason="taken by the API without a result, and not read back"))
             self._seen.close()
+            await self._source.close()
             self._report(last=True)
             self._outbox.close()
 
@@ -273,15 +274,18 @@ class Run(Generic[T]):
         self._stopping = True
 
     async def _deliver(self, outcome: Outcome) -> None:
-        self._note(outcome)
-        await self._outbox.put(outcome)
+        try:
+            await self._outbox.put(outcome)
+        finally:  # it is left even if the waiting for room was cancelled
+            self._note(outcome)
 
     def _deliver_now(self, outcome: Outcome) -> None:
-        self._note(outcome)
         self._outbox.put_nowait(outcome)
+        self._note(outcome)
 
     def _note(self, outcome: Outcome) -> None:
         self.summary.count(outcome)
+        self.summary.seconds = asyncio.get_running_loop().time() - self._started
         allowed = self._options.max_failures
         if allowed is not None and self.summary.bad > allowed:
             self._end(

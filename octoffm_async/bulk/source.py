@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, Generic, TypeVar, cast
 
@@ -56,6 +57,12 @@ class Source(Generic[T]):
         except BaseException:
             self._ended = True
             raise
+
+    async def close(self) -> None:
+        """Let a generator end now, rather than when it is collected."""
+        for close in (getattr(self._sync, "close", None), getattr(self._async, "aclose", None)):
+            if close is not None and inspect.isawaitable(closing := close()):
+                await closing
 
     def stop(self) -> None:
         """Give no more items; whoever waits for one is told that there are none."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import anyio
 
 from ..contract.validation import FieldProblem
-from ..errors import CallError, ConfigurationError, NotFoundError, ValidationError
+from ..errors import CallError, ConfigurationError, NotFoundError, ValidationError, check_type
 from ..resources.products import Products
 from ..resources.stocks import Stocks
 from .outcomes import Failed, Found, Missing
@@ -125,6 +125,7 @@ class LookupStocks:
         return item
 
     def check(self, item: str) -> None:
+        check_type("look-up", item, str)
         if not item.strip():
             raise ValidationError("look-up", item, [FieldProblem("reference", item, "is empty")])
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..contract.operations import CREATE_OUTBOUND, GET_OUTBOUND, LIST_OUTBOUND
-from ..contract.outbound import OutboundFilters
+from ..contract.outbound import OutboundFilters, OutboundShipmentRequest
 from ..contract.validation import outbound_problems
-from ..errors import ValidationError
+from ..errors import ValidationError, check_type
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ..contract.outbound import OutboundShipment, OutboundShipmentRequest
+    from ..contract.outbound import OutboundShipment
     from ..session.paging import Pager
     from ..session.scope import Scope
 
@@ -85,5 +85,6 @@ def check_shipment(request: OutboundShipmentRequest) -> None:
     Raises:
         ValidationError: naming all its problems.
     """
+    check_type("shipment", request, OutboundShipmentRequest)
     if problems := outbound_problems(request):
         raise ValidationError("shipment", str(request.reference), problems)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..contract.operations import CREATE_PRODUCTS, LIST_REFERENCES
-from ..contract.products import ProductResult, ReferenceFilters, RegistrationStatus
+from ..contract.products import FulfillmentProduct, ProductResult, ReferenceFilters, RegistrationStatus
 from ..contract.validation import product_problems
-from ..errors import ValidationError
+from ..errors import ValidationError, check_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..contract.products import FulfillmentProduct, SellerReference
+    from ..contract.products import SellerReference
     from ..session.paging import Pager
     from ..session.scope import Scope
 
@@ -76,5 +76,6 @@ def check_product(product: FulfillmentProduct) -> None:
     Raises:
         ValidationError: naming all its problems.
     """
+    check_type("product", product, FulfillmentProduct)
     if problems := product_problems(product):
         raise ValidationError("product", str(product.seller_product_reference), problems)

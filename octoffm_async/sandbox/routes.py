@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from octoffm_async.contract.operations import CREATE_TOKEN, Operation
 
@@ -42,7 +43,7 @@ class Router:
                 methods[operation.method] = Route(operation, handler)
 
     def find(self, method: str, path: str) -> Route | MethodNotAllowed | None:
-        """The route of a request; ``None`` if there is no such path."""
+        """The route of a request; ``None`` if there is none. ``path`` is as it came: ``%2F`` parts no segments."""
         if path == TOKEN_PATH:
             return Route(CREATE_TOKEN, None) if method == "POST" else MethodNotAllowed("POST")
         if not path.startswith(API_PATH + "/"):
@@ -50,7 +51,7 @@ class Router:
         segments = tuple(path[len(API_PATH) + 1 :].split("/"))
         methods, item = self._table.get(segments), ""
         if methods is None and len(segments) > 1 and segments[1]:
-            item = segments[1]
+            item = unquote(segments[1])
             methods = self._table.get((segments[0], "*", *segments[2:]))
         if methods is None:
             return None

@@ -53,7 +53,7 @@ class Server:
             return response_of(self._control.answer(request.method, request.path, await request.read()))
         requests = self._state.requests
         requests.begin()
-        found = self._router.find(request.method, request.path)
+        found = self._router.find(request.method, request.rel_url.raw_path)
         operation = found.operation if isinstance(found, Route) else None
         status = 0
         try:

@@ -23,6 +23,7 @@ from ..errors import (
     BadRequestError,
     CallError,
     ClosedError,
+    CredentialsRefusedError,
     PermissionDeniedError,
     UnusableAnswerError,
 )
@@ -87,7 +88,7 @@ class TokenSource:
         """A token that is good for a while.
 
         Raises:
-            AuthenticationError: the credentials were refused, now or before.
+            CredentialsRefusedError: the credentials were refused, now or before.
             CallError: the token endpoint could not be reached or failed.
         """
         now = asyncio.get_running_loop().time
@@ -151,8 +152,8 @@ def _retrieve(task: asyncio.Task[None]) -> None:
         task.exception()
 
 
-def _as_refused(error: AuthenticationError | BadRequestError | PermissionDeniedError) -> AuthenticationError:
-    refused = AuthenticationError(
+def _as_refused(error: AuthenticationError | BadRequestError | PermissionDeniedError) -> CredentialsRefusedError:
+    refused = CredentialsRefusedError(
         f"the token endpoint refused the credentials: {error.message}; check client_id and client_secret",
         status=error.status,
         code=error.code,

@@ -16,7 +16,7 @@ from octoffm_async.bulk.outcomes import Outcome
 from octoffm_async.errors import AuthenticationError, ErrorBudgetExceededError, PermissionDeniedError, RateLimitedError
 from octoffm_async.sandbox import Fault
 from tests.bulk.items import accepted, all_of, fake, on_virtual_time, posted, product, products, serving
-from tests.fakes import Answer, Sent, answer
+from tests.fakes import Answer, Sent, answer, refuse_later_tokens
 
 
 async def outcomes_of(client: Any, items: Any, **options: Any) -> dict[str, Outcome]:
@@ -260,7 +260,8 @@ def half_taken(last: Answer) -> Any:
 
 @pytest.mark.virtual_time
 async def test_what_was_taken_without_a_result_gets_one_outcome_even_if_its_chunk_breaks_off() -> None:
-    client, _ = fake(half_taken(answer(401, {"title": "no"})))
+    client, transport = fake(half_taken(answer(401, {"title": "no"})))
+    refuse_later_tokens(transport)
     async with client:
         found, error = await all_of(client.bulk.create_products(products(4)))
     assert isinstance(error, AuthenticationError)

@@ -672,7 +672,6 @@ async def test_a_progress_callback_that_raises_loses_no_outcome_and_hangs_nobody
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="Run._note tells progress before the outcome is left: an error there loses it")
 async def test_a_progress_callback_that_raises_once_loses_no_outcome() -> None:
     told_once: list[Summary] = []
 
@@ -689,7 +688,6 @@ async def test_a_progress_callback_that_raises_once_loses_no_outcome() -> None:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="an item of the wrong type is read, ends the run and gets no outcome")
 @pytest.mark.parametrize(("name", "wrong"), [("create_outbound", None), ("create_products", {}), ("lookup_stocks", 5)])
 async def test_an_item_of_the_wrong_type_gets_an_outcome_or_is_at_least_counted(name: str, wrong: object) -> None:
     source = Counted([wrong])

@@ -16,7 +16,7 @@ from octoffm_async.bulk.stocks import UNKNOWN_FOR, scan_is_cheaper
 from octoffm_async.errors import AuthenticationError
 from octoffm_async.sandbox import Fault, Sandbox
 from tests.bulk.items import all_of, asynchronous, fake, products, serving
-from tests.fakes import Answer, Sent, answer
+from tests.fakes import Answer, Sent, answer, refuse_later_tokens
 
 
 async def outcomes_of(client: Any, references: Any, **options: Any) -> dict[str, Outcome]:
@@ -246,6 +246,7 @@ async def test_one_call_that_fails_fails_one_look_up() -> None:
 async def test_refused_credentials_end_the_look_up_with_one_outcome_each(how: str) -> None:
     api = shop(100)
     client, transport = fake(lambda sent: api(sent) if "references" in sent.url else answer(401, {"title": "no"}))
+    refuse_later_tokens(transport)
     async with client:
         found, error = await all_of(client.bulk.lookup_stocks(api.stocks, how=how, concurrency=8))
     assert isinstance(error, AuthenticationError)
