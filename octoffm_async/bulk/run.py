@@ -183,16 +183,23 @@ class Run(Generic[T]):
         except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
             self._end(error)
         finally:
-            for worker in workers:
-                worker.cancel()
-            while pending := [worker for worker in workers if not worker.done()]:
-                await asyncio.wait(pending)
-            for key in self._job.undecided():
-                self._deliver_now(Unknown(key=key, reason="taken by the API without a result, and not read back"))
-            self._seen.close()
-            await self._source.close()
-            self._report(last=True)
-            self._outbox.close()
+            try:
+                await self._wind_up(workers)
+            except Exception as error:  # noqa: BLE001  (of the input's own clean-up: raised to the consumer too)
+                self._end(error)
+            finally:
+                self._report(last=True)
+                self._outbox.close()
+
+    async def _wind_up(self, workers: list[asyncio.Task[None]]) -> None:
+        for worker in workers:
+            worker.cancel()
+        while pending := [worker for worker in workers if not worker.done()]:
+            await asyncio.wait(pending)
+        for key in self._job.undecided():
+            self._deliver_now(Unknown(key=key, reason="taken by the API without a result, and not read back"))
+        self._seen.close()
+        await self._source.close()
 
     async def _work(self) -> None:
         try:

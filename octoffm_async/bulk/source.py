@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
@@ -20,6 +20,8 @@ class Source(Generic[T]):
         else:
             self._async = None
             self._sync = iter(items)
+        made = self._sync if self._async is None else self._async
+        self._ours = made is not items or inspect.isgenerator(made) or inspect.isasyncgen(made)
         self._turn = asyncio.Lock()
         self._ended = self._stopped = False
         self._readers: set[asyncio.Task[Any]] = set()
@@ -59,10 +61,20 @@ class Source(Generic[T]):
             raise
 
     async def close(self) -> None:
-        """Let a generator end now, rather than when it is collected."""
-        for close in (getattr(self._sync, "close", None), getattr(self._async, "aclose", None)):
-            if close is not None and inspect.isawaitable(closing := close()):
-                await closing
+        """Let a generator, or an iterator made here, end now rather than when it is collected.
+
+        What the caller handed over as an iterator of its own (a file, a stream) stays open.
+        """
+        if not self._ours:
+            return
+        if self._async is None:
+            close: Callable[[], None] | None = getattr(self._sync, "close", None)
+            if close is not None:
+                close()
+        else:
+            aclose: Callable[[], Awaitable[None]] | None = getattr(self._async, "aclose", None)
+            if aclose is not None:
+                await aclose()
 
     def stop(self) -> None:
         """Give no more items; whoever waits for one is told that there are none."""

@@ -251,7 +251,7 @@ class Session:
     ) -> None:
         """Wait until the call may be sent again, or raise."""
         error = outcome if isinstance(outcome, NotAnsweredError) else error_for(outcome, secrets=self._secrets(token))
-        if verdict is Verdict.UNAUTHORIZED and token is not None:
+        if verdict is Verdict.UNAUTHORIZED and token is not None and not journey.token_renewed:
             self.tokens.invalidate(token)
         decision = self._decide(journey, verdict, error)
         if verdict is Verdict.THROTTLED:

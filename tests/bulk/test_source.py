@@ -94,3 +94,63 @@ async def test_a_waiting_worker_that_is_cancelled_takes_no_item_with_it() -> Non
     await asyncio.wait([waiter])
     assert await holder == 0
     assert await drained(source) == [1, 2]
+
+
+class Closing:
+    """An iterable that makes iterators, and an iterator of the caller's own: both can be closed."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+        self.left = iter("abc")
+
+    def __iter__(self) -> Closing:
+        return self
+
+    def __next__(self) -> str:
+        return next(self.left)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+async def test_an_iterator_of_the_callers_own_stays_open() -> None:
+    mine = Closing()
+    source = Source(mine)
+    await source.next()
+    await source.close()
+    assert mine.closed == 0
+
+
+async def test_an_iterator_made_from_an_iterable_is_closed() -> None:
+    made = Closing()
+
+    class Iterable:
+        def __iter__(self) -> Closing:
+            return made
+
+    source = Source(Iterable())
+    await source.next()
+    await source.close()
+    assert made.closed == 1
+
+
+async def test_generators_are_closed_at_once() -> None:
+    ended: list[str] = []
+
+    def plain() -> Iterator[int]:
+        try:
+            yield from range(5)
+        finally:
+            ended.append("plain")
+
+    async def asynchronous() -> AsyncIterator[int]:
+        try:
+            for number in range(5):
+                yield number
+        finally:
+            ended.append("async")
+
+    for source in (Source(plain()), Source(asynchronous())):
+        await source.next()
+        await source.close()
+    assert ended == ["plain", "async"]
