@@ -97,7 +97,9 @@ class Journey:
         return max(0.0, now - self.started - self.travelled)
 
     def stamp(self, error: CallError, now: float) -> None:
-        """Tell an error where it happened and where the time went."""
+        """Tell an error where it happened and where the time went, unless it knows: a token call's does."""
+        if error.operation:
+            return
         error.operation = self.operation.name
         error.seller_id = self.seller_id
         error.attempts = self.attempts

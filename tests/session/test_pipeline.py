@@ -188,6 +188,15 @@ async def test_an_unreachable_host_is_told_with_attempts_and_time() -> None:
             await opened.client.stocks.get("S-1")
 
 
+async def test_a_token_endpoint_that_cannot_be_reached_is_told_as_such() -> None:
+    async with Opened(in_turn(STOCK), max_attempts=3) as opened:
+        opened.transport.token_script = in_turn(ConnectError("no connection to 127.0.0.1:9"))
+        with pytest.raises(ConnectError, match=r"\[token\.create, 3 attempts") as caught:
+            await opened.client.outbound.create(ORDER)
+        assert not caught.value.outcome_unknown
+        assert not opened.transport.sent
+
+
 async def test_one_401_renews_the_token_once_and_a_second_one_is_raised() -> None:
     async with Opened(in_turn(answer(401), STOCK)) as opened:
         await opened.client.stocks.get("S-1")
