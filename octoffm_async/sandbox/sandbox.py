@@ -95,7 +95,7 @@ class Sandbox(SandboxFace):
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port, backlog=1024)
         await site.start()
-        self._port = site.port
+        self._port = self._runner.addresses[0][1]
         self._server.origin = self._origin
 
     async def stop(self) -> None:

@@ -263,7 +263,8 @@ async def test_too_large_an_answer_is_not_read_and_holds_no_connection(pieces) -
             with pytest.raises(UnusableAnswerError, match="max_answer_bytes") as caught:
                 await get(transport, server.url)
         assert caught.value.status == 200
-        assert server.connections == 2
+        # A bomb is small on the wire: aiohttp may have had it all, and then the connection is clean and used again.
+        assert server.connections == 2 or pieces is TOO_LARGE["bomb"]
         assert (await get(transport, other.url)).body == b"hi"
 
 
