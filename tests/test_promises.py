@@ -8,6 +8,7 @@ import time
 from itertools import pairwise
 
 import pytest
+from blockbuster import BlockingError, blockbuster_ctx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -253,3 +254,17 @@ async def test_nothing_of_a_run_outlives_it() -> None:
             len(asyncio.all_tasks()) <= before + 33
         )  # the server's own, one a connection that it has yet to see closed
         assert run.summary.total == len(run.leftover) + 1
+
+
+async def test_no_call_and_no_run_of_orders_blocks_the_event_loop() -> None:
+    async with Sandbox(speed=0) as sandbox:
+        with blockbuster_ctx("octoffm_async"):
+            async with FulfillmentClient(sandbox.config()) as client:
+                stock_id = await stocked(client, sandbox)
+                assert (await client.stocks.get(stock_id)).quantities.available == 1
+                async with client.bulk.create_outbound(order(number) for number in range(50)) as run:
+                    await run.wait()
+                assert run.summary.created == 50
+                with pytest.raises(BlockingError):  # the watch is awake: a call-back that sleeps is caught
+                    async with client.bulk.create_outbound([order(99)], on_progress=lambda _: time.sleep(0.001)) as run:
+                        await run.wait()

@@ -180,11 +180,11 @@ class LookupStocks:
                 return
 
     async def _get_each(self, wanted: dict[str, list[str]], deliver: Deliver) -> None:
-        todo = iter(wanted.items())
+        rows = iter(wanted.items())
         ended: list[Exception] = []
 
         async def work() -> None:
-            for stock_id, references in todo:
+            for stock_id, references in rows:
                 if ended:
                     return
                 try:
