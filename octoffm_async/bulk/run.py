@@ -174,7 +174,9 @@ class Run(Generic[T]):
                 await asyncio.wait([main])
 
     async def _run(self) -> None:
-        workers = [asyncio.create_task(self._work()) for _ in range(self._options.workers)]
+        workers = [
+            asyncio.create_task(self._work(), name="octoffm_async bulk worker") for _ in range(self._options.workers)
+        ]
         try:
             await asyncio.wait(workers)
             if any(worker.cancelled() for worker in workers):

@@ -22,6 +22,7 @@ from ..errors import (
     ClosedError,
     DeadlineExceededError,
     NotAnsweredError,
+    OctoffmError,
     RateLimitedError,
     UnusableAnswerError,
     mark_unknown,
@@ -151,7 +152,7 @@ class Session:
         try:
             async with asyncio.timeout_at(journey.deadline):
                 return await self._until_decided(operation, journey)
-        except CallError as raised:
+        except OctoffmError as raised:
             error = raised
             raise
         except TimeoutError as expired:

@@ -27,7 +27,7 @@ from ..errors import (
 from . import headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from .transport import Response
 
@@ -46,7 +46,7 @@ _BY_STATUS: dict[int, type[AnsweredError]] = {
 _PHRASES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
 
 
-def error_for(response: Response, *, secrets: Iterable[str] = ()) -> AnsweredError:
+def error_for(response: Response, *, secrets: Collection[str] = ()) -> AnsweredError:
     """The error that a non-2xx answer stands for. A server may echo what it was sent: secrets are taken out."""
     content = _Content(response.body, secrets)
     status = response.status
@@ -69,7 +69,7 @@ def error_for(response: Response, *, secrets: Iterable[str] = ()) -> AnsweredErr
     )
 
 
-def unusable(response: Response, reason: str, *, secrets: Iterable[str] = ()) -> UnusableAnswerError:
+def unusable(response: Response, reason: str, *, secrets: Collection[str] = ()) -> UnusableAnswerError:
     """The error for a 2xx answer that cannot be used."""
     kind = response.headers.get("Content-Type", "no content type")
     return UnusableAnswerError(
@@ -79,9 +79,11 @@ def unusable(response: Response, reason: str, *, secrets: Iterable[str] = ()) ->
     )
 
 
-def excerpt(body: bytes, secrets: Iterable[str] = ()) -> str:
+def excerpt(body: bytes, secrets: Collection[str] = ()) -> str:
     """The beginning of a body as text. Secrets go first: a cut in the middle of one would leave the rest unseen."""
     text = redact(body[:READ_BYTES].decode("utf-8", errors="replace"), secrets)
+    if len(body) > READ_BYTES:  # the last secret may have been cut by the reading itself
+        text = text[: max(0, len(text) - max(map(len, secrets), default=0))]
     return text if len(text) <= EXCERPT_CHARACTERS else text[:EXCERPT_CHARACTERS] + "…"
 
 

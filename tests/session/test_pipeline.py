@@ -11,7 +11,6 @@ from typing import Any, Self
 import msgspec
 import pytest
 from aioresponses import aioresponses
-from multidict import CIMultiDict
 
 from octoffm_async import (
     AnswerTimeoutError,
@@ -22,14 +21,11 @@ from octoffm_async import (
     ConnectError,
     ConnectionLostError,
     DeadlineExceededError,
-    DeliveryAddress,
     FulfillmentClient,
     Limit,
     NotFoundError,
-    OutboundShipmentRequest,
     RateLimitedError,
     ServerError,
-    ShipmentLine,
     TLSError,
     UnprocessableError,
     UnusableAnswerError,
@@ -37,17 +33,10 @@ from octoffm_async import (
 )
 from octoffm_async.contract.operations import Group
 from octoffm_async.session.transport import Response
+from tests.bulk.items import order
 from tests.fakes import SECRET, Answer, FakeTransport, Sent, answer, config
 
-ORDER = OutboundShipmentRequest(
-    reference="ORDER-1",
-    lines=[ShipmentLine(quantity=1, seller_product_reference="REF-1")],
-    delivery_address=DeliveryAddress(
-        first_name="Ada", last_name="L", address_line1="1 rue X", postal_code="75001", city="Paris", country_code="FR"
-    ),
-    delivery_mode="TrackedHomeDelivery",
-    storage_country="FR",
-)
+ORDER = order("ORDER-1")
 CREATED = answer(201, {"outboundShipmentId": "S-1"})
 STOCK = answer(200, {"id": "S-1"})
 
@@ -434,7 +423,3 @@ async def test_the_pipeline_works_over_a_mocked_session(responses: aioresponses)
     responses.get(f"{settings.base_url}/stocks/S-1", payload={"id": "S-1", "new": {"field": 1}})
     async with FulfillmentClient(settings) as client:
         assert (await client.stocks.get("S-1")).id == "S-1"
-
-
-def test_headers_of_answers_ignore_case() -> None:
-    assert answer(200, retry_after="1").headers["RETRY-AFTER"] == CIMultiDict({"Retry-After": "1"})["retry-after"]

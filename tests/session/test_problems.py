@@ -249,3 +249,9 @@ def test_excerpts(body, text) -> None:
 def test_redaction_takes_out_every_secret_and_ignores_empty_ones() -> None:
     assert redact("a b a", ["a", "", "b"]) == "*** *** ***"
     assert msgspec.json.encode(redact("", ["x"])) == b'""'
+
+
+def test_a_secret_that_the_reading_itself_cut_does_not_show() -> None:
+    secret = "s" * 900 + "ecret-of-some-length"
+    shown = excerpt((secret * 40).encode(), [secret])
+    assert "ss" not in shown

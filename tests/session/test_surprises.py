@@ -9,22 +9,13 @@ from octoffm_async import (
     DeadlineExceededError,
     FulfillmentClient,
     OctoffmError,
-    OutboundShipmentRequest,
     UnusableAnswerError,
     is_outcome_unknown,
 )
-from octoffm_async.contract.outbound import DeliveryAddress, ShipmentLine
+from tests.bulk.items import order
 from tests.fakes import FakeTransport, answer, config
 
-ORDER = OutboundShipmentRequest(
-    reference="O-1",
-    lines=[ShipmentLine(quantity=1, seller_product_reference="R-1")],
-    delivery_address=DeliveryAddress(
-        first_name="Ada", last_name="L", address_line1="1", postal_code="33000", city="B", country_code="FR"
-    ),
-    delivery_mode="TrackedHomeDelivery",
-    storage_country="FR",
-)
+ORDER = order("O-1")
 
 
 @pytest.mark.virtual_time
