@@ -9,14 +9,18 @@ from .bulk.rejects import RejectedRow, RejectsReport
 from .bulk.run import Run
 from .client import FulfillmentClient, SellerClient
 from .config import Config, Limit, Secret
+from .contract.checks import FieldProblem
+from .contract.common import Document, Refusal, ShipmentLine
+from .contract.inbound import InboundLine, InboundShipment, InboundShipmentRequest, InboundStatus
 from .contract.outbound import (
+    CancellationStatus,
     DeliveryAddress,
     DeliveryMode,
+    OutboundCancellation,
     OutboundShipment,
     OutboundShipmentRequest,
     OutboundStatus,
     Parcel,
-    ShipmentLine,
     ShipmentState,
 )
 from .contract.products import (
@@ -27,8 +31,16 @@ from .contract.products import (
     RegistrationStatus,
     SellerReference,
 )
+from .contract.returns import (
+    Return,
+    ReturnLine,
+    ReturnLineState,
+    ReturnReason,
+    ReturnRequest,
+    ReturnStatus,
+    ReturnType,
+)
 from .contract.stocks import Localization, ProductState, Quantities, QuantityType, SortOrder, Stock
-from .contract.validation import FieldProblem
 from .errors import (
     AnsweredError,
     AnswerTimeoutError,
@@ -68,6 +80,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "CallError",
+    "CancellationStatus",
     "ClosedError",
     "Config",
     "ConfigurationError",
@@ -79,6 +92,7 @@ __all__ = [
     "DeadlineExceededError",
     "DeliveryAddress",
     "DeliveryMode",
+    "Document",
     "ErrorBudgetExceededError",
     "Event",
     "Failed",
@@ -87,6 +101,10 @@ __all__ = [
     "FulfillmentClient",
     "FulfillmentProduct",
     "Hook",
+    "InboundLine",
+    "InboundShipment",
+    "InboundShipmentRequest",
+    "InboundStatus",
     "Limit",
     "Localization",
     "LoggingHook",
@@ -94,6 +112,7 @@ __all__ = [
     "NotAnsweredError",
     "NotFoundError",
     "OctoffmError",
+    "OutboundCancellation",
     "OutboundShipment",
     "OutboundShipmentRequest",
     "OutboundStatus",
@@ -111,10 +130,18 @@ __all__ = [
     "Quantities",
     "QuantityType",
     "RateLimitedError",
+    "Refusal",
     "Refused",
     "RegistrationStatus",
     "RejectedRow",
     "RejectsReport",
+    "Return",
+    "ReturnLine",
+    "ReturnLineState",
+    "ReturnReason",
+    "ReturnRequest",
+    "ReturnStatus",
+    "ReturnType",
     "Run",
     "Secret",
     "SellerClient",

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .contract.validation import FieldProblem
+from .contract.checks import FieldProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

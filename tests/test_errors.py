@@ -9,7 +9,7 @@ import pytest
 
 import octoffm_async
 from octoffm_async import errors
-from octoffm_async.contract.validation import FieldProblem
+from octoffm_async.contract.checks import FieldProblem
 from octoffm_async.errors import (
     AnsweredError,
     CallError,

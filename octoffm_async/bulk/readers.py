@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TextIO, TypeAlias
 
+from ..contract.checks import FieldProblem
 from ..contract.products import FulfillmentProduct, Packaging
-from ..contract.validation import FieldProblem, product_problems
+from ..contract.validation import product_problems
 from ..errors import ConfigurationError
 from .rejects import RejectedRow
 from .seen import SeenKeys

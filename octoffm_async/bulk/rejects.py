@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TextIO
 
-from ..contract.validation import FieldProblem
+from ..contract.checks import FieldProblem
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import anyio
 
-from ..contract.validation import FieldProblem
+from ..contract.checks import FieldProblem
 from ..errors import CallError, ConfigurationError, NotFoundError, ValidationError, check_type
 from ..resources.products import Products
 from ..resources.stocks import Stocks

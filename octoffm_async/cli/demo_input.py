@@ -6,7 +6,8 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 from ..bulk.readers import ProductRows, Reading
-from ..contract.outbound import DeliveryAddress, DeliveryMode, OutboundShipmentRequest, ShipmentLine
+from ..contract.common import ShipmentLine
+from ..contract.outbound import DeliveryAddress, DeliveryMode, OutboundShipmentRequest
 from ..contract.products import FulfillmentProduct, Packaging
 from ..contract.validation import gtin_check_digit
 

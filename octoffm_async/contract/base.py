@@ -10,6 +10,7 @@ The tags are part of the type (``Annotated[str, D]``) and cost nothing when a me
 out as ``x-provenance`` in a JSON schema.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Literal, Self, cast
 
@@ -57,6 +58,13 @@ class OpenEnum(StrEnum):
     def known(self) -> bool:
         """Whether this value was in the contract when this version of the package was made."""
         return any(self is member for member in type(self))
+
+
+def at_or_after(flow: Sequence[OpenEnum], status: OpenEnum, wanted: OpenEnum) -> bool:
+    """Whether ``status`` stands at ``wanted`` or behind it in ``flow``; off the flow only itself counts."""
+    if status in flow and wanted in flow:
+        return flow.index(status) >= flow.index(wanted)
+    return status == wanted
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):

@@ -6,8 +6,18 @@ from typing import Any, Generic, TypeVar
 
 from .access import Page, TokenAnswer, TokenRequest
 from .base import Tag
-from .outbound import OutboundFilters, OutboundShipment, OutboundShipmentRequest
+from .common import Document, DocumentAnswer
+from .inbound import InboundCountFilters, InboundFilters, InboundShipment, InboundShipmentRequest
+from .outbound import (
+    OutboundCancellation,
+    OutboundCancellationRequest,
+    OutboundCountFilters,
+    OutboundFilters,
+    OutboundShipment,
+    OutboundShipmentRequest,
+)
 from .products import FulfillmentProduct, ProductResults, ReferenceFilters, SellerReference
+from .returns import Return, ReturnCountFilters, ReturnFilters, ReturnRequest
 from .stocks import Stock, StockFilters
 
 AnswerT = TypeVar("AnswerT")
@@ -18,8 +28,12 @@ class Group(Enum):
 
     TOKEN = "token"  # noqa: S105  (a name, not a secret)
     PRODUCTS = "products"
+    INBOUND = "inbound"
     STOCKS = "stocks"
     OUTBOUND = "outbound"
+    RETURNS = "returns"
+    OTHER = "other"
+    """Whatever is called through ``client.request`` and belongs to none of the others."""
 
 
 class Repeatability(Enum):
@@ -44,6 +58,12 @@ class Shape(Enum):
     """The body is ``{"items": […]}`` or a bare array; ``Link`` names the next page."""
     IDENTIFIER = "identifier"
     """An id in the body, else at the end of ``Location`` or ``Content-Location``."""
+    COUNT = "count"
+    """A bare integer, ``{"count": n}`` or ``{"total_item_count": n}``."""
+    DOCUMENT = "document"
+    """The bytes of a document, or JSON that holds them as Base64 or names their address."""
+    RAW = "raw"
+    """Whatever comes, undecoded."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,7 +71,8 @@ class Operation(Generic[AnswerT]):
     """One row of the table.
 
     ``answer`` is the type that the body is decoded to; for ``Shape.IDENTIFIER`` it is ``str`` and ``identifier``
-    is the wire name of the id. ``max_items`` is the largest array that one call takes.
+    is the wire name of the id. ``max_items`` is the largest array that one call takes, ``limit_required`` says that a
+    list wants its ``limit`` said.
     """
 
     name: str
@@ -66,6 +87,7 @@ class Operation(Generic[AnswerT]):
     filters: type | None = None
     identifier: str = ""
     max_items: int = 1
+    limit_required: bool = False
     success: int = 200
 
     def __str__(self) -> str:
@@ -104,6 +126,56 @@ LIST_REFERENCES = Operation[list[SellerReference]](
     answer=Page[SellerReference] | list[SellerReference],
     shape=Shape.PAGE,
 )
+COUNT_INBOUND = Operation[int](
+    name="inbound.count",
+    method="GET",
+    path="/inbound-shipments/count",
+    group=Group.INBOUND,
+    tag="S",
+    filters=InboundCountFilters,
+    answer=int,
+    shape=Shape.COUNT,
+)
+LIST_INBOUND = Operation[list[InboundShipment]](
+    name="inbound.list",
+    method="GET",
+    path="/inbound-shipments",
+    group=Group.INBOUND,
+    tag="D",
+    filters=InboundFilters,
+    answer=Page[InboundShipment] | list[InboundShipment],
+    shape=Shape.PAGE,
+)
+CREATE_INBOUND = Operation[str](
+    name="inbound.create",
+    method="POST",
+    path="/inbound-shipments",
+    group=Group.INBOUND,
+    tag="D",
+    repeatability=Repeatability.VERIFY,
+    request=InboundShipmentRequest,
+    answer=str,
+    shape=Shape.IDENTIFIER,
+    identifier="inboundShipmentId",
+    success=201,  # A
+)
+GET_INBOUND = Operation[InboundShipment](
+    name="inbound.get",
+    method="GET",
+    path="/inbound-shipments/{inboundShipmentId}",
+    group=Group.INBOUND,
+    tag="D",
+    answer=InboundShipment,
+)
+GET_DELIVERY_NOTE = Operation[Document | str](
+    name="inbound.delivery_note",
+    method="GET",
+    path="/inbound-shipments/{inboundShipmentId}/delivery-notes",
+    group=Group.INBOUND,
+    tag="D",
+    answer=DocumentAnswer,
+    shape=Shape.DOCUMENT,
+)
 LIST_STOCKS = Operation[list[Stock]](
     name="stocks.list",
     method="GET",
@@ -111,6 +183,7 @@ LIST_STOCKS = Operation[list[Stock]](
     group=Group.STOCKS,
     tag="D",
     filters=StockFilters,
+    limit_required=True,  # D
     answer=Page[Stock] | list[Stock],
     shape=Shape.PAGE,
 )
@@ -121,6 +194,16 @@ GET_STOCK = Operation[Stock](
     group=Group.STOCKS,
     tag="D",
     answer=Stock,
+)
+COUNT_OUTBOUND = Operation[int](
+    name="outbound.count",
+    method="GET",
+    path="/outbound-shipments/count",
+    group=Group.OUTBOUND,
+    tag="D",
+    filters=OutboundCountFilters,
+    answer=int,
+    shape=Shape.COUNT,
 )
 LIST_OUTBOUND = Operation[list[OutboundShipment]](
     name="outbound.list",
@@ -153,14 +236,98 @@ GET_OUTBOUND = Operation[OutboundShipment](
     tag="D",
     answer=OutboundShipment,
 )
+REQUEST_CANCELLATION = Operation[str](
+    name="outbound.request_cancellation",
+    method="POST",
+    path="/outbound-cancellation-requests",
+    group=Group.OUTBOUND,
+    tag="S",
+    repeatability=Repeatability.NEVER,
+    request=OutboundCancellationRequest,
+    answer=str,
+    shape=Shape.IDENTIFIER,
+    identifier="outboundCancellationRequestId",
+    success=201,  # A
+)
+GET_CANCELLATION = Operation[OutboundCancellation](
+    name="outbound.get_cancellation",
+    method="GET",
+    path="/outbound-cancellation-requests/{outboundCancellationRequestId}",
+    group=Group.OUTBOUND,
+    tag="S",
+    answer=OutboundCancellation,
+)
+COUNT_RETURNS = Operation[int](
+    name="returns.count",
+    method="GET",
+    path="/returns/count",
+    group=Group.RETURNS,
+    tag="S",
+    filters=ReturnCountFilters,
+    answer=int,
+    shape=Shape.COUNT,
+)
+LIST_RETURNS = Operation[list[Return]](
+    name="returns.list",
+    method="GET",
+    path="/returns",
+    group=Group.RETURNS,
+    tag="D",
+    filters=ReturnFilters,
+    answer=Page[Return] | list[Return],
+    shape=Shape.PAGE,
+)
+CREATE_RETURN = Operation[str](
+    name="returns.create",
+    method="POST",
+    path="/returns",
+    group=Group.RETURNS,
+    tag="D",
+    repeatability=Repeatability.VERIFY,
+    request=ReturnRequest,
+    answer=str,
+    shape=Shape.IDENTIFIER,
+    identifier="returnId",
+    success=201,  # A
+)
+GET_RETURN = Operation[Return](
+    name="returns.get",
+    method="GET",
+    path="/returns/{returnId}",
+    group=Group.RETURNS,
+    tag="D",
+    answer=Return,
+)
+GET_LABEL = Operation[Document | str](
+    name="returns.label",
+    method="GET",
+    path="/returns/{returnId}/labels",
+    group=Group.RETURNS,
+    tag="D",
+    answer=DocumentAnswer,
+    shape=Shape.DOCUMENT,
+)
 
 OPERATIONS: tuple[Operation[Any], ...] = (
-    CREATE_TOKEN,
     CREATE_PRODUCTS,
     LIST_REFERENCES,
+    COUNT_INBOUND,
+    LIST_INBOUND,
+    CREATE_INBOUND,
+    GET_INBOUND,
+    GET_DELIVERY_NOTE,
     LIST_STOCKS,
     GET_STOCK,
+    COUNT_OUTBOUND,
     LIST_OUTBOUND,
     CREATE_OUTBOUND,
     GET_OUTBOUND,
+    REQUEST_CANCELLATION,
+    GET_CANCELLATION,
+    COUNT_RETURNS,
+    LIST_RETURNS,
+    CREATE_RETURN,
+    GET_RETURN,
+    GET_LABEL,
 )
+"""The 20 operations of the API, in the order of API.md. The token call stands beside them: it is outside the API."""

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from .base import A, Answer, D, OpenEnum, Request, S
+from .base import A, Answer, D, OpenEnum, Request, S, at_or_after
+from .common import Refusal, ShipmentLine
 
 
 class DeliveryMode(OpenEnum):
@@ -36,8 +37,18 @@ class OutboundStatus(OpenEnum):
         """Whether a shipment in this status will not change any more."""
         return self in _FINAL
 
+    def reached(self, wanted: str) -> bool:
+        """Whether this status is ``wanted`` or one that follows it on the way to Shipped."""
+        return at_or_after(_FLOW, self, OutboundStatus(wanted))
+
 
 _FINAL = frozenset({OutboundStatus.SHIPPED, OutboundStatus.REFUSED, OutboundStatus.CANCELLED})
+_FLOW = (
+    OutboundStatus.CREATED,
+    OutboundStatus.ACCEPTED,
+    OutboundStatus.IN_PREPARATION,
+    OutboundStatus.SHIPPED,
+)
 
 
 class ShipmentState(OpenEnum):
@@ -45,18 +56,6 @@ class ShipmentState(OpenEnum):
 
     VALID = "Valid"
     INVALID = "Invalid"
-
-
-class ShipmentLine(Request, frozen=True, kw_only=True):
-    """So many of one product, named by the seller's reference or by product and condition.
-
-    If both are given, the reference wins. An unknown product is refused later, not by the call (**D**).
-    """
-
-    quantity: Annotated[int, A]
-    seller_product_reference: Annotated[str | None, D] = None
-    product_id: Annotated[str | None, D] = None
-    product_condition: Annotated[str | None, D] = None
 
 
 class DeliveryAddress(Request, frozen=True, kw_only=True):
@@ -88,13 +87,6 @@ class OutboundShipmentRequest(Request, frozen=True, kw_only=True):
     delivery_address: Annotated[DeliveryAddress, A]
     delivery_mode: Annotated[str, A]
     storage_country: Annotated[str, A]
-
-
-class Refusal(Answer, frozen=True, kw_only=True):
-    """Why the warehouse will not do it (**A**)."""
-
-    code: Annotated[str | None, A] = None
-    message: Annotated[str | None, A] = None
 
 
 class ParcelLine(Answer, frozen=True, kw_only=True):
@@ -152,12 +144,47 @@ class OutboundShipment(Answer, frozen=True, kw_only=True):
     parcels: Annotated[list[Parcel], A] = msgspec.field(default_factory=list[Parcel])
 
 
-class OutboundFilters(Request, frozen=True, kw_only=True):
+class OutboundCountFilters(Request, frozen=True, kw_only=True):
+    """What ``GET /outbound-shipments/count`` can be asked for: the list's filters (**D**)."""
+
+    state: Annotated[str | None, D] = None
+    status_updated_at_min: Annotated[datetime | None, S] = None
+    status_updated_at_max: Annotated[datetime | None, S] = None
+
+
+class OutboundFilters(OutboundCountFilters, frozen=True, kw_only=True):
     """What ``GET /outbound-shipments`` can be asked for."""
 
     # A factory, because a plain default would be left out of the query.
     limit: Annotated[int, D] = msgspec.field(default_factory=lambda: 1000)
     cursor: Annotated[str | None, D] = None
-    state: Annotated[str | None, D] = None
-    status_updated_at_min: Annotated[datetime | None, S] = None
-    status_updated_at_max: Annotated[datetime | None, S] = None
+
+
+class CancellationStatus(OpenEnum):
+    """What became of a request to cancel (**A**)."""
+
+    PENDING = "Pending"
+    ACCEPTED = "Accepted"
+    REFUSED = "Refused"
+
+    @property
+    def final(self) -> bool:
+        """Whether the request is decided."""
+        return self in (CancellationStatus.ACCEPTED, CancellationStatus.REFUSED)
+
+
+class OutboundCancellationRequest(Request, frozen=True, kw_only=True):
+    """The wish to have a shipment cancelled, possible only before it is Shipped (**D**)."""
+
+    outbound_shipment_id: Annotated[str, A]
+    reason: Annotated[str | None, A] = None
+
+
+class OutboundCancellation(Answer, frozen=True, kw_only=True):
+    """A request to cancel, with its own outcome (**D**; names **A**)."""
+
+    outbound_cancellation_request_id: Annotated[str, A]
+    outbound_shipment_id: Annotated[str | None, A] = None
+    status: Annotated[CancellationStatus | None, A] = None
+    created_at: Annotated[datetime | None, A] = None
+    updated_at: Annotated[datetime | None, A] = None

@@ -8,18 +8,20 @@ sandbox enforces them, because a guess must never stop what the real API may acc
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, cast
 
 import msgspec
 
-from .outbound import DeliveryAddress, OutboundFilters, OutboundShipmentRequest, ShipmentLine
-from .products import FulfillmentProduct, Packaging, ReferenceFilters
+from .checks import FieldProblem, is_count, moment, text, unencodable
+from .common import ShipmentLine
+from .inbound import InboundFilters, InboundShipmentRequest
+from .outbound import DeliveryAddress, OutboundCancellationRequest, OutboundFilters, OutboundShipmentRequest
+from .products import FulfillmentProduct, Packaging
+from .returns import ReturnFilters, ReturnRequest
 from .stocks import StockFilters
 
 GTIN_LENGTHS = (8, 12, 13, 14)  # D
 REFERENCE_MAX = 50  # D for products, A for shipments
-PAGE_MAX = 1000  # D
 
 _ASSUMED_PATTERNS = {
     "origin_country": (re.compile(r"[A-Z]{2}"), "is not two capital letters"),
@@ -28,20 +30,6 @@ _ASSUMED_PATTERNS = {
 }
 _ADDRESS_ALWAYS_NEEDED = ("address_line1", "city", "country_code")
 _ADDRESS_ASSUMED_NEEDED = ("first_name", "last_name", "postal_code")
-
-Filters: TypeAlias = StockFilters | OutboundFilters | ReferenceFilters
-
-
-class FieldProblem(NamedTuple):
-    """One thing that is wrong: the field's path in Python names, the value, and why it cannot be sent."""
-
-    field: str
-    value: object
-    reason: str
-
-    def __str__(self) -> str:
-        shown = repr(self.value)
-        return f"{self.field} = {shown if len(shown) <= 60 else shown[:57] + '…'}: {self.reason}"
 
 
 def gtin_check_digit(body: str) -> int:
@@ -53,45 +41,49 @@ def gtin_check_digit(body: str) -> int:
 def product_problems(product: FulfillmentProduct, *, assumed: bool = False) -> list[FieldProblem]:
     """All problems of a product to register."""
     found = [*_gtin(product.gtin), *_reference("seller_product_reference", product.seller_product_reference)]
-    found += _text("product_condition", product.product_condition)
+    found += text("product_condition", product.product_condition)
     if product.title is not None:
-        found += _text("title", product.title, most=132 if assumed else None)
+        found += text("title", product.title, most=132 if assumed else None)
     if product.packaging is not None:
         found += _packaging(product.packaging)
     if assumed:
         found += _assumed_patterns(product)
-    return found + _unencodable("", product)
+    return found + unencodable(product)
 
 
 def outbound_problems(request: OutboundShipmentRequest, *, assumed: bool = False) -> list[FieldProblem]:
     """All problems of a shipping order."""
-    found = list(_text("reference", request.reference, most=REFERENCE_MAX if assumed else None))
-    found += _text("storage_country", request.storage_country)
-    found += _text("delivery_mode", request.delivery_mode)
-    if not request.lines:
-        found.append(FieldProblem("lines", [], "a shipment needs at least one line"))
-    elif assumed and len(request.lines) > 100:
-        found.append(FieldProblem("lines", len(request.lines), "more than 100 lines"))
-    for place, line in enumerate(request.lines or ()):
-        found += _line(f"lines[{place}]", line)
+    found = list(text("reference", request.reference, most=REFERENCE_MAX if assumed else None))
+    found += text("storage_country", request.storage_country)
+    found += text("delivery_mode", request.delivery_mode)
+    found += _lines(request.lines, "a shipment", most=100 if assumed else None)
     found += _address(request.delivery_address, assumed=assumed)
-    return found + _unencodable("", request)
+    return found + unencodable(request)
 
 
-def filter_problems(filters: Filters) -> list[FieldProblem]:
-    """All problems of a list's filters."""
-    found: list[FieldProblem] = []
-    if not _is_count(filters.limit) or not 1 <= filters.limit <= PAGE_MAX:
-        found.append(FieldProblem("limit", filters.limit, f"is not a whole number from 1 to {PAGE_MAX}"))
-    match filters:
-        case StockFilters():
-            found += _period(filters.updated_at_min, filters.updated_at_max, "updated_at")
-            found += _excluded_by_delivery_country(filters)
-        case OutboundFilters():
-            found += _period(filters.status_updated_at_min, filters.status_updated_at_max, "status_updated_at")
-        case ReferenceFilters():
-            pass
-    return found
+def inbound_problems(request: InboundShipmentRequest, *, assumed: bool = False) -> list[FieldProblem]:
+    """All problems of a supply order."""
+    found = list(text("reference", request.reference, most=REFERENCE_MAX if assumed else None))
+    found += text("storage_country", request.storage_country)
+    found += _lines(request.lines, "a supply order", most=1000 if assumed else None, reference_only=assumed)
+    if request.expected_delivery_date is not None:
+        found += moment("expected_delivery_date", request.expected_delivery_date)
+    return found + unencodable(request)
+
+
+def return_problems(request: ReturnRequest, *, assumed: bool = False) -> list[FieldProblem]:
+    """All problems of a return."""
+    found = list(text("reason", request.reason))
+    if not _named(request.outbound_shipment_id) and not _named(request.reference):
+        reason = "no shipment: give outbound_shipment_id, or the reference it was ordered with"
+        found.append(FieldProblem("outbound_shipment_id", request.outbound_shipment_id, reason))
+    found += _lines(request.lines, "a return", most=100 if assumed else None, reference_only=assumed)
+    return found + unencodable(request)
+
+
+def cancellation_problems(request: OutboundCancellationRequest) -> list[FieldProblem]:
+    """All problems of a request to cancel a shipment."""
+    return [*text("outbound_shipment_id", request.outbound_shipment_id), *unencodable(request)]
 
 
 def wire_path(path: str) -> str:
@@ -114,27 +106,19 @@ _WIRE_NAMES = _wire_names(
         OutboundShipmentRequest,
         ShipmentLine,
         DeliveryAddress,
+        InboundShipmentRequest,
+        ReturnRequest,
+        OutboundCancellationRequest,
         StockFilters,
+        InboundFilters,
         OutboundFilters,
+        ReturnFilters,
     )
 )
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _text(field: str, value: Any, *, most: int | None = None) -> Iterator[FieldProblem]:
-    if not isinstance(value, str):
-        yield FieldProblem(field, value, f"is {type(value).__name__}, not text")
-    elif not value.strip():
-        yield FieldProblem(field, value, "is empty")
-    elif most is not None and len(value) > most:
-        yield FieldProblem(field, value, f"has {len(value)} characters, at most {most} are allowed")
-
-
 def _reference(field: str, value: Any) -> Iterator[FieldProblem]:
-    yield from _text(field, value, most=REFERENCE_MAX)
+    yield from text(field, value, most=REFERENCE_MAX)
 
 
 def _gtin(value: Any) -> Iterator[FieldProblem]:
@@ -148,7 +132,10 @@ def _gtin(value: Any) -> Iterator[FieldProblem]:
         yield FieldProblem("gtin", value, f"check digit is {value[-1]}, should be {expected}")
 
 
-def _packaging(packaging: Packaging) -> Iterator[FieldProblem]:
+def _packaging(packaging: Any) -> Iterator[FieldProblem]:
+    if not isinstance(packaging, Packaging):
+        yield FieldProblem("packaging", packaging, f"is {type(packaging).__name__}, not Packaging")
+        return
     for name in packaging.__struct_fields__:
         value = getattr(packaging, name)
         number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -163,56 +150,41 @@ def _assumed_patterns(product: FulfillmentProduct) -> Iterator[FieldProblem]:
             yield FieldProblem(field, value, reason)
 
 
-def _line(path: str, line: ShipmentLine) -> Iterator[FieldProblem]:
-    if not _is_count(line.quantity) or line.quantity < 1:
+def _lines(lines: object, what: str, *, most: int | None, reference_only: bool = False) -> Iterator[FieldProblem]:
+    if isinstance(lines, str) or not isinstance(lines, Sequence):
+        yield FieldProblem("lines", lines, f"is {type(lines).__name__}, not a list of lines")
+        return
+    some = cast(Any, lines)
+    if not some:
+        yield FieldProblem("lines", [], f"{what} needs at least one line")
+    elif most is not None and len(some) > most:
+        yield FieldProblem("lines", len(some), f"more than {most} lines")
+    for place, line in enumerate(some):
+        yield from _line(f"lines[{place}]", line, reference_only=reference_only)
+
+
+def _line(path: str, line: Any, *, reference_only: bool) -> Iterator[FieldProblem]:
+    if not isinstance(line, ShipmentLine):
+        yield FieldProblem(path, line, f"is {type(line).__name__}, not ShipmentLine")
+        return
+    if not is_count(line.quantity) or line.quantity < 1:
         yield FieldProblem(f"{path}.quantity", line.quantity, "is not a whole number of at least 1")
-    named = (line.seller_product_reference or "").strip() or (line.product_id and line.product_condition)
-    if not named:
+    if _named(line.seller_product_reference):
+        return
+    if reference_only:
+        yield FieldProblem(f"{path}.seller_product_reference", line.seller_product_reference, "is empty")
+    elif not (_named(line.product_id) and _named(line.product_condition)):
         reason = "no product: give seller_product_reference, or product_id with product_condition"
         yield FieldProblem(path, None, reason)
 
 
-def _address(address: DeliveryAddress, *, assumed: bool) -> Iterator[FieldProblem]:
-    for name in _ADDRESS_ALWAYS_NEEDED + (_ADDRESS_ASSUMED_NEEDED if assumed else ()):
-        yield from _text(f"delivery_address.{name}", getattr(address, name))
+def _named(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
-def _unencodable(path: str, item: msgspec.Struct) -> list[FieldProblem]:
-    """Text that JSON cannot carry (half a surrogate pair), wherever it stands."""
-    try:
-        msgspec.json.encode(item)
-    except (UnicodeEncodeError, TypeError, OverflowError):
-        return list(_culprits(path, item))
-    return []
-
-
-def _culprits(path: str, value: Any) -> Iterator[FieldProblem]:
-    if isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            yield from _culprits(f"{path}.{name}" if path else name, getattr(value, name))
-    elif isinstance(value, list | tuple):
-        for place, part in enumerate(cast("Sequence[Any]", value)):
-            yield from _culprits(f"{path}[{place}]", part)
-    else:
-        try:
-            msgspec.json.encode(value)
-        except (UnicodeEncodeError, TypeError, OverflowError) as error:
-            yield FieldProblem(path, value, f"cannot be sent as JSON: {error}")
-
-
-def _period(low: datetime | None, high: datetime | None, stem: str) -> Iterator[FieldProblem]:
-    for name, moment in ((f"{stem}_min", low), (f"{stem}_max", high)):
-        if moment is not None and moment.tzinfo is None:
-            yield FieldProblem(name, moment.isoformat(), "has no time zone")
-    both_aware = low is not None and high is not None and low.tzinfo is not None and high.tzinfo is not None
-    if both_aware and low is not None and high is not None and low > high:
-        yield FieldProblem(f"{stem}_min", low.isoformat(), f"is after {stem}_max")
-
-
-def _excluded_by_delivery_country(filters: StockFilters) -> Iterator[FieldProblem]:
-    if filters.delivery_country is None:
+def _address(address: Any, *, assumed: bool) -> Iterator[FieldProblem]:
+    if not isinstance(address, DeliveryAddress):
+        yield FieldProblem("delivery_address", address, f"is {type(address).__name__}, not DeliveryAddress")
         return
-    for name in ("updated_at_min", "updated_at_max", "storage_country", "sort", "order"):
-        value = getattr(filters, name)
-        if value is not None:
-            yield FieldProblem(name, str(value), "cannot be combined with delivery_country")
+    for name in _ADDRESS_ALWAYS_NEEDED + (_ADDRESS_ASSUMED_NEEDED if assumed else ()):
+        yield from text(f"delivery_address.{name}", getattr(address, name))

@@ -8,11 +8,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from octoffm_async.contract.checks import FieldProblem
+from octoffm_async.contract.filters import Filters, ListFilters, filter_problems
 from octoffm_async.contract.operations import Operation
-from octoffm_async.contract.outbound import OutboundFilters
-from octoffm_async.contract.products import ReferenceFilters
-from octoffm_async.contract.stocks import StockFilters
-from octoffm_async.contract.validation import FieldProblem, filter_problems, wire_path
+from octoffm_async.contract.validation import wire_path
 
 from .ledger import Ledger
 from .paging import Cursor, Order, decode_cursor, next_link, page_reply
@@ -20,10 +19,9 @@ from .replies import ProblemError, Reply, invalid, json_reply
 from .settings import Style
 from .world import Account, World
 
-Filters = StockFilters | OutboundFilters | ReferenceFilters
 BodyT = TypeVar("BodyT")
 RowT = TypeVar("RowT")
-FiltersT = TypeVar("FiltersT", StockFilters, OutboundFilters, ReferenceFilters)
+FiltersT = TypeVar("FiltersT", bound=Filters)
 
 _DECODE_ERROR = re.compile(r"(.*) - at `(.*)`")
 
@@ -74,9 +72,9 @@ def field_errors(problems: Iterable[FieldProblem], prefix: str = "") -> dict[str
     return errors
 
 
-def read_filters(call: Call, kind: type[FiltersT], *, limit_required: bool = False) -> FiltersT:
+def read_filters(call: Call, kind: type[FiltersT]) -> FiltersT:
     """The query as typed filters, or a 400 that names what is wrong. Unknown parameters are ignored."""
-    if limit_required and "limit" not in call.query:
+    if call.operation.limit_required and "limit" not in call.query:
         raise invalid({"limit": ["The limit field is required."]})
     try:
         filters = msgspec.convert(dict(call.query), kind, strict=False)
@@ -99,7 +97,7 @@ def answer_page(call: Call, rows: list[Any], limit: int, following: Cursor | Non
 def answer_list(
     call: Call,
     ledger: Ledger[RowT],
-    filters: Filters,
+    filters: ListFilters,
     *,
     keep: Callable[[RowT], bool] | None = None,
     since: datetime | None = None,
@@ -116,7 +114,7 @@ def answer_list(
     return answer_page(call, piece.rows, filters.limit, following)
 
 
-def _start_of(filters: Filters, order: Order) -> int | None:
+def _start_of(filters: ListFilters, order: Order) -> int | None:
     position = decode_cursor(filters.cursor, order)
     if position is None:
         return None

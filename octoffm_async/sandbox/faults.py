@@ -6,7 +6,7 @@ from enum import Enum
 from random import Random
 from typing import Any, Literal, NamedTuple
 
-from octoffm_async.contract.operations import OPERATIONS, Group, Operation
+from octoffm_async.contract.operations import CREATE_TOKEN, OPERATIONS, Group, Operation
 
 
 class Fault(Enum):
@@ -139,7 +139,7 @@ class Faults:
         return self._only is None or (self._only == "reads") == (operation.method == "GET")
 
 
-_NAMES = frozenset(operation.name for operation in OPERATIONS)
+_NAMES = frozenset(operation.name for operation in (CREATE_TOKEN, *OPERATIONS))
 
 
 def _known(operation: str) -> str:

@@ -9,12 +9,12 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from octoffm_async.contract.common import Refusal
 from octoffm_async.contract.outbound import (
     OutboundShipment,
     OutboundStatus,
     Parcel,
     ParcelLine,
-    Refusal,
     ShipmentState,
 )
 

@@ -30,7 +30,7 @@ def list_stocks(call: Call) -> Reply:
 
     ``deliveryCountry`` is accepted alone and keeps every stock: the sandbox delivers everywhere.
     """
-    filters = read_filters(call, StockFilters, limit_required=True)
+    filters = read_filters(call, StockFilters)
     keep = _keeper(filters)
     if filters.sort is not None or filters.order is not None:
         return _sorted_page(call, filters, keep)

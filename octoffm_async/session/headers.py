@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 
-from ..contract.validation import FieldProblem
+from ..contract.checks import FieldProblem
 from ..errors import PagingError, ValidationError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from ..contract.validation import filter_problems
+from ..contract.filters import filter_problems
 from ..errors import ValidationError
 from .headers import path_segment
 from .paging import Pager
@@ -14,8 +14,8 @@ from .paging import Pager
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..contract.filters import Filters
     from ..contract.operations import Operation
-    from ..contract.validation import Filters
     from .pipeline import Result, Session
 
 T = TypeVar("T")

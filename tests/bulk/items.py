@@ -12,7 +12,8 @@ import msgspec
 from octoffm_async import FulfillmentClient
 from octoffm_async.bulk.outcomes import Outcome
 from octoffm_async.bulk.run import Run
-from octoffm_async.contract.outbound import DeliveryAddress, OutboundShipmentRequest, ShipmentLine
+from octoffm_async.contract.common import ShipmentLine
+from octoffm_async.contract.outbound import DeliveryAddress, OutboundShipmentRequest
 from octoffm_async.contract.products import FulfillmentProduct
 from octoffm_async.contract.validation import gtin_check_digit
 from octoffm_async.sandbox import Sandbox

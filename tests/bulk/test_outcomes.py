@@ -17,8 +17,8 @@ from octoffm_async.bulk.outcomes import (
     outcome_of,
     refused_locally,
 )
+from octoffm_async.contract.checks import FieldProblem
 from octoffm_async.contract.stocks import Stock
-from octoffm_async.contract.validation import FieldProblem
 from octoffm_async.errors import (
     AnswerTimeoutError,
     BadRequestError,

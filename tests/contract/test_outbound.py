@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from octoffm_async.contract.common import Refusal, ShipmentLine
 from octoffm_async.contract.outbound import (
     DeliveryAddress,
     DeliveryMode,
@@ -13,8 +14,6 @@ from octoffm_async.contract.outbound import (
     OutboundShipmentRequest,
     OutboundStatus,
     ParcelLine,
-    Refusal,
-    ShipmentLine,
     ShipmentState,
     ShippedTo,
 )

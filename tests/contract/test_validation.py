@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from octoffm_async.contract.outbound import DeliveryAddress, OutboundFilters, OutboundShipmentRequest, ShipmentLine
+from octoffm_async.contract.checks import FieldProblem
+from octoffm_async.contract.common import ShipmentLine
+from octoffm_async.contract.filters import filter_problems
+from octoffm_async.contract.outbound import DeliveryAddress, OutboundFilters, OutboundShipmentRequest
 from octoffm_async.contract.products import FulfillmentProduct, Packaging, ReferenceFilters
 from octoffm_async.contract.stocks import StockFilters
 from octoffm_async.contract.validation import (
-    FieldProblem,
-    filter_problems,
     gtin_check_digit,
     outbound_problems,
     product_problems,
