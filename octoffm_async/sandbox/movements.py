@@ -1,5 +1,6 @@
 """Stock movements: pure rules on one stock, and what puts goods behind a product."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -9,7 +10,9 @@ from octoffm_async.contract.stocks import Localization, Quantities, Stock
 
 from .world import Account, World
 
-Reason = Literal["Inbound", "OutboundAccepted", "OutboundShipped"]
+Reason = Literal[
+    "Inbound", "OutboundAccepted", "OutboundShipped", "OutboundCancelled", "ReturnReceived", "ReturnInspected"
+]
 
 
 def country_code(text: str) -> str:
@@ -26,21 +29,22 @@ def available_in(stock: Stock, country: str) -> int:
     )
 
 
-def moved(
-    stock: Stock, country: str, moment: datetime, reason: Reason, *, available: int = 0, allocated: int = 0
-) -> Stock:
-    """The stock after a movement in one country: its totals, that country's part, and the times of both."""
+def moved(stock: Stock, country: str, moment: datetime, reason: Reason, **changes: int) -> Stock:
+    """The stock after a movement in one country: its totals, that country's part, and the times of both.
+
+    ``changes`` are differences by quantity, named as in :class:`Quantities` (``available=-2, allocated=2``).
+    """
     parts = {part.storage_country: part for part in stock.localizations}
     before = parts[country].quantities if country in parts else Quantities()
     parts[country] = Localization(
         storage_country=country,
-        reported_quantities=_sum(before, available, allocated),
+        reported_quantities=_changed(before, changes),
         updated_at=moment,
         update_reason=reason,
     )
     return replace(
         stock,
-        reported_quantities=_sum(stock.quantities, available, allocated),
+        reported_quantities=_changed(stock.quantities, changes),
         localizations=list(parts.values()),
         updated_at=moment,
     )
@@ -68,5 +72,5 @@ def _stock_ids(account: Account, reference: str | None) -> list[str]:
     return [row.stock_id]
 
 
-def _sum(before: Quantities, available: int, allocated: int) -> Quantities:
-    return replace(before, available=before.available + available, allocated=before.allocated + allocated)
+def _changed(before: Quantities, changes: Mapping[str, int]) -> Quantities:
+    return replace(before, **{name: getattr(before, name) + difference for name, difference in changes.items()})

@@ -32,8 +32,7 @@ def create_outbound(call: Call) -> Reply:
         raise invalid(errors)
     key = call.world.new_id()
     call.account.shipments.add(key, _new_shipment(call, key, request), call.moment)
-    call.world.effects.outbound[request.reference] += 1
-    call.world.effects.of(call.account.seller).outbound[request.reference] += 1
+    call.world.effects.note(call.account.seller, "outbound", request.reference)
     begin(call.world, call.account, key, call.moment)
     return created(call, key)
 

@@ -102,8 +102,7 @@ def _add(call: Call, product: FulfillmentProduct, pair: tuple[str, str]) -> None
     account.stocks.add(stock_id, stock, moment)
     account.reference_of_pair[pair] = reference
     account.reference_of_product[product_id] = reference
-    call.world.effects.products[reference] += 1
-    call.world.effects.of(account.seller).products[reference] += 1
+    call.world.effects.note(account.seller, "products", reference)
 
 
 HANDLERS: dict[Operation[Any], Handler] = {CREATE_PRODUCTS: create_products, LIST_REFERENCES: list_references}

@@ -1,8 +1,9 @@
 """The sandbox in this process: a real HTTP server on a loopback port, and the hands to drive it."""
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from aiohttp import web
@@ -33,7 +34,8 @@ class Sandbox(SandboxFace):
     ``async with Sandbox(seed=7) as sandbox`` serves until the block ends. The same seed and the same calls give the
     same ids, tokens and random faults. Where nothing public says how the API answers, a setting chooses; limits are
     unlimited unless set, as requests per seconds, for each seller and group. ``stop`` and ``start`` in turn make an
-    outage: the port and all that exists stay.
+    outage: the port and all that exists stay. ``monotonic`` is what limits, the life of tokens and the clock are
+    measured by; a test on a driven event loop passes the loop's ``time``.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Sandbox(SandboxFace):
         product_answer: ProductAnswer = "items",
         host: str = "127.0.0.1",
         port: int = 0,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if host not in _LOOPBACK:
             raise ValueError(f"host = {host!r}: the sandbox serves on loopback only ({', '.join(_LOOPBACK)})")
@@ -67,7 +70,12 @@ class Sandbox(SandboxFace):
         # Each kind of chance has its own generator, so that a fault more does not change the ids.
         rngs = {purpose: Random(f"{seed}/{purpose}") for purpose in ("world", "tokens", "faults", "traces")}
         self._state = State(
-            world=World(sellers=sellers, clock=Clock(speed=speed), timeline=timeline or Timeline(), rng=rngs["world"]),
+            world=World(
+                sellers=sellers,
+                clock=Clock(speed=speed, monotonic=monotonic),
+                timeline=timeline or Timeline(),
+                rng=rngs["world"],
+            ),
             tokens=Tokens(
                 rng=rngs["tokens"],
                 client_id=client_id,
@@ -75,6 +83,7 @@ class Sandbox(SandboxFace):
                 life=token_life,
                 quota=token_quota,
                 retry_after=retry_after,
+                monotonic=monotonic,
             ),
             limits=RequestLimits(limit, limits),
             faults=Faults(rngs["faults"]),
@@ -84,7 +93,7 @@ class Sandbox(SandboxFace):
         style = Style(
             list_shape=list_shape, links=links, creation_answer=creation_answer, product_answer=product_answer
         )
-        self._server = Server(self._state, style=style, rng=rngs["traces"])
+        self._server = Server(self._state, style=style, rng=rngs["traces"], monotonic=monotonic)
 
     async def start(self) -> None:
         """Serve. A second start after a stop takes the same port again."""

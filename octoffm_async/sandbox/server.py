@@ -5,7 +5,6 @@ of an application would double the cost of a request.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from functools import partial
 from random import Random
@@ -36,7 +35,7 @@ _Performed = tuple[Reply, Call | None]
 class Server:
     """Answers every request. ``origin`` is set once the port is known."""
 
-    def __init__(self, state: State, *, style: Style, rng: Random) -> None:
+    def __init__(self, state: State, *, style: Style, rng: Random, monotonic: Callable[[], float]) -> None:
         self.origin = ""
         self.stopping = asyncio.Event()
         self._state = state
@@ -45,10 +44,11 @@ class Server:
         self._router = Router()
         self._style = style
         self._rng = rng
+        self._monotonic = monotonic
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request and record it."""
-        at = time.monotonic()
+        at = self._monotonic()
         if request.path.startswith(CONTROL_PATH):
             return response_of(self._control.answer(request.method, request.path, await request.read()))
         requests = self._state.requests

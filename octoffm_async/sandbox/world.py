@@ -6,7 +6,7 @@ from datetime import datetime
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from octoffm_async.contract.outbound import OutboundShipment
 from octoffm_async.contract.products import SellerReference
@@ -16,17 +16,24 @@ from .clock import Clock
 from .ledger import Ledger
 from .settings import Timeline
 
+EffectKind = Literal["products", "inbound", "outbound", "cancellations", "returns"]
+
 
 class Effects:
     """How many things with a reference were really created. A reference that was never used counts 0."""
 
     def __init__(self) -> None:
         self.products: Counter[str] = Counter()
+        self.inbound: Counter[str] = Counter()
         self.outbound: Counter[str] = Counter()
+        self.cancellations: Counter[str] = Counter()
+        """By the id of the outbound shipment."""
+        self.returns: Counter[str] = Counter()
+        """By the id of the outbound shipment."""
 
     def as_dict(self) -> dict[str, dict[str, int]]:
         """The counts by kind and reference."""
-        return {"products": dict(self.products), "outbound": dict(self.outbound)}
+        return {kind: dict(getattr(self, kind)) for kind in get_args(EffectKind)}
 
 
 class AllEffects(Effects):
@@ -35,6 +42,11 @@ class AllEffects(Effects):
     def __init__(self, sellers: Iterable[str]) -> None:
         super().__init__()
         self._by_seller = {seller: Effects() for seller in sellers}
+
+    def note(self, seller: str, kind: EffectKind, key: str) -> None:
+        """Count one more creation, for its seller and for all together."""
+        for effects in (self, self._by_seller[seller]):
+            getattr(effects, kind)[key] += 1
 
     def of(self, seller: str) -> Effects:
         """What was created for one seller."""
