@@ -57,11 +57,13 @@ from .errors import (
     ErrorBudgetExceededError,
     NotAnsweredError,
     NotFoundError,
+    NotReadyError,
     OctoffmError,
     PagingError,
     PermissionDeniedError,
     RateLimitedError,
     ServerError,
+    StatusUnreachableError,
     TLSError,
     UnprocessableError,
     UnusableAnswerError,
@@ -71,6 +73,7 @@ from .errors import (
 from .events import Event, Hook, LoggingHook
 from .session.journey import Stats
 from .session.paging import Page, Pager
+from .session.transport import Response
 
 __version__ = "0.1.0"
 
@@ -111,6 +114,7 @@ __all__ = [
     "Missing",
     "NotAnsweredError",
     "NotFoundError",
+    "NotReadyError",
     "OctoffmError",
     "OutboundCancellation",
     "OutboundShipment",
@@ -135,6 +139,7 @@ __all__ = [
     "RegistrationStatus",
     "RejectedRow",
     "RejectsReport",
+    "Response",
     "Return",
     "ReturnLine",
     "ReturnLineState",
@@ -152,6 +157,7 @@ __all__ = [
     "Skipped",
     "SortOrder",
     "Stats",
+    "StatusUnreachableError",
     "Stock",
     "Summary",
     "TLSError",

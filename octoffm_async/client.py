@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -10,8 +11,10 @@ from .bulk.bulk import Bulk
 from .config import Config, check_header_value
 from .errors import ConfigurationError
 from .events import LoggingHook
+from .resources.inbound import Inbound
 from .resources.outbound import Outbound
 from .resources.products import Products
+from .resources.returns import Returns
 from .resources.stocks import Stocks
 from .session.pipeline import Session
 from .session.scope import Scope
@@ -19,7 +22,7 @@ from .session.transport import AiohttpTransport
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
 
     from .events import Hook
     from .session.journey import Stats
-    from .session.transport import Transport
+    from .session.lanes import Lane
+    from .session.transport import Response, Transport
 
 
 class SellerClient:
@@ -36,9 +40,15 @@ class SellerClient:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self.products = Products(scope)
+        self.inbound = Inbound(scope)
         self.stocks = Stocks(scope)
         self.outbound = Outbound(scope)
-        self.bulk = Bulk(scope)
+        self.returns = Returns(scope)
+
+    @cached_property
+    def bulk(self) -> Bulk:
+        """Runs over many items."""
+        return Bulk(self._scope)
 
     @property
     def seller_id(self) -> str:
@@ -52,7 +62,46 @@ class SellerClient:
             ConfigurationError: the id cannot stand in a header.
         """
         check_header_value("seller_id", seller_id)
-        return SellerClient(Scope(self._scope.session, seller_id))
+        return SellerClient(Scope(self._scope.session, seller_id, self._scope.options))
+
+    def with_options(
+        self,
+        *,
+        deadline: float | None = None,
+        timeout: float | None = None,
+        retries: int | None = None,
+        lane: Lane | None = None,
+        on_response: Callable[[Response], object] | None = None,
+    ) -> SellerClient:
+        """The same API with other options for its calls: a cheap copy that shares everything else.
+
+        ``deadline`` seconds bound a whole call, waits and retries included; ``timeout`` bounds the silence while an
+        answer is awaited; ``retries`` the repetitions (0: none, not even after a 429). Calls of the ``interactive``
+        lane go before those of the ``bulk`` lane (bulk runs use it) on the same limit. ``on_response`` is given each
+        answer as it came (status, headers, bytes), of every attempt. What is not given stays as it is.
+
+        Raises:
+            ConfigurationError: an option is out of range.
+        """
+        options = self._scope.options.changed(
+            deadline=deadline, timeout=timeout, retries=retries, lane=lane, on_response=on_response
+        )
+        return SellerClient(Scope(self._scope.session, self.seller_id, options))
+
+    async def request(
+        self, method: str, path: str, *, json: Any = None, params: Mapping[str, str] | None = None
+    ) -> Response:
+        """Call what this package does not model, with the same token, limits, retries and errors.
+
+        ``path`` is under the base URL and encoded (``/stocks/42``), ``params`` is the query, ``json`` anything that
+        msgspec encodes. The answer comes as it is: ``status``, ``headers``, ``body`` (bytes), ``json()``. GET and HEAD
+        are repeated after failures; other methods only after one that shows that the call was not carried out.
+
+        Raises:
+            ValidationError: the method or the path cannot be right; nothing was sent.
+            CallError: the call did not succeed (any status outside 2xx); see ``outcome_unknown``.
+        """
+        return await self._scope.request(method, path, json=json, params=params)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} seller {self.seller_id} at {self._scope.session.config.base_url}>"

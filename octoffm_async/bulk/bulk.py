@@ -36,7 +36,7 @@ class Bulk:
     """
 
     def __init__(self, scope: Scope) -> None:
-        self._scope = Scope(scope.session, scope.seller_id, scope.session.config.bulk_deadline)
+        self._scope = Scope(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
         self._index = ReferenceIndex(self._scope)
 
     def create_products(

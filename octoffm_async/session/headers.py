@@ -6,7 +6,7 @@ import math
 import re
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 
 from ..contract.checks import FieldProblem
@@ -99,12 +99,14 @@ def identifier_in(headers: Mapping[str, str], *, collection: str = "") -> str | 
 
 
 def path_segment(name: str, value: str) -> str:
-    """``value`` as one segment of a path.
+    """``value`` as one segment of a path; a ``/`` in it is encoded.
 
     Raises:
-        ValidationError: it is empty, ``.`` or ``..``, or holds control characters.
+        ValidationError: it is not text, empty, ``.`` or ``..``, or holds control characters.
     """
-    if not value.strip():
+    if not isinstance(cast("object", value), str):
+        reason = f"is {type(value).__name__}, not text"
+    elif not value.strip():
         reason = "is empty"
     elif value in (".", "..") or not value.isprintable():
         reason = "cannot be part of an address"
