@@ -39,19 +39,18 @@ class Places:
         try:
             await place
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():  # it was given just when the wait was cancelled
+            if not place.cancelled():  # it was given just when the wait was cancelled
                 self.give_back()
-            else:
-                queue.remove(place)
             raise
 
     def give_back(self) -> None:
         """Hand the place to whoever is next."""
-        queue = self._next_queue()
-        if queue is None:
-            self.free += 1
-        else:
-            queue.popleft().set_result(None)
+        while (queue := self._next_queue()) is not None:
+            place = queue.popleft()
+            if not place.done():  # else its wait was cancelled
+                place.set_result(None)
+                return
+        self.free += 1
 
     def _next_queue(self) -> deque[asyncio.Future[None]] | None:
         if not self._bulk:
