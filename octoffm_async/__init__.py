@@ -3,6 +3,7 @@
 ``FulfillmentClient`` is the way in; its ``products``, ``stocks`` and ``outbound`` are single calls, its ``bulk`` many.
 """
 
+from .bulk.changes import Change, ChangeFeed
 from .bulk.outcomes import Created, Failed, Found, Missing, Outcome, Refused, Skipped, Summary, Unknown
 from .bulk.readers import ProductRows
 from .bulk.rejects import RejectedRow, RejectsReport
@@ -84,6 +85,8 @@ __all__ = [
     "BadRequestError",
     "CallError",
     "CancellationStatus",
+    "Change",
+    "ChangeFeed",
     "ClosedError",
     "Config",
     "ConfigurationError",

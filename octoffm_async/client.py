@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from .bulk.bulk import Bulk
+from .bulk.changes import KINDS, OVERLAP, ChangeFeed
 from .config import Config, check_header_value
 from .errors import ConfigurationError
 from .events import LoggingHook
@@ -22,12 +23,14 @@ from .session.transport import AiohttpTransport
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
     import aiohttp
 
+    from .bulk.changes import ChangeKind
     from .events import Hook
     from .session.journey import Stats
     from .session.lanes import Lane
@@ -87,6 +90,27 @@ class SellerClient:
             deadline=deadline, timeout=timeout, retries=retries, lane=lane, on_response=on_response
         )
         return SellerClient(Scope(self._scope.session, self.seller_id, options))
+
+    def changes(
+        self,
+        since: datetime | Mapping[ChangeKind, datetime],
+        *,
+        kinds: Iterable[ChangeKind] = KINDS,
+        every: float | None = None,
+        overlap: float = OVERLAP,
+        limit: int = 1000,
+    ) -> ChangeFeed:
+        """A feed of what changed since then: outbound and inbound shipments, stocks, returns (or some ``kinds``).
+
+        Iterate it for :class:`Change` objects. Without ``every`` (seconds) an iteration is one scan and the next one
+        goes on where it ended; with it, one iteration goes on for ever. ``feed.watermark`` can be saved and passed as
+        ``since`` later. Each scan looks ``overlap`` seconds further back. Outbound shipments are followed by the time
+        of their status (**S**), the others by their update time (stocks **D**, else **A**).
+
+        Raises:
+            ValidationError: an argument is out of range, or a time has no zone.
+        """
+        return ChangeFeed(self._scope, since, kinds=kinds, every=every, overlap=overlap, limit=limit)
 
     async def request(
         self, method: str, path: str, *, json: Any = None, params: Mapping[str, str] | None = None

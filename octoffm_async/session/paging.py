@@ -6,6 +6,7 @@ page is decoded and used, the next one travels. There is never more than one pag
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from ..config import is_whole
 from ..contract.checks import FieldProblem
 from ..errors import CallError, PagingError, ValidationError
-from .headers import next_query
+from .headers import http_date, next_query
 
 if TYPE_CHECKING:
     import asyncio
@@ -27,11 +28,15 @@ T = TypeVar("T")
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """One page: its items, the cursor it was asked for with, and the next one's (``None`` on the last page)."""
+    """One page: its items, the cursor it was asked for with, and the next one's (``None`` on the last page).
+
+    ``served_at`` is the API's own time of the answer (its ``Date`` header), if it tells.
+    """
 
     items: list[T]
     cursor: str | None
     next_cursor: str | None
+    served_at: datetime | None = None
 
 
 class Pager(Generic[T]):
@@ -75,6 +80,7 @@ class Pager(Generic[T]):
 class _Fetched(NamedTuple, Generic[T]):
     items: list[T]
     following: dict[str, str] | None
+    served_at: datetime | None
 
 
 class _Coming(NamedTuple, Generic[T]):
@@ -114,13 +120,13 @@ class _Pages(Generic[T]):
         self._coming = None
         self._awaited = True
         try:
-            items, following = await (self._fetch(query) if coming is None else coming.task)
+            fetched = await (self._fetch(query) if coming is None else coming.task)
         except BaseException:
             await self.aclose()
             raise
         finally:
             self._awaited = False
-        return self._deliver(query, items, following)
+        return self._deliver(query, fetched)
 
     async def aclose(self) -> None:
         """Let go of a page that is on its way; a further step asks for it again."""
@@ -129,7 +135,8 @@ class _Pages(Generic[T]):
             self._seen.discard(coming.query.get("cursor"))
             coming.task.cancel()
 
-    def _deliver(self, query: dict[str, str], items: list[T], following: dict[str, str] | None) -> Page[T]:
+    def _deliver(self, query: dict[str, str], fetched: _Fetched[T]) -> Page[T]:
+        items, following, served_at = fetched
         next_cursor = None if following is None else following.get("cursor")
         if self._left is not None:
             if len(items) > self._left:  # resuming must lose nothing: the page that was cut is its own next one
@@ -138,7 +145,7 @@ class _Pages(Generic[T]):
         self._query = None if self._left == 0 else following
         if self._query is not None and self._coming is None and self._ahead:
             self._send_for(self._query)
-        return Page(items=items, cursor=query.get("cursor"), next_cursor=next_cursor)
+        return Page(items=items, cursor=query.get("cursor"), next_cursor=next_cursor, served_at=served_at)
 
     def _send_for(self, query: dict[str, str]) -> None:
         task = self._scope.session.spawn(self._fetch(query), name="octoffm_async next page")
@@ -156,8 +163,8 @@ class _Pages(Generic[T]):
             if following is not None and self._ahead and self._awaited and self._coming is None and not enough:
                 self._send_for(following)
 
-        items, _ = await self._scope.call(self._operation, query=query, peek=look)
-        return _Fetched(items, following)
+        items, response = await self._scope.call(self._operation, query=query, peek=look)
+        return _Fetched(items, following, http_date(response.headers.get("Date")))
 
     def _next(self, response: Response) -> dict[str, str] | None:
         try:
