@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -223,7 +224,7 @@ async def test_a_feed_that_goes_on_looks_again_every_so_often() -> None:
                 break
             shop.change("S-0", ["Accepted", "Shipped"][len(seen) - 1], seconds=1)
     assert seen == ["Created", "Accepted", "Shipped"]
-    assert [round(later - earlier) for earlier, later in zip(moments, moments[1:], strict=False)] == [30, 30]
+    assert [round(later - earlier) for earlier, later in pairwise(moments)] == [30, 30]
 
 
 async def test_each_kind_has_its_list_its_filter_and_its_watermark() -> None:
