@@ -32,6 +32,7 @@ def create_outbound(call: Call) -> Reply:
         raise invalid(errors)
     key = call.world.new_id()
     call.account.shipments.add(key, _new_shipment(call, key, request), call.moment)
+    call.account.shipments_of_reference.setdefault(request.reference, []).append(key)
     call.world.effects.note(call.account.seller, "outbound", request.reference)
     begin(call.world, call.account, key, call.moment)
     return created(call, key)

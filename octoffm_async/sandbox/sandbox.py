@@ -19,7 +19,7 @@ from .quota import Limit, RequestLimits, RetryAfter
 from .records import Arrival, Requests
 from .routes import API_PATH, TOKEN_PATH
 from .server import Server
-from .settings import CreationAnswer, LinkForm, ListShape, ProductAnswer, Style, Timeline
+from .settings import CreationAnswer, Inspection, LinkForm, ListShape, ProductAnswer, Style, Timeline
 from .state import State
 from .tokens import Tokens
 from .world import AllEffects, World
@@ -51,6 +51,7 @@ class Sandbox(SandboxFace):
         limits: Mapping[Group, Limit] | None = None,
         retry_after: RetryAfter | None = None,
         timeline: Timeline | None = None,
+        inspection: Inspection | None = None,
         speed: float = 1.0,
         list_shape: ListShape = "object",
         links: LinkForm = "relative",
@@ -75,6 +76,7 @@ class Sandbox(SandboxFace):
                 clock=Clock(speed=speed, monotonic=monotonic),
                 timeline=timeline or Timeline(),
                 rng=rngs["world"],
+                inspection=inspection,
             ),
             tokens=Tokens(
                 rng=rngs["tokens"],

@@ -8,13 +8,14 @@ from itertools import count
 from random import Random
 from typing import Literal, NamedTuple, get_args
 
-from octoffm_async.contract.outbound import OutboundShipment
+from octoffm_async.contract.outbound import OutboundCancellation, OutboundShipment
 from octoffm_async.contract.products import SellerReference
+from octoffm_async.contract.returns import Return
 from octoffm_async.contract.stocks import Stock
 
 from .clock import Clock
 from .ledger import Ledger
-from .settings import Timeline
+from .settings import Inspection, Timeline
 
 EffectKind = Literal["products", "inbound", "outbound", "cancellations", "returns"]
 
@@ -63,9 +64,17 @@ class Account:
         self.references = Ledger[SellerReference]()
         self.stocks = Ledger[Stock]()
         self.shipments = Ledger[OutboundShipment]()
+        self.cancellations = Ledger[OutboundCancellation]()
+        self.returns = Ledger[Return]()
         # A seller has one reference a product and condition; both ways lead to it.
         self.reference_of_pair: dict[tuple[str, str], str] = {}
         self.reference_of_product: dict[str, str] = {}
+        # By the id of the shipment: the last request to cancel it, and its returns.
+        self.cancellation_of_shipment: dict[str, str] = {}
+        self.returns_of_shipment: dict[str, list[str]] = {}
+        self.shipments_of_reference: dict[str, list[str]] = {}
+        # By return: items in its parcel that nobody announced. Known from the receipt on, told after the inspection.
+        self.undeclared: dict[str, int] = {}
 
 
 class _Event(NamedTuple):
@@ -81,12 +90,21 @@ class World:
     clock), and bears the time at which it was due.
     """
 
-    def __init__(self, *, sellers: Iterable[str], clock: Clock, timeline: Timeline, rng: Random) -> None:
+    def __init__(
+        self,
+        *,
+        sellers: Iterable[str],
+        clock: Clock,
+        timeline: Timeline,
+        rng: Random,
+        inspection: Inspection | None = None,
+    ) -> None:
         self.accounts = {seller: Account(seller) for seller in sellers}
         if not self.accounts:
             raise ValueError("sellers = (): the sandbox needs at least one seller")
         self.clock = clock
         self.timeline = timeline
+        self.inspection = inspection or Inspection()
         self.effects = AllEffects(self.accounts)
         self._rng = rng
         self._events: list[_Event] = []
