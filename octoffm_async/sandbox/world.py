@@ -8,6 +8,7 @@ from itertools import count
 from random import Random
 from typing import Literal, NamedTuple, get_args
 
+from octoffm_async.contract.common import Document
 from octoffm_async.contract.outbound import OutboundShipment
 from octoffm_async.contract.products import SellerReference
 from octoffm_async.contract.stocks import Stock
@@ -63,6 +64,7 @@ class Account:
         self.references = Ledger[SellerReference]()
         self.stocks = Ledger[Stock]()
         self.shipments = Ledger[OutboundShipment]()
+        self.documents = dict[str, Document]()
         # A seller has one reference a product and condition; both ways lead to it.
         self.reference_of_pair: dict[tuple[str, str], str] = {}
         self.reference_of_product: dict[str, str] = {}
