@@ -10,6 +10,7 @@ from aiohttp import web
 
 from octoffm_async.contract.operations import Group
 
+from .calls import API_PATH
 from .clock import Clock
 from .control import CONTROL_PATH
 from .face import SandboxFace
@@ -17,9 +18,19 @@ from .faults import Faults
 from .movements import add_stock
 from .quota import Limit, RequestLimits, RetryAfter
 from .records import Arrival, Requests
-from .routes import API_PATH, TOKEN_PATH
+from .routes import TOKEN_PATH
 from .server import Server
-from .settings import CreationAnswer, Inspection, LinkForm, ListShape, ProductAnswer, Style, Timeline
+from .settings import (
+    CountForm,
+    CreationAnswer,
+    DocumentForm,
+    Inspection,
+    LinkForm,
+    ListShape,
+    ProductAnswer,
+    Style,
+    Timeline,
+)
 from .state import State
 from .tokens import Tokens
 from .world import AllEffects, World
@@ -57,6 +68,8 @@ class Sandbox(SandboxFace):
         links: LinkForm = "relative",
         creation_answer: CreationAnswer = "body",
         product_answer: ProductAnswer = "items",
+        count_form: CountForm = "integer",
+        documents: DocumentForm = "pdf",
         host: str = "127.0.0.1",
         port: int = 0,
         monotonic: Callable[[], float] = time.monotonic,
@@ -93,7 +106,12 @@ class Sandbox(SandboxFace):
             retry_after=retry_after,
         )
         style = Style(
-            list_shape=list_shape, links=links, creation_answer=creation_answer, product_answer=product_answer
+            list_shape=list_shape,
+            links=links,
+            creation_answer=creation_answer,
+            product_answer=product_answer,
+            count_form=count_form,
+            documents=documents,
         )
         self._server = Server(self._state, style=style, rng=rngs["traces"], monotonic=monotonic)
 

@@ -78,7 +78,7 @@ class Server:
                 account = None
                 try:
                     if handler is not None:
-                        account = self._gate.admit(request.headers, operation.group, at)
+                        account = self._gate.admit(request.headers, operation, at)
                     body = await request.read() if operation.method == "POST" else b""
                 except ProblemError as problem:
                     return response_of(self._problem(request, problem))

@@ -8,6 +8,8 @@ ListShape = Literal["object", "array"]
 LinkForm = Literal["relative", "absolute"]
 CreationAnswer = Literal["body", "location", "content-location"]
 ProductAnswer = Literal["items", "empty"]
+CountForm = Literal["integer", "count", "total_item_count"]
+DocumentForm = Literal["pdf", "base64", "url"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,3 +73,5 @@ class Style:
     links: LinkForm = "relative"
     creation_answer: CreationAnswer = "body"
     product_answer: ProductAnswer = "items"
+    count_form: CountForm = "integer"
+    documents: DocumentForm = "pdf"

@@ -8,6 +8,7 @@ from itertools import count
 from random import Random
 from typing import Literal, NamedTuple, get_args
 
+from octoffm_async.contract.common import Document
 from octoffm_async.contract.outbound import OutboundCancellation, OutboundShipment
 from octoffm_async.contract.products import SellerReference
 from octoffm_async.contract.returns import Return
@@ -66,6 +67,7 @@ class Account:
         self.shipments = Ledger[OutboundShipment]()
         self.cancellations = Ledger[OutboundCancellation]()
         self.returns = Ledger[Return]()
+        self.documents = dict[str, Document]()
         # A seller has one reference a product and condition; both ways lead to it.
         self.reference_of_pair: dict[tuple[str, str], str] = {}
         self.reference_of_product: dict[str, str] = {}
