@@ -10,6 +10,7 @@ import msgspec
 from .faults import Fault, Only
 from .movements import add_stock
 from .replies import Reply, json_reply
+from .returns import return_by_carrier
 from .state import State
 
 CONTROL_PATH = "/_sandbox"
@@ -23,6 +24,13 @@ class StockOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     quantity: int
     reference: str | None = None
     country: str = "FR"
+    seller: str | None = None
+
+
+class ReturnOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST returns``: let the carrier bring back what is left of a shipment."""
+
+    outbound_shipment_id: str
     seller: str | None = None
 
 
@@ -58,6 +66,7 @@ class Control:
         self._state = state
         self._routes: dict[tuple[str, str], _Order] = {
             ("POST", "/stock"): self._add_stock,
+            ("POST", "/returns"): self._return_by_carrier,
             ("POST", "/clock"): self._advance,
             ("POST", "/faults"): self._set_faults,
             ("GET", "/effects"): lambda _: state.world.effects.as_dict(),
@@ -78,6 +87,10 @@ class Control:
         order = msgspec.json.decode(body, type=StockOrder)
         add_stock(self._state.world, order.seller, order.reference, quantity=order.quantity, country=order.country)
         return {}
+
+    def _return_by_carrier(self, body: bytes) -> object:
+        order = msgspec.json.decode(body, type=ReturnOrder)
+        return {"return_id": return_by_carrier(self._state.world, order.seller, order.outbound_shipment_id)}
 
     def _advance(self, body: bytes) -> object:
         clock = self._state.world.clock

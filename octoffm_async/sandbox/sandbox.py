@@ -18,6 +18,7 @@ from .faults import Faults
 from .movements import add_stock
 from .quota import Limit, RequestLimits, RetryAfter
 from .records import Arrival, Requests
+from .returns import return_by_carrier
 from .routes import TOKEN_PATH
 from .server import Server
 from .settings import (
@@ -203,3 +204,11 @@ class Sandbox(SandboxFace):
         ``seller`` is the first one unless named. Raises ``LookupError`` for an unknown reference or seller.
         """
         add_stock(self._state.world, seller, reference, quantity=quantity, country=country)
+
+    def return_by_carrier(self, outbound_shipment_id: str, seller: str | None = None) -> str:
+        """Let the carrier bring back what no return has announced of a shipped parcel; return the return's id.
+
+        ``seller`` is the first one unless named. Raises ``LookupError`` for an unknown shipment or seller, and
+        ``ValueError`` for a shipment that is not Shipped or has nothing left to come back.
+        """
+        return return_by_carrier(self._state.world, seller, outbound_shipment_id)

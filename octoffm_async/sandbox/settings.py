@@ -17,7 +17,8 @@ class Timeline:
     """When things move on: seconds of the sandbox's clock after their creation.
 
     The first three are a shipment's. A request to cancel is decided ``cancellation`` seconds after it was made. A
-    return's parcel reaches the warehouse at ``return_pending`` and is inspected at ``return_completed``. The defaults let a test see every status without a long wait and without missing one.
+    return's parcel reaches the warehouse at ``return_pending`` and is inspected at ``return_completed``. The defaults
+    let a test see every status without a long wait and without missing one.
     """
 
     accepted: float = 2.0
