@@ -9,7 +9,7 @@ matter.
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -99,54 +99,54 @@ def _step(world: World, account: Account, key: str, moment: datetime) -> None:
     row = account.returns.get(key)
     assert row is not None, "returns are never removed"  # noqa: S101  (an invariant, not a check of input)
     status = _after(row.status or ReturnStatus.CREATED)
-    changes: dict[str, Any] = {}
     match status:
         case ReturnStatus.REFERENCED:
-            changes = _label(account, row)
+            row = _labelled(account, row)
         case ReturnStatus.PENDING:
             _receive(world, account, row, moment)
         case ReturnStatus.COMPLETED:
-            changes = _inspect(world, account, row, moment)
+            row = _inspect(account, key, moment)
         case _:
             pass
-    account.returns.replace(key, replace(row, status=status, updated_at=moment, **changes), moment)
+    account.returns.replace(key, replace(row, status=status, updated_at=moment), moment)
     if not status.final:
         _schedule(world, account, key, status, moment)
 
 
-def _label(account: Account, row: Return) -> dict[str, Any]:
-    """The warehouse prints labels for customers' parcels to FR (**D**); those to ES come by mail."""
+def _labelled(account: Account, row: Return) -> Return:
+    """The warehouse makes labels for customers' parcels to FR only (**D**); those to ES come by mail."""
     if row.type is not ReturnType.CUSTOMER or storage_country(shipment_of(account, row)) != "FR":
-        return {}
-    return {"has_label": True, "label_url": API_PATH + GET_LABEL.path.format(returnId=row.return_id)}
+        return row
+    return replace(row, has_label=True, label_url=API_PATH + GET_LABEL.path.format(returnId=row.return_id))
 
 
 def _receive(world: World, account: Account, row: Return, moment: datetime) -> None:
-    found = contents(row, world.inspection)
+    """Take the parcel in. What is in it is settled now and told after the inspection."""
+    lines, one_more = contents(row, world.inspection)
     first = row.lines[0].seller_product_reference or ""
-    if found.one_more and returnable_items(account, shipment_of(account, row))[first] > 0:
-        account.undeclared[row.return_id] = 1
-    for line in found.lines:
-        _move(account, row, line, moment, "ReturnReceived", return_=line.received_quantity)
-    undeclared = account.undeclared.get(row.return_id, 0)
-    _move(account, row, found.lines[0], moment, "ReturnReceived", return_=undeclared)
-
-
-def _inspect(world: World, account: Account, row: Return, moment: datetime) -> dict[str, Any]:
-    lines = contents(row, world.inspection).lines
-    undeclared = account.undeclared.get(row.return_id, 0)
+    undeclared = 1 if one_more and returnable_items(account, shipment_of(account, row))[first] > 0 else 0
+    account.received[row.return_id] = replace(
+        row,
+        lines=lines,
+        undeclared_quantity=undeclared,
+        receipt_date=moment,
+        warehouse_comment=_comment(lines, undeclared),
+        recommended_return_reason=_recommended(row, lines),
+    )
     for line in lines:
+        _move(account, row, line, moment, "ReturnReceived", return_=line.received_quantity)
+    _move(account, row, lines[0], moment, "ReturnReceived", return_=undeclared)
+
+
+def _inspect(account: Account, key: str, moment: datetime) -> Return:
+    row = account.received.pop(key)
+    for line in row.lines:
         if line.state is not None:
             changes = {"return_": -line.received_quantity, _PLACE[line.state]: line.received_quantity}
             _move(account, row, line, moment, "ReturnInspected", **changes)
-    _move(account, row, lines[0], moment, "ReturnInspected", return_=-undeclared, litigation=undeclared)
-    return {
-        "lines": lines,
-        "undeclared_quantity": undeclared,
-        "receipt_date": row.updated_at,  # it was received when it became Pending
-        "warehouse_comment": _comment(lines, undeclared),
-        "recommended_return_reason": _recommended(row, lines),
-    }
+    undeclared = row.undeclared_quantity
+    _move(account, row, row.lines[0], moment, "ReturnInspected", return_=-undeclared, litigation=undeclared)
+    return row
 
 
 def _move(account: Account, row: Return, line: ReturnLine, moment: datetime, reason: Reason, **changes: int) -> None:

@@ -31,5 +31,5 @@ def returnable_items(account: Account, shipment: OutboundShipment) -> Counter[st
             continue
         for line in row.lines:
             items[line.seller_product_reference or ""] -= line.quantity
-        items[row.lines[0].seller_product_reference or ""] -= account.undeclared.get(key, 0)
+        items[row.lines[0].seller_product_reference or ""] -= account.received.get(key, row).undeclared_quantity
     return items

@@ -75,8 +75,8 @@ class Account:
         self.cancellation_of_shipment: dict[str, str] = {}
         self.returns_of_shipment: dict[str, list[str]] = {}
         self.shipments_of_reference: dict[str, list[str]] = {}
-        # By return: items in its parcel that nobody announced. Known from the receipt on, told after the inspection.
-        self.undeclared: dict[str, int] = {}
+        # Returns whose parcel has arrived, by id, as the inspection will leave them.
+        self.received: dict[str, Return] = {}
 
 
 class _Event(NamedTuple):
