@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random
 
 from aiohttp import web
 
 from octoffm_async.contract.operations import Group
 
+from .activation import activate, deactivate, set_countries
 from .calls import API_PATH
 from .clock import Clock
 from .control import CONTROL_PATH
@@ -20,7 +21,17 @@ from .quota import Limit, RequestLimits, RetryAfter
 from .records import Arrival, Requests
 from .routes import TOKEN_PATH
 from .server import Server
-from .settings import CountForm, CreationAnswer, DocumentForm, LinkForm, ListShape, ProductAnswer, Style, Timeline
+from .settings import (
+    CountForm,
+    CreationAnswer,
+    DocumentForm,
+    LinkForm,
+    ListShape,
+    ProductAnswer,
+    Reception,
+    Style,
+    Timeline,
+)
 from .state import State
 from .tokens import Tokens
 from .world import AllEffects, World
@@ -35,7 +46,8 @@ class Sandbox(SandboxFace):
     ``async with Sandbox(seed=7) as sandbox`` serves until the block ends. The same seed and the same calls give the
     same ids, tokens and random faults. Where nothing public says how the API answers, a setting chooses; limits are
     unlimited unless set, as requests per seconds, for each seller and group. ``stop`` and ``start`` in turn make an
-    outage: the port and all that exists stay. ``monotonic`` is what limits, the life of tokens and the clock are
+    outage: the port and all that exists stay. ``countries`` says where a seller may store goods; a seller that it does
+    not name may do so in FR, ES and UK. ``monotonic`` is what limits, the life of tokens and the clock are
     measured by; a test on a driven event loop passes the loop's ``time``.
     """
 
@@ -52,6 +64,8 @@ class Sandbox(SandboxFace):
         limits: Mapping[Group, Limit] | None = None,
         retry_after: RetryAfter | None = None,
         timeline: Timeline | None = None,
+        reception: Reception | None = None,
+        countries: Mapping[str, Collection[str]] | None = None,
         speed: float = 1.0,
         list_shape: ListShape = "object",
         links: LinkForm = "relative",
@@ -78,6 +92,7 @@ class Sandbox(SandboxFace):
                 clock=Clock(speed=speed, monotonic=monotonic),
                 timeline=timeline or Timeline(),
                 rng=rngs["world"],
+                reception=reception,
             ),
             tokens=Tokens(
                 rng=rngs["tokens"],
@@ -93,6 +108,7 @@ class Sandbox(SandboxFace):
             requests=Requests(),
             retry_after=retry_after,
         )
+        set_countries(self._state.world, countries or {})
         style = Style(
             list_shape=list_shape,
             links=links,
@@ -191,3 +207,11 @@ class Sandbox(SandboxFace):
         ``seller`` is the first one unless named. Raises ``LookupError`` for an unknown reference or seller.
         """
         add_stock(self._state.world, seller, reference, quantity=quantity, country=country)
+
+    def activate(self, country: str, seller: str | None = None) -> None:
+        """Let a seller (the first, unless named) supply a storage country: FR, ES or UK."""
+        activate(self._state.world, seller, country)
+
+    def deactivate(self, country: str, seller: str | None = None) -> None:
+        """Refuse a seller's supply orders for a storage country from now on."""
+        deactivate(self._state.world, seller, country)

@@ -9,13 +9,14 @@ from random import Random
 from typing import Literal, NamedTuple, get_args
 
 from octoffm_async.contract.common import Document
+from octoffm_async.contract.inbound import InboundShipment
 from octoffm_async.contract.outbound import OutboundShipment
 from octoffm_async.contract.products import SellerReference
 from octoffm_async.contract.stocks import Stock
 
 from .clock import Clock
 from .ledger import Ledger
-from .settings import Timeline
+from .settings import STORAGE_COUNTRIES, Reception, Timeline
 
 EffectKind = Literal["products", "inbound", "outbound", "cancellations", "returns"]
 
@@ -64,6 +65,8 @@ class Account:
         self.references = Ledger[SellerReference]()
         self.stocks = Ledger[Stock]()
         self.shipments = Ledger[OutboundShipment]()
+        self.inbound = Ledger[InboundShipment]()
+        self.countries = set[str](STORAGE_COUNTRIES)
         self.documents = dict[str, Document]()
         # A seller has one reference a product and condition; both ways lead to it.
         self.reference_of_pair: dict[tuple[str, str], str] = {}
@@ -83,12 +86,21 @@ class World:
     clock), and bears the time at which it was due.
     """
 
-    def __init__(self, *, sellers: Iterable[str], clock: Clock, timeline: Timeline, rng: Random) -> None:
+    def __init__(
+        self,
+        *,
+        sellers: Iterable[str],
+        clock: Clock,
+        timeline: Timeline,
+        rng: Random,
+        reception: Reception | None = None,
+    ) -> None:
         self.accounts = {seller: Account(seller) for seller in sellers}
         if not self.accounts:
             raise ValueError("sellers = (): the sandbox needs at least one seller")
         self.clock = clock
         self.timeline = timeline
+        self.reception = reception or Reception()
         self.effects = AllEffects(self.accounts)
         self._rng = rng
         self._events: list[_Event] = []
