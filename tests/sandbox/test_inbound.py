@@ -52,7 +52,10 @@ async def test_the_id_may_stand_in_a_header_instead_of_the_body(serve: Serve) ->
         ({"lines": []}, {"lines"}),
         ({"lines": [line()] * 1001}, {"lines"}),
         ({"lines": [line(quantity=0), {"quantity": 1}]}, {"lines[0].quantity", "lines[1].sellerProductReference"}),
-        ({"lines": [{"productId": "P", "productCondition": "New", "quantity": 1}]}, {"lines[0].sellerProductReference"}),
+        (
+            {"lines": [{"productId": "P", "productCondition": "New", "quantity": 1}]},
+            {"lines[0].sellerProductReference"},
+        ),
         ({"expectedDeliveryDate": "2026-03-01T08:00:00"}, {"expectedDeliveryDate"}),
         ({"expectedDeliveryDate": "tomorrow"}, {"expectedDeliveryDate"}),
         ({"storageCountry": "DE"}, {"storageCountry"}),
