@@ -136,7 +136,7 @@ def _new_shipment(call: Call, key: str, request: InboundShipmentRequest, country
 
 def _next_code(world: World) -> str:
     """Octopia's own number of a supply order, unique over all sellers."""
-    return f"IS-{sum(len(account.inbound) for account in world.accounts.values()) + 1:06d}"
+    return f"IS-{world.effects.inbound.total() + 1:06d}"
 
 
 HANDLERS: dict[Operation[Any], Handler] = {
