@@ -18,6 +18,7 @@ from octoffm_async.contract.outbound import (
     ShipmentState,
 )
 
+from .happenings import happening
 from .movements import Reason, available_in, country_code, moved
 from .world import Account, World
 
@@ -27,6 +28,7 @@ def begin(world: World, account: Account, key: str, moment: datetime) -> None:
     world.schedule(moment + timedelta(seconds=world.timeline.accepted), partial(_accept, world, account, key))
 
 
+@happening
 def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
     shipment = _shipment(account, key)
     refusal = _unknown_product(account, shipment) or _shortage(account, shipment)
@@ -42,12 +44,14 @@ def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
     world.schedule(moment + timedelta(seconds=wait), partial(_prepare, world, account, key))
 
 
+@happening
 def _prepare(world: World, account: Account, key: str, moment: datetime) -> None:
     _progress(account, _shipment(account, key), moment, status=OutboundStatus.IN_PREPARATION)
     wait = world.timeline.shipped - world.timeline.in_preparation
     world.schedule(moment + timedelta(seconds=wait), partial(_ship, account, key))
 
 
+@happening
 def _ship(account: Account, key: str, moment: datetime) -> None:
     shipment = _shipment(account, key)
     for stock_id, quantity in _demand(account, shipment).items():

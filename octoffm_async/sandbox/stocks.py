@@ -61,7 +61,7 @@ def _sorted_page(call: Call, filters: StockFilters, keep: Callable[[Stock], bool
     after = decode_cursor(filters.cursor, "sorted", numbers=2)
     keyed = (
         ((sign * getattr(stock.quantities, field), place), stock)
-        for place, stock in enumerate(call.account.stocks.rows)
+        for place, stock in call.account.stocks.placed()
         if keep is None or keep(stock)
     )
     rest = keyed if after is None else (entry for entry in keyed if entry[0] > after)

@@ -6,7 +6,7 @@ from datetime import datetime
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from octoffm_async.contract.common import Document
 from octoffm_async.contract.inbound import InboundShipment
@@ -71,6 +71,10 @@ class Account:
         # A seller has one reference a product and condition; both ways lead to it.
         self.reference_of_pair: dict[tuple[str, str], str] = {}
         self.reference_of_product: dict[str, str] = {}
+
+    def ledgers(self) -> dict[str, Ledger[Any]]:
+        """All ledgers by the names of their attributes."""
+        return {name: held for name, held in vars(self).items() if isinstance(held, Ledger)}
 
 
 class _Event(NamedTuple):
