@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from octoffm_async.contract.common import Refusal
 from octoffm_async.contract.inbound import InboundLine, InboundShipment, InboundStatus
 
+from .happenings import happening
 from .movements import country_code, moved
 from .settings import Reception
 from .world import Account, World
@@ -42,6 +43,7 @@ def first_delivery_of(reception: Reception, key: str, lines: Sequence[InboundLin
     ]
 
 
+@happening
 def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
     shipment = _shipment(account, key)
     for line in shipment.lines:
@@ -55,12 +57,14 @@ def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
     world.schedule(moment + timedelta(seconds=wait), partial(_receive, world, account, key))
 
 
+@happening
 def _receive(world: World, account: Account, key: str, moment: datetime) -> None:
     _progress(account, _shipment(account, key), moment, status=InboundStatus.RECEIVING)
     wait = world.timeline.partially_received - world.timeline.receiving
     world.schedule(moment + timedelta(seconds=wait), partial(_take_first_delivery, world, account, key))
 
 
+@happening
 def _take_first_delivery(world: World, account: Account, key: str, moment: datetime) -> None:
     """Take the first delivery in. If it holds everything that was announced, the order is Received at once."""
     shipment = _shipment(account, key)
@@ -73,6 +77,7 @@ def _take_first_delivery(world: World, account: Account, key: str, moment: datet
     world.schedule(moment + timedelta(seconds=wait), partial(_take_second_delivery, world, account, key))
 
 
+@happening
 def _take_second_delivery(world: World, account: Account, key: str, moment: datetime) -> None:
     """Take in the rest. What has not come by now is known to be missing."""
     shipment = _shipment(account, key)
