@@ -13,7 +13,7 @@ from .faults import Fault, Faults
 from .process import SandboxProcess, SandboxStartError
 from .records import Arrival, Requests
 from .sandbox import Sandbox
-from .settings import Inspection, Timeline
+from .settings import Inspection, Reception, Timeline
 from .tokens import Tokens
 from .world import Effects
 
@@ -25,6 +25,7 @@ __all__ = [
     "Faults",
     "Group",
     "Inspection",
+    "Reception",
     "Requests",
     "Sandbox",
     "SandboxFace",

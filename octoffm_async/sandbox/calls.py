@@ -87,6 +87,13 @@ def read_filters(call: Call, kind: type[FiltersT]) -> FiltersT:
     return filters
 
 
+def within(moment: datetime | None, low: datetime | None, high: datetime | None) -> bool:
+    """Whether a time lies between two inclusive bounds, each if given; without bounds every row does."""
+    if moment is None:
+        return low is None and high is None
+    return (low is None or moment >= low) and (high is None or moment <= high)
+
+
 def answer_page(call: Call, rows: list[Any], limit: int, following: Cursor | None) -> Reply:
     """One page of a list, with the ``Link`` to the next if there is one."""
     link = None

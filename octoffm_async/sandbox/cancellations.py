@@ -16,6 +16,7 @@ from octoffm_async.contract.outbound import CancellationStatus, OutboundCancella
 from octoffm_async.contract.validation import cancellation_problems
 
 from .calls import Call, Handler, created, field_errors, found, read_body
+from .happenings import happening
 from .replies import ProblemError, Reply, invalid
 from .shipping import cancel
 from .world import Account
@@ -67,6 +68,7 @@ def _check(account: Account, shipment_id: str) -> None:
         raise ProblemError(409, f"Request '{key}' to cancel outbound shipment '{shipment_id}' is still Pending.")
 
 
+@happening
 def _decide(account: Account, key: str, moment: datetime) -> None:
     row = account.cancellations.get(key)
     assert row is not None, "requests are never removed"  # noqa: S101  (an invariant, not a check of input)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from .activation import activate, deactivate
 from .faults import Fault, Only
 from .movements import add_stock
 from .replies import Reply, json_reply
@@ -32,6 +33,14 @@ class ReturnOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     outbound_shipment_id: str
     seller: str | None = None
+
+
+class CountryOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST countries``: let a seller supply a storage country, or no longer."""
+
+    country: str
+    seller: str | None = None
+    active: bool = True
 
 
 class ClockOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -67,6 +76,7 @@ class Control:
         self._routes: dict[tuple[str, str], _Order] = {
             ("POST", "/stock"): self._add_stock,
             ("POST", "/returns"): self._return_by_carrier,
+            ("POST", "/countries"): self._set_country,
             ("POST", "/clock"): self._advance,
             ("POST", "/faults"): self._set_faults,
             ("GET", "/effects"): lambda _: state.world.effects.as_dict(),
@@ -91,6 +101,11 @@ class Control:
     def _return_by_carrier(self, body: bytes) -> object:
         order = msgspec.json.decode(body, type=ReturnOrder)
         return {"return_id": return_by_carrier(self._state.world, order.seller, order.outbound_shipment_id)}
+
+    def _set_country(self, body: bytes) -> object:
+        order = msgspec.json.decode(body, type=CountryOrder)
+        (activate if order.active else deactivate)(self._state.world, order.seller, order.country)
+        return {}
 
     def _advance(self, body: bytes) -> object:
         clock = self._state.world.clock

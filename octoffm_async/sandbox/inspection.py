@@ -18,6 +18,7 @@ from octoffm_async.contract.outbound import OutboundShipment
 from octoffm_async.contract.returns import Return, ReturnLine, ReturnLineState, ReturnReason, ReturnStatus, ReturnType
 
 from .calls import API_PATH
+from .happenings import happening
 from .movements import Reason, country_code, moved
 from .returnable import returnable_items
 from .settings import Inspection, Timeline
@@ -94,6 +95,7 @@ def _seconds(timeline: Timeline, status: ReturnStatus) -> float:
     return seconds[_FLOW.index(status)]
 
 
+@happening
 def _step(world: World, account: Account, key: str, moment: datetime) -> None:
     """Move a return on to its next status."""
     row = account.returns.get(key)

@@ -32,7 +32,18 @@ from octoffm_async.contract.returns import (
 )
 from octoffm_async.contract.validation import return_problems
 
-from .calls import Call, Handler, answer_count, answer_list, created, field_errors, found, read_body, read_filters
+from .calls import (
+    Call,
+    Handler,
+    answer_count,
+    answer_list,
+    created,
+    field_errors,
+    found,
+    read_body,
+    read_filters,
+    within,
+)
 from .documents import document_reply, return_label
 from .inspection import begin, shipment_of, storage_country
 from .replies import ProblemError, Reply, invalid
@@ -205,15 +216,11 @@ def _keeper(filters: ReturnCountFilters) -> Callable[[Return], bool] | None:
         return (
             (kind is None or row.type is kind)
             and (status is None or row.status is status)
-            and _within(row.created_at, filters.created_at_min, filters.created_at_max)
-            and _within(row.updated_at, filters.updated_at_min, filters.updated_at_max)
+            and within(row.created_at, filters.created_at_min, filters.created_at_max)
+            and within(row.updated_at, filters.updated_at_min, filters.updated_at_max)
         )
 
     return keep
-
-
-def _within(moment: datetime | None, low: datetime | None, high: datetime | None) -> bool:
-    return moment is not None and (low is None or moment >= low) and (high is None or moment <= high)
 
 
 HANDLERS: dict[Operation[Any], Handler] = {

@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random
 
 from aiohttp import web
 
 from octoffm_async.contract.operations import Group
 
+from .activation import activate, deactivate, set_countries
 from .calls import API_PATH
 from .clock import Clock
 from .control import CONTROL_PATH
@@ -29,6 +30,7 @@ from .settings import (
     LinkForm,
     ListShape,
     ProductAnswer,
+    Reception,
     Style,
     Timeline,
 )
@@ -46,7 +48,8 @@ class Sandbox(SandboxFace):
     ``async with Sandbox(seed=7) as sandbox`` serves until the block ends. The same seed and the same calls give the
     same ids, tokens and random faults. Where nothing public says how the API answers, a setting chooses; limits are
     unlimited unless set, as requests per seconds, for each seller and group. ``stop`` and ``start`` in turn make an
-    outage: the port and all that exists stay. ``monotonic`` is what limits, the life of tokens and the clock are
+    outage: the port and all that exists stay. ``countries`` says where a seller may store goods; a seller that it does
+    not name may do so in FR, ES and UK. ``monotonic`` is what limits, the life of tokens and the clock are
     measured by; a test on a driven event loop passes the loop's ``time``.
     """
 
@@ -64,6 +67,8 @@ class Sandbox(SandboxFace):
         retry_after: RetryAfter | None = None,
         timeline: Timeline | None = None,
         inspection: Inspection | None = None,
+        reception: Reception | None = None,
+        countries: Mapping[str, Collection[str]] | None = None,
         speed: float = 1.0,
         list_shape: ListShape = "object",
         links: LinkForm = "relative",
@@ -91,6 +96,7 @@ class Sandbox(SandboxFace):
                 timeline=timeline or Timeline(),
                 rng=rngs["world"],
                 inspection=inspection,
+                reception=reception,
             ),
             tokens=Tokens(
                 rng=rngs["tokens"],
@@ -106,6 +112,7 @@ class Sandbox(SandboxFace):
             requests=Requests(),
             retry_after=retry_after,
         )
+        set_countries(self._state.world, countries or {})
         style = Style(
             list_shape=list_shape,
             links=links,
@@ -212,3 +219,11 @@ class Sandbox(SandboxFace):
         ``ValueError`` for a shipment that is not Shipped or has nothing left to come back.
         """
         return return_by_carrier(self._state.world, seller, outbound_shipment_id)
+
+    def activate(self, country: str, seller: str | None = None) -> None:
+        """Let a seller (the first, unless named) supply a storage country: FR, ES or UK."""
+        activate(self._state.world, seller, country)
+
+    def deactivate(self, country: str, seller: str | None = None) -> None:
+        """Refuse a seller's supply orders for a storage country from now on."""
+        deactivate(self._state.world, seller, country)

@@ -21,6 +21,7 @@ from octoffm_async.contract.outbound import (
 )
 from octoffm_async.contract.products import SellerReference
 
+from .happenings import happening
 from .movements import Reason, available_in, country_code, moved
 from .world import Account, World
 
@@ -42,6 +43,7 @@ def cancel(account: Account, key: str, moment: datetime) -> bool:
     return True
 
 
+@happening
 def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
     shipment = _shipment(account, key)
     if shipment.status is not OutboundStatus.CREATED:
@@ -59,6 +61,7 @@ def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
     world.schedule(moment + timedelta(seconds=wait), partial(_prepare, world, account, key))
 
 
+@happening
 def _prepare(world: World, account: Account, key: str, moment: datetime) -> None:
     shipment = _shipment(account, key)
     if shipment.status is not OutboundStatus.ACCEPTED:
@@ -68,6 +71,7 @@ def _prepare(world: World, account: Account, key: str, moment: datetime) -> None
     world.schedule(moment + timedelta(seconds=wait), partial(_ship, account, key))
 
 
+@happening
 def _ship(account: Account, key: str, moment: datetime) -> None:
     shipment = _shipment(account, key)
     if shipment.status is not OutboundStatus.IN_PREPARATION:

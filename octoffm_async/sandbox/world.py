@@ -6,9 +6,10 @@ from datetime import datetime
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from octoffm_async.contract.common import Document
+from octoffm_async.contract.inbound import InboundShipment
 from octoffm_async.contract.outbound import OutboundCancellation, OutboundShipment
 from octoffm_async.contract.products import SellerReference
 from octoffm_async.contract.returns import Return
@@ -16,7 +17,7 @@ from octoffm_async.contract.stocks import Stock
 
 from .clock import Clock
 from .ledger import Ledger
-from .settings import Inspection, Timeline
+from .settings import STORAGE_COUNTRIES, Inspection, Reception, Timeline
 
 EffectKind = Literal["products", "inbound", "outbound", "cancellations", "returns"]
 
@@ -67,6 +68,8 @@ class Account:
         self.shipments = Ledger[OutboundShipment]()
         self.cancellations = Ledger[OutboundCancellation]()
         self.returns = Ledger[Return]()
+        self.inbound = Ledger[InboundShipment]()
+        self.countries = set[str](STORAGE_COUNTRIES)
         self.documents = dict[str, Document]()
         # A seller has one reference a product and condition; both ways lead to it.
         self.reference_of_pair: dict[tuple[str, str], str] = {}
@@ -77,6 +80,10 @@ class Account:
         self.shipments_of_reference: dict[str, list[str]] = {}
         # Returns whose parcel has arrived, by id, as the inspection will leave them.
         self.received: dict[str, Return] = {}
+
+    def ledgers(self) -> dict[str, Ledger[Any]]:
+        """All ledgers by the names of their attributes."""
+        return {name: held for name, held in vars(self).items() if isinstance(held, Ledger)}
 
 
 class _Event(NamedTuple):
@@ -100,6 +107,7 @@ class World:
         timeline: Timeline,
         rng: Random,
         inspection: Inspection | None = None,
+        reception: Reception | None = None,
     ) -> None:
         self.accounts = {seller: Account(seller) for seller in sellers}
         if not self.accounts:
@@ -107,6 +115,7 @@ class World:
         self.clock = clock
         self.timeline = timeline
         self.inspection = inspection or Inspection()
+        self.reception = reception or Reception()
         self.effects = AllEffects(self.accounts)
         self._rng = rng
         self._events: list[_Event] = []
