@@ -14,12 +14,13 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from octoffm_async.contract.operations import Operation
+from octoffm_async.contract.operations import Operation, Shape
 
 from .alterations import HTML_200, UNAVAILABLE_HTML, altered
 from .calls import Call
 from .control import CONTROL_PATH, Control
 from .delivery import StaleConnections, abort, linger, response_of, send_huge, send_slowly, send_truncated, stall
+from .documents import load_library
 from .faults import Fault, Strike
 from .gate import Gate, bearer
 from .quota import throttled
@@ -89,6 +90,8 @@ class Server:
                     return response_of(self._problem(request, problem))
                 except web.HTTPRequestEntityTooLarge:
                     return web.Response(status=413)
+                if operation.shape is Shape.DOCUMENT:
+                    await load_library()
                 process = partial(self._process, request, found, account, body)
                 strike = self._state.faults.draw(operation)
                 if strike is None:
