@@ -49,7 +49,8 @@ async def test_a_carrier_can_bring_a_parcel_back(control: Api, api: Api) -> None
 
 async def test_effects_and_stats_can_be_read_and_do_not_count(control: Api, api: Api) -> None:
     await api.order("ORDER-1")
-    assert await read(control, "/effects") == {"products": {"REF-1": 1}, "outbound": {"ORDER-1": 1}}
+    none: dict[str, object] = {"inbound": {}, "cancellations": {}, "returns": {}}
+    assert await read(control, "/effects") == {"products": {"REF-1": 1}, "outbound": {"ORDER-1": 1}, **none}
     stats = await read(control, "/stats")
     assert stats == api.sandbox.stats()
     assert stats["total"] == 3
