@@ -52,7 +52,9 @@ class FulfillmentProduct(Request, frozen=True, kw_only=True):
     seller_product_reference: Annotated[str, D, bounds("D", minLength=1, maxLength=REFERENCE_MAX)]
     title: Annotated[str | None, A, bounds("A", minLength=1, maxLength=TITLE_MAX)] = None
     # A factory, because a plain default would be left out of the message and the API has no documented default.
-    product_condition: Annotated[str, D, known(ProductCondition)] = msgspec.field(default_factory=lambda: ProductCondition.NEW)
+    product_condition: Annotated[str, D, known(ProductCondition)] = msgspec.field(
+        default_factory=lambda: ProductCondition.NEW
+    )
     packaging: Annotated[Packaging | None, A] = None
     origin_country: Annotated[str | None, A, bounds("A", pattern=COUNTRY_PATTERN)] = None
     customs_code: Annotated[str | None, A, bounds("A", pattern=CUSTOMS_CODE_PATTERN)] = None

@@ -6,13 +6,14 @@ of an application would double the cost of a request.
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from random import Random
 from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from octoffm_async.contract.openapi import openapi_document
 from octoffm_async.contract.operations import Operation
 
 from .alterations import HTML_200, UNAVAILABLE_HTML, altered
@@ -23,11 +24,13 @@ from .faults import Fault, Strike
 from .gate import Gate, bearer
 from .quota import throttled
 from .records import Arrival
-from .replies import ProblemError, Reply
-from .routes import MethodNotAllowed, Route, Router
+from .replies import ProblemError, Reply, json_reply
+from .routes import API_PATH, TOKEN_PATH, MethodNotAllowed, Route, Router
 from .settings import Style
 from .state import State
 from .world import Account
+
+OPENAPI_PATH = "/openapi.json"
 
 _Performed = tuple[Reply, Call | None]
 
@@ -51,6 +54,8 @@ class Server:
         at = self._monotonic()
         if request.path.startswith(CONTROL_PATH):
             return response_of(self._control.answer(request.method, request.path, await request.read()))
+        if request.path == OPENAPI_PATH and request.method == "GET":
+            return response_of(_description(self.origin))
         requests = self._state.requests
         requests.begin()
         found = self._router.find(request.method, request.rel_url.raw_path)
@@ -166,6 +171,12 @@ class Server:
                 return HTML_200
             case _:
                 return None
+
+
+@lru_cache(maxsize=8)
+def _description(origin: str) -> Reply:
+    """The contract as it is served here, like the control routes outside the API."""
+    return json_reply(openapi_document(server=origin + API_PATH, token_url=origin + TOKEN_PATH))
 
 
 def _check_content_type(request: web.BaseRequest, operation: Operation[Any]) -> None:
