@@ -7,17 +7,12 @@ from .operations import OPERATIONS, Operation, Repeatability, Shape
 from .schemas import Schema, parameter, parameters_of, schemas_of
 
 _DESCRIPTION = (
-    "Every operation, parameter and field carries `x-provenance`: D documented, S seen in public client code, A assumed. "
-    "Bounds carry their own tag as `x-bounds-provenance`. `x-known-values` lists what is known of an open enum; "
-    "other values are valid. Answers may carry fields that are not named here."
+    "Every operation, parameter and field carries `x-provenance`: D documented, S seen in public client code, "
+    "A assumed. Bounds carry their own tag as `x-bounds-provenance`. `x-known-values` lists what is known of an open "
+    "enum; other values are valid. Answers may carry fields that are not named here."
 )
 _JSON = "application/json"
-_PROBLEM_DESCRIPTION = (
-    "Every operation, parameter and field carries `x-provenance`: D documented, S seen in public client code, A assumed. "
-    "Bounds carry their own tag as `x-bounds-provenance`. `x-known-values` lists what is known of an open enum; "
-    "other values are valid. Answers may carry fields that are not named here."
-)
-_JSON = "application/problem+json"
+_PROBLEM_JSON = "application/problem+json"
 _TEXT: Schema = {"type": "string"}
 _HEADERS = (
     parameter("SellerId", "header", {**_TEXT, "minLength": 1, "x-provenance": "D"}, required=True),
