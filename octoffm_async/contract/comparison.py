@@ -249,8 +249,10 @@ def _named(parameters: tuple[Parameter, ...]) -> Iterator[tuple[tuple[str, str],
 
 def _fits(direction: Direction, ours: Node, theirs: Node) -> bool:
     """Whether all that is sent is among what is taken."""
-    given, taken = (ours, theirs) if direction == "sent" else (theirs, ours)
-    return not taken.types or (bool(given.types) and given.types <= taken.types)
+    given, taken = (ours.types, theirs.types) if direction == "sent" else (theirs.types, ours.types)
+    if "number" in taken:
+        taken |= {"integer"}
+    return not taken or (bool(given) and given <= taken)
 
 
 def _without_repeats(differences: list[Difference], place: str) -> list[Difference]:

@@ -254,8 +254,13 @@ def _values(raw: Raw) -> tuple[Any, ...] | None:
             listed += cast("list[object]", found)
     if not listed:
         return None
-    plain = (one if one is None or isinstance(one, str | int | float) else repr(one) for one in listed)
-    return tuple(dict.fromkeys(plain))
+    return tuple(dict.fromkeys(map(_plain, listed)))
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return "(a list)" if isinstance(value, list) else "(an object)"
 
 
 def _limits(raw: Raw) -> dict[str, Any]:
