@@ -6,6 +6,7 @@ of an application would double the cost of a request.
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from functools import lru_cache, partial
 from random import Random
 from typing import Any
@@ -19,7 +20,7 @@ from octoffm_async.contract.operations import Operation
 from .alterations import HTML_200, UNAVAILABLE_HTML, altered
 from .calls import Call
 from .control import CONTROL_PATH, Control
-from .delivery import abort, linger, response_of, send_huge, send_truncated, stall
+from .delivery import StaleConnections, abort, linger, response_of, send_huge, send_slowly, send_truncated, stall
 from .faults import Fault, Strike
 from .gate import Gate, bearer
 from .quota import throttled
@@ -28,6 +29,7 @@ from .replies import ProblemError, Reply, json_reply
 from .routes import API_PATH, TOKEN_PATH, MethodNotAllowed, Route, Router
 from .settings import Style
 from .state import State
+from .visibility import LateRows, refuse_hidden
 from .world import Account
 
 OPENAPI_PATH = "/openapi.json"
@@ -48,10 +50,13 @@ class Server:
         self._style = style
         self._rng = rng
         self._monotonic = monotonic
+        self._stale = StaleConnections()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request and record it."""
         at = self._monotonic()
+        if self._stale.drop(request):
+            return web.Response()
         if request.path.startswith(CONTROL_PATH):
             return response_of(self._control.answer(request.method, request.path, await request.read()))
         if request.path == OPENAPI_PATH and request.method == "GET":
@@ -83,7 +88,7 @@ class Server:
                 account = None
                 try:
                     if handler is not None:
-                        account = self._gate.admit(request.headers, operation.group, at)
+                        account = self._gate.admit(request.headers, operation, at)
                     body = await request.read() if operation.method == "POST" else b""
                 except ProblemError as problem:
                     return response_of(self._problem(request, problem))
@@ -103,6 +108,7 @@ class Server:
                 return self._state.tokens.grant(_form(request, body)), None
             _check_content_type(request, route.operation)
             call = self._call(request, route, account, body)
+            refuse_hidden(call)
             return route.handler(call), call
         except ProblemError as problem:
             return self._problem(request, problem), call
@@ -136,7 +142,10 @@ class Server:
             await linger(self.stopping, value)
         if (instead := self._instead(request, fault, value)) is not None:
             return response_of(instead)
+        late = LateRows(self._state.world) if fault is Fault.LATE_VISIBILITY else None
         reply, call = process()
+        if late is not None and call is not None:
+            late.hide(call.account, call.moment + timedelta(seconds=value))
         reply = altered(fault, reply, call)
         match fault:
             case Fault.RESET_AFTER | Fault.STALL_AFTER:
@@ -145,7 +154,11 @@ class Server:
                 return await send_truncated(request, reply)
             case Fault.HUGE:
                 return await send_huge(request, reply, value)
+            case Fault.SLOW_DRIP:
+                return await send_slowly(request, reply, value, self.stopping)
             case _:
+                if fault is Fault.STALE_KEEP_ALIVE:
+                    self._stale.doom(request)
                 return response_of(reply)
 
     async def _silence(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse | None:

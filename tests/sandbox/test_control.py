@@ -36,9 +36,21 @@ async def test_the_clock_can_be_driven(control: Api, api: Api) -> None:
     assert (await api.shipment(key))["status"] == "Refused"
 
 
+async def test_a_carrier_can_bring_a_parcel_back(control: Api, api: Api) -> None:
+    api.sandbox.add_stock(quantity=1)
+    key = await api.order()
+    too_early = await order(control, "/returns", {"outbound_shipment_id": key})
+    assert (too_early.status, "not Shipped" in too_early.json["error"]) == (400, True)
+    api.sandbox.clock.advance(30)
+    answer = await order(control, "/returns", {"outbound_shipment_id": key, "seller": "12345"})
+    assert answer.status == 200
+    assert (await api.get(f"/returns/{answer.json['return_id']}")).json["type"] == "Carrier"
+
+
 async def test_effects_and_stats_can_be_read_and_do_not_count(control: Api, api: Api) -> None:
     await api.order("ORDER-1")
-    assert await read(control, "/effects") == {"products": {"REF-1": 1}, "outbound": {"ORDER-1": 1}}
+    none: dict[str, object] = {"inbound": {}, "cancellations": {}, "returns": {}}
+    assert await read(control, "/effects") == {"products": {"REF-1": 1}, "outbound": {"ORDER-1": 1}, **none}
     stats = await read(control, "/stats")
     assert stats == api.sandbox.stats()
     assert stats["total"] == 3
@@ -59,6 +71,8 @@ async def test_faults_can_be_scripted_set_and_cleared(control: Api, api: Api) ->
         ("/stock", {"quantity": 0}, "quantity = 0"),
         ("/stock", {"quantity": 1, "reference": "NONE"}, "reference = 'NONE'"),
         ("/stock", {"quantity": 1, "colour": "red"}, "unknown field `colour`"),
+        ("/returns", {"outbound_shipment_id": "NONE"}, "outbound_shipment_id = 'NONE'"),
+        ("/returns", {}, "outbound_shipment_id"),
         ("/clock", {"advance": -1}, "seconds = -1"),
         ("/clock", {}, "advance"),
         ("/faults", {"next": {"fault": "EARTHQUAKE"}}, "fault = 'EARTHQUAKE'"),

@@ -74,9 +74,12 @@ async def test_serves_and_is_driven_by_its_control_routes(remote: Remote) -> Non
     await sandbox.advance(30)
     _, found = await remote.call("GET", f"/outbound-shipments/{created['outboundShipmentId']}")
     assert found["status"] == "Shipped"
-    assert await sandbox.effects() == {"products": {"REF-1": 1}, "outbound": {"ORDER-1": 1}}
+    carried = await sandbox.return_by_carrier(created["outboundShipmentId"])
+    assert (await remote.call("GET", f"/returns/{carried}"))[1]["type"] == "Carrier"
+    none: dict[str, object] = {"inbound": {}, "cancellations": {}, "returns": {}}
+    assert await sandbox.effects() == {"products": {"REF-1": 1}, "outbound": {"ORDER-1": 1}, **none}
     stats = await sandbox.stats()
-    assert (stats["total"], stats["by_status"]["201"], stats["tokens_issued"]) == (4, 1, 1)
+    assert (stats["total"], stats["by_status"]["201"], stats["tokens_issued"]) == (5, 1, 1)
     with pytest.raises(ValueError, match="reference = 'NONE'"):
         await sandbox.add_stock("NONE", quantity=1)
 
