@@ -7,17 +7,18 @@ of an application would double the cost of a request.
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from random import Random
 from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from octoffm_async.contract.openapi import openapi_document
 from octoffm_async.contract.operations import Operation, Shape
 
 from .alterations import HTML_200, UNAVAILABLE_HTML, altered
-from .calls import Call
+from .calls import API_PATH, Call
 from .control import CONTROL_PATH, Control
 from .delivery import StaleConnections, abort, linger, response_of, send_huge, send_slowly, send_truncated, stall
 from .documents import load_library
@@ -25,12 +26,14 @@ from .faults import Fault, Strike
 from .gate import Gate, bearer
 from .quota import throttled
 from .records import Arrival
-from .replies import ProblemError, Reply
-from .routes import MethodNotAllowed, Route, Router
+from .replies import ProblemError, Reply, json_reply
+from .routes import TOKEN_PATH, MethodNotAllowed, Route, Router
 from .settings import Style
 from .state import State
 from .visibility import LateRows, refuse_hidden
 from .world import Account
+
+OPENAPI_PATH = "/openapi.json"
 
 _Performed = tuple[Reply, Call | None]
 
@@ -57,6 +60,8 @@ class Server:
             return web.Response()
         if request.path.startswith(CONTROL_PATH):
             return response_of(self._control.answer(request.method, request.path, await request.read()))
+        if request.path == OPENAPI_PATH and request.method == "GET":
+            return response_of(_description(self.origin))
         requests = self._state.requests
         requests.begin()
         found = self._router.find(request.method, request.rel_url.raw_path)
@@ -182,6 +187,12 @@ class Server:
                 return HTML_200
             case _:
                 return None
+
+
+@lru_cache(maxsize=8)
+def _description(origin: str) -> Reply:
+    """The contract as it is served here, like the control routes outside the API."""
+    return json_reply(openapi_document(server=origin + API_PATH, token_url=origin + TOKEN_PATH))
 
 
 def _check_content_type(request: web.BaseRequest, operation: Operation[Any]) -> None:
