@@ -50,13 +50,14 @@ class Facets:
         if self.values is None or other.values is None:
             self.values = other.values if self.values is None else self.values
         else:
-            self.values = tuple(value for value in self.values if value in other.values)
+            both = set(other.values)
+            self.values = tuple(value for value in self.values if value in both)
         for name, limit in other.limits.items():
-            self.limits[name] = _chosen(name, self.limits.get(name, limit), limit, narrow=True)
+            self.limits[name] = narrower(name, self.limits.get(name, limit), limit)
         self.required |= other.required
         for name, raws in other.properties.items():
-            self.properties[name] = self.properties.get(name, ()) + raws
-        self.items += other.items
+            self.properties[name] = _unique(self.properties.get(name, ()) + raws)
+        self.items = _unique(self.items + other.items)
         self.tag = self.tag or other.tag
 
 
@@ -180,7 +181,7 @@ class SchemaReader:
         joined.values = tuple(dict.fromkeys(listed)) if listed else None
         for one in real:
             for name, limit in one.limits.items():
-                joined.limits[name] = _chosen(name, joined.limits.get(name, limit), limit, narrow=False)
+                joined.limits[name] = _wider(name, joined.limits.get(name, limit), limit)
         objects = [one for one in real if one.types is None or "object" in one.types]
         if objects:
             joined.required = frozenset[str].intersection(*(one.required for one in objects))
@@ -191,11 +192,17 @@ class SchemaReader:
         return joined
 
     def _either(self, choices: Sequence[Raws]) -> Raws:
-        if len(choices) <= 1:
+        different = {tuple(map(id, raws)): raws for raws in choices}
+        if len(different) <= 1:
             return choices[0] if choices else ()
-        made = {"anyOf": [{"allOf": list(raws)} for raws in choices]}
+        made = {"anyOf": [{"allOf": list(raws)} for raws in different.values()]}
         self._made.append(made)
         return (made,)
+
+
+def _unique(raws: Raws) -> Raws:
+    """Each schema once: references that multiply would multiply schemas, too."""
+    return tuple({id(raw): raw for raw in raws}.values())
 
 
 def _own(raw: Raw) -> Facets:
@@ -205,7 +212,7 @@ def _own(raw: Raw) -> Facets:
         nullable = True
         values = tuple(value for value in values if value is not None)
     if types is None:
-        types = _implied(raw, values)
+        types = _implied(raw, values if "enum" in raw or "const" in raw else None)
     required = raw.get("required")
     properties = raw.get("properties")
     fields: Mapping[object, object] = {}
@@ -295,8 +302,12 @@ def _common(one: frozenset[str] | None, other: frozenset[str] | None) -> frozens
     return common or one
 
 
-def _chosen(name: str, one: Any, other: Any, *, narrow: bool) -> Any:
-    """The narrower or the wider of two limits; of patterns and formats the first."""
-    if not (isinstance(one, int | float) and isinstance(other, int | float)) or name not in _AT_LEAST + _AT_MOST:
+def narrower(name: str, one: Any, other: Any) -> Any:
+    """The narrower of two limits of the same name; of patterns and formats the first."""
+    if not (isinstance(one, int | float) and isinstance(other, int | float)):
         return one
-    return max(one, other) if narrow == (name in _AT_LEAST) else min(one, other)
+    return max(one, other) if name in _AT_LEAST else min(one, other) if name in _AT_MOST else one
+
+
+def _wider(name: str, one: Any, other: Any) -> Any:
+    return other if one == narrower(name, one, other) else one

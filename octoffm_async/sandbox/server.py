@@ -18,7 +18,7 @@ from octoffm_async.contract.openapi import openapi_document
 from octoffm_async.contract.operations import Operation
 
 from .alterations import HTML_200, UNAVAILABLE_HTML, altered
-from .calls import Call
+from .calls import API_PATH, Call
 from .control import CONTROL_PATH, Control
 from .delivery import StaleConnections, abort, linger, response_of, send_huge, send_slowly, send_truncated, stall
 from .faults import Fault, Strike
@@ -26,7 +26,7 @@ from .gate import Gate, bearer
 from .quota import throttled
 from .records import Arrival
 from .replies import ProblemError, Reply, json_reply
-from .routes import API_PATH, TOKEN_PATH, MethodNotAllowed, Route, Router
+from .routes import TOKEN_PATH, MethodNotAllowed, Route, Router
 from .settings import Style
 from .state import State
 from .visibility import LateRows, refuse_hidden

@@ -116,7 +116,10 @@ def _split(name: str, schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]
         }
         for some in (fields[:half], fields[half:])
     ]
-    whole = {"description": schema.get("description", ""), "allOf": [{"$ref": f"#/components/schemas/{name}.Alias"}, parts[1]]}
+    whole = {
+        "description": schema.get("description", ""),
+        "allOf": [{"$ref": f"#/components/schemas/{name}.Alias"}, parts[1]],
+    }
     return [
         (_named(name), whole),
         (f"{name}.Alias", {"$ref": f"#/components/schemas/{name}.Base"}),

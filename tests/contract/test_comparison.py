@@ -136,7 +136,9 @@ MUTATIONS: dict[str, tuple[Callable[[Document], object], list[tuple[str, str, st
         [(*where, "values-unknown") for where in STATUS],
     ),
     "a value renamed": (
-        lambda document: schema(document, "OutboundStatus").update({"x-known-values": ["Created", "Accepted", "InPreparation", "Sent", "Refused", "Cancelled"]}),
+        lambda document: schema(document, "OutboundStatus").update(
+            {"x-known-values": ["Created", "Accepted", "InPreparation", "Sent", "Refused", "Cancelled"]}
+        ),
         [(*where, kind) for where in STATUS for kind in ("values-unknown", "values-absent")],
     ),
     "values no longer listed": (
@@ -189,15 +191,21 @@ MUTATIONS: dict[str, tuple[Callable[[Document], object], list[tuple[str, str, st
         [("returns.count", "header.SalesChannelId", "parameter-absent")],
     ),
     "one object instead of many": (
-        lambda document: operation(document, "POST /fulfillment-products")["requestBody"]["content"].update({"application/json": {"schema": {"$ref": "#/components/schemas/FulfillmentProduct"}}}),
+        lambda document: operation(document, "POST /fulfillment-products")["requestBody"]["content"].update(
+            {"application/json": {"schema": {"$ref": "#/components/schemas/FulfillmentProduct"}}}
+        ),
         [("products.create", "request", "type")],
     ),
     "bare lists only": (
-        lambda document: operation(document, "GET /returns")["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"].pop(),
+        lambda document: operation(document, "GET /returns")["responses"]["200"]["content"]["application/json"][
+            "schema"
+        ]["anyOf"].pop(),
         [("returns.list", "answer", "type")],
     ),
     "lists in objects only": (
-        lambda document: operation(document, "GET /returns")["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"].pop(0),
+        lambda document: operation(document, "GET /returns")["responses"]["200"]["content"]["application/json"][
+            "schema"
+        ]["anyOf"].pop(0),
         [("returns.list", "answer", "type")],
     ),
     "the lists' object with another name": (
@@ -210,11 +218,15 @@ MUTATIONS: dict[str, tuple[Callable[[Document], object], list[tuple[str, str, st
         ],
     ),
     "another success": (
-        lambda document: operation(document, "POST /returns").update(responses={"202": operation(document, "POST /returns")["responses"]["201"]}),
+        lambda document: operation(document, "POST /returns").update(
+            responses={"202": operation(document, "POST /returns")["responses"]["201"]}
+        ),
         [("returns.create", "answer", "status")],
     ),
     "no documents but in JSON": (
-        lambda document: operation(document, "GET /returns/{returnId}/labels")["responses"]["200"]["content"].pop("application/pdf"),
+        lambda document: operation(document, "GET /returns/{returnId}/labels")["responses"]["200"]["content"].pop(
+            "application/pdf"
+        ),
         [("returns.label", "answer", "media-type")],
     ),
     "a body that may be left out": (
@@ -314,18 +326,28 @@ def paths_of(value: object, place: tuple[str | int, ...] = ()) -> list[tuple[str
     return found
 
 
+def goes_without_saying(component: Document, *place: str | int) -> bool:
+    """What has items is an array, said or not."""
+    here: Any = component
+    for step in place[:-1]:
+        here = here[step]
+    return place[-1] == "type" and "items" in here
+
+
 COMPONENTS = [
     (name, *place)
     for name, component in OURS["components"]["schemas"].items()
     if name != "Problem"
     for place in paths_of({"properties": component.get("properties", {})})
-    if len(place) > 1 and not (len(place) == 3 and place[2] == "type" and "items" in component["properties"][place[1]])
+    if len(place) > 1 and not goes_without_saying(component, *place)
 ]
 PLACES = paths_of(OURS)
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3) | st.sampled_from(["null", "#/paths", "#"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["$ref", "type", "allOf", "anyOf", "enum", "items", "properties"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["$ref", "type", "allOf", "anyOf", "enum", "items", "properties"]), inner)
+    ),
     max_leaves=6,
 )
 
