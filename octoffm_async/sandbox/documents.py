@@ -3,11 +3,15 @@
 Making them needs fpdf2 (the extra ``sandbox``). The same input gives the same bytes.
 """
 
+import asyncio
 import re
+import sys
 from base64 import b64encode
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from octoffm_async.contract.common import Document, DocumentAnswer
@@ -45,6 +49,13 @@ _BOTTOM = 280
 _ROW = 5
 _LONGEST_TEXT = 90
 _CODE_39 = re.compile(r"[0-9A-Z. $/+%-]{1,40}")
+
+
+async def load_library() -> None:
+    """Import fpdf2 in a thread, for it takes some tenths of a second, in which the server must go on answering."""
+    if "fpdf" not in sys.modules:
+        with suppress(ImportError):
+            await asyncio.to_thread(import_module, "fpdf")
 
 
 def delivery_note(shipment: InboundShipment) -> bytes:

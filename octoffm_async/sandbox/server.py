@@ -15,12 +15,23 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from octoffm_async.contract.openapi import openapi_document
-from octoffm_async.contract.operations import Operation
+from octoffm_async.contract.operations import Operation, Shape
 
 from .alterations import HTML_200, UNAVAILABLE_HTML, altered
 from .calls import API_PATH, Call
 from .control import CONTROL_PATH, Control
-from .delivery import StaleConnections, abort, linger, response_of, send_huge, send_slowly, send_truncated, stall
+from .delivery import (
+    StaleConnections,
+    abort,
+    http_date,
+    linger,
+    response_of,
+    send_huge,
+    send_slowly,
+    send_truncated,
+    stall,
+)
+from .documents import load_library
 from .faults import Fault, Strike
 from .gate import Gate, bearer
 from .quota import throttled
@@ -73,8 +84,11 @@ class Server:
             seller = request.headers.get("SellerId", "")
             group = None if operation is None else operation.group
             requests.end(Arrival(at, seller, group, "" if operation is None else operation.name, status))
-        # After an abort there is nobody to read this answer, but aiohttp wants one.
-        return web.Response() if response is None else response
+        if response is None:  # after an abort there is nobody to read this answer, but aiohttp wants one
+            return web.Response()
+        if not response.prepared:
+            response.headers["Date"] = http_date(int(self._state.world.clock.now().timestamp()))
+        return response
 
     async def _answer(
         self, request: web.BaseRequest, found: Route | MethodNotAllowed | None, at: float
@@ -94,6 +108,8 @@ class Server:
                     return response_of(self._problem(request, problem))
                 except web.HTTPRequestEntityTooLarge:
                     return web.Response(status=413)
+                if operation.shape is Shape.DOCUMENT:
+                    await load_library()
                 process = partial(self._process, request, found, account, body)
                 strike = self._state.faults.draw(operation)
                 if strike is None:

@@ -170,14 +170,20 @@ class Shop:
         return items
 
     def returned(self) -> Counter[tuple[str, str]]:
-        """Items that came back; what nobody announced is of the first line's product."""
+        """Items that came back."""
         items: Counter[tuple[str, str]] = Counter()
-        for key in self.returns:
-            row = self.read(f"/returns/{key}")
-            country = self.read(f"/outbound-shipments/{row['outboundShipmentId']}")["storageCountry"]
+        for (key, reference), quantity in self.returned_of_shipments().items():
+            items[reference, self.read(f"/outbound-shipments/{key}")["storageCountry"]] += quantity
+        return items
+
+    def returned_of_shipments(self) -> Counter[tuple[str, str]]:
+        """Items that came back, by shipment and reference; what nobody announced is of the first line's product."""
+        items: Counter[tuple[str, str]] = Counter()
+        for row in (self.read(f"/returns/{key}") for key in self.returns):
+            key = row["outboundShipmentId"]
             for entry in row["lines"]:
-                items[entry["sellerProductReference"], country] += entry["receivedQuantity"]
-            items[row["lines"][0]["sellerProductReference"], country] += row["undeclaredQuantity"]
+                items[key, entry["sellerProductReference"]] += entry["receivedQuantity"]
+            items[key, row["lines"][0]["sellerProductReference"]] += row["undeclaredQuantity"]
         return items
 
     def stocks(self) -> dict[str, dict[str, Any]]:

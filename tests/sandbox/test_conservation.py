@@ -39,6 +39,8 @@ def settle(sandbox: Sandbox) -> None:
 
 def check_books(shop: Shop) -> None:
     """Compare every stock row, in all and by country, with the shop's own count."""
+    for (key, reference), items in shop.returned_of_shipments().items():
+        assert 0 <= items <= sum(quantity for name, quantity in shop.orders[key] if name == reference)
     received, shipped, returned = shop.received(), shop.shipped(), shop.returned()
     for reference, stock in shop.stocks().items():
         parts = {part["storageCountry"]: part["quantities"] for part in stock["localizations"]}
@@ -49,7 +51,6 @@ def check_books(shop: Shop) -> None:
         for country in COUNTRIES:
             place = (reference, country)
             assert sum(parts.get(country, {}).values()) == received[place] - shipped[place] + returned[place]
-            assert 0 <= returned[place] <= shipped[place]
         places = [(reference, country) for country in COUNTRIES]
         expected = sum(received[place] - shipped[place] + returned[place] for place in places)
         assert sum(stock["quantities"].values()) == expected
@@ -136,11 +137,11 @@ def check_that_much_happened(shops: list[Shop], moves: Counter[str | None]) -> N
     assert not {what for what in seen if what[1] in ("Pending", "Created", "InPreparation")}
 
 
-sellers = st.integers(0, len(SELLERS) - 1)
-references = st.sampled_from(REFERENCES[:3])
-countries = st.sampled_from(COUNTRIES[:2])
+sellers = st.integers(0, 1)
+references = st.sampled_from(REFERENCES[:2])
+countries = st.sampled_from(COUNTRIES[1:])
 wishes = st.lists(st.tuples(references, st.integers(1, 4)), min_size=1, max_size=3)
-picks = st.integers(0, 5)
+picks = st.integers(0, 3)
 
 
 class Trade(RuleBasedStateMachine):
@@ -149,10 +150,16 @@ class Trade(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.sandbox = new_sandbox(1)
-        self.shops = [Shop(self.sandbox, seller) for seller in SELLERS]
+        self.shops = [Shop(self.sandbox, seller) for seller in SELLERS[:2]]
         for shop in self.shops:
-            for number in range(3):
-                shop.register(number)
+            shop.register(0)
+            shop.register(1)
+            shop.add_stock("REF-0", 10, "ES")
+            shop.supply([("REF-0", 10), ("REF-1", 10)], "UK")
+
+    def last_orders(self, at: int, pick: int) -> list[str]:
+        """One of a shop's last orders, if it has that many."""
+        return list(reversed(self.shops[at].orders))[pick : pick + 1]
 
     @rule(at=sellers, reference=references, quantity=st.integers(1, 20), country=countries)
     def add_stock(self, at: int, reference: str, quantity: int, country: str) -> None:
@@ -168,20 +175,21 @@ class Trade(RuleBasedStateMachine):
 
     @rule(at=sellers, pick=picks)
     def cancel(self, at: int, pick: int) -> None:
-        for key in list(self.shops[at].orders)[pick : pick + 1]:
+        for key in self.last_orders(at, pick):
             self.shops[at].cancel(key)
 
     @rule(at=sellers, pick=picks, all_of_it=st.booleans())
     def give_back(self, at: int, pick: int, all_of_it: bool) -> None:
-        for key, ordered in list(self.shops[at].orders.items())[pick : pick + 1]:
+        for key in self.last_orders(at, pick):
+            ordered = self.shops[at].orders[key]
             self.shops[at].give_back(key, ordered if all_of_it else [(ordered[0][0], 1)])
 
     @rule(at=sellers, pick=picks)
     def carry_back(self, at: int, pick: int) -> None:
-        for key in list(self.shops[at].orders)[pick : pick + 1]:
+        for key in self.last_orders(at, pick):
             self.shops[at].carry_back(key)
 
-    @rule(seconds=st.sampled_from([1, 5, 10, 30]))
+    @rule(seconds=st.sampled_from([3, 10, 30]))
     def wait(self, seconds: int) -> None:
         self.sandbox.clock.advance(seconds)
 
@@ -197,4 +205,4 @@ class Trade(RuleBasedStateMachine):
 
 
 TestTrade = Trade.TestCase
-TestTrade.settings = settings(max_examples=20, stateful_step_count=40, deadline=None)
+TestTrade.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)

@@ -3,6 +3,7 @@
 import base64
 import io
 import sys
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -194,6 +195,23 @@ async def test_a_note_asked_too_early_or_for_nothing(api: Api) -> None:
     api.sandbox.clock.advance(86_400)
     assert (await read(api, key))["status"] == "Received"
     assert (await note(api, key)).status == 200
+
+
+async def test_the_library_is_imported_beside_the_loop(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = await accepted(api)
+    threads: list[str] = []
+
+    def importing(name: str) -> None:
+        threads.append(threading.current_thread().name)
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.delitem(sys.modules, "fpdf")
+    monkeypatch.setattr("octoffm_async.sandbox.documents.import_module", importing)
+    assert (await api.get("/stocks", limit=1)).status == 200
+    assert threads == []
+    await note(api, key)
+    assert len(threads) == 1
+    assert threads[0] != threading.main_thread().name
 
 
 async def test_without_fpdf2_a_problem_says_what_to_install(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

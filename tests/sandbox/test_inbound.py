@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from octoffm_async.sandbox import Sandbox
+from octoffm_async.sandbox import Fault, Sandbox
 
 from .api import FIRST, SECOND, Api, line, product
 from .conftest import Serve
@@ -191,6 +191,16 @@ async def test_a_count_ignores_limit_and_cursor(api: Api) -> None:
     assert await count(api, limit=1, cursor="nonsense") == 2
     assert await count(api, limit=0) == 2
     assert await count(api.as_seller(SECOND)) == 0
+
+
+async def test_an_order_that_is_seen_late_is_counted_late(api: Api) -> None:
+    api.sandbox.faults.next(Fault.LATE_VISIBILITY, operation="inbound.create", value=5.0)
+    await create(api, "LATE")
+    key = await create(api, "PROMPT")
+    assert (await references(api), await count(api), await count(api, status="Created")) == (["PROMPT"], 1, 1)
+    assert (await read(api, key))["code"] == "IS-000002"
+    api.sandbox.clock.advance(5)
+    assert (await references(api), await count(api), await count(api, status="Refused")) == (["LATE", "PROMPT"], 2, 2)
 
 
 @pytest.mark.parametrize(
