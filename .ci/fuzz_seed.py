@@ -30,8 +30,8 @@ ADDRESS = DeliveryAddress(
 )
 
 
-async def main(target: Path) -> None:
-    """Make one of everything, and write down its ids."""
+async def configuration() -> str:
+    """Make one of everything; the configuration that knows their ids."""
     config = Config.from_env()
     control = f"{config.base_url.removesuffix('/seller/v2')}/_sandbox"
     async with FulfillmentClient(config) as client, aiohttp.ClientSession() as http:
@@ -78,7 +78,7 @@ async def main(target: Path) -> None:
         "query.sort": ["Available"],
         "query.order": ["Asc", "Desc"],
     }
-    target.write_text(_toml(token, config.seller_id, values), encoding="utf-8")
+    return _toml(token, config.seller_id, values)
 
 
 def _outbound(reference: str) -> OutboundShipmentRequest:
@@ -113,4 +113,4 @@ def _toml(token: str, seller: str, values: dict[str, list[str]]) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    Path(sys.argv[1]).write_text(asyncio.run(configuration()), encoding="utf-8")

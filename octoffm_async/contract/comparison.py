@@ -221,7 +221,7 @@ class _OperationComparison:
             self._tell(Kind.VALUES_UNKNOWN, place, list(ours.values), more, says, harmless=True, tag=tag)
         if less:
             says = f"{place} may be {_listed(less)} with us, which they do not list"
-            harmless = direction == "read"
+            harmless = direction == "read" or not theirs.values  # who lists none takes any
             self._tell(Kind.VALUES_ABSENT, place, less, list(theirs.values), says, harmless=harmless, tag=tag)
 
     def _limits(self, place: str, direction: Direction, ours: Node, theirs: Node, tag: str) -> None:
