@@ -24,6 +24,7 @@ LIMITS = (
 _AT_LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems")
 _AT_MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
 _NESTING = 60
+_MOST_REPEATED = 2000
 _JSON_TYPES = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array"))
 
 Raw = Mapping[str, Any]
@@ -104,6 +105,8 @@ class SchemaReader:
         self._facets: dict[int, Facets] = {}
         self._nodes: dict[tuple[int, ...], Node] = {}
         self._made: list[Raw] = []  # kept, because what is remembered is found by its identity
+        self._cut: set[int] = set()  # schemas that were found inside themselves and are still being read
+        self._repeated = 0
 
     def node(self, *raws: object) -> Node:
         """A value that all the schemas describe at once."""
@@ -156,8 +159,11 @@ class SchemaReader:
         """What a schema says by itself and through others. ``inside`` are the schemas that led here."""
         if (known := self._facets.get(id(raw))) is not None:
             return known
-        if id(raw) in inside or len(inside) > _NESTING:
-            self.note("a schema is made of itself" if id(raw) in inside else "schemas are nested too deeply")
+        if id(raw) in inside:
+            self._cut.add(id(raw))
+            return Facets()
+        if len(inside) > _NESTING:
+            self.note("schemas are nested too deeply")
             return Facets()
         inside = (*inside, id(raw))
         facets = _own(raw)
@@ -168,7 +174,13 @@ class SchemaReader:
         for name in ("anyOf", "oneOf"):
             if alternatives := _schemas(raw.get(name)):
                 facets.restrict(self._joined([self._read(part, inside) for part in alternatives]))
-        self._facets[id(raw)] = facets
+        self._cut.discard(id(raw))
+        # What was read inside a schema that it refers back to lacks that schema's part: read it anew elsewhere. Schemas
+        # that all refer to each other would be read for ever.
+        if self._cut and self._repeated < _MOST_REPEATED:
+            self._repeated += 1
+        else:
+            self._facets[id(raw)] = facets
         return facets
 
     def _joined(self, alternatives: Sequence[Facets]) -> Facets:

@@ -161,6 +161,27 @@ def test_what_cannot_be_followed_is_noted_once_and_says_nothing(reference, note)
     assert len(it.notes) == 1
 
 
+@pytest.mark.parametrize("first", ["Base", "Child", "Other"])
+def test_a_base_that_lists_its_children_gives_them_its_fields(first) -> None:
+    base = {"properties": {"a": TEXT}, "oneOf": [ref("Child"), ref("Other")]}
+    schemas = {"Base": base} | {
+        name: {"allOf": [ref("Base"), {"properties": {field: TEXT}}]}
+        for name, field in (("Child", "b"), ("Other", "c"))
+    }
+    it = SchemaReader({"components": {"schemas": schemas}})
+    it.node(ref(first))
+    assert {"a", "b"} <= set(it.node(ref("Child")).names)
+    assert {"a", "c"} <= set(it.node(ref("Other")).names)
+    assert set(it.node(ref("Base")).names) == {"a", "b", "c"}
+
+
+def test_schemas_that_all_refer_to_each_other_come_to_an_end() -> None:
+    names = [f"S{number}" for number in range(40)]
+    schemas = {name: {"allOf": [ref(other) for other in names], "properties": {name: TEXT}} for name in names}
+    it = SchemaReader({"components": {"schemas": schemas}})
+    assert "S0" in it.node(ref("S0")).names
+
+
 def test_references_that_multiply_are_read_once_each() -> None:
     schemas: dict[str, Any] = {
         f"S{depth}": {"allOf": [ref(f"S{depth + 1}")] * 9, "anyOf": [ref(f"S{depth + 1}")] * 9} for depth in range(25)
