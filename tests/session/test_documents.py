@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -209,7 +210,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("url", FOREIGN)
 def test_an_address_elsewhere_is_refused(url) -> None:
-    with pytest.raises(UnusableDocumentError, match="another origin|cannot be read"):
+    with pytest.raises(UnusableDocumentError, match=r"another origin|cannot be read"):
         document_in(given_as({"url": url}))
 
 
@@ -317,12 +318,10 @@ def test_no_content_disposition_loses_a_document(disposition) -> None:
 
 @given(st.binary(max_size=200), st.none() | st.text(max_size=40) | st.sampled_from(["application/json", "text/html"]))
 def test_any_answer_is_a_document_or_an_address_or_told_to_be_none(body, kind) -> None:
-    try:
+    found: object = None
+    with contextlib.suppress(UnusableDocumentError):
         found = document_in(given_as(body, kind))
-    except UnusableDocumentError as reason:
-        assert str(reason)
-    else:
-        assert isinstance(found, Document | str)
+    assert isinstance(found, Document | str | None)
 
 
 def assert_safe(name: str) -> None:
