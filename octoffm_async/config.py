@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
+from .contract.access import BASE_URL, TOKEN_URL
 from .contract.operations import Group
 from .errors import ConfigurationError
 
 __all__ = ["Config", "Limit", "Secret"]
-
-BASE_URL = "https://api.octopia-io.net/seller/v2"  # D
-TOKEN_URL = "https://auth.octopia-io.net/auth/realms/maas/protocol/openid-connect/token"  # noqa: S105  (D; an address)
 
 _ENVIRONMENT = {
     "client_id": "OCTOFFM_CLIENT_ID",

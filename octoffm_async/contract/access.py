@@ -7,6 +7,9 @@ import msgspec
 
 from .base import Answer, D, Request, S
 
+BASE_URL = "https://api.octopia-io.net/seller/v2"  # D
+TOKEN_URL = "https://auth.octopia-io.net/auth/realms/maas/protocol/openid-connect/token"  # noqa: S105  (D; an address)
+
 ItemT = TypeVar("ItemT")
 
 

@@ -1,12 +1,17 @@
-"""How an answer goes on the wire: as it should, cut short, swollen, or not at all."""
+"""How an answer goes on the wire: as it should, cut short, swollen, drop by drop, or not at all."""
 
 import asyncio
+import math
+from email.utils import formatdate
+from functools import lru_cache
+from weakref import WeakSet
 
 from aiohttp import web
 
 from .replies import Reply
 
 _CHUNK = b" " * 65536
+_DROPS = 50  # pieces a second that a slow body comes in at most
 _CLIENT_CHECK = 0.02  # seconds between two looks at whether a stalled client is still there
 
 
@@ -16,6 +21,12 @@ def response_of(reply: Reply) -> web.Response:
     if reply.body:
         headers["Content-Type"] = reply.content_type
     return web.Response(status=reply.status, body=reply.body, headers=headers)
+
+
+@lru_cache(maxsize=4)
+def http_date(second: int) -> str:
+    """What ``Date`` says at this second of the sandbox's clock, which also rules the times in the bodies."""
+    return formatdate(second, usegmt=True)
 
 
 def abort(request: web.BaseRequest) -> None:
@@ -45,6 +56,42 @@ async def send_huge(request: web.BaseRequest, reply: Reply, size: float) -> web.
         left -= len(_CHUNK)
     await response.write(reply.body)
     return response
+
+
+async def send_slowly(
+    request: web.BaseRequest, reply: Reply, rate: float, stopping: asyncio.Event
+) -> web.StreamResponse:
+    """Send the body at ``rate`` bytes a second, in the smallest pieces that this allows."""
+    response = web.StreamResponse(status=reply.status, headers={"Content-Type": reply.content_type, **reply.headers})
+    response.content_length = len(reply.body)
+    await response.prepare(request)
+    size = math.ceil(rate / _DROPS)
+    for start in range(0, len(reply.body), size):
+        await linger(stopping, size / rate)
+        if stopping.is_set():
+            abort(request)
+            break
+        await response.write(reply.body[start : start + size])
+    return response
+
+
+class StaleConnections:
+    """Connections that are dead on the server's side, as their clients will learn from the next request on them."""
+
+    def __init__(self) -> None:
+        self._doomed: WeakSet[asyncio.BaseTransport] = WeakSet()
+
+    def doom(self, request: web.BaseRequest) -> None:
+        """Let the next request on this connection find it dying."""
+        if request.transport is not None:
+            self._doomed.add(request.transport)
+
+    def drop(self, request: web.BaseRequest) -> bool:
+        """Whether the connection of this request was doomed; it is dropped if so."""
+        if request.transport not in self._doomed:
+            return False
+        abort(request)
+        return True
 
 
 async def linger(stopping: asyncio.Event, seconds: float) -> None:

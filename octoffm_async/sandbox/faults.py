@@ -1,5 +1,6 @@
 """Faults on demand: which one strikes a call is decided here; what it does on the wire is in :mod:`.delivery`."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -42,11 +43,25 @@ class Fault(Enum):
     """A list's ``Link`` names the page that was just asked for. Processed."""
     UNKNOWN_VALUES = "unknown_values"
     """Answers hold enum values and fields that no contract knows. Processed."""
+    SLOW_DRIP = "slow_drip"
+    """The right body, ``value`` bytes a second (10, one at a time). Processed."""
+    STALE_KEEP_ALIVE = "stale_keep_alive"
+    """The answer is right and promises to keep the connection, but the next request on it finds it dying: it is closed
+    as soon as that request's head has come. Processed; that next request is neither processed nor counted."""
+    LATE_VISIBILITY = "late_visibility"
+    """What the call creates is answered and counted as an effect at once, but no list, count or get shows it before
+    ``value`` seconds (5) of the sandbox's clock have passed. It then has its true, old times. Processed."""
     TOKEN_EXPIRED = "token_expired"  # noqa: S105  (a fault's name, not a secret)
     """401, and the bearer token that was used is invalid from now on. Not processed."""
 
 
-DEFAULT_VALUES = {Fault.LATENCY: 0.05, Fault.THROTTLE: 1.0, Fault.HUGE: 64 * 1024 * 1024}
+DEFAULT_VALUES = {
+    Fault.LATENCY: 0.05,
+    Fault.THROTTLE: 1.0,
+    Fault.HUGE: 64 * 1024 * 1024,
+    Fault.SLOW_DRIP: 10.0,
+    Fault.LATE_VISIBILITY: 5.0,
+}
 """What a fault's ``value`` is when none is given."""
 
 Only = Literal["reads", "writes"]
@@ -154,4 +169,10 @@ def _rate(fault: Fault, rate: Rate) -> tuple[float, Strike]:
 
 
 def _strike(fault: Fault, value: float | None) -> Strike:
-    return Strike(fault, DEFAULT_VALUES.get(fault, 0.0) if value is None else value)
+    if value is None:
+        return Strike(fault, DEFAULT_VALUES.get(fault, 0.0))
+    if not 0 <= value < math.inf:
+        raise ValueError(f"value = {value}: must be a number from 0 on")
+    if value == 0 and fault is Fault.SLOW_DRIP:
+        raise ValueError("value = 0: SLOW_DRIP wants a number above zero")
+    return Strike(fault, value)

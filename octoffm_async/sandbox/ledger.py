@@ -3,11 +3,15 @@
 The rows are the contract's frozen structs: a change puts a new struct in the old one's place, and what is read is
 encoded as it stands. A page of a million rows costs what the page costs: both orders are plain lists, entered at a
 position.
+
+A row may be hidden for a while, as one that has not reached the replica that readers ask. It keeps its place in both
+orders, so that it turns up where it belongs and not where it would be convenient.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
 RowT = TypeVar("RowT")
@@ -20,41 +24,91 @@ class Slice(NamedTuple, Generic[RowT]):
     following: int | None
 
 
+class Change(NamedTuple):
+    """One entry of the order of change: the place of a row that was added or replaced, and when."""
+
+    place: int
+    moment: datetime
+
+
 class Ledger(Generic[RowT]):
-    """All rows of one kind that belong to one seller."""
+    """All rows of one kind that belong to one seller.
+
+    ``rows``, the length and the slices are what readers see; ``get``, ``in`` and :meth:`everything` know hidden rows
+    too, because life goes on behind the curtain.
+    """
 
     def __init__(self) -> None:
-        self.rows: list[RowT] = []
+        self._rows: list[RowT] = []
         self._place: dict[str, int] = {}
+        self._hidden: set[int] = set()
         # One entry a change, in order of time. An entry is stale once its row has changed again.
         self._change_times: list[datetime] = []
         self._changed_places: list[int] = []
         self._last_change: list[int] = []
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self._rows) - len(self._hidden)
 
     def __contains__(self, key: str) -> bool:
         return key in self._place
 
+    @property
+    def rows(self) -> Sequence[RowT]:
+        """All rows that are not hidden, in the order of their creation."""
+        return [row for _, row in self.placed()] if self._hidden else self._rows
+
+    def everything(self) -> Sequence[RowT]:
+        """All rows, hidden or not, in the order of their creation."""
+        return self._rows
+
+    def keys(self) -> Iterator[str]:
+        """The ids of all rows, hidden or not, in the order of their creation."""
+        return iter(self._place)
+
+    def newest_keys(self, count: int) -> list[str]:
+        """The ids of the ``count`` rows that were created last, hidden or not."""
+        return list(islice(reversed(self._place), count))
+
+    def placed(self) -> Iterator[tuple[int, RowT]]:
+        """The rows that are not hidden, with their places, which never change."""
+        hidden = self._hidden
+        return ((place, row) for place, row in enumerate(self._rows) if place not in hidden)
+
     def get(self, key: str) -> RowT | None:
-        """The row with this id."""
+        """The row with this id, hidden or not."""
         place = self._place.get(key)
-        return None if place is None else self.rows[place]
+        return None if place is None else self._rows[place]
 
     def add(self, key: str, row: RowT, moment: datetime) -> None:
         """Append a row. Moments never go back, or the order of change would not be an order."""
-        place = len(self.rows)
+        place = len(self._rows)
         self._place[key] = place
-        self.rows.append(row)
+        self._rows.append(row)
         self._last_change.append(0)
         self._note_change(place, moment)
 
     def replace(self, key: str, row: RowT, moment: datetime) -> None:
         """Put a changed row in its place, and last in the order of change."""
         place = self._place[key]
-        self.rows[place] = row
+        self._rows[place] = row
         self._note_change(place, moment)
+
+    def hide(self, key: str) -> None:
+        """Keep a row from readers until it is revealed."""
+        self._hidden.add(self._place[key])
+
+    def reveal(self, key: str) -> None:
+        """Let readers see a row again, at its old place in both orders."""
+        self._hidden.discard(self._place[key])
+
+    def hides(self, key: str) -> bool:
+        """Whether there is a row with this id that readers do not see."""
+        return bool(self._hidden) and self._place.get(key) in self._hidden
+
+    def hidden_keys(self) -> list[str]:
+        """The ids of the hidden rows."""
+        return [key for key, place in self._place.items() if place in self._hidden] if self._hidden else []
 
     def _note_change(self, place: int, moment: datetime) -> None:
         self._last_change[place] = len(self._change_times)
@@ -63,11 +117,11 @@ class Ledger(Generic[RowT]):
 
     def by_creation(self, start: int, limit: int, keep: Callable[[RowT], bool] | None = None) -> Slice[RowT]:
         """Up to ``limit`` rows from position ``start`` on; without ``keep`` no other row is touched."""
-        if keep is None:
+        if keep is None and not self._hidden:
             end = start + limit
-            return Slice(self.rows[start:end], end if end < len(self.rows) else None)
-        places = range(start, len(self.rows))
-        return _cut(((place, self.rows[place]) for place in places), limit, keep)
+            return Slice(self._rows[start:end], end if end < len(self._rows) else None)
+        places = range(start, len(self._rows))
+        return _cut(((place, self._rows[place]) for place in places if place not in self._hidden), limit, keep)
 
     def first_change(self, moment: datetime) -> int:
         """Position, in the order of change, of the first change at or after ``moment``."""
@@ -77,11 +131,16 @@ class Ledger(Generic[RowT]):
         """Up to ``limit`` rows in the order of their last change, from a position of that order on."""
         return _cut(self._fresh_changes(start), limit, keep)
 
+    def changes(self, start: int = 0, most: int | None = None) -> list[Change]:
+        """Up to ``most`` entries of the order of change from a position on, stale ones included."""
+        end = None if most is None else start + most
+        return list(map(Change, self._changed_places[start:end], self._change_times[start:end]))
+
     def _fresh_changes(self, start: int) -> Iterator[tuple[int, RowT]]:
         for position in range(start, len(self._changed_places)):
             place = self._changed_places[position]
-            if self._last_change[place] == position:
-                yield position, self.rows[place]
+            if self._last_change[place] == position and place not in self._hidden:
+                yield position, self._rows[place]
 
 
 def _cut(numbered: Iterator[tuple[int, RowT]], limit: int, keep: Callable[[RowT], bool] | None) -> Slice[RowT]:

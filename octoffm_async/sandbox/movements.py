@@ -65,7 +65,7 @@ def add_stock(world: World, seller: str | None, reference: str | None, *, quanti
 
 def _stock_ids(account: Account, reference: str | None) -> list[str]:
     if reference is None:
-        return [stock.id for stock in account.stocks.rows]
+        return [stock.id for stock in account.stocks.everything()]
     row = account.references.get(reference)
     if row is None or row.stock_id is None:
         raise LookupError(f"reference = {reference!r}: seller {account.seller} has not registered it")

@@ -6,28 +6,44 @@ of an application would double the cost of a request.
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
+from datetime import timedelta
+from functools import lru_cache, partial
 from random import Random
 from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from octoffm_async.contract.operations import Operation
+from octoffm_async.contract.openapi import openapi_document
+from octoffm_async.contract.operations import Operation, Shape
 
 from .alterations import HTML_200, UNAVAILABLE_HTML, altered
-from .calls import Call
+from .calls import API_PATH, Call
 from .control import CONTROL_PATH, Control
-from .delivery import abort, linger, response_of, send_huge, send_truncated, stall
+from .delivery import (
+    StaleConnections,
+    abort,
+    http_date,
+    linger,
+    response_of,
+    send_huge,
+    send_slowly,
+    send_truncated,
+    stall,
+)
+from .documents import load_library
 from .faults import Fault, Strike
 from .gate import Gate, bearer
 from .quota import throttled
 from .records import Arrival
-from .replies import ProblemError, Reply
-from .routes import MethodNotAllowed, Route, Router
+from .replies import ProblemError, Reply, json_reply
+from .routes import TOKEN_PATH, MethodNotAllowed, Route, Router
 from .settings import Style
 from .state import State
+from .visibility import LateRows, refuse_hidden
 from .world import Account
+
+OPENAPI_PATH = "/openapi.json"
 
 _Performed = tuple[Reply, Call | None]
 
@@ -45,12 +61,17 @@ class Server:
         self._style = style
         self._rng = rng
         self._monotonic = monotonic
+        self._stale = StaleConnections()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request and record it."""
         at = self._monotonic()
+        if self._stale.drop(request):
+            return web.Response()
         if request.path.startswith(CONTROL_PATH):
             return response_of(self._control.answer(request.method, request.path, await request.read()))
+        if request.path == OPENAPI_PATH and request.method == "GET":
+            return response_of(_description(self.origin))
         requests = self._state.requests
         requests.begin()
         found = self._router.find(request.method, request.rel_url.raw_path)
@@ -63,8 +84,11 @@ class Server:
             seller = request.headers.get("SellerId", "")
             group = None if operation is None else operation.group
             requests.end(Arrival(at, seller, group, "" if operation is None else operation.name, status))
-        # After an abort there is nobody to read this answer, but aiohttp wants one.
-        return web.Response() if response is None else response
+        if response is None:  # after an abort there is nobody to read this answer, but aiohttp wants one
+            return web.Response()
+        if not response.prepared:
+            response.headers["Date"] = http_date(int(self._state.world.clock.now().timestamp()))
+        return response
 
     async def _answer(
         self, request: web.BaseRequest, found: Route | MethodNotAllowed | None, at: float
@@ -78,12 +102,14 @@ class Server:
                 account = None
                 try:
                     if handler is not None:
-                        account = self._gate.admit(request.headers, operation.group, at)
+                        account = self._gate.admit(request.headers, operation, at)
                     body = await request.read() if operation.method == "POST" else b""
                 except ProblemError as problem:
                     return response_of(self._problem(request, problem))
                 except web.HTTPRequestEntityTooLarge:
                     return web.Response(status=413)
+                if operation.shape is Shape.DOCUMENT:
+                    await load_library()
                 process = partial(self._process, request, found, account, body)
                 strike = self._state.faults.draw(operation)
                 if strike is None:
@@ -98,6 +124,7 @@ class Server:
                 return self._state.tokens.grant(_form(request, body)), None
             _check_content_type(request, route.operation)
             call = self._call(request, route, account, body)
+            refuse_hidden(call)
             return route.handler(call), call
         except ProblemError as problem:
             return self._problem(request, problem), call
@@ -131,7 +158,10 @@ class Server:
             await linger(self.stopping, value)
         if (instead := self._instead(request, fault, value)) is not None:
             return response_of(instead)
+        late = LateRows(self._state.world) if fault is Fault.LATE_VISIBILITY else None
         reply, call = process()
+        if late is not None and call is not None:
+            late.hide(call.account, call.moment + timedelta(seconds=value))
         reply = altered(fault, reply, call)
         match fault:
             case Fault.RESET_AFTER | Fault.STALL_AFTER:
@@ -140,7 +170,11 @@ class Server:
                 return await send_truncated(request, reply)
             case Fault.HUGE:
                 return await send_huge(request, reply, value)
+            case Fault.SLOW_DRIP:
+                return await send_slowly(request, reply, value, self.stopping)
             case _:
+                if fault is Fault.STALE_KEEP_ALIVE:
+                    self._stale.doom(request)
                 return response_of(reply)
 
     async def _silence(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse | None:
@@ -166,6 +200,12 @@ class Server:
                 return HTML_200
             case _:
                 return None
+
+
+@lru_cache(maxsize=8)
+def _description(origin: str) -> Reply:
+    """The contract as it is served here, like the control routes outside the API."""
+    return json_reply(openapi_document(server=origin + API_PATH, token_url=origin + TOKEN_PATH))
 
 
 def _check_content_type(request: web.BaseRequest, operation: Operation[Any]) -> None:

@@ -1,6 +1,7 @@
 """What each fault does to a client, and whether the call has its effect all the same."""
 
 import asyncio
+import json
 import time
 
 import aiohttp
@@ -136,6 +137,58 @@ async def test_a_huge_body_stops_when_nobody_reads_it(api: Api) -> None:
     assert made(api) == 1
 
 
+async def test_a_slow_body_comes_byte_by_byte_and_is_right(api: Api) -> None:
+    api.sandbox.faults.next(Fault.SLOW_DRIP, operation="outbound.create", value=50.0)
+    url = api.sandbox.base_url + "/outbound-shipments"
+    start = time.monotonic()
+    async with api.http.post(url, json=shipment("ORDER-1"), headers=api.headers) as response:
+        first = await response.content.readany()
+        body = first + await response.read()
+    assert len(first) < 5
+    assert time.monotonic() - start >= len(body) / 50 * 0.9
+    assert list(json.loads(body)) == ["outboundShipmentId"]
+    assert made(api) == 1
+
+
+async def test_a_slow_body_may_come_fast_in_larger_pieces(api: Api) -> None:
+    await api.register(*(product(number) for number in range(100)))
+    start = time.monotonic()
+    api.sandbox.faults.next(Fault.SLOW_DRIP, value=200_000.0)
+    rows = await api.references()
+    assert len(rows) == 100
+    assert 0.05 < time.monotonic() - start < 1
+
+
+async def test_a_slow_body_does_not_hold_up_the_end_of_the_server(api: Api) -> None:
+    call = asyncio.create_task(create(api, Fault.SLOW_DRIP, 0.1))
+    async with asyncio.timeout(5):
+        while not made(api):  # noqa: ASYNC110  (the server has no event to await)
+            await asyncio.sleep(0.005)
+    start = time.monotonic()
+    await api.sandbox.stop()
+    assert time.monotonic() - start < 0.9
+    with pytest.raises(aiohttp.ClientError):
+        await call
+
+
+async def test_a_stale_connection_takes_a_post_and_dies_without_processing_it(api: Api) -> None:
+    first = await create(api, Fault.STALE_KEEP_ALIVE)
+    assert (first.status, made(api)) == (201, 1)
+    assert first.headers.get("Connection", "keep-alive") == "keep-alive"
+    total = api.sandbox.requests.total
+    with pytest.raises(Lost):
+        await api.post("/outbound-shipments", shipment("ORDER-1"))
+    assert (made(api), api.sandbox.requests.total) == (1, total)
+    assert (await api.post("/outbound-shipments", shipment("ORDER-1"))).status == 201
+    assert made(api) == 2
+
+
+async def test_a_stale_connection_harms_no_other(api: Api) -> None:
+    await create(api, Fault.STALE_KEEP_ALIVE)
+    async with aiohttp.ClientSession() as other:
+        assert (await Api(api.sandbox, other).login()).token
+
+
 async def test_token_expired_answers_401_once_and_ends_the_token(api: Api) -> None:
     await api.register(product(1))
     assert (await create(api, Fault.TOKEN_EXPIRED)).is_problem(401)
@@ -153,6 +206,9 @@ async def test_every_fault_leaves_the_next_call_alone(api: Api) -> None:
                 await api.post("/outbound-shipments", shipment())
         except (TimeoutError, aiohttp.ClientError):
             pass
+        if fault is Fault.STALE_KEEP_ALIVE:  # by its nature this one strikes the next call on its connection
+            with pytest.raises(Lost):
+                await api.ask_token()
         await api.login()
         assert (await api.post("/outbound-shipments", shipment())).status == 201
 

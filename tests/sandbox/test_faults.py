@@ -95,5 +95,8 @@ def test_mistakes_are_refused(faults: Faults) -> None:
         faults.next(Fault.STALL, times=0)
     with pytest.raises(ValueError, match="add up to more than 1"):
         faults.set_rates({Fault.STALL: 0.6, Fault.ERROR_500: 0.6})
+    for fault, value in [(Fault.LATENCY, -1), (Fault.SLOW_DRIP, 0), (Fault.SLOW_DRIP, float("inf"))]:
+        with pytest.raises(ValueError, match=f"value = {value}"):
+            faults.next(fault, value=value)
     with pytest.raises(ValueError, match="below 0"):
         faults.set_rates({Fault.STALL: -0.1})

@@ -68,6 +68,38 @@ def test_a_scan_by_change_goes_on_at_its_position_although_rows_change() -> None
     assert rows.by_change(first.following, 9, every).rows == ["row2", "changed"]
 
 
+def test_a_hidden_row_is_there_for_the_rules_and_not_for_readers() -> None:
+    rows = ledger(4)
+    rows.hide("k1")
+    assert rows.get("k1") == "row1"
+    assert "k1" in rows
+    assert (rows.hides("k1"), rows.hides("k0"), rows.hides("k9"), rows.hidden_keys()) == (True, False, False, ["k1"])
+    assert (len(rows), list(rows.rows)) == (3, ["row0", "row2", "row3"])
+    assert list(rows.everything()) == ["row0", "row1", "row2", "row3"]
+    assert rows.by_creation(0, 2) == (["row0", "row2"], 3)
+    assert rows.by_creation(1, 9, every) == (["row2", "row3"], None)
+    assert rows.by_change(0, 9) == (["row0", "row2", "row3"], None)
+
+
+def test_a_revealed_row_is_at_its_old_place_in_both_orders() -> None:
+    rows = ledger(3)
+    rows.hide("k1")
+    rows.replace("k0", "changed", at(10))
+    rows.reveal("k1")
+    assert rows.by_creation(0, 9).rows == ["changed", "row1", "row2"]
+    assert rows.by_change(0, 9).rows == ["row1", "row2", "changed"]
+    assert rows.by_change(rows.first_change(at(2)), 9).rows == ["row2", "changed"]
+    assert (len(rows), rows.hidden_keys()) == (3, [])
+
+
+def test_changes_are_all_there_and_can_be_read_in_parts() -> None:
+    rows = ledger(2)
+    rows.replace("k0", "changed", at(10))
+    assert rows.changes() == [(0, at(0)), (1, at(1)), (0, at(10))]
+    assert rows.changes(1, 1) == [(1, at(1))]
+    assert (list(rows.keys()), rows.newest_keys(1)) == (["k0", "k1"], ["k1"])
+
+
 def test_a_page_of_a_large_ledger_touches_no_other_row() -> None:
     rows = ledger(50_000)
     touched: list[str] = []

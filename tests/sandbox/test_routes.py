@@ -3,7 +3,8 @@
 import pytest
 
 from octoffm_async.contract.operations import OPERATIONS
-from octoffm_async.sandbox.routes import API_PATH, TOKEN_PATH, MethodNotAllowed, Route, Router
+from octoffm_async.sandbox.calls import API_PATH
+from octoffm_async.sandbox.routes import TOKEN_PATH, MethodNotAllowed, Route, Router
 
 from .api import Api
 
@@ -21,6 +22,22 @@ def test_the_id_comes_out_of_the_path() -> None:
     found = Router().find("GET", f"{API_PATH}/stocks/abc-1")
     assert isinstance(found, Route)
     assert (found.operation.name, found.item) == ("stocks.get", "abc-1")
+
+
+@pytest.mark.parametrize("group", ["inbound", "outbound", "returns"])
+def test_a_count_is_no_id(group: str) -> None:
+    path = f"{API_PATH}/returns" if group == "returns" else f"{API_PATH}/{group}-shipments"
+    router = Router()
+    count, get, other = (router.find("GET", f"{path}/{item}") for item in ("count", "counts", "Count"))
+    assert isinstance(count, Route)
+    assert isinstance(get, Route)
+    assert isinstance(other, Route)
+    assert (count.operation.name, count.item) == (f"{group}.count", "")
+    assert [(route.operation.name, route.item) for route in (get, other)] == [
+        (f"{group}.get", "counts"),
+        (f"{group}.get", "Count"),
+    ]
+    assert router.find("POST", f"{path}/count") == MethodNotAllowed("GET")
 
 
 def test_another_method_says_which_are_allowed() -> None:

@@ -1,0 +1,41 @@
+"""Rows that exist but are not seen yet, as in a replicated database whose readers lag behind."""
+
+from datetime import datetime
+from functools import partial
+
+from .calls import Call
+from .happenings import happening
+from .replies import ProblemError
+from .world import Account, World
+
+
+class LateRows:
+    """Knows which rows were there when it was made; hides those that have come since."""
+
+    def __init__(self, world: World) -> None:
+        world.settle()
+        self._world = world
+        self._lengths = {
+            (account.seller, name): len(ledger.everything())
+            for account in world.accounts.values()
+            for name, ledger in account.ledgers().items()
+        }
+
+    def hide(self, account: Account, until: datetime) -> None:
+        """Hide the new rows of one account; the clock reveals them."""
+        for name, ledger in account.ledgers().items():
+            fresh = len(ledger.everything()) - self._lengths[account.seller, name]
+            for key in ledger.newest_keys(fresh):
+                ledger.hide(key)
+                self._world.schedule(until, partial(_reveal, account, name, key))
+
+
+@happening
+def _reveal(account: Account, name: str, key: str, _: datetime) -> None:
+    account.ledgers()[name].reveal(key)
+
+
+def refuse_hidden(call: Call) -> None:
+    """A 404 for a call whose path names a row that is hidden."""
+    if call.item and any(ledger.hides(call.item) for ledger in call.account.ledgers().values()):
+        raise ProblemError(404, f"'{call.item}' was not found.")
