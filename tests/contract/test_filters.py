@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import msgspec
 import pytest
 
+from octoffm_async.contract.bounds import PAGE_MAX
 from octoffm_async.contract.checks import FieldProblem
-from octoffm_async.contract.filters import PAGE_MAX, filter_problems
+from octoffm_async.contract.filters import filter_problems
 from octoffm_async.contract.inbound import InboundCountFilters, InboundFilters
 from octoffm_async.contract.operations import OPERATIONS
 from octoffm_async.contract.outbound import OutboundCountFilters, OutboundFilters
