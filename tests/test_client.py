@@ -29,7 +29,7 @@ from octoffm_async import (
 from octoffm_async.contract.operations import Group
 from tests.bulk.items import on_virtual_time, order, serving
 from tests.fakes import Answer, FakeTransport, Sent, answer, config
-from tests.session.test_documents import TOKEN, http, over_http
+from tests.resources.test_documents import TOKEN, http, over_http
 from tests.session.test_pipeline import CREATED, Opened, in_turn
 from tests.session.test_transport import OK, Server
 

@@ -92,3 +92,17 @@ async def test_no_place_is_lost_or_made_whoever_is_cancelled(seed: int) -> None:
         rng.choice(tasks).cancel()
         await asyncio.sleep(0)
     assert (held, places.free) == (0, 3)
+
+
+@pytest.mark.xfail(strict=True, reason="a wait that was cancelled uses up the turn of its lane")
+async def test_waits_that_were_cancelled_cost_their_lane_no_turn() -> None:
+    places = Places(1)
+    await places.take("bulk")
+    lanes: list[Lane] = ["bulk"] * 11 + ["interactive"] * 30
+    order, tasks = await queued(places, lanes)
+    for task in tasks[:10]:
+        task.cancel()
+    await asyncio.sleep(0)
+    places.give_back()
+    await asyncio.wait(tasks)
+    assert "b10" in order[: 2 * BULK_EVERY]
