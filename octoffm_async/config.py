@@ -240,7 +240,8 @@ _FROM_ZERO = ("backoff_base", "backoff_cap", "max_retry_after", "retry_budget", 
 
 def check_header_value(name: str, value: str) -> None:
     """Refuse what cannot stand in a header: anything but printable ASCII without spaces."""
-    if not value or not all("!" <= character <= "~" for character in value):
+    text: object = value
+    if not isinstance(text, str) or not text or not all("!" <= character <= "~" for character in text):
         raise ConfigurationError(f"{name} must be printable ASCII without spaces, not {value!r}")
 
 

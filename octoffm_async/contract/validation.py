@@ -179,9 +179,9 @@ def _line(path: str, line: Any, *, reference_only: bool) -> Iterator[FieldProble
         return
     if not is_count(line.quantity) or not 1 <= line.quantity <= QUANTITY_MAX:
         yield FieldProblem(f"{path}.quantity", line.quantity, f"is not a whole number from 1 to {QUANTITY_MAX}")
-    for problem in optional_text(line, "seller_product_reference", "product_id", "product_condition"):
-        yield problem._replace(field=f"{path}.{problem.field}")
-    if _named(line.seller_product_reference):
+    mistyped = list(optional_text(line, "seller_product_reference", "product_id", "product_condition"))
+    yield from (problem._replace(field=f"{path}.{problem.field}") for problem in mistyped)
+    if mistyped or _named(line.seller_product_reference):
         return
     if reference_only:
         yield FieldProblem(f"{path}.seller_product_reference", line.seller_product_reference, "is empty")

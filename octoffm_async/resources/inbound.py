@@ -84,7 +84,8 @@ class Inbound:
             lambda: self.get(inbound_shipment_id),
             what="inbound",
             key=inbound_shipment_id,
-            status=InboundStatus(status),
+            statuses=InboundStatus,
+            status=status,
             deadline=deadline,
         )
 

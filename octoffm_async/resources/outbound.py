@@ -84,7 +84,8 @@ class Outbound:
             lambda: self.get(outbound_shipment_id),
             what="outbound",
             key=outbound_shipment_id,
-            status=OutboundStatus(status),
+            statuses=OutboundStatus,
+            status=status,
             deadline=deadline,
         )
 

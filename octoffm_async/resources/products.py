@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
 
+from ..contract.checks import FieldProblem
 from ..contract.operations import CREATE_PRODUCTS, LIST_REFERENCES
 from ..contract.products import (
     FulfillmentProduct,
@@ -32,7 +34,7 @@ class Products:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    async def create(self, products: Sequence[FulfillmentProduct]) -> list[ProductResult]:
+    async def create(self, products: Iterable[FulfillmentProduct]) -> list[ProductResult]:
         """Register products, or add references to known ones, in one call of 1 to 100 (**D**; the number **A**).
 
         For more, and for outcomes item by item, use ``client.bulk.create_products``. An API that answers without
@@ -42,10 +44,11 @@ class Products:
             ValidationError: a product cannot be right; nothing was sent.
             CallError: the call did not succeed; see ``outcome_unknown``.
         """
-        for product in products:
+        some = _listed(products)
+        for product in some:
             check_product(product)
-        results = await self.send(products)
-        return results or await self.read_back([p.seller_product_reference for p in products])
+        results = await self.send(some)
+        return results or await self.read_back([product.seller_product_reference for product in some])
 
     async def add_reference(
         self, *, gtin: str, seller_product_reference: str, product_condition: str = ProductCondition.NEW
@@ -98,6 +101,16 @@ class Products:
             )
             for reference in references
         ]
+
+
+def _listed(products: object) -> list[FulfillmentProduct]:
+    if not isinstance(products, Iterable) or isinstance(products, str | bytes):
+        problem = FieldProblem("products", products, f"is {type(products).__name__}, not products")
+        raise ValidationError("products", problems=[problem])
+    some = list(cast("Iterable[FulfillmentProduct]", products))
+    if not some:
+        raise ValidationError("products", problems=[FieldProblem("products", some, "holds none")])
+    return some
 
 
 def check_product(product: FulfillmentProduct) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..config import is_above_zero
 from ..contract.checks import FieldProblem
-from ..errors import DeadlineExceededError, StatusUnreachableError, ValidationError
+from ..errors import CallError, DeadlineExceededError, StatusUnreachableError, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 """Seconds between two looks: they start short and grow by half, so that a day of waiting costs no rate."""
+LAST_LOOK = 1.0
+"""Seconds that a look has even when the deadline is here."""
 
 
 class Status(Protocol):
@@ -39,7 +41,13 @@ RowT = TypeVar("RowT", bound=Row)
 
 
 async def wait_for_status(
-    read: Callable[[], Awaitable[RowT]], *, what: str, key: str, status: OpenEnum, deadline: float
+    read: Callable[[], Awaitable[RowT]],
+    *,
+    what: str,
+    key: str,
+    statuses: type[OpenEnum],
+    status: str,
+    deadline: float,
 ) -> RowT:
     """Call ``read`` until what it gives has reached ``status``.
 
@@ -48,36 +56,50 @@ async def wait_for_status(
         StatusUnreachableError: it ended in another status.
         DeadlineExceededError: it has not got there within ``deadline`` seconds.
     """
-    _check(what, key, status, deadline)
-    ends = asyncio.get_running_loop().time() + deadline
-    pause = FIRST_PAUSE
+    _check(what, key, statuses, status, deadline)
+    wanted = statuses(status)
+    clock = asyncio.get_running_loop().time
+    ends = clock() + deadline
+    pause, seen = FIRST_PAUSE, "not seen"
     while True:
-        row = await read()
+        try:
+            async with asyncio.timeout(max(ends - clock(), LAST_LOOK)):
+                row = await read()
+        except CallError:
+            raise
+        except TimeoutError:
+            raise _late(what, key, wanted, seen, deadline) from None
         now: Status | None = row.status
-        if now is not None and now.reached(status):
+        seen = str(now)
+        if now is not None and now.reached(wanted):
             return row
         if now is not None and now.final:
-            raise _unreachable(what, key, status, row)
-        left = ends - asyncio.get_running_loop().time()
+            raise _unreachable(what, key, wanted, row)
+        left = ends - clock()
         if left <= 0:
-            late = DeadlineExceededError(f"{what} {key!r} is {now} and not yet {status} after {deadline:g} s")
-            late.operation = f"{what}.wait_for"
-            raise late
+            raise _late(what, key, wanted, seen, deadline)
         await asyncio.sleep(min(pause, left))
         pause = min(LONGEST_PAUSE, pause * 1.5)
 
 
+def _late(what: str, key: str, wanted: str, seen: str, deadline: float) -> DeadlineExceededError:
+    late = DeadlineExceededError(f"{what} {key!r} is {seen} and not yet {wanted} after {deadline:g} s")
+    late.operation = f"{what}.wait_for"
+    return late
+
+
 def _unreachable(what: str, key: str, wanted: str, row: Row) -> StatusUnreachableError:
     refusal: Refusal | None = getattr(row, "refusal", None)
-    why = "" if refusal is None else f" ({refusal.code}: {refusal.message})"
+    told = [] if refusal is None else [part for part in (refusal.code, refusal.message) if part]
+    why = f" ({': '.join(told)})" if told else ""
     message = f"{what} {key!r} will not become {wanted}: it is {row.status}{why}"
     return StatusUnreachableError(message, wanted=wanted, status=row.status, row=row)
 
 
-def _check(what: str, key: str, status: OpenEnum, deadline: float) -> None:
+def _check(what: str, key: str, statuses: type[OpenEnum], status: object, deadline: object) -> None:
     problems: list[FieldProblem] = []
-    if not status.known:
-        problems.append(FieldProblem("status", str(status), f"is not one of {', '.join(type(status))}"))
+    if not isinstance(status, str) or not statuses(status).known:
+        problems.append(FieldProblem("status", status, f"is not one of {', '.join(statuses)}"))
     if not is_above_zero(deadline):
         problems.append(FieldProblem("deadline", deadline, "is not a number of seconds above zero"))
     if problems:

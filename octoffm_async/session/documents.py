@@ -23,6 +23,7 @@ PDF = "application/pdf"
 NAME_MOST = 120
 
 _JSON = re.compile(r"application/(?:[\w.+-]+\+)?json")
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _UNSAFE = re.compile(r"[^\w.() -]", re.ASCII)
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d) *(\..*)?")
 _EXTENSIONS = {
@@ -125,7 +126,9 @@ def _document(content: bytes, media_type: str, name: str | None, url: str) -> Do
 
 
 def _media_type(text: str) -> str:
-    return text.partition(";")[0].strip().lower()
+    """The bare media type, which can stand in a header again; empty if none is told."""
+    kind = text.partition(";")[0].strip().lower()
+    return kind if not kind or _MEDIA_TYPE.fullmatch(kind) else "application/octet-stream"
 
 
 def _disposition_name(headers: Mapping[str, str]) -> str | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _PARAMETER = r";\s*([\w!#$&+.^`|~*-]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s\",;]+)))?"
 _LINK = re.compile(rf"<([^<>]*)>((?:\s*{_PARAMETER})*)")
 _PARAMETERS = re.compile(_PARAMETER)
+_CAPITALS = re.compile(r"(?=[A-Z])")  # where a wire name gets an underscore in Python
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -108,7 +109,7 @@ def identifier_in(headers: Mapping[str, str], *, collection: str = "") -> str | 
     return None
 
 
-def path_segment(name: str, value: str) -> str:
+def path_segment(name: str, value: str, *, operation: str = "call") -> str:
     """``value`` as one segment of a path; a ``/`` in it is encoded.
 
     Raises:
@@ -122,4 +123,4 @@ def path_segment(name: str, value: str) -> str:
         reason = "cannot be part of an address"
     else:
         return quote(value, safe="")
-    raise ValidationError("call", problems=[FieldProblem(name, value, reason)])
+    raise ValidationError(operation, problems=[FieldProblem(_CAPITALS.sub("_", name).lower(), value, reason)])

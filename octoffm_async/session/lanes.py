@@ -45,12 +45,14 @@ class Places:
 
     def give_back(self) -> None:
         """Hand the place to whoever is next."""
-        while (queue := self._next_queue()) is not None:
-            place = queue.popleft()
-            if not place.done():  # else its wait was cancelled
-                place.set_result(None)
-                return
-        self.free += 1
+        for queue in (self._interactive, self._bulk):
+            while queue and queue[0].done():  # its wait was cancelled
+                queue.popleft()
+        queue = self._next_queue()
+        if queue is None:
+            self.free += 1
+        else:
+            queue.popleft().set_result(None)
 
     def _next_queue(self) -> deque[asyncio.Future[None]] | None:
         if not self._bulk:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlencode
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _ENCODER = msgspec.json.Encoder()
+_ARGUMENTS = {"cursor": "resume_from"}
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _PATH = re.compile(r"(?:/(?:[\w.~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)+", re.ASCII)
 _GROUP_OF_COLLECTION = {operation.path.split("/")[1]: operation.group for operation in OPERATIONS}
@@ -58,7 +60,7 @@ class Scope:
         return await self.session.call(
             operation,
             seller_id=self.seller_id,
-            url=None if path is None else self.session.config.base_url + _filled(operation.path, path),
+            url=None if path is None else self.session.config.base_url + _filled(operation, path),
             query=query,
             body=None if body is None else _ENCODER.encode(body),
             options=self.options,
@@ -93,14 +95,22 @@ class Scope:
             NotReadyError: the owner is there, and the document not yet.
             NotFoundError: the owner is unknown.
         """
+        now = asyncio.get_running_loop().time
+        ends = now() + (self.options.deadline or self.session.config.deadline)
+
+        def rest() -> Scope:  # one deadline covers all the calls that a document takes
+            return Scope(self.session, self.seller_id, self.options.changed(deadline=max(1e-3, ends - now())))
+
         try:
             found, _ = await self.call(operation, path=path)
             if isinstance(found, str):
-                found, _ = await self.session.call(operation, seller_id=self.seller_id, url=found, options=self.options)
+                found, _ = await self.session.call(
+                    operation, seller_id=self.seller_id, url=found, options=rest().options
+                )
         except ConflictError as error:
             raise NotReadyError.of(error) from error
         except NotFoundError as error:
-            await self.call(owner, path=path)
+            await rest().call(owner, path=path)
             raise NotReadyError.of(error) from error
         if isinstance(found, str):
             chained = UnusableAnswerError("the document's address leads to one more address: not followed")
@@ -118,7 +128,7 @@ class Scope:
             name=f"{method.upper()} {path}",
             method=method.upper(),
             path=path,
-            group=_GROUP_OF_COLLECTION.get(path.split("/")[1], Group.OTHER),
+            group=_GROUP_OF_COLLECTION.get(unquote(path).split("/")[1], Group.OTHER),
             tag="A",
             answer=Response,
             repeatability=Repeatability.SAFE if method.upper() in ("GET", "HEAD") else Repeatability.NEVER,
@@ -128,16 +138,17 @@ class Scope:
         return response
 
 
-def _filled(template: str, segments: Mapping[str, str]) -> str:
-    path = template
+def _filled(operation: Operation[Any], segments: Mapping[str, str]) -> str:
+    path = operation.path
     for name, value in segments.items():
-        path = path.replace(f"{{{name}}}", path_segment(name, value))
+        path = path.replace(f"{{{name}}}", path_segment(name, value, operation=operation.name))
     return path
 
 
 def _checked_query(operation: Operation[Any], filters: Filters) -> dict[str, str]:
     if problems := filter_problems(filters):
-        raise ValidationError(operation.name, problems=problems)
+        named = [problem._replace(field=_ARGUMENTS.get(problem.field, problem.field)) for problem in problems]
+        raise ValidationError(operation.name, problems=named)
     return {name: str(value) for name, value in msgspec.to_builtins(filters).items()}
 
 
@@ -148,7 +159,7 @@ def _request_problems(method: Any, path: Any, json: Any, params: Any) -> list[Fi
     if not isinstance(path, str) or not _PATH.fullmatch(path):
         reason = "is not an encoded path under the base URL, such as /stocks/42 (a query goes into params)"
         problems.append(FieldProblem("path", path, reason))
-    elif any(unquote(segment) in (".", "..") for segment in path.split("/")):
+    elif any(part in ("", ".", "..") for part in re.split(r"[/\\]", unquote(path)[1:].rstrip("/"))):
         problems.append(FieldProblem("path", path, "leads out of the API"))
     problems += _refused_by(_ENCODER.encode, "json", json)
     if params is not None:

@@ -157,7 +157,7 @@ class AiohttpTransport:
         self, response: aiohttp.ClientResponse, read_timeout: float, bound: asyncio.Timeout | None = None
     ) -> bytes:
         most = self._config.max_answer_bytes
-        announced = response.content_length or 0
+        announced = 0 if response.method == "HEAD" else response.content_length or 0
         chunks: list[bytes] = []
         size = announced if announced > most else 0
         while size <= most and (chunk := await response.content.readany()):
