@@ -238,10 +238,9 @@ _ABOVE_ZERO = (
 _FROM_ZERO = ("backoff_base", "backoff_cap", "max_retry_after", "retry_budget", "limit_jitter")
 
 
-def check_header_value(name: str, value: str) -> None:
+def check_header_value(name: str, value: object) -> None:
     """Refuse what cannot stand in a header: anything but printable ASCII without spaces."""
-    text: object = value
-    if not isinstance(text, str) or not text or not all("!" <= character <= "~" for character in text):
+    if not isinstance(value, str) or not value or not all("!" <= character <= "~" for character in value):
         raise ConfigurationError(f"{name} must be printable ASCII without spaces, not {value!r}")
 
 

@@ -56,13 +56,14 @@ def moment(field: str, value: Any) -> Iterator[FieldProblem]:
         yield FieldProblem(field, value.isoformat(), "has no time zone")
 
 
-def unencodable(item: msgspec.Struct) -> list[FieldProblem]:
-    """Text that JSON cannot carry (half a surrogate pair), wherever it stands."""
+def completed(found: list[FieldProblem], item: msgspec.Struct) -> list[FieldProblem]:
+    """The problems found, and what else JSON cannot carry (half a surrogate pair), wherever it stands."""
     try:
         msgspec.json.encode(item)
     except _NOT_ENCODABLE:
-        return list(_culprits("", item, 0))
-    return []
+        named = {problem.field for problem in found}
+        return found + [problem for problem in _culprits("", item, 0) if problem.field not in named]
+    return found
 
 
 def _culprits(path: str, value: Any, depth: int) -> Iterator[FieldProblem]:

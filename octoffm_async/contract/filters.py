@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from .bounds import PAGE_MAX
-from .checks import FieldProblem, is_count, moment, text, unencodable
+from .checks import FieldProblem, completed, is_count, moment, text
 from .inbound import InboundCountFilters, InboundFilters
 from .outbound import OutboundCountFilters, OutboundFilters
 from .products import ReferenceFilters
@@ -28,8 +28,7 @@ def filter_problems(filters: Filters) -> list[FieldProblem]:
             found += _limit(value)
         elif value is not None:
             found += moment(name, value) if name.endswith(_BOUNDS) else text(name, value)
-    if not found:
-        found += unencodable(filters)
+    found = completed(found, filters)
     found += _periods(filters)
     if isinstance(filters, StockFilters):
         found += _excluded_by_delivery_country(filters)

@@ -23,7 +23,7 @@ from .bounds import (
     TITLE_MAX,
     UN_CODE_PATTERN,
 )
-from .checks import FieldProblem, is_count, moment, optional_text, text, unencodable
+from .checks import FieldProblem, completed, is_count, moment, optional_text, text
 from .common import ShipmentLine
 from .inbound import InboundFilters, InboundShipmentRequest
 from .outbound import DeliveryAddress, OutboundCancellationRequest, OutboundFilters, OutboundShipmentRequest
@@ -56,7 +56,7 @@ def product_problems(product: FulfillmentProduct, *, assumed: bool = False) -> l
         found += _packaging(product.packaging)
     if assumed:
         found += _assumed_patterns(product)
-    return found + unencodable(product)
+    return completed(found, product)
 
 
 def outbound_problems(request: OutboundShipmentRequest, *, assumed: bool = False) -> list[FieldProblem]:
@@ -66,7 +66,7 @@ def outbound_problems(request: OutboundShipmentRequest, *, assumed: bool = False
     found += text("delivery_mode", request.delivery_mode)
     found += _lines(request.lines, "a shipment", most=LINES_MAX if assumed else None)
     found += _address(request.delivery_address, assumed=assumed)
-    return found + unencodable(request)
+    return completed(found, request)
 
 
 def inbound_problems(request: InboundShipmentRequest, *, assumed: bool = False) -> list[FieldProblem]:
@@ -76,7 +76,7 @@ def inbound_problems(request: InboundShipmentRequest, *, assumed: bool = False) 
     found += _lines(request.lines, "a supply order", most=SUPPLY_LINES_MAX if assumed else None, reference_only=assumed)
     if request.expected_delivery_date is not None:
         found += moment("expected_delivery_date", request.expected_delivery_date)
-    return found + unencodable(request)
+    return completed(found, request)
 
 
 def return_problems(request: ReturnRequest, *, assumed: bool = False) -> list[FieldProblem]:
@@ -87,13 +87,13 @@ def return_problems(request: ReturnRequest, *, assumed: bool = False) -> list[Fi
         found.append(FieldProblem("outbound_shipment_id", request.outbound_shipment_id, reason))
     found += optional_text(request, "outbound_shipment_id", "reference", "comment")
     found += _lines(request.lines, "a return", most=LINES_MAX if assumed else None, reference_only=assumed)
-    return found + unencodable(request)
+    return completed(found, request)
 
 
 def cancellation_problems(request: OutboundCancellationRequest) -> list[FieldProblem]:
     """All problems of a request to cancel a shipment."""
     found = [*text("outbound_shipment_id", request.outbound_shipment_id), *optional_text(request, "reason")]
-    return found + unencodable(request)
+    return completed(found, request)
 
 
 def wire_path(path: str) -> str:

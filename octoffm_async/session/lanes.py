@@ -48,11 +48,11 @@ class Places:
         for queue in (self._interactive, self._bulk):
             while queue and queue[0].done():  # its wait was cancelled
                 queue.popleft()
-        queue = self._next_queue()
-        if queue is None:
+        chosen = self._next_queue()
+        if chosen is None:
             self.free += 1
         else:
-            queue.popleft().set_result(None)
+            chosen.popleft().set_result(None)
 
     def _next_queue(self) -> deque[asyncio.Future[None]] | None:
         if not self._bulk:

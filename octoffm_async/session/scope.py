@@ -128,7 +128,7 @@ class Scope:
             name=f"{method.upper()} {path}",
             method=method.upper(),
             path=path,
-            group=_GROUP_OF_COLLECTION.get(unquote(path).split("/")[1], Group.OTHER),
+            group=_GROUP_OF_COLLECTION.get(unquote(path).lstrip("/").partition("/")[0], Group.OTHER),
             tag="A",
             answer=Response,
             repeatability=Repeatability.SAFE if method.upper() in ("GET", "HEAD") else Repeatability.NEVER,
@@ -159,7 +159,7 @@ def _request_problems(method: Any, path: Any, json: Any, params: Any) -> list[Fi
     if not isinstance(path, str) or not _PATH.fullmatch(path):
         reason = "is not an encoded path under the base URL, such as /stocks/42 (a query goes into params)"
         problems.append(FieldProblem("path", path, reason))
-    elif any(part in ("", ".", "..") for part in re.split(r"[/\\]", unquote(path)[1:].rstrip("/"))):
+    elif any(part in (".", "..") for part in re.split(r"[/\\]", unquote(path))):
         problems.append(FieldProblem("path", path, "leads out of the API"))
     problems += _refused_by(_ENCODER.encode, "json", json)
     if params is not None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoffm_async.contract.checks import FieldProblem, is_count, moment, text, unencodable
+from octoffm_async.contract.checks import FieldProblem, completed, is_count, moment, text
 from octoffm_async.contract.common import ShipmentLine
 from octoffm_async.contract.inbound import InboundShipmentRequest
 
@@ -91,6 +91,6 @@ LINE = ShipmentLine(quantity=1, seller_product_reference="R")
 )
 def test_what_json_cannot_carry_is_told_wherever_it_stands(change, paths) -> None:
     item = msgspec.structs.replace(InboundShipmentRequest(reference="R", storage_country="FR", lines=[LINE]), **change)
-    found = unencodable(item)
+    found = completed([], item)
     assert [problem.field for problem in found] == paths
     assert all(problem.reason.startswith("cannot be sent as JSON") for problem in found)

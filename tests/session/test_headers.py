@@ -323,7 +323,7 @@ def test_path_segments(value, segment) -> None:
 def test_what_cannot_be_a_path_segment(value) -> None:
     with pytest.raises(ValidationError) as caught:
         path_segment("stockId", value)
-    assert [(problem.field, problem.value) for problem in caught.value.problems] == [("stockId", value)]
+    assert [(problem.field, problem.value) for problem in caught.value.problems] == [("stock_id", value)]
 
 
 @given(st.text())
