@@ -14,6 +14,7 @@ from .process import SandboxProcess, SandboxStartError
 from .records import Arrival, Requests
 from .sandbox import Sandbox
 from .settings import Timeline
+from .statefile import StateFileError
 from .tokens import Tokens
 from .world import Effects
 
@@ -29,6 +30,7 @@ __all__ = [
     "SandboxFace",
     "SandboxProcess",
     "SandboxStartError",
+    "StateFileError",
     "Timeline",
     "Tokens",
 ]

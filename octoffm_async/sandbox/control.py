@@ -14,6 +14,7 @@ from .state import State
 
 CONTROL_PATH = "/_sandbox"
 
+_SAVE = ("POST", "/save")
 _Order = Callable[[bytes], object]
 
 
@@ -64,12 +65,15 @@ class Control:
             ("GET", "/stats"): lambda _: state.stats(),
         }
 
-    def answer(self, method: str, path: str, body: bytes) -> Reply:
+    async def answer(self, method: str, path: str, body: bytes) -> Reply:
         """Do what the order says."""
-        route = self._routes.get((method, path.removeprefix(CONTROL_PATH)))
-        if route is None:
-            return json_reply({"error": f"no control route {method} {path}"}, 404)
+        order = (method, path.removeprefix(CONTROL_PATH))
+        route = self._routes.get(order)
         try:
+            if order == _SAVE:
+                return json_reply(await self._state.keeper.save_on_order())
+            if route is None:
+                return json_reply({"error": f"no control route {method} {path}"}, 404)
             return json_reply(route(body))
         except (ValueError, LookupError) as mistake:
             return json_reply({"error": str(mistake.args[0] if mistake.args else mistake)}, 400)

@@ -5,6 +5,7 @@ import sys
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
+from os import PathLike, fspath
 from typing import Any
 
 import aiohttp
@@ -46,6 +47,9 @@ class SandboxProcess(SandboxFace):
         retry_after: RetryAfter | None = None,
         speed: float = 1.0,
         port: int = 0,
+        state_file: str | PathLike[str] | None = None,
+        catalogue: int = 0,
+        stock: int = 100,
         start_timeout: float = 15.0,
     ) -> None:
         self._options: dict[str, object] = {
@@ -53,9 +57,13 @@ class SandboxProcess(SandboxFace):
             "--token-life": token_life,
             "--speed": speed,
             "--port": port,
+            "--products": catalogue,
+            "--stock": stock,
         }
         if limit is not None:
             self._options["--limit"] = f"{limit[0]}/{limit[1]}"
+        if state_file is not None:
+            self._options["--state"] = fspath(state_file)
         if retry_after is not None:
             self._options["--retry-after"] = retry_after
         self._start_timeout = start_timeout
@@ -136,6 +144,10 @@ class SandboxProcess(SandboxFace):
     async def advance(self, seconds: float) -> None:
         """Let the sandbox's clock jump ahead."""
         await self._order("POST", "/clock", {"advance": seconds})
+
+    async def save(self) -> None:
+        """Save all that exists to the state file now, and not only at the end."""
+        await self._order("POST", "/save")
 
     async def effects(self) -> dict[str, dict[str, int]]:
         """What was really created: counts by kind (``products``, ``outbound``) and reference, over all sellers."""

@@ -55,7 +55,7 @@ class Server:
         if self._stale.drop(request):
             return web.Response()
         if request.path.startswith(CONTROL_PATH):
-            return response_of(self._control.answer(request.method, request.path, await request.read()))
+            return response_of(await self._control.answer(request.method, request.path, await request.read()))
         requests = self._state.requests
         requests.begin()
         found = self._router.find(request.method, request.rel_url.raw_path)
