@@ -3,12 +3,14 @@
 They are outside the API: no token, no limits, no faults, and not counted.
 """
 
+import time
 from collections.abc import Callable
 
 import msgspec
 
 from .faults import Fault, Only
 from .movements import add_stock
+from .overview import Overview
 from .replies import Reply, json_reply
 from .state import State
 
@@ -55,13 +57,15 @@ class FaultOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class Control:
     """Answers the control routes. A mistake in an order is a 400 that says what is wrong."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._state = state
+        self._overview = Overview(state)
         self._routes: dict[tuple[str, str], _Order] = {
             ("POST", "/stock"): self._add_stock,
             ("POST", "/clock"): self._advance,
             ("POST", "/faults"): self._set_faults,
             ("GET", "/effects"): lambda _: state.world.effects.as_dict(),
+            ("GET", "/state"): lambda _: self._overview.look(monotonic()),
             ("GET", "/stats"): lambda _: state.stats(),
         }
 

@@ -156,6 +156,11 @@ class Ledger(Generic[RowT]):
         """Up to ``limit`` rows in the order of their last change, from a position of that order on."""
         return _cut(self._fresh_changes(start), limit, keep)
 
+    @property
+    def change_count(self) -> int:
+        """Length of the order of change, stale entries included."""
+        return len(self._changed_places)
+
     def changes(self, start: int = 0, most: int | None = None) -> list[Change]:
         """Up to ``most`` entries of the order of change from a position on, stale ones included."""
         end = None if most is None else start + most

@@ -22,9 +22,11 @@ from .control import CONTROL_PATH, Control
 from .delivery import StaleConnections, abort, linger, response_of, send_huge, send_slowly, send_truncated, stall
 from .faults import Fault, Strike
 from .gate import Gate, bearer
+from .origins import is_foreign, is_loopback
+from .page import page_reply
 from .quota import throttled
 from .records import Arrival
-from .replies import ProblemError, Reply
+from .replies import ProblemError, Reply, json_reply
 from .routes import MethodNotAllowed, Route, Router
 from .settings import Style
 from .state import State
@@ -42,7 +44,7 @@ class Server:
         self.stopping = asyncio.Event()
         self._state = state
         self._gate = Gate(world=state.world, tokens=state.tokens, limits=state.limits, retry_after=state.retry_after)
-        self._control = Control(state)
+        self._control = Control(state, monotonic)
         self._router = Router()
         self._style = style
         self._rng = rng
@@ -54,8 +56,8 @@ class Server:
         at = self._monotonic()
         if self._stale.drop(request):
             return web.Response()
-        if request.path.startswith(CONTROL_PATH):
-            return response_of(await self._control.answer(request.method, request.path, await request.read()))
+        if (aside := await self._aside(request)) is not None:
+            return response_of(aside)
         requests = self._state.requests
         requests.begin()
         found = self._router.find(request.method, request.rel_url.raw_path)
@@ -70,6 +72,20 @@ class Server:
             requests.end(Arrival(at, seller, group, "" if operation is None else operation.name, status))
         # After an abort there is nobody to read this answer, but aiohttp wants one.
         return web.Response() if response is None else response
+
+    async def _aside(self, request: web.BaseRequest) -> Reply | None:
+        """The answer to what is no call of the API: the live page, control orders, and what comes from elsewhere."""
+        path, host = request.path, request.headers.get("Host", "localhost")
+        if not is_loopback(host):
+            return json_reply({"error": f"the sandbox answers on loopback only, not as {host!r}"}, 421)
+        if path == "/":
+            allowed = request.method in {"GET", "HEAD"}
+            return page_reply() if allowed else Reply(405, headers={"Allow": "GET, HEAD"})
+        if not path.startswith(CONTROL_PATH):
+            return None
+        if is_foreign(request.headers.get("Origin"), host):
+            return json_reply({"error": "control orders are not taken from web pages of another origin"}, 403)
+        return await self._control.answer(request.method, path, await request.read())
 
     async def _answer(
         self, request: web.BaseRequest, found: Route | MethodNotAllowed | None, at: float
