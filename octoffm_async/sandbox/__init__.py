@@ -15,6 +15,7 @@ from .records import Arrival, Requests
 from .sandbox import Sandbox
 from .settings import Timeline
 from .statefile import StateFileError
+from .thread import SandboxThread
 from .tokens import Tokens
 from .world import Effects
 
@@ -30,6 +31,7 @@ __all__ = [
     "SandboxFace",
     "SandboxProcess",
     "SandboxStartError",
+    "SandboxThread",
     "StateFileError",
     "Timeline",
     "Tokens",

@@ -19,7 +19,7 @@ from octoffm_async.contract.stocks import Quantities, QuantityType, Stock
 from .state import State
 from .tally import Tally
 
-CHANGES_A_LOOK = 20_000
+CHANGES_A_LOOK = 10_000
 """Changes that one look counts at most; with more to count, the totals come after a few looks."""
 _RECENT = 50
 _LATEST = 10

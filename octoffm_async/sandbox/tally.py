@@ -36,6 +36,10 @@ class Tally:
         if place >= len(counted):
             counted.extend([None] * (place + 1 - len(counted)))
         elif counted[place] is not None:
-            self.totals.subtract(self._measure(counted[place]))
-        self.totals.update(self._measure(row))
+            self._add(counted[place], -1)
+        self._add(row, 1)
         counted[place] = row
+
+    def _add(self, row: object, sign: int) -> None:
+        for name, number in self._measure(row).items():
+            self.totals[name] += sign * number
