@@ -159,6 +159,11 @@ class Sandbox(SandboxFace):
         return self._origin + CONTROL_PATH
 
     @property
+    def page_url(self) -> str:
+        """URL of the live page, for a browser on this machine."""
+        return self._origin + "/"
+
+    @property
     def seller_id(self) -> str:
         """The first seller, for whom clients act unless told otherwise."""
         return self._state.world.first_seller

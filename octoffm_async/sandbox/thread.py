@@ -106,6 +106,11 @@ class SandboxThread:
         return self._sandbox.control_url
 
     @property
+    def page_url(self) -> str:
+        """URL of the live page, for a browser on this machine."""
+        return self._sandbox.page_url
+
+    @property
     def effects(self) -> AllEffects:
         """What was really created: ``effects.outbound["ORDER-1"]`` counts the shipments with that reference."""
         return self._sandbox.effects

@@ -20,12 +20,8 @@ needs_browser = pytest.mark.skipif(
 EVIL = "<img src=x onerror=alert(1)>"
 
 
-def address(api: Api) -> str:
-    return api.sandbox.control_url.removesuffix("_sandbox")
-
-
 async def test_it_is_one_page_under_a_strict_policy(api: Api) -> None:
-    answer = await api.with_headers().get(address(api))
+    answer = await api.with_headers().get(api.sandbox.page_url)
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
@@ -38,9 +34,9 @@ async def test_it_is_one_page_under_a_strict_policy(api: Api) -> None:
 
 async def test_it_is_read_only_and_not_counted(api: Api) -> None:
     total = api.sandbox.requests.total
-    head = await api.call("HEAD", address(api))
+    head = await api.call("HEAD", api.sandbox.page_url)
     assert (head.status, head.body) == (200, b"")
-    assert (await api.call("POST", address(api))).status == 405
+    assert (await api.call("POST", api.sandbox.page_url)).status == 405
     assert api.sandbox.requests.total == total
 
 
@@ -66,7 +62,7 @@ def count(name: str, status: str) -> str:
 @needs_browser
 async def test_numbers_follow_life_and_the_clock_can_be_driven(serve: Serve, browser: Page) -> None:
     api = await serve(catalogue=3, stock=50)
-    await browser.open(address(api))
+    await browser.open(api.sandbox.page_url)
     await browser.until(count("stock", "Available"), "150")
     await browser.until(count("outbound", "Created"), "0")
     for number in range(4):
@@ -83,7 +79,7 @@ async def test_numbers_follow_life_and_the_clock_can_be_driven(serve: Serve, bro
 @needs_browser
 async def test_text_from_outside_never_becomes_markup(serve: Serve, browser: Page) -> None:
     api = await serve(sellers=("12345", EVIL))
-    await browser.open(address(api))
+    await browser.open(api.sandbox.page_url)
     await api.order(EVIL)
     await api.as_seller(EVIL).get("/stocks", limit=1)
     await browser.until("document.querySelector('#latest td:nth-child(2)')?.textContent", EVIL)
@@ -94,7 +90,7 @@ async def test_text_from_outside_never_becomes_markup(serve: Serve, browser: Pag
 
 @needs_browser
 async def test_the_policy_stops_script_that_is_not_the_pages_own(api: Api, browser: Page) -> None:
-    await browser.open(address(api))
+    await browser.open(api.sandbox.page_url)
     await browser.run(
         "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.hacked = true'}))"
     )
@@ -105,7 +101,7 @@ async def test_the_policy_stops_script_that_is_not_the_pages_own(api: Api, brows
 @needs_browser
 async def test_faults_and_throttling_are_shown(serve: Serve, browser: Page) -> None:
     api = await serve(limit=(1, 3600.0))
-    await browser.open(address(api))
+    await browser.open(api.sandbox.page_url)
     await browser.until("document.getElementById('faults').innerText", "None.")
     api.sandbox.faults.next(Fault.RESET_AFTER, operation="outbound.create", times=3)
     await browser.until("document.getElementById('faults').innerText", "RESET_AFTER: next 3 calls of outbound.create")
@@ -119,7 +115,7 @@ async def test_faults_and_throttling_are_shown(serve: Serve, browser: Page) -> N
 
 @needs_browser
 async def test_it_says_that_the_sandbox_is_gone_and_when_it_is_back(api: Api, browser: Page) -> None:
-    await browser.open(address(api))
+    await browser.open(api.sandbox.page_url)
     await browser.until(count("outbound", "Created"), "0")
     assert await browser.run("document.getElementById('gone').hidden")
     await api.sandbox.stop()
@@ -133,7 +129,7 @@ async def test_it_says_that_the_sandbox_is_gone_and_when_it_is_back(api: Api, br
 
 @needs_browser
 async def test_it_can_be_used_with_the_keyboard(api: Api, browser: Page) -> None:
-    await browser.open(address(api))
+    await browser.open(api.sandbox.page_url)
     await browser.until(count("outbound", "Created"), "0")
     before = api.sandbox.clock.now()
     await browser.press("Tab")
@@ -155,7 +151,7 @@ async def test_it_fits_phones_and_desktops_in_both_colours(api: Api, browser: Pa
     for number in range(12):
         await api.order(f"ORDER-{number}-" + "LONG" * 9)
     await browser.resize(width, 800, dark=dark)
-    await browser.open(address(api))
+    await browser.open(api.sandbox.page_url)
     await browser.until("document.getElementById('latest').rows.length", 10)
     assert await browser.run("document.documentElement.scrollWidth") <= width
     colour = await browser.run("getComputedStyle(document.body).backgroundColor")
