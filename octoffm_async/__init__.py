@@ -3,6 +3,7 @@
 ``FulfillmentClient`` is the way in; its ``products``, ``stocks`` and ``outbound`` are single calls, its ``bulk`` many.
 """
 
+from .bulk.changes import Change, ChangeFeed
 from .bulk.outcomes import Created, Failed, Found, Missing, Outcome, Refused, Skipped, Summary, Unknown
 from .bulk.readers import ProductRows
 from .bulk.rejects import RejectedRow, RejectsReport
@@ -57,11 +58,13 @@ from .errors import (
     ErrorBudgetExceededError,
     NotAnsweredError,
     NotFoundError,
+    NotReadyError,
     OctoffmError,
     PagingError,
     PermissionDeniedError,
     RateLimitedError,
     ServerError,
+    StatusUnreachableError,
     TLSError,
     UnprocessableError,
     UnusableAnswerError,
@@ -71,6 +74,7 @@ from .errors import (
 from .events import Event, Hook, LoggingHook
 from .session.journey import Stats
 from .session.paging import Page, Pager
+from .session.transport import Response
 
 __version__ = "0.1.0"
 
@@ -81,6 +85,8 @@ __all__ = [
     "BadRequestError",
     "CallError",
     "CancellationStatus",
+    "Change",
+    "ChangeFeed",
     "ClosedError",
     "Config",
     "ConfigurationError",
@@ -111,6 +117,7 @@ __all__ = [
     "Missing",
     "NotAnsweredError",
     "NotFoundError",
+    "NotReadyError",
     "OctoffmError",
     "OutboundCancellation",
     "OutboundShipment",
@@ -135,6 +142,7 @@ __all__ = [
     "RegistrationStatus",
     "RejectedRow",
     "RejectsReport",
+    "Response",
     "Return",
     "ReturnLine",
     "ReturnLineState",
@@ -152,6 +160,7 @@ __all__ = [
     "Skipped",
     "SortOrder",
     "Stats",
+    "StatusUnreachableError",
     "Stock",
     "Summary",
     "TLSError",

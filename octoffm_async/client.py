@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from .bulk.bulk import Bulk
+from .bulk.changes import KINDS, OVERLAP, ChangeFeed
 from .config import Config, check_header_value
 from .errors import ConfigurationError
 from .events import LoggingHook
+from .resources.inbound import Inbound
 from .resources.outbound import Outbound
 from .resources.products import Products
+from .resources.returns import Returns
 from .resources.stocks import Stocks
 from .session.pipeline import Session
 from .session.scope import Scope
@@ -19,15 +23,18 @@ from .session.transport import AiohttpTransport
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
     import aiohttp
 
+    from .bulk.changes import ChangeKind
     from .events import Hook
     from .session.journey import Stats
-    from .session.transport import Transport
+    from .session.lanes import Lane
+    from .session.transport import Response, Transport
 
 
 class SellerClient:
@@ -36,9 +43,15 @@ class SellerClient:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self.products = Products(scope)
+        self.inbound = Inbound(scope)
         self.stocks = Stocks(scope)
         self.outbound = Outbound(scope)
-        self.bulk = Bulk(scope)
+        self.returns = Returns(scope)
+
+    @cached_property
+    def bulk(self) -> Bulk:
+        """Runs over many items."""
+        return Bulk(self._scope)
 
     @property
     def seller_id(self) -> str:
@@ -52,7 +65,67 @@ class SellerClient:
             ConfigurationError: the id cannot stand in a header.
         """
         check_header_value("seller_id", seller_id)
-        return SellerClient(Scope(self._scope.session, seller_id))
+        return SellerClient(Scope(self._scope.session, seller_id, self._scope.options))
+
+    def with_options(
+        self,
+        *,
+        deadline: float | None = None,
+        timeout: float | None = None,
+        retries: int | None = None,
+        lane: Lane | None = None,
+        on_response: Callable[[Response], object] | None = None,
+    ) -> SellerClient:
+        """The same API with other options for its calls: a cheap copy that shares everything else.
+
+        ``deadline`` seconds bound a whole call, waits and retries included; ``timeout`` bounds the silence while an
+        answer is awaited; ``retries`` the repetitions (0: none, not even after a 429). Calls of the ``interactive``
+        lane go before those of the ``bulk`` lane (bulk runs use it) on the same limit. ``on_response`` is given each
+        answer as it came (status, headers, bytes), of every attempt. What is not given stays as it is.
+
+        Raises:
+            ConfigurationError: an option is out of range.
+        """
+        options = self._scope.options.changed(
+            deadline=deadline, timeout=timeout, retries=retries, lane=lane, on_response=on_response
+        )
+        return SellerClient(Scope(self._scope.session, self.seller_id, options))
+
+    def changes(
+        self,
+        since: datetime | Mapping[ChangeKind, datetime],
+        *,
+        kinds: Iterable[ChangeKind] = KINDS,
+        every: float | None = None,
+        overlap: float = OVERLAP,
+        limit: int = 1000,
+    ) -> ChangeFeed:
+        """A feed of what changed since then: outbound and inbound shipments, stocks, returns (or some ``kinds``).
+
+        Iterate it for :class:`Change` objects. Without ``every`` (seconds) an iteration is one scan and the next one
+        goes on where it ended; with it, one iteration goes on for ever. ``feed.watermark`` can be saved and passed as
+        ``since`` later. Each scan looks ``overlap`` seconds further back. Outbound shipments are followed by the time
+        of their status (**S**), the others by their update time (stocks **D**, else **A**).
+
+        Raises:
+            ValidationError: an argument is out of range, or a time has no zone.
+        """
+        return ChangeFeed(self._scope, since, kinds=kinds, every=every, overlap=overlap, limit=limit)
+
+    async def request(
+        self, method: str, path: str, *, json: Any = None, params: Mapping[str, str] | None = None
+    ) -> Response:
+        """Call what this package does not model, with the same token, limits, retries and errors.
+
+        ``path`` is under the base URL and encoded (``/stocks/42``), ``params`` is the query, ``json`` anything that
+        msgspec encodes. The answer comes as it is: ``status``, ``headers``, ``body`` (bytes), ``json()``. GET and HEAD
+        are repeated after failures; other methods only after one that shows that the call was not carried out.
+
+        Raises:
+            ValidationError: the method or the path cannot be right; nothing was sent.
+            CallError: the call did not succeed (any status outside 2xx); see ``outcome_unknown``.
+        """
+        return await self._scope.request(method, path, json=json, params=params)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} seller {self.seller_id} at {self._scope.session.config.base_url}>"

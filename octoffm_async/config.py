@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
+from .contract.access import BASE_URL, TOKEN_URL
 from .contract.operations import Group
 from .errors import ConfigurationError
 
 __all__ = ["Config", "Limit", "Secret"]
-
-BASE_URL = "https://api.octopia-io.net/seller/v2"  # D
-TOKEN_URL = "https://auth.octopia-io.net/auth/realms/maas/protocol/openid-connect/token"  # noqa: S105  (D; an address)
 
 _ENVIRONMENT = {
     "client_id": "OCTOFFM_CLIENT_ID",
@@ -31,11 +29,13 @@ _ENVIRONMENT = {
 _REQUIRED = ("client_id", "client_secret", "seller_id")
 
 
-def _is_whole(value: object) -> bool:
+def is_whole(value: object) -> bool:
+    """Whether it is a whole number; ``True`` is none."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_above_zero(value: object) -> bool:
+def is_above_zero(value: object) -> bool:
+    """Whether it is a finite number above zero."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
@@ -74,8 +74,8 @@ class Limit:
     burst: int | None = None
 
     def __post_init__(self) -> None:
-        whole = _is_whole(self.calls) and (self.burst is None or _is_whole(self.burst))
-        if not whole or self.calls < 1 or not _is_above_zero(self.per) or (self.burst is not None and self.burst < 1):
+        whole = is_whole(self.calls) and (self.burst is None or is_whole(self.burst))
+        if not whole or self.calls < 1 or not is_above_zero(self.per) or (self.burst is not None and self.burst < 1):
             raise ConfigurationError(f"not a limit: {self.calls} calls per {self.per} s, burst {self.burst}")
 
 
@@ -153,11 +153,11 @@ class Config:
                 raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
         for name in _ABOVE_ZERO + _FROM_ZERO:
             value = getattr(self, name)
-            if not (_is_above_zero(value) or (name in _FROM_ZERO and value == 0)):
+            if not (is_above_zero(value) or (name in _FROM_ZERO and value == 0)):
                 bound = "not be below zero" if name in _FROM_ZERO else "be above zero"
                 raise ConfigurationError(f"{name} must {bound}, not {value!r}")
         for name in _WHOLE:
-            if not _is_whole(getattr(self, name)):
+            if not is_whole(getattr(self, name)):
                 raise ConfigurationError(f"{name} must be a whole number, not {getattr(self, name)!r}")
         if not isinstance(cast("object", self.limits), Mapping):
             raise ConfigurationError(f"limits must map groups to limits, not {self.limits!r}")

@@ -5,6 +5,7 @@
     ├── ValidationError             an item breaks a rule; nothing was sent                 (also ValueError)
     ├── ClosedError                 the client is not open, or belongs to another event loop (also RuntimeError)
     ├── ErrorBudgetExceededError    a bulk run stopped because too many items failed
+    ├── StatusUnreachableError      what was waited for ended in another status
     └── CallError                   one call of the API did not succeed
         ├── NotAnsweredError        no answer came
         │   ├── ConnectError        no connection: nothing was sent
@@ -21,6 +22,7 @@
             ├── ConflictError       409
             ├── UnprocessableError  422
             ├── RateLimitedError    429
+            ├── NotReadyError       a document was asked for too early (404 or 409)
             ├── ServerError         5xx
             └── UnusableAnswerError not JSON, too large, a redirect, no id where one must be
                 └── PagingError     the next page leads to another origin, or nowhere new
@@ -31,7 +33,7 @@ although no success was seen: look it up by its reference before it is sent agai
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from .contract.checks import FieldProblem
 
@@ -54,11 +56,13 @@ __all__ = [
     "ErrorBudgetExceededError",
     "NotAnsweredError",
     "NotFoundError",
+    "NotReadyError",
     "OctoffmError",
     "PagingError",
     "PermissionDeniedError",
     "RateLimitedError",
     "ServerError",
+    "StatusUnreachableError",
     "TLSError",
     "UnprocessableError",
     "UnusableAnswerError",
@@ -122,6 +126,16 @@ class ClosedError(OctoffmError, RuntimeError):
 
 class ErrorBudgetExceededError(OctoffmError):
     """A bulk run stopped because more items failed than ``max_failures`` allows."""
+
+
+class StatusUnreachableError(OctoffmError):
+    """What was waited for ended in another status. ``row`` is its last state, with the refusal if there is one."""
+
+    def __init__(self, message: str, *, wanted: str = "", status: str = "", row: object = None) -> None:
+        super().__init__(message)
+        self.wanted = wanted
+        self.status = status
+        self.row = row
 
 
 class CallError(OctoffmError):
@@ -251,6 +265,29 @@ class RateLimitedError(AnsweredError):
     """429, and waiting any longer would pass the deadline."""
 
     retryable = True
+
+
+class NotReadyError(AnsweredError):
+    """A document was asked for before it exists (404 or 409); ask again later."""
+
+    retryable = True
+
+    @classmethod
+    def of(cls, error: AnsweredError) -> Self:
+        """The same answer, understood as "not yet"."""
+        early = cls(
+            f"the document is not there yet: {error.message}",
+            status=error.status,
+            code=error.code,
+            title=error.title,
+            field_errors=error.field_errors,
+            trace_id=error.trace_id,
+            retry_after=error.retry_after,
+            body=error.body,
+        )
+        early.operation, early.seller_id, early.attempts = error.operation, error.seller_id, error.attempts
+        early.waited, early.travelled = error.waited, error.travelled
+        return early
 
 
 class ServerError(AnsweredError):

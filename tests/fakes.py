@@ -55,7 +55,9 @@ class FakeTransport:
     async def close(self) -> None:
         self.opened = False
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, read_timeout: float = 30.0
+    ) -> Response:
         sent = Sent(asyncio.get_running_loop().time(), method, url, headers, body)
         is_token = url.endswith("/token")
         (self.token_calls if is_token else self.sent).append(sent)

@@ -98,7 +98,10 @@ def test_from_file(file, head) -> None:
         (TOML + "limit = { calls = 0 }", "not a limit"),
         (TOML + "limit = { calls = 1, per = 0 }", "not a limit"),
         (TOML + "limit = { calls = 1, burst = 0 }", "not a limit"),
-        (TOML + "[limits]\nparcels = { calls = 1 }", "no group 'parcels'; there are products, stocks, outbound"),
+        (
+            TOML + "[limits]\nparcels = { calls = 1 }",
+            "no group 'parcels'; there are products, inbound, stocks, outbound",
+        ),
         ("client_id = ", "cannot read"),
         ("[", "cannot read"),
     ],

@@ -132,7 +132,7 @@ def test_a_trace_is_told() -> None:
 def test_which_errors_may_pass(kind) -> None:
     error = kind("x")
     never = {"CallError", "TLSError"}
-    answered = {"RateLimitedError", "ServerError"}
+    answered = {"RateLimitedError", "NotReadyError", "ServerError"}
     expected = kind.__name__ in answered if issubclass(kind, AnsweredError) else kind.__name__ not in never
     assert error.retryable is expected
     assert error.outcome_unknown is False

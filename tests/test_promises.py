@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
+from collections import defaultdict
 from itertools import pairwise
 
 import pytest
@@ -13,11 +15,13 @@ from hypothesis import strategies as st
 
 from octoffm_async import (
     AuthenticationError,
+    ConflictError,
     Created,
     Found,
     FulfillmentClient,
     FulfillmentProduct,
     Limit,
+    OutboundShipment,
     OutboundShipmentRequest,
     Packaging,
     RateLimitedError,
@@ -257,3 +261,49 @@ async def test_no_call_and_no_run_of_orders_blocks_the_event_loop() -> None:
                 with pytest.raises(BlockingError):  # the watch is awake: a call-back that sleeps is caught
                     async with client.bulk.create_outbound([order(99)], on_progress=lambda _: time.sleep(0.001)) as run:
                         await run.wait()
+
+
+@pytest.mark.one_loop
+async def test_a_feed_of_changes_ends_with_what_the_sandbox_holds() -> None:
+    """2,000 shipments move on at random, some are cancelled, while the feed runs in a loop."""
+    rng, view, statuses, scans = random.Random(9), dict[str, object](), defaultdict[str, list[str]](list), 0
+    async with Sandbox(seed=9, speed=0) as sandbox, FulfillmentClient(sandbox.config()) as client:
+        began = sandbox.clock.now()
+        await client.products.create([product(0)])
+        sandbox.add_stock("REF-0", quantity=10_000)
+        created: list[str] = []
+
+        async def disturb() -> None:
+            while scans < 12 or len(created) < 2000:
+                batch = range(len(created), min(2000, len(created) + 50))
+                async with client.bulk.create_outbound(order(number) for number in batch) as run:
+                    created.extend([outcome.id async for outcome in run if isinstance(outcome, Created)])
+                for shipment_id in rng.sample(created, 3):
+                    try:
+                        await client.outbound.request_cancellation(shipment_id)
+                    except ConflictError:
+                        pass  # it has shipped
+                sandbox.clock.advance(rng.random())
+
+        feed = client.changes(began, kinds=["outbound", "stocks"], overlap=2, limit=300)
+
+        async def consume() -> None:
+            async for change in feed:
+                view[change.id] = change.item
+                if isinstance(change.item, OutboundShipment):
+                    statuses[change.id].append(str(change.item.status))
+
+        disturbing = asyncio.create_task(disturb())
+        while not disturbing.done():
+            await consume()
+            scans += 1
+        await disturbing
+        sandbox.clock.advance(86_400)
+        await consume()
+        held: dict[str, object] = {row.outbound_shipment_id: row async for row in client.outbound.list()}
+        held |= {stock.id: stock async for stock in client.stocks.list()}
+    assert view == held
+    assert len(statuses) == 2000
+    assert {history[-1] for history in statuses.values()} == {"Shipped", "Cancelled"}
+    on_the_way = {status for history in statuses.values() for status in history[:-1]}
+    assert on_the_way == {"Created", "Accepted", "InPreparation"}

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
+from ..resources.inbound import Inbound, check_supply_order
+from ..resources.outbound import Outbound, check_shipment
 from ..session.scope import Scope
-from .outbound import CreateOutbound
+from .creations import CreateOrders
 from .products import CreateProducts
 from .run import Options, Run
 from .stocks import LookupStocks, ReferenceIndex
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable
     from os import PathLike
 
+    from ..contract.inbound import InboundShipmentRequest
     from ..contract.outbound import OutboundShipmentRequest
     from ..contract.products import FulfillmentProduct
     from .outcomes import Summary
@@ -36,7 +39,7 @@ class Bulk:
     """
 
     def __init__(self, scope: Scope) -> None:
-        self._scope = Scope(scope.session, scope.seller_id, scope.session.config.bulk_deadline)
+        self._scope = Scope(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
         self._index = ReferenceIndex(self._scope)
 
     def create_products(
@@ -73,7 +76,25 @@ class Bulk:
         """
         _no_journal_yet(journal)
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
-        return Run(CreateOutbound(self._scope), requests, options)
+        return Run(CreateOrders(send=Outbound(self._scope).send, check=check_shipment), requests, options)
+
+    def create_inbound(
+        self,
+        requests: Iterable[InboundShipmentRequest] | AsyncIterable[InboundShipmentRequest],
+        *,
+        concurrency: int = CONCURRENCY,
+        on_progress: Callable[[Summary], None] | None = None,
+        max_failures: int | None = None,
+        drain: float = 30.0,
+        journal: str | PathLike[str] | None = None,
+    ) -> Run[InboundShipmentRequest]:
+        """Announce supply orders, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
+
+        An order whose answer was lost is Unknown and is never sent again by the run.
+        """
+        _no_journal_yet(journal)
+        options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
+        return Run(CreateOrders(send=Inbound(self._scope).send, check=check_supply_order), requests, options)
 
     def lookup_stocks(
         self,

@@ -11,7 +11,7 @@ def main() -> None:
         from .app import run
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in ("click", "rich"):
+        if missing not in ("click", "rich", "yaml"):
             raise
         sys.stderr.write(f"octoffm: {missing} is missing: pip install 'octoffm-async[cli]'\n")
         sys.exit(2)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import __version__
+from .contract import contract
 from .demo import demo
 from .exits import EXPECTED, Exit, code_of, line_of
 from .sandbox import sandbox
@@ -36,6 +37,7 @@ def octoffm(context: click.Context, verbose: bool) -> None:
         logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(levelname)s %(message)s")
 
 
+octoffm.add_command(contract)
 octoffm.add_command(demo)
 octoffm.add_command(sandbox)
 

@@ -7,6 +7,9 @@ import msgspec
 
 from .base import Answer, D, Request, S
 
+BASE_URL = "https://api.octopia-io.net/seller/v2"  # D
+TOKEN_URL = "https://auth.octopia-io.net/auth/realms/maas/protocol/openid-connect/token"  # noqa: S105  (D; an address)
+
 ItemT = TypeVar("ItemT")
 
 
@@ -49,3 +52,10 @@ class Page(Answer, Generic[ItemT], frozen=True, kw_only=True):
 
     items: Annotated[list[ItemT], S]
     items_per_page: Annotated[int | None, S] = None
+
+
+class Counted(Answer, frozen=True, kw_only=True):
+    """A count as an object, in either of its names; it may also be a bare integer."""
+
+    count: Annotated[int | None, S] = None
+    total_item_count: Annotated[int | None, S] = msgspec.field(name="total_item_count", default=None)

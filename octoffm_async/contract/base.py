@@ -7,7 +7,7 @@ Every field of the contract carries one of three tags:
 - ``A`` our assumption: nothing public shows it.
 
 The tags are part of the type (``Annotated[str, D]``) and cost nothing when a message is read or written; they come
-out as ``x-provenance`` in a JSON schema.
+out as ``x-provenance`` in a JSON schema. So do bounds (:func:`bounds`) and the known values of a text (:func:`known`).
 """
 
 from collections.abc import Sequence
@@ -26,6 +26,17 @@ def _tag(letter: Tag) -> msgspec.Meta:
 D = _tag("D")
 S = _tag("S")
 A = _tag("A")
+
+
+def bounds(tag: Tag, **keywords: float | str) -> msgspec.Meta:
+    """Bounds that a JSON schema shows, under their JSON schema names, and how sure they are. Decoding ignores them."""
+    return msgspec.Meta(extra_json_schema={**keywords, "x-bounds-provenance": tag})
+
+
+def known(values: type[StrEnum]) -> msgspec.Meta:
+    """The values of a text that this version of the contract knows; others may be sent as well."""
+    return msgspec.Meta(extra_json_schema={"x-known-values": [value.value for value in values]})
+
 
 # A server chooses the values of an open enum, so the memory that remembers them is bounded.
 _REMEMBERED_UNKNOWN_VALUES = 256

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from .base import A, Answer, D, Request
+from .base import A, Answer, D, Request, bounds
 
 
 class ShipmentLine(Request, frozen=True, kw_only=True):
@@ -15,7 +15,7 @@ class ShipmentLine(Request, frozen=True, kw_only=True):
     reference only (**A**).
     """
 
-    quantity: Annotated[int, A]
+    quantity: Annotated[int, A, bounds("A", minimum=1)]
     seller_product_reference: Annotated[str | None, D] = None
     product_id: Annotated[str | None, D] = None
     product_condition: Annotated[str | None, D] = None

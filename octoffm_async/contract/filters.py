@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from .bounds import PAGE_MAX
 from .checks import FieldProblem, is_count, moment, text, unencodable
 from .inbound import InboundCountFilters, InboundFilters
 from .outbound import OutboundCountFilters, OutboundFilters
 from .products import ReferenceFilters
 from .returns import ReturnCountFilters, ReturnFilters
 from .stocks import StockFilters
-
-PAGE_MAX = 1000  # D
 
 CountFilters: TypeAlias = InboundCountFilters | OutboundCountFilters | ReturnCountFilters
 ListFilters: TypeAlias = ReferenceFilters | StockFilters | InboundFilters | OutboundFilters | ReturnFilters

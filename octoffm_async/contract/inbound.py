@@ -6,7 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from .base import A, Answer, D, OpenEnum, Request, at_or_after
+from .base import A, Answer, D, OpenEnum, Request, at_or_after, bounds, known
+from .bounds import PAGE_MAX, REFERENCE_MAX, SUPPLY_LINES_MAX
 from .common import Refusal, ShipmentLine
 
 
@@ -51,9 +52,9 @@ class InboundShipmentRequest(Request, frozen=True, kw_only=True):
     (**D**). ``expected_delivery_date`` needs a time zone.
     """
 
-    reference: Annotated[str, D]
+    reference: Annotated[str, D, bounds("A", minLength=1, maxLength=REFERENCE_MAX)]
     storage_country: Annotated[str, D]
-    lines: Annotated[Sequence[ShipmentLine], A]
+    lines: Annotated[Sequence[ShipmentLine], A, bounds("A", minItems=1, maxItems=SUPPLY_LINES_MAX)]
     expected_delivery_date: Annotated[datetime | None, A] = None
 
 
@@ -84,7 +85,7 @@ class InboundShipment(Answer, frozen=True, kw_only=True):
 class InboundCountFilters(Request, frozen=True, kw_only=True):
     """What ``GET /inbound-shipments/count`` can be asked for (**A**: the list's filters)."""
 
-    status: Annotated[str | None, A] = None
+    status: Annotated[str | None, A, known(InboundStatus)] = None
     storage_country: Annotated[str | None, A] = None
     created_at_min: Annotated[datetime | None, A] = None
     created_at_max: Annotated[datetime | None, A] = None
@@ -96,5 +97,5 @@ class InboundFilters(InboundCountFilters, frozen=True, kw_only=True):
     """What ``GET /inbound-shipments`` can be asked for."""
 
     # A factory, because a plain default would be left out of the query.
-    limit: Annotated[int, D] = msgspec.field(default_factory=lambda: 1000)
+    limit: Annotated[int, D, bounds("D", minimum=1, maximum=PAGE_MAX)] = msgspec.field(default_factory=lambda: 1000)
     cursor: Annotated[str | None, D] = None

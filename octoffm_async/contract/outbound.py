@@ -6,7 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from .base import A, Answer, D, OpenEnum, Request, S, at_or_after
+from .base import A, Answer, D, OpenEnum, Request, S, at_or_after, bounds, known
+from .bounds import LINES_MAX, PAGE_MAX, REFERENCE_MAX
 from .common import Refusal, ShipmentLine
 
 
@@ -82,10 +83,10 @@ class OutboundShipmentRequest(Request, frozen=True, kw_only=True):
     The API has no idempotency key: a reference that is sent twice may well ship two parcels.
     """
 
-    reference: Annotated[str, A]
-    lines: Annotated[Sequence[ShipmentLine], A]
+    reference: Annotated[str, A, bounds("A", minLength=1, maxLength=REFERENCE_MAX)]
+    lines: Annotated[Sequence[ShipmentLine], A, bounds("A", minItems=1, maxItems=LINES_MAX)]
     delivery_address: Annotated[DeliveryAddress, A]
-    delivery_mode: Annotated[str, A]
+    delivery_mode: Annotated[str, A, known(DeliveryMode)]
     storage_country: Annotated[str, A]
 
 
@@ -147,7 +148,7 @@ class OutboundShipment(Answer, frozen=True, kw_only=True):
 class OutboundCountFilters(Request, frozen=True, kw_only=True):
     """What ``GET /outbound-shipments/count`` can be asked for: the list's filters (**D**)."""
 
-    state: Annotated[str | None, D] = None
+    state: Annotated[str | None, D, known(ShipmentState)] = None
     status_updated_at_min: Annotated[datetime | None, S] = None
     status_updated_at_max: Annotated[datetime | None, S] = None
 
@@ -156,7 +157,7 @@ class OutboundFilters(OutboundCountFilters, frozen=True, kw_only=True):
     """What ``GET /outbound-shipments`` can be asked for."""
 
     # A factory, because a plain default would be left out of the query.
-    limit: Annotated[int, D] = msgspec.field(default_factory=lambda: 1000)
+    limit: Annotated[int, D, bounds("D", minimum=1, maximum=PAGE_MAX)] = msgspec.field(default_factory=lambda: 1000)
     cursor: Annotated[str | None, D] = None
 
 

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import msgspec
 
-from .base import A, Answer, D, OpenEnum, Request
+from .base import A, Answer, D, OpenEnum, Request, bounds, known
+from .bounds import (
+    COUNTRY_PATTERN,
+    CUSTOMS_CODE_PATTERN,
+    GTIN_PATTERN,
+    PAGE_MAX,
+    REFERENCE_MAX,
+    TITLE_MAX,
+    UN_CODE_PATTERN,
+)
 
 
 class ProductCondition(OpenEnum):
@@ -26,10 +35,10 @@ class RegistrationStatus(OpenEnum):
 class Packaging(Request, frozen=True, kw_only=True):
     """Measures of the PACKAGED product. The warehouse measures again on arrival (**D**)."""
 
-    length_cm: Annotated[float, A] = msgspec.field(name="length")
-    width_cm: Annotated[float, A] = msgspec.field(name="width")
-    height_cm: Annotated[float, A] = msgspec.field(name="height")
-    weight_g: Annotated[float, A] = msgspec.field(name="weight")
+    length_cm: Annotated[float, A, bounds("A", exclusiveMinimum=0)] = msgspec.field(name="length")
+    width_cm: Annotated[float, A, bounds("A", exclusiveMinimum=0)] = msgspec.field(name="width")
+    height_cm: Annotated[float, A, bounds("A", exclusiveMinimum=0)] = msgspec.field(name="height")
+    weight_g: Annotated[float, A, bounds("A", exclusiveMinimum=0)] = msgspec.field(name="weight")
 
 
 class FulfillmentProduct(Request, frozen=True, kw_only=True):
@@ -39,15 +48,17 @@ class FulfillmentProduct(Request, frozen=True, kw_only=True):
     unique per seller; each pair (``gtin``, ``product_condition``) has exactly one reference (**D**).
     """
 
-    gtin: Annotated[str, D]
-    seller_product_reference: Annotated[str, D]
-    title: Annotated[str | None, A] = None
+    gtin: Annotated[str, D, bounds("D", pattern=GTIN_PATTERN)]
+    seller_product_reference: Annotated[str, D, bounds("D", minLength=1, maxLength=REFERENCE_MAX)]
+    title: Annotated[str | None, A, bounds("A", minLength=1, maxLength=TITLE_MAX)] = None
     # A factory, because a plain default would be left out of the message and the API has no documented default.
-    product_condition: Annotated[str, D] = msgspec.field(default_factory=lambda: ProductCondition.NEW)
+    product_condition: Annotated[str, D, known(ProductCondition)] = msgspec.field(
+        default_factory=lambda: ProductCondition.NEW
+    )
     packaging: Annotated[Packaging | None, A] = None
-    origin_country: Annotated[str | None, A] = None
-    customs_code: Annotated[str | None, A] = None
-    un_code: Annotated[str | None, A] = None
+    origin_country: Annotated[str | None, A, bounds("A", pattern=COUNTRY_PATTERN)] = None
+    customs_code: Annotated[str | None, A, bounds("A", pattern=CUSTOMS_CODE_PATTERN)] = None
+    un_code: Annotated[str | None, A, bounds("A", pattern=UN_CODE_PATTERN)] = None
     icpe_code: Annotated[str | None, A] = None
     is_traceable: Annotated[bool | None, A] = None
 
@@ -82,5 +93,5 @@ class ReferenceFilters(Request, frozen=True, kw_only=True):
     """What ``GET /stock-seller-references`` can be asked for."""
 
     # A factory, because a plain default would be left out of the query.
-    limit: Annotated[int, D] = msgspec.field(default_factory=lambda: 1000)
+    limit: Annotated[int, D, bounds("D", minimum=1, maximum=PAGE_MAX)] = msgspec.field(default_factory=lambda: 1000)
     cursor: Annotated[str | None, D] = None

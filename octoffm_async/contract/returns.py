@@ -6,7 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from .base import A, Answer, D, OpenEnum, Request
+from .base import A, Answer, D, OpenEnum, Request, bounds, known
+from .bounds import LINES_MAX, PAGE_MAX
 from .common import ShipmentLine
 
 
@@ -56,8 +57,8 @@ class ReturnRequest(Request, frozen=True, kw_only=True):
     It names the outbound shipment by its id or by its reference; one of the two is needed.
     """
 
-    reason: Annotated[str, A]
-    lines: Annotated[Sequence[ShipmentLine], A]
+    reason: Annotated[str, A, known(ReturnReason)]
+    lines: Annotated[Sequence[ShipmentLine], A, bounds("A", minItems=1, maxItems=LINES_MAX)]
     outbound_shipment_id: Annotated[str | None, A] = None
     reference: Annotated[str | None, A] = None
     comment: Annotated[str | None, A] = None
@@ -98,8 +99,8 @@ class Return(Answer, frozen=True, kw_only=True):
 class ReturnCountFilters(Request, frozen=True, kw_only=True):
     """What ``GET /returns/count`` can be asked for (**A**: the list's filters)."""
 
-    type: Annotated[str | None, A] = None
-    status: Annotated[str | None, A] = None
+    type: Annotated[str | None, A, known(ReturnType)] = None
+    status: Annotated[str | None, A, known(ReturnStatus)] = None
     created_at_min: Annotated[datetime | None, A] = None
     created_at_max: Annotated[datetime | None, A] = None
     updated_at_min: Annotated[datetime | None, A] = None
@@ -110,5 +111,5 @@ class ReturnFilters(ReturnCountFilters, frozen=True, kw_only=True):
     """What ``GET /returns`` can be asked for."""
 
     # A factory, because a plain default would be left out of the query.
-    limit: Annotated[int, D] = msgspec.field(default_factory=lambda: 1000)
+    limit: Annotated[int, D, bounds("D", minimum=1, maximum=PAGE_MAX)] = msgspec.field(default_factory=lambda: 1000)
     cursor: Annotated[str | None, D] = None

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from .base import A, Answer, D, OpenEnum, Request
+from .base import A, Answer, D, OpenEnum, Request, bounds, known
+from .bounds import PAGE_MAX
 from .products import ProductCondition
 
 
@@ -115,11 +116,11 @@ class StockFilters(Request, frozen=True, kw_only=True):
     """
 
     # A factory, because a plain default would be left out of the query and the API requires it.
-    limit: Annotated[int, D] = msgspec.field(default_factory=lambda: 1000)
+    limit: Annotated[int, D, bounds("D", minimum=1, maximum=PAGE_MAX)] = msgspec.field(default_factory=lambda: 1000)
     cursor: Annotated[str | None, D] = None
     updated_at_min: Annotated[datetime | None, D] = None
     updated_at_max: Annotated[datetime | None, D] = None
     storage_country: Annotated[str | None, D] = None
     delivery_country: Annotated[str | None, D] = None
-    sort: Annotated[str | None, D] = None
-    order: Annotated[str | None, D] = None
+    sort: Annotated[str | None, D, known(QuantityType)] = None
+    order: Annotated[str | None, D, known(SortOrder)] = None

@@ -12,6 +12,16 @@ from typing import Any, cast
 
 import msgspec
 
+from .bounds import (
+    COUNTRY_PATTERN,
+    CUSTOMS_CODE_PATTERN,
+    GTIN_LENGTHS,
+    LINES_MAX,
+    REFERENCE_MAX,
+    SUPPLY_LINES_MAX,
+    TITLE_MAX,
+    UN_CODE_PATTERN,
+)
 from .checks import FieldProblem, is_count, moment, text, unencodable
 from .common import ShipmentLine
 from .inbound import InboundFilters, InboundShipmentRequest
@@ -20,13 +30,10 @@ from .products import FulfillmentProduct, Packaging
 from .returns import ReturnFilters, ReturnRequest
 from .stocks import StockFilters
 
-GTIN_LENGTHS = (8, 12, 13, 14)  # D
-REFERENCE_MAX = 50  # D for products, A for shipments
-
 _ASSUMED_PATTERNS = {
-    "origin_country": (re.compile(r"[A-Z]{2}"), "is not two capital letters"),
-    "customs_code": (re.compile(r"[0-9]{6,10}"), "is not 6 to 10 digits"),
-    "un_code": (re.compile(r"[0-9]{4}"), "is not 4 digits"),
+    "origin_country": (re.compile(COUNTRY_PATTERN), "is not two capital letters"),
+    "customs_code": (re.compile(CUSTOMS_CODE_PATTERN), "is not 6 to 10 digits"),
+    "un_code": (re.compile(UN_CODE_PATTERN), "is not 4 digits"),
 }
 _ADDRESS_ALWAYS_NEEDED = ("address_line1", "city", "country_code")
 _ADDRESS_ASSUMED_NEEDED = ("first_name", "last_name", "postal_code")
@@ -43,7 +50,7 @@ def product_problems(product: FulfillmentProduct, *, assumed: bool = False) -> l
     found = [*_gtin(product.gtin), *_reference("seller_product_reference", product.seller_product_reference)]
     found += text("product_condition", product.product_condition)
     if product.title is not None:
-        found += text("title", product.title, most=132 if assumed else None)
+        found += text("title", product.title, most=TITLE_MAX if assumed else None)
     if product.packaging is not None:
         found += _packaging(product.packaging)
     if assumed:
@@ -56,7 +63,7 @@ def outbound_problems(request: OutboundShipmentRequest, *, assumed: bool = False
     found = list(text("reference", request.reference, most=REFERENCE_MAX if assumed else None))
     found += text("storage_country", request.storage_country)
     found += text("delivery_mode", request.delivery_mode)
-    found += _lines(request.lines, "a shipment", most=100 if assumed else None)
+    found += _lines(request.lines, "a shipment", most=LINES_MAX if assumed else None)
     found += _address(request.delivery_address, assumed=assumed)
     return found + unencodable(request)
 
@@ -65,7 +72,7 @@ def inbound_problems(request: InboundShipmentRequest, *, assumed: bool = False) 
     """All problems of a supply order."""
     found = list(text("reference", request.reference, most=REFERENCE_MAX if assumed else None))
     found += text("storage_country", request.storage_country)
-    found += _lines(request.lines, "a supply order", most=1000 if assumed else None, reference_only=assumed)
+    found += _lines(request.lines, "a supply order", most=SUPPLY_LINES_MAX if assumed else None, reference_only=assumed)
     if request.expected_delivery_date is not None:
         found += moment("expected_delivery_date", request.expected_delivery_date)
     return found + unencodable(request)
@@ -77,7 +84,7 @@ def return_problems(request: ReturnRequest, *, assumed: bool = False) -> list[Fi
     if not _named(request.outbound_shipment_id) and not _named(request.reference):
         reason = "no shipment: give outbound_shipment_id, or the reference it was ordered with"
         found.append(FieldProblem("outbound_shipment_id", request.outbound_shipment_id, reason))
-    found += _lines(request.lines, "a return", most=100 if assumed else None, reference_only=assumed)
+    found += _lines(request.lines, "a return", most=LINES_MAX if assumed else None, reference_only=assumed)
     return found + unencodable(request)
 
 

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..contract.operations import CREATE_OUTBOUND, GET_OUTBOUND, LIST_OUTBOUND
-from ..contract.outbound import OutboundFilters, OutboundShipmentRequest
-from ..contract.validation import outbound_problems
+from ..contract.operations import (
+    COUNT_OUTBOUND,
+    CREATE_OUTBOUND,
+    GET_CANCELLATION,
+    GET_OUTBOUND,
+    LIST_OUTBOUND,
+    REQUEST_CANCELLATION,
+)
+from ..contract.outbound import (
+    OutboundCancellationRequest,
+    OutboundCountFilters,
+    OutboundFilters,
+    OutboundShipmentRequest,
+    OutboundStatus,
+)
+from ..contract.validation import cancellation_problems, outbound_problems
 from ..errors import ValidationError, check_type
+from .waiting import wait_for_status
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ..contract.outbound import OutboundShipment
+    from ..contract.outbound import OutboundCancellation, OutboundShipment
     from ..session.paging import Pager
     from ..session.scope import Scope
 
@@ -30,9 +44,9 @@ class Outbound:
         here but later: follow the shipment's status.
 
         Raises:
-            ValidationError: the order cannot be right; nothing was sent. CallError: the call did not succeed. If
-            ``outcome_unknown``, a parcel may be on its way: look the reference up
-                before ordering again.
+            ValidationError: the order cannot be right; nothing was sent.
+            CallError: the call did not succeed. If ``outcome_unknown``, a parcel may be on its way: look the reference
+                up before ordering again.
         """
         check_shipment(request)
         return await self.send(request)
@@ -53,6 +67,57 @@ class Outbound:
         shipment, _ = await self._scope.call(GET_OUTBOUND, path={"outboundShipmentId": outbound_shipment_id})
         return shipment
 
+    async def wait_for(
+        self, outbound_shipment_id: str, status: str = OutboundStatus.SHIPPED, *, deadline: float = 3600.0
+    ) -> OutboundShipment:
+        """Read a shipment again and again until it has reached ``status`` or one behind it.
+
+        ``deadline`` is in seconds; looks are 1 s apart at first and 30 s at last.
+
+        Raises:
+            ValidationError: there is no such status; nothing was sent.
+            StatusUnreachableError: the shipment ended in another status; ``row.refusal`` may say why.
+            DeadlineExceededError: it has not got there in time.
+            CallError: a call did not succeed.
+        """
+        return await wait_for_status(
+            lambda: self.get(outbound_shipment_id),
+            what="outbound",
+            key=outbound_shipment_id,
+            status=OutboundStatus(status),
+            deadline=deadline,
+        )
+
+    async def request_cancellation(self, outbound_shipment_id: str, *, reason: str | None = None) -> str:
+        """Ask to have a shipment cancelled; the ``outbound_cancellation_request_id`` (**S**).
+
+        The request has an outcome of its own, which :meth:`get_cancellation` reads: the shipment may be Shipped before
+        it is decided.
+
+        Raises:
+            ValidationError: the id is no id; nothing was sent.
+            NotFoundError: this seller has no such shipment.
+            ConflictError: it is too late.
+            CallError: the call did not succeed; see ``outcome_unknown``.
+        """
+        request = OutboundCancellationRequest(outbound_shipment_id=outbound_shipment_id, reason=reason)
+        if problems := cancellation_problems(request):
+            raise ValidationError("cancellation", str(outbound_shipment_id), problems)
+        request_id, _ = await self._scope.call(REQUEST_CANCELLATION, body=request)
+        return request_id
+
+    async def get_cancellation(self, outbound_cancellation_request_id: str) -> OutboundCancellation:
+        """What became of a request to cancel (**S**).
+
+        Raises:
+            ValidationError: the id cannot be part of an address; nothing was sent.
+            NotFoundError: this seller made no such request.
+            CallError: the call did not succeed.
+        """
+        path = {"outboundCancellationRequestId": outbound_cancellation_request_id}
+        cancellation, _ = await self._scope.call(GET_CANCELLATION, path=path)
+        return cancellation
+
     def list(
         self,
         *,
@@ -60,23 +125,45 @@ class Outbound:
         status_updated_at_min: datetime | None = None,
         status_updated_at_max: datetime | None = None,
         limit: int = 1000,
-        cursor: str | None = None,
+        resume_from: str | None = None,
+        max_items: int | None = None,
     ) -> Pager[OutboundShipment]:
         """Shipments that pass the filters, ``limit`` a page (1 to 1000); times need a zone (**D**, times **S**).
+
+        ``state`` is a :class:`ShipmentState`. ``resume_from`` is the cursor to start at, ``max_items`` ends the list
+        early.
 
         Raises:
             ValidationError: a filter is out of range.
         """
-        return self._scope.list(
-            LIST_OUTBOUND,
-            OutboundFilters(
-                limit=limit,
-                cursor=cursor,
-                state=state,
-                status_updated_at_min=status_updated_at_min,
-                status_updated_at_max=status_updated_at_max,
-            ),
+        filters = OutboundFilters(
+            state=state,
+            status_updated_at_min=status_updated_at_min,
+            status_updated_at_max=status_updated_at_max,
+            limit=limit,
+            cursor=resume_from,
         )
+        return self._scope.list(LIST_OUTBOUND, filters, max_items=max_items)
+
+    async def count(
+        self,
+        *,
+        state: str | None = None,
+        status_updated_at_min: datetime | None = None,
+        status_updated_at_max: datetime | None = None,
+    ) -> int:
+        """How many shipments pass the filters (**D**).
+
+        Raises:
+            ValidationError: a filter is out of range; nothing was sent.
+            CallError: the call did not succeed.
+        """
+        filters = OutboundCountFilters(
+            state=state,
+            status_updated_at_min=status_updated_at_min,
+            status_updated_at_max=status_updated_at_max,
+        )
+        return await self._scope.count(COUNT_OUTBOUND, filters)
 
 
 def check_shipment(request: OutboundShipmentRequest) -> None:

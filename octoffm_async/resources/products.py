@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..contract.operations import CREATE_PRODUCTS, LIST_REFERENCES
-from ..contract.products import FulfillmentProduct, ProductResult, ReferenceFilters, RegistrationStatus
+from ..contract.products import (
+    FulfillmentProduct,
+    ProductCondition,
+    ProductResult,
+    ReferenceFilters,
+    RegistrationStatus,
+)
 from ..contract.validation import product_problems
 from ..errors import ValidationError, check_type
 
@@ -39,15 +45,39 @@ class Products:
         for product in products:
             check_product(product)
         results = await self.send(products)
-        return results if results is not None else await self.read_back([p.seller_product_reference for p in products])
+        return results or await self.read_back([p.seller_product_reference for p in products])
 
-    def references(self, *, limit: int = 1000, cursor: str | None = None) -> Pager[SellerReference]:
-        """The seller's references, ``limit`` a page (1 to 1000), from ``cursor`` on (**D**).
+    async def add_reference(
+        self, *, gtin: str, seller_product_reference: str, product_condition: str = ProductCondition.NEW
+    ) -> ProductResult:
+        """Add your reference to a product that is registered already, by you or by somebody else (**D**).
+
+        It is the same call as :meth:`create`, with the identity alone (**A**).
 
         Raises:
-            ValidationError: ``limit`` is out of range.
+            ValidationError: the reference cannot be right; nothing was sent.
+            CallError: the call did not succeed; see ``outcome_unknown``.
         """
-        return self._scope.list(LIST_REFERENCES, ReferenceFilters(limit=limit, cursor=cursor))
+        product = FulfillmentProduct(
+            gtin=gtin, seller_product_reference=seller_product_reference, product_condition=product_condition
+        )
+        for result in await self.create([product]):
+            if result.seller_product_reference == seller_product_reference:
+                return result
+        return ProductResult(seller_product_reference=seller_product_reference, status=UNCONFIRMED)
+
+    def references(
+        self, *, limit: int = 1000, resume_from: str | None = None, max_items: int | None = None
+    ) -> Pager[SellerReference]:
+        """The seller's references, ``limit`` a page (1 to 1000) (**D**).
+
+        ``resume_from`` is the cursor to start at, ``max_items`` ends the list early.
+
+        Raises:
+            ValidationError: ``limit`` or ``max_items`` is out of range.
+        """
+        filters = ReferenceFilters(limit=limit, cursor=resume_from)
+        return self._scope.list(LIST_REFERENCES, filters, max_items=max_items)
 
     async def send(self, products: Sequence[FulfillmentProduct]) -> list[ProductResult] | None:
         """One call, without checks; ``None`` when the API answers without results."""

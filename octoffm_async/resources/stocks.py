@@ -42,27 +42,26 @@ class Stocks:
         sort: str | None = None,
         order: str | None = None,
         limit: int = 1000,
-        cursor: str | None = None,
+        resume_from: str | None = None,
+        max_items: int | None = None,
     ) -> Pager[Stock]:
         """Stocks that pass the filters, ``limit`` a page (1 to 1000) (**D**).
 
         ``sort`` is a :class:`QuantityType`, ``order`` ``Asc`` or ``Desc``; times need a zone. ``delivery_country``
         goes with none of the other filters. Rows do not carry the seller's reference: see
-        ``client.bulk.lookup_stocks``.
+        ``client.bulk.lookup_stocks``. ``resume_from`` is the cursor to start at, ``max_items`` ends the list early.
 
         Raises:
             ValidationError: the filters cannot be asked for together, or are out of range.
         """
-        return self._scope.list(
-            LIST_STOCKS,
-            StockFilters(
-                limit=limit,
-                cursor=cursor,
-                updated_at_min=updated_at_min,
-                updated_at_max=updated_at_max,
-                storage_country=storage_country,
-                delivery_country=delivery_country,
-                sort=sort,
-                order=order,
-            ),
+        filters = StockFilters(
+            storage_country=storage_country,
+            delivery_country=delivery_country,
+            updated_at_min=updated_at_min,
+            updated_at_max=updated_at_max,
+            sort=sort,
+            order=order,
+            limit=limit,
+            cursor=resume_from,
         )
+        return self._scope.list(LIST_STOCKS, filters, max_items=max_items)

@@ -13,7 +13,7 @@ from .faults import Fault, Faults
 from .process import SandboxProcess, SandboxStartError
 from .records import Arrival, Requests
 from .sandbox import Sandbox
-from .settings import Timeline
+from .settings import Inspection, Reception, Timeline
 from .statefile import StateFileError
 from .thread import SandboxThread
 from .tokens import Tokens
@@ -26,6 +26,8 @@ __all__ = [
     "Fault",
     "Faults",
     "Group",
+    "Inspection",
+    "Reception",
     "Requests",
     "Sandbox",
     "SandboxFace",

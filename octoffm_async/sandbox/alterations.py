@@ -11,7 +11,7 @@ from octoffm_async.contract.operations import Shape
 from .calls import Call
 from .faults import Fault
 from .paging import Cursor, next_link
-from .replies import HTML, Reply
+from .replies import HTML, JSON, Reply
 
 FOREIGN_ORIGIN = "http://elsewhere.example"
 
@@ -35,11 +35,11 @@ def altered(fault: Fault, reply: Reply, call: Call | None) -> Reply:
 
 
 def _malformed(reply: Reply, _: Call | None) -> Reply:
-    return reply._replace(body=b'{"items": [{"id": ', headers={})
+    return reply._replace(body=b'{"items": [{"id": ', content_type=JSON, headers={})
 
 
 def _unknown_values(reply: Reply, _: Call | None) -> Reply:
-    if not reply.body:
+    if not reply.body or "json" not in reply.content_type:
         return reply
     return reply._replace(body=msgspec.json.encode(_estranged(msgspec.json.decode(reply.body))))
 

@@ -19,6 +19,8 @@ from .replies import ProblemError, Reply, invalid, json_reply
 from .settings import Style
 from .world import Account, World
 
+API_PATH = "/seller/v2"
+
 BodyT = TypeVar("BodyT")
 RowT = TypeVar("RowT")
 FiltersT = TypeVar("FiltersT", bound=Filters)
@@ -85,6 +87,13 @@ def read_filters(call: Call, kind: type[FiltersT]) -> FiltersT:
     return filters
 
 
+def within(moment: datetime | None, low: datetime | None, high: datetime | None) -> bool:
+    """Whether a time lies between two inclusive bounds, each if given; without bounds every row does."""
+    if moment is None:
+        return low is None and high is None
+    return (low is None or moment >= low) and (high is None or moment <= high)
+
+
 def answer_page(call: Call, rows: list[Any], limit: int, following: Cursor | None) -> Reply:
     """One page of a list, with the ``Link`` to the next if there is one."""
     link = None
@@ -112,6 +121,13 @@ def answer_list(
         piece = ledger.by_change(first, filters.limit, keep)
     following = None if piece.following is None else Cursor(order, (piece.following,))
     return answer_page(call, piece.rows, filters.limit, following)
+
+
+def answer_count(call: Call, ledger: Ledger[RowT], keep: Callable[[RowT], bool] | None) -> Reply:
+    """How many rows a list with the same filters would give, in the chosen form."""
+    number = len(ledger) if keep is None else sum(map(keep, ledger.rows))
+    form = call.style.count_form
+    return json_reply(number if form == "integer" else {form: number})
 
 
 def _start_of(filters: ListFilters, order: Order) -> int | None:

@@ -8,10 +8,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from .activation import activate, deactivate
 from .faults import Fault, Only
 from .movements import add_stock
 from .overview import Overview
 from .replies import Reply, json_reply
+from .returns import return_by_carrier
 from .state import State
 
 CONTROL_PATH = "/_sandbox"
@@ -27,6 +29,21 @@ class StockOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     reference: str | None = None
     country: str = "FR"
     seller: str | None = None
+
+
+class ReturnOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST returns``: let the carrier bring back what is left of a shipment."""
+
+    outbound_shipment_id: str
+    seller: str | None = None
+
+
+class CountryOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST countries``: let a seller supply a storage country, or no longer."""
+
+    country: str
+    seller: str | None = None
+    active: bool = True
 
 
 class ClockOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -62,6 +79,8 @@ class Control:
         self._overview = Overview(state)
         self._routes: dict[tuple[str, str], _Order] = {
             ("POST", "/stock"): self._add_stock,
+            ("POST", "/returns"): self._return_by_carrier,
+            ("POST", "/countries"): self._set_country,
             ("POST", "/clock"): self._advance,
             ("POST", "/faults"): self._set_faults,
             ("GET", "/effects"): lambda _: state.world.effects.as_dict(),
@@ -85,6 +104,15 @@ class Control:
     def _add_stock(self, body: bytes) -> object:
         order = msgspec.json.decode(body, type=StockOrder)
         add_stock(self._state.world, order.seller, order.reference, quantity=order.quantity, country=order.country)
+        return {}
+
+    def _return_by_carrier(self, body: bytes) -> object:
+        order = msgspec.json.decode(body, type=ReturnOrder)
+        return {"return_id": return_by_carrier(self._state.world, order.seller, order.outbound_shipment_id)}
+
+    def _set_country(self, body: bytes) -> object:
+        order = msgspec.json.decode(body, type=CountryOrder)
+        (activate if order.active else deactivate)(self._state.world, order.seller, order.country)
         return {}
 
     def _advance(self, body: bytes) -> object:

@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+from email.utils import formatdate
+from functools import lru_cache
 from weakref import WeakSet
 
 from aiohttp import web
@@ -19,6 +21,12 @@ def response_of(reply: Reply) -> web.Response:
     if reply.body:
         headers["Content-Type"] = reply.content_type
     return web.Response(status=reply.status, body=reply.body, headers=headers)
+
+
+@lru_cache(maxsize=4)
+def http_date(second: int) -> str:
+    """What ``Date`` says at this second of the sandbox's clock, which also rules the times in the bodies."""
+    return formatdate(second, usegmt=True)
 
 
 def abort(request: web.BaseRequest) -> None:

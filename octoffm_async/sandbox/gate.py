@@ -1,19 +1,21 @@
 """What every API call must pass before its handler: token, seller, acceptable type, limit, body type."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
-from octoffm_async.contract.operations import Group
+from octoffm_async.contract.operations import Operation, Shape
 
 from .quota import RequestLimits, RetryAfter, throttled
-from .replies import ProblemError
+from .replies import PDF, ProblemError
 from .tokens import Tokens
 from .world import Account, World
 
-_ACCEPTABLE = ("*/*", "application/*", "application/json")
+_JSON = ("*/*", "application/*", "application/json")
+_DOCUMENT = (*_JSON, PDF)
 
 
 class Gate:
-    """The checks that do not depend on the operation."""
+    """The checks that are the same for every operation."""
 
     def __init__(
         self, *, world: World, tokens: Tokens, limits: RequestLimits, retry_after: RetryAfter | None = None
@@ -23,7 +25,7 @@ class Gate:
         self._limits = limits
         self._retry_after: RetryAfter | None = retry_after
 
-    def admit(self, headers: Mapping[str, str], group: Group, now: float) -> Account:
+    def admit(self, headers: Mapping[str, str], operation: Operation[Any], now: float) -> Account:
         """The account that the call acts for, or the problem that stops it. The limit, last, counts what passes."""
         if not self._tokens.valid(bearer(headers)):
             raise ProblemError(401, "The bearer token is missing, unknown or expired.")
@@ -35,9 +37,10 @@ class Gate:
         account = self._world.accounts.get(seller)
         if account is None:
             raise ProblemError(403, f"This client may not act for seller '{seller}'.")
-        if not accepts_json(headers.get("Accept")):
-            raise ProblemError(406, "Only application/json can be answered.")
-        if wait := self._limits.admit(seller, group, now):
+        acceptable = _DOCUMENT if operation.shape is Shape.DOCUMENT else _JSON
+        if not accepts(headers.get("Accept"), acceptable):
+            raise ProblemError(406, f"Only {' or '.join(acceptable[2:])} can be answered.")
+        if wait := self._limits.admit(seller, operation.group, now):
             raise throttled(wait, self._retry_after)
         return account
 
@@ -50,4 +53,9 @@ def bearer(headers: Mapping[str, str]) -> str:
 
 def accepts_json(accept: str | None) -> bool:
     """Whether a client takes JSON. No ``Accept`` means anything."""
-    return accept is None or any(part.partition(";")[0].strip() in _ACCEPTABLE for part in accept.split(","))
+    return accepts(accept, _JSON)
+
+
+def accepts(accept: str | None, acceptable: Collection[str]) -> bool:
+    """Whether one of the ``acceptable`` types is asked for. No ``Accept`` means anything."""
+    return accept is None or any(part.partition(";")[0].strip() in acceptable for part in accept.split(","))

@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
-from octoffm_async.contract.operations import CREATE_OUTBOUND, GET_OUTBOUND, LIST_OUTBOUND, Operation
+from octoffm_async.contract.operations import COUNT_OUTBOUND, CREATE_OUTBOUND, GET_OUTBOUND, LIST_OUTBOUND, Operation
 from octoffm_async.contract.outbound import (
     DeliveryMode,
+    OutboundCountFilters,
     OutboundFilters,
     OutboundShipment,
     OutboundShipmentRequest,
@@ -18,7 +19,7 @@ from octoffm_async.contract.outbound import (
 )
 from octoffm_async.contract.validation import outbound_problems
 
-from .calls import Call, Handler, answer_list, created, field_errors, found, read_body, read_filters
+from .calls import Call, Handler, answer_count, answer_list, created, field_errors, found, read_body, read_filters
 from .replies import Reply, invalid
 from .shipping import begin
 
@@ -32,6 +33,7 @@ def create_outbound(call: Call) -> Reply:
         raise invalid(errors)
     key = call.world.new_id()
     call.account.shipments.add(key, _new_shipment(call, key, request), call.moment)
+    call.account.shipments_of_reference.setdefault(request.reference, []).append(key)
     call.world.effects.note(call.account.seller, "outbound", request.reference)
     begin(call.world, call.account, key, call.moment)
     return created(call, key)
@@ -44,12 +46,18 @@ def list_outbound(call: Call) -> Reply:
     return answer_list(call, shipments, filters, keep=_keeper(filters), since=filters.status_updated_at_min)
 
 
+def count_outbound(call: Call) -> Reply:
+    """How many shipments the list with the same filters has."""
+    filters = read_filters(call, OutboundCountFilters)
+    return answer_count(call, call.account.shipments, _keeper(filters))
+
+
 def get_outbound(call: Call) -> Reply:
     """One shipment by its id."""
     return found(call.account.shipments.get(call.item), "Outbound shipment", call.item)
 
 
-def _keeper(filters: OutboundFilters) -> Callable[[OutboundShipment], bool] | None:
+def _keeper(filters: OutboundCountFilters) -> Callable[[OutboundShipment], bool] | None:
     low, high = filters.status_updated_at_min, filters.status_updated_at_max
     state = None if filters.state is None else ShipmentState(filters.state)
     if state is not None and not state.known:
@@ -97,5 +105,6 @@ def _new_shipment(call: Call, key: str, request: OutboundShipmentRequest) -> Out
 HANDLERS: dict[Operation[Any], Handler] = {
     CREATE_OUTBOUND: create_outbound,
     LIST_OUTBOUND: list_outbound,
+    COUNT_OUTBOUND: count_outbound,
     GET_OUTBOUND: get_outbound,
 }

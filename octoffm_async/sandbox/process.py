@@ -141,6 +141,19 @@ class SandboxProcess(SandboxFace):
         order = {"reference": reference, "quantity": quantity, "country": country, "seller": seller}
         await self._order("POST", "/stock", order)
 
+    async def return_by_carrier(self, outbound_shipment_id: str, seller: str | None = None) -> str:
+        """Let the carrier bring back what is left of a shipped parcel; return the return's id."""
+        order = {"outbound_shipment_id": outbound_shipment_id, "seller": seller}
+        return str((await self._order("POST", "/returns", order))["return_id"])
+
+    async def activate(self, country: str, seller: str | None = None) -> None:
+        """Let a seller (the first, unless named) supply a storage country: FR, ES or UK."""
+        await self._order("POST", "/countries", {"country": country, "seller": seller})
+
+    async def deactivate(self, country: str, seller: str | None = None) -> None:
+        """Refuse a seller's supply orders for a storage country from now on."""
+        await self._order("POST", "/countries", {"country": country, "seller": seller, "active": False})
+
     async def advance(self, seconds: float) -> None:
         """Let the sandbox's clock jump ahead."""
         await self._order("POST", "/clock", {"advance": seconds})

@@ -9,6 +9,7 @@ import msgspec
 JSON = "application/json; charset=utf-8"
 PROBLEM_JSON = "application/problem+json; charset=utf-8"
 HTML = "text/html; charset=utf-8"
+PDF = "application/pdf"
 
 FieldErrors = Mapping[str, Sequence[str]]
 

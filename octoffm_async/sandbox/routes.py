@@ -6,14 +6,21 @@ from urllib.parse import unquote
 
 from octoffm_async.contract.operations import CREATE_TOKEN, Operation
 
-from . import outbound, products, stocks
-from .calls import Handler
+from . import cancellations, documents, inbound, outbound, products, returns, stocks
+from .calls import API_PATH, Handler
 
-API_PATH = "/seller/v2"
 TOKEN_PATH = "/auth/realms/maas/protocol/openid-connect/token"  # noqa: S105  (a path, not a secret)
 
 # A new resource joins the sandbox here.
-_RESOURCES: tuple[Mapping[Operation[Any], Handler], ...] = (products.HANDLERS, stocks.HANDLERS, outbound.HANDLERS)
+_RESOURCES: tuple[Mapping[Operation[Any], Handler], ...] = (
+    products.HANDLERS,
+    stocks.HANDLERS,
+    outbound.HANDLERS,
+    inbound.HANDLERS,
+    documents.HANDLERS,
+    cancellations.HANDLERS,
+    returns.HANDLERS,
+)
 
 _Key = tuple[str, ...]
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from random import Random
@@ -12,6 +12,8 @@ from aiohttp import web
 
 from octoffm_async.contract.operations import Group
 
+from .activation import activate, deactivate, set_countries
+from .calls import API_PATH
 from .catalogue import fill_catalogue
 from .clock import Clock
 from .control import CONTROL_PATH
@@ -21,9 +23,21 @@ from .keeper import Keeper
 from .movements import add_stock
 from .quota import Limit, RequestLimits, RetryAfter
 from .records import Arrival, Requests
-from .routes import API_PATH, TOKEN_PATH
+from .returns import return_by_carrier
+from .routes import TOKEN_PATH
 from .server import Server
-from .settings import CreationAnswer, LinkForm, ListShape, ProductAnswer, Style, Timeline
+from .settings import (
+    CountForm,
+    CreationAnswer,
+    DocumentForm,
+    Inspection,
+    LinkForm,
+    ListShape,
+    ProductAnswer,
+    Reception,
+    Style,
+    Timeline,
+)
 from .state import State
 from .statefile import StateFile
 from .tokens import Tokens
@@ -39,9 +53,10 @@ class Sandbox(SandboxFace):
     ``async with Sandbox(seed=7) as sandbox`` serves until the block ends. The same seed and the same calls give the
     same ids, tokens and random faults. Where nothing public says how the API answers, a setting chooses; limits are
     unlimited unless set, as requests per seconds, for each seller and group. ``stop`` and ``start`` in turn make an
-    outage: the port and all that exists stay. ``state_file`` is loaded at the first start if it is there, and written
-    at each stop. In a new world, ``catalogue`` is the number of products that the first seller has from the beginning,
-    with ``stock`` items of each. ``monotonic`` is what limits, the life of tokens and the clock are
+    outage: the port and all that exists stay. ``countries`` says where a seller may store goods; a seller that it does
+    not name may do so in FR, ES and UK. ``state_file`` is loaded at the first start if it is there, and written at each
+    stop. In a new world, ``catalogue`` is the number of products that the first seller has from the beginning, with
+    ``stock`` items of each. ``monotonic`` is what limits, the life of tokens and the clock are
     measured by; a test on a driven event loop passes the loop's ``time``.
     """
 
@@ -58,11 +73,16 @@ class Sandbox(SandboxFace):
         limits: Mapping[Group, Limit] | None = None,
         retry_after: RetryAfter | None = None,
         timeline: Timeline | None = None,
+        inspection: Inspection | None = None,
+        reception: Reception | None = None,
+        countries: Mapping[str, Collection[str]] | None = None,
         speed: float = 1.0,
         list_shape: ListShape = "object",
         links: LinkForm = "relative",
         creation_answer: CreationAnswer = "body",
         product_answer: ProductAnswer = "items",
+        count_form: CountForm = "integer",
+        documents: DocumentForm = "pdf",
         host: str = "127.0.0.1",
         port: int = 0,
         state_file: str | PathLike[str] | None = None,
@@ -87,6 +107,8 @@ class Sandbox(SandboxFace):
             clock=Clock(speed=speed, monotonic=monotonic),
             timeline=timeline or Timeline(),
             rng=rngs["world"],
+            inspection=inspection,
+            reception=reception,
         )
         self._state = State(
             world=world,
@@ -105,8 +127,14 @@ class Sandbox(SandboxFace):
             keeper=Keeper(world, rngs, None if state_file is None else StateFile(state_file)),
             retry_after=retry_after,
         )
+        set_countries(self._state.world, countries or {})
         style = Style(
-            list_shape=list_shape, links=links, creation_answer=creation_answer, product_answer=product_answer
+            list_shape=list_shape,
+            links=links,
+            creation_answer=creation_answer,
+            product_answer=product_answer,
+            count_form=count_form,
+            documents=documents,
         )
         self._server = Server(self._state, style=style, rng=rngs["traces"], monotonic=monotonic)
 
@@ -210,3 +238,19 @@ class Sandbox(SandboxFace):
         ``seller`` is the first one unless named. Raises ``LookupError`` for an unknown reference or seller.
         """
         add_stock(self._state.world, seller, reference, quantity=quantity, country=country)
+
+    def return_by_carrier(self, outbound_shipment_id: str, seller: str | None = None) -> str:
+        """Let the carrier bring back what no return has announced of a shipped parcel; return the return's id.
+
+        ``seller`` is the first one unless named. Raises ``LookupError`` for an unknown shipment or seller, and
+        ``ValueError`` for a shipment that is not Shipped or has nothing left to come back.
+        """
+        return return_by_carrier(self._state.world, seller, outbound_shipment_id)
+
+    def activate(self, country: str, seller: str | None = None) -> None:
+        """Let a seller (the first, unless named) supply a storage country: FR, ES or UK."""
+        activate(self._state.world, seller, country)
+
+    def deactivate(self, country: str, seller: str | None = None) -> None:
+        """Refuse a seller's supply orders for a storage country from now on."""
+        deactivate(self._state.world, seller, country)

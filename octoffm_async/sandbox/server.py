@@ -7,19 +7,31 @@ of an application would double the cost of a request.
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from random import Random
 from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from octoffm_async.contract.operations import Operation
+from octoffm_async.contract.openapi import openapi_document
+from octoffm_async.contract.operations import Operation, Shape
 
 from .alterations import HTML_200, UNAVAILABLE_HTML, altered
-from .calls import Call
+from .calls import API_PATH, Call
 from .control import CONTROL_PATH, Control
-from .delivery import StaleConnections, abort, linger, response_of, send_huge, send_slowly, send_truncated, stall
+from .delivery import (
+    StaleConnections,
+    abort,
+    http_date,
+    linger,
+    response_of,
+    send_huge,
+    send_slowly,
+    send_truncated,
+    stall,
+)
+from .documents import load_library
 from .faults import Fault, Strike
 from .gate import Gate, bearer
 from .origins import is_foreign, is_loopback
@@ -27,11 +39,13 @@ from .page import page_reply
 from .quota import throttled
 from .records import Arrival
 from .replies import ProblemError, Reply, json_reply
-from .routes import MethodNotAllowed, Route, Router
+from .routes import TOKEN_PATH, MethodNotAllowed, Route, Router
 from .settings import Style
 from .state import State
 from .visibility import LateRows, refuse_hidden
 from .world import Account
+
+OPENAPI_PATH = "/openapi.json"
 
 _Performed = tuple[Reply, Call | None]
 
@@ -70,8 +84,11 @@ class Server:
             seller = request.headers.get("SellerId", "")
             group = None if operation is None else operation.group
             requests.end(Arrival(at, seller, group, "" if operation is None else operation.name, status))
-        # After an abort there is nobody to read this answer, but aiohttp wants one.
-        return web.Response() if response is None else response
+        if response is None:  # after an abort there is nobody to read this answer, but aiohttp wants one
+            return web.Response()
+        if not response.prepared:
+            response.headers["Date"] = http_date(int(self._state.world.clock.now().timestamp()))
+        return response
 
     async def _aside(self, request: web.BaseRequest) -> Reply | None:
         """The answer to what is no call of the API: the live page, control orders, and what comes from elsewhere."""
@@ -81,6 +98,8 @@ class Server:
         if path == "/":
             allowed = request.method in {"GET", "HEAD"}
             return page_reply() if allowed else Reply(405, headers={"Allow": "GET, HEAD"})
+        if path == OPENAPI_PATH and request.method == "GET":
+            return _description(self.origin)
         if not path.startswith(CONTROL_PATH):
             return None
         if is_foreign(request.headers.get("Origin"), host):
@@ -99,12 +118,14 @@ class Server:
                 account = None
                 try:
                     if handler is not None:
-                        account = self._gate.admit(request.headers, operation.group, at)
+                        account = self._gate.admit(request.headers, operation, at)
                     body = await request.read() if operation.method == "POST" else b""
                 except ProblemError as problem:
                     return response_of(self._problem(request, problem))
                 except web.HTTPRequestEntityTooLarge:
                     return web.Response(status=413)
+                if operation.shape is Shape.DOCUMENT:
+                    await load_library()
                 process = partial(self._process, request, found, account, body)
                 strike = self._state.faults.draw(operation)
                 if strike is None:
@@ -195,6 +216,12 @@ class Server:
                 return HTML_200
             case _:
                 return None
+
+
+@lru_cache(maxsize=8)
+def _description(origin: str) -> Reply:
+    """The contract as it is served here, like the control routes outside the API."""
+    return json_reply(openapi_document(server=origin + API_PATH, token_url=origin + TOKEN_PATH))
 
 
 def _check_content_type(request: web.BaseRequest, operation: Operation[Any]) -> None:

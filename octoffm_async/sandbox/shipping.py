@@ -1,5 +1,7 @@
 """The life of a shipment: Created → Accepted → InPreparation → Shipped, or Refused where it would have been accepted.
 
+Before it is Shipped it may be Cancelled; what was due to happen to it then finds another status and does nothing.
+
 The check of products and stock happens at acceptance, not at creation: an unknown product is refused later (**D**).
 """
 
@@ -17,6 +19,7 @@ from octoffm_async.contract.outbound import (
     ParcelLine,
     ShipmentState,
 )
+from octoffm_async.contract.products import SellerReference
 
 from .happenings import happening
 from .movements import Reason, available_in, country_code, moved
@@ -28,9 +31,23 @@ def begin(world: World, account: Account, key: str, moment: datetime) -> None:
     world.schedule(moment + timedelta(seconds=world.timeline.accepted), partial(_accept, world, account, key))
 
 
+def cancel(account: Account, key: str, moment: datetime) -> bool:
+    """Cancel a shipment, unless it is in a final status. What was allocated is available again."""
+    shipment = _shipment(account, key)
+    if shipment.status is None or shipment.status.final:
+        return False
+    if shipment.status is not OutboundStatus.CREATED:
+        for stock_id, quantity in _demand(account, shipment).items():
+            _move(account, shipment, stock_id, moment, "OutboundCancelled", available=quantity, allocated=-quantity)
+    _progress(account, shipment, moment, status=OutboundStatus.CANCELLED)
+    return True
+
+
 @happening
 def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
     shipment = _shipment(account, key)
+    if shipment.status is not OutboundStatus.CREATED:
+        return
     refusal = _unknown_product(account, shipment) or _shortage(account, shipment)
     if refusal is not None:
         _progress(
@@ -46,7 +63,10 @@ def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
 
 @happening
 def _prepare(world: World, account: Account, key: str, moment: datetime) -> None:
-    _progress(account, _shipment(account, key), moment, status=OutboundStatus.IN_PREPARATION)
+    shipment = _shipment(account, key)
+    if shipment.status is not OutboundStatus.ACCEPTED:
+        return
+    _progress(account, shipment, moment, status=OutboundStatus.IN_PREPARATION)
     wait = world.timeline.shipped - world.timeline.in_preparation
     world.schedule(moment + timedelta(seconds=wait), partial(_ship, account, key))
 
@@ -54,6 +74,8 @@ def _prepare(world: World, account: Account, key: str, moment: datetime) -> None
 @happening
 def _ship(account: Account, key: str, moment: datetime) -> None:
     shipment = _shipment(account, key)
+    if shipment.status is not OutboundStatus.IN_PREPARATION:
+        return
     for stock_id, quantity in _demand(account, shipment).items():
         _move(account, shipment, stock_id, moment, "OutboundShipped", allocated=-quantity)
     _progress(account, shipment, moment, status=OutboundStatus.SHIPPED, parcels=[_parcel(shipment)])
@@ -117,15 +139,20 @@ def _demand(account: Account, shipment: OutboundShipment) -> Counter[str]:
 
 
 def _stock_of(account: Account, line: ParcelLine) -> str | None:
-    """The stock that a line draws on. If a line has both names, the reference wins (**D**)."""
+    """The stock that a line draws on."""
+    row = reference_of(account, line)
+    return None if row is None else row.stock_id
+
+
+def reference_of(account: Account, line: ParcelLine) -> SellerReference | None:
+    """The product that a line names. If it has both names, the reference wins (**D**)."""
     if line.seller_product_reference:
-        row = account.references.get(line.seller_product_reference)
-        return None if row is None else row.stock_id
+        return account.references.get(line.seller_product_reference)
     reference = account.reference_of_product.get(line.product_id or "")
     row = None if reference is None else account.references.get(reference)
     if row is None or (row.product_condition or "").casefold() != (line.product_condition or "").casefold():
         return None
-    return row.stock_id
+    return row
 
 
 def _parcel(shipment: OutboundShipment) -> Parcel:

@@ -14,6 +14,7 @@ from typing import Any, cast
 import msgspec
 
 from octoffm_async.contract.common import Document
+from octoffm_async.contract.returns import Return
 
 from .happenings import HAPPENINGS, name_of
 from .ledger import Change, Ledger
@@ -22,10 +23,14 @@ from .world import Account, EffectKind, World
 # What an account holds besides its ledgers: attributes, and their types in the file. Keys of JSON are text only, so a
 # dictionary stands there as its items.
 ACCOUNT_FIELDS: Mapping[str, Any] = {
+    "cancellation_of_shipment": list[tuple[str, str]],
     "countries": list[str],
     "documents": list[tuple[str, Document]],
+    "received": list[tuple[str, Return]],
     "reference_of_pair": list[tuple[tuple[str, str], str]],
     "reference_of_product": list[tuple[str, str]],
+    "returns_of_shipment": list[tuple[str, list[str]]],
+    "shipments_of_reference": list[tuple[str, list[str]]],
 }
 
 

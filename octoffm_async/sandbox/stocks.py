@@ -1,7 +1,6 @@
 """Stocks: the lists and the single stock (API.md, 6). How stocks change is in :mod:`.movements`."""
 
 from collections.abc import Callable
-from datetime import datetime
 from heapq import nsmallest
 from operator import itemgetter
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from octoffm_async.contract.operations import GET_STOCK, LIST_STOCKS, Operation
 from octoffm_async.contract.stocks import QuantityType, SortOrder, Stock, StockFilters
 
-from .calls import Call, Handler, answer_list, answer_page, found, read_filters
+from .calls import Call, Handler, answer_list, answer_page, found, read_filters, within
 from .movements import country_code
 from .paging import Cursor, decode_cursor
 from .replies import Reply, invalid
@@ -49,15 +48,11 @@ def _keeper(filters: StockFilters) -> Callable[[Stock], bool] | None:
         return None
 
     def keep(stock: Stock) -> bool:
-        return _within(stock.updated_at, low, high) and (
+        return within(stock.updated_at, low, high) and (
             country is None or any(part.storage_country == country for part in stock.localizations)
         )
 
     return keep
-
-
-def _within(moment: datetime | None, low: datetime | None, high: datetime | None) -> bool:
-    return moment is not None and (low is None or moment >= low) and (high is None or moment <= high)
 
 
 def _sorted_page(call: Call, filters: StockFilters, keep: Callable[[Stock], bool] | None) -> Reply:

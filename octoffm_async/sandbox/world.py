@@ -8,13 +8,16 @@ from itertools import count
 from random import Random
 from typing import Any, Literal, NamedTuple, get_args
 
-from octoffm_async.contract.outbound import OutboundShipment
+from octoffm_async.contract.common import Document
+from octoffm_async.contract.inbound import InboundShipment
+from octoffm_async.contract.outbound import OutboundCancellation, OutboundShipment
 from octoffm_async.contract.products import SellerReference
+from octoffm_async.contract.returns import Return
 from octoffm_async.contract.stocks import Stock
 
 from .clock import Clock
 from .ledger import Ledger
-from .settings import Timeline
+from .settings import STORAGE_COUNTRIES, Inspection, Reception, Timeline
 
 EffectKind = Literal["products", "inbound", "outbound", "cancellations", "returns"]
 
@@ -67,9 +70,20 @@ class Account:
         self.references = Ledger[SellerReference]()
         self.stocks = Ledger[Stock]()
         self.shipments = Ledger[OutboundShipment]()
+        self.cancellations = Ledger[OutboundCancellation]()
+        self.returns = Ledger[Return]()
+        self.inbound = Ledger[InboundShipment]()
+        self.countries = set[str](STORAGE_COUNTRIES)
+        self.documents = dict[str, Document]()
         # A seller has one reference a product and condition; both ways lead to it.
         self.reference_of_pair: dict[tuple[str, str], str] = {}
         self.reference_of_product: dict[str, str] = {}
+        # By the id of the shipment: the last request to cancel it, and its returns.
+        self.cancellation_of_shipment: dict[str, str] = {}
+        self.returns_of_shipment: dict[str, list[str]] = {}
+        self.shipments_of_reference: dict[str, list[str]] = {}
+        # Returns whose parcel has arrived, by id, as the inspection will leave them.
+        self.received: dict[str, Return] = {}
 
     def ledgers(self) -> dict[str, Ledger[Any]]:
         """All ledgers by the names of their attributes."""
@@ -89,12 +103,23 @@ class World:
     clock), and bears the time at which it was due.
     """
 
-    def __init__(self, *, sellers: Iterable[str], clock: Clock, timeline: Timeline, rng: Random) -> None:
+    def __init__(
+        self,
+        *,
+        sellers: Iterable[str],
+        clock: Clock,
+        timeline: Timeline,
+        rng: Random,
+        inspection: Inspection | None = None,
+        reception: Reception | None = None,
+    ) -> None:
         self.accounts = {seller: Account(seller) for seller in sellers}
         if not self.accounts:
             raise ValueError("sellers = (): the sandbox needs at least one seller")
         self.clock = clock
         self.timeline = timeline
+        self.inspection = inspection or Inspection()
+        self.reception = reception or Reception()
         self.effects = AllEffects(self.accounts)
         self._rng = rng
         self._events: list[_Event] = []

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
-from ..contract.access import Page
+from ..contract.access import Counted, Page
 from ..contract.operations import Shape
+from .documents import UnusableDocumentError, document_in
 from .headers import identifier_in
 
 if TYPE_CHECKING:
+    from ..contract.common import Document
     from ..contract.operations import Operation
     from .transport import Response
 
 T = TypeVar("T")
+_COUNT = msgspec.json.Decoder[int | Counted](int | Counted)
 
 
 class UnusableError(Exception):
@@ -31,6 +34,12 @@ def decode(operation: Operation[T], response: Response) -> T:
     match operation.shape:
         case Shape.IDENTIFIER:
             return cast("T", _identifier(operation, response))
+        case Shape.DOCUMENT:
+            return cast("T", _document(response))
+        case Shape.COUNT:
+            return cast("T", _count(response.body))
+        case Shape.RAW:
+            return cast("T", response)
         case Shape.OPTIONAL if not response.body.strip():
             return cast("T", None)
         case Shape.PAGE:
@@ -38,6 +47,22 @@ def decode(operation: Operation[T], response: Response) -> T:
             return cast("T", page.items if isinstance(page, Page) else page)
         case _:
             return cast("T", _decoded(_decoder(operation), response.body))
+
+
+def _document(response: Response) -> Document | str:
+    try:
+        return document_in(response)
+    except UnusableDocumentError as reason:
+        raise UnusableError(str(reason)) from None
+
+
+def _count(body: bytes) -> int:
+    found: int | Counted = _decoded(_COUNT, body)
+    counts = [found] if isinstance(found, int) else [found.count, found.total_item_count]
+    for count in counts:
+        if count is not None and count >= 0:
+            return count
+    raise UnusableError("not what is expected: no count of zero or more")
 
 
 @cache

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 
 from ..contract.checks import FieldProblem
@@ -29,14 +29,24 @@ def retry_after(value: str | None, *, wall_now: float) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
+        if (moment := http_date(value)) is None:
+            return None
         try:
-            moment = parsedate_to_datetime(value)
-            if moment.tzinfo is None:  # HTTP dates are in GMT, said or not
-                moment = moment.replace(tzinfo=UTC)
             seconds = moment.timestamp() - wall_now
         except (ValueError, OverflowError):
             return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def http_date(value: str | None) -> datetime | None:
+    """An HTTP date as an aware time, or ``None`` if it is none."""
+    if not value:
+        return None
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment  # in GMT, said or not
 
 
 def next_target(link: str | None) -> str | None:
@@ -99,12 +109,14 @@ def identifier_in(headers: Mapping[str, str], *, collection: str = "") -> str | 
 
 
 def path_segment(name: str, value: str) -> str:
-    """``value`` as one segment of a path.
+    """``value`` as one segment of a path; a ``/`` in it is encoded.
 
     Raises:
-        ValidationError: it is empty, ``.`` or ``..``, or holds control characters.
+        ValidationError: it is not text, empty, ``.`` or ``..``, or holds control characters.
     """
-    if not value.strip():
+    if not isinstance(cast("object", value), str):
+        reason = f"is {type(value).__name__}, not text"
+    elif not value.strip():
         reason = "is empty"
     elif value in (".", "..") or not value.isprintable():
         reason = "cannot be part of an address"

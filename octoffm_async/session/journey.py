@@ -11,7 +11,9 @@ from ..contract.operations import Repeatability
 if TYPE_CHECKING:
     from ..contract.operations import Operation
     from ..errors import CallError
+    from .lanes import Lane
     from .limits import Gate
+    from .options import Options
 
 
 class Stats(msgspec.Struct):
@@ -40,6 +42,7 @@ class Journey:
         "failures",
         "gate",
         "operation",
+        "options",
         "owed",
         "seller_id",
         "started",
@@ -59,12 +62,14 @@ class Journey:
         gate: Gate,
         now: float,
         deadline: float,
+        options: Options,
     ) -> None:
         self.operation = operation
         self.seller_id = seller_id
         self.url = url
         self.body = body
         self.gate = gate
+        self.options = options
         self.started = now
         self.deadline = now + deadline
         self.departed = now
@@ -74,6 +79,17 @@ class Journey:
         self.owed = 0
         self.token_renewed = False
         self.travelled = 0.0
+
+    @property
+    def lane(self) -> Lane:
+        """Who it waits for on its limit."""
+        return self.options.lane or "interactive"
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether the caller's ``retries`` leave one more."""
+        retries = self.options.retries
+        return retries is None or self.attempts - self.token_renewed <= retries
 
     @property
     def creates(self) -> bool:

@@ -6,8 +6,7 @@ window sees nearly 2 N.
 
 **The arithmetic.** A leaky bucket with burst ``b`` and rate ``r`` admits at most ``floor(b + r·T)`` requests in a
 window T. So N hold in every window as long as ``b + r·T < N + 1``. (``b + r·T ≤ N`` is the usual rule; counting whole
-requests wins one request per window, which for small N is most of the utilisation: at N = 5 it is 100 % instead of 80
-%.)
+requests wins one request per window, which for small N is most of the utilisation: at N = 5 it is 100 % and not 80 %.)
 
 **Jitter.** The API counts arrivals, we count departures. If one request may take ``J`` seconds longer on its way than
 another, those of a window T + J can arrive within T; so T + J takes the place of T.
@@ -18,6 +17,9 @@ TIMER_LAG`` unless the limit asks for more (the token endpoint's 500 an hour wou
 seconds).
 
 **Pauses.** A 429 concerns the key, not the call: it holds every call of the same seller and group until the pause ends.
+
+**Lanes.** Of the calls that wait on one key, interactive ones go first (:mod:`.lanes`); one at a time waits at the
+bucket, so that nobody who came early can hold up a lane that goes before.
 
 **Who shares.** Keys are (seller, group), never the token: tokens change, quotas do not.
 """
@@ -31,9 +33,11 @@ from aiolimiter import AsyncLimiter
 
 from ..config import Limit
 from ..contract.operations import Group
+from .lanes import Places
 
 if TYPE_CHECKING:
     from ..config import Config
+    from .lanes import Lane
 
 TIMER_LAG = 0.01
 """Seconds of late waking that a bucket makes up for."""
@@ -61,10 +65,11 @@ def bucket_for(limit: Limit, *, jitter: float) -> Bucket:
 class Gate:
     """What one key lets through: so many in flight, at the limit's rate, and nothing during a pause."""
 
-    __slots__ = ("_bucket", "_slots", "paused_until", "throttles")
+    __slots__ = ("_bucket", "_slots", "_turn", "paused_until", "throttles")
 
     def __init__(self, limit: Limit | None, *, jitter: float, max_in_flight: int) -> None:
-        self._slots = asyncio.Semaphore(max_in_flight)
+        self._slots = Places(max_in_flight)
+        self._turn = Places(1)
         self._bucket: AsyncLimiter | None = None
         if limit is not None:
             burst, rate = bucket_for(limit, jitter=jitter)
@@ -73,17 +78,26 @@ class Gate:
         self.throttles = 0
         """429s in a row; those of calls that left before the last one was known count as the same."""
 
-    async def enter(self) -> None:
+    async def enter(self, lane: Lane = "interactive") -> None:
         """Wait for a slot and then a permit. The permit comes last, so that none ages while a slot is awaited."""
-        await self._slots.acquire()
+        await self._slots.take(lane)
         try:
-            await self.permit()
+            await self.permit(lane)
         except BaseException:
-            self._slots.release()
+            self._slots.give_back()
             raise
 
-    async def permit(self) -> None:
+    async def permit(self, lane: Lane = "interactive") -> None:
         """Wait until the limit and a pause allow one more request."""
+        if self._bucket is None and self.paused_until <= 0.0:
+            return
+        await self._turn.take(lane)
+        try:
+            await self._allowed()
+        finally:
+            self._turn.give_back()
+
+    async def _allowed(self) -> None:
         now = asyncio.get_running_loop().time
         while True:
             if (pause := self.paused_until - now()) > 0:
@@ -97,7 +111,7 @@ class Gate:
 
     def leave(self) -> None:
         """Give the slot back."""
-        self._slots.release()
+        self._slots.give_back()
 
     def throttled(self, *, sent_at: float) -> int:
         """Count a 429 of a request sent at ``sent_at``; how many came in a row."""

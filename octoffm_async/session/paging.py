@@ -1,91 +1,188 @@
-"""Lists: cursor pages over the ``Link`` header, one after another, as pages or as items."""
+"""Lists: cursor pages over the ``Link`` header, one after another, as pages or as items.
+
+The address of the next page stands in the headers, so its request leaves before this page's body is decoded: while a
+page is decoded and used, the next one travels. There is never more than one page ahead.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from ..errors import CallError, PagingError
-from .headers import next_query
+from ..config import is_whole
+from ..contract.checks import FieldProblem
+from ..errors import CallError, PagingError, ValidationError
+from .headers import http_date, next_query
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    import asyncio
+    from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 
     from ..contract.operations import Operation
     from .scope import Scope
+    from .transport import Response
 
 T = TypeVar("T")
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """One page: its items, the cursor it was asked for with, and the next one's (``None`` on the last page)."""
+    """One page: its items, the cursor it was asked for with, and the next one's (``None`` on the last page).
+
+    ``served_at`` is the API's own time of the answer (its ``Date`` header), if it tells.
+    """
 
     items: list[T]
     cursor: str | None
     next_cursor: str | None
+    served_at: datetime | None = None
 
 
 class Pager(Generic[T]):
-    """A list call. Iterate it for items, or :meth:`pages` for pages; each iteration starts anew.
+    """A list call. Await it for the first page, iterate it for all items, or :meth:`pages` for all pages.
 
-    Raises (while iterating):
+    Each await and each iteration starts anew. To go on later where one stopped, keep a page's ``next_cursor`` and pass
+    it as ``resume_from``.
+
+    Raises (when awaited or iterated):
         PagingError: the next page is on another origin, or was already read.
         CallError: a page could not be had.
     """
 
-    def __init__(self, scope: Scope, operation: Operation[list[T]], query: Mapping[str, str]) -> None:
+    def __init__(
+        self, scope: Scope, operation: Operation[list[T]], query: Mapping[str, str], *, max_items: int | None = None
+    ) -> None:
+        if max_items is not None and (not is_whole(max_items) or max_items < 1):
+            problem = FieldProblem("max_items", max_items, "is not a whole number from 1 on")
+            raise ValidationError(operation.name, problems=[problem])
         self._scope = scope
         self._operation = operation
         self._query = dict(query)
+        self._max_items = max_items
+        if max_items is not None and max_items < int(self._query["limit"]):
+            self._query["limit"] = str(max_items)
+
+    def __await__(self) -> Generator[object, None, Page[T]]:
+        return self._pages(ahead=False).__anext__().__await__()
 
     def __aiter__(self) -> AsyncIterator[T]:
-        return _Items(self.pages())
+        return _Items(self._pages())
 
     def pages(self) -> AsyncIterator[Page[T]]:
         """The pages, in order."""
-        return _Pages(self._scope, self._operation, self._query)
+        return self._pages()
+
+    def _pages(self, *, ahead: bool = True) -> _Pages[T]:
+        return _Pages(self._scope, self._operation, self._query, self._max_items, ahead=ahead)
+
+
+class _Fetched(NamedTuple, Generic[T]):
+    items: list[T]
+    following: dict[str, str] | None
+    served_at: datetime | None
+
+
+class _Coming(NamedTuple, Generic[T]):
+    query: dict[str, str]
+    task: asyncio.Task[_Fetched[T]]
 
 
 class _Pages(Generic[T]):
-    def __init__(self, scope: Scope, operation: Operation[list[T]], query: dict[str, str]) -> None:
+    """An iterator over pages. A page that failed is asked for again by the next step."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        operation: Operation[list[T]],
+        query: dict[str, str],
+        most: int | None,
+        *,
+        ahead: bool,
+    ) -> None:
         self._scope = scope
         self._operation = operation
         self._first = query
         self._query: dict[str, str] | None = query
-        self._seen = {query.get("cursor")}
+        self._left = most
+        self._ahead = ahead
+        self._awaited = False
+        self._coming: _Coming[T] | None = None
+        self._seen: set[str | None] = set()
 
     def __aiter__(self) -> _Pages[T]:
         return self
 
     async def __anext__(self) -> Page[T]:
-        query = self._query
+        query, coming = self._query, self._coming
         if query is None:
             raise StopAsyncIteration
-        items, response = await self._scope.call(self._operation, query=query)
+        self._coming = None
+        self._awaited = True
         try:
-            self._query = self._next(", ".join(response.headers.getall("Link", [])), response.url)
+            fetched = await (self._fetch(query) if coming is None else coming.task)
+        except BaseException:
+            await self.aclose()
+            raise
+        finally:
+            self._awaited = False
+        return self._deliver(query, fetched)
+
+    async def aclose(self) -> None:
+        """Let go of a page that is on its way; a further step asks for it again."""
+        coming, self._coming = self._coming, None
+        if coming is not None:
+            self._seen.discard(coming.query.get("cursor"))
+            coming.task.cancel()
+
+    def _deliver(self, query: dict[str, str], fetched: _Fetched[T]) -> Page[T]:
+        items, following, served_at = fetched
+        next_cursor = None if following is None else following.get("cursor")
+        if self._left is not None:
+            if len(items) > self._left:  # resuming must lose nothing: the page that was cut is its own next one
+                items, next_cursor = items[: self._left], query.get("cursor")
+            self._left -= len(items)
+        self._query = None if self._left == 0 else following
+        if self._query is not None and self._coming is None and self._ahead:
+            self._send_for(self._query)
+        return Page(items=items, cursor=query.get("cursor"), next_cursor=next_cursor, served_at=served_at)
+
+    def _send_for(self, query: dict[str, str]) -> None:
+        task = self._scope.session.spawn(self._fetch(query), name="octoffm_async next page")
+        self._coming = _Coming(query, task)
+
+    async def _fetch(self, query: dict[str, str]) -> _Fetched[T]:
+        self._seen.add(query.get("cursor"))
+        following: dict[str, str] | None = None
+
+        def look(response: Response) -> None:
+            nonlocal following
+            following = self._next(response)
+            enough = self._left is not None and self._left <= int(query["limit"])
+            # Only when this page is waited for: else two pages would lie ahead of whoever reads them.
+            if following is not None and self._ahead and self._awaited and self._coming is None and not enough:
+                self._send_for(following)
+
+        items, response = await self._scope.call(self._operation, query=query, peek=look)
+        return _Fetched(items, following, http_date(response.headers.get("Date")))
+
+    def _next(self, response: Response) -> dict[str, str] | None:
+        try:
+            linked = next_query(", ".join(response.headers.getall("Link", [])), requested=response.url)
+            if linked is None:
+                return None
+            if linked.get("cursor") in self._seen:
+                raise PagingError("the next page was already read: the list would never end")
         except CallError as error:
             error.operation, error.seller_id = self._operation.name, self._scope.seller_id
             raise
-        next_cursor = None if self._query is None else self._query.get("cursor")
-        return Page(items=items, cursor=query.get("cursor"), next_cursor=next_cursor)
-
-    def _next(self, link: str | None, requested: str) -> dict[str, str] | None:
-        linked = next_query(link, requested=requested)
-        if linked is None:
-            return None
-        cursor = linked.get("cursor")
-        if cursor in self._seen:
-            raise PagingError("the next page was already read: the list would never end")
-        self._seen.add(cursor)
         return self._first | linked
 
 
 class _Items(Generic[T]):
     """Items of pages, without a generator's layer per item."""
 
-    def __init__(self, pages: AsyncIterator[Page[T]]) -> None:
+    def __init__(self, pages: _Pages[T]) -> None:
         self._pages = pages
         self._items: Iterator[T] = iter(())
 
@@ -97,3 +194,7 @@ class _Items(Generic[T]):
             for item in self._items:
                 return item
             self._items = iter((await anext(self._pages)).items)
+
+    async def aclose(self) -> None:
+        """Let go of a page that is on its way."""
+        await self._pages.aclose()

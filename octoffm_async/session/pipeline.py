@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
 from ..contract.access import TokenRequest
-from ..contract.operations import CREATE_TOKEN, Group, Repeatability
+from ..contract.operations import CREATE_TOKEN, Group, Repeatability, Shape
 from ..errors import (
     AnsweredError,
     CallError,
@@ -30,6 +30,7 @@ from ..errors import (
 from .decoding import UnusableError, decode
 from .journey import Journey, Stats
 from .limits import Gates
+from .options import DEFAULTS
 from .problems import error_for, unusable
 from .retry import SUCCESS_REFUND, Again, RetryBudget, Situation, Stop, Verdict, classify, decide, retry_cost
 from .telling import Teller
@@ -37,12 +38,13 @@ from .tokens import Token, TokenSource
 from .transport import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from ..config import Config
     from ..contract.access import TokenAnswer
     from ..contract.operations import Operation
     from ..events import Hook
+    from .options import Options
     from .transport import Transport
 
 T = TypeVar("T")
@@ -50,6 +52,7 @@ logger = logging.getLogger("octoffm_async")
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+_ACCEPT = {Shape.DOCUMENT: f"application/pdf, {JSON}", Shape.RAW: f"{JSON}, */*"}
 
 
 class Result(NamedTuple, Generic[T]):
@@ -74,6 +77,7 @@ class Session:
         self._gates = Gates(config)
         self._budget = RetryBudget(config.retry_budget)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._background: set[asyncio.Task[Any]] = set()
         self._under_way = 0
         self._idle = asyncio.Event()
 
@@ -86,6 +90,8 @@ class Session:
     async def close(self, *, drain: float) -> None:
         """Take no more calls, give those under way ``drain`` seconds, then let go of the connections."""
         self._loop = None
+        for task in self._background:
+            task.cancel()
         try:
             if self._under_way:
                 self._idle.clear()
@@ -97,27 +103,40 @@ class Session:
             await self.tokens.close()
             await self._transport.close()
 
+    def spawn(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+        """Run work ahead of its demand; closing the session cancels it, and an error that nobody awaits is dropped."""
+        task = asyncio.create_task(work, name=name)
+        self._background.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled():
+            task.exception()
+
     async def call(
         self,
         operation: Operation[T],
         *,
         seller_id: str,
-        path: str | None = None,
+        url: str | None = None,
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
-        deadline: float | None = None,
+        options: Options = DEFAULTS,
+        peek: Callable[[Response], None] | None = None,
     ) -> Result[T]:
         """Make one call.
 
-        ``path`` is the operation's with its segments filled in; ``body`` is encoded JSON; ``deadline`` is in seconds
-        for the whole, waits and retries included.
+        ``url`` is for paths with segments to fill in; ``body`` is encoded JSON. ``peek`` sees a good answer before it
+        is decoded, and what it starts is on its way by then.
 
         Raises:
             CallError: it did not succeed; ``outcome_unknown`` says that it may have been carried out.
             ClosedError: the session is not open on this event loop.
         """
-        url = self.config.base_url + (path or operation.path) + (f"?{urlencode(query)}" if query else "")
-        return await self._travel(operation, seller_id, url, body, deadline or self.config.deadline)
+        address = (url or self.config.base_url + operation.path) + (f"?{urlencode(query)}" if query else "")
+        return await self._travel(operation, seller_id=seller_id, url=address, body=body, options=options, peek=peek)
 
     async def check(self) -> float:
         """Make sure that there is a token; how many seconds it is still good for."""
@@ -127,14 +146,22 @@ class Session:
     async def _fetch_token(self) -> TokenAnswer:
         form = TokenRequest(client_id=self.config.client_id, client_secret=self.config.secret.reveal())
         body = urlencode(msgspec.to_builtins(form)).encode()
-        token, _ = await self._travel(CREATE_TOKEN, "", self.config.token_url, body, self.config.deadline)
+        token, _ = await self._travel(CREATE_TOKEN, seller_id="", url=self.config.token_url, body=body)
         self.stats.tokens += 1
         self._teller.token_fetched(token.expires_in)
         return token
 
     async def _travel(
-        self, operation: Operation[T], seller_id: str, url: str, body: bytes | None, deadline: float
+        self,
+        operation: Operation[T],
+        *,
+        seller_id: str,
+        url: str,
+        body: bytes | None,
+        options: Options = DEFAULTS,
+        peek: Callable[[Response], None] | None = None,
     ) -> Result[T]:
+        deadline = options.deadline or self.config.deadline
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             raise ClosedError("the client is not open" if self._loop is None else "the client is open on another loop")
@@ -146,12 +173,13 @@ class Session:
             gate=self._gates.of(seller_id, operation.group),
             now=loop.time(),
             deadline=deadline,
+            options=options,
         )
         error: BaseException | None = None
         self._under_way += 1
         try:
             async with asyncio.timeout_at(journey.deadline):
-                return await self._until_decided(operation, journey)
+                return await self._until_decided(operation, journey, peek)
         except OctoffmError as raised:
             error = raised
             raise
@@ -167,7 +195,9 @@ class Session:
         finally:
             self._finish(journey, error, loop.time())
 
-    async def _until_decided(self, operation: Operation[T], journey: Journey) -> Result[T]:
+    async def _until_decided(
+        self, operation: Operation[T], journey: Journey, peek: Callable[[Response], None] | None
+    ) -> Result[T]:
         while True:
             token = await self._admit(journey)
             try:
@@ -178,6 +208,9 @@ class Session:
             if verdict is Verdict.OK and isinstance(outcome, Response):
                 journey.gate.succeeded()
                 self._budget.refund(journey.owed or SUCCESS_REFUND)
+                if peek is not None:
+                    peek(outcome)
+                    await asyncio.sleep(0)
                 return self._decode(operation, outcome, token)
             await self._retry_or_raise(journey, outcome, verdict, token)
 
@@ -190,15 +223,15 @@ class Session:
             message = f"not sent: the API asked for a pause that ends in {pause:.0f} s, {left:.0f} s after the deadline"
             raise RateLimitedError(message, status=429, retry_after=pause)
         if journey.operation.group is Group.TOKEN:
-            await gate.enter()
+            await gate.enter(journey.lane)
             return None
         if self.tokens.fresh(now()) is None:
             await self.tokens.get()
-        await gate.enter()
+        await gate.enter(journey.lane)
         try:
             while (token := self.tokens.usable(now())) is None:
                 await self.tokens.get()
-                await gate.permit()
+                await gate.permit(journey.lane)
         except BaseException:
             gate.leave()
             raise
@@ -211,7 +244,11 @@ class Session:
         outcome: Response | NotAnsweredError
         try:
             outcome = await self._transport.send(
-                journey.operation.method, journey.url, self._headers(journey, token), journey.body
+                journey.operation.method,
+                journey.url,
+                self._headers(journey, token),
+                journey.body,
+                journey.options.timeout or self.config.read_timeout,
             )
         except NotAnsweredError as error:
             outcome = error
@@ -220,13 +257,15 @@ class Session:
             raise
         journey.arrive(now())
         self._teller.attempt_finished(journey, outcome, now())
+        if journey.options.on_response is not None and isinstance(outcome, Response):
+            self._teller.responded(journey.options.on_response, outcome)
         return outcome
 
     def _headers(self, journey: Journey, token: Token | None) -> dict[str, str]:
         if token is None:
             return {"Accept": JSON, "Content-Type": FORM}
         headers = {
-            "Accept": JSON,
+            "Accept": _ACCEPT.get(journey.operation.shape, JSON),
             "Authorization": f"Bearer {token.secret.reveal()}",
             "SellerId": journey.seller_id,
         }
@@ -279,6 +318,7 @@ class Session:
         elif isinstance(error, AnsweredError):
             journey.gate.succeeded()
         journey.failures += verdict in (Verdict.NOT_SENT, Verdict.LOST, Verdict.FAILED)
+        retries = journey.options.retries
         situation = Situation(
             verdict=verdict,
             repeatability=journey.operation.repeatability,
@@ -288,6 +328,8 @@ class Session:
             retry_after=error.retry_after if isinstance(error, AnsweredError) else None,
             time_left=journey.deadline - asyncio.get_running_loop().time(),
             affordable=self._budget.affords(retry_cost(error)),
+            most_failures=self.config.max_attempts if retries is None else retries + 1,
+            may_repeat=journey.may_repeat,
         )
         return decide(situation, self.config, self._rng)
 

@@ -1,17 +1,16 @@
 """Whether a call is sent again, and when: a pure decision, and the budget it spends from.
 
-=============  ==========================================  =========================
-================================= verdict        what happened                               safe call
-creation =============  ==========================================  =========================
-================================= NOT_SENT       no connection                               again, after back-off
-again: nothing was sent LOST           connection broke, or no answer in time      again, after back-off
-**outcome unknown**, never again FAILED         5xx or 408                                  again, after back-off
-**outcome unknown**, never again THROTTLED      429                                         again, after the pause
-again: it was not carried out UNAUTHORIZED   401                                         once, with a new token
-once: it was not carried out REDIRECTED     3xx, which is not followed                  raise
-**outcome unknown**: 303 means "done" REFUSED        any other answer but 2xx; TLS not accepted  raise
-raise =============  ==========================================  =========================
-=================================
+============  ====================================  ==========================  ========================================
+verdict       what happened                         safe call                   creation
+============  ====================================  ==========================  ========================================
+NOT_SENT      no connection                         again, after back-off       again: nothing was sent
+LOST          connection broke, or no answer        again, after back-off       **outcome unknown**, never again
+FAILED        5xx or 408                            again, after back-off       **outcome unknown**, never again
+THROTTLED     429                                   again, after the pause      again: it was not carried out
+UNAUTHORIZED  401                                   once, with a new token      once: it was not carried out
+REDIRECTED    3xx, which is not followed            raise                       **outcome unknown**: 303 means "done"
+REFUSED       any other answer but 2xx; bad TLS     raise                       raise
+============  ====================================  ==========================  ========================================
 
 A 5xx to a creation counts as unknown because nothing says at which point the API or a proxy gave up.
 
@@ -79,6 +78,10 @@ class Situation(NamedTuple):
     retry_after: float | None
     time_left: float
     affordable: bool
+    most_failures: int
+    """So many failed attempts end the call."""
+    may_repeat: bool = True
+    """Whether the caller's ``retries`` leave one more; a new token's try is not one of them."""
 
 
 def classify(outcome: Response | NotAnsweredError) -> Verdict:
@@ -101,6 +104,13 @@ def classify(outcome: Response | NotAnsweredError) -> Verdict:
 
 def decide(at: Situation, config: Config, rng: Random) -> Again | Stop:
     """Whether the attempt is repeated, and when."""
+    decision = _decide(at, config, rng)
+    if isinstance(decision, Again) and not at.may_repeat and at.verdict is not Verdict.UNAUTHORIZED:
+        return Stop(outcome_unknown=False, reason="no retry is left")
+    return decision
+
+
+def _decide(at: Situation, config: Config, rng: Random) -> Again | Stop:
     match at.verdict:
         case Verdict.UNAUTHORIZED if not at.token_renewed:
             return Again(0.0, "the token was not accepted")
@@ -134,7 +144,7 @@ def _after_pause(at: Situation, config: Config, rng: Random) -> Again | Stop:
 
 
 def _after_back_off(at: Situation, config: Config, rng: Random) -> Again | Stop:
-    if at.failures >= config.max_attempts:
+    if at.failures >= at.most_failures:
         return Stop(outcome_unknown=False, reason=f"{at.failures} attempts failed")
     if not at.affordable:
         return Stop(outcome_unknown=False, reason="the retry budget is spent")

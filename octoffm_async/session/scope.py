@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote, urlencode
 
 import msgspec
 
+from ..contract.checks import FieldProblem
 from ..contract.filters import filter_problems
-from ..errors import ValidationError
+from ..contract.operations import OPERATIONS, Group, Operation, Repeatability, Shape
+from ..errors import ConflictError, NotFoundError, NotReadyError, UnusableAnswerError, ValidationError
 from .headers import path_segment
+from .options import DEFAULTS
 from .paging import Pager
+from .transport import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from ..contract.filters import Filters
-    from ..contract.operations import Operation
+    from ..contract.common import Document
+    from ..contract.filters import CountFilters, Filters, ListFilters
+    from .options import Options
     from .pipeline import Result, Session
 
 T = TypeVar("T")
 _ENCODER = msgspec.json.Encoder()
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_PATH = re.compile(r"(?:/(?:[\w.~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)+", re.ASCII)
+_GROUP_OF_COLLECTION = {operation.path.split("/")[1]: operation.group for operation in OPERATIONS}
 
 
 class Scope:
-    """One seller on a session, with the deadline (seconds) that its calls get; ``None`` for the configuration's."""
+    """One seller on a session, and the options that its calls get."""
 
-    __slots__ = ("deadline", "seller_id", "session")
+    __slots__ = ("options", "seller_id", "session")
 
-    def __init__(self, session: Session, seller_id: str, deadline: float | None = None) -> None:
+    def __init__(self, session: Session, seller_id: str, options: Options = DEFAULTS) -> None:
         self.session = session
         self.seller_id = seller_id
-        self.deadline = deadline
+        self.options = options
 
     async def call(
         self,
@@ -39,26 +49,83 @@ class Scope:
         path: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         body: Any = None,
+        peek: Callable[[Response], None] | None = None,
     ) -> Result[T]:
-        """Make one call; ``path`` fills the segments of the operation's path, ``body`` is encoded as JSON."""
+        """Make one call; ``path`` fills the segments of the operation's path, ``body`` is encoded as JSON.
+
+        ``peek`` sees a good answer before it is decoded.
+        """
         return await self.session.call(
             operation,
             seller_id=self.seller_id,
-            path=None if path is None else _filled(operation.path, path),
+            url=None if path is None else self.session.config.base_url + _filled(operation.path, path),
             query=query,
             body=None if body is None else _ENCODER.encode(body),
-            deadline=self.deadline,
+            options=self.options,
+            peek=peek,
         )
 
-    def list(self, operation: Operation[list[T]], filters: Filters) -> Pager[T]:
-        """A list call.
+    def list(self, operation: Operation[list[T]], filters: ListFilters, *, max_items: int | None = None) -> Pager[T]:
+        """A list call, of at most ``max_items`` items.
 
         Raises:
             ValidationError: the filters cannot be asked for together, or are out of range.
         """
-        if problems := filter_problems(filters):
-            raise ValidationError("list", problems=problems)
-        return Pager(self, operation, _query(filters))
+        return Pager(self, operation, _checked_query(operation, filters), max_items=max_items)
+
+    async def count(self, operation: Operation[int], filters: CountFilters) -> int:
+        """A count.
+
+        Raises:
+            ValidationError: the filters cannot be asked for together, or are out of range.
+        """
+        count, _ = await self.call(operation, query=_checked_query(operation, filters))
+        return count
+
+    async def document(
+        self, operation: Operation[Document | str], *, path: Mapping[str, str], owner: Operation[Any]
+    ) -> Document:
+        """A document, read from the address that the API names if it does; that one must be on the API's origin.
+
+        A 404 may mean that its ``owner`` is unknown or that it is too early: the owner is asked for to tell which.
+
+        Raises:
+            NotReadyError: the owner is there, and the document not yet.
+            NotFoundError: the owner is unknown.
+        """
+        try:
+            found, _ = await self.call(operation, path=path)
+            if isinstance(found, str):
+                found, _ = await self.session.call(operation, seller_id=self.seller_id, url=found, options=self.options)
+        except ConflictError as error:
+            raise NotReadyError.of(error) from error
+        except NotFoundError as error:
+            await self.call(owner, path=path)
+            raise NotReadyError.of(error) from error
+        if isinstance(found, str):
+            chained = UnusableAnswerError("the document's address leads to one more address: not followed")
+            chained.operation, chained.seller_id = operation.name, self.seller_id
+            raise chained
+        return found
+
+    async def request(
+        self, method: str, path: str, *, json: Any = None, params: Mapping[str, str] | None = None
+    ) -> Response:
+        """A call that is not in the table; see ``client.request``."""
+        if problems := _request_problems(method, path, json, params):
+            raise ValidationError("request", problems=problems)
+        operation = Operation[Response](
+            name=f"{method.upper()} {path}",
+            method=method.upper(),
+            path=path,
+            group=_GROUP_OF_COLLECTION.get(path.split("/")[1], Group.OTHER),
+            tag="A",
+            answer=Response,
+            repeatability=Repeatability.SAFE if method.upper() in ("GET", "HEAD") else Repeatability.NEVER,
+            shape=Shape.RAW,
+        )
+        response, _ = await self.call(operation, query=params, body=json)
+        return response
 
 
 def _filled(template: str, segments: Mapping[str, str]) -> str:
@@ -68,5 +135,29 @@ def _filled(template: str, segments: Mapping[str, str]) -> str:
     return path
 
 
-def _query(filters: Filters) -> dict[str, str]:
+def _checked_query(operation: Operation[Any], filters: Filters) -> dict[str, str]:
+    if problems := filter_problems(filters):
+        raise ValidationError(operation.name, problems=problems)
     return {name: str(value) for name, value in msgspec.to_builtins(filters).items()}
+
+
+def _request_problems(method: Any, path: Any, json: Any, params: Any) -> list[FieldProblem]:
+    problems: list[FieldProblem] = []
+    if not isinstance(method, str) or method.upper() not in _METHODS:
+        problems.append(FieldProblem("method", method, f"is not one of {', '.join(_METHODS)}"))
+    if not isinstance(path, str) or not _PATH.fullmatch(path):
+        reason = "is not an encoded path under the base URL, such as /stocks/42 (a query goes into params)"
+        problems.append(FieldProblem("path", path, reason))
+    elif any(unquote(segment) in (".", "..") for segment in path.split("/")):
+        problems.append(FieldProblem("path", path, "leads out of the API"))
+    problems += _refused_by(_ENCODER.encode, "json", json)
+    if params is not None:
+        problems += _refused_by(urlencode, "params", params)
+    return problems
+
+
+def _refused_by(encode: Callable[[Any], object], name: str, value: Any) -> Iterator[FieldProblem]:
+    try:
+        encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        yield FieldProblem(name, value, f"cannot be sent: {error}")

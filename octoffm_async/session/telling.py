@@ -9,7 +9,7 @@ from ..events import AttemptFinished, CallFinished, RetryScheduled, Throttled, T
 from .transport import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..errors import NotAnsweredError
     from ..events import Event, Hook
@@ -39,6 +39,13 @@ class Teller:
                 error=error,
             )
         )
+
+    def responded(self, listener: Callable[[Response], object], response: Response) -> None:
+        """Give an answer to the caller's listener; an answer must not be lost to its mistake."""
+        try:
+            listener(response)
+        except Exception:
+            logger.exception("on_response failed")
 
     def retry_scheduled(self, journey: Journey, decision: Again) -> None:
         self._tell(

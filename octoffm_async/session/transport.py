@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 import aiohttp
+import msgspec
 from yarl import URL
 
 from ..errors import (
@@ -32,12 +33,23 @@ if TYPE_CHECKING:
 
 
 class Response(NamedTuple):
-    """An answer, read whole. Header names ignore case."""
+    """An answer as it came, read whole. Header names ignore case."""
 
     status: int
     headers: MultiMapping[str]
     body: bytes
     url: str
+
+    def json(self, type: Any = Any) -> Any:  # noqa: A002  (msgspec's name for it)
+        """The body decoded as JSON, to ``type`` (any that msgspec knows) if given.
+
+        Raises:
+            UnusableAnswerError: it is not JSON, or not of that type.
+        """
+        try:
+            return msgspec.json.decode(self.body, type=type)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise UnusableAnswerError(f"the body cannot be read as JSON: {error}", status=self.status) from None
 
 
 class Transport(Protocol):
@@ -47,8 +59,10 @@ class Transport(Protocol):
         """Be ready to send, on the running event loop."""
         ...
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
-        """Send one request and read its whole answer.
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, read_timeout: float
+    ) -> Response:
+        """Send one request and read its whole answer; it may stay silent for ``read_timeout`` seconds.
 
         Raises:
             ConnectError, TLSError: nothing was sent.
@@ -77,10 +91,7 @@ class AiohttpTransport:
         self._ssl = ssl_context
         self._session = session
         self._owned = session is None
-        # Never ``total``: it would count the wait for a connection; the pipeline's deadline bounds the whole.
-        self._timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=config.connect_timeout, sock_read=config.read_timeout
-        )
+        self._timeout = _timeout(config, config.read_timeout)
 
     def open(self) -> None:
         """Make a session unless the caller gave one."""
@@ -98,7 +109,9 @@ class AiohttpTransport:
             trust_env=self._config.trust_env,
         )
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, read_timeout: float
+    ) -> Response:
         """See :class:`Transport`."""
         session = self._session
         if session is None:
@@ -111,14 +124,14 @@ class AiohttpTransport:
                 data=body,
                 allow_redirects=False,
                 raise_for_status=False,
-                timeout=self._timeout,
+                timeout=self._timeout_for(read_timeout),
             )
             try:
                 if response.content.is_eof():  # it came with the head: no timer is needed
-                    content = await self._read(response)
+                    content = await self._read(response, read_timeout)
                 else:
-                    async with asyncio.timeout(self._config.read_timeout) as bound:
-                        content = await self._read(response, bound)
+                    async with asyncio.timeout(read_timeout) as bound:
+                        content = await self._read(response, read_timeout, bound)
             finally:
                 response.release()
         except (aiohttp.ClientError, OSError) as error:
@@ -135,7 +148,14 @@ class AiohttpTransport:
             session, self._session = self._session, None
             await session.close()
 
-    async def _read(self, response: aiohttp.ClientResponse, bound: asyncio.Timeout | None = None) -> bytes:
+    def _timeout_for(self, read_timeout: float) -> aiohttp.ClientTimeout:
+        if read_timeout == self._timeout.sock_read:
+            return self._timeout
+        return _timeout(self._config, read_timeout)
+
+    async def _read(
+        self, response: aiohttp.ClientResponse, read_timeout: float, bound: asyncio.Timeout | None = None
+    ) -> bytes:
         most = self._config.max_answer_bytes
         announced = response.content_length or 0
         chunks: list[bytes] = []
@@ -144,13 +164,18 @@ class AiohttpTransport:
             chunks.append(chunk)
             size += len(chunk)
             if bound is not None:
-                bound.reschedule(asyncio.get_running_loop().time() + self._config.read_timeout)
+                bound.reschedule(asyncio.get_running_loop().time() + read_timeout)
         if size > most:
             response.close()
             raise UnusableAnswerError(
                 f"the answer is larger than max_answer_bytes ({most} bytes): not read", status=response.status
             )
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _timeout(config: Config, read_timeout: float) -> aiohttp.ClientTimeout:
+    # Never ``total``: it would count the wait for a connection; the pipeline's deadline bounds the whole.
+    return aiohttp.ClientTimeout(total=None, sock_connect=config.connect_timeout, sock_read=read_timeout)
 
 
 @lru_cache(maxsize=1024)

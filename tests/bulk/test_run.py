@@ -409,10 +409,10 @@ async def test_what_is_not_done_within_the_drain_is_unknown_or_if_it_was_not_sen
     client, transport = fake(script)
     send = transport.send
 
-    async def hanging(method: str, url: str, headers: Any, body: bytes | None) -> Any:
+    async def hanging(method: str, url: str, headers: Any, body: bytes | None, read_timeout: float) -> Any:
         if body and b'"O-11"' in body:
             await asyncio.sleep(1e6)
-        return await send(method, url, headers, body)
+        return await send(method, url, headers, body, read_timeout)
 
     transport.send = hanging  # type: ignore[method-assign]
     source, taken = Counted(orders(1000)), list[Outcome]()

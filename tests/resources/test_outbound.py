@@ -114,7 +114,7 @@ async def test_shipments_can_be_filtered_by_state_and_by_the_time_of_their_statu
     both = await listed(shop.client, status_updated_at_min=moments[1], status_updated_at_max=moments[2])
     assert both == ["O-1", "O-2"]
     first = await anext(shop.client.outbound.list(limit=3).pages())
-    assert await listed(shop.client, limit=3, cursor=first.next_cursor) == ["O-3"]
+    assert await listed(shop.client, limit=3, resume_from=first.next_cursor) == ["O-3"]
 
 
 @pytest.mark.parametrize(

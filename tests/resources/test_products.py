@@ -78,7 +78,7 @@ async def test_references_come_in_pages_and_in_order(shop) -> None:
     assert pages[-1].next_cursor is None
     rest = [
         row.seller_product_reference
-        async for row in shop.client.products.references(limit=3, cursor=pages[1].next_cursor)
+        async for row in shop.client.products.references(limit=3, resume_from=pages[1].next_cursor)
     ]
     assert rest == [f"P-{number}" for number in range(6, 10)]
 

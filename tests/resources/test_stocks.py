@@ -107,7 +107,7 @@ async def test_stocks_can_be_filtered_by_the_time_of_their_change(shop) -> None:
 
 async def test_a_list_goes_on_from_a_cursor(shop) -> None:
     first = await anext(shop.client.stocks.list(limit=4).pages())
-    assert await listed(shop.client, limit=4, cursor=first.next_cursor) == list(range(5, 11))
+    assert await listed(shop.client, limit=4, resume_from=first.next_cursor) == list(range(5, 11))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ async def test_filters_that_cannot_be_right_are_refused_here(pair, filters) -> N
     assert pair.sandbox.requests.total == 0
 
 
-@pytest.mark.parametrize("filters", [{"sort": "Sideways"}, {"order": "Up"}, {"cursor": "not a cursor"}], ids=str)
+@pytest.mark.parametrize("filters", [{"sort": "Sideways"}, {"order": "Up"}, {"resume_from": "not a cursor"}], ids=str)
 async def test_filters_that_only_the_api_knows_are_refused_there(shop, filters) -> None:
     with pytest.raises(BadRequestError) as caught:
         await listed(shop.client, **filters)

@@ -130,3 +130,34 @@ async def test_what_moved_on_since_the_last_look_is_found_by_its_time(api: Api) 
     assert await references(api, statusUpdatedAtMin=since) == ["NEW"]
     api.sandbox.clock.advance(1)
     assert await references(api, statusUpdatedAtMin=since) == ["NEW", "OLD"]
+
+
+async def test_lists_and_counts_agree_whatever_the_filter(api: Api) -> None:
+    await api.register(product(1))
+    api.sandbox.add_stock(quantity=10)
+    for number, article in enumerate(("REF-1", "NONE", "REF-1")):
+        await api.order(f"ORDER-{number}", lines=[line(article)])
+        api.sandbox.clock.advance(3)
+    moments = [row["statusUpdatedAt"] for row in (await api.get("/outbound-shipments")).json["items"]]
+    cases: list[tuple[dict[str, object], int]] = [
+        ({}, 3),
+        ({"state": "valid"}, 2),
+        ({"state": "Invalid"}, 1),
+        ({"statusUpdatedAtMin": moments[1]}, 2),
+        ({"statusUpdatedAtMax": moments[1]}, 2),
+        ({"statusUpdatedAtMin": moments[1], "statusUpdatedAtMax": moments[1], "state": "Valid"}, 0),
+    ]
+    for query, number in cases:
+        answer = await api.get("/outbound-shipments/count", **query, limit=1, cursor="nonsense")
+        assert (answer.status, answer.json) == (200, number), query
+        assert len(await references(api, limit=1, **query)) == number, query
+    assert (await api.as_seller(SECOND).get("/outbound-shipments/count")).json == 0
+    assert (await api.get("/outbound-shipments/count", state="Doubtful")).is_problem(400)
+
+
+@pytest.mark.parametrize("form", ["integer", "count", "total_item_count"])
+async def test_a_count_has_one_of_three_forms(serve: Serve, form: str) -> None:
+    api = await serve(count_form=form)
+    await api.order()
+    answer = (await api.get("/outbound-shipments/count")).json
+    assert answer == (1 if form == "integer" else {form: 1})

@@ -13,6 +13,7 @@ import pytest
 from octoffm_async.sandbox import Fault, SandboxProcess, SandboxStartError
 
 from .api import product, shipment
+from .supplies import supply
 
 
 class Remote:
@@ -74,11 +75,23 @@ async def test_serves_and_is_driven_by_its_control_routes(remote: Remote) -> Non
     await sandbox.advance(30)
     _, found = await remote.call("GET", f"/outbound-shipments/{created['outboundShipmentId']}")
     assert found["status"] == "Shipped"
-    assert await sandbox.effects() == {"products": {"REF-1": 1}, "outbound": {"ORDER-1": 1}}
+    carried = await sandbox.return_by_carrier(created["outboundShipmentId"])
+    assert (await remote.call("GET", f"/returns/{carried}"))[1]["type"] == "Carrier"
+    effects = {kind: counts for kind, counts in (await sandbox.effects()).items() if counts}
+    assert effects == {"products": {"REF-1": 1}, "outbound": {"ORDER-1": 1}}
     stats = await sandbox.stats()
-    assert (stats["total"], stats["by_status"]["201"], stats["tokens_issued"]) == (4, 1, 1)
+    assert (stats["total"], stats["by_status"]["201"], stats["tokens_issued"]) == (5, 1, 1)
     with pytest.raises(ValueError, match="reference = 'NONE'"):
         await sandbox.add_stock("NONE", quantity=1)
+
+
+async def test_storage_countries_are_activated_from_here(remote: Remote) -> None:
+    await remote.sandbox.deactivate("ES")
+    assert (await remote.call("POST", "/inbound-shipments", supply(storageCountry="ES")))[0] == 403
+    await remote.sandbox.activate("ES", "12345")
+    assert (await remote.call("POST", "/inbound-shipments", supply(storageCountry="ES")))[0] == 201
+    with pytest.raises(ValueError, match="country = 'DE'"):
+        await remote.sandbox.activate("DE")
 
 
 async def test_faults_are_driven_from_here(remote: Remote) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from octoffm_async.contract.operations import OPERATIONS
-from octoffm_async.sandbox.routes import API_PATH, TOKEN_PATH, MethodNotAllowed, Route, Router
+from octoffm_async.sandbox.calls import API_PATH
+from octoffm_async.sandbox.routes import TOKEN_PATH, MethodNotAllowed, Route, Router
 
 from .api import Api
 
@@ -23,6 +24,22 @@ def test_the_id_comes_out_of_the_path() -> None:
     assert (found.operation.name, found.item) == ("stocks.get", "abc-1")
 
 
+@pytest.mark.parametrize("group", ["inbound", "outbound", "returns"])
+def test_a_count_is_no_id(group: str) -> None:
+    path = f"{API_PATH}/returns" if group == "returns" else f"{API_PATH}/{group}-shipments"
+    router = Router()
+    count, get, other = (router.find("GET", f"{path}/{item}") for item in ("count", "counts", "Count"))
+    assert isinstance(count, Route)
+    assert isinstance(get, Route)
+    assert isinstance(other, Route)
+    assert (count.operation.name, count.item) == (f"{group}.count", "")
+    assert [(route.operation.name, route.item) for route in (get, other)] == [
+        (f"{group}.get", "counts"),
+        (f"{group}.get", "Count"),
+    ]
+    assert router.find("POST", f"{path}/count") == MethodNotAllowed("GET")
+
+
 def test_another_method_says_which_are_allowed() -> None:
     router = Router()
     assert router.find("PUT", f"{API_PATH}/outbound-shipments") == MethodNotAllowed("GET, POST")
@@ -30,7 +47,7 @@ def test_another_method_says_which_are_allowed() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/seller/v2", "/seller/v2/", "/seller/v3/stocks", "/seller/v2/stocks/", "/stocks"]
+    "path", ["/elsewhere", "/seller/v2", "/seller/v2/", "/seller/v3/stocks", "/seller/v2/stocks/", "/stocks"]
 )
 async def test_an_unknown_path_is_an_empty_404(api: Api, path: str) -> None:
     origin = api.sandbox.base_url.removesuffix("/seller/v2")

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import urllib.request
+from contextlib import suppress
 
 import pytest
 
@@ -98,6 +99,8 @@ def test_its_end_waits_for_no_client_that_stays_connected() -> None:
             host, port = sandbox.base_url.removeprefix("http://").split("/")[0].split(":")
             _, writer = await asyncio.open_connection(host, int(port))
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
     async def bounded() -> None:
         async with asyncio.timeout(5):

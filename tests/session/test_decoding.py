@@ -137,7 +137,8 @@ def test_any_bytes_are_a_result_or_unusable(operation, body) -> None:
         decode(operation, answer(200, body))
     except UnusableError as error:
         reason = str(error)
-    assert reason == "" or reason.startswith("no " if operation.shape is Shape.IDENTIFIER else "not ")
+    beginning = {Shape.IDENTIFIER: "no ", Shape.DOCUMENT: "it "}.get(operation.shape, "not ")
+    assert reason == "" or reason.startswith((beginning, "the JSON"))
 
 
 @pytest.mark.parametrize("field", ["lines", "parcels"])

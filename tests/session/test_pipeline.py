@@ -65,7 +65,7 @@ class Opened:
     def left_behind(self) -> tuple[int, int]:
         """Calls under way, and slots taken at any gate."""
         session = self.client._scope.session
-        taken = sum(session.config.max_in_flight - gate._slots._value for gate in session._gates._gates.values())
+        taken = sum(session.config.max_in_flight - gate._slots.free for gate in session._gates._gates.values())
         return session._under_way, taken
 
 

@@ -41,6 +41,7 @@ NORMAL = Situation(
     retry_after=None,
     time_left=1000.0,
     affordable=True,
+    most_failures=CONFIG.max_attempts,
 )
 
 

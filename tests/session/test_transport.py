@@ -97,7 +97,7 @@ async def opened(settings=SMALL, **given) -> AsyncIterator[AiohttpTransport]:
 
 
 async def get(transport: AiohttpTransport, url: str) -> Response:
-    return await asyncio.wait_for(transport.send("GET", url, {}, None), 2)
+    return await asyncio.wait_for(transport.send("GET", url, {}, None, SMALL.read_timeout), 2)
 
 
 def free_port() -> int:
@@ -110,7 +110,7 @@ async def test_a_request_arrives_as_it_was_made_and_the_answer_as_it_was_sent() 
     pieces = (OK + b"X-Thing: 1\r\nContent-Length: 4\r\n\r\nab", b"cd")
     async with Server(*pieces) as server, opened() as transport:
         url = f"{server.url}/S%2F1?cursor=a%2Bb&x=%20"
-        response = await transport.send("POST", url, {"SellerId": "7"}, b'{"x":1}')
+        response = await transport.send("POST", url, {"SellerId": "7"}, b'{"x":1}', SMALL.read_timeout)
     assert (response.status, response.body, response.url) == (200, b"abcd", url)
     assert response.headers["x-THING"] == "1"
     head = server.heads[0].decode()
@@ -223,7 +223,7 @@ BROKEN = {
 async def test_a_broken_answer_leaves_open_what_was_done(pieces) -> None:
     async with Server(*pieces) as server, opened() as transport:
         with pytest.raises(ConnectionLostError) as caught:
-            await asyncio.wait_for(transport.send("POST", server.url, {}, b"{}"), 2)
+            await asyncio.wait_for(transport.send("POST", server.url, {}, b"{}", SMALL.read_timeout), 2)
     assert caught.value.bytes_left
     assert len(server.heads) == 1
     assert f"localhost:{server.port}" in str(caught.value)
@@ -234,7 +234,7 @@ async def test_a_bad_chunk_later_on_does_not_hang_longer_than_the_read_timeout()
     async with Server(*pieces) as server, opened() as transport:
         with pytest.raises((ConnectionLostError, AnswerTimeoutError)):
             async with asyncio.timeout(1.0):
-                await transport.send("GET", server.url, {}, None)
+                await transport.send("GET", server.url, {}, None, SMALL.read_timeout)
 
 
 @pytest.mark.parametrize("pieces", [(), (OK,), (OK + b"Content-Length: 9\r\n\r\nabc",)], ids=["no", "head", "part"])
@@ -300,13 +300,13 @@ async def test_cookies_are_not_kept() -> None:
 async def test_it_must_be_open() -> None:
     transport = AiohttpTransport(SMALL)
     with pytest.raises(ClosedError):
-        await transport.send("GET", "http://127.0.0.1/", {}, None)
+        await transport.send("GET", "http://127.0.0.1/", {}, None, SMALL.read_timeout)
     transport.open()
     transport.open()
     await transport.close()
     await transport.close()
     with pytest.raises(ClosedError):
-        await transport.send("GET", "http://127.0.0.1/", {}, None)
+        await transport.send("GET", "http://127.0.0.1/", {}, None, SMALL.read_timeout)
 
 
 async def test_it_can_be_opened_again() -> None:

@@ -1,0 +1,57 @@
+"""Ordering by the thousand: one call an order, never the same order twice by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from ..errors import CallError
+from .outcomes import Created, outcome_of
+from .run import RUN_ENDING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from .run import Deliver
+
+
+class Order(Protocol):
+    """Something with a business reference, by which a lost answer can be looked up."""
+
+    @property
+    def reference(self) -> str: ...
+
+
+OrderT = TypeVar("OrderT", bound=Order)
+
+
+class CreateOrders(Generic[OrderT]):
+    """The job of ``client.bulk.create_outbound`` and ``create_inbound``."""
+
+    batch = 1
+
+    def __init__(self, *, send: Callable[[OrderT], Awaitable[str]], check: Callable[[OrderT], None]) -> None:
+        self._send = send
+        self._check = check
+
+    def key(self, item: OrderT) -> str:
+        return item.reference
+
+    def check(self, item: OrderT) -> None:
+        self._check(item)
+
+    async def handle(self, items: Sequence[OrderT], deliver: Deliver) -> None:
+        for order in items:
+            try:
+                order_id = await self._send(order)
+            except RUN_ENDING:
+                raise
+            except CallError as error:
+                await deliver(outcome_of(order.reference, error))
+            else:
+                await deliver(Created(key=order.reference, id=order_id))
+
+    async def finish(self, deliver: Deliver) -> None:
+        """Each order was decided by its own answer."""
+
+    def undecided(self) -> list[str]:
+        return []

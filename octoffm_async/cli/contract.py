@@ -1,0 +1,127 @@
+"""``octoffm contract``: what this version believes of the API, to be exported and compared with the official file."""
+
+from __future__ import annotations
+
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from .. import __version__
+from ..contract.comparison import compare
+from ..contract.description import NotOpenAPIError, describe
+from ..contract.openapi import openapi_document
+from ..contract.operations import CREATE_PRODUCTS, OPERATIONS, Operation
+from .documents import UnreadableDocumentError, json_text, read_document, yaml_text
+from .exits import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..contract.description import Description
+    from ..contract.differences import Difference
+
+_OFFICIAL = "https://developer.octopia-io.net/wp-json/octopia/v1/download/sellers"
+_ALSO_SERVED = {CREATE_PRODUCTS.name: ("client.products.add_reference",)}
+_LONGEST_LINE = 400
+
+
+@click.group()
+def contract() -> None:
+    """What this version believes of the API: export it, or check it against an OpenAPI file."""
+
+
+@contract.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file.")
+@click.option("--yaml", "as_yaml", is_flag=True, help="YAML instead of JSON.")
+def export(output: Path | None, as_yaml: bool) -> None:
+    """Write the contract as OpenAPI 3.1."""
+    document = openapi_document(version=__version__)
+    text = yaml_text(document) if as_yaml else json_text(document)
+    if output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"cannot write {output}: {error.strerror}") from None
+
+
+@contract.command(
+    help=f"""Compare the contract with an OpenAPI file, JSON or YAML.
+
+    Octopia's own is at {_OFFICIAL}. Differences that can do harm are marked with !, and each carries our tag: D
+    documented, S seen in public client code, A assumed. Exits with 0 if there is no difference, else with 1.
+    """
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+def check(file: Path, as_json: bool) -> int:
+    try:
+        theirs = describe(read_document(file))
+    except (UnreadableDocumentError, NotOpenAPIError) as error:
+        raise click.ClickException(f"cannot read {file}: {error}") from None
+    ours = describe(openapi_document())
+    differences = compare(ours, theirs)
+    if as_json:
+        result = {"equal": not differences, "differences": differences, "notes": theirs.notes}
+        sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+    else:
+        for note in theirs.notes:
+            click.echo(_line(f"note: {note}"), err=True)
+        _tell(ours, differences)
+    return Exit.REFUSED if differences else Exit.DONE
+
+
+@contract.command()
+@click.option("--json", "as_json", is_flag=True, help="A JSON list instead of a table.")
+def show(as_json: bool) -> None:
+    """List the operations, and the client's methods that call them."""
+    rows = [_row(operation) for operation in OPERATIONS]
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
+        return
+    table = Table("method", "path", "tag", "group", "repeatability", "client", box=None, pad_edge=False)
+    for row in rows:
+        clients = ", ".join(row["client"])
+        table.add_row(row["method"], row["path"], row["tag"], row["group"], row["repeatability"], clients)
+    if sys.stdout.isatty():
+        Console(highlight=False).print(table)
+    else:
+        Console(width=180, color_system=None, force_terminal=False, highlight=False).print(table)
+
+
+def _row(operation: Operation[Any]) -> dict[str, Any]:
+    return {
+        "name": operation.name,
+        "method": operation.method,
+        "path": operation.path,
+        "tag": operation.tag,
+        "group": operation.group.value,
+        "repeatability": operation.repeatability.value,
+        "client": [f"client.{operation.name}", *_ALSO_SERVED.get(operation.name, ())],
+    }
+
+
+def _tell(ours: Description, differences: Sequence[Difference]) -> None:
+    calls = {one.name: f"{one.method} {one.path}" for one in ours.operations}
+    for operation, some in groupby(differences, key=lambda one: one.operation):
+        click.echo(_line(f"{operation}  {calls[operation]}" if operation in calls else operation))
+        for one in some:
+            click.echo(_line(f"  {' ' if one.harmless else '!'} {one.tag or '-'}  {one.sentence}"))
+    harmful = sum(not one.harmless for one in differences)
+    if differences:
+        click.echo(f"{len(differences)} differences, {harmful} of them can do harm (!)")
+    else:
+        click.echo(f"equal: {len(calls)} operations and no difference")
+
+
+def _line(text: str) -> str:
+    """Text from a file that is not ours, as one line that a terminal only prints."""
+    printable = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return printable if len(printable) <= _LONGEST_LINE else printable[:_LONGEST_LINE] + "…"

@@ -1,0 +1,17 @@
+"""How long, how many and of which form: the bounds of the contract, each number once (API.md, 3 to 8).
+
+A struct shows them in its JSON schema (:func:`~octoffm_async.contract.base.bounds`), :mod:`.validation` checks them.
+Decoding never refuses a bound: only some are documented, and the sandbox reports all problems of an item at once.
+"""
+
+PAGE_MAX = 1000  # D
+GTIN_LENGTHS = (8, 12, 13, 14)  # D
+REFERENCE_MAX = 50  # D for products, A for shipments
+TITLE_MAX = 132  # A
+SUPPLY_LINES_MAX = 1000  # A
+LINES_MAX = 100  # A
+
+GTIN_PATTERN = f"^({'|'.join(f'[0-9]{{{length}}}' for length in GTIN_LENGTHS)})$"
+COUNTRY_PATTERN = "^[A-Z]{2}$"  # A
+CUSTOMS_CODE_PATTERN = "^[0-9]{6,10}$"  # A
+UN_CODE_PATTERN = "^[0-9]{4}$"  # A

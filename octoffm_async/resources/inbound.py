@@ -1,0 +1,158 @@
+"""Inbound shipments: supply orders sent in to the warehouse (API.md, 5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..contract.inbound import InboundCountFilters, InboundFilters, InboundShipmentRequest, InboundStatus
+from ..contract.operations import COUNT_INBOUND, CREATE_INBOUND, GET_DELIVERY_NOTE, GET_INBOUND, LIST_INBOUND
+from ..contract.validation import inbound_problems
+from ..errors import ValidationError, check_type
+from .waiting import wait_for_status
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ..contract.common import Document
+    from ..contract.inbound import InboundShipment
+    from ..session.paging import Pager
+    from ..session.scope import Scope
+
+
+class Inbound:
+    """``client.inbound``."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    async def create(self, request: InboundShipmentRequest) -> str:
+        """Announce one supply order; its ``inbound_shipment_id`` (**D**).
+
+        It is sent again only after a failure that shows that it was not carried out. An unregistered product refuses
+        the order later: follow its status.
+
+        Raises:
+            ValidationError: the order cannot be right; nothing was sent.
+            CallError: the call did not succeed. If ``outcome_unknown``, look the reference up before it is sent again.
+        """
+        check_supply_order(request)
+        return await self.send(request)
+
+    async def send(self, request: InboundShipmentRequest) -> str:
+        """One call, without checks."""
+        shipment_id, _ = await self._scope.call(CREATE_INBOUND, body=request)
+        return shipment_id
+
+    async def get(self, inbound_shipment_id: str) -> InboundShipment:
+        """One supply order by its id (**D**).
+
+        Raises:
+            ValidationError: the id cannot be part of an address; nothing was sent.
+            NotFoundError: this seller has no such supply order.
+            CallError: the call did not succeed.
+        """
+        shipment, _ = await self._scope.call(GET_INBOUND, path={"inboundShipmentId": inbound_shipment_id})
+        return shipment
+
+    async def delivery_note(self, inbound_shipment_id: str) -> Document:
+        """The delivery note to put into the parcels, usually a PDF; it exists from Accepted on (**D**).
+
+        Raises:
+            ValidationError: the id cannot be part of an address; nothing was sent.
+            NotReadyError: the order is known, and its note does not exist yet.
+            NotFoundError: this seller has no such supply order.
+            UnusableAnswerError: what came is no document, or its address is on another origin.
+            CallError: the call did not succeed.
+        """
+        path = {"inboundShipmentId": inbound_shipment_id}
+        return await self._scope.document(GET_DELIVERY_NOTE, path=path, owner=GET_INBOUND)
+
+    async def wait_for(
+        self, inbound_shipment_id: str, status: str = InboundStatus.RECEIVED, *, deadline: float = 3600.0
+    ) -> InboundShipment:
+        """Read a supply order again and again until it has reached ``status`` or one behind it.
+
+        ``deadline`` is in seconds; looks are 1 s apart at first and 30 s at last.
+
+        Raises:
+            ValidationError: there is no such status; nothing was sent.
+            StatusUnreachableError: the order ended in another status; ``row.refusal`` may say why.
+            DeadlineExceededError: it has not got there in time.
+            CallError: a call did not succeed.
+        """
+        return await wait_for_status(
+            lambda: self.get(inbound_shipment_id),
+            what="inbound",
+            key=inbound_shipment_id,
+            status=InboundStatus(status),
+            deadline=deadline,
+        )
+
+    def list(
+        self,
+        *,
+        status: str | None = None,
+        storage_country: str | None = None,
+        created_at_min: datetime | None = None,
+        created_at_max: datetime | None = None,
+        updated_at_min: datetime | None = None,
+        updated_at_max: datetime | None = None,
+        limit: int = 1000,
+        resume_from: str | None = None,
+        max_items: int | None = None,
+    ) -> Pager[InboundShipment]:
+        """Supply orders that pass the filters, ``limit`` a page (1 to 1000); times need a zone (**D**, filters **A**).
+
+        ``resume_from`` is the cursor to start at, ``max_items`` ends the list early.
+
+        Raises:
+            ValidationError: a filter is out of range.
+        """
+        filters = InboundFilters(
+            status=status,
+            storage_country=storage_country,
+            created_at_min=created_at_min,
+            created_at_max=created_at_max,
+            updated_at_min=updated_at_min,
+            updated_at_max=updated_at_max,
+            limit=limit,
+            cursor=resume_from,
+        )
+        return self._scope.list(LIST_INBOUND, filters, max_items=max_items)
+
+    async def count(
+        self,
+        *,
+        status: str | None = None,
+        storage_country: str | None = None,
+        created_at_min: datetime | None = None,
+        created_at_max: datetime | None = None,
+        updated_at_min: datetime | None = None,
+        updated_at_max: datetime | None = None,
+    ) -> int:
+        """How many supply orders pass the filters (**S**).
+
+        Raises:
+            ValidationError: a filter is out of range; nothing was sent.
+            CallError: the call did not succeed.
+        """
+        filters = InboundCountFilters(
+            status=status,
+            storage_country=storage_country,
+            created_at_min=created_at_min,
+            created_at_max=created_at_max,
+            updated_at_min=updated_at_min,
+            updated_at_max=updated_at_max,
+        )
+        return await self._scope.count(COUNT_INBOUND, filters)
+
+
+def check_supply_order(request: InboundShipmentRequest) -> None:
+    """Refuse a supply order that cannot be right.
+
+    Raises:
+        ValidationError: naming all its problems.
+    """
+    check_type("supply order", request, InboundShipmentRequest)
+    if problems := inbound_problems(request):
+        raise ValidationError("supply order", str(request.reference), problems)

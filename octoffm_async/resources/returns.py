@@ -1,0 +1,126 @@
+"""Returns: parcels that come back to the warehouse (API.md, 8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..contract.operations import COUNT_RETURNS, CREATE_RETURN, GET_LABEL, GET_RETURN, LIST_RETURNS
+from ..contract.returns import ReturnCountFilters, ReturnFilters, ReturnRequest
+from ..contract.validation import return_problems
+from ..errors import ValidationError, check_type
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ..contract.common import Document
+    from ..contract.returns import Return
+    from ..session.paging import Pager
+    from ..session.scope import Scope
+
+
+class Returns:
+    """``client.returns``."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    async def create(self, request: ReturnRequest) -> str:
+        """Announce one customer return, for a parcel shipped from FR or ES; its ``return_id`` (**D**).
+
+        It is sent again only after a failure that shows that it was not carried out.
+
+        Raises:
+            ValidationError: the return cannot be right; nothing was sent.
+            CallError: the call did not succeed. If ``outcome_unknown``, look for it before it is sent again.
+        """
+        _check_return(request)
+        return_id, _ = await self._scope.call(CREATE_RETURN, body=request)
+        return return_id
+
+    async def get(self, return_id: str) -> Return:
+        """One return by its id (**D**).
+
+        Raises:
+            ValidationError: the id cannot be part of an address; nothing was sent.
+            NotFoundError: this seller has no such return.
+            CallError: the call did not succeed.
+        """
+        found, _ = await self._scope.call(GET_RETURN, path={"returnId": return_id})
+        return found
+
+    async def label(self, return_id: str) -> Document:
+        """The label for the customer, usually a PDF; only for returns to FR (**D**).
+
+        Raises:
+            ValidationError: the id cannot be part of an address; nothing was sent.
+            NotReadyError: the return is known, and it has no label, or not yet: see ``has_label``.
+            NotFoundError: this seller has no such return.
+            UnusableAnswerError: what came is no document, or its address is on another origin.
+            CallError: the call did not succeed.
+        """
+        return await self._scope.document(GET_LABEL, path={"returnId": return_id}, owner=GET_RETURN)
+
+    def list(
+        self,
+        *,
+        type: str | None = None,  # noqa: A002  (the API's word)
+        status: str | None = None,
+        created_at_min: datetime | None = None,
+        created_at_max: datetime | None = None,
+        updated_at_min: datetime | None = None,
+        updated_at_max: datetime | None = None,
+        limit: int = 1000,
+        resume_from: str | None = None,
+        max_items: int | None = None,
+    ) -> Pager[Return]:
+        """Returns that pass the filters, ``limit`` a page (1 to 1000); times need a zone (**D**, filters **A**).
+
+        ``type`` is a :class:`ReturnType`, ``status`` a :class:`ReturnStatus`. ``resume_from`` is the cursor to start
+        at, ``max_items`` ends the list early.
+
+        Raises:
+            ValidationError: a filter is out of range.
+        """
+        filters = ReturnFilters(
+            type=type,
+            status=status,
+            created_at_min=created_at_min,
+            created_at_max=created_at_max,
+            updated_at_min=updated_at_min,
+            updated_at_max=updated_at_max,
+            limit=limit,
+            cursor=resume_from,
+        )
+        return self._scope.list(LIST_RETURNS, filters, max_items=max_items)
+
+    async def count(
+        self,
+        *,
+        type: str | None = None,  # noqa: A002  (the API's word)
+        status: str | None = None,
+        created_at_min: datetime | None = None,
+        created_at_max: datetime | None = None,
+        updated_at_min: datetime | None = None,
+        updated_at_max: datetime | None = None,
+    ) -> int:
+        """How many returns pass the filters (**S**).
+
+        Raises:
+            ValidationError: a filter is out of range; nothing was sent.
+            CallError: the call did not succeed.
+        """
+        filters = ReturnCountFilters(
+            type=type,
+            status=status,
+            created_at_min=created_at_min,
+            created_at_max=created_at_max,
+            updated_at_min=updated_at_min,
+            updated_at_max=updated_at_max,
+        )
+        return await self._scope.count(COUNT_RETURNS, filters)
+
+
+def _check_return(request: ReturnRequest) -> None:
+    check_type("return", request, ReturnRequest)
+    if problems := return_problems(request):
+        raise ValidationError("return", str(request.reference or request.outbound_shipment_id), problems)

@@ -1,0 +1,148 @@
+"""Inbound shipments: creating, reading, listing, counting (API.md, 5). What becomes of them is in :mod:`.receiving`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from octoffm_async.contract.inbound import (
+    InboundCountFilters,
+    InboundFilters,
+    InboundLine,
+    InboundShipment,
+    InboundShipmentRequest,
+    InboundStatus,
+)
+from octoffm_async.contract.operations import (
+    COUNT_INBOUND,
+    CREATE_INBOUND,
+    GET_DELIVERY_NOTE,
+    GET_INBOUND,
+    LIST_INBOUND,
+    Operation,
+)
+from octoffm_async.contract.validation import inbound_problems
+
+from .calls import (
+    Call,
+    Handler,
+    answer_count,
+    answer_list,
+    created,
+    field_errors,
+    found,
+    read_body,
+    read_filters,
+    within,
+)
+from .documents import delivery_note, document_reply
+from .movements import country_code
+from .receiving import begin
+from .replies import ProblemError, Reply, invalid
+from .settings import STORAGE_COUNTRIES
+from .world import World
+
+_request = msgspec.json.Decoder(InboundShipmentRequest)
+
+
+def create_inbound(call: Call) -> Reply:
+    """Create a supply order. As with shipments, a reference that was used before creates another one."""
+    request = read_body(call, _request)
+    errors = field_errors(inbound_problems(request, assumed=True))
+    country = country_code(request.storage_country)
+    if country not in STORAGE_COUNTRIES:
+        errors.setdefault("storageCountry", [f"is not one of {', '.join(STORAGE_COUNTRIES)}"])
+    if errors:
+        raise invalid(errors)
+    _check_activated(call, country)
+    key = call.world.new_id()
+    call.account.inbound.add(key, _new_shipment(call, key, request, country), call.moment)
+    call.world.effects.note(call.account.seller, "inbound", request.reference)
+    begin(call.world, call.account, key, call.moment)
+    return created(call, key)
+
+
+def list_inbound(call: Call) -> Reply:
+    """The seller's supply orders: as created, or by change when a lower bound on it is given."""
+    filters = read_filters(call, InboundFilters)
+    return answer_list(call, call.account.inbound, filters, keep=_keeper(filters), since=filters.updated_at_min)
+
+
+def count_inbound(call: Call) -> Reply:
+    """How many supply orders the list with the same filters has."""
+    filters = read_filters(call, InboundCountFilters)
+    return answer_count(call, call.account.inbound, _keeper(filters))
+
+
+def get_inbound(call: Call) -> Reply:
+    """One supply order by its id."""
+    return found(call.account.inbound.get(call.item), "Inbound shipment", call.item)
+
+
+def get_delivery_note(call: Call) -> Reply:
+    """The delivery note, which is there from Accepted on (**D**)."""
+    shipment = call.account.inbound.get(call.item)
+    if shipment is None:
+        raise ProblemError(404, f"Inbound shipment '{call.item}' was not found.")
+    if shipment.status is None or not shipment.status.reached(InboundStatus.ACCEPTED):
+        raise ProblemError(409, f"An inbound shipment that is {shipment.status} has no delivery note.")
+    return document_reply(call, delivery_note(shipment), f"delivery-note-{shipment.code}.pdf")
+
+
+def _check_activated(call: Call, country: str) -> None:
+    """A country that is not activated is a right that the seller lacks: repeating the call cannot help."""
+    if country not in call.account.countries:
+        detail = f"Storage in {country} is not activated for seller '{call.account.seller}'."
+        raise ProblemError(403, detail, errors={"storageCountry": ["The country is not activated."]})
+
+
+def _keeper(filters: InboundCountFilters) -> Callable[[InboundShipment], bool] | None:
+    country = None if filters.storage_country is None else country_code(filters.storage_country)
+    status = None if filters.status is None else InboundStatus(filters.status)
+    if status is not None and not status.known:
+        raise invalid({"status": [f"The value '{status}' is not valid."]})
+    made = filters.created_at_min, filters.created_at_max
+    changed = filters.updated_at_min, filters.updated_at_max
+    if (country, status, *made, *changed) == (None,) * 6:
+        return None
+
+    def keep(shipment: InboundShipment) -> bool:
+        return (
+            (status is None or shipment.status is status)
+            and (country is None or shipment.storage_country == country)
+            and within(shipment.created_at, *made)
+            and within(shipment.updated_at, *changed)
+        )
+
+    return keep
+
+
+def _new_shipment(call: Call, key: str, request: InboundShipmentRequest, country: str) -> InboundShipment:
+    return InboundShipment(
+        inbound_shipment_id=key,
+        reference=request.reference,
+        code=_next_code(call.world),
+        storage_country=country,
+        expected_delivery_date=request.expected_delivery_date,
+        status=InboundStatus.CREATED,
+        lines=[
+            InboundLine(seller_product_reference=line.seller_product_reference, quantity=line.quantity)
+            for line in request.lines
+        ],
+        created_at=call.moment,
+        updated_at=call.moment,
+    )
+
+
+def _next_code(world: World) -> str:
+    """Octopia's own number of a supply order, unique over all sellers."""
+    return f"IS-{world.effects.inbound.total() + 1:06d}"
+
+
+HANDLERS: dict[Operation[Any], Handler] = {
+    CREATE_INBOUND: create_inbound,
+    LIST_INBOUND: list_inbound,
+    COUNT_INBOUND: count_inbound,
+    GET_INBOUND: get_inbound,
+    GET_DELIVERY_NOTE: get_delivery_note,
+}

@@ -1,0 +1,185 @@
+"""The life of a return: Created → Referencing → Referenced → Accepted → Pending → Completed.
+
+The parcel reaches the warehouse when the return becomes Pending; the goods lie in the quantity ``return`` until the
+inspection, which completes it. Good ones are available again, Damaged ones blocked, Wrong and undeclared ones in
+litigation. What is in a parcel is drawn from the return's id, and ids come from the seed: when somebody looks does not
+matter.
+"""
+
+from datetime import datetime, timedelta
+from functools import partial
+from random import Random
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from octoffm_async.contract.operations import GET_LABEL
+from octoffm_async.contract.outbound import OutboundShipment
+from octoffm_async.contract.returns import Return, ReturnLine, ReturnLineState, ReturnReason, ReturnStatus, ReturnType
+
+from .calls import API_PATH
+from .happenings import happening
+from .movements import Reason, country_code, moved
+from .returnable import returnable_items
+from .settings import Inspection, Timeline
+from .world import Account, World
+
+_FLOW = tuple(ReturnStatus)
+_PLACE = {
+    ReturnLineState.GOOD: "available",
+    ReturnLineState.DAMAGED: "blocked",
+    ReturnLineState.WRONG: "litigation",
+}
+
+
+class Contents(NamedTuple):
+    """What a parcel holds: each announced line with what arrived of it, and whether there is an item more."""
+
+    lines: list[ReturnLine]
+    one_more: bool
+
+
+def contents(row: Return, shares: Inspection) -> Contents:
+    """Draw what is in the parcel of a return. Each line takes the same draws, whatever the shares are."""
+    rng = Random(row.return_id)
+    one_more = rng.random() < shares.undeclared
+    return Contents([_arrived(line, shares, rng) for line in row.lines], one_more)
+
+
+def _arrived(line: ReturnLine, shares: Inspection, rng: Random) -> ReturnLine:
+    chance, is_missing, missing = rng.random(), rng.random() < shares.missing, 1 + int(rng.random() * line.quantity)
+    received = line.quantity - (min(missing, line.quantity) if is_missing else 0)
+    state = ReturnLineState.GOOD
+    if chance < shares.damaged:
+        state = ReturnLineState.DAMAGED
+    elif chance < shares.damaged + shares.wrong:
+        state = ReturnLineState.WRONG
+    return replace(line, received_quantity=received, state=state if received else None)
+
+
+def begin(world: World, account: Account, key: str, moment: datetime) -> None:
+    """Schedule the first step of a return that was created at ``moment``."""
+    _schedule(world, account, key, ReturnStatus.CREATED, moment)
+
+
+def shipment_of(account: Account, row: Return) -> OutboundShipment:
+    """The shipment that a return belongs to."""
+    shipment = account.shipments.get(row.outbound_shipment_id or "")
+    assert shipment is not None, "shipments are never removed"  # noqa: S101  (an invariant, not a check of input)
+    return shipment
+
+
+def storage_country(shipment: OutboundShipment) -> str:
+    """The country from which a shipment left, and to which its returns go."""
+    return country_code(shipment.storage_country or "")
+
+
+def _schedule(world: World, account: Account, key: str, status: ReturnStatus, moment: datetime) -> None:
+    wait = _seconds(world.timeline, _after(status)) - _seconds(world.timeline, status)
+    world.schedule(moment + timedelta(seconds=wait), partial(_step, world, account, key))
+
+
+def _after(status: ReturnStatus) -> ReturnStatus:
+    return _FLOW[_FLOW.index(status) + 1]
+
+
+def _seconds(timeline: Timeline, status: ReturnStatus) -> float:
+    seconds = (
+        0.0,
+        timeline.return_referencing,
+        timeline.return_referenced,
+        timeline.return_accepted,
+        timeline.return_pending,
+        timeline.return_completed,
+    )
+    return seconds[_FLOW.index(status)]
+
+
+@happening
+def _step(world: World, account: Account, key: str, moment: datetime) -> None:
+    """Move a return on to its next status."""
+    row = account.returns.get(key)
+    assert row is not None, "returns are never removed"  # noqa: S101  (an invariant, not a check of input)
+    status = _after(row.status or ReturnStatus.CREATED)
+    match status:
+        case ReturnStatus.REFERENCED:
+            row = _labelled(account, row)
+        case ReturnStatus.PENDING:
+            _receive(world, account, row, moment)
+        case ReturnStatus.COMPLETED:
+            row = _inspect(account, key, moment)
+        case _:
+            pass
+    account.returns.replace(key, replace(row, status=status, updated_at=moment), moment)
+    if not status.final:
+        _schedule(world, account, key, status, moment)
+
+
+def _labelled(account: Account, row: Return) -> Return:
+    """The warehouse makes labels for customers' parcels to FR only (**D**); those to ES come by mail."""
+    if row.type is not ReturnType.CUSTOMER or storage_country(shipment_of(account, row)) != "FR":
+        return row
+    return replace(row, has_label=True, label_url=API_PATH + GET_LABEL.path.format(returnId=row.return_id))
+
+
+def _receive(world: World, account: Account, row: Return, moment: datetime) -> None:
+    """Take the parcel in. What is in it is settled now and told after the inspection."""
+    lines, one_more = contents(row, world.inspection)
+    first = row.lines[0].seller_product_reference or ""
+    undeclared = 1 if one_more and returnable_items(account, shipment_of(account, row))[first] > 0 else 0
+    account.received[row.return_id] = replace(
+        row,
+        lines=lines,
+        undeclared_quantity=undeclared,
+        receipt_date=moment,
+        warehouse_comment=_comment(lines, undeclared),
+        recommended_return_reason=_recommended(row, lines),
+    )
+    for line in lines:
+        _move(account, row, line, moment, "ReturnReceived", return_=line.received_quantity)
+    _move(account, row, lines[0], moment, "ReturnReceived", return_=undeclared)
+
+
+def _inspect(account: Account, key: str, moment: datetime) -> Return:
+    row = account.received.pop(key)
+    for line in row.lines:
+        if line.state is not None:
+            changes = {"return_": -line.received_quantity, _PLACE[line.state]: line.received_quantity}
+            _move(account, row, line, moment, "ReturnInspected", **changes)
+    undeclared = row.undeclared_quantity
+    _move(account, row, row.lines[0], moment, "ReturnInspected", return_=-undeclared, litigation=undeclared)
+    return row
+
+
+def _move(account: Account, row: Return, line: ReturnLine, moment: datetime, reason: Reason, **changes: int) -> None:
+    product = account.references.get(line.seller_product_reference or "")
+    stock = None if product is None or product.stock_id is None else account.stocks.get(product.stock_id)
+    if stock is None or not any(changes.values()):
+        return
+    country = storage_country(shipment_of(account, row))
+    account.stocks.replace(stock.id, moved(stock, country, moment, reason, **changes), moment)
+
+
+def _comment(lines: list[ReturnLine], undeclared: int) -> str:
+    remarks: list[str] = []
+    for line in lines:
+        if line.received_quantity < line.quantity:
+            remarks.append(f"{line.received_quantity} of {line.quantity} {line.seller_product_reference} received.")
+        if line.state is ReturnLineState.DAMAGED:
+            remarks.append(f"{line.seller_product_reference} is damaged.")
+        elif line.state is ReturnLineState.WRONG:
+            remarks.append(f"Another product than {line.seller_product_reference} came.")
+    if undeclared:
+        remarks.append(f"{undeclared} item was not announced.")
+    return " ".join(remarks) or "Complete and in good state."
+
+
+def _recommended(row: Return, lines: list[ReturnLine]) -> ReturnReason | None:
+    """The reason that the goods show; none if nothing arrived, or if the carrier brings back what is in good state."""
+    states = {line.state for line in lines}
+    customer = row.type is ReturnType.CUSTOMER
+    if ReturnLineState.DAMAGED in states:
+        return ReturnReason.DAMAGED if customer else ReturnReason.TRANSPORT_DAMAGE
+    if ReturnLineState.WRONG in states:
+        return ReturnReason.REFERENCE_ERROR
+    return ReturnReason.RETRACTION if customer and ReturnLineState.GOOD in states else None

@@ -1,0 +1,123 @@
+"""The life of a supply order: Created → Accepted → Receiving → PartiallyReceived → Received, or Refused.
+
+The check of products happens at acceptance: an unregistered product refuses the order later, as it does a shipment.
+The goods come in two deliveries; how much comes in each depends on the settings and the order's id alone.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from math import ceil
+from random import Random
+
+from msgspec.structs import replace
+
+from octoffm_async.contract.common import Refusal
+from octoffm_async.contract.inbound import InboundLine, InboundShipment, InboundStatus
+
+from .happenings import happening
+from .movements import country_code, moved
+from .settings import Reception
+from .world import Account, World
+
+
+def begin(world: World, account: Account, key: str, moment: datetime) -> None:
+    """Schedule the acceptance of a supply order that was created at ``moment``."""
+    wait = world.timeline.inbound_accepted
+    world.schedule(moment + timedelta(seconds=wait), partial(_accept, world, account, key))
+
+
+def undelivered_of(reception: Reception, key: str, lines: Sequence[InboundLine]) -> list[int]:
+    """Items of each line that never come: the share of it, rounded up or down by the order's id."""
+    rng = Random(key)
+    return [min(line.quantity, int(line.quantity * reception.undelivered + rng.random())) for line in lines]
+
+
+def first_delivery_of(reception: Reception, key: str, lines: Sequence[InboundLine]) -> list[int]:
+    """Items of each line that come in the first delivery: the share of it, rounded up, of what comes at all."""
+    missing = undelivered_of(reception, key, lines)
+    return [
+        min(line.quantity - lacking, ceil(line.quantity * reception.first_delivery - 1e-9))
+        for line, lacking in zip(lines, missing, strict=True)
+    ]
+
+
+@happening
+def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
+    shipment = _shipment(account, key)
+    for line in shipment.lines:
+        if _stock_of(account, line) is None:
+            message = f"Product '{line.seller_product_reference}' is not registered."
+            refusal = Refusal(code="UnknownProduct", message=message)
+            _progress(account, shipment, moment, status=InboundStatus.REFUSED, refusal=refusal)
+            return
+    _progress(account, shipment, moment, status=InboundStatus.ACCEPTED)
+    wait = world.timeline.receiving - world.timeline.inbound_accepted
+    world.schedule(moment + timedelta(seconds=wait), partial(_receive, world, account, key))
+
+
+@happening
+def _receive(world: World, account: Account, key: str, moment: datetime) -> None:
+    _progress(account, _shipment(account, key), moment, status=InboundStatus.RECEIVING)
+    wait = world.timeline.partially_received - world.timeline.receiving
+    world.schedule(moment + timedelta(seconds=wait), partial(_take_first_delivery, world, account, key))
+
+
+@happening
+def _take_first_delivery(world: World, account: Account, key: str, moment: datetime) -> None:
+    """Take the first delivery in. If it holds everything that was announced, the order is Received at once."""
+    shipment = _shipment(account, key)
+    lines = _take_in(account, shipment, first_delivery_of(world.reception, key, shipment.lines), moment)
+    if all(line.received_quantity == line.quantity for line in lines):
+        _progress(account, shipment, moment, status=InboundStatus.RECEIVED, lines=lines)
+        return
+    _progress(account, shipment, moment, status=InboundStatus.PARTIALLY_RECEIVED, lines=lines)
+    wait = world.timeline.received - world.timeline.partially_received
+    world.schedule(moment + timedelta(seconds=wait), partial(_take_second_delivery, world, account, key))
+
+
+@happening
+def _take_second_delivery(world: World, account: Account, key: str, moment: datetime) -> None:
+    """Take in the rest. What has not come by now is known to be missing."""
+    shipment = _shipment(account, key)
+    missing = undelivered_of(world.reception, key, shipment.lines)
+    pairs = list(zip(shipment.lines, missing, strict=True))
+    rest = [line.quantity - line.received_quantity - lacking for line, lacking in pairs]
+    taken = _take_in(account, shipment, rest, moment)
+    lines = [replace(line, undelivered_quantity=lacking) for line, lacking in zip(taken, missing, strict=True)]
+    _progress(account, shipment, moment, status=InboundStatus.RECEIVED, lines=lines)
+
+
+def _take_in(
+    account: Account, shipment: InboundShipment, quantities: Sequence[int], moment: datetime
+) -> list[InboundLine]:
+    """Put what has come into the stocks; return the lines with it counted as received."""
+    pairs = list(zip(shipment.lines, quantities, strict=True))
+    arrived: Counter[str] = Counter()
+    for line, quantity in pairs:
+        stock_id = _stock_of(account, line)
+        if stock_id is not None and quantity:
+            arrived[stock_id] += quantity
+    country = country_code(shipment.storage_country or "")
+    for stock_id, quantity in arrived.items():
+        stock = account.stocks.get(stock_id)
+        if stock is not None:
+            account.stocks.replace(stock_id, moved(stock, country, moment, "Inbound", available=quantity), moment)
+    return [replace(line, received_quantity=line.received_quantity + quantity) for line, quantity in pairs]
+
+
+def _shipment(account: Account, key: str) -> InboundShipment:
+    shipment = account.inbound.get(key)
+    assert shipment is not None, "supply orders are never removed"  # noqa: S101  (an invariant, not a check of input)
+    return shipment
+
+
+def _stock_of(account: Account, line: InboundLine) -> str | None:
+    row = account.references.get(line.seller_product_reference or "")
+    return None if row is None else row.stock_id
+
+
+def _progress(account: Account, shipment: InboundShipment, moment: datetime, **changes: object) -> None:
+    after = replace(shipment, updated_at=moment, **changes)
+    account.inbound.replace(shipment.inbound_shipment_id, after, moment)

@@ -1,0 +1,35 @@
+"""What of a shipment can still come back."""
+
+from collections import Counter
+
+from octoffm_async.contract.outbound import OutboundShipment
+
+from .shipping import reference_of
+from .world import Account
+
+
+def shipped_items(account: Account, shipment: OutboundShipment) -> Counter[str]:
+    """Items of a shipment by seller reference; its lines may name products by their ids."""
+    items: Counter[str] = Counter()
+    for line in shipment.lines:
+        row = reference_of(account, line)
+        if row is not None:
+            items[row.seller_product_reference] += line.quantity
+    return items
+
+
+def returnable_items(account: Account, shipment: OutboundShipment) -> Counter[str]:
+    """Items that were shipped and that no return has announced or brought, by seller reference.
+
+    What was announced and did not arrive counts as announced. An item that nobody announced is one of the first line's
+    product.
+    """
+    items = shipped_items(account, shipment)
+    for key in account.returns_of_shipment.get(shipment.outbound_shipment_id, ()):
+        row = account.returns.get(key)
+        if row is None:
+            continue
+        for line in row.lines:
+            items[line.seller_product_reference or ""] -= line.quantity
+        items[row.lines[0].seller_product_reference or ""] -= account.received.get(key, row).undeclared_quantity
+    return items

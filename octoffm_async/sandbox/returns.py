@@ -1,0 +1,232 @@
+"""Returns: announcing, reading, listing, counting, labels (API.md, 8). What becomes of them is in :mod:`.inspection`.
+
+Customer returns come from calls; carrier returns appear by themselves, when :func:`return_by_carrier` says so.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from octoffm_async.contract.common import ShipmentLine
+from octoffm_async.contract.operations import (
+    COUNT_RETURNS,
+    CREATE_RETURN,
+    GET_LABEL,
+    GET_RETURN,
+    LIST_RETURNS,
+    Operation,
+)
+from octoffm_async.contract.outbound import OutboundShipment, OutboundStatus
+from octoffm_async.contract.returns import (
+    Return,
+    ReturnCountFilters,
+    ReturnFilters,
+    ReturnLine,
+    ReturnReason,
+    ReturnRequest,
+    ReturnStatus,
+    ReturnType,
+)
+from octoffm_async.contract.validation import return_problems
+
+from .calls import (
+    Call,
+    Handler,
+    answer_count,
+    answer_list,
+    created,
+    field_errors,
+    found,
+    read_body,
+    read_filters,
+    within,
+)
+from .documents import document_reply, return_label
+from .inspection import begin, shipment_of, storage_country
+from .replies import ProblemError, Reply, invalid
+from .returnable import returnable_items, shipped_items
+from .world import Account, World
+
+_COUNTRIES = ("FR", "ES")  # D: from where a parcel must have been shipped for a customer return
+
+_request = msgspec.json.Decoder(ReturnRequest)
+
+
+def create_return(call: Call) -> Reply:
+    """Announce a customer return. A shipment or product that does not exist is a 422 that names the field."""
+    request = read_body(call, _request)
+    if errors := field_errors(return_problems(request, assumed=True)):
+        raise invalid(errors)
+    shipment = _named_shipment(call.account, request)
+    key = shipment.outbound_shipment_id
+    if shipment.status is not OutboundStatus.SHIPPED:
+        raise ProblemError(409, f"Outbound shipment '{key}' is {shipment.status}: only what is Shipped can come back.")
+    if (country := storage_country(shipment)) not in _COUNTRIES:
+        raise ProblemError(
+            409, f"Outbound shipment '{key}' was shipped from {country}: returns exist for {' and '.join(_COUNTRIES)}."
+        )
+    _check_lines(call.account, shipment, request.lines)
+    lines = [
+        ReturnLine(seller_product_reference=it.seller_product_reference, quantity=it.quantity) for it in request.lines
+    ]
+    row = _begin_return(
+        call.world,
+        call.account,
+        shipment,
+        call.moment,
+        type=ReturnType.CUSTOMER,
+        lines=lines,
+        reason=ReturnReason(request.reason),
+        comment=request.comment,
+    )
+    call.world.effects.note(call.account.seller, "returns", key)
+    return created(call, row.return_id)
+
+
+def list_returns(call: Call) -> Reply:
+    """The seller's returns: as created, or by change when a lower bound on it is given."""
+    filters = read_filters(call, ReturnFilters)
+    return answer_list(call, call.account.returns, filters, keep=_keeper(filters), since=filters.updated_at_min)
+
+
+def count_returns(call: Call) -> Reply:
+    """How many returns a list with the same filters would give."""
+    return answer_count(call, call.account.returns, _keeper(read_filters(call, ReturnCountFilters)))
+
+
+def get_return(call: Call) -> Reply:
+    """One return by its id."""
+    return found(call.account.returns.get(call.item), "Return", call.item)
+
+
+def get_label(call: Call) -> Reply:
+    """The label that a customer sticks on the parcel: for returns to FR only, once they are Referenced."""
+    row = call.account.returns.get(call.item)
+    if row is None:
+        raise ProblemError(404, f"Return '{call.item}' was not found.")
+    shipment = shipment_of(call.account, row)
+    if row.type is not ReturnType.CUSTOMER:
+        raise ProblemError(404, f"Return '{call.item}' is brought by the carrier: it has no label.")
+    if storage_country(shipment) == "ES":
+        raise ProblemError(404, f"Return '{call.item}' goes to ES: its label comes by mail.")
+    if not row.has_label:
+        raise ProblemError(409, f"Return '{call.item}' is {row.status}: its label exists once it is Referenced.")
+    content = return_label(row, shipment.delivery_address)
+    return document_reply(call, content, f"return-label-{row.return_id}.pdf")
+
+
+def return_by_carrier(world: World, seller: str | None, outbound_shipment_id: str) -> str:
+    """Let the carrier bring back what is left of a shipped parcel, from any country; return the return's id."""
+    moment = world.settle()
+    account = world.account(seller)
+    shipment = account.shipments.get(outbound_shipment_id)
+    named = f"outbound_shipment_id = {outbound_shipment_id!r}"
+    if shipment is None:
+        raise LookupError(f"{named}: seller {account.seller} has no such shipment")
+    if shipment.status is not OutboundStatus.SHIPPED:
+        raise ValueError(f"{named}: it is {shipment.status}, not Shipped")
+    left = returnable_items(account, shipment)
+    lines = [ReturnLine(seller_product_reference=name, quantity=items) for name, items in left.items() if items > 0]
+    if not lines:
+        raise ValueError(f"{named}: all of it has been returned or announced")
+    return _begin_return(world, account, shipment, moment, type=ReturnType.CARRIER, lines=lines).return_id
+
+
+def _begin_return(world: World, account: Account, shipment: OutboundShipment, moment: datetime, **given: Any) -> Return:
+    row = Return(
+        return_id=world.new_id(),
+        status=ReturnStatus.CREATED,
+        outbound_shipment_id=shipment.outbound_shipment_id,
+        reference=shipment.reference,
+        order_seller_id=shipment.reference,
+        parcel_id=shipment.parcels[0].parcel_id,
+        created_at=moment,
+        updated_at=moment,
+        has_label=False,
+        **given,
+    )
+    account.returns.add(row.return_id, row, moment)
+    account.returns_of_shipment.setdefault(shipment.outbound_shipment_id, []).append(row.return_id)
+    begin(world, account, row.return_id, moment)
+    return row
+
+
+def _named_shipment(account: Account, request: ReturnRequest) -> OutboundShipment:
+    """The shipment that a request means; if it gives both names, they must mean the same one."""
+    key, reference = request.outbound_shipment_id, request.reference
+    if not (key and key.strip()):
+        return _only_shipment(account, reference or "")
+    shipment = account.shipments.get(key)
+    if shipment is None:
+        raise _unprocessable("outboundShipmentId", f"Outbound shipment '{key}' was not found.")
+    if reference and reference.strip() and reference != shipment.reference:
+        raise _unprocessable("reference", f"Outbound shipment '{key}' has the reference '{shipment.reference}'.")
+    return shipment
+
+
+def _only_shipment(account: Account, reference: str) -> OutboundShipment:
+    """The shipment with a reference; what was cancelled or refused does not matter if another one was shipped."""
+    rows = [account.shipments.get(key) for key in account.shipments_of_reference.get(reference, ())]
+    shipments = [row for row in rows if row is not None]
+    if not shipments:
+        raise _unprocessable("reference", f"No outbound shipment has the reference '{reference}'.")
+    shipped = [row for row in shipments if row.status is OutboundStatus.SHIPPED]
+    if len(shipped) > 1:
+        raise ProblemError(
+            409, f"Reference '{reference}' is ambiguous: it was shipped {len(shipped)} times; name outboundShipmentId."
+        )
+    return shipped[0] if shipped else shipments[-1]
+
+
+def _check_lines(account: Account, shipment: OutboundShipment, lines: Sequence[ShipmentLine]) -> None:
+    shipped, left = shipped_items(account, shipment), returnable_items(account, shipment)
+    wanted: Counter[str] = Counter()
+    errors: dict[str, list[str]] = {}
+    for place, line in enumerate(lines):
+        name = line.seller_product_reference or ""
+        wanted[name] += line.quantity
+        if name not in shipped:
+            errors[f"lines[{place}].sellerProductReference"] = [f"'{name}' was not in this shipment."]
+        elif wanted[name] > left[name]:
+            errors[f"lines[{place}].quantity"] = [
+                f"{wanted[name]} of '{name}' wanted, {max(left[name], 0)} can come back."
+            ]
+    if errors:
+        raise ProblemError(422, "The return does not match what was shipped.", errors=errors)
+
+
+def _unprocessable(field: str, message: str) -> ProblemError:
+    return ProblemError(422, message, errors={field: [message]})
+
+
+def _keeper(filters: ReturnCountFilters) -> Callable[[Return], bool] | None:
+    kind = None if filters.type is None else ReturnType(filters.type)
+    status = None if filters.status is None else ReturnStatus(filters.status)
+    for name, member in (("type", kind), ("status", status)):
+        if member is not None and not member.known:
+            raise invalid({name: [f"The value '{member}' is not valid."]})
+    bounds = (filters.created_at_min, filters.created_at_max, filters.updated_at_min, filters.updated_at_max)
+    if kind is None and status is None and bounds == (None,) * 4:
+        return None
+
+    def keep(row: Return) -> bool:
+        return (
+            (kind is None or row.type is kind)
+            and (status is None or row.status is status)
+            and within(row.created_at, filters.created_at_min, filters.created_at_max)
+            and within(row.updated_at, filters.updated_at_min, filters.updated_at_max)
+        )
+
+    return keep
+
+
+HANDLERS: dict[Operation[Any], Handler] = {
+    COUNT_RETURNS: count_returns,
+    LIST_RETURNS: list_returns,
+    CREATE_RETURN: create_return,
+    GET_RETURN: get_return,
+    GET_LABEL: get_label,
+}

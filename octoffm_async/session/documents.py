@@ -1,0 +1,124 @@
+"""Documents in answers: bytes, Base64 in JSON, or an address on the API's origin (API.md, 3). Pure functions."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import mimetypes
+import re
+from email.message import Message
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urljoin, urlsplit
+
+import msgspec
+
+from ..contract.common import Document, DocumentAnswer
+from .headers import origin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .transport import Response
+
+PDF = "application/pdf"
+NAME_MOST = 120
+
+_JSON = re.compile(r"application/(?:[\w.+-]+\+)?json")
+_UNSAFE = re.compile(r"[^\w.() -]", re.ASCII)
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+_PDF_WITHIN = 1024  # readers accept a header that far in
+_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,")
+
+
+class UnusableDocumentError(Exception):
+    """Why there is no document in an answer."""
+
+
+def document_in(response: Response) -> Document | str:
+    """The document of a 2xx answer, or the absolute address to read it from.
+
+    Raises:
+        UnusableDocumentError: there is none, it is broken, or its address is on another origin.
+    """
+    kind = _media_type(response.headers.get("Content-Type", ""))
+    if _JSON.fullmatch(kind):
+        return _from_json(response)
+    if kind in ("text/html", "application/xhtml+xml"):
+        raise UnusableDocumentError("it is a web page, not a document")
+    return _document(response.body, kind or PDF, _disposition_name(response.headers), response.url)
+
+
+def safe_file_name(wanted: str, media_type: str, *, fallback: str = "document") -> str:
+    """``wanted`` as a name that is safe in any folder: no path, no control characters, bounded, with an extension."""
+    name = _UNSAFE.sub("_", re.split(r"[/\\]", wanted)[-1]).strip(" .")
+    stem, dot, extension = name.rpartition(".")
+    if not dot:
+        stem, extension = name, ""
+    if not stem.strip("_ ."):
+        stem = _UNSAFE.sub("_", fallback)
+    guessed = (mimetypes.guess_extension(media_type) or ".bin").removeprefix(".")
+    extension = extension if 1 <= len(extension) <= 5 and extension.isalnum() else guessed
+    stem = stem[: NAME_MOST - len(extension) - 1].rstrip(" .")
+    return f"_{stem}.{extension}" if _RESERVED.fullmatch(stem) else f"{stem}.{extension}"
+
+
+def _from_json(response: Response) -> Document | str:
+    try:
+        answer = msgspec.json.decode(response.body, type=DocumentAnswer | str)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UnusableDocumentError(f"it is not what is expected: {error}") from None
+    if isinstance(answer, str):
+        is_address = answer.startswith(("http://", "https://", "/"))
+        answer = DocumentAnswer(url=answer) if is_address else DocumentAnswer(content=answer)
+    if answer.content:
+        content, told = _decoded(answer.content)
+        return _document(content, _media_type(answer.media_type or told) or PDF, answer.file_name, response.url)
+    if answer.url:
+        return _address(answer.url, response.url)
+    raise UnusableDocumentError("the JSON holds neither content nor url")
+
+
+def _decoded(content: str) -> tuple[bytes, str]:
+    told = ""
+    if (matched := _DATA_URL.match(content)) is not None:
+        told, content = matched[1] or "", content[matched.end() :]
+    try:
+        return base64.b64decode("".join(content.split()), validate=True), told
+    except (binascii.Error, ValueError) as error:
+        raise UnusableDocumentError(f"its content is not Base64: {error}") from None
+
+
+def _address(url: str, requested: str) -> str:
+    try:
+        absolute = urljoin(requested, url)
+    except ValueError:
+        raise UnusableDocumentError("its address cannot be read") from None
+    if origin(absolute) != origin(requested):
+        raise UnusableDocumentError(f"it is on another origin, {origin(absolute)}: not followed")
+    if not absolute.isascii() or not absolute.isprintable() or " " in absolute:
+        raise UnusableDocumentError("its address cannot be read")
+    return absolute
+
+
+def _document(content: bytes, media_type: str, name: str | None, url: str) -> Document:
+    if not content.strip():
+        raise UnusableDocumentError("it is empty")
+    if media_type == PDF and b"%PDF-" not in content[:_PDF_WITHIN]:
+        raise UnusableDocumentError("it is said to be a PDF and is none")
+    fallback = "-".join(reversed([unquote(part) for part in urlsplit(url).path.split("/") if part][-2:]))
+    file_name = safe_file_name(name or "", media_type, fallback=fallback or "document")
+    return Document(content=content, media_type=media_type, file_name=file_name)
+
+
+def _media_type(text: str) -> str:
+    return text.partition(";")[0].strip().lower()
+
+
+def _disposition_name(headers: Mapping[str, str]) -> str | None:
+    """The file name in ``Content-Disposition``, in either of its two forms."""
+    message = Message()
+    try:
+        message["Content-Disposition"] = headers.get("Content-Disposition", "")
+        return message.get_filename()
+    except (ValueError, LookupError):
+        return None

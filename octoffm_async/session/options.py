@@ -1,0 +1,56 @@
+"""What a caller may ask of its calls, in place of what the configuration says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from ..config import is_above_zero, is_whole
+from ..errors import ConfigurationError
+from .lanes import Lane
+from .transport import Response
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+LANES = ("interactive", "bulk")
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of calls; ``None`` means what the configuration says. Times are in seconds.
+
+    ``deadline`` bounds the whole call, waits and retries included, ``timeout`` the silence while an answer is awaited,
+    ``retries`` the repetitions (0: none, not even after a 429). ``lane`` says who waits for whom on the same limit:
+    ``interactive`` calls go before ``bulk`` ones. ``on_response`` is given each answer as it came, of every attempt.
+    """
+
+    deadline: float | None = None
+    timeout: float | None = None
+    retries: int | None = None
+    lane: Lane | None = None
+    on_response: Callable[[Response], object] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("deadline", "timeout"):
+            value = getattr(self, name)
+            if value is not None and not is_above_zero(value):
+                raise ConfigurationError(f"{name} must be above zero, not {value!r}")
+        if self.retries is not None and (not is_whole(self.retries) or self.retries < 0):
+            raise ConfigurationError(f"retries must be a whole number from 0 on, not {self.retries!r}")
+        if self.lane is not None and self.lane not in LANES:
+            raise ConfigurationError(f"lane must be one of {', '.join(LANES)}, not {self.lane!r}")
+        if self.on_response is not None and not callable(self.on_response):
+            raise ConfigurationError(f"on_response must be callable, not {self.on_response!r}")
+
+    def changed(self, **changes: Any) -> Self:
+        """A copy; what is ``None`` stays as it is."""
+        return msgspec.structs.replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+    def for_bulk(self, config: Config) -> Self:
+        """The same for the calls of a bulk run, which sits out long pauses and lets others go first."""
+        return msgspec.structs.replace(self, deadline=self.deadline or config.bulk_deadline, lane=self.lane or "bulk")
+
+
+DEFAULTS = Options()
