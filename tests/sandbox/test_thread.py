@@ -97,7 +97,9 @@ def test_its_end_waits_for_no_client_that_stays_connected() -> None:
     async def hold() -> None:
         with SandboxThread() as sandbox:
             host, port = sandbox.base_url.removeprefix("http://").split("/")[0].split(":")
-            _, writer = await asyncio.open_connection(host, int(port))
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"GET /_sandbox/stats HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert (await reader.readline()).endswith(b"200 OK\r\n")
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
