@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from .control import CONTROL_PATH
 from .face import SandboxFace
 from .faults import Fault, Only, Rate
 from .quota import Limit, RetryAfter
@@ -121,6 +122,11 @@ class SandboxProcess(SandboxFace):
     def control_url(self) -> str:
         """URL of the control routes."""
         return self._addresses.control_url
+
+    @property
+    def page_url(self) -> str:
+        """URL of the live page, for a browser on this machine."""
+        return self.control_url.removesuffix(CONTROL_PATH.removeprefix("/"))
 
     @property
     def seller_id(self) -> str:

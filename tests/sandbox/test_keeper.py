@@ -9,10 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from octoffm_async.sandbox import Fault, Sandbox, SandboxProcess, StateFileError
+from octoffm_async.sandbox import Fault, Inspection, Sandbox, SandboxProcess, StateFileError
 
+from . import supplies
 from .api import SECOND, Api, line, product
 from .conftest import Serve
+from .shipped import announce, announced, shipped, stocked
 
 
 @pytest.fixture
@@ -50,6 +52,40 @@ async def test_all_that_exists_goes_on(serve: Serve, path: Path) -> None:
     new.sandbox.clock.advance(30)
     assert (await new.shipment(key))["status"] == "Shipped"
     assert (await new.stock("REF-2"))["quantities"]["available"] == 8
+
+
+async def test_every_kind_of_pending_step_goes_on(serve: Serve, path: Path) -> None:
+    old = await stocked(await serve(state_file=path, inspection=Inspection(damaged=1)))
+    sent_back = await shipped(old)
+    inspected = await announced(old, sent_back)
+    old.sandbox.clock.advance(0.5)
+    supplied = await supplies.create(old, lines=[line("REF-1", 9)])
+    old.sandbox.clock.advance(11)
+    recent = await announced(old, sent_back)
+    refused = await old.order("CANCELLED", lines=[line("REF-2", 1)])
+    asked = await old.post("/outbound-cancellation-requests", {"outboundShipmentId": refused, "reason": "x"})
+    request = asked.json["outboundCancellationRequestId"]
+    paths = [
+        f"/returns/{inspected}",
+        f"/returns/{recent}",
+        f"/inbound-shipments/{supplied}",
+        f"/outbound-shipments/{refused}",
+        f"/outbound-cancellation-requests/{request}",
+        "/stocks?limit=9",
+    ]
+    await old.post(old.sandbox.control_url + "/save", {})
+    new = await serve(state_file=shutil.copy(path, path.with_name("copy")), inspection=Inspection(damaged=1))
+    for seconds in (0, 1, 5, 20, 86_400):
+        for api in (old, new):
+            api.sandbox.clock.advance(seconds)
+        assert [(await new.get(part)).json for part in paths] == [(await old.get(part)).json for part in paths]
+    ends = [(await new.get(part)).json["status"] for part in paths[:-1]]
+    assert ends == ["Completed", "Completed", "Received", "Cancelled", "Accepted"]
+    assert await supplies.create(new) != supplied
+    assert (await new.get("/inbound-shipments", limit=1000)).json["items"][-1]["code"] == "IS-000002"
+    assert (await announce(new, sent_back, line("REF-1", 9))).status == (
+        await announce(old, sent_back, line("REF-1", 9))
+    ).status
 
 
 async def test_ids_go_on_as_if_nothing_had_happened(serve: Serve, path: Path) -> None:

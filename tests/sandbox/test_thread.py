@@ -35,7 +35,7 @@ def test_plain_code_can_use_it_without_a_loop() -> None:
 
 async def test_it_serves_a_client_on_another_loop_and_can_be_driven_meanwhile() -> None:
     with SandboxThread(catalogue=1, stock=5, speed=0) as sandbox:
-        async with FulfillmentClient(sandbox.config()) as client:
+        async with FulfillmentClient(sandbox.config(max_attempts=1)) as client:
             (reference,) = [row async for row in client.products.references()]
             stock_id = reference.stock_id or ""
             sandbox.add_stock("SKU-000001", quantity=2)
