@@ -148,7 +148,7 @@ class _Pages(Generic[T]):
         return Page(items=items, cursor=query.get("cursor"), next_cursor=next_cursor, served_at=served_at)
 
     def _send_for(self, query: dict[str, str]) -> None:
-        task = self._scope.session.spawn(self._fetch(query), name="octoffm_async next page")
+        task = self._scope.session.background.start(self._fetch(query), name="octoffm_async next page")
         self._coming = _Coming(query, task)
 
     async def _fetch(self, query: dict[str, str]) -> _Fetched[T]:

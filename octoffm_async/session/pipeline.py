@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from urllib.parse import quote_plus, urlencode
 
 import msgspec
@@ -27,6 +27,7 @@ from ..errors import (
     UnusableAnswerError,
     mark_unknown,
 )
+from .background import Background
 from .decoding import UnusableError, decode
 from .journey import Journey, Stats
 from .limits import Gates
@@ -38,7 +39,7 @@ from .tokens import Token, TokenSource
 from .transport import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..config import Config
     from ..contract.access import TokenAnswer
@@ -71,13 +72,13 @@ class Session:
         self.config = config
         self.stats = Stats()
         self.tokens = TokenSource(self._fetch_token)
+        self.background = Background()
         self._transport = transport
         self._teller = Teller(hooks)
         self._rng = rng or random.Random()
         self._gates = Gates(config)
         self._budget = RetryBudget(config.retry_budget)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._background: set[asyncio.Task[Any]] = set()
         self._under_way = 0
         self._idle = asyncio.Event()
 
@@ -90,8 +91,7 @@ class Session:
     async def close(self, *, drain: float) -> None:
         """Take no more calls, give those under way ``drain`` seconds, then let go of the connections."""
         self._loop = None
-        for task in self._background:
-            task.cancel()
+        self.background.cancel()
         try:
             if self._under_way:
                 self._idle.clear()
@@ -102,18 +102,6 @@ class Session:
         finally:
             await self.tokens.close()
             await self._transport.close()
-
-    def spawn(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
-        """Run work ahead of its demand; closing the session cancels it, and an error that nobody awaits is dropped."""
-        task = asyncio.create_task(work, name=name)
-        self._background.add(task)
-        task.add_done_callback(self._forget)
-        return task
-
-    def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._background.discard(task)
-        if not task.cancelled():
-            task.exception()
 
     async def call(
         self,
