@@ -43,12 +43,28 @@ def test_its_first_example_runs() -> None:
     assert ran.stdout.startswith("Stats(")
 
 
-def test_its_bulk_example_is_python_and_names_what_exists() -> None:
+@pytest.mark.parametrize("block", blocks("python")[1:])
+def test_its_other_examples_are_python(block: str) -> None:
+    compile("async def example():\n" + textwrap.indent(block, "    "), "README.md", "exec")
+
+
+def test_its_bulk_example_names_what_exists() -> None:
     import octoffm_async
 
-    compile("async def example():\n" + textwrap.indent(blocks("python")[1], "    "), "README.md", "exec")
     for name in re.findall(r"case (\w+)\(\)", README):
         assert hasattr(octoffm_async, name)
+
+
+def test_it_names_methods_that_exist() -> None:
+    from octoffm_async import FulfillmentClient
+    from tests.fakes import config
+
+    client = FulfillmentClient(config())
+    named = re.findall(r"^\| `client\.(\w+)` \| (.*) \|$", README, flags=re.MULTILINE)
+    assert len(named) == 5
+    for resource, methods in named:
+        for method in re.findall(r"`(\w+)\(", methods):
+            assert callable(getattr(getattr(client, resource), method))
 
 
 def test_ci_runs_the_commands_of_the_readme() -> None:

@@ -33,6 +33,9 @@ def bounds(tag: Tag, **keywords: float | str) -> msgspec.Meta:
     return msgspec.Meta(extra_json_schema={**keywords, "x-bounds-provenance": tag})
 
 
+FILLED = bounds("A", minLength=1)
+
+
 def known(values: type[StrEnum]) -> msgspec.Meta:
     """The values of a text that this version of the contract knows; others may be sent as well."""
     return msgspec.Meta(extra_json_schema={"x-known-values": [value.value for value in values]})

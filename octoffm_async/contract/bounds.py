@@ -10,6 +10,7 @@ REFERENCE_MAX = 50  # D for products, A for shipments
 TITLE_MAX = 132  # A
 SUPPLY_LINES_MAX = 1000  # A
 LINES_MAX = 100  # A
+QUANTITY_MAX = 2**31 - 1  # A; no warehouse holds more of anything
 
 GTIN_PATTERN = f"^({'|'.join(f'[0-9]{{{length}}}' for length in GTIN_LENGTHS)})$"
 COUNTRY_PATTERN = "^[A-Z]{2}$"  # A

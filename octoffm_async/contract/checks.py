@@ -6,6 +6,9 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
+_NOT_ENCODABLE = (ValueError, TypeError, OverflowError, RecursionError)
+_DEEPEST = 8  # levels of a request; none has half as many
+
 
 class FieldProblem(NamedTuple):
     """One thing that is wrong: the field's path in Python names, the value, and why it cannot be sent."""
@@ -15,7 +18,10 @@ class FieldProblem(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        shown = repr(self.value)
+        try:
+            shown = repr(self.value)
+        except ValueError:  # a whole number of thousands of digits
+            shown = f"a {type(self.value).__name__} too large to show"
         return f"{self.field} = {shown if len(shown) <= 60 else shown[:57] + '…'}: {self.reason}"
 
 
@@ -34,6 +40,14 @@ def text(field: str, value: Any, *, most: int | None = None) -> Iterator[FieldPr
         yield FieldProblem(field, value, f"has {len(value)} characters, at most {most} are allowed")
 
 
+def optional_text(item: msgspec.Struct, *fields: str) -> Iterator[FieldProblem]:
+    """Problems of fields that may be absent and are text if they are there."""
+    for field in fields:
+        value = getattr(item, field)
+        if value is not None and not isinstance(value, str):
+            yield FieldProblem(field, value, f"is {type(value).__name__}, not text")
+
+
 def moment(field: str, value: Any) -> Iterator[FieldProblem]:
     """Problems of something that must be a time with a zone."""
     if not isinstance(value, datetime):
@@ -46,20 +60,22 @@ def unencodable(item: msgspec.Struct) -> list[FieldProblem]:
     """Text that JSON cannot carry (half a surrogate pair), wherever it stands."""
     try:
         msgspec.json.encode(item)
-    except (UnicodeEncodeError, TypeError, OverflowError):
-        return list(_culprits("", item))
+    except _NOT_ENCODABLE:
+        return list(_culprits("", item, 0))
     return []
 
 
-def _culprits(path: str, value: Any) -> Iterator[FieldProblem]:
-    if isinstance(value, msgspec.Struct):
+def _culprits(path: str, value: Any, depth: int) -> Iterator[FieldProblem]:
+    if depth > _DEEPEST:
+        yield FieldProblem(path, "…", "is nested too deeply")
+    elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            yield from _culprits(f"{path}.{name}" if path else name, getattr(value, name))
+            yield from _culprits(f"{path}.{name}" if path else name, getattr(value, name), depth + 1)
     elif isinstance(value, list | tuple):
         for place, part in enumerate(cast("Sequence[Any]", value)):
-            yield from _culprits(f"{path}[{place}]", part)
+            yield from _culprits(f"{path}[{place}]", part, depth + 1)
     else:
         try:
             msgspec.json.encode(value)
-        except (UnicodeEncodeError, TypeError, OverflowError) as error:
+        except _NOT_ENCODABLE as error:
             yield FieldProblem(path, value, f"cannot be sent as JSON: {error}")

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from .base import A, Answer, D, Request, bounds
+from .bounds import QUANTITY_MAX
 
 
 class ShipmentLine(Request, frozen=True, kw_only=True):
@@ -15,7 +16,7 @@ class ShipmentLine(Request, frozen=True, kw_only=True):
     reference only (**A**).
     """
 
-    quantity: Annotated[int, A, bounds("A", minimum=1)]
+    quantity: Annotated[int, A, bounds("A", minimum=1, maximum=QUANTITY_MAX)]
     seller_product_reference: Annotated[str | None, D] = None
     product_id: Annotated[str | None, D] = None
     product_condition: Annotated[str | None, D] = None

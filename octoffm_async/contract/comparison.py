@@ -10,7 +10,7 @@ from typing import Any
 
 from .description import Body, DescribedOperation, Description, Parameter
 from .differences import Difference, Direction, Kind
-from .nodes import LIMITS, Node
+from .nodes import LIMITS, Node, narrower
 
 _Operations = Mapping[tuple[str, str], DescribedOperation]
 
@@ -221,7 +221,7 @@ class _OperationComparison:
             self._tell(Kind.VALUES_UNKNOWN, place, list(ours.values), more, says, harmless=True, tag=tag)
         if less:
             says = f"{place} may be {_listed(less)} with us, which they do not list"
-            harmless = direction == "read"
+            harmless = direction == "read" or not theirs.values  # who lists none takes any
             self._tell(Kind.VALUES_ABSENT, place, less, list(theirs.values), says, harmless=harmless, tag=tag)
 
     def _limits(self, place: str, direction: Direction, ours: Node, theirs: Node, tag: str) -> None:
@@ -229,7 +229,7 @@ class _OperationComparison:
             mine, other = ours.limits.get(name), theirs.limits.get(name)
             if mine != other:
                 says = f"{name} of {place} is {_shown(mine)} with us and {_shown(other)} with them"
-                harmless = direction == "read"
+                harmless = direction == "read" or _within(name, mine, other)
                 limits = ({name: mine}, {name: other})
                 self._tell(Kind.LIMIT, place, *limits, says, harmless=harmless, tag=tag)
 
@@ -253,6 +253,13 @@ def _fits(direction: Direction, ours: Node, theirs: Node) -> bool:
     if "number" in taken:
         taken |= {"integer"}
     return not taken or (bool(given) and given <= taken)
+
+
+def _within(name: str, ours: Any, theirs: Any) -> bool:
+    """Whether what keeps our limit keeps theirs."""
+    if ours is None or theirs is None:
+        return theirs is None
+    return name not in ("pattern", "format") and narrower(name, ours, theirs) == ours
 
 
 def _without_repeats(differences: list[Difference], place: str) -> list[Difference]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from .base import A, Answer, D, OpenEnum, Request, at_or_after, bounds, known
+from .base import FILLED, A, Answer, D, OpenEnum, Request, at_or_after, bounds, known
 from .bounds import PAGE_MAX, REFERENCE_MAX, SUPPLY_LINES_MAX
 from .common import Refusal, ShipmentLine
 
@@ -53,7 +53,7 @@ class InboundShipmentRequest(Request, frozen=True, kw_only=True):
     """
 
     reference: Annotated[str, D, bounds("A", minLength=1, maxLength=REFERENCE_MAX)]
-    storage_country: Annotated[str, D]
+    storage_country: Annotated[str, D, FILLED]
     lines: Annotated[Sequence[ShipmentLine], A, bounds("A", minItems=1, maxItems=SUPPLY_LINES_MAX)]
     expected_delivery_date: Annotated[datetime | None, A] = None
 

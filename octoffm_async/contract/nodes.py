@@ -24,6 +24,7 @@ LIMITS = (
 _AT_LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems")
 _AT_MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
 _NESTING = 60
+_MOST_REPEATED = 2000
 _JSON_TYPES = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array"))
 
 Raw = Mapping[str, Any]
@@ -50,13 +51,14 @@ class Facets:
         if self.values is None or other.values is None:
             self.values = other.values if self.values is None else self.values
         else:
-            self.values = tuple(value for value in self.values if value in other.values)
+            both = set(other.values)
+            self.values = tuple(value for value in self.values if value in both)
         for name, limit in other.limits.items():
-            self.limits[name] = _chosen(name, self.limits.get(name, limit), limit, narrow=True)
+            self.limits[name] = narrower(name, self.limits.get(name, limit), limit)
         self.required |= other.required
         for name, raws in other.properties.items():
-            self.properties[name] = self.properties.get(name, ()) + raws
-        self.items += other.items
+            self.properties[name] = _unique(self.properties.get(name, ()) + raws)
+        self.items = _unique(self.items + other.items)
         self.tag = self.tag or other.tag
 
 
@@ -103,6 +105,8 @@ class SchemaReader:
         self._facets: dict[int, Facets] = {}
         self._nodes: dict[tuple[int, ...], Node] = {}
         self._made: list[Raw] = []  # kept, because what is remembered is found by its identity
+        self._cut: set[int] = set()  # schemas that were found inside themselves and are still being read
+        self._repeated = 0
 
     def node(self, *raws: object) -> Node:
         """A value that all the schemas describe at once."""
@@ -155,8 +159,11 @@ class SchemaReader:
         """What a schema says by itself and through others. ``inside`` are the schemas that led here."""
         if (known := self._facets.get(id(raw))) is not None:
             return known
-        if id(raw) in inside or len(inside) > _NESTING:
-            self.note("a schema is made of itself" if id(raw) in inside else "schemas are nested too deeply")
+        if id(raw) in inside:
+            self._cut.add(id(raw))
+            return Facets()
+        if len(inside) > _NESTING:
+            self.note("schemas are nested too deeply")
             return Facets()
         inside = (*inside, id(raw))
         facets = _own(raw)
@@ -167,7 +174,13 @@ class SchemaReader:
         for name in ("anyOf", "oneOf"):
             if alternatives := _schemas(raw.get(name)):
                 facets.restrict(self._joined([self._read(part, inside) for part in alternatives]))
-        self._facets[id(raw)] = facets
+        self._cut.discard(id(raw))
+        # What was read inside a schema that it refers back to lacks that schema's part: read it anew elsewhere. Schemas
+        # that all refer to each other would be read for ever.
+        if self._cut and self._repeated < _MOST_REPEATED:
+            self._repeated += 1
+        else:
+            self._facets[id(raw)] = facets
         return facets
 
     def _joined(self, alternatives: Sequence[Facets]) -> Facets:
@@ -180,7 +193,7 @@ class SchemaReader:
         joined.values = tuple(dict.fromkeys(listed)) if listed else None
         for one in real:
             for name, limit in one.limits.items():
-                joined.limits[name] = _chosen(name, joined.limits.get(name, limit), limit, narrow=False)
+                joined.limits[name] = _wider(name, joined.limits.get(name, limit), limit)
         objects = [one for one in real if one.types is None or "object" in one.types]
         if objects:
             joined.required = frozenset[str].intersection(*(one.required for one in objects))
@@ -191,11 +204,17 @@ class SchemaReader:
         return joined
 
     def _either(self, choices: Sequence[Raws]) -> Raws:
-        if len(choices) <= 1:
+        different = {tuple(map(id, raws)): raws for raws in choices}
+        if len(different) <= 1:
             return choices[0] if choices else ()
-        made = {"anyOf": [{"allOf": list(raws)} for raws in choices]}
+        made = {"anyOf": [{"allOf": list(raws)} for raws in different.values()]}
         self._made.append(made)
         return (made,)
+
+
+def _unique(raws: Raws) -> Raws:
+    """Each schema once: references that multiply would multiply schemas, too."""
+    return tuple({id(raw): raw for raw in raws}.values())
 
 
 def _own(raw: Raw) -> Facets:
@@ -205,7 +224,7 @@ def _own(raw: Raw) -> Facets:
         nullable = True
         values = tuple(value for value in values if value is not None)
     if types is None:
-        types = _implied(raw, values)
+        types = _implied(raw, values if "enum" in raw or "const" in raw else None)
     required = raw.get("required")
     properties = raw.get("properties")
     fields: Mapping[object, object] = {}
@@ -295,8 +314,12 @@ def _common(one: frozenset[str] | None, other: frozenset[str] | None) -> frozens
     return common or one
 
 
-def _chosen(name: str, one: Any, other: Any, *, narrow: bool) -> Any:
-    """The narrower or the wider of two limits; of patterns and formats the first."""
-    if not (isinstance(one, int | float) and isinstance(other, int | float)) or name not in _AT_LEAST + _AT_MOST:
+def narrower(name: str, one: Any, other: Any) -> Any:
+    """The narrower of two limits of the same name; of patterns and formats the first."""
+    if not (isinstance(one, int | float) and isinstance(other, int | float)):
         return one
-    return max(one, other) if narrow == (name in _AT_LEAST) else min(one, other)
+    return max(one, other) if name in _AT_LEAST else min(one, other) if name in _AT_MOST else one
+
+
+def _wider(name: str, one: Any, other: Any) -> Any:
+    return other if one == narrower(name, one, other) else one

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from .base import A, Answer, D, OpenEnum, Request, S, at_or_after, bounds, known
+from .base import FILLED, A, Answer, D, OpenEnum, Request, S, at_or_after, bounds, known
 from .bounds import LINES_MAX, PAGE_MAX, REFERENCE_MAX
 from .common import Refusal, ShipmentLine
 
@@ -62,12 +62,12 @@ class ShipmentState(OpenEnum):
 class DeliveryAddress(Request, frozen=True, kw_only=True):
     """Where the parcel goes (meaning **D**, names **A**)."""
 
-    first_name: Annotated[str, A]
-    last_name: Annotated[str, A]
-    address_line1: Annotated[str, A]
-    postal_code: Annotated[str, A]
-    city: Annotated[str, A]
-    country_code: Annotated[str, A]
+    first_name: Annotated[str, A, FILLED]
+    last_name: Annotated[str, A, FILLED]
+    address_line1: Annotated[str, A, FILLED]
+    postal_code: Annotated[str, A, FILLED]
+    city: Annotated[str, A, FILLED]
+    country_code: Annotated[str, A, FILLED]
     civility: Annotated[str | None, A] = None
     company_name: Annotated[str | None, A] = None
     address_line2: Annotated[str | None, A] = None
@@ -86,8 +86,8 @@ class OutboundShipmentRequest(Request, frozen=True, kw_only=True):
     reference: Annotated[str, A, bounds("A", minLength=1, maxLength=REFERENCE_MAX)]
     lines: Annotated[Sequence[ShipmentLine], A, bounds("A", minItems=1, maxItems=LINES_MAX)]
     delivery_address: Annotated[DeliveryAddress, A]
-    delivery_mode: Annotated[str, A, known(DeliveryMode)]
-    storage_country: Annotated[str, A]
+    delivery_mode: Annotated[str, A, FILLED, known(DeliveryMode)]
+    storage_country: Annotated[str, A, FILLED]
 
 
 class ParcelLine(Answer, frozen=True, kw_only=True):
@@ -177,7 +177,7 @@ class CancellationStatus(OpenEnum):
 class OutboundCancellationRequest(Request, frozen=True, kw_only=True):
     """The wish to have a shipment cancelled, possible only before it is Shipped (**D**)."""
 
-    outbound_shipment_id: Annotated[str, A]
+    outbound_shipment_id: Annotated[str, A, FILLED]
     reason: Annotated[str | None, A] = None
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from .base import A, Answer, D, OpenEnum, Request, bounds, known
+from .base import FILLED, A, Answer, D, OpenEnum, Request, bounds, known
 from .bounds import (
     COUNTRY_PATTERN,
     CUSTOMS_CODE_PATTERN,
@@ -52,7 +52,7 @@ class FulfillmentProduct(Request, frozen=True, kw_only=True):
     seller_product_reference: Annotated[str, D, bounds("D", minLength=1, maxLength=REFERENCE_MAX)]
     title: Annotated[str | None, A, bounds("A", minLength=1, maxLength=TITLE_MAX)] = None
     # A factory, because a plain default would be left out of the message and the API has no documented default.
-    product_condition: Annotated[str, D, known(ProductCondition)] = msgspec.field(
+    product_condition: Annotated[str, D, FILLED, known(ProductCondition)] = msgspec.field(
         default_factory=lambda: ProductCondition.NEW
     )
     packaging: Annotated[Packaging | None, A] = None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from .base import A, Answer, D, OpenEnum, Request, bounds, known
+from .base import FILLED, A, Answer, D, OpenEnum, Request, bounds, known
 from .bounds import LINES_MAX, PAGE_MAX
 from .common import ShipmentLine
 
@@ -57,7 +57,7 @@ class ReturnRequest(Request, frozen=True, kw_only=True):
     It names the outbound shipment by its id or by its reference; one of the two is needed.
     """
 
-    reason: Annotated[str, A, known(ReturnReason)]
+    reason: Annotated[str, A, FILLED, known(ReturnReason)]
     lines: Annotated[Sequence[ShipmentLine], A, bounds("A", minItems=1, maxItems=LINES_MAX)]
     outbound_shipment_id: Annotated[str | None, A] = None
     reference: Annotated[str | None, A] = None

@@ -44,6 +44,9 @@ def parameters_of(filters: type, *, limit_required: bool) -> list[Schema]:
     """The parameters of a query, in the order of its struct."""
     _, components = schemas_of([filters])
     properties: dict[str, Schema] = components[filters.__name__]["properties"]
+    for schema in properties.values():
+        if schema["type"] == "string" and "format" not in schema:
+            schema |= {"minLength": 1, "x-bounds-provenance": "A"}
     return [
         parameter(name, "query", schema, required=limit_required and name == "limit")
         for name, schema in properties.items()
@@ -72,6 +75,8 @@ def _tidy(component: Schema) -> None:
     for schema in component["properties"].values():
         if schema.get("default", ...) is None:
             del schema["default"]
+        elif schema.get("default") == ():
+            schema["default"] = []
 
 
 def _finish(component: Schema, struct: StructType) -> None:

@@ -17,12 +17,13 @@ from .bounds import (
     CUSTOMS_CODE_PATTERN,
     GTIN_LENGTHS,
     LINES_MAX,
+    QUANTITY_MAX,
     REFERENCE_MAX,
     SUPPLY_LINES_MAX,
     TITLE_MAX,
     UN_CODE_PATTERN,
 )
-from .checks import FieldProblem, is_count, moment, text, unencodable
+from .checks import FieldProblem, is_count, moment, optional_text, text, unencodable
 from .common import ShipmentLine
 from .inbound import InboundFilters, InboundShipmentRequest
 from .outbound import DeliveryAddress, OutboundCancellationRequest, OutboundFilters, OutboundShipmentRequest
@@ -84,13 +85,15 @@ def return_problems(request: ReturnRequest, *, assumed: bool = False) -> list[Fi
     if not _named(request.outbound_shipment_id) and not _named(request.reference):
         reason = "no shipment: give outbound_shipment_id, or the reference it was ordered with"
         found.append(FieldProblem("outbound_shipment_id", request.outbound_shipment_id, reason))
+    found += optional_text(request, "outbound_shipment_id", "reference", "comment")
     found += _lines(request.lines, "a return", most=LINES_MAX if assumed else None, reference_only=assumed)
     return found + unencodable(request)
 
 
 def cancellation_problems(request: OutboundCancellationRequest) -> list[FieldProblem]:
     """All problems of a request to cancel a shipment."""
-    return [*text("outbound_shipment_id", request.outbound_shipment_id), *unencodable(request)]
+    found = [*text("outbound_shipment_id", request.outbound_shipment_id), *optional_text(request, "reason")]
+    return found + unencodable(request)
 
 
 def wire_path(path: str) -> str:
@@ -174,8 +177,10 @@ def _line(path: str, line: Any, *, reference_only: bool) -> Iterator[FieldProble
     if not isinstance(line, ShipmentLine):
         yield FieldProblem(path, line, f"is {type(line).__name__}, not ShipmentLine")
         return
-    if not is_count(line.quantity) or line.quantity < 1:
-        yield FieldProblem(f"{path}.quantity", line.quantity, "is not a whole number of at least 1")
+    if not is_count(line.quantity) or not 1 <= line.quantity <= QUANTITY_MAX:
+        yield FieldProblem(f"{path}.quantity", line.quantity, f"is not a whole number from 1 to {QUANTITY_MAX}")
+    for problem in optional_text(line, "seller_product_reference", "product_id", "product_condition"):
+        yield problem._replace(field=f"{path}.{problem.field}")
     if _named(line.seller_product_reference):
         return
     if reference_only:

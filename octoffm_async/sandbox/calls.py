@@ -25,6 +25,7 @@ BodyT = TypeVar("BodyT")
 RowT = TypeVar("RowT")
 FiltersT = TypeVar("FiltersT", bound=Filters)
 
+_NUMBER = re.compile(r"[-+]?[0-9]{1,18}")
 _DECODE_ERROR = re.compile(r"(.*) - at `(.*)`")
 
 
@@ -79,12 +80,17 @@ def read_filters(call: Call, kind: type[FiltersT]) -> FiltersT:
     if call.operation.limit_required and "limit" not in call.query:
         raise invalid({"limit": ["The limit field is required."]})
     try:
-        filters = msgspec.convert(dict(call.query), kind, strict=False)
+        filters = msgspec.convert(_typed(call.query), kind)
     except msgspec.ValidationError as error:
         raise invalid(_located(str(error))) from error
     if problems := filter_problems(filters):
         raise invalid(field_errors(problems))
     return filters
+
+
+def _typed(query: Mapping[str, str]) -> dict[str, object]:
+    """A query with its limit as a number. Nothing else is one, and the text ``null`` is no null."""
+    return {name: int(text) if name == "limit" and _NUMBER.fullmatch(text) else text for name, text in query.items()}
 
 
 def within(moment: datetime | None, low: datetime | None, high: datetime | None) -> bool:

@@ -24,6 +24,10 @@ class Background:
         task.add_done_callback(self._forget)
         return task
 
+    def adopt(self, task: asyncio.Task[Any]) -> None:
+        """Somebody awaits this one now: leave it alone."""
+        self._tasks.discard(task)
+
     def cancel(self) -> None:
         """Cancel all that is under way."""
         for task in self._tasks:

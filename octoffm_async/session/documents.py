@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import mimetypes
 import re
 from email.message import Message
 from typing import TYPE_CHECKING
@@ -25,7 +24,19 @@ NAME_MOST = 120
 
 _JSON = re.compile(r"application/(?:[\w.+-]+\+)?json")
 _UNSAFE = re.compile(r"[^\w.() -]", re.ASCII)
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d) *(\..*)?")
+_EXTENSIONS = {
+    PDF: "pdf",
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/gif": "gif",
+    "image/svg+xml": "svg",
+    "text/plain": "txt",
+    "text/csv": "csv",
+    "application/zip": "zip",
+    "application/zpl": "zpl",
+    "application/x-zpl": "zpl",
+}
 _PDF_WITHIN = 1024  # readers accept a header that far in
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,")
 
@@ -50,16 +61,18 @@ def document_in(response: Response) -> Document | str:
 
 def safe_file_name(wanted: str, media_type: str, *, fallback: str = "document") -> str:
     """``wanted`` as a name that is safe in any folder: no path, no control characters, bounded, with an extension."""
-    name = _UNSAFE.sub("_", re.split(r"[/\\]", wanted)[-1]).strip(" .")
+    name = _bare(wanted) or _bare(fallback) or "document"
     stem, dot, extension = name.rpartition(".")
-    if not dot:
-        stem, extension = name, ""
-    if not stem.strip("_ ."):
-        stem = _UNSAFE.sub("_", fallback)
-    guessed = (mimetypes.guess_extension(media_type) or ".bin").removeprefix(".")
-    extension = extension if 1 <= len(extension) <= 5 and extension.isalnum() else guessed
+    if not (dot and stem and 1 <= len(extension) <= 5 and extension.isalnum()):
+        stem, extension = name, _EXTENSIONS.get(media_type, "bin")
     stem = stem[: NAME_MOST - len(extension) - 1].rstrip(" .")
     return f"_{stem}.{extension}" if _RESERVED.fullmatch(stem) else f"{stem}.{extension}"
+
+
+def _bare(text: str) -> str:
+    """The last part of a path in harmless characters; empty if nothing is left that names anything."""
+    name = _UNSAFE.sub("_", re.split(r"[/\\]", text)[-1]).strip(" .")
+    return name if name.partition(".")[0].strip("_ ") else ""
 
 
 def _from_json(response: Response) -> Document | str:
@@ -91,12 +104,13 @@ def _decoded(content: str) -> tuple[bytes, str]:
 def _address(url: str, requested: str) -> str:
     try:
         absolute = urljoin(requested, url)
+        with_user = "@" in urlsplit(absolute).netloc
     except ValueError:
         raise UnusableDocumentError("its address cannot be read") from None
-    if origin(absolute) != origin(requested):
-        raise UnusableDocumentError(f"it is on another origin, {origin(absolute)}: not followed")
-    if not absolute.isascii() or not absolute.isprintable() or " " in absolute:
+    if with_user or not absolute.isascii() or not absolute.isprintable() or " " in absolute:
         raise UnusableDocumentError("its address cannot be read")
+    if origin(absolute) != origin(requested):
+        raise UnusableDocumentError(f"it is on another origin, {origin(absolute)[:200]}: not followed")
     return absolute
 
 
@@ -120,5 +134,5 @@ def _disposition_name(headers: Mapping[str, str]) -> str | None:
     try:
         message["Content-Disposition"] = headers.get("Content-Disposition", "")
         return message.get_filename()
-    except (ValueError, LookupError):
+    except (ValueError, LookupError, TypeError):  # the email package stumbles over some broken forms
         return None

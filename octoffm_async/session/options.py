@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
@@ -41,8 +42,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(f"retries must be a whole number from 0 on, not {self.retries!r}")
         if self.lane is not None and self.lane not in LANES:
             raise ConfigurationError(f"lane must be one of {', '.join(LANES)}, not {self.lane!r}")
-        if self.on_response is not None and not callable(self.on_response):
-            raise ConfigurationError(f"on_response must be callable, not {self.on_response!r}")
+        listener: object = self.on_response
+        if listener is not None and (not callable(listener) or inspect.iscoroutinefunction(listener)):
+            raise ConfigurationError(f"on_response must be a plain function, not {self.on_response!r}")
 
     def changed(self, **changes: Any) -> Self:
         """A copy; what is ``None`` stays as it is."""

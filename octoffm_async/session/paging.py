@@ -6,6 +6,7 @@ page is decoded and used, the next one travels. There is never more than one pag
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
@@ -17,7 +18,6 @@ from ..errors import CallError, PagingError, ValidationError
 from .headers import http_date, next_query
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 
     from ..contract.operations import Operation
@@ -42,8 +42,9 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 class Pager(Generic[T]):
     """A list call. Await it for the first page, iterate it for all items, or :meth:`pages` for all pages.
 
-    Each await and each iteration starts anew. To go on later where one stopped, keep a page's ``next_cursor`` and pass
-    it as ``resume_from``.
+    Each await and each iteration starts anew, and workers may share one iterator. To go on later where one stopped,
+    keep a page's ``next_cursor`` and pass it as ``resume_from``. With ``max_items``, items end there; pages are never
+    cut, so that nothing is lost between them: the last one is the page in which the number is reached.
 
     Raises (when awaited or iterated):
         PagingError: the next page is on another origin, or was already read.
@@ -67,7 +68,7 @@ class Pager(Generic[T]):
         return self._pages(ahead=False).__anext__().__await__()
 
     def __aiter__(self) -> AsyncIterator[T]:
-        return _Items(self._pages())
+        return _Items(self._pages(), self._max_items)
 
     def pages(self) -> AsyncIterator[Page[T]]:
         """The pages, in order."""
@@ -106,6 +107,8 @@ class _Pages(Generic[T]):
         self._query: dict[str, str] | None = query
         self._left = most
         self._ahead = ahead
+        self._limit = int(query["limit"])
+        self._turn = asyncio.Lock()
         self._awaited = False
         self._coming: _Coming[T] | None = None
         self._seen: set[str | None] = set()
@@ -114,19 +117,24 @@ class _Pages(Generic[T]):
         return self
 
     async def __anext__(self) -> Page[T]:
-        query, coming = self._query, self._coming
-        if query is None:
-            raise StopAsyncIteration
-        self._coming = None
-        self._awaited = True
-        try:
-            fetched = await (self._fetch(query) if coming is None else coming.task)
-        except BaseException:
-            await self.aclose()
-            raise
-        finally:
-            self._awaited = False
-        return self._deliver(query, fetched)
+        async with self._turn:
+            if self._query is None:
+                raise StopAsyncIteration
+            self._awaited = True
+            try:
+                return self._deliver(self._query, await self._arrival(self._query))
+            except BaseException:
+                await self.aclose()
+                raise
+            finally:
+                self._awaited = False
+
+    async def _arrival(self, query: dict[str, str]) -> _Fetched[T]:
+        coming, self._coming = self._coming, None
+        if coming is None or coming.task.cancelled():  # a client that is closed cancels what nobody awaits
+            return await self._fetch(query)
+        self._scope.session.background.adopt(coming.task)
+        return await coming.task
 
     async def aclose(self) -> None:
         """Let go of a page that is on its way; a further step asks for it again."""
@@ -137,14 +145,13 @@ class _Pages(Generic[T]):
 
     def _deliver(self, query: dict[str, str], fetched: _Fetched[T]) -> Page[T]:
         items, following, served_at = fetched
-        next_cursor = None if following is None else following.get("cursor")
         if self._left is not None:
-            if len(items) > self._left:  # resuming must lose nothing: the page that was cut is its own next one
-                items, next_cursor = items[: self._left], query.get("cursor")
             self._left -= len(items)
-        self._query = None if self._left == 0 else following
+        enough = self._left is not None and self._left <= 0
+        self._query = None if enough else following
         if self._query is not None and self._coming is None and self._ahead:
             self._send_for(self._query)
+        next_cursor = None if following is None else following.get("cursor")
         return Page(items=items, cursor=query.get("cursor"), next_cursor=next_cursor, served_at=served_at)
 
     def _send_for(self, query: dict[str, str]) -> None:
@@ -158,7 +165,7 @@ class _Pages(Generic[T]):
         def look(response: Response) -> None:
             nonlocal following
             following = self._next(response)
-            enough = self._left is not None and self._left <= int(query["limit"])
+            enough = self._left is not None and self._left <= self._limit
             # Only when this page is waited for: else two pages would lie ahead of whoever reads them.
             if following is not None and self._ahead and self._awaited and self._coming is None and not enough:
                 self._send_for(following)
@@ -182,18 +189,29 @@ class _Pages(Generic[T]):
 class _Items(Generic[T]):
     """Items of pages, without a generator's layer per item."""
 
-    def __init__(self, pages: _Pages[T]) -> None:
+    def __init__(self, pages: _Pages[T], most: int | None) -> None:
         self._pages = pages
+        self._left = most
         self._items: Iterator[T] = iter(())
+        self._turn = asyncio.Lock()
 
     def __aiter__(self) -> _Items[T]:
         return self
 
     async def __anext__(self) -> T:
-        while True:
-            for item in self._items:
-                return item
-            self._items = iter((await anext(self._pages)).items)
+        for item in self._items:
+            return item
+        async with self._turn:  # of workers that share this iterator, one asks for the page
+            while True:
+                for item in self._items:
+                    return item
+                self._items = iter(self._cut((await anext(self._pages)).items))
+
+    def _cut(self, items: list[T]) -> list[T]:
+        if self._left is not None:
+            items = items[: self._left]
+            self._left -= len(items)
+        return items
 
     async def aclose(self) -> None:
         """Let go of a page that is on its way."""

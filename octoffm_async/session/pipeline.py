@@ -33,7 +33,7 @@ from .journey import Journey, Stats
 from .limits import Gates
 from .options import DEFAULTS
 from .problems import error_for, unusable
-from .retry import SUCCESS_REFUND, Again, RetryBudget, Situation, Stop, Verdict, classify, decide, retry_cost
+from .retry import SUCCESS_REFUND, Again, RetryBudget, Situation, Stop, Verdict, back_off, classify, decide, retry_cost
 from .telling import Teller
 from .tokens import Token, TokenSource
 from .transport import Response
@@ -323,7 +323,10 @@ class Session:
 
     def _pause(self, journey: Journey, error: CallError, decision: Again | Stop) -> None:
         told = error.retry_after if isinstance(error, AnsweredError) else None
-        pause = decision.delay if isinstance(decision, Again) else told or 0.0
+        if isinstance(decision, Again):
+            pause = decision.delay
+        else:  # this call ends here, but the others of its key must wait all the same
+            pause = back_off(journey.gate.throttles, self.config, self._rng) if told is None else told
         journey.gate.pause(asyncio.get_running_loop().time() + pause)
         self._teller.throttled(journey, pause=pause, told=told is not None)
 

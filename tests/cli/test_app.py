@@ -53,7 +53,7 @@ def test_without_a_command_the_help_is_shown(octoffm):
     assert "sandbox" in done.stdout
 
 
-@pytest.mark.parametrize("missing", ["click", "rich"])
+@pytest.mark.parametrize("missing", ["click", "rich", "yaml"])
 def test_without_the_extra_it_says_what_to_install(missing):
     script = f"import sys; sys.modules[{missing!r}] = None; from octoffm_async.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=False)

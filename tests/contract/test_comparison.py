@@ -145,6 +145,10 @@ MUTATIONS: dict[str, tuple[Callable[[Document], object], list[tuple[str, str, st
         lambda document: parameter(document, "GET /stocks", "order")["schema"].pop("x-known-values"),
         [("stocks.list", "query.order", "values-absent")],
     ),
+    "another value of the same parameter": (
+        set_parameter("GET /stocks", "order", **{"x-known-values": ["Asc", "Down"]}),
+        [("stocks.list", "query.order", "values-unknown"), ("stocks.list", "query.order", "values-absent")],
+    ),
     "a largest length": (
         set_field("OutboundShipmentRequest.reference", maxLength=30),
         [("outbound.create", "request.reference", "limit")],
@@ -275,7 +279,12 @@ def test_a_difference_tells_both_sides_and_our_tag() -> None:
         ("a field made nullable", [True]),
         ("a field never null", [True] * 2),
         ("a value renamed", [True] * 4),
-        ("values no longer listed", [False]),
+        ("values no longer listed", [True]),
+        ("another value of the same parameter", [True, False]),
+        ("a largest length", [False]),
+        ("a largest and a smallest number of lines", [False, False]),
+        ("a bound that excludes no more", [True]),
+        ("a pattern", [False]),
         ("a parameter made required", [False]),
         ("bare lists only", [True]),
         ("another success", [True]),
@@ -326,12 +335,20 @@ def paths_of(value: object, place: tuple[str | int, ...] = ()) -> list[tuple[str
     return found
 
 
+def goes_without_saying(component: Document, *place: str | int) -> bool:
+    """What has items is an array, said or not."""
+    here: Any = component
+    for step in place[:-1]:
+        here = here[step]
+    return place[-1] == "type" and "items" in here
+
+
 COMPONENTS = [
     (name, *place)
     for name, component in OURS["components"]["schemas"].items()
     if name != "Problem"
     for place in paths_of({"properties": component.get("properties", {})})
-    if len(place) > 1 and not (len(place) == 3 and place[2] == "type" and "items" in component["properties"][place[1]])
+    if len(place) > 1 and not goes_without_saying(component, *place)
 ]
 PLACES = paths_of(OURS)
 JUNK = st.recursive(

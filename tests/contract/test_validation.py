@@ -1,9 +1,9 @@
 """Rules: which are certain, which assumed, and that all problems of an item are found at once."""
 
 import math
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,14 +11,24 @@ from msgspec.structs import replace
 
 from octoffm_async.contract.checks import FieldProblem
 from octoffm_async.contract.common import ShipmentLine
-from octoffm_async.contract.filters import filter_problems
-from octoffm_async.contract.outbound import DeliveryAddress, OutboundFilters, OutboundShipmentRequest
+from octoffm_async.contract.inbound import InboundCountFilters, InboundFilters, InboundShipmentRequest
+from octoffm_async.contract.outbound import (
+    DeliveryAddress,
+    OutboundCancellationRequest,
+    OutboundCountFilters,
+    OutboundFilters,
+    OutboundShipmentRequest,
+)
 from octoffm_async.contract.products import FulfillmentProduct, Packaging, ReferenceFilters
+from octoffm_async.contract.returns import ReturnCountFilters, ReturnFilters, ReturnRequest
 from octoffm_async.contract.stocks import StockFilters
 from octoffm_async.contract.validation import (
+    cancellation_problems,
     gtin_check_digit,
+    inbound_problems,
     outbound_problems,
     product_problems,
+    return_problems,
     wire_path,
 )
 
@@ -31,6 +41,9 @@ LINE = ShipmentLine(quantity=1, seller_product_reference="R-1")
 ORDER = OutboundShipmentRequest(
     reference="O-1", lines=[LINE], delivery_address=ADDRESS, delivery_mode="TrackedHomeDelivery", storage_country="FR"
 )
+SUPPLY = InboundShipmentRequest(reference="I-1", storage_country="FR", lines=[LINE])
+RETURN = ReturnRequest(reason="Damaged", lines=[LINE], outbound_shipment_id="S-1")
+CANCELLATION = OutboundCancellationRequest(outbound_shipment_id="S-1")
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
 
@@ -42,6 +55,11 @@ def fields(problems: list[FieldProblem]) -> list[str]:
 def test_good_items_have_no_problem(assumed) -> None:
     assert product_problems(PRODUCT, assumed=assumed) == []
     assert outbound_problems(ORDER, assumed=assumed) == []
+    assert inbound_problems(SUPPLY, assumed=assumed) == []
+    assert inbound_problems(replace(SUPPLY, expected_delivery_date=NOON), assumed=assumed) == []
+    assert return_problems(RETURN, assumed=assumed) == []
+    assert return_problems(replace(RETURN, outbound_shipment_id=None, reference="O-1"), assumed=assumed) == []
+    assert cancellation_problems(CANCELLATION) == []
 
 
 @pytest.mark.parametrize(
@@ -243,51 +261,6 @@ def test_text_that_cannot_be_encoded_is_a_problem(change) -> None:
     assert fields(outbound_problems(replace(ORDER, **change))) == list(change)
 
 
-@pytest.mark.parametrize("filters", [StockFilters, OutboundFilters, ReferenceFilters])
-@pytest.mark.parametrize(
-    ("limit", "fine"),
-    [(1, True), (1000, True), (0, False), (1001, False), (-1, False), (True, False), (1.0, False), ("5", False)],
-)
-def test_limits_of_a_page(filters, limit, fine) -> None:
-    assert fields(filter_problems(filters(limit=limit))) == ([] if fine else ["limit"])
-
-
-@pytest.mark.parametrize(("filters", "stem"), [(StockFilters, "updated_at"), (OutboundFilters, "status_updated_at")])
-@pytest.mark.parametrize(
-    ("low", "high", "wrong"),
-    [
-        (None, None, ""),
-        (NOON, NOON, ""),
-        (NOON, None, ""),
-        (NOON, NOON + timedelta(1), ""),
-        (NOON + timedelta(microseconds=1), NOON, "min"),
-        (NOON.replace(tzinfo=None), NOON, "min"),
-        (NOON, NOON.replace(tzinfo=None), "max"),
-        (NOON.replace(tzinfo=None), NOON.replace(tzinfo=None), "min max"),
-    ],
-)
-def test_periods(filters, stem, low, high, wrong) -> None:
-    problems = filter_problems(filters(**{f"{stem}_min": low, f"{stem}_max": high}))
-    assert fields(problems) == [f"{stem}_{end}" for end in wrong.split()]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"updated_at_min": NOON},
-        {"updated_at_max": NOON},
-        {"storage_country": "FR"},
-        {"sort": "Available"},
-        {"order": "Asc"},
-        {"updated_at_min": NOON, "storage_country": "FR", "sort": "Return", "order": "Desc"},
-    ],
-)
-def test_what_goes_with_a_delivery_country(change) -> None:
-    assert fields(filter_problems(StockFilters(delivery_country="ES", **change))) == list(change)
-    assert filter_problems(StockFilters(**change)) == []
-    assert filter_problems(StockFilters(delivery_country="ES", cursor="c", limit=3)) == []
-
-
 @pytest.mark.parametrize(
     ("path", "wire"),
     [
@@ -301,6 +274,9 @@ def test_what_goes_with_a_delivery_country(change) -> None:
         ("delivery_address.address_line1", "deliveryAddress.addressLine1"),
         ("status_updated_at_min", "statusUpdatedAtMin"),
         ("updated_at_max", "updatedAtMax"),
+        ("created_at_min", "createdAtMin"),
+        ("expected_delivery_date", "expectedDeliveryDate"),
+        ("outbound_shipment_id", "outboundShipmentId"),
         ("something_else", "something_else"),
         ("", ""),
     ],
@@ -319,7 +295,15 @@ def test_wire_paths(path, wire) -> None:
         DeliveryAddress,
         StockFilters,
         OutboundFilters,
+        OutboundCountFilters,
+        OutboundCancellationRequest,
         ReferenceFilters,
+        InboundShipmentRequest,
+        InboundFilters,
+        InboundCountFilters,
+        ReturnRequest,
+        ReturnFilters,
+        ReturnCountFilters,
     ],
 )
 def test_every_field_of_a_request_has_its_wire_path(struct) -> None:
@@ -327,6 +311,181 @@ def test_every_field_of_a_request_has_its_wire_path(struct) -> None:
         assert wire_path(name) == wire
 
 
-def test_a_problem_tells_field_value_and_reason_and_stays_short() -> None:
-    assert str(FieldProblem("gtin", "1", "is short")) == "gtin = '1': is short"
-    assert re.fullmatch(r"title = 'x{56}…: is long", str(FieldProblem("title", "x" * 10_000, "is long")))
+NOT_LINES = [None, 5, "R-1", {"quantity": 1}, {LINE}, object()]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "certain", "assumed"),
+    [
+        ("reference", "x" * 50, 0, 0),
+        ("reference", "x" * 51, 0, 1),
+        *(("reference", value, 1, 1) for value in ("", " ", None, 12, ["I-1"], {}, b"I-1")),
+        ("storage_country", "GB", 0, 0),
+        ("storage_country", "ZZ", 0, 0),
+        *(("storage_country", value, 1, 1) for value in ("", None, 12, ["FR"], {})),
+        *(("lines", value, 1, 1) for value in ([], (), *NOT_LINES)),
+        ("lines", (LINE,) * 1000, 0, 0),
+        ("lines", [LINE] * 1001, 0, 1),
+        ("expected_delivery_date", None, 0, 0),
+        *(("expected_delivery_date", value, 1, 1) for value in ("2025-03-01", 5, date(2025, 3, 1), {})),
+        ("expected_delivery_date", NOON.replace(tzinfo=None), 1, 1),
+    ],
+)
+def test_rules_for_supply_orders(field, value, certain, assumed) -> None:
+    supply = replace(SUPPLY, **{field: value})
+    assert set(fields(inbound_problems(supply))) == {field} if certain else inbound_problems(supply) == []
+    found = inbound_problems(supply, assumed=True)
+    assert set(fields(found)) == {field} if assumed else found == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "certain"),
+    [
+        ("reason", "Something else", 0),
+        *(("reason", value, 1) for value in ("", " ", None, 5, {}, ["Damaged"])),
+        *(("outbound_shipment_id", value, 1) for value in ("", " ", None, 5, {}, ["S-1"])),
+        *(("lines", value, 1) for value in ([], (), *NOT_LINES)),
+        ("comment", None, 0),
+        ("comment", "broken", 0),
+        ("reference", "O-1", 0),
+    ],
+)
+@pytest.mark.parametrize("assumed", [False, True])
+def test_rules_for_returns(field, value, certain, assumed) -> None:
+    found = return_problems(replace(RETURN, **{field: value}), assumed=assumed)
+    assert set(fields(found)) == {field} if certain else found == []
+
+
+def test_how_many_lines_a_return_has_is_assumed() -> None:
+    assert return_problems(replace(RETURN, lines=[LINE] * 101)) == []
+    assert return_problems(replace(RETURN, lines=[LINE] * 100), assumed=True) == []
+    assert fields(return_problems(replace(RETURN, lines=[LINE] * 101), assumed=True)) == ["lines"]
+
+
+@pytest.mark.parametrize(("item", "problems"), [(SUPPLY, inbound_problems), (RETURN, return_problems)])
+@pytest.mark.parametrize(
+    ("line", "certain", "assumed"),
+    [
+        ({"quantity": 1, "product_id": "P", "product_condition": "New"}, [], [".seller_product_reference"]),
+        ({"quantity": 1}, [""], [".seller_product_reference"]),
+        ({"quantity": 1, "seller_product_reference": " "}, [""], [".seller_product_reference"]),
+        ({"quantity": 1, "seller_product_reference": 5}, [""], [".seller_product_reference"]),
+        *(
+            ({"quantity": quantity, "seller_product_reference": "R"}, [".quantity"], [".quantity"])
+            for quantity in (0, -1, 1.0, True, None, "1", [], {})
+        ),
+        ({"quantity": 0}, [".quantity", ""], [".quantity", ".seller_product_reference"]),
+    ],
+)
+def test_rules_for_lines_of_supply_orders_and_returns(item, problems, line, certain, assumed) -> None:
+    some = replace(item, lines=[LINE, ShipmentLine(**line)])
+    assert fields(problems(some)) == [f"lines[1]{path}" for path in certain]
+    assert fields(problems(some, assumed=True)) == [f"lines[1]{path}" for path in assumed]
+
+
+@pytest.mark.parametrize(("item", "problems"), [(SUPPLY, inbound_problems), (RETURN, return_problems)])
+def test_what_is_no_line_is_told_by_its_place(item, problems) -> None:
+    some = replace(item, lines=[{"quantity": 1}, LINE, None, 5, "R", [LINE]])
+    found = problems(some)
+    assert fields(found) == ["lines[0]", "lines[2]", "lines[3]", "lines[4]", "lines[5]"]
+    assert all("not ShipmentLine" in problem.reason for problem in found)
+
+
+def test_all_problems_of_a_supply_order_are_found_at_once() -> None:
+    bad = InboundShipmentRequest(
+        reference="",
+        storage_country=5,  # type: ignore[arg-type]
+        lines=[ShipmentLine(quantity=0), {}],  # type: ignore[list-item]
+        expected_delivery_date=NOON.replace(tzinfo=None),
+    )
+    assert fields(inbound_problems(bad)) == [
+        "reference",
+        "storage_country",
+        "lines[0].quantity",
+        "lines[0]",
+        "lines[1]",
+        "expected_delivery_date",
+    ]
+
+
+def test_all_problems_of_a_return_are_found_at_once() -> None:
+    bad = ReturnRequest(reason="", lines=[ShipmentLine(quantity=0)], comment=object())  # type: ignore[arg-type]
+    assert fields(return_problems(bad)) == [
+        "reason",
+        "outbound_shipment_id",
+        "lines[0].quantity",
+        "lines[0]",
+        "comment",
+    ]
+
+
+@pytest.mark.parametrize("value", ["", " ", None, 5, {}, ["S-1"], b"S-1", "\ud800"])
+def test_a_cancellation_names_a_shipment(value) -> None:
+    assert fields(cancellation_problems(replace(CANCELLATION, outbound_shipment_id=value))) == ["outbound_shipment_id"]
+
+
+@pytest.mark.parametrize(
+    ("item", "problems", "change", "path"),
+    [
+        (SUPPLY, inbound_problems, {"reference": "a\ud800"}, "reference"),
+        (SUPPLY, inbound_problems, {"lines": [replace(LINE, product_id="\ud800")]}, "lines[0].product_id"),
+        (RETURN, return_problems, {"comment": "\ud800"}, "comment"),
+        (RETURN, return_problems, {"reason": "\ud800"}, "reason"),
+        (CANCELLATION, cancellation_problems, {"reason": "\ud800"}, "reason"),
+    ],
+)
+def test_text_that_cannot_be_encoded_is_a_problem_everywhere(item, problems, change, path) -> None:
+    assert fields(problems(replace(item, **change))) == [path]
+
+
+OPTIONAL = [
+    (RETURN, return_problems, "comment"),
+    (replace(RETURN, reference="O-1"), return_problems, "outbound_shipment_id"),
+    (RETURN, return_problems, "reference"),
+    (CANCELLATION, cancellation_problems, "reason"),
+]
+
+
+@pytest.mark.xfail(strict=True, reason="only what is needed is checked to be text: a number or an object is sent")
+@pytest.mark.parametrize(("item", "problems", "field"), OPTIONAL)
+@pytest.mark.parametrize("value", [5, {"a": 1}, ["x"]])
+def test_what_is_optional_is_text_as_well(item, problems, field, value) -> None:
+    assert fields(problems(replace(item, **{field: value}))) == [field]
+
+
+@pytest.mark.xfail(strict=True, reason="a second identity of a line is not looked at")
+@pytest.mark.parametrize("field", ["product_id", "product_condition"])
+@pytest.mark.parametrize(("item", "problems"), [(SUPPLY, inbound_problems), (ORDER, outbound_problems)])
+def test_all_identities_of_a_line_are_text(item, problems, field) -> None:
+    assert problems(replace(item, lines=[replace(LINE, **{field: 5})]))
+
+
+@pytest.mark.xfail(strict=True, reason="a bare ValueError: the encoder cannot write so long a number")
+def test_a_quantity_beyond_all_measure_is_a_problem() -> None:
+    assert inbound_problems(replace(SUPPLY, lines=[replace(LINE, quantity=10**5000)]))
+
+
+@pytest.mark.xfail(strict=True, reason="a bare RecursionError of the encoder")
+def test_lines_that_hold_themselves_are_a_problem() -> None:
+    lines: list[object] = []
+    lines.append(lines)
+    assert inbound_problems(replace(SUPPLY, lines=lines))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(max_size=5) | st.just(LINE),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        max_leaves=5,
+    ),
+    st.sampled_from([(SUPPLY, inbound_problems), (RETURN, return_problems), (CANCELLATION, cancellation_problems)]),
+    st.data(),
+)
+def test_whatever_stands_in_a_field_is_fine_or_told(value, kind, data) -> None:
+    item, problems = kind
+    field = data.draw(st.sampled_from(item.__struct_fields__))
+    changed = replace(item, **{field: value})
+    found = problems(changed)
+    assert all(str(problem).startswith(problem.field) for problem in found)
+    if not found:
+        msgspec.json.encode(changed)

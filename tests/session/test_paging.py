@@ -1,12 +1,16 @@
 """Lists over pages: nothing left out, nothing read twice, nowhere else."""
 
 import asyncio
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from octoffm_async import FulfillmentClient, NotFoundError, PagingError, UnusableAnswerError, ValidationError
+from tests.bulk.items import on_virtual_time
 from tests.fakes import FakeTransport, Sent, answer, config
 
 
@@ -200,3 +204,164 @@ async def test_filters_are_checked_before_anything_is_sent() -> None:
             client.stocks.list(limit=0, delivery_country="FR", sort="Available")
     assert [problem.field for problem in caught.value.problems] == ["limit", "sort"]
     assert transport.sent == []
+
+
+def numbered(total: int, *, most: int = 1000, least: int = 1):
+    """A script of stocks 0 to total - 1: pages as large as ``limit`` asks, within ``least`` and ``most``."""
+
+    def script(sent: Sent):
+        query = query_of(sent)
+        start = int(query.get("cursor", "0"))
+        end = min(total, start + max(least, min(most, int(query["limit"]))))
+        more = link(f"?cursor={end}") if end < total else {}
+        return answer(200, {"items": [{"id": str(number)} for number in range(start, end)]}, **more)
+
+    return script
+
+
+def ids(count: int) -> list[str]:
+    return [str(number) for number in range(count)]
+
+
+async def test_awaiting_a_list_gives_its_first_page_in_one_call() -> None:
+    transport = FakeTransport(three_pages)
+    async with FulfillmentClient(config(), transport=transport) as client:
+        stocks = client.stocks.list()
+        page = await stocks
+        await asyncio.sleep(0.01)
+        assert [stock.id for stock in page.items] == EVERYTHING[:2]
+        assert (page.cursor, page.next_cursor, len(transport.sent)) == (None, "b", 1)
+        assert [stock.id async for stock in stocks] == EVERYTHING
+        assert (await stocks).items == page.items
+    assert len(transport.sent) == 1 + 3 + 1
+
+
+async def test_a_page_tells_when_it_was_served() -> None:
+    served = answer(200, [], Date="Sat, 01 Mar 2025 10:00:00 GMT")
+    async with FulfillmentClient(config(), transport=FakeTransport(lambda _: served)) as client:
+        page = await client.stocks.list()
+    assert page.served_at == datetime(2025, 3, 1, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("max_items", "limit", "calls"),
+    [(1, 10, 1), (9, 10, 1), (10, 10, 1), (11, 10, 2), (20, 10, 2), (25, 10, 3), (35, 10, 4), (36, 10, 4), (99, 10, 4)],
+)
+async def test_no_more_items_than_asked_for_and_no_page_too_many(max_items: int, limit: int, calls: int) -> None:
+    transport = FakeTransport(numbered(35))
+    async with FulfillmentClient(config(), transport=transport) as client:
+        found = [stock.id async for stock in client.stocks.list(limit=limit, max_items=max_items)]
+        await asyncio.sleep(0.01)
+    assert found == ids(min(max_items, 35))
+    assert len(transport.sent) == calls
+    assert query_of(transport.sent[0])["limit"] == str(min(limit, max_items))
+
+
+async def test_awaiting_gives_no_more_items_than_asked_for() -> None:
+    async with FulfillmentClient(config(), transport=FakeTransport(numbered(35))) as client:
+        page = await client.stocks.list(limit=10, max_items=3)
+        assert ([stock.id for stock in page.items], page.next_cursor) == (ids(3), "3")
+        page = await client.stocks.list(limit=10, max_items=3, resume_from=page.next_cursor)
+        assert [stock.id for stock in page.items] == ["3", "4", "5"]
+
+
+@pytest.mark.parametrize("max_items", [0, -1, True, 1.0, "5"])
+async def test_max_items_is_checked_before_anything_is_sent(max_items) -> None:
+    transport = FakeTransport(three_pages)
+    async with FulfillmentClient(config(), transport=transport) as client:
+        with pytest.raises(ValidationError) as caught:
+            client.stocks.list(max_items=max_items)
+    assert [problem.field for problem in caught.value.problems] == ["max_items"]
+    assert transport.sent == []
+
+
+async def resumed(client: FulfillmentClient, limit: int, max_items: int) -> list[str]:
+    """All ids, read in pieces of ``max_items``; what a piece repeats of the one before it is left out."""
+    found: list[str] = []
+    cursor = None
+    for _ in range(1000):
+        pages = [
+            page async for page in client.stocks.list(limit=limit, max_items=max_items, resume_from=cursor).pages()
+        ]
+        piece = [stock.id for page in pages for stock in page.items]
+        assert len(piece) <= max_items
+        found += piece
+        cursor = pages[-1].next_cursor
+        if cursor is None:
+            return found
+    raise AssertionError("reading in pieces never ends")
+
+
+@given(st.integers(0, 60), st.integers(1, 12), st.integers(1, 30), st.integers(1, 12))
+def test_a_list_read_in_pieces_has_no_gap(total: int, limit: int, max_items: int, most: int) -> None:
+    async def main() -> list[str]:
+        async with FulfillmentClient(config(), transport=FakeTransport(numbered(total, most=most)), hooks=()) as client:
+            return await resumed(client, limit, max_items)
+
+    found = on_virtual_time(main)
+    assert list(dict.fromkeys(found)) == ids(total)
+    if max_items <= min(limit, most) or max_items % min(limit, most) == 0:
+        assert found == ids(total)
+
+
+@pytest.mark.xfail(strict=True, reason="the first page, when cut, tells no next cursor: the rest is lost")
+async def test_a_first_page_that_was_cut_does_not_look_like_the_last() -> None:
+    async with FulfillmentClient(config(), transport=FakeTransport(numbered(10, least=5))) as client:
+        page = await client.stocks.list(max_items=3)
+        assert len(page.items) == 3
+        assert page.next_cursor is not None
+
+
+@pytest.mark.xfail(strict=True, reason="a page larger than max_items is its own next page for ever")
+async def test_pages_larger_than_asked_for_can_be_read_in_pieces() -> None:
+    async with FulfillmentClient(config(), transport=FakeTransport(numbered(20, least=5))) as client:
+        found, cursor = [], "5"
+        for _ in range(20):
+            page = await client.stocks.list(max_items=3, resume_from=cursor)
+            found += [stock.id for stock in page.items]
+            if (cursor := page.next_cursor) is None:
+                break
+        assert set(found) == set(ids(20)[5:])
+
+
+@pytest.mark.parametrize("limit", ["ten", "", "1e3", "10,10"])
+@pytest.mark.parametrize(
+    "max_items", [None, pytest.param(25, marks=pytest.mark.xfail(strict=True, reason="a bare ValueError of int()"))]
+)
+async def test_a_link_with_an_odd_limit_is_followed(limit: str, max_items: int | None) -> None:
+    def script(sent: Sent):
+        start = int(query_of(sent).get("cursor", "0"))
+        more = link(f"?cursor={start + 10}&limit={limit}") if start < 20 else {}
+        return answer(200, [{"id": str(number)} for number in range(start, start + 10)], **more)
+
+    async with FulfillmentClient(config(), transport=FakeTransport(script)) as client:
+        found = [stock.id async for stock in client.stocks.list(limit=10, max_items=max_items)]
+    assert found == ids(max_items or 30)
+
+
+async def test_two_iterations_at_once_do_not_disturb_each_other() -> None:
+    async def read(stocks) -> list[str]:
+        found = []
+        async for stock in stocks:
+            found.append(stock.id)
+            await asyncio.sleep(0)
+        return found
+
+    async with FulfillmentClient(config(), transport=FakeTransport(numbered(30), latency=0.001)) as client:
+        stocks = client.stocks.list(limit=4)
+        assert await asyncio.gather(*(read(stocks) for _ in range(3))) == [ids(30)] * 3
+
+
+@pytest.mark.xfail(strict=True, reason="two steps at once ask for the same page: items are doubled or dropped")
+async def test_workers_may_share_one_iterator() -> None:
+    async def work(items) -> list[str]:
+        found = []
+        async for stock in items:
+            found.append(stock.id)
+            await asyncio.sleep(0)
+        return found
+
+    async with FulfillmentClient(config(), transport=FakeTransport(numbered(30), latency=0.001)) as client:
+        items = aiter(client.stocks.list(limit=4))
+        shares = await asyncio.gather(*(work(items) for _ in range(3)))
+    assert sorted((found for share in shares for found in share), key=int) == ids(30)
