@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..sandbox import Sandbox
+from ..sandbox import Sandbox, StateFileError
 from .loop import run_async
 from .options import rate
 
@@ -20,13 +20,24 @@ from .options import rate
 @click.option("--limit", callback=rate, metavar="N/T", help="N requests in T seconds, for each seller and group.")
 @click.option("--retry-after", type=click.Choice(["seconds", "date"]), help="Let 429 answers carry Retry-After.")
 @click.option("--speed", type=click.FloatRange(0), default=1.0, metavar="X", help="Sandbox seconds per real second.")
-def sandbox(**settings: Any) -> None:
+@click.option("--products", type=click.IntRange(0), default=0, metavar="N", help="Registered products to begin with.")
+@click.option("--stock", type=click.IntRange(0), default=100, show_default=True, metavar="Q", help="Items of each.")
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Load what exists from this file if it is there, and save it at the end.",
+)
+def sandbox(products: int, state: str | None, **settings: Any) -> None:
     """Serve an emulator of the API on this machine until Ctrl-C.
 
-    Prints the variables to export, and nothing else, on standard output; no account is needed.
+    Prints the variables to export, and nothing else, on standard output; no account is needed. A browser shows at the
+    same address what goes on.
     """
     try:
-        run_async(_serve(Sandbox(**settings)))
+        run_async(_serve(Sandbox(catalogue=products, state_file=state, **settings)))
+    except StateFileError as error:
+        raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"cannot serve on port {settings['port']}: {error.strerror}") from None
     except KeyboardInterrupt:
@@ -44,5 +55,6 @@ async def _serve(emulator: Sandbox) -> None:
         for name, value in emulator.environment().items():
             click.echo(f"export {name}={value}")
         click.echo(f"octoffm: the sandbox serves at {emulator.base_url} until Ctrl-C", err=True)
+        click.echo(f"octoffm: watch it in a browser at {emulator.page_url}", err=True)
         await stop.wait()
     click.echo("octoffm: the sandbox has stopped", err=True)

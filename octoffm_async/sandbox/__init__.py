@@ -14,6 +14,8 @@ from .process import SandboxProcess, SandboxStartError
 from .records import Arrival, Requests
 from .sandbox import Sandbox
 from .settings import Inspection, Reception, Timeline
+from .statefile import StateFileError
+from .thread import SandboxThread
 from .tokens import Tokens
 from .world import Effects
 
@@ -31,6 +33,8 @@ __all__ = [
     "SandboxFace",
     "SandboxProcess",
     "SandboxStartError",
+    "SandboxThread",
+    "StateFileError",
     "Timeline",
     "Tokens",
 ]

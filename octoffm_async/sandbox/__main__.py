@@ -17,12 +17,16 @@ from functools import partial
 import msgspec
 
 from .sandbox import Sandbox
+from .statefile import StateFileError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until told to stop."""
     options = _parser().parse_args(arguments)
-    asyncio.run(_serve(_sandbox(options), exit_with_parent=options.exit_with_parent))
+    try:
+        asyncio.run(_serve(_sandbox(options), exit_with_parent=options.exit_with_parent))
+    except StateFileError as error:
+        sys.exit(f"octoffm sandbox: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -33,6 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=parse_limit, metavar="N/T", help="N requests per T seconds, seller and group")
     parser.add_argument("--retry-after", choices=("seconds", "date"), help="let 429 answers carry Retry-After")
     parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="sandbox seconds per real second")
+    parser.add_argument("--state", metavar="FILE", help="load what exists from this file, and save it at the end")
+    parser.add_argument("--products", type=int, default=0, metavar="N", help="registered products to begin with")
+    parser.add_argument("--stock", type=int, default=100, metavar="Q", help="items of each of these products")
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
     return parser
 
@@ -57,6 +64,9 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
         retry_after=options.retry_after,
         speed=options.speed,
         port=options.port,
+        state_file=options.state,
+        catalogue=options.products,
+        stock=options.stock,
     )
 
 

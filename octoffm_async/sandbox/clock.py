@@ -38,6 +38,12 @@ class Clock:
         for listener in self._listeners:
             listener()
 
+    def resume(self, moment: datetime) -> None:
+        """Go on from a moment of an earlier life: from then if the clock stands, else from now if that is later."""
+        ahead = moment - self.now()
+        if ahead > timedelta() or self.speed == 0:
+            self._origin += ahead
+
     def on_advance(self, listener: Callable[[], object]) -> None:
         """Call ``listener`` after each jump."""
         self._listeners.append(listener)

@@ -3,6 +3,7 @@
 They are outside the API: no token, no limits, no faults, and not counted.
 """
 
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -10,12 +11,14 @@ import msgspec
 from .activation import activate, deactivate
 from .faults import Fault, Only
 from .movements import add_stock
+from .overview import Overview
 from .replies import Reply, json_reply
 from .returns import return_by_carrier
 from .state import State
 
 CONTROL_PATH = "/_sandbox"
 
+_SAVE = ("POST", "/save")
 _Order = Callable[[bytes], object]
 
 
@@ -71,8 +74,9 @@ class FaultOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class Control:
     """Answers the control routes. A mistake in an order is a 400 that says what is wrong."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._state = state
+        self._overview = Overview(state)
         self._routes: dict[tuple[str, str], _Order] = {
             ("POST", "/stock"): self._add_stock,
             ("POST", "/returns"): self._return_by_carrier,
@@ -80,15 +84,19 @@ class Control:
             ("POST", "/clock"): self._advance,
             ("POST", "/faults"): self._set_faults,
             ("GET", "/effects"): lambda _: state.world.effects.as_dict(),
+            ("GET", "/state"): lambda _: self._overview.look(monotonic()),
             ("GET", "/stats"): lambda _: state.stats(),
         }
 
-    def answer(self, method: str, path: str, body: bytes) -> Reply:
+    async def answer(self, method: str, path: str, body: bytes) -> Reply:
         """Do what the order says."""
-        route = self._routes.get((method, path.removeprefix(CONTROL_PATH)))
-        if route is None:
-            return json_reply({"error": f"no control route {method} {path}"}, 404)
+        order = (method, path.removeprefix(CONTROL_PATH))
+        route = self._routes.get(order)
         try:
+            if order == _SAVE:
+                return json_reply(await self._state.keeper.save_on_order())
+            if route is None:
+                return json_reply({"error": f"no control route {method} {path}"}, 404)
             return json_reply(route(body))
         except (ValueError, LookupError) as mistake:
             return json_reply({"error": str(mistake.args[0] if mistake.args else mistake)}, 400)

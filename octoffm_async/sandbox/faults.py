@@ -119,6 +119,18 @@ class Faults:
         self._script.clear()
         self._rates.clear()
 
+    def as_dict(self) -> dict[str, Any]:
+        """What is scripted (the next 20) and what comes at random, ready for JSON."""
+        return {
+            "script": [
+                {"fault": entry.strike.fault.name, "operation": entry.operation, "times": entry.times}
+                for entry in self._script[:20]
+            ],
+            "rates": {strike.fault.name: share for share, strike in self._rates},
+            "only": self._only,
+            "operations": None if self._operations is None else sorted(self._operations),
+        }
+
     def draw(self, operation: Operation[Any]) -> Strike | None:
         """The fault that hits this call, if any."""
         if self._script and (strike := self._scripted(operation)) is not None:

@@ -11,8 +11,8 @@ orders, so that it turns up where it belongs and not where it would be convenien
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
-from typing import Generic, NamedTuple, TypeVar
+from itertools import islice, pairwise
+from typing import Any, Generic, NamedTuple, TypeVar, get_args
 
 RowT = TypeVar("RowT")
 
@@ -110,6 +110,31 @@ class Ledger(Generic[RowT]):
         """The ids of the hidden rows."""
         return [key for key, place in self._place.items() if place in self._hidden] if self._hidden else []
 
+    @property
+    def row_type(self) -> Any:
+        """What its rows are: the ``RowT`` that it was made with."""
+        return get_args(vars(self)["__orig_class__"])[0]
+
+    def restore(
+        self, keys: Sequence[str], rows: Sequence[RowT], changes: Sequence[Change], hidden: Sequence[str]
+    ) -> None:
+        """Fill an empty ledger with what another held. Raises ``ValueError`` if the parts do not fit each other."""
+        if len(set(keys)) != len(rows) or len(keys) != len(rows):
+            raise ValueError(f"{len(keys)} keys for {len(rows)} rows")
+        if {change.place for change in changes} != set(range(len(rows))):
+            raise ValueError("the changes are not those of the rows")
+        if any(after.moment < before.moment for before, after in pairwise(changes)):
+            raise ValueError("the changes are not in order")
+        if not set(hidden) <= set(keys):
+            raise ValueError("rows are hidden that do not exist")
+        self._rows = list(rows)
+        self._place = {key: place for place, key in enumerate(keys)}
+        self._last_change = [0] * len(rows)
+        for change in changes:
+            self._note_change(*change)
+        for key in hidden:
+            self.hide(key)
+
     def _note_change(self, place: int, moment: datetime) -> None:
         self._last_change[place] = len(self._change_times)
         self._change_times.append(moment)
@@ -130,6 +155,11 @@ class Ledger(Generic[RowT]):
     def by_change(self, start: int, limit: int, keep: Callable[[RowT], bool] | None = None) -> Slice[RowT]:
         """Up to ``limit`` rows in the order of their last change, from a position of that order on."""
         return _cut(self._fresh_changes(start), limit, keep)
+
+    @property
+    def change_count(self) -> int:
+        """Length of the order of change, stale entries included."""
+        return len(self._changed_places)
 
     def changes(self, start: int = 0, most: int | None = None) -> list[Change]:
         """Up to ``most`` entries of the order of change from a position on, stale ones included."""

@@ -5,11 +5,13 @@ import sys
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
+from os import PathLike, fspath
 from typing import Any
 
 import aiohttp
 import msgspec
 
+from .control import CONTROL_PATH
 from .face import SandboxFace
 from .faults import Fault, Only, Rate
 from .quota import Limit, RetryAfter
@@ -46,6 +48,9 @@ class SandboxProcess(SandboxFace):
         retry_after: RetryAfter | None = None,
         speed: float = 1.0,
         port: int = 0,
+        state_file: str | PathLike[str] | None = None,
+        catalogue: int = 0,
+        stock: int = 100,
         start_timeout: float = 15.0,
     ) -> None:
         self._options: dict[str, object] = {
@@ -53,9 +58,13 @@ class SandboxProcess(SandboxFace):
             "--token-life": token_life,
             "--speed": speed,
             "--port": port,
+            "--products": catalogue,
+            "--stock": stock,
         }
         if limit is not None:
             self._options["--limit"] = f"{limit[0]}/{limit[1]}"
+        if state_file is not None:
+            self._options["--state"] = fspath(state_file)
         if retry_after is not None:
             self._options["--retry-after"] = retry_after
         self._start_timeout = start_timeout
@@ -115,6 +124,11 @@ class SandboxProcess(SandboxFace):
         return self._addresses.control_url
 
     @property
+    def page_url(self) -> str:
+        """URL of the live page, for a browser on this machine."""
+        return self.control_url.removesuffix(CONTROL_PATH.removeprefix("/"))
+
+    @property
     def seller_id(self) -> str:
         """The first seller."""
         return self._addresses.seller_id
@@ -149,6 +163,10 @@ class SandboxProcess(SandboxFace):
     async def advance(self, seconds: float) -> None:
         """Let the sandbox's clock jump ahead."""
         await self._order("POST", "/clock", {"advance": seconds})
+
+    async def save(self) -> None:
+        """Save all that exists to the state file now, and not only at the end."""
+        await self._order("POST", "/save")
 
     async def effects(self) -> dict[str, dict[str, int]]:
         """What was really created: counts by kind (``products``, ``outbound``) and reference, over all sellers."""

@@ -4,6 +4,7 @@ A malformed product refuses the whole request, as .NET model validation does; a 
 identity is refused alone, inside a 202.
 """
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ from octoffm_async.contract.validation import product_problems
 
 from .calls import Call, Handler, answer_list, field_errors, read_body, read_filters
 from .replies import Reply, invalid, json_reply
-from .world import Account
+from .world import Account, World
 
 _products = msgspec.json.Decoder(list[FulfillmentProduct])
 
@@ -65,7 +66,8 @@ def _register(call: Call, product: FulfillmentProduct) -> ProductResult:
             seller_product_reference=reference, status=RegistrationStatus.REFUSED, code=code, message=message
         )
     if reference not in call.account.references:
-        _add(call, product, pair)
+        enter_product(call.world, call.account, product, call.moment)
+        call.world.effects.note(call.account.seller, "products", reference)
     return ProductResult(seller_product_reference=reference, status=RegistrationStatus.ACCEPTED)
 
 
@@ -79,13 +81,14 @@ def _refusal(account: Account, reference: str, pair: tuple[str, str]) -> tuple[s
     return None
 
 
-def _add(call: Call, product: FulfillmentProduct, pair: tuple[str, str]) -> None:
-    account, reference, moment = call.account, product.seller_product_reference, call.moment
+def enter_product(world: World, account: Account, product: FulfillmentProduct, moment: datetime) -> None:
+    """Give an account a product that it does not have, with its reference and an empty stock."""
+    reference = product.seller_product_reference
     condition = ProductCondition(product.product_condition)
     row = SellerReference(
         seller_product_reference=reference,
-        product_id=(product_id := call.world.new_id()),
-        stock_id=(stock_id := call.world.new_id()),
+        product_id=(product_id := world.new_id()),
+        stock_id=(stock_id := world.new_id()),
         gtin=product.gtin,
         product_condition=condition,
         created_at=moment,
@@ -100,9 +103,8 @@ def _add(call: Call, product: FulfillmentProduct, pair: tuple[str, str]) -> None
     )
     account.references.add(reference, row, moment)
     account.stocks.add(stock_id, stock, moment)
-    account.reference_of_pair[pair] = reference
+    account.reference_of_pair[product_pair(product.gtin, product.product_condition)] = reference
     account.reference_of_product[product_id] = reference
-    call.world.effects.note(account.seller, "products", reference)
 
 
 HANDLERS: dict[Operation[Any], Handler] = {CREATE_PRODUCTS: create_products, LIST_REFERENCES: list_references}

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from octoffm_async.contract.operations import Group
 
 REMEMBERED_ARRIVALS = 200_000
+PACE_SECONDS = 60
 
 
 class Arrival(NamedTuple):
@@ -22,12 +23,43 @@ class Arrival(NamedTuple):
     status: int
 
 
+class Pace:
+    """Requests in each of the last 60 seconds."""
+
+    def __init__(self) -> None:
+        self._seconds = [-1] * PACE_SECONDS
+        self._counts = [0] * PACE_SECONDS
+        self._throttled = [0] * PACE_SECONDS
+
+    def note(self, at: float, status: int) -> None:
+        """Count a request that came at a monotonic time."""
+        second = int(at)
+        slot = second % PACE_SECONDS
+        if self._seconds[slot] != second:
+            if self._seconds[slot] > second:
+                return  # answered a minute after it came
+            self._seconds[slot], self._counts[slot], self._throttled[slot] = second, 0, 0
+        self._counts[slot] += 1
+        if status == 429:
+            self._throttled[slot] += 1
+
+    def last(self, now: float) -> list[tuple[int, int]]:
+        """Requests, and those of them that were answered 429, in each second, the current one last."""
+        end = int(now) + 1
+        slots = [(second, second % PACE_SECONDS) for second in range(end - PACE_SECONDS, end)]
+        return [
+            (self._counts[slot], self._throttled[slot]) if self._seconds[slot] == second else (0, 0)
+            for second, slot in slots
+        ]
+
+
 class Requests:
     """How many requests came, and how each kind was answered. Requests to the control routes do not count."""
 
     def __init__(self) -> None:
         self.total = 0
         self.by: Counter[tuple[str, int]] = Counter()
+        self.pace = Pace()
         self.arrivals: deque[Arrival] = deque(maxlen=REMEMBERED_ARRIVALS)
 
     def begin(self) -> None:
@@ -38,6 +70,7 @@ class Requests:
         """Note how a request was answered; those still unanswered are in ``total`` only."""
         self.by[arrival.operation, arrival.status] += 1
         self.arrivals.append(arrival)
+        self.pace.note(arrival.at, arrival.status)
 
     def count(self, operation: str | None = None, status: int | None = None) -> int:
         """Answered requests of one operation, with one status, or both."""

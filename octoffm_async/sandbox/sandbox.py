@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from os import PathLike
 from random import Random
 
 from aiohttp import web
@@ -12,10 +14,12 @@ from octoffm_async.contract.operations import Group
 
 from .activation import activate, deactivate, set_countries
 from .calls import API_PATH
+from .catalogue import fill_catalogue
 from .clock import Clock
 from .control import CONTROL_PATH
 from .face import SandboxFace
 from .faults import Faults
+from .keeper import Keeper
 from .movements import add_stock
 from .quota import Limit, RequestLimits, RetryAfter
 from .records import Arrival, Requests
@@ -35,6 +39,7 @@ from .settings import (
     Timeline,
 )
 from .state import State
+from .statefile import StateFile
 from .tokens import Tokens
 from .world import AllEffects, World
 
@@ -49,7 +54,9 @@ class Sandbox(SandboxFace):
     same ids, tokens and random faults. Where nothing public says how the API answers, a setting chooses; limits are
     unlimited unless set, as requests per seconds, for each seller and group. ``stop`` and ``start`` in turn make an
     outage: the port and all that exists stay. ``countries`` says where a seller may store goods; a seller that it does
-    not name may do so in FR, ES and UK. ``monotonic`` is what limits, the life of tokens and the clock are
+    not name may do so in FR, ES and UK. ``state_file`` is loaded at the first start if it is there, and written at each
+    stop. In a new world, ``catalogue`` is the number of products that the first seller has from the beginning, with
+    ``stock`` items of each. ``monotonic`` is what limits, the life of tokens and the clock are
     measured by; a test on a driven event loop passes the loop's ``time``.
     """
 
@@ -78,10 +85,15 @@ class Sandbox(SandboxFace):
         documents: DocumentForm = "pdf",
         host: str = "127.0.0.1",
         port: int = 0,
+        state_file: str | PathLike[str] | None = None,
+        catalogue: int = 0,
+        stock: int = 100,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if host not in _LOOPBACK:
             raise ValueError(f"host = {host!r}: the sandbox serves on loopback only ({', '.join(_LOOPBACK)})")
+        if catalogue < 0 or stock < 0:
+            raise ValueError(f"catalogue = {catalogue}, stock = {stock}: must not be below zero")
         self.client_id = client_id
         self.client_secret = client_secret
         self._host = host
@@ -89,15 +101,17 @@ class Sandbox(SandboxFace):
         self._runner: web.ServerRunner | None = None
         # Each kind of chance has its own generator, so that a fault more does not change the ids.
         rngs = {purpose: Random(f"{seed}/{purpose}") for purpose in ("world", "tokens", "faults", "traces")}
+        self._fill = partial(fill_catalogue, rng=Random(f"{seed}/catalogue"), products=catalogue, stock=stock)
+        world = World(
+            sellers=sellers,
+            clock=Clock(speed=speed, monotonic=monotonic),
+            timeline=timeline or Timeline(),
+            rng=rngs["world"],
+            inspection=inspection,
+            reception=reception,
+        )
         self._state = State(
-            world=World(
-                sellers=sellers,
-                clock=Clock(speed=speed, monotonic=monotonic),
-                timeline=timeline or Timeline(),
-                rng=rngs["world"],
-                inspection=inspection,
-                reception=reception,
-            ),
+            world=world,
             tokens=Tokens(
                 rng=rngs["tokens"],
                 client_id=client_id,
@@ -110,6 +124,7 @@ class Sandbox(SandboxFace):
             limits=RequestLimits(limit, limits),
             faults=Faults(rngs["faults"]),
             requests=Requests(),
+            keeper=Keeper(world, rngs, None if state_file is None else StateFile(state_file)),
             retry_after=retry_after,
         )
         set_countries(self._state.world, countries or {})
@@ -127,6 +142,8 @@ class Sandbox(SandboxFace):
         """Serve. A second start after a stop takes the same port again."""
         if self._runner is not None:
             raise RuntimeError("the sandbox is already started")
+        if not self._state.keeper.loaded and not await self._state.keeper.load():
+            self._fill(self._state.world)
         self._server.stopping = asyncio.Event()
         self._runner = web.ServerRunner(web.Server(self._server.handle, access_log=None), shutdown_timeout=_DRAIN)
         await self._runner.setup()
@@ -136,11 +153,16 @@ class Sandbox(SandboxFace):
         self._server.origin = self._origin
 
     async def stop(self) -> None:
-        """Let calls in flight end (1 s), then close the port. What exists and what was counted stays readable."""
+        """Let calls in flight end (1 s), close the port, save. What exists and what was counted stays readable."""
         runner, self._runner = self._runner, None
         if runner is not None:
             self._server.stopping.set()
             await runner.cleanup()
+            await self.save()
+
+    async def save(self) -> None:
+        """Write the state file now, if there is one. Raises :class:`StateFileError` rather than overwrite another's."""
+        await self._state.keeper.save()
 
     @property
     def _origin(self) -> str:
@@ -163,6 +185,11 @@ class Sandbox(SandboxFace):
     def control_url(self) -> str:
         """URL of the control routes, for programs in other processes."""
         return self._origin + CONTROL_PATH
+
+    @property
+    def page_url(self) -> str:
+        """URL of the live page, for a browser on this machine."""
+        return self._origin + "/"
 
     @property
     def seller_id(self) -> str:

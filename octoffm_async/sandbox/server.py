@@ -34,6 +34,8 @@ from .delivery import (
 from .documents import load_library
 from .faults import Fault, Strike
 from .gate import Gate, bearer
+from .origins import is_foreign, is_loopback
+from .page import page_reply
 from .quota import throttled
 from .records import Arrival
 from .replies import ProblemError, Reply, json_reply
@@ -56,7 +58,7 @@ class Server:
         self.stopping = asyncio.Event()
         self._state = state
         self._gate = Gate(world=state.world, tokens=state.tokens, limits=state.limits, retry_after=state.retry_after)
-        self._control = Control(state)
+        self._control = Control(state, monotonic)
         self._router = Router()
         self._style = style
         self._rng = rng
@@ -68,10 +70,8 @@ class Server:
         at = self._monotonic()
         if self._stale.drop(request):
             return web.Response()
-        if request.path.startswith(CONTROL_PATH):
-            return response_of(self._control.answer(request.method, request.path, await request.read()))
-        if request.path == OPENAPI_PATH and request.method == "GET":
-            return response_of(_description(self.origin))
+        if (aside := await self._aside(request)) is not None:
+            return response_of(aside)
         requests = self._state.requests
         requests.begin()
         found = self._router.find(request.method, request.rel_url.raw_path)
@@ -89,6 +89,22 @@ class Server:
         if not response.prepared:
             response.headers["Date"] = http_date(int(self._state.world.clock.now().timestamp()))
         return response
+
+    async def _aside(self, request: web.BaseRequest) -> Reply | None:
+        """The answer to what is no call of the API: the live page, control orders, and what comes from elsewhere."""
+        path, host = request.path, request.headers.get("Host", "localhost")
+        if not is_loopback(host):
+            return json_reply({"error": f"the sandbox answers on loopback only, not as {host!r}"}, 421)
+        if path == "/":
+            allowed = request.method in {"GET", "HEAD"}
+            return page_reply() if allowed else Reply(405, headers={"Allow": "GET, HEAD"})
+        if path == OPENAPI_PATH and request.method == "GET":
+            return _description(self.origin)
+        if not path.startswith(CONTROL_PATH):
+            return None
+        if is_foreign(request.headers.get("Origin"), host):
+            return json_reply({"error": "control orders are not taken from web pages of another origin"}, 403)
+        return await self._control.answer(request.method, path, await request.read())
 
     async def _answer(
         self, request: web.BaseRequest, found: Route | MethodNotAllowed | None, at: float

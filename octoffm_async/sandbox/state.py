@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .faults import Faults
+from .keeper import Keeper
 from .quota import RequestLimits, RetryAfter
 from .records import Requests
 from .tokens import Tokens
@@ -18,6 +19,7 @@ class State:
     limits: RequestLimits
     faults: Faults
     requests: Requests
+    keeper: Keeper
     retry_after: RetryAfter | None
 
     def stats(self) -> dict[str, object]:

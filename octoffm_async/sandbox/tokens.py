@@ -64,6 +64,11 @@ class Tokens:
         expiry = self._expiry.get(token)
         return expiry is not None and self._monotonic() < expiry
 
+    def living(self) -> int:
+        """How many bearer tokens are good now."""
+        now = self._monotonic()
+        return sum(expiry > now for expiry in self._expiry.values())
+
     def expire_now(self) -> None:
         """Make all tokens invalid at once, whatever life they were promised."""
         self._expiry.clear()

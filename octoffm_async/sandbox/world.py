@@ -34,7 +34,7 @@ class Effects:
         self.returns: Counter[str] = Counter()
         """By the id of the outbound shipment."""
 
-    def as_dict(self) -> dict[str, dict[str, int]]:
+    def as_dict(self) -> dict[EffectKind, dict[str, int]]:
         """The counts by kind and reference."""
         return {kind: dict(getattr(self, kind)) for kind in get_args(EffectKind)}
 
@@ -46,10 +46,14 @@ class AllEffects(Effects):
         super().__init__()
         self._by_seller = {seller: Effects() for seller in sellers}
 
-    def note(self, seller: str, kind: EffectKind, key: str) -> None:
-        """Count one more creation, for its seller and for all together."""
+    def note(self, seller: str, kind: EffectKind, key: str, count: int = 1) -> None:
+        """Count one more creation (or ``count``), for its seller and for all together."""
         for effects in (self, self._by_seller[seller]):
-            getattr(effects, kind)[key] += 1
+            getattr(effects, kind)[key] += count
+
+    def open(self, seller: str) -> None:
+        """Count for one seller more."""
+        self._by_seller.setdefault(seller, Effects())
 
     def of(self, seller: str) -> Effects:
         """What was created for one seller."""
@@ -134,6 +138,11 @@ class World:
             raise LookupError(f"seller = {name!r}: the sandbox has {', '.join(self.accounts)}")
         return self.accounts[name]
 
+    def open_account(self, seller: str) -> Account:
+        """The account of a seller, new if there was none."""
+        self.effects.open(seller)
+        return self.accounts.setdefault(seller, Account(seller))
+
     def new_id(self) -> str:
         """A UUID that depends on the seed and on what was created before."""
         digits = f"{self._rng.getrandbits(128):032x}"
@@ -142,6 +151,10 @@ class World:
     def schedule(self, due: datetime, happen: Callable[[datetime], None]) -> None:
         """Let ``happen`` be called with ``due`` once the clock has reached it."""
         heappush(self._events, _Event(due, next(self._numbers), happen))
+
+    def pending(self) -> list[tuple[datetime, Callable[[datetime], None]]]:
+        """What is scheduled, in the order in which it will happen."""
+        return [(event.due, event.happen) for event in sorted(self._events)]
 
     def settle(self) -> datetime:
         """Let everything happen that is due by now; return the time."""

@@ -1,6 +1,7 @@
 import asyncio
 import signal
 import socket
+import stat
 import subprocess
 import sys
 
@@ -40,6 +41,48 @@ def test_it_prints_its_environment_answers_and_ends_well(ending):
         rest, errors = running.communicate(timeout=20)
     assert (running.returncode, rest) == (0, "")
     assert errors.splitlines()[-1] == "octoffm: the sandbox has stopped"
+
+
+@needs_signals
+def test_it_begins_with_products_and_goes_on_from_its_state(tmp_path):
+    async def look(environment: dict[str, str]) -> list[int]:
+        async with FulfillmentClient(Config.from_env(environment)) as client:
+            return [stock.quantities.available async for stock in client.stocks.list()]
+
+    state = tmp_path / "state"
+    for arguments in (["--products", "3", "--stock", "7"], ["--products", "9"]):
+        with serve("--state", str(state), *arguments) as running:
+            assert asyncio.run(look(exported(running))) == [7, 7, 7]
+            running.send_signal(signal.SIGTERM)
+            _, errors = running.communicate(timeout=20)
+        assert running.returncode == 0, errors
+    assert stat.S_IMODE(state.stat().st_mode) == 0o600
+
+
+@needs_signals
+def test_it_names_the_address_of_its_page():
+    with serve() as running:
+        environment = exported(running)
+        running.send_signal(signal.SIGTERM)
+        _, errors = running.communicate(timeout=20)
+    page = environment["OCTOFFM_BASE_URL"].removesuffix("seller/v2")
+    assert f"octoffm: watch it in a browser at {page}" in errors.splitlines()
+
+
+def test_a_foreign_state_file_is_told_in_one_line_and_left_alone(octoffm, tmp_path):
+    diary = tmp_path / "diary"
+    diary.write_text("Dear diary\n")
+    done = octoffm("sandbox", "--state", diary)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"octoffm: state file {diary} is not a state file of the sandbox\n"
+    assert diary.read_text() == "Dear diary\n"
+
+
+@pytest.mark.parametrize("wrong", [["--products", "-1"], ["--stock", "many"]])
+def test_a_wrong_number_is_told(octoffm, wrong):
+    done = octoffm("sandbox", *wrong)
+    assert done.returncode == 2
+    assert wrong[0] in done.stderr
 
 
 def test_a_port_that_is_taken_is_told_in_one_line(octoffm):

@@ -7,6 +7,7 @@ import threading
 from datetime import UTC, datetime
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
 from hypothesis import given
@@ -229,6 +230,19 @@ async def test_faults_hit_documents_too(api: Api) -> None:
     for fault, expected in faults:
         api.sandbox.faults.next(fault, operation="inbound.delivery_note")
         assert expected(await note(api, key))
+
+
+async def test_documents_are_cut_swollen_and_dripped_too(api: Api) -> None:
+    key = await accepted(api)
+    whole = (await note(api, key)).body
+    api.sandbox.faults.next(Fault.TRUNCATED, operation="inbound.delivery_note")
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await note(api, key)
+    api.sandbox.faults.next(Fault.HUGE, operation="inbound.delivery_note", value=100_000)
+    swollen = (await note(api, key)).body
+    assert (len(swollen), swollen.lstrip()) == (100_000 + len(whole), whole)
+    api.sandbox.faults.next(Fault.SLOW_DRIP, operation="inbound.delivery_note", value=1e5)
+    assert (await note(api, key)).body == whole
 
 
 def is_malformed(answer: Answer) -> bool:

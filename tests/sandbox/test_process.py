@@ -68,6 +68,7 @@ def _runs(pid: int) -> bool:
 
 async def test_serves_and_is_driven_by_its_control_routes(remote: Remote) -> None:
     sandbox = remote.sandbox
+    assert sandbox.page_url + "seller/v2" == sandbox.base_url
     assert (await remote.call("POST", "/fulfillment-products", [product(1)]))[0] == 202
     await sandbox.add_stock("REF-1", quantity=5)
     status, created = await remote.call("POST", "/outbound-shipments", shipment("ORDER-1"))

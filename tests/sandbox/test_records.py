@@ -3,7 +3,7 @@
 import time
 
 from octoffm_async.sandbox import Arrival, Fault, Group, Requests
-from octoffm_async.sandbox.records import REMEMBERED_ARRIVALS
+from octoffm_async.sandbox.records import REMEMBERED_ARRIVALS, Pace
 
 from .api import FIRST, SECOND, Api, product
 
@@ -66,3 +66,22 @@ def test_arrivals_are_bounded() -> None:
     assert len(requests.arrivals) == REMEMBERED_ARRIVALS
     assert requests.arrivals[0].at == 5.0
     assert requests.count() == REMEMBERED_ARRIVALS + 5
+
+
+def test_pace_counts_the_last_sixty_seconds() -> None:
+    pace = Pace()
+    for at, status in [(100.0, 200), (100.9, 429), (101.1, 200), (159.5, 429)]:
+        pace.note(at, status)
+    shown = pace.last(159.9)
+    assert len(shown) == 60
+    assert (shown[0], shown[1], shown[-1]) == ((2, 1), (1, 0), (1, 1))
+    assert sum(count for count, _ in shown) == 4
+
+
+def test_pace_forgets_what_is_older_and_ignores_what_comes_too_late() -> None:
+    pace = Pace()
+    pace.note(100.0, 200)
+    pace.note(160.0, 200)
+    pace.note(100.5, 200)
+    assert sum(count for count, _ in pace.last(160.0)) == 1
+    assert sum(count for count, _ in pace.last(400.0)) == 0

@@ -47,7 +47,7 @@ def test_another_method_says_which_are_allowed() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/seller/v2", "/seller/v2/", "/seller/v3/stocks", "/seller/v2/stocks/", "/stocks"]
+    "path", ["/elsewhere", "/seller/v2", "/seller/v2/", "/seller/v3/stocks", "/seller/v2/stocks/", "/stocks"]
 )
 async def test_an_unknown_path_is_an_empty_404(api: Api, path: str) -> None:
     origin = api.sandbox.base_url.removesuffix("/seller/v2")

@@ -46,6 +46,7 @@ async def test_addresses_have_the_paths_of_the_real_ones() -> None:
         assert origin.startswith("http://127.0.0.1:")
         assert sandbox.token_url == f"{origin}/auth/realms/maas/protocol/openid-connect/token"
         assert sandbox.control_url == f"{origin}/_sandbox"
+        assert sandbox.page_url == f"{origin}/"
 
 
 def test_there_is_no_address_before_the_start() -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from octoffm_async.sandbox import Fault
 
 from .api import FIRST, Api, line, product
+from .shipped import announced, shipped, stocked
 
 
 async def late(api: Api, reference: str, seconds: float | None = None) -> str:
@@ -60,6 +61,39 @@ async def test_pages_go_on_where_they_were_when_a_row_appears_behind_them(api: A
     rest = await api.get(page.next)
     seen = [row["reference"] for row in (*page.json["items"], *rest.json["items"])]
     assert seen == ["ORDER-0", "ORDER-1", "ORDER-2"]
+
+
+async def test_a_late_return_is_neither_listed_nor_counted_nor_found(api: Api) -> None:
+    shipment_id = await shipped(await stocked(api))
+    api.sandbox.faults.next(Fault.LATE_VISIBILITY, operation="returns.create", value=3)
+    key = await announced(api, shipment_id)
+    looks: list[tuple[int, int, int]] = []
+    for seconds in (0, 3):
+        api.sandbox.clock.advance(seconds)
+        listed = len((await api.get("/returns")).json["items"])
+        looks.append((listed, (await api.get("/returns/count")).json, (await api.get(f"/returns/{key}")).status))
+    assert looks == [(0, 0, 404), (1, 1, 200)]
+    assert api.sandbox.effects.returns == {shipment_id: 1}
+
+
+async def test_a_late_shipment_is_counted_late(api: Api) -> None:
+    await late(api, "LATE")
+    assert (await api.get("/outbound-shipments/count")).json == 0
+    assert (await api.get("/outbound-shipments/count", state="Valid")).json == 0
+    api.sandbox.clock.advance(5)
+    assert (await api.get("/outbound-shipments/count")).json == 1
+
+
+async def test_a_late_request_to_cancel_is_found_late_and_decided_in_time(api: Api) -> None:
+    key = await (await stocked(api)).order()
+    api.sandbox.faults.next(Fault.LATE_VISIBILITY, value=90)
+    asked = await api.post("/outbound-cancellation-requests", {"outboundShipmentId": key, "reason": "x"})
+    path = f"/outbound-cancellation-requests/{asked.json['outboundCancellationRequestId']}"
+    api.sandbox.clock.advance(80)
+    assert (await api.get(path)).status == 404
+    assert (await api.shipment(key))["status"] == "Cancelled"
+    api.sandbox.clock.advance(10)
+    assert (await api.get(path)).json["status"] == "Accepted"
 
 
 async def test_life_goes_on_behind_the_curtain(api: Api) -> None:

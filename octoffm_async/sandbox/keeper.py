@@ -1,0 +1,59 @@
+"""Keeps a world beyond the life of its server, if a state file is named."""
+
+import asyncio
+from collections.abc import Mapping
+from random import Random
+
+from .snapshot import restore, take
+from .statefile import StateFile, StateFileError
+from .world import World
+
+
+class Keeper:
+    """Loads a world once, and saves it. A file that could not be loaded is never written."""
+
+    def __init__(self, world: World, generators: Mapping[str, Random], file: StateFile | None) -> None:
+        self._world = world
+        self._generators = generators
+        self._file = file
+        self._loaded = False
+        self._failure: StateFileError | None = None
+        self._lock = asyncio.Lock()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the world has been loaded, or was found to have no file yet."""
+        return self._loaded
+
+    async def load(self) -> bool:
+        """Load the world at the first start; whether there was something to load."""
+        if self._failure is not None:
+            raise self._failure
+        content = None
+        if self._file is not None:
+            content = await asyncio.to_thread(self._file.read)
+            if content is not None:
+                self._restore(self._file, content)
+        self._loaded = True
+        return content is not None
+
+    async def save(self) -> None:
+        """Save the world if it is kept and was loaded."""
+        if self._file is None or not self._loaded:
+            return
+        async with self._lock:
+            await asyncio.to_thread(self._file.write, take(self._world, self._generators))
+
+    async def save_on_order(self) -> dict[str, object]:
+        """Save the world; an error if no file is named. Says where it was saved."""
+        if self._file is None:
+            raise ValueError("this sandbox has no state file")
+        await self.save()
+        return {"state_file": str(self._file.path)}
+
+    def _restore(self, file: StateFile, content: bytes) -> None:
+        try:
+            restore(self._world, self._generators, content)
+        except (ValueError, LookupError, TypeError) as error:
+            self._failure = StateFileError(f"state file {file.path} does not fit this version: {error}")
+            raise self._failure from error

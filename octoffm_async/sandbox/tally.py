@@ -1,0 +1,45 @@
+"""Totals over a ledger that cost what has changed since they were last asked for, and never more than so much."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .ledger import Ledger
+
+
+class Tally:
+    """Adds up a measure of all rows. It reads the ledger's order of change from where it ended the last time."""
+
+    def __init__(self, ledger: Ledger[Any], measure: Callable[[Any], Mapping[str, int]]) -> None:
+        self.totals: Counter[str] = Counter()
+        self._ledger = ledger
+        self._measure = measure
+        self._position = 0
+        self._counted: list[Any] = []
+
+    @property
+    def behind(self) -> int:
+        """Changes that have not been counted yet."""
+        return self._ledger.change_count - self._position
+
+    def update(self, most: int) -> int:
+        """Count up to ``most`` more changes; how many it were."""
+        changes = self._ledger.changes(self._position, most)
+        rows = self._ledger.everything()
+        for place in {change.place for change in changes}:
+            self._count(place, rows[place])
+        self._position += len(changes)
+        return len(changes)
+
+    def _count(self, place: int, row: object) -> None:
+        counted = self._counted
+        if place >= len(counted):
+            counted.extend([None] * (place + 1 - len(counted)))
+        elif counted[place] is not None:
+            self._add(counted[place], -1)
+        self._add(row, 1)
+        counted[place] = row
+
+    def _add(self, row: object, sign: int) -> None:
+        for name, number in self._measure(row).items():
+            self.totals[name] += sign * number

@@ -1,0 +1,69 @@
+"""A pytest plugin: an emulator of the fulfillment API for each test that asks for one.
+
+- ``octoffm_sandbox`` is a :class:`octoffm_async.sandbox.SandboxThread`, empty at the start of each test. It is a plain
+  fixture: it serves tests with and without an event loop, whichever plugin runs the loop.
+- ``octoffm_config`` is the ``Config`` of a client for it.
+- ``octoffm_sandbox_settings`` may be overridden by a fixture that returns settings of ``Sandbox``; settings in
+  ``@pytest.mark.octoffm_sandbox(limit=(5, 1.0), speed=0)`` come on top, nearest last.
+
+It stands outside the package so that pytest starts no slower where the package is merely installed: nothing is imported
+before a test asks for a fixture.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from octoffm_async import Config
+    from octoffm_async.sandbox import SandboxThread
+    from octoffm_async.sandbox.thread import LoopThread
+
+MARKER = "octoffm_sandbox"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", f"{MARKER}(**settings): settings of the octoffm_sandbox fixture, as of Sandbox")
+
+
+@pytest.fixture
+def octoffm_sandbox_settings() -> dict[str, Any]:
+    """Settings of the sandbox; override this fixture where all tests of a file or folder want others."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def _octoffm_loop() -> Iterator[LoopThread]:
+    """One thread for the sandboxes of all tests, one after the other: starting one costs about a millisecond."""
+    from octoffm_async.sandbox.thread import LoopThread
+
+    loop = LoopThread()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def octoffm_sandbox(
+    request: pytest.FixtureRequest, octoffm_sandbox_settings: dict[str, Any], _octoffm_loop: LoopThread
+) -> Iterator[SandboxThread]:
+    """A sandbox of this test's own, in another thread."""
+    from octoffm_async.sandbox import SandboxThread
+
+    settings = dict(octoffm_sandbox_settings)
+    for marker in reversed(list(request.node.iter_markers(MARKER))):
+        if marker.args:
+            raise pytest.UsageError(f"@pytest.mark.{MARKER} takes settings by name only, not {marker.args}")
+        settings.update(marker.kwargs)
+    with SandboxThread(loop=_octoffm_loop, **settings) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def octoffm_config(octoffm_sandbox: SandboxThread) -> Config:
+    """The configuration of a client for the sandbox of this test."""
+    return octoffm_sandbox.config()

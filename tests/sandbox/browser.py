@@ -1,0 +1,181 @@
+"""A real browser, driven over the DevTools protocol: Chromium without a window, one page."""
+
+import asyncio
+import itertools
+import shutil
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-port=0",
+)
+START = 30.0  # seconds that the browser gets to come up
+KEYS = {"Tab": 9, "Enter": 13}
+
+
+def chromium() -> str | None:
+    """The path of an installed Chromium or Chrome."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+class Page:
+    """One page of the browser. ``errors`` holds what its console and its script complained about."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.errors: list[str] = []
+        self._socket = socket
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
+
+    async def listen(self) -> None:
+        """Take answers and events until the connection ends."""
+        async for message in self._socket:
+            told = message.json()
+            if (answer := self._answers.pop(told.get("id", 0), None)) is not None:
+                if not answer.done():
+                    answer.set_result(told)
+            else:
+                self._note(told["method"], told["params"])
+
+    def _note(self, method: str, params: dict[str, Any]) -> None:
+        match method:
+            case "Runtime.exceptionThrown":
+                self.errors.append(str(params["exceptionDetails"]))
+            case "Runtime.consoleAPICalled" if params["type"] in {"error", "warning", "assert"}:
+                self.errors.append(str(params["args"]))
+            case "Log.entryAdded" if params["entry"]["level"] in {"error", "warning"}:
+                self.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+            case "Page.javascriptDialogOpening":
+                self.errors.append(f"dialog: {params['message']}")
+            case _:
+                pass
+
+    async def command(self, method: str, **params: Any) -> dict[str, Any]:
+        """Send one command and wait for its result."""
+        number = next(self._numbers)
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        await self._socket.send_json({"id": number, "method": method, "params": params})
+        async with asyncio.timeout(20):
+            told = await answer
+        if "error" in told:
+            raise RuntimeError(f"{method}: {told['error']}")
+        result: dict[str, Any] = told["result"]
+        return result
+
+    async def open(self, url: str) -> None:
+        """Go to an address."""
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            await self.command(f"{domain}.enable")
+        failure = (await self.command("Page.navigate", url=url)).get("errorText")
+        if failure:
+            raise RuntimeError(f"{url}: {failure}")
+        await self.until("document.readyState", "complete")
+
+    async def run(self, script: str) -> Any:
+        """The value of an expression, awaited if it is a promise."""
+        told = await self.command("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in told:
+            raise RuntimeError(str(told["exceptionDetails"]))
+        return told["result"].get("value")
+
+    async def until(self, script: str, expected: object, seconds: float = 10.0) -> None:
+        """Wait until an expression has a value."""
+        seen: object = None
+        try:
+            async with asyncio.timeout(seconds):
+                while (seen := await self.run(script)) != expected:  # noqa: ASYNC110  (a page has no event to await)
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"{script} is {seen!r}, not {expected!r}; errors: {self.errors}") from None
+
+    async def text(self, selector: str) -> str:
+        """The visible text of one element."""
+        found: str = await self.run(f"document.querySelector({selector!r}).innerText")
+        return found
+
+    async def click(self, selector: str) -> None:
+        """Click in the middle of an element, as a mouse does."""
+        x, y = await self.run(
+            f"(() => {{ const r = document.querySelector({selector!r}).getBoundingClientRect();"
+            " return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    async def press(self, key: str) -> None:
+        """Press a key and let it go."""
+        more = {"text": "\r"} if key == "Enter" else {}
+        for kind in ("keyDown", "keyUp"):
+            await self.command(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key], **more
+            )
+
+    async def resize(self, width: int, height: int, *, dark: bool = False) -> None:
+        """Give the page a size, and light or dark colours."""
+        await self.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        await self.command("Emulation.setEmulatedMedia", features=scheme)
+
+    async def screenshot(self) -> bytes:
+        """The whole page as a PNG."""
+        shot = await self.command("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        return b64decode(shot["data"])
+
+
+@asynccontextmanager
+async def open_browser(folder: Path) -> AsyncIterator[Page]:
+    """Start a browser with a new profile in ``folder``; it ends with the block."""
+    path = chromium()
+    if path is None:
+        raise RuntimeError("there is no Chromium")
+    quiet = asyncio.subprocess.DEVNULL
+    browser = await asyncio.create_subprocess_exec(
+        path, *FLAGS, f"--user-data-dir={folder}", "about:blank", stdin=quiet, stdout=quiet, stderr=quiet
+    )
+    try:
+        port = await _port(folder)
+        async with aiohttp.ClientSession() as http:
+            async with http.get(f"http://127.0.0.1:{port}/json/list") as response:
+                targets = await response.json(content_type=None)
+            address = next(target["webSocketDebuggerUrl"] for target in targets if target["type"] == "page")
+            async with http.ws_connect(address, max_msg_size=0) as socket:
+                page = Page(socket)
+                listening = asyncio.create_task(page.listen())
+                yield page
+                listening.cancel()
+    finally:
+        browser.terminate()
+        try:
+            async with asyncio.timeout(10):
+                await browser.wait()
+        except TimeoutError:
+            browser.kill()
+            await browser.wait()
+
+
+async def _port(folder: Path) -> int:
+    """The port that the browser has chosen; it writes it into its profile."""
+    told = folder / "DevToolsActivePort"
+    async with asyncio.timeout(START):
+        while True:
+            lines = told.read_text().splitlines() if told.exists() else []
+            if len(lines) >= 2:
+                return int(lines[0])
+            await asyncio.sleep(0.05)
