@@ -5,9 +5,6 @@
 - ``octoffm_config`` is the ``Config`` of a client for it.
 - ``octoffm_sandbox_settings`` may be overridden by a fixture that returns settings of ``Sandbox``; settings in
   ``@pytest.mark.octoffm_sandbox(limit=(5, 1.0), speed=0)`` come on top, nearest last.
-
-It stands outside the package so that pytest starts no slower where the package is merely installed: nothing is imported
-before a test asks for a fixture.
 """
 
 from __future__ import annotations
