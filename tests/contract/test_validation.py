@@ -369,7 +369,11 @@ def test_how_many_lines_a_return_has_is_assumed() -> None:
         ({"quantity": 1, "product_id": "P", "product_condition": "New"}, [], [".seller_product_reference"]),
         ({"quantity": 1}, [""], [".seller_product_reference"]),
         ({"quantity": 1, "seller_product_reference": " "}, [""], [".seller_product_reference"]),
-        ({"quantity": 1, "seller_product_reference": 5}, [""], [".seller_product_reference"]),
+        (
+            {"quantity": 1, "seller_product_reference": 5},
+            [".seller_product_reference"],
+            [".seller_product_reference"],
+        ),
         *(
             ({"quantity": quantity, "seller_product_reference": "R"}, [".quantity"], [".quantity"])
             for quantity in (0, -1, 1.0, True, None, "1", [], {})
@@ -409,13 +413,13 @@ def test_all_problems_of_a_supply_order_are_found_at_once() -> None:
 
 
 def test_all_problems_of_a_return_are_found_at_once() -> None:
-    bad = ReturnRequest(reason="", lines=[ShipmentLine(quantity=0)], comment=object())  # type: ignore[arg-type]
+    bad = ReturnRequest(reason="", lines=[ShipmentLine(quantity=0)], comment=5)  # type: ignore[arg-type]
     assert fields(return_problems(bad)) == [
         "reason",
         "outbound_shipment_id",
+        "comment",
         "lines[0].quantity",
         "lines[0]",
-        "comment",
     ]
 
 
@@ -446,26 +450,22 @@ OPTIONAL = [
 ]
 
 
-@pytest.mark.xfail(strict=True, reason="only what is needed is checked to be text: a number or an object is sent")
 @pytest.mark.parametrize(("item", "problems", "field"), OPTIONAL)
 @pytest.mark.parametrize("value", [5, {"a": 1}, ["x"]])
 def test_what_is_optional_is_text_as_well(item, problems, field, value) -> None:
     assert fields(problems(replace(item, **{field: value}))) == [field]
 
 
-@pytest.mark.xfail(strict=True, reason="a second identity of a line is not looked at")
 @pytest.mark.parametrize("field", ["product_id", "product_condition"])
 @pytest.mark.parametrize(("item", "problems"), [(SUPPLY, inbound_problems), (ORDER, outbound_problems)])
 def test_all_identities_of_a_line_are_text(item, problems, field) -> None:
     assert problems(replace(item, lines=[replace(LINE, **{field: 5})]))
 
 
-@pytest.mark.xfail(strict=True, reason="a bare ValueError: the encoder cannot write so long a number")
 def test_a_quantity_beyond_all_measure_is_a_problem() -> None:
     assert inbound_problems(replace(SUPPLY, lines=[replace(LINE, quantity=10**5000)]))
 
 
-@pytest.mark.xfail(strict=True, reason="a bare RecursionError of the encoder")
 def test_lines_that_hold_themselves_are_a_problem() -> None:
     lines: list[object] = []
     lines.append(lines)

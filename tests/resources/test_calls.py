@@ -266,7 +266,6 @@ async def test_a_filter_of_a_wrong_type_is_refused_before_anything_is_sent(name:
     assert transport.sent == transport.token_calls == []
 
 
-@pytest.mark.xfail(strict=True, reason="the problem names the wire's cursor, which no method takes")
 @pytest.mark.parametrize("name", QUERIES)
 async def test_a_bad_cursor_is_told_by_the_name_of_its_argument(name: str) -> None:
     client, _ = fake()
@@ -275,7 +274,6 @@ async def test_a_bad_cursor_is_told_by_the_name_of_its_argument(name: str) -> No
             QUERIES[name][0](client, resume_from="")
 
 
-@pytest.mark.xfail(strict=True, reason="checking a generator empties it: nothing is registered, and nothing is said")
 async def test_products_from_a_generator_are_sent_or_refused() -> None:
     client, transport = fake(accepted)
     async with client:
@@ -286,7 +284,6 @@ async def test_products_from_a_generator_are_sent_or_refused() -> None:
     assert len(msgspec.json.decode(transport.sent[0].body or b"")) == 3
 
 
-@pytest.mark.xfail(strict=True, reason="a bare TypeError, or an empty array that is sent")
 @pytest.mark.parametrize("wrong", [None, 5, product(1), []], ids=lambda value: type(value).__name__)
 async def test_what_is_no_list_of_products_is_refused(wrong: Any) -> None:
     client, transport = fake(accepted)
@@ -333,7 +330,6 @@ async def test_products_are_read_back_no_further_than_needed() -> None:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.xfail(strict=True, reason="each of the up to three calls behind a document has the whole deadline")
 async def test_one_deadline_covers_a_document_and_its_address() -> None:
     def script(sent: Sent) -> Response:
         if sent.url.endswith("labels"):

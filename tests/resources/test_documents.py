@@ -176,7 +176,6 @@ async def test_over_http_no_foreign_server_hears_of_it() -> None:
     assert foreign.connections == 0
 
 
-@pytest.mark.xfail(strict=True, reason="aiohttp refuses a user name beside our token with a bare ValueError")
 async def test_over_http_a_user_name_in_an_address_is_one_of_our_errors() -> None:
     async with Server(http(TOKEN)) as tokens:
         server = Server()

@@ -74,7 +74,6 @@ async def test_what_is_no_id_is_refused_by_name_before_anything_is_sent(name: st
     assert transport.sent == transport.token_calls == []
 
 
-@pytest.mark.xfail(strict=True, reason="the field is told by its wire name, and the operation as 'call'")
 @calls
 async def test_an_id_is_told_by_its_python_name(name: str) -> None:
     async with FulfillmentClient(config(), transport=FakeTransport(), hooks=()) as client:

@@ -94,7 +94,6 @@ async def test_no_place_is_lost_or_made_whoever_is_cancelled(seed: int) -> None:
     assert (held, places.free) == (0, 3)
 
 
-@pytest.mark.xfail(strict=True, reason="a wait that was cancelled uses up the turn of its lane")
 async def test_waits_that_were_cancelled_cost_their_lane_no_turn() -> None:
     places = Places(1)
     await places.take("bulk")

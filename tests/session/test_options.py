@@ -52,7 +52,6 @@ def test_a_bad_option_is_told_by_name(name, value) -> None:
         client.with_options(**{name: value})
 
 
-@pytest.mark.xfail(strict=True, reason="an async listener is taken, and its coroutine is dropped without being run")
 def test_an_async_listener_is_refused() -> None:
     async def listen(response: Response) -> None:
         raise NotImplementedError
@@ -188,7 +187,6 @@ async def test_a_429_without_retries_holds_the_key_for_the_others() -> None:
         assert asyncio.get_running_loop().time() - thrown >= 4.9
 
 
-@pytest.mark.xfail(strict=True, reason="a 429 that is raised and names no time makes no pause for its key")
 async def test_a_429_without_retries_and_without_a_time_holds_the_key_as_well() -> None:
     async with Opened(in_turn(*[answer(429)] * 5, STOCK), latency=0.0) as opened:
         for _ in range(5):
