@@ -252,11 +252,27 @@ async def test_closing_lets_a_page_that_is_waited_for_arrive() -> None:
     assert [stock.id for stock in (await reading).items] == ids(20)[10:]
 
 
-async def test_a_reader_learns_that_the_client_was_closed() -> None:
+@pytest.mark.parametrize("waiting", [True, False])
+async def test_a_reader_learns_that_the_client_was_closed(waiting: bool) -> None:
     client, _ = opened(numbered(30), latency=10.0)
     await client.open()
     pages = client.stocks.list(limit=10).pages()
     await anext(pages)
-    await client.close(drain=0.1)
-    with pytest.raises(ClosedError):
-        await anext(pages)
+    outcome: list[BaseException] = []
+
+    async def read() -> None:
+        try:
+            await anext(pages)
+        except BaseException as error:  # noqa: BLE001
+            outcome.append(error)
+
+    if waiting:
+        reading = asyncio.create_task(read())
+        await asyncio.sleep(0.5)
+        await client.close(drain=0.1)
+        await reading
+    else:
+        await client.close(drain=0.1)
+        await read()
+    assert {type(error) for error in outcome} <= {ClosedError}
+    assert outcome or waiting
