@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from ..contract.inbound import InboundCountFilters, InboundFilters, InboundShipmentRequest, InboundStatus
 from ..contract.operations import COUNT_INBOUND, CREATE_INBOUND, GET_DELIVERY_NOTE, GET_INBOUND, LIST_INBOUND
@@ -39,7 +42,10 @@ class Inbound:
         return await self.send(request)
 
     async def send(self, request: InboundShipmentRequest) -> str:
-        """One call, without checks."""
+        """One call, without checks; the expected date goes out in UTC, as the API writes its times."""
+        if request.expected_delivery_date is not None:
+            expected = request.expected_delivery_date.astimezone(UTC)
+            request = msgspec.structs.replace(request, expected_delivery_date=expected)
         shipment_id, _ = await self._scope.call(CREATE_INBOUND, body=request)
         return shipment_id
 

@@ -97,7 +97,7 @@ class Outbound:
 
         Raises:
             ValidationError: the id is no id; nothing was sent.
-            NotFoundError: this seller has no such shipment.
+            NotFoundError, UnprocessableError: this seller has no such shipment.
             ConflictError: it is too late.
             CallError: the call did not succeed; see ``outcome_unknown``.
         """

@@ -38,6 +38,7 @@ _EXTENSIONS = {
     "application/zpl": "zpl",
     "application/x-zpl": "zpl",
 }
+_JPEG = "/9j/"  # how Base64 of every JPEG begins
 _PDF_WITHIN = 1024  # readers accept a header that far in
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,")
 
@@ -82,7 +83,7 @@ def _from_json(response: Response) -> Document | str:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnusableDocumentError(f"it is not what is expected: {error}") from None
     if isinstance(answer, str):
-        is_address = answer.startswith(("http://", "https://", "/"))
+        is_address = answer.startswith(("http://", "https://", "/")) and not answer.startswith(_JPEG)
         answer = DocumentAnswer(url=answer) if is_address else DocumentAnswer(content=answer)
     if answer.content:
         content, told = _decoded(answer.content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlencode
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .pipeline import Result, Session
 
 T = TypeVar("T")
+FiltersT = TypeVar("FiltersT", bound="Filters")
 _ENCODER = msgspec.json.Encoder()
 _ARGUMENTS = {"cursor": "resume_from"}
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -128,7 +130,7 @@ class Scope:
             name=f"{method.upper()} {path}",
             method=method.upper(),
             path=path,
-            group=_GROUP_OF_COLLECTION.get(unquote(path).lstrip("/").partition("/")[0], Group.OTHER),
+            group=_GROUP_OF_COLLECTION.get(unquote(path)[1:].partition("/")[0], Group.OTHER),
             tag="A",
             answer=Response,
             repeatability=Repeatability.SAFE if method.upper() in ("GET", "HEAD") else Repeatability.NEVER,
@@ -149,7 +151,17 @@ def _checked_query(operation: Operation[Any], filters: Filters) -> dict[str, str
     if problems := filter_problems(filters):
         named = [problem._replace(field=_ARGUMENTS.get(problem.field, problem.field)) for problem in problems]
         raise ValidationError(operation.name, problems=named)
-    return {name: str(value) for name, value in msgspec.to_builtins(filters).items()}
+    return {name: str(value) for name, value in msgspec.to_builtins(_in_utc(filters)).items()}
+
+
+def _in_utc(filters: FiltersT) -> FiltersT:
+    # The API writes its times with Z; others are the same moments, and safer not sent.
+    times = {
+        name: value.astimezone(UTC)
+        for name in filters.__struct_fields__
+        if isinstance(value := getattr(filters, name), datetime)
+    }
+    return msgspec.structs.replace(filters, **times) if times else filters
 
 
 def _request_problems(method: Any, path: Any, json: Any, params: Any) -> list[FieldProblem]:
@@ -159,8 +171,8 @@ def _request_problems(method: Any, path: Any, json: Any, params: Any) -> list[Fi
     if not isinstance(path, str) or not _PATH.fullmatch(path):
         reason = "is not an encoded path under the base URL, such as /stocks/42 (a query goes into params)"
         problems.append(FieldProblem("path", path, reason))
-    elif any(part in (".", "..") for part in re.split(r"[/\\]", unquote(path))):
-        problems.append(FieldProblem("path", path, "leads out of the API"))
+    elif any(part in ("", ".", "..") for part in re.split(r"[/\\]", unquote(path)[1:])):
+        problems.append(FieldProblem("path", path, "has an empty part, or leads out of the API"))
     problems += _refused_by(_ENCODER.encode, "json", json)
     if params is not None:
         problems += _refused_by(urlencode, "params", params)
