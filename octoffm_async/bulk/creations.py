@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..errors import CallError
 from .outcomes import Created, outcome_of
-from .run import RUN_ENDING
+from .run import RUN_ENDING, Job
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -24,10 +24,8 @@ class Order(Protocol):
 OrderT = TypeVar("OrderT", bound=Order)
 
 
-class CreateOrders(Generic[OrderT]):
+class CreateOrders(Job[OrderT]):
     """The job of ``client.bulk.create_outbound`` and ``create_inbound``."""
-
-    batch = 1
 
     def __init__(self, *, send: Callable[[OrderT], Awaitable[str]], check: Callable[[OrderT], None]) -> None:
         self._send = send
@@ -49,9 +47,3 @@ class CreateOrders(Generic[OrderT]):
                 await deliver(outcome_of(order.reference, error))
             else:
                 await deliver(Created(key=order.reference, id=order_id))
-
-    async def finish(self, deliver: Deliver) -> None:
-        """Each order was decided by its own answer."""
-
-    def undecided(self) -> list[str]:
-        return []

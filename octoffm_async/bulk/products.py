@@ -6,16 +6,16 @@ import re
 from typing import TYPE_CHECKING
 
 from ..contract.operations import CREATE_PRODUCTS
-from ..contract.products import RegistrationStatus
+from ..contract.products import FulfillmentProduct, RegistrationStatus
 from ..errors import AnsweredError, CallError, RateLimitedError
 from ..resources.products import UNCONFIRMED, Products, check_product
 from .outcomes import Created, Failed, Refused, Unknown, outcome_of
-from .run import RUN_ENDING
+from .run import RUN_ENDING, Job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..contract.products import FulfillmentProduct, ProductResult
+    from ..contract.products import ProductResult
     from ..session.scope import Scope
     from .outcomes import Outcome
     from .run import Deliver
@@ -25,7 +25,7 @@ WHOLE_REFUSED = (400, 422)  # nothing of such a call was carried out
 QUOTA_EXCEEDED = "quotaexceeded"  # S: how a quota may show inside a 2xx answer
 
 
-class CreateProducts:
+class CreateProducts(Job[FulfillmentProduct]):
     """The job of ``client.bulk.create_products``.
 
     A call that is refused as a whole (400, 422) for single products is sent again without them: those that the answer
@@ -70,8 +70,9 @@ class CreateProducts:
                 del self._unconfirmed[result.seller_product_reference]
                 await deliver(Created(key=result.seller_product_reference))
 
-    def undecided(self) -> list[str]:
-        return list(self._unconfirmed)
+    def undecided(self) -> list[Outcome]:
+        reason = "taken by the API without a result, and not read back"
+        return [Unknown(key=key, reason=reason) for key in self._unconfirmed]
 
     async def _set_apart(
         self, group: list[FulfillmentProduct], error: AnsweredError, deliver: Deliver

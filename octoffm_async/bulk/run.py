@@ -11,8 +11,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar
 
 import msgspec
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 T = TypeVar("T")
-ItemT_contra = TypeVar("ItemT_contra", contravariant=True)
 
 Deliver: TypeAlias = Callable[[Outcome], Awaitable[None]]
 
@@ -45,31 +45,44 @@ RUN_ENDING = (CredentialsRefusedError, ClosedError)
 """Errors that concern every item alike: there is no use in going on."""
 
 
-class Job(Protocol[ItemT_contra]):
-    """What a run does with its items."""
+class Job(Generic[T]):
+    """What a run does with its items. Most jobs need to say only key, check and handle."""
 
-    batch: int
+    batch: int = 1
     """Items handled together."""
+    look_ahead: int = 1
+    """Items of a sync input that are screened together."""
+    hurried: bool = False
+    """Whether the run is to end soon: it was stopped, or broke off."""
 
-    def key(self, item: ItemT_contra) -> str:
+    def key(self, item: T) -> str:
         """The item's business reference."""
-        ...
+        raise NotImplementedError
 
-    def check(self, item: ItemT_contra) -> None:
+    def check(self, item: T) -> None:
         """Raise ``ValidationError`` if the item cannot be right."""
-        ...
+        raise NotImplementedError
 
-    async def handle(self, items: Sequence[ItemT_contra], deliver: Deliver) -> None:
+    async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
         """Deliver one outcome for each item."""
-        ...
+        raise NotImplementedError
+
+    async def start(self) -> None:
+        """Be ready; called once, before the first item is read."""
+
+    async def screen(self, items: list[T], deliver: Deliver) -> list[T]:  # noqa: ARG002  (for those that know some)
+        """The items that are to be handled; the others get their outcome here, or in the end."""
+        return items
 
     async def finish(self, deliver: Deliver) -> None:
-        """Deliver what can only be known after all items were handled."""
-        ...
+        """Deliver what can only be known after all items were handled; if the run is hurried, only what is at hand."""
 
-    def undecided(self) -> list[str]:
-        """Keys that were handled and still have no outcome."""
-        ...
+    def undecided(self) -> list[Outcome]:
+        """Outcomes of what was handled or screened and has none yet."""
+        return []
+
+    async def close(self) -> None:
+        """Let go of everything; called in every case, last."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +111,8 @@ class Run(Generic[T]):
         self._outbox: Outbox[Outcome] = Outbox(OUTBOX_ROOM)
         self._seen = SeenKeys()
         self._source = Source(items)
+        self._screened: deque[T] = deque()
+        self._screening = asyncio.Lock()
         self._main: asyncio.Task[None] | None = None
         self._stopping = False
         self._taken = False
@@ -152,7 +167,7 @@ class Run(Generic[T]):
 
     def stop(self) -> None:
         """Read no more items; what is in flight is finished."""
-        self._stopping = True
+        self._hurry()
         self._source.stop()
         self._outbox.widen()
 
@@ -174,10 +189,13 @@ class Run(Generic[T]):
                 await asyncio.wait([main])
 
     async def _run(self) -> None:
-        workers = [
-            asyncio.create_task(self._work(), name="octoffm_async bulk worker") for _ in range(self._options.workers)
-        ]
+        workers: list[asyncio.Task[None]] = []
         try:
+            await self._job.start()
+            workers += [
+                asyncio.create_task(self._work(), name="octoffm_async bulk worker")
+                for _ in range(self._options.workers)
+            ]
             await asyncio.wait(workers)
             if any(worker.cancelled() for worker in workers):
                 self._end(RuntimeError("the input was cancelled before it was read to its end"))
@@ -198,10 +216,15 @@ class Run(Generic[T]):
             worker.cancel()
         while pending := [worker for worker in workers if not worker.done()]:
             await asyncio.wait(pending)
-        for key in self._job.undecided():
-            self._deliver_now(Unknown(key=key, reason="taken by the API without a result, and not read back"))
+        self._skip(self._screened)
+        self._screened.clear()
+        for outcome in self._job.undecided():
+            self._deliver_now(outcome)
         self._seen.close()
-        await self._source.close()
+        try:
+            await self._source.close()
+        finally:
+            await self._job.close()
 
     async def _work(self) -> None:
         try:
@@ -218,11 +241,7 @@ class Run(Generic[T]):
         batch: list[T] = []
         try:
             while len(batch) < self._job.batch and not self._stopping:
-                item = await self._source.next()
-                if (outcome := self._turn_away(item)) is None:
-                    batch.append(item)
-                else:
-                    await self._deliver(outcome)
+                batch.append(await (self._read() if self._job.look_ahead == 1 else self._read_screened()))
         except StopAsyncIteration:
             pass
         except BaseException:
@@ -232,6 +251,50 @@ class Run(Generic[T]):
             self._skip(batch)
             return []
         return batch
+
+    async def _read(self) -> T:
+        """The next item that may be right and was not there before."""
+        while not self._stopping:
+            item = await self._source.next()
+            if (outcome := self._turn_away(item)) is None:
+                return item
+            await self._deliver(outcome)
+        raise StopAsyncIteration
+
+    async def _read_screened(self) -> T:
+        """The next item that the job wants to handle; one worker at a time asks it about the next few."""
+        if self._screened:
+            return self._screened.popleft()
+        async with self._screening:
+            while not self._screened and not self._stopping:
+                some: list[T] = []
+                try:
+                    some.append(await self._read())
+                    while len(some) < self._job.look_ahead and self._source.is_sync and not self._stopping:
+                        some.append(await self._read())
+                except StopAsyncIteration:
+                    if not some:
+                        raise
+                except BaseException:
+                    self._skip(some)
+                    raise
+                await self._screen(some)
+            if not self._screened:
+                raise StopAsyncIteration
+            return self._screened.popleft()
+
+    async def _screen(self, some: list[T]) -> None:
+        left = {self._job.key(item): item for item in some}
+
+        async def deliver(outcome: Outcome) -> None:
+            del left[outcome.key]
+            await self._deliver(outcome)
+
+        try:
+            self._screened += await self._job.screen(some, deliver)
+        except BaseException:
+            self._skip([item for key, item in left.items() if key not in self._undecided_keys()])
+            raise
 
     def _turn_away(self, item: T) -> Outcome | None:
         try:
@@ -263,7 +326,7 @@ class Run(Generic[T]):
 
     def _settle_rest(self, batch: list[T], decided: set[str], error: BaseException) -> None:
         """Items whose handling broke off: unknown if they may have been sent, else failed or skipped."""
-        decided = decided.union(self._job.undecided())  # these get theirs in the end
+        decided |= self._undecided_keys()  # these get theirs in the end
         for key in [key for item in batch if (key := self._job.key(item)) not in decided]:
             if isinstance(error, RUN_ENDING):
                 self._deliver_now(Failed(key=key, error=error))
@@ -273,14 +336,20 @@ class Run(Generic[T]):
                 cause = error if isinstance(error, Exception) else None
                 self._deliver_now(Unknown(key=key, reason=f"broken off: {type(error).__name__} {error}", error=cause))
 
-    def _skip(self, batch: list[T]) -> None:
+    def _undecided_keys(self) -> set[str]:
+        return {outcome.key for outcome in self._job.undecided()}
+
+    def _skip(self, batch: Iterable[T]) -> None:
         for item in batch:
             self._deliver_now(Skipped(key=self._job.key(item), reason="the run was stopped before it was sent"))
 
     def _end(self, error: Exception) -> None:
         if self._error is None:
             self._error = error
-        self._stopping = True
+        self._hurry()
+
+    def _hurry(self) -> None:
+        self._stopping = self._job.hurried = True
 
     async def _deliver(self, outcome: Outcome) -> None:
         try:

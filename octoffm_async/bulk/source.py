@@ -26,6 +26,11 @@ class Source(Generic[T]):
         self._ended = self._stopped = False
         self._readers: set[asyncio.Task[Any]] = set()
 
+    @property
+    def is_sync(self) -> bool:
+        """Whether the next item is there without waiting."""
+        return self._async is None
+
     async def next(self) -> T:
         """The next item.
 

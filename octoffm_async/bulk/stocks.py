@@ -19,7 +19,7 @@ from ..errors import CallError, ConfigurationError, NotFoundError, ValidationErr
 from ..resources.products import Products
 from ..resources.stocks import Stocks
 from .outcomes import Failed, Found, Missing
-from .run import RUN_ENDING
+from .run import RUN_ENDING, Job
 from .seen import temporary_database
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class ReferenceIndex:
         return None if row is None else row[0]
 
 
-class LookupStocks:
+class LookupStocks(Job[str]):
     """The job of ``client.bulk.lookup_stocks``."""
 
     batch = WINDOW
@@ -146,12 +146,6 @@ class LookupStocks:
         except CallError as error:  # the references or the scan could not be had: the same for all that are left
             for reference in left:
                 await deliver(Failed(key=reference, error=error))
-
-    async def finish(self, deliver: Deliver) -> None:
-        """Each look-up was decided by its window."""
-
-    def undecided(self) -> list[str]:
-        return []
 
     def _should_scan(self, wanted: int) -> bool:
         if self._how == "auto":
