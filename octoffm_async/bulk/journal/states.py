@@ -89,7 +89,7 @@ def check(before: State | None, after: State, *, key: str = "") -> None:
         raise IllegalTransitionError(key, before, after)
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One item as the journal knows it."""
 
     key: str
