@@ -6,6 +6,10 @@
     ├── ClosedError                 the client is not open, or belongs to another event loop (also RuntimeError)
     ├── ErrorBudgetExceededError    a bulk run stopped because too many items failed
     ├── StatusUnreachableError      what was waited for ended in another status
+    ├── JournalError                the journal cannot do what was asked
+    │   ├── JournalInUseError       another process, or this one, already writes it
+    │   ├── JournalDamagedError     not a journal, damaged, or of a newer version; it was left as it is
+    │   └── JournalWriteError       it cannot be written: the disk is full, or read-only
     └── CallError                   one call of the API did not succeed
         ├── NotAnsweredError        no answer came
         │   ├── ConnectError        no connection: nothing was sent
@@ -54,6 +58,10 @@ __all__ = [
     "CredentialsRefusedError",
     "DeadlineExceededError",
     "ErrorBudgetExceededError",
+    "JournalDamagedError",
+    "JournalError",
+    "JournalInUseError",
+    "JournalWriteError",
     "NotAnsweredError",
     "NotFoundError",
     "NotReadyError",
@@ -136,6 +144,29 @@ class StatusUnreachableError(OctoffmError):
         self.wanted = wanted
         self.status = status
         self.row = row
+
+
+class JournalError(OctoffmError):
+    """The journal cannot do what was asked."""
+
+
+class JournalInUseError(JournalError):
+    """Another process, or another journal object of this one, already writes it. ``pid`` is 0 where it is not known."""
+
+    def __init__(self, message: str, *, pid: int = 0) -> None:
+        super().__init__(message)
+        self.pid = pid
+
+
+class JournalDamagedError(JournalError):
+    """The file is no journal, is damaged, or was written by a newer version. It was left as it is."""
+
+
+class JournalWriteError(JournalError):
+    """The journal cannot be written: the disk is full, or the file or its folder is read-only.
+
+    What was not written may not be sent; what was written before is still there.
+    """
 
 
 class CallError(OctoffmError):

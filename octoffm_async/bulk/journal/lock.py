@@ -1,0 +1,94 @@
+"""One writer at a time: an advisory lock on a side file, which the operating system drops when its holder dies.
+
+The side file stays; it is empty when nobody holds the lock, and names the holder's process id otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from ...errors import JournalInUseError, JournalWriteError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["WriterLock"]
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _AWAY = 1 << 30  # Windows locks bytes, and nobody else may read them: lock one far behind the process id
+
+    def _try_lock(descriptor: int) -> None:
+        os.lseek(descriptor, _AWAY, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class WriterLock:
+    """The right to write one journal."""
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self.path = journal.with_name(journal.name + ".lock")
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock at once or not at all.
+
+        Raises:
+            JournalInUseError: another journal object holds it, here or in another process.
+            JournalWriteError: the side file cannot be made.
+        """
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        except OSError as error:
+            raise JournalWriteError(
+                f"the journal {self._journal} cannot be locked for writing: {error.strerror} ({self.path})"
+            ) from error
+        try:
+            _try_lock(descriptor)
+        except OSError as error:
+            pid = _holder(descriptor)
+            os.close(descriptor)
+            raise JournalInUseError(_in_use(self._journal, pid), pid=pid) from error
+        self._descriptor = descriptor
+        self._note(f"{os.getpid()}\n".encode())
+
+    def release(self) -> None:
+        """Let others write."""
+        if self._descriptor is not None:
+            self._note(b"")
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _note(self, content: bytes) -> None:
+        assert self._descriptor is not None  # noqa: S101
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            os.write(self._descriptor, content)
+        except OSError:
+            pass  # a full disk: the lock holds all the same, only its holder's name is missing
+
+
+def _holder(descriptor: int) -> int:
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return int(os.read(descriptor, 20) or b"0")
+    except (OSError, ValueError):
+        return 0
+
+
+def _in_use(journal: Path, pid: int) -> str:
+    if pid == os.getpid():
+        return f"the journal {journal} is already open for writing in this process: share the object that opened it"
+    whose = f"process {pid}" if pid else "another process"
+    return f"the journal {journal} is being written by {whose}: wait until it ends, or use another file"

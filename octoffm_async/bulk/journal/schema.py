@@ -1,0 +1,215 @@
+"""The journal's file: its tables, how it is made, recognised and brought up to date.
+
+A file that is not a journal of a version known here is never written to.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from ...errors import ConfigurationError, JournalDamagedError, JournalError, JournalInUseError, JournalWriteError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+__all__ = [
+    "APPLICATION_ID",
+    "STEPS",
+    "VERSION",
+    "check_folder",
+    "connect",
+    "create",
+    "migrate",
+    "recognise",
+    "translated",
+]
+
+APPLICATION_ID = 0x6F66666D
+"""``offm``, in the file's header."""
+
+VERSION = 1
+
+STEPS: Mapping[int, Sequence[str]] = MappingProxyType({})
+"""By version: the statements that lead to the next one."""
+
+SCHEMA = (
+    """CREATE TABLE scopes (
+        scope_id INTEGER PRIMARY KEY, seller BLOB NOT NULL, operation BLOB NOT NULL, UNIQUE (seller, operation))""",
+    """CREATE TABLE runs (
+        run_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, scope_id INTEGER NOT NULL,
+        source BLOB NOT NULL, started_at INTEGER NOT NULL, finished_at INTEGER,
+        pending INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL DEFAULT 0,
+        refused INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0)""",
+    """CREATE TABLE entries (
+        scope_id INTEGER NOT NULL, key BLOB NOT NULL, state INTEGER NOT NULL, run_id INTEGER NOT NULL,
+        payload_hash BLOB NOT NULL, sent_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,
+        remote_id BLOB, code BLOB, message BLOB, followed BLOB,
+        PRIMARY KEY (scope_id, key)) WITHOUT ROWID""",
+    """CREATE TABLE payloads (
+        scope_id INTEGER NOT NULL, key BLOB NOT NULL, payload BLOB NOT NULL,
+        PRIMARY KEY (scope_id, key)) WITHOUT ROWID""",
+)
+"""Times are milliseconds since 1970. Text is kept as bytes, because SQLite's text cannot hold half a surrogate pair.
+``payloads`` has a row for every entry that is not created or refused, so it is also where the undecided are found
+without a walk over those that are decided."""
+
+_BUSY_SECONDS = 5.0
+_UNWRITABLE = {
+    sqlite3.SQLITE_FULL: "the disk is full: make room and run again",
+    sqlite3.SQLITE_READONLY: "the file or its folder is read-only",
+    sqlite3.SQLITE_IOERR: "reading or writing its disk failed",
+    sqlite3.SQLITE_CANTOPEN: "the file or its side files cannot be opened: see the rights of its folder",
+    sqlite3.SQLITE_PERM: "the file's rights do not allow it",
+}
+
+
+def translated(error: sqlite3.Error, path: Path) -> JournalError:
+    """What an error of SQLite means for the journal at ``path``."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_NOTADB:
+        return JournalDamagedError(f"{path} is not a journal but some other file: name another file for the journal")
+    if code == sqlite3.SQLITE_CORRUPT:
+        return _damaged(path, str(error))
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return JournalInUseError(f"the journal {path} is locked by another program that has it open: {error}")
+    if code in _UNWRITABLE:
+        return JournalWriteError(f"the journal {path} cannot be written: {_UNWRITABLE[code]} ({error})")
+    return JournalError(f"the journal {path} failed: {error}")
+
+
+def check_folder(path: Path) -> None:
+    """See that the place for a journal is one.
+
+    Raises:
+        ConfigurationError: its folder is not there, or it is itself a folder.
+    """
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"the journal's folder {path.parent} does not exist: make it first")
+    if path.is_dir():
+        raise ConfigurationError(f"the journal {path} is a folder: name a file")
+
+
+def recognise(path: Path) -> int | None:
+    """The version of the journal at ``path``; ``None`` if there is none yet. Writes nothing.
+
+    Raises:
+        JournalDamagedError: something else is there, it is damaged, or it is of a newer version.
+        JournalWriteError: it cannot be read.
+    """
+    # Never by reading the file ourselves: on POSIX, closing it would drop the locks that SQLite holds on it here.
+    try:
+        if not path.stat().st_size:
+            return None
+        with closing(connect(path, read_only=True)) as connection:
+            return _check_content(path, connection)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise JournalWriteError(f"the journal {path} cannot be opened: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise translated(error, path) from error
+
+
+def create(path: Path) -> None:
+    """Make an empty journal, readable by its owner only; it is there as a whole or not at all.
+
+    Raises:
+        JournalWriteError: it cannot be made.
+    """
+    draft = path.with_name(path.name + ".new")
+    try:
+        for leftover in (draft, draft.with_name(draft.name + "-journal")):
+            leftover.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        with suppress(AttributeError):  # Windows has no modes to set
+            os.fchmod(descriptor, 0o600)
+        os.close(descriptor)
+        with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+            script = "; ".join(SCHEMA)
+            connection.executescript(
+                f"BEGIN; {script}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+                "PRAGMA journal_mode = WAL"
+            )
+        draft.replace(path)
+    except sqlite3.Error as error:
+        draft.unlink(missing_ok=True)
+        raise translated(error, path) from error
+    except OSError as error:
+        raise JournalWriteError(f"the journal {path} cannot be made: {error.strerror}") from error
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open the file as it is. A reader that may not even make the side files reads what the file alone has."""
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
+    connection = _open(uri)
+    if not read_only:
+        return connection
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if path.with_name(path.name + "-wal").exists():
+            raise
+        return _open(uri + "&immutable=1")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def migrate(
+    connection: sqlite3.Connection, version: int, *, steps: Mapping[int, Sequence[str]] = STEPS, target: int = VERSION
+) -> None:
+    """Bring an older journal up to date, all steps or none."""
+    if version == target:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for number in range(version, target):
+            for statement in steps[number]:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {target}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _open(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=_BUSY_SECONDS
+    )
+
+
+def _check_content(path: Path, connection: sqlite3.Connection) -> int:
+    connection.execute("SELECT name FROM sqlite_master").fetchone()  # pragmas do not see that a file is cut short
+    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    if application != APPLICATION_ID:
+        raise JournalDamagedError(
+            f"{path} is not a journal but a database of another program (application id {application:#x}), "
+            "or too little is left of it: name another file for the journal"
+        )
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > VERSION:
+        raise JournalDamagedError(
+            f"the journal {path} was written by a newer octoffm_async (version {version}, known here up to {VERSION}): "
+            "update the package"
+        )
+    if version < 1:
+        raise _damaged(path, "it has no version")
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if missing := {"scopes", "runs", "entries", "payloads"} - tables:
+        raise _damaged(path, f"it has no table {', '.join(sorted(missing))}")
+    return version
+
+
+def _damaged(path: Path, why: str) -> JournalDamagedError:
+    return JournalDamagedError(
+        f"the journal {path} is damaged ({why}): keep it, with the files beside it, and restore a copy; "
+        "a new journal would not know what was already sent"
+    )

@@ -1,0 +1,241 @@
+"""The journal in a SQLite file: one writer, many readers.
+
+- ``durability="process"``: what was awaited survives the death of this process, however sudden; a commit is handed to
+  the operating system and not forced to the disk. A power cut may lose the last commits.
+- ``durability="power"``: it survives a power cut too; every commit is forced to the disk.
+
+The file and those that SQLite puts beside it are readable by their owner only: requests hold people's addresses.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, get_args
+
+from ...errors import ConfigurationError, JournalError, JournalWriteError
+from . import runs as sql_runs
+from .protocol import LOOK_UP_MOST, RunRecord, Sending
+from .sheet import CODES
+from .states import Entry, IllegalTransitionError, State
+from .steps import Flush, Follow, LookUp, Send, Settle
+from .store import Durability, Store
+from .tables import stored
+from .writer import Writer
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+    from types import TracebackType
+
+__all__ = ["SQLiteBook", "SQLiteJournal"]
+
+_CHUNK = 500
+
+
+class SQLiteJournal:
+    """A journal in the file at ``path``, which is made if it is not there; its folder must be.
+
+    ``read_only`` reads beside a writer, and makes nothing. ``clock`` tells seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        durability: Durability = "process",
+        read_only: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if durability not in get_args(Durability):
+            raise ConfigurationError(f"a journal's durability is 'process' or 'power', not {durability!r}")
+        self.path = Path(path).absolute()
+        self._read_only = read_only
+        self._store = lambda: Store(self.path.resolve(), durability=durability, read_only=read_only, clock=clock)
+        self._writer: Writer | None = None
+        self._live: set[str] = set()
+
+    async def __aenter__(self) -> Self:
+        if self._writer is not None:
+            raise ConfigurationError(f"the journal {self.path} is already entered")
+        writer = Writer(self._store)
+        self._writer = writer
+        try:
+            await writer.open()
+        except BaseException:
+            self._writer = None
+            raise
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        writer, self._writer = self._thread, None
+        self._live.clear()
+        try:
+            await writer.close()
+        except (JournalError, IllegalTransitionError):
+            if exc is None:
+                raise
+
+    async def book(self, *, seller: str, operation: str, run: str | None = None, source: str = "") -> SQLiteBook:
+        """Begin a run, or go on with the run named. ``source`` tells people where the items come from.
+
+        Raises:
+            ConfigurationError: no such run, or one of another seller or operation.
+        """
+        self._check_writable()
+        scope, run_id, name = await self._thread.call(
+            lambda store: sql_runs.begin(store, seller, operation, run, source), writes=True
+        )
+        self._live.add(name)
+        return SQLiteBook(self._thread, scope, run_id, (name, seller, operation), self._live)
+
+    async def runs(self) -> list[RunRecord]:
+        """All runs, the oldest first."""
+        return await self._thread.call(sql_runs.records)
+
+    async def entries(self, run: str, state: State | Iterable[State] | None = None) -> AsyncIterator[Entry]:
+        """A run's items by key, read a few at a time. Items that another run sent again belong to that one."""
+        wanted = [state] if isinstance(state, State) else list(State if state is None else state)
+        scope, run_id = await self._thread.call(lambda store: sql_runs.of_name(store, run))
+        where = f"AND run_id = ? AND state IN ({', '.join(str(CODES[one]) for one in wanted)})"
+        async for entry in _walk(self._thread, scope, where, (run_id,)):
+            yield entry
+
+    async def forget(self, run: str, *, force: bool = False) -> int:
+        """Delete a run and its items; how many they were. A forgotten key may be sent again.
+
+        Raises:
+            JournalError: items of it are undecided and ``force`` is not set, or it is being written right now.
+            ConfigurationError: no such run.
+        """
+        self._check_writable()
+        if run in self._live:
+            raise JournalError(f"run {run} is under way in this process: finish it before it is forgotten")
+        total, key = 0, None
+        while True:
+            gone, key = await self._thread.call(_forgetting(run, key, force=force), writes=True)
+            total += gone
+            if key is None:
+                return total
+
+    @property
+    def _thread(self) -> Writer:
+        if self._writer is None:
+            return Writer(self._store)  # not open, and says so
+        return self._writer
+
+    def _check_writable(self) -> None:
+        if self._read_only:
+            raise JournalWriteError(f"the journal {self.path} was opened for reading only")
+
+
+class SQLiteBook:
+    """One run's view of a :class:`SQLiteJournal`."""
+
+    def __init__(self, writer: Writer, scope: int, run_id: int, names: tuple[str, str, str], live: set[str]) -> None:
+        self._writer = writer
+        self._scope = scope
+        self._run_id = run_id
+        self._live = live
+        self.run, self.seller, self.operation = names
+
+    async def look_up(self, keys: Sequence[str]) -> list[Entry | None]:
+        """What is known of up to ``LOOK_UP_MOST`` keys, in their order."""
+        _check_number(keys)
+        waiter = self._writer.future()
+        self._writer.submit(LookUp(self._scope, keys, waiter))
+        entries: list[Entry | None] = await waiter
+        return entries
+
+    async def sent(self, items: Sequence[Sending]) -> None:
+        """Write that these items are about to be sent; returns when that is durable. All of them or none.
+
+        Cancelled while it waits, it may have written them or not.
+
+        Raises:
+            JournalWriteError: it could not be written; nothing of it was, and nothing may be sent.
+            IllegalTransitionError: one of them may not be sent.
+        """
+        waiter = self._writer.future()
+        self._writer.submit(Send(self._scope, self._run_id, items, waiter))
+        await waiter
+
+    def settle(
+        self, key: str, state: State, *, remote_id: str | None = None, code: str = "", message: str = ""
+    ) -> None:
+        """Queue what became of an item, after all that was queued before. ``None`` keeps the remote id known."""
+        self._writer.submit(Settle(self._scope, self._run_id, key, state, remote_id, code, message))
+
+    def follow(self, key: str, status: str) -> None:
+        """Queue the status that following a created item saw last."""
+        self._writer.submit(Follow(self._scope, key, status))
+
+    async def flush(self) -> None:
+        """Return when all that was queued is durable.
+
+        Raises:
+            JournalError: some of it could not be written.
+            IllegalTransitionError: some of it was not legal, and was left out.
+        """
+        waiter = self._writer.future()
+        self._writer.submit(Flush(self._run_id, waiter))
+        await waiter
+
+    async def undecided(self) -> list[Entry]:
+        """The items of this seller and operation that must be reconciled, from any run, by key."""
+
+        def work(store: Store) -> list[Entry]:
+            return [store.entry(key, row) for key, row in store.tables.undecided(self._scope)]
+
+        return await self._writer.call(work)
+
+    async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The encoded requests of those of up to ``LOOK_UP_MOST`` keys that have one: all but created and refused."""
+        _check_number(keys)
+        return await self._writer.call(lambda store: store.tables.payloads(self._scope, keys))
+
+    async def to_follow(self, until: Collection[str], *, any_run: bool = False) -> AsyncIterator[Entry]:
+        """The created items of this run (or of any) whose last followed status is not one of ``until``, by key."""
+        values: list[object] = [stored(status) for status in until]
+        where = f"AND state = {CODES[State.CREATED]} AND ifnull(followed, x'') NOT IN ({', '.join('?' * len(values))})"
+        if not any_run:
+            where += " AND run_id = ?"
+            values.append(self._run_id)
+        async for entry in _walk(self._writer, self._scope, where, values):
+            yield entry
+
+    async def finish(self) -> None:
+        """Write that the run is over, after all that was queued before; returns when that is durable."""
+        await self._writer.call(lambda store: sql_runs.finish(store, self._run_id), writes=True)
+        self._live.discard(self.run)
+
+
+async def _walk(writer: Writer, scope: int, where: str, values: Iterable[object]) -> AsyncIterator[Entry]:
+    """Entries in the order of keys, a chunk at a time."""
+    key: str | None = None
+    while True:
+        chunk = await writer.call(_reading(scope, key, where, values))
+        for entry in chunk:
+            yield entry
+        if len(chunk) < _CHUNK:
+            return
+        key = chunk[-1].key
+
+
+def _reading(scope: int, key: str | None, where: str, values: Iterable[object]) -> Callable[[Store], list[Entry]]:
+    def work(store: Store) -> list[Entry]:
+        return [store.entry(key, row) for key, row in store.tables.after(scope, begin, _CHUNK, where, values)]
+
+    begin = key
+    return work
+
+
+def _forgetting(run: str, key: str | None, *, force: bool) -> Callable[[Store], tuple[int, str | None]]:
+    return lambda store: sql_runs.forget_some(store, run, key, force=force)
+
+
+def _check_number(keys: Sequence[str]) -> None:
+    if len(keys) > LOOK_UP_MOST:
+        raise ConfigurationError(f"a look-up names up to {LOOK_UP_MOST} keys, not {len(keys)}")

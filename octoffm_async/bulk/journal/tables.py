@@ -1,0 +1,154 @@
+"""The statements on the journal's tables, many rows at a time.
+
+Every step of a statement gives up the interpreter's lock and takes it back, which a busy event loop makes slow: so a
+batch is written with a few statements of many rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .sheet import CODES, STATES, Row
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from .sheet import Spot
+    from .states import State
+
+__all__ = ["Tables", "stored", "text"]
+
+COLUMNS = "state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed"
+_MOST_ROWS = 64  # 704 values: older SQLite libraries bear 999
+_MOST_KEYS = 512
+
+_PUT_ENTRIES = f"REPLACE INTO entries (scope_id, key, {COLUMNS}) VALUES "  # noqa: S608
+_PUT_PAYLOADS = "REPLACE INTO payloads (scope_id, key, payload) VALUES "
+_GET = f"SELECT key, {COLUMNS} FROM entries WHERE scope_id = ? AND key IN "  # noqa: S608
+_GET_PAYLOADS = "SELECT key, payload FROM payloads WHERE scope_id = ? AND key IN "
+_DROP_PAYLOADS = "DELETE FROM payloads WHERE scope_id = ? AND key IN "
+_DROP_ENTRIES = "DELETE FROM entries WHERE scope_id = ? AND key IN "
+
+
+def stored(text: str) -> bytes:
+    """Text as it is stored: any that a program can hold, half a surrogate pair too."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def text(value: bytes | None) -> str:
+    """Stored text."""
+    return value.decode("utf-8", "surrogatepass") if value else ""
+
+
+def row_of(values: Sequence[Any]) -> Row:
+    """A stored entry from its columns."""
+    state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed = values
+    remote = None if remote_id is None else text(remote_id)
+    return Row(
+        STATES[state], run_id, payload_hash, sent_at, changed_at, remote, text(code), text(message), text(followed)
+    )
+
+
+class Tables:
+    """The entries and payloads of one open file."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def get(self, scope: int, keys: Sequence[str]) -> dict[str, Row]:
+        """Those of the keys that are there."""
+        return {text(key): row_of(values) for key, *values in self._by_key(_GET, scope, keys)}
+
+    def payloads(self, scope: int, keys: Sequence[str]) -> dict[str, bytes]:
+        """The payloads of those of the keys that have one."""
+        return {text(key): payload for key, payload in self._by_key(_GET_PAYLOADS, scope, keys)}
+
+    def put(self, rows: Mapping[Spot, Row]) -> None:
+        """Write entries, new or not."""
+        flat: list[object] = []
+        for (scope, key), row in rows.items():
+            state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed = row
+            flat += (
+                scope,
+                stored(key),
+                CODES[state],
+                run_id,
+                payload_hash,
+                sent_at,
+                changed_at,
+                None if remote_id is None else stored(remote_id),
+                stored(code) if code else None,
+                stored(message) if message else None,
+                stored(followed) if followed else None,
+            )
+        self._put(_PUT_ENTRIES, 11, flat)
+
+    def put_payloads(self, payloads: Mapping[Spot, bytes | None]) -> None:
+        """Keep payloads, or drop those that are ``None``."""
+        flat: list[object] = []
+        dropped: dict[int, list[str]] = {}
+        for (scope, key), payload in payloads.items():
+            if payload is None:
+                dropped.setdefault(scope, []).append(key)
+            else:
+                flat += (scope, stored(key), payload)
+        self._put(_PUT_PAYLOADS, 3, flat)
+        for scope, keys in dropped.items():
+            self._by_key(_DROP_PAYLOADS, scope, keys)
+
+    def count(self, counts: Mapping[int, Mapping[State, int]]) -> None:
+        """Add to the counts of runs."""
+        for run_id, changes in counts.items():
+            sums = ", ".join(f"{state.value} = {state.value} + {more:d}" for state, more in changes.items() if more)
+            if sums:
+                self.connection.execute(f"UPDATE runs SET {sums} WHERE run_id = ?", (run_id,))  # noqa: S608
+
+    def drop(self, scope: int, keys: Sequence[str]) -> None:
+        """Delete entries with their payloads."""
+        self._by_key(_DROP_PAYLOADS, scope, keys)
+        self._by_key(_DROP_ENTRIES, scope, keys)
+
+    def after(
+        self, scope: int, key: str | None, most: int, where: str = "", values: Iterable[object] = ()
+    ) -> list[tuple[str, Row]]:
+        """Up to ``most`` entries behind ``key`` in the order of keys; ``None`` is before all."""
+        start, bound = ("", ()) if key is None else ("AND key > ?", (stored(key),))
+        found = self.connection.execute(
+            f"SELECT key, {COLUMNS} FROM entries WHERE scope_id = ? {start} {where} ORDER BY key LIMIT ?",  # noqa: S608
+            (scope, *bound, *values, most),
+        )
+        return [(text(values[0]), row_of(values[1:])) for values in found.fetchall()]
+
+    def undecided(self, scope: int) -> list[tuple[str, Row]]:
+        """All entries that are sent or unknown: found through the payloads, of which the decided have none."""
+        columns = ", ".join(f"e.{name}" for name in COLUMNS.split(", "))
+        found = self.connection.execute(
+            f"SELECT e.key, {columns} FROM payloads p CROSS JOIN entries e USING (scope_id, key) "  # noqa: S608
+            "WHERE p.scope_id = ? AND e.state IN (1, 5) ORDER BY p.key",
+            (scope,),
+        )
+        return [(text(values[0]), row_of(values[1:])) for values in found.fetchall()]
+
+    def _by_key(self, statement: str, scope: int, keys: Sequence[str]) -> list[Any]:
+        found: list[Any] = []
+        for part in _parts(keys, _MOST_KEYS):
+            room = 1 << (len(part) - 1).bit_length()  # few sizes, so that statements are prepared once
+            names = [stored(key) for key in part]
+            names += names[-1:] * (room - len(part))
+            found += self.connection.execute(f"{statement}({'?, ' * (room - 1)}?)", (scope, *names)).fetchall()
+        return found
+
+    def _put(self, statement: str, width: int, flat: list[object]) -> None:
+        start, rows = 0, len(flat) // width
+        one = f"({'?, ' * (width - 1)}?)"
+        while rows:
+            size = min(_MOST_ROWS, 1 << (rows.bit_length() - 1))
+            end = start + size * width
+            self.connection.execute(f"{statement}{f'{one}, ' * (size - 1)}{one}", flat[start:end])
+            start, rows = end, rows - size
+
+
+def _parts(keys: Sequence[str], most: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(keys), most):
+        yield keys[start : start + most]

@@ -1,0 +1,165 @@
+"""The journal's thread, and the way from the event loop to it and back.
+
+What is asked within one turn of the loop goes over together; the thread takes all that is there, carries it out in
+one transaction and answers with one call back into the loop. So the more there is to do, the larger the batches are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...errors import ClosedError
+from .steps import Call, Flush
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .steps import Answer, Step
+    from .store import Store
+
+T = TypeVar("T")
+
+__all__ = ["Writer"]
+
+_BATCH_MOST = 4096
+
+
+class Writer:
+    """Carries steps to a store in a thread of its own. Belongs to the loop that opened it."""
+
+    def __init__(self, make: Callable[[], Store]) -> None:
+        self._make = make
+        self._queue: SimpleQueue[list[Step] | None] = SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended: asyncio.Future[None] | None = None
+        self._waiting: list[Step] = []
+        self._closing = False
+
+    async def open(self) -> None:
+        """Start the thread and open the store.
+
+        Raises:
+            JournalError: what the store raises.
+        """
+        loop = asyncio.get_running_loop()
+        opened: asyncio.Future[None] = loop.create_future()
+        self._loop, self._ended = loop, loop.create_future()
+        Thread(target=self._work, args=(opened, self._ended), name="octoffm_async journal", daemon=True).start()
+        try:
+            await asyncio.shield(opened)
+        except BaseException:
+            self._closing = True
+            self._queue.put(None)
+            raise
+
+    async def close(self) -> None:
+        """Carry out what was asked, close the store and end the thread; a cancellation waits for that too.
+
+        Raises:
+            JournalError, IllegalTransitionError: something that nobody waited for was not written.
+        """
+        if self._closing or self._ended is None:
+            return
+        last = self.future()
+        self.submit(Flush(None, last))
+        self._closing = True
+        self._hand_over()
+        self._queue.put(None)
+        cancelled: asyncio.CancelledError | None = None
+        while not self._ended.done():
+            try:
+                await asyncio.shield(self._ended)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            last.cancel()
+            raise cancelled
+        await last
+
+    def future(self) -> asyncio.Future[Any]:
+        """Something to wait for.
+
+        Raises:
+            ClosedError: the journal is not open, or belongs to another loop.
+        """
+        if self._loop is None or self._closing:
+            raise ClosedError("the journal is not open: async with open_journal(…) as journal")
+        if self._loop is not asyncio.get_running_loop():
+            raise ClosedError("the journal was opened on another event loop")
+        return self._loop.create_future()
+
+    def submit(self, step: Step) -> None:
+        """Ask for a step.
+
+        Raises:
+            ClosedError: the journal is not open.
+        """
+        if self._loop is None or self._closing:
+            raise ClosedError("the journal is not open: async with open_journal(…) as journal")
+        if not self._waiting:
+            self._loop.call_soon(self._hand_over)
+        self._waiting.append(step)
+
+    async def call(self, work: Callable[[Store], T], *, writes: bool = False) -> T:
+        """Do something on the store, after all that was asked before."""
+        waiter = self.future()
+        self.submit(Call(work, waiter, writes))
+        result: T = await waiter
+        return result
+
+    def _hand_over(self) -> None:
+        if self._waiting:
+            self._queue.put(self._waiting)
+            self._waiting = []
+
+    def _work(self, opened: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
+        try:
+            store = self._make()
+            store.open()
+        except BaseException as error:  # noqa: BLE001  (the opener must learn of it, whatever it is)
+            self._tell([(opened, None, error if isinstance(error, Exception) else RuntimeError(repr(error)))])
+            return
+        self._tell([(opened, None, None)])
+        try:
+            while steps := self._take():
+                self._tell(store.process(steps))
+        finally:
+            store.close()
+            self._tell([(ended, None, None)])
+
+    def _take(self) -> list[Step]:
+        """All that is there, waiting for something; nothing at the end."""
+        first = self._queue.get()
+        if first is None:
+            return []
+        steps = first
+        while len(steps) < _BATCH_MOST:
+            try:
+                more = self._queue.get_nowait()
+            except Empty:
+                break
+            if more is None:
+                self._queue.put(None)
+                break
+            steps += more
+        return steps
+
+    def _tell(self, answers: Sequence[Answer]) -> None:
+        if answers and self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(_resolve, answers)
+            except RuntimeError:
+                pass  # the loop is closed: nobody waits any more
+
+
+def _resolve(answers: Sequence[Answer]) -> None:
+    for waiter, result, error in answers:
+        if waiter.done():
+            continue
+        if error is None:
+            waiter.set_result(result)
+        else:
+            waiter.set_exception(error)
