@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigurationError
+from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ..resources.inbound import Inbound, check_supply_order
 from ..resources.outbound import Outbound, check_shipment
 from ..session.scope import Scope
 from .creations import CreateOrders
+from .finding import OrderFinder, ProductFinder
+from .journaled import PATIENCE, Journaled, Journaling
 from .products import CreateProducts
 from .run import Options, Run
 from .stocks import LookupStocks, ReferenceIndex
@@ -18,9 +20,12 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from ..contract.inbound import InboundShipmentRequest
+    from ..contract.operations import Operation
     from ..contract.outbound import OutboundShipmentRequest
     from ..contract.products import FulfillmentProduct
+    from .journal import Journal
     from .outcomes import Summary
+    from .run import Job
     from .stocks import How
 
 CONCURRENCY = 32
@@ -50,15 +55,20 @@ class Bulk:
         on_progress: Callable[[Summary], None] | None = None,
         max_failures: int | None = None,
         drain: float = 30.0,
-        journal: str | PathLike[str] | None = None,
+        journal: Journal | str | PathLike[str] | None = None,
+        patience: float = PATIENCE,
+        resend_unknown: bool = False,
     ) -> Run[FulfillmentProduct]:
         """Register products, a hundred a call. Outcomes: Created, Refused, Failed, Unknown, Skipped.
 
         ``concurrency`` counts calls, not products. Created means that the API accepted the registration.
         """
-        _no_journal_yet(journal)
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
-        return Run(CreateProducts(self._scope), products, options)
+        job: Job[FulfillmentProduct] = CreateProducts(self._scope)
+        if journal is not None:
+            how = self._journaling(CREATE_PRODUCTS, journal, patience=patience, resend_unknown=resend_unknown)
+            job = Journaled(job, ProductFinder(self._scope), how)
+        return Run(job, products, options)
 
     def create_outbound(
         self,
@@ -68,15 +78,20 @@ class Bulk:
         on_progress: Callable[[Summary], None] | None = None,
         max_failures: int | None = None,
         drain: float = 30.0,
-        journal: str | PathLike[str] | None = None,
+        journal: Journal | str | PathLike[str] | None = None,
+        patience: float = PATIENCE,
+        resend_unknown: bool = False,
     ) -> Run[OutboundShipmentRequest]:
         """Order shipments, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
 
         An order whose answer was lost is Unknown and is never sent again by the run: it may be a parcel.
         """
-        _no_journal_yet(journal)
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
-        return Run(CreateOrders(send=Outbound(self._scope).send, check=check_shipment), requests, options)
+        job: Job[OutboundShipmentRequest] = CreateOrders(send=Outbound(self._scope).send, check=check_shipment)
+        if journal is not None:
+            how = self._journaling(CREATE_OUTBOUND, journal, patience=patience, resend_unknown=resend_unknown)
+            job = Journaled(job, OrderFinder(self._scope, "outbound"), how)
+        return Run(job, requests, options)
 
     def create_inbound(
         self,
@@ -86,15 +101,20 @@ class Bulk:
         on_progress: Callable[[Summary], None] | None = None,
         max_failures: int | None = None,
         drain: float = 30.0,
-        journal: str | PathLike[str] | None = None,
+        journal: Journal | str | PathLike[str] | None = None,
+        patience: float = PATIENCE,
+        resend_unknown: bool = False,
     ) -> Run[InboundShipmentRequest]:
         """Announce supply orders, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
 
         An order whose answer was lost is Unknown and is never sent again by the run.
         """
-        _no_journal_yet(journal)
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
-        return Run(CreateOrders(send=Inbound(self._scope).send, check=check_supply_order), requests, options)
+        job: Job[InboundShipmentRequest] = CreateOrders(send=Inbound(self._scope).send, check=check_supply_order)
+        if journal is not None:
+            how = self._journaling(CREATE_INBOUND, journal, patience=patience, resend_unknown=resend_unknown)
+            job = Journaled(job, OrderFinder(self._scope, "inbound"), how)
+        return Run(job, requests, options)
 
     def lookup_stocks(
         self,
@@ -116,8 +136,18 @@ class Bulk:
         options = Options(workers=1, on_progress=on_progress, max_failures=max_failures, drain=drain)
         return Run(job, references, options)
 
-
-def _no_journal_yet(journal: str | PathLike[str] | None) -> None:
-    # Silently running without the journal that was asked for would break the promise that its name makes.
-    if journal is not None:
-        raise ConfigurationError("journal= is not available in this version: run without it")
+    def _journaling(
+        self,
+        operation: Operation[Any],
+        journal: Journal | str | PathLike[str],
+        *,
+        patience: float,
+        resend_unknown: bool,
+    ) -> Journaling:
+        return Journaling(
+            journal=journal,
+            seller_id=self._scope.seller_id,
+            operation=operation.name,
+            patience=patience,
+            resend_unknown=resend_unknown,
+        )

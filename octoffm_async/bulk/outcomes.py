@@ -55,9 +55,13 @@ class Unknown(_Outcome, frozen=True, kw_only=True):
 
 
 class Skipped(_Outcome, frozen=True, kw_only=True):
-    """It was not sent: its key came before in the same input, or the run stopped."""
+    """It was not sent: its key came before in the same input, the run stopped, or the journal knows its outcome.
+
+    ``earlier`` is the outcome that the journal knows.
+    """
 
     reason: str
+    earlier: Created | Refused | None = None
 
 
 class Found(_Outcome, frozen=True, kw_only=True):

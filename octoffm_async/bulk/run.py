@@ -22,6 +22,7 @@ from ..errors import (
     ConfigurationError,
     CredentialsRefusedError,
     ErrorBudgetExceededError,
+    JournalError,
     ValidationError,
     is_outcome_unknown,
 )
@@ -41,7 +42,7 @@ Deliver: TypeAlias = Callable[[Outcome], Awaitable[None]]
 PROGRESS_SECONDS = 0.25  # a person's eye, not the loop, is who reads it
 OUTBOX_ROOM = 1024
 
-RUN_ENDING = (CredentialsRefusedError, ClosedError)
+RUN_ENDING = (CredentialsRefusedError, ClosedError, JournalError)
 """Errors that concern every item alike: there is no use in going on."""
 
 

@@ -1,0 +1,155 @@
+"""Runs with a journal: nothing is sent twice and nothing is lost, over real HTTP and a real file."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from octoffm_async import Created, Failed, FulfillmentClient, Outcome, Refused, Skipped, Unknown
+from octoffm_async.bulk.journal import State, open_journal
+from octoffm_async.sandbox import Fault, Sandbox
+from tests.bulk.items import order, orders, product, serving
+from tests.test_operations import supply
+
+
+async def done(run: Any) -> dict[str, Outcome]:
+    async with run:
+        return {outcome.key: outcome async for outcome in run}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "orders.sqlite"
+
+
+async def test_a_second_run_sends_nothing_and_knows_all(path: Path) -> None:
+    async with serving() as (sandbox, client):
+        first = await done(client.bulk.create_outbound(orders(300), journal=path))
+        calls = sandbox.requests.count("outbound.create")
+        second = await done(client.bulk.create_outbound(orders(301), journal=path))
+        assert sandbox.requests.count("outbound.create") == calls + 1
+    assert {type(outcome) for outcome in first.values()} == {Created}
+    assert isinstance(second.pop("O-300"), Created)
+    assert {key: outcome.earlier for key, outcome in second.items() if isinstance(outcome, Skipped)} == first
+
+
+async def test_another_payload_under_a_used_key_is_refused_with_both_hashes(path: Path) -> None:
+    async with serving() as (sandbox, client):
+        await done(client.bulk.create_outbound([order("O-1")], journal=path))
+        outcomes = await done(client.bulk.create_outbound([order("O-1", quantity=2)], journal=path))
+        assert sandbox.effects.outbound["O-1"] == 1
+    refused = outcomes["O-1"]
+    assert isinstance(refused, Refused)
+    assert refused.code == "PayloadChanged"
+    assert refused.message.count("hash") == 1
+    assert len([word for word in refused.message.replace(",", " ").replace(")", " ").split() if len(word) == 32]) == 2
+
+
+async def test_a_refused_item_is_not_sent_again_unless_it_was_corrected(path: Path) -> None:
+    async with serving() as (sandbox, client):
+        wrong = order("O" * 51)  # the sandbox refuses more than 50 characters, the client does not
+        assert isinstance((await done(client.bulk.create_outbound([wrong], journal=path)))["O" * 51], Refused)
+        again = (await done(client.bulk.create_outbound([wrong], journal=path)))["O" * 51]
+        assert isinstance(again, Skipped)
+        assert isinstance(again.earlier, Refused)
+        assert sandbox.requests.count("outbound.create") == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.RESET_BEFORE, Fault.ERROR_500, Fault.TRUNCATED])
+async def test_lost_answers_are_reconciled_and_every_order_exists_once(path: Path, fault: Fault) -> None:
+    async with serving() as (sandbox, client):
+        await client.check()
+        sandbox.faults.next(fault, operation="outbound.create", times=7)
+        outcomes = await done(client.bulk.create_outbound(orders(100), journal=path, patience=0.3))
+    assert {type(outcome) for outcome in outcomes.values()} == {Created}
+    assert all(sandbox.effects.outbound[f"O-{number}"] == 1 for number in range(100))
+
+
+async def test_a_creation_that_becomes_visible_late_is_not_sent_again(path: Path) -> None:
+    async with Sandbox() as sandbox, FulfillmentClient(sandbox.config()) as client:
+        await client.check()
+        sandbox.faults.next(Fault.RESET_AFTER, operation="outbound.create", times=3)
+        sandbox.faults.set_rates({Fault.LATE_VISIBILITY: (1.0, 0.8)}, operations=["outbound.create"])
+        outcomes = await done(client.bulk.create_outbound(orders(10), journal=path, patience=2.0))
+    assert {type(outcome) for outcome in outcomes.values()} == {Created}
+    assert set(sandbox.effects.outbound.values()) == {1}
+
+
+async def test_products_and_supply_orders_are_protected_as_well(path: Path) -> None:
+    async with serving() as (sandbox, client):
+        await client.check()
+        sandbox.faults.next(Fault.RESET_AFTER, operation="products.create")
+        products = await done(client.bulk.create_products((product(n) for n in range(150)), journal=path, patience=0.2))
+        sandbox.faults.next(Fault.RESET_AFTER, operation="inbound.create", times=2)
+        supplies = [supply(f"IN-{number}", "P-1") for number in range(20)]
+        inbound = await done(client.bulk.create_inbound(supplies, journal=path, patience=0.2))
+        calls = sandbox.requests.count("products.create")
+        again = await done(client.bulk.create_products((product(n) for n in range(150)), journal=path))
+        assert sandbox.requests.count("products.create") == calls
+    assert {type(outcome) for outcome in (*products.values(), *inbound.values())} == {Created}
+    assert {type(outcome) for outcome in again.values()} == {Skipped}
+    assert set(sandbox.effects.products.values()) == set(sandbox.effects.inbound.values()) == {1}
+
+
+async def test_a_run_that_is_cancelled_is_resumed(path: Path) -> None:
+    async with serving() as (sandbox, client):
+        sandbox.faults.set_rates({Fault.LATENCY: (1.0, 0.01)}, operations=["outbound.create"])
+        taken: list[Outcome] = []
+
+        async def use() -> None:
+            async with client.bulk.create_outbound(orders(400), journal=path, drain=0.0) as run:
+                async for outcome in run:
+                    taken.append(outcome)
+
+        for _ in range(4):
+            task = asyncio.create_task(use())
+            await asyncio.sleep(0.15)
+            task.cancel()
+            await asyncio.wait([task])
+        sandbox.faults.clear()
+        outcomes = await done(client.bulk.create_outbound(orders(400), journal=path, patience=0.3))
+        assert all(sandbox.effects.outbound[f"O-{number}"] == 1 for number in range(400))
+    assert {type(outcome) for outcome in outcomes.values()} == {Created, Skipped}
+    assert len(outcomes) == 400
+
+
+async def test_what_cannot_be_looked_for_stays_unknown_unless_told_otherwise(path: Path) -> None:
+    async with serving() as (sandbox, client):
+        quick = client.with_options(retries=0)
+        sandbox.faults.set_rates({Fault.ERROR_500: 1.0}, operations=["outbound.list"])
+        sandbox.faults.next(Fault.RESET_BEFORE, operation="outbound.create", times=2)
+        outcomes = await done(quick.bulk.create_outbound(orders(2), journal=path, patience=0.1))
+        assert {type(outcome) for outcome in outcomes.values()} == {Unknown}
+        outcomes = await done(quick.bulk.create_outbound(orders(2), journal=path, patience=0.1))
+        assert {type(outcome) for outcome in outcomes.values()} == {Unknown}
+        assert sandbox.effects.outbound.total() == 0
+        again = quick.bulk.create_outbound(orders(2), journal=path, patience=0.1, resend_unknown=True)
+        assert {type(outcome) for outcome in (await done(again)).values()} == {Created}
+        assert sandbox.effects.outbound.total() == 2
+
+
+async def test_a_journal_may_be_shared_by_runs_and_stays_open(path: Path) -> None:
+    async with serving() as (_, client), open_journal(path) as journal:
+        await asyncio.gather(
+            done(client.bulk.create_outbound(orders(50), journal=journal)),
+            done(client.bulk.create_outbound((order(f"X-{n}") for n in range(50)), journal=journal)),
+            done(client.seller("98980").bulk.create_outbound(orders(50), journal=journal)),
+        )
+        runs = await journal.runs()
+    assert [run.counts[State.CREATED] for run in runs] == [50, 50, 50]
+    assert all(run.finished_at is not None for run in runs)
+
+
+async def test_wrong_credentials_leave_everything_to_be_sent(path: Path) -> None:
+    async with Sandbox(speed=0) as sandbox:
+        async with FulfillmentClient(sandbox.config(client_secret="wrong")) as client:
+            run = client.bulk.create_outbound(orders(10), journal=path)
+            with pytest.raises(Exception, match="check client_id"):
+                await done(run)
+            assert {type(outcome) for outcome in run.leftover} <= {Failed, Skipped}
+        async with FulfillmentClient(sandbox.config()) as client:
+            outcomes = await done(client.bulk.create_outbound(orders(10), journal=path))
+    assert {type(outcome) for outcome in outcomes.values()} == {Created}
