@@ -44,6 +44,7 @@ from .tokens import Tokens
 from .world import AllEffects, World
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_LONGEST_LINE = 1024 * 1024  # bytes of a request's first line: a long query deserves a problem, not a parser's text
 _DRAIN = 1.0  # seconds that calls in flight get when the server stops
 
 
@@ -145,7 +146,9 @@ class Sandbox(SandboxFace):
         if not self._state.keeper.loaded and not await self._state.keeper.load():
             self._fill(self._state.world)
         self._server.stopping = asyncio.Event()
-        self._runner = web.ServerRunner(web.Server(self._server.handle, access_log=None), shutdown_timeout=_DRAIN)
+        self._runner = web.ServerRunner(
+            web.Server(self._server.handle, access_log=None, max_line_size=_LONGEST_LINE), shutdown_timeout=_DRAIN
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port, backlog=1024)
         await site.start()

@@ -62,3 +62,8 @@ async def test_a_path_deeper_than_any_route_is_an_empty_404(api: Api) -> None:
 async def test_another_method_is_an_empty_405(api: Api) -> None:
     answer = await api.call("DELETE", "/stocks")
     assert (answer.status, answer.body, answer.headers["Allow"]) == (405, b"", "GET")
+
+
+async def test_a_long_query_is_answered_as_any_other(api: Api) -> None:
+    answer = await api.call("GET", "/stocks", params=[("limit", "x" * 20_000)])
+    assert answer.is_problem(400)
