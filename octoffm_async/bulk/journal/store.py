@@ -151,10 +151,8 @@ class Store:
         if self._durability == "power":
             for pragma in ("synchronous = FULL", "fullfsync = 1", "checkpoint_fullfsync = 1"):
                 connection.execute(f"PRAGMA {pragma}")
-        # A change that changes nothing: an unwritable file or folder is told now, not in the middle of a run.
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute(f"PRAGMA user_version = {schema.VERSION}")
-        connection.execute("COMMIT")
+        connection.execute("BEGIN IMMEDIATE")  # an unwritable file or folder is told now, not in the middle of a run
+        connection.execute("ROLLBACK")
 
     def _transact(self, steps: Sequence[Step]) -> list[Answer]:
         writes = any(
