@@ -259,7 +259,9 @@ async def test_what_a_killed_process_was_told_is_durable_is_in_the_file(tmp_path
         created |= told["created"]
         async with open_journal(path) as journal:
             runs = await journal.runs()
-            entries = {entry.key: entry async for run in runs for entry in journal.entries(run.id)}
+            entries = {}
+            for run in runs:
+                entries |= {entry.key: entry async for entry in journal.entries(run.id)}
             assert sent <= entries.keys()
             assert {key for key in created if entries[key].state is not State.CREATED} == set()
             for run in runs:

@@ -456,8 +456,7 @@ def read_only_folder(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "folder"
     folder.mkdir()
     yield folder
-    if os.path.ismount(folder):  # noqa: PTH116
-        subprocess.run([shutil.which("umount") or "umount", "-l", str(folder)], check=True)
+    subprocess.run(["umount", "-q", "-l", str(folder)], check=False, capture_output=True)  # noqa: S607
     folder.chmod(0o700)
 
 
