@@ -104,7 +104,9 @@ async def large(rows: int, *, shuffled: bool) -> None:
                 found += 1
             print(f"walk over all   {time.perf_counter() - started:8.3f} s, {found} seen")
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(f"peak memory     {memory / 1024:8.0f} MiB after writing, {grown / 1024:.0f} MiB at the end, keys included")
+        print(
+            f"peak memory     {memory / 1024:8.0f} MiB after writing, {grown / 1024:.0f} MiB at the end, keys included"
+        )
 
 
 async def main() -> None:

@@ -106,13 +106,14 @@ class Store:
 
     def entry(self, key: str, row: Row) -> Entry:
         """A row as the world sees it."""
+        changed_at = moment(row.changed_at)
         return Entry(
             key=key,
             state=row.state,
             payload_hash=row.payload_hash,
             run=self._names.get(row.run_id) or self._name(row.run_id),
-            changed_at=moment(row.changed_at),
-            sent_at=moment(row.sent_at),
+            changed_at=changed_at,
+            sent_at=changed_at if row.sent_at == row.changed_at else moment(row.sent_at),
             remote_id=row.remote_id,
             code=row.code,
             message=row.message,

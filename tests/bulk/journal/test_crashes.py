@@ -243,13 +243,13 @@ async def test_what_a_killed_process_was_told_is_durable_is_in_the_file(tmp_path
     for kill in range(10):
         durability = "power" if kill % 5 == 4 else "process"
         with (tmp_path / "out").open("w+") as out:
-            with subprocess.Popen([sys.executable, "-c", WRITE, str(path), durability], stdout=out) as child:
+            with subprocess.Popen([sys.executable, "-c", WRITE, str(path), durability], stdout=out) as child:  # noqa: ASYNC220
                 try:
                     async with asyncio.timeout(20):
                         while (tmp_path / "out").stat().st_size < 40:
                             assert child.poll() is None
                             await asyncio.sleep(0.01)
-                    await asyncio.sleep(rng.uniform(0.0, 0.3))
+                    await asyncio.sleep(rng.uniform(0.0, 0.12))
                 finally:
                     child.send_signal(signal.SIGKILL)
             out.seek(0)
