@@ -194,6 +194,10 @@ def _check_content(path: Path, connection: sqlite3.Connection) -> int:
             f"{path} is not a journal but a database of another program (application id {application:#x}), "
             "or too little is left of it: name another file for the journal"
         )
+    log = path.with_name(path.name + "-wal")
+    pages, size = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "page_size"))
+    if path.stat().st_size < pages * size and not (log.exists() and log.stat().st_size):
+        raise _damaged(path, f"it has {path.stat().st_size} bytes of {pages * size}")
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
         raise JournalDamagedError(

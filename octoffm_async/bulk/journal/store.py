@@ -106,13 +106,14 @@ class Store:
 
     def entry(self, key: str, row: Row) -> Entry:
         """A row as the world sees it."""
+        changed_at = moment(row.changed_at)
         return Entry(
             key=key,
             state=row.state,
             payload_hash=row.payload_hash,
             run=self._names.get(row.run_id) or self._name(row.run_id),
-            changed_at=moment(row.changed_at),
-            sent_at=moment(row.sent_at),
+            changed_at=changed_at,
+            sent_at=changed_at if row.sent_at == row.changed_at else moment(row.sent_at),
             remote_id=row.remote_id,
             code=row.code,
             message=row.message,
@@ -151,10 +152,8 @@ class Store:
         if self._durability == "power":
             for pragma in ("synchronous = FULL", "fullfsync = 1", "checkpoint_fullfsync = 1"):
                 connection.execute(f"PRAGMA {pragma}")
-        # A change that changes nothing: an unwritable file or folder is told now, not in the middle of a run.
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute(f"PRAGMA user_version = {schema.VERSION}")
-        connection.execute("COMMIT")
+        connection.execute("BEGIN IMMEDIATE")  # an unwritable file or folder is told now, not in the middle of a run
+        connection.execute("ROLLBACK")
 
     def _transact(self, steps: Sequence[Step]) -> list[Answer]:
         writes = any(

@@ -36,17 +36,24 @@ def stored(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def text(value: bytes | None) -> str:
+def text(value: bytes) -> str:
     """Stored text."""
-    return value.decode("utf-8", "surrogatepass") if value else ""
+    return value.decode("utf-8", "surrogatepass")
 
 
 def row_of(values: Sequence[Any]) -> Row:
     """A stored entry from its columns."""
     state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed = values
-    remote = None if remote_id is None else text(remote_id)
     return Row(
-        STATES[state], run_id, payload_hash, sent_at, changed_at, remote, text(code), text(message), text(followed)
+        STATES[state],
+        run_id,
+        payload_hash,
+        sent_at,
+        changed_at,
+        None if remote_id is None else text(remote_id),
+        text(code) if code else "",
+        text(message) if message else "",
+        text(followed) if followed else "",
     )
 
 
@@ -58,7 +65,7 @@ class Tables:
 
     def get(self, scope: int, keys: Sequence[str]) -> dict[str, Row]:
         """Those of the keys that are there."""
-        return {text(key): row_of(values) for key, *values in self._by_key(_GET, scope, keys)}
+        return {text(values[0]): row_of(values[1:]) for values in self._by_key(_GET, scope, keys)}
 
     def payloads(self, scope: int, keys: Sequence[str]) -> dict[str, bytes]:
         """The payloads of those of the keys that have one."""
