@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
+from ..errors import ConfigurationError
 from ..resources.inbound import Inbound, check_supply_order
 from ..resources.outbound import Outbound, check_shipment
 from ..session.scope import Scope
 from .creations import CreateOrders
 from .finding import OrderFinder, ProductFinder
+from .following import Follower
 from .journaled import PATIENCE, Journaled, Journaling
 from .products import CreateProducts
 from .run import Options, Run
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ..contract.operations import Operation
     from ..contract.outbound import OutboundShipmentRequest
     from ..contract.products import FulfillmentProduct
+    from .following import InboundGoal, OutboundGoal
     from .journal import Journal
     from .outcomes import Summary
     from .run import Job
@@ -81,6 +84,7 @@ class Bulk:
         journal: Journal | str | PathLike[str] | None = None,
         patience: float = PATIENCE,
         resend_unknown: bool = False,
+        follow: OutboundGoal | None = None,
     ) -> Run[OutboundShipmentRequest]:
         """Order shipments, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
 
@@ -90,7 +94,10 @@ class Bulk:
         job: Job[OutboundShipmentRequest] = CreateOrders(send=Outbound(self._scope).send, check=check_shipment)
         if journal is not None:
             how = self._journaling(CREATE_OUTBOUND, journal, patience=patience, resend_unknown=resend_unknown)
-            job = Journaled(job, OrderFinder(self._scope, "outbound"), how)
+            follower = None if follow is None else Follower(self._scope, "outbound", follow)
+            job = Journaled(job, OrderFinder(self._scope, "outbound"), how, follower)
+        elif follow is not None:
+            raise ConfigurationError("follow= needs a journal=, which remembers what is followed")
         return Run(job, requests, options)
 
     def create_inbound(
@@ -104,6 +111,7 @@ class Bulk:
         journal: Journal | str | PathLike[str] | None = None,
         patience: float = PATIENCE,
         resend_unknown: bool = False,
+        follow: InboundGoal | None = None,
     ) -> Run[InboundShipmentRequest]:
         """Announce supply orders, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
 
@@ -113,7 +121,10 @@ class Bulk:
         job: Job[InboundShipmentRequest] = CreateOrders(send=Inbound(self._scope).send, check=check_supply_order)
         if journal is not None:
             how = self._journaling(CREATE_INBOUND, journal, patience=patience, resend_unknown=resend_unknown)
-            job = Journaled(job, OrderFinder(self._scope, "inbound"), how)
+            follower = None if follow is None else Follower(self._scope, "inbound", follow)
+            job = Journaled(job, OrderFinder(self._scope, "inbound"), how, follower)
+        elif follow is not None:
+            raise ConfigurationError("follow= needs a journal=, which remembers what is followed")
         return Run(job, requests, options)
 
     def lookup_stocks(

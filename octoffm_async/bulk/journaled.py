@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import AsyncExitStack
 from os import PathLike
@@ -19,7 +20,7 @@ import msgspec
 
 from ..errors import CallError, ClosedError, ConfigurationError, is_outcome_unknown
 from .claims import Claim, Claims, claims_of
-from .journal import Journal, Sending, State, Verdict, judge, open_journal, payload_hash
+from .journal import IllegalTransitionError, Journal, Sending, State, Verdict, judge, open_journal, payload_hash
 from .outcomes import Created, Failed, Refused, Skipped, Unknown
 from .reconcile import reconcile, utc_now
 from .run import Job
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from .finding import Finder, Match
+    from .following import Follower
     from .journal import Book, Entry
     from .outcomes import Outcome
     from .run import Deliver
@@ -76,16 +78,20 @@ class Journaled(Job[T]):
 
     look_ahead = LOOK_AHEAD
 
-    def __init__(self, inner: Job[T], finder: Finder, journaling: Journaling) -> None:
+    def __init__(self, inner: Job[T], finder: Finder, journaling: Journaling, follower: Follower | None = None) -> None:
         self.batch = inner.batch
         self._inner = inner
         self._finder = finder
+        self._follower = follower
         self._how = journaling
         self._opened: AsyncExitStack = AsyncExitStack()
         self._book: Book | None = None
         self._claims: Claims | None = None
         self._sendings: dict[str, Sending] = {}
         self._waiting: dict[str, _Waiting[T]] = {}
+        self._followed: dict[str, str | None] = {}
+        self._followed_since = utc_now()
+        self._hurry = asyncio.Event()
         self._complete = False
 
     @property
@@ -100,6 +106,11 @@ class Journaled(Job[T]):
 
     def check(self, item: T) -> None:
         self._inner.check(item)
+
+    def hurry(self) -> None:
+        super().hurry()
+        self._inner.hurry()
+        self._hurry.set()
 
     async def start(self) -> None:
         how = self._how
@@ -117,11 +128,16 @@ class Journaled(Job[T]):
             payload = _ENCODER.encode(item)
             sending = Sending(key, payload_hash(payload), payload)
             verdict = judge(entry, sending.payload_hash)
-            if verdict is Verdict.SEND:
+            if verdict is Verdict.SEND and not self._is_claimed(key):
                 self._sendings[key] = sending
                 wanted.append(item)
+            elif self._is_claimed(key):
+                self._wait_for(item, key, utc_now(), "it is being sent by another call")
             elif entry is not None and verdict is Verdict.UNDECIDED:
                 self._wait_for(item, key, entry.sent_at, "it was sent before, and what became of it is not known")
+            elif entry is not None and verdict is Verdict.ALREADY_CREATED and self._needs_following(entry):
+                self._followed[key] = entry.remote_id
+                self._followed_since = min(self._followed_since, entry.sent_at)
             elif entry is not None:
                 await deliver(_known(entry, verdict, sending.payload_hash))
         return wanted
@@ -131,7 +147,12 @@ class Journaled(Job[T]):
         sent_at = utc_now()
         claimed = self._claim(left)
         try:
-            await self.book.sent([self._sendings.pop(key) for key in left])
+            try:
+                await self.book.sent([self._sendings.pop(key) for key in left])
+            except IllegalTransitionError:  # a single call sent one of them since they were looked up
+                for key, item in left.items():
+                    self._wait_for(item, key, sent_at, "it was sent by another call at the same time")
+                return
 
             async def record(outcome: Outcome) -> None:
                 item = left.pop(outcome.key)
@@ -139,7 +160,7 @@ class Journaled(Job[T]):
                 if isinstance(outcome, Unknown):
                     self._waiting[outcome.key] = _Waiting(item, sent_at, outcome)
                 else:
-                    await deliver(outcome)
+                    await self._tell(outcome, deliver)
 
             try:
                 await self._inner.handle(items, record)
@@ -156,17 +177,19 @@ class Journaled(Job[T]):
 
         async def record(outcome: Outcome) -> None:
             self._settle(outcome)
-            await deliver(outcome)
+            await self._tell(outcome, deliver)
 
-        self._inner.hurried = self.hurried
         await self._inner.finish(record)
         for _ in range(ROUNDS):
             if self.hurried or not await self._reconcile(deliver):
                 break
+        await self._follow(deliver)
         self._complete = not self.hurried
 
     def undecided(self) -> list[Outcome]:
-        return [*self._inner.undecided(), *(waiting.outcome for waiting in self._waiting.values())]
+        waiting: list[Outcome] = [waiting.outcome for waiting in self._waiting.values()]
+        followed = [Created(key=key, id=remote_id) for key, remote_id in self._followed.items()]
+        return [*self._inner.undecided(), *waiting, *followed]
 
     async def close(self) -> None:
         try:
@@ -183,7 +206,7 @@ class Journaled(Job[T]):
         absent: list[T] = []
         try:
             sent_at = {entry.key: entry.sent_at for entry in entries}
-            async for key, matches in reconcile(self._finder, sent_at, patience=self._how.patience):
+            async for key, matches in reconcile(self._finder, sent_at, patience=self._how.patience, rest=self._rest):
                 if self.hurried:
                     return False
                 waiting = self._waiting.pop(key, None)
@@ -191,7 +214,7 @@ class Journaled(Job[T]):
                     outcome = _outcome_of(key, matches[0])
                     self._settle(outcome)
                     if waiting is not None:
-                        await deliver(outcome)
+                        await self._tell(outcome, deliver)
                 else:
                     self.book.settle(key, State.PENDING)
                     absent += [] if waiting is None else [waiting.item]
@@ -202,6 +225,38 @@ class Journaled(Job[T]):
         await self.book.flush()
         await self._send_again(absent, deliver)
         return bool(absent)
+
+    async def _tell(self, outcome: Outcome, deliver: Deliver) -> None:
+        """Deliver an outcome, unless it is a creation that is to be followed first."""
+        if isinstance(outcome, Created) and self._follower is not None:
+            self._followed[outcome.key] = outcome.id
+        else:
+            await deliver(outcome)
+
+    async def _follow(self, deliver: Deliver) -> None:
+        """Scan until all that was created has reached its goal, or was refused."""
+        if self._follower is None or self.hurried or not self._followed:
+            return
+        follow = self._follower.follow(self._followed, since=self._followed_since, rest=self._rest)
+        async for key, match, status in follow:
+            outcome = _outcome_of(key, match)
+            if isinstance(outcome, Refused):
+                self._settle(outcome)
+            else:
+                self.book.follow(key, status)
+            await deliver(outcome)
+
+    def _needs_following(self, entry: Entry) -> bool:
+        return self._follower is not None and not self._follower.has_arrived(entry.followed)
+
+    async def _rest(self, seconds: float) -> bool:
+        """Wait, unless the run is to end soon; whether to go on."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        except TimeoutError:
+            return True
+        return False
 
     async def _give_up_waiting(self) -> list[T]:
         """The items that wait, ready to be sent although nothing is known of them: the user asked for it."""

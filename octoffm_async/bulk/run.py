@@ -68,6 +68,10 @@ class Job(Generic[T]):
         """Deliver one outcome for each item."""
         raise NotImplementedError
 
+    def hurry(self) -> None:
+        """The run is to end soon."""
+        self.hurried = True
+
     async def start(self) -> None:
         """Be ready; called once, before the first item is read."""
 
@@ -350,7 +354,8 @@ class Run(Generic[T]):
         self._hurry()
 
     def _hurry(self) -> None:
-        self._stopping = self._job.hurried = True
+        self._stopping = True
+        self._job.hurry()
 
     async def _deliver(self, outcome: Outcome) -> None:
         try:
