@@ -20,7 +20,17 @@ import msgspec
 
 from ..errors import CallError, ClosedError, ConfigurationError, is_outcome_unknown
 from .claims import Claim, Claims, claims_of
-from .journal import IllegalTransitionError, Journal, Sending, State, Verdict, judge, open_journal, payload_hash
+from .journal import (
+    LOOK_UP_MOST,
+    IllegalTransitionError,
+    Journal,
+    Sending,
+    State,
+    Verdict,
+    judge,
+    open_journal,
+    payload_hash,
+)
 from .outcomes import Created, Failed, Refused, Skipped, Unknown
 from .reconcile import reconcile, utc_now
 from .run import Job
@@ -202,6 +212,7 @@ class Journaled(Job[T]):
     async def _reconcile(self, deliver: Deliver) -> bool:
         """One round; whether some were sent again and another round may be needed."""
         await self.book.flush()
+        await self._learn(deliver)
         entries = [entry for entry in await self.book.undecided() if not self._is_claimed(entry.key)]
         absent: list[T] = []
         try:
@@ -225,6 +236,18 @@ class Journaled(Job[T]):
         await self.book.flush()
         await self._send_again(absent, deliver)
         return bool(absent)
+
+    async def _learn(self, deliver: Deliver) -> None:
+        """Take what others decided meanwhile of the items that wait."""
+        keys = list(self._waiting)
+        for start in range(0, len(keys), LOOK_UP_MOST):
+            for entry in await self.book.look_up(keys[start : start + LOOK_UP_MOST]):
+                if entry is None or entry.state not in (State.CREATED, State.REFUSED):
+                    continue
+                given = payload_hash(_ENCODER.encode(self._waiting[entry.key].item))
+                if (verdict := judge(entry, given)) is not Verdict.SEND:
+                    del self._waiting[entry.key]
+                    await deliver(_known(entry, verdict, given))
 
     async def _tell(self, outcome: Outcome, deliver: Deliver) -> None:
         """Deliver an outcome, unless it is a creation that is to be followed first."""
@@ -260,9 +283,8 @@ class Journaled(Job[T]):
 
     async def _give_up_waiting(self) -> list[T]:
         """The items that wait, ready to be sent although nothing is known of them: the user asked for it."""
-        entries = await self.book.look_up(list(self._waiting))
-        for entry in entries:
-            if entry is not None and entry.state is State.SENT:
+        for entry in await self.book.undecided():
+            if entry.key in self._waiting and entry.state is State.SENT:
                 self.book.settle(entry.key, State.UNKNOWN)
         items = [waiting.item for waiting in self._waiting.values()]
         self._waiting.clear()

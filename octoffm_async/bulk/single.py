@@ -16,6 +16,7 @@ from ..contract.checks import FieldProblem
 from ..contract.operations import CREATE_OUTBOUND
 from ..errors import (
     CallError,
+    ClosedError,
     ConflictError,
     DeadlineExceededError,
     UnprocessableError,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from .finding import Finder
     from .journal import Book, Entry, Journal
 
-CLAIM_PAUSE = 0.05
 _ENCODER = msgspec.json.Encoder()
 _books: WeakKeyDictionary[Journal, dict[tuple[str, str], asyncio.Future[Book]]] = WeakKeyDictionary()
 _turns: WeakValueDictionary[tuple[int, str, str, str], asyncio.Lock] = WeakValueDictionary()
@@ -80,54 +80,60 @@ class ProtectedCreation:
             JournalError: the journal could not be read or written; nothing was sent.
         """
         key = self._sending.key
+        claims = claims_of(self._journal, *self._names)
         turn = _turns.setdefault((id(self._journal), *self._names, key), asyncio.Lock())
         async with turn:  # the same order, asked for twice at once, is sent once
-            book = await self._book()
-            await self._alone()
-            entry = (await book.look_up([key]))[0]
-            verdict = judge(entry, self._sending.payload_hash)
-            if entry is not None and verdict is Verdict.UNDECIDED:
-                entry = await self._reconciled(book, entry)
-                verdict = judge(entry, self._sending.payload_hash)
-            if entry is None or verdict is Verdict.SEND:
-                return await self._sent(book)
-            return self._known(entry, verdict)
+            async with asyncio.timeout(self._deadline):  # a run of this process may be busy with the same key
+                await claims.wait_for(key, self)
+            claim = claims.take([key], self)
+            try:
+                return await self._created(key)
+            finally:
+                claim.release()
 
-    async def _alone(self) -> None:
-        """Wait until no run of this process is busy with the same key."""
-        claims = claims_of(self._journal, *self._names)
-        async with asyncio.timeout(self._deadline):
-            while claims.held_by_other(self._sending.key, self):
-                await asyncio.sleep(CLAIM_PAUSE)
+    async def _created(self, key: str) -> str:
+        book, entry = await self._looked_up(key)
+        verdict = judge(entry, self._sending.payload_hash)
+        if entry is not None and verdict is Verdict.UNDECIDED:
+            entry = await self._reconciled(book, entry)
+            verdict = judge(entry, self._sending.payload_hash)
+        if entry is None or verdict is Verdict.SEND:
+            return await self._sent(book, key)
+        return self._known(entry, verdict)
+
+    async def _looked_up(self, key: str) -> tuple[Book, Entry | None]:
+        try:
+            book = await self._book()
+            return book, (await book.look_up([key]))[0]
+        except ClosedError:  # the journal was closed since, and may have been opened again
+            _books.pop(self._journal, None)
+            book = await self._book()
+            return book, (await book.look_up([key]))[0]
 
     async def _book(self) -> Book:
         books = _books.setdefault(self._journal, {})
-        if self._names not in books or books[self._names].cancelled() or books[self._names].exception() is not None:
+        opening = books.get(self._names)
+        if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
             seller, operation = self._names
-            opening = self._journal.book(seller=seller, operation=operation, source="single calls")
-            books[self._names] = asyncio.ensure_future(opening)
-        return await asyncio.shield(books[self._names])
+            begun = self._journal.book(seller=seller, operation=operation, source="single calls")
+            opening = books[self._names] = asyncio.ensure_future(begun)
+        return await asyncio.shield(opening)
 
-    async def _sent(self, book: Book) -> str:
-        key = self._sending.key
-        claim = claims_of(self._journal, *self._names).take([key], self)
+    async def _sent(self, book: Book, key: str) -> str:
+        await book.sent([self._sending])
         try:
-            await book.sent([self._sending])
-            try:
-                order_id = await self._send(self._request)
-            except CallError as error:
-                _settle(book, key, error)
-                await book.flush()
-                raise
-            except BaseException as error:
-                if not is_outcome_unknown(error):
-                    book.settle(key, State.PENDING)
-                raise
-            book.settle(key, State.CREATED, remote_id=order_id)
+            order_id = await self._send(self._request)
+        except CallError as error:
+            _settle(book, key, error)
             await book.flush()
-            return order_id
-        finally:
-            claim.release()
+            raise
+        except BaseException as error:
+            if not is_outcome_unknown(error):
+                book.settle(key, State.PENDING)
+            raise
+        book.settle(key, State.CREATED, remote_id=order_id)
+        await book.flush()
+        return order_id
 
     async def _reconciled(self, book: Book, entry: Entry) -> Entry | None:
         key = entry.key
