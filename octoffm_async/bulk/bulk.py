@@ -40,6 +40,13 @@ CHUNKS = 4
 class Bulk:
     """Runs over many items. Each takes any iterable, sync or async, and never reads ahead of its workers.
 
+    With a ``journal`` (a file's path, or one opened with :func:`octoffm_async.open_journal`) a run of creations can be
+    killed at any instant and run again: what was decided is not sent again, and what became of a sending that nobody
+    answered is found out on the remote side first. ``patience`` seconds after a sending, what is not visible there
+    counts as absent and is sent again. Where the remote side cannot be read, items stay Unknown, unless
+    ``resend_unknown`` says to send them all the same. ``follow`` keeps a run open until each order has reached that
+    status or was refused.
+
     Common arguments: ``concurrency`` calls under way; ``on_progress`` is called with a :class:`Summary` at most four
     times a second and at the end; ``max_failures`` items may be refused, failed or unknown before the run stops with
     :class:`ErrorBudgetExceededError` (``None``: any number); ``drain`` seconds are given to what is in flight when a
@@ -88,7 +95,8 @@ class Bulk:
     ) -> Run[OutboundShipmentRequest]:
         """Order shipments, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
 
-        An order whose answer was lost is Unknown and is never sent again by the run: it may be a parcel.
+        Without a journal an order whose answer was lost is Unknown and is never sent again by the run: it may be a
+        parcel.
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
         job: Job[OutboundShipmentRequest] = CreateOrders(send=Outbound(self._scope).send, check=check_shipment)
@@ -115,7 +123,7 @@ class Bulk:
     ) -> Run[InboundShipmentRequest]:
         """Announce supply orders, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
 
-        An order whose answer was lost is Unknown and is never sent again by the run.
+        Without a journal an order whose answer was lost is Unknown and is never sent again by the run.
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
         job: Job[InboundShipmentRequest] = CreateOrders(send=Inbound(self._scope).send, check=check_supply_order)

@@ -39,7 +39,7 @@ class Claims:
     async def wait_for(self, key: str, holder: object) -> None:
         """Wait until nobody else is busy with a key."""
         while (claim := self._held.get(key)) is not None and claim.holder is not holder:
-            await claim.released.wait()
+            await claim.wait()
 
 
 class Claim:
@@ -48,11 +48,18 @@ class Claim:
     def __init__(self, held: dict[str, Claim], keys: list[str], holder: object) -> None:
         self.keys = keys
         self.holder = holder
-        self.released = asyncio.Event()
         self._held = held
+        self._released: asyncio.Event | None = None  # made when somebody waits, which is rare
 
     def release(self) -> None:
         """Let go of them."""
         for key in self.keys:
             self._held.pop(key, None)
-        self.released.set()
+        if self._released is not None:
+            self._released.set()
+
+    async def wait(self) -> None:
+        """Wait until it is released."""
+        if self._released is None:
+            self._released = asyncio.Event()
+        await self._released.wait()

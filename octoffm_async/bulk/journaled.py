@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 import anyio
 import msgspec
 
-from ..errors import CallError, ClosedError, ConfigurationError, is_outcome_unknown
+from ..errors import CallError, ClosedError, ConfigurationError, ValidationError, is_outcome_unknown
 from .claims import Claim, Claims, claims_of
 from .journal import (
     LOOK_UP_MOST,
@@ -31,7 +31,7 @@ from .journal import (
     open_journal,
     payload_hash,
 )
-from .outcomes import Created, Failed, Refused, Skipped, Unknown
+from .outcomes import Created, Failed, Refused, Skipped, Unknown, refused_locally
 from .reconcile import reconcile, utc_now
 from .run import Job
 
@@ -115,7 +115,13 @@ class Journaled(Job[T]):
         return self._inner.key(item)
 
     def check(self, item: T) -> None:
-        self._inner.check(item)
+        """Whether it can be looked up; the rest is checked only if it is to be sent, for what is known is right."""
+        try:
+            key: object = self._inner.key(item)
+        except AttributeError:
+            key = None
+        if not isinstance(key, str) or not key.strip():
+            self._inner.check(item)
 
     def hurry(self) -> None:
         super().hurry()
@@ -131,26 +137,43 @@ class Journaled(Job[T]):
         self._claims = claims_of(journal, how.seller_id, how.operation)
         await self._inner.start()
 
-    async def screen(self, items: list[T], deliver: Deliver) -> list[T]:
+    async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
+        outcomes: list[Outcome] = []
+        sendings: list[tuple[T, Sending]] = []
+        for item in items:
+            try:
+                sendings.append((item, _sending(self.key(item), item)))
+            except (TypeError, ValueError, OverflowError, RecursionError) as error:
+                outcomes += self._refused(item) or [Failed(key=self.key(item), error=error)]
+        entries = await self.book.look_up([sending.key for _, sending in sendings])
         wanted: list[T] = []
-        keys = [self.key(item) for item in items]
-        for item, key, entry in zip(items, keys, await self.book.look_up(keys), strict=True):
-            payload = _ENCODER.encode(item)
-            sending = Sending(key, payload_hash(payload), payload)
-            verdict = judge(entry, sending.payload_hash)
-            if verdict is Verdict.SEND and not self._is_claimed(key):
-                self._sendings[key] = sending
-                wanted.append(item)
-            elif self._is_claimed(key):
+        for (item, sending), entry in zip(sendings, entries, strict=True):
+            key, verdict = sending.key, judge(entry, sending.payload_hash)
+            if self._is_claimed(key):
                 self._wait_for(item, key, utc_now(), "it is being sent by another call")
-            elif entry is not None and verdict is Verdict.UNDECIDED:
-                self._wait_for(item, key, entry.sent_at, "it was sent before, and what became of it is not known")
-            elif entry is not None and verdict is Verdict.ALREADY_CREATED and self._needs_following(entry):
+            elif verdict is Verdict.SEND:
+                if refused := self._refused(item):
+                    outcomes += refused
+                else:
+                    self._sendings[key] = sending
+                    wanted.append(item)
+            elif entry is None or verdict is Verdict.UNDECIDED:
+                sent_at = utc_now() if entry is None else entry.sent_at
+                self._wait_for(item, key, sent_at, "it was sent before, and what became of it is not known")
+            elif verdict is Verdict.ALREADY_CREATED and self._needs_following(entry):
                 self._followed[key] = entry.remote_id
                 self._followed_since = min(self._followed_since, entry.sent_at)
-            elif entry is not None:
-                await deliver(_known(entry, verdict, sending.payload_hash))
-        return wanted
+            else:
+                outcomes.append(_known(entry, verdict, sending.payload_hash))
+        return wanted, outcomes
+
+    def _refused(self, item: T) -> list[Outcome]:
+        """The outcome of an item that cannot be right."""
+        try:
+            self._inner.check(item)
+        except ValidationError as error:
+            return [refused_locally(error)]
+        return []
 
     async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
         left = {self.key(item): item for item in items}
@@ -295,9 +318,7 @@ class Journaled(Job[T]):
 
         async def work() -> None:
             for batch in batches:
-                for item in batch:
-                    payload = _ENCODER.encode(item)
-                    self._sendings[self.key(item)] = Sending(self.key(item), payload_hash(payload), payload)
+                self._sendings |= {self.key(item): _sending(self.key(item), item) for item in batch}
                 await self.handle(batch, deliver)
 
         async with anyio.create_task_group() as group:
@@ -327,6 +348,11 @@ class Journaled(Job[T]):
 
     def _is_claimed(self, key: str) -> bool:
         return self._claims is not None and self._claims.held_by_other(key, self)
+
+
+def _sending(key: str, item: object) -> Sending:
+    payload = _ENCODER.encode(item)
+    return Sending(key, payload_hash(payload), payload)
 
 
 def _known(entry: Entry, verdict: Verdict, given: bytes) -> Outcome:
