@@ -236,7 +236,7 @@ class Journaled(Job[T]):
         """One round; whether some were sent again and another round may be needed."""
         await self.book.flush()
         await self._learn(deliver)
-        entries = [entry for entry in await self.book.undecided() if not self._is_claimed(entry.key)]
+        entries = await self._undecided_entries()
         absent: list[T] = []
         try:
             sent_at = {entry.key: entry.sent_at for entry in entries}
@@ -259,6 +259,18 @@ class Journaled(Job[T]):
         await self.book.flush()
         await self._send_again(absent, deliver)
         return bool(absent)
+
+    async def _undecided_entries(self) -> list[Entry]:
+        """What is undecided and not in the hands of another call of this process."""
+        found: list[Entry] = []
+        keys = [entry.key for entry in await self.book.undecided()]
+        for start in range(0, len(keys), LOOK_UP_MOST):
+            # Looked up again: one that was under way when it was read may have been decided and let go of since.
+            free = [key for key in keys[start : start + LOOK_UP_MOST] if not self._is_claimed(key)]
+            for entry in await self.book.look_up(free):
+                if entry is not None and entry.state in UNDECIDED and not self._is_claimed(entry.key):
+                    found.append(entry)
+        return found
 
     async def _learn(self, deliver: Deliver) -> None:
         """Take what others decided meanwhile of the items that wait."""
