@@ -12,7 +12,8 @@ from ..session.scope import Scope
 from .creations import CreateOrders
 from .finding import OrderFinder, ProductFinder
 from .following import Follower
-from .journaled import PATIENCE, Journaled, Journaling
+from .journaled import Journaled
+from .journaling import PATIENCE, Journaling
 from .products import CreateProducts
 from .run import Options, Run
 from .stocks import LookupStocks, ReferenceIndex

@@ -18,20 +18,19 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 import anyio
 import msgspec
 
-from ..errors import CallError, ClosedError, ConfigurationError, ValidationError, is_outcome_unknown
+from ..errors import CallError, ClosedError, ValidationError, is_outcome_unknown
 from .claims import Claim, Claims, claims_of
 from .journal import (
     LOOK_UP_MOST,
+    UNDECIDED,
     IllegalTransitionError,
-    Journal,
-    Sending,
     State,
     Verdict,
     judge,
     open_journal,
-    payload_hash,
 )
-from .outcomes import Created, Failed, Refused, Skipped, Unknown, refused_locally
+from .journaling import known_outcome, outcome_of_match, sending_of
+from .outcomes import Created, Failed, Refused, Unknown, refused_locally
 from .reconcile import reconcile, utc_now
 from .run import Job
 
@@ -39,9 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from .finding import Finder, Match
+    from .finding import Finder
     from .following import Follower
-    from .journal import Book, Entry
+    from .journal import Book, Entry, Sending
+    from .journaling import Journaling
     from .outcomes import Outcome
     from .run import Deliver
 
@@ -50,29 +50,10 @@ logger = logging.getLogger("octoffm_async")
 _ENCODER = msgspec.json.Encoder()
 
 LOOK_AHEAD = 256
-PATIENCE = 60.0
-"""Seconds after which what was sent and is not visible counts as absent: a call's own deadline, and more than replicas
-lag."""
 ROUNDS = 3
 """How often an item is sent again by one run after it was shown to be absent."""
 AGAIN_AT_ONCE = 8
 """Calls under way when items are sent again."""
-
-
-class Journaling(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run uses its journal. Times are in seconds."""
-
-    journal: Journal | str | PathLike[str]
-    seller_id: str
-    operation: str
-    patience: float = PATIENCE
-    resend_unknown: bool = False
-    run: str | None = None
-    source: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.patience >= 0:
-            raise ConfigurationError(f"patience must be a number of seconds from 0 on, not {self.patience!r}")
 
 
 class _Waiting(NamedTuple, Generic[T]):
@@ -142,7 +123,7 @@ class Journaled(Job[T]):
         sendings: list[tuple[T, Sending]] = []
         for item in items:
             try:
-                sendings.append((item, _sending(self.key(item), item)))
+                sendings.append((item, sending_of(self.key(item), item)))
             except (TypeError, ValueError, OverflowError, RecursionError) as error:
                 outcomes += self._refused(item) or [Failed(key=self.key(item), error=error)]
         entries = await self.book.look_up([sending.key for _, sending in sendings])
@@ -164,7 +145,7 @@ class Journaled(Job[T]):
                 self._followed[key] = entry.remote_id
                 self._followed_since = min(self._followed_since, entry.sent_at)
             else:
-                outcomes.append(_known(entry, verdict, sending.payload_hash))
+                outcomes.append(known_outcome(entry, verdict, sending.payload_hash))
         return wanted, outcomes
 
     def _refused(self, item: T) -> list[Outcome]:
@@ -245,7 +226,7 @@ class Journaled(Job[T]):
                     return False
                 waiting = self._waiting.pop(key, None)
                 if matches:
-                    outcome = _outcome_of(key, matches[0])
+                    outcome = outcome_of_match(key, matches[0])
                     self._settle(outcome)
                     if waiting is not None:
                         await self._tell(outcome, deliver)
@@ -267,9 +248,11 @@ class Journaled(Job[T]):
         for start in range(0, len(keys), LOOK_UP_MOST):
             # Looked up again: one that was under way when it was read may have been decided and let go of since.
             free = [key for key in keys[start : start + LOOK_UP_MOST] if not self._is_claimed(key)]
-            for entry in await self.book.look_up(free):
-                if entry is not None and entry.state in UNDECIDED and not self._is_claimed(entry.key):
-                    found.append(entry)
+            found += [
+                entry
+                for entry in await self.book.look_up(free)
+                if entry is not None and entry.state in UNDECIDED and not self._is_claimed(entry.key)
+            ]
         return found
 
     async def _learn(self, deliver: Deliver) -> None:
@@ -279,10 +262,10 @@ class Journaled(Job[T]):
             for entry in await self.book.look_up(keys[start : start + LOOK_UP_MOST]):
                 if entry is None or entry.state not in (State.CREATED, State.REFUSED):
                     continue
-                given = payload_hash(_ENCODER.encode(self._waiting[entry.key].item))
+                given = sending_of(entry.key, self._waiting[entry.key].item).payload_hash
                 if (verdict := judge(entry, given)) is not Verdict.SEND:
                     del self._waiting[entry.key]
-                    await deliver(_known(entry, verdict, given))
+                    await deliver(known_outcome(entry, verdict, given))
 
     async def _tell(self, outcome: Outcome, deliver: Deliver) -> None:
         """Deliver an outcome, unless it is a creation that is to be followed first."""
@@ -297,7 +280,7 @@ class Journaled(Job[T]):
             return
         follow = self._follower.follow(self._followed, since=self._followed_since, rest=self._rest)
         async for key, match, status in follow:
-            outcome = _outcome_of(key, match)
+            outcome = outcome_of_match(key, match)
             if isinstance(outcome, Refused):
                 self._settle(outcome)
             else:
@@ -330,7 +313,7 @@ class Journaled(Job[T]):
 
         async def work() -> None:
             for batch in batches:
-                self._sendings |= {self.key(item): _sending(self.key(item), item) for item in batch}
+                self._sendings |= {self.key(item): sending_of(self.key(item), item) for item in batch}
                 await self.handle(batch, deliver)
 
         async with anyio.create_task_group() as group:
@@ -360,31 +343,3 @@ class Journaled(Job[T]):
 
     def _is_claimed(self, key: str) -> bool:
         return self._claims is not None and self._claims.held_by_other(key, self)
-
-
-def _sending(key: str, item: object) -> Sending:
-    payload = _ENCODER.encode(item)
-    return Sending(key, payload_hash(payload), payload)
-
-
-def _known(entry: Entry, verdict: Verdict, given: bytes) -> Outcome:
-    """The outcome of an item that the journal has decided."""
-    key = entry.key
-    match verdict:
-        case Verdict.CHANGED:
-            message = (
-                f"{key!r} was sent before with another payload (hash {entry.payload_hash.hex()}, now {given.hex()}), "
-                f"and is {entry.state}: what exists under a reference is not changed by sending it again"
-            )
-            return Refused(key=key, code="PayloadChanged", message=message)
-        case Verdict.ALREADY_REFUSED:
-            earlier: Created | Refused = Refused(key=key, code=entry.code, message=entry.message)
-        case _:
-            earlier = Created(key=key, id=entry.remote_id)
-    return Skipped(key=key, reason=f"{entry.state} already, in run {entry.run}", earlier=earlier)
-
-
-def _outcome_of(key: str, match: Match) -> Outcome:
-    if match.refused:
-        return Refused(key=key, code=match.code, message=match.message)
-    return Created(key=key, id=match.id)
