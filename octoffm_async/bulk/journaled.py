@@ -39,8 +39,8 @@ _ENCODER = msgspec.json.Encoder()
 
 LOOK_AHEAD = 256
 PATIENCE = 60.0
-"""Seconds after which what was sent and is not visible counts as absent: a call's own deadline, and more than replicas
-lag."""
+"""Seconds after which what has left and is not visible counts as absent: longer than an answer is awaited, and more
+than replicas lag."""
 ROUNDS = 3
 """How often an item is sent again by one run after it was shown to be absent."""
 AGAIN_AT_ONCE = 8
@@ -87,6 +87,7 @@ class Journaled(Job[T]):
         self._sendings: dict[str, Sending] = {}
         self._waiting: dict[str, _Waiting[T]] = {}
         self._complete = False
+        self._alone_since: datetime | None = None  # no other process, and no other run of this one, sends since then
 
     @property
     def book(self) -> Book:
@@ -106,6 +107,7 @@ class Journaled(Job[T]):
         journal = how.journal
         if isinstance(journal, str | PathLike):
             journal = await self._opened.enter_async_context(open_journal(journal))
+            self._alone_since = utc_now()
         self._book = await journal.book(seller=how.seller_id, operation=how.operation, run=how.run, source=how.source)
         self._claims = claims_of(journal, how.seller_id, how.operation)
         await self._inner.start()
@@ -183,7 +185,10 @@ class Journaled(Job[T]):
         absent: list[T] = []
         try:
             sent_at = {entry.key: entry.sent_at for entry in entries}
-            async for key, matches in reconcile(self._finder, sent_at, patience=self._how.patience):
+            left_by = {entry.key: self._left_by(entry) for entry in entries}
+            async for key, matches in reconcile(
+                self._finder, sent_at, patience=self._how.patience, left_by=left_by
+            ):
                 if self.hurried:
                     return False
                 waiting = self._waiting.pop(key, None)
@@ -202,6 +207,16 @@ class Journaled(Job[T]):
         await self.book.flush()
         await self._send_again(absent, deliver)
         return bool(absent)
+
+    def _left_by(self, entry: Entry) -> datetime:
+        """When a request of an undecided item can have left at the latest: ``sent`` is written before it waits for its
+        turn, which may take as long as the call's deadline."""
+        now = utc_now()
+        if entry.state is State.UNKNOWN:
+            return min(entry.changed_at, now)
+        if self._alone_since is not None and entry.changed_at < self._alone_since:
+            return self._alone_since
+        return now
 
     async def _give_up_waiting(self) -> list[T]:
         """The items that wait, ready to be sent although nothing is known of them: the user asked for it."""
