@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import AsyncExitStack
 from os import PathLike
@@ -22,7 +23,7 @@ from .claims import Claim, Claims, claims_of
 from .journal import Journal, Sending, State, Verdict, judge, open_journal, payload_hash
 from .outcomes import Created, Failed, Refused, Skipped, Unknown
 from .reconcile import reconcile, utc_now
-from .run import Job
+from .run import RUN_ENDING, Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,6 +46,8 @@ ROUNDS = 3
 """How often an item is sent again by one run after it was shown to be absent."""
 AGAIN_AT_ONCE = 8
 """Calls under way when items are sent again."""
+NOTHING_LEFT = (CallError, asyncio.CancelledError, *RUN_ENDING)
+"""Errors that tell whether a request may have left; after any other, it may."""
 
 
 class Journaling(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +89,7 @@ class Journaled(Job[T]):
         self._claims: Claims | None = None
         self._sendings: dict[str, Sending] = {}
         self._waiting: dict[str, _Waiting[T]] = {}
+        self._again: dict[str, T] = {}
         self._complete = False
         self._alone_since: datetime | None = None  # no other process, and no other run of this one, sends since then
 
@@ -135,23 +139,41 @@ class Journaled(Job[T]):
         try:
             await self.book.sent([self._sendings.pop(key) for key in left])
 
-            async def record(outcome: Outcome) -> None:
-                item = left.pop(outcome.key)
-                self._settle(outcome)
-                if isinstance(outcome, Unknown):
-                    self._waiting[outcome.key] = _Waiting(item, sent_at, outcome)
-                else:
-                    await deliver(outcome)
-
-            try:
-                await self._inner.handle(items, record)
-            except BaseException as error:
-                if not is_outcome_unknown(error):
-                    for key in left:
-                        self.book.settle(key, State.PENDING)
-                raise
+            await self._carry_out(items, left, sent_at, deliver)
         finally:
             claimed.release()
+
+    async def _carry_out(self, items: Sequence[T], left: dict[str, T], sent_at: datetime, deliver: Deliver) -> None:
+        """Let the inner job send what is written down. What came of all is noted before the first is delivered."""
+        known: list[Outcome] = []
+
+        async def record(outcome: Outcome) -> None:
+            item = left.pop(outcome.key)
+            self._again.pop(outcome.key, None)
+            self._settle(outcome)
+            if isinstance(outcome, Unknown):
+                self._waiting[outcome.key] = _Waiting(item, sent_at, outcome)
+            else:
+                known.append(outcome)
+
+        try:
+            await self._inner.handle(items, record)
+        except BaseException as error:
+            self._break_off(left, sent_at, error)
+            raise
+        finally:
+            for outcome in known:
+                await deliver(outcome)
+
+    def _break_off(self, left: dict[str, T], sent_at: datetime, error: BaseException) -> None:
+        """Items whose handling ended with an error: to be sent another time if none of them can have left."""
+        taken = {outcome.key for outcome in self._inner.undecided()}
+        for key in left.keys() - taken:
+            if isinstance(error, NOTHING_LEFT) and not is_outcome_unknown(error):
+                self.book.settle(key, State.PENDING)
+            elif (item := self._again.pop(key, None)) is not None:
+                reason = f"broken off: {type(error).__name__} {error}"
+                self._waiting[key] = _Waiting(item, sent_at, Unknown(key=key, reason=reason))
 
     async def finish(self, deliver: Deliver) -> None:
         """Read back what the inner job reads back, then reconcile all that is undecided, from whichever run."""
@@ -168,7 +190,12 @@ class Journaled(Job[T]):
         self._complete = not self.hurried
 
     def undecided(self) -> list[Outcome]:
-        return [*self._inner.undecided(), *(waiting.outcome for waiting in self._waiting.values())]
+        reason = "the run ended before it was sent again"
+        return [
+            *self._inner.undecided(),
+            *(waiting.outcome for waiting in self._waiting.values()),
+            *(Skipped(key=key, reason=reason) for key in self._again),
+        ]
 
     async def close(self) -> None:
         try:
@@ -182,13 +209,10 @@ class Journaled(Job[T]):
         """One round; whether some were sent again and another round may be needed."""
         await self.book.flush()
         entries = [entry for entry in await self.book.undecided() if not self._is_claimed(entry.key)]
-        absent: list[T] = []
         try:
             sent_at = {entry.key: entry.sent_at for entry in entries}
             left_by = {entry.key: self._left_by(entry) for entry in entries}
-            async for key, matches in reconcile(
-                self._finder, sent_at, patience=self._how.patience, left_by=left_by
-            ):
+            async for key, matches in reconcile(self._finder, sent_at, patience=self._how.patience, left_by=left_by):
                 if self.hurried:
                     return False
                 waiting = self._waiting.pop(key, None)
@@ -199,14 +223,14 @@ class Journaled(Job[T]):
                         await deliver(outcome)
                 else:
                     self.book.settle(key, State.PENDING)
-                    absent += [] if waiting is None else [waiting.item]
+                    if waiting is not None:
+                        self._again[key] = waiting.item
         except CallError as error:
             logger.warning("%d items stay unknown, reconciliation failed: %s", len(self._waiting), error)
             if self._how.resend_unknown:
-                absent += await self._give_up_waiting()
+                await self._give_up_waiting()
         await self.book.flush()
-        await self._send_again(absent, deliver)
-        return bool(absent)
+        return await self._send_again(deliver)
 
     def _left_by(self, entry: Entry) -> datetime:
         """When a request of an undecided item can have left at the latest: ``sent`` is written before it waits for its
@@ -218,29 +242,39 @@ class Journaled(Job[T]):
             return self._alone_since
         return now
 
-    async def _give_up_waiting(self) -> list[T]:
-        """The items that wait, ready to be sent although nothing is known of them: the user asked for it."""
+    async def _give_up_waiting(self) -> None:
+        """Send the items that wait again although nothing is known of them: the user asked for it."""
         entries = await self.book.look_up(list(self._waiting))
         for entry in entries:
             if entry is not None and entry.state is State.SENT:
                 self.book.settle(entry.key, State.UNKNOWN)
-        items = [waiting.item for waiting in self._waiting.values()]
+        self._again |= {key: waiting.item for key, waiting in self._waiting.items()}
         self._waiting.clear()
-        return items
 
-    async def _send_again(self, items: list[T], deliver: Deliver) -> None:
+    async def _send_again(self, deliver: Deliver) -> bool:
+        """Send what is absent; whether there was any. A run that is hurried leaves it for another."""
+        items = list(self._again.values())
         batches = iter([items[start : start + self.batch] for start in range(0, len(items), self.batch)])
+        errors: list[Exception] = []
 
         async def work() -> None:
             for batch in batches:
+                if self.hurried or errors:
+                    return
                 for item in batch:
                     payload = _ENCODER.encode(item)
                     self._sendings[self.key(item)] = Sending(self.key(item), payload_hash(payload), payload)
-                await self.handle(batch, deliver)
+                try:
+                    await self.handle(batch, deliver)
+                except Exception as error:  # noqa: BLE001  (raised below, without a group around it)
+                    errors.append(error)
 
         async with anyio.create_task_group() as group:
             for _ in range(min(AGAIN_AT_ONCE, len(items))):
                 group.start_soon(work)
+        if errors:
+            raise errors[0]
+        return bool(items)
 
     def _wait_for(self, item: T, key: str, sent_at: datetime, reason: str) -> None:
         self._waiting[key] = _Waiting(item, sent_at, Unknown(key=key, reason=reason))
