@@ -12,10 +12,11 @@ from ..session.scope import Scope
 from .creations import CreateOrders
 from .finding import OrderFinder, ProductFinder
 from .following import Follower
+from .job import Options
 from .journaled import Journaled
 from .journaling import PATIENCE, Journaling
 from .products import CreateProducts
-from .run import Options, Run
+from .run import Run
 from .stocks import LookupStocks, ReferenceIndex
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from ..contract.outbound import OutboundShipmentRequest
     from ..contract.products import FulfillmentProduct
     from .following import InboundGoal, OutboundGoal
+    from .job import Job
     from .journal import Journal
     from .outcomes import Summary
-    from .run import Job
     from .stocks import How
 
 CONCURRENCY = 32

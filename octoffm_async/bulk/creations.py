@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..errors import CallError
+from .job import RUN_ENDING, Job
 from .outcomes import Created, outcome_of
-from .run import RUN_ENDING, Job
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from .run import Deliver
+    from .job import Deliver
 
 
 class Order(Protocol):

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _ENCODER = msgspec.json.Encoder()
 
 PATIENCE = 60.0
-"""Seconds after which what was sent and is not visible counts as absent: a call's own deadline, and more than replicas
-lag."""
+"""Seconds after which what has left and is not visible counts as absent: longer than an answer is awaited, and more
+than replicas lag."""
 
 
 class Journaling(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,16 +9,16 @@ from ..contract.operations import CREATE_PRODUCTS
 from ..contract.products import FulfillmentProduct, RegistrationStatus
 from ..errors import AnsweredError, CallError, RateLimitedError
 from ..resources.products import UNCONFIRMED, Products, check_product
+from .job import RUN_ENDING, Job
 from .outcomes import Created, Failed, Refused, Unknown, outcome_of
-from .run import RUN_ENDING, Job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..contract.products import ProductResult
     from ..session.scope import Scope
+    from .job import Deliver
     from .outcomes import Outcome
-    from .run import Deliver
 
 _PLACE = re.compile(r"\[(\d+)\]")
 WHOLE_REFUSED = (400, 422)  # nothing of such a call was carried out

@@ -1,8 +1,8 @@
 """Reconciliation: what became of sendings whose answer is not known, found out on the remote side.
 
 An item that was found exists. One that was not found may still become visible (a replica lags, a request was slow), so
-it is looked for again until ``patience`` seconds have passed since it was sent; only then it counts as absent, and may
-be sent again. All items that are open at a time share each scan.
+it is looked for again until ``patience`` seconds have passed since it can have left at the latest; only then it counts
+as absent, and may be sent again. All items that are open at a time share each scan.
 """
 
 from __future__ import annotations
@@ -29,18 +29,20 @@ async def reconcile(
     sent_at: Mapping[str, datetime],
     *,
     patience: float,
+    left_by: Mapping[str, datetime] | None = None,
     rest: Callable[[float], Awaitable[bool]] | None = None,
 ) -> AsyncIterator[tuple[str, list[Match]]]:
     """Decide each key: its matches, or an empty list once it is sure to be absent.
 
-    ``sent_at`` tells when each key was sent, by our clock. ``rest`` waits between scans; if it says no, the rest of the
-    keys stays undecided. Two matches of one key are two real things: that is told in
-    the log as an error.
+    ``sent_at`` tells when each key was sent at the earliest, by our clock, and ``left_by`` when at the latest (the same
+    if not given): a request may wait long for its turn. ``rest`` waits between scans; if it says no, the keys that are
+    left stay undecided. Two matches of one key are two real things: that is told in the log as an error.
 
     Raises:
         CallError: the remote side could not be read.
     """
     open_keys = dict(sent_at)
+    left = {key: at.timestamp() for key, at in (left_by or sent_at).items()}
     pause = min(FIRST_PAUSE, patience)
     while open_keys:
         began = time.time()
@@ -50,11 +52,11 @@ async def reconcile(
             if len(matches) > 1:
                 ids = ", ".join(str(match.id) for match in matches)
                 logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
-            if matches or began - open_keys[key].timestamp() >= patience:
+            if matches or began - left[key] >= patience:
                 del open_keys[key]
                 yield key, matches
         if open_keys:
-            ripe = max(at.timestamp() for at in open_keys.values()) + patience - time.time()
+            ripe = max(left[key] for key in open_keys) + patience - time.time()
             if not await (rest or sleep)(min(max(ripe, 0.01), pause)):
                 return
             pause = min(LONGEST_PAUSE, pause * 2)

@@ -12,97 +12,32 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 import msgspec
 
 from ..errors import (
     ClosedError,
-    ConfigurationError,
-    CredentialsRefusedError,
     ErrorBudgetExceededError,
-    JournalError,
     ValidationError,
     is_outcome_unknown,
 )
+from .job import RUN_ENDING
 from .outbox import Outbox
 from .outcomes import Failed, Outcome, Skipped, Summary, Unknown, refused_locally
 from .seen import SeenKeys
 from .source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Sequence
+    from collections.abc import AsyncIterable, Iterable
     from types import TracebackType
+
+    from .job import Job, Options
 
 T = TypeVar("T")
 
-Deliver: TypeAlias = Callable[[Outcome], Awaitable[None]]
-
 PROGRESS_SECONDS = 0.25  # a person's eye, not the loop, is who reads it
 OUTBOX_ROOM = 1024
-
-RUN_ENDING = (CredentialsRefusedError, ClosedError, JournalError)
-"""Errors that concern every item alike: there is no use in going on."""
-
-
-class Job(Generic[T]):
-    """What a run does with its items. Most jobs need to say only key, check and handle."""
-
-    batch: int = 1
-    """Items handled together."""
-    look_ahead: int = 1
-    """Items of a sync input that are screened together."""
-    hurried: bool = False
-    """Whether the run is to end soon: it was stopped, or broke off."""
-
-    def key(self, item: T) -> str:
-        """The item's business reference."""
-        raise NotImplementedError
-
-    def check(self, item: T) -> None:
-        """Raise ``ValidationError`` if the item cannot be right."""
-        raise NotImplementedError
-
-    async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
-        """Deliver one outcome for each item."""
-        raise NotImplementedError
-
-    def hurry(self) -> None:
-        """The run is to end soon."""
-        self.hurried = True
-
-    async def start(self) -> None:
-        """Be ready; called once, before the first item is read."""
-
-    async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
-        """The items that are to be handled, and the outcomes of others; what has neither gets one in the end."""
-        return items, []
-
-    async def finish(self, deliver: Deliver) -> None:
-        """Deliver what can only be known after all items were handled; if the run is hurried, only what is at hand."""
-
-    def undecided(self) -> list[Outcome]:
-        """Outcomes of what was handled or screened and has none yet."""
-        return []
-
-    async def close(self) -> None:
-        """Let go of everything; called in every case, last."""
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run works. ``drain`` is in seconds."""
-
-    workers: int
-    on_progress: Callable[[Summary], None] | None = None
-    max_failures: int | None = None
-    drain: float = 30.0
-
-    def __post_init__(self) -> None:
-        if self.workers < 1 or not self.drain >= 0:
-            raise ConfigurationError(
-                f"concurrency must be at least 1 and drain not below 0: {self.workers}, {self.drain}"
-            )
 
 
 class Run(Generic[T]):
@@ -224,7 +159,7 @@ class Run(Generic[T]):
             worker.cancel()
         while pending := [worker for worker in workers if not worker.done()]:
             await asyncio.wait(pending)
-        self._skip(self._screened)
+        self._put_back(self._screened)
         self._screened.clear()
         for outcome in self._job.undecided():
             self._deliver_now(outcome)
@@ -253,10 +188,10 @@ class Run(Generic[T]):
         except StopAsyncIteration:
             pass
         except BaseException:
-            self._skip(batch)
+            self._put_back(batch)
             raise
         if self._stopping:
-            self._skip(batch)
+            self._put_back(batch)
             return []
         return batch
 
@@ -347,6 +282,11 @@ class Run(Generic[T]):
 
     def _undecided_keys(self) -> set[str]:
         return {outcome.key for outcome in self._job.undecided()}
+
+    def _put_back(self, items: Iterable[T]) -> None:
+        """What was about to be handled and will not be."""
+        self._job.put_back(items)
+        self._skip(items)
 
     def _skip(self, batch: Iterable[T]) -> None:
         for item in batch:

@@ -85,11 +85,11 @@ class ProtectedCreation:
         async with turn:  # the same order, asked for twice at once, is sent once
             async with asyncio.timeout(self._deadline):  # a run of this process may be busy with the same key
                 await claims.wait_for(key, self)
-            claim = claims.take([key], self)
+            claims.take([key], self)
             try:
                 return await self._created(key)
             finally:
-                claim.release()
+                claims.release([key])
 
     async def _created(self, key: str) -> str:
         book, entry = await self._looked_up(key)

@@ -18,8 +18,8 @@ from ..contract.checks import FieldProblem
 from ..errors import CallError, ConfigurationError, NotFoundError, ValidationError, check_type
 from ..resources.products import Products
 from ..resources.stocks import Stocks
+from .job import RUN_ENDING, Job
 from .outcomes import Failed, Found, Missing
-from .run import RUN_ENDING, Job
 from .seen import temporary_database
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ..session.scope import Scope
+    from .job import Deliver
     from .outcomes import Outcome
-    from .run import Deliver
 
 How: TypeAlias = Literal["auto", "get", "scan"]
 

@@ -1,0 +1,83 @@
+"""What a run does with its items: the job, and the options that it is done with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+import msgspec
+
+from ..errors import ClosedError, ConfigurationError, CredentialsRefusedError, JournalError
+from .outcomes import Outcome, Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+T = TypeVar("T")
+
+Deliver: TypeAlias = Callable[[Outcome], Awaitable[None]]
+
+RUN_ENDING = (CredentialsRefusedError, ClosedError, JournalError)
+"""Errors that concern every item alike: there is no use in going on."""
+
+
+class Job(Generic[T]):
+    """What a run does with its items. Most jobs need to say only key, check and handle."""
+
+    batch: int = 1
+    """Items handled together."""
+    look_ahead: int = 1
+    """Items of a sync input that are screened together."""
+    hurried: bool = False
+    """Whether the run is to end soon: it was stopped, or broke off."""
+
+    def key(self, item: T) -> str:
+        """The item's business reference."""
+        raise NotImplementedError
+
+    def check(self, item: T) -> None:
+        """Raise ``ValidationError`` if the item cannot be right."""
+        raise NotImplementedError
+
+    async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
+        """Deliver one outcome for each item."""
+        raise NotImplementedError
+
+    def hurry(self) -> None:
+        """The run is to end soon."""
+        self.hurried = True
+
+    async def start(self) -> None:
+        """Be ready; called once, before the first item is read."""
+
+    async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
+        """The items that are to be handled, and the outcomes of others; what has neither gets one in the end."""
+        return items, []
+
+    def put_back(self, items: Iterable[T]) -> None:
+        """These were screened and will not be handled."""
+
+    async def finish(self, deliver: Deliver) -> None:
+        """Deliver what can only be known after all items were handled; if the run is hurried, only what is at hand."""
+
+    def undecided(self) -> list[Outcome]:
+        """Outcomes of what was handled or screened and has none yet."""
+        return []
+
+    async def close(self) -> None:
+        """Let go of everything; called in every case, last."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run works. ``drain`` is in seconds."""
+
+    workers: int
+    on_progress: Callable[[Summary], None] | None = None
+    max_failures: int | None = None
+    drain: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.workers < 1 or not self.drain >= 0:
+            raise ConfigurationError(
+                f"concurrency must be at least 1 and drain not below 0: {self.workers}, {self.drain}"
+            )

@@ -1,0 +1,197 @@
+"""The items of a journalled run that have no outcome yet, and how each gets one.
+
+- *Waiting*: their sending is undecided. They are looked for on the remote side.
+- *Again*: they are surely absent and to be sent again.
+- *Followed*: they were created and have not reached the status that the run waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from ..errors import CallError
+from .journal import LOOK_UP_MOST, UNDECIDED, State, Verdict, judge
+from .journaling import known_outcome, outcome_of_match, sending_of
+from .outcomes import Created, Failed, Refused, Skipped, Unknown
+from .reconcile import reconcile, utc_now
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from .claims import Claims
+    from .finding import Finder
+    from .following import Follower
+    from .job import Deliver
+    from .journal import Book, Entry
+    from .outcomes import Outcome
+
+T = TypeVar("T")
+logger = logging.getLogger("octoffm_async")
+
+
+class _Waiting(NamedTuple, Generic[T]):
+    item: T
+    outcome: Unknown
+
+
+class LooseEnds(Generic[T]):
+    """What is left to be decided, in the end, of one run."""
+
+    def __init__(
+        self, book: Book, claims: Claims, *, finder: Finder, follower: Follower | None, alone_since: datetime | None
+    ) -> None:
+        self.again: dict[str, T] = {}
+        self._book = book
+        self._claims = claims
+        self._finder = finder
+        self._follower = follower
+        self._alone_since = alone_since
+        self._waiting: dict[str, _Waiting[T]] = {}
+        self._followed: dict[str, str | None] = {}
+        self._followed_since = utc_now()
+        self._hurry = asyncio.Event()
+
+    def hurry(self) -> None:
+        """Wait for nothing any more."""
+        self._hurry.set()
+
+    def wait_for(self, item: T, key: str, reason: str) -> None:
+        """An item of the input whose sending is undecided."""
+        self.again.pop(key, None)
+        self._waiting[key] = _Waiting(item, Unknown(key=key, reason=reason))
+
+    def needs_following(self, entry: Entry) -> bool:
+        """Whether a created entry is still to reach what the run waits for; if so, it is waited for."""
+        if self._follower is None or self._follower.has_arrived(entry.followed):
+            return False
+        self._followed[entry.key] = entry.remote_id
+        self._followed_since = min(self._followed_since, entry.sent_at)
+        return True
+
+    def settle(self, outcome: Outcome) -> None:
+        """Write an outcome behind."""
+        key = outcome.key
+        match outcome:
+            case Created(id=remote_id):
+                self._book.settle(key, State.CREATED, remote_id=remote_id)
+            case Refused(code=code, message=message):
+                self._book.settle(key, State.REFUSED, code=code, message=message)
+            case Failed(error=error):
+                self._book.settle(key, State.FAILED, message=str(error))
+            case Unknown(reason=reason):
+                self._book.settle(key, State.UNKNOWN, message=reason)
+            case _:
+                raise AssertionError(f"no outcome of a creation: {outcome}")
+
+    async def tell(self, outcome: Outcome, deliver: Deliver) -> None:
+        """Deliver an outcome, unless it is a creation that is to be followed first."""
+        if isinstance(outcome, Created) and self._follower is not None:
+            self._followed[outcome.key] = outcome.id
+        else:
+            await deliver(outcome)
+
+    def undecided(self) -> list[Outcome]:
+        """The outcomes that items have if nothing more is found out."""
+        absent = "it was not there, and the run ended before it was sent again"
+        return [
+            *(waiting.outcome for waiting in self._waiting.values()),
+            *(Skipped(key=key, reason=absent) for key in self.again),
+            *(Created(key=key, id=remote_id) for key, remote_id in self._followed.items()),
+        ]
+
+    async def reconcile(self, deliver: Deliver, *, patience: float, resend_unknown: bool) -> None:
+        """Decide what is undecided, of whichever run; what is absent and in the input stands in :attr:`again` then."""
+        await self._book.flush()
+        await self._learn(deliver)
+        entries = await self._undecided_entries()
+        sent_at = {entry.key: entry.sent_at for entry in entries}
+        left_by = {entry.key: self._left_by(entry) for entry in entries}
+        try:
+            decided = reconcile(self._finder, sent_at, patience=patience, left_by=left_by, rest=self._rest)
+            async for key, matches in decided:
+                waiting = self._waiting.pop(key, None)
+                if matches:
+                    outcome = outcome_of_match(key, matches[0])
+                    self.settle(outcome)
+                    if waiting is not None:
+                        await self.tell(outcome, deliver)
+                else:
+                    self._book.settle(key, State.PENDING)
+                    if waiting is not None:
+                        self.again[key] = waiting.item
+        except CallError as error:
+            logger.warning("%d items stay unknown, reconciliation failed: %s", len(self._waiting), error)
+            if resend_unknown:
+                await self._give_up_waiting()
+        await self._book.flush()
+
+    async def follow(self, deliver: Deliver) -> None:
+        """Scan until all that was created has reached its goal, or was refused."""
+        if self._follower is None or not self._followed or self._hurry.is_set():
+            return
+        arrivals = self._follower.follow(self._followed, since=self._followed_since, rest=self._rest)
+        async for key, match, status in arrivals:
+            outcome = outcome_of_match(key, match)
+            if isinstance(outcome, Refused):
+                self.settle(outcome)
+            else:
+                self._book.follow(key, status)
+            await deliver(outcome)
+
+    async def _learn(self, deliver: Deliver) -> None:
+        """Take what others decided meanwhile of the items that wait."""
+        keys = list(self._waiting)
+        for start in range(0, len(keys), LOOK_UP_MOST):
+            for entry in await self._book.look_up(keys[start : start + LOOK_UP_MOST]):
+                if entry is None or entry.state not in (State.CREATED, State.REFUSED):
+                    continue
+                given = sending_of(entry.key, self._waiting[entry.key].item).payload_hash
+                if (verdict := judge(entry, given)) is not Verdict.SEND:
+                    del self._waiting[entry.key]
+                    await deliver(known_outcome(entry, verdict, given))
+
+    async def _undecided_entries(self) -> list[Entry]:
+        """What is undecided and not in the hands of another call of this process."""
+        found: list[Entry] = []
+        keys = [entry.key for entry in await self._book.undecided()]
+        for start in range(0, len(keys), LOOK_UP_MOST):
+            # Looked up again: one that was under way when it was read may have been decided and let go of since.
+            free = [key for key in keys[start : start + LOOK_UP_MOST] if not self._claims.held_by_other(key, self)]
+            found += [
+                entry
+                for entry in await self._book.look_up(free)
+                if entry is not None and entry.state in UNDECIDED and not self._claims.held_by_other(entry.key, self)
+            ]
+        return found
+
+    def _left_by(self, entry: Entry) -> datetime:
+        """When a request of an undecided item can have left at the latest.
+
+        ``sent`` is written before the request waits for its turn, which may take long; but nothing of a process that
+        is gone left after this one had the journal.
+        """
+        now = utc_now()
+        if entry.state is State.UNKNOWN:
+            return min(entry.changed_at, now)
+        if self._alone_since is not None and entry.changed_at < self._alone_since:
+            return self._alone_since
+        return now
+
+    async def _give_up_waiting(self) -> None:
+        """Send what waits again although nothing is known of it: the user asked for it."""
+        for entry in await self._book.undecided():
+            if entry.key in self._waiting and entry.state is State.SENT:
+                self._book.settle(entry.key, State.UNKNOWN)
+        self.again |= {key: waiting.item for key, waiting in self._waiting.items()}
+        self._waiting.clear()
+
+    async def _rest(self, seconds: float) -> bool:
+        """Wait, unless the run is to end soon; whether to go on."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        except TimeoutError:
+            return True
+        return False
