@@ -33,9 +33,9 @@ async def reconcile(
 ) -> AsyncIterator[tuple[str, list[Match]]]:
     """Decide each key: its matches, or an empty list once it is sure to be absent.
 
-    ``sent_at`` tells when each key was sent at the earliest, by our clock, and ``left_by`` when at the latest: a request
-    may wait for its turn for minutes before it leaves. Without it, both are the same. Two matches of one key are two real things: that is told in
-    the log as an error.
+    ``sent_at`` tells when each key was sent at the earliest, by our clock, and ``left_by`` when at the latest (a
+    request may wait for its turn for minutes); without it, both are the same. Two matches of one key are two real
+    things: that is told in the log as an error.
 
     Raises:
         CallError: the remote side could not be read.

@@ -172,7 +172,7 @@ async def troubled(kind: Kind, **settings: Any) -> AsyncIterator[SandboxProcess]
 @pytest.mark.parametrize(("kind", "count", "kills"), [("outbound", 300, 15), ("inbound", 60, 4), ("products", 900, 4)])
 async def test_killed_runs_leave_exactly_one_of_each(tmp_path: Path, kind: Kind, count: int, kills: int) -> None:
     seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
+    print(f"seed {seed}")  # noqa: T201
     rng = random.Random(seed)
     async with troubled(kind, seed=seed) as sandbox:
         campaign = Campaign(sandbox, tmp_path, kind=kind, count=count, rng=rng)
@@ -198,8 +198,8 @@ async def test_two_hundred_kills_over_runs_of_a_thousand_orders(
         runs, kills, orders = runs + campaign.runs, kills + campaign.kills, orders + campaign.count
         found, missed = found + campaign.reconciled[0], missed + campaign.reconciled[1]
         with capsys.disabled():
-            print(
+            print(  # noqa: T201
                 f"\nseed {seed}: {kills} kills, {runs} runs, {orders} orders, {time.monotonic() - began:.0f} s; "
-                f"reconciled: {found} found, {missed} sent again"
+                f"reconciled: {found} found, {missed} missed, and sent again"
             )
     assert kills >= 200
