@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MARGIN = timedelta(minutes=5)
 """How much earlier than its sending a creation may be stamped, beyond the difference of the clocks that was seen."""
 
+MARGIN_UNTOLD = timedelta(days=1)
+"""The same where the API does not tell its time: a clock in the wrong zone is some hours away."""
+
 
 class Match(NamedTuple):
     """Something that exists remotely under a wanted reference."""
@@ -54,7 +57,7 @@ class OrderFinder:
     async def find(self, wanted: Collection[str], *, since: datetime) -> Mapping[str, list[Match]]:
         """See :class:`Finder`."""
         found: dict[str, dict[str, Match]] = {}
-        async for row in self._rows(since - MARGIN + await self._skew()):
+        async for row in self._rows(since + await self._offset()):
             reference = row.reference if isinstance(row, OutboundShipment | InboundShipment) else None
             if reference is not None and reference in wanted:
                 match = match_of(row)
@@ -75,11 +78,11 @@ class OrderFinder:
             async for row in everything:
                 yield row
 
-    async def _skew(self) -> timedelta:
-        """How far the API's clock is ahead of ours; nothing if it does not tell."""
+    async def _offset(self) -> timedelta:
+        """From our time of sending to where a scan begins on the API's clock."""
         resource = Outbound(self._scope) if self._kind == "outbound" else Inbound(self._scope)
         page = await resource.list(limit=1)
-        return timedelta(0) if page.served_at is None else page.served_at - datetime.now(UTC)
+        return -MARGIN_UNTOLD if page.served_at is None else page.served_at - datetime.now(UTC) - MARGIN
 
 
 class ProductFinder:

@@ -127,7 +127,7 @@ async def test_what_was_decided_before_a_scan_fails_stays_decided() -> None:
     known: list[str] = []
     with pytest.raises(ServerError):
         async for key, _ in reconcile(finder, {"a": ago(0), "b": ago(0)}, patience=60.0):
-            known.append(key)  # noqa: PERF401
+            known.append(key)
     assert known == ["a"]
 
 
