@@ -79,10 +79,13 @@ class OrderFinder:
                 yield row
 
     async def _offset(self) -> timedelta:
-        """From our time of sending to where a scan begins on the API's clock."""
+        """From our time of sending to where a scan begins on the API's clock. A clock that is ahead now may not have been
+        so then: it makes no scan shorter."""
         resource = Outbound(self._scope) if self._kind == "outbound" else Inbound(self._scope)
         page = await resource.list(limit=1)
-        return -MARGIN_UNTOLD if page.served_at is None else page.served_at - datetime.now(UTC) - MARGIN
+        if page.served_at is None:
+            return -MARGIN_UNTOLD
+        return min(timedelta(0), page.served_at - datetime.now(UTC)) - MARGIN
 
 
 class ProductFinder:

@@ -1,4 +1,7 @@
-"""Runs that are cancelled at any moment and resumed: exactly one of each, and no outcome lost or doubled. Virtual time."""
+"""Runs that are cancelled at any moment and resumed: exactly one of each, and no outcome lost or doubled.
+
+Virtual time.
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -99,7 +100,7 @@ async def test_pauses_between_scans_double_up_to_a_quarter_of_a_minute() -> None
     finder = Seen()
     await decided(finder, {"a": ago(0)}, patience=60.0)
     times = [at for at, _, _ in finder.scans]
-    pauses = [round(later - earlier, 3) for earlier, later in zip(times, times[1:], strict=False)]
+    pauses = [round(later - earlier, 3) for earlier, later in pairwise(times)]
     assert pauses[:6] == [1, 2, 4, 8, 15, 15]
     assert times[-1] - times[0] == pytest.approx(60.0, abs=0.02)
     assert len(times) < 10
