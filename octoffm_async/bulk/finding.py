@@ -27,6 +27,9 @@ OrderKind = Literal["outbound", "inbound"]
 MARGIN = timedelta(minutes=5)
 """How much earlier than its sending a creation may be stamped, beyond the difference of the clocks that was seen."""
 
+MARGIN_UNTOLD = timedelta(days=1)
+"""The same where the API does not tell its time: a clock in the wrong zone is some hours away."""
+
 
 class Match(NamedTuple):
     """Something that exists remotely under a wanted reference."""
@@ -93,11 +96,15 @@ class ProductFinder:
 
 
 async def by_their_clock(scope: Scope, kind: OrderKind, moment: datetime) -> datetime:
-    """A moment of our clock by the API's, with a margin to the safe side. An API that tells no time has ours."""
+    """Where a scan begins, on the API's clock, for what happened since ``moment`` of ours.
+
+    A clock that is ahead now may not have been so then: it makes no scan shorter.
+    """
     resource = Outbound(scope) if kind == "outbound" else Inbound(scope)
     page = await resource.list(limit=1)
-    ahead = timedelta(0) if page.served_at is None else page.served_at - datetime.now(UTC)
-    return moment + ahead - MARGIN
+    if page.served_at is None:
+        return moment - MARGIN_UNTOLD
+    return moment + min(timedelta(0), page.served_at - datetime.now(UTC)) - MARGIN
 
 
 def match_of(row: Changed) -> Match:

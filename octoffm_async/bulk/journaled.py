@@ -164,7 +164,7 @@ class Journaled(Job[T]):
             if self.hurried:
                 break
             await ends.reconcile(deliver, patience=self._how.patience, resend_unknown=self._how.resend_unknown)
-            if self.hurried or not ends.again:
+            if not ends.again:
                 break
             await self._send_again(deliver)
         await ends.follow(deliver)

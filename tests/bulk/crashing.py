@@ -89,6 +89,9 @@ class Remote:
         self.lists: list[str] = []
         self.list_script: Callable[[], Response | BaseException | None] = lambda: None
         self.now: Callable[[], float] = lambda: EPOCH
+        self.departed = 0
+        self.departures: dict[int, Callable[[], object]] = {}
+        """What happens when the n-th creation leaves."""
 
     @property
     def effects(self) -> Counter[str]:
@@ -104,6 +107,8 @@ class Remote:
         fates = self.fates[reference]
         flight = reference, fates.pop(0) if fates else Fate()
         self.flying.append(flight)
+        self.departed += 1
+        self.departures.pop(self.departed, lambda: None)()
         return flight
 
     def arrive(self, flight: tuple[str, Fate]) -> Response | BaseException:

@@ -200,6 +200,6 @@ async def test_two_hundred_kills_over_runs_of_a_thousand_orders(
         with capsys.disabled():
             print(
                 f"\nseed {seed}: {kills} kills, {runs} runs, {orders} orders, {time.monotonic() - began:.0f} s; "
-                f"reconciled: {found} found, {missed} sent again"
+                f"reconciled: {found} found, {missed} missed, and sent again"
             )
     assert kills >= 200

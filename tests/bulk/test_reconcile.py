@@ -1,0 +1,174 @@
+"""Reconciliation: how long it looks, how often, and what it decides. Virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoffm_async.bulk import reconcile as module
+from octoffm_async.bulk.finding import Match
+from octoffm_async.bulk.reconcile import reconcile, utc_now
+from octoffm_async.errors import ServerError
+from tests.bulk.items import on_virtual_time
+
+EPOCH = 1_790_000_000.0
+
+pytestmark = pytest.mark.virtual_time
+
+
+def now() -> float:
+    return EPOCH + asyncio.get_running_loop().time()
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=now))
+
+
+def ago(seconds: float) -> datetime:
+    return datetime.fromtimestamp(now() - seconds, UTC)
+
+
+class Seen:
+    """A finder: what is visible from which time on, and when it was asked for what."""
+
+    def __init__(self, visible: Mapping[str, tuple[float, list[Match]]] | None = None, *, takes: float = 0.0) -> None:
+        self.visible = dict(visible or {})
+        self.takes = takes
+        self.scans: list[tuple[float, frozenset[str], datetime]] = []
+        self.fails_at: int | None = None
+
+    async def find(self, wanted: Collection[str], *, since: datetime) -> Mapping[str, list[Match]]:
+        self.scans.append((now(), frozenset(wanted), since))
+        if len(self.scans) == self.fails_at:
+            raise ServerError("down", status=500)
+        began = now()
+        await asyncio.sleep(self.takes)
+        return {key: found for key, (at, found) in self.visible.items() if at <= began}
+
+
+async def decided(finder: Any, sent_at: Mapping[str, datetime], **options: Any) -> dict[str, tuple[float, list[Match]]]:
+    began = now()
+    return {key: (round(now() - began, 3), found) async for key, found in reconcile(finder, sent_at, **options)}
+
+
+async def test_nothing_open_asks_nothing() -> None:
+    finder = Seen()
+    assert await decided(finder, {}, patience=60.0) == {}
+    assert finder.scans == []
+
+
+async def test_what_is_there_is_found_by_one_scan_for_all() -> None:
+    finder = Seen({key: (0.0, [Match(f"S-{key}")]) for key in "abc"})
+    sent_at = {"a": ago(5), "b": ago(90), "c": ago(1)}
+    assert await decided(finder, sent_at, patience=60.0) == {key: (0.0, [Match(f"S-{key}")]) for key in "abc"}
+    assert [(wanted, since) for _, wanted, since in finder.scans] == [(frozenset("abc"), sent_at["b"])]
+
+
+async def test_what_is_old_enough_is_absent_at_once_and_the_rest_is_looked_for_again() -> None:
+    finder = Seen()
+    result = await decided(finder, {"old": ago(61), "new": ago(50)}, patience=60.0)
+    assert result["old"] == (0.0, [])
+    assert result["new"][0] == pytest.approx(10.0, abs=0.02)
+    assert all(wanted == {"new"} for _, wanted, _ in finder.scans[1:])
+
+
+async def test_absence_is_only_believed_of_a_scan_that_began_after_the_patience() -> None:
+    finder = Seen({"a": (now() + 59.5, [Match("S-1")])}, takes=5.0)
+    elapsed, found = (await decided(finder, {"a": ago(0)}, patience=60.0))["a"]
+    assert found == [Match("S-1")]
+    assert elapsed >= 59.5
+
+
+async def test_a_request_that_waited_for_its_turn_gets_its_whole_patience() -> None:
+    finder = Seen({"a": (now() + 59.5, [Match("S-1")])})
+    result = await decided(finder, {"a": ago(600)}, patience=60.0, left_by={"a": ago(0)})
+    assert result["a"][1] == [Match("S-1")]
+    assert {since for _, _, since in finder.scans} == {ago(600 + result["a"][0])}
+
+
+async def test_pauses_between_scans_double_up_to_a_quarter_of_a_minute() -> None:
+    finder = Seen()
+    await decided(finder, {"a": ago(0)}, patience=60.0)
+    times = [at for at, _, _ in finder.scans]
+    pauses = [round(later - earlier, 3) for earlier, later in pairwise(times)]
+    assert pauses[:6] == [1, 2, 4, 8, 15, 15]
+    assert times[-1] - times[0] == pytest.approx(60.0, abs=0.02)
+    assert len(times) < 10
+
+
+async def test_no_patience_decides_by_the_first_scan() -> None:
+    finder = Seen()
+    assert await decided(finder, {"a": ago(0)}, patience=0.0) == {"a": (0.0, [])}
+    assert len(finder.scans) == 1
+
+
+async def test_two_of_one_are_told_as_an_error_and_the_first_counts(caplog: pytest.LogCaptureFixture) -> None:
+    finder = Seen({"a": (0.0, [Match("S-1"), Match("S-2")]), "b": (0.0, [Match("S-3")])})
+    with caplog.at_level(logging.ERROR, logger="octoffm_async"):
+        result = await decided(finder, {"a": ago(0), "b": ago(0)}, patience=1.0)
+    assert result["a"][1][0] == Match("S-1")
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert record.getMessage() == "DUPLICATE: reference 'a' exists 2 times remotely: S-1, S-2"
+
+
+async def test_what_was_decided_before_a_scan_fails_stays_decided() -> None:
+    finder = Seen({"a": (0.0, [Match("S-1")])})
+    finder.fails_at = 2
+    known: list[str] = []
+    with pytest.raises(ServerError):
+        async for key, _ in reconcile(finder, {"a": ago(0), "b": ago(0)}, patience=60.0):
+            known.append(key)
+    assert known == ["a"]
+
+
+async def test_a_cancellation_ends_it_within_a_pause() -> None:
+    finder = Seen()
+    task = asyncio.create_task(decided(finder, {"a": ago(0)}, patience=3600.0))
+    await asyncio.sleep(100)
+    task.cancel()
+    began = now()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert now() - began < 0.01
+
+
+@given(
+    st.dictionaries(st.text(max_size=3), st.tuples(st.floats(0, 100), st.none() | st.floats(0, 100)), max_size=6),
+    st.floats(0, 60),
+)
+def test_every_key_is_decided_once_and_nothing_visible_in_time_is_missed(
+    keys: dict[str, tuple[float, float | None]], patience: float
+) -> None:
+    async def main() -> None:
+        began = now()
+        finder = Seen(
+            {key: (began + late, [Match(key)]) for key, (_, late) in keys.items() if late is not None}, takes=0.3
+        )
+        sent_at = {key: ago(age) for key, (age, _) in keys.items()}
+        decisions = [pair async for pair in reconcile(finder, sent_at, patience=patience)]
+        assert sorted(key for key, _ in decisions) == sorted(keys)
+        for key, found in decisions:
+            age, late = keys[key]
+            if late is not None and late + age < patience - 0.001:
+                assert found == [Match(key)]
+            if not found:
+                assert finder.scans[-1][0] >= began + patience - age - 0.001
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "time", SimpleNamespace(time=now))
+        on_virtual_time(main)
+
+
+async def test_utc_now_has_a_zone() -> None:
+    assert timedelta(0) <= utc_now() - datetime.now(UTC) + timedelta(seconds=5) < timedelta(seconds=10)

@@ -1,0 +1,87 @@
+"""Runs that share a journal within one process, at the same time, on the same keys. Virtual time.
+
+What is marked as failing needs claims that are taken before a key is looked up and held until it is decided: a run then
+waits for a key that another one holds, and looks it up again when it is free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from octoffm_async import Created, FulfillmentClient, Outcome, Skipped
+from tests.bulk.crashing import Fate, Remote, SteppedJournal, Trouble, World
+from tests.bulk.items import all_of, order
+from tests.bulk.test_crash_model import PATIENCE, check_once, creating
+
+pytestmark = pytest.mark.one_loop
+
+Told = tuple[list[Outcome], Exception | None]
+
+
+def together(inputs: list[list[int]], pauses: list[float]) -> Any:
+    """Runs over orders of these numbers, one call at a time, each begun after so many seconds."""
+
+    async def main(client: FulfillmentClient, journal: SteppedJournal) -> list[Told]:
+        async def one(numbers: list[int], pause: float) -> Told:
+            await asyncio.sleep(pause)
+            items = [order(f"O-{number}") for number in numbers]
+            return await all_of(client.bulk.create_outbound(items, journal=journal, patience=PATIENCE, concurrency=1))
+
+        return await asyncio.gather(*map(one, inputs, pauses))
+
+    return main
+
+
+def test_runs_on_other_keys_do_not_disturb_each_other(tmp_path: Path) -> None:
+    remote = Remote({"O-2": [Fate(Trouble.RESET_AFTER, 0.5)], "O-0": [Fate(Trouble.STALL)]})
+    world = World(remote, tmp_path / "orders.sqlite")
+    with world.in_its_time():
+        told = world.live(together([[0, 1], [2, 3], [4]], [0.0, 0.005, 20.0]))
+    check_once(world)
+    assert remote.effects.keys() == {f"O-{number}" for number in range(5)}
+    assert [error for _, error in told] == [None] * 3
+
+
+@pytest.mark.xfail(reason="a key that was looked up before another run sent it is sent again: unknown → sent is legal")
+def test_a_key_whose_sending_another_run_lost_is_not_sent_again(tmp_path: Path) -> None:
+    remote = Remote({"O-0": [Fate(Trouble.RESET_AFTER, 4.0)], "O-1": [Fate(Trouble.STALL)]})
+    world = World(remote, tmp_path / "orders.sqlite")
+    with world.in_its_time():
+        world.live(together([[1, 0], [0]], [0.0, 0.1]))
+    check_once(world)
+
+
+@pytest.mark.xfail(reason="the second to send gets an IllegalTransitionError, which ends its run")
+def test_a_key_that_another_run_created_meanwhile_is_skipped(tmp_path: Path) -> None:
+    world = World(Remote({"O-1": [Fate(Trouble.STALL)]}), tmp_path / "orders.sqlite")
+    with world.in_its_time():
+        (outcomes, error), _ = world.live(together([[1, 0], [0]], [0.0, 0.1]))
+    assert error is None
+    assert {outcome.key: type(outcome) for outcome in outcomes} == {"O-0": Skipped, "O-1": Created}
+
+
+@pytest.mark.xfail(reason="both runs settle the key, the second with an IllegalTransitionError")
+def test_runs_that_reconcile_the_same_key_at_once_agree(tmp_path: Path) -> None:
+    world = World(Remote({"O-0": [Fate(Trouble.RESET_AFTER, 2.0)]}), tmp_path / "orders.sqlite")
+    with world.in_its_time():
+        first, second = world.live(together([[0], [1]], [0.0, 0.5]))
+    assert first == ([Created(key="O-0", id="S-0")], None)
+    assert second == ([Created(key="O-1", id="S-1")], None)
+
+
+@pytest.mark.xfail(reason="one of them settles pending what the other has settled pending")
+def test_leftovers_of_a_crash_are_reconciled_by_one_of_two_runs(tmp_path: Path) -> None:
+    world = World(Remote({"O-0": [Fate(Trouble.RESET_BEFORE)]}), tmp_path / "orders.sqlite")
+    with world.in_its_time():
+        step = 0
+        while not world.remote.departed:
+            step += 1
+            world.live(creating(1, 1), steps=step)
+        (_, one), (_, other) = world.live(together([[0], [1]], [0.0, 0.005]))
+        assert (one, other) == (None, None)
+    check_once(world)
+    assert world.remote.effects == {"O-0": 1, "O-1": 1}
