@@ -27,19 +27,25 @@ class Claims:
         self._waiters: dict[str, asyncio.Event] = {}
 
     def take(self, keys: Iterable[str], holder: object) -> None:
-        """Hold keys until they are released."""
-        self._holders.update(dict.fromkeys(keys, holder))
-
-    def release(self, keys: Iterable[str]) -> None:
-        """Let go of keys."""
+        """Hold those of the keys that nobody else holds, until they are released."""
         for key in keys:
-            self._holders.pop(key, None)
-            if self._waiters and (waiter := self._waiters.pop(key, None)) is not None:
-                waiter.set()
+            self._holders.setdefault(key, holder)
+
+    def release(self, keys: Iterable[str], holder: object) -> None:
+        """Let go of those of the keys that the holder holds."""
+        for key in keys:
+            if self._holders.get(key) is holder:
+                del self._holders[key]
+                if self._waiters and (waiter := self._waiters.pop(key, None)) is not None:
+                    waiter.set()
 
     def held_by_other(self, key: str, holder: object) -> bool:
         """Whether somebody else is busy with a key."""
         return self._holders.get(key, holder) is not holder
+
+    def held_by(self, key: str, holder: object) -> bool:
+        """Whether this one is busy with a key."""
+        return self._holders.get(key) is holder
 
     async def wait_for(self, key: str, holder: object) -> None:
         """Wait until nobody else is busy with a key."""

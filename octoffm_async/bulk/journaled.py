@@ -107,7 +107,7 @@ class Journaled(Job[T]):
         for (item, sending), entry in zip(sendings, entries, strict=True):
             key, verdict = sending.key, judge(entry, sending.payload_hash)
             if claims.held_by_other(key, ends):
-                ends.wait_for(item, key, "it is being sent by another call")
+                ends.wait_for(item, key, "another call is busy with it")
             elif verdict is Verdict.SEND:
                 if refused := self._refused(item):
                     outcomes += refused
@@ -140,16 +140,16 @@ class Journaled(Job[T]):
             self._break_off(left, error)
             raise
         finally:
-            claims.release(keys)
+            claims.release(keys, ends)
             for outcome in known:  # what came of all is noted before the first is delivered
                 await ends.tell(outcome, deliver)
 
     def put_back(self, items: Iterable[T]) -> None:
         """These were written down and will not be sent: they may be, another time."""
-        book, claims, _ = self._parts()
+        book, claims, ends = self._parts()
         for key in map(self.key, items):
             book.settle(key, State.PENDING)
-            claims.release([key])
+            claims.release([key], ends)
 
     async def finish(self, deliver: Deliver) -> None:
         """Read back what the inner job reads back, then reconcile all that is undecided, from whichever run."""
@@ -177,7 +177,8 @@ class Journaled(Job[T]):
         try:
             await self._inner.close()
             if self._open is not None:
-                book = self._open[0]
+                book, _, ends = self._open
+                ends.let_go()
                 await (book.finish() if self._complete else book.flush())
         finally:
             await self._opened.aclose()
@@ -202,21 +203,27 @@ class Journaled(Job[T]):
         book, claims, ends = self._parts()
         keys = [sending.key for _, sending in wanted]
         claims.take(keys, ends)
+        if any(not claims.held_by(key, ends) for key in keys):
+            return await self._one_by_one(wanted)
         try:
             await book.sent([sending for _, sending in wanted])
         except IllegalTransitionError:  # another call sent one of them since they were looked up
-            claims.release(keys)
-            if len(wanted) > 1:
-                return [item for one in wanted for item in await self._written_down([one])]
-            ends.wait_for(wanted[0][0], keys[0], "it was sent by another call at the same time")
-            return []
+            claims.release(keys, ends)
+            return await self._one_by_one(wanted)
         except asyncio.CancelledError:
             self.put_back(item for item, _ in wanted)  # it is written behind what was asked for, and none has left
             raise
         except BaseException:
-            claims.release(keys)
+            claims.release(keys, ends)
             raise
         return [item for item, _ in wanted]
+
+    async def _one_by_one(self, wanted: list[tuple[T, Sending]]) -> list[T]:
+        if len(wanted) > 1:
+            return [item for one in wanted for item in await self._written_down([one])]
+        (item, sending), ends = wanted[0], self._parts()[2]
+        ends.wait_for(item, sending.key, "another call is busy with it, or was meanwhile")
+        return []
 
     def _break_off(self, left: dict[str, T], error: BaseException) -> None:
         """Items whose handling ended with an error: to be sent another time if none of them can have left."""

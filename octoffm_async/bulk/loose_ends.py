@@ -61,6 +61,7 @@ class LooseEnds(Generic[T]):
         """An item of the input whose sending is undecided."""
         self.again.pop(key, None)
         self._waiting[key] = _Waiting(item, Unknown(key=key, reason=reason))
+        self._claims.take([key], self)
 
     def needs_following(self, entry: Entry) -> bool:
         """Whether a created entry is still to reach what the run waits for; if so, it is waited for."""
@@ -92,6 +93,10 @@ class LooseEnds(Generic[T]):
         else:
             await deliver(outcome)
 
+    def let_go(self) -> None:
+        """Leave to others what has found no end."""
+        self._claims.release([*self._waiting, *self.again], self)
+
     def undecided(self) -> list[Outcome]:
         """The outcomes that items have if nothing more is found out."""
         absent = "it was not there, and the run ended before it was sent again"
@@ -104,8 +109,9 @@ class LooseEnds(Generic[T]):
     async def reconcile(self, deliver: Deliver, *, patience: float, resend_unknown: bool) -> None:
         """Decide what is undecided, of whichever run; what is absent and in the input stands in :attr:`again` then."""
         await self._book.flush()
-        await self._learn(deliver)
+        await self._learn(deliver, patience)
         entries = await self._undecided_entries()
+        self._claims.take((entry.key for entry in entries), self)
         sent_at = {entry.key: entry.sent_at for entry in entries}
         left_by = {entry.key: self._left_by(entry) for entry in entries}
         try:
@@ -125,6 +131,9 @@ class LooseEnds(Generic[T]):
             logger.warning("%d items stay unknown, reconciliation failed: %s", len(self._waiting), error)
             if resend_unknown:
                 await self._give_up_waiting()
+        finally:
+            keys = [entry.key for entry in entries if entry.key not in self.again and entry.key not in self._waiting]
+            self._claims.release(keys, self)
         await self._book.flush()
 
     async def follow(self, deliver: Deliver) -> None:
@@ -140,16 +149,24 @@ class LooseEnds(Generic[T]):
                 self._book.follow(key, status)
             await deliver(outcome)
 
-    async def _learn(self, deliver: Deliver) -> None:
-        """Take what others decided meanwhile of the items that wait."""
-        keys = list(self._waiting)
-        for start in range(0, len(keys), LOOK_UP_MOST):
-            for entry in await self._book.look_up(keys[start : start + LOOK_UP_MOST]):
-                if entry is None or entry.state not in (State.CREATED, State.REFUSED):
+    async def _learn(self, deliver: Deliver, patience: float) -> None:
+        """Take what others decide of the items that wait, once they are done with them."""
+        theirs = [key for key in self._waiting if not self._claims.held_by(key, self)]
+        try:
+            async with asyncio.timeout(2 * patience):
+                for key in theirs:
+                    await self._claims.wait_for(key, self)
+        except TimeoutError:
+            pass
+        for start in range(0, len(theirs), LOOK_UP_MOST):
+            for entry in await self._book.look_up(theirs[start : start + LOOK_UP_MOST]):
+                if entry is None or entry.state in UNDECIDED:
                     continue
-                given = sending_of(entry.key, self._waiting[entry.key].item).payload_hash
-                if (verdict := judge(entry, given)) is not Verdict.SEND:
-                    del self._waiting[entry.key]
+                item = self._waiting.pop(entry.key).item
+                given = sending_of(entry.key, item).payload_hash
+                if (verdict := judge(entry, given)) is Verdict.SEND:
+                    self.again[entry.key] = item
+                else:
                     await deliver(known_outcome(entry, verdict, given))
 
     async def _undecided_entries(self) -> list[Entry]:

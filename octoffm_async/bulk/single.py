@@ -89,7 +89,7 @@ class ProtectedCreation:
             try:
                 return await self._created(key)
             finally:
-                claims.release([key])
+                claims.release([key], self)
 
     async def _created(self, key: str) -> str:
         book, entry = await self._looked_up(key)
