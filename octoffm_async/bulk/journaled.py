@@ -183,9 +183,10 @@ class Journaled(Job[T]):
         absent: list[T] = []
         try:
             sent_at = {entry.key: entry.sent_at for entry in entries}
-            async for key, matches in reconcile(self._finder, sent_at, patience=self._how.patience):
+            found = reconcile(self._finder, sent_at, patience=self._how.patience, stopped=lambda: self.hurried)
+            async for key, matches in found:
                 if self.hurried:
-                    return False
+                    break
                 waiting = self._waiting.pop(key, None)
                 if matches:
                     outcome = _outcome_of(key, matches[0])
@@ -200,6 +201,10 @@ class Journaled(Job[T]):
             if self._how.resend_unknown:
                 absent += await self._give_up_waiting()
         await self.book.flush()
+        if self.hurried:
+            for item in absent:
+                await deliver(Skipped(key=self.key(item), reason="the run was stopped before it was sent again"))
+            return False
         await self._send_again(absent, deliver)
         return bool(absent)
 
