@@ -160,7 +160,7 @@ class Bulk:
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
         job = Resuming(self._scope, journal, run, patience=patience, resend_unknown=resend_unknown)
-        return Run(job, job.items(), options)
+        return Run(job, job, options)
 
     def _journaling(
         self,

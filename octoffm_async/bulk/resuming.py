@@ -6,9 +6,10 @@ input is not in it: to send that too, the same call is made again with its input
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import AsyncExitStack
 from os import PathLike
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import msgspec
 
@@ -26,7 +27,7 @@ from .products import CreateProducts
 from .run import Job
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from ..session.scope import Scope
     from .finding import Finder
@@ -46,6 +47,31 @@ class Kept(NamedTuple):
     state: State
     request: Any = None
     problem: str = ""
+
+
+class KeptItems:
+    """An async iterator over items that come by the chunk."""
+
+    def __init__(self, chunks: AsyncGenerator[list[Kept], None]) -> None:
+        self._chunks = chunks
+        self._here: deque[Kept] = deque()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the next item is there without waiting."""
+        return bool(self._here)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Kept:
+        while not self._here:
+            self._here += await anext(self._chunks)
+        return self._here.popleft()
+
+    async def aclose(self) -> None:
+        """Let go of the journal."""
+        await self._chunks.aclose()
 
 
 class Resuming(Job[Kept]):
@@ -109,18 +135,9 @@ class Resuming(Job[Kept]):
         self._journal, self._inner = journal, inner
         await inner.start()
 
-    async def items(self) -> AsyncIterator[Kept]:
-        """What the run may have to send, by key, a few hundred at a time."""
-        assert self._journal is not None  # noqa: S101  (nothing is read before the start)
-        some: list[Entry] = []
-        async for entry in self._journal.entries(self._run, KEEPS_PAYLOAD):
-            some.append(entry)
-            if len(some) == LOOK_AHEAD:
-                for kept in await self._read(some):
-                    yield kept
-                some.clear()
-        for kept in await self._read(some):
-            yield kept
+    def __aiter__(self) -> KeptItems:
+        """What the run may have to send, by key."""
+        return KeptItems(self._chunks())
 
     async def screen(self, items: list[Kept], deliver: Deliver) -> list[Kept]:
         for item in items:
@@ -185,6 +202,17 @@ class Resuming(Job[Kept]):
                 f"{self._scope.seller_id}: resume it as client.seller({record.seller!r}), or set OCTOFFM_SELLER_ID"
             )
         return record
+
+    async def _chunks(self) -> AsyncGenerator[list[Kept], None]:
+        assert self._journal is not None  # noqa: S101  (nothing is read before the start)
+        some: list[Entry] = []
+        async for entry in self._journal.entries(self._run, KEEPS_PAYLOAD):
+            some.append(entry)
+            if len(some) == LOOK_AHEAD:
+                yield await self._read(some)
+                some = []
+        if some:
+            yield await self._read(some)
 
     async def _read(self, entries: Sequence[Entry]) -> list[Kept]:
         book = self._started.book

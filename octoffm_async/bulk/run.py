@@ -52,7 +52,7 @@ class Job(Generic[T]):
     batch: int = 1
     """Items handled together."""
     look_ahead: int = 1
-    """Items of a sync input that are screened together."""
+    """Items that are there without waiting and are screened together."""
     hurried: bool = False
     """Whether the run is to end soon: it was stopped, or broke off."""
 
@@ -271,7 +271,7 @@ class Run(Generic[T]):
                 some: list[T] = []
                 try:
                     some.append(await self._read())
-                    while len(some) < self._job.look_ahead and self._source.is_sync and not self._stopping:
+                    while len(some) < self._job.look_ahead and self._source.is_ready and not self._stopping:
                         some.append(await self._read())
                 except StopAsyncIteration:
                     if not some:
