@@ -101,7 +101,7 @@ class Resuming(Job[Kept]):
         self._opened = AsyncExitStack()
         self._journal: Journal | None = None
         self._inner: Journaled[Any] | None = None
-        self._request: type = object
+        self._request: Any = None
         self._hurried = False
         self._stuck: dict[str, str] = {}
 
@@ -129,7 +129,7 @@ class Resuming(Job[Kept]):
         record = await self._record(journal)
         job, finder = _job_of(record, self._scope)
         self.batch = job.batch
-        self._request = {one.name: one for one in OPERATIONS}[record.operation].request or object
+        self._request = {one.name: one for one in OPERATIONS}[record.operation].request
         how = msgspec.structs.replace(self._how, journal=journal, operation=record.operation)
         inner = Journaled[Any](job, finder, how)
         self._journal, self._inner = journal, inner

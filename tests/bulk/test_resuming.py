@@ -85,9 +85,7 @@ async def test_products_and_supply_orders_are_resumed_as_well(path: Path) -> Non
     async with serving() as (sandbox, client):
         products = {one.seller_product_reference: one for one in (product(number) for number in range(250))}
         supplies = {f"IN-{number}": supply(f"IN-{number}", "P-1") for number in range(20)}
-        first = await crashed(
-            path, products, seller=client.seller_id, operation="products.create", state=State.PENDING
-        )
+        first = await crashed(path, products, seller=client.seller_id, operation="products.create", state=State.PENDING)
         second = await crashed(path, supplies, seller=client.seller_id, operation="inbound.create")
         for run, number in ((first, 250), (second, 20)):
             outcomes, error = await all_of(client.bulk.resume(path, run, patience=0.2))
