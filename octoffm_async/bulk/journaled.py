@@ -86,6 +86,7 @@ class Journaled(Job[T]):
         self._claims: Claims | None = None
         self._sendings: dict[str, Sending] = {}
         self._waiting: dict[str, _Waiting[T]] = {}
+        self._absent: dict[str, T] = {}
         self._complete = False
 
     @property
@@ -166,7 +167,9 @@ class Journaled(Job[T]):
         self._complete = not self.hurried
 
     def undecided(self) -> list[Outcome]:
-        return [*self._inner.undecided(), *(waiting.outcome for waiting in self._waiting.values())]
+        reason = "the run was stopped before it was sent again"
+        absent = [Skipped(key=key, reason=reason) for key in self._absent.keys() - self._waiting.keys()]
+        return [*self._inner.undecided(), *(waiting.outcome for waiting in self._waiting.values()), *absent]
 
     async def close(self) -> None:
         try:
@@ -180,7 +183,6 @@ class Journaled(Job[T]):
         """One round; whether some were sent again and another round may be needed."""
         await self.book.flush()
         entries = [entry for entry in await self.book.undecided() if not self._is_claimed(entry.key)]
-        absent: list[T] = []
         try:
             sent_at = {entry.key: entry.sent_at for entry in entries}
             found = reconcile(self._finder, sent_at, patience=self._how.patience, stopped=lambda: self.hurried)
@@ -195,38 +197,51 @@ class Journaled(Job[T]):
                         await deliver(outcome)
                 else:
                     self.book.settle(key, State.PENDING)
-                    absent += [] if waiting is None else [waiting.item]
+                    if waiting is not None:
+                        self._absent[key] = waiting.item
         except CallError as error:
             logger.warning("%d items stay unknown, reconciliation failed: %s", len(self._waiting), error)
             if self._how.resend_unknown:
-                absent += await self._give_up_waiting()
+                await self._give_up_waiting()
         await self.book.flush()
-        if self.hurried:
-            for item in absent:
-                await deliver(Skipped(key=self.key(item), reason="the run was stopped before it was sent again"))
-            return False
-        await self._send_again(absent, deliver)
-        return bool(absent)
+        again = list(self._absent.values())
+        await self._send_again(again, deliver)
+        return bool(again)
 
-    async def _give_up_waiting(self) -> list[T]:
-        """The items that wait, ready to be sent although nothing is known of them: the user asked for it."""
+    async def _give_up_waiting(self) -> None:
+        """Let the items that wait be sent although nothing is known of them: the user asked for it."""
         entries = await self.book.look_up(list(self._waiting))
         for entry in entries:
             if entry is not None and entry.state is State.SENT:
                 self.book.settle(entry.key, State.UNKNOWN)
-        items = [waiting.item for waiting in self._waiting.values()]
+        self._absent |= {key: waiting.item for key, waiting in self._waiting.items()}
         self._waiting.clear()
-        return items
 
     async def _send_again(self, items: list[T], deliver: Deliver) -> None:
         batches = iter([items[start : start + self.batch] for start in range(0, len(items), self.batch)])
 
+        async def told(outcome: Outcome) -> None:
+            self._absent.pop(outcome.key, None)
+            await deliver(outcome)
+
         async def work() -> None:
             for batch in batches:
+                if self.hurried:
+                    return
+                sent_at = utc_now()
                 for item in batch:
                     payload = _ENCODER.encode(item)
                     self._sendings[self.key(item)] = Sending(self.key(item), payload_hash(payload), payload)
-                await self.handle(batch, deliver)
+                try:
+                    await self.handle(batch, told)
+                except BaseException as error:
+                    if is_outcome_unknown(error):
+                        for item in batch:
+                            if self._absent.pop(self.key(item), None) is not None:
+                                self._wait_for(item, self.key(item), sent_at, f"broken off: {type(error).__name__}")
+                    raise
+                for item in batch:
+                    self._absent.pop(self.key(item), None)
 
         async with anyio.create_task_group() as group:
             for _ in range(min(AGAIN_AT_ONCE, len(items))):

@@ -48,8 +48,8 @@ def forget(run: str, journal: Path, yes: bool, force: bool, as_json: bool) -> in
     record = run_async(_find(journal, run))
     if record.undecided and not force:
         raise click.ClickException(
-            f"run {record.id} has {items(record.undecided, 'undecided')}: forgotten, they could be sent twice; resume it "
-            f"first ({resume_command(journal, record.id)}), or say --force"
+            f"run {record.id} has {items(record.undecided, 'undecided')}: forgotten, they could be sent twice; "
+            f"resume it first ({resume_command(journal, record.id)}), or say --force"
         )
     if not yes and not _is_sure(record):
         return Exit.REFUSED

@@ -36,8 +36,9 @@ COLUMNS = ("key", "state", "remote_id", "code", "message", "sent_at", "changed_a
 def export(run: str, journal: Path, form: str, output: Path | None) -> None:
     """Write every item of a run as CSV or JSON lines.
 
-    Each has its key, state, remote id, code, message, times (UTC) and run. The CSV form is safe to open in a spreadsheet: a cell that begins with = + - @, a tab or a carriage return, which a
-    spreadsheet could take for a formula, gets an apostrophe before it. The JSON lines are exact.
+    Each has its key, state, remote id, code, message, times (UTC) and run. The CSV form is safe to open in a
+    spreadsheet: a cell that begins with = + - @, a tab or a carriage return, which a spreadsheet could take for a
+    formula, gets an apostrophe before it. The JSON lines are exact.
 
     RUN is a run's id, or a beginning of it that no other has.
     """

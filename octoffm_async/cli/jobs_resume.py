@@ -122,7 +122,8 @@ async def _go_on(wanted: Wanted, journal: Journal, record: RunRecord, client: Fu
     total = sum(record.counts[state] for state in KEEPS_PAYLOAD)
     if record.undecided and not wanted.as_json:
         undecided = items(record.undecided, "undecided")
-        click.echo(f"octoffm: looking for {undecided} takes up to {wanted.patience:.0f} s", err=True)
+        until = f"what is not found counts as absent {wanted.patience:g} s after it was sent"
+        click.echo(f"octoffm: {undecided} will be looked for; {until}", err=True)
 
     def tell(summary: Summary) -> None:
         show.progress(min(1.0, summary.total / total) if total else 1.0, _counts(summary))

@@ -273,3 +273,27 @@ async def test_it_can_be_told_to_send_what_stays_unknown(path: Path) -> None:
         for resend, kind in ((False, Unknown), (True, Created)):
             outcomes, _ = await all_of(quick.bulk.resume(path, run, patience=0.1, resend_unknown=resend))
             assert [type(outcome) for outcome in outcomes] == [kind]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_stop_while_absent_items_are_sent_gives_every_item_its_outcome(path: Path, at_once: bool) -> None:
+    async with serving() as (sandbox, client):
+        run_id = await crashed(path, {one.reference: one for one in orders(40)}, seller=client.seller_id)
+        sandbox.faults.set_rates({Fault.LATENCY: (1.0, 0.3)}, operations=["outbound.create"])
+        outcomes: list[Outcome] = []
+        async with client.bulk.resume(path, run_id, patience=0.0, drain=0.0) as run:
+            async for outcome in run:
+                outcomes.append(outcome)
+                run.stop()
+                if at_once:
+                    break
+        outcomes += run.leftover
+        assert len(by_key(outcomes)) == 40
+        known = await counts(path, run_id)
+        assert known[State.CREATED] == sum(isinstance(outcome, Created) for outcome in outcomes) < 40
+        assert known.get(State.SENT, 0) == sum(isinstance(outcome, Unknown) for outcome in outcomes)
+        assert known[State.PENDING] == sum(isinstance(outcome, Skipped) for outcome in outcomes)
+        sandbox.faults.clear()
+        _, error = await all_of(client.bulk.resume(path, run_id, patience=0.5))
+        assert error is None
+        assert [sandbox.effects.outbound[f"O-{number}"] for number in range(40)] == [1] * 40
