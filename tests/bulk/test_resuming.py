@@ -23,7 +23,7 @@ from octoffm_async import (
     Unknown,
 )
 from octoffm_async.bulk.journal import Sending, State, open_journal, payload_hash
-from octoffm_async.sandbox import Fault
+from octoffm_async.sandbox import Fault, Sandbox
 from tests.bulk.items import all_of, order, orders, product, serving
 from tests.test_operations import supply
 
@@ -51,6 +51,11 @@ async def crashed(
                 book.settle(key, state, message="it was so")
         await book.flush()
         return book.run
+
+
+async def called(sandbox: Sandbox, operation: str, times: int) -> None:
+    while sandbox.requests.count(operation) < times:  # noqa: ASYNC110  (nothing tells of it)
+        await asyncio.sleep(0.01)
 
 
 async def counts(path: Path, run: str) -> dict[State, int]:
@@ -105,8 +110,7 @@ async def test_a_cancelled_run_is_resumed_to_the_end_of_what_was_read(path: Path
                     pass
 
         task = asyncio.create_task(use())
-        while sandbox.requests.count("outbound.create") < 100:
-            await asyncio.sleep(0.01)
+        await called(sandbox, "outbound.create", 100)
         task.cancel()
         await asyncio.wait([task])
         sandbox.faults.clear()
@@ -227,8 +231,7 @@ async def test_a_stop_does_not_wait_for_what_may_become_visible(path: Path) -> N
         loop = asyncio.get_running_loop()
         began = loop.time()
         async with client.bulk.resume(path, run_id, patience=600.0) as run:
-            while sandbox.requests.count("outbound.list") < 2:
-                await asyncio.sleep(0.01)
+            await called(sandbox, "outbound.list", 2)
             run.stop()
             outcomes = [outcome async for outcome in run]
         assert loop.time() - began < 5

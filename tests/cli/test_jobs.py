@@ -395,7 +395,7 @@ def test_a_run_is_forgotten_when_told_so(jobs, path):
 
 
 @pytest.mark.parametrize(("answer", "code", "left"), [("n\n", Exit.REFUSED, 1), ("y\n", Exit.DONE, 0)])
-def test_forgetting_asks_first(jobs, path, monkeypatch, answer, code, left):
+def test_forgetting_asks_first(jobs, path, monkeypatch, *, answer, code, left):
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -446,7 +446,7 @@ def test_a_run_is_resumed_to_its_end(jobs, path, tmp_path):
         ({"A-5": MIXED["A-5"]}, ("outbound.list", Fault.ERROR_500), Exit.UNDECIDED),
     ],
 )
-def test_the_exit_code_says_what_is_left(jobs, path, monkeypatch, fates: Any, fault: Any, code: int):
+def test_the_exit_code_says_what_is_left(jobs, path, monkeypatch, *, fates: Any, fault: Any, code: int):
     with SandboxThread(seed=7, speed=0) as sandbox:
         for name, value in sandbox.environment().items():
             monkeypatch.setenv(name, value)
