@@ -12,7 +12,7 @@ from ..bulk.journal import State
 from ..bulk.journal.states import KEEPS_PAYLOAD
 from ..bulk.journaled import PATIENCE
 from ..client import FulfillmentClient
-from ..config import Config
+from ..config import Config, Limit
 from ..errors import ConfigurationError
 from .exits import Exit
 from .hints import UNREAD, jobs_command, resume_command, tell_interrupted
@@ -20,7 +20,7 @@ from .interrupts import interruptible
 from .jobs_journal import find_run, opened, run_fields
 from .jobs_show import counts_of, write_json
 from .loop import run_async
-from .options import env_file_option, environment, journal_option, json_option
+from .options import env_file_option, environment, journal_option, json_option, rate
 from .show import StepResult, show_for
 from .text import items
 
@@ -43,6 +43,7 @@ class Wanted:
     patience: float
     drain: float
     resend_unknown: bool
+    limit: tuple[int, float] | None
     as_json: bool
 
     @property
@@ -56,6 +57,7 @@ class Wanted:
 @journal_option
 @env_file_option
 @click.option("--concurrency", type=click.IntRange(1), default=CONCURRENCY, show_default=True, help="Calls under way.")
+@click.option("--limit", callback=rate, metavar="N/T", help="At most N calls in T seconds, in place of the default.")
 @click.option(
     "--patience",
     type=click.FloatRange(0),
@@ -100,6 +102,9 @@ async def _resume(wanted: Wanted) -> int:
             f"run {record.id} is of seller {record.seller}, and the credentials are of seller {config.seller_id}: "
             "set OCTOFFM_SELLER_ID"
         )
+    if wanted.limit is not None:
+        calls, seconds = wanted.limit
+        config = config.with_(limit=Limit(calls, per=seconds))
     show = show_for(json=wanted.as_json)
     try:
         async with opened(wanted.journal, read_only=False) as journal, FulfillmentClient(config) as client:

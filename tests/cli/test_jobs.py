@@ -494,13 +494,13 @@ def test_refused_credentials_leave_a_run_that_can_be_resumed(jobs, path, monkeyp
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals to send")
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_leaves_a_run_that_can_be_resumed(jobs, path, monkeypatch, times):
-    fates = {f"K-{number:03}": (State.FAILED, "", "x") for number in range(200)}
+    fates = {f"K-{number:03}": (State.FAILED, "", "x") for number in range(40)}
     with SandboxThread(seed=7, speed=0) as sandbox:
         sandbox.set_fault_rates({Fault.LATENCY: (1.0, 0.6)}, operations=["outbound.create"])
         for name, value in sandbox.environment().items():
             monkeypatch.setenv(name, value)
         run_id = write(path, fates, seller=sandbox.seller_id)
-        command = [*COMMAND, "jobs", "resume", run_id, "--patience", "0.5"]
+        command = [*COMMAND, "jobs", "resume", run_id, "--patience", "0.5", "--concurrency", "4"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as running:
             while not sandbox.run(lambda inside: inside.requests.count("outbound.create")):
                 time.sleep(0.01)
@@ -514,11 +514,11 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(jobs, path, monkeypatch, times)
         assert err.splitlines()[-1] == f"  {resume_command(path, run_id)}"
         (row,) = [json.loads(line) for line in jobs("list", "--json")[1].splitlines()]
         assert row["state"] == "interrupted"
-        assert row["counts"]["created"] < 200
+        assert row["counts"]["created"] < 40
         assert (row["undecided"] == 0) == (times == 1)
         assert "created" in out
         sandbox.clear_faults()
-        code, _, _ = jobs("resume", run_id, "--patience", "0.8")
+        code, _, _ = jobs("resume", run_id, "--patience", "0.8", "--limit", "500/1")
         assert code == 0
         assert sandbox.effects.outbound == dict.fromkeys(fates, 1)
 
