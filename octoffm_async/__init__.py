@@ -4,6 +4,7 @@
 """
 
 from .bulk.changes import Change, ChangeFeed
+from .bulk.journal import Journal, open_journal
 from .bulk.outcomes import Created, Failed, Found, Missing, Outcome, Refused, Skipped, Summary, Unknown
 from .bulk.readers import ProductRows
 from .bulk.rejects import RejectedRow, RejectsReport
@@ -115,6 +116,7 @@ __all__ = [
     "InboundShipment",
     "InboundShipmentRequest",
     "InboundStatus",
+    "Journal",
     "JournalDamagedError",
     "JournalError",
     "JournalInUseError",
@@ -178,4 +180,5 @@ __all__ = [
     "ValidationError",
     "__version__",
     "is_outcome_unknown",
+    "open_journal",
 ]

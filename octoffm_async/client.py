@@ -9,6 +9,7 @@ import msgspec
 
 from .bulk.bulk import Bulk
 from .bulk.changes import KINDS, OVERLAP, ChangeFeed
+from .bulk.single import protect
 from .config import Config, check_header_value
 from .errors import ConfigurationError
 from .events import LoggingHook
@@ -43,9 +44,9 @@ class SellerClient:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self.products = Products(scope)
-        self.inbound = Inbound(scope)
+        self.inbound = Inbound(scope, protect)
         self.stocks = Stocks(scope)
-        self.outbound = Outbound(scope)
+        self.outbound = Outbound(scope, protect)
         self.returns = Returns(scope)
 
     @cached_property

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
+from ..errors import ConfigurationError
 from ..resources.inbound import Inbound, check_supply_order
 from ..resources.outbound import Outbound, check_shipment
 from ..session.scope import Scope
 from .creations import CreateOrders
 from .finding import OrderFinder, ProductFinder
-from .journaled import PATIENCE, Journaled, Journaling
+from .following import Follower
+from .journaled import Journaled
+from .journaling import PATIENCE, Journaling
 from .products import CreateProducts
 from .resuming import Kept, Resuming
 from .run import Options, Run
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from ..contract.operations import Operation
     from ..contract.outbound import OutboundShipmentRequest
     from ..contract.products import FulfillmentProduct
+    from .following import InboundGoal, OutboundGoal
     from .journal import Journal
     from .outcomes import Summary
     from .run import Job
@@ -37,6 +41,13 @@ CHUNKS = 4
 
 class Bulk:
     """Runs over many items. Each takes any iterable, sync or async, and never reads ahead of its workers.
+
+    With a ``journal`` (a file's path, or one opened with :func:`octoffm_async.open_journal`) a run of creations can be
+    killed at any instant and run again: what was decided is not sent again, and what became of a sending that nobody
+    answered is found out on the remote side first. ``patience`` seconds after a sending, what is not visible there
+    counts as absent and is sent again. Where the remote side cannot be read, items stay Unknown, unless
+    ``resend_unknown`` says to send them all the same. ``follow`` keeps a run open until each order has reached that
+    status or was refused.
 
     Common arguments: ``concurrency`` calls under way; ``on_progress`` is called with a :class:`Summary` at most four
     times a second and at the end; ``max_failures`` items may be refused, failed or unknown before the run stops with
@@ -82,16 +93,21 @@ class Bulk:
         journal: Journal | str | PathLike[str] | None = None,
         patience: float = PATIENCE,
         resend_unknown: bool = False,
+        follow: OutboundGoal | None = None,
     ) -> Run[OutboundShipmentRequest]:
         """Order shipments, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
 
-        An order whose answer was lost is Unknown and is never sent again by the run: it may be a parcel.
+        Without a journal an order whose answer was lost is Unknown and is never sent again by the run: it may be a
+        parcel.
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
         job: Job[OutboundShipmentRequest] = CreateOrders(send=Outbound(self._scope).send, check=check_shipment)
         if journal is not None:
             how = self._journaling(CREATE_OUTBOUND, journal, patience=patience, resend_unknown=resend_unknown)
-            job = Journaled(job, OrderFinder(self._scope, "outbound"), how)
+            follower = None if follow is None else Follower(self._scope, "outbound", follow)
+            job = Journaled(job, OrderFinder(self._scope, "outbound"), how, follower)
+        elif follow is not None:
+            raise ConfigurationError("follow= needs a journal=, which remembers what is followed")
         return Run(job, requests, options)
 
     def create_inbound(
@@ -105,16 +121,20 @@ class Bulk:
         journal: Journal | str | PathLike[str] | None = None,
         patience: float = PATIENCE,
         resend_unknown: bool = False,
+        follow: InboundGoal | None = None,
     ) -> Run[InboundShipmentRequest]:
         """Announce supply orders, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
 
-        An order whose answer was lost is Unknown and is never sent again by the run.
+        Without a journal an order whose answer was lost is Unknown and is never sent again by the run.
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
         job: Job[InboundShipmentRequest] = CreateOrders(send=Inbound(self._scope).send, check=check_supply_order)
         if journal is not None:
             how = self._journaling(CREATE_INBOUND, journal, patience=patience, resend_unknown=resend_unknown)
-            job = Journaled(job, OrderFinder(self._scope, "inbound"), how)
+            follower = None if follow is None else Follower(self._scope, "inbound", follow)
+            job = Journaled(job, OrderFinder(self._scope, "inbound"), how, follower)
+        elif follow is not None:
+            raise ConfigurationError("follow= needs a journal=, which remembers what is followed")
         return Run(job, requests, options)
 
     def lookup_stocks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -22,31 +23,43 @@ class Claims:
     """Keys and who holds them."""
 
     def __init__(self) -> None:
-        self._holders: dict[str, object] = {}
+        self._held: dict[str, Claim] = {}
 
     def take(self, keys: Iterable[str], holder: object) -> Claim:
         """Hold keys until the claim is released."""
-        held = list(keys)
-        self._holders.update(dict.fromkeys(held, holder))
-        return Claim(self, held)
+        claim = Claim(self._held, list(keys), holder)
+        self._held.update(dict.fromkeys(claim.keys, claim))
+        return claim
 
     def held_by_other(self, key: str, holder: object) -> bool:
         """Whether somebody else is busy with a key."""
-        return self._holders.get(key, holder) is not holder
+        claim = self._held.get(key)
+        return claim is not None and claim.holder is not holder
 
-    def release(self, keys: Iterable[str]) -> None:
-        """Let go of keys."""
-        for key in keys:
-            self._holders.pop(key, None)
+    async def wait_for(self, key: str, holder: object) -> None:
+        """Wait until nobody else is busy with a key."""
+        while (claim := self._held.get(key)) is not None and claim.holder is not holder:
+            await claim.wait()
 
 
 class Claim:
     """Keys that are held."""
 
-    def __init__(self, claims: Claims, keys: list[str]) -> None:
-        self._claims = claims
-        self._keys = keys
+    def __init__(self, held: dict[str, Claim], keys: list[str], holder: object) -> None:
+        self.keys = keys
+        self.holder = holder
+        self._held = held
+        self._released: asyncio.Event | None = None  # made when somebody waits, which is rare
 
     def release(self) -> None:
         """Let go of them."""
-        self._claims.release(self._keys)
+        for key in self.keys:
+            self._held.pop(key, None)
+        if self._released is not None:
+            self._released.set()
+
+    async def wait(self) -> None:
+        """Wait until it is released."""
+        if self._released is None:
+            self._released = asyncio.Event()
+        await self._released.wait()

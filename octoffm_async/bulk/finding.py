@@ -7,7 +7,7 @@ is scanned without it.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from ..contract.inbound import InboundShipment
 from ..contract.outbound import OutboundShipment
@@ -19,9 +19,10 @@ from .changes import Changed, ChangeFeed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
-    from typing import Literal
 
     from ..session.scope import Scope
+
+OrderKind = Literal["outbound", "inbound"]
 
 MARGIN = timedelta(minutes=5)
 """How much earlier than its sending a creation may be stamped, beyond the difference of the clocks that was seen."""
@@ -47,14 +48,14 @@ class Finder(Protocol):
 class OrderFinder:
     """Looks for shipping or supply orders, in a scan by time of change."""
 
-    def __init__(self, scope: Scope, kind: Literal["outbound", "inbound"]) -> None:
+    def __init__(self, scope: Scope, kind: OrderKind) -> None:
         self._scope = scope
-        self._kind: Literal["outbound", "inbound"] = kind
+        self._kind: OrderKind = kind
 
     async def find(self, wanted: Collection[str], *, since: datetime) -> Mapping[str, list[Match]]:
         """See :class:`Finder`."""
         found: dict[str, dict[str, Match]] = {}
-        async for row in self._rows(since - MARGIN + await self._skew()):
+        async for row in self._rows(await by_their_clock(self._scope, self._kind, since)):
             reference = row.reference if isinstance(row, OutboundShipment | InboundShipment) else None
             if reference is not None and reference in wanted:
                 match = match_of(row)
@@ -75,12 +76,6 @@ class OrderFinder:
             async for row in everything:
                 yield row
 
-    async def _skew(self) -> timedelta:
-        """How far the API's clock is ahead of ours; nothing if it does not tell."""
-        resource = Outbound(self._scope) if self._kind == "outbound" else Inbound(self._scope)
-        page = await resource.list(limit=1)
-        return timedelta(0) if page.served_at is None else page.served_at - datetime.now(UTC)
-
 
 class ProductFinder:
     """Looks for registered products among the seller's references. A reference is unique, whenever it was added."""
@@ -95,6 +90,14 @@ class ProductFinder:
             async for known in self._products.references()
             if known.seller_product_reference in wanted
         }
+
+
+async def by_their_clock(scope: Scope, kind: OrderKind, moment: datetime) -> datetime:
+    """A moment of our clock by the API's, with a margin to the safe side. An API that tells no time has ours."""
+    resource = Outbound(scope) if kind == "outbound" else Inbound(scope)
+    page = await resource.list(limit=1)
+    ahead = timedelta(0) if page.served_at is None else page.served_at - datetime.now(UTC)
+    return moment + ahead - MARGIN
 
 
 def match_of(row: Changed) -> Match:

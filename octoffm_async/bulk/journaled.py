@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import AsyncExitStack
 from os import PathLike
@@ -17,10 +18,19 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 import anyio
 import msgspec
 
-from ..errors import CallError, ClosedError, ConfigurationError, is_outcome_unknown
+from ..errors import CallError, ClosedError, ValidationError, is_outcome_unknown
 from .claims import Claim, Claims, claims_of
-from .journal import Journal, Sending, State, Verdict, judge, open_journal, payload_hash
-from .outcomes import Created, Failed, Refused, Skipped, Unknown
+from .journal import (
+    LOOK_UP_MOST,
+    UNDECIDED,
+    IllegalTransitionError,
+    State,
+    Verdict,
+    judge,
+    open_journal,
+)
+from .journaling import known_outcome, outcome_of_match, sending_of
+from .outcomes import Created, Failed, Refused, Skipped, Unknown, refused_locally
 from .reconcile import reconcile, utc_now
 from .run import Job
 
@@ -28,8 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from .finding import Finder, Match
-    from .journal import Book, Entry
+    from .finding import Finder
+    from .following import Follower
+    from .journal import Book, Entry, Sending
+    from .journaling import Journaling
     from .outcomes import Outcome
     from .run import Deliver
 
@@ -38,29 +50,10 @@ logger = logging.getLogger("octoffm_async")
 _ENCODER = msgspec.json.Encoder()
 
 LOOK_AHEAD = 256
-PATIENCE = 60.0
-"""Seconds after which what was sent and is not visible counts as absent: a call's own deadline, and more than replicas
-lag."""
 ROUNDS = 3
 """How often an item is sent again by one run after it was shown to be absent."""
 AGAIN_AT_ONCE = 8
 """Calls under way when items are sent again."""
-
-
-class Journaling(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run uses its journal. Times are in seconds."""
-
-    journal: Journal | str | PathLike[str]
-    seller_id: str
-    operation: str
-    patience: float = PATIENCE
-    resend_unknown: bool = False
-    run: str | None = None
-    source: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.patience >= 0:
-            raise ConfigurationError(f"patience must be a number of seconds from 0 on, not {self.patience!r}")
 
 
 class _Waiting(NamedTuple, Generic[T]):
@@ -76,10 +69,11 @@ class Journaled(Job[T]):
 
     look_ahead = LOOK_AHEAD
 
-    def __init__(self, inner: Job[T], finder: Finder, journaling: Journaling) -> None:
+    def __init__(self, inner: Job[T], finder: Finder, journaling: Journaling, follower: Follower | None = None) -> None:
         self.batch = inner.batch
         self._inner = inner
         self._finder = finder
+        self._follower = follower
         self._how = journaling
         self._opened: AsyncExitStack = AsyncExitStack()
         self._book: Book | None = None
@@ -87,6 +81,9 @@ class Journaled(Job[T]):
         self._sendings: dict[str, Sending] = {}
         self._waiting: dict[str, _Waiting[T]] = {}
         self._absent: dict[str, T] = {}
+        self._followed: dict[str, str | None] = {}
+        self._followed_since = utc_now()
+        self._hurry = asyncio.Event()
         self._complete = False
 
     @property
@@ -100,7 +97,18 @@ class Journaled(Job[T]):
         return self._inner.key(item)
 
     def check(self, item: T) -> None:
-        self._inner.check(item)
+        """Whether it can be looked up; the rest is checked only if it is to be sent, for what is known is right."""
+        try:
+            key: object = self._inner.key(item)
+        except AttributeError:
+            key = None
+        if not isinstance(key, str) or not key.strip():
+            self._inner.check(item)
+
+    def hurry(self) -> None:
+        super().hurry()
+        self._inner.hurry()
+        self._hurry.set()
 
     async def start(self) -> None:
         how = self._how
@@ -111,28 +119,55 @@ class Journaled(Job[T]):
         self._claims = claims_of(journal, how.seller_id, how.operation)
         await self._inner.start()
 
-    async def screen(self, items: list[T], deliver: Deliver) -> list[T]:
+    async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
+        outcomes: list[Outcome] = []
+        sendings: list[tuple[T, Sending]] = []
+        for item in items:
+            try:
+                sendings.append((item, sending_of(self.key(item), item)))
+            except (TypeError, ValueError, OverflowError, RecursionError) as error:
+                outcomes += self._refused(item) or [Failed(key=self.key(item), error=error)]
+        entries = await self.book.look_up([sending.key for _, sending in sendings])
         wanted: list[T] = []
-        keys = [self.key(item) for item in items]
-        for item, key, entry in zip(items, keys, await self.book.look_up(keys), strict=True):
-            payload = _ENCODER.encode(item)
-            sending = Sending(key, payload_hash(payload), payload)
-            verdict = judge(entry, sending.payload_hash)
-            if verdict is Verdict.SEND:
-                self._sendings[key] = sending
-                wanted.append(item)
-            elif entry is not None and verdict is Verdict.UNDECIDED:
-                self._wait_for(item, key, entry.sent_at, "it was sent before, and what became of it is not known")
-            elif entry is not None:
-                await deliver(_known(entry, verdict, sending.payload_hash))
-        return wanted
+        for (item, sending), entry in zip(sendings, entries, strict=True):
+            key, verdict = sending.key, judge(entry, sending.payload_hash)
+            if self._is_claimed(key):
+                self._wait_for(item, key, utc_now(), "it is being sent by another call")
+            elif verdict is Verdict.SEND:
+                if refused := self._refused(item):
+                    outcomes += refused
+                else:
+                    self._sendings[key] = sending
+                    wanted.append(item)
+            elif entry is None or verdict is Verdict.UNDECIDED:
+                sent_at = utc_now() if entry is None else entry.sent_at
+                self._wait_for(item, key, sent_at, "it was sent before, and what became of it is not known")
+            elif verdict is Verdict.ALREADY_CREATED and self._needs_following(entry):
+                self._followed[key] = entry.remote_id
+                self._followed_since = min(self._followed_since, entry.sent_at)
+            else:
+                outcomes.append(known_outcome(entry, verdict, sending.payload_hash))
+        return wanted, outcomes
+
+    def _refused(self, item: T) -> list[Outcome]:
+        """The outcome of an item that cannot be right."""
+        try:
+            self._inner.check(item)
+        except ValidationError as error:
+            return [refused_locally(error)]
+        return []
 
     async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
         left = {self.key(item): item for item in items}
         sent_at = utc_now()
         claimed = self._claim(left)
         try:
-            await self.book.sent([self._sendings.pop(key) for key in left])
+            try:
+                await self.book.sent([self._sendings.pop(key) for key in left])
+            except IllegalTransitionError:  # a single call sent one of them since they were looked up
+                for key, item in left.items():
+                    self._wait_for(item, key, sent_at, "it was sent by another call at the same time")
+                return
 
             async def record(outcome: Outcome) -> None:
                 item = left.pop(outcome.key)
@@ -140,7 +175,7 @@ class Journaled(Job[T]):
                 if isinstance(outcome, Unknown):
                     self._waiting[outcome.key] = _Waiting(item, sent_at, outcome)
                 else:
-                    await deliver(outcome)
+                    await self._tell(outcome, deliver)
 
             try:
                 await self._inner.handle(items, record)
@@ -157,19 +192,21 @@ class Journaled(Job[T]):
 
         async def record(outcome: Outcome) -> None:
             self._settle(outcome)
-            await deliver(outcome)
+            await self._tell(outcome, deliver)
 
-        self._inner.hurried = self.hurried
         await self._inner.finish(record)
         for _ in range(ROUNDS):
             if self.hurried or not await self._reconcile(deliver):
                 break
+        await self._follow(deliver)
         self._complete = not self.hurried
 
     def undecided(self) -> list[Outcome]:
+        waiting: list[Outcome] = [waiting.outcome for waiting in self._waiting.values()]
+        followed = [Created(key=key, id=remote_id) for key, remote_id in self._followed.items()]
         reason = "the run was stopped before it was sent again"
         absent = [Skipped(key=key, reason=reason) for key in self._absent.keys() - self._waiting.keys()]
-        return [*self._inner.undecided(), *(waiting.outcome for waiting in self._waiting.values()), *absent]
+        return [*self._inner.undecided(), *waiting, *followed, *absent]
 
     async def close(self) -> None:
         try:
@@ -182,19 +219,19 @@ class Journaled(Job[T]):
     async def _reconcile(self, deliver: Deliver) -> bool:
         """One round; whether some were sent again and another round may be needed."""
         await self.book.flush()
-        entries = [entry for entry in await self.book.undecided() if not self._is_claimed(entry.key)]
+        await self._learn(deliver)
+        entries = await self._undecided_entries()
         try:
             sent_at = {entry.key: entry.sent_at for entry in entries}
-            found = reconcile(self._finder, sent_at, patience=self._how.patience, stopped=lambda: self.hurried)
-            async for key, matches in found:
+            async for key, matches in reconcile(self._finder, sent_at, patience=self._how.patience, rest=self._rest):
                 if self.hurried:
                     break
                 waiting = self._waiting.pop(key, None)
                 if matches:
-                    outcome = _outcome_of(key, matches[0])
+                    outcome = outcome_of_match(key, matches[0])
                     self._settle(outcome)
                     if waiting is not None:
-                        await deliver(outcome)
+                        await self._tell(outcome, deliver)
                 else:
                     self.book.settle(key, State.PENDING)
                     if waiting is not None:
@@ -208,11 +245,68 @@ class Journaled(Job[T]):
         await self._send_again(again, deliver)
         return bool(again)
 
+    async def _undecided_entries(self) -> list[Entry]:
+        """What is undecided and not in the hands of another call of this process."""
+        found: list[Entry] = []
+        keys = [entry.key for entry in await self.book.undecided()]
+        for start in range(0, len(keys), LOOK_UP_MOST):
+            # Looked up again: one that was under way when it was read may have been decided and let go of since.
+            free = [key for key in keys[start : start + LOOK_UP_MOST] if not self._is_claimed(key)]
+            found += [
+                entry
+                for entry in await self.book.look_up(free)
+                if entry is not None and entry.state in UNDECIDED and not self._is_claimed(entry.key)
+            ]
+        return found
+
+    async def _learn(self, deliver: Deliver) -> None:
+        """Take what others decided meanwhile of the items that wait."""
+        keys = list(self._waiting)
+        for start in range(0, len(keys), LOOK_UP_MOST):
+            for entry in await self.book.look_up(keys[start : start + LOOK_UP_MOST]):
+                if entry is None or entry.state not in (State.CREATED, State.REFUSED):
+                    continue
+                given = sending_of(entry.key, self._waiting[entry.key].item).payload_hash
+                if (verdict := judge(entry, given)) is not Verdict.SEND:
+                    del self._waiting[entry.key]
+                    await deliver(known_outcome(entry, verdict, given))
+
+    async def _tell(self, outcome: Outcome, deliver: Deliver) -> None:
+        """Deliver an outcome, unless it is a creation that is to be followed first."""
+        if isinstance(outcome, Created) and self._follower is not None:
+            self._followed[outcome.key] = outcome.id
+        else:
+            await deliver(outcome)
+
+    async def _follow(self, deliver: Deliver) -> None:
+        """Scan until all that was created has reached its goal, or was refused."""
+        if self._follower is None or self.hurried or not self._followed:
+            return
+        follow = self._follower.follow(self._followed, since=self._followed_since, rest=self._rest)
+        async for key, match, status in follow:
+            outcome = outcome_of_match(key, match)
+            if isinstance(outcome, Refused):
+                self._settle(outcome)
+            else:
+                self.book.follow(key, status)
+            await deliver(outcome)
+
+    def _needs_following(self, entry: Entry) -> bool:
+        return self._follower is not None and not self._follower.has_arrived(entry.followed)
+
+    async def _rest(self, seconds: float) -> bool:
+        """Wait, unless the run is to end soon; whether to go on."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        except TimeoutError:
+            return True
+        return False
+
     async def _give_up_waiting(self) -> None:
         """Let the items that wait be sent although nothing is known of them: the user asked for it."""
-        entries = await self.book.look_up(list(self._waiting))
-        for entry in entries:
-            if entry is not None and entry.state is State.SENT:
+        for entry in await self.book.undecided():
+            if entry.key in self._waiting and entry.state is State.SENT:
                 self.book.settle(entry.key, State.UNKNOWN)
         self._absent |= {key: waiting.item for key, waiting in self._waiting.items()}
         self._waiting.clear()
@@ -229,9 +323,7 @@ class Journaled(Job[T]):
                 if self.hurried:
                     return
                 sent_at = utc_now()
-                for item in batch:
-                    payload = _ENCODER.encode(item)
-                    self._sendings[self.key(item)] = Sending(self.key(item), payload_hash(payload), payload)
+                self._sendings |= {self.key(item): sending_of(self.key(item), item) for item in batch}
                 try:
                     await self.handle(batch, told)
                 except BaseException as error:
@@ -270,26 +362,3 @@ class Journaled(Job[T]):
 
     def _is_claimed(self, key: str) -> bool:
         return self._claims is not None and self._claims.held_by_other(key, self)
-
-
-def _known(entry: Entry, verdict: Verdict, given: bytes) -> Outcome:
-    """The outcome of an item that the journal has decided."""
-    key = entry.key
-    match verdict:
-        case Verdict.CHANGED:
-            message = (
-                f"{key!r} was sent before with another payload (hash {entry.payload_hash.hex()}, now {given.hex()}), "
-                f"and is {entry.state}: what exists under a reference is not changed by sending it again"
-            )
-            return Refused(key=key, code="PayloadChanged", message=message)
-        case Verdict.ALREADY_REFUSED:
-            earlier: Created | Refused = Refused(key=key, code=entry.code, message=entry.message)
-        case _:
-            earlier = Created(key=key, id=entry.remote_id)
-    return Skipped(key=key, reason=f"{entry.state} already, in run {entry.run}", earlier=earlier)
-
-
-def _outcome_of(key: str, match: Match) -> Outcome:
-    if match.refused:
-        return Refused(key=key, code=match.code, message=match.message)
-    return Created(key=key, id=match.id)

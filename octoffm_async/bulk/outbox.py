@@ -43,6 +43,20 @@ class Outbox(Generic[T]):
         self._space.set()
         return item
 
+    async def drain(self) -> None:
+        """Take everything until it is closed, and look at nothing."""
+        while not self._closed:
+            self._items.clear()
+            self._space.set()
+            self._news.clear()
+            await self._news.wait()
+        self._items.clear()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether :meth:`put` would not wait."""
+        return len(self._items) < self._room
+
     def put_nowait(self, item: T) -> None:
         """Leave an item beyond the bound."""
         self._items.append(item)

@@ -14,25 +14,28 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from .finding import Finder, Match
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
-GLANCE = 0.25
-"""Seconds after which a pause notices that the run was stopped."""
 
 logger = logging.getLogger("octoffm_async")
 
 
 async def reconcile(
-    finder: Finder, sent_at: Mapping[str, datetime], *, patience: float, stopped: Callable[[], bool] = lambda: False
+    finder: Finder,
+    sent_at: Mapping[str, datetime],
+    *,
+    patience: float,
+    rest: Callable[[float], Awaitable[bool]] | None = None,
 ) -> AsyncIterator[tuple[str, list[Match]]]:
     """Decide each key: its matches, or an empty list once it is sure to be absent.
 
-    ``sent_at`` tells when each key was sent, by our clock. Two matches of one key are two real things: that is told in
-    the log as an error. Once ``stopped``, it ends without waiting, and leaves undecided what is.
+    ``sent_at`` tells when each key was sent, by our clock. ``rest`` waits between scans; if it says no, the rest of the
+    keys stays undecided. Two matches of one key are two real things: that is told in
+    the log as an error.
 
     Raises:
         CallError: the remote side could not be read.
@@ -52,16 +55,15 @@ async def reconcile(
                 yield key, matches
         if open_keys:
             ripe = max(at.timestamp() for at in open_keys.values()) + patience - time.time()
-            await _pause(min(max(ripe, 0.01), pause), stopped)
-            if stopped():
+            if not await (rest or sleep)(min(max(ripe, 0.01), pause)):
                 return
             pause = min(LONGEST_PAUSE, pause * 2)
 
 
-async def _pause(seconds: float, stopped: Callable[[], bool]) -> None:
-    while seconds > 0 and not stopped():
-        await asyncio.sleep(min(seconds, GLANCE))
-        seconds -= GLANCE
+async def sleep(seconds: float) -> bool:
+    """Wait; yes, go on."""
+    await asyncio.sleep(seconds)
+    return True
 
 
 def utc_now() -> datetime:

@@ -21,7 +21,8 @@ from .creations import CreateOrders
 from .finding import OrderFinder, ProductFinder
 from .journal import State, open_journal
 from .journal.states import KEEPS_PAYLOAD, UNDECIDED
-from .journaled import LOOK_AHEAD, Journaled, Journaling
+from .journaled import LOOK_AHEAD, Journaled
+from .journaling import Journaling, sending_of
 from .outcomes import Created, Failed, Refused, Unknown
 from .products import CreateProducts
 from .run import Job
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from .run import Deliver
 
 __all__ = ["Kept", "Resuming"]
-
-_ENCODER = msgspec.json.Encoder()
 
 
 class Kept(NamedTuple):
@@ -102,18 +101,12 @@ class Resuming(Job[Kept]):
         self._journal: Journal | None = None
         self._inner: Journaled[Any] | None = None
         self._request: Any = None
-        self._hurried = False
         self._stuck: dict[str, str] = {}
 
-    @property
-    def hurried(self) -> bool:
-        return self._hurried
-
-    @hurried.setter
-    def hurried(self, hurried: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        self._hurried = hurried
+    def hurry(self) -> None:
+        super().hurry()
         if self._inner is not None:
-            self._inner.hurried = hurried
+            self._inner.hurry()
 
     def key(self, item: Kept) -> str:
         return item.key
@@ -133,24 +126,27 @@ class Resuming(Job[Kept]):
         how = msgspec.structs.replace(self._how, journal=journal, operation=record.operation)
         inner = Journaled[Any](job, finder, how)
         self._journal, self._inner = journal, inner
+        if self.hurried:
+            inner.hurry()
         await inner.start()
 
     def __aiter__(self) -> KeptItems:
         """What the run may have to send, by key."""
         return KeptItems(self._chunks())
 
-    async def screen(self, items: list[Kept], deliver: Deliver) -> list[Kept]:
+    async def screen(self, items: list[Kept]) -> tuple[list[Kept], list[Outcome]]:
+        lost: list[Outcome] = []
+        whole: dict[str, Kept] = {}
         for item in items:
             if not item.problem:
-                continue
-            if item.state in UNDECIDED:
+                whole[item.key] = item
+            elif item.state in UNDECIDED:
                 self._stuck[item.key] = item.problem
             else:
-                await deliver(_lost(item.key, item.problem))
-        whole = {item.key: item for item in items if not item.problem}
+                lost.append(_lost(item.key, item.problem))
         inner = self._started
-        wanted = await inner.screen([item.request for item in whole.values()], deliver)
-        return [whole[inner.key(request)] for request in wanted]
+        wanted, outcomes = await inner.screen([item.request for item in whole.values()])
+        return [whole[inner.key(request)] for request in wanted], outcomes + lost
 
     async def handle(self, items: Sequence[Kept], deliver: Deliver) -> None:
         await self._started.handle([item.request for item in items], deliver)
@@ -159,7 +155,7 @@ class Resuming(Job[Kept]):
         """Reconcile; then tell what became of the items whose requests cannot be read any more."""
         inner = self._started
         await inner.finish(deliver)
-        if self._hurried or not self._stuck:
+        if self.hurried or not self._stuck:
             return
         await inner.book.flush()
         stuck = list(self._stuck)
@@ -234,7 +230,7 @@ class Resuming(Job[Kept]):
             request: Any = msgspec.json.decode(payload, type=self._request)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return kept._replace(problem=f"it cannot be decoded: {error}")
-        if _ENCODER.encode(request) != payload:
+        if sending_of(entry.key, request).payload != payload:
             return kept._replace(problem="this version would send it differently")
         return kept._replace(request=request)
 

@@ -68,12 +68,16 @@ class Job(Generic[T]):
         """Deliver one outcome for each item."""
         raise NotImplementedError
 
+    def hurry(self) -> None:
+        """The run is to end soon."""
+        self.hurried = True
+
     async def start(self) -> None:
         """Be ready; called once, before the first item is read."""
 
-    async def screen(self, items: list[T], deliver: Deliver) -> list[T]:  # noqa: ARG002  (for those that know some)
-        """The items that are to be handled; the others get their outcome here, or in the end."""
-        return items
+    async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
+        """The items that are to be handled, and the outcomes of others; what has neither gets one in the end."""
+        return items, []
 
     async def finish(self, deliver: Deliver) -> None:
         """Deliver what can only be known after all items were handled; if the run is hurried, only what is at hand."""
@@ -162,8 +166,11 @@ class Run(Generic[T]):
         Raises:
             ErrorBudgetExceededError, CredentialsRefusedError: what ended the run.
         """
-        async for _ in self:
-            pass
+        if self._main is None:
+            raise ClosedError("a run must be entered before it is waited for: async with … as run")
+        self._taken = True
+        await self._outbox.drain()
+        self._raise_error()
         return self.summary
 
     def stop(self) -> None:
@@ -285,17 +292,18 @@ class Run(Generic[T]):
             return self._screened.popleft()
 
     async def _screen(self, some: list[T]) -> None:
-        left = {self._job.key(item): item for item in some}
-
-        async def deliver(outcome: Outcome) -> None:
-            del left[outcome.key]
-            await self._deliver(outcome)
-
         try:
-            self._screened += await self._job.screen(some, deliver)
+            wanted, outcomes = await self._job.screen(some)
         except BaseException:
-            self._skip([item for key, item in left.items() if key not in self._undecided_keys()])
+            undecided = self._undecided_keys()
+            self._skip([item for item in some if self._job.key(item) not in undecided])
             raise
+        self._screened += wanted
+        for outcome in outcomes:
+            if self._outbox.has_room:
+                self._deliver_now(outcome)
+            else:
+                await self._deliver(outcome)
 
     def _turn_away(self, item: T) -> Outcome | None:
         try:
@@ -350,7 +358,8 @@ class Run(Generic[T]):
         self._hurry()
 
     def _hurry(self) -> None:
-        self._stopping = self._job.hurried = True
+        self._stopping = True
+        self._job.hurry()
 
     async def _deliver(self, outcome: Outcome) -> None:
         try:

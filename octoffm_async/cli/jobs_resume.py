@@ -10,7 +10,7 @@ import click
 from ..bulk.bulk import CONCURRENCY
 from ..bulk.journal import State
 from ..bulk.journal.states import KEEPS_PAYLOAD
-from ..bulk.journaled import PATIENCE
+from ..bulk.journaling import PATIENCE
 from ..client import FulfillmentClient
 from ..config import Config, Limit
 from ..errors import ConfigurationError

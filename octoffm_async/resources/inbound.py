@@ -10,36 +10,51 @@ import msgspec
 from ..contract.inbound import InboundCountFilters, InboundFilters, InboundShipmentRequest, InboundStatus
 from ..contract.operations import COUNT_INBOUND, CREATE_INBOUND, GET_DELIVERY_NOTE, GET_INBOUND, LIST_INBOUND
 from ..contract.validation import inbound_problems
-from ..errors import ValidationError, check_type
+from ..errors import ConfigurationError, ValidationError, check_type
 from .waiting import wait_for_status
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ..bulk.journal import Journal
     from ..contract.common import Document
     from ..contract.inbound import InboundShipment
     from ..session.paging import Pager
     from ..session.scope import Scope
+    from .protecting import Protect
 
 
 class Inbound:
     """``client.inbound``."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, protect: Protect | None = None) -> None:
         self._scope = scope
+        self._protect = protect
 
-    async def create(self, request: InboundShipmentRequest) -> str:
+    async def create(
+        self, request: InboundShipmentRequest, *, journal: Journal | None = None, patience: float = 60.0
+    ) -> str:
         """Announce one supply order; its ``inbound_shipment_id`` (**D**).
 
         It is sent again only after a failure that shows that it was not carried out. An unregistered product refuses
         the order later: follow its status.
 
+        With a ``journal`` (open, see :func:`octoffm_async.open_journal`) the same order asked for again gives the same
+        id, also after a crash: an earlier sending whose outcome is not known is looked for first, until ``patience``
+        seconds have passed since it was sent.
+
         Raises:
-            ValidationError: the order cannot be right; nothing was sent.
+            ValidationError: the order cannot be right, or another payload was sent under its reference; nothing was
+                sent.
+            JournalError: the journal could not be read or written; nothing was sent.
             CallError: the call did not succeed. If ``outcome_unknown``, look the reference up before it is sent again.
         """
         check_supply_order(request)
-        return await self.send(request)
+        if journal is None:
+            return await self.send(request)
+        if self._protect is None:
+            raise ConfigurationError("journal= works on the resources of a client only")
+        return await self._protect(self._scope, CREATE_INBOUND, request, journal=journal, patience=patience)
 
     async def send(self, request: InboundShipmentRequest) -> str:
         """One call, without checks; the expected date goes out in UTC, as the API writes its times."""

@@ -20,36 +20,51 @@ from ..contract.outbound import (
     OutboundStatus,
 )
 from ..contract.validation import cancellation_problems, outbound_problems
-from ..errors import ValidationError, check_type
+from ..errors import ConfigurationError, ValidationError, check_type
 from .waiting import wait_for_status
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ..bulk.journal import Journal
     from ..contract.outbound import OutboundCancellation, OutboundShipment
     from ..session.paging import Pager
     from ..session.scope import Scope
+    from .protecting import Protect
 
 
 class Outbound:
     """``client.outbound``."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, protect: Protect | None = None) -> None:
         self._scope = scope
+        self._protect = protect
 
-    async def create(self, request: OutboundShipmentRequest) -> str:
+    async def create(
+        self, request: OutboundShipmentRequest, *, journal: Journal | None = None, patience: float = 60.0
+    ) -> str:
         """Order one shipment; its ``outbound_shipment_id`` (**D**).
 
         It is sent again only after a failure that shows that it was not carried out. An unknown product is not refused
         here but later: follow the shipment's status.
 
+        With a ``journal`` (open, see :func:`octoffm_async.open_journal`) the same order asked for again gives the same
+        id, also after a crash: an earlier sending whose outcome is not known is looked for first, until ``patience``
+        seconds have passed since it was sent.
+
         Raises:
-            ValidationError: the order cannot be right; nothing was sent.
+            ValidationError: the order cannot be right, or another payload was sent under its reference; nothing was
+                sent.
+            JournalError: the journal could not be read or written; nothing was sent.
             CallError: the call did not succeed. If ``outcome_unknown``, a parcel may be on its way: look the reference
                 up before ordering again.
         """
         check_shipment(request)
-        return await self.send(request)
+        if journal is None:
+            return await self.send(request)
+        if self._protect is None:
+            raise ConfigurationError("journal= works on the resources of a client only")
+        return await self._protect(self._scope, CREATE_OUTBOUND, request, journal=journal, patience=patience)
 
     async def send(self, request: OutboundShipmentRequest) -> str:
         """One call, without checks."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from octoffm_async import Created, Failed, FulfillmentClient, Outcome, Refused, Skipped, Unknown
+from octoffm_async import ConfigurationError, Created, Failed, FulfillmentClient, Outcome, Refused, Skipped, Unknown
 from octoffm_async.bulk.journal import State, open_journal
 from octoffm_async.sandbox import Fault, Sandbox
 from tests.bulk.items import order, orders, product, serving
@@ -101,8 +101,7 @@ async def test_a_run_that_is_cancelled_is_resumed(path: Path) -> None:
 
         async def use() -> None:
             async with client.bulk.create_outbound(orders(400), journal=path, drain=0.0) as run:
-                async for outcome in run:
-                    taken.append(outcome)
+                taken.extend([outcome async for outcome in run])
 
         for _ in range(4):
             task = asyncio.create_task(use())
@@ -153,3 +152,73 @@ async def test_wrong_credentials_leave_everything_to_be_sent(path: Path) -> None
         async with FulfillmentClient(sandbox.config()) as client:
             outcomes = await done(client.bulk.create_outbound(orders(10), journal=path))
     assert {type(outcome) for outcome in outcomes.values()} == {Created}
+
+
+async def stocked(client: FulfillmentClient, sandbox: Sandbox) -> None:
+    await client.products.create([product(0)])
+    sandbox.add_stock("P-0", quantity=10_000)
+
+
+async def follow(client: FulfillmentClient, sandbox: Sandbox, run: Any, seconds: float = 20.0) -> dict[str, Outcome]:
+    """The outcomes of a run that follows its orders, while the sandbox's time goes on."""
+
+    async def pass_time() -> None:
+        while True:
+            await asyncio.sleep(0.05)
+            sandbox.clock.advance(seconds)
+
+    passing = asyncio.create_task(pass_time())
+    try:
+        return await done(run)
+    finally:
+        passing.cancel()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("octoffm_async.bulk.following.FIRST_PAUSE", 0.05)
+
+
+async def test_following_tells_late_refusals_from_what_was_shipped(path: Path, quick: None) -> None:
+    async with serving() as (sandbox, client):
+        await stocked(client, sandbox)
+        mixed = [order(f"O-{n}", product="NOBODY" if n % 10 == 3 else "P-0") for n in range(100)]
+        outcomes = await follow(client, sandbox, client.bulk.create_outbound(mixed, journal=path, follow="shipped"))
+        assert sandbox.requests.count("outbound.get") == 0
+        lists = sandbox.requests.count("outbound.list")
+        again = await done(client.bulk.create_outbound(mixed, journal=path, follow="shipped"))
+        assert sandbox.requests.count("outbound.list") == lists
+    refused = {key for key, outcome in outcomes.items() if isinstance(outcome, Refused)}
+    assert refused == {f"O-{n}" for n in range(100) if n % 10 == 3}
+    assert {outcome.code for outcome in outcomes.values() if isinstance(outcome, Refused)} == {"UnknownProduct"}
+    assert {type(outcome) for outcome in again.values()} == {Skipped}
+    assert {key for key, outcome in again.items() if isinstance(outcome.earlier, Refused)} == refused
+
+
+async def test_following_can_be_broken_off_and_resumed(path: Path, quick: None) -> None:
+    async with serving() as (sandbox, client):
+        await stocked(client, sandbox)
+        run = client.bulk.create_outbound(orders(50), journal=path, follow="accepted", drain=5.0)
+        async with run:
+            reading = asyncio.create_task(run.wait())
+            while sandbox.effects.outbound.total() < 50:  # noqa: ASYNC110  (the sandbox has no event for it)
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            run.stop()
+            summary = await reading
+        assert (summary.created, summary.total) == (50, 50)
+        assert {
+            key: type(o)
+            for key, o in (
+                await follow(client, sandbox, client.bulk.create_outbound(orders(50), journal=path, follow="accepted"))
+            ).items()
+        } == {f"O-{n}": Created for n in range(50)}
+        assert set(sandbox.effects.outbound.values()) == {1}
+
+
+async def test_a_goal_needs_a_journal_and_must_be_one(path: Path) -> None:
+    async with serving() as (_, client):
+        with pytest.raises(ConfigurationError, match="needs a journal"):
+            client.bulk.create_outbound([], follow="shipped")
+        with pytest.raises(ConfigurationError, match="follow must be one of"):
+            client.bulk.create_outbound([], journal=path, follow="delivered")  # type: ignore[arg-type]

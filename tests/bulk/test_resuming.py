@@ -294,8 +294,11 @@ async def test_a_stop_while_absent_items_are_sent_gives_every_item_its_outcome(p
         assert len(by_key(outcomes)) == 40
         known = await counts(path, run_id)
         assert known[State.CREATED] == sum(isinstance(outcome, Created) for outcome in outcomes) < 40
-        assert known.get(State.SENT, 0) == sum(isinstance(outcome, Unknown) for outcome in outcomes)
-        assert known[State.PENDING] == sum(isinstance(outcome, Skipped) for outcome in outcomes)
+        unknown = sum(isinstance(outcome, Unknown) for outcome in outcomes)
+        skipped = sum(isinstance(outcome, Skipped) for outcome in outcomes)
+        # One that was cancelled while "sent" was being written may stand as sent, though it never left.
+        assert unknown <= known.get(State.SENT, 0)
+        assert unknown + skipped == known.get(State.SENT, 0) + known[State.PENDING]
         sandbox.faults.clear()
         _, error = await all_of(client.bulk.resume(path, run_id, patience=0.5))
         assert error is None

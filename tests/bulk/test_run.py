@@ -21,7 +21,6 @@ from octoffm_async.bulk.run import OUTBOX_ROOM, PROGRESS_SECONDS, Run
 from octoffm_async.errors import (
     AuthenticationError,
     ClosedError,
-    ConfigurationError,
     ConnectError,
     ConnectionLostError,
     ErrorBudgetExceededError,
@@ -534,14 +533,6 @@ async def test_iterating_without_entering_is_an_error() -> None:
         with pytest.raises(ClosedError):
             async with asyncio.timeout(1000):
                 await anext(run)
-
-
-@pytest.mark.parametrize("name", ["create_outbound", "create_products"])
-async def test_a_journal_is_refused_clearly_rather_than_ignored(name: str, tmp_path: Any) -> None:
-    client, _ = fake()
-    async with client:
-        with pytest.raises(ConfigurationError, match="journal"):
-            getattr(client.bulk, name)([], journal=tmp_path / "journal.db")
 
 
 # ------------------------------------------------------------------------------------------------ what ends a run early

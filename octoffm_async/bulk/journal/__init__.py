@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from ...errors import ConfigurationError
 from .protocol import LOOK_UP_MOST, Book, Journal, RunRecord, Sending
 from .sqlite import SQLiteJournal
-from .states import Entry, IllegalTransitionError, State, Verdict, judge, payload_hash
+from .states import UNDECIDED, Entry, IllegalTransitionError, State, Verdict, judge, payload_hash
 
 if TYPE_CHECKING:
     from .store import Durability
 
 __all__ = [
     "LOOK_UP_MOST",
+    "UNDECIDED",
     "Book",
     "Entry",
     "IllegalTransitionError",

@@ -25,6 +25,7 @@ class Send:
     """Mark items as sent."""
 
     writes: ClassVar[bool] = True
+    waited_for: ClassVar[bool] = True
     scope: int
     run_id: int
     items: Sequence[Sending]
@@ -41,6 +42,7 @@ class Settle:
     """Write what became of an item. Nobody waits; the next flush of ``run_id`` tells of a mistake."""
 
     writes: ClassVar[bool] = True
+    waited_for: ClassVar[bool] = False
     scope: int
     run_id: int
     key: str
@@ -60,6 +62,7 @@ class Follow:
     """Note a followed status. Nobody waits."""
 
     writes: ClassVar[bool] = True
+    waited_for: ClassVar[bool] = False
     scope: int
     key: str
     status: str
@@ -75,6 +78,7 @@ class LookUp:
     """Read entries."""
 
     writes: ClassVar[bool] = False
+    waited_for: ClassVar[bool] = True
     scope: int
     keys: Sequence[str]
     waiter: asyncio.Future[Any]
@@ -85,6 +89,7 @@ class Flush:
     """Tell what went wrong in the steps that nobody waited for, of one run or (``None``) of all."""
 
     writes: ClassVar[bool] = False
+    waited_for: ClassVar[bool] = True
     run_id: int | None
     waiter: asyncio.Future[Any]
 
@@ -93,6 +98,7 @@ class Flush:
 class Call:
     """Anything else, on the store itself. It raises errors of its own only before it writes."""
 
+    waited_for: ClassVar[bool] = True
     work: Callable[[Store], Any]
     waiter: asyncio.Future[Any]
     writes: bool = False

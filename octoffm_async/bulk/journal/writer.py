@@ -25,6 +25,9 @@ T = TypeVar("T")
 __all__ = ["Writer"]
 
 _BATCH_MOST = 4096
+_LINGER = 0.02
+_LINGER_MOST = 256
+"""Seconds, and steps, that what nobody waits for is gathered: each transaction less is time for the event loop."""
 
 
 class Writer:
@@ -36,6 +39,8 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[None] | None = None
         self._waiting: list[Step] = []
+        self._urgent = False
+        self._lingering = False
         self._closing = False
 
     async def open(self) -> None:
@@ -92,16 +97,21 @@ class Writer:
         return self._loop.create_future()
 
     def submit(self, step: Step) -> None:
-        """Ask for a step.
+        """Ask for a step. One that somebody waits for goes over in this turn of the loop, with all before it.
 
         Raises:
             ClosedError: the journal is not open.
         """
         if self._loop is None or self._closing:
             raise ClosedError("the journal is not open: async with open_journal(…) as journal")
-        if not self._waiting:
-            self._loop.call_soon(self._hand_over)
         self._waiting.append(step)
+        if step.waited_for or len(self._waiting) >= _LINGER_MOST:
+            if not self._urgent:
+                self._urgent = True
+                self._loop.call_soon(self._hand_over)
+        elif not self._lingering:
+            self._lingering = True
+            self._loop.call_later(_LINGER, self._hand_over)
 
     async def call(self, work: Callable[[Store], T], *, writes: bool = False) -> T:
         """Do something on the store, after all that was asked before."""
@@ -111,6 +121,7 @@ class Writer:
         return result
 
     def _hand_over(self) -> None:
+        self._urgent = self._lingering = False
         if self._waiting:
             self._queue.put(self._waiting)
             self._waiting = []

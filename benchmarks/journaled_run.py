@@ -1,0 +1,129 @@
+"""What the journal costs a bulk run, over HTTP on loopback: orders per second with none, ``process`` and ``power``.
+
+    python benchmarks/journaled_run.py                     three rounds, interleaved, 50 in flight
+    python benchmarks/journaled_run.py --resume 1000000    a run that was killed at its end: file size, time until the
+                                                           first new order is sent, and peak memory
+
+The sandbox is a process of its own; what is compared is the whole run, sandbox included, as a ratio within a round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from octoffm_async import DeliveryAddress, FulfillmentClient, OutboundShipmentRequest, ShipmentLine, open_journal
+from octoffm_async.bulk.journal import Sending, State, payload_hash
+from octoffm_async.cli.loop import run_async
+from octoffm_async.sandbox import SandboxProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ADDRESS = DeliveryAddress(
+    first_name="Ada", last_name="Lovelace", address_line1="1 rue", postal_code="75002", city="Paris", country_code="FR"
+)
+KINDS = ("none", "process", "power")
+
+
+def orders(first: int, count: int) -> Iterator[OutboundShipmentRequest]:
+    for number in range(first, first + count):
+        yield OutboundShipmentRequest(
+            reference=f"ORDER-{number:08d}",
+            lines=[ShipmentLine(quantity=1, seller_product_reference="REF")],
+            delivery_address=ADDRESS,
+            delivery_mode="TrackedHomeDelivery",
+            storage_country="FR",
+        )
+
+
+async def one_run(client: FulfillmentClient, folder: Path, kind: str, first: int, count: int) -> float:
+    async with AsyncExitStack() as stack:
+        journal = None
+        if kind != "none":
+            journal = await stack.enter_async_context(open_journal(folder / f"{kind}.sqlite", durability=kind))  # type: ignore[arg-type]
+        began = time.perf_counter()
+        async with client.bulk.create_outbound(orders(first, count), concurrency=50, journal=journal) as run:
+            await run.wait()
+        seconds = time.perf_counter() - began
+    if run.summary.created != count:
+        raise RuntimeError(f"not all orders were created: {run.summary}")
+    return count / seconds
+
+
+async def compare(rounds: int, count: int) -> None:
+    rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    with tempfile.TemporaryDirectory() as name:
+        async with SandboxProcess(seed=1) as sandbox, FulfillmentClient(sandbox.config()) as client:
+            await one_run(client, Path(name), "none", 0, 500)
+            first = 1000
+            for _ in range(rounds):
+                for kind in KINDS:
+                    rates[kind].append(await one_run(client, Path(name), kind, first, count))
+                    first += count
+    for kind in KINDS:
+        share = statistics.median(rate / none for rate, none in zip(rates[kind], rates["none"], strict=True))
+        print(f"{kind:8} {statistics.median(rates[kind]):8.0f} orders/s   {100 * share:5.1f} % of none")
+
+
+async def prepare(path: Path, count: int) -> None:
+    encode = msgspec.json.Encoder().encode
+    async with open_journal(path) as journal:
+        book = await journal.book(seller="12345", operation="outbound.create")
+        chunk: list[Sending] = []
+        for order in orders(0, count):
+            payload = encode(order)
+            chunk.append(Sending(order.reference, payload_hash(payload), payload))
+            if len(chunk) == 1000 or len(chunk) == count:
+                await book.sent(chunk)
+                for sending in chunk:
+                    book.settle(sending.key, State.CREATED, remote_id=f"00000000-0000-4000-a000-{sending.key[6:]:>12}")
+                chunk.clear()
+        await book.flush()
+
+
+async def resume(count: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "orders.sqlite"
+        await prepare(path, count)
+        size = sum(file.stat().st_size for file in path.parent.iterdir())
+        print(f"{count} orders journalled: {size / 1e6:.0f} MB, {size / count:.0f} bytes each")
+        async with SandboxProcess(seed=1) as sandbox, FulfillmentClient(sandbox.config()) as client:
+            await client.check()
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            began = time.perf_counter()
+            sent = asyncio.Event()
+            view = client.with_options(on_response=lambda _: sent.set())
+            async with view.bulk.create_outbound(orders(0, count + 1), concurrency=50, journal=path) as run:
+                waiting = asyncio.create_task(run.wait())
+                await sent.wait()
+                seconds = time.perf_counter() - began
+                await waiting
+            after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"first new order after {seconds:.1f} s ({1e6 * seconds / count:.1f} µs an order)")
+    print(f"peak memory {after / 1024:.0f} MiB, {max(0, after - before) / 1024:.0f} MiB of it by the resumed run")
+    print(run.summary)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--orders", type=int, default=3000)
+    parser.add_argument("--resume", type=int, metavar="ORDERS")
+    options = parser.parse_args()
+    work = resume(options.resume) if options.resume else compare(options.rounds, options.orders)
+    run_async(work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

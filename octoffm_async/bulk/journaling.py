@@ -1,0 +1,67 @@
+"""How a run uses its journal, and what the journal's knowledge means for an item. Values and pure functions."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..errors import ConfigurationError
+from .journal import Journal, Sending, Verdict, payload_hash
+from .outcomes import Created, Refused, Skipped
+
+if TYPE_CHECKING:
+    from .finding import Match
+    from .journal import Entry
+    from .outcomes import Outcome
+
+_ENCODER = msgspec.json.Encoder()
+
+PATIENCE = 60.0
+"""Seconds after which what was sent and is not visible counts as absent: a call's own deadline, and more than replicas
+lag."""
+
+
+class Journaling(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run uses its journal. Times are in seconds."""
+
+    journal: Journal | str | PathLike[str]
+    seller_id: str
+    operation: str
+    patience: float = PATIENCE
+    resend_unknown: bool = False
+    run: str | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.patience >= 0:
+            raise ConfigurationError(f"patience must be a number of seconds from 0 on, not {self.patience!r}")
+
+
+def sending_of(key: str, item: object) -> Sending:
+    payload = _ENCODER.encode(item)
+    return Sending(key, payload_hash(payload), payload)
+
+
+def known_outcome(entry: Entry, verdict: Verdict, given: bytes) -> Outcome:
+    """The outcome of an item that the journal has decided."""
+    key = entry.key
+    match verdict:
+        case Verdict.CHANGED:
+            message = (
+                f"{key!r} was sent before with another payload (hash {entry.payload_hash.hex()}, now {given.hex()}), "
+                f"and is {entry.state}: what exists under a reference is not changed by sending it again"
+            )
+            return Refused(key=key, code="PayloadChanged", message=message)
+        case Verdict.ALREADY_REFUSED:
+            earlier: Created | Refused = Refused(key=key, code=entry.code, message=entry.message)
+        case _:
+            earlier = Created(key=key, id=entry.remote_id)
+    return Skipped(key=key, reason=f"{entry.state} already, in run {entry.run}", earlier=earlier)
+
+
+def outcome_of_match(key: str, match: Match) -> Outcome:
+    if match.refused:
+        return Refused(key=key, code=match.code, message=match.message)
+    return Created(key=key, id=match.id)

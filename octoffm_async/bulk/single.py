@@ -1,0 +1,191 @@
+"""One creation through a journal: an order of a web backend that survives a crash of the backend.
+
+The same order asked for again gives the same id: it is sent once, however often it is asked for, by whichever process
+holds the journal. An earlier sending whose outcome is not known is looked for before anything is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+import msgspec
+
+from ..contract.checks import FieldProblem
+from ..contract.operations import CREATE_OUTBOUND
+from ..errors import (
+    CallError,
+    ClosedError,
+    ConflictError,
+    DeadlineExceededError,
+    UnprocessableError,
+    ValidationError,
+    is_outcome_unknown,
+)
+from ..resources.inbound import Inbound
+from ..resources.outbound import Outbound
+from .claims import claims_of
+from .finding import OrderFinder
+from .journal import Sending, State, Verdict, judge, payload_hash
+from .outcomes import Failed, Refused, Unknown, outcome_of
+from .reconcile import reconcile
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ..contract.operations import Operation
+    from ..session.scope import Scope
+    from .finding import Finder
+    from .journal import Book, Entry, Journal
+
+_ENCODER = msgspec.json.Encoder()
+_books: WeakKeyDictionary[Journal, dict[tuple[str, str], asyncio.Future[Book]]] = WeakKeyDictionary()
+_turns: WeakValueDictionary[tuple[int, str, str, str], asyncio.Lock] = WeakValueDictionary()
+
+
+class ProtectedCreation:
+    """One creation, its place in the journal, and how to look for it."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        operation: Operation[str],
+        *,
+        key: str,
+        request: msgspec.Struct,
+        send: Callable[[Any], Awaitable[str]],
+        finder: Finder,
+        journal: Journal,
+        patience: float,
+    ) -> None:
+        payload = _ENCODER.encode(request)
+        self._names = (scope.seller_id, operation.name)
+        self._deadline = scope.options.deadline or scope.session.config.deadline
+        self._sending = Sending(key, payload_hash(payload), payload)
+        self._request = request
+        self._send = send
+        self._finder = finder
+        self._journal = journal
+        self._patience = patience
+
+    async def create(self) -> str:
+        """The id of the order: of a new one, or of the one that was created before.
+
+        Raises:
+            ValidationError: another payload was sent under this reference; nothing was sent.
+            UnprocessableError: this very payload was refused before; nothing was sent.
+            DeadlineExceededError: what became of an earlier sending was not found out in time; nothing was sent.
+            CallError: the call did not succeed; see ``outcome_unknown``.
+            JournalError: the journal could not be read or written; nothing was sent.
+        """
+        key = self._sending.key
+        claims = claims_of(self._journal, *self._names)
+        turn = _turns.setdefault((id(self._journal), *self._names, key), asyncio.Lock())
+        async with turn:  # the same order, asked for twice at once, is sent once
+            async with asyncio.timeout(self._deadline):  # a run of this process may be busy with the same key
+                await claims.wait_for(key, self)
+            claim = claims.take([key], self)
+            try:
+                return await self._created(key)
+            finally:
+                claim.release()
+
+    async def _created(self, key: str) -> str:
+        book, entry = await self._looked_up(key)
+        verdict = judge(entry, self._sending.payload_hash)
+        if entry is not None and verdict is Verdict.UNDECIDED:
+            entry = await self._reconciled(book, entry)
+            verdict = judge(entry, self._sending.payload_hash)
+        if entry is None or verdict is Verdict.SEND:
+            return await self._sent(book, key)
+        return self._known(entry, verdict)
+
+    async def _looked_up(self, key: str) -> tuple[Book, Entry | None]:
+        try:
+            book = await self._book()
+            return book, (await book.look_up([key]))[0]
+        except ClosedError:  # the journal was closed since, and may have been opened again
+            _books.pop(self._journal, None)
+            book = await self._book()
+            return book, (await book.look_up([key]))[0]
+
+    async def _book(self) -> Book:
+        books = _books.setdefault(self._journal, {})
+        opening = books.get(self._names)
+        if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
+            seller, operation = self._names
+            begun = self._journal.book(seller=seller, operation=operation, source="single calls")
+            opening = books[self._names] = asyncio.ensure_future(begun)
+        return await asyncio.shield(opening)
+
+    async def _sent(self, book: Book, key: str) -> str:
+        await book.sent([self._sending])
+        try:
+            order_id = await self._send(self._request)
+        except CallError as error:
+            _settle(book, key, error)
+            await book.flush()
+            raise
+        except BaseException as error:
+            if not is_outcome_unknown(error):
+                book.settle(key, State.PENDING)
+            raise
+        book.settle(key, State.CREATED, remote_id=order_id)
+        await book.flush()
+        return order_id
+
+    async def _reconciled(self, book: Book, entry: Entry) -> Entry | None:
+        key = entry.key
+        try:
+            async with asyncio.timeout(self._deadline):
+                async for _, matches in reconcile(self._finder, {key: entry.sent_at}, patience=self._patience):
+                    if not matches:
+                        book.settle(key, State.PENDING)
+                    elif matches[0].refused:
+                        book.settle(key, State.REFUSED, code=matches[0].code, message=matches[0].message)
+                    else:
+                        book.settle(key, State.CREATED, remote_id=matches[0].id)
+        except TimeoutError:
+            late = DeadlineExceededError(f"{key!r} was sent before, and what became of it was not found out in time")
+            late.operation, late.seller_id, late.outcome_unknown = self._names[1], self._names[0], True
+            raise late from None
+        await book.flush()
+        return (await book.look_up([key]))[0]
+
+    def _known(self, entry: Entry, verdict: Verdict) -> str:
+        if verdict is Verdict.CHANGED:
+            hashes = f"hash {entry.payload_hash.hex()}, now {self._sending.payload_hash.hex()}"
+            reason = f"was sent before with another payload ({hashes}), and is {entry.state}"
+            raise ValidationError(self._names[1], entry.key, [FieldProblem("reference", entry.key, reason)])
+        if verdict is Verdict.ALREADY_REFUSED:
+            raise UnprocessableError(f"refused before, in run {entry.run}: {entry.message}", code=entry.code)
+        if entry.remote_id is None:
+            raise ConflictError(f"{entry.key!r} was created before, and its id is not known")
+        return entry.remote_id
+
+
+def _settle(book: Book, key: str, error: CallError) -> None:
+    match outcome_of(key, error):
+        case Unknown(reason=reason):
+            book.settle(key, State.UNKNOWN, message=reason)
+        case Refused(code=code, message=message):
+            book.settle(key, State.REFUSED, code=code, message=message)
+        case Failed():
+            book.settle(key, State.FAILED, message=str(error))
+
+
+async def protect(scope: Scope, operation: Operation[str], request: Any, *, journal: Journal, patience: float) -> str:
+    """Create one order through a journal; see :meth:`ProtectedCreation.create`."""
+    is_outbound = operation is CREATE_OUTBOUND
+    creation = ProtectedCreation(
+        scope,
+        operation,
+        key=request.reference,
+        request=request,
+        send=Outbound(scope).send if is_outbound else Inbound(scope).send,
+        finder=OrderFinder(scope, "outbound" if is_outbound else "inbound"),
+        journal=journal,
+        patience=patience,
+    )
+    return await creation.create()

@@ -1,0 +1,147 @@
+"""One creation through a journal: asked for again, at once or after a crash, it is the same order."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from octoffm_async import (
+    BadRequestError,
+    ClosedError,
+    ConnectionLostError,
+    DeadlineExceededError,
+    FulfillmentClient,
+    ServerError,
+    UnprocessableError,
+    ValidationError,
+    is_outcome_unknown,
+    open_journal,
+)
+from octoffm_async.sandbox import Fault, Sandbox
+from tests.bulk.items import order, orders, serving
+from tests.test_operations import supply
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "orders.sqlite"
+
+
+async def test_the_same_order_has_the_same_id_for_ever(path: Path) -> None:
+    async with serving() as (sandbox, client):
+        async with open_journal(path) as journal:
+            first = await client.outbound.create(order("O-1"), journal=journal)
+            assert await client.outbound.create(order("O-1"), journal=journal) == first
+        async with open_journal(path) as journal:
+            assert await client.outbound.create(order("O-1"), journal=journal) == first
+            assert await client.inbound.create(supply("IN-1", "P-1"), journal=journal) == (
+                await client.inbound.create(supply("IN-1", "P-1"), journal=journal)
+            )
+        assert sandbox.effects.outbound == {"O-1": 1}
+        assert sandbox.effects.inbound == {"IN-1": 1}
+
+
+async def test_a_hundred_requests_for_one_order_at_once_send_one(path: Path) -> None:
+    async with serving() as (sandbox, client), open_journal(path) as journal:
+        ids = await asyncio.gather(*(client.outbound.create(order("O-1"), journal=journal) for _ in range(100)))
+        assert len(set(ids)) == 1
+        assert sandbox.requests.count("outbound.create") == 1
+
+
+async def test_another_payload_is_refused_and_a_refusal_is_remembered(path: Path) -> None:
+    async with serving() as (sandbox, client), open_journal(path) as journal:
+        await client.outbound.create(order("O-1"), journal=journal)
+        with pytest.raises(ValidationError, match=r"another payload \(hash \w{32}, now \w{32}\)"):
+            await client.outbound.create(order("O-1", quantity=2), journal=journal)
+        for _ in range(2):
+            with pytest.raises((BadRequestError, UnprocessableError), match="at most 50 are allowed") as caught:
+                await client.outbound.create(order("O" * 51), journal=journal)
+        assert "refused before, in run" in str(caught.value)
+        assert sandbox.requests.count("outbound.create") == 2
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.RESET_BEFORE])
+async def test_a_lost_answer_is_looked_up_by_the_next_try(path: Path, fault: Fault) -> None:
+    async with serving() as (sandbox, client), open_journal(path) as journal:
+        await client.check()
+        sandbox.faults.next(fault, operation="outbound.create")
+        with pytest.raises(ConnectionLostError) as caught:
+            await client.outbound.create(order("O-1"), journal=journal)
+        assert is_outcome_unknown(caught.value)
+        order_id = await client.outbound.create(order("O-1"), journal=journal, patience=0.2)
+        assert (await client.outbound.get(order_id)).reference == "O-1"
+        assert sandbox.effects.outbound == {"O-1": 1}
+
+
+async def test_a_failure_that_decides_nothing_in_time_sends_nothing(path: Path) -> None:
+    async with serving() as (sandbox, client), open_journal(path) as journal:
+        await client.check()
+        sandbox.faults.next(Fault.RESET_BEFORE, operation="outbound.create")
+        with pytest.raises(ConnectionLostError):
+            await client.outbound.create(order("O-1"), journal=journal)
+        hasty = client.with_options(deadline=0.3)
+        with pytest.raises(DeadlineExceededError, match="not found out in time") as caught:
+            await hasty.outbound.create(order("O-1"), journal=journal, patience=30)
+        assert is_outcome_unknown(caught.value)
+        assert sandbox.requests.count("outbound.create", 201) == 0
+
+
+async def test_a_cancelled_call_can_be_asked_for_again(path: Path) -> None:
+    async with serving() as (sandbox, client), open_journal(path) as journal:
+        await client.check()
+        sandbox.faults.next(Fault.LATENCY, operation="outbound.create", value=5.0)
+        task = asyncio.create_task(client.outbound.create(order("O-1"), journal=journal))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        await client.outbound.create(order("O-1"), journal=journal, patience=0.2)
+        assert sandbox.effects.outbound["O-1"] == 1
+
+
+async def test_single_calls_and_a_run_may_meet(path: Path) -> None:
+    async with serving() as (sandbox, client), open_journal(path) as journal:
+
+        async def bulk() -> None:
+            async with client.bulk.create_outbound(orders(60), journal=journal, patience=0.3) as run:
+                await run.wait()
+
+        singles = [client.outbound.create(order(f"O-{n}"), journal=journal, patience=0.3) for n in range(0, 60, 3)]
+        await asyncio.gather(bulk(), *singles)
+        assert set(sandbox.effects.outbound.values()) == {1}
+        assert len(sandbox.effects.outbound) == 60
+        assert [run.undecided for run in await journal.runs()] == [0, 0]
+
+
+async def test_a_journal_that_was_closed_and_opened_again_goes_on(path: Path) -> None:
+    async with serving() as (sandbox, client):
+        journal = open_journal(path)
+        for _ in range(2):
+            async with journal:
+                await client.outbound.create(order("O-1"), journal=journal)
+        assert sandbox.effects.outbound == {"O-1": 1}
+
+
+async def test_a_closed_journal_sends_nothing(path: Path) -> None:
+    async with serving() as (sandbox, client):
+        async with open_journal(path) as journal:
+            pass
+        with pytest.raises(ClosedError, match="the journal is not open"):
+            await client.outbound.create(order("O-1"), journal=journal)
+        assert sandbox.requests.count("outbound.create") == 0
+
+
+async def test_a_failed_call_may_be_tried_again(path: Path) -> None:
+    async with Sandbox(speed=0) as sandbox, FulfillmentClient(sandbox.config()) as client:
+        async with open_journal(path) as journal:
+            sandbox.faults.next(Fault.THROTTLE, operation="outbound.create", value=1.0)
+            with pytest.raises(Exception, match="429"):
+                await client.with_options(retries=0).outbound.create(order("O-1"), journal=journal)
+            assert await client.outbound.create(order("O-1"), journal=journal)
+            sandbox.faults.next(Fault.ERROR_500, operation="outbound.create")
+            with pytest.raises(ServerError):
+                await client.outbound.create(order("O-2"), journal=journal)
+            assert await client.outbound.create(order("O-2"), journal=journal, patience=0.1)
+        assert set(sandbox.effects.outbound.values()) == {1}
