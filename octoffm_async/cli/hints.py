@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from os import PathLike
 
-UNREAD = "Items that were never read from the input are not in the journal: for those, run the same command again."
+UNREAD = "Items never read from the input are not in the journal: for those, run the same command again with its input."
 
 
 def jobs_command(verb: str, journal: str | PathLike[str], run: str, *, env_file: str | None = None) -> str:

@@ -27,7 +27,7 @@ from octoffm_async.bulk.journal.holder import Holder, holder_of
 from octoffm_async.cli import jobs as jobs_module
 from octoffm_async.cli.app import run
 from octoffm_async.cli.exits import Exit
-from octoffm_async.cli.hints import resume_command
+from octoffm_async.cli.hints import UNREAD, resume_command
 from octoffm_async.cli.jobs_journal import state_of
 from octoffm_async.cli.options import environment
 from octoffm_async.cli.text import age, hanging, items, printable
@@ -133,7 +133,7 @@ def test_a_run_is_shown_with_what_wants_an_eye(jobs, path):
         "",
         "To go on:",
         f"  {resume_command(path, run_id)}",
-        "Items that were never read from the input are not in the journal: for those, run the same command again.",
+        UNREAD,
     ]
     assert "state      interrupted" in lines
     assert "source     orders.csv" in lines
