@@ -16,6 +16,7 @@ from .job import Options
 from .journaled import Journaled
 from .journaling import PATIENCE, Journaling
 from .products import CreateProducts
+from .resuming import Kept, Resuming
 from .run import Run
 from .stocks import LookupStocks, ReferenceIndex
 
@@ -156,6 +157,31 @@ class Bulk:
         job = LookupStocks(self._scope, self._index, workers=concurrency, how=how)
         options = Options(workers=1, on_progress=on_progress, max_failures=max_failures, drain=drain)
         return Run(job, references, options)
+
+    def resume(
+        self,
+        journal: Journal | str | PathLike[str],
+        run: str,
+        *,
+        concurrency: int = CONCURRENCY,
+        on_progress: Callable[[Summary], None] | None = None,
+        max_failures: int | None = None,
+        drain: float = 30.0,
+        patience: float = PATIENCE,
+        resend_unknown: bool = False,
+    ) -> Run[Kept]:
+        """Go on with a run of this seller without its input: ``run`` is its id, such as ``20260801-101500-3fa1``.
+
+        What is undecided is looked for first; what was found absent, failed or is unknown and absent is sent from the
+        requests that the journal kept. Outcomes as of the run itself; an item whose kept request cannot be read any
+        more is Failed, or told as it was found. Items that were never read from the input are not in the journal: for
+        those, run the same call again with its input.
+
+        The run raises :class:`ConfigurationError` if the journal has no such run, or it is another seller's.
+        """
+        options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
+        job = Resuming(self._scope, journal, run, patience=patience, resend_unknown=resend_unknown)
+        return Run(job, job, options)
 
     def _journaling(
         self,

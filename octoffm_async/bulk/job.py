@@ -27,7 +27,7 @@ class Job(Generic[T]):
     batch: int = 1
     """Items handled together."""
     look_ahead: int = 1
-    """Items of a sync input that are screened together."""
+    """Items that are there without waiting and are screened together."""
     hurried: bool = False
     """Whether the run is to end soon: it was stopped, or broke off."""
 

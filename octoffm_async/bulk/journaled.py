@@ -24,7 +24,6 @@ from .journal import IllegalTransitionError, State, Verdict, judge, open_journal
 from .journaling import known_outcome, sending_of
 from .loose_ends import LooseEnds
 from .outcomes import Failed, Unknown, refused_locally
-from .reconcile import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,6 +62,11 @@ class Journaled(Job[T]):
         self._open: tuple[Book, Claims, LooseEnds[T]] | None = None
         self._complete = False
 
+    @property
+    def book(self) -> Book:
+        """The run's view of the journal."""
+        return self._parts()[0]
+
     def key(self, item: T) -> str:
         return self._inner.key(item)
 
@@ -82,15 +86,16 @@ class Journaled(Job[T]):
             self._open[2].hurry()
 
     async def start(self) -> None:
-        how, alone_since = self._how, None
+        how = self._how
         journal = how.journal
         if isinstance(journal, str | PathLike):
             journal = await self._opened.enter_async_context(open_journal(journal))
-            alone_since = utc_now()
         book = await journal.book(seller=how.seller_id, operation=how.operation, run=how.run, source=how.source)
         claims = claims_of(journal, how.seller_id, how.operation)
-        ends = LooseEnds[T](book, claims, finder=self._finder, follower=self._follower, alone_since=alone_since)
+        ends = LooseEnds[T](book, claims, finder=self._finder, follower=self._follower, alone_since=journal.opened_at)
         self._open = book, claims, ends
+        if self.hurried:
+            ends.hurry()
         await self._inner.start()
 
     async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
@@ -140,7 +145,7 @@ class Journaled(Job[T]):
             self._break_off(left, error)
             raise
         finally:
-            claims.release(keys, ends)
+            claims.release((key for key in keys if not ends.is_waiting(key)), ends)
             for outcome in known:  # what came of all is noted before the first is delivered
                 await ends.tell(outcome, deliver)
 

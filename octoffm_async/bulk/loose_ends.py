@@ -63,6 +63,10 @@ class LooseEnds(Generic[T]):
         self._waiting[key] = _Waiting(item, Unknown(key=key, reason=reason))
         self._claims.take([key], self)
 
+    def is_waiting(self, key: str) -> bool:
+        """Whether an item waits for reconciliation."""
+        return key in self._waiting
+
     def needs_following(self, entry: Entry) -> bool:
         """Whether a created entry is still to reach what the run waits for; if so, it is waited for."""
         if self._follower is None or self._follower.has_arrived(entry.followed):

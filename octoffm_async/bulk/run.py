@@ -159,12 +159,12 @@ class Run(Generic[T]):
             worker.cancel()
         while pending := [worker for worker in workers if not worker.done()]:
             await asyncio.wait(pending)
-        self._put_back(self._screened)
-        self._screened.clear()
-        for outcome in self._job.undecided():
-            self._deliver_now(outcome)
-        self._seen.close()
         try:
+            self._put_back(list(self._screened))
+            self._screened.clear()
+            for outcome in self._job.undecided():
+                self._deliver_now(outcome)
+            self._seen.close()
             await self._source.close()
         finally:
             await self._job.close()
@@ -213,7 +213,7 @@ class Run(Generic[T]):
                 some: list[T] = []
                 try:
                     some.append(await self._read())
-                    while len(some) < self._job.look_ahead and self._source.is_sync and not self._stopping:
+                    while len(some) < self._job.look_ahead and self._source.is_ready and not self._stopping:
                         some.append(await self._read())
                 except StopAsyncIteration:
                     if not some:
@@ -283,10 +283,11 @@ class Run(Generic[T]):
     def _undecided_keys(self) -> set[str]:
         return {outcome.key for outcome in self._job.undecided()}
 
-    def _put_back(self, items: Iterable[T]) -> None:
+    def _put_back(self, items: list[T]) -> None:
         """What was about to be handled and will not be."""
-        self._job.put_back(items)
-        self._skip(items)
+        if items:
+            self._job.put_back(items)
+            self._skip(items)
 
     def _skip(self, batch: Iterable[T]) -> None:
         for item in batch:

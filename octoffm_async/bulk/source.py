@@ -27,9 +27,9 @@ class Source(Generic[T]):
         self._readers: set[asyncio.Task[Any]] = set()
 
     @property
-    def is_sync(self) -> bool:
-        """Whether the next item is there without waiting."""
-        return self._async is None
+    def is_ready(self) -> bool:
+        """Whether the next item is there without waiting: of a sync input, or one that says so by ``ready``."""
+        return self._async is None or getattr(self._async, "ready", False) is True
 
     async def next(self) -> T:
         """The next item.

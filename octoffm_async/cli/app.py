@@ -14,6 +14,7 @@ from .. import __version__
 from .contract import contract
 from .demo import demo
 from .exits import EXPECTED, Exit, code_of, line_of
+from .jobs import jobs
 from .sandbox import sandbox
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def octoffm(context: click.Context, verbose: bool) -> None:
 
 octoffm.add_command(contract)
 octoffm.add_command(demo)
+octoffm.add_command(jobs)
 octoffm.add_command(sandbox)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentTypeError
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..sandbox.__main__ import parse_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def pairs(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[str, str]:
@@ -32,3 +36,59 @@ def rate(context: click.Context, option: click.Parameter, given: str | None) -> 
         return None if given is None else parse_limit(given)
     except ArgumentTypeError as error:
         raise click.BadParameter(str(error), context, option) from None
+
+
+def journal_option(command: F) -> F:
+    """``--journal PATH``, or ``OCTOFFM_JOURNAL``; the command gets ``journal: Path``."""
+    return click.option(
+        "--journal",
+        type=click.Path(path_type=Path),
+        envvar="OCTOFFM_JOURNAL",
+        show_envvar=True,
+        required=True,
+        metavar="PATH",
+        help="The journal's file.",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """``--json``; the command gets ``as_json: bool``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")(command)
+
+
+def env_file_option(command: F) -> F:
+    """``--env-file FILE``; the command gets ``env_file: Path | None``, and :func:`environment` reads it."""
+    return click.option(
+        "--env-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Lines such as OCTOFFM_SELLER_ID=98979; they win over the environment.",
+    )(command)
+
+
+def environment(env_file: Path | None) -> dict[str, str]:
+    """The environment, with the ``OCTOFFM_`` variables of a file over it, such as ``octoffm sandbox`` prints.
+
+    Raises:
+        ClickException: it cannot be read; what stands in it is not shown.
+    """
+    found = dict(os.environ)
+    if env_file is None:
+        return found
+    try:
+        lines = env_file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise click.ClickException(f"cannot read {env_file}: {why}") from None
+    for number, line in enumerate(lines, 1):
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if not equals:
+            raise click.ClickException(f"{env_file}, line {number}: not NAME=value")
+        value = value.strip()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        if name.strip().startswith("OCTOFFM_"):
+            found[name.strip()] = value
+    return found

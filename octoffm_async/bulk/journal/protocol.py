@@ -116,7 +116,12 @@ class Book(Protocol):
 
 
 class Journal(Protocol):
-    """A store of many runs. Enter it to open it; leaving it writes what is queued."""
+    """A store of many runs. Enter it to open it; leaving it writes what is queued.
+
+    ``opened_at`` is since when nobody but this process writes it: what another one sent had left by then.
+    """
+
+    opened_at: datetime | None
 
     async def __aenter__(self) -> Self: ...
 

@@ -10,6 +10,7 @@ The file and those that SQLite puts beside it are readable by their owner only: 
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, get_args
 
@@ -50,6 +51,7 @@ class SQLiteJournal:
         if durability not in get_args(Durability):
             raise ConfigurationError(f"a journal's durability is 'process' or 'power', not {durability!r}")
         self.path = Path(path).absolute()
+        self.opened_at: datetime | None = None
         self._read_only = read_only
         self._store = lambda: Store(self.path.resolve(), durability=durability, read_only=read_only, clock=clock)
         self._writer: Writer | None = None
@@ -65,6 +67,7 @@ class SQLiteJournal:
         except BaseException:
             self._writer = None
             raise
+        self.opened_at = datetime.now(UTC)
         return self
 
     async def __aexit__(

@@ -1,0 +1,274 @@
+"""Going on with a run without its input, from the requests that the journal kept.
+
+The journal keeps the encoded request of every item that is neither created nor refused. What was never read from the
+input is not in it: to send that too, the same call is made again with its input.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import AsyncExitStack
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import msgspec
+
+from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS, OPERATIONS
+from ..errors import ConfigurationError, JournalError
+from ..resources.inbound import Inbound, check_supply_order
+from ..resources.outbound import Outbound, check_shipment
+from .creations import CreateOrders
+from .finding import OrderFinder, ProductFinder
+from .job import Job
+from .journal import State, open_journal
+from .journal.states import KEEPS_PAYLOAD, UNDECIDED
+from .journaled import LOOK_AHEAD, Journaled
+from .journaling import Journaling, sending_of
+from .outcomes import Created, Failed, Refused, Unknown
+from .products import CreateProducts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Sequence
+
+    from ..session.scope import Scope
+    from .finding import Finder
+    from .job import Deliver
+    from .journal import Entry, Journal, RunRecord
+    from .outcomes import Outcome
+
+__all__ = ["Kept", "Resuming"]
+
+
+class Kept(NamedTuple):
+    """An item as the journal kept it; ``problem`` says why its request cannot be sent any more."""
+
+    key: str
+    state: State
+    request: Any = None
+    problem: str = ""
+
+
+class KeptItems:
+    """An async iterator over items that come by the chunk."""
+
+    def __init__(self, chunks: AsyncGenerator[list[Kept], None]) -> None:
+        self._chunks = chunks
+        self._here: deque[Kept] = deque()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the next item is there without waiting."""
+        return bool(self._here)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Kept:
+        while not self._here:
+            self._here += await anext(self._chunks)
+        return self._here.popleft()
+
+    async def aclose(self) -> None:
+        """Let go of the journal."""
+        await self._chunks.aclose()
+
+
+class Resuming(Job[Kept]):
+    """The job of ``client.bulk.resume``: a journalled job whose items come out of the journal itself."""
+
+    look_ahead = LOOK_AHEAD
+
+    def __init__(
+        self,
+        scope: Scope,
+        journal: Journal | str | PathLike[str],
+        run: str,
+        *,
+        patience: float,
+        resend_unknown: bool,
+    ) -> None:
+        self._scope = scope
+        self._how = Journaling(
+            journal=journal,
+            seller_id=scope.seller_id,
+            operation="",
+            patience=patience,
+            resend_unknown=resend_unknown,
+            run=run,
+        )
+        self._run = run
+        self._opened = AsyncExitStack()
+        self._journal: Journal | None = None
+        self._inner: Journaled[Any] | None = None
+        self._request: Any = None
+        self._stuck: dict[str, str] = {}
+
+    def hurry(self) -> None:
+        super().hurry()
+        if self._inner is not None:
+            self._inner.hurry()
+
+    def key(self, item: Kept) -> str:
+        return item.key
+
+    def check(self, item: Kept) -> None:
+        if not item.problem:
+            self._started.check(item.request)
+
+    async def start(self) -> None:
+        journal = self._how.journal
+        if isinstance(journal, str | PathLike):
+            journal = await self._opened.enter_async_context(open_journal(journal))
+        record = await self._record(journal)
+        job, finder = _job_of(record, self._scope)
+        self.batch = job.batch
+        self._request = {one.name: one for one in OPERATIONS}[record.operation].request
+        how = msgspec.structs.replace(self._how, journal=journal, operation=record.operation)
+        inner = Journaled[Any](job, finder, how)
+        self._journal, self._inner = journal, inner
+        if self.hurried:
+            inner.hurry()
+        await inner.start()
+
+    def __aiter__(self) -> KeptItems:
+        """What the run may have to send, by key."""
+        return KeptItems(self._chunks())
+
+    async def screen(self, items: list[Kept]) -> tuple[list[Kept], list[Outcome]]:
+        lost: list[Outcome] = []
+        whole: dict[str, Kept] = {}
+        for item in items:
+            if not item.problem:
+                whole[item.key] = item
+            elif item.state in UNDECIDED:
+                self._stuck[item.key] = item.problem
+            else:
+                lost.append(_lost(item.key, item.problem))
+        inner = self._started
+        wanted, outcomes = await inner.screen([item.request for item in whole.values()])
+        return [whole[inner.key(request)] for request in wanted], outcomes + lost
+
+    async def handle(self, items: Sequence[Kept], deliver: Deliver) -> None:
+        await self._started.handle([item.request for item in items], deliver)
+
+    def put_back(self, items: Iterable[Kept]) -> None:
+        self._started.put_back([item.request for item in items])
+
+    async def finish(self, deliver: Deliver) -> None:
+        """Reconcile; then tell what became of the items whose requests cannot be read any more."""
+        inner = self._started
+        await inner.finish(deliver)
+        if self.hurried or not self._stuck:
+            return
+        await inner.book.flush()
+        stuck = list(self._stuck)
+        for start in range(0, len(stuck), LOOK_AHEAD):
+            keys = stuck[start : start + LOOK_AHEAD]
+            for key, entry in zip(keys, await inner.book.look_up(keys), strict=True):
+                if (outcome := _decided(key, entry, self._stuck[key])) is not None:
+                    del self._stuck[key]
+                    await deliver(outcome)
+
+    def undecided(self) -> list[Outcome]:
+        reason = "it was sent before, what became of it is not known, and its kept request cannot be read: "
+        stuck: list[Outcome] = [Unknown(key=key, reason=reason + problem) for key, problem in self._stuck.items()]
+        return stuck if self._inner is None else [*self._inner.undecided(), *stuck]
+
+    async def close(self) -> None:
+        try:
+            if self._inner is not None:
+                await self._inner.close()
+        finally:
+            await self._opened.aclose()
+
+    @property
+    def _started(self) -> Journaled[Any]:
+        assert self._inner is not None  # noqa: S101  (a run starts its job first)
+        return self._inner
+
+    async def _record(self, journal: Journal) -> RunRecord:
+        """The run.
+
+        Raises:
+            ConfigurationError: there is no such run, or it is another seller's.
+        """
+        record = next((one for one in await journal.runs() if one.id == self._run), None)
+        if record is None:
+            raise ConfigurationError(f"the journal has no run {self._run!r}")
+        if record.seller != self._scope.seller_id:
+            raise ConfigurationError(
+                f"run {record.id} is of seller {record.seller}, and this client acts for seller "
+                f"{self._scope.seller_id}: resume it as client.seller({record.seller!r}), or set OCTOFFM_SELLER_ID"
+            )
+        return record
+
+    async def _chunks(self) -> AsyncGenerator[list[Kept], None]:
+        assert self._journal is not None  # noqa: S101  (nothing is read before the start)
+        some: list[Entry] = []
+        async for entry in self._journal.entries(self._run, KEEPS_PAYLOAD):
+            some.append(entry)
+            if len(some) == LOOK_AHEAD:
+                yield await self._read(some)
+                some = []
+        if some:
+            yield await self._read(some)
+
+    async def _read(self, entries: Sequence[Entry]) -> list[Kept]:
+        book = self._started.book
+        payloads = await book.payloads([entry.key for entry in entries])
+        missing = [entry.key for entry in entries if entry.key not in payloads]
+        # Decided by another run since it was listed: that one told of it.
+        gone = {
+            key
+            for key, now in zip(missing, await book.look_up(missing), strict=True)
+            if now is None or now.state not in KEEPS_PAYLOAD
+        }
+        return [self._decoded(entry, payloads.get(entry.key)) for entry in entries if entry.key not in gone]
+
+    def _decoded(self, entry: Entry, payload: bytes | None) -> Kept:
+        kept = Kept(entry.key, entry.state)
+        if payload is None:
+            return kept._replace(problem="the journal has lost it")
+        try:
+            request: Any = msgspec.json.decode(payload, type=self._request)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return kept._replace(problem=f"it cannot be decoded: {error}")
+        if sending_of(entry.key, request).payload != payload:
+            return kept._replace(problem="this version would send it differently")
+        return kept._replace(request=request)
+
+
+def _job_of(record: RunRecord, scope: Scope) -> tuple[Job[Any], Finder]:
+    """The job that a run's items go through, and what looks for them remotely.
+
+    Raises:
+        ConfigurationError: the run does something that is not known here.
+    """
+    match record.operation:
+        case CREATE_PRODUCTS.name:
+            return CreateProducts(scope), ProductFinder(scope)
+        case CREATE_OUTBOUND.name:
+            return CreateOrders(send=Outbound(scope).send, check=check_shipment), OrderFinder(scope, "outbound")
+        case CREATE_INBOUND.name:
+            return CreateOrders(send=Inbound(scope).send, check=check_supply_order), OrderFinder(scope, "inbound")
+        case _:
+            raise ConfigurationError(f"run {record.id} cannot be resumed: {record.operation!r} is not known here")
+
+
+def _lost(key: str, problem: str) -> Failed:
+    return Failed(key=key, error=JournalError(f"the kept request of {key!r} cannot be sent again: {problem}"))
+
+
+def _decided(key: str, entry: Entry | None, problem: str) -> Outcome | None:
+    """The outcome of an item whose request cannot be read, now that it was looked for; ``None`` if it is undecided."""
+    match entry:
+        case None:
+            return _lost(key, problem)
+        case _ if entry.state in UNDECIDED:
+            return None
+        case _ if entry.state is State.CREATED:
+            return Created(key=key, id=entry.remote_id)
+        case _ if entry.state is State.REFUSED:
+            return Refused(key=key, code=entry.code, message=entry.message)
+        case _:
+            return _lost(key, problem)

@@ -1,0 +1,88 @@
+"""``octoffm jobs``: the runs in a journal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from .exits import Exit
+from .hints import resume_command
+from .jobs_export import export
+from .jobs_journal import find_run, opened
+from .jobs_resume import resume
+from .jobs_show import counts_of, list_runs, show, write_json
+from .loop import run_async
+from .options import journal_option, json_option
+from .text import items
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..bulk.journal import RunRecord
+
+AGAIN = "A forgotten key may be sent again, and what it created would then exist twice."
+
+
+@click.group()
+def jobs() -> None:
+    """List, show, resume, export and forget runs in a journal.
+
+    A journal is the file that journal= names in client.bulk.create_…. Listing, showing and exporting work while
+    another process writes it.
+    """
+
+
+@click.command()
+@click.argument("run")
+@journal_option
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Also if items are undecided.")
+@json_option
+def forget(run: str, journal: Path, yes: bool, force: bool, as_json: bool) -> int:
+    """Delete a run and its items from the journal. A forgotten key may be sent again.
+
+    RUN is a run's id, or a beginning of it that no other has.
+    """
+    record = run_async(_find(journal, run))
+    if record.undecided and not force:
+        raise click.ClickException(
+            f"run {record.id} has {items(record.undecided, 'undecided')}: forgotten, they could be sent twice; "
+            f"resume it first ({resume_command(journal, record.id)}), or say --force"
+        )
+    if not yes and not _is_sure(record):
+        return Exit.REFUSED
+    gone = run_async(_forget(journal, record, force=force))
+    if as_json:
+        write_json({"run": record.id, "forgotten": gone})
+    else:
+        click.echo(f"forgot run {record.id} with {items(gone)}; their keys may be sent again")
+    return Exit.DONE
+
+
+def _is_sure(record: RunRecord) -> bool:
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is nobody to ask: say --yes", click.get_current_context())
+    click.echo(f"run {record.id}, {record.operation}: {counts_of(record)}", err=True)
+    if record.undecided:
+        click.echo(f"{items(record.undecided)} may exist already without the journal knowing it.", err=True)
+    click.echo(AGAIN, err=True)
+    sure = click.confirm("Forget it?", err=True)
+    if not sure:
+        click.echo("nothing was forgotten", err=True)
+    return sure
+
+
+async def _find(path: Path, name: str) -> RunRecord:
+    async with opened(path) as journal:
+        return await find_run(journal, path, name)
+
+
+async def _forget(path: Path, record: RunRecord, *, force: bool) -> int:
+    async with opened(path, read_only=False) as journal:
+        return await journal.forget(record.id, force=force)
+
+
+for command in (list_runs, show, resume, export, forget):
+    jobs.add_command(command)

@@ -1,0 +1,189 @@
+"""``octoffm jobs resume``: go on with a run from what its journal kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..bulk.bulk import CONCURRENCY
+from ..bulk.journal import State
+from ..bulk.journal.states import KEEPS_PAYLOAD
+from ..bulk.journaling import PATIENCE
+from ..client import FulfillmentClient
+from ..config import Config, Limit
+from ..errors import ConfigurationError
+from .exits import Exit
+from .hints import UNREAD, jobs_command, resume_command, tell_interrupted
+from .interrupts import interruptible
+from .jobs_journal import find_run, opened, run_fields
+from .jobs_show import counts_of, write_json
+from .loop import run_async
+from .options import env_file_option, environment, journal_option, json_option, rate
+from .show import StepResult, show_for
+from .text import items
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..bulk.journal import Journal, RunRecord
+    from ..bulk.outcomes import Summary
+    from .show import Show
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the command was asked for."""
+
+    run: str
+    journal: Path
+    env_file: Path | None
+    concurrency: int
+    patience: float
+    drain: float
+    resend_unknown: bool
+    limit: tuple[int, float] | None
+    as_json: bool
+
+    @property
+    def env_text(self) -> str | None:
+        """The name of the file of variables."""
+        return None if self.env_file is None else str(self.env_file)
+
+
+@click.command()
+@click.argument("run")
+@journal_option
+@env_file_option
+@click.option("--concurrency", type=click.IntRange(1), default=CONCURRENCY, show_default=True, help="Calls under way.")
+@click.option("--limit", callback=rate, metavar="N/T", help="At most N calls in T seconds, in place of the default.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(0),
+    default=PATIENCE,
+    show_default=True,
+    metavar="S",
+    help="Seconds after its sending for which an item that is not found may still become visible.",
+)
+@click.option(
+    "--drain",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds that calls under way get after Ctrl-C.",
+)
+@click.option(
+    "--resend-unknown", is_flag=True, help="Send again what could not be looked for: it may then exist twice."
+)
+@json_option
+def resume(**options: Any) -> int:
+    """Go on with a run that was interrupted, without its input.
+
+    What is undecided is looked for by its reference first and sent only if it is surely not there; what failed is sent
+    again. Items that were never read from the input are not in the journal: for those, run the same command again with
+    its input. Needs the credentials of the run's seller: the OCTOFFM_ variables, or --env-file.
+
+    Exits with 0 if all items of the run are created, 1 if some are refused or failed, 3 if some are undecided, 130
+    after Ctrl-C. Ctrl-C once finishes what is under way, twice stops at once; either way the run can be resumed.
+
+    RUN is a run's id, or a beginning of it that no other has.
+    """
+    return run_async(_resume(Wanted(**options)))
+
+
+async def _resume(wanted: Wanted) -> int:
+    async with opened(wanted.journal) as journal:
+        record = await find_run(journal, wanted.journal, wanted.run)
+    config = Config.from_env(environment(wanted.env_file))
+    if config.seller_id != record.seller:
+        raise ConfigurationError(
+            f"run {record.id} is of seller {record.seller}, and the credentials are of seller {config.seller_id}: "
+            "set OCTOFFM_SELLER_ID"
+        )
+    if wanted.limit is not None:
+        calls, seconds = wanted.limit
+        config = config.with_(limit=Limit(calls, per=seconds))
+    show = show_for(json=wanted.as_json)
+    try:
+        async with opened(wanted.journal, read_only=False) as journal, FulfillmentClient(config) as client:
+            interrupted = await _go_on(wanted, journal, record, client, show)
+            record = await find_run(journal, wanted.journal, record.id)
+    finally:
+        show.close()
+    if wanted.as_json:
+        write_json({"event": "summary", "interrupted": interrupted, **run_fields(record, wanted.journal)})
+    else:
+        _tell(record, wanted, interrupted=interrupted)
+    if interrupted:
+        tell_interrupted(wanted.journal, record.id, env_file=wanted.env_text)
+        return Exit.INTERRUPTED
+    return verdict(record)
+
+
+async def _go_on(wanted: Wanted, journal: Journal, record: RunRecord, client: FulfillmentClient, show: Show) -> bool:
+    """Resume the run; whether it was interrupted."""
+    total = sum(record.counts[state] for state in KEEPS_PAYLOAD)
+    if record.undecided and not wanted.as_json:
+        undecided = items(record.undecided, "undecided")
+        until = f"what is not found counts as absent {wanted.patience:g} s after it was sent"
+        click.echo(f"octoffm: {undecided} will be looked for; {until}", err=True)
+
+    def tell(summary: Summary) -> None:
+        show.progress(min(1.0, summary.total / total) if total else 1.0, _counts(summary))
+
+    run = client.bulk.resume(
+        journal,
+        record.id,
+        concurrency=wanted.concurrency,
+        patience=wanted.patience,
+        resend_unknown=wanted.resend_unknown,
+        on_progress=tell,
+        drain=0.0,  # the time to drain is given by the interrupt, before the run is left
+    )
+    show.begin("resume")
+    try:
+        with interruptible(run.stop, drain=wanted.drain) as interrupts:
+            async with run:
+                async for _ in run:
+                    pass
+    except BaseException:
+        click.echo(f"octoffm: not finished; to go on: {_again(wanted, record)}", err=True)
+        raise
+    stats = client.stats()
+    show.end(
+        StepResult(
+            step="resume",
+            counts=_counts(run.summary),
+            calls=stats.calls,
+            throttled=stats.throttled,
+            retries=stats.retries,
+            seconds=run.summary.seconds,
+        )
+    )
+    return interrupts.count > 0
+
+
+def verdict(record: RunRecord) -> Exit:
+    """What a run comes to."""
+    if record.undecided:
+        return Exit.UNDECIDED
+    bad = record.counts[State.REFUSED] + record.counts[State.FAILED] + record.counts[State.PENDING]
+    return Exit.REFUSED if bad else Exit.DONE
+
+
+def _tell(record: RunRecord, wanted: Wanted, *, interrupted: bool) -> None:
+    click.echo(f"run {record.id}, {record.operation}: {counts_of(record)}")
+    if record.undecided or verdict(record) is Exit.REFUSED:
+        click.echo(f"why: {jobs_command('show', wanted.journal, record.id)}")
+    if not interrupted:
+        click.echo(UNREAD)
+
+
+def _counts(summary: Summary) -> dict[str, int]:
+    return {name: getattr(summary, name) for name in ("created", "refused", "failed", "unknown", "skipped")}
+
+
+def _again(wanted: Wanted, record: RunRecord) -> str:
+    return resume_command(wanted.journal, record.id, env_file=wanted.env_text)

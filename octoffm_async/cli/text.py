@@ -1,0 +1,44 @@
+"""Words for people: ages, counts, and text from elsewhere that a terminal only prints."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_STEPS = ((60, 1, "s"), (3600, 60, "min"), (2 * 86400, 3600, "h"))
+_DAY = 86400
+
+
+def age(then: datetime, now: datetime) -> str:
+    """``3 h ago``."""
+    seconds = int((now - then).total_seconds())
+    if seconds < 1:
+        return "just now"
+    for bound, unit, name in _STEPS:
+        if seconds < bound:
+            return f"{seconds // unit} {name} ago"
+    return f"{seconds // _DAY:,} days ago"
+
+
+def items(count: int, kind: str = "") -> str:
+    """``1 item``, ``2,000 items``, ``3 undecided items``."""
+    return f"{count:,} {kind}{' ' if kind else ''}item{'' if count == 1 else 's'}"
+
+
+def printable(text: str) -> str:
+    """Text that is not ours, as one line without anything that drives a terminal."""
+    one_line = " ".join(text.split())
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in one_line)
+
+
+def hanging(head: str, rest: str, width: int | None) -> str:
+    """``head`` and ``rest``, the latter wrapped beside or below it; ``None`` wraps nothing."""
+    if width is None or len(head) + len(rest) <= width:
+        return f"{head}{rest}".rstrip()
+    indent = len(head) if len(head) <= width // 2 else 6
+    first = head if indent == len(head) else f"{head.rstrip()}\n{' ' * indent}"
+    wrapped = textwrap.wrap(rest, max(20, width - indent), break_on_hyphens=False)
+    return first + f"\n{' ' * indent}".join(wrapped)
