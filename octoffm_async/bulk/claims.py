@@ -24,29 +24,21 @@ class Claims:
     def __init__(self) -> None:
         self._holders: dict[str, object] = {}
 
-    def take(self, keys: Iterable[str], holder: object) -> Claim:
-        """Hold keys until the claim is released."""
-        held = list(keys)
-        self._holders.update(dict.fromkeys(held, holder))
-        return Claim(self, held)
+    def take(self, keys: Iterable[str], holder: object) -> None:
+        """Hold those keys that nobody else holds."""
+        for key in keys:
+            self._holders.setdefault(key, holder)
 
     def held_by_other(self, key: str, holder: object) -> bool:
         """Whether somebody else is busy with a key."""
         return self._holders.get(key, holder) is not holder
 
-    def release(self, keys: Iterable[str]) -> None:
-        """Let go of keys."""
+    def held_by(self, key: str, holder: object) -> bool:
+        """Whether this one is busy with a key."""
+        return self._holders.get(key) is holder
+
+    def release(self, keys: Iterable[str], holder: object) -> None:
+        """Let go of those keys that the holder holds."""
         for key in keys:
-            self._holders.pop(key, None)
-
-
-class Claim:
-    """Keys that are held."""
-
-    def __init__(self, claims: Claims, keys: list[str]) -> None:
-        self._claims = claims
-        self._keys = keys
-
-    def release(self) -> None:
-        """Let go of them."""
-        self._claims.release(self._keys)
+            if self._holders.get(key) is holder:
+                del self._holders[key]

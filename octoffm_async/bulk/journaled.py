@@ -19,8 +19,9 @@ import anyio
 import msgspec
 
 from ..errors import CallError, ClosedError, ConfigurationError, is_outcome_unknown
-from .claims import Claim, Claims, claims_of
-from .journal import Journal, Sending, State, Verdict, judge, open_journal, payload_hash
+from .claims import Claims, claims_of
+from .journal import IllegalTransitionError, Journal, Sending, State, Verdict, judge, open_journal, payload_hash
+from .journal.states import UNDECIDED
 from .outcomes import Created, Failed, Refused, Skipped, Unknown
 from .reconcile import reconcile, utc_now
 from .run import RUN_ENDING, Job
@@ -44,6 +45,8 @@ PATIENCE = 60.0
 than replicas lag."""
 ROUNDS = 3
 """How often an item is sent again by one run after it was shown to be absent."""
+OTHERS = 0.1
+"""Seconds between looks at whether another run is done with an item."""
 AGAIN_AT_ONCE = 8
 """Calls under way when items are sent again."""
 NOTHING_LEFT = (CallError, asyncio.CancelledError, *RUN_ENDING)
@@ -70,7 +73,6 @@ class _Waiting(NamedTuple, Generic[T]):
     """An item of this run whose sending is undecided."""
 
     item: T
-    sent_at: datetime
     outcome: Unknown
 
 
@@ -127,23 +129,52 @@ class Journaled(Job[T]):
                 self._sendings[key] = sending
                 wanted.append(item)
             elif entry is not None and verdict is Verdict.UNDECIDED:
-                self._wait_for(item, key, entry.sent_at, "it was sent before, and what became of it is not known")
+                self._wait_for(item, key, "it was sent before, and what became of it is not known")
             elif entry is not None:
                 await deliver(_known(entry, verdict, sending.payload_hash))
         return wanted
 
     async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
         left = {self.key(item): item for item in items}
-        sent_at = utc_now()
-        claimed = self._claim(left)
+        keys = list(left)
+        self._claim(keys)
         try:
-            await self.book.sent([self._sendings.pop(key) for key in left])
-
-            await self._carry_out(items, left, sent_at, deliver)
+            await self._write_down(left, deliver)
+            if left:
+                await self._carry_out(list(left.values()), left, deliver)
         finally:
-            claimed.release()
+            self._release(keys)
 
-    async def _carry_out(self, items: Sequence[T], left: dict[str, T], sent_at: datetime, deliver: Deliver) -> None:
+    async def _write_down(self, left: dict[str, T], deliver: Deliver) -> None:
+        """Write that the items are sent. Those that another run got at since they were looked up are taken out."""
+        sendings = {key: self._sendings.pop(key) for key in left}
+        for key in [key for key in left if self._is_claimed(key)]:
+            self._wait_for(left.pop(key), key, "another run is sending it")
+        while left:
+            try:
+                return await self.book.sent([sendings[key] for key in left])
+            except IllegalTransitionError:
+                entries = await self.book.look_up(list(left))
+                overtaken = [
+                    entry
+                    for entry in entries
+                    if entry is not None and judge(entry, sendings[entry.key].payload_hash) is not Verdict.SEND
+                ]
+                if not overtaken:
+                    raise
+                for entry in overtaken:
+                    await self._take_over(left.pop(entry.key), entry, sendings[entry.key].payload_hash, deliver)
+
+    async def _take_over(self, item: T, entry: Entry, given: bytes, deliver: Deliver) -> None:
+        """What another run has made of an item of this one."""
+        self._again.pop(entry.key, None)
+        verdict = judge(entry, given)
+        if verdict is Verdict.UNDECIDED:
+            self._wait_for(item, entry.key, "another run sent it, and what became of it is not known")
+        else:
+            await deliver(_known(entry, verdict, given))
+
+    async def _carry_out(self, items: Sequence[T], left: dict[str, T], deliver: Deliver) -> None:
         """Let the inner job send what is written down. What came of all is noted before the first is delivered."""
         known: list[Outcome] = []
 
@@ -152,20 +183,20 @@ class Journaled(Job[T]):
             self._again.pop(outcome.key, None)
             self._settle(outcome)
             if isinstance(outcome, Unknown):
-                self._waiting[outcome.key] = _Waiting(item, sent_at, outcome)
+                self._waiting[outcome.key] = _Waiting(item, outcome)
             else:
                 known.append(outcome)
 
         try:
             await self._inner.handle(items, record)
         except BaseException as error:
-            self._break_off(left, sent_at, error)
+            self._break_off(left, error)
             raise
         finally:
             for outcome in known:
                 await deliver(outcome)
 
-    def _break_off(self, left: dict[str, T], sent_at: datetime, error: BaseException) -> None:
+    def _break_off(self, left: dict[str, T], error: BaseException) -> None:
         """Items whose handling ended with an error: to be sent another time if none of them can have left."""
         taken = {outcome.key for outcome in self._inner.undecided()}
         for key in left.keys() - taken:
@@ -173,7 +204,7 @@ class Journaled(Job[T]):
                 self.book.settle(key, State.PENDING)
             elif (item := self._again.pop(key, None)) is not None:
                 reason = f"broken off: {type(error).__name__} {error}"
-                self._waiting[key] = _Waiting(item, sent_at, Unknown(key=key, reason=reason))
+                self._waiting[key] = _Waiting(item, Unknown(key=key, reason=reason))
 
     async def finish(self, deliver: Deliver) -> None:
         """Read back what the inner job reads back, then reconcile all that is undecided, from whichever run."""
@@ -199,6 +230,8 @@ class Journaled(Job[T]):
 
     async def close(self) -> None:
         try:
+            if self._claims is not None:
+                self._claims.release([*self._waiting, *self._again], self)
             await self._inner.close()
             if self._book is not None:
                 await (self._book.finish() if self._complete else self._book.flush())
@@ -208,7 +241,9 @@ class Journaled(Job[T]):
     async def _reconcile(self, deliver: Deliver) -> bool:
         """One round; whether some were sent again and another round may be needed."""
         await self.book.flush()
+        await self._see_what_others_did(deliver)
         entries = [entry for entry in await self.book.undecided() if not self._is_claimed(entry.key)]
+        self._claim(entry.key for entry in entries)
         try:
             sent_at = {entry.key: entry.sent_at for entry in entries}
             left_by = {entry.key: self._left_by(entry) for entry in entries}
@@ -229,8 +264,27 @@ class Journaled(Job[T]):
             logger.warning("%d items stay unknown, reconciliation failed: %s", len(self._waiting), error)
             if self._how.resend_unknown:
                 await self._give_up_waiting()
+        finally:
+            self._release([entry.key for entry in entries if entry.key not in self._again])
         await self.book.flush()
         return await self._send_again(deliver)
+
+    async def _see_what_others_did(self, deliver: Deliver) -> None:
+        """Take over what other runs decided of the items that wait here, once they are done with them."""
+        until = utc_now().timestamp() + 2 * self._how.patience
+        theirs = [key for key in self._waiting if self._claims is None or not self._claims.held_by(key, self)]
+        while not self.hurried and utc_now().timestamp() < until and any(map(self._is_claimed, theirs)):
+            await asyncio.sleep(OTHERS)
+        for start in range(0, len(theirs), LOOK_AHEAD):
+            for entry in await self.book.look_up(theirs[start : start + LOOK_AHEAD]):
+                if entry is None or entry.state in UNDECIDED:
+                    continue
+                item = self._waiting.pop(entry.key).item
+                given = payload_hash(_ENCODER.encode(item))
+                if (verdict := judge(entry, given)) is Verdict.SEND:
+                    self._again[entry.key] = item
+                else:
+                    await deliver(_known(entry, verdict, given))
 
     def _left_by(self, entry: Entry) -> datetime:
         """When a request of an undecided item can have left at the latest: ``sent`` is written before it waits for its
@@ -276,8 +330,10 @@ class Journaled(Job[T]):
             raise errors[0]
         return bool(items)
 
-    def _wait_for(self, item: T, key: str, sent_at: datetime, reason: str) -> None:
-        self._waiting[key] = _Waiting(item, sent_at, Unknown(key=key, reason=reason))
+    def _wait_for(self, item: T, key: str, reason: str) -> None:
+        self._again.pop(key, None)
+        self._waiting[key] = _Waiting(item, Unknown(key=key, reason=reason))
+        self._claim([key])
 
     def _settle(self, outcome: Outcome) -> None:
         key = outcome.key
@@ -293,9 +349,14 @@ class Journaled(Job[T]):
             case _:
                 raise AssertionError(f"no outcome of a creation: {outcome}")
 
-    def _claim(self, keys: Iterable[str]) -> Claim:
-        assert self._claims is not None  # noqa: S101  (set where the book is)
-        return self._claims.take(keys, self)
+    def _claim(self, keys: Iterable[str]) -> None:
+        if self._claims is not None:
+            self._claims.take(keys, self)
+
+    def _release(self, keys: Iterable[str]) -> None:
+        """Let others have keys; what waits here is decided here."""
+        if self._claims is not None:
+            self._claims.release([key for key in keys if key not in self._waiting], self)
 
     def _is_claimed(self, key: str) -> bool:
         return self._claims is not None and self._claims.held_by_other(key, self)

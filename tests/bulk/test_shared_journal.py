@@ -1,8 +1,4 @@
-"""Runs that share a journal within one process, at the same time, on the same keys. Virtual time.
-
-What is marked as failing needs claims that are taken before a key is looked up and held until it is decided: a run then
-waits for a key that another one holds, and looks it up again when it is free.
-"""
+"""Runs that share a journal within one process, at the same time, on the same keys. Virtual time."""
 
 from __future__ import annotations
 
@@ -46,7 +42,6 @@ def test_runs_on_other_keys_do_not_disturb_each_other(tmp_path: Path) -> None:
     assert [error for _, error in told] == [None] * 3
 
 
-@pytest.mark.xfail(reason="a key that was looked up before another run sent it is sent again: unknown → sent is legal")
 def test_a_key_whose_sending_another_run_lost_is_not_sent_again(tmp_path: Path) -> None:
     remote = Remote({"O-0": [Fate(Trouble.RESET_AFTER, 4.0)], "O-1": [Fate(Trouble.STALL)]})
     world = World(remote, tmp_path / "orders.sqlite")
@@ -55,7 +50,6 @@ def test_a_key_whose_sending_another_run_lost_is_not_sent_again(tmp_path: Path) 
     check_once(world)
 
 
-@pytest.mark.xfail(reason="the second to send gets an IllegalTransitionError, which ends its run")
 def test_a_key_that_another_run_created_meanwhile_is_skipped(tmp_path: Path) -> None:
     world = World(Remote({"O-1": [Fate(Trouble.STALL)]}), tmp_path / "orders.sqlite")
     with world.in_its_time():
@@ -64,7 +58,6 @@ def test_a_key_that_another_run_created_meanwhile_is_skipped(tmp_path: Path) -> 
     assert {outcome.key: type(outcome) for outcome in outcomes} == {"O-0": Skipped, "O-1": Created}
 
 
-@pytest.mark.xfail(reason="both runs settle the key, the second with an IllegalTransitionError")
 def test_runs_that_reconcile_the_same_key_at_once_agree(tmp_path: Path) -> None:
     world = World(Remote({"O-0": [Fate(Trouble.RESET_AFTER, 2.0)]}), tmp_path / "orders.sqlite")
     with world.in_its_time():
@@ -73,7 +66,6 @@ def test_runs_that_reconcile_the_same_key_at_once_agree(tmp_path: Path) -> None:
     assert second == ([Created(key="O-1", id="S-1")], None)
 
 
-@pytest.mark.xfail(reason="one of them settles pending what the other has settled pending")
 def test_leftovers_of_a_crash_are_reconciled_by_one_of_two_runs(tmp_path: Path) -> None:
     world = World(Remote({"O-0": [Fate(Trouble.RESET_BEFORE)]}), tmp_path / "orders.sqlite")
     with world.in_its_time():
