@@ -79,8 +79,10 @@ class OrderFinder:
                 yield row
 
     async def _offset(self) -> timedelta:
-        """From our time of sending to where a scan begins on the API's clock. A clock that is ahead now may not have been
-        so then: it makes no scan shorter."""
+        """From our time of sending to where a scan begins on the API's clock.
+
+        A clock that is ahead now may not have been so then: it makes no scan shorter.
+        """
         resource = Outbound(self._scope) if self._kind == "outbound" else Inbound(self._scope)
         page = await resource.list(limit=1)
         if page.served_at is None:

@@ -152,7 +152,7 @@ class Journaled(Job[T]):
             self._wait_for(left.pop(key), key, "another run is sending it")
         while left:
             try:
-                return await self.book.sent([sendings[key] for key in left])
+                await self.book.sent([sendings[key] for key in left])
             except IllegalTransitionError:
                 entries = await self.book.look_up(list(left))
                 overtaken = [
@@ -164,6 +164,8 @@ class Journaled(Job[T]):
                     raise
                 for entry in overtaken:
                     await self._take_over(left.pop(entry.key), entry, sendings[entry.key].payload_hash, deliver)
+            else:
+                return
 
     async def _take_over(self, item: T, entry: Entry, given: bytes, deliver: Deliver) -> None:
         """What another run has made of an item of this one."""
@@ -273,7 +275,7 @@ class Journaled(Job[T]):
         """Take over what other runs decided of the items that wait here, once they are done with them."""
         until = utc_now().timestamp() + 2 * self._how.patience
         theirs = [key for key in self._waiting if self._claims is None or not self._claims.held_by(key, self)]
-        while not self.hurried and utc_now().timestamp() < until and any(map(self._is_claimed, theirs)):
+        while not self.hurried and utc_now().timestamp() < until and any(map(self._is_claimed, theirs)):  # noqa: ASYNC110
             await asyncio.sleep(OTHERS)
         for start in range(0, len(theirs), LOOK_AHEAD):
             for entry in await self.book.look_up(theirs[start : start + LOOK_AHEAD]):

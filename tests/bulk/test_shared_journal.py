@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from octoffm_async import Created, FulfillmentClient, Outcome, Skipped
+from octoffm_async import Created, FulfillmentClient, Outcome, Skipped, Unknown
 from tests.bulk.crashing import Fate, Remote, SteppedJournal, Trouble, World
 from tests.bulk.items import all_of, order
-from tests.bulk.test_crash_model import PATIENCE, check_once, creating
+from tests.bulk.test_crash_model import FATES, LIVES, PATIENCE, check_all, check_once, creating
 
 pytestmark = pytest.mark.one_loop
 
 Told = tuple[list[Outcome], Exception | None]
+
+SOME = st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True)
 
 
 def together(inputs: list[list[int]], pauses: list[float]) -> Any:
@@ -30,6 +35,35 @@ def together(inputs: list[list[int]], pauses: list[float]) -> Any:
         return await asyncio.gather(*map(one, inputs, pauses))
 
     return main
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(FATES, max_size=3), min_size=4, max_size=4),
+    st.lists(SOME, min_size=2, max_size=3),
+    st.lists(st.floats(0, 7) | st.floats(0, 0.05), min_size=3, max_size=3),
+    st.none() | st.integers(0, 120),
+)
+def test_runs_on_the_same_keys_create_exactly_one_of_each(
+    troubles: list[list[Fate]], inputs: list[list[int]], pauses: list[float], crash: int | None
+) -> None:
+    remote = Remote({f"O-{number}": fates for number, fates in enumerate(troubles)})
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(remote, Path(folder) / "orders.sqlite")
+        with world.in_its_time():
+            if crash is not None:
+                world.live(creating(4, 2), steps=crash)
+            told = world.live(together(inputs, pauses))
+            check_once(world)
+            for numbers, (outcomes, error) in zip(inputs, told, strict=False):
+                assert error is None
+                assert sorted(outcome.key for outcome in outcomes) == sorted(f"O-{number}" for number in numbers)
+            for _ in range(LIVES):
+                outcomes, summary = world.live(creating(4, 2))
+                check_once(world)
+                if not any(isinstance(outcome, Unknown) for outcome in outcomes):
+                    break
+            check_all(world, outcomes, summary, 4)
 
 
 def test_runs_on_other_keys_do_not_disturb_each_other(tmp_path: Path) -> None:
