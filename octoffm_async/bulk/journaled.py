@@ -102,9 +102,10 @@ class Journaled(Job[T]):
         book, claims, ends = self._parts()
         outcomes: list[Outcome] = []
         sendings: list[tuple[T, Sending]] = []
+        key_of = self._inner.key
         for item in items:
             try:
-                sendings.append((item, sending_of(self.key(item), item)))
+                sendings.append((item, sending_of(key_of(item), item)))
             except (TypeError, ValueError, OverflowError, RecursionError) as error:
                 outcomes += self._refused(item) or [Failed(key=self.key(item), error=error)]
         wanted: list[tuple[T, Sending]] = []

@@ -58,7 +58,7 @@ def known_outcome(entry: Entry, verdict: Verdict, given: bytes) -> Outcome:
             earlier: Created | Refused = Refused(key=key, code=entry.code, message=entry.message)
         case _:
             earlier = Created(key=key, id=entry.remote_id)
-    return Skipped(key=key, reason=f"{entry.state} already, in run {entry.run}", earlier=earlier)
+    return Skipped(key=key, reason=f"{entry.state.value} already, in run {entry.run}", earlier=earlier)
 
 
 def outcome_of_match(key: str, match: Match) -> Outcome:

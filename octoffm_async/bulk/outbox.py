@@ -18,6 +18,7 @@ class Outbox(Generic[T]):
         self._news = asyncio.Event()
         self._space = asyncio.Event()
         self._closed = False
+        self._drained = False
 
     async def put(self, item: T) -> None:
         """Leave an item, waiting for room; it is left even if the waiting is cancelled."""
@@ -45,12 +46,12 @@ class Outbox(Generic[T]):
 
     async def drain(self) -> None:
         """Take everything until it is closed, and look at nothing."""
+        self._drained = True
+        self._items.clear()
+        self._space.set()
         while not self._closed:
-            self._items.clear()
-            self._space.set()
             self._news.clear()
             await self._news.wait()
-        self._items.clear()
 
     @property
     def has_room(self) -> bool:
@@ -59,6 +60,8 @@ class Outbox(Generic[T]):
 
     def put_nowait(self, item: T) -> None:
         """Leave an item beyond the bound."""
+        if self._drained:
+            return
         self._items.append(item)
         self._news.set()
 

@@ -106,21 +106,19 @@ class Summary(msgspec.Struct, kw_only=True):
     def count(self, outcome: Outcome) -> None:
         """Take note of one more outcome."""
         self.total += 1
-        match outcome:
-            case Created():
-                self.created += 1
-            case Refused():
-                self.refused += 1
-            case Failed():
-                self.failed += 1
-            case Unknown():
-                self.unknown += 1
-            case Skipped():
-                self.skipped += 1
-            case Found():
-                self.found += 1
-            case Missing():
-                self.missing += 1
+        name = _COUNTED[type(outcome)]
+        setattr(self, name, getattr(self, name) + 1)
+
+
+_COUNTED = {
+    Created: "created",
+    Refused: "refused",
+    Failed: "failed",
+    Unknown: "unknown",
+    Skipped: "skipped",
+    Found: "found",
+    Missing: "missing",
+}
 
 
 def outcome_of(key: str, error: CallError) -> Refused | Failed | Unknown:

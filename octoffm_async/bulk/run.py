@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 import msgspec
@@ -23,6 +22,7 @@ from ..errors import (
     is_outcome_unknown,
 )
 from .job import RUN_ENDING
+from .look_ahead import LookAhead
 from .outbox import Outbox
 from .outcomes import Failed, Outcome, Skipped, Summary, Unknown, refused_locally
 from .seen import SeenKeys
@@ -44,15 +44,14 @@ class Run(Generic[T]):
     """One bulk run; enter it once, iterate it for outcomes in the order in which they are known."""
 
     def __init__(self, job: Job[T], items: Iterable[T] | AsyncIterable[T], options: Options) -> None:
-        self.summary = Summary()
+        self._summary = Summary()
         self.leftover: list[Outcome] = []
         self._job = job
         self._options = options
         self._outbox: Outbox[Outcome] = Outbox(OUTBOX_ROOM)
         self._seen = SeenKeys()
         self._source = Source(items)
-        self._screened: deque[T] = deque()
-        self._screening = asyncio.Lock()
+        self._ahead = LookAhead(self._screened, low=job.look_ahead // 2)
         self._main: asyncio.Task[None] | None = None
         self._stopping = False
         self._taken = False
@@ -82,6 +81,13 @@ class Run(Generic[T]):
         if exc is None:
             self._raise_error()
 
+    @property
+    def summary(self) -> Summary:
+        """The counts so far."""
+        if self._main is not None and not self._main.done():
+            self._summary.seconds = asyncio.get_running_loop().time() - self._started
+        return self._summary
+
     def __aiter__(self) -> Self:
         return self
 
@@ -106,7 +112,7 @@ class Run(Generic[T]):
         self._taken = True
         await self._outbox.drain()
         self._raise_error()
-        return self.summary
+        return self._summary
 
     def stop(self) -> None:
         """Read no more items; what is in flight is finished."""
@@ -160,8 +166,7 @@ class Run(Generic[T]):
         while pending := [worker for worker in workers if not worker.done()]:
             await asyncio.wait(pending)
         try:
-            self._put_back(list(self._screened))
-            self._screened.clear()
+            self._put_back(await self._ahead.close())
             for outcome in self._job.undecided():
                 self._deliver_now(outcome)
             self._seen.close()
@@ -184,7 +189,7 @@ class Run(Generic[T]):
         batch: list[T] = []
         try:
             while len(batch) < self._job.batch and not self._stopping:
-                batch.append(await (self._read() if self._job.look_ahead == 1 else self._read_screened()))
+                batch.append(await (self._read() if self._job.look_ahead == 1 else self._ahead.next()))
         except StopAsyncIteration:
             pass
         except BaseException:
@@ -204,41 +209,61 @@ class Run(Generic[T]):
             await self._deliver(outcome)
         raise StopAsyncIteration
 
-    async def _read_screened(self) -> T:
-        """The next item that the job wants to handle; one worker at a time asks it about the next few."""
-        if self._screened:
-            return self._screened.popleft()
-        async with self._screening:
-            while not self._screened and not self._stopping:
-                some: list[T] = []
-                try:
-                    some.append(await self._read())
-                    while len(some) < self._job.look_ahead and self._source.is_ready and not self._stopping:
-                        some.append(await self._read())
-                except StopAsyncIteration:
-                    if not some:
-                        raise
-                except BaseException:
-                    self._skip(some)
-                    raise
-                await self._screen(some)
-            if not self._screened:
-                raise StopAsyncIteration
-            return self._screened.popleft()
-
-    async def _screen(self, some: list[T]) -> None:
+    async def _screened(self) -> list[T] | None:
+        """The items of the next chunk that the job wants to handle; nothing at the end."""
+        chunk = await self._chunk()
+        if not chunk:
+            return None
         try:
-            wanted, outcomes = await self._job.screen(some)
+            some, outcomes = self._sorted_out(chunk)
+            wanted, known = await self._job.screen(some)
         except BaseException:
             undecided = self._undecided_keys()
-            self._skip([item for item in some if self._job.key(item) not in undecided])
+            self._skip([item for item in chunk if self._job.key(item) not in undecided])
             raise
-        self._screened += wanted
-        for outcome in outcomes:
-            if self._outbox.has_room:
+        left = iter(outcomes + known)
+        try:
+            for outcome in left:
+                if self._outbox.has_room:
+                    self._deliver_now(outcome)
+                else:
+                    await self._deliver(outcome)
+        except BaseException:
+            for outcome in left:
                 self._deliver_now(outcome)
+            self._put_back(wanted)
+            raise
+        return wanted
+
+    async def _chunk(self) -> list[T]:
+        """The next items as they come: a few hundred of those that are there, else one; none at the end."""
+        chunk: list[T] = []
+        try:
+            while len(chunk) < self._job.look_ahead and not self._stopping and (not chunk or self._source.is_ready):
+                chunk.append(await self._source.next())
+        except StopAsyncIteration:
+            pass
+        except BaseException:
+            self._skip(chunk)
+            raise
+        return chunk
+
+    def _sorted_out(self, chunk: list[T]) -> tuple[list[T], list[Outcome]]:
+        """Those of a chunk that may be right and were not there before, and the outcomes of the others."""
+        right: list[T] = []
+        outcomes: list[Outcome] = []
+        check, key_of = self._job.check, self._job.key
+        for item in chunk:
+            try:
+                check(item)
+            except ValidationError as error:
+                outcomes.append(refused_locally(error))
             else:
-                await self._deliver(outcome)
+                right.append(item)
+        keys = [key_of(item) for item in right]
+        new = self._seen.add_all(keys)
+        outcomes += [_seen_before(key) for key, is_new in zip(keys, new, strict=True) if not is_new]
+        return [item for item, is_new in zip(right, new, strict=True) if is_new], outcomes
 
     def _turn_away(self, item: T) -> Outcome | None:
         try:
@@ -246,9 +271,7 @@ class Run(Generic[T]):
         except ValidationError as error:
             return refused_locally(error)
         key = self._job.key(item)
-        if self._seen.add(key):
-            return None
-        return Skipped(key=key, reason="the same key came before in this input")
+        return None if self._seen.add(key) else _seen_before(key)
 
     async def _handle(self, batch: list[T]) -> None:
         decided: set[str] = set()
@@ -257,7 +280,7 @@ class Run(Generic[T]):
             decided.add(outcome.key)
             await self._deliver(outcome)
 
-        self.summary.in_flight += len(batch)
+        self._summary.in_flight += len(batch)
         try:
             await self._job.handle(batch, deliver)
         except BaseException as error:
@@ -266,7 +289,7 @@ class Run(Generic[T]):
                 raise
             self._end(error)
         finally:
-            self.summary.in_flight -= len(batch)
+            self._summary.in_flight -= len(batch)
 
     def _settle_rest(self, batch: list[T], decided: set[str], error: BaseException) -> None:
         """Items whose handling broke off: unknown if they may have been sent, else failed or skipped."""
@@ -313,24 +336,26 @@ class Run(Generic[T]):
         self._note(outcome)
 
     def _note(self, outcome: Outcome) -> None:
-        self.summary.count(outcome)
-        self.summary.seconds = asyncio.get_running_loop().time() - self._started
+        self._summary.count(outcome)
         allowed = self._options.max_failures
-        if allowed is not None and self.summary.bad > allowed:
+        if allowed is not None and self._summary.bad > allowed:
             self._end(
-                ErrorBudgetExceededError(f"stopped: {self.summary.bad} items were not created, {allowed} allowed")
+                ErrorBudgetExceededError(f"stopped: {self._summary.bad} items were not created, {allowed} allowed")
             )
-        self._report()
+        if self._options.on_progress is not None:
+            self._report()
 
     def _report(self, *, last: bool = False) -> None:
-        if self._options.on_progress is None and not last:
-            return
         now = asyncio.get_running_loop().time()
         if last or now >= self._progress_at:
             self._progress_at = now + PROGRESS_SECONDS
-            self.summary.seconds = now - self._started
+            self._summary.seconds = now - self._started
             if self._options.on_progress is not None:
                 try:
-                    self._options.on_progress(msgspec.structs.replace(self.summary))
+                    self._options.on_progress(msgspec.structs.replace(self._summary))
                 except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
                     self._end(error)
+
+
+def _seen_before(key: str) -> Skipped:
+    return Skipped(key=key, reason="the same key came before in this input")

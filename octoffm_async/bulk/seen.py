@@ -7,6 +7,10 @@ on disk and which vanishes when it is closed: a million references cost a few me
 from __future__ import annotations
 
 import sqlite3
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KEYS_IN_MEMORY = 10_000
 _CACHE_KIB = 4096
@@ -44,6 +48,20 @@ class SeenKeys:
         if len(self._keys) > self._in_memory:
             self._spill()
         return True
+
+    def add_all(self, keys: Sequence[str]) -> list[bool]:
+        """Take note of up to a few hundred keys at once; of each, whether it is new."""
+        if self._database is None:
+            return [self.add(key) for key in keys]
+        stored = [_stored(key) for key in keys]
+        marks = ", ".join(["(?)"] * len(stored))
+        found = self._database.execute(f"INSERT OR IGNORE INTO seen VALUES {marks} RETURNING key", stored)  # noqa: S608
+        new = {key for (key,) in found}
+        fresh: list[bool] = []
+        for key in stored:
+            fresh.append(key in new)
+            new.discard(key)  # the same key once more in this very chunk
+        return fresh
 
     def close(self) -> None:
         """Forget all."""

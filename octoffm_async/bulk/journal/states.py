@@ -127,12 +127,12 @@ def judge(entry: Entry | None, payload_hash: bytes) -> Verdict:
         return Verdict.SEND
     same = entry.payload_hash == payload_hash
     match entry.state:
+        case State.CREATED:  # the most frequent one comes first
+            return Verdict.ALREADY_CREATED if same else Verdict.CHANGED
         case State.PENDING | State.FAILED:
             return Verdict.SEND
         case State.REFUSED:
             return Verdict.ALREADY_REFUSED if same else Verdict.SEND
-        case State.CREATED:
-            return Verdict.ALREADY_CREATED if same else Verdict.CHANGED
         case State.SENT | State.UNKNOWN:
             return Verdict.UNDECIDED if same else Verdict.CHANGED
 

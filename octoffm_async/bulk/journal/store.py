@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ...errors import JournalError, OctoffmError
@@ -28,8 +29,9 @@ _CACHE_KIB = 16_384
 _CHECKPOINT_PAGES = 4000  # 16 MB: a page that many commits change is copied to its place once
 
 
+@lru_cache(maxsize=1024)
 def moment(milliseconds: int) -> datetime:
-    """A stored time."""
+    """A stored time. What was written together has the same one."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 

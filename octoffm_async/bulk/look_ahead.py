@@ -1,0 +1,80 @@
+"""Items made ready ahead of the workers that handle them, a chunk at a time.
+
+While one chunk is handled the next is screened, and while one is looked up the next is read: so neither workers nor
+the journal wait for each other. What lies ahead is bounded by two chunks and a low-water mark.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+
+FILLERS = 2
+
+
+class LookAhead(Generic[T]):
+    """``fill`` makes the next chunk ready; it gives ``None`` when there is no more."""
+
+    def __init__(self, fill: Callable[[], Awaitable[list[T] | None]], *, low: int) -> None:
+        self._fill = fill
+        self._low = low
+        self._items: deque[T] = deque()
+        self._fillers: list[asyncio.Task[None]] = []
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._error: Exception | None = None
+
+    async def next(self) -> T:
+        """The next item.
+
+        Raises:
+            StopAsyncIteration: there is none.
+        """
+        if not self._fillers:
+            self._fillers = [
+                asyncio.create_task(self._work(), name="octoffm_async bulk look-ahead") for _ in range(FILLERS)
+            ]
+        while not self._items:
+            if all(filler.done() for filler in self._fillers):
+                self._raise_error()
+                raise StopAsyncIteration
+            self._news.clear()
+            await self._news.wait()
+        item = self._items.popleft()
+        if len(self._items) <= self._low:
+            self._room.set()
+        return item
+
+    async def close(self) -> list[T]:
+        """Stop reading ahead; the items that nobody took."""
+        for filler in self._fillers:
+            filler.cancel()
+        while pending := [filler for filler in self._fillers if not filler.done()]:
+            await asyncio.wait(pending)
+        left = list(self._items)
+        self._items.clear()
+        return left
+
+    def _raise_error(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    async def _work(self) -> None:
+        try:
+            while (some := await self._fill()) is not None:
+                self._items += some
+                self._news.set()
+                while len(self._items) > self._low:
+                    self._room.clear()
+                    await self._room.wait()
+        except Exception as error:  # noqa: BLE001  (raised to a worker)
+            self._error = self._error or error
+        finally:
+            asyncio.get_running_loop().call_soon(self._news.set)  # once this task is done
