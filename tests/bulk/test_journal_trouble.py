@@ -20,6 +20,8 @@ from octoffm_async.sandbox import Fault, SandboxProcess
 from tests.bulk.items import all_of, orders, serving
 from tests.bulk.test_kills import Campaign
 
+pytestmark = pytest.mark.one_loop
+
 HOLDER = """
 import asyncio, sys
 from octoffm_async.bulk.journal import open_journal

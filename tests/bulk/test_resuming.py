@@ -27,6 +27,8 @@ from octoffm_async.sandbox import Fault, Sandbox
 from tests.bulk.items import all_of, order, orders, product, serving
 from tests.test_operations import supply
 
+pytestmark = pytest.mark.one_loop
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

@@ -34,6 +34,8 @@ from octoffm_async.bulk.journal import (
 )
 from octoffm_async.bulk.journal.states import LEGAL
 
+pytestmark = pytest.mark.one_loop
+
 T = TypeVar("T")
 
 KEYS = st.sampled_from(["", "a", "b", "c\udcff", "d"])
