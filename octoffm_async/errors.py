@@ -78,6 +78,7 @@ __all__ = [
     "is_outcome_unknown",
 ]
 
+NO_USE = "a further try would not help"
 _UNKNOWN_ADVICE = "OUTCOME UNKNOWN: it may have been carried out; look it up by its reference before sending it again"
 
 
@@ -307,7 +308,7 @@ class NotReadyError(AnsweredError):
     def of(cls, error: AnsweredError) -> Self:
         """The same answer, understood as "not yet"."""
         early = cls(
-            f"the document is not there yet: {error.message}",
+            f"the document is not there yet: {error.message.removesuffix(f' ({NO_USE})')}",
             status=error.status,
             code=error.code,
             title=error.title,

@@ -25,7 +25,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..contract.operations import Repeatability
-from ..errors import AnswerTimeoutError, ConnectError, NotAnsweredError, TLSError
+from ..errors import NO_USE, AnswerTimeoutError, ConnectError, NotAnsweredError, TLSError
 
 if TYPE_CHECKING:
     from random import Random
@@ -121,7 +121,7 @@ def _decide(at: Situation, config: Config, rng: Random) -> Again | Stop:
         case Verdict.LOST | Verdict.FAILED | Verdict.NOT_SENT:
             return _after_back_off(at, config, rng)
         case _:
-            return Stop(outcome_unknown=False, reason="a further try would not help")
+            return Stop(outcome_unknown=False, reason=NO_USE)
 
 
 def back_off(failures: int, config: Config, rng: Random) -> float:
