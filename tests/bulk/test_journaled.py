@@ -104,8 +104,9 @@ async def test_a_run_that_is_cancelled_is_resumed(path: Path) -> None:
                 taken.extend([outcome async for outcome in run])
 
         for _ in range(4):
-            task = asyncio.create_task(use())
-            await asyncio.sleep(0.15)
+            task, before = asyncio.create_task(use()), sandbox.effects.outbound.total()
+            while sandbox.effects.outbound.total() < before + 20:  # noqa: ASYNC110  (the sandbox has no event for it)
+                await asyncio.sleep(0.01)
             task.cancel()
             await asyncio.wait([task])
         sandbox.faults.clear()
