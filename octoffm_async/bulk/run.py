@@ -26,6 +26,7 @@ from .look_ahead import LookAhead
 from .outbox import Outbox
 from .outcomes import Failed, Outcome, Skipped, Summary, Unknown, refused_locally
 from .seen import SeenKeys
+from .sieve import seen_before, sort_out
 from .source import Source
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ class Run(Generic[T]):
         if not chunk:
             return None
         try:
-            some, outcomes = self._sorted_out(chunk)
+            some, outcomes = sort_out(chunk, self._job, self._seen)
             wanted, known = await self._job.screen(some)
         except BaseException:
             undecided = self._undecided_keys()
@@ -248,30 +249,13 @@ class Run(Generic[T]):
             raise
         return chunk
 
-    def _sorted_out(self, chunk: list[T]) -> tuple[list[T], list[Outcome]]:
-        """Those of a chunk that may be right and were not there before, and the outcomes of the others."""
-        right: list[T] = []
-        outcomes: list[Outcome] = []
-        check, key_of = self._job.check, self._job.key
-        for item in chunk:
-            try:
-                check(item)
-            except ValidationError as error:
-                outcomes.append(refused_locally(error))
-            else:
-                right.append(item)
-        keys = [key_of(item) for item in right]
-        new = self._seen.add_all(keys)
-        outcomes += [_seen_before(key) for key, is_new in zip(keys, new, strict=True) if not is_new]
-        return [item for item, is_new in zip(right, new, strict=True) if is_new], outcomes
-
     def _turn_away(self, item: T) -> Outcome | None:
         try:
             self._job.check(item)
         except ValidationError as error:
             return refused_locally(error)
         key = self._job.key(item)
-        return None if self._seen.add(key) else _seen_before(key)
+        return None if self._seen.add(key) else seen_before(key)
 
     async def _handle(self, batch: list[T]) -> None:
         decided: set[str] = set()
@@ -355,7 +339,3 @@ class Run(Generic[T]):
                     self._options.on_progress(msgspec.structs.replace(self._summary))
                 except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
                     self._end(error)
-
-
-def _seen_before(key: str) -> Skipped:
-    return Skipped(key=key, reason="the same key came before in this input")

@@ -7,7 +7,7 @@ holds the journal. An earlier sending whose outcome is not known is looked for b
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import msgspec
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ..contract.operations import Operation
+    from ..resources.protecting import OpenJournal
     from ..session.scope import Scope
     from .finding import Finder
     from .journal import Book, Entry, Journal
@@ -175,7 +176,9 @@ def _settle(book: Book, key: str, error: CallError) -> None:
             book.settle(key, State.FAILED, message=str(error))
 
 
-async def protect(scope: Scope, operation: Operation[str], request: Any, *, journal: Journal, patience: float) -> str:
+async def protect(
+    scope: Scope, operation: Operation[str], request: Any, *, journal: OpenJournal, patience: float
+) -> str:
     """Create one order through a journal; see :meth:`ProtectedCreation.create`."""
     is_outbound = operation is CREATE_OUTBOUND
     creation = ProtectedCreation(
@@ -185,7 +188,7 @@ async def protect(scope: Scope, operation: Operation[str], request: Any, *, jour
         request=request,
         send=Outbound(scope).send if is_outbound else Inbound(scope).send,
         finder=OrderFinder(scope, "outbound" if is_outbound else "inbound"),
-        journal=journal,
+        journal=cast("Journal", journal),
         patience=patience,
     )
     return await creation.create()

@@ -16,12 +16,11 @@ from .waiting import wait_for_status
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ..bulk.journal import Journal
     from ..contract.common import Document
     from ..contract.inbound import InboundShipment
     from ..session.paging import Pager
     from ..session.scope import Scope
-    from .protecting import Protect
+    from .protecting import OpenJournal, Protect
 
 
 class Inbound:
@@ -32,7 +31,7 @@ class Inbound:
         self._protect = protect
 
     async def create(
-        self, request: InboundShipmentRequest, *, journal: Journal | None = None, patience: float = 60.0
+        self, request: InboundShipmentRequest, *, journal: OpenJournal | None = None, patience: float = 60.0
     ) -> str:
         """Announce one supply order; its ``inbound_shipment_id`` (**D**).
 

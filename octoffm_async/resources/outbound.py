@@ -26,11 +26,10 @@ from .waiting import wait_for_status
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ..bulk.journal import Journal
     from ..contract.outbound import OutboundCancellation, OutboundShipment
     from ..session.paging import Pager
     from ..session.scope import Scope
-    from .protecting import Protect
+    from .protecting import OpenJournal, Protect
 
 
 class Outbound:
@@ -41,7 +40,7 @@ class Outbound:
         self._protect = protect
 
     async def create(
-        self, request: OutboundShipmentRequest, *, journal: Journal | None = None, patience: float = 60.0
+        self, request: OutboundShipmentRequest, *, journal: OpenJournal | None = None, patience: float = 60.0
     ) -> str:
         """Order one shipment; its ``outbound_shipment_id`` (**D**).
 

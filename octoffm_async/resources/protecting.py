@@ -5,14 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from ..bulk.journal import Journal  # for type checkers only: at run time imports go one way
+    from datetime import datetime
+
     from ..contract.operations import Operation
     from ..session.scope import Scope
+
+
+class OpenJournal(Protocol):
+    """A journal that is open; :func:`octoffm_async.open_journal` makes one."""
+
+    opened_at: datetime | None
+
+    async def book(self, *, seller: str, operation: str, run: str | None = None, source: str = "") -> Any:
+        """Begin a run."""
+        ...
 
 
 class Protect(Protocol):
     """Makes a creation through a journal; its id."""
 
     async def __call__(
-        self, scope: Scope, operation: Operation[str], request: Any, *, journal: Journal, patience: float
+        self, scope: Scope, operation: Operation[str], request: Any, *, journal: OpenJournal, patience: float
     ) -> str: ...
