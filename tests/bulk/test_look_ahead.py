@@ -1,0 +1,81 @@
+"""Items made ready ahead: all of them, in bounds, and nothing lost when reading ahead ends early."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from octoffm_async.bulk.look_ahead import LookAhead
+
+pytestmark = pytest.mark.one_loop
+
+
+class Chunks:
+    """Gives so many chunks, a turn of the loop each; then none, or an error."""
+
+    def __init__(self, count: int, size: int = 10, error: Exception | None = None) -> None:
+        self.left = count
+        self.size = size
+        self.error = error
+        self.given = 0
+
+    async def __call__(self) -> list[int] | None:
+        if not self.left:
+            if self.error is not None:
+                raise self.error
+            return None
+        self.left -= 1
+        begin, self.given = self.given, self.given + self.size
+        await asyncio.sleep(0)
+        return list(range(begin, begin + self.size))
+
+
+async def taken(ahead: LookAhead[int]) -> list[int]:
+    found: list[int] = []
+    while True:
+        try:
+            found.append(await ahead.next())
+        except StopAsyncIteration:
+            return found
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_everything_is_given_once(workers: int) -> None:
+    ahead = LookAhead(Chunks(20), low=5)
+    shares = await asyncio.gather(*(taken(ahead) for _ in range(workers)))
+    assert sorted(item for share in shares for item in share) == list(range(200))
+
+
+async def test_what_lies_ahead_is_bounded() -> None:
+    chunks = Chunks(1000)
+    ahead = LookAhead(chunks, low=5)
+    await ahead.next()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert chunks.given <= 40
+    await ahead.close()
+
+
+async def test_empty_chunks_are_no_end() -> None:
+    chunks = Chunks(5, size=0)
+    assert await taken(LookAhead(chunks, low=5)) == []
+    assert chunks.left == 0
+
+
+async def test_an_error_is_raised_behind_what_was_ready() -> None:
+    ahead = LookAhead(Chunks(2, error=RuntimeError("torn")), low=5)
+    found = [await ahead.next() for _ in range(20)]
+    with pytest.raises(RuntimeError, match="torn"):
+        await ahead.next()
+    assert sorted(found) == list(range(20))
+
+
+async def test_closing_gives_back_what_nobody_took() -> None:
+    ahead = LookAhead(Chunks(3), low=100)
+    first = await ahead.next()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    left = await ahead.close()
+    assert sorted([first, *left]) == list(range(30))
+    assert not [task for task in asyncio.all_tasks() if "look-ahead" in task.get_name()]

@@ -1,0 +1,35 @@
+"""A chunk sorted out: what may be handled, and the outcomes of the rest."""
+
+from __future__ import annotations
+
+from octoffm_async import Refused, Skipped
+from octoffm_async.bulk.creations import CreateOrders
+from octoffm_async.bulk.seen import SeenKeys
+from octoffm_async.bulk.sieve import sort_out
+from octoffm_async.resources.outbound import check_shipment
+from tests.bulk.items import order
+
+
+async def never(_: object) -> str:
+    raise AssertionError
+
+
+def test_wrong_ones_and_duplicates_get_their_outcome() -> None:
+    seen = SeenKeys()
+    job = CreateOrders(send=never, check=check_shipment)
+    chunk = [order("A"), order("B", quantity=0), order("A"), order("C")]
+    some, outcomes = sort_out(chunk, job, seen)
+    assert [item.reference for item in some] == ["A", "C"]
+    assert [(type(outcome), outcome.key) for outcome in outcomes] == [(Refused, "B"), (Skipped, "A")]
+    some, outcomes = sort_out([order("C"), order("D")], job, seen)
+    assert [item.reference for item in some] == ["D"]
+    assert [outcome.key for outcome in outcomes] == ["C"]
+    seen.close()
+
+
+def test_duplicates_are_found_beyond_the_memory_too() -> None:
+    seen = SeenKeys(in_memory=5)
+    keys = [f"K-{number}" for number in range(20)]
+    assert seen.add_all(keys) == [True] * 20
+    assert seen.add_all([*keys, "NEW", "NEW"]) == [False] * 20 + [True, False]
+    seen.close()
