@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ..errors import ConfigurationError
-from ..resources.inbound import Inbound, check_supply_order
-from ..resources.outbound import Outbound, check_shipment
 from ..session.scope import Scope
-from .creations import CreateOrders
-from .finding import OrderFinder, ProductFinder
+from .creating import job_of
 from .following import Follower
 from .job import Options
 from .journaled import Journaled
 from .journaling import PATIENCE, Journaling
-from .products import CreateProducts
 from .resuming import Kept, Resuming
 from .run import Run
 from .stocks import LookupStocks, ReferenceIndex
@@ -29,10 +25,11 @@ if TYPE_CHECKING:
     from ..contract.outbound import OutboundShipmentRequest
     from ..contract.products import FulfillmentProduct
     from .following import InboundGoal, OutboundGoal
-    from .job import Job
     from .journal import Journal
     from .outcomes import Summary
     from .stocks import How
+
+T = TypeVar("T")
 
 CONCURRENCY = 32
 """Calls under way in a run: throughput of one process peaks between 10 and 100."""
@@ -77,11 +74,8 @@ class Bulk:
         ``concurrency`` counts calls, not products. Created means that the API accepted the registration.
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
-        job: Job[FulfillmentProduct] = CreateProducts(self._scope)
-        if journal is not None:
-            how = self._journaling(CREATE_PRODUCTS, journal, patience=patience, resend_unknown=resend_unknown)
-            job = Journaled(job, ProductFinder(self._scope), how)
-        return Run(job, products, options)
+        journaling = None if journal is None else self._journaling(CREATE_PRODUCTS, journal, patience, resend_unknown)
+        return self._creation(CREATE_PRODUCTS, products, options, journaling)
 
     def create_outbound(
         self,
@@ -102,14 +96,9 @@ class Bulk:
         parcel.
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
-        job: Job[OutboundShipmentRequest] = CreateOrders(send=Outbound(self._scope).send, check=check_shipment)
-        if journal is not None:
-            how = self._journaling(CREATE_OUTBOUND, journal, patience=patience, resend_unknown=resend_unknown)
-            follower = None if follow is None else Follower(self._scope, "outbound", follow)
-            job = Journaled(job, OrderFinder(self._scope, "outbound"), how, follower)
-        elif follow is not None:
-            raise ConfigurationError("follow= needs a journal=, which remembers what is followed")
-        return Run(job, requests, options)
+        journaling = None if journal is None else self._journaling(CREATE_OUTBOUND, journal, patience, resend_unknown)
+        follower = None if follow is None else Follower(self._scope, "outbound", follow)
+        return self._creation(CREATE_OUTBOUND, requests, options, journaling, follower=follower)
 
     def create_inbound(
         self,
@@ -129,14 +118,9 @@ class Bulk:
         Without a journal an order whose answer was lost is Unknown and is never sent again by the run.
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
-        job: Job[InboundShipmentRequest] = CreateOrders(send=Inbound(self._scope).send, check=check_supply_order)
-        if journal is not None:
-            how = self._journaling(CREATE_INBOUND, journal, patience=patience, resend_unknown=resend_unknown)
-            follower = None if follow is None else Follower(self._scope, "inbound", follow)
-            job = Journaled(job, OrderFinder(self._scope, "inbound"), how, follower)
-        elif follow is not None:
-            raise ConfigurationError("follow= needs a journal=, which remembers what is followed")
-        return Run(job, requests, options)
+        journaling = None if journal is None else self._journaling(CREATE_INBOUND, journal, patience, resend_unknown)
+        follower = None if follow is None else Follower(self._scope, "inbound", follow)
+        return self._creation(CREATE_INBOUND, requests, options, journaling, follower=follower)
 
     def lookup_stocks(
         self,
@@ -183,13 +167,28 @@ class Bulk:
         job = Resuming(self._scope, journal, run, patience=patience, resend_unknown=resend_unknown)
         return Run(job, job, options)
 
+    def _creation(
+        self,
+        operation: Operation[Any],
+        items: Iterable[T] | AsyncIterable[T],
+        options: Options,
+        journaling: Journaling | None,
+        *,
+        follower: Follower | None = None,
+    ) -> Run[T]:
+        job, finder = job_of(operation.name, self._scope)
+        if journaling is not None:
+            job = Journaled(job, finder, journaling, follower)
+        elif follower is not None:
+            raise ConfigurationError("follow= needs a journal=, which remembers what is followed")
+        return Run(job, items, options)
+
     def _journaling(
         self,
         operation: Operation[Any],
         journal: Journal | str | PathLike[str],
-        *,
         patience: float,
-        resend_unknown: bool,
+        resend_unknown: bool,  # noqa: FBT001  (passed on as it came)
     ) -> Journaling:
         return Journaling(
             journal=journal,

@@ -13,25 +13,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import msgspec
 
-from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS, OPERATIONS
+from ..contract.operations import OPERATIONS
 from ..errors import ConfigurationError, JournalError
-from ..resources.inbound import Inbound, check_supply_order
-from ..resources.outbound import Outbound, check_shipment
-from .creations import CreateOrders
-from .finding import OrderFinder, ProductFinder
+from .creating import job_of
 from .job import Job
 from .journal import State, open_journal
 from .journal.states import KEEPS_PAYLOAD, UNDECIDED
 from .journaled import LOOK_AHEAD, Journaled
 from .journaling import Journaling, sending_of
 from .outcomes import Created, Failed, Refused, Unknown
-from .products import CreateProducts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Sequence
 
     from ..session.scope import Scope
-    from .finding import Finder
     from .job import Deliver
     from .journal import Entry, Journal, RunRecord
     from .outcomes import Outcome
@@ -120,7 +115,10 @@ class Resuming(Job[Kept]):
         if isinstance(journal, str | PathLike):
             journal = await self._opened.enter_async_context(open_journal(journal))
         record = await self._record(journal)
-        job, finder = _job_of(record, self._scope)
+        try:
+            job, finder = job_of(record.operation, self._scope)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"run {record.id} cannot be resumed: {error}") from None
         self.batch = job.batch
         self._request = {one.name: one for one in OPERATIONS}[record.operation].request
         how = msgspec.structs.replace(self._how, journal=journal, operation=record.operation)
@@ -236,23 +234,6 @@ class Resuming(Job[Kept]):
         if sending_of(entry.key, request).payload != payload:
             return kept._replace(problem="this version would send it differently")
         return kept._replace(request=request)
-
-
-def _job_of(record: RunRecord, scope: Scope) -> tuple[Job[Any], Finder]:
-    """The job that a run's items go through, and what looks for them remotely.
-
-    Raises:
-        ConfigurationError: the run does something that is not known here.
-    """
-    match record.operation:
-        case CREATE_PRODUCTS.name:
-            return CreateProducts(scope), ProductFinder(scope)
-        case CREATE_OUTBOUND.name:
-            return CreateOrders(send=Outbound(scope).send, check=check_shipment), OrderFinder(scope, "outbound")
-        case CREATE_INBOUND.name:
-            return CreateOrders(send=Inbound(scope).send, check=check_supply_order), OrderFinder(scope, "inbound")
-        case _:
-            raise ConfigurationError(f"run {record.id} cannot be resumed: {record.operation!r} is not known here")
 
 
 def _lost(key: str, problem: str) -> Failed:

@@ -10,7 +10,7 @@ import msgspec
 from .states import State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from types import TracebackType
 
     from .states import Entry
@@ -104,10 +104,6 @@ class Book(Protocol):
 
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The encoded requests of those of up to ``LOOK_UP_MOST`` keys that have one: all but created and refused."""
-        ...
-
-    def to_follow(self, until: Collection[str], *, any_run: bool = False) -> AsyncIterator[Entry]:
-        """The created items of this run (or of any) whose last followed status is not one of ``until``, by key."""
         ...
 
     async def finish(self) -> None:

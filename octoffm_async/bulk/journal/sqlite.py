@@ -21,12 +21,11 @@ from .sheet import CODES
 from .states import Entry, IllegalTransitionError, State
 from .steps import Flush, Follow, LookUp, Send, Settle
 from .store import Durability, Store
-from .tables import stored
 from .writer import Writer
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from types import TracebackType
 
 __all__ = ["SQLiteBook", "SQLiteJournal"]
@@ -198,16 +197,6 @@ class SQLiteBook:
         """The encoded requests of those of up to ``LOOK_UP_MOST`` keys that have one: all but created and refused."""
         _check_number(keys)
         return await self._writer.call(lambda store: store.tables.payloads(self._scope, keys))
-
-    async def to_follow(self, until: Collection[str], *, any_run: bool = False) -> AsyncIterator[Entry]:
-        """The created items of this run (or of any) whose last followed status is not one of ``until``, by key."""
-        values: list[object] = [stored(status) for status in until]
-        where = f"AND state = {CODES[State.CREATED]} AND ifnull(followed, x'') NOT IN ({', '.join('?' * len(values))})"
-        if not any_run:
-            where += " AND run_id = ?"
-            values.append(self._run_id)
-        async for entry in _walk(self._writer, self._scope, where, values):
-            yield entry
 
     async def finish(self) -> None:
         """Write that the run is over, after all that was queued before; returns when that is durable."""

@@ -1,0 +1,35 @@
+"""Which job a creation's items go through, and what looks for them on the remote side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
+from ..errors import ConfigurationError
+from ..resources.inbound import Inbound, check_supply_order
+from ..resources.outbound import Outbound, check_shipment
+from .creations import CreateOrders
+from .finding import OrderFinder, ProductFinder
+from .products import CreateProducts
+
+if TYPE_CHECKING:
+    from ..session.scope import Scope
+    from .finding import Finder
+    from .job import Job
+
+
+def job_of(operation: str, scope: Scope) -> tuple[Job[Any], Finder]:
+    """The job and the finder of a creation, by the operation's name.
+
+    Raises:
+        ConfigurationError: no creation that is known here has this name.
+    """
+    match operation:
+        case CREATE_PRODUCTS.name:
+            return CreateProducts(scope), ProductFinder(scope)
+        case CREATE_OUTBOUND.name:
+            return CreateOrders(send=Outbound(scope).send, check=check_shipment), OrderFinder(scope, "outbound")
+        case CREATE_INBOUND.name:
+            return CreateOrders(send=Inbound(scope).send, check=check_supply_order), OrderFinder(scope, "inbound")
+        case _:
+            raise ConfigurationError(f"{operation!r} is not known here")
