@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import ConfigurationError
-from .journal import Journal, Sending, Verdict, payload_hash
-from .outcomes import Created, Refused, Skipped
+from .journal import Journal, Sending, State, Verdict, payload_hash
+from .outcomes import Created, Failed, Refused, Skipped, Unknown
 
 if TYPE_CHECKING:
     from .finding import Match
-    from .journal import Entry
+    from .journal import Book, Entry
     from .outcomes import Outcome
 
 _ENCODER = msgspec.json.Encoder()
@@ -42,6 +42,22 @@ class Journaling(msgspec.Struct, frozen=True, kw_only=True):
 def sending_of(key: str, item: object) -> Sending:
     payload = _ENCODER.encode(item)
     return Sending(key, payload_hash(payload), payload)
+
+
+def settle(book: Book, outcome: Outcome) -> None:
+    """Write what became of an item behind."""
+    key = outcome.key
+    match outcome:
+        case Created(id=remote_id):
+            book.settle(key, State.CREATED, remote_id=remote_id)
+        case Refused(code=code, message=message):
+            book.settle(key, State.REFUSED, code=code, message=message)
+        case Failed(error=error):
+            book.settle(key, State.FAILED, message=str(error))
+        case Unknown(reason=reason):
+            book.settle(key, State.UNKNOWN, message=reason)
+        case _:
+            raise AssertionError(f"no outcome of a creation: {outcome}")
 
 
 def known_outcome(entry: Entry, verdict: Verdict, given: bytes) -> Outcome:

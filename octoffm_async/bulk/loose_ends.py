@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from ..errors import CallError
 from .journal import LOOK_UP_MOST, UNDECIDED, State, Verdict, judge
-from .journaling import known_outcome, outcome_of_match, sending_of
-from .outcomes import Created, Failed, Refused, Skipped, Unknown
+from .journaling import known_outcome, outcome_of_match, sending_of, settle
+from .outcomes import Created, Refused, Skipped, Unknown
 from .reconcile import reconcile, utc_now
 
 if TYPE_CHECKING:
@@ -77,18 +77,7 @@ class LooseEnds(Generic[T]):
 
     def settle(self, outcome: Outcome) -> None:
         """Write an outcome behind."""
-        key = outcome.key
-        match outcome:
-            case Created(id=remote_id):
-                self._book.settle(key, State.CREATED, remote_id=remote_id)
-            case Refused(code=code, message=message):
-                self._book.settle(key, State.REFUSED, code=code, message=message)
-            case Failed(error=error):
-                self._book.settle(key, State.FAILED, message=str(error))
-            case Unknown(reason=reason):
-                self._book.settle(key, State.UNKNOWN, message=reason)
-            case _:
-                raise AssertionError(f"no outcome of a creation: {outcome}")
+        settle(self._book, outcome)
 
     async def tell(self, outcome: Outcome, deliver: Deliver) -> None:
         """Deliver an outcome, unless it is a creation that is to be followed first."""

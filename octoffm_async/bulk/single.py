@@ -10,8 +10,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-import msgspec
-
 from ..contract.checks import FieldProblem
 from ..contract.operations import CREATE_OUTBOUND
 from ..errors import (
@@ -27,12 +25,15 @@ from ..resources.inbound import Inbound
 from ..resources.outbound import Outbound
 from .claims import claims_of
 from .finding import OrderFinder
-from .journal import Sending, State, Verdict, judge, payload_hash
-from .outcomes import Failed, Refused, Unknown, outcome_of
+from .journal import State, Verdict, judge
+from .journaling import outcome_of_match, sending_of, settle
+from .outcomes import outcome_of
 from .reconcile import reconcile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    import msgspec
 
     from ..contract.operations import Operation
     from ..resources.protecting import OpenJournal
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from .finding import Finder
     from .journal import Book, Entry, Journal
 
-_ENCODER = msgspec.json.Encoder()
 _books: WeakKeyDictionary[Journal, dict[tuple[str, str], asyncio.Future[Book]]] = WeakKeyDictionary()
 _turns: WeakValueDictionary[tuple[int, str, str, str], asyncio.Lock] = WeakValueDictionary()
 
@@ -60,10 +60,9 @@ class ProtectedCreation:
         journal: Journal,
         patience: float,
     ) -> None:
-        payload = _ENCODER.encode(request)
         self._names = (scope.seller_id, operation.name)
         self._deadline = scope.options.deadline or scope.session.config.deadline
-        self._sending = Sending(key, payload_hash(payload), payload)
+        self._sending = sending_of(key, request)
         self._request = request
         self._send = send
         self._finder = finder
@@ -125,7 +124,7 @@ class ProtectedCreation:
         try:
             order_id = await self._send(self._request)
         except CallError as error:
-            _settle(book, key, error)
+            settle(book, outcome_of(key, error))
             await book.flush()
             raise
         except BaseException as error:
@@ -141,12 +140,10 @@ class ProtectedCreation:
         try:
             async with asyncio.timeout(self._deadline):
                 async for _, matches in reconcile(self._finder, {key: entry.sent_at}, patience=self._patience):
-                    if not matches:
-                        book.settle(key, State.PENDING)
-                    elif matches[0].refused:
-                        book.settle(key, State.REFUSED, code=matches[0].code, message=matches[0].message)
+                    if matches:
+                        settle(book, outcome_of_match(key, matches[0]))
                     else:
-                        book.settle(key, State.CREATED, remote_id=matches[0].id)
+                        book.settle(key, State.PENDING)
         except TimeoutError:
             late = DeadlineExceededError(f"{key!r} was sent before, and what became of it was not found out in time")
             late.operation, late.seller_id, late.outcome_unknown = self._names[1], self._names[0], True
@@ -164,16 +161,6 @@ class ProtectedCreation:
         if entry.remote_id is None:
             raise ConflictError(f"{entry.key!r} was created before, and its id is not known")
         return entry.remote_id
-
-
-def _settle(book: Book, key: str, error: CallError) -> None:
-    match outcome_of(key, error):
-        case Unknown(reason=reason):
-            book.settle(key, State.UNKNOWN, message=reason)
-        case Refused(code=code, message=message):
-            book.settle(key, State.REFUSED, code=code, message=message)
-        case Failed():
-            book.settle(key, State.FAILED, message=str(error))
 
 
 async def protect(
