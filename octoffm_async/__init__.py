@@ -77,8 +77,8 @@ from .errors import (
     is_outcome_unknown,
 )
 from .events import Event, Hook, LoggingHook
-from .session.journey import Stats
 from .session.paging import Page, Pager
+from .session.stats import KeyStats, Stats
 from .session.transport import Response
 
 __version__ = "0.1.0"
@@ -121,6 +121,7 @@ __all__ = [
     "JournalError",
     "JournalInUseError",
     "JournalWriteError",
+    "KeyStats",
     "Limit",
     "Localization",
     "LoggingHook",

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-import msgspec
-
 from .bulk.bulk import Bulk
 from .bulk.changes import KINDS, OVERLAP, ChangeFeed
 from .bulk.single import protect
@@ -33,8 +31,8 @@ if TYPE_CHECKING:
 
     from .bulk.changes import ChangeKind
     from .events import Hook
-    from .session.journey import Stats
     from .session.lanes import Lane
+    from .session.stats import Stats
     from .session.transport import Response, Transport
 
 
@@ -208,5 +206,5 @@ class FulfillmentClient(SellerClient):
         self._scope.session.tokens.reset()
 
     def stats(self) -> Stats:
-        """What the client did so far, all sellers together."""
-        return msgspec.structs.replace(self._scope.session.stats)
+        """What the client did so far and how it stands: all sellers together, and key by key (seller and group)."""
+        return self._scope.session.snapshot()

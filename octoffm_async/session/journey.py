@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from ..contract.operations import Repeatability
 
@@ -16,27 +15,16 @@ if TYPE_CHECKING:
     from .options import Options
 
 
-class Stats(msgspec.Struct):
-    """What a client did so far, all sellers together. ``waited`` and ``travelled`` are sums in seconds.
-
-    ``attempts`` counts everything sent, token calls included; ``calls`` does not count those.
-    """
-
-    calls: int = 0
-    attempts: int = 0
-    retries: int = 0
-    throttled: int = 0
-    tokens: int = 0
-    waited: float = 0.0
-    travelled: float = 0.0
+_NUMBERS = itertools.count(1)
 
 
 class Journey:
-    """Times are the event loop's, in seconds."""
+    """Times are the event loop's, in seconds. ``call`` is a number of its own in this process: clients share hooks."""
 
     __slots__ = (
         "attempts",
         "body",
+        "call",
         "deadline",
         "departed",
         "failures",
@@ -46,6 +34,7 @@ class Journey:
         "owed",
         "seller_id",
         "started",
+        "status",
         "token_renewed",
         "travelled",
         "under_way",
@@ -64,6 +53,7 @@ class Journey:
         deadline: float,
         options: Options,
     ) -> None:
+        self.call = next(_NUMBERS)
         self.operation = operation
         self.seller_id = seller_id
         self.url = url
@@ -75,6 +65,7 @@ class Journey:
         self.departed = now
         self.under_way = False
         self.attempts = 0
+        self.status = 0
         self.failures = 0
         self.owed = 0
         self.token_renewed = False
@@ -92,6 +83,11 @@ class Journey:
         return retries is None or self.attempts - self.token_renewed <= retries
 
     @property
+    def server(self) -> str:
+        """The host that it goes to, with the port if the address names one."""
+        return self.url.split("/", 3)[2]
+
+    @property
     def creates(self) -> bool:
         """Whether carrying it out twice would do harm."""
         return self.operation.repeatability is not Repeatability.SAFE
@@ -102,8 +98,9 @@ class Journey:
         self.under_way = True
         self.attempts += 1
 
-    def arrive(self, now: float) -> None:
-        """The attempt under way is over, one way or another."""
+    def arrive(self, now: float, status: int = 0) -> None:
+        """The attempt under way is over, one way or another; ``status`` if it was answered."""
+        self.status = status or self.status
         if self.under_way:
             self.travelled += now - self.departed
             self.under_way = False

@@ -29,11 +29,12 @@ from ..errors import (
 )
 from .background import Background
 from .decoding import UnusableError, decode
-from .journey import Journey, Stats
+from .journey import Journey
 from .limits import Gates
 from .options import DEFAULTS
 from .problems import error_for, unusable
 from .retry import SUCCESS_REFUND, Again, RetryBudget, Situation, Stop, Verdict, back_off, classify, decide, retry_cost
+from .stats import Counts
 from .telling import Teller
 from .tokens import Token, TokenSource
 from .transport import Response
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from ..contract.operations import Operation
     from ..events import Hook
     from .options import Options
+    from .stats import Stats
     from .transport import Transport
 
 T = TypeVar("T")
@@ -70,7 +72,7 @@ class Session:
         self, config: Config, transport: Transport, hooks: Sequence[Hook] = (), rng: random.Random | None = None
     ) -> None:
         self.config = config
-        self.stats = Stats()
+        self.stats = Counts()
         self.tokens = TokenSource(self._fetch_token)
         self.background = Background()
         self._transport = transport
@@ -130,6 +132,20 @@ class Session:
         """Make sure that there is a token; how many seconds it is still good for."""
         token = await self.tokens.get()
         return token.expires_at - asyncio.get_running_loop().time()
+
+    def snapshot(self) -> Stats:
+        """The counters, and how the client stands. May be asked for from another thread."""
+        token, now = None, 0.0
+        if self._loop is not None:
+            now = self._loop.time()
+            token = self.tokens.usable(now)
+        return self.stats.snapshot(
+            keys=(),
+            token_age=None,
+            token_left=None if token is None else token.expires_at - now,
+            retry_budget_left=self._budget.left,
+            circuit="closed",
+        )
 
     async def _fetch_token(self) -> TokenAnswer:
         form = TokenRequest(client_id=self.config.client_id, client_secret=self.config.secret.reveal())
@@ -242,8 +258,9 @@ class Session:
             outcome = error
         except UnusableAnswerError as error:
             error.outcome_unknown = journey.creates
+            journey.status = error.status
             raise
-        journey.arrive(now())
+        journey.arrive(now(), outcome.status if isinstance(outcome, Response) else 0)
         self._teller.attempt_finished(journey, outcome, now())
         if journey.options.on_response is not None and isinstance(outcome, Response):
             self._teller.responded(journey.options.on_response, outcome)
@@ -334,6 +351,8 @@ class Session:
         self._under_way -= 1
         if not self._under_way:
             self._idle.set()
+        if journey.under_way:
+            self._teller.attempt_broken_off(journey, error, now)
         journey.arrive(now)
         if isinstance(error, CallError):
             journey.stamp(error, now)
