@@ -43,8 +43,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class AttemptFinished(Event, frozen=True, kw_only=True, gc=False):
     """A request was sent and answered, or not: ``status`` is 0 when no answer came that could be read.
 
-    ``seconds`` on the wire; ``server`` is the address's host, with its port if it names one. An attempt that was broken
-    off (cancelled, or at the deadline) is told as well, when its call ends.
+    ``seconds`` on the wire; ``server`` is host and port. An attempt that was broken off (cancelled, or at the deadline)
+    is told as well, when its call ends.
     """
 
     call: int

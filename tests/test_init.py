@@ -15,6 +15,8 @@ ALONE = [
     "rich",
     "uvloop",
     "aiohttp.web",
+    "opentelemetry",
+    "octoffm_async.telemetry",
     "octoffm_async.cli",
     "octoffm_async.sandbox",
     "trustme",
@@ -57,5 +59,5 @@ def test_a_star_import_gives_the_public_names() -> None:
 
 
 def test_it_works_without_the_extras() -> None:
-    without = "import sys; sys.modules.update(dict.fromkeys(['click', 'rich', 'uvloop']))"
+    without = "import sys; sys.modules.update(dict.fromkeys(['click', 'rich', 'uvloop', 'opentelemetry']))"
     assert run(f"{without}; import octoffm_async; print('fine')") == "fine"

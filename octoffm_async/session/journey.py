@@ -84,8 +84,11 @@ class Journey:
 
     @property
     def server(self) -> str:
-        """The host that it goes to, with the port if the address names one."""
-        return self.url.split("/", 3)[2]
+        """The host and port that it goes to."""
+        scheme, _, authority = self.url.split("/", 3)[:3]
+        if authority.rpartition(":")[2].isdigit():
+            return authority
+        return f"{authority}:{80 if scheme == 'http:' else 443}"
 
     @property
     def creates(self) -> bool:
