@@ -6,8 +6,8 @@
 
 **Spans.** One per call, named ``octopia outbound.create`` and the like, kind CLIENT, a child of the span that is
 current where the call is awaited. Attempts, retries and pauses are its events. A span is made when its call ends, with
-the times at which the call began and ended. Each attempt to fetch a token is a span of its own, under the call that
-needed the token first. Attributes are those of the conventions for HTTP clients, and ``octopia.*``.
+the times at which the call began and ended. Each attempt to fetch a token is a span of its own, beside the call
+that needed the token first. Attributes are those of the conventions for HTTP clients, and ``octopia.*``.
 
 **Metrics.** From events: ``http.client.request.duration`` (of attempts), ``octopia.client.calls``, ``.retries``,
 ``.throttled`` (429s), ``.pauses``, ``.tokens`` and ``.circuit.changes``. From clients that are observed:

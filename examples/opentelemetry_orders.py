@@ -1,0 +1,130 @@
+"""Orders with traces and metrics: what OpenTelemetry is told of calls, of their attempts, retries and pauses.
+
+``pip install 'octoffm-async[otel]' opentelemetry-sdk``, then ``python examples/opentelemetry_orders.py``: two orders to
+a sandbox in this process, which answers 429 to the first and loses its answer to the second. With the ``OCTOFFM_…``
+variables exported it works against the real API, and then orders are real.
+
+Spans and metrics are kept in memory and printed; a program sends them away with the exporters of its choice.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import asynccontextmanager
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, Sum
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from octoffm_async import (
+    CallError,
+    Config,
+    DeliveryAddress,
+    FulfillmentClient,
+    FulfillmentProduct,
+    Hook,
+    LoggingHook,
+    OutboundShipmentRequest,
+    ShipmentLine,
+)
+from octoffm_async.sandbox import Fault, Sandbox
+from octoffm_async.telemetry import OpenTelemetryHook
+
+ADDRESS = DeliveryAddress(
+    first_name="Jeanne",
+    last_name="Martin",
+    address_line1="12 quai de la Paix",
+    postal_code="75011",
+    city="Paris",
+    country_code="FR",
+)
+
+
+def order(reference: str) -> OutboundShipmentRequest:
+    """An order of one lamp."""
+    return OutboundShipmentRequest(
+        reference=reference,
+        lines=[ShipmentLine(seller_product_reference="LAMP-1", quantity=1)],
+        delivery_address=ADDRESS,
+        delivery_mode="TrackedHomeDelivery",
+        storage_country="FR",
+    )
+
+
+@asynccontextmanager
+async def open_client(hooks: Sequence[Hook]) -> AsyncGenerator[FulfillmentClient, None]:
+    """A client of the real API when its variables are set, else of a sandbox where things go wrong."""
+    if any(name.startswith("OCTOFFM_") for name in os.environ):
+        async with FulfillmentClient(Config.from_env(), hooks=hooks) as client:
+            yield client
+    else:
+        async with Sandbox(seed=7) as sandbox, FulfillmentClient(sandbox.config(), hooks=hooks) as client:
+            lamp = FulfillmentProduct(gtin="2000000000015", seller_product_reference="LAMP-1", title="Desk lamp")
+            await client.products.create([lamp])
+            sandbox.add_stock("LAMP-1", quantity=100)
+            for fault in (Fault.THROTTLE, Fault.LATENCY, Fault.RESET_AFTER):  # one for each attempt
+                sandbox.faults.next(fault, operation="outbound.create")
+            yield client
+
+
+def tree(spans: Sequence[ReadableSpan]) -> list[str]:
+    """A line for each span, children below their parent."""
+    roots = [span for span in spans if span.parent is None]
+    lines: list[str] = []
+    for root in sorted(roots, key=lambda span: span.start_time or 0):
+        children = [
+            span for span in spans if span.parent and root.context and span.parent.span_id == root.context.span_id
+        ]
+        lines.append(described(root))
+        lines += [f"  {described(child)}" for child in sorted(children, key=lambda span: span.start_time or 0)]
+    return lines
+
+
+def described(span: ReadableSpan) -> str:
+    """Name, events and error of a span."""
+    words = [span.name]
+    for event in span.events:
+        status = (event.attributes or {}).get("http.response.status_code", "")
+        words.append(f"{event.name} {status}".strip())
+    attributes = span.attributes or {}
+    if "error.type" in attributes:
+        words.append(str(attributes["error.type"]))
+    if "octopia.outcome_unknown" in attributes:
+        words.append("it may have been carried out")
+    return ", ".join(words)
+
+
+def counters(reader: InMemoryMetricReader) -> Iterator[str]:
+    """A line for each counter of the client and the attributes that it was counted with."""
+    data = reader.get_metrics_data()
+    scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics] if data else []
+    for metric in (metric for scope in scopes for metric in scope.metrics):
+        if isinstance(metric.data, Sum):
+            for point in metric.data.data_points:
+                by = ", ".join(str(value) for _, value in sorted((point.attributes or {}).items(), reverse=True))
+                yield f"{metric.name}{{{by}}} {point.value}"
+
+
+async def main() -> None:
+    """Place the orders, then print what was told."""
+    spans, reader = InMemorySpanExporter(), InMemoryMetricReader()
+    tracers, meters = TracerProvider(), MeterProvider([reader])
+    tracers.add_span_processor(SimpleSpanProcessor(spans))
+    tracer, telemetry = tracers.get_tracer("shop"), OpenTelemetryHook(tracers, meters)
+    async with open_client([LoggingHook(), telemetry]) as client:
+        telemetry.observe(client)
+        for reference in ("ORDER-1", "ORDER-2"):
+            with tracer.start_as_current_span("checkout"):  # what a web framework's instrumentation does
+                try:
+                    await client.outbound.create(order(reference))
+                except CallError as error:
+                    print(f"{reference}: {type(error).__name__}, outcome unknown: {error.outcome_unknown}")
+                else:
+                    print(f"{reference}: ordered")
+        print(*tree(spans.get_finished_spans()), *counters(reader), sep="\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
