@@ -106,6 +106,9 @@ class Config:
     """Upper bound of the first back-off; it doubles with each failure."""
     backoff_cap: float = 20.0
     """Upper bound of any back-off."""
+    throttle_base: float = 0.1
+    """Upper bound of the first pause after a 429 that does not say how long; it doubles as long as 429s come. One
+    request probes after each, so too short a pause costs one 429, too long a one costs throughput."""
     max_retry_after: float = 300.0
     """A ``Retry-After`` above this is an error at once rather than a silent pause."""
     retry_budget: int = 500
@@ -119,6 +122,11 @@ class Config:
     """How much later one request may arrive than another, sent at the same time; windows are held with this margin."""
     max_in_flight: int = 50
     """Calls under way per seller and group. Throughput of one client process peaks between 10 and 100."""
+    max_waiting: int = 10_000
+    """Calls that may wait per seller and group; one more fails at once. Each holds a few kilobytes."""
+    bulk_share: float = 0.25
+    """What bulk calls get of a limit while interactive ones want all of it: enough that a busy site does not stop a
+    nightly job for good."""
     max_connections: int = 500
     """Connections of the pool: ten busy keys at full use, and well under the usual limit of 1,024 open files."""
     keepalive: float = 10.0
@@ -159,6 +167,8 @@ class Config:
         for name in _WHOLE:
             if not is_whole(getattr(self, name)):
                 raise ConfigurationError(f"{name} must be a whole number, not {getattr(self, name)!r}")
+        if self.bulk_share > 1:
+            raise ConfigurationError(f"bulk_share must not be above 1, not {self.bulk_share!r}")
         if not isinstance(cast("object", self.limits), Mapping):
             raise ConfigurationError(f"limits must map groups to limits, not {self.limits!r}")
         for limit in (self.limit, *self.limits.values()):
@@ -223,7 +233,7 @@ class Config:
 
 
 _TEXTS = ("client_id", "client_secret", "seller_id", "base_url", "token_url", "sales_channel_id")
-_WHOLE = ("max_attempts", "retry_budget", "max_in_flight", "max_connections", "max_answer_bytes")
+_WHOLE = ("max_attempts", "retry_budget", "max_in_flight", "max_waiting", "max_connections", "max_answer_bytes")
 _ABOVE_ZERO = (
     "deadline",
     "bulk_deadline",
@@ -231,11 +241,20 @@ _ABOVE_ZERO = (
     "read_timeout",
     "max_attempts",
     "max_in_flight",
+    "max_waiting",
     "max_connections",
     "keepalive",
     "max_answer_bytes",
 )
-_FROM_ZERO = ("backoff_base", "backoff_cap", "max_retry_after", "retry_budget", "limit_jitter")
+_FROM_ZERO = (
+    "backoff_base",
+    "backoff_cap",
+    "bulk_share",
+    "throttle_base",
+    "max_retry_after",
+    "retry_budget",
+    "limit_jitter",
+)
 
 
 def check_header_value(name: str, value: object) -> None:

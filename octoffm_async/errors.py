@@ -11,6 +11,8 @@
     │   ├── JournalDamagedError     not a journal, damaged, or of a newer version; it was left as it is
     │   └── JournalWriteError       it cannot be written: the disk is full, or read-only
     └── CallError                   one call of the API did not succeed
+        ├── OverloadedError         its turn would come too late, or too many wait: nothing was sent
+        │   └── CircuitOpenError    the API failed so often that calls are held back: nothing was sent
         ├── NotAnsweredError        no answer came
         │   ├── ConnectError        no connection: nothing was sent
         │   │   └── TLSError        the other side's certificate or protocol was not accepted
@@ -50,6 +52,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "CallError",
+    "CircuitOpenError",
     "ClosedError",
     "ConfigurationError",
     "ConflictError",
@@ -66,6 +69,7 @@ __all__ = [
     "NotFoundError",
     "NotReadyError",
     "OctoffmError",
+    "OverloadedError",
     "PagingError",
     "PermissionDeniedError",
     "RateLimitedError",
@@ -199,6 +203,23 @@ class CallError(OctoffmError):
         if self.outcome_unknown:
             parts.append(_UNKNOWN_ADVICE)
         return " ".join(parts)
+
+
+class OverloadedError(CallError):
+    """Not sent: its turn would have come after its deadline, or too many calls wait already.
+
+    ``wait`` is how many seconds it would have waited, 0 if that is not known.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, wait: float) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class CircuitOpenError(OverloadedError):
+    """Not sent: the API failed so often that calls are held back; ``wait`` seconds until it is tried again."""
 
 
 class NotAnsweredError(CallError):

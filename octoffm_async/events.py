@@ -33,7 +33,7 @@ logger = logging.getLogger("octoffm_async")
 logger.addHandler(logging.NullHandler())  # a library is silent until its program wants to hear it
 
 CircuitState = Literal["closed", "open", "probing"]
-RateReason = Literal["throttled", "probing", "headers", "quota"]
+RateReason = Literal["throttled", "headers", "quota"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):

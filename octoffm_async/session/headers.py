@@ -6,7 +6,7 @@ import math
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 
 from ..contract.checks import FieldProblem
@@ -19,6 +19,8 @@ _PARAMETER = r";\s*([\w!#$&+.^`|~*-]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s\
 _LINK = re.compile(rf"<([^<>]*)>((?:\s*{_PARAMETER})*)")
 _PARAMETERS = re.compile(_PARAMETER)
 _CAPITALS = re.compile(r"(?=[A-Z])")  # where a wire name gets an underscore in Python
+_LONGEST_RESET = 86_400.0
+"""A reset further away than a day is a Unix time."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -37,6 +39,64 @@ def retry_after(value: str | None, *, wall_now: float) -> float | None:
         except (ValueError, OverflowError):
             return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+class RateAdvice(NamedTuple):
+    """What rate headers say: requests per second, and for how many seconds nothing is left."""
+
+    rate: float | None
+    exhausted_for: float
+
+
+def rate_advice(headers: Mapping[str, str], *, wall_now: float) -> RateAdvice | None:
+    """What an answer says of the limit, in any of the forms that are in use; ``None`` if nothing usable (**A**).
+
+    ``RateLimit-Policy: 100;w=60``, ``RateLimit: limit=100, remaining=9, reset=5`` (or ``"default";r=9;t=5``),
+    ``RateLimit-Limit`` / ``-Remaining`` / ``-Reset`` and the same with ``X-``. A reset is in seconds, or a Unix time.
+    """
+    limit = headers.get("RateLimit-Limit") or headers.get("X-RateLimit-Limit") or ""
+    combined = headers.get("RateLimit") or ""
+    policy = headers.get("RateLimit-Policy") or limit
+    if not (limit or combined or policy):
+        return None
+    now_left = _number(headers.get("RateLimit-Remaining") or headers.get("X-RateLimit-Remaining"))
+    reset = _number(headers.get("RateLimit-Reset") or headers.get("X-RateLimit-Reset"))
+    if now_left is None:
+        now_left = _named(combined, "remaining", "r")
+    if reset is None:
+        reset = _named(combined, "reset", "t")
+    if reset is not None and reset > _LONGEST_RESET:
+        reset -= wall_now
+    rates: list[float] = []
+    for part in policy.split(","):
+        calls = _named(part, "q")
+        window = _named(part, "w")
+        calls = _number(part.partition(";")[0]) if calls is None else calls
+        if calls and window:
+            rates.append(calls / window)
+    usable = now_left is not None and reset is not None and 0 < reset <= _LONGEST_RESET
+    if usable and now_left and reset:
+        rates.append(now_left / reset)
+    exhausted_for = reset if usable and reset and now_left == 0 else 0.0
+    return (
+        RateAdvice(min(rates), exhausted_for) if rates else RateAdvice(None, exhausted_for) if exhausted_for else None
+    )
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float((text or "").split(",")[0].split(";")[0])
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _named(text: str, *names: str) -> float | None:
+    for part in re.split(r"[;,]", text):
+        name, _, value = part.strip().partition("=")
+        if name.strip().lower() in names:
+            return _number(value)
+    return None
 
 
 def http_date(value: str | None) -> datetime | None:

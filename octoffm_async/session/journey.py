@@ -22,13 +22,17 @@ class Journey:
     """Times are the event loop's, in seconds. ``call`` is a number of its own in this process: clients share hooks."""
 
     __slots__ = (
+        "arrived",
         "attempts",
         "body",
         "call",
+        "circuit_probe",
         "deadline",
         "departed",
         "failures",
         "gate",
+        "gate_probe",
+        "lane",
         "operation",
         "options",
         "owed",
@@ -69,12 +73,16 @@ class Journey:
         self.failures = 0
         self.owed = 0
         self.token_renewed = False
+        self.lane: Lane = options.lane or "interactive"
+        self.gate_probe = False
+        self.circuit_probe = False
+        self.arrived = False
         self.travelled = 0.0
 
     @property
-    def lane(self) -> Lane:
-        """Who it waits for on its limit."""
-        return self.options.lane or "interactive"
+    def patient(self) -> bool:
+        """Whether it sits out an outage."""
+        return self.lane == "bulk"
 
     @property
     def may_repeat(self) -> bool:
@@ -107,6 +115,7 @@ class Journey:
         if self.under_way:
             self.travelled += now - self.departed
             self.under_way = False
+            self.arrived = True
 
     def waited(self, now: float) -> float:
         """Seconds that were not spent on the wire."""

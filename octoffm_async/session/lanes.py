@@ -1,8 +1,9 @@
-"""Places that are given out by lane: interactive calls before bulk ones, without starving bulk.
+"""Who is next: interactive calls before bulk ones, without starving bulk.
 
-A web request must not queue behind a thousand calls of a nightly job on the same key. While both lanes wait, one place
-in :data:`BULK_EVERY` goes to bulk, so that a busy site does not stop the job for good. Within a lane it is first come,
-first served.
+A web request must not queue behind a thousand calls of a nightly job on the same key. So interactive calls go first,
+and what goes to them at bulk's cost is noted as a debt: once it amounts to bulk's share of what was given out, a bulk
+call goes first. As long as interactive calls are rarer than that they never wait for bulk; however many there are, bulk
+gets its share. Within a lane it is first come, first served.
 """
 
 from __future__ import annotations
@@ -13,51 +14,63 @@ from typing import Literal
 
 Lane = Literal["interactive", "bulk"]
 
-BULK_EVERY = 4
-"""While both lanes wait, every so-manieth place is bulk's: a quarter of the rate."""
+CREDIT = 4.0
+"""So many calls of bulk, given out while nobody interactive waited, count in advance against its share."""
 
 
-class Places:
-    """A semaphore with two queues."""
+class Waiters:
+    """Two queues. ``bulk_share`` is the part (0 to 1) that goes to bulk while both wait."""
 
-    __slots__ = ("_bulk", "_interactive", "_since_bulk", "free")
+    __slots__ = ("_bulk", "_debt", "_interactive", "_share")
 
-    def __init__(self, count: int) -> None:
-        self.free = count
-        self._interactive: deque[asyncio.Future[None]] = deque()
-        self._bulk: deque[asyncio.Future[None]] = deque()
-        self._since_bulk = 0
+    def __init__(self, bulk_share: float) -> None:
+        self._share = bulk_share
+        self._debt = 0.0
+        self._interactive: deque[asyncio.Future[bool]] = deque()
+        self._bulk: deque[asyncio.Future[bool]] = deque()
 
-    async def take(self, lane: Lane) -> None:
-        """Wait for a place."""
-        if self.free > 0 and not self._interactive and not self._bulk:
-            self.free -= 1
-            return
+    def __len__(self) -> int:
+        """Those that wait; calls that were cancelled while they waited may be among them for a while."""
+        return len(self._interactive) + len(self._bulk)
+
+    def ahead_of(self, lane: Lane) -> int:
+        """How many certainly go before a call of ``lane`` that comes now."""
+        return len(self._interactive) if lane == "interactive" else len(self)
+
+    def add(self, lane: Lane, *, first: bool = False) -> asyncio.Future[bool]:
+        """One more that waits; ``first`` puts it at the head of its lane."""
         queue = self._bulk if lane == "bulk" else self._interactive
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        queue.append(place)
-        try:
-            await place
-        except asyncio.CancelledError:
-            if not place.cancelled():  # it was given just when the wait was cancelled
-                self.give_back()
-            raise
+        place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if first:
+            queue.appendleft(place)
+        else:
+            queue.append(place)
+        return place
 
-    def give_back(self) -> None:
-        """Hand the place to whoever is next."""
+    def any(self) -> bool:
+        """Whether anybody still waits."""
         for queue in (self._interactive, self._bulk):
             while queue and queue[0].done():  # its wait was cancelled
                 queue.popleft()
-        chosen = self._next_queue()
-        if chosen is None:
-            self.free += 1
-        else:
-            chosen.popleft().set_result(None)
+        return bool(self._interactive or self._bulk)
 
-    def _next_queue(self) -> deque[asyncio.Future[None]] | None:
+    def admit(self, *, probe: bool) -> None:
+        """Let the next one go, telling it whether it probes. Only when there is :meth:`any`."""
+        self._next_queue().popleft().set_result(probe)
+
+    def fail(self, error: Exception) -> None:
+        """Nobody is let go any more."""
+        for queue in (self._interactive, self._bulk):
+            while queue:
+                place = queue.popleft()
+                if not place.done():
+                    place.set_exception(error)
+
+    def _next_queue(self) -> deque[asyncio.Future[bool]]:
         if not self._bulk:
-            return self._interactive or None
-        if not self._interactive:
-            return self._bulk
-        self._since_bulk = (self._since_bulk + 1) % BULK_EVERY
-        return self._bulk if self._since_bulk == 0 else self._interactive
+            return self._interactive
+        if self._interactive and self._debt < 1.0 - self._share:
+            self._debt += self._share
+            return self._interactive
+        self._debt = max(self._debt - (1.0 - self._share), -CREDIT)
+        return self._bulk

@@ -4,22 +4,21 @@
 API. A bare ``AsyncLimiter(N, T)`` does not do that: it lets N through at once and refills meanwhile, so the worst
 window sees nearly 2 N.
 
-**The arithmetic.** A leaky bucket with burst ``b`` and rate ``r`` admits at most ``floor(b + r·T)`` requests in a
-window T. So N hold in every window as long as ``b + r·T < N + 1``. (``b + r·T ≤ N`` is the usual rule; counting whole
-requests wins one request per window, which for small N is most of the utilisation: at N = 5 it is 100 % and not 80 %.)
+**Two things together.** A log of what left within the last T (:class:`Windows`) holds the promise exactly: the N+1st
+request waits until the first of the last N is T old. On its own it would send N at once and then nothing for T; so a
+leaky bucket of rate N / T spreads them. The bucket's burst ``b`` makes up for timers, which have a grain of about
+1 ms, and for an event loop that had other things to do: a bucket with ``b = 1`` loses every late wake-up for good. The
+bucket alone would break the limit by ``b - 1``; the log alone would be jerky.
 
 **Jitter.** The API counts arrivals, we count departures. If one request may take ``J`` seconds longer on its way than
 another, those of a window T + J can arrive within T; so T + J takes the place of T.
 
-**The burst.** Timers have a grain (about 1 ms) and an event loop has other things to do. A bucket with ``b = 1``
-loses every late wake-up for good; one with a few milliseconds' worth of burst catches up. Hence ``b = 1 + rate ·
-TIMER_LAG`` unless the limit asks for more (the token endpoint's 500 an hour would otherwise mean one every 7
-seconds).
+**Adapting.** The limit is unpublished, so what is configured is a ceiling; below it the rate is what
+:mod:`.adaptive` finds. A 429 concerns the key, not the call: it holds every call of the same seller and group until the
+pause ends, then one request at a time goes until one is accepted.
 
-**Pauses.** A 429 concerns the key, not the call: it holds every call of the same seller and group until the pause ends.
-
-**Lanes.** Of the calls that wait on one key, interactive ones go first (:mod:`.lanes`); one at a time waits at the
-bucket, so that nobody who came early can hold up a lane that goes before.
+**Waiting.** Those who wait stand in two lanes (:mod:`.lanes`); one task per busy key waits for the bucket on behalf of
+all and lets the next one go when a permit is there, so that who came early cannot hold up a lane that goes before.
 
 **Who shares.** Keys are (seller, group), never the token: tokens change, quotas do not.
 """
@@ -27,24 +26,34 @@ bucket, so that nobody who came early can hold up a lane that goes before.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiolimiter import AsyncLimiter
 
 from ..config import Limit
 from ..contract.operations import Group
-from .lanes import Places
+from ..errors import ClosedError, OverloadedError, RateLimitedError
+from .adaptive import RateControl
+from .in_flight import InFlight
+from .lanes import Waiters
+from .stats import KeyStats
 
 if TYPE_CHECKING:
     from ..config import Config
+    from .headers import RateAdvice
     from .lanes import Lane
 
 TIMER_LAG = 0.01
 """Seconds of late waking that a bucket makes up for."""
 TOKEN_LIMIT = Limit(500, per=3600.0, burst=250)
 """The only number that Octopia prints (D), with room for a burst of short-lived tokens."""
-_MARGIN = 1e-6
-"""Keeps ``b + r·T`` below N + 1 in floating point."""
+FORGET_RATES_AFTER = 600.0
+"""Seconds after its last 429 that a key's learned rate is still worth something."""
+SWEEP_FROM = 64
+"""So many keys are kept before it is looked which can be forgotten."""
+RATE_GRAIN = 0.005
+"""A bucket is made anew when the rate has moved by this part."""
 
 
 class Bucket(NamedTuple):
@@ -54,95 +63,343 @@ class Bucket(NamedTuple):
     rate: float
 
 
-def bucket_for(limit: Limit, *, jitter: float) -> Bucket:
-    """The fastest bucket that keeps ``limit`` in every window; see the module's docstring."""
-    wanted = limit.burst if limit.burst is not None else 1.0 + TIMER_LAG * limit.calls / limit.per
-    burst = max(1.0, min(wanted, (limit.calls + 1) / 2))
-    rate = (limit.calls + 1 - burst) * (1 - _MARGIN) / (limit.per + jitter)
-    return Bucket(burst, rate)
+def bucket_for(rate: float, burst: int | None = None) -> Bucket:
+    """The bucket that spreads requests at ``rate``; see the module's docstring."""
+    return Bucket(max(1.0, 1.0 + TIMER_LAG * rate if burst is None else float(burst)), rate)
+
+
+class Windows:
+    """When the requests of the last window left: exact in every window of ``limit``, stretched by ``jitter``."""
+
+    __slots__ = ("_left", "calls", "period")
+
+    def __init__(self, limit: Limit, *, jitter: float) -> None:
+        self.calls = limit.calls
+        self.period = limit.per + jitter
+        self._left: deque[float] = deque()
+
+    @property
+    def rate(self) -> float:
+        """Requests per second that fill every window."""
+        return self.calls / self.period
+
+    def wait(self, now: float) -> float:
+        """Seconds until one more may leave; 0 or less is now."""
+        left = self._left
+        horizon = now - self.period
+        while left and left[0] <= horizon:
+            left.popleft()
+        return left[0] - horizon if len(left) >= self.calls else 0.0
+
+    def add(self, now: float) -> None:
+        """One leaves."""
+        self._left.append(now)
+
+    def idle(self, now: float) -> bool:
+        """Whether nothing of the last window needs to be remembered."""
+        return not self._left or self._left[-1] <= now - self.period
 
 
 class Gate:
-    """What one key lets through: so many in flight, at the limit's rate, and nothing during a pause."""
+    """What one key lets through: so many in flight, at the rate that is allowed, and nothing during a pause."""
 
-    __slots__ = ("_bucket", "_slots", "_turn", "paused_until", "throttles")
+    __slots__ = (
+        "_accepted",
+        "_advised",
+        "_bucket",
+        "_bucket_rate",
+        "_burst",
+        "_configured",
+        "_in_flight_limit",
+        "_most_waiting",
+        "_probe_out",
+        "_pump",
+        "_room",
+        "_throttled",
+        "_waiters",
+        "_windows",
+        "control",
+        "in_flight",
+        "paused_until",
+    )
 
-    def __init__(self, limit: Limit | None, *, jitter: float, max_in_flight: int) -> None:
-        self._slots = Places(max_in_flight)
-        self._turn = Places(1)
+    def __init__(
+        self,
+        limit: Limit | None,
+        *,
+        jitter: float,
+        max_in_flight: int,
+        max_waiting: int = 10_000,
+        bulk_share: float = 0.25,
+    ) -> None:
+        self._windows = None if limit is None else Windows(limit, jitter=jitter)
+        self._burst = None if limit is None else limit.burst
+        self._configured = None if self._windows is None else self._windows.rate
+        self._advised = False
+        self.control = RateControl(self._configured)
+        self._in_flight_limit = InFlight(max_in_flight)
+        self._waiters = Waiters(bulk_share)
+        self._most_waiting = max_waiting
         self._bucket: AsyncLimiter | None = None
-        if limit is not None:
-            burst, rate = bucket_for(limit, jitter=jitter)
-            self._bucket = AsyncLimiter(burst, burst / rate)
+        self._bucket_rate = 0.0
+        self._pump: asyncio.Task[None] | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._probe_out = False
+        self._accepted = 0
+        self._throttled = 0
+        self.in_flight = 0
         self.paused_until = 0.0
-        self.throttles = 0
-        """429s in a row; those of calls that left before the last one was known count as the same."""
 
-    async def enter(self, lane: Lane = "interactive") -> None:
-        """Wait for a slot and then a permit. The permit comes last, so that none ages while a slot is awaited."""
-        await self._slots.take(lane)
+    async def enter(self, lane: Lane = "interactive", *, until: float | None = None, first: bool = False) -> bool:
+        """Wait for a slot and a permit; whether this is the one request that probes after a block.
+
+        ``until`` is the caller's deadline on the loop's clock; ``first`` puts it at the head of its lane.
+
+        Raises:
+            RateLimitedError: the API asked for a pause that ends after the deadline; nothing was sent.
+            OverloadedError: its turn would come after the deadline, or too many wait; nothing was sent.
+            ClosedError: the client was closed meanwhile.
+        """
+        now = asyncio.get_running_loop().time()
+        if not self._waiters and self._may_leave(now):
+            bucket = self._bucket_now(now)
+            if bucket is None:
+                return self._leave_now(now)
+            if bucket.has_capacity():
+                await bucket.acquire()  # there is room: it does not wait
+                return self._leave_now(now)
+        if until is not None:
+            self._refuse_the_hopeless(lane, until, now)
+        place = self._waiters.add(lane, first=first)
+        if self._pump is None:
+            self._pump = asyncio.create_task(self._let_go(), name="octoffm_async limit")
         try:
-            await self.permit(lane)
-        except BaseException:
-            self._slots.give_back()
+            return await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled() and place.exception() is None:
+                self.leave(probe=place.result())  # it was let go just when the wait was cancelled
             raise
 
-    async def permit(self, lane: Lane = "interactive") -> None:
-        """Wait until the limit and a pause allow one more request."""
-        if self._bucket is None and self.paused_until <= 0.0:
-            return
-        await self._turn.take(lane)
-        try:
-            await self._allowed()
-        finally:
-            self._turn.give_back()
-
-    async def _allowed(self) -> None:
-        now = asyncio.get_running_loop().time
-        while True:
-            if (pause := self.paused_until - now()) > 0:
-                await asyncio.sleep(pause)
-            elif self._bucket is None:
-                return
-            else:
-                await self._bucket.acquire()
-                if self.paused_until <= now():  # else a pause began while the bucket was waited for
-                    return
-
-    def leave(self) -> None:
+    def leave(self, *, probe: bool = False) -> None:
         """Give the slot back."""
-        self._slots.give_back()
+        self.in_flight -= 1
+        if probe:
+            self._probe_out = False
+        self._wake()
 
-    def throttled(self, *, sent_at: float) -> int:
-        """Count a 429 of a request sent at ``sent_at``; how many came in a row."""
-        if self.throttles == 0 or sent_at >= self.paused_until:
-            self.throttles += 1
-        return self.throttles
+    def answered(self, *, sent_at: float, now: float) -> bool:
+        """The request got past the limit, whatever the answer says; whether that ended a block."""
+        self._accepted += 1
+        self._in_flight_limit.answered(now - sent_at, self.in_flight)
+        return self.control.accepted(sent_at=sent_at)
+
+    @property
+    def wants_advice(self) -> bool:
+        """Whether an answer's headers are worth a look: those of the first ones, of some later ones, or of all."""
+        return self._advised or self._accepted <= 3 or self._accepted % 64 == 0
+
+    def advised(self, advice: RateAdvice | None, now: float) -> bool:
+        """The API said something about its limit: the lower of its and ours holds; whether that is news."""
+        if advice is None:
+            return False
+        self._advised = True
+        if advice.exhausted_for:
+            self.pause(now + advice.exhausted_for)
+        configured = self._configured
+        ceiling = advice.rate if configured is None else min(configured, advice.rate or configured)
+        news = ceiling != self.control.ceiling
+        self.control.ceiling = ceiling
+        return news
+
+    def throttled(self, *, sent_at: float, now: float) -> bool:
+        """A 429 came; whether it is news, so that a new pause is due."""
+        self._throttled += 1
+        return self.control.throttled(sent_at=sent_at, now=now)
 
     def pause(self, until: float) -> None:
         """Let nothing through before ``until``."""
         self.paused_until = max(self.paused_until, until)
 
-    def succeeded(self) -> None:
-        """An answer other than 429 came."""
-        self.throttles = 0
+    def restart(self) -> None:
+        """After an outage: begin with few in flight."""
+        self._in_flight_limit.restart()
+
+    def idle(self, now: float) -> bool:
+        """Whether forgetting it would change nothing: unused, not paused, and at its ceiling."""
+        return (
+            not self.in_flight
+            and not self._waiters
+            and self._pump is None
+            and self.paused_until <= now
+            and (self._windows is None or self._windows.idle(now))
+            and (not self.control.learned or now - self.control.resumed > FORGET_RATES_AFTER)
+        )
+
+    def stats(self, seller_id: str, group: Group, now: float) -> KeyStats:
+        """What it looks like now."""
+        return KeyStats(
+            seller_id=seller_id,
+            group=group.value,
+            rate=self.control.rate(now),
+            ceiling=self.control.ceiling,
+            accepted=self._accepted,
+            throttled=self._throttled,
+            waiting=len(self._waiters),
+            in_flight=self.in_flight,
+            in_flight_limit=self._in_flight_limit.limit,
+            paused_for=max(0.0, self.paused_until - now),
+        )
+
+    def rebind(self) -> None:
+        """Another event loop runs it from now on."""
+        self._bucket = None
+        self._bucket_rate = 0.0
+        self._pump = None
+
+    def close(self) -> None:
+        """Let nobody through any more."""
+        self._waiters.fail(ClosedError("the client was closed while a call waited for its limit"))
+        if self._pump is not None:
+            self._pump.cancel()
+
+    def _may_leave(self, now: float) -> bool:
+        if self.in_flight >= self._in_flight_limit.limit or now < self.paused_until:
+            return False
+        if self.control.blocked_since is not None and self._probe_out:
+            return False
+        return self._windows is None or self._windows.wait(now) <= 0.0
+
+    def _leave_now(self, now: float) -> bool:
+        self.in_flight += 1
+        if self._windows is not None:
+            self._windows.add(now)
+        if self.control.blocked_since is not None:
+            self._probe_out = True
+            return True
+        return False
+
+    def _bucket_now(self, now: float) -> AsyncLimiter | None:
+        """The bucket of the present rate."""
+        rate = self.control.rate(now)
+        if rate is None:
+            return None
+        if self._bucket is None or abs(rate - self._bucket_rate) > RATE_GRAIN * self._bucket_rate:
+            burst, _ = bucket_for(rate, None if self.control.learned else self._burst)
+            self._bucket = AsyncLimiter(burst, burst / rate)
+            self._bucket_rate = rate
+        return self._bucket
+
+    def _refuse_the_hopeless(self, lane: Lane, until: float, now: float) -> None:
+        pause = max(0.0, self.paused_until - now)
+        if now + pause > until:
+            raise RateLimitedError(
+                f"not sent: the API asked for a pause that ends in {pause:.0f} s, {now + pause - until:.0f} s after "
+                "the deadline",
+                status=429,
+                retry_after=pause,
+            )
+        if len(self._waiters) >= self._most_waiting:
+            raise OverloadedError(f"not sent: {len(self._waiters)} calls wait for this limit already", wait=0.0)
+        rate = self.control.rate(now)
+        ahead = self._waiters.ahead_of(lane)
+        wait = pause + (0.0 if rate is None else ahead / rate)
+        if now + wait > until:
+            raise OverloadedError(
+                f"not sent: {ahead} calls go before it at {rate:.3g} per second, so its turn comes in {wait:.1f} s, "
+                f"{now + wait - until:.1f} s after the deadline",
+                wait=wait,
+            )
+
+    async def _let_go(self) -> None:
+        """Let those who wait go, one by one, as long as somebody waits."""
+        try:
+            while self._waiters.any():
+                await self._permitted()
+                if self._waiters.any():
+                    self._waiters.admit(probe=self._leave_now(asyncio.get_running_loop().time()))
+        except Exception as error:
+            self._waiters.fail(error)
+            raise
+        finally:
+            self._pump = None
+
+    async def _permitted(self) -> None:
+        """Wait until one more may leave."""
+        loop = asyncio.get_running_loop()
+        in_hand = False
+        while True:
+            now = loop.time()
+            if (pause := self.paused_until - now) > 0:
+                await asyncio.sleep(pause)
+            elif not self._may_leave(now):
+                wait = 0.0 if self._windows is None else self._windows.wait(now)
+                await self._sleep_until_room(wait)
+            elif in_hand or (bucket := self._bucket_now(now)) is None:
+                return
+            else:
+                in_hand = True
+                if bucket.has_capacity():
+                    await bucket.acquire()
+                    return
+                await bucket.acquire()
+
+    async def _sleep_until_room(self, wait: float) -> None:
+        if wait > 0:
+            await asyncio.sleep(wait)
+            return
+        self._room = asyncio.get_running_loop().create_future()
+        try:
+            await self._room
+        finally:
+            self._room = None
+
+    def _wake(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
 
 
 class Gates:
-    """One gate per (seller, group), made on first use."""
+    """One gate per (seller, group), made on first use and forgotten when nothing is left to remember."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._gates: dict[tuple[str, Group], Gate] = {}
+        self._sweep_at = SWEEP_FROM
 
     def of(self, seller_id: str, group: Group) -> Gate:
         """The gate of a key. The token endpoint knows no sellers."""
-        key = (seller_id, group)
-        gate = self._gates.get(key)
-        if gate is None:
-            gate = self._gates[key] = Gate(
-                TOKEN_LIMIT if group is Group.TOKEN else self._config.limit_for(group),
-                jitter=self._config.limit_jitter,
-                max_in_flight=self._config.max_in_flight,
-            )
+        return self._gates.get((seller_id, group)) or self._make(seller_id, group)
+
+    def stats(self, now: float) -> tuple[KeyStats, ...]:
+        """All keys that are remembered; may be asked for from another thread."""
+        return tuple(gate.stats(seller_id, group, now) for (seller_id, group), gate in list(self._gates.items()))
+
+    def restart(self) -> None:
+        """After an outage: let no key begin with all it has."""
+        for gate in self._gates.values():
+            gate.restart()
+
+    def rebind(self) -> None:
+        """Another event loop runs them from now on."""
+        for gate in self._gates.values():
+            gate.rebind()
+
+    def close(self) -> None:
+        """Let nobody through any more."""
+        for gate in self._gates.values():
+            gate.close()
+
+    def _make(self, seller_id: str, group: Group) -> Gate:
+        if len(self._gates) >= self._sweep_at:
+            now = asyncio.get_running_loop().time()
+            self._gates = {key: gate for key, gate in self._gates.items() if not gate.idle(now)}
+            self._sweep_at = max(SWEEP_FROM, 2 * len(self._gates))
+        config = self._config
+        gate = self._gates[seller_id, group] = Gate(
+            TOKEN_LIMIT if group is Group.TOKEN else config.limit_for(group),
+            jitter=config.limit_jitter,
+            max_in_flight=config.max_in_flight,
+            max_waiting=config.max_waiting,
+            bulk_share=config.bulk_share,
+        )
         return gate

@@ -9,31 +9,34 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
 from ..contract.access import TokenRequest
-from ..contract.operations import CREATE_TOKEN, Group, Repeatability, Shape
+from ..contract.operations import CREATE_TOKEN, Group, Repeatability
 from ..errors import (
-    AnsweredError,
     CallError,
     ClosedError,
     DeadlineExceededError,
     NotAnsweredError,
     OctoffmError,
-    RateLimitedError,
     UnusableAnswerError,
     mark_unknown,
 )
 from .background import Background
+from .deadlines import Deadlines
 from .decoding import UnusableError, decode
+from .headers import rate_advice
+from .heads import FOR_TOKEN, Heads
 from .journey import Journey
 from .limits import Gates
 from .options import DEFAULTS
 from .problems import error_for, unusable
-from .retry import SUCCESS_REFUND, Again, RetryBudget, Situation, Stop, Verdict, back_off, classify, decide, retry_cost
+from .retries import Retries
+from .retry import Verdict, classify
 from .stats import Counts
 from .telling import Teller
 from .tokens import Token, TokenSource
@@ -45,17 +48,13 @@ if TYPE_CHECKING:
     from ..config import Config
     from ..contract.access import TokenAnswer
     from ..contract.operations import Operation
-    from ..events import Hook
+    from ..events import Hook, RateReason
     from .options import Options
     from .stats import Stats
     from .transport import Transport
 
 T = TypeVar("T")
 logger = logging.getLogger("octoffm_async")
-
-FORM = "application/x-www-form-urlencoded"
-JSON = "application/json"
-_ACCEPT = {Shape.DOCUMENT: f"application/pdf, {JSON}", Shape.RAW: f"{JSON}, */*"}
 
 
 class Result(NamedTuple, Generic[T]):
@@ -77,9 +76,10 @@ class Session:
         self.background = Background()
         self._transport = transport
         self._teller = Teller(hooks)
-        self._rng = rng or random.Random()
         self._gates = Gates(config)
-        self._budget = RetryBudget(config.retry_budget)
+        self._retries = Retries(config, self.stats, self._teller, rng or random.Random())
+        self._deadlines = Deadlines(config.deadline, config.bulk_deadline)
+        self._heads = Heads(config)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -87,6 +87,7 @@ class Session:
     def open(self) -> None:
         """Belong to the running event loop from now on."""
         self._transport.open()
+        self._gates.rebind()
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
 
@@ -102,6 +103,8 @@ class Session:
         except TimeoutError:
             logger.warning("closed with %d calls under way", self._under_way)
         finally:
+            self._gates.close()
+            self._deadlines.close()
             await self.tokens.close()
             await self._transport.close()
 
@@ -140,11 +143,11 @@ class Session:
             now = self._loop.time()
             token = self.tokens.usable(now)
         return self.stats.snapshot(
-            keys=(),
+            keys=self._gates.stats(now),
             token_age=None,
             token_left=None if token is None else token.expires_at - now,
-            retry_budget_left=self._budget.left,
-            circuit="closed",
+            retry_budget_left=self._retries.budget.left,
+            circuit=self._retries.circuit.state,
         )
 
     async def _fetch_token(self) -> TokenAnswer:
@@ -169,88 +172,108 @@ class Session:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             raise ClosedError("the client is not open" if self._loop is None else "the client is open on another loop")
+        now = loop.time()
         journey = Journey(
             operation,
             seller_id=seller_id,
             url=url,
             body=body,
             gate=self._gates.of(seller_id, operation.group),
-            now=loop.time(),
+            now=now,
             deadline=deadline,
             options=options,
         )
         error: BaseException | None = None
         self._under_way += 1
+        watched = self._deadlines.watch(deadline, now)
         try:
-            async with asyncio.timeout_at(journey.deadline):
-                return await self._until_decided(operation, journey, peek)
+            return await self._until_decided(operation, journey, peek)
         except OctoffmError as raised:
             error = raised
             raise
-        except TimeoutError as expired:
-            error = DeadlineExceededError(f"not done within its deadline of {deadline:g} s")
-            error.outcome_unknown = journey.under_way and journey.creates
-            raise error from expired
         except asyncio.CancelledError as raised:
+            if watched.is_ours():
+                error = DeadlineExceededError(f"not done within its deadline of {deadline:g} s")
+                error.outcome_unknown = journey.under_way and journey.creates
+                raise error from raised
             error = raised
             if journey.under_way and journey.creates:
                 mark_unknown(raised)
             raise
         finally:
+            self._deadlines.done(deadline, watched)
             self._finish(journey, error, loop.time())
 
     async def _until_decided(
         self, operation: Operation[T], journey: Journey, peek: Callable[[Response], None] | None
     ) -> Result[T]:
         while True:
-            token = await self._admit(journey)
             try:
-                outcome = await self._attempt(journey, token)
+                token = await self._admit(journey)
+                try:
+                    outcome = await self._attempt(journey, token)
+                finally:
+                    journey.gate.leave(probe=journey.gate_probe)
+            except CallError as error:
+                if not (journey.patient and error.retryable and error.operation == CREATE_TOKEN.name):
+                    raise
+                await self._retries.wait_or_raise(journey, Verdict.NOT_SENT, error)
+                continue
             finally:
-                journey.gate.leave()
+                if journey.circuit_probe and not journey.arrived:
+                    journey.circuit_probe = False
+                    self._retries.circuit.unproven()
             verdict = classify(outcome)
-            if verdict is Verdict.OK and isinstance(outcome, Response):
-                journey.gate.succeeded()
-                self._budget.refund(journey.owed or SUCCESS_REFUND)
-                if peek is not None:
-                    peek(outcome)
-                    await asyncio.sleep(0)
-                return self._decode(operation, outcome, token)
-            await self._retry_or_raise(journey, outcome, verdict, token)
+            if isinstance(outcome, Response) and verdict is not Verdict.THROTTLED:
+                self._note_answer(journey, outcome)
+                if verdict is Verdict.OK:
+                    self._retries.succeeded(journey)
+                    if peek is not None:
+                        peek(outcome)
+                        await asyncio.sleep(0)
+                    return self._decode(operation, outcome, token)
+            if verdict is Verdict.UNAUTHORIZED and token is not None and not journey.token_renewed:
+                self.tokens.invalidate(token)
+            failed = (
+                outcome if isinstance(outcome, NotAnsweredError) else error_for(outcome, secrets=self._secrets(token))
+            )
+            await self._retries.wait_or_raise(journey, verdict, failed)
 
     async def _admit(self, journey: Journey) -> Token | None:
-        """Wait for a token, a slot and a permit. On return the slot is held."""
+        """Wait for the circuit, a token, a slot and a permit. On return the slot is held."""
         now = asyncio.get_running_loop().time
-        gate = journey.gate
-        if (left := gate.paused_until - journey.deadline) > 0:
-            pause = gate.paused_until - now()
-            message = f"not sent: the API asked for a pause that ends in {pause:.0f} s, {left:.0f} s after the deadline"
-            raise RateLimitedError(message, status=429, retry_after=pause)
+        gate, lane, until = journey.gate, journey.lane, journey.deadline
+        journey.arrived = False
         if journey.operation.group is Group.TOKEN:
-            await gate.enter(journey.lane)
+            journey.gate_probe = await gate.enter(lane, until=until)
             return None
+        if self._retries.circuit.state != "closed":
+            journey.circuit_probe = await self._retries.circuit.enter(lane, until)
         if self.tokens.fresh(now()) is None:
             await self.tokens.get()
-        await gate.enter(journey.lane)
-        try:
-            while (token := self.tokens.usable(now())) is None:
-                await self.tokens.get()
-                await gate.permit(journey.lane)
-        except BaseException:
-            gate.leave()
-            raise
+        journey.gate_probe = await gate.enter(lane, until=until)
+        while (token := self.tokens.usable(now())) is None:  # it ended while the permit was awaited
+            gate.leave(probe=journey.gate_probe)
+            await self.tokens.get()
+            journey.gate_probe = await gate.enter(lane, until=until, first=True)
         return token
 
     async def _attempt(self, journey: Journey, token: Token | None) -> Response | NotAnsweredError:
         now = asyncio.get_running_loop().time
+        operation = journey.operation
+        headers = (
+            FOR_TOKEN
+            if token is None
+            else self._heads.of(operation, journey.seller_id, token, with_body=journey.body is not None)
+        )
         journey.depart(now())
         self.stats.attempts += 1
         outcome: Response | NotAnsweredError
         try:
             outcome = await self._transport.send(
-                journey.operation.method,
+                operation.method,
                 journey.url,
-                self._headers(journey, token),
+                headers,
                 journey.body,
                 journey.options.timeout or self.config.read_timeout,
             )
@@ -266,19 +289,24 @@ class Session:
             self._teller.responded(journey.options.on_response, outcome)
         return outcome
 
-    def _headers(self, journey: Journey, token: Token | None) -> dict[str, str]:
-        if token is None:
-            return {"Accept": JSON, "Content-Type": FORM}
-        headers = {
-            "Accept": _ACCEPT.get(journey.operation.shape, JSON),
-            "Authorization": f"Bearer {token.secret.reveal()}",
-            "SellerId": journey.seller_id,
-        }
-        if self.config.sales_channel_id is not None:
-            headers["SalesChannelId"] = self.config.sales_channel_id
-        if journey.body is not None:
-            headers["Content-Type"] = JSON
-        return headers
+    def _note_answer(self, journey: Journey, response: Response) -> None:
+        """The request got past the limit: what that says about it."""
+        gate = journey.gate
+        now = asyncio.get_running_loop().time()
+        if gate.answered(sent_at=journey.departed, now=now):
+            self._tell_rate(journey, "throttled", now)
+        if gate.wants_advice and gate.advised(rate_advice(response.headers, wall_now=time.time()), now):
+            self._tell_rate(journey, "headers", now)
+
+    def _tell_rate(self, journey: Journey, reason: RateReason, now: float) -> None:
+        control = journey.gate.control
+        self._teller.rate_changed(
+            journey.seller_id,
+            journey.operation.group.value,
+            rate=control.rate(now),
+            ceiling=control.ceiling,
+            reason=reason,
+        )
 
     def _decode(self, operation: Operation[T], response: Response, token: Token | None) -> Result[T]:
         try:
@@ -290,62 +318,6 @@ class Session:
                 error = unusable(response, str(reason), secrets=self._secrets(token))
             error.outcome_unknown = operation.repeatability is not Repeatability.SAFE
             raise error from None
-
-    async def _retry_or_raise(
-        self, journey: Journey, outcome: Response | NotAnsweredError, verdict: Verdict, token: Token | None
-    ) -> None:
-        """Wait until the call may be sent again, or raise."""
-        error = outcome if isinstance(outcome, NotAnsweredError) else error_for(outcome, secrets=self._secrets(token))
-        if verdict is Verdict.UNAUTHORIZED and token is not None and not journey.token_renewed:
-            self.tokens.invalidate(token)
-        decision = self._decide(journey, verdict, error)
-        if verdict is Verdict.THROTTLED:
-            self._pause(journey, error, decision)
-        if isinstance(decision, Stop):
-            error.outcome_unknown = decision.outcome_unknown
-            if decision.reason:
-                error.message += f" ({decision.reason})"
-            raise error
-        self.stats.retries += 1
-        journey.token_renewed |= verdict is Verdict.UNAUTHORIZED
-        if verdict in (Verdict.NOT_SENT, Verdict.LOST, Verdict.FAILED):
-            journey.owed = retry_cost(outcome)
-            self._budget.spend(journey.owed)
-        self._teller.retry_scheduled(journey, decision)
-        if verdict is not Verdict.THROTTLED:  # a throttled call waits at the gate, with all the others of its key
-            await asyncio.sleep(decision.delay)
-
-    def _decide(self, journey: Journey, verdict: Verdict, error: CallError) -> Again | Stop:
-        throttles = 0
-        if verdict is Verdict.THROTTLED:
-            self.stats.throttled += 1
-            throttles = journey.gate.throttled(sent_at=journey.departed)
-        elif isinstance(error, AnsweredError):
-            journey.gate.succeeded()
-        journey.failures += verdict in (Verdict.NOT_SENT, Verdict.LOST, Verdict.FAILED)
-        retries = journey.options.retries
-        situation = Situation(
-            verdict=verdict,
-            repeatability=journey.operation.repeatability,
-            failures=journey.failures,
-            throttles=throttles,
-            token_renewed=journey.token_renewed or journey.operation.group is Group.TOKEN,
-            retry_after=error.retry_after if isinstance(error, AnsweredError) else None,
-            time_left=journey.deadline - asyncio.get_running_loop().time(),
-            affordable=self._budget.affords(retry_cost(error)),
-            most_failures=self.config.max_attempts if retries is None else retries + 1,
-            may_repeat=journey.may_repeat,
-        )
-        return decide(situation, self.config, self._rng)
-
-    def _pause(self, journey: Journey, error: CallError, decision: Again | Stop) -> None:
-        told = error.retry_after if isinstance(error, AnsweredError) else None
-        if isinstance(decision, Again):
-            pause = decision.delay
-        else:  # this call ends here, but the others of its key must wait all the same
-            pause = back_off(journey.gate.throttles, self.config, self._rng) if told is None else told
-        journey.gate.pause(asyncio.get_running_loop().time() + pause)
-        self._teller.throttled(journey, pause=pause, told=told is not None)
 
     def _finish(self, journey: Journey, error: BaseException | None, now: float) -> None:
         self._under_way -= 1

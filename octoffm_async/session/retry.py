@@ -72,14 +72,16 @@ class Situation(NamedTuple):
     repeatability: Repeatability
     failures: int
     """Failed attempts so far, this one included; throttled ones are not failures."""
-    throttles: int
-    """429s in a row on this key, this one included."""
+    throttlings: int
+    """429s in a row on this key, this one included; those of one burst count as one."""
     token_renewed: bool
     retry_after: float | None
     time_left: float
     affordable: bool
     most_failures: int
     """So many failed attempts end the call."""
+    held_back: bool = False
+    """The circuit is open and the call is patient: the circuit says when it goes again."""
     may_repeat: bool = True
     """Whether the caller's ``retries`` leave one more; a new token's try is not one of them."""
 
@@ -124,10 +126,17 @@ def _decide(at: Situation, config: Config, rng: Random) -> Again | Stop:
             return Stop(outcome_unknown=False, reason=NO_USE)
 
 
-def back_off(failures: int, config: Config, rng: Random) -> float:
+def back_off(failures: int, config: Config, rng: Random, *, base: float | None = None) -> float:
     """Seconds to wait after so many failures: full jitter under a doubling bound."""
-    bound = min(config.backoff_cap, config.backoff_base * 2.0 ** min(failures - 1, 32))
+    first = config.backoff_base if base is None else base
+    bound = min(config.backoff_cap, first * 2.0 ** min(failures - 1, 32))
     return rng.uniform(0.0, bound)
+
+
+def pause_after(throttlings: int, told: float | None, config: Config, rng: Random) -> float:
+    """Seconds that a key pauses after so many 429s in a row, of which the last asked for ``told``."""
+    # A "0", or a date that our clock holds for past, must not make a storm: the back-off counts even then.
+    return max(told or 0.0, back_off(max(1, throttlings), config, rng, base=config.throttle_base))
 
 
 def retry_cost(outcome: object) -> int:
@@ -136,14 +145,15 @@ def retry_cost(outcome: object) -> int:
 
 
 def _after_pause(at: Situation, config: Config, rng: Random) -> Again | Stop:
-    told = at.retry_after or 0.0
-    if told > config.max_retry_after:
+    told = at.retry_after
+    if told is not None and told > config.max_retry_after:
         return Stop(outcome_unknown=False, reason=f"asked to wait {told:.0f} s, longer than max_retry_after")
-    # A "0", or a date that our clock holds for past, must not make a storm: the back-off counts even then.
-    return _if_time(max(told, back_off(at.throttles, config, rng)), at, "429")
+    return _if_time(pause_after(at.throttlings, told, config, rng), at, "429")
 
 
 def _after_back_off(at: Situation, config: Config, rng: Random) -> Again | Stop:
+    if at.held_back:
+        return _if_time(0.0, at, "the circuit is open")
     if at.failures >= at.most_failures:
         return Stop(outcome_unknown=False, reason=f"{at.failures} attempts failed")
     if not at.affordable:

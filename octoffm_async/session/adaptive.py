@@ -1,0 +1,164 @@
+"""The fastest rate that the API really accepts, found and held without knowing its limit. Pure: times are passed in.
+
+**Problem.** The limit (N requests in some window T) is unknown, may change at any time, and shows itself only by 429s.
+Feedback comes late: when T is a minute, a rate that is too high is accepted until the window is full.
+
+**Model.** A *cycle* runs from one throttling to the next. At its end the window is full, so over a span that is long
+against T, *accepted requests / elapsed time*, pauses included, is the limit itself. Over a short span it is not: what
+the window held before decides. So two bounds are known after a 429: the rate that was being sent, which was too high
+(or only just, when T is short), and the average that was accepted over the last :data:`SPAN` seconds, which was not.
+
+**After a 429** the key is *blocked*: nothing leaves during the pause, then one request at a time, until one is
+accepted. Then
+
+- if the 429 came when the curve had reached its plateau, that plateau was right: start again a little
+  (:data:`CUT`) below the rate that was refused. If a block has recently lasted long (the sign of a long window,
+  whose slack hides a rate that is too high), the rate is trusted up to :data:`TRUST` times the average only.
+- if it came early, the plateau was too high: cut by 4, 8, 16, 32, 50 % while that goes on, never below the average.
+
+**Growth** is CUBIC's (RFC 9438), as in botocore's adaptive mode: concave up to the plateau, flat around it, then
+probing, with ever larger steps, so that a limit that was raised a hundredfold is found in minutes. Its time scale is
+the larger of a few seconds, 100 requests (so 429s stay about one in a hundred) and half of a recent long block: the
+feedback delay. Netflix's concurrency-limits does the same for latency; see :mod:`.in_flight`.
+
+The configured limit, and what the API says in rate headers, are ceilings to all of this. A key that never saw a 429
+runs at its ceiling and none of the above takes place.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+CUT = 0.02
+"""How far below the plateau a cycle starts, and above it ends its flat part."""
+SPAN = 60.0
+"""Seconds of the past that an average covers: the longest window that APIs commonly have."""
+TRUST = 1.1
+"""How far above the average a refused rate is trusted when windows are long."""
+LONG_BLOCK = 5.0
+"""Seconds: a block that lasted longer tells of a long window."""
+BLOCK_MEMORY = 0.95
+"""What remains of the longest block after each later one."""
+PLATEAU_SECONDS, PLATEAU_SECONDS_MOST, PLATEAU_REQUESTS = 8.0, 20.0, 100
+"""The curve's time scale."""
+EARLY = 0.7
+"""A 429 within this part of the time scale is early."""
+GROWTH = 0.25
+"""Doublings after one, and four times as many after two, time scales beyond the flat part."""
+STEADY = 20
+"""So many requests accepted in a row end a series of throttlings: the next pause is short again."""
+RATE_LEAST, RATE_MOST = 0.05, 1e5
+"""Requests per second."""
+
+
+class RateControl:
+    """What one key may send, learned from its answers. Rates are in requests per second."""
+
+    __slots__ = (
+        "_accepted",
+        "_early",
+        "_in_cycle",
+        "_longest_block",
+        "_marks",
+        "_plateau",
+        "_refused_rate",
+        "_resumed",
+        "_since",
+        "blocked_since",
+        "ceiling",
+        "throttlings",
+    )
+
+    def __init__(self, ceiling: float | None) -> None:
+        self.ceiling = ceiling
+        """The lower of what is configured and what the API says; ``None`` is no limit."""
+        self._plateau: float | None = None
+        self._since = 0.0
+        self._marks: deque[tuple[float, int]] = deque()
+        self._accepted = 0
+        self._in_cycle = 0
+        self._refused_rate: float | None = None
+        self._resumed = 0.0
+        self._longest_block = 0.0
+        self._early = 0
+        self.blocked_since: float | None = None
+        """When the 429 came after which nothing was accepted yet."""
+        self.throttlings = 0
+        """429s since requests were last accepted steadily; those of one burst count as one."""
+
+    @property
+    def learned(self) -> bool:
+        """Whether a 429 has told more than the configuration."""
+        return self._plateau is not None or self.blocked_since is not None
+
+    @property
+    def resumed(self) -> float:
+        """When requests were accepted again after the last block."""
+        return self._resumed
+
+    def rate(self, now: float) -> float | None:
+        """What may be sent now; ``None`` is no limit."""
+        plateau = self._plateau
+        if plateau is None:
+            return self.ceiling
+        x = (now - self._since) / self._time_scale(plateau) - 1.0
+        growth = 1 + CUT * x**3 if x <= 1.0 else (1 + CUT) * 2.0 ** min(60.0, GROWTH * (x - 1.0) ** 2)
+        return min(plateau * growth, RATE_MOST if self.ceiling is None else self.ceiling)
+
+    def accepted(self, *, sent_at: float) -> bool:
+        """A request got past the limit; whether that ended a block."""
+        if not self._marks:
+            self._marks.append((sent_at, 0))
+        self._accepted += 1
+        self._in_cycle += 1
+        if self._in_cycle >= STEADY:
+            self.throttlings = 0
+        blocked = self.blocked_since
+        if blocked is None or sent_at < blocked:
+            return False
+        self._resume(sent_at, blocked)
+        return True
+
+    def throttled(self, *, sent_at: float, now: float) -> bool:
+        """A 429 came; whether it is news: not that of a request that left before the last one was known."""
+        if self.blocked_since is None:
+            if sent_at < self._resumed:
+                return False
+            self._refused_rate = self.rate(now)
+            self.blocked_since = now
+        elif sent_at < self.blocked_since:
+            return False
+        self.throttlings += 1
+        return True
+
+    def _time_scale(self, plateau: float) -> float:
+        by_requests = min(PLATEAU_REQUESTS / plateau, PLATEAU_SECONDS_MOST)
+        return max(PLATEAU_SECONDS, by_requests, self._longest_block / 2)
+
+    def _resume(self, now: float, blocked_since: float) -> None:
+        refused, plateau = self._refused_rate, self._plateau
+        average = self._average(now)
+        block = now - blocked_since
+        self._longest_block = max(self._longest_block * BLOCK_MEMORY, block)
+        early = plateau is not None and blocked_since - self._since < EARLY * self._time_scale(plateau)
+        self._early = self._early + 1 if early else 0
+        if refused is None:
+            found = average
+        elif early:
+            found = max(refused * (1 - min(0.5, CUT * 2**self._early)), average)
+        elif self._longest_block < LONG_BLOCK:
+            found = refused
+        else:
+            found = min(refused, average * TRUST)
+        self._plateau = min(max(found, RATE_LEAST), RATE_MOST)
+        self._marks.append((now, self._accepted))
+        self._since = self._resumed = now
+        self._in_cycle = 0
+        self.blocked_since = None
+
+    def _average(self, now: float) -> float:
+        marks = self._marks
+        while len(marks) > 1 and now - marks[1][0] >= SPAN:
+            marks.popleft()
+        since, accepted = marks[0]
+        return (self._accepted - accepted) / max(now - since, 1e-3)

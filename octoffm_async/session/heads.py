@@ -1,0 +1,52 @@
+"""The headers of requests, made once per seller and token and shared by all calls that send the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..contract.operations import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..config import Config
+    from ..contract.operations import Operation
+    from .tokens import Token
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+FOR_TOKEN: Mapping[str, str] = {"Accept": JSON, "Content-Type": FORM}
+_ACCEPT = {Shape.DOCUMENT: f"application/pdf, {JSON}", Shape.RAW: f"{JSON}, */*"}
+_KEPT_MOST = 4096
+
+
+class Heads:
+    """The headers that go with one token at a time."""
+
+    def __init__(self, config: Config) -> None:
+        self._channel = config.sales_channel_id
+        self._token: Token | None = None
+        self._kept: dict[tuple[str, Shape, bool], dict[str, str]] = {}
+
+    def of(self, operation: Operation[Any], seller_id: str, token: Token, *, with_body: bool) -> Mapping[str, str]:
+        """Headers of one request: not to be changed."""
+        if token is not self._token or len(self._kept) >= _KEPT_MOST:
+            self._kept.clear()
+            self._token = token
+        key = (seller_id, operation.shape, with_body)
+        head = self._kept.get(key)
+        if head is None:
+            head = self._kept[key] = self._make(operation.shape, seller_id, token, with_body=with_body)
+        return head
+
+    def _make(self, shape: Shape, seller_id: str, token: Token, *, with_body: bool) -> dict[str, str]:
+        head = {
+            "Accept": _ACCEPT.get(shape, JSON),
+            "Authorization": f"Bearer {token.secret.reveal()}",
+            "SellerId": seller_id,
+        }
+        if self._channel is not None:
+            head["SalesChannelId"] = self._channel
+        if with_body:
+            head["Content-Type"] = JSON
+        return head

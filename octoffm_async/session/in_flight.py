@@ -1,0 +1,65 @@
+"""How many requests of one key may be under way, by latency. Pure.
+
+By Little's law more requests in flight than *rate times latency* only lengthen the API's queue. So, as the gradient
+algorithm of Netflix's concurrency-limits does it, the latency of late is compared with what was usual: while it is less
+than :data:`TOLERANCE` times that, a little more is allowed; when it climbs, less, in proportion. The usual latency
+follows slowly, so an API that became slower for good is accepted as it is.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+TOLERANCE = 2.0
+"""So many times the usual latency is still nothing unusual."""
+SHORT, LONG = 10, 600
+"""Answers that the latency of late, and the usual one, are averaged over."""
+SMOOTHING = 0.2
+"""The part of a change that is made at once."""
+LEAST = 4
+"""Fewer are never allowed, unless the configuration says so: one slow answer must not stop the others."""
+
+
+class InFlight:
+    """The limit of one key, between :data:`LEAST` and ``most``."""
+
+    __slots__ = ("_least", "_limit", "_most", "_samples", "_short", "_usual", "limit")
+
+    def __init__(self, most: int) -> None:
+        self._most = float(most)
+        self._least = min(float(LEAST), self._most)
+        self._limit = self._most
+        self._short = 0.0
+        self._usual = 0.0
+        self._samples = 0
+        self.limit = most
+
+    def answered(self, seconds: float, in_flight: int) -> None:
+        """An answer took so long, while so many were under way."""
+        if self._usual == 0.0:
+            self._short = self._usual = seconds
+        self._short += (seconds - self._short) / SHORT
+        self._usual += (seconds - self._usual) / LONG
+        self._samples += 1
+        if self._samples >= self.limit and in_flight * 2 >= self.limit:  # else the limit was not what held calls back
+            self._samples = 0
+            self._adapt()
+
+    def restart(self) -> None:
+        """After an outage: begin with one and double up, so that all who waited do not come at once."""
+        self._limit = 1.0
+        self.limit = 1
+        self._samples = 0
+
+    def _adapt(self) -> None:
+        short, usual = self._short, self._usual
+        if usual > 2 * short:  # what was usual was unusual: forget it sooner
+            self._usual = usual * 0.95
+        if self._limit < self._least:  # it was restarted
+            self._limit *= 2
+        else:
+            gradient = min(1.0, max(0.5, TOLERANCE * usual / short)) if short > 0 else 1.0
+            wanted = self._limit * gradient + sqrt(self._limit)
+            self._limit = max(self._least, self._limit + SMOOTHING * (wanted - self._limit))
+        self._limit = min(self._limit, self._most)
+        self.limit = int(self._limit)
