@@ -69,7 +69,7 @@ class Waiters:
     def _next_queue(self) -> deque[asyncio.Future[bool]]:
         if not self._bulk:
             return self._interactive
-        if self._interactive and self._debt < 1.0 - self._share:
+        if self._interactive and self._debt < 1.0 - self._share - 1e-9:  # many small shares do not add up exactly
             self._debt += self._share
             return self._interactive
         self._debt = max(self._debt - (1.0 - self._share), -CREDIT)

@@ -57,6 +57,10 @@ T = TypeVar("T")
 logger = logging.getLogger("octoffm_async")
 
 
+PAST_THE_LIMIT = frozenset({Verdict.OK, Verdict.REFUSED})
+"""What shows that the limit let a request through; a 5xx may come from before it."""
+
+
 class Result(NamedTuple, Generic[T]):
     """What a call gave: the decoded value, and the answer it came in."""
 
@@ -224,7 +228,7 @@ class Session:
                     journey.circuit_probe = False
                     self._retries.circuit.unproven()
             verdict = classify(outcome)
-            if isinstance(outcome, Response) and verdict is not Verdict.THROTTLED:
+            if isinstance(outcome, Response) and verdict in PAST_THE_LIMIT:
                 self._note_answer(journey, outcome)
                 if verdict is Verdict.OK:
                     self._retries.succeeded(journey)
@@ -243,20 +247,22 @@ class Session:
         """Wait for the circuit, a token, a slot and a permit. On return the slot is held."""
         now = asyncio.get_running_loop().time
         gate, lane, until = journey.gate, journey.lane, journey.deadline
+        circuit, again = self._retries.circuit, False
         journey.arrived = False
         if journey.operation.group is Group.TOKEN:
             journey.gate_probe = await gate.enter(lane, until=until)
             return None
-        if self._retries.circuit.state != "closed":
-            journey.circuit_probe = await self._retries.circuit.enter(lane, until)
-        if self.tokens.fresh(now()) is None:
-            await self.tokens.get()
-        journey.gate_probe = await gate.enter(lane, until=until)
-        while (token := self.tokens.usable(now())) is None:  # it ended while the permit was awaited
-            gate.leave(probe=journey.gate_probe)
-            await self.tokens.get()
-            journey.gate_probe = await gate.enter(lane, until=until, first=True)
-        return token
+        while True:
+            if circuit.state != "closed" and not journey.circuit_probe:
+                journey.circuit_probe = await circuit.enter(lane, until)
+            if self.tokens.fresh(now()) is None:
+                await self.tokens.get()
+            journey.gate_probe = await gate.enter(lane, until=until, first=again)
+            held_back = circuit.state != "closed" and not journey.circuit_probe
+            if not held_back and (token := self.tokens.usable(now())) is not None:
+                return token
+            gate.leave(probe=journey.gate_probe)  # the circuit opened, or the token ended, while the gate was awaited
+            again = True
 
     async def _attempt(self, journey: Journey, token: Token | None) -> Response | NotAnsweredError:
         now = asyncio.get_running_loop().time

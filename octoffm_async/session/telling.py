@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,6 @@ class Teller:
 
     def __init__(self, hooks: Sequence[Hook]) -> None:
         self._hooks = tuple(hooks)
-        self._paused: dict[tuple[str, str], float] = {}
 
     def attempt_finished(self, journey: Journey, outcome: Response | NotAnsweredError, now: float) -> None:
         """An attempt was answered, or will not be."""
@@ -73,14 +71,11 @@ class Teller:
             _tell(hooks, event)
 
     def throttled(self, journey: Journey, *, pause: float, told: bool) -> None:
-        """A 429 came. Those of one burst are told as one: of calls that left before the pause was known."""
-        if not (hooks := self._listening(Throttled)):
-            return
-        seller_id, group = key = (journey.seller_id, journey.operation.group.value)
-        if journey.departed < self._paused.get(key, 0.0):
-            return
-        self._paused[key] = asyncio.get_running_loop().time() + pause
-        _tell(hooks, Throttled(call=journey.call, seller_id=seller_id, group=group, pause=pause, told=told))
+        """A 429 came, and a new pause begins."""
+        if hooks := self._listening(Throttled):
+            group = journey.operation.group.value
+            event = Throttled(call=journey.call, seller_id=journey.seller_id, group=group, pause=pause, told=told)
+            _tell(hooks, event)
 
     def rate_changed(
         self, seller_id: str, group: str, *, rate: float | None, ceiling: float | None, reason: RateReason

@@ -36,7 +36,7 @@ NORMAL = Situation(
     verdict=Verdict.FAILED,
     repeatability=SAFE,
     failures=1,
-    throttles=0,
+    throttlings=0,
     token_renewed=False,
     retry_after=None,
     time_left=1000.0,
@@ -88,7 +88,7 @@ AGAIN, RAISE, UNKNOWN = "again", "raise", "outcome unknown"
 )
 def test_decide(verdict, safe, verify, never) -> None:
     for repeatability, expected in ((SAFE, safe), (VERIFY, verify), (NEVER, never)):
-        match decided(verdict=verdict, repeatability=repeatability, throttles=int(verdict is Verdict.THROTTLED)):
+        match decided(verdict=verdict, repeatability=repeatability, throttlings=int(verdict is Verdict.THROTTLED)):
             case Again():
                 assert expected == AGAIN
             case Stop(outcome_unknown=unknown):
@@ -106,7 +106,7 @@ def test_decide(verdict, safe, verify, never) -> None:
         ({"verdict": Verdict.NOT_SENT, "time_left": -1.0}, "deadline"),
         ({"verdict": Verdict.THROTTLED, "retry_after": 61.0}, "max_retry_after"),
         ({"verdict": Verdict.THROTTLED, "retry_after": 60.0, "time_left": 60.0}, "deadline"),
-        ({"verdict": Verdict.THROTTLED, "throttles": 1, "time_left": 0.0}, "deadline"),
+        ({"verdict": Verdict.THROTTLED, "throttlings": 1, "time_left": 0.0}, "deadline"),
     ],
 )
 def test_when_to_stop(repeatability, changes, reason) -> None:
@@ -127,10 +127,10 @@ def test_when_to_stop(repeatability, changes, reason) -> None:
         ({"verdict": Verdict.FAILED, "retry_after": 0.0}, 0.0, 1.0),
         ({"verdict": Verdict.THROTTLED, "retry_after": 7.0}, 7.0, 7.0),
         ({"verdict": Verdict.THROTTLED, "retry_after": 60.0}, 60.0, 60.0),
-        ({"verdict": Verdict.THROTTLED, "throttles": 1}, 0.0, 1.0),
-        ({"verdict": Verdict.THROTTLED, "throttles": 3}, 0.0, 4.0),
-        ({"verdict": Verdict.THROTTLED, "throttles": 50}, 0.0, 8.0),
-        ({"verdict": Verdict.THROTTLED, "throttles": 1, "affordable": False, "failures": 99}, 0.0, 1.0),
+        ({"verdict": Verdict.THROTTLED, "throttlings": 1}, 0.0, 0.1),
+        ({"verdict": Verdict.THROTTLED, "throttlings": 3}, 0.0, 0.4),
+        ({"verdict": Verdict.THROTTLED, "throttlings": 50}, 0.0, 8.0),
+        ({"verdict": Verdict.THROTTLED, "throttlings": 1, "affordable": False, "failures": 99}, 0.0, 0.1),
     ],
 )
 def test_how_long_to_wait(changes, least, most) -> None:
@@ -145,9 +145,9 @@ def test_how_long_to_wait(changes, least, most) -> None:
         assert max(delays) > most * 0.9
 
 
-@pytest.mark.parametrize("throttles", [3, 10, 100])
-def test_a_pause_of_no_time_is_not_believed_for_ever(throttles) -> None:
-    decision = decided(verdict=Verdict.THROTTLED, retry_after=0.0, throttles=throttles)
+@pytest.mark.parametrize("throttlings", [3, 10, 100])
+def test_a_pause_of_no_time_is_not_believed_for_ever(throttlings) -> None:
+    decision = decided(verdict=Verdict.THROTTLED, retry_after=0.0, throttlings=throttlings)
     assert isinstance(decision, Again)
     assert decision.delay > 0
 
@@ -157,7 +157,7 @@ situations = st.builds(
     verdict=st.sampled_from([verdict for verdict in Verdict if verdict is not Verdict.OK]),
     repeatability=st.sampled_from(Repeatability),
     failures=st.integers(0, 10_000),
-    throttles=st.integers(0, 10_000),
+    throttlings=st.integers(0, 10_000),
     token_renewed=st.booleans(),
     retry_after=st.none() | st.floats(0, 1e12),
     time_left=st.floats(-1e6, 1e6),
