@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..contract.operations import Shape
+from .wire import Head
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
-FOR_TOKEN: Mapping[str, str] = {"Accept": JSON, "Content-Type": FORM}
+FOR_TOKEN = Head({"Accept": JSON, "Content-Type": FORM})
 _ACCEPT = {Shape.DOCUMENT: f"application/pdf, {JSON}", Shape.RAW: f"{JSON}, */*"}
 _KEPT_MOST = 4096
 
@@ -26,7 +27,7 @@ class Heads:
     def __init__(self, config: Config) -> None:
         self._channel = config.sales_channel_id
         self._token: Token | None = None
-        self._kept: dict[tuple[str, Shape, bool], dict[str, str]] = {}
+        self._kept: dict[tuple[str, Shape, bool], Head] = {}
 
     def of(self, operation: Operation[Any], seller_id: str, token: Token, *, with_body: bool) -> Mapping[str, str]:
         """Headers of one request: not to be changed."""
@@ -39,7 +40,7 @@ class Heads:
             head = self._kept[key] = self._make(operation.shape, seller_id, token, with_body=with_body)
         return head
 
-    def _make(self, shape: Shape, seller_id: str, token: Token, *, with_body: bool) -> dict[str, str]:
+    def _make(self, shape: Shape, seller_id: str, token: Token, *, with_body: bool) -> Head:
         head = {
             "Accept": _ACCEPT.get(shape, JSON),
             "Authorization": f"Bearer {token.secret.reveal()}",
@@ -49,4 +50,4 @@ class Heads:
             head["SalesChannelId"] = self._channel
         if with_body:
             head["Content-Type"] = JSON
-        return head
+        return Head(head)

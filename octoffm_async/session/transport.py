@@ -23,6 +23,7 @@ from ..errors import (
     TLSError,
     UnusableAnswerError,
 )
+from .wire import METHODS, Arrived, Wire, usable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,6 +93,7 @@ class AiohttpTransport:
         self._session = session
         self._owned = session is None
         self._timeout = _timeout(config, config.read_timeout)
+        self._wire: Wire | None = None
 
     def open(self) -> None:
         """Make a session unless the caller gave one."""
@@ -108,6 +110,9 @@ class AiohttpTransport:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=self._config.trust_env,
         )
+        if not self._config.trust_env and usable():
+            loop = asyncio.get_running_loop()
+            self._wire = Wire(connector, loop, timeout=self._timeout, ssl_context=self._ssl)
 
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, read_timeout: float
@@ -117,6 +122,9 @@ class AiohttpTransport:
         if session is None:
             raise ClosedError("the client is not open")
         try:
+            if self._wire is not None and method in METHODS:
+                arrived = await self._wire.send(method, url, headers, body, read_timeout)
+                return await self._read_from_wire(arrived, url, read_timeout)
             response = await session.request(
                 method,
                 _url(url),
@@ -126,26 +134,18 @@ class AiohttpTransport:
                 raise_for_status=False,
                 timeout=self._timeout_for(read_timeout),
             )
-            try:
-                if response.content.is_eof():  # it came with the head: no timer is needed
-                    content = await self._read(response, read_timeout)
-                else:
-                    async with asyncio.timeout(read_timeout) as bound:
-                        content = await self._read(response, read_timeout, bound)
-            finally:
-                response.release()
+            return await self._read_from_session(response, url, read_timeout)
         except (aiohttp.ClientError, OSError) as error:
             _raise_as_ours(error, url)
         except RuntimeError as error:
             if session.closed:
                 raise ClosedError("the aiohttp session is closed") from error
             raise
-        return Response(response.status, response.headers, content, url)
 
     async def close(self) -> None:
         """Close the session if it is ours."""
         if self._owned and self._session is not None:
-            session, self._session = self._session, None
+            session, self._session, self._wire = self._session, None, None
             await session.close()
 
     def _timeout_for(self, read_timeout: float) -> aiohttp.ClientTimeout:
@@ -153,24 +153,55 @@ class AiohttpTransport:
             return self._timeout
         return _timeout(self._config, read_timeout)
 
-    async def _read(
-        self, response: aiohttp.ClientResponse, read_timeout: float, bound: asyncio.Timeout | None = None
-    ) -> bytes:
-        most = self._config.max_answer_bytes
-        announced = 0 if response.method == "HEAD" else response.content_length or 0
-        chunks: list[bytes] = []
-        size = announced if announced > most else 0
-        while size <= most and (chunk := await response.content.readany()):
-            chunks.append(chunk)
-            size += len(chunk)
-            if bound is not None:
-                bound.reschedule(asyncio.get_running_loop().time() + read_timeout)
-        if size > most:
+    async def _read_from_wire(self, arrived: Arrived, url: str, read_timeout: float) -> Response:
+        status, named, content, connection = arrived
+        try:
+            if content.is_eof() and content.exception() is None:  # it came with the head: no timer is needed
+                whole = content.read_nowait(-1)
+                self._check_size(len(whole), status)
+            else:
+                whole = await self._read(content, _announced(named), status, read_timeout)
+        except BaseException:
+            connection.close()
+            raise
+        connection.release()
+        return Response(status, named, whole, url)
+
+    async def _read_from_session(self, response: aiohttp.ClientResponse, url: str, read_timeout: float) -> Response:
+        try:
+            announced = 0 if response.method == "HEAD" else _announced(response.headers)
+            whole = await self._read(response.content, announced, response.status, read_timeout)
+        except UnusableAnswerError:
             response.close()
-            raise UnusableAnswerError(
-                f"the answer is larger than max_answer_bytes ({most} bytes): not read", status=response.status
-            )
+            raise
+        finally:
+            response.release()
+        return Response(response.status, response.headers, whole, url)
+
+    async def _read(self, content: aiohttp.StreamReader, announced: int, status: int, read_timeout: float) -> bytes:
+        self._check_size(announced, status)
+        chunks: list[bytes] = []
+        size = 0
+        async with asyncio.timeout(None) as bound:
+            while not content.at_eof():
+                if not content.is_eof():
+                    bound.reschedule(asyncio.get_running_loop().time() + read_timeout)
+                chunks.append(await content.readany())
+                size += len(chunks[-1])
+                self._check_size(size, status)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _check_size(self, size: int, status: int) -> None:
+        if size > self._config.max_answer_bytes:
+            raise UnusableAnswerError(
+                f"the answer is larger than max_answer_bytes ({self._config.max_answer_bytes} bytes): not read",
+                status=status,
+            )
+
+
+def _announced(headers: MultiMapping[str]) -> int:
+    length = headers.get("Content-Length", "")
+    return int(length) if length.isascii() and length.isdigit() else 0
 
 
 def _timeout(config: Config, read_timeout: float) -> aiohttp.ClientTimeout:
