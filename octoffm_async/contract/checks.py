@@ -30,14 +30,15 @@ def is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def text(field: str, value: Any, *, most: int | None = None) -> Iterator[FieldProblem]:
+def text(field: str, value: Any, *, most: int | None = None) -> Sequence[FieldProblem]:
     """Problems of something that must be text, not empty, and of at most ``most`` characters."""
     if not isinstance(value, str):
-        yield FieldProblem(field, value, f"is {type(value).__name__}, not text")
-    elif not value.strip():
-        yield FieldProblem(field, value, "is empty")
-    elif most is not None and len(value) > most:
-        yield FieldProblem(field, value, f"has {len(value)} characters, at most {most} are allowed")
+        return (FieldProblem(field, value, f"is {type(value).__name__}, not text"),)
+    if not value or value.isspace():
+        return (FieldProblem(field, value, "is empty"),)
+    if most is not None and len(value) > most:
+        return (FieldProblem(field, value, f"has {len(value)} characters, at most {most} are allowed"),)
+    return ()
 
 
 def optional_text(item: msgspec.Struct, *fields: str) -> Iterator[FieldProblem]:

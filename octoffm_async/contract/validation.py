@@ -161,7 +161,7 @@ def _assumed_patterns(product: FulfillmentProduct) -> Iterator[FieldProblem]:
 
 
 def _lines(lines: object, what: str, *, most: int | None, reference_only: bool = False) -> Iterator[FieldProblem]:
-    if isinstance(lines, str) or not isinstance(lines, Sequence):
+    if isinstance(lines, str) or not isinstance(lines, list | tuple | Sequence):
         yield FieldProblem("lines", lines, f"is {type(lines).__name__}, not a list of lines")
         return
     some = cast(Any, lines)
@@ -170,24 +170,25 @@ def _lines(lines: object, what: str, *, most: int | None, reference_only: bool =
     elif most is not None and len(some) > most:
         yield FieldProblem("lines", len(some), f"more than {most} lines")
     for place, line in enumerate(some):
-        yield from _line(f"lines[{place}]", line, reference_only=reference_only)
+        for problem in _line(line, reference_only=reference_only):
+            yield problem._replace(field=f"lines[{place}]{problem.field}")
 
 
-def _line(path: str, line: Any, *, reference_only: bool) -> Iterator[FieldProblem]:
+def _line(line: Any, *, reference_only: bool) -> Iterator[FieldProblem]:
     if not isinstance(line, ShipmentLine):
-        yield FieldProblem(path, line, f"is {type(line).__name__}, not ShipmentLine")
+        yield FieldProblem("", line, f"is {type(line).__name__}, not ShipmentLine")
         return
     if not is_count(line.quantity) or not 1 <= line.quantity <= QUANTITY_MAX:
-        yield FieldProblem(f"{path}.quantity", line.quantity, f"is not a whole number from 1 to {QUANTITY_MAX}")
+        yield FieldProblem(".quantity", line.quantity, f"is not a whole number from 1 to {QUANTITY_MAX}")
     mistyped = list(optional_text(line, "seller_product_reference", "product_id", "product_condition"))
-    yield from (problem._replace(field=f"{path}.{problem.field}") for problem in mistyped)
-    if mistyped or _named(line.seller_product_reference):
-        return
-    if reference_only:
-        yield FieldProblem(f"{path}.seller_product_reference", line.seller_product_reference, "is empty")
-    elif not (_named(line.product_id) and _named(line.product_condition)):
-        reason = "no product: give seller_product_reference, or product_id with product_condition"
-        yield FieldProblem(path, None, reason)
+    if mistyped:
+        yield from (problem._replace(field=f".{problem.field}") for problem in mistyped)
+    elif not _named(line.seller_product_reference):
+        if reference_only:
+            yield FieldProblem(".seller_product_reference", line.seller_product_reference, "is empty")
+        elif not (_named(line.product_id) and _named(line.product_condition)):
+            reason = "no product: give seller_product_reference, or product_id with product_condition"
+            yield FieldProblem("", None, reason)
 
 
 def _named(value: Any) -> bool:

@@ -41,17 +41,15 @@ class Deadlines:
         self._schedules: dict[float, dict[Watched, None]] = {}
         self._timers: dict[float, asyncio.TimerHandle] = {}
 
-    def watch(self, seconds: float, now: float) -> Watched:
-        """Cancel the current task when ``seconds`` have passed, unless :meth:`done` comes first."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  (coroutines run in tasks)
+    def watch(self, seconds: float, now: float, task: asyncio.Task[Any]) -> Watched:
+        """Cancel ``task``, which is the running one, in ``seconds``, unless :meth:`done` comes first."""
         watched = Watched(task, now + seconds)
         schedule = self._schedules.get(seconds)
         if schedule is None:
             schedule = self._schedules[seconds] = {}
         schedule[watched] = None
         if seconds not in self._timers:
-            loop = asyncio.get_running_loop()
+            loop = task.get_loop()
             self._timers[seconds] = loop.call_at(watched.deadline, self._expire, seconds)
         return watched
 

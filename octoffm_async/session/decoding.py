@@ -94,7 +94,20 @@ def _without_nulls(value: Any) -> Any:
             return value
 
 
+@cache
+def _identified(field: str) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(msgspec.defstruct("Identified", [("value", str)], rename={"value": field}, gc=False))
+
+
 def _identifier(operation: Operation[Any], response: Response) -> str:
+    try:
+        plain: str = _identified(operation.identifier).decode(response.body).value
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _odd_identifier(operation, response)
+    return plain if plain.strip() else _odd_identifier(operation, response)
+
+
+def _odd_identifier(operation: Operation[Any], response: Response) -> str:
     content: Any = None
     if response.body.strip():
         try:

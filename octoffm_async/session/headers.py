@@ -19,6 +19,8 @@ _PARAMETER = r";\s*([\w!#$&+.^`|~*-]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s\
 _LINK = re.compile(rf"<([^<>]*)>((?:\s*{_PARAMETER})*)")
 _PARAMETERS = re.compile(_PARAMETER)
 _CAPITALS = re.compile(r"(?=[A-Z])")  # where a wire name gets an underscore in Python
+_PLAIN = re.compile(r"[\w-]+", re.ASCII)
+"""What stands in a path as it is: most ids."""
 _LONGEST_RESET = 86_400.0
 """A reset further away than a day is a Unix time."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -175,6 +177,8 @@ def path_segment(name: str, value: str, *, operation: str = "call") -> str:
     Raises:
         ValidationError: it is not text, empty, ``.`` or ``..``, or holds control characters.
     """
+    if type(value) is str and _PLAIN.fullmatch(value):
+        return value
     if not isinstance(cast("object", value), str):
         reason = f"is {type(value).__name__}, not text"
     elif not value.strip():

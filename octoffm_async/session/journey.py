@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..contract.operations import Repeatability
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..contract.operations import Operation
     from ..errors import CallError
     from .lanes import Lane
@@ -27,6 +29,7 @@ class Journey:
         "body",
         "call",
         "circuit_probe",
+        "clock",
         "deadline",
         "departed",
         "failures",
@@ -53,6 +56,7 @@ class Journey:
         url: str,
         body: bytes | None,
         gate: Gate,
+        clock: Callable[[], float],
         now: float,
         deadline: float,
         options: Options,
@@ -63,6 +67,7 @@ class Journey:
         self.url = url
         self.body = body
         self.gate = gate
+        self.clock = clock
         self.options = options
         self.started = now
         self.deadline = now + deadline

@@ -150,17 +150,20 @@ class Gate:
         self.in_flight = 0
         self.paused_until = 0.0
 
-    async def enter(self, lane: Lane = "interactive", *, until: float | None = None, first: bool = False) -> bool:
+    async def enter(
+        self, lane: Lane = "interactive", *, now: float | None = None, until: float | None = None, first: bool = False
+    ) -> bool:
         """Wait for a slot and a permit; whether this is the one request that probes after a block.
 
-        ``until`` is the caller's deadline on the loop's clock; ``first`` puts it at the head of its lane.
+        ``now`` is the loop's time, ``until`` the caller's deadline on it; ``first`` puts it at the head of its lane.
 
         Raises:
             RateLimitedError: the API asked for a pause that ends after the deadline; nothing was sent.
             OverloadedError: its turn would come after the deadline, or too many wait; nothing was sent.
             ClosedError: the client was closed meanwhile.
         """
-        now = asyncio.get_running_loop().time()
+        if now is None:
+            now = asyncio.get_running_loop().time()
         if not self._waiters and self._may_leave(now):
             bucket = self._bucket_now(now)
             if bucket is None:

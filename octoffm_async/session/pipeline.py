@@ -173,23 +173,28 @@ class Session:
         peek: Callable[[Response], None] | None = None,
     ) -> Result[T]:
         deadline = options.deadline or self.config.deadline
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            raise ClosedError("the client is not open" if self._loop is None else "the client is open on another loop")
-        now = loop.time()
+        loop = self._loop
+        if loop is None:
+            raise ClosedError("the client is not open")
+        task = asyncio.current_task(loop)
+        if task is None:
+            raise ClosedError("the client is open on another loop")
+        clock = loop.time
+        now = clock()
         journey = Journey(
             operation,
             seller_id=seller_id,
             url=url,
             body=body,
             gate=self._gates.of(seller_id, operation.group),
+            clock=clock,
             now=now,
             deadline=deadline,
             options=options,
         )
         error: BaseException | None = None
         self._under_way += 1
-        watched = self._deadlines.watch(deadline, now)
+        watched = self._deadlines.watch(deadline, now, task)
         try:
             return await self._until_decided(operation, journey, peek)
         except OctoffmError as raised:
@@ -206,7 +211,7 @@ class Session:
             raise
         finally:
             self._deadlines.done(deadline, watched)
-            self._finish(journey, error, loop.time())
+            self._finish(journey, error, clock())
 
     async def _until_decided(
         self, operation: Operation[T], journey: Journey, peek: Callable[[Response], None] | None
@@ -245,19 +250,19 @@ class Session:
 
     async def _admit(self, journey: Journey) -> Token | None:
         """Wait for the circuit, a token, a slot and a permit. On return the slot is held."""
-        now = asyncio.get_running_loop().time
+        now = journey.clock
         gate, lane, until = journey.gate, journey.lane, journey.deadline
         circuit, again = self._retries.circuit, False
         journey.arrived = False
         if journey.operation.group is Group.TOKEN:
-            journey.gate_probe = await gate.enter(lane, until=until)
+            journey.gate_probe = await gate.enter(lane, now=now(), until=until)
             return None
         while True:
             if circuit.state != "closed" and not journey.circuit_probe:
                 journey.circuit_probe = await circuit.enter(lane, until)
             if self.tokens.fresh(now()) is None:
                 await self.tokens.get()
-            journey.gate_probe = await gate.enter(lane, until=until, first=again)
+            journey.gate_probe = await gate.enter(lane, now=now(), until=until, first=again)
             held_back = circuit.state != "closed" and not journey.circuit_probe
             if not held_back and (token := self.tokens.usable(now())) is not None:
                 return token
@@ -265,7 +270,7 @@ class Session:
             again = True
 
     async def _attempt(self, journey: Journey, token: Token | None) -> Response | NotAnsweredError:
-        now = asyncio.get_running_loop().time
+        now = journey.clock
         operation = journey.operation
         headers = (
             FOR_TOKEN
@@ -289,8 +294,9 @@ class Session:
             error.outcome_unknown = journey.creates
             journey.status = error.status
             raise
-        journey.arrive(now(), outcome.status if isinstance(outcome, Response) else 0)
-        self._teller.attempt_finished(journey, outcome, now())
+        arrived = now()
+        journey.arrive(arrived, outcome.status if isinstance(outcome, Response) else 0)
+        self._teller.attempt_finished(journey, outcome, arrived)
         if journey.options.on_response is not None and isinstance(outcome, Response):
             self._teller.responded(journey.options.on_response, outcome)
         return outcome
@@ -298,7 +304,7 @@ class Session:
     def _note_answer(self, journey: Journey, response: Response) -> None:
         """The request got past the limit: what that says about it."""
         gate = journey.gate
-        now = asyncio.get_running_loop().time()
+        now = journey.clock()
         if gate.answered(sent_at=journey.departed, now=now):
             self._tell_rate(journey, "throttled", now)
         if gate.wants_advice and gate.advised(rate_advice(response.headers, wall_now=time.time()), now):

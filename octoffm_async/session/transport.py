@@ -145,7 +145,9 @@ class AiohttpTransport:
     async def close(self) -> None:
         """Close the session if it is ours."""
         if self._owned and self._session is not None:
-            session, self._session, self._wire = self._session, None, None
+            session, wire, self._session, self._wire = self._session, self._wire, None, None
+            if wire is not None:
+                wire.close()
             await session.close()
 
     def _timeout_for(self, read_timeout: float) -> aiohttp.ClientTimeout:

@@ -9,8 +9,10 @@ session or a proxy is to be used, :mod:`.transport` goes through ``ClientSession
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
@@ -19,13 +21,15 @@ from aiohttp.http import SERVER_SOFTWARE, HttpProcessingError
 from yarl import URL
 
 from ..errors import ConfigurationError
+from .deadlines import Deadlines
 
 if TYPE_CHECKING:
-    import asyncio
     import ssl
     from collections.abc import Mapping
 
+    from aiohttp.client_reqrep import ConnectionKey
     from aiohttp.connector import Connection
+    from aiohttp.http import RawResponseMessage
     from multidict import MultiMapping
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
@@ -56,6 +60,15 @@ class Arrived(NamedTuple):
     connection: Connection
 
 
+class _Origin(aiohttp.ClientRequest):
+    """A request that is never sent: it tells the connector where all those of one origin go."""
+
+    @cached_property
+    def connection_key(self) -> ConnectionKey:
+        """Which pooled connections it may use; the same for all."""
+        return super().connection_key
+
+
 class Wire:
     """Requests to any origin over one connector."""
 
@@ -72,6 +85,7 @@ class Wire:
         self._timeout = timeout
         self._ssl = ssl_context or True
         self._origins: dict[str, tuple[aiohttp.ClientRequest, bytes]] = {}
+        self._silences = Deadlines(timeout.sock_read or 0.0)
 
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, read_timeout: float
@@ -116,13 +130,10 @@ class Wire:
             transport = connection.transport
             if protocol is None or transport is None:  # it was closed since it was taken from the pool
                 raise aiohttp.ServerDisconnectedError  # noqa: TRY301  (the connection is let go of below)
-            protocol.set_response_params(read_timeout=read_timeout, read_until_eof=True)
+            protocol.set_response_params(read_until_eof=True)
             transport.write(data)
-            protocol.start_timeout()
-            while True:
-                message, content = await protocol.read()
-                if not 100 <= message.code < 200 or message.code == 101:
-                    return Arrived(message.code, message.headers, content, connection)
+            message, content = await self._head(protocol, read_timeout)
+            return Arrived(message.code, message.headers, content, connection)
         except HttpProcessingError as error:
             connection.close()
             raise aiohttp.ClientPayloadError(f"not an HTTP answer: {error.message}") from error
@@ -130,10 +141,31 @@ class Wire:
             connection.close()
             raise
 
+    async def _head(
+        self, protocol: ResponseHandler, read_timeout: float
+    ) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
+        task = asyncio.current_task(self._loop)
+        assert task is not None  # noqa: S101  (the session has seen to it)
+        silence = self._silences.watch(read_timeout, self._loop.time(), task)
+        try:
+            while True:
+                message, content = await protocol.read()
+                if not 100 <= message.code < 200 or message.code == 101:
+                    return message, content
+        except asyncio.CancelledError as cancelled:
+            if silence.is_ours():
+                raise aiohttp.SocketTimeoutError("Timeout on reading data from socket") from cancelled
+            raise
+        finally:
+            self._silences.done(read_timeout, silence)
+
+    def close(self) -> None:
+        """Watch no more over what is under way."""
+        self._silences.close()
+
     def _know(self, origin: str) -> tuple[aiohttp.ClientRequest, bytes]:
-        # The connector asks a request where it goes; one that is never sent itself stands for all of an origin.
         url = URL(origin, encoded=True)
-        request = aiohttp.ClientRequest("GET", url, loop=self._loop, ssl=self._ssl)
+        request = _Origin("GET", url, loop=self._loop, ssl=self._ssl)
         host = request.headers["Host"]
         known = self._origins[origin] = (request, f"Host: {host}\r\n".encode())
         return known
@@ -143,8 +175,7 @@ def usable() -> bool:
     """Whether this aiohttp has what is needed."""
     wanted: tuple[tuple[Any, str, set[str]], ...] = (
         (aiohttp.BaseConnector, "connect", {"req", "traces", "timeout"}),
-        (ResponseHandler, "set_response_params", {"read_timeout", "read_until_eof"}),
-        (ResponseHandler, "start_timeout", set()),
+        (ResponseHandler, "set_response_params", {"read_until_eof"}),
         (ResponseHandler, "read", set()),
     )
     return all(
