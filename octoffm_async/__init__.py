@@ -77,8 +77,10 @@ from .errors import (
     is_outcome_unknown,
 )
 from .events import Event, Hook, LoggingHook
+from .session.file_tokens import FileTokenStore
 from .session.journey import Stats
 from .session.paging import Page, Pager
+from .session.token_stores import MemoryTokenStore, TokenStore
 from .session.transport import Response
 
 __version__ = "0.1.0"
@@ -108,6 +110,7 @@ __all__ = [
     "Event",
     "Failed",
     "FieldProblem",
+    "FileTokenStore",
     "Found",
     "FulfillmentClient",
     "FulfillmentProduct",
@@ -124,6 +127,7 @@ __all__ = [
     "Limit",
     "Localization",
     "LoggingHook",
+    "MemoryTokenStore",
     "Missing",
     "NotAnsweredError",
     "NotFoundError",
@@ -174,6 +178,7 @@ __all__ = [
     "Stock",
     "Summary",
     "TLSError",
+    "TokenStore",
     "Unknown",
     "UnprocessableError",
     "UnusableAnswerError",

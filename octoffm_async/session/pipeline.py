@@ -35,6 +35,7 @@ from .options import DEFAULTS
 from .problems import error_for, unusable
 from .retry import SUCCESS_REFUND, Again, RetryBudget, Situation, Stop, Verdict, back_off, classify, decide, retry_cost
 from .telling import Teller
+from .token_stores import account_of
 from .tokens import Token, TokenSource
 from .transport import Response
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from ..contract.operations import Operation
     from ..events import Hook
     from .options import Options
+    from .token_stores import TokenStore
     from .transport import Transport
 
 T = TypeVar("T")
@@ -67,11 +69,18 @@ class Session:
     """One client account: its transport, token, limits and retry budget, shared by all sellers."""
 
     def __init__(
-        self, config: Config, transport: Transport, hooks: Sequence[Hook] = (), rng: random.Random | None = None
+        self,
+        config: Config,
+        transport: Transport,
+        hooks: Sequence[Hook] = (),
+        rng: random.Random | None = None,
+        token_store: TokenStore | None = None,
     ) -> None:
         self.config = config
         self.stats = Stats()
-        self.tokens = TokenSource(self._fetch_token)
+        self.tokens = TokenSource(
+            self._fetch_token, store=token_store, account=account_of(config), lease=config.deadline
+        )
         self.background = Background()
         self._transport = transport
         self._teller = Teller(hooks)
@@ -211,6 +220,7 @@ class Session:
             message = f"not sent: the API asked for a pause that ends in {pause:.0f} s, {left:.0f} s after the deadline"
             raise RateLimitedError(message, status=429, retry_after=pause)
         if journey.operation.group is Group.TOKEN:
+            await self.tokens.permit()
             await gate.enter(journey.lane)
             return None
         if self.tokens.fresh(now()) is None:
