@@ -280,7 +280,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _path(name: str, path: Any) -> str:
-    text: object = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    text = os.fspath(cast("os.PathLike[str]", path)) if isinstance(path, str | os.PathLike) else None
     if not isinstance(text, str) or not text.strip() or "\0" in text:
         raise ConfigurationError(f"{name} must be a path, not {path!r}")
     return text

@@ -47,14 +47,18 @@ class Sheet(msgspec.Struct, kw_only=True):
     calls: dict[str, Allowance] = {}
 
     def prune(self, now: float) -> None:
-        """Leave out what is of no use to anybody: tokens, refusals and calls of more than a day ago."""
-        past = now - LONGEST_LIFE
-        for key, entry in list(self.accounts.items()):
-            if (entry.token is None or entry.token.expires_at < past) and (
-                entry.refusal is None or entry.refusal.at < past
-            ):
-                del self.accounts[key]
-        self.calls = {client: used for client, used in self.calls.items() if used.at >= past}
+        """Leave out what is of no use to anybody: what is more than a day off."""
+
+        def current(at: float) -> bool:
+            return abs(at - now) <= LONGEST_LIFE
+
+        self.accounts = {
+            key: entry
+            for key, entry in self.accounts.items()
+            if (entry.token is not None and current(entry.token.asked_at))
+            or (entry.refusal is not None and current(entry.refusal.at))
+        }
+        self.calls = {client: used for client, used in self.calls.items() if current(used.at)}
 
 
 def _encode_secret(value: Any) -> str:

@@ -69,6 +69,7 @@ class Renewals:
         self._refused: CredentialsRefusedError | None = None
         self._forgiving = False
         self._told = False
+        self._ending: asyncio.Future[None] | None = None
 
     async def renew(self, current: Token | None, meanwhile: Callable[[Token], None]) -> Token:
         """A token to take the place of ``current``; ``meanwhile`` is given one that is due for renewal, if there is.
@@ -93,12 +94,19 @@ class Renewals:
             return await self._in_turn(current, meanwhile)
         finally:
             if turn is not None and turn is not _ALONE:
-                await self._ask(self._store.end_turn(self._account, turn), None)
+                # In a task of its own: a renewal that is cancelled right here must end its turn all the same.
+                self._ending = asyncio.ensure_future(self._ask(self._store.end_turn(self._account, turn), None))
+                await asyncio.shield(self._ending)
 
     def forgive(self) -> None:
         """Make the next renewal forget that the credentials were refused."""
         self._refused = None
         self._forgiving = True
+
+    async def close(self) -> None:
+        """Wait until the turn of a cancelled renewal is over."""
+        if self._ending is not None:
+            await asyncio.wait([self._ending])
 
     async def permit(self) -> None:
         """Wait until the shared quota has room for one more token call."""

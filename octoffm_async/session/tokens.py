@@ -121,6 +121,7 @@ class TokenSource:
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.wait([self._renewing])
+        await self._renewals.close()
 
     def _start(self) -> asyncio.Task[None]:
         self._renewing = asyncio.create_task(self._renew(), name="octoffm_async token")
