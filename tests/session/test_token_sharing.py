@@ -238,7 +238,7 @@ class TestTrouble:
             (["save"], 1),
             (["load"], 3),  # the save in between worked: it is told again
             (["take_turn"], 3),
-            (["end_turn"], 3),
+            (["end_turn"], 1),  # the turn is never free again: later renewals go without
             (["admit"], 3),
             (["drop"], 2),
             (["forgive"], 2),
