@@ -1,7 +1,8 @@
-"""A process that shares tokens by a file, as one of many: ``python -m tests.session.sharing TASK``.
+"""Processes that share tokens by a file: ``python -m tests.session.sharing TASK COUNT``.
 
-It is set up by the environment, says ``ready``, waits for a line, and prints a JSON object in the end. Tasks: ``use:N``
-calls the API until it has used N tokens; ``refused`` asks 20 times at once; ``hold`` takes the turn and never ends it.
+It is set up by the environment, says ``ready``, waits for a line, and becomes COUNT processes, each of which prints a
+JSON object in the end. Tasks: ``use:N`` calls the API until it has used N tokens; ``refused`` asks 20 times at once;
+``hold`` takes the turn and never ends it.
 """
 
 from __future__ import annotations
@@ -43,13 +44,37 @@ async def hold() -> object:
 
 
 async def main(task: str) -> object:
-    print("ready", flush=True)
-    await asyncio.to_thread(sys.stdin.readline)
     if task == "hold":
         return await hold()
     async with FulfillmentClient(Config.from_env(limit=None)) as client:
         return await (refused(client) if task == "refused" else use(client, int(task.partition(":")[2])))
 
 
+def work(task: str) -> None:
+    os.write(1, msgspec.json.encode(asyncio.run(main(task))) + b"\n")  # in one piece: others write there too
+
+
+def work_in_children(task: str, count: int) -> None:
+    """All is imported by now: the children begin at once."""
+    children: list[int] = []
+    for _ in range(count):
+        if child := os.fork():
+            children.append(child)
+            continue
+        code = 1
+        try:
+            work(task)
+            code = 0
+        finally:
+            os._exit(code)
+    for child in children:
+        os.waitpid(child, 0)
+
+
 if __name__ == "__main__":
-    print(msgspec.json.encode(asyncio.run(main(sys.argv[1]))).decode(), flush=True)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    if sys.argv[2] == "1":
+        work(sys.argv[1])
+    else:
+        work_in_children(sys.argv[1], int(sys.argv[2]))

@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[2]
 LIFE = 2.0
 
 
-class Peer:
-    """One process of :mod:`tests.session.sharing`."""
+class Peers:
+    """The processes of one :mod:`tests.session.sharing`."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -45,29 +45,27 @@ class Peer:
 
 
 @asynccontextmanager
-async def peers(count: int, task: str, environment: dict[str, str]) -> AsyncIterator[list[Peer]]:
-    """Processes that are ready; they are gone afterwards."""
+async def peers(count: int, task: str, environment: dict[str, str]) -> AsyncIterator[Peers]:
+    """Processes that are ready to begin; they are gone afterwards."""
     pipe = asyncio.subprocess.PIPE
-    started = [
-        Peer(
-            await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.session.sharing", task),
-                cwd=ROOT,
-                env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
-                stdin=pipe,
-                stdout=pipe,
-            )
-        )
-        for _ in range(count)
-    ]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.session.sharing", task, str(count)),
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        stdin=pipe,
+        stdout=pipe,
+        start_new_session=True,
+    )
+    started = Peers(process)
     try:
-        assert [await peer.line() for peer in started] == [b"ready\n"] * count
+        assert await started.line() == b"ready\n"
         yield started
     finally:
-        for peer in started:
-            if peer.process.returncode is None:
-                peer.process.kill()
-            await peer.process.wait()
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        await process.wait()
 
 
 async def test_ten_processes_make_one_token_call_per_expiry(tmp_path: Path) -> None:
@@ -75,9 +73,8 @@ async def test_ten_processes_make_one_token_call_per_expiry(tmp_path: Path) -> N
         environment = sandbox.environment() | {"OCTOFFM_TOKEN_FILE": str(tmp_path / "tokens.json")}
         async with peers(10, "use:6", environment) as started:
             begin = time.monotonic()
-            for peer in started:
-                peer.go()
-            reports = await asyncio.gather(*(peer.report() for peer in started))
+            started.go()
+            reports = [await started.report() for _ in range(10)]
             took = time.monotonic() - begin
         stats = await sandbox.stats()
     asked: dict[str, float] = {}
@@ -99,9 +96,8 @@ async def test_a_wrong_secret_is_tried_once_by_ten_processes(tmp_path: Path) -> 
             "OCTOFFM_CLIENT_SECRET": "wr0ng-s3cret",
         }
         async with peers(10, "refused", environment) as started:
-            for peer in started:
-                peer.go()
-            reports = await asyncio.gather(*(peer.report() for peer in started))
+            started.go()
+            reports = [await started.report() for _ in range(10)]
         assert [report["errors"] for report in reports] == [["CredentialsRefusedError"] * 20] * 10
         assert not any("wr0ng" in report["text"] for report in reports)
         assert "wr0ng" not in (tmp_path / "tokens.json").read_text()
@@ -124,13 +120,13 @@ async def test_a_process_killed_in_its_turn_stops_nobody(tmp_path: Path) -> None
             peers(1, "hold", environment) as started,
             FulfillmentClient(sandbox.config(token_file=path)) as client,
         ):
-            started[0].go()
-            assert await started[0].report() == {"held": True}
+            started.go()
+            assert await started.report() == {"held": True}
             waiting = asyncio.create_task(client.check())
             await asyncio.sleep(0.3)
             assert not waiting.done()
             assert (await sandbox.stats())["tokens_issued"] == 0
-            started[0].process.send_signal(signal.SIGKILL)
+            started.process.send_signal(signal.SIGKILL)
             killed = time.monotonic()
             assert await waiting > 1000
             assert time.monotonic() - killed < 5
