@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
@@ -25,6 +26,21 @@ if sys.platform == "win32":
     def _own_uid() -> int | None:
         return None  # files have access lists there, which they take over from their folder
 
+    def _refuse_link(path: Path) -> None:
+        if path.is_symlink():
+            raise ConfigurationError(f"a token file must not be a symbolic link: {path}")
+
+    def replace_file(fresh: Path, path: Path) -> None:
+        """Put ``fresh`` in the place of ``path``. It cannot be done while a reader has it open; that is soon over."""
+        for _ in range(50):
+            try:
+                fresh.replace(path)
+            except PermissionError:
+                time.sleep(0.01)
+            else:
+                return
+        fresh.replace(path)
+
     def _try_lock(descriptor: int) -> None:
         os.lseek(descriptor, 0, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -38,6 +54,13 @@ else:
 
     def _own_uid() -> int | None:
         return os.geteuid()
+
+    def _refuse_link(path: Path) -> None:
+        """``O_NOFOLLOW`` does that, and leaves no time in between."""
+
+    def replace_file(fresh: Path, path: Path) -> None:
+        """Put ``fresh`` in the place of ``path``."""
+        fresh.replace(path)
 
     def _try_lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,6 +103,7 @@ def open_safely(path: Path, flags: int) -> int:
         ConfigurationError: it is a link or no file, belongs to somebody else, or others can read or write it.
         OSError: it cannot be opened.
     """
+    _refuse_link(path)
     try:
         descriptor = os.open(path, flags | _SAFELY, MODE)
     except OSError as error:

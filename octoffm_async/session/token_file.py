@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..config import Secret
-from .file_guard import FileLock, open_safely, prepare_folder
+from .file_guard import FileLock, open_safely, prepare_folder, replace_file
 from .token_stores import LONGEST_LIFE, Allowance, SharedRefusal, SharedToken
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class TokenFile:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
-            fresh.replace(self.path)
+            replace_file(fresh, self.path)
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise

@@ -96,6 +96,7 @@ class TokenStore(Protocol):
     A method that raises says that the store cannot be used now: the client tells so once, at WARNING, and goes on with
     a token of its own. ``ConfigurationError`` is passed on to the caller. A method that takes longer than 5 s counts as
     one that raised. Every method may be cancelled; a turn that was taken by a cancelled ``take_turn`` must be given up.
+    ``Account``, ``Holding`` and the rest are in this module, :mod:`octoffm_async.session.token_stores`.
     """
 
     def now(self) -> float:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from blockbuster import BlockingError, blockbuster_ctx
 
 from octoffm_async import Config, ConfigurationError, CredentialsRefusedError, FileTokenStore, FulfillmentClient, Secret
 from octoffm_async.sandbox import Sandbox
@@ -274,6 +275,38 @@ async def test_the_quota_is_kept_over_processes(path: Path, wall: Wall) -> None:
     wall.at += wait + 0.001
     assert await FileTokenStore(path, clock=wall).admit(OTHER) == 0
     assert await FileTokenStore(path, clock=wall).admit(OTHER) > 0
+
+
+async def test_what_a_killed_writer_left_is_overwritten(path: Path, wall: Wall) -> None:
+    store = FileTokenStore(path, clock=wall)
+    path.with_name("tokens.json.new").write_text('{"half of a')
+    path.with_name("tokens.json.new").chmod(0o600)
+    await store.save(ACCOUNT, token(wall))
+    assert (await store.load(ACCOUNT)).token == token(wall)
+    assert not path.with_name("tokens.json.new").exists()
+
+
+async def test_the_loop_is_never_held(path: Path) -> None:
+    async with Sandbox() as sandbox:
+        store = FileTokenStore(path)
+        account = account_of(sandbox.config())
+        with blockbuster_ctx("octoffm_async"):
+            async with (
+                FulfillmentClient(sandbox.config(), token_store=store) as one,
+                FulfillmentClient(sandbox.config(), token_store=store) as two,
+            ):
+                turn = await store.take_turn(account, lease=60)
+                assert turn is not None
+                calls = [asyncio.create_task(client.outbound.count()) for client in (one, two) for _ in range(5)]
+                await asyncio.sleep(0.2)
+                assert not any(call.done() for call in calls)
+                await store.end_turn(account, turn)
+                await asyncio.gather(*calls)
+                sandbox.tokens.expire_now()
+                await asyncio.gather(one.outbound.count(), two.outbound.count())
+            with pytest.raises(BlockingError):
+                FileTokenStore(path)  # what makes one looks at the file: the check above would have seen that
+        assert sandbox.tokens.requests == 2
 
 
 async def test_many_writers_at_once_lose_nothing(path: Path, wall: Wall) -> None:
