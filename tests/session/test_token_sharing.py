@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from octoffm_async import (
     ServerError,
 )
 from octoffm_async.contract.access import TokenAnswer
+from octoffm_async.session import token_sharing
 from octoffm_async.session.token_sharing import PATIENCE, STORE_TIMEOUT
 from octoffm_async.session.token_stores import REFUSAL_HONOURED, Account, SharedToken
 from octoffm_async.session.tokens import LOOK_AGAIN, TokenSource
@@ -189,7 +191,17 @@ class TestTogether:
         await asyncio.sleep(LOOK_AGAIN)
         assert await texts([one]) == ["token-2"]
 
-    async def test_a_holder_that_never_comes_back_is_not_waited_for(self) -> None:
+    async def test_who_has_the_turn_looks_again_before_it_calls(self) -> None:
+        def trouble(method: str) -> Any:  # another has renewed just before this one gets the turn
+            other = SharedToken(secret=Secret("other"), asked_at=store.now(), expires_at=store.now() + 100)
+            return MemoryTokenStore.save(store, ACCOUNT, other) if method == "take_turn" else None
+
+        endpoint, store = Endpoint(), Troubled(trouble)
+        assert await texts(sources(endpoint, store, 1)) == ["other"]
+        assert endpoint.calls == 0
+
+    async def test_a_holder_that_never_comes_back_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(token_sharing, "random", random.Random(5))
         endpoint, store, now = Endpoint(), MemoryTokenStore(), asyncio.get_running_loop().time
         assert await store.take_turn(ACCOUNT, lease=60) is not None
         begin = now()
@@ -218,6 +230,18 @@ class TestClocks:
         assert "token-1" not in await texts([one, two])
         await asyncio.sleep(100)
         assert "token-1" not in await texts([one, two, three])
+
+    async def test_a_clock_that_was_put_back_does_not_bring_the_own_token_back(self) -> None:
+        endpoint, clock, store = Endpoint(), Clock(), MemoryTokenStore()
+        store.now = clock  # type: ignore[method-assign]
+        (source,) = sources(endpoint, store, 1)
+        await texts([source])
+        await asyncio.sleep(84)
+        clock.offset -= 30
+        assert await texts([source]) == ["token-1"]
+        await asyncio.sleep(2)
+        assert await texts([source]) == ["token-2"]
+        assert endpoint.calls == 2
 
     async def test_a_token_of_a_store_lives_no_longer_than_a_life_from_its_taking_over(self) -> None:
         endpoint, clock, store = Endpoint(), Clock(), MemoryTokenStore()
