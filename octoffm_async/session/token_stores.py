@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 import msgspec
 
 from ..config import Secret
-from .limits import TOKEN_LIMIT, bucket_for
+from .limits import TOKEN_LIMIT
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -23,7 +23,9 @@ MOST_SKEW = 5.0
 """Seconds that the clocks of two sharing machines may differ; what comes from further ahead is not believed."""
 REFUSAL_HONOURED = 300.0
 """Seconds for which those who share a store believe a refusal that another one met."""
-_BUCKET = bucket_for(TOKEN_LIMIT, jitter=MOST_SKEW)
+BURST = (TOKEN_LIMIT.calls + 1) / 2
+"""Token calls that may be made at once; the other half of the quota is the steady flow."""
+_RATE = (TOKEN_LIMIT.calls + 1 - BURST) * (1 - 1e-6) / (TOKEN_LIMIT.per + MOST_SKEW)
 
 
 class Account(NamedTuple):
@@ -137,8 +139,9 @@ class TokenStore(Protocol):
 
 
 class Allowance(msgspec.Struct, frozen=True):
-    """How much of the token endpoint's 500 an hour is used: a leaky bucket that holds in every window.
+    """How much of the token endpoint's 500 an hour is used: a leaky bucket, which holds the limit in every window.
 
+    A bucket of burst b and rate r admits at most ⌊b + r·T⌋ in a window of length T: here b + r·T is just below 501.
     ``level`` counts calls that have not leaked away by ``at``.
     """
 
@@ -150,10 +153,10 @@ class Allowance(msgspec.Struct, frozen=True):
 
         A clock that was put back lets nothing leak for the time that seems not to have passed.
         """
-        level = max(0.0, min(self.level, _BUCKET.burst) - max(0.0, now - self.at) * _BUCKET.rate)
-        over = level + 1.0 - _BUCKET.burst
+        level = max(0.0, min(self.level, BURST) - max(0.0, now - self.at) * _RATE)
+        over = level + 1.0 - BURST
         if over > 1e-9:
-            return Allowance(level, now), over / _BUCKET.rate
+            return Allowance(level, now), over / _RATE
         return Allowance(level + 1.0, now), 0.0
 
 
