@@ -79,8 +79,10 @@ from .errors import (
     is_outcome_unknown,
 )
 from .events import Event, Hook, LoggingHook
+from .session.file_tokens import FileTokenStore
 from .session.paging import Page, Pager
 from .session.stats import KeyStats, Stats
+from .session.token_stores import MemoryTokenStore, TokenStore
 from .session.transport import Response
 
 __version__ = "0.1.0"
@@ -111,6 +113,7 @@ __all__ = [
     "Event",
     "Failed",
     "FieldProblem",
+    "FileTokenStore",
     "Found",
     "FulfillmentClient",
     "FulfillmentProduct",
@@ -128,6 +131,7 @@ __all__ = [
     "Limit",
     "Localization",
     "LoggingHook",
+    "MemoryTokenStore",
     "Missing",
     "NotAnsweredError",
     "NotFoundError",
@@ -179,6 +183,7 @@ __all__ = [
     "Stock",
     "Summary",
     "TLSError",
+    "TokenStore",
     "Unknown",
     "UnprocessableError",
     "UnusableAnswerError",

@@ -16,6 +16,7 @@ from .resources.outbound import Outbound
 from .resources.products import Products
 from .resources.returns import Returns
 from .resources.stocks import Stocks
+from .session.file_tokens import FileTokenStore
 from .session.pipeline import Session
 from .session.scope import Scope
 from .session.transport import AiohttpTransport
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .events import Hook
     from .session.lanes import Lane
     from .session.stats import Stats
+    from .session.token_stores import TokenStore
     from .session.transport import Response, Transport
 
 
@@ -137,7 +139,9 @@ class FulfillmentClient(SellerClient):
     opened on, holds no task group, and may be opened again after it was closed.
 
     ``session`` is an ``aiohttp.ClientSession`` of yours to use in place of an own one; it stays open. ``hooks`` are
-    told what happens (see :mod:`octoffm_async.events`); by default the standard logger is.
+    told what happens (see :mod:`octoffm_async.events`); by default the standard logger is. ``token_store`` shares the
+    token with other clients and processes, for instance :class:`~octoffm_async.FileTokenStore`; by default it is a file
+    if ``config.token_file`` names one, else the token is this client's own.
     """
 
     def __init__(
@@ -148,6 +152,7 @@ class FulfillmentClient(SellerClient):
         ssl_context: ssl.SSLContext | None = None,
         hooks: Sequence[Hook] = (LoggingHook(),),
         transport: Transport | None = None,
+        token_store: TokenStore | None = None,
     ) -> None:
         self.config = config
         if session is not None and ssl_context is not None:
@@ -155,7 +160,9 @@ class FulfillmentClient(SellerClient):
                 "ssl_context= has no effect on a session of yours: set it on the session's connector"
             )
         transport = transport or AiohttpTransport(config, session=session, ssl_context=ssl_context)
-        super().__init__(Scope(Session(config, transport, hooks), config.seller_id))
+        if token_store is None and config.token_file is not None:
+            token_store = FileTokenStore(config.token_file)
+        super().__init__(Scope(Session(config, transport, hooks, token_store=token_store), config.seller_id))
 
     @classmethod
     def from_env(cls, **settings: Any) -> Self:
@@ -202,7 +209,10 @@ class FulfillmentClient(SellerClient):
         return await self._scope.session.check()
 
     def reset_credentials(self) -> None:
-        """Forget that the credentials were refused, for instance after the secret was renewed."""
+        """Forget that the credentials were refused, for instance after the secret was renewed.
+
+        Those who share the token store forget it too, with this client's next call.
+        """
         self._scope.session.tokens.reset()
 
     def stats(self) -> Stats:

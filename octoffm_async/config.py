@@ -25,6 +25,7 @@ _ENVIRONMENT = {
     "base_url": "OCTOFFM_BASE_URL",
     "token_url": "OCTOFFM_TOKEN_URL",
     "sales_channel_id": "OCTOFFM_SALES_CHANNEL_ID",
+    "token_file": "OCTOFFM_TOKEN_FILE",
 }
 _REQUIRED = ("client_id", "client_secret", "seller_id")
 
@@ -90,6 +91,8 @@ class Config:
     token_url: str = TOKEN_URL
     sales_channel_id: str | None = None
     """Sent as ``SalesChannelId`` if set, e.g. ``CDISFR`` (S: some calls want it)."""
+    token_file: str | os.PathLike[str] | None = None
+    """A file by which processes of this machine share one token, in a folder that only you can write."""
 
     deadline: float = 60.0
     """Whole operation, waits and retries included. Common gateways give up after 60 s."""
@@ -153,6 +156,8 @@ class Config:
             check_header_value("sales_channel_id", self.sales_channel_id)
         for name in ("base_url", "token_url"):
             _check_url(name, getattr(self, name), allow_insecure=self.allow_insecure_http)
+        if self.token_file is not None:
+            object.__setattr__(self, "token_file", _path("token_file", self.token_file))
 
     def _check_types(self) -> None:
         for name in _TEXTS:
@@ -291,6 +296,13 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _path(name: str, path: Any) -> str:
+    text = os.fspath(cast("os.PathLike[str]", path)) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str) or not text.strip() or "\0" in text:
+        raise ConfigurationError(f"{name} must be a path, not {path!r}")
+    return text
 
 
 def _group(name: Group | str) -> Group:

@@ -213,7 +213,7 @@ class OverloadedError(CallError):
 
     retryable = True
 
-    def __init__(self, message: str, *, wait: float) -> None:
+    def __init__(self, message: str, *, wait: float = 0.0) -> None:
         super().__init__(message)
         self.wait = wait
 

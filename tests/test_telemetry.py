@@ -274,7 +274,7 @@ async def test_requests_are_timed_by_operation_and_outcome(desk: Desk) -> None:
     }
     good, bad = points["stocks.list", 200], points["stocks.list", 500]
     assert (good.explicit_bounds[0], good.explicit_bounds[-1]) == (0.005, 10.0)
-    assert 0 < good.min <= good.max < 5
+    assert 0 <= good.min <= good.max < 5  # uvloop's clock has whole milliseconds
     assert dict(bad.attributes)["error.type"] == "500"
     assert dict(good.attributes).keys() == {
         "http.request.method",

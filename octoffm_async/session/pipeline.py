@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from urllib.parse import quote_plus, urlencode
 
@@ -29,7 +28,6 @@ from ..errors import (
 from .background import Background
 from .deadlines import Deadlines
 from .decoding import UnusableError, decode
-from .headers import rate_advice
 from .heads import FOR_TOKEN, Heads
 from .journey import Journey
 from .limits import Gates
@@ -39,6 +37,7 @@ from .retries import Retries
 from .retry import Verdict, classify
 from .stats import Counts
 from .telling import Teller
+from .token_stores import account_of
 from .tokens import Token, TokenSource
 from .transport import Response
 
@@ -48,9 +47,10 @@ if TYPE_CHECKING:
     from ..config import Config
     from ..contract.access import TokenAnswer
     from ..contract.operations import Operation
-    from ..events import Hook, RateReason
+    from ..events import Hook
     from .options import Options
     from .stats import Stats
+    from .token_stores import TokenStore
     from .transport import Transport
 
 T = TypeVar("T")
@@ -72,11 +72,18 @@ class Session:
     """One client account: its transport, token, limits and retry budget, shared by all sellers."""
 
     def __init__(
-        self, config: Config, transport: Transport, hooks: Sequence[Hook] = (), rng: random.Random | None = None
+        self,
+        config: Config,
+        transport: Transport,
+        hooks: Sequence[Hook] = (),
+        rng: random.Random | None = None,
+        token_store: TokenStore | None = None,
     ) -> None:
         self.config = config
         self.stats = Counts()
-        self.tokens = TokenSource(self._fetch_token)
+        self.tokens = TokenSource(
+            self._fetch_token, store=token_store, account=account_of(config), lease=config.deadline
+        )
         self.background = Background()
         self._transport = transport
         self._teller = Teller(hooks)
@@ -142,14 +149,11 @@ class Session:
 
     def snapshot(self) -> Stats:
         """The counters, and how the client stands. May be asked for from another thread."""
-        token, now = None, 0.0
-        if self._loop is not None:
-            now = self._loop.time()
-            token = self.tokens.usable(now)
+        now = 0.0 if self._loop is None else self._loop.time()
         return self.stats.snapshot(
             keys=self._gates.stats(now),
-            token_age=None,
-            token_left=None if token is None else token.expires_at - now,
+            token_age=None if self._loop is None else self.tokens.age(now),
+            token_left=None if self._loop is None else self.tokens.left(now),
             retry_budget_left=self._retries.budget.left,
             circuit=self._retries.circuit.state,
         )
@@ -234,7 +238,7 @@ class Session:
                     self._retries.circuit.unproven()
             verdict = classify(outcome)
             if isinstance(outcome, Response) and verdict in PAST_THE_LIMIT:
-                self._note_answer(journey, outcome)
+                self._retries.let_through(journey, outcome)
                 if verdict is Verdict.OK:
                     self._retries.succeeded(journey)
                     if peek is not None:
@@ -255,6 +259,7 @@ class Session:
         circuit, again = self._retries.circuit, False
         journey.arrived = False
         if journey.operation.group is Group.TOKEN:
+            await self.tokens.permit()
             journey.gate_probe = await gate.enter(lane, now=now(), until=until)
             return None
         while True:
@@ -300,25 +305,6 @@ class Session:
         if journey.options.on_response is not None and isinstance(outcome, Response):
             self._teller.responded(journey.options.on_response, outcome)
         return outcome
-
-    def _note_answer(self, journey: Journey, response: Response) -> None:
-        """The request got past the limit: what that says about it."""
-        gate = journey.gate
-        now = journey.clock()
-        if gate.answered(sent_at=journey.departed, now=now):
-            self._tell_rate(journey, "throttled", now)
-        if gate.wants_advice and gate.advised(rate_advice(response.headers, wall_now=time.time()), now):
-            self._tell_rate(journey, "headers", now)
-
-    def _tell_rate(self, journey: Journey, reason: RateReason, now: float) -> None:
-        control = journey.gate.control
-        self._teller.rate_changed(
-            journey.seller_id,
-            journey.operation.group.value,
-            rate=control.rate(now),
-            ceiling=control.ceiling,
-            reason=reason,
-        )
 
     def _decode(self, operation: Operation[T], response: Response, token: Token | None) -> Result[T]:
         try:

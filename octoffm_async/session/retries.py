@@ -1,16 +1,19 @@
-"""What follows an attempt that did not succeed: the decision of :mod:`.retry` carried out, and told to who must know.
+"""What follows an attempt: the decision of :mod:`.retry` carried out, and told to who must know.
 
-The gate of the key learns of a 429, the circuit of failures that the budget cannot pay for, the listeners of all.
+The gate of the key learns of answers and 429s, the circuit of failures that the budget cannot pay for, the listeners of
+all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from ..contract.operations import Group
 from ..errors import AnsweredError
 from .circuit import Circuit
+from .headers import rate_advice
 from .retry import SUCCESS_REFUND, Again, RetryBudget, Situation, Stop, Verdict, decide, pause_after, retry_cost
 
 if TYPE_CHECKING:
@@ -18,9 +21,11 @@ if TYPE_CHECKING:
 
     from ..config import Config
     from ..errors import CallError
+    from ..events import RateReason
     from .journey import Journey
     from .stats import Counts
     from .telling import Teller
+    from .transport import Response
 
 FAILURES = frozenset({Verdict.NOT_SENT, Verdict.LOST, Verdict.FAILED})
 """What costs retry budget, and may mean that the API is down."""
@@ -36,6 +41,15 @@ class Retries:
         self._rng = rng
         self.budget = RetryBudget(config.retry_budget)
         self.circuit = Circuit(config, rng, teller.circuit_changed)
+
+    def let_through(self, journey: Journey, response: Response) -> None:
+        """The request got past the limit: what that, and the answer's headers, say about it."""
+        gate = journey.gate
+        now = journey.clock()
+        if gate.answered(sent_at=journey.departed, now=now):
+            self._tell_rate(journey, "throttled", now)
+        if gate.wants_advice and gate.advised(rate_advice(response.headers, wall_now=time.time()), now):
+            self._tell_rate(journey, "headers", now)
 
     def succeeded(self, journey: Journey) -> None:
         """An attempt went well."""
@@ -84,7 +98,7 @@ class Retries:
             throttlings=journey.gate.control.throttlings,
             token_renewed=journey.token_renewed or journey.operation.group is Group.TOKEN,
             retry_after=told,
-            time_left=journey.deadline - asyncio.get_running_loop().time(),
+            time_left=journey.deadline - journey.clock(),
             affordable=self.budget.affords(cost),
             most_failures=self._config.max_attempts if retries is None else retries + 1,
             held_back=held_back,
@@ -93,7 +107,7 @@ class Retries:
 
     def _note_throttling(self, journey: Journey) -> bool:
         self._counts.throttled += 1
-        return journey.gate.throttled(sent_at=journey.departed, now=asyncio.get_running_loop().time())
+        return journey.gate.throttled(sent_at=journey.departed, now=journey.clock())
 
     def _pause(self, journey: Journey, told: float | None, decision: Again | Stop, *, news: bool) -> None:
         if not news and told is None:
@@ -102,9 +116,19 @@ class Retries:
             pause = decision.delay
         else:  # this call ends here, but the others of its key must wait all the same
             pause = pause_after(journey.gate.control.throttlings, told, self._config, self._rng)
-        journey.gate.pause(asyncio.get_running_loop().time() + pause)
+        journey.gate.pause(journey.clock() + pause)
         if news:
             self._teller.throttled(journey, pause=pause, told=told is not None)
+
+    def _tell_rate(self, journey: Journey, reason: RateReason, now: float) -> None:
+        control = journey.gate.control
+        self._teller.rate_changed(
+            journey.seller_id,
+            journey.operation.group.value,
+            rate=control.rate(now),
+            ceiling=control.ceiling,
+            reason=reason,
+        )
 
     def _tell_circuit(self, journey: Journey, *, failed: bool, affordable: bool) -> None:
         if journey.operation.group is Group.TOKEN:

@@ -63,9 +63,13 @@ class Arrived(NamedTuple):
 class _Origin(aiohttp.ClientRequest):
     """A request that is never sent: it tells the connector where all those of one origin go."""
 
-    @cached_property
+    @property
     def connection_key(self) -> ConnectionKey:
-        """Which pooled connections it may use; the same for all."""
+        """Which pooled connections it may use; always the same."""
+        return self._connection_key
+
+    @cached_property
+    def _connection_key(self) -> ConnectionKey:
         return super().connection_key
 
 

@@ -7,9 +7,17 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from octoffm_async import AuthenticationError, ClosedError, ServerError, UnusableAnswerError
+from octoffm_async import (
+    AuthenticationError,
+    ClosedError,
+    CredentialsRefusedError,
+    FulfillmentClient,
+    MemoryTokenStore,
+    ServerError,
+)
 from octoffm_async.contract.access import TokenAnswer
-from octoffm_async.session.tokens import TokenSource, token_from
+from octoffm_async.sandbox import Sandbox
+from octoffm_async.session.tokens import LOOK_AGAIN, TokenSource
 
 pytestmark = pytest.mark.virtual_time
 
@@ -165,16 +173,80 @@ async def test_closing_ends_the_waiting(endpoint: Endpoint) -> None:
         await waiter
 
 
-@pytest.mark.parametrize("life", [0.0, -5.0, float("nan")])
-async def test_a_token_without_a_life_is_not_used(life: float) -> None:
-    with pytest.raises(UnusableAnswerError):
-        token_from(TokenAnswer(access_token="t", expires_in=life), asked_at=0.0)
-
-
-async def test_an_absurd_life_is_not_believed() -> None:
-    assert token_from(TokenAnswer(access_token="t", expires_in=1e12), asked_at=0.0).expires_at <= 86_400
-
-
 async def test_the_token_does_not_show_itself(endpoint: Endpoint) -> None:
     token = await TokenSource(endpoint).get()
     assert "token-1" not in repr(token)
+
+
+async def test_age_and_what_is_left_of_it(endpoint: Endpoint) -> None:
+    source, now = TokenSource(endpoint), asyncio.get_running_loop().time
+    assert source.age(now()) is None
+    assert source.left(now()) is None
+    await source.get()
+    assert source.age(now()) == pytest.approx(1, abs=0.01)
+    assert source.left(now()) == pytest.approx(89, abs=0.01)
+    await asyncio.sleep(200)
+    assert source.age(now()) == pytest.approx(201, abs=0.01)
+    assert source.left(now()) == 0
+    assert source.age(0.0) == 0
+
+
+async def test_refused_credentials_make_one_call_however_long_they_are_used(endpoint: Endpoint) -> None:
+    source = TokenSource(endpoint)
+    endpoint.fails = [AuthenticationError("invalid_client", status=401)]
+    for _ in range(100):
+        with pytest.raises(CredentialsRefusedError):
+            await source.get()
+        await asyncio.sleep(LOOK_AGAIN * 1.1)
+    assert endpoint.calls == 1
+
+
+async def test_200_tasks_over_20_expiries_make_20_token_calls_on_the_wire() -> None:
+    now = asyncio.get_running_loop().time
+    async with (
+        Sandbox(monotonic=now, token_life=50.0) as sandbox,
+        FulfillmentClient(sandbox.config()) as client,
+    ):
+        begin = now()
+
+        async def work(number: int) -> None:
+            for turn in range(20):
+                await asyncio.sleep(begin + 60 * turn - now())  # the last token is past its life
+                await (client.outbound.count() if number % 10 == 0 else client.check())
+
+        await asyncio.gather(*(work(number) for number in range(200)))
+        assert sandbox.requests.count("outbound.count", 200) == sandbox.requests.total - 20 == 20 * 20
+        assert sandbox.tokens.requests == len(sandbox.tokens.issued) == 20
+        assert client.stats().tokens == 20
+
+
+async def test_a_wrong_secret_makes_one_token_call_for_200_tasks() -> None:
+    now = asyncio.get_running_loop().time
+    async with (
+        Sandbox(monotonic=now) as sandbox,
+        FulfillmentClient(sandbox.config(client_secret="wr0ng-s3cret")) as client,
+    ):
+        calls = (client.outbound.count() for _ in range(200))
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(error) for error in errors} == {CredentialsRefusedError}
+        assert not any("wr0ng" in f"{error}{vars(error)}" for error in errors)
+        assert sandbox.tokens.requests == 1
+        client.reset_credentials()
+        with pytest.raises(CredentialsRefusedError):
+            await client.check()
+        assert sandbox.tokens.requests == 2
+
+
+async def test_a_storm_of_401_renews_once_for_all_who_share_a_store() -> None:
+    now, store = asyncio.get_running_loop().time, MemoryTokenStore()
+    async with (
+        Sandbox(monotonic=now) as sandbox,
+        FulfillmentClient(sandbox.config(), token_store=store) as one,
+        FulfillmentClient(sandbox.config(seller_id="98980"), token_store=store) as two,
+    ):
+        for storm in range(1, 4):
+            await asyncio.gather(*(client.outbound.count() for client in (one, two) for _ in range(50)))
+            assert sandbox.tokens.requests == storm
+            sandbox.tokens.expire_now()
+        assert sandbox.requests.count("outbound.count", 401) > 50
+        assert one.stats().tokens + two.stats().tokens == 3

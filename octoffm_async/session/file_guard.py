@@ -1,0 +1,170 @@
+"""Files that hold secrets: opened only where nobody else can read, change or exchange them; and locks on files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MODE = 0o600
+FOLDER_MODE = 0o700
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_SAFELY = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _own_uid() -> int | None:
+        return None  # files have access lists there, which they take over from their folder
+
+    def _refuse_link(path: Path) -> None:
+        if path.is_symlink():
+            raise ConfigurationError(f"a token file must not be a symbolic link: {path}")
+
+    def replace_file(fresh: Path, path: Path) -> None:
+        """Put ``fresh`` in the place of ``path``. It cannot be done while a reader has it open; that is soon over."""
+        for _ in range(50):
+            try:
+                fresh.replace(path)
+            except PermissionError:
+                time.sleep(0.01)
+            else:
+                return
+        fresh.replace(path)
+
+    def _try_lock(descriptor: int) -> None:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+    def _unlock(descriptor: int) -> None:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _own_uid() -> int | None:
+        return os.geteuid()
+
+    def _refuse_link(path: Path) -> None:
+        """``O_NOFOLLOW`` does that, and leaves no time in between."""
+
+    def replace_file(fresh: Path, path: Path) -> None:
+        """Put ``fresh`` in the place of ``path``."""
+        fresh.replace(path)
+
+    def _try_lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder for its owner alone if it is not there, and check it.
+
+    Raises:
+        ConfigurationError: others can write it, it belongs to somebody else, or it is a link or no folder.
+        OSError: it cannot be made.
+    """
+    try:
+        status = folder.lstat()
+    except FileNotFoundError:
+        folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        status = folder.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        raise ConfigurationError(f"the folder of the token file is a symbolic link: {folder}; name the folder itself")
+    if not stat.S_ISDIR(status.st_mode):
+        raise ConfigurationError(f"the folder of the token file is no folder: {folder}")
+    uid = _own_uid()
+    if uid is None:
+        return
+    if status.st_uid not in (uid, 0):
+        raise ConfigurationError(f"the folder of the token file belongs to another user: {folder}")
+    if status.st_mode & _OTHERS_WRITE:
+        raise ConfigurationError(
+            f"others can write the folder of the token file: {folder}; use a folder of your own (chmod 700)"
+        )
+
+
+def open_safely(path: Path, flags: int) -> int:
+    """A descriptor of a regular file, made with mode 0600 if ``flags`` say so.
+
+    Raises:
+        ConfigurationError: it is a link or no file, belongs to somebody else, or others can read or write it.
+        OSError: it cannot be opened.
+    """
+    _refuse_link(path)
+    try:
+        descriptor = os.open(path, flags | _SAFELY, MODE)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK):
+            raise ConfigurationError(f"a token file must not be a symbolic link: {path}") from None
+        if error.errno in (errno.EISDIR, errno.ENXIO):
+            raise ConfigurationError(f"a token file must be a plain file: {path}") from None
+        raise
+    try:
+        _check(path, os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise ConfigurationError(f"a token file must be a plain file: {path}")
+    uid = _own_uid()
+    if uid is None:
+        return
+    if status.st_uid != uid:
+        raise ConfigurationError(f"the token file belongs to another user: {path}")
+    if status.st_mode & _OTHERS:
+        raise ConfigurationError(
+            f"others can read or write the token file: {path}; make it yours alone (chmod 600), or remove it"
+        )
+
+
+class FileLock:
+    """A lock on a side file, held until :meth:`release`. The operating system drops it when its holder dies."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    @classmethod
+    def take(cls, path: Path) -> FileLock | None:
+        """The lock, or ``None`` if another has it.
+
+        Raises:
+            ConfigurationError: the side file is not safe.
+            OSError: it cannot be made.
+        """
+        descriptor = open_safely(path, os.O_RDWR | os.O_CREAT)
+        try:
+            _try_lock(descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+                return None
+            raise
+        return cls(descriptor)
+
+    def release(self) -> None:
+        """Let go. It is unlocked before it is closed: a process forked meanwhile has the descriptor too."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            try:
+                _unlock(descriptor)
+            finally:
+                os.close(descriptor)

@@ -1,0 +1,128 @@
+"""Tokens in a file that processes of one machine share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from .file_guard import FileLock
+from .token_file import Entry, TokenFile
+from .token_stores import Allowance, Holding
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from ..config import Secret
+    from .token_file import Sheet
+    from .token_stores import Account, SharedRefusal, SharedToken
+
+T = TypeVar("T")
+
+
+class FileTokenStore:
+    """Tokens in one file, shared by all processes of this machine and user that name it.
+
+    Several accounts may share the file; a token is found only by who has its secret. The file is readable by its owner
+    alone (mode 0600), and so is its folder if it has to be made. Beside it lie empty files that are locked: for each
+    account one, held during a renewal, and one for writing. Locks end with their holder, whatever killed it. The folder
+    should be on this machine: network file systems do not all keep locks.
+
+    A file that is damaged, of another version or none of ours is ignored with a warning and, at the next renewal, put
+    aside under the name with ``.ignored`` appended. Where it cannot be written, clients go on with tokens of their own.
+    On Windows the access rights are those of the folder; they are not checked.
+
+    Raises:
+        ConfigurationError: others can write the folder, or read or write the file, or one of them is a symbolic link.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, clock: Callable[[], float] = time.time) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self._file = TokenFile(self.path)
+        self._clock = clock
+        try:
+            self._file.read()
+        except OSError:
+            pass  # a client that uses it will tell, and go on without
+
+    def now(self) -> float:
+        """Wall-clock time."""
+        return self._clock()
+
+    async def load(self, account: Account) -> Holding:
+        """What is held of an account."""
+        sheet = await asyncio.to_thread(self._file.read)
+        entry = sheet.accounts.get(account.key, Entry())
+        return Holding(entry.token, entry.refusal)
+
+    async def take_turn(self, account: Account, *, lease: float) -> object | None:  # noqa: ARG002  (it dies by itself)
+        """The lock on the account's renewal; ``None`` if another has it."""
+        taking = asyncio.get_running_loop().run_in_executor(None, self._file.turn, account.key)
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(_give_back)  # the thread goes on, and may get the lock that nobody waits for
+            raise
+
+    async def end_turn(self, account: Account, turn: object) -> None:  # noqa: ARG002
+        """Let go of the lock."""
+        if isinstance(turn, FileLock):
+            turn.release()
+
+    async def save(self, account: Account, token: SharedToken) -> None:
+        """Keep a new token."""
+
+        def change(sheet: Sheet) -> None:
+            sheet.accounts[account.key] = Entry(token=token)
+
+        await self._change(change)
+
+    async def drop(self, account: Account, refused: Secret) -> None:
+        """Forget the token if it is ``refused``."""
+
+        def change(sheet: Sheet) -> None:
+            entry = sheet.accounts.get(account.key)
+            if entry is not None and entry.token is not None and entry.token.secret == refused:
+                entry.token = None
+
+        await self._change(change)
+
+    async def refuse(self, account: Account, refusal: SharedRefusal) -> None:
+        """Keep a refusal of the credentials."""
+
+        def change(sheet: Sheet) -> None:
+            sheet.accounts[account.key] = Entry(refusal=refusal)
+
+        await self._change(change)
+
+    async def forgive(self, account: Account) -> None:
+        """Forget a refusal."""
+
+        def change(sheet: Sheet) -> None:
+            if (entry := sheet.accounts.get(account.key)) is not None:
+                entry.refusal = None
+
+        await self._change(change)
+
+    async def admit(self, account: Account) -> float:
+        """Count one token call and return 0, or return the seconds to wait."""
+        now, waits = self.now(), [0.0]
+
+        def change(sheet: Sheet) -> None:
+            sheet.calls[account.client], waits[0] = sheet.calls.get(account.client, Allowance()).take(now)
+
+        await self._change(change)
+        return waits[0]
+
+    async def _change(self, change: Callable[[Sheet], None]) -> None:
+        await asyncio.to_thread(self._file.change, change, now=self.now())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path}>"
+
+
+def _give_back(taking: asyncio.Future[FileLock | None]) -> None:
+    if not taking.cancelled() and taking.exception() is None and (lock := taking.result()) is not None:
+        lock.release()

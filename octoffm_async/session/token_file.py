@@ -1,0 +1,167 @@
+"""The file of a :class:`.file_tokens.FileTokenStore`: what is in it, and how it is read and replaced. It blocks.
+
+It is JSON: format and version, then accounts by key and calls by client. Readers take no lock: the file is replaced as
+a whole. Writers take turns by a lock on a side file.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..config import Secret
+from .file_guard import FileLock, open_safely, prepare_folder, replace_file
+from .token_stores import LONGEST_LIFE, Allowance, SharedRefusal, SharedToken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+logger = logging.getLogger("octoffm_async")
+
+FORMAT = "octoffm-tokens"
+VERSION = 1
+_MOST_BYTES = 4 * 1024 * 1024
+_LOCK_SECONDS = 2.0
+_LOCK_PAUSE = 0.005
+
+
+class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What is kept of one account."""
+
+    token: SharedToken | None = None
+    refusal: SharedRefusal | None = None
+
+
+class Sheet(msgspec.Struct, kw_only=True):
+    """All that is in a file. ``calls`` are counted per client, over all its secrets."""
+
+    format: str = FORMAT
+    version: int = VERSION
+    accounts: dict[str, Entry] = {}
+    calls: dict[str, Allowance] = {}
+
+    def prune(self, now: float) -> None:
+        """Leave out what is of no use to anybody: what is more than a day off."""
+
+        def current(at: float) -> bool:
+            return abs(at - now) <= LONGEST_LIFE
+
+        self.accounts = {
+            key: entry
+            for key, entry in self.accounts.items()
+            if (entry.token is not None and current(entry.token.asked_at))
+            or (entry.refusal is not None and current(entry.refusal.at))
+        }
+        self.calls = {client: used for client, used in self.calls.items() if current(used.at)}
+
+
+def _encode_secret(value: Any) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError
+
+
+def _decode_secret(kind: type, value: object) -> Secret:
+    # What is sent in a header is printable ASCII; nothing of the value is shown.
+    if kind is not Secret or not isinstance(value, str) or not value or not all("!" <= sign <= "~" for sign in value):
+        raise ValueError("not a token")
+    return Secret(value)
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_encode_secret)
+_decoder = msgspec.json.Decoder(Sheet, dec_hook=_decode_secret)
+
+
+class TokenFile:
+    """One file. It may be used from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock_path = path.with_name(path.name + ".lock")
+        self._ignored: object = None
+
+    def read(self) -> Sheet:
+        """What is in the file; an empty sheet if there is none, or none that can be used.
+
+        Raises:
+            ConfigurationError: it is not safe to use.
+            OSError: it cannot be read.
+        """
+        prepare_folder(self.path.parent)
+        return self._read()[0]
+
+    def change(self, change: Callable[[Sheet], None], *, now: float) -> None:
+        """Read it, change it and replace it, while no other process does the same.
+
+        Raises:
+            ConfigurationError: it is not safe to use.
+            OSError: it cannot be written: the disk is full, or the file or its folder read-only.
+        """
+        prepare_folder(self.path.parent)
+        lock = self._lock()
+        try:
+            sheet, foreign = self._read()
+            change(sheet)
+            sheet.prune(now)
+            if foreign:
+                self.path.replace(self.path.with_name(self.path.name + ".ignored"))
+            self._replace(_encoder.encode(sheet) + b"\n")
+        finally:
+            lock.release()
+
+    def turn(self, key: str) -> FileLock | None:
+        """The lock on one account's renewal, or ``None`` if another has it."""
+        prepare_folder(self.path.parent)
+        return FileLock.take(self.path.with_name(f"{self.path.name}.{key[:16]}.lock"))
+
+    def _lock(self) -> FileLock:
+        end = time.monotonic() + _LOCK_SECONDS
+        while (lock := FileLock.take(self._lock_path)) is None:
+            if time.monotonic() > end:
+                raise OSError(errno.EBUSY, "another process is writing it all the time")
+            time.sleep(_LOCK_PAUSE)
+        return lock
+
+    def _read(self) -> tuple[Sheet, bool]:
+        """The content, and whether there is a file that is none of ours."""
+        try:
+            descriptor = open_safely(self.path, os.O_RDONLY)
+        except FileNotFoundError:
+            return Sheet(), False
+        with os.fdopen(descriptor, "rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+            seen = os.fstat(descriptor).st_mtime_ns
+        try:
+            sheet = _decoder.decode(content)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._ignore(seen, "is damaged, or no token file"), True
+        if sheet.format != FORMAT:
+            return self._ignore(seen, "is no token file"), True
+        if sheet.version != VERSION:
+            return self._ignore(seen, f"has version {sheet.version}, not {VERSION}"), True
+        return sheet, False
+
+    def _ignore(self, seen: object, why: str) -> Sheet:
+        if self._ignored != seen:
+            self._ignored = seen
+            logger.warning("the token file %s %s: it is ignored, and replaced at the next renewal", self.path, why)
+        return Sheet()
+
+    def _replace(self, content: bytes) -> None:
+        # Who writes has the lock, so one name will do, and what a killed process left there is overwritten.
+        # It is not synchronised to the disk: what a power failure takes away costs one token call.
+        fresh = self.path.with_name(self.path.name + ".new")
+        descriptor = open_safely(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            replace_file(fresh, self.path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise

@@ -1,0 +1,209 @@
+"""A renewal, where several clients may share the token: one of them makes the token call, the others take its token.
+
+A client that needs a token looks into the store; finding none that will do it asks for the turn to renew. While
+another has the turn it looks again, more and more slowly, up to a tenth of a second. Who has the turn looks once more
+(another may have been faster), then fetches and saves. A holder that never comes back, such as a stopped process, is
+waited for only so long: then the client fetches a token without a turn.
+
+A store that cannot be used (a full disk, a server that is down) costs a warning: the client goes on as if alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+from typing import TYPE_CHECKING, TypeVar
+
+from ..errors import (
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    CredentialsRefusedError,
+    PermissionDeniedError,
+)
+from .token_stores import Holding, SharedRefusal
+from .token_times import shared_from, token_from, token_here
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ..config import Secret
+    from ..contract.access import TokenAnswer
+    from .token_stores import Account, TokenStore
+    from .token_times import Token
+
+T = TypeVar("T")
+logger = logging.getLogger("octoffm_async")
+
+STORE_TIMEOUT = 5.0
+"""Seconds that a store may take for anything."""
+PATIENCE = 0.5
+"""How much of its lease another's turn is waited for; up to half as long again, so that not all give up at once."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.005, 0.1
+"""Seconds between two looks while another has the turn."""
+_ALONE = object()
+
+
+class Refused(Exception):  # noqa: N818  (not an error of its own: it carries one)
+    """The credentials are refused: ``error`` says so, and it is not worth another look before ``until`` (loop time)."""
+
+    def __init__(self, error: CredentialsRefusedError, until: float = math.inf) -> None:
+        super().__init__()
+        self.error = error
+        self.until = until
+
+
+class Renewals:
+    """How one client comes by tokens. ``rejected`` is the last token that the API refused."""
+
+    def __init__(
+        self, fetch: Callable[[], Awaitable[TokenAnswer]], store: TokenStore, account: Account, *, lease: float
+    ) -> None:
+        self.rejected: Secret | None = None
+        self._fetch = fetch
+        self._store = store
+        self._account = account
+        self._lease = lease
+        self._refused: CredentialsRefusedError | None = None
+        self._forgiving = False
+        self._told = False
+        self._ending: asyncio.Future[None] | None = None
+
+    async def renew(self, current: Token | None, meanwhile: Callable[[Token], None]) -> Token:
+        """A token to take the place of ``current``; ``meanwhile`` is given one that is due for renewal, if there is.
+
+        Raises:
+            Refused: the credentials were refused, by this call, an earlier one, or another client's.
+            CallError: the token endpoint could not be reached or failed.
+            ConfigurationError: the store is not safe to use.
+        """
+        now = asyncio.get_running_loop().time
+        give_up_at = now() + self._lease * PATIENCE * random.uniform(1.0, 1.5)
+        pause = SHORTEST_PAUSE
+        while True:
+            if not self._forgiving and (token := await self._known(current, meanwhile)) is not None:
+                return token
+            turn = await self._ask(self._store.take_turn(self._account, lease=self._lease), _ALONE)
+            if turn is not None or now() >= give_up_at:
+                break
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, LONGEST_PAUSE)
+        try:
+            return await self._in_turn(current, meanwhile)
+        finally:
+            if turn is not None and turn is not _ALONE:
+                # In a task of its own: a renewal that is cancelled right here must end its turn all the same.
+                self._ending = asyncio.ensure_future(self._ask(self._store.end_turn(self._account, turn), None))
+                await asyncio.shield(self._ending)
+
+    def forgive(self) -> None:
+        """Make the next renewal forget that the credentials were refused."""
+        self._refused = None
+        self._forgiving = True
+
+    async def close(self) -> None:
+        """Wait until the turn of a cancelled renewal is over."""
+        if self._ending is not None:
+            await asyncio.wait([self._ending])
+
+    async def permit(self) -> None:
+        """Wait until the shared quota has room for one more token call."""
+        wait = await self._ask(self._store.admit(self._account), 0.0)
+        while wait > 0:
+            await asyncio.sleep(wait)
+            wait = await self._ask(self._store.admit(self._account), 0.0)
+
+    async def _in_turn(self, current: Token | None, meanwhile: Callable[[Token], None]) -> Token:
+        if self._forgiving:
+            await self._ask(self._store.forgive(self._account), None)
+            self._forgiving = False
+        if (token := await self._known(current, meanwhile)) is not None:
+            return token
+        if self._refused is not None:
+            raise Refused(self._refused)
+        if self.rejected is not None:
+            await self._ask(self._store.drop(self._account, self.rejected), None)
+        return await self._fetched()
+
+    async def _known(self, current: Token | None, meanwhile: Callable[[Token], None]) -> Token | None:
+        """The store's token, if it needs no renewal and is another than the one to be replaced."""
+        held = await self._ask(self._store.load(self._account), Holding())
+        there, here = self._store.now(), asyncio.get_running_loop().time()
+        known = {self.rejected, None if current is None else current.secret}
+        if held.token is not None and held.token.secret not in known:
+            token = token_here(held.token, there=there, here=here)
+            if token is not None and here < token.renew_at:
+                return token
+            if token is not None and here < token.expires_at:
+                meanwhile(token)
+        if held.refusal is not None and (until := held.refusal.honoured_until(there)) is not None:
+            raise Refused(self._refused or _told_by_another(held.refusal, there), here + until - there)
+        return None
+
+    async def _fetched(self) -> Token:
+        here, there = asyncio.get_running_loop().time(), self._store.now()
+        try:
+            answer = await self._fetch()
+        except (AuthenticationError, BadRequestError, PermissionDeniedError) as error:
+            self._refused = _as_refused(error)
+            await self._ask(self._store.refuse(self._account, _shared(error, self._store.now())), None)
+            raise Refused(self._refused) from error
+        token = token_from(answer, asked_at=here)
+        if await self._ask(_true(self._store.save(self._account, shared_from(answer, asked_at=there))), False):  # noqa: FBT003
+            self._told = False
+        return token
+
+    async def _ask(self, work: Awaitable[T], otherwise: T) -> T:
+        """What the store answers, or ``otherwise`` if it cannot."""
+        try:
+            async with asyncio.timeout(STORE_TIMEOUT):
+                return await work
+        except ConfigurationError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever a store raises, calls of the API must go on)
+            self._tell(error)
+            return otherwise
+
+    def _tell(self, error: Exception) -> None:
+        if not self._told:
+            self._told = True
+            # Not the error's text: that of a store elsewhere may hold its address and password.
+            reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+            logger.warning("%r cannot be used (%s): going on with a token that is not shared", self._store, reason)
+
+
+async def _true(work: Awaitable[None]) -> bool:
+    await work
+    return True
+
+
+def _as_refused(error: AuthenticationError | BadRequestError | PermissionDeniedError) -> CredentialsRefusedError:
+    refused = CredentialsRefusedError(
+        f"the token endpoint refused the credentials: {error.message}; check client_id and client_secret",
+        status=error.status,
+        code=error.code,
+        title=error.title,
+        trace_id=error.trace_id,
+        body=error.body,
+    )
+    refused.operation, refused.attempts = error.operation, error.attempts
+    return refused
+
+
+def _shared(error: AuthenticationError | BadRequestError | PermissionDeniedError, at: float) -> SharedRefusal:
+    return SharedRefusal(
+        at=at, message=error.message, status=error.status, code=error.code, title=error.title, trace_id=error.trace_id
+    )
+
+
+def _told_by_another(refusal: SharedRefusal, now: float) -> CredentialsRefusedError:
+    return CredentialsRefusedError(
+        f"the token endpoint refused the credentials {max(0.0, now - refusal.at):.0f} s ago, asked by another client "
+        f"that shares the token store: {refusal.message}; check client_id and client_secret",
+        status=refusal.status,
+        code=refusal.code,
+        title=refusal.title,
+        trace_id=refusal.trace_id,
+    )

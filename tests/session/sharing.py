@@ -1,0 +1,80 @@
+"""Processes that share tokens by a file: ``python -m tests.session.sharing TASK COUNT``.
+
+It is set up by the environment, says ``ready``, waits for a line, and becomes COUNT processes, each of which prints a
+JSON object in the end. Tasks: ``use:N`` calls the API until it has used N tokens; ``refused`` asks 20 times at once;
+``hold`` takes the turn and never ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import sys
+import time
+
+import msgspec
+
+from octoffm_async import CallError, Config, FileTokenStore, FulfillmentClient
+from octoffm_async.session.token_stores import account_of
+
+
+async def use(client: FulfillmentClient, count: int) -> object:
+    source, seen = client._scope.session.tokens, dict[str, float]()
+    while len(seen) < count:
+        await client.outbound.count()
+        token = await source.get()
+        name = hashlib.sha256(token.secret.reveal().encode()).hexdigest()
+        seen.setdefault(name, time.time() - (source.age(asyncio.get_running_loop().time()) or 0.0))
+        await asyncio.sleep(0.1)
+    return {"seen": seen, "fetched": client.stats().tokens}
+
+
+async def refused(client: FulfillmentClient) -> object:
+    errors = await asyncio.gather(*(client.outbound.count() for _ in range(20)), return_exceptions=True)
+    return {"errors": [type(error).__name__ for error in errors if isinstance(error, CallError)], "text": str(errors)}
+
+
+async def hold() -> object:
+    store = FileTokenStore(os.environ["OCTOFFM_TOKEN_FILE"])
+    turn = await store.take_turn(account_of(Config.from_env()), lease=60)
+    print(msgspec.json.encode({"held": turn is not None}).decode(), flush=True)
+    await asyncio.sleep(60)
+    return None
+
+
+async def main(task: str) -> object:
+    if task == "hold":
+        return await hold()
+    async with FulfillmentClient(Config.from_env(limit=None)) as client:
+        return await (refused(client) if task == "refused" else use(client, int(task.partition(":")[2])))
+
+
+def work(task: str) -> None:
+    os.write(1, msgspec.json.encode(asyncio.run(main(task))) + b"\n")  # in one piece: others write there too
+
+
+def work_in_children(task: str, count: int) -> None:
+    """All is imported by now: the children begin at once."""
+    children: list[int] = []
+    for _ in range(count):
+        if child := os.fork():
+            children.append(child)
+            continue
+        code = 1
+        try:
+            work(task)
+            code = 0
+        finally:
+            os._exit(code)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    print("ready", flush=True)
+    sys.stdin.readline()
+    if sys.argv[2] == "1":
+        work(sys.argv[1])
+    else:
+        work_in_children(sys.argv[1], int(sys.argv[2]))
