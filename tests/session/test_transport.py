@@ -1,4 +1,7 @@
-"""The wire itself: real sockets on loopback, and servers that do everything wrong."""
+"""The wire itself: real sockets on loopback, and servers that do everything wrong.
+
+All of it both ways: over aiohttp's connector, and through ``ClientSession`` where that cannot be used.
+"""
 
 import asyncio
 import gzip
@@ -27,6 +30,14 @@ from tests.fakes import config
 OK = b"HTTP/1.1 200 OK\r\n"
 MOST = 10_000
 SMALL = config(connect_timeout=2.0, read_timeout=0.15, max_answer_bytes=MOST, max_connections=1)
+
+
+@pytest.fixture(params=["connector", "session"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The way that requests go."""
+    if request.param == "session":
+        monkeypatch.setattr("octoffm_async.session.transport.usable", lambda: False)
+    return request.param
 
 
 class Server:
