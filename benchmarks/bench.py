@@ -139,13 +139,16 @@ class Bench:
             if work.kind != "page":  # the first calls also opened the connections: they tell nothing
                 spent = child.measure(kind=work.kind, count=warm, in_flight=work.in_flight)
             self._cost[key] = spent["wall"] / warm
-        count = 1 if work.kind == "page" and self._options.size else self._options.calls(
-            self._cost[key], least=1 if work.kind == "page" else 2 * work.in_flight
-        )
+        count = self._count(work, self._cost[key])
         before = stub.counts()
         spent = child.measure(kind=work.kind, count=count, in_flight=work.in_flight)
         after = stub.counts()
         return _figures(name, work, count, spent, before, after)
+
+    def _count(self, work: Work, cost: float) -> int:
+        if work.kind != "page":
+            return self._options.calls(cost, least=self._options.turns * work.in_flight)
+        return 1 if self._options.size is not None else self._options.calls(cost)
 
 
 def _figures(

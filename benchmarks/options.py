@@ -27,6 +27,8 @@ class Options:
     rounds: int = 5
     seconds: float = 0.4
     """About how long one measurement lasts; each subject gets as many calls as fit in."""
+    turns: int = 10
+    """A measurement has at least so many calls for each one in flight."""
     size: int | None = None
     """Exactly so many calls, pages or items a measurement instead."""
     in_flight: int = 50

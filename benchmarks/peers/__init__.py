@@ -35,7 +35,7 @@ ENTRIES = (
     Entry("aiohttp naive", "naive:Naive"),
     Entry("httpx + pydantic, best settings", "httpx_pydantic:Best", ("httpx", "pydantic")),
     Entry("httpx + pydantic, defaults", "httpx_pydantic:Default", ("httpx", "pydantic")),
-    Entry("requests in 50 threads", "requests_threads:Threads", ("requests",), threads=True),
+    Entry("requests in threads", "requests_threads:Threads", ("requests",), threads=True),
     Entry("Stainless-style SDK", "stainless:Stainless", ("httpx", "pydantic")),
     Entry("pyreqwest (Rust)", "pyreqwest_peer:Pyreqwest", ("pyreqwest",)),
     Entry("wreq (Rust)", "wreq_peer:Wreq", ("wreq",)),

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 import httpx
 
 from ..answers import HEADERS, ORDER
@@ -52,31 +54,29 @@ class Default(Spread):
 
 
 class Best(Default):
-    """Connections kept, no environment read, no time-outs to keep, bytes sent, JSON validated as bytes."""
+    """What was found to be fastest: a client for each call in flight, bytes sent, JSON validated as bytes, no time-outs.
+
+    One client for all is slower the more connections it keeps: its pool looks at each of them for every request.
+    """
 
     async def open(self, target: Target) -> None:
         """See Peer."""
         self._target = target
         self._orders, self._stock = httpx.URL(target.orders), httpx.URL(target.stock)
-        self._client = httpx.AsyncClient(
-            headers=HEADERS,
-            verify=target.ssl_context() or True,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=60),
-            timeout=None,  # noqa: S113  (what this is about)
-            trust_env=False,
-        )
+        self._ssl = target.ssl_context() or ssl.create_default_context()
+        self._free: list[httpx.AsyncClient] = []
 
     async def post(self) -> str:
         """See Peer."""
         content = self._order.model_dump_json(by_alias=True).encode()
-        response = await self._client.post(self._orders, content=content)
+        response = await self._ask("POST", self._orders, content)
         if response.status_code != 201:
             raise RuntimeError(response.status_code)
         return Created.model_validate_json(response.content).outbound_shipment_id
 
     async def get(self) -> Stock:
         """See Peer."""
-        response = await self._client.get(self._stock)
+        response = await self._ask("GET", self._stock)
         if response.status_code != 200:
             raise RuntimeError(response.status_code)
         return Stock.model_validate_json(response.content)
@@ -85,10 +85,25 @@ class Best(Default):
         """See Peer."""
         rows, last, address = 0, None, str(self._target.stocks)
         while address is not None:
-            response = await self._client.get(address)
+            response = await self._ask("GET", httpx.URL(address))
             if response.status_code != 200:
                 raise RuntimeError(response.status_code)
             items = Page.model_validate_json(response.content).items
             rows, last = rows + len(items), items[-1]
             address = next_address(self._target, response.headers.get("Link"))
         return Walked(rows, last)
+
+    async def close(self) -> None:
+        """See Peer."""
+        for client in self._free:
+            await client.aclose()
+
+    async def _ask(self, method: str, url: httpx.URL, content: bytes | None = None) -> httpx.Response:
+        client = self._free.pop() if self._free else self._new()
+        response = await client.request(method, url, content=content)
+        self._free.append(client)
+        return response
+
+    def _new(self) -> httpx.AsyncClient:
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60)
+        return httpx.AsyncClient(headers=HEADERS, verify=self._ssl, limits=limits, timeout=None, trust_env=False)

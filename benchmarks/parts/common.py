@@ -1,0 +1,83 @@
+"""What the parts that compare peers share: columns, tables, notes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..bench import Work
+from ..peers import TUNED, installed, missing
+from ..rounds import Column, Lines, Table, interleave
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..bench import Bench, StubProcess
+    from ..child import Child, Loop
+    from ..options import Options
+    from ..peers import Entry
+    from ..rounds import Case, Measured
+
+OURS = [entry.name for entry in installed() if entry.ours]
+
+
+def columns(unit: str, against: str | None = TUNED) -> list[Column]:
+    """CPU and wall for one ``unit`` of work, both as ratios too, and how busy the stub was."""
+    decimals = 2 if unit == "stock" else 1
+    figures = [Column("cpu", f"CPU µs/{unit}", decimals), Column("wall", f"wall µs/{unit}", decimals)]
+    if against is not None:
+        figures += [Column("cpu", "× CPU", 2, against), Column("wall", "× wall", 2, against)]
+    return [*figures, Column("rate", f"{unit}s/s", 0), Column("busy", "stub busy %", 0)]
+
+
+def peer_table(name: str, title: str, unit: str, measured: Measured) -> Table:
+    """The table of one kind of work over several peers."""
+    against = TUNED if TUNED in measured.figures else None
+    return Table(
+        name=name,
+        title=title,
+        columns=columns(unit, against),
+        figures=measured.figures,
+        order=measured.order,
+        lead="cpu",
+        highlight=OURS,
+    )
+
+
+def compare(bench: Bench, options: Options, stub: StubProcess, children: dict[str, Child], work: Work) -> Measured:
+    """All peers that do this kind of work, in interleaved rounds."""
+    chosen = [entry for entry in installed(kind=work.kind, names=options.peers) if entry.name in children]
+    cases = [bench.case(entry.name, children[entry.name], stub, work) for entry in chosen]
+    return interleave(cases, options.rounds)
+
+
+def chosen(options: Options, kind: str | None = None) -> list[Entry]:
+    """The peers that were asked for and can do this kind of work."""
+    return installed(kind=kind, names=options.peers)
+
+
+def notes(options: Options) -> list[str]:
+    """What was left out."""
+    left_out = [] if options.peers else missing()
+    return [f"left out, not installed: {', '.join(left_out)}"] if left_out else []
+
+
+def variants(
+    bench: Bench, options: Options, entries: Sequence[Entry], stubs: dict[str, tuple[StubProcess, Loop, float]], work: Work
+) -> Measured:
+    """Each peer in several surroundings (``name: stub, loop, latency``), all in the same interleaved rounds."""
+    cases: list[Case] = []
+    for entry in entries:
+        for variant, (stub, loop, latency) in stubs.items():
+            child = bench.peers([entry], stub.target, loop=loop)[entry.name]
+            cases.append(bench.case(f"{entry.name} · {variant}", child, stub, work, latency=latency))
+    return interleave(cases, options.rounds)
+
+
+def lines_of(name: str, title: str, x_label: str, y_label: str, tables: dict[float, Table], key: str) -> Lines:
+    """One line for each subject: the median of ``key`` over the tables' x."""
+    series: dict[str, list[tuple[float, float]]] = {}
+    for x, table in tables.items():
+        for subject in table.figures:
+            if (median := table.median(subject, key)) is not None:
+                series.setdefault(subject, []).append((x, median))
+    return Lines(name=name, title=title, x_label=x_label, y_label=y_label, series=series, log_x=True, log_y=True)
