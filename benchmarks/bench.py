@@ -13,7 +13,7 @@ import msgspec
 from .answers import TOKEN_PATH
 from .child import Child, end, read_line, spawn
 from .peers.base import Target
-from .rounds import Case
+from .rounds import Case, interleave
 from .stub import Counts, Setting, Start
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .child import Loop
     from .options import Options
     from .peers import Entry
+    from .rounds import Measured
 
 START_PATIENCE = 30.0
 WARM_CALLS = 100
@@ -97,6 +98,7 @@ class Bench:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._stack = ExitStack()
+        self._children: list[Child] = []
         self._cost: dict[tuple[str, Work, float], float] = {}
 
     def __enter__(self) -> Self:
@@ -114,17 +116,22 @@ class Bench:
     def child(self, subject: str, settings: Mapping[str, Any], *, loop: Loop | None = None) -> Child:
         """A child on the processors of the clients."""
         cpus = self._options.processors().client
-        return self._stack.enter_context(Child(subject, settings, loop=loop or self._options.loop, cpus=cpus))
+        child = self._stack.enter_context(Child(subject, settings, loop=loop or self._options.loop, cpus=cpus))
+        self._children.append(child)
+        return child
 
     def peers(self, entries: Sequence[Entry], target: Target, *, loop: Loop | None = None) -> dict[str, Child]:
-        """A child for each peer, opened together."""
-        children = {
-            entry.name: self.child("benchmarks.peers.driver:PeerSubject", {"peer": entry.name, "target": target}, loop=loop)
-            for entry in entries
+        """A child for each peer."""
+        subject = "benchmarks.peers.driver:PeerSubject"
+        return {
+            entry.name: self.child(subject, {"peer": entry.name, "target": target}, loop=loop) for entry in entries
         }
-        for child in children.values():
+
+    def interleave(self, cases: Sequence[Case], rounds: int | None = None) -> Measured:
+        """Measure the cases in interleaved rounds, once every child is open and none works any more."""
+        for child in self._children:
             child.wait_ready()
-        return children
+        return interleave(cases, self._options.rounds if rounds is None else rounds)
 
     def case(self, name: str, child: Child, stub: StubProcess, work: Work, *, latency: float = 0.0) -> Case:
         """One peer at one kind of work; its figures are in µs per request, or per row of pages."""

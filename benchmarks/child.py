@@ -72,7 +72,7 @@ def adopt(cpus: Sequence[int], loop: Loop) -> asyncio.Runner:
 
 def spawn(module: str, start: msgspec.Struct) -> subprocess.Popen[bytes]:
     """A process that runs ``module`` of this package and ends when its standard input does."""
-    environment = dict(os.environ)
+    environment = {name: value for name, value in os.environ.items() if not _is_in_the_way(name)}
     paths = [str(ROOT), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     return subprocess.Popen(
@@ -82,6 +82,11 @@ def spawn(module: str, start: msgspec.Struct) -> subprocess.Popen[bytes]:
         env=environment,
         start_new_session=True,  # a terminal's Ctrl-C is for the parent, which ends its children
     )
+
+
+def _is_in_the_way(variable: str) -> bool:
+    """Whether some peers obey it and others do not: proxies, bundles of certificates."""
+    return variable.lower().endswith("_proxy") or variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def read_line(process: subprocess.Popen[bytes], patience: float) -> bytes:

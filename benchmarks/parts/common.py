@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..bench import Work
 from ..peers import TUNED, installed, missing
-from ..rounds import Column, Lines, Table, interleave
+from ..rounds import Column, Lines, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ def compare(bench: Bench, options: Options, stub: StubProcess, children: dict[st
     """All peers that do this kind of work, in interleaved rounds."""
     chosen = [entry for entry in installed(kind=work.kind, names=options.peers) if entry.name in children]
     cases = [bench.case(entry.name, children[entry.name], stub, work) for entry in chosen]
-    return interleave(cases, options.rounds)
+    return bench.interleave(cases)
 
 
 def chosen(options: Options, kind: str | None = None) -> list[Entry]:
@@ -70,7 +70,7 @@ def variants(
         for variant, (stub, loop, latency) in stubs.items():
             child = bench.peers([entry], stub.target, loop=loop)[entry.name]
             cases.append(bench.case(f"{entry.name} · {variant}", child, stub, work, latency=latency))
-    return interleave(cases, options.rounds)
+    return bench.interleave(cases)
 
 
 def lines_of(name: str, title: str, x_label: str, y_label: str, tables: dict[float, Table], key: str) -> Lines:
