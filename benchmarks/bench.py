@@ -123,9 +123,7 @@ class Bench:
     def peers(self, entries: Sequence[Entry], target: Target, *, loop: Loop | None = None) -> dict[str, Child]:
         """A child for each peer."""
         subject = "benchmarks.peers.driver:PeerSubject"
-        return {
-            entry.name: self.child(subject, {"peer": entry.name, "target": target}, loop=loop) for entry in entries
-        }
+        return {entry.name: self.child(subject, {"peer": entry.name, "target": target}, loop=loop) for entry in entries}
 
     def interleave(self, cases: Sequence[Case], rounds: int | None = None) -> Measured:
         """Measure the cases in interleaved rounds, once every child is open and none works any more."""
@@ -150,7 +148,7 @@ class Bench:
         before = stub.counts()
         spent = child.measure(kind=work.kind, count=count, in_flight=work.in_flight)
         after = stub.counts()
-        return _figures(name, work, count, spent, before, after)
+        return _figures(name, work, count=count, spent=spent, before=before, after=after)
 
     def _count(self, work: Work, cost: float) -> int:
         if work.kind != "page":
@@ -159,7 +157,7 @@ class Bench:
 
 
 def _figures(
-    name: str, work: Work, count: int, spent: Mapping[str, float], before: Counts, after: Counts
+    name: str, work: Work, *, count: int, spent: Mapping[str, float], before: Counts, after: Counts
 ) -> dict[str, float]:
     requests = count * work.requests
     kind = {"post": "posts", "get": "gets", "page": "pages"}[work.kind]

@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, Self, cast
 
 import msgspec
 
@@ -91,31 +91,35 @@ def _is_in_the_way(variable: str) -> bool:
 
 def read_line(process: subprocess.Popen[bytes], patience: float) -> bytes:
     """One line of what it prints."""
-    assert process.stdout is not None
+    stdout = _pipe(process.stdout)
     ends = time.monotonic() + patience
     line = b""
     while not line.endswith(b"\n"):
-        ready, _, _ = select.select([process.stdout], [], [], max(0.0, ends - time.monotonic()))
+        ready, _, _ = select.select([stdout], [], [], max(0.0, ends - time.monotonic()))
         if not ready:
             raise ChildFailedError(f"{process.args!r} said nothing for {patience:.0f} s")
-        part = os.read(process.stdout.fileno(), 1 << 16)
+        part = os.read(stdout.fileno(), 1 << 16)
         if not part:
             raise ChildFailedError(f"{process.args!r} ended with code {process.wait(5)}")
         line += part
     return line
 
 
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise ValueError("the process was started without pipes")
+    return pipe
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
     """Let it end, then make it."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.close()
+    _pipe(process.stdin).close()
     try:
         process.wait(5)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    process.stdout.close()
+    _pipe(process.stdout).close()
 
 
 class Child:
@@ -147,9 +151,9 @@ class Child:
             ChildFailedError: it raised, or its process ended.
         """
         self.wait_ready()
-        assert self._process.stdin is not None
-        self._process.stdin.write(msgspec.json.encode(order) + b"\n")
-        self._process.stdin.flush()
+        orders = _pipe(self._process.stdin)
+        orders.write(msgspec.json.encode(order) + b"\n")
+        orders.flush()
         return self._answer()
 
     def close(self) -> None:

@@ -42,7 +42,9 @@ def text_of(table: Table) -> str:
     ]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
         for row in rows
     ]
     ratios = {column.against for column in table.columns if column.against}
@@ -116,6 +118,5 @@ def save(result: Result, options: Options, folder: Path) -> list[Path]:
                     baseline=TUNED,
                 )
             )
-    for lines in result.lines:
-        written.append(plots.lines(folder / f"{result.part}-{lines.name}.svg", lines))
+    written += [plots.lines(folder / f"{result.part}-{lines.name}.svg", lines) for lines in result.lines]
     return written

@@ -1,8 +1,8 @@
 """What a bulk run costs an item over the bare call of the same client, with and without a journal.
 
-All ways create the same orders with the same number in flight, and each in a process of its own. First over HTTP against
+All ways create the same orders with the same number in flight, each in a process of its own. First over HTTP against
 the stub; then with a transport that answers at once, where nothing of the wire blurs the difference. The journal's own
-thread is in the CPU; ``loop`` is what falls on the event loop's.
+thread is in the CPU; ``of it loop`` is what falls on the event loop's.
 """
 
 from __future__ import annotations
@@ -123,9 +123,7 @@ def _table(options: Options, items: int, *, wire: bool) -> Table:
     with Bench(options) as bench:
         stub = bench.stub()
         settings = {"target": stub.target, "in_flight": options.in_flight, "wire": wire}
-        children = {
-            way: bench.child("benchmarks.parts.bulk:Creations", {"way": way, **settings}) for way in WAYS
-        }
+        children = {way: bench.child("benchmarks.parts.bulk:Creations", {"way": way, **settings}) for way in WAYS}
         cases = [_case(way, child, stub if wire else None, items) for way, child in children.items()]
         measured = bench.interleave(cases)
     for figures in measured.figures.values():

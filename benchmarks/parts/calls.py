@@ -10,17 +10,18 @@ from .common import chosen, compare, notes, peer_table
 
 if TYPE_CHECKING:
     from ..options import Options
+    from ..rounds import Table
 
 TITLES = {"post": "Creating an order (POST, 512 bytes, 201)", "get": "Reading one stock (GET, 738 bytes)"}
 
 
 def run(options: Options) -> Result:
     """See the module's docstring."""
-    tables = []
+    tables: list[Table] = []
     with Bench(options) as bench:
         stub = bench.stub()
-        children = bench.peers([entry for entry in chosen(options) if "post" in entry.kinds], stub.target)
+        children = bench.peers(chosen(options, "post"), stub.target)
         for kind, title in TITLES.items():
-            measured = compare(bench, options, stub, children, Work(kind, options.in_flight))
+            measured = compare(bench, stub, children, Work(kind, options.in_flight))
             tables.append(peer_table(kind, f"{title}, {options.in_flight} in flight, {options.loop}", "call", measured))
     return Result(part="calls", tables=tables, notes=notes(options))

@@ -80,7 +80,7 @@ class Pumps:
         pumps: list[Pump] = []
         for _ in range(CONNECTIONS):
             make = lambda: Pump(request * depth, len(answer) * depth, turns, done)  # noqa: E731
-            pumps.append((await loop.create_connection(make, parts.hostname, parts.port))[1])
+            pumps.append((await loop.create_connection(make, parts.hostname or "", parts.port or 0))[1])
 
         async def pump() -> None:
             for each in pumps:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..bench import Work
 from ..peers import TUNED, installed, missing
 from ..rounds import Column, Lines, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..bench import Bench, StubProcess
+    from ..bench import Bench, StubProcess, Work
     from ..child import Child, Loop
     from ..options import Options
     from ..peers import Entry
@@ -43,11 +42,9 @@ def peer_table(name: str, title: str, unit: str, measured: Measured) -> Table:
     )
 
 
-def compare(bench: Bench, options: Options, stub: StubProcess, children: dict[str, Child], work: Work) -> Measured:
-    """All peers that do this kind of work, in interleaved rounds."""
-    chosen = [entry for entry in installed(kind=work.kind, names=options.peers) if entry.name in children]
-    cases = [bench.case(entry.name, children[entry.name], stub, work) for entry in chosen]
-    return bench.interleave(cases)
+def compare(bench: Bench, stub: StubProcess, children: dict[str, Child], work: Work) -> Measured:
+    """These peers, in interleaved rounds."""
+    return bench.interleave([bench.case(name, child, stub, work) for name, child in children.items()])
 
 
 def chosen(options: Options, kind: str | None = None) -> list[Entry]:
@@ -56,24 +53,33 @@ def chosen(options: Options, kind: str | None = None) -> list[Entry]:
 
 
 def notes(options: Options) -> list[str]:
-    """What was left out."""
+    """What a reader should know of the peers, and which were left out."""
+    said = [f"{entry.name}: {entry.note}" for entry in chosen(options) if entry.note]
     left_out = [] if options.peers else missing()
-    return [f"left out, not installed: {', '.join(left_out)}"] if left_out else []
+    return said + ([f"left out, not installed: {', '.join(left_out)}"] if left_out else [])
 
 
-def variants(
-    bench: Bench, options: Options, entries: Sequence[Entry], stubs: dict[str, tuple[StubProcess, Loop, float]], work: Work
-) -> Measured:
-    """Each peer in several surroundings (``name: stub, loop, latency``), all in the same interleaved rounds."""
+class Surroundings(NamedTuple):
+    """Where a peer is measured."""
+
+    name: str
+    stub: StubProcess
+    loop: Loop
+    latency: float = 0.0
+
+
+def variants(bench: Bench, entries: Sequence[Entry], several: Sequence[Surroundings], work: Work) -> Measured:
+    """Each peer in several surroundings, all in the same interleaved rounds."""
     cases: list[Case] = []
     for entry in entries:
-        for variant, (stub, loop, latency) in stubs.items():
-            child = bench.peers([entry], stub.target, loop=loop)[entry.name]
-            cases.append(bench.case(f"{entry.name} · {variant}", child, stub, work, latency=latency))
+        for each in several:
+            child = bench.peers([entry], each.stub.target, loop=each.loop)[entry.name]
+            name = f"{entry.name} · {each.name}"
+            cases.append(bench.case(name, child, each.stub, work, latency=each.latency))
     return bench.interleave(cases)
 
 
-def lines_of(name: str, title: str, x_label: str, y_label: str, tables: dict[float, Table], key: str) -> Lines:
+def lines_of(tables: dict[float, Table], key: str, *, name: str, title: str, x_label: str, y_label: str) -> Lines:
     """One line for each subject: the median of ``key`` over the tables' x."""
     series: dict[str, list[tuple[float, float]]] = {}
     for x, table in tables.items():

@@ -35,7 +35,7 @@ def decoder(way: str) -> Callable[[bytes], list[Any]]:
 
         from ..peers import stainless_models
 
-        return lambda body: stainless_models.construct_type(json.loads(body), stainless_models.Page).items  # type: ignore[no-any-return]
+        return lambda body: stainless_models.construct_type(json.loads(body), stainless_models.Page).items
     from ..peers.plain_models import Stock
 
     loads = _loads(way)
@@ -103,7 +103,9 @@ def _case(way: str, child: Child, options: Options) -> Case:
 
     def measure() -> dict[str, float]:
         nonlocal cost
-        cost = cost or (child.measure(count=1) and child.measure(count=1)["wall"])  # the first warms
+        if not cost:
+            child.measure(count=1)
+            cost = float(child.measure(count=1)["wall"])
         count = options.calls(cost)
         spent = child.measure(count=count)
         return {"page": spent["cpu"] / count * 1e3, "row": spent["cpu"] / count * 1e3}

@@ -115,9 +115,7 @@ def run(options: Options) -> Result:
     """See the module's docstring."""
     items = options.size or max(1000, round(ITEMS * min(1.0, options.seconds / 0.4)))
     with Bench(options) as bench:
-        cases = [
-            _case(way, bench.child("benchmarks.parts.fan_out:FanOut", {"way": way}), items) for way in WAYS
-        ]
+        cases = [_case(way, bench.child("benchmarks.parts.fan_out:FanOut", {"way": way}), items) for way in WAYS]
         measured = bench.interleave(cases)
     columns = [
         Column("cpu", "CPU µs/item", 2),

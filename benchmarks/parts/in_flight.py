@@ -20,10 +20,17 @@ def run(options: Options) -> Result:
     tables: dict[float, Table] = {}
     with Bench(options) as bench:
         stub = bench.stub()
-        children = bench.peers([entry for entry in chosen(options) if "post" in entry.kinds], stub.target)
+        children = bench.peers(chosen(options, "post"), stub.target)
         for count in IN_FLIGHT:
-            measured = compare(bench, options, stub, children, Work("post", count))
+            measured = compare(bench, stub, children, Work("post", count))
             title = f"Creating an order, {count} in flight, {options.loop}"
             tables[count] = peer_table(f"post-{count}-in-flight", title, "call", measured)
-    lines = lines_of("in-flight", "Wall time of a POST", "calls in flight", "wall µs/call", tables, "wall")
+    lines = lines_of(
+        tables,
+        "wall",
+        name="in-flight",
+        title="Wall time of a POST by calls in flight",
+        x_label="calls in flight",
+        y_label="wall µs/call",
+    )
     return Result(part="in_flight", tables=list(tables.values()), lines=[lines], notes=notes(options))

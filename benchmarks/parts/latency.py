@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..bench import Bench, Work
 from ..rounds import Result
-from .common import chosen, notes, peer_table, variants
+from .common import Surroundings, chosen, notes, peer_table, variants
 
 if TYPE_CHECKING:
     from ..options import Options
@@ -22,7 +22,7 @@ def run(options: Options) -> Result:
     """See the module's docstring."""
     with Bench(options) as bench:
         stub = bench.stub()
-        surroundings = {"0 ms": (stub, options.loop, 0.0), "50 ms": (stub, options.loop, LATENCY)}
-        measured = variants(bench, options, chosen(options, "post"), surroundings, Work("post", options.in_flight))
+        several = [Surroundings("0 ms", stub, options.loop), Surroundings("50 ms", stub, options.loop, LATENCY)]
+        measured = variants(bench, chosen(options, "post"), several, Work("post", options.in_flight))
     title = f"Creating an order at 0 and 50 ms of latency, {options.in_flight} in flight, {options.loop}"
     return Result(part="latency", tables=[peer_table("latency", title, "call", measured)], notes=notes(options))

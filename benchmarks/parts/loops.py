@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..bench import Bench, Work
 from ..rounds import Result
-from .common import chosen, notes, peer_table, variants
+from .common import Surroundings, chosen, notes, peer_table, variants
 
 if TYPE_CHECKING:
     from ..options import Options
@@ -17,7 +17,7 @@ def run(options: Options) -> Result:
     entries = [entry for entry in chosen(options, "post") if not entry.threads]
     with Bench(options) as bench:
         stub = bench.stub()
-        surroundings = {"uvloop": (stub, "uvloop", 0.0), "asyncio": (stub, "asyncio", 0.0)}
-        measured = variants(bench, options, entries, surroundings, Work("post", options.in_flight))
+        several = [Surroundings("uvloop", stub, "uvloop"), Surroundings("asyncio", stub, "asyncio")]
+        measured = variants(bench, entries, several, Work("post", options.in_flight))
     title = f"Creating an order on either loop, {options.in_flight} in flight"
     return Result(part="loops", tables=[peer_table("loops", title, "call", measured)], notes=notes(options))

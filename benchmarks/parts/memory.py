@@ -1,11 +1,13 @@
-"""Peak memory above the idle client: a bulk run of 1,000,000 orders and a scan of 1,000,000 stocks, each once in a fresh
-process. ``--size`` says how many.
+"""Peak memory above the idle client: a bulk run of 1,000,000 orders and scans of 1,000,000 stocks.
+
+Each is done once, in a fresh process; ``--size`` says how many.
 """
 
 from __future__ import annotations
 
-import msgspec
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from octoffm_async import OutboundShipmentRequest
 

@@ -20,6 +20,6 @@ def run(options: Options) -> Result:
     with Bench(options) as bench:
         stub = bench.stub()
         children = bench.peers(chosen(options, "page"), stub.target)
-        measured = compare(bench, options, stub, children, Work("page", 1, pages))
+        measured = compare(bench, stub, children, Work("page", 1, pages))
     title = f"Walking {pages} pages of 1,000 stocks by cursor, {options.loop}"
     return Result(part="pages", tables=[peer_table("pages", title, "stock", measured)], notes=notes(options))

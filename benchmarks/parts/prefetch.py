@@ -64,7 +64,11 @@ def run(options: Options) -> Result:
     table = Table(
         name="prefetch",
         title=f"Walking {pages} pages: {LATENCY * 1e3:.0f} ms of latency and {WORK * 1e3:.0f} ms of work a page",
-        columns=[Column("wall", "wall ms/page"), Column("wall", "× wall", 2, ONE_BY_ONE), Column("cpu", "CPU ms/page", 2)],
+        columns=[
+            Column("wall", "wall ms/page"),
+            Column("wall", "× wall", 2, ONE_BY_ONE),
+            Column("cpu", "CPU ms/page", 2),
+        ],
         figures=measured.figures,
         order=measured.order,
         lead="wall",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from .base import Peer
 
+OURS = "octoffm_async"
 TUNED = "aiohttp tuned"
 """What all others are compared with."""
 ALL_KINDS = ("post", "get", "page")
@@ -24,22 +25,34 @@ class Entry(NamedTuple):
     kinds: tuple[str, ...] = ALL_KINDS
     threads: bool = False
     """Whether it has no event loop of its own to run on."""
+    note: str = ""
+    """What a reader should know."""
 
 
 ENTRIES = (
-    Entry("octoffm_async", "ours:without_hook", ours=True),
-    Entry("octoffm_async, LoggingHook", "ours:with_logging", ours=True),
-    Entry("octoffm_async, OpenTelemetry", "ours:with_telemetry", ("octoffm_async.telemetry", "opentelemetry"), ours=True),
-    Entry("octoffm_async, item by item", "ours:item_by_item", ours=True, kinds=("page",)),
-    Entry(TUNED, "tuned:Tuned"),
+    Entry(OURS, "ours:without_hook", ours=True, note="the full call: token, limit, retries and deadline on"),
+    Entry(f"{OURS}, LoggingHook", "ours:with_logging", ours=True),
+    Entry(f"{OURS}, OpenTelemetry", "ours:with_telemetry", ("octoffm_async.telemetry", "opentelemetry"), ours=True),
+    Entry(f"{OURS}, item by item", "ours:item_by_item", ours=True, kinds=("page",)),
+    Entry(TUNED, "tuned:Tuned", note="no token, limit, retry or deadline: what a careful user writes for one call"),
     Entry("aiohttp naive", "naive:Naive"),
-    Entry("httpx + pydantic, best settings", "httpx_pydantic:Best", ("httpx", "pydantic")),
+    Entry(
+        "httpx + pydantic, best settings",
+        "httpx_pydantic:Best",
+        ("httpx", "pydantic"),
+        note="a client for each call in flight, because httpx's pool looks at all idle connections for every request",
+    ),
     Entry("httpx + pydantic, defaults", "httpx_pydantic:Default", ("httpx", "pydantic")),
-    Entry("requests in threads", "requests_threads:Threads", ("requests",), threads=True),
-    Entry("Stainless-style SDK", "stainless:Stainless", ("httpx", "pydantic")),
+    Entry("requests in threads", "requests_threads:Threads", ("requests",), threads=True, note="a thread for each call"),
+    Entry(
+        "Stainless-style SDK",
+        "stainless:Stainless",
+        ("httpx", "pydantic"),
+        note="one client with those SDKs' limits (100 connections kept); at 50 in flight httpx's pool is most of it",
+    ),
     Entry("pyreqwest (Rust)", "pyreqwest_peer:Pyreqwest", ("pyreqwest",)),
     Entry("wreq (Rust)", "wreq_peer:Wreq", ("wreq",)),
-    Entry("floor: protocol by hand", "floor:Floor"),
+    Entry("floor: protocol by hand", "floor:Floor", note="no pool, time-outs or checks to speak of: nothing to use"),
 )
 
 

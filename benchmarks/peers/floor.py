@@ -100,7 +100,8 @@ class Floor(Spread):
 
     async def page_walk(self) -> Walked:
         """See Peer."""
-        rows, last, address = 0, None, str(self._target.stocks)
+        rows, last = 0, None
+        address: str | None = self._target.stocks
         while address is not None:
             head, content = await self._ask(self._get(address))
             items = PAGE.decode(content).items

@@ -39,7 +39,8 @@ class Default(Spread):
 
     async def page_walk(self) -> Walked:
         """See Peer."""
-        rows, last, address = 0, None, str(self._target.stocks)
+        rows, last = 0, None
+        address: str | None = self._target.stocks
         while address is not None:
             response = await self._client.get(address)
             response.raise_for_status()
@@ -54,7 +55,7 @@ class Default(Spread):
 
 
 class Best(Default):
-    """What was found to be fastest: a client for each call in flight, bytes sent, JSON validated as bytes, no time-outs.
+    """What was found to be fastest: a client for each call in flight, bytes both ways, no time-outs.
 
     One client for all is slower the more connections it keeps: its pool looks at each of them for every request.
     """
@@ -83,7 +84,8 @@ class Best(Default):
 
     async def page_walk(self) -> Walked:
         """See Peer."""
-        rows, last, address = 0, None, str(self._target.stocks)
+        rows, last = 0, None
+        address: str | None = self._target.stocks
         while address is not None:
             response = await self._ask("GET", httpx.URL(address))
             if response.status_code != 200:
@@ -106,4 +108,5 @@ class Best(Default):
 
     def _new(self) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60)
-        return httpx.AsyncClient(headers=HEADERS, verify=self._ssl, limits=limits, timeout=None, trust_env=False)
+        timeout = httpx.Timeout(None)
+        return httpx.AsyncClient(headers=HEADERS, verify=self._ssl, limits=limits, timeout=timeout, trust_env=False)

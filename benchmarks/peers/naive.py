@@ -37,7 +37,8 @@ class Naive(Spread):
 
     async def page_walk(self) -> Walked:
         """See Peer."""
-        rows, last, address = 0, None, str(self._target.stocks)
+        rows, last = 0, None
+        address: str | None = self._target.stocks
         while address is not None:
             async with self._session.get(address) as response:
                 response.raise_for_status()

@@ -34,13 +34,9 @@ def config_for(target: Target) -> Config:
     )
 
 
-def client_for(
-    target: Target, hooks: Sequence[Hook] = (), transport: Transport | None = None
-) -> FulfillmentClient:
+def client_for(target: Target, hooks: Sequence[Hook] = (), transport: Transport | None = None) -> FulfillmentClient:
     """A client of the stub."""
-    return FulfillmentClient(
-        config_for(target), ssl_context=target.ssl_context(), hooks=hooks, transport=transport
-    )
+    return FulfillmentClient(config_for(target), ssl_context=target.ssl_context(), hooks=hooks, transport=transport)
 
 
 class Ours(Spread):

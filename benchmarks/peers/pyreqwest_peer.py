@@ -59,7 +59,8 @@ class Pyreqwest(Spread):
 
     async def page_walk(self) -> Walked:
         """See Peer."""
-        rows, last, address = 0, None, str(self._target.stocks)
+        rows, last = 0, None
+        address: str | None = self._target.stocks
         while address is not None:
             response = await self._client.get(address).build().send()
             if response.status != 200:

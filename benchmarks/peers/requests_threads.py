@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 
@@ -16,6 +16,8 @@ from .plain_models import Order, Stock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
 
 
 class Threads:
@@ -44,7 +46,8 @@ class Threads:
 
     async def spread(self, call: Callable[[], Awaitable[object]], count: int, in_flight: int) -> None:
         """See Peer; ``call`` is one of the methods above, its blocking twin is what the threads do."""
-        twin = {self.post: self._post, self.get: self._get}[call]
+        twins: dict[Any, Callable[[], object]] = {self.post: self._post, self.get: self._get}
+        twin = twins[call]
         turns = iter(range(count))
         lock = threading.Lock()
 
@@ -61,7 +64,7 @@ class Threads:
         """See Peer."""
         self._pool.shutdown()
 
-    async def _in_thread(self, work: Callable[[], Any]) -> Any:
+    async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def _session(self) -> requests.Session:
@@ -84,7 +87,8 @@ class Threads:
         return Stock.from_dict(response.json())
 
     def _walk(self) -> Walked:
-        rows, last, address = 0, None, str(self._target.stocks)
+        rows, last = 0, None
+        address: str | None = self._target.stocks
         while address is not None:
             response = self._session().get(address, timeout=30)
             response.raise_for_status()

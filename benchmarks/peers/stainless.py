@@ -1,6 +1,7 @@
-"""A client in the manner of generated SDKs (Stainless): httpx, options as a model, parameters transformed, a retry loop.
+"""A client in the manner of generated SDKs (Stainless): httpx, options as a model, a retry loop, lazy models.
 
-A sketch of the same steps, written for this comparison; see :mod:`.stainless_models` for the decoding.
+A sketch of the same steps, written for this comparison; see :mod:`.stainless_models` for the decoding. It has the
+limits that these SDKs set: 1,000 connections, 100 of them kept. httpx looks at every idle one for each request.
 """
 # pyright: basic, reportMissingImports=false
 
@@ -42,7 +43,7 @@ class FinalRequestOptions(pydantic.BaseModel):
 
     method: str
     url: str
-    params: dict[str, object] = {}
+    params: dict[str, str] = {}
     headers: dict[str, str] | None = None
     max_retries: int | None = None
     timeout: float | httpx.Timeout | None = None
@@ -91,7 +92,8 @@ class Stainless(Spread):
 
     async def page_walk(self) -> Walked:
         """See Peer."""
-        rows, last, address = 0, None, str(self._target.stocks)
+        rows, last = 0, None
+        address: str | None = self._target.stocks
         while address is not None:
             page, headers = await self._request(Page, FinalRequestOptions(method="get", url=address))
             rows, last = rows + len(page.items), page.items[-1]

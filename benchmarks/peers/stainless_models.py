@@ -1,7 +1,7 @@
-"""Models as generated SDKs of the Stainless kind build them: pydantic classes, filled field by field without validation.
+"""Models as generated SDKs of the Stainless kind build them: pydantic classes, filled field by field.
 
-A sketch of the same steps, written for this comparison: models are built lazily, answers are never validated, unions
-are tried by validation first, and unknown fields are kept.
+A sketch of the same steps, written for this comparison: models are built lazily, answers are not validated, unions are
+tried by validation first, and unknown fields are kept.
 """
 # pyright: basic, reportMissingImports=false
 
@@ -22,7 +22,7 @@ class BaseModel(pydantic.BaseModel):
     model_config = ConfigDict(extra="allow", defer_build=True)
 
     @classmethod
-    def construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Any:  # type: ignore[override]
+    def construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Any:
         """A model of these values, unvalidated."""
         model = cls.__new__(cls)
         filled: dict[str, Any] = {}
@@ -82,7 +82,7 @@ def _construct_union(value: Any, wanted: Any, variants: tuple[Any, ...]) -> Any:
     for variant in variants:
         try:
             return construct_type(value, variant)
-        except Exception:  # noqa: BLE001, PERF203, S112  (as these SDKs do: the next variant may fit)
+        except Exception:  # noqa: BLE001, S112  (as these SDKs do: the next variant may fit)
             continue
     raise RuntimeError(f"no variant of {wanted} fits")
 

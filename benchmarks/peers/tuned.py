@@ -58,7 +58,8 @@ class Tuned(Spread):
 
     async def page_walk(self) -> Walked:
         """See Peer."""
-        rows, last, address = 0, None, str(self._target.stocks)
+        rows, last = 0, None
+        address: str | None = self._target.stocks
         while address is not None:
             url = URL(address, encoded=True)
             async with self._session.get(url, headers=HEADERS, timeout=self._timeout) as response:

@@ -58,7 +58,8 @@ class Wreq(Spread):
 
     async def page_walk(self) -> Walked:
         """See Peer."""
-        rows, last, address = 0, None, str(self._target.stocks)
+        rows, last = 0, None
+        address: str | None = self._target.stocks
         while address is not None:
             response = await self._client.get(address)
             if not response.status.is_success():
