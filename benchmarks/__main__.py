@@ -39,6 +39,7 @@ def parse(arguments: list[str] | None = None) -> tuple[list[str], Options]:
     parser.add_argument("--peer", action="append", default=[], help="only this peer; may be repeated")
     parser.add_argument("--no-pin", action="store_true", help="do not keep stub and clients on processors of their own")
     parser.add_argument("--out", type=Path, default=OUT, help=f"folder for JSON and plots ({OUT})")
+    parser.add_argument("--no-plots", action="store_true", help="tables and JSON only")
     parser.add_argument("--quick", action="store_true", help="few and short rounds, to see that all works")
     given = parser.parse_args(arguments)
     settings = dict(QUICK) if given.quick else {}
@@ -49,6 +50,7 @@ def parse(arguments: list[str] | None = None) -> tuple[list[str], Options]:
         loop=given.loop,
         peers=tuple(given.peer),
         pin=not given.no_pin,
+        plots=not given.no_plots,
         out=given.out,
         **settings,  # type: ignore[arg-type]
     )

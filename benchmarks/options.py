@@ -36,6 +36,7 @@ class Options:
     peers: tuple[str, ...] = ()
     """Only these; none named: all whose packages are installed."""
     pin: bool = True
+    plots: bool = True
     out: Path = field(default=OUT)
 
     def calls(self, seconds_each: float, *, least: int = 1, most: int = 100_000) -> int:

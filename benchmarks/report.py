@@ -101,10 +101,15 @@ def save(result: Result, options: Options, folder: Path) -> list[Path]:
     }
     written = [folder / f"{result.part}.json"]
     written[0].write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2))
+    return written + (_draw(result, folder) if options.plots else [])
+
+
+def _draw(result: Result, folder: Path) -> list[Path]:
     try:
         from . import plots
     except ImportError:
-        return written
+        return []
+    written: list[Path] = []
     for table in result.tables:
         if table.plot:
             bars = {subject: table.median(subject, table.lead) or 0.0 for subject in table.subjects()}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import json
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ..answers import PAGE_BODY, facts
@@ -31,8 +34,6 @@ def decoder(way: str) -> Callable[[bytes], list[Any]]:
 
         return lambda body: pydantic_models.Page.model_validate_json(body).items
     if way == "Stainless-style construct":
-        import json
-
         from ..peers import stainless_models
 
         return lambda body: stainless_models.construct_type(json.loads(body), stainless_models.Page).items
@@ -43,13 +44,8 @@ def decoder(way: str) -> Callable[[bytes], list[Any]]:
 
 
 def _loads(way: str) -> Callable[[bytes], Any]:
-    if way.startswith("orjson"):
-        import orjson
-
-        return orjson.loads  # type: ignore[no-any-return,unused-ignore]
-    import json
-
-    return json.loads
+    loads: Callable[[bytes], Any] = importlib.import_module("orjson" if way.startswith("orjson") else "json").loads
+    return loads
 
 
 class Decoding:
@@ -78,8 +74,6 @@ class Decoding:
 
 def run(options: Options) -> Result:
     """See the module's docstring."""
-    from importlib.util import find_spec
-
     ways = [way for way in WAYS if way not in NEEDS or find_spec(NEEDS[way])]
     with Bench(options) as bench:
         children = {way: bench.child("benchmarks.parts.decode:Decoding", {"way": way}) for way in ways}

@@ -43,7 +43,9 @@ ENTRIES = (
         note="a client for each call in flight, because httpx's pool looks at all idle connections for every request",
     ),
     Entry("httpx + pydantic, defaults", "httpx_pydantic:Default", ("httpx", "pydantic")),
-    Entry("requests in threads", "requests_threads:Threads", ("requests",), threads=True, note="a thread for each call"),
+    Entry(
+        "requests in threads", "requests_threads:Threads", ("requests",), threads=True, note="a thread for each call"
+    ),
     Entry(
         "Stainless-style SDK",
         "stainless:Stainless",

@@ -127,7 +127,7 @@ class Stainless(Spread):
         if options.idempotency_key and options.method != "get":
             headers["Idempotency-Key"] = options.idempotency_key
         headers.setdefault("x-stainless-retry-count", str(taken))
-        timeout = self._timeout if options.timeout is None else options.timeout
+        timeout: Any = self._timeout if options.timeout is None else options.timeout
         if isinstance(timeout, httpx.Timeout) and timeout.read is not None:
             headers.setdefault("x-stainless-read-timeout", str(timeout.read))
         return self._client.build_request(
