@@ -19,7 +19,7 @@ from pathlib import Path
 from . import peers
 from .options import OUT, Options
 from .parts import PARTS, named
-from .report import save, text_of
+from .report import heading_of, save, text_of
 
 QUICK = {"rounds": 2, "seconds": 0.05, "turns": 1}
 
@@ -79,6 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     except LookupError as error:
         print(error, file=sys.stderr)
         return 2
+    print(heading_of(options))
     for part in chosen:
         started = time.monotonic()
         print(f"\n== {part.name}: {part.about}", flush=True)

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .peers import TUNED
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -47,8 +45,8 @@ def text_of(table: Table) -> str:
         )
         for row in rows
     ]
-    ratios = {column.against for column in table.columns if column.against}
-    foot = [f"×: against {', '.join(sorted(ratios))}, median of the ratios within each round"] if ratios else []
+    baseline = table.baseline()
+    foot = [] if baseline is None else [f"×: against {baseline}, median of the ratios within each round"]
     return "\n".join([table.title, "-" * len(lines[0]), *lines, *foot])
 
 
@@ -80,6 +78,14 @@ def surroundings(options: Options) -> dict[str, Any]:
         "in_flight": options.in_flight,
         "loop": options.loop,
     }
+
+
+def heading_of(options: Options) -> str:
+    """The surroundings in two lines."""
+    known = surroundings(options)
+    packages = ", ".join(f"{name} {number}" for name, number in known["packages"].items())
+    load = f", load {known['load'][0]:.1f}" if known["load"] else ""
+    return f"Python {known['python']}, {known['processors']} processors{load}, {options.rounds} rounds\n{packages}"
 
 
 def _version(name: str) -> str | None:
@@ -120,7 +126,7 @@ def _draw(result: Result, folder: Path) -> list[Path]:
                     table.heading(),
                     bars,
                     highlight=table.highlight,
-                    baseline=TUNED,
+                    baseline=table.baseline(),
                 )
             )
     written += [plots.lines(folder / f"{result.part}-{lines.name}.svg", lines) for lines in result.lines]

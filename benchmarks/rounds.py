@@ -70,6 +70,10 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             return self.median(subject, column.key)
         return self.ratio(subject, column.key, column.against)
 
+    def baseline(self) -> str | None:
+        """The subject that the others are compared with."""
+        return next((column.against for column in self.columns if column.against), None)
+
     def heading(self) -> str:
         """What the plotted figure is."""
         return next(c.heading for c in self.columns if c.key == self.lead and c.against is None)

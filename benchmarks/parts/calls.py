@@ -1,4 +1,7 @@
-"""One call: an order of about 500 bytes is created (201 with its id), one stock is read; all peers."""
+"""One call: an order of about 500 bytes is created (201 with its id), one stock is read; all peers.
+
+All encode the same order for every call and decode the whole answer to objects; the order itself is made once.
+"""
 
 from __future__ import annotations
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..peers import Entry
     from ..rounds import Case, Measured
 
+VARIANT = " · "
+"""Between a peer's name and that of its surroundings."""
 OURS = [entry.name for entry in installed() if entry.ours]
 
 
@@ -30,7 +32,7 @@ def columns(unit: str, against: str | None = TUNED) -> list[Column]:
 
 def peer_table(name: str, title: str, unit: str, measured: Measured) -> Table:
     """The table of one kind of work over several peers."""
-    against = TUNED if TUNED in measured.figures else None
+    against = next((subject for subject in measured.figures if subject.partition(VARIANT)[0] == TUNED), None)
     return Table(
         name=name,
         title=title,
@@ -38,7 +40,7 @@ def peer_table(name: str, title: str, unit: str, measured: Measured) -> Table:
         figures=measured.figures,
         order=measured.order,
         lead="cpu",
-        highlight=OURS,
+        highlight=[subject for subject in measured.figures if subject.partition(VARIANT)[0] in OURS],
     )
 
 
@@ -74,7 +76,7 @@ def variants(bench: Bench, entries: Sequence[Entry], several: Sequence[Surroundi
     for entry in entries:
         for each in several:
             child = bench.peers([entry], each.stub.target, loop=each.loop)[entry.name]
-            name = f"{entry.name} · {each.name}"
+            name = f"{entry.name}{VARIANT}{each.name}"
             cases.append(bench.case(name, child, each.stub, work, latency=each.latency))
     return bench.interleave(cases)
 
