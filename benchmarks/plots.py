@@ -43,11 +43,12 @@ def bars(
     names = list(values)
     figure, axes = plt.subplots(figsize=(WIDTH, 1.1 + 0.34 * len(names)), layout="constrained")
     colours = [_colour(name, highlight, baseline) for name in names]
-    drawn = axes.barh(names, list(values.values()), color=colours, height=0.72)
+    drawn = axes.barh(range(len(names)), list(values.values()), color=colours, height=0.72)
     axes.bar_label(drawn, [_figure(value) for value in values.values()], padding=4, color=INK, fontsize=9)
     axes.invert_yaxis()
     axes.set_xlabel(f"{label} (less is better)", color=INK)
     axes.margins(x=0.12)
+    axes.set_yticks(range(len(names)), [f"{name} (baseline)" if name == baseline else name for name in names])
     for name, tick in zip(names, axes.get_yticklabels(), strict=True):
         tick.set_fontweight("bold" if name in highlight else "normal")
     _finish(figure, axes, title)

@@ -169,10 +169,11 @@ def test_plots_name_everything_they_show(tmp_path):
     pytest.importorskip("matplotlib")
     from benchmarks import plots
 
-    drawn = plots.bars(tmp_path / "bars.svg", "A title", "CPU µs", {"ours": 1.5, "theirs": 1200.0}, highlight=["ours"])
+    drawn = plots.bars(tmp_path / "bars.svg", "A title", "CPU µs", {"ours": 1.5, "theirs": 1200.0}, baseline="theirs")
     texts = drawn.read_text()
     assert all(
-        f">{text}<" in texts for text in ("A title", "CPU µs (less is better)", "ours", "theirs", "1.5", "1,200")
+        f">{text}<" in texts
+        for text in ("A title", "CPU µs (less is better)", "ours", "theirs (baseline)", "1.5", "1,200")
     )
     content = Lines(
         name="l", title="Lines", x_label="x axis", y_label="y axis", series={"first": [(1, 2), (10, 3)], "second": []}
