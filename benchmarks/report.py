@@ -27,7 +27,7 @@ PACKAGES = (
     "pyreqwest",
     "wreq",
     "orjson",
-    "opentelemetry-api",
+    "opentelemetry-sdk",
 )
 
 

@@ -86,9 +86,13 @@ def with_logging() -> Ours:
 
 
 def with_telemetry() -> Ours:
-    """The OpenTelemetry hook, without an SDK behind it."""
+    """The OpenTelemetry hook, with an SDK that makes every span and metric and exports none."""
     telemetry: Any = importlib.import_module("octoffm_async.telemetry")
-    return Ours([cast("Hook", telemetry.OpenTelemetryHook())])
+    tracing: Any = importlib.import_module("opentelemetry.sdk.trace")
+    metering: Any = importlib.import_module("opentelemetry.sdk.metrics")
+    readers: Any = importlib.import_module("opentelemetry.sdk.metrics.export")
+    meters = metering.MeterProvider([readers.InMemoryMetricReader()])
+    return Ours([cast("Hook", telemetry.OpenTelemetryHook(tracing.TracerProvider(), meters))])
 
 
 def item_by_item() -> Ours:
