@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 ROOT = Path(__file__).parent.parent
-PATIENCE = 600.0
+PATIENCE = 1800.0
 """Seconds that one measurement may last."""
 
 Loop = Literal["uvloop", "asyncio"]
