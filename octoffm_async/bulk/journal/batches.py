@@ -6,6 +6,7 @@ with the last of them. So a batch's row may name items that have a row of their 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -66,25 +67,19 @@ def unpacked(content: bytes) -> dict[str, Packed]:
 
 
 class Unsettled:
-    """All batches, and in which of them each item is that is not settled."""
+    """All batches that have items left."""
 
     def __init__(self, batches: Iterable[Batch] = ()) -> None:
         self.batches: dict[int, Batch] = {}
         """By number; the oldest first."""
         self._last = 0
-        self._keys: dict[int, dict[str, Batch]] = {}
+        self.keys: defaultdict[int, dict[str, Batch]] = defaultdict(dict)
+        """By scope: in which batch each item is that is not settled."""
         for batch in batches:
             self._put(batch)
 
     def __len__(self) -> int:
-        return sum(map(len, self._keys.values()))
-
-    def of(self, scope: int) -> dict[str, Batch]:
-        """The items of a scope."""
-        keys = self._keys.get(scope)
-        if keys is None:
-            keys = self._keys[scope] = {}
-        return keys
+        return sum(map(len, self.keys.values()))
 
     def begin(self, scope: int, run_id: int, sent_at: int) -> Batch:
         """A new batch without items."""
@@ -95,11 +90,11 @@ class Unsettled:
     def remove(self, batch: Batch) -> None:
         """Let a batch and its items go."""
         del self.batches[batch.number]
-        keys = self._keys[batch.scope]
+        keys = self.keys[batch.scope]
         for key in batch.left:
             del keys[key]
 
     def _put(self, batch: Batch) -> None:
         self._last = max(self._last, batch.number)
         self.batches[batch.number] = batch
-        self.of(batch.scope).update(dict.fromkeys(batch.left, batch))
+        self.keys[batch.scope].update(dict.fromkeys(batch.left, batch))

@@ -25,7 +25,7 @@ def after(
     start = None if key is None else stored(key)
     rows = store.tables.after(scope, run_id, states, start, most)
     if State.SENT in states:
-        some = {key: batch for key, batch in store.unsettled.of(scope).items() if batch.run_id == run_id}
+        some = {key: batch for key, batch in store.unsettled.keys[scope].items() if batch.run_id == run_id}
         waiting = [(key, row) for key, row in _rows(some) if start is None or stored(key) > start]
         rows = sorted(rows + waiting, key=_place)[:most]
     return [store.entry(key, row) for key, row in rows]
@@ -33,13 +33,13 @@ def after(
 
 def undecided(store: Store, scope: int) -> list[Entry]:
     """The items of a scope that must be reconciled, by key."""
-    rows = store.tables.undecided(scope) + _rows(store.unsettled.of(scope))
+    rows = store.tables.undecided(scope) + _rows(store.unsettled.keys[scope])
     return [store.entry(key, row) for key, row in sorted(rows, key=_place)]
 
 
 def payloads(store: Store, scope: int, keys: Sequence[str]) -> dict[str, bytes]:
     """The requests of those of the keys that have one."""
-    unsettled = store.unsettled.of(scope)
+    unsettled = store.unsettled.keys[scope]
     waiting = {key: unsettled[key].left[key][2] for key in keys if key in unsettled}
     return waiting | store.tables.payloads(scope, [key for key in keys if key not in waiting])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from .states import KEEPS_PAYLOAD, IllegalTransitionError, State, check
@@ -55,7 +56,8 @@ class Sheet:
         clock: Callable[[], int],
     ) -> None:
         self._known = known
-        self._unsettled = unsettled
+        self._batches = unsettled
+        self._unsettled = unsettled.keys
         self._read = read
         self.now = clock()
         self.clear()
@@ -64,10 +66,10 @@ class Sheet:
         """All of it is written."""
         self.begun: list[Batch] = []
         """New batches."""
-        self.created: dict[int, list[tuple[bytes, bytes, bytes | None]]] = {}
-        """By batch: its items that were created, as stored key, hash and remote id."""
-        self.touched: dict[int, Batch] = {}
-        """Batches of which items were settled."""
+        self.created: defaultdict[Batch, list[tuple[bytes, bytes, bytes | None]]] = defaultdict(list)
+        """Items of batches that were created, as stored key, hash and remote id."""
+        self.touched: set[Batch] = set()
+        """Batches of which other items were taken out."""
         self.dirty: dict[Spot, Row] = {}
         self.payloads: dict[Spot, bytes | None] = {}
         """Payloads to keep, ``None`` for one to drop."""
@@ -80,7 +82,7 @@ class Sheet:
         Raises:
             IllegalTransitionError: one of them may not be sent, or comes twice.
         """
-        unsettled = self._unsettled.of(scope)
+        unsettled = self._unsettled[scope]
         new: dict[str, Sending] = {}
         again: list[tuple[Sending, Row]] = []
         for item in items:
@@ -113,7 +115,7 @@ class Sheet:
             IllegalTransitionError: it cannot have become that.
         """
         scope, _, key, state, remote_id, code, message = step
-        unsettled = self._unsettled.of(scope)
+        unsettled = self._unsettled[scope]
         batch = unsettled.get(key)
         if batch is None:
             self._settle_row(step)
@@ -121,9 +123,10 @@ class Sheet:
         if state is State.SENT:
             raise IllegalTransitionError(key, state, state)
         if state is State.CREATED and not code and not message:  # nearly always
-            name, payload_hash, _ = self._taken_out(batch, key)
+            del unsettled[key]
+            name, payload_hash, _ = batch.left.pop(key)
             identity = None if remote_id is None else remote_id.encode("utf-8", "surrogatepass")
-            self.created.setdefault(batch.number, []).append((name, payload_hash, identity))
+            self.created[batch].append((name, payload_hash, identity))
             return
         before = batch.row(key)
         _, payload_hash, payload = self._taken_out(batch, key)
@@ -135,7 +138,7 @@ class Sheet:
     def follow(self, scope: int, key: str, status: str) -> None:
         """Note the status that following saw; a key that is not there is left alone."""
         spot = (scope, key)
-        batch = self._unsettled.of(scope).get(key)
+        batch = self._unsettled[scope].get(key)
         if batch is not None:
             self.part(batch, key)
         row = self._row(spot)
@@ -175,13 +178,13 @@ class Sheet:
         for batch in self.begun:
             if batch.scope == scope and batch.run_id == run_id and len(batch.left) < _BATCH_MOST:
                 return batch
-        batch = self._unsettled.begin(scope, run_id, self.now)
+        batch = self._batches.begin(scope, run_id, self.now)
         self.begun.append(batch)
         return batch
 
     def _taken_out(self, batch: Batch, key: str) -> Packed:
-        del self._unsettled.of(batch.scope)[key]
-        self.touched[batch.number] = batch
+        del self._unsettled[batch.scope][key]
+        self.touched.add(batch)
         return batch.left.pop(key)
 
     def _row(self, spot: Spot) -> Row | None:

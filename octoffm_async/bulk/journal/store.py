@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -12,12 +13,12 @@ import msgspec
 
 from ...errors import JournalError, OctoffmError
 from . import schema
-from .batches import Unsettled, stored
+from .batches import Unsettled, text
 from .lock import WriterLock
-from .sheet import Row, Sheet, Spot
+from .sheet import STATES, Row, Sheet, Spot
 from .states import Entry, IllegalTransitionError, State
 from .steps import Answer, Call, Flush, Follow, LookUp, Send, Step
-from .tables import Tables, row_of
+from .tables import Tables, Values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,7 +138,7 @@ class Store:
         batches = self.unsettled.batches
         while batches and (not most or len(self.unsettled) > most):
             batch = next(iter(batches.values()))
-            sheet.touched[batch.number] = batch
+            sheet.touched.add(batch)
             for key in list(batch.left):
                 sheet.part(batch, key)
             self._write(sheet)
@@ -223,16 +224,15 @@ class Store:
                 answers.append(self._call(step))
 
     def _write(self, sheet: Sheet) -> None:
-        tables, batches = self.tables, self.unsettled.batches
+        tables = self.tables
         for batch in sheet.begun:
             if batch.left:
                 tables.put_batch(batch)
-        for number, items in sheet.created.items():
-            batch = batches[number]
+        for batch, items in sheet.created.items():
             tables.put_created(batch, sheet.now, items)
             sheet.count(batch.run_id, State.SENT, -len(items))
             sheet.count(batch.run_id, State.CREATED, len(items))
-        if ended := [batch for batch in sheet.touched.values() if not batch.left]:
+        if ended := [batch for batch in sheet.touched.union(sheet.created) if not batch.left]:
             for batch in ended:
                 self.unsettled.remove(batch)
             tables.drop_batches(batch.number for batch in ended)
@@ -248,20 +248,18 @@ class Store:
 
     def _load_rows(self, steps: Sequence[Step]) -> None:
         """Read the rows that will be needed, many at a time."""
-        known, missing = self._known, dict[int, list[str]]()
+        known, unsettled, missing = self._known, self.unsettled.keys, defaultdict[int, list[str]](list)
         for step in steps:
             if isinstance(step, tuple):
-                scope, _, key, *_ = step
-                if key not in self.unsettled.of(scope) and (scope, key) not in known:
-                    missing.setdefault(scope, []).append(key)
+                if step[2] not in unsettled[step[0]] and (step[0], step[2]) not in known:
+                    missing[step[0]].append(step[2])
             elif isinstance(step, Send):
                 some = [item.key for item in step.items if (step.scope, item.key) not in known]
-                missing.setdefault(step.scope, []).extend(some)
+                missing[step.scope] += some
             elif isinstance(step, Follow) and (step.scope, step.key) not in known:
-                missing.setdefault(step.scope, []).append(step.key)
+                missing[step.scope].append(step.key)
         for scope, keys in missing.items():
-            unsettled = self.unsettled.of(scope)
-            absent = [key for key in dict.fromkeys(keys) if key not in unsettled]
+            absent = [key for key in dict.fromkeys(keys) if key not in unsettled[scope]]
             rows = self.tables.get(scope, absent)
             known.update(((scope, key), rows.get(key)) for key in absent)
 
@@ -273,19 +271,35 @@ class Store:
 
     def _look_up(self, step: LookUp) -> list[Entry | None]:
         scope = step.scope
-        unsettled = self.unsettled.of(scope)
-        names = [stored(key) for key in step.keys]
-        found = {values[0]: row_of(values[1:]) for values in self.tables.find(scope, names)}
+        unsettled = self.unsettled.keys[scope]
+        names = [key.encode("utf-8", "surrogatepass") for key in step.keys]
+        found = {values[0]: values for values in self.tables.find(scope, names)}
         entries: list[Entry | None] = []
         for name, key in zip(names, step.keys, strict=True):
-            if (row := found.get(name)) is not None:
-                entries.append(self.entry(key, row))
+            if (values := found.get(name)) is not None:
+                entries.append(self._entry(key, values))
             elif (batch := unsettled.get(key)) is not None:
                 entries.append(self.entry(key, batch.row(key)))
             else:
                 self._known[scope, key] = None
                 entries.append(None)
         return entries
+
+    def _entry(self, key: str, values: Values) -> Entry:
+        """An entry straight from its columns: a resumed run looks up every item of its input."""
+        _, state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed = values
+        return Entry(
+            key=key,
+            state=STATES[state],
+            payload_hash=payload_hash,
+            run=self._names.get(run_id) or self._name(run_id),
+            changed_at=moment(changed_at),
+            sent_at=moment(sent_at),
+            remote_id=None if remote_id is None else text(remote_id),
+            code=text(code) if code else "",
+            message=text(message) if message else "",
+            followed=text(followed) if followed else "",
+        )
 
     def _call(self, step: Call) -> Answer:
         try:
