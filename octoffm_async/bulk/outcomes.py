@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections import Counter
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from ..contract.stocks import Stock
 from ..errors import BadRequestError, CallError, ConflictError, UnprocessableError, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = [
     "Created",
@@ -108,6 +112,13 @@ class Summary(msgspec.Struct, kw_only=True):
         self.total += 1
         name = _COUNTED[type(outcome)]
         setattr(self, name, getattr(self, name) + 1)
+
+    def count_all(self, outcomes: Collection[Outcome]) -> None:
+        """Take note of more outcomes."""
+        self.total += len(outcomes)
+        for kind, more in Counter(map(type, outcomes)).items():
+            name = _COUNTED[kind]
+            setattr(self, name, getattr(self, name) + more)
 
 
 _COUNTED = {
