@@ -116,8 +116,7 @@ class Summary(msgspec.Struct, kw_only=True):
     def count_all(self, outcomes: Collection[Outcome]) -> None:
         """Take note of more outcomes."""
         self.total += len(outcomes)
-        for kind, more in Counter(map(type, outcomes)).items():
-            name = _COUNTED[kind]
+        for name, more in Counter(_COUNTED[type(outcome)] for outcome in outcomes).items():
             setattr(self, name, getattr(self, name) + more)
 
 

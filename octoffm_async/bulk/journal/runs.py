@@ -6,10 +6,10 @@ import secrets
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError, JournalError
-from .protocol import RunRecord
-from .sheet import STATES
-from .store import moment
 from .batches import stored, text
+from .protocol import RunRecord
+from .reading import moment
+from .sheet import STATES
 
 if TYPE_CHECKING:
     from .store import Store

@@ -48,18 +48,12 @@ class Sheet:
     ``unsettled`` are the items that are in batches. An item is in a batch, or has a row, or is not there.
     """
 
-    def __init__(
-        self,
-        known: dict[Spot, Row | None],
-        unsettled: Unsettled,
-        read: Callable[[Spot], Row | None],
-        clock: Callable[[], int],
-    ) -> None:
+    def __init__(self, known: dict[Spot, Row | None], unsettled: Unsettled, read: Callable[[Spot], Row | None]) -> None:
+        self.now = 0
         self._known = known
         self._batches = unsettled
         self._unsettled = unsettled.keys
         self._read = read
-        self.now = clock()
         self.clear()
 
     def clear(self) -> None:
@@ -166,9 +160,7 @@ class Sheet:
         if row is None or state is State.SENT:
             raise IllegalTransitionError(key, None if row is None else row.state, state)
         identity = row.remote_id if remote_id is None else remote_id
-        after = Row(
-            state, row.run_id, row.payload_hash, row.sent_at, self.now, identity, code, message, row.followed
-        )
+        after = Row(state, row.run_id, row.payload_hash, row.sent_at, self.now, identity, code, message, row.followed)
         self._put(spot, row, after)
         if state not in KEEPS_PAYLOAD and row.state in KEEPS_PAYLOAD:
             self.payloads[spot] = None

@@ -206,7 +206,7 @@ class SQLiteBook:
 
 
 def _reading(scope: int, run_id: int, states: list[State], key: str | None) -> Callable[[Store], list[Entry]]:
-    return lambda store: reading.after(store, scope, run_id, states, key, _CHUNK)
+    return lambda store: reading.after(store, scope, run_id, states, key=key, most=_CHUNK)
 
 
 def _forgetting(run: str, key: str | None, *, force: bool) -> Callable[[Store], tuple[int, str | None]]:

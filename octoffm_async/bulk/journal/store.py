@@ -5,26 +5,24 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from contextlib import suppress
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
 from ...errors import JournalError, OctoffmError
-from . import schema
-from .batches import Unsettled, text
+from . import reading, schema
+from .batches import Unsettled
 from .lock import WriterLock
-from .sheet import STATES, Row, Sheet, Spot
-from .states import Entry, IllegalTransitionError, State
+from .sheet import Row, Sheet, Spot
+from .states import IllegalTransitionError, State
 from .steps import Answer, Call, Flush, Follow, LookUp, Send, Step
-from .tables import Tables, Values
+from .tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-__all__ = ["Durability", "Store", "moment"]
+__all__ = ["Durability", "Store"]
 
 Durability: TypeAlias = Literal["process", "power"]
 
@@ -34,12 +32,6 @@ _CACHE_KIB = 16_384
 _CHECKPOINT_PAGES = 4000  # 16 MB: a page that many commits change is copied to its place once
 
 
-@lru_cache(maxsize=1024)
-def moment(milliseconds: int) -> datetime:
-    """A stored time. What was written together has the same one."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
 class Store:
     """One journal file, open.
 
@@ -47,7 +39,6 @@ class Store:
     """
 
     tables: Tables
-    _sheet: Sheet
 
     def __init__(self, path: Path, *, durability: Durability, read_only: bool, clock: Callable[[], float]) -> None:
         self._path = path
@@ -58,7 +49,9 @@ class Store:
         self._connection: sqlite3.Connection | None = None
         self.unsettled = Unsettled()
         """The items that are in batches; a reader learns of them anew each time."""
-        self._known: dict[Spot, Row | None] = {}  # rows as they are: of what is sent or settled next, mostly
+        self.known: dict[Spot, Row | None] = {}
+        """Some rows as they are, ``None`` for one that is not there: mostly of what is sent or settled next."""
+        self._sheet: Sheet | None = None
         self._names: dict[int, str] = {}
         self._faults: dict[int, Exception] = {}
         self._broken: JournalError | None = None
@@ -69,6 +62,12 @@ class Store:
         """The open connection."""
         assert self._connection is not None  # noqa: S101
         return self._connection
+
+    @property
+    def sheet(self) -> Sheet:
+        """What of this transaction is still to be written."""
+        assert self._sheet is not None  # noqa: S101
+        return self._sheet
 
     @property
     def now(self) -> int:
@@ -98,6 +97,7 @@ class Store:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._sheet = None  # it refers back: what it holds is let go of at once
         self._lock.release()
 
     def process(self, steps: Sequence[Step]) -> list[Answer]:
@@ -116,25 +116,17 @@ class Store:
             self._roll_back()
         return self._refuse(steps, self._broken)
 
-    def entry(self, key: str, row: Row) -> Entry:
-        """A row as the world sees it."""
-        changed_at = moment(row.changed_at)
-        return Entry(
-            key=key,
-            state=row.state,
-            payload_hash=row.payload_hash,
-            run=self._names.get(row.run_id) or self._name(row.run_id),
-            changed_at=changed_at,
-            sent_at=changed_at if row.sent_at == row.changed_at else moment(row.sent_at),
-            remote_id=row.remote_id,
-            code=row.code,
-            message=row.message,
-            followed=row.followed,
-        )
+    def name_of(self, run_id: int) -> str:
+        """A run's id."""
+        name = self._names.get(run_id)
+        if name is None:
+            found = self.connection.execute("SELECT name FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            self._names[run_id] = name = str(found[0]) if found else ""
+        return name
 
     def part_batches(self, most: int = 0) -> None:
         """Give the items of all batches rows of their own, the oldest batches first, until so many items are left."""
-        sheet = self._sheet
+        sheet = self.sheet
         batches = self.unsettled.batches
         while batches and (not most or len(self.unsettled) > most):
             batch = next(iter(batches.values()))
@@ -146,7 +138,7 @@ class Store:
     def drop(self, scope: int, keys: Sequence[str]) -> None:
         """Delete entries, of which none is in a batch."""
         self.tables.drop(scope, keys)
-        self._known.clear()
+        self.known.clear()
 
     def _version(self) -> int:
         """The version of the file, which is made if it may be."""
@@ -188,7 +180,8 @@ class Store:
         elif self._read_only:
             self.connection.execute("BEGIN")
             self._load_batches()
-        self._sheet = sheet = Sheet(self._known, self.unsettled, self._read, lambda: self.now)
+        sheet = self.sheet
+        sheet.now = self.now
         self._load_rows(steps)
         answers: list[Answer] = []
         for step in steps:
@@ -204,8 +197,8 @@ class Store:
             self.part_batches(_UNSETTLED_MOST // 2)
         if writes or self._read_only:
             self.connection.execute("COMMIT")
-        if len(self._known) > _KNOWN_MOST:
-            self._known.clear()
+        if len(self.known) > _KNOWN_MOST:
+            self.known.clear()
         return answers
 
     def _carry_out(self, step: LookUp | Send | Follow | Flush | Call, sheet: Sheet, answers: list[Answer]) -> None:
@@ -216,7 +209,7 @@ class Store:
                 sheet.follow(step.scope, step.key, step.status)
             case LookUp():
                 self._write(sheet)
-                answers.append((step.waiter, self._look_up(step), None))
+                answers.append((step.waiter, reading.look_up(self, step.scope, step.keys), None))
             case Flush():
                 answers.append((step.waiter, None, self._fault(step.run_id)))
             case Call():
@@ -243,12 +236,12 @@ class Store:
 
     def _read(self, spot: Spot) -> Row | None:
         """A row that is not known; what was written on the sheet may be one."""
-        self._write(self._sheet)
+        self._write(self.sheet)
         return self.tables.get(spot[0], [spot[1]]).get(spot[1])
 
     def _load_rows(self, steps: Sequence[Step]) -> None:
         """Read the rows that will be needed, many at a time."""
-        known, unsettled, missing = self._known, self.unsettled.keys, defaultdict[int, list[str]](list)
+        known, unsettled, missing = self.known, self.unsettled.keys, defaultdict[int, list[str]](list)
         for step in steps:
             if isinstance(step, tuple):
                 if step[2] not in unsettled[step[0]] and (step[0], step[2]) not in known:
@@ -268,49 +261,13 @@ class Store:
             self.unsettled = Unsettled(self.tables.batches())
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise schema.damaged(self._path, f"what was sent together cannot be read: {error}") from error
-
-    def _look_up(self, step: LookUp) -> list[Entry | None]:
-        scope = step.scope
-        unsettled = self.unsettled.keys[scope]
-        names = [key.encode("utf-8", "surrogatepass") for key in step.keys]
-        found = {values[0]: values for values in self.tables.find(scope, names)}
-        entries: list[Entry | None] = []
-        for name, key in zip(names, step.keys, strict=True):
-            if (values := found.get(name)) is not None:
-                entries.append(self._entry(key, values))
-            elif (batch := unsettled.get(key)) is not None:
-                entries.append(self.entry(key, batch.row(key)))
-            else:
-                self._known[scope, key] = None
-                entries.append(None)
-        return entries
-
-    def _entry(self, key: str, values: Values) -> Entry:
-        """An entry straight from its columns: a resumed run looks up every item of its input."""
-        _, state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed = values
-        return Entry(
-            key=key,
-            state=STATES[state],
-            payload_hash=payload_hash,
-            run=self._names.get(run_id) or self._name(run_id),
-            changed_at=moment(changed_at),
-            sent_at=moment(sent_at),
-            remote_id=None if remote_id is None else text(remote_id),
-            code=text(code) if code else "",
-            message=text(message) if message else "",
-            followed=text(followed) if followed else "",
-        )
+        self._sheet = Sheet(self.known, self.unsettled, self._read)
 
     def _call(self, step: Call) -> Answer:
         try:
             return step.waiter, step.work(self), None
         except OctoffmError as error:
             return step.waiter, None, error
-
-    def _name(self, run_id: int) -> str:
-        found = self.connection.execute("SELECT name FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        self._names[run_id] = name = str(found[0]) if found else ""
-        return name
 
     def _fault(self, run_id: int | None) -> Exception | None:
         if run_id is not None:

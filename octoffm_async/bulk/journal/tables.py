@@ -182,7 +182,7 @@ class Tables:
         found: list[Any] = []
         for part in _parts(names, _MOST_KEYS):
             room = 1 << (len(part) - 1).bit_length()  # few sizes, so that statements are prepared once
-            values = (scope, *part, *part[-1:] * (room - len(part)))
+            values = (scope, *part, *[part[-1]] * (room - len(part)))
             found += self.connection.execute(f"{statement}({'?, ' * (room - 1)}?)", values).fetchall()
         return found
 
