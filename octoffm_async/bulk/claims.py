@@ -45,7 +45,7 @@ class Claims:
 
     def held_by_others(self, keys: Iterable[str], holder: object) -> set[str]:
         """Those of the keys that somebody else is busy with."""
-        held = self._holders.keys() & keys
+        held = self._holders.keys() & keys if self._holders else ()
         return {key for key in held if self._holders[key] is not holder}
 
     def held_by(self, key: str, holder: object) -> bool:

@@ -115,7 +115,7 @@ class Journaled(Job[T]):
         busy = claims.held_by_others((key for _, key, _, _ in encoded), ends)
         for (item, key, given, payload), entry in zip(encoded, entries, strict=True):
             verdict = judge(entry, given)
-            if key in busy:
+            if busy and key in busy:
                 ends.wait_for(item, key, "another call is busy with it")
             elif verdict is Verdict.SEND:
                 if refused := self._refused(item):

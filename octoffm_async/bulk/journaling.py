@@ -65,17 +65,16 @@ def settle(book: Book, outcome: Outcome) -> None:
 def known_outcome(entry: Entry, verdict: Verdict, given: bytes) -> Outcome:
     """The outcome of an item that the journal has decided."""
     key = entry.key
-    match verdict:
-        case Verdict.CHANGED:
-            message = (
-                f"{key!r} was sent before with another payload (hash {entry.payload_hash.hex()}, now {given.hex()}), "
-                f"and is {entry.state}: what exists under a reference is not changed by sending it again"
-            )
-            return Refused(key=key, code="PayloadChanged", message=message)
-        case Verdict.ALREADY_REFUSED:
-            earlier: Created | Refused = Refused(key=key, code=entry.code, message=entry.message)
-        case _:
-            earlier = Created(key=key, id=entry.remote_id)
+    if verdict is Verdict.CHANGED:
+        message = (
+            f"{key!r} was sent before with another payload (hash {entry.payload_hash.hex()}, now {given.hex()}), "
+            f"and is {entry.state}: what exists under a reference is not changed by sending it again"
+        )
+        return Refused(key=key, code="PayloadChanged", message=message)
+    if verdict is Verdict.ALREADY_REFUSED:
+        earlier: Created | Refused = Refused(key=key, code=entry.code, message=entry.message)
+    else:
+        earlier = Created(key=key, id=entry.remote_id)
     return Skipped(key=key, reason=_reason(entry.state, entry.run), earlier=earlier)
 
 

@@ -31,7 +31,7 @@ class _Outcome(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The item's business reference."""
 
 
-class Created(_Outcome, frozen=True, kw_only=True):
+class Created(_Outcome, frozen=True, kw_only=True, gc=False):
     """It exists now. ``id`` is the API's, where the answer gives one."""
 
     id: str | None = None
@@ -58,7 +58,7 @@ class Unknown(_Outcome, frozen=True, kw_only=True):
     error: Exception | None = None
 
 
-class Skipped(_Outcome, frozen=True, kw_only=True):
+class Skipped(_Outcome, frozen=True, kw_only=True, gc=False):
     """It was not sent: its key came before in the same input, the run stopped, or the journal knows its outcome.
 
     ``earlier`` is the outcome that the journal knows.
