@@ -47,7 +47,7 @@ def copy_as_it_is(path: Path, to: Path) -> None:
 
 
 async def rows_of(journal: SQLiteJournal, table: str) -> int:
-    sql = f"SELECT count(*) FROM {table}"
+    sql = f"SELECT count(*) FROM {table}"  # noqa: S608
     return int((await journal._thread.call(lambda store: store.connection.execute(sql).fetchone()))[0])
 
 

@@ -194,8 +194,8 @@ def test_a_step_that_fails_leaves_the_old_version(tmp_path: Path) -> None:
     path = tmp_path / "orders.sqlite"
     create(path)
     with closing(connect(path)) as connection:
+        steps = {**STEPS, VERSION + 1: ["CREATE TABLE notes (a)", "no statement"]}
         with pytest.raises(sqlite3.OperationalError):
-            steps = {**STEPS, VERSION + 1: ["CREATE TABLE notes (a)", "no statement"]}
             migrate(connection, VERSION, steps=steps, target=VERSION + 2)
         assert connection.execute("SELECT name FROM sqlite_master WHERE name = 'notes'").fetchall() == []
     assert version_of(path) == VERSION
@@ -220,11 +220,11 @@ VERSION_1 = (
     "INSERT INTO scopes VALUES (1, x'53', x'6f')",
     "INSERT INTO runs VALUES (1, '20260801-101500-3fa1', 1, x'', 1790000000000, NULL, 0, 2, 1, 0, 1, 0)",
     *(
-        f"INSERT INTO entries VALUES (1, x'{key.hex()}', {state}, 1, x'{payload_hash(key).hex()}', "
+        f"INSERT INTO entries VALUES (1, x'{key.hex()}', {state}, 1, x'{payload_hash(key).hex()}', "  # noqa: S608
         "1790000000000, 1790000000500, NULL, NULL, NULL, NULL)"
         for key, state in ((b"a", 1), (b"b", 1), (b"c", 2), (b"d", 4))
     ),
-    *(f"INSERT INTO payloads VALUES (1, x'{key.hex()}', x'{key.hex()}')" for key in (b"a", b"b", b"d")),
+    *(f"INSERT INTO payloads VALUES (1, x'{key.hex()}', x'{key.hex()}')" for key in (b"a", b"b", b"d")),  # noqa: S608
     f"PRAGMA application_id = {module.APPLICATION_ID}",
     "PRAGMA user_version = 1",
     "PRAGMA journal_mode = WAL",
