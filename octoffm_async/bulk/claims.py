@@ -43,6 +43,11 @@ class Claims:
         """Whether somebody else is busy with a key."""
         return self._holders.get(key, holder) is not holder
 
+    def held_by_others(self, keys: Iterable[str], holder: object) -> set[str]:
+        """Those of the keys that somebody else is busy with."""
+        held = self._holders.keys() & keys if self._holders else ()
+        return {key for key in held if self._holders[key] is not holder}
+
     def held_by(self, key: str, holder: object) -> bool:
         """Whether this one is busy with a key."""
         return self._holders.get(key) is holder

@@ -20,8 +20,8 @@ import anyio
 from ..errors import CallError, ClosedError, ValidationError, is_outcome_unknown
 from .claims import Claims, claims_of
 from .job import RUN_ENDING, Job
-from .journal import IllegalTransitionError, State, Verdict, judge, open_journal
-from .journaling import known_outcome, sending_of
+from .journal import IllegalTransitionError, Sending, State, Verdict, judge, open_journal, payload_hash
+from .journaling import encode, known_outcome, sending_of, settle
 from .loose_ends import LooseEnds
 from .outcomes import Failed, Unknown, refused_locally
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .finding import Finder
     from .following import Follower
     from .job import Deliver
-    from .journal import Book, Sending
+    from .journal import Book
     from .journaling import Journaling
     from .outcomes import Outcome
 
@@ -101,41 +101,46 @@ class Journaled(Job[T]):
     async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
         book, claims, ends = self._parts()
         outcomes: list[Outcome] = []
-        sendings: list[tuple[T, Sending]] = []
+        encoded: list[tuple[T, str, bytes, bytes]] = []
         key_of = self._inner.key
         for item in items:
             try:
-                sendings.append((item, sending_of(key_of(item), item)))
+                payload = encode(item)
             except (TypeError, ValueError, OverflowError, RecursionError) as error:
                 outcomes += self._refused(item) or [Failed(key=self.key(item), error=error)]
+            else:
+                encoded.append((item, key_of(item), payload_hash(payload), payload))
         wanted: list[tuple[T, Sending]] = []
-        entries = await book.look_up([sending.key for _, sending in sendings])
-        for (item, sending), entry in zip(sendings, entries, strict=True):
-            key, verdict = sending.key, judge(entry, sending.payload_hash)
-            if claims.held_by_other(key, ends):
+        entries = await book.look_up([key for _, key, _, _ in encoded])
+        busy = claims.held_by_others((key for _, key, _, _ in encoded), ends)
+        for (item, key, given, payload), entry in zip(encoded, entries, strict=True):
+            verdict = judge(entry, given)
+            if busy and key in busy:
                 ends.wait_for(item, key, "another call is busy with it")
             elif verdict is Verdict.SEND:
                 if refused := self._refused(item):
                     outcomes += refused
                 else:
-                    wanted.append((item, sending))
+                    wanted.append((item, Sending(key, given, payload)))
             elif verdict is Verdict.UNDECIDED or entry is None:
                 ends.wait_for(item, key, "it was sent before, and what became of it is not known")
             elif verdict is not Verdict.ALREADY_CREATED or not ends.needs_following(entry):
-                outcomes.append(known_outcome(entry, verdict, sending.payload_hash))
+                outcomes.append(known_outcome(entry, verdict, given))
         return await self._written_down(wanted), outcomes
 
     async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
-        _, claims, ends = self._parts()
-        left = {self.key(item): item for item in items}
+        book, claims, ends = self._parts()
+        key_of = self._inner.key
+        left = {key_of(item): item for item in items}
         known: list[Outcome] = []
 
         async def record(outcome: Outcome) -> None:
-            item = left.pop(outcome.key)
-            ends.again.pop(outcome.key, None)
-            ends.settle(outcome)
+            key = outcome.key
+            item = left.pop(key)
+            ends.again.pop(key, None)
+            settle(book, outcome)
             if isinstance(outcome, Unknown):
-                ends.wait_for(item, outcome.key, outcome.reason)
+                ends.wait_for(item, key, outcome.reason)
             else:
                 known.append(outcome)
 
@@ -146,9 +151,10 @@ class Journaled(Job[T]):
             self._break_off(left, error)
             raise
         finally:
-            claims.release((key for key in keys if not ends.is_waiting(key)), ends)
+            claims.release([key for key in keys if not ends.is_waiting(key)], ends)
+            tell = ends.teller(deliver)
             for outcome in known:  # what came of all is noted before the first is delivered
-                await ends.tell(outcome, deliver)
+                await tell(outcome)
 
     def put_back(self, items: Iterable[T]) -> None:
         """These were written down and will not be sent: they may be, another time."""
@@ -161,9 +167,11 @@ class Journaled(Job[T]):
         """Read back what the inner job reads back, then reconcile all that is undecided, from whichever run."""
         _, _, ends = self._parts()
 
+        tell = ends.teller(deliver)
+
         async def record(outcome: Outcome) -> None:
             ends.settle(outcome)
-            await ends.tell(outcome, deliver)
+            await tell(outcome)
 
         await self._inner.finish(record)
         for _ in range(ROUNDS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from .journal import Book, Entry
     from .outcomes import Outcome
 
-_ENCODER = msgspec.json.Encoder()
+encode = msgspec.json.Encoder().encode
+"""A request as it is sent."""
 
 PATIENCE = 60.0
 """Seconds after which what has left and is not visible counts as absent: longer than an answer is awaited, and more
@@ -40,7 +42,7 @@ class Journaling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sending_of(key: str, item: object) -> Sending:
-    payload = _ENCODER.encode(item)
+    payload = encode(item)
     return Sending(key, payload_hash(payload), payload)
 
 
@@ -63,18 +65,22 @@ def settle(book: Book, outcome: Outcome) -> None:
 def known_outcome(entry: Entry, verdict: Verdict, given: bytes) -> Outcome:
     """The outcome of an item that the journal has decided."""
     key = entry.key
-    match verdict:
-        case Verdict.CHANGED:
-            message = (
-                f"{key!r} was sent before with another payload (hash {entry.payload_hash.hex()}, now {given.hex()}), "
-                f"and is {entry.state}: what exists under a reference is not changed by sending it again"
-            )
-            return Refused(key=key, code="PayloadChanged", message=message)
-        case Verdict.ALREADY_REFUSED:
-            earlier: Created | Refused = Refused(key=key, code=entry.code, message=entry.message)
-        case _:
-            earlier = Created(key=key, id=entry.remote_id)
-    return Skipped(key=key, reason=f"{entry.state.value} already, in run {entry.run}", earlier=earlier)
+    if verdict is Verdict.CHANGED:
+        message = (
+            f"{key!r} was sent before with another payload (hash {entry.payload_hash.hex()}, now {given.hex()}), "
+            f"and is {entry.state}: what exists under a reference is not changed by sending it again"
+        )
+        return Refused(key=key, code="PayloadChanged", message=message)
+    if verdict is Verdict.ALREADY_REFUSED:
+        earlier: Created | Refused = Refused(key=key, code=entry.code, message=entry.message)
+    else:
+        earlier = Created(key=key, id=entry.remote_id)
+    return Skipped(key=key, reason=_reason(entry.state, entry.run), earlier=earlier)
+
+
+@lru_cache(maxsize=64)
+def _reason(state: State, run: str) -> str:
+    return f"{state.value} already, in run {run}"
 
 
 def outcome_of_match(key: str, match: Match) -> Outcome:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from ..errors import CallError
@@ -79,12 +80,9 @@ class LooseEnds(Generic[T]):
         """Write an outcome behind."""
         settle(self._book, outcome)
 
-    async def tell(self, outcome: Outcome, deliver: Deliver) -> None:
-        """Deliver an outcome, unless it is a creation that is to be followed first."""
-        if isinstance(outcome, Created) and self._follower is not None:
-            self._followed[outcome.key] = outcome.id
-        else:
-            await deliver(outcome)
+    def teller(self, deliver: Deliver) -> Deliver:
+        """What delivers an outcome, unless it is a creation that is to be followed first."""
+        return deliver if self._follower is None else partial(self._tell, deliver)
 
     def let_go(self) -> None:
         """Leave to others what has found no end."""
@@ -115,7 +113,7 @@ class LooseEnds(Generic[T]):
                     outcome = outcome_of_match(key, matches[0])
                     self.settle(outcome)
                     if waiting is not None:
-                        await self.tell(outcome, deliver)
+                        await self.teller(deliver)(outcome)
                 else:
                     self._book.settle(key, State.PENDING)
                     if waiting is not None:
@@ -140,6 +138,12 @@ class LooseEnds(Generic[T]):
                 self.settle(outcome)
             else:
                 self._book.follow(key, status)
+            await deliver(outcome)
+
+    async def _tell(self, deliver: Deliver, outcome: Outcome) -> None:
+        if isinstance(outcome, Created):
+            self._followed[outcome.key] = outcome.id
+        else:
             await deliver(outcome)
 
     async def _learn(self, deliver: Deliver, patience: float) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 T = TypeVar("T")
 
@@ -53,16 +56,22 @@ class Outbox(Generic[T]):
             self._news.clear()
             await self._news.wait()
 
-    @property
-    def has_room(self) -> bool:
-        """Whether :meth:`put` would not wait."""
-        return len(self._items) < self._room
+    def has_room(self, count: int = 1) -> bool:
+        """Whether :meth:`put` would not wait, so many times."""
+        return len(self._items) + count <= self._room
 
     def put_nowait(self, item: T) -> None:
         """Leave an item beyond the bound."""
         if self._drained:
             return
         self._items.append(item)
+        self._news.set()
+
+    def put_all_nowait(self, items: Iterable[T]) -> None:
+        """Leave items beyond the bound."""
+        if self._drained:
+            return
+        self._items += items
         self._news.set()
 
     def widen(self) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections import Counter
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from ..contract.stocks import Stock
 from ..errors import BadRequestError, CallError, ConflictError, UnprocessableError, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = [
     "Created",
@@ -27,7 +31,7 @@ class _Outcome(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The item's business reference."""
 
 
-class Created(_Outcome, frozen=True, kw_only=True):
+class Created(_Outcome, frozen=True, kw_only=True, gc=False):
     """It exists now. ``id`` is the API's, where the answer gives one."""
 
     id: str | None = None
@@ -54,7 +58,7 @@ class Unknown(_Outcome, frozen=True, kw_only=True):
     error: Exception | None = None
 
 
-class Skipped(_Outcome, frozen=True, kw_only=True):
+class Skipped(_Outcome, frozen=True, kw_only=True, gc=False):
     """It was not sent: its key came before in the same input, the run stopped, or the journal knows its outcome.
 
     ``earlier`` is the outcome that the journal knows.
@@ -108,6 +112,12 @@ class Summary(msgspec.Struct, kw_only=True):
         self.total += 1
         name = _COUNTED[type(outcome)]
         setattr(self, name, getattr(self, name) + 1)
+
+    def count_all(self, outcomes: Collection[Outcome]) -> None:
+        """Take note of more outcomes."""
+        self.total += len(outcomes)
+        for name, more in Counter(_COUNTED[type(outcome)] for outcome in outcomes).items():
+            setattr(self, name, getattr(self, name) + more)
 
 
 _COUNTED = {

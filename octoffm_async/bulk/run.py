@@ -222,13 +222,14 @@ class Run(Generic[T]):
             undecided = self._undecided_keys()
             self._skip([item for item in chunk if self._job.key(item) not in undecided])
             raise
-        left = iter(outcomes + known)
+        outcomes += known
+        left = iter(outcomes)
         try:
+            if self._options.max_failures is None and self._outbox.has_room(len(outcomes)):
+                self._deliver_all(outcomes)
+                return wanted
             for outcome in left:
-                if self._outbox.has_room:
-                    self._deliver_now(outcome)
-                else:
-                    await self._deliver(outcome)
+                await self._deliver(outcome)
         except BaseException:
             for outcome in left:
                 self._deliver_now(outcome)
@@ -239,8 +240,11 @@ class Run(Generic[T]):
     async def _chunk(self) -> list[T]:
         """The next items as they come: a few hundred of those that are there, else one; none at the end."""
         chunk: list[T] = []
+        most = self._job.look_ahead
         try:
-            while len(chunk) < self._job.look_ahead and not self._stopping and (not chunk or self._source.is_ready):
+            if not self._stopping:
+                self._source.take_ready(chunk, most)
+            while len(chunk) < most and not self._stopping and (not chunk or self._source.is_ready):
                 chunk.append(await self._source.next())
         except StopAsyncIteration:
             pass
@@ -318,6 +322,12 @@ class Run(Generic[T]):
     def _deliver_now(self, outcome: Outcome) -> None:
         self._outbox.put_nowait(outcome)
         self._note(outcome)
+
+    def _deliver_all(self, outcomes: list[Outcome]) -> None:
+        self._outbox.put_all_nowait(outcomes)
+        self._summary.count_all(outcomes)
+        if outcomes and self._options.on_progress is not None:
+            self._report()
 
     def _note(self, outcome: Outcome) -> None:
         self._summary.count(outcome)

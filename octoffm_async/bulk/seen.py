@@ -37,11 +37,12 @@ class SeenKeys:
         self._in_memory = in_memory
         self._keys: set[str] = set()
         self._database: sqlite3.Connection | None = None
+        self._turn = 0
 
     def add(self, key: str) -> bool:
         """Take note of ``key``; whether it is new."""
         if self._database is not None:
-            return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (_stored(key),)).rowcount == 1
+            return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?, 0)", (_stored(key),)).rowcount == 1
         if key in self._keys:
             return False
         self._keys.add(key)
@@ -53,9 +54,16 @@ class SeenKeys:
         """Take note of up to a few hundred keys at once; of each, whether it is new."""
         if self._database is None:
             return [self.add(key) for key in keys]
+        if not keys:
+            return []
         stored = [_stored(key) for key in keys]
-        marks = ", ".join(["(?)"] * len(stored))
-        found = self._database.execute(f"INSERT OR IGNORE INTO seen VALUES {marks} RETURNING key", stored)  # noqa: S608
+        self._turn += 1
+        values = ", ".join(["(?)"] * len(stored))
+        put = f"INSERT OR IGNORE INTO seen SELECT column1, ? FROM (VALUES {values})"  # noqa: S608
+        if self._database.execute(put, (self._turn, *stored)).rowcount == len(stored):
+            return [True] * len(stored)
+        find = f"SELECT key FROM seen WHERE turn = ? AND key IN (VALUES {values})"  # noqa: S608
+        found = self._database.execute(find, (self._turn, *stored))
         new = {key for (key,) in found}
         fresh: list[bool] = []
         for key in stored:
@@ -71,7 +79,7 @@ class SeenKeys:
             self._database = None
 
     def _spill(self) -> None:
-        self._database = temporary_database("CREATE TABLE seen (key BLOB PRIMARY KEY) WITHOUT ROWID")
+        self._database = temporary_database("CREATE TABLE seen (key BLOB PRIMARY KEY, turn INTEGER) WITHOUT ROWID")
         self._database.execute("BEGIN")
-        self._database.executemany("INSERT INTO seen VALUES (?)", ((_stored(key),) for key in self._keys))
+        self._database.executemany("INSERT INTO seen VALUES (?, 0)", ((_stored(key),) for key in self._keys))
         self._keys.clear()

@@ -29,6 +29,8 @@ def sort_out(chunk: list[T], job: Job[T], seen: SeenKeys) -> tuple[list[T], list
             right.append(item)
     keys = [key_of(item) for item in right]
     new = seen.add_all(keys)
+    if all(new):
+        return right, outcomes
     outcomes += [seen_before(key) for key, is_new in zip(keys, new, strict=True) if not is_new]
     return [item for item, is_new in zip(right, new, strict=True) if is_new], outcomes
 

@@ -31,6 +31,18 @@ class Source(Generic[T]):
         """Whether the next item is there without waiting: of a sync input, or one that says so by ``ready``."""
         return self._async is None or getattr(self._async, "ready", False) is True
 
+    def take_ready(self, items: list[T], most: int) -> None:
+        """Add to ``items`` what a sync input has, up to ``most`` in all; of another input, nothing.
+
+        Raises whatever the input does; what it gave before is there.
+        """
+        if self._async is not None or len(items) >= most:
+            return
+        for item in self._sync:
+            items.append(item)
+            if len(items) >= most or self._stopped:
+                return
+
     async def next(self) -> T:
         """The next item.
 

@@ -22,6 +22,9 @@ async def test_the_first_to_take_a_key_holds_it_until_it_lets_go() -> None:
     claims.take(["B", "C"], other)
     assert [claims.held_by(key, one) for key in "ABC"] == [True, True, False]
     assert [claims.held_by_other(key, one) for key in "ABCD"] == [False, False, True, False]
+    assert claims.held_by_others("ABCD", one) == {"C"}
+    assert claims.held_by_others("ABCD", other) == {"A", "B"}
+    assert Claims().held_by_others("ABCD", one) == set()
     claims.release(["A", "B", "C"], other)
     assert [claims.held_by(key, one) for key in "ABC"] == [True, True, False]
 

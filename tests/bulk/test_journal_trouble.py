@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -55,9 +55,9 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, pages: int) -> Iterator[None]:
         yield
 
 
-def in_file(path: Path) -> set[str]:
-    with closing(sqlite3.connect(path)) as connection:
-        return {key.decode() for (key,) in connection.execute("SELECT key FROM entries")}
+async def in_file(path: Path) -> set[str]:
+    async with open_journal(path, read_only=True) as journal:
+        return {entry.key for run in await journal.runs() async for entry in journal.entries(run.id)}
 
 
 async def test_a_journal_of_another_process_is_refused_and_free_when_that_is_killed(path: Path) -> None:
@@ -111,7 +111,7 @@ async def test_a_full_disk_ends_the_run_and_nothing_leaves_unwritten(
         assert isinstance(error, JournalWriteError), error
         assert "full" in str(error)
         assert 0 < sandbox.effects.outbound.total() < 600
-        assert sandbox.effects.outbound.keys() <= in_file(path)
+        assert sandbox.effects.outbound.keys() <= await in_file(path)
         assert run.summary.total == len(outcomes) == len({outcome.key for outcome in outcomes})
         for outcome in outcomes:
             if isinstance(outcome, Failed | Skipped):

@@ -29,6 +29,22 @@ async def test_items_come_out_in_the_order_in_which_they_went_in_and_then_it_end
         await outbox.get()
 
 
+async def test_many_items_are_left_at_once_if_there_is_room() -> None:
+    outbox = Outbox[int](3)
+    assert (outbox.has_room(3), outbox.has_room(4)) == (True, False)
+    taking = asyncio.create_task(outbox.get())
+    await asyncio.sleep(0)
+    outbox.put_all_nowait([1, 2, 3])
+    assert await taking == 1
+    assert (outbox.has_room(), outbox.has_room(2)) == (True, False)
+    draining = asyncio.create_task(outbox.drain())
+    await asyncio.sleep(0)
+    outbox.put_all_nowait([4, 5])
+    outbox.close()
+    await draining
+    assert outbox.rest() == []
+
+
 async def test_a_full_box_holds_the_worker_until_one_is_taken() -> None:
     outbox = Outbox[int](2)
     await outbox.put(1)

@@ -104,6 +104,11 @@ def test_the_total_is_the_sum_and_each_kind_counts_once() -> None:
     kinds = ("created", "refused", "failed", "unknown", "skipped", "found", "missing")
     assert [counts[name] for name in kinds] == [1] * 7
     assert summary.bad == 3
+    together = Summary()
+    together.count_all([*ALL, *ALL])
+    for outcome in ALL:
+        summary.count(outcome)
+    assert together == summary
 
 
 @pytest.mark.parametrize(("seconds", "rate"), [(0.0, 0.0), (2.0, 5.0)])

@@ -167,11 +167,21 @@ BROKEN = {
 
 
 def spoil(path: Path, payload: bytes | None) -> None:
+    """Change the kept request of ``O-0``, wherever it is, or lose it."""
     with closing(sqlite3.connect(path)) as connection, connection:
         if payload is None:
-            connection.execute("DELETE FROM payloads WHERE key = ?", (b"O-0",))
+            changed = connection.execute("DELETE FROM payloads WHERE key = ?", (b"O-0",)).rowcount
         else:
-            connection.execute("UPDATE payloads SET payload = ? WHERE key = ?", (payload, b"O-0"))
+            changed = connection.execute("UPDATE payloads SET payload = ? WHERE key = ?", (payload, b"O-0")).rowcount
+        for number, content in connection.execute("SELECT batch_id, items FROM batches").fetchall():
+            items = msgspec.msgpack.decode(content)
+            for item in items:
+                if item[0] == b"O-0":
+                    item[2], changed = payload, changed + 1
+            connection.execute(
+                "UPDATE batches SET items = ? WHERE batch_id = ?", (msgspec.msgpack.encode(items), number)
+            )
+    assert changed == 1
 
 
 @pytest.mark.parametrize("payload", BROKEN, ids=lambda value: "none" if value is None else value[:12].decode("latin-1"))

@@ -28,6 +28,35 @@ async def test_items_come_in_order_whatever_the_iterable(make) -> None:
     assert await drained(source) == []
 
 
+async def test_what_is_there_without_waiting_is_taken_at_once_up_to_a_number() -> None:
+    source = Source(iter(range(10)))
+    taken: list[int] = []
+    source.take_ready(taken, 4)
+    source.take_ready(taken, 4)
+    assert taken == [0, 1, 2, 3]
+    source.take_ready(taken, 20)
+    assert taken == list(range(10))
+    waited_for: list[int] = []
+    Source(asynchronous(range(10), pause=0.0)).take_ready(waited_for, 4)
+    assert waited_for == []
+
+
+async def test_an_input_that_breaks_or_stops_the_run_has_given_what_it_gave() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        source.stop()
+        yield 2
+        raise RuntimeError("torn")
+
+    source = Source(items())
+    taken: list[int] = []
+    source.take_ready(taken, 9)
+    assert taken == [1, 2]
+    with pytest.raises(RuntimeError, match="torn"):
+        source.take_ready(taken, 9)
+    assert taken == [1, 2]
+
+
 @pytest.mark.parametrize("make", [iter, lambda items: asynchronous(items, pause=0.0)])
 async def test_each_item_goes_to_one_of_many_workers(make) -> None:
     source = Source(make(range(500)))

@@ -6,10 +6,10 @@ import secrets
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError, JournalError
+from .batches import stored, text
 from .protocol import RunRecord
+from .reading import moment
 from .sheet import STATES
-from .store import moment
-from .tables import stored, text
 
 if TYPE_CHECKING:
     from .store import Store
@@ -106,7 +106,8 @@ def forget_some(store: Store, run: str, key: str | None, *, force: bool) -> tupl
                 f"run {run} has {undecided} undecided items: forgotten, they could be sent twice; "
                 "resume the run first, or forget it by force"
             )
-    rows = store.tables.after(scope, key, _FORGET_ROWS, "AND run_id = ?", (run_id,))
+    store.part_batches()  # what is deleted must not be in a batch any more
+    rows = store.tables.after(scope, run_id, STATES, None if key is None else stored(key), _FORGET_ROWS)
     if not rows:
         connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
         return 0, None

@@ -24,6 +24,7 @@ __all__ = [
     "check_folder",
     "connect",
     "create",
+    "damaged",
     "migrate",
     "recognise",
     "translated",
@@ -32,9 +33,13 @@ __all__ = [
 APPLICATION_ID = 0x6F66666D
 """``offm``, in the file's header."""
 
-VERSION = 1
+VERSION = 2
 
-STEPS: Mapping[int, Sequence[str]] = MappingProxyType({})
+_BATCHES = """CREATE TABLE batches (
+        batch_id INTEGER PRIMARY KEY, scope_id INTEGER NOT NULL, run_id INTEGER NOT NULL, sent_at INTEGER NOT NULL,
+        items BLOB NOT NULL)"""
+
+STEPS: Mapping[int, Sequence[str]] = MappingProxyType({1: (_BATCHES,)})
 """By version: the statements that lead to the next one."""
 
 SCHEMA = (
@@ -53,10 +58,15 @@ SCHEMA = (
     """CREATE TABLE payloads (
         scope_id INTEGER NOT NULL, key BLOB NOT NULL, payload BLOB NOT NULL,
         PRIMARY KEY (scope_id, key)) WITHOUT ROWID""",
+    _BATCHES,
 )
 """Times are milliseconds since 1970. Text is kept as bytes, because SQLite's text cannot hold half a surrogate pair.
+``batches`` has what was sent together and is not all settled; an item of it is ``sent``, unless it has an entry.
 ``payloads`` has a row for every entry that is not created or refused, so it is also where the undecided are found
 without a walk over those that are decided."""
+_TABLES = {1: frozenset({"scopes", "runs", "entries", "payloads"})}
+_TABLES[2] = _TABLES[1] | {"batches"}
+"""By version."""
 
 _BUSY_SECONDS = 5.0
 _UNWRITABLE = {
@@ -74,7 +84,7 @@ def translated(error: sqlite3.Error, path: Path) -> JournalError:
     if code == sqlite3.SQLITE_NOTADB:
         return JournalDamagedError(f"{path} is not a journal but some other file: name another file for the journal")
     if code == sqlite3.SQLITE_CORRUPT:
-        return _damaged(path, str(error))
+        return damaged(path, str(error))
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return JournalInUseError(f"the journal {path} is locked by another program that has it open: {error}")
     if code in _UNWRITABLE:
@@ -197,7 +207,7 @@ def _check_content(path: Path, connection: sqlite3.Connection) -> int:
     log = path.with_name(path.name + "-wal")
     pages, size = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "page_size"))
     if path.stat().st_size < pages * size and not (log.exists() and log.stat().st_size):
-        raise _damaged(path, f"it has {path.stat().st_size} bytes of {pages * size}")
+        raise damaged(path, f"it has {path.stat().st_size} bytes of {pages * size}")
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
         raise JournalDamagedError(
@@ -205,14 +215,15 @@ def _check_content(path: Path, connection: sqlite3.Connection) -> int:
             "update the package"
         )
     if version < 1:
-        raise _damaged(path, "it has no version")
+        raise damaged(path, "it has no version")
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if missing := {"scopes", "runs", "entries", "payloads"} - tables:
-        raise _damaged(path, f"it has no table {', '.join(sorted(missing))}")
+    if missing := _TABLES[version] - tables:
+        raise damaged(path, f"it has no table {', '.join(sorted(missing))}")
     return version
 
 
-def _damaged(path: Path, why: str) -> JournalDamagedError:
+def damaged(path: Path, why: str) -> JournalDamagedError:
+    """What to tell of a file that is not whole."""
     return JournalDamagedError(
         f"the journal {path} is damaged ({why}): keep it, with the files beside it, and restore a copy; "
         "a new journal would not know what was already sent"

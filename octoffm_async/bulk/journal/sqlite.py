@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, get_args
 
 from ...errors import ConfigurationError, JournalError, JournalWriteError
+from . import reading
 from . import runs as sql_runs
 from .protocol import LOOK_UP_MOST, RunRecord, Sending
-from .sheet import CODES
 from .states import Entry, IllegalTransitionError, State
-from .steps import Flush, Follow, LookUp, Send, Settle
+from .steps import Flush, Follow, LookUp, Send
 from .store import Durability, Store
 from .writer import Writer
 
@@ -101,9 +101,14 @@ class SQLiteJournal:
         """A run's items by key, read a few at a time. Items that another run sent again belong to that one."""
         wanted = [state] if isinstance(state, State) else list(State if state is None else state)
         scope, run_id = await self._thread.call(lambda store: sql_runs.of_name(store, run))
-        where = f"AND run_id = ? AND state IN ({', '.join(str(CODES[one]) for one in wanted)})"
-        async for entry in _walk(self._thread, scope, where, (run_id,)):
-            yield entry
+        key: str | None = None
+        while True:
+            chunk = await self._thread.call(_reading(scope, run_id, wanted, key))
+            for entry in chunk:
+                yield entry
+            if len(chunk) < _CHUNK:
+                return
+            key = chunk[-1].key
 
     async def forget(self, run: str, *, force: bool = False) -> int:
         """Delete a run and its items; how many they were. A forgotten key may be sent again.
@@ -168,11 +173,11 @@ class SQLiteBook:
         self, key: str, state: State, *, remote_id: str | None = None, code: str = "", message: str = ""
     ) -> None:
         """Queue what became of an item, after all that was queued before. ``None`` keeps the remote id known."""
-        self._writer.submit(Settle(self._scope, self._run_id, key, state, remote_id, code, message))
+        self._writer.queue((self._scope, self._run_id, key, state, remote_id, code, message))
 
     def follow(self, key: str, status: str) -> None:
         """Queue the status that following a created item saw last."""
-        self._writer.submit(Follow(self._scope, key, status))
+        self._writer.queue(Follow(self._scope, key, status))
 
     async def flush(self) -> None:
         """Return when all that was queued is durable.
@@ -187,16 +192,12 @@ class SQLiteBook:
 
     async def undecided(self) -> list[Entry]:
         """The items of this seller and operation that must be reconciled, from any run, by key."""
-
-        def work(store: Store) -> list[Entry]:
-            return [store.entry(key, row) for key, row in store.tables.undecided(self._scope)]
-
-        return await self._writer.call(work)
+        return await self._writer.call(lambda store: reading.undecided(store, self._scope))
 
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The encoded requests of those of up to ``LOOK_UP_MOST`` keys that have one: all but created and refused."""
         _check_number(keys)
-        return await self._writer.call(lambda store: store.tables.payloads(self._scope, keys))
+        return await self._writer.call(lambda store: reading.payloads(store, self._scope, keys))
 
     async def finish(self) -> None:
         """Write that the run is over, after all that was queued before; returns when that is durable."""
@@ -204,24 +205,8 @@ class SQLiteBook:
         self._live.discard(self.run)
 
 
-async def _walk(writer: Writer, scope: int, where: str, values: Iterable[object]) -> AsyncIterator[Entry]:
-    """Entries in the order of keys, a chunk at a time."""
-    key: str | None = None
-    while True:
-        chunk = await writer.call(_reading(scope, key, where, values))
-        for entry in chunk:
-            yield entry
-        if len(chunk) < _CHUNK:
-            return
-        key = chunk[-1].key
-
-
-def _reading(scope: int, key: str | None, where: str, values: Iterable[object]) -> Callable[[Store], list[Entry]]:
-    def work(store: Store) -> list[Entry]:
-        return [store.entry(key, row) for key, row in store.tables.after(scope, begin, _CHUNK, where, values)]
-
-    begin = key
-    return work
+def _reading(scope: int, run_id: int, states: list[State], key: str | None) -> Callable[[Store], list[Entry]]:
+    return lambda store: reading.after(store, scope, run_id, states, key=key, most=_CHUNK)
 
 
 def _forgetting(run: str, key: str | None, *, force: bool) -> Callable[[Store], tuple[int, str | None]]:

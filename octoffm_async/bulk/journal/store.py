@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from contextlib import suppress
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import msgspec
+
 from ...errors import JournalError, OctoffmError
-from . import schema
+from . import reading, schema
+from .batches import Unsettled
 from .lock import WriterLock
 from .sheet import Row, Sheet, Spot
-from .states import Entry, IllegalTransitionError, State
-from .steps import Answer, Call, Flush, Follow, LookUp, Send, Settle, Step
+from .states import IllegalTransitionError, State
+from .steps import Answer, Call, Flush, Follow, LookUp, Send, Step
 from .tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-__all__ = ["Durability", "Store", "moment"]
+__all__ = ["Durability", "Store"]
 
 Durability: TypeAlias = Literal["process", "power"]
 
 _KNOWN_MOST = 10_000
+_UNSETTLED_MOST = 4096
 _CACHE_KIB = 16_384
 _CHECKPOINT_PAGES = 4000  # 16 MB: a page that many commits change is copied to its place once
-
-
-@lru_cache(maxsize=1024)
-def moment(milliseconds: int) -> datetime:
-    """A stored time. What was written together has the same one."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 class Store:
@@ -50,7 +47,11 @@ class Store:
         self._clock = clock
         self._lock = WriterLock(path)
         self._connection: sqlite3.Connection | None = None
-        self._known: dict[Spot, Row | None] = {}  # what was sent and not yet settled: most settlings read nothing
+        self.unsettled = Unsettled()
+        """The items that are in batches; a reader learns of them anew each time."""
+        self.known: dict[Spot, Row | None] = {}
+        """Some rows as they are, ``None`` for one that is not there: mostly of what is sent or settled next."""
+        self._sheet: Sheet | None = None
         self._names: dict[int, str] = {}
         self._faults: dict[int, Exception] = {}
         self._broken: JournalError | None = None
@@ -61,6 +62,12 @@ class Store:
         """The open connection."""
         assert self._connection is not None  # noqa: S101
         return self._connection
+
+    @property
+    def sheet(self) -> Sheet:
+        """What of this transaction is still to be written."""
+        assert self._sheet is not None  # noqa: S101
+        return self._sheet
 
     @property
     def now(self) -> int:
@@ -90,6 +97,7 @@ class Store:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._sheet = None  # it refers back: what it holds is let go of at once
         self._lock.release()
 
     def process(self, steps: Sequence[Step]) -> list[Answer]:
@@ -97,6 +105,8 @@ class Store:
         if self._broken is None:
             try:
                 return self._transact(steps)
+            except JournalError as error:
+                self._broken = error
             except sqlite3.Error as error:
                 self._broken = schema.translated(error, self._path)
                 self._broken.__cause__ = error
@@ -106,26 +116,29 @@ class Store:
             self._roll_back()
         return self._refuse(steps, self._broken)
 
-    def entry(self, key: str, row: Row) -> Entry:
-        """A row as the world sees it."""
-        changed_at = moment(row.changed_at)
-        return Entry(
-            key=key,
-            state=row.state,
-            payload_hash=row.payload_hash,
-            run=self._names.get(row.run_id) or self._name(row.run_id),
-            changed_at=changed_at,
-            sent_at=changed_at if row.sent_at == row.changed_at else moment(row.sent_at),
-            remote_id=row.remote_id,
-            code=row.code,
-            message=row.message,
-            followed=row.followed,
-        )
+    def name_of(self, run_id: int) -> str:
+        """A run's id."""
+        name = self._names.get(run_id)
+        if name is None:
+            found = self.connection.execute("SELECT name FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            self._names[run_id] = name = str(found[0]) if found else ""
+        return name
+
+    def part_batches(self, most: int = 0) -> None:
+        """Give the items of all batches rows of their own, the oldest batches first, until so many items are left."""
+        sheet = self.sheet
+        batches = self.unsettled.batches
+        while batches and (not most or len(self.unsettled) > most):
+            batch = next(iter(batches.values()))
+            sheet.touched.add(batch)
+            for key in list(batch.left):
+                sheet.part(batch, key)
+            self._write(sheet)
 
     def drop(self, scope: int, keys: Sequence[str]) -> None:
-        """Delete entries."""
+        """Delete entries, of which none is in a batch."""
         self.tables.drop(scope, keys)
-        self._known.clear()
+        self.known.clear()
 
     def _version(self) -> int:
         """The version of the file, which is made if it may be."""
@@ -146,6 +159,7 @@ class Store:
         if self._read_only:
             return
         schema.migrate(connection, version)
+        self._load_batches()
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         # NORMAL: a commit is handed to the operating system, which keeps it when this process is killed, and is
@@ -159,90 +173,101 @@ class Store:
 
     def _transact(self, steps: Sequence[Step]) -> list[Answer]:
         writes = any(
-            isinstance(step, Send | Settle | Follow) or (isinstance(step, Call) and step.writes) for step in steps
+            isinstance(step, tuple | Send | Follow) or (isinstance(step, Call) and step.writes) for step in steps
         )
         if writes:
             self.connection.execute("BEGIN IMMEDIATE")
+        elif self._read_only:
+            self.connection.execute("BEGIN")
+            self._load_batches()
+        sheet = self.sheet
+        sheet.now = self.now
+        self._load_rows(steps)
         answers: list[Answer] = []
-        segment: list[LookUp | Send | Settle | Follow | Flush] = []
         for step in steps:
-            if isinstance(step, Call):
-                self._carry_out(segment, answers)
-                segment = []
-                answers.append(self._call(step))
+            if isinstance(step, tuple):
+                try:
+                    sheet.settle(step)
+                except IllegalTransitionError as error:
+                    self._faults.setdefault(step[1], error)
             else:
-                segment.append(step)
-        self._carry_out(segment, answers)
-        if writes:
+                self._carry_out(step, sheet, answers)
+        self._write(sheet)
+        if len(self.unsettled) > _UNSETTLED_MOST:
+            self.part_batches(_UNSETTLED_MOST // 2)
+        if writes or self._read_only:
             self.connection.execute("COMMIT")
+        if len(self.known) > _KNOWN_MOST:
+            self.known.clear()
         return answers
 
-    def _carry_out(self, steps: Sequence[LookUp | Send | Settle | Follow | Flush], answers: list[Answer]) -> None:
-        touched = [spot for step in steps if isinstance(step, Send | Settle | Follow) for spot in step.spots]
-        self._load(touched)
-        sheet = Sheet(self._known, self.now)
+    def _carry_out(self, step: LookUp | Send | Follow | Flush | Call, sheet: Sheet, answers: list[Answer]) -> None:
+        match step:
+            case Send():
+                answers.append(_attempt(step, sheet))
+            case Follow():
+                sheet.follow(step.scope, step.key, step.status)
+            case LookUp():
+                self._write(sheet)
+                answers.append((step.waiter, reading.look_up(self, step.scope, step.keys), None))
+            case Flush():
+                answers.append((step.waiter, None, self._fault(step.run_id)))
+            case Call():
+                self._write(sheet)
+                answers.append(self._call(step))
+
+    def _write(self, sheet: Sheet) -> None:
+        tables = self.tables
+        for batch in sheet.begun:
+            if batch.left:
+                tables.put_batch(batch)
+        for batch, items in sheet.created.items():
+            tables.put_created(batch, sheet.now, items)
+            sheet.count(batch.run_id, State.SENT, -len(items))
+            sheet.count(batch.run_id, State.CREATED, len(items))
+        if ended := [batch for batch in sheet.touched.union(sheet.created) if not batch.left]:
+            for batch in ended:
+                self.unsettled.remove(batch)
+            tables.drop_batches(batch.number for batch in ended)
+        tables.put(sheet.dirty)
+        tables.put_payloads(sheet.payloads)
+        tables.count(sheet.counts)
+        sheet.clear()
+
+    def _read(self, spot: Spot) -> Row | None:
+        """A row that is not known; what was written on the sheet may be one."""
+        self._write(self.sheet)
+        return self.tables.get(spot[0], [spot[1]]).get(spot[1])
+
+    def _load_rows(self, steps: Sequence[Step]) -> None:
+        """Read the rows that will be needed, many at a time."""
+        known, unsettled, missing = self.known, self.unsettled.keys, defaultdict[int, list[str]](list)
         for step in steps:
-            match step:
-                case Send():
-                    answers.append(_attempt(step, sheet))
-                case Settle():
-                    self._settle(step, sheet)
-                case Follow():
-                    sheet.follow(step.scope, step.key, step.status)
-                case LookUp():
-                    answers.append((step.waiter, self._look_up(step), None))
-                case Flush():
-                    answers.append((step.waiter, None, self._fault(step.run_id)))
-        self.tables.put(sheet.dirty)
-        self.tables.put_payloads(sheet.payloads)
-        self.tables.count(sheet.counts)
-        self._prune(touched)
-
-    def _load(self, spots: Sequence[Spot]) -> None:
-        missing: dict[int, list[str]] = {}
-        for spot in spots:
-            if spot not in self._known:
-                self._known[spot] = None
-                missing.setdefault(spot[0], []).append(spot[1])
+            if isinstance(step, tuple):
+                if step[2] not in unsettled[step[0]] and (step[0], step[2]) not in known:
+                    missing[step[0]].append(step[2])
+            elif isinstance(step, Send):
+                some = [item.key for item in step.items if (step.scope, item.key) not in known]
+                missing[step.scope] += some
+            elif isinstance(step, Follow) and (step.scope, step.key) not in known:
+                missing[step.scope].append(step.key)
         for scope, keys in missing.items():
-            for key, row in self.tables.get(scope, keys).items():
-                self._known[scope, key] = row
+            absent = [key for key in dict.fromkeys(keys) if key not in unsettled[scope]]
+            rows = self.tables.get(scope, absent)
+            known.update(((scope, key), rows.get(key)) for key in absent)
 
-    def _prune(self, spots: Sequence[Spot]) -> None:
-        known = self._known
-        for spot in spots:
-            row = known.get(spot)
-            if row is None or row.state is not State.SENT:
-                known.pop(spot, None)
-        if len(known) > _KNOWN_MOST:
-            known.clear()
-
-    def _settle(self, step: Settle, sheet: Sheet) -> None:
-        spot = (step.scope, step.key)
+    def _load_batches(self) -> None:
         try:
-            sheet.settle(spot, step.state, remote_id=step.remote_id, code=step.code, message=step.message)
-        except IllegalTransitionError as error:
-            self._faults.setdefault(step.run_id, error)
-
-    def _look_up(self, step: LookUp) -> list[Entry | None]:
-        scope, known = step.scope, self._known
-        rows: dict[str, Row] = self.tables.get(scope, [key for key in step.keys if (scope, key) not in known])
-        entries: list[Entry | None] = []
-        for key in step.keys:
-            row = rows.get(key) or known.get((scope, key))
-            entries.append(None if row is None else self.entry(key, row))
-        return entries
+            self.unsettled = Unsettled(self.tables.batches())
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise schema.damaged(self._path, f"what was sent together cannot be read: {error}") from error
+        self._sheet = Sheet(self.known, self.unsettled, self._read)
 
     def _call(self, step: Call) -> Answer:
         try:
             return step.waiter, step.work(self), None
         except OctoffmError as error:
             return step.waiter, None, error
-
-    def _name(self, run_id: int) -> str:
-        found = self.connection.execute("SELECT name FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        self._names[run_id] = name = str(found[0]) if found else ""
-        return name
 
     def _fault(self, run_id: int | None) -> Exception | None:
         if run_id is not None:
@@ -252,7 +277,7 @@ class Store:
     def _refuse(self, steps: Sequence[Step], broken: JournalError) -> list[Answer]:
         answers: list[Answer] = []
         for step in steps:
-            if isinstance(step, Settle | Follow):
+            if isinstance(step, tuple | Follow):
                 self._lost = True
             elif isinstance(step, Flush) and step.run_id is None and not self._lost:
                 answers.append((step.waiter, None, None))

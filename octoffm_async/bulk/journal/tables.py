@@ -6,39 +6,37 @@ batch is written with a few statements of many rows.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .batches import Batch, stored, text, unpacked
 from .sheet import CODES, STATES, Row
+from .states import State
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from .sheet import Spot
-    from .states import State
 
-__all__ = ["Tables", "stored", "text"]
+__all__ = ["Tables", "Values"]
+
+Values: TypeAlias = tuple[Any, ...]
+"""The columns of an entry behind its scope: its key, and what ``COLUMNS`` names."""
 
 COLUMNS = "state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed"
 _MOST_ROWS = 64  # 704 values: older SQLite libraries bear 999
+_MOST_CREATED = 256
 _MOST_KEYS = 512
 
 _PUT_ENTRIES = f"REPLACE INTO entries (scope_id, key, {COLUMNS}) VALUES "  # noqa: S608
 _PUT_PAYLOADS = "REPLACE INTO payloads (scope_id, key, payload) VALUES "
 _GET = f"SELECT key, {COLUMNS} FROM entries WHERE scope_id = ? AND key IN "  # noqa: S608
 _GET_PAYLOADS = "SELECT key, payload FROM payloads WHERE scope_id = ? AND key IN "
+_PUT_CREATED = f"""INSERT INTO entries (scope_id, key, state, run_id, payload_hash, sent_at, changed_at, remote_id)
+    SELECT ?, column1, {CODES[State.CREATED]}, ?, column2, ?, ?, column3 FROM (VALUES """  # noqa: S608
+_PUT_BATCH = "INSERT INTO batches (batch_id, scope_id, run_id, sent_at, items) VALUES (?, ?, ?, ?, ?)"
 _DROP_PAYLOADS = "DELETE FROM payloads WHERE scope_id = ? AND key IN "
 _DROP_ENTRIES = "DELETE FROM entries WHERE scope_id = ? AND key IN "
-
-
-def stored(text: str) -> bytes:
-    """Text as it is stored: any that a program can hold, half a surrogate pair too."""
-    return text.encode("utf-8", "surrogatepass")
-
-
-def text(value: bytes) -> str:
-    """Stored text."""
-    return value.decode("utf-8", "surrogatepass")
 
 
 def row_of(values: Sequence[Any]) -> Row:
@@ -62,6 +60,11 @@ class Tables:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+
+    def find(self, scope: int, names: Sequence[bytes]) -> list[Values]:
+        """The entries of those of the stored keys that have one."""
+        found: list[Values] = self._by_name(_GET, scope, names)
+        return found
 
     def get(self, scope: int, keys: Sequence[str]) -> dict[str, Row]:
         """Those of the keys that are there."""
@@ -104,6 +107,39 @@ class Tables:
         for scope, keys in dropped.items():
             self._by_key(_DROP_PAYLOADS, scope, keys)
 
+    def put_created(self, batch: Batch, now: int, items: Sequence[tuple[bytes, bytes, bytes | None]]) -> None:
+        """Write entries of a batch's items that were created: stored keys, hashes and remote ids."""
+        start = 0
+        while start < len(items):
+            size = min(_MOST_CREATED, 1 << ((len(items) - start).bit_length() - 1))
+            flat: list[object] = [batch.scope, batch.run_id, batch.sent_at, now]
+            for item in items[start : start + size]:
+                flat += item
+            self.connection.execute(f"{_PUT_CREATED}{'(?, ?, ?), ' * (size - 1)}(?, ?, ?))", flat)
+            start += size
+
+    def put_batch(self, batch: Batch) -> None:
+        """Write what is left of a new batch."""
+        values = (batch.number, batch.scope, batch.run_id, batch.sent_at, batch.packed())
+        self.connection.execute(_PUT_BATCH, values)
+
+    def drop_batches(self, numbers: Iterable[int]) -> None:
+        """Delete batches."""
+        self.connection.execute(f"DELETE FROM batches WHERE batch_id IN ({', '.join(map(str, numbers))})")  # noqa: S608
+
+    def batches(self) -> Iterator[Batch]:
+        """All batches, the oldest first, with those of their items that have no entry.
+
+        Raises:
+            msgspec.DecodeError, UnicodeDecodeError: one of them is damaged.
+        """
+        sql = "SELECT batch_id, scope_id, run_id, sent_at, items FROM batches ORDER BY batch_id"
+        for number, scope, run_id, sent_at, content in self.connection.execute(sql).fetchall():
+            items = unpacked(content)
+            for values in self._by_key(_GET, scope, list(items)):
+                del items[text(values[0])]
+            yield Batch(number, scope, run_id, sent_at, items)
+
     def count(self, counts: Mapping[int, Mapping[State, int]]) -> None:
         """Add to the counts of runs."""
         for run_id, changes in counts.items():
@@ -117,13 +153,15 @@ class Tables:
         self._by_key(_DROP_ENTRIES, scope, keys)
 
     def after(
-        self, scope: int, key: str | None, most: int, where: str = "", values: Iterable[object] = ()
+        self, scope: int, run_id: int, states: Iterable[State], key: bytes | None, most: int
     ) -> list[tuple[str, Row]]:
-        """Up to ``most`` entries behind ``key`` in the order of keys; ``None`` is before all."""
-        start, bound = ("", ()) if key is None else ("AND key > ?", (stored(key),))
+        """Up to ``most`` entries of a run behind a stored key in the order of keys; ``None`` is before all."""
+        start, bound = ("", ()) if key is None else ("AND key > ?", (key,))
+        codes = ", ".join(str(CODES[state]) for state in states)
         found = self.connection.execute(
-            f"SELECT key, {COLUMNS} FROM entries WHERE scope_id = ? {start} {where} ORDER BY key LIMIT ?",  # noqa: S608
-            (scope, *bound, *values, most),
+            f"SELECT key, {COLUMNS} FROM entries WHERE scope_id = ? {start} AND run_id = ? AND state IN ({codes}) "  # noqa: S608
+            "ORDER BY key LIMIT ?",
+            (scope, *bound, run_id, most),
         )
         return [(text(values[0]), row_of(values[1:])) for values in found.fetchall()]
 
@@ -138,12 +176,14 @@ class Tables:
         return [(text(values[0]), row_of(values[1:])) for values in found.fetchall()]
 
     def _by_key(self, statement: str, scope: int, keys: Sequence[str]) -> list[Any]:
+        return self._by_name(statement, scope, [stored(key) for key in keys])
+
+    def _by_name(self, statement: str, scope: int, names: Sequence[bytes]) -> list[Any]:
         found: list[Any] = []
-        for part in _parts(keys, _MOST_KEYS):
+        for part in _parts(names, _MOST_KEYS):
             room = 1 << (len(part) - 1).bit_length()  # few sizes, so that statements are prepared once
-            names = [stored(key) for key in part]
-            names += names[-1:] * (room - len(part))
-            found += self.connection.execute(f"{statement}({'?, ' * (room - 1)}?)", (scope, *names)).fetchall()
+            values = (scope, *part, *[part[-1]] * (room - len(part)))
+            found += self.connection.execute(f"{statement}({'?, ' * (room - 1)}?)", values).fetchall()
         return found
 
     def _put(self, statement: str, width: int, flat: list[object]) -> None:
@@ -156,6 +196,6 @@ class Tables:
             start, rows = end, rows - size
 
 
-def _parts(keys: Sequence[str], most: int) -> Iterator[Sequence[str]]:
-    for start in range(0, len(keys), most):
-        yield keys[start : start + most]
+def _parts(names: Sequence[bytes], most: int) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(names), most):
+        yield names[start : start + most]

@@ -17,7 +17,7 @@ from .steps import Call, Flush
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .steps import Answer, Step
+    from .steps import Answer, Follow, Settle, Step
     from .store import Store
 
 T = TypeVar("T")
@@ -25,8 +25,8 @@ T = TypeVar("T")
 __all__ = ["Writer"]
 
 _BATCH_MOST = 4096
-_LINGER = 0.02
-_LINGER_MOST = 256
+_LINGER = 0.05
+_LINGER_MOST = 512
 """Seconds, and steps, that what nobody waits for is gathered: each transaction less is time for the event loop."""
 
 
@@ -41,6 +41,7 @@ class Writer:
         self._waiting: list[Step] = []
         self._urgent = False
         self._lingering = False
+        self._linger: asyncio.TimerHandle | None = None
         self._closing = False
 
     async def open(self) -> None:
@@ -97,7 +98,7 @@ class Writer:
         return self._loop.create_future()
 
     def submit(self, step: Step) -> None:
-        """Ask for a step. One that somebody waits for goes over in this turn of the loop, with all before it.
+        """Ask for a step that somebody waits for: it goes over in this turn of the loop, with all before it.
 
         Raises:
             ClosedError: the journal is not open.
@@ -105,13 +106,26 @@ class Writer:
         if self._loop is None or self._closing:
             raise ClosedError("the journal is not open: async with open_journal(…) as journal")
         self._waiting.append(step)
-        if step.waited_for or len(self._waiting) >= _LINGER_MOST:
-            if not self._urgent:
-                self._urgent = True
-                self._loop.call_soon(self._hand_over)
-        elif not self._lingering:
+        if not self._urgent:
+            self._urgent = True
+            self._loop.call_soon(self._hand_over)
+
+    def queue(self, step: Settle | Follow) -> None:
+        """Ask for a step that nobody waits for: it goes over with others, soon.
+
+        Raises:
+            ClosedError: the journal is not open.
+        """
+        if self._loop is None or self._closing:
+            raise ClosedError("the journal is not open: async with open_journal(…) as journal")
+        waiting = self._waiting
+        waiting.append(step)
+        if not self._lingering:
             self._lingering = True
-            self._loop.call_later(_LINGER, self._hand_over)
+            self._linger = self._loop.call_later(_LINGER, self._hand_over)
+        elif len(waiting) >= _LINGER_MOST and not self._urgent:
+            self._urgent = True
+            self._loop.call_soon(self._hand_over)
 
     async def call(self, work: Callable[[Store], T], *, writes: bool = False) -> T:
         """Do something on the store, after all that was asked before."""
@@ -122,6 +136,8 @@ class Writer:
 
     def _hand_over(self) -> None:
         self._urgent = self._lingering = False
+        if self._linger is not None:
+            self._linger.cancel()
         if self._waiting:
             self._queue.put(self._waiting)
             self._waiting = []

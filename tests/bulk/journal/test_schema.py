@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from octoffm_async.bulk.journal import Sending, SQLiteJournal, payload_hash
+from octoffm_async.bulk.journal import Sending, SQLiteJournal, State, payload_hash
 from octoffm_async.bulk.journal import schema as module
 from octoffm_async.bulk.journal.schema import VERSION, connect, create, migrate, recognise
 from octoffm_async.errors import ConfigurationError, JournalDamagedError, JournalError
@@ -174,40 +174,117 @@ async def test_a_place_that_is_none_is_told(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []  # noqa: PTH208
 
 
-STEPS = {1: ["ALTER TABLE entries ADD COLUMN note BLOB"], 2: ["CREATE TABLE notes (a)", "INSERT INTO notes VALUES (1)"]}
+STEPS = {
+    VERSION: ["ALTER TABLE entries ADD COLUMN note BLOB"],
+    VERSION + 1: ["CREATE TABLE notes (a)", "INSERT INTO notes VALUES (1)"],
+}
 
 
 def test_steps_lead_from_version_to_version(tmp_path: Path) -> None:
     path = tmp_path / "orders.sqlite"
     create(path)
     with closing(connect(path)) as connection:
-        migrate(connection, 1, steps=STEPS, target=3)
+        migrate(connection, VERSION, steps=STEPS, target=VERSION + 2)
         assert connection.execute("SELECT a FROM notes").fetchall() == [(1,)]
         connection.execute("SELECT note FROM entries")
-    assert version_of(path) == 3
+    assert version_of(path) == VERSION + 2
 
 
 def test_a_step_that_fails_leaves_the_old_version(tmp_path: Path) -> None:
     path = tmp_path / "orders.sqlite"
     create(path)
     with closing(connect(path)) as connection:
+        steps = {**STEPS, VERSION + 1: ["CREATE TABLE notes (a)", "no statement"]}
         with pytest.raises(sqlite3.OperationalError):
-            migrate(connection, 1, steps={**STEPS, 2: ["CREATE TABLE notes (a)", "no statement"]}, target=3)
+            migrate(connection, VERSION, steps=steps, target=VERSION + 2)
         assert connection.execute("SELECT name FROM sqlite_master WHERE name = 'notes'").fetchall() == []
-    assert version_of(path) == 1
+    assert version_of(path) == VERSION
 
 
-async def test_an_older_journal_is_brought_up_to_date_when_it_is_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+VERSION_1 = (
+    """CREATE TABLE scopes (
+        scope_id INTEGER PRIMARY KEY, seller BLOB NOT NULL, operation BLOB NOT NULL, UNIQUE (seller, operation))""",
+    """CREATE TABLE runs (
+        run_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, scope_id INTEGER NOT NULL,
+        source BLOB NOT NULL, started_at INTEGER NOT NULL, finished_at INTEGER,
+        pending INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL DEFAULT 0,
+        refused INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0)""",
+    """CREATE TABLE entries (
+        scope_id INTEGER NOT NULL, key BLOB NOT NULL, state INTEGER NOT NULL, run_id INTEGER NOT NULL,
+        payload_hash BLOB NOT NULL, sent_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,
+        remote_id BLOB, code BLOB, message BLOB, followed BLOB,
+        PRIMARY KEY (scope_id, key)) WITHOUT ROWID""",
+    """CREATE TABLE payloads (
+        scope_id INTEGER NOT NULL, key BLOB NOT NULL, payload BLOB NOT NULL,
+        PRIMARY KEY (scope_id, key)) WITHOUT ROWID""",
+    "INSERT INTO scopes VALUES (1, x'53', x'6f')",
+    "INSERT INTO runs VALUES (1, '20260801-101500-3fa1', 1, x'', 1790000000000, NULL, 0, 2, 1, 0, 1, 0)",
+    *(
+        f"INSERT INTO entries VALUES (1, x'{key.hex()}', {state}, 1, x'{payload_hash(key).hex()}', "  # noqa: S608
+        "1790000000000, 1790000000500, NULL, NULL, NULL, NULL)"
+        for key, state in ((b"a", 1), (b"b", 1), (b"c", 2), (b"d", 4))
+    ),
+    *(f"INSERT INTO payloads VALUES (1, x'{key.hex()}', x'{key.hex()}')" for key in (b"a", b"b", b"d")),  # noqa: S608
+    f"PRAGMA application_id = {module.APPLICATION_ID}",
+    "PRAGMA user_version = 1",
+    "PRAGMA journal_mode = WAL",
+)
+
+
+async def test_a_journal_of_version_1_is_brought_up_to_date_and_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "orders.sqlite"
-    create(path)
-    monkeypatch.setattr(module, "VERSION", 2)
-    monkeypatch.setattr(module.migrate, "__kwdefaults__", {"steps": STEPS, "target": 2})
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("; ".join(VERSION_1))
     with pytest.raises(JournalError, match="older version: open it once for writing"):
         async with SQLiteJournal(path, read_only=True):
             pass
     assert version_of(path) == 1
     async with SQLiteJournal(path) as journal:
-        assert await journal.runs() == []
-    assert version_of(path) == 2
+        book = await journal.book(seller="S", operation="o", run="20260801-101500-3fa1")
+        assert [entry.key for entry in await book.undecided()] == ["a", "b"]
+        await book.sent([Sending(key, payload_hash(key.encode()), key.encode()) for key in "de"])
+        for key in "ad":
+            book.settle(key, State.CREATED, remote_id=key)
+        await book.flush()
+        assert await book.payloads(list("abcde")) == {"b": b"b", "e": b"e"}
+    assert version_of(path) == VERSION
+    async with SQLiteJournal(path, read_only=True) as journal:
+        (record,) = await journal.runs()
+        entries = {entry.key: entry.state async for entry in journal.entries(record.id)}
+    assert entries == {"a": "created", "b": "sent", "c": "created", "d": "created", "e": "sent"}
+    assert {state: count for state, count in record.counts.items() if count} == {State.CREATED: 3, State.SENT: 2}
+
+
+def test_a_crash_while_a_journal_is_brought_up_to_date_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "orders.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("; ".join(VERSION_1))
+    with closing(connect(path)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in module.STEPS[1]:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        for end in ("", "-wal"):
+            path.with_name(f"copy{end}").write_bytes(path.with_name(path.name + end).read_bytes())
+    assert recognise(tmp_path / "copy") == 1
+    with closing(connect(tmp_path / "copy")) as connection:
+        migrate(connection, 1)
+        assert connection.execute("SELECT * FROM batches").fetchall() == []
+    assert recognise(tmp_path / "copy") == VERSION
+
+
+async def test_what_was_sent_together_and_cannot_be_read_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "orders.sqlite"
+    async with SQLiteJournal(path) as journal:
+        book = await journal.book(seller="S", operation="o")
+        await book.sent([Sending("a", payload_hash(b"a"), b"a")])
+    with closing(sqlite3.connect(path)) as connection, connection:
+        assert connection.execute("UPDATE batches SET items = substr(items, 1, 9)").rowcount == 1
+    before = digest(path)
+    with pytest.raises(JournalDamagedError, match="what was sent together cannot be read"):
+        async with SQLiteJournal(path):
+            pass
+    async with SQLiteJournal(path, read_only=True) as journal:
+        with pytest.raises(JournalDamagedError, match="what was sent together cannot be read"):
+            await journal.runs()
+    assert digest(path) == before

@@ -1,0 +1,111 @@
+"""The items of an open journal as readers see them: those with a row of their own and those in batches alike."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from .batches import stored, text
+from .sheet import STATES
+from .states import Entry, State
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from .batches import Batch
+    from .sheet import Row
+    from .store import Store
+    from .tables import Values
+
+__all__ = ["after", "look_up", "moment", "payloads", "undecided"]
+
+
+@lru_cache(maxsize=1024)
+def moment(milliseconds: int) -> datetime:
+    """A stored time. What was written together has the same one."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def look_up(store: Store, scope: int, keys: Sequence[str]) -> list[Entry | None]:
+    """What is known of keys, in their order."""
+    unsettled = store.unsettled.keys[scope]
+    names = [key.encode("utf-8", "surrogatepass") for key in keys]
+    found = {values[0]: values for values in store.tables.find(scope, names)}
+    entries: list[Entry | None] = []
+    for name, key in zip(names, keys, strict=True):
+        if (values := found.get(name)) is not None:
+            entries.append(_entry_of(store, key, values))
+        elif (batch := unsettled.get(key)) is not None:
+            entries.append(_entry(store, key, batch.row(key)))
+        else:
+            store.known[scope, key] = None
+            entries.append(None)
+    return entries
+
+
+def after(
+    store: Store, scope: int, run_id: int, states: Collection[State], *, key: str | None, most: int
+) -> list[Entry]:
+    """Up to ``most`` items of a run behind ``key`` in the order of keys; ``None`` is before all."""
+    start = None if key is None else stored(key)
+    rows = store.tables.after(scope, run_id, states, start, most)
+    if State.SENT in states:
+        some = {key: batch for key, batch in store.unsettled.keys[scope].items() if batch.run_id == run_id}
+        waiting = [(key, row) for key, row in _rows(some) if start is None or stored(key) > start]
+        rows = sorted(rows + waiting, key=_place)[:most]
+    return [_entry(store, key, row) for key, row in rows]
+
+
+def undecided(store: Store, scope: int) -> list[Entry]:
+    """The items of a scope that must be reconciled, by key."""
+    rows = store.tables.undecided(scope) + _rows(store.unsettled.keys[scope])
+    return [_entry(store, key, row) for key, row in sorted(rows, key=_place)]
+
+
+def payloads(store: Store, scope: int, keys: Sequence[str]) -> dict[str, bytes]:
+    """The requests of those of the keys that have one."""
+    unsettled = store.unsettled.keys[scope]
+    waiting = {key: unsettled[key].left[key][2] for key in keys if key in unsettled}
+    return waiting | store.tables.payloads(scope, [key for key in keys if key not in waiting])
+
+
+def _rows(unsettled: dict[str, Batch]) -> list[tuple[str, Row]]:
+    return [(key, batch.row(key)) for key, batch in unsettled.items()]
+
+
+def _entry(store: Store, key: str, row: Row) -> Entry:
+    return Entry(
+        key=key,
+        state=row.state,
+        payload_hash=row.payload_hash,
+        run=store.name_of(row.run_id),
+        changed_at=moment(row.changed_at),
+        sent_at=moment(row.sent_at),
+        remote_id=row.remote_id,
+        code=row.code,
+        message=row.message,
+        followed=row.followed,
+    )
+
+
+def _entry_of(store: Store, key: str, values: Values) -> Entry:
+    """An entry straight from its columns: a run that goes on looks up every item of its input."""
+    state: int
+    _, state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed = values
+    return Entry(
+        key=key,
+        state=STATES[state],
+        payload_hash=payload_hash,
+        run=store.name_of(run_id),
+        changed_at=moment(changed_at),
+        sent_at=moment(sent_at),
+        remote_id=None if remote_id is None else text(remote_id),
+        code=text(code) if code else "",
+        message=text(message) if message else "",
+        followed=text(followed) if followed else "",
+    )
+
+
+def _place(found: tuple[str, Row]) -> bytes:
+    return stored(found[0])
