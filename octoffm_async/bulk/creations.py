@@ -9,9 +9,9 @@ from .job import RUN_ENDING, Job
 from .outcomes import Created, outcome_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
-    from .job import Deliver
+    from .outcomes import Outcome
 
 
 class Order(Protocol):
@@ -27,6 +27,8 @@ OrderT = TypeVar("OrderT", bound=Order)
 class CreateOrders(Job[OrderT]):
     """The job of ``client.bulk.create_outbound`` and ``create_inbound``."""
 
+    one_by_one = True
+
     def __init__(self, *, send: Callable[[OrderT], Awaitable[str]], check: Callable[[OrderT], None]) -> None:
         self._send = send
         self._check = check
@@ -37,13 +39,11 @@ class CreateOrders(Job[OrderT]):
     def check(self, item: OrderT) -> None:
         self._check(item)
 
-    async def handle(self, items: Sequence[OrderT], deliver: Deliver) -> None:
-        for order in items:
-            try:
-                order_id = await self._send(order)
-            except RUN_ENDING:
-                raise
-            except CallError as error:
-                await deliver(outcome_of(order.reference, error))
-            else:
-                await deliver(Created(key=order.reference, id=order_id))
+    async def decide(self, item: OrderT) -> Outcome:
+        try:
+            order_id = await self._send(item)
+        except RUN_ENDING:
+            raise
+        except CallError as error:
+            return outcome_of(item.reference, error)
+        return Created(key=item.reference, id=order_id)

@@ -22,12 +22,14 @@ RUN_ENDING = (CredentialsRefusedError, ClosedError, JournalError)
 
 
 class Job(Generic[T]):
-    """What a run does with its items. Most jobs need to say only key, check and handle."""
+    """What a run does with its items. Most jobs need to say only key, check and handle or decide."""
 
     batch: int = 1
     """Items handled together."""
     look_ahead: int = 1
     """Items that are there without waiting and are screened together."""
+    one_by_one: bool = False
+    """Whether each item is decided on its own, by :meth:`decide`."""
     hurried: bool = False
     """Whether the run is to end soon: it was stopped, or broke off."""
 
@@ -41,6 +43,11 @@ class Job(Generic[T]):
 
     async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
         """Deliver one outcome for each item."""
+        for item in items:
+            await deliver(await self.decide(item))
+
+    async def decide(self, item: T) -> Outcome:
+        """The outcome of one item."""
         raise NotImplementedError
 
     def hurry(self) -> None:

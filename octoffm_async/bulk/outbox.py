@@ -38,14 +38,15 @@ class Outbox(Generic[T]):
         Raises:
             StopAsyncIteration: it is closed and empty.
         """
-        while not self._items:
+        items = self._items
+        while not items:
             if self._closed:
                 raise StopAsyncIteration
             self._news.clear()
             await self._news.wait()
-        item = self._items.popleft()
-        self._space.set()
-        return item
+        if len(items) >= self._room:
+            self._space.set()
+        return items.popleft()
 
     async def drain(self) -> None:
         """Take everything until it is closed, and look at nothing."""

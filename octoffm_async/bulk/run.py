@@ -13,43 +13,33 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-import msgspec
-
-from ..errors import (
-    ClosedError,
-    ErrorBudgetExceededError,
-    ValidationError,
-    is_outcome_unknown,
-)
+from ..errors import ClosedError, ValidationError, is_outcome_unknown
+from .delivery import Delivery
 from .job import RUN_ENDING
 from .look_ahead import LookAhead
-from .outbox import Outbox
-from .outcomes import Failed, Outcome, Skipped, Summary, Unknown, refused_locally
+from .outcomes import Failed, Outcome, Skipped, Unknown, refused_locally
 from .seen import SeenKeys
 from .sieve import seen_before, sort_out
-from .source import Source
+from .source import END, Source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable
     from types import TracebackType
 
     from .job import Job, Options
+    from .outcomes import Summary
 
 T = TypeVar("T")
-
-PROGRESS_SECONDS = 0.25  # a person's eye, not the loop, is who reads it
-OUTBOX_ROOM = 1024
 
 
 class Run(Generic[T]):
     """One bulk run; enter it once, iterate it for outcomes in the order in which they are known."""
 
     def __init__(self, job: Job[T], items: Iterable[T] | AsyncIterable[T], options: Options) -> None:
-        self._summary = Summary()
         self.leftover: list[Outcome] = []
         self._job = job
         self._options = options
-        self._outbox: Outbox[Outcome] = Outbox(OUTBOX_ROOM)
+        self._delivery = Delivery(options, self._end)
         self._seen = SeenKeys()
         self._source = Source(items)
         self._ahead = LookAhead(self._screened, low=job.look_ahead // 2)
@@ -57,13 +47,11 @@ class Run(Generic[T]):
         self._stopping = False
         self._taken = False
         self._error: Exception | None = None
-        self._progress_at = 0.0
-        self._started = 0.0
 
     async def __aenter__(self) -> Self:
         if self._main is not None:
             raise ClosedError("a run can be entered only once")
-        self._started = asyncio.get_running_loop().time()
+        self._delivery.begin()
         self._main = asyncio.create_task(self._run(), name="octoffm_async bulk run")
         return self
 
@@ -78,7 +66,7 @@ class Run(Generic[T]):
             try:
                 await self._settle()
             finally:
-                self.leftover = self._outbox.rest()
+                self.leftover = self._delivery.outbox.rest()
         if exc is None:
             self._raise_error()
 
@@ -86,8 +74,8 @@ class Run(Generic[T]):
     def summary(self) -> Summary:
         """The counts so far."""
         if self._main is not None and not self._main.done():
-            self._summary.seconds = asyncio.get_running_loop().time() - self._started
-        return self._summary
+            self._delivery.keep_time()
+        return self._delivery.summary
 
     def __aiter__(self) -> Self:
         return self
@@ -97,7 +85,7 @@ class Run(Generic[T]):
             raise ClosedError("a run must be entered before it is iterated: async with … as run")
         self._taken = True
         try:
-            return await self._outbox.get()
+            return await self._delivery.outbox.get()
         except StopAsyncIteration:
             self._raise_error()
             raise
@@ -111,15 +99,15 @@ class Run(Generic[T]):
         if self._main is None:
             raise ClosedError("a run must be entered before it is waited for: async with … as run")
         self._taken = True
-        await self._outbox.drain()
+        await self._delivery.outbox.drain()
         self._raise_error()
-        return self._summary
+        return self._delivery.summary
 
     def stop(self) -> None:
         """Read no more items; what is in flight is finished."""
         self._hurry()
         self._source.stop()
-        self._outbox.widen()
+        self._delivery.outbox.widen()
 
     def _raise_error(self) -> None:
         error, self._error = self._error, None
@@ -149,7 +137,7 @@ class Run(Generic[T]):
             await asyncio.wait(workers)
             if any(worker.cancelled() for worker in workers):
                 self._end(RuntimeError("the input was cancelled before it was read to its end"))
-            await self._job.finish(self._deliver)
+            await self._job.finish(self._delivery.in_turn)
         except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
             self._end(error)
         finally:
@@ -158,8 +146,8 @@ class Run(Generic[T]):
             except Exception as error:  # noqa: BLE001  (of the input's own clean-up: raised to the consumer too)
                 self._end(error)
             finally:
-                self._report(last=True)
-                self._outbox.close()
+                self._delivery.report(last=True)
+                self._delivery.outbox.close()
 
     async def _wind_up(self, workers: list[asyncio.Task[None]]) -> None:
         for worker in workers:
@@ -169,7 +157,7 @@ class Run(Generic[T]):
         try:
             self._put_back(await self._ahead.close())
             for outcome in self._job.undecided():
-                self._deliver_now(outcome)
+                self._delivery.now(outcome)
             self._seen.close()
             await self._source.close()
         finally:
@@ -177,6 +165,9 @@ class Run(Generic[T]):
 
     async def _work(self) -> None:
         try:
+            if self._job.one_by_one and self._job.look_ahead == 1:
+                await self._work_one_by_one()
+                return
             while not self._stopping:
                 batch = await self._collect()
                 if not batch:
@@ -184,6 +175,34 @@ class Run(Generic[T]):
                 await self._handle(batch)
         except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
             self._end(error)
+
+    async def _work_one_by_one(self) -> None:
+        source, delivery, decide = self._source, self._delivery, self._job.decide
+        while not self._stopping:
+            item = source.one_ready()
+            if item is END:
+                try:
+                    item = await source.next()
+                except StopAsyncIteration:
+                    return
+            if (turned_away := self._turn_away(item)) is not None:
+                await delivery.in_turn(turned_away)
+                continue
+            delivery.summary.in_flight += 1
+            try:
+                outcome = await decide(item)
+            except BaseException as error:
+                self._settle_rest([item], set(), error)
+                if not isinstance(error, RUN_ENDING):
+                    raise
+                self._end(error)
+                return
+            finally:
+                delivery.summary.in_flight -= 1
+            if delivery.outbox.has_room():
+                delivery.now(outcome)
+            else:
+                await delivery.in_turn(outcome)
 
     async def _collect(self) -> list[T]:
         """So many items that may be sent; fewer only when the input ends. What may not gets its outcome here."""
@@ -207,7 +226,7 @@ class Run(Generic[T]):
             item = await self._source.next()
             if (outcome := self._turn_away(item)) is None:
                 return item
-            await self._deliver(outcome)
+            await self._delivery.in_turn(outcome)
         raise StopAsyncIteration
 
     async def _screened(self) -> list[T] | None:
@@ -225,14 +244,14 @@ class Run(Generic[T]):
         outcomes += known
         left = iter(outcomes)
         try:
-            if self._options.max_failures is None and self._outbox.has_room(len(outcomes)):
-                self._deliver_all(outcomes)
+            if self._options.max_failures is None and self._delivery.outbox.has_room(len(outcomes)):
+                self._delivery.all_now(outcomes)
                 return wanted
             for outcome in left:
-                await self._deliver(outcome)
+                await self._delivery.in_turn(outcome)
         except BaseException:
             for outcome in left:
-                self._deliver_now(outcome)
+                self._delivery.now(outcome)
             self._put_back(wanted)
             raise
         return wanted
@@ -266,9 +285,9 @@ class Run(Generic[T]):
 
         async def deliver(outcome: Outcome) -> None:
             decided.add(outcome.key)
-            await self._deliver(outcome)
+            await self._delivery.in_turn(outcome)
 
-        self._summary.in_flight += len(batch)
+        self._delivery.summary.in_flight += len(batch)
         try:
             await self._job.handle(batch, deliver)
         except BaseException as error:
@@ -277,19 +296,19 @@ class Run(Generic[T]):
                 raise
             self._end(error)
         finally:
-            self._summary.in_flight -= len(batch)
+            self._delivery.summary.in_flight -= len(batch)
 
     def _settle_rest(self, batch: list[T], decided: set[str], error: BaseException) -> None:
         """Items whose handling broke off: unknown if they may have been sent, else failed or skipped."""
         decided |= self._undecided_keys()  # these get theirs in the end
         for key in [key for item in batch if (key := self._job.key(item)) not in decided]:
             if isinstance(error, RUN_ENDING):
-                self._deliver_now(Failed(key=key, error=error))
+                self._delivery.now(Failed(key=key, error=error))
             elif isinstance(error, asyncio.CancelledError) and not is_outcome_unknown(error):
-                self._deliver_now(Skipped(key=key, reason="the run was stopped before it was sent"))
+                self._delivery.now(Skipped(key=key, reason="the run was stopped before it was sent"))
             else:
                 cause = error if isinstance(error, Exception) else None
-                self._deliver_now(Unknown(key=key, reason=f"broken off: {type(error).__name__} {error}", error=cause))
+                self._delivery.now(Unknown(key=key, reason=f"broken off: {type(error).__name__} {error}", error=cause))
 
     def _undecided_keys(self) -> set[str]:
         return {outcome.key for outcome in self._job.undecided()}
@@ -302,7 +321,7 @@ class Run(Generic[T]):
 
     def _skip(self, batch: Iterable[T]) -> None:
         for item in batch:
-            self._deliver_now(Skipped(key=self._job.key(item), reason="the run was stopped before it was sent"))
+            self._delivery.now(Skipped(key=self._job.key(item), reason="the run was stopped before it was sent"))
 
     def _end(self, error: Exception) -> None:
         if self._error is None:
@@ -312,40 +331,3 @@ class Run(Generic[T]):
     def _hurry(self) -> None:
         self._stopping = True
         self._job.hurry()
-
-    async def _deliver(self, outcome: Outcome) -> None:
-        try:
-            await self._outbox.put(outcome)
-        finally:  # it is left even if the waiting for room was cancelled
-            self._note(outcome)
-
-    def _deliver_now(self, outcome: Outcome) -> None:
-        self._outbox.put_nowait(outcome)
-        self._note(outcome)
-
-    def _deliver_all(self, outcomes: list[Outcome]) -> None:
-        self._outbox.put_all_nowait(outcomes)
-        self._summary.count_all(outcomes)
-        if outcomes and self._options.on_progress is not None:
-            self._report()
-
-    def _note(self, outcome: Outcome) -> None:
-        self._summary.count(outcome)
-        allowed = self._options.max_failures
-        if allowed is not None and self._summary.bad > allowed:
-            self._end(
-                ErrorBudgetExceededError(f"stopped: {self._summary.bad} items were not created, {allowed} allowed")
-            )
-        if self._options.on_progress is not None:
-            self._report()
-
-    def _report(self, *, last: bool = False) -> None:
-        now = asyncio.get_running_loop().time()
-        if last or now >= self._progress_at:
-            self._progress_at = now + PROGRESS_SECONDS
-            self._summary.seconds = now - self._started
-            if self._options.on_progress is not None:
-                try:
-                    self._options.on_progress(msgspec.structs.replace(self._summary))
-                except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
-                    self._end(error)

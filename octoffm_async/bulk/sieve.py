@@ -28,7 +28,7 @@ def sort_out(chunk: list[T], job: Job[T], seen: SeenKeys) -> tuple[list[T], list
         else:
             right.append(item)
     keys = [key_of(item) for item in right]
-    new = seen.add_all(keys)
+    new = [seen.add(key) for key in keys]
     if all(new):
         return right, outcomes
     outcomes += [seen_before(key) for key, is_new in zip(keys, new, strict=True) if not is_new]

@@ -5,9 +5,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from enum import Enum, auto
 from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
+
+
+class End(Enum):
+    """What no item is."""
+
+    END = auto()
+
+
+END = End.END
 
 
 class Source(Generic[T]):
@@ -42,6 +52,10 @@ class Source(Generic[T]):
             items.append(item)
             if len(items) >= most or self._stopped:
                 return
+
+    def one_ready(self) -> T | End:
+        """The next item of a sync input; :data:`END` if there is none, and of another input."""
+        return next(self._sync, END)
 
     async def next(self) -> T:
         """The next item.

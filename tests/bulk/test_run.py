@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from octoffm_async import Created, Failed, Refused, Skipped, Summary, Unknown
 from octoffm_async.bulk.bulk import CONCURRENCY
+from octoffm_async.bulk.delivery import OUTBOX_ROOM, PROGRESS_SECONDS
 from octoffm_async.bulk.outcomes import Outcome
-from octoffm_async.bulk.run import OUTBOX_ROOM, PROGRESS_SECONDS, Run
+from octoffm_async.bulk.run import Run
 from octoffm_async.errors import (
     AuthenticationError,
     ClosedError,

@@ -21,25 +21,13 @@ def test_the_answers_are_those_of_a_set_on_both_sides_of_the_spill(keys: list[st
     seen.close()
 
 
-@given(chunks=st.lists(KEYS, max_size=6), in_memory=st.integers(0, 6))
-def test_a_chunk_at_once_gives_the_answers_of_its_keys_one_by_one(chunks: list[list[str]], in_memory: int) -> None:
-    seen, model = SeenKeys(in_memory=in_memory), set[str]()
-    for chunk in [*chunks, *chunks]:
-        expected: list[bool] = []
-        for key in chunk:
-            expected.append(key not in model)
-            model.add(key)
-        assert seen.add_all(chunk) == expected
-    seen.close()
-
-
 def test_keys_stay_in_memory_up_to_the_bound_and_leave_it_beyond() -> None:
     seen = SeenKeys(in_memory=3)
     assert all(seen.add(key) for key in "abc")
     assert seen._database is None
     assert seen.add("d")
     assert seen._database is not None
-    assert seen._keys == set()
+    assert seen._recent == set()
     assert [seen.add(key) for key in "abcde"] == [False] * 4 + [True]
     seen.close()
     assert seen._database is None

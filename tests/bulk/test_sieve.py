@@ -25,11 +25,3 @@ def test_wrong_ones_and_duplicates_get_their_outcome() -> None:
     assert [item.reference for item in some] == ["D"]
     assert [outcome.key for outcome in outcomes] == ["C"]
     seen.close()
-
-
-def test_duplicates_are_found_beyond_the_memory_too() -> None:
-    seen = SeenKeys(in_memory=5)
-    keys = [f"K-{number}" for number in range(20)]
-    assert seen.add_all(keys) == [True] * 20
-    assert seen.add_all([*keys, "NEW", "NEW"]) == [False] * 20 + [True, False]
-    seen.close()

@@ -1,0 +1,81 @@
+"""How outcomes leave a run: counted, reported, and handed to the consumer as fast as it takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..errors import ErrorBudgetExceededError
+from .outbox import Outbox
+from .outcomes import Outcome, Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .job import Options
+
+PROGRESS_SECONDS = 0.25  # a person's eye, not the loop, is who reads it
+OUTBOX_ROOM = 1024
+
+
+class Delivery:
+    """The outcomes of one run. ``end`` is called with what must end it."""
+
+    def __init__(self, options: Options, end: Callable[[Exception], None]) -> None:
+        self._options = options
+        self._end = end
+        self._progress_at = 0.0
+        self._started = 0.0
+        self.summary = Summary()
+        self.outbox: Outbox[Outcome] = Outbox(OUTBOX_ROOM)
+
+    def begin(self) -> None:
+        """The time counts from now on."""
+        self._started = asyncio.get_running_loop().time()
+
+    def keep_time(self) -> None:
+        """Note how long it takes so far."""
+        self.summary.seconds = asyncio.get_running_loop().time() - self._started
+
+    async def in_turn(self, outcome: Outcome) -> None:
+        """Leave an outcome when there is room."""
+        try:
+            await self.outbox.put(outcome)
+        finally:  # it is left even if the waiting for room was cancelled
+            self._note(outcome)
+
+    def now(self, outcome: Outcome) -> None:
+        """Leave an outcome, room or not."""
+        self.outbox.put_nowait(outcome)
+        self._note(outcome)
+
+    def all_now(self, outcomes: list[Outcome]) -> None:
+        """Leave outcomes of items that were not sent, room or not: no error budget counts them."""
+        self.outbox.put_all_nowait(outcomes)
+        self.summary.count_all(outcomes)
+        if outcomes and self._options.on_progress is not None:
+            self.report()
+
+    def report(self, *, last: bool = False) -> None:
+        """Tell of the progress, if it is time."""
+        now = asyncio.get_running_loop().time()
+        if last or now >= self._progress_at:
+            self._progress_at = now + PROGRESS_SECONDS
+            self.summary.seconds = now - self._started
+            if self._options.on_progress is not None:
+                try:
+                    self._options.on_progress(msgspec.structs.replace(self.summary))
+                except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
+                    self._end(error)
+
+    def _note(self, outcome: Outcome) -> None:
+        self.summary.count(outcome)
+        allowed = self._options.max_failures
+        if allowed is not None and self.summary.bad > allowed:
+            self._end(
+                ErrorBudgetExceededError(f"stopped: {self.summary.bad} items were not created, {allowed} allowed")
+            )
+        if self._options.on_progress is not None:
+            self.report()
