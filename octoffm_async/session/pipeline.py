@@ -17,6 +17,7 @@ import msgspec
 
 from ..contract.access import TokenRequest
 from ..contract.operations import CREATE_TOKEN, Group, Repeatability
+from ..contract.products import ProductResults
 from ..errors import (
     CallError,
     ClosedError,
@@ -235,7 +236,10 @@ class Session:
                     if peek is not None:
                         peek(outcome)
                         await asyncio.sleep(0)
-                    return self._decode(operation, outcome, token)
+                    result = self._decode(operation, outcome, token)
+                    if isinstance(result.value, ProductResults):
+                        self._retries.note_quota(journey, result.value, outcome)
+                    return result
             if verdict is Verdict.UNAUTHORIZED and token is not None and not journey.token_renewed:
                 self.tokens.invalidate(token)
             failed = (

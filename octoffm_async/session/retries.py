@@ -6,21 +6,25 @@ The gate of the key learns of a 429, the circuit of failures that the budget can
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from ..contract.operations import Group
 from ..errors import AnsweredError
 from .circuit import Circuit
+from .headers import retry_after
 from .retry import SUCCESS_REFUND, Again, RetryBudget, Situation, Stop, Verdict, decide, pause_after, retry_cost
 
 if TYPE_CHECKING:
     import random
 
     from ..config import Config
+    from ..contract.products import ProductResults
     from ..errors import CallError
     from .journey import Journey
     from .stats import Counts
     from .telling import Teller
+    from .transport import Response
 
 FAILURES = frozenset({Verdict.NOT_SENT, Verdict.LOST, Verdict.FAILED})
 """What costs retry budget, and may mean that the API is down."""
@@ -73,6 +77,23 @@ class Retries:
         if verdict is not Verdict.THROTTLED:  # a throttled call waits at the gate, with all the others of its key
             await asyncio.sleep(decision.delay)
 
+    def note_quota(self, journey: Journey, results: ProductResults, response: Response) -> None:
+        """A success that refuses items for a quota (**S**) is a throttling: the key pauses as after a 429."""
+        if not any(result.over_quota for result in results.items):
+            return
+        news = self._note_throttling(journey)
+        told = retry_after(response.headers.get("Retry-After"), wall_now=time.time())
+        self._pause(journey, told, None, news=news)
+        if news:
+            gate, now = journey.gate, asyncio.get_running_loop().time()
+            self._teller.rate_changed(
+                journey.seller_id,
+                journey.operation.group.value,
+                rate=gate.control.rate(now),
+                ceiling=gate.control.ceiling,
+                reason="quota",
+            )
+
     def _situation(
         self, journey: Journey, verdict: Verdict, told: float | None, cost: int, *, held_back: bool
     ) -> Situation:
@@ -95,7 +116,7 @@ class Retries:
         self._counts.throttled += 1
         return journey.gate.throttled(sent_at=journey.departed, now=asyncio.get_running_loop().time())
 
-    def _pause(self, journey: Journey, told: float | None, decision: Again | Stop, *, news: bool) -> None:
+    def _pause(self, journey: Journey, told: float | None, decision: Again | Stop | None, *, news: bool) -> None:
         if not news and told is None:
             return  # of a request that left before the pause was known: that pause is enough
         if isinstance(decision, Again):
