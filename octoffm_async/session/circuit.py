@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ..errors import CircuitOpenError
+from ..errors import CircuitOpenError, ClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,7 @@ class Circuit:
         self._news = asyncio.Event()
         self._failures = 0
         self._probe_at = 0.0
+        self._closed = False
         self.state: CircuitState = "closed"
 
     async def enter(self, lane: Lane, until: float) -> bool:
@@ -49,9 +50,12 @@ class Circuit:
 
         Raises:
             CircuitOpenError: it may not go, and does not wait.
+            ClosedError: the client was closed meanwhile.
         """
         now = asyncio.get_running_loop().time
         while self.state != "closed":
+            if self._closed:
+                raise ClosedError("the client was closed while a call waited for the API to come back")
             wait = max(0.0, self._probe_at - now())
             if self.state == "open" and not wait:
                 self._change("probing", "the pause is over")
@@ -85,6 +89,18 @@ class Circuit:
     def unproven(self) -> None:
         """The probe ended without showing anything: the next call is one."""
         self._change("open", "the probe was given up")
+
+    def rebind(self) -> None:
+        """Another event loop runs it from now on."""
+        self._closed = False
+        self._news = asyncio.Event()
+        if self.state == "probing":  # that probe is lost
+            self.state = "open"
+
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        self._closed = True
+        self._news.set()
 
     def _change(self, state: CircuitState, reason: str) -> None:
         self.state = state

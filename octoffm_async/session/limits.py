@@ -109,6 +109,7 @@ class Gate:
         "_bucket",
         "_bucket_rate",
         "_burst",
+        "_closed",
         "_configured",
         "_in_flight_limit",
         "_most_waiting",
@@ -145,6 +146,7 @@ class Gate:
         self._pump: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._probe_out = False
+        self._closed = False
         self._accepted = 0
         self._throttled = 0
         self.in_flight = 0
@@ -161,6 +163,8 @@ class Gate:
             ClosedError: the client was closed meanwhile.
         """
         now = asyncio.get_running_loop().time()
+        if self._closed:
+            raise ClosedError("the client was closed while a call was under way")
         if not self._waiters and self._may_leave(now):
             bucket = self._bucket_now(now)
             if bucket is None:
@@ -255,9 +259,11 @@ class Gate:
         self._bucket = None
         self._bucket_rate = 0.0
         self._pump = None
+        self._closed = False
 
     def close(self) -> None:
         """Let nobody through any more."""
+        self._closed = True
         self._waiters.fail(ClosedError("the client was closed while a call waited for its limit"))
         if self._pump is not None:
             self._pump.cancel()
@@ -321,7 +327,8 @@ class Gate:
             self._waiters.fail(error)
             raise
         finally:
-            self._pump = None
+            if self._pump is asyncio.current_task():  # after a close the next one may have begun
+                self._pump = None
 
     async def _permitted(self) -> None:
         """Wait until one more may leave."""

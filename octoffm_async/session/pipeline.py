@@ -93,6 +93,8 @@ class Session:
         """Belong to the running event loop from now on."""
         self._transport.open()
         self._gates.rebind()
+        self._retries.circuit.rebind()
+        self._deadlines = Deadlines(self.config.deadline, self.config.bulk_deadline)  # another loop, other timers
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
 
@@ -109,8 +111,10 @@ class Session:
             logger.warning("closed with %d calls under way", self._under_way)
         finally:
             self._gates.close()
+            self._retries.circuit.close()
             self._deadlines.close()
             await self.tokens.close()
+            await asyncio.sleep(0)  # so that what was cancelled here has ended
             await self._transport.close()
 
     async def call(
@@ -190,7 +194,8 @@ class Session:
         )
         error: BaseException | None = None
         self._under_way += 1
-        watched = self._deadlines.watch(deadline, now)
+        deadlines = self._deadlines  # those of this loop, even if the client is opened again meanwhile
+        watched = deadlines.watch(deadline, now)
         try:
             return await self._until_decided(operation, journey, peek)
         except OctoffmError as raised:
@@ -206,7 +211,7 @@ class Session:
                 mark_unknown(raised)
             raise
         finally:
-            self._deadlines.done(deadline, watched)
+            deadlines.done(deadline, watched)
             self._finish(journey, error, loop.time())
 
     async def _until_decided(
