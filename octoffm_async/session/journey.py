@@ -22,7 +22,6 @@ class Journey:
     """Times are the event loop's, in seconds. ``call`` is a number of its own in this process: clients share hooks."""
 
     __slots__ = (
-        "arrived",
         "attempts",
         "body",
         "call",
@@ -76,7 +75,6 @@ class Journey:
         self.lane: Lane = options.lane or "interactive"
         self.gate_probe = False
         self.circuit_probe = False
-        self.arrived = False
         self.travelled = 0.0
 
     @property
@@ -115,7 +113,6 @@ class Journey:
         if self.under_way:
             self.travelled += now - self.departed
             self.under_way = False
-            self.arrived = True
 
     def waited(self, now: float) -> float:
         """Seconds that were not spent on the wire."""

@@ -106,8 +106,10 @@ class Gate:
     __slots__ = (
         "_accepted",
         "_advised",
+        "_awaiting",
         "_bucket",
         "_bucket_rate",
+        "_bulk_share",
         "_burst",
         "_closed",
         "_configured",
@@ -140,6 +142,8 @@ class Gate:
         self.control = RateControl(self._configured)
         self._in_flight_limit = InFlight(max_in_flight)
         self._waiters = Waiters(bulk_share)
+        self._bulk_share = bulk_share
+        self._awaiting = {"interactive": 0, "bulk": 0}
         self._most_waiting = max_waiting
         self._bucket: AsyncLimiter | None = None
         self._bucket_rate = 0.0
@@ -173,16 +177,19 @@ class Gate:
                 await bucket.acquire()  # there is room: it does not wait
                 return self._leave_now(now)
         if until is not None:
-            self._refuse_the_hopeless(lane, until, now)
+            self._refuse_the_hopeless(lane, until, now, first=first)
         place = self._waiters.add(lane, first=first)
         if self._pump is None:
             self._pump = asyncio.create_task(self._let_go(), name="octoffm_async limit")
+        self._awaiting[lane] += 1
         try:
             return await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled() and place.exception() is None:
                 self.leave(probe=place.result())  # it was let go just when the wait was cancelled
             raise
+        finally:
+            self._awaiting[lane] -= 1
 
     def leave(self, *, probe: bool = False) -> None:
         """Give the slot back."""
@@ -192,9 +199,9 @@ class Gate:
         self._wake()
 
     def answered(self, *, sent_at: float, now: float) -> bool:
-        """The request got past the limit, whatever the answer says; whether that ended a block."""
+        """The request that has just left got past the limit, whatever its answer says; whether that ended a block."""
         self._accepted += 1
-        self._in_flight_limit.answered(now - sent_at, self.in_flight)
+        self._in_flight_limit.answered(now - sent_at, self.in_flight + 1)
         return self.control.accepted(sent_at=sent_at)
 
     @property
@@ -248,7 +255,7 @@ class Gate:
             ceiling=self.control.ceiling,
             accepted=self._accepted,
             throttled=self._throttled,
-            waiting=len(self._waiters),
+            waiting=sum(self._awaiting.values()),
             in_flight=self.in_flight,
             in_flight_limit=self._in_flight_limit.limit,
             paused_for=max(0.0, self.paused_until - now),
@@ -295,7 +302,7 @@ class Gate:
             self._bucket_rate = rate
         return self._bucket
 
-    def _refuse_the_hopeless(self, lane: Lane, until: float, now: float) -> None:
+    def _refuse_the_hopeless(self, lane: Lane, until: float, now: float, *, first: bool) -> None:
         pause = max(0.0, self.paused_until - now)
         if now + pause > until:
             raise RateLimitedError(
@@ -304,17 +311,28 @@ class Gate:
                 status=429,
                 retry_after=pause,
             )
-        if len(self._waiters) >= self._most_waiting:
-            raise OverloadedError(f"not sent: {len(self._waiters)} calls wait for this limit already", wait=0.0)
-        rate = self.control.rate(now)
-        ahead = self._waiters.ahead_of(lane)
-        wait = pause + (0.0 if rate is None else ahead / rate)
+        if first:
+            return
+        if (waiting := sum(self._awaiting.values())) >= self._most_waiting:
+            raise OverloadedError(f"not sent: {waiting} calls wait for this limit already", wait=0.0)
+        rate, ahead = self.control.rate(now), self._certainly_ahead_of(lane)
+        if rate is None:
+            return
+        burst = bucket_for(rate, None if self.control.learned else self._burst).burst
+        wait = pause + max(0.0, ahead - burst) / rate
         if now + wait > until:
             raise OverloadedError(
                 f"not sent: {ahead} calls go before it at {rate:.3g} per second, so its turn comes in {wait:.1f} s, "
                 f"{now + wait - until:.1f} s after the deadline",
                 wait=wait,
             )
+
+    def _certainly_ahead_of(self, lane: Lane) -> int:
+        interactive, bulk = self._awaiting["interactive"], self._awaiting["bulk"]
+        if lane == "interactive":
+            return interactive
+        share = self._bulk_share
+        return bulk + (min(interactive, int(bulk * (1.0 - share) / share)) if share else interactive)
 
     async def _let_go(self) -> None:
         """Let those who wait go, one by one, as long as somebody waits."""

@@ -82,7 +82,7 @@ class Session:
         self._transport = transport
         self._teller = Teller(hooks)
         self._gates = Gates(config)
-        self._retries = Retries(config, self.stats, self._teller, rng or random.Random())
+        self._retries = Retries(config, self.stats, self._teller, rng or random.Random(), self._gates.restart)
         self._deadlines = Deadlines(config.deadline, config.bulk_deadline)
         self._heads = Heads(config)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -229,10 +229,6 @@ class Session:
                     raise
                 await self._retries.wait_or_raise(journey, Verdict.NOT_SENT, error)
                 continue
-            finally:
-                if journey.circuit_probe and not journey.arrived:
-                    journey.circuit_probe = False
-                    self._retries.circuit.unproven()
             verdict = classify(outcome)
             if isinstance(outcome, Response) and verdict in PAST_THE_LIMIT:
                 self._note_answer(journey, outcome)
@@ -257,16 +253,16 @@ class Session:
         now = asyncio.get_running_loop().time
         gate, lane, until = journey.gate, journey.lane, journey.deadline
         circuit, again = self._retries.circuit, False
-        journey.arrived = False
         if journey.operation.group is Group.TOKEN:
             journey.gate_probe = await gate.enter(lane, until=until)
             return None
         while True:
-            if circuit.state != "closed" and not journey.circuit_probe:
+            paused = journey.patient and gate.paused_until > now()  # a probe must not wait for its own key
+            if circuit.state != "closed" and not journey.circuit_probe and not paused:
                 journey.circuit_probe = await circuit.enter(lane, until)
             if self.tokens.fresh(now()) is None:
                 await self.tokens.get()
-            journey.gate_probe = await gate.enter(lane, until=until, first=again)
+            journey.gate_probe = await gate.enter(lane, until=until, first=again or journey.circuit_probe)
             held_back = circuit.state != "closed" and not journey.circuit_probe
             if not held_back and (token := self.tokens.usable(now())) is not None:
                 return token
@@ -297,6 +293,7 @@ class Session:
         except UnusableAnswerError as error:
             error.outcome_unknown = journey.creates
             journey.status = error.status
+            self._retries.answered(journey)
             raise
         journey.arrive(now(), outcome.status if isinstance(outcome, Response) else 0)
         self._teller.attempt_finished(journey, outcome, now())
@@ -338,6 +335,9 @@ class Session:
         self._under_way -= 1
         if not self._under_way:
             self._idle.set()
+        if journey.circuit_probe:
+            journey.circuit_probe = False
+            self._retries.circuit.unproven()
         if journey.under_way:
             self._teller.attempt_broken_off(journey, error, now)
         journey.arrive(now)

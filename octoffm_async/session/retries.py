@@ -17,6 +17,7 @@ from .retry import SUCCESS_REFUND, Again, RetryBudget, Situation, Stop, Verdict,
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable
 
     from ..config import Config
     from ..contract.products import ProductResults
@@ -31,9 +32,12 @@ FAILURES = frozenset({Verdict.NOT_SENT, Verdict.LOST, Verdict.FAILED})
 
 
 class Retries:
-    """The budget and the circuit of one client."""
+    """The budget and the circuit of one client. ``recovered`` is called when an outage is over."""
 
-    def __init__(self, config: Config, counts: Counts, teller: Teller, rng: random.Random) -> None:
+    def __init__(
+        self, config: Config, counts: Counts, teller: Teller, rng: random.Random, recovered: Callable[[], None]
+    ) -> None:
+        self._recovered = recovered
         self._config = config
         self._counts = counts
         self._teller = teller
@@ -44,6 +48,10 @@ class Retries:
     def succeeded(self, journey: Journey) -> None:
         """An attempt went well."""
         self.budget.refund(journey.owed or SUCCESS_REFUND)
+        self.answered(journey)
+
+    def answered(self, journey: Journey) -> None:
+        """The API is there."""
         if journey.circuit_probe:
             self._settle_probe(journey, failed=False)
 
@@ -141,4 +149,5 @@ class Retries:
             self.circuit.failed("the probe failed")
         else:
             self.budget.left = max(self.budget.left, self.budget.capacity // 2)
+            self._recovered()
             self.circuit.succeeded()
