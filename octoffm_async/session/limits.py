@@ -53,7 +53,9 @@ FORGET_RATES_AFTER = 600.0
 SWEEP_FROM = 64
 """So many keys are kept before it is looked which can be forgotten."""
 RATE_GRAIN = 0.005
-"""A bucket is made anew when the rate has moved by this part."""
+"""A bucket is tuned to another rate when that has moved by this part."""
+ADVICE_LASTS = 60.0
+"""Seconds after the last rate headers: from then on an answer without them ends what they said."""
 
 
 class Bucket(NamedTuple):
@@ -66,6 +68,17 @@ class Bucket(NamedTuple):
 def bucket_for(rate: float, burst: int | None = None) -> Bucket:
     """The bucket that spreads requests at ``rate``; see the module's docstring."""
     return Bucket(max(1.0, 1.0 + TIMER_LAG * rate if burst is None else float(burst)), rate)
+
+
+class LeakyBucket(AsyncLimiter):
+    """A limiter whose rate can move: what has left stays in it."""
+
+    def tune(self, bucket: Bucket) -> None:
+        """Another burst and rate from now on."""
+        self._leak()
+        self.max_rate, self._rate_per_sec = bucket
+        self.time_period = bucket.burst / bucket.rate
+        self._level = min(self._level, self.max_rate)
 
 
 class Windows:
@@ -89,7 +102,7 @@ class Windows:
         horizon = now - self.period
         while left and left[0] <= horizon:
             left.popleft()
-        return left[0] - horizon if len(left) >= self.calls else 0.0
+        return left[-self.calls] - horizon if len(left) >= self.calls else 0.0
 
     def add(self, now: float) -> None:
         """One leaves."""
@@ -105,7 +118,7 @@ class Gate:
 
     __slots__ = (
         "_accepted",
-        "_advised",
+        "_advised_at",
         "_awaiting",
         "_bucket",
         "_bucket_rate",
@@ -138,14 +151,14 @@ class Gate:
         self._windows = None if limit is None else Windows(limit, jitter=jitter)
         self._burst = None if limit is None else limit.burst
         self._configured = None if self._windows is None else self._windows.rate
-        self._advised = False
+        self._advised_at: float | None = None
         self.control = RateControl(self._configured)
         self._in_flight_limit = InFlight(max_in_flight)
         self._waiters = Waiters(bulk_share)
         self._bulk_share = bulk_share
         self._awaiting = {"interactive": 0, "bulk": 0}
         self._most_waiting = max_waiting
-        self._bucket: AsyncLimiter | None = None
+        self._bucket: LeakyBucket | None = None
         self._bucket_rate = 0.0
         self._pump: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
@@ -207,17 +220,22 @@ class Gate:
     @property
     def wants_advice(self) -> bool:
         """Whether an answer's headers are worth a look: those of the first ones, of some later ones, or of all."""
-        return self._advised or self._accepted <= 3 or self._accepted % 64 == 0
+        return self._advised_at is not None or self._accepted <= 3 or self._accepted % 64 == 0
 
     def advised(self, advice: RateAdvice | None, now: float) -> bool:
-        """The API said something about its limit: the lower of its and ours holds; whether that is news."""
-        if advice is None:
+        """What the API said about its limit, if anything: the lower of its and ours holds; whether that is news."""
+        ceiling = configured = self._configured
+        if advice is not None:
+            self._advised_at = now
+            if advice.exhausted_for:
+                self.pause(now + advice.exhausted_for)
+            if advice.rate is None:
+                return False  # what it said before of its rate holds when it is exhausted, too
+            ceiling = advice.rate if configured is None else min(configured, advice.rate)
+        elif self._advised_at is None or now - self._advised_at <= ADVICE_LASTS:
             return False
-        self._advised = True
-        if advice.exhausted_for:
-            self.pause(now + advice.exhausted_for)
-        configured = self._configured
-        ceiling = advice.rate if configured is None else min(configured, advice.rate or configured)
+        else:
+            self._advised_at = None
         news = ceiling != self.control.ceiling
         self.control.ceiling = ceiling
         return news
@@ -291,14 +309,17 @@ class Gate:
             return True
         return False
 
-    def _bucket_now(self, now: float) -> AsyncLimiter | None:
+    def _bucket_now(self, now: float) -> LeakyBucket | None:
         """The bucket of the present rate."""
         rate = self.control.rate(now)
         if rate is None:
             return None
         if self._bucket is None or abs(rate - self._bucket_rate) > RATE_GRAIN * self._bucket_rate:
-            burst, _ = bucket_for(rate, None if self.control.learned else self._burst)
-            self._bucket = AsyncLimiter(burst, burst / rate)
+            bucket = bucket_for(rate, None if self.control.learned else self._burst)
+            if self._bucket is None:
+                self._bucket = LeakyBucket(bucket.burst, bucket.burst / rate)
+            else:
+                self._bucket.tune(bucket)
             self._bucket_rate = rate
         return self._bucket
 

@@ -346,7 +346,7 @@ async def test_the_keys_begin_with_few_in_flight_after_an_outage() -> None:
         await asyncio.gather(*(bulk.stocks.get("S-1") for _ in range(300)))
         moments = [call.at for call in opened.transport.sent[sent:]]
         assert sum(moment < moments[0] + 1.9 for moment in moments) <= 4, "a storm at the recovery"
-        assert moments[-1] - moments[0] < 30
+        assert moments[-1] - moments[0] < 60
 
 
 async def test_a_circuit_with_thousands_of_waiters_costs_each_of_them_little() -> None:
