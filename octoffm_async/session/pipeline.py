@@ -86,6 +86,7 @@ class Session:
         self._deadlines = Deadlines(config.deadline, config.bulk_deadline)
         self._heads = Heads(config)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining: asyncio.AbstractEventLoop | None = None
         self._under_way = 0
         self._idle = asyncio.Event()
 
@@ -100,7 +101,7 @@ class Session:
 
     async def close(self, *, drain: float) -> None:
         """Take no more calls, give those under way ``drain`` seconds, then let go of the connections."""
-        self._loop = None
+        self._draining, self._loop = self._loop, None
         self.background.cancel()
         try:
             if self._under_way:
@@ -110,6 +111,7 @@ class Session:
         except TimeoutError:
             logger.warning("closed with %d calls under way", self._under_way)
         finally:
+            self._draining = None
             self._gates.close()
             self._retries.circuit.close()
             self._deadlines.close()
@@ -179,7 +181,8 @@ class Session:
     ) -> Result[T]:
         deadline = options.deadline or self.config.deadline
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:
+        open_for_it = self._loop or (self._draining if operation.group is Group.TOKEN else None)
+        if open_for_it is not loop:
             raise ClosedError("the client is not open" if self._loop is None else "the client is open on another loop")
         now = loop.time()
         journey = Journey(
@@ -198,8 +201,10 @@ class Session:
         watched = deadlines.watch(deadline, now)
         try:
             return await self._until_decided(operation, journey, peek)
-        except OctoffmError as raised:
+        except Exception as raised:
             error = raised
+            if journey.under_way and journey.creates and not isinstance(raised, OctoffmError):
+                mark_unknown(raised)
             raise
         except asyncio.CancelledError as raised:
             if watched.is_ours():

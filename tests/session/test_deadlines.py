@@ -99,6 +99,11 @@ async def slow_get(opened: Opened, deadline: float = 5.0) -> Any:
     return await opened.client.with_options(deadline=deadline).stocks.get("S-1")
 
 
+async def within(seconds: float, work: Awaitable[Any]) -> Any:
+    async with asyncio.timeout(seconds):
+        return await work
+
+
 async def test_a_task_group_of_the_caller_lives_on_after_a_deadline() -> None:
     async with Opened(in_turn(STOCK), latency=100.0) as opened:
         opened.transport.token_script = in_turn(answer(200, {"access_token": "t", "expires_in": 7200}))
@@ -139,8 +144,7 @@ async def test_the_shorter_of_the_callers_timeout_and_the_deadline_counts(outer:
         task = asyncio.current_task()
         assert task is not None
         with pytest.raises(error) as caught:
-            async with asyncio.timeout(outer):
-                await slow_get(opened)
+            await within(outer, slow_get(opened))
         assert isinstance(caught.value, CallError) == (error is DeadlineExceededError)
         assert task.cancelling() == 0
 

@@ -329,9 +329,7 @@ async def test_a_close_ends_all_who_wait_and_the_pump() -> None:
 
 
 @pytest.mark.parametrize("while_waiting", [True, False])
-def test_closing_leaves_no_task_for_the_loop_to_destroy(
-    while_waiting: bool, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_closing_leaves_no_task_for_the_loop_to_destroy(while_waiting: bool, caplog: pytest.LogCaptureFixture) -> None:
     client = FulfillmentClient(config(limit=Limit(1, per=1000.0), deadline=900.0), transport=FakeTransport())
 
     async def main() -> list[BaseException | Stock]:
@@ -347,7 +345,7 @@ def test_closing_leaves_no_task_for_the_loop_to_destroy(
     assert asyncio.all_tasks(loop) == set()
     loop.close()
     gc.collect()
-    assert all(isinstance(result, ClosedError) for result in results)
+    assert {type(result) for result in results} == {ClosedError, OverloadedError}  # two turns come before the deadline
     assert "Task was destroyed" not in caplog.text
 
 

@@ -99,7 +99,11 @@ def test_what_cannot_be_meant_says_nothing(headers: dict[str, str]) -> None:
     assert advice(**headers) is None
 
 
-NAMES = ["RateLimit", "RateLimit_Policy", *(f"{x}RateLimit_{n}" for x in ("", "X_") for n in "Limit Remaining Reset".split())]
+NAMES = [
+    "RateLimit",
+    "RateLimit_Policy",
+    *(f"{x}RateLimit_{n}" for x in ("", "X_") for n in ["Limit", "Remaining", "Reset"]),
+]
 PIECES = st.sampled_from([
     *("limit=", "remaining=", "reset=", "r=", "t=", "q=", "w=", ";", ",", '"', "=", " ", "-", "\t"),
     *("0", "1", "60", "1e308", "1e-308", "1e400", "nan", "inf", "1_0", "0x10", "١٢", "1800000060", "\x00"),
@@ -164,7 +168,9 @@ async def test_a_limit_that_is_only_told_by_what_is_left_is_held() -> None:
             return answer(429)
         reset = 10 - sent.at % 10
         left = str(20 - used[window])
-        return answer(200, {"id": "S-1"}, RateLimit_Limit="20", RateLimit_Remaining=left, RateLimit_Reset=f"{reset:.3f}")
+        return answer(
+            200, {"id": "S-1"}, RateLimit_Limit="20", RateLimit_Remaining=left, RateLimit_Reset=f"{reset:.3f}"
+        )
 
     async with Opened(script, latency=0.05, deadline=500.0) as opened:
         await opened.client.check()
