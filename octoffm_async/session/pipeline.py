@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ..config import Config
     from ..contract.access import TokenAnswer
     from ..contract.operations import Operation
-    from ..events import Hook, RateReason
+    from ..events import Hook
     from .options import Options
     from .stats import Stats
     from .transport import Transport
@@ -311,19 +311,9 @@ class Session:
         gate = journey.gate
         now = asyncio.get_running_loop().time()
         if gate.answered(sent_at=journey.departed, now=now):
-            self._tell_rate(journey, "throttled", now)
+            self._teller.rate_changed(journey, "throttled", now)
         if gate.wants_advice and gate.advised(rate_advice(response.headers, wall_now=time.time()), now):
-            self._tell_rate(journey, "headers", now)
-
-    def _tell_rate(self, journey: Journey, reason: RateReason, now: float) -> None:
-        control = journey.gate.control
-        self._teller.rate_changed(
-            journey.seller_id,
-            journey.operation.group.value,
-            rate=control.rate(now),
-            ceiling=control.ceiling,
-            reason=reason,
-        )
+            self._teller.rate_changed(journey, "headers", now)
 
     def _decode(self, operation: Operation[T], response: Response, token: Token | None) -> Result[T]:
         try:

@@ -93,14 +93,7 @@ class Retries:
         told = retry_after(response.headers.get("Retry-After"), wall_now=time.time())
         self._pause(journey, told, None, news=news)
         if news:
-            gate, now = journey.gate, asyncio.get_running_loop().time()
-            self._teller.rate_changed(
-                journey.seller_id,
-                journey.operation.group.value,
-                rate=gate.control.rate(now),
-                ceiling=gate.control.ceiling,
-                reason="quota",
-            )
+            self._teller.rate_changed(journey, "quota", asyncio.get_running_loop().time())
 
     def _situation(
         self, journey: Journey, verdict: Verdict, told: float | None, cost: int, *, held_back: bool

@@ -130,10 +130,13 @@ async def test_a_failing_sibling_cancels_a_call_and_no_deadline_is_reported() ->
             await asyncio.sleep(5.0)
             raise LookupError
 
-        with pytest.raises(ExceptionGroup) as caught:
+        async def both() -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(slow_get(opened, 50.0))
                 group.create_task(fail())
+
+        with pytest.raises(ExceptionGroup) as caught:
+            await both()
         assert [type(error) for error in caught.value.exceptions] == [LookupError]
         assert opened.left_behind()[1] == 0
 

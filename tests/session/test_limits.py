@@ -213,6 +213,25 @@ class Usage:
         self.departed: list[float] = []
 
 
+async def disturb(gate: Gate, kind: int, rng: random.Random) -> None:
+    """Something that happens to a gate while calls wait at it."""
+    loop = asyncio.get_running_loop()
+    match kind:
+        case 0:
+            gate.pause(loop.time() + rng.choice([0.0, 0.2, 3.0]))
+        case 1:
+            gate.advised(RateAdvice(rng.choice([0.5, 3.0, 50.0, None]), rng.choice([0.0, 0.0, 2.0])), loop.time())
+        case 3:
+            gate.restart()
+        case 4 if rng.random() < 0.2:
+            gate.close()
+            if rng.random() < 0.5:
+                await asyncio.sleep(0)
+            gate.rebind()
+        case _:
+            await asyncio.sleep(rng.choice([0.0, 0.01, 1.0]))
+
+
 async def adversary(gate: Gate, seed: int, steps: int) -> Usage:
     """Callers of all kinds, cancellations, pauses, 429s, advice, closing and reopening, at random moments."""
     rng, loop, usage = random.Random(seed), asyncio.get_running_loop(), Usage()
@@ -236,27 +255,16 @@ async def adversary(gate: Gate, seed: int, steps: int) -> Usage:
             gate.answered(sent_at=sent_at, now=loop.time())
 
     for _ in range(steps):
-        match rng.randrange(12):
-            case 0:
-                gate.pause(loop.time() + rng.choice([0.0, 0.2, 3.0]))
-            case 1:
-                gate.advised(RateAdvice(rng.choice([0.5, 3.0, 50.0, None]), rng.choice([0.0, 0.0, 2.0])), loop.time())
-            case 2 if tasks:
-                rng.choice(tasks).cancel()
-            case 3:
-                gate.restart()
-            case 4 if rng.random() < 0.2:
-                gate.close()
-                if rng.random() < 0.5:
-                    await asyncio.sleep(0)
-                gate.rebind()
-            case 5:
-                await asyncio.sleep(rng.choice([0.0, 0.01, 1.0]))
-            case _:
-                lane: Lane = rng.choice(["interactive", "bulk"])
-                stay = rng.choice([0.0, 0.1, 1.0])
-                first, throttled = rng.random() < 0.1, rng.random() < 0.1
-                tasks.append(asyncio.create_task(call(lane, stay, first=first, throttled=throttled)))
+        kind = rng.randrange(12)
+        if kind >= 6:
+            lane: Lane = rng.choice(["interactive", "bulk"])
+            stay = rng.choice([0.0, 0.1, 1.0])
+            first, throttled = rng.random() < 0.1, rng.random() < 0.1
+            tasks.append(asyncio.create_task(call(lane, stay, first=first, throttled=throttled)))
+        elif kind == 2 and tasks:
+            rng.choice(tasks).cancel()
+        else:
+            await disturb(gate, kind, rng)
         if rng.random() < 0.3:
             await asyncio.sleep(rng.choice([0.0, 0.05, 0.3]))
     for task in rng.sample(tasks, len(tasks) // 4):
