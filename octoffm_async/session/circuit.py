@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE = 1.0
 """Seconds, doubled with each probe that fails."""
+OTHERS_FIRST = 1.0
+"""Seconds that a call whose probe failed leaves to others, so that it alone cannot hold the circuit open."""
 
 
 class Circuit:
@@ -45,8 +47,10 @@ class Circuit:
         self._closed = False
         self.state: CircuitState = "closed"
 
-    async def enter(self, lane: Lane, until: float) -> bool:
+    async def enter(self, lane: Lane, until: float, *, probed: bool = False) -> bool:
         """Wait until the call may go; whether it is the probe. To be asked only while it is not closed.
+
+        A call that ``probed`` before, and failed, lets others go first: it may be the call that fails, not the API.
 
         Raises:
             CircuitOpenError: it may not go, and does not wait.
@@ -56,7 +60,7 @@ class Circuit:
         while self.state != "closed":
             if self._closed:
                 raise ClosedError("the client was closed while a call waited for the API to come back")
-            wait = max(0.0, self._probe_at - now())
+            wait = max(0.0, self._probe_at + (OTHERS_FIRST if probed else 0.0) - now())
             if self.state == "open" and not wait:
                 self._change("probing", "the pause is over")
                 return True

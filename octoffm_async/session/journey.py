@@ -35,6 +35,7 @@ class Journey:
         "operation",
         "options",
         "owed",
+        "probed",
         "seller_id",
         "started",
         "status",
@@ -71,6 +72,7 @@ class Journey:
         self.status = 0
         self.failures = 0
         self.owed = 0
+        self.probed = False
         self.token_renewed = False
         self.lane: Lane = options.lane or "interactive"
         self.gate_probe = False

@@ -264,7 +264,7 @@ class Session:
         while True:
             paused = journey.patient and gate.paused_until > now()  # a probe must not wait for its own key
             if circuit.state != "closed" and not journey.circuit_probe and not paused:
-                journey.circuit_probe = await circuit.enter(lane, until)
+                journey.circuit_probe = await circuit.enter(lane, until, probed=journey.probed)
             if self.tokens.fresh(now()) is None:
                 await self.tokens.get()
             journey.gate_probe = await gate.enter(lane, until=until, first=again or journey.circuit_probe)

@@ -139,6 +139,7 @@ class Retries:
     def _settle_probe(self, journey: Journey, *, failed: bool) -> None:
         journey.circuit_probe = False
         if failed:
+            journey.probed = True
             self.circuit.failed("the probe failed")
         else:
             self.budget.left = max(self.budget.left, self.budget.capacity // 2)

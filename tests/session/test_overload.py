@@ -336,6 +336,24 @@ async def test_a_throttled_seller_does_not_hold_up_the_probe_of_all() -> None:
         await paused
 
 
+async def test_one_call_that_always_fails_does_not_keep_the_circuit_open_for_all() -> None:
+    async with outage() as opened:
+        await opened_circuit(opened)
+        opened.transport.script = lambda sent: answer(500) if sent.url.endswith("/BAD") else STOCK
+        bad = asyncio.create_task(opened.client.with_options(lane="bulk", deadline=900.0).stocks.get("BAD"))
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        while loop.time() - started < 300:
+            await asyncio.sleep(0.3)
+            try:
+                await opened.client.stocks.get("S-1")
+            except CircuitOpenError:
+                continue
+            break
+        assert loop.time() - started < 60
+        bad.cancel()
+
+
 async def test_the_keys_begin_with_few_in_flight_after_an_outage() -> None:
     async with outage(max_in_flight=64) as opened:
         await opened_circuit(opened)
