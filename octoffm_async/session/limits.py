@@ -193,7 +193,7 @@ class Gate:
             self._refuse_the_hopeless(lane, until, now, first=first)
         place = self._waiters.add(lane, first=first)
         if self._pump is None:
-            self._pump = asyncio.create_task(self._let_go(), name="octoffm_async limit")
+            self._pump = self._start_pump()
         self._awaiting[lane] += 1
         try:
             return await place
@@ -355,6 +355,9 @@ class Gate:
         share = self._bulk_share
         return bulk + (min(interactive, int(bulk * (1.0 - share) / share)) if share else interactive)
 
+    def _start_pump(self) -> asyncio.Task[None]:
+        return asyncio.create_task(self._let_go(), name="octoffm_async limit")
+
     async def _let_go(self) -> None:
         """Let those who wait go, one by one, as long as somebody waits."""
         try:
@@ -367,7 +370,7 @@ class Gate:
             raise
         finally:
             if self._pump is asyncio.current_task():  # after a close the next one may have begun
-                self._pump = None
+                self._pump = self._start_pump() if self._waiters.any() else None  # somebody else cancelled this one
 
     async def _permitted(self) -> None:
         """Wait until one more may leave."""

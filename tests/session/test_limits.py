@@ -322,6 +322,20 @@ async def test_an_error_of_the_pump_reaches_those_who_wait_and_the_next_begin_an
 
 
 @pytest.mark.virtual_time
+async def test_a_pump_that_a_stranger_cancels_is_replaced() -> None:
+    gate = Gate(Limit(1, per=10.0), jitter=0.0, max_in_flight=10)
+    await gate.enter()
+    waiting = [asyncio.create_task(gate.enter()) for _ in range(2)]
+    await asyncio.sleep(1)
+    for task in asyncio.all_tasks():
+        if task.get_name() == "octoffm_async limit":
+            task.cancel()
+    await asyncio.wait_for(asyncio.gather(*waiting), 30)
+    await asyncio.sleep(0)
+    assert gate._pump is None
+
+
+@pytest.mark.virtual_time
 async def test_a_close_ends_all_who_wait_and_the_pump() -> None:
     gate = Gate(Limit(1, per=1000.0), jitter=0.0, max_in_flight=10)
     await gate.enter()
