@@ -72,7 +72,8 @@ class RetryScheduled(Event, frozen=True, kw_only=True, gc=False):
 
 
 class Throttled(Event, frozen=True, kw_only=True, gc=False):
-    """The API answered 429: all calls of this seller and group pause for ``pause`` seconds.
+    """The API answered 429, or refused an item for its quota: all calls of this seller and group pause for ``pause``
+    seconds.
 
     Told once a pause, by the first call (``call``) that met it: what was under way by then is answered 429 as well, and
     only its :class:`AttemptFinished` says so.
@@ -87,7 +88,10 @@ class Throttled(Event, frozen=True, kw_only=True, gc=False):
 
 
 class RateChanged(Event, frozen=True, kw_only=True, gc=False):
-    """The adaptive rate of a key moved to ``rate`` requests per second, of at most ``ceiling``; ``None``: no limit."""
+    """The adaptive rate of a key moved to ``rate`` requests per second, of at most ``ceiling``; ``None``: no limit.
+
+    ``quota``: an item was refused for its quota, so a pause begins, after which the rate is found anew.
+    """
 
     seller_id: str
     group: str

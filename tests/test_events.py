@@ -12,10 +12,12 @@ from octoffm_async import (
     CredentialsRefusedError,
     DeadlineExceededError,
     FulfillmentClient,
+    Limit,
     LoggingHook,
     NotFoundError,
     UnusableAnswerError,
 )
+from octoffm_async.contract.operations import GET_STOCK
 from octoffm_async.events import (
     EVERY_EVENT,
     AttemptFinished,
@@ -28,6 +30,9 @@ from octoffm_async.events import (
     TokenFetched,
 )
 from octoffm_async.sandbox import Sandbox
+from octoffm_async.session.journey import Journey
+from octoffm_async.session.limits import Gate
+from octoffm_async.session.options import DEFAULTS
 from octoffm_async.session.telling import Teller
 from tests.bulk.items import order
 from tests.fakes import SECRET, FakeTransport, answer, config
@@ -414,10 +419,22 @@ async def test_a_slow_hook_loses_nothing() -> None:
 def test_rates_and_the_circuit_are_told() -> None:
     told = []
     teller = Teller([told.append, Choosy()])
-    teller.rate_changed("1", "stocks", rate=2.5, ceiling=None, reason="headers")
+    gate = Gate(Limit(5, per=2.0), jitter=0.0, max_in_flight=1)
+    journey = Journey(
+        GET_STOCK,
+        seller_id="1",
+        url="",
+        body=None,
+        gate=gate,
+        clock=lambda: 0.0,
+        now=0.0,
+        deadline=1.0,
+        options=DEFAULTS,
+    )
+    teller.rate_changed(journey, "headers", 0.0)
     teller.circuit_changed("probing", "30 s are over")
     assert told == [
-        RateChanged(seller_id="1", group="stocks", rate=2.5, ceiling=None, reason="headers"),
+        RateChanged(seller_id="1", group="stocks", rate=2.5, ceiling=2.5, reason="headers"),
         CircuitChanged(state="probing", reason="30 s are over"),
     ]
 

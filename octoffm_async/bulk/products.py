@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING
 
 from ..contract.operations import CREATE_PRODUCTS
 from ..contract.products import FulfillmentProduct, RegistrationStatus
-from ..errors import AnsweredError, CallError, RateLimitedError
+from ..errors import AnsweredError, CallError
 from ..resources.products import UNCONFIRMED, Products, check_product
+from ..session.scope import Scope
 from .job import RUN_ENDING, Job
 from .outcomes import Created, Failed, Refused, Unknown, outcome_of
 
@@ -16,13 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..contract.products import ProductResult
-    from ..session.scope import Scope
     from .job import Deliver
     from .outcomes import Outcome
 
 _PLACE = re.compile(r"\[(\d+)\]")
 WHOLE_REFUSED = (400, 422)  # nothing of such a call was carried out
-QUOTA_EXCEEDED = "quotaexceeded"  # S: how a quota may show inside a 2xx answer
 
 
 class CreateProducts(Job[FulfillmentProduct]):
@@ -30,11 +30,15 @@ class CreateProducts(Job[FulfillmentProduct]):
 
     A call that is refused as a whole (400, 422) for single products is sent again without them: those that the answer
     names by place, or, if it names none, one half after the other. A refused call registered nothing, so this is safe.
+
+    Products that a success refuses for a quota (**S**) are sent again when the key's pause is over, as long as the
+    chunk's deadline allows, and then they are refused.
     """
 
     batch = CREATE_PRODUCTS.max_items
 
     def __init__(self, scope: Scope) -> None:
+        self._scope = scope
         self._products = Products(scope)
         self._unconfirmed: dict[str, None] = {}
 
@@ -45,21 +49,32 @@ class CreateProducts(Job[FulfillmentProduct]):
         check_product(item)
 
     async def handle(self, items: Sequence[FulfillmentProduct], deliver: Deliver) -> None:
+        ends = asyncio.get_running_loop().time() + (self._scope.options.deadline or self._scope.session.config.deadline)
+        over_quota: dict[str, Refused] = {}
         groups = [list(items)]
         while groups:
             group = groups.pop()
             try:
-                results = await self._products.send(group)
+                results = await self._within(ends if over_quota else None).send(group)
             except RUN_ENDING:
                 raise
             except CallError as error:
                 if isinstance(error, AnsweredError) and error.status in WHOLE_REFUSED:
                     groups += await self._set_apart(group, error, deliver)
-                else:
-                    for product in group:
-                        await deliver(outcome_of(self.key(product), error))
+                    continue
+                for product in group:
+                    outcome = outcome_of(self.key(product), error)
+                    given_up = isinstance(outcome, Failed) and error.retryable
+                    await deliver(over_quota.get(outcome.key, outcome) if given_up else outcome)
             else:
-                await self._tell(group, results, deliver)
+                refused = await self._tell(group, results, deliver)
+                over_quota |= {outcome.key: outcome for outcome in refused}
+                if self.hurried or asyncio.get_running_loop().time() >= ends:
+                    for outcome in refused:
+                        await deliver(outcome)
+                elif refused:
+                    again = {outcome.key for outcome in refused}
+                    groups.append([product for product in group if self.key(product) in again])
 
     async def finish(self, deliver: Deliver) -> None:
         """Read back, once for all, what was taken without a result."""
@@ -83,23 +98,38 @@ class CreateProducts(Job[FulfillmentProduct]):
             await deliver(Refused(key=self.key(product), code=code, message=message, error=error))
         return again
 
+    def _within(self, ends: float | None) -> Products:
+        """Calls that end by then, if it is given."""
+        if ends is None:
+            return self._products
+        left = max(1e-3, ends - asyncio.get_running_loop().time())
+        return Products(Scope(self._scope.session, self._scope.seller_id, self._scope.options.changed(deadline=left)))
+
     async def _tell(
         self, group: list[FulfillmentProduct], results: list[ProductResult] | None, deliver: Deliver
-    ) -> None:
+    ) -> list[Refused]:
+        """Deliver what is decided; those are returned that were refused for a quota."""
         if results is None:
             self._unconfirmed |= dict.fromkeys(self.key(product) for product in group)
-            return
+            return []
         by_key = {result.seller_product_reference: result for result in results}
+        over_quota: list[Refused] = []
         for product in group:
-            await deliver(_outcome(self.key(product), by_key.get(self.key(product))))
+            result = by_key.get(self.key(product))
+            outcome = _outcome(self.key(product), result)
+            if result is not None and result.over_quota and isinstance(outcome, Refused):
+                over_quota.append(outcome)
+            else:
+                await deliver(outcome)
+        return over_quota
 
 
 def _outcome(key: str, result: ProductResult | None) -> Outcome:
     if result is None:
         return Unknown(key=key, reason="the answer does not mention it")
     code, message = result.code or "", result.message or ""
-    if code.casefold() == QUOTA_EXCEEDED:
-        return Failed(key=key, error=RateLimitedError(message or "quota exceeded", status=429, code=code))
+    if result.over_quota:
+        return Refused(key=key, code=code, message=message or "a quota is used up")
     if result.status == RegistrationStatus.ACCEPTED:
         return Created(key=key)
     if result.status.known:

@@ -17,6 +17,9 @@ from .bounds import (
     UN_CODE_PATTERN,
 )
 
+QUOTA_EXCEEDED = "QuotaExceeded"
+"""The code of an item that is refused inside a 2xx answer because a quota is used up (**S**)."""
+
 
 class ProductCondition(OpenEnum):
     """Condition of a registered product (**D**, open)."""
@@ -70,6 +73,12 @@ class ProductResult(Answer, frozen=True, kw_only=True):
     status: Annotated[RegistrationStatus, A]
     code: Annotated[str | None, A] = None
     message: Annotated[str | None, A] = None
+
+    @property
+    def over_quota(self) -> bool:
+        """Whether it was refused for a quota (**S**), not for what it is."""
+        refused = self.status is not RegistrationStatus.ACCEPTED
+        return refused and (self.code or "").casefold() == QUOTA_EXCEEDED.casefold()
 
 
 class ProductResults(Answer, frozen=True, kw_only=True):

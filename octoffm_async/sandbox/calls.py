@@ -43,6 +43,8 @@ class Call:
     item: str
     body: bytes
     moment: datetime
+    over_quota: int = 0
+    """So many of its items find a quota used up."""
 
     def link_prefix(self, path: str) -> str:
         """``path`` as answers name it: relative to the origin or absolute."""

@@ -51,6 +51,9 @@ class Fault(Enum):
     LATE_VISIBILITY = "late_visibility"
     """What the call creates is answered and counted as an effect at once, but no list, count or get shows it before
     ``value`` seconds (5) of the sandbox's clock have passed. It then has its true, old times. Processed."""
+    QUOTA_EXCEEDED = "quota_exceeded"
+    """A registration refuses its first ``value`` products (1) with the code QuotaExceeded, inside its normal answer,
+    and processes the others. Other calls are processed as always."""
     TOKEN_EXPIRED = "token_expired"  # noqa: S105  (a fault's name, not a secret)
     """401, and the bearer token that was used is invalid from now on. Not processed."""
 
@@ -61,6 +64,7 @@ DEFAULT_VALUES = {
     Fault.HUGE: 64 * 1024 * 1024,
     Fault.SLOW_DRIP: 10.0,
     Fault.LATE_VISIBILITY: 5.0,
+    Fault.QUOTA_EXCEEDED: 1.0,
 }
 """What a fault's ``value`` is when none is given."""
 

@@ -11,6 +11,7 @@ import msgspec
 
 from octoffm_async.contract.operations import CREATE_PRODUCTS, LIST_REFERENCES, Operation
 from octoffm_async.contract.products import (
+    QUOTA_EXCEEDED,
     FulfillmentProduct,
     ProductCondition,
     ProductResult,
@@ -39,7 +40,8 @@ def create_products(call: Call) -> Reply:
         errors |= field_errors(product_problems(product, assumed=True), f"[{place}].")
     if errors:
         raise invalid(errors)
-    results = [_register(call, product) for product in products]
+    over, within = products[: call.over_quota], products[call.over_quota :]
+    results = [*map(_over_quota, over), *(_register(call, product) for product in within)]
     if call.style.product_answer == "empty":
         return Reply(call.operation.success)
     return json_reply(ProductResults(items=results), call.operation.success)
@@ -69,6 +71,15 @@ def _register(call: Call, product: FulfillmentProduct) -> ProductResult:
         enter_product(call.world, call.account, product, call.moment)
         call.world.effects.note(call.account.seller, "products", reference)
     return ProductResult(seller_product_reference=reference, status=RegistrationStatus.ACCEPTED)
+
+
+def _over_quota(product: FulfillmentProduct) -> ProductResult:
+    return ProductResult(
+        seller_product_reference=product.seller_product_reference,
+        status=RegistrationStatus.REFUSED,
+        code=QUOTA_EXCEEDED,
+        message="The quota of registrations is used up.",
+    )
 
 
 def _refusal(account: Account, reference: str, pair: tuple[str, str]) -> tuple[str, str] | None:

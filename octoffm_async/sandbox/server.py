@@ -48,6 +48,7 @@ from .world import Account
 OPENAPI_PATH = "/openapi.json"
 
 _Performed = tuple[Reply, Call | None]
+_Process = Callable[..., _Performed]
 
 
 class Server:
@@ -132,20 +133,22 @@ class Server:
                     return response_of(process()[0])
                 return await self._struck(request, strike, process)
 
-    def _process(self, request: web.BaseRequest, route: Route, account: Account | None, body: bytes) -> _Performed:
+    def _process(
+        self, request: web.BaseRequest, route: Route, account: Account | None, body: bytes, over_quota: int = 0
+    ) -> _Performed:
         """Do what the call asks for. No await: a call is processed as a whole or not at all."""
         call = None
         try:
             if route.handler is None or account is None:
                 return self._state.tokens.grant(_form(request, body)), None
             _check_content_type(request, route.operation)
-            call = self._call(request, route, account, body)
+            call = self._call(request, route, account, body, over_quota)
             refuse_hidden(call)
             return route.handler(call), call
         except ProblemError as problem:
             return self._problem(request, problem), call
 
-    def _call(self, request: web.BaseRequest, route: Route, account: Account, body: bytes) -> Call:
+    def _call(self, request: web.BaseRequest, route: Route, account: Account, body: bytes, over_quota: int) -> Call:
         return Call(
             world=self._state.world,
             account=account,
@@ -157,15 +160,14 @@ class Server:
             item=route.item,
             body=body,
             moment=self._state.world.settle(),
+            over_quota=over_quota,
         )
 
     def _problem(self, request: web.BaseRequest, problem: ProblemError) -> Reply:
         trace_id = f"00-{self._rng.getrandbits(128):032x}-{self._rng.getrandbits(64):016x}-00"
         return problem.reply(instance=request.path, trace_id=trace_id)
 
-    async def _struck(
-        self, request: web.BaseRequest, strike: Strike, process: Callable[[], _Performed]
-    ) -> web.StreamResponse | None:
+    async def _struck(self, request: web.BaseRequest, strike: Strike, process: _Process) -> web.StreamResponse | None:
         """What a call comes to when a fault hits it; ``None`` if it gets no answer."""
         fault, value = strike
         if fault in (Fault.RESET_BEFORE, Fault.STALL):
@@ -175,7 +177,7 @@ class Server:
         if (instead := self._instead(request, fault, value)) is not None:
             return response_of(instead)
         late = LateRows(self._state.world) if fault is Fault.LATE_VISIBILITY else None
-        reply, call = process()
+        reply, call = process(over_quota=int(value) if fault is Fault.QUOTA_EXCEEDED else 0)
         if late is not None and call is not None:
             late.hide(call.account, call.moment + timedelta(seconds=value))
         reply = altered(fault, reply, call)

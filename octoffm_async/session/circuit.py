@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ..errors import CircuitOpenError
+from ..errors import CircuitOpenError, ClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE = 1.0
 """Seconds, doubled with each probe that fails."""
+OTHERS_FIRST = 1.0
+"""Seconds that a call whose probe failed leaves to others, so that it alone cannot hold the circuit open."""
 
 
 class Circuit:
@@ -42,17 +44,23 @@ class Circuit:
         self._news = asyncio.Event()
         self._failures = 0
         self._probe_at = 0.0
+        self._closed = False
         self.state: CircuitState = "closed"
 
-    async def enter(self, lane: Lane, until: float) -> bool:
+    async def enter(self, lane: Lane, until: float, *, probed: bool = False) -> bool:
         """Wait until the call may go; whether it is the probe. To be asked only while it is not closed.
+
+        A call that ``probed`` before, and failed, lets others go first: it may be the call that fails, not the API.
 
         Raises:
             CircuitOpenError: it may not go, and does not wait.
+            ClosedError: the client was closed meanwhile.
         """
         now = asyncio.get_running_loop().time
         while self.state != "closed":
-            wait = max(0.0, self._probe_at - now())
+            if self._closed:
+                raise ClosedError("the client was closed while a call waited for the API to come back")
+            wait = max(0.0, self._probe_at + (OTHERS_FIRST if probed else 0.0) - now())
             if self.state == "open" and not wait:
                 self._change("probing", "the pause is over")
                 return True
@@ -85,6 +93,18 @@ class Circuit:
     def unproven(self) -> None:
         """The probe ended without showing anything: the next call is one."""
         self._change("open", "the probe was given up")
+
+    def rebind(self) -> None:
+        """Another event loop runs it from now on."""
+        self._closed = False
+        self._news = asyncio.Event()
+        if self.state == "probing":  # that probe is lost
+            self.state = "open"
+
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        self._closed = True
+        self._news.set()
 
     def _change(self, state: CircuitState, reason: str) -> None:
         self.state = state

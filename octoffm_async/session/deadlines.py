@@ -11,23 +11,31 @@ import asyncio
 from typing import Any
 
 GRAIN = 0.001
-"""Seconds that a deadline may be met late, so that calls that began together end by one timer."""
+"""Seconds that a deadline may be met early, so that calls that began together end by one timer."""
 
 
 class Watched:
     """A task that must end in time."""
 
-    __slots__ = ("_cancelling", "deadline", "expired", "task")
+    __slots__ = ("_cancelling", "_taken_back", "deadline", "expired", "task")
 
     def __init__(self, task: asyncio.Task[Any], deadline: float) -> None:
         self.task = task
         self.deadline = deadline
         self.expired = False
         self._cancelling = task.cancelling()
+        self._taken_back = False
 
     def is_ours(self) -> bool:
         """Whether a cancellation that arrived is that of the deadline alone, which is then taken back."""
-        return self.expired and self.task.uncancel() <= self._cancelling
+        self.take_back()
+        return self.expired and self.task.cancelling() <= self._cancelling
+
+    def take_back(self) -> None:
+        """The deadline's cancellation, if there was one, has done its work."""
+        if self.expired and not self._taken_back:
+            self._taken_back = True
+            self.task.uncancel()
 
 
 class Deadlines:
@@ -55,9 +63,8 @@ class Deadlines:
 
     def done(self, seconds: float, watched: Watched) -> None:
         """It ended, one way or another."""
-        schedule = self._schedules.get(seconds)
-        if schedule is None:
-            return  # closed meanwhile
+        watched.take_back()  # it is still there if something turned the cancellation into another error
+        schedule = self._schedules[seconds]
         schedule.pop(watched, None)
         if not schedule and seconds not in self._usual:
             del self._schedules[seconds]
@@ -65,11 +72,10 @@ class Deadlines:
                 timer.cancel()
 
     def close(self) -> None:
-        """Watch no more."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
-        self._schedules.clear()
+        """Keep no timer but for calls that are still under way."""
+        for seconds, schedule in self._schedules.items():
+            if not schedule and (timer := self._timers.pop(seconds, None)) is not None:
+                timer.cancel()
 
     def _expire(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()

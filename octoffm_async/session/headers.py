@@ -22,7 +22,9 @@ _CAPITALS = re.compile(r"(?=[A-Z])")  # where a wire name gets an underscore in 
 _PLAIN = re.compile(r"[\w-]+", re.ASCII)
 """What stands in a path as it is: most ids."""
 _LONGEST_RESET = 86_400.0
-"""A reset further away than a day is a Unix time."""
+"""A reset further away than a day is a Unix time, and a longer window is not believed."""
+_SHORTEST_WINDOW, _MOST = 1e-3, 1e12
+"""Seconds, and calls: what lies beyond is not believed either."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -75,14 +77,18 @@ def rate_advice(headers: Mapping[str, str], *, wall_now: float) -> RateAdvice | 
         window = _named(part, "w")
         calls = _number(part.partition(";")[0]) if calls is None else calls
         if calls and window:
-            rates.append(calls / window)
+            rates += _believable_rate(calls, window)
     usable = now_left is not None and reset is not None and 0 < reset <= _LONGEST_RESET
     if usable and now_left and reset:
-        rates.append(now_left / reset)
+        rates += _believable_rate(now_left, reset)
     exhausted_for = reset if usable and reset and now_left == 0 else 0.0
     return (
         RateAdvice(min(rates), exhausted_for) if rates else RateAdvice(None, exhausted_for) if exhausted_for else None
     )
+
+
+def _believable_rate(calls: float, seconds: float) -> list[float]:
+    return [calls / seconds] if calls >= 1 and _SHORTEST_WINDOW <= seconds <= _LONGEST_RESET and calls < _MOST else []
 
 
 def _number(text: str | None) -> float | None:

@@ -24,7 +24,6 @@ class Journey:
     """Times are the event loop's, in seconds. ``call`` is a number of its own in this process: clients share hooks."""
 
     __slots__ = (
-        "arrived",
         "attempts",
         "body",
         "call",
@@ -39,6 +38,7 @@ class Journey:
         "operation",
         "options",
         "owed",
+        "probed",
         "seller_id",
         "started",
         "status",
@@ -77,11 +77,11 @@ class Journey:
         self.status = 0
         self.failures = 0
         self.owed = 0
+        self.probed = False
         self.token_renewed = False
         self.lane: Lane = options.lane or "interactive"
         self.gate_probe = False
         self.circuit_probe = False
-        self.arrived = False
         self.travelled = 0.0
 
     @property
@@ -120,7 +120,6 @@ class Journey:
         if self.under_way:
             self.travelled += now - self.departed
             self.under_way = False
-            self.arrived = True
 
     def waited(self, now: float) -> float:
         """Seconds that were not spent on the wire."""

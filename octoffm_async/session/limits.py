@@ -53,7 +53,9 @@ FORGET_RATES_AFTER = 600.0
 SWEEP_FROM = 64
 """So many keys are kept before it is looked which can be forgotten."""
 RATE_GRAIN = 0.005
-"""A bucket is made anew when the rate has moved by this part."""
+"""A bucket is tuned to another rate when that has moved by this part."""
+ADVICE_LASTS = 60.0
+"""Seconds after the last rate headers: from then on an answer without them ends what they said."""
 
 
 class Bucket(NamedTuple):
@@ -66,6 +68,17 @@ class Bucket(NamedTuple):
 def bucket_for(rate: float, burst: int | None = None) -> Bucket:
     """The bucket that spreads requests at ``rate``; see the module's docstring."""
     return Bucket(max(1.0, 1.0 + TIMER_LAG * rate if burst is None else float(burst)), rate)
+
+
+class LeakyBucket(AsyncLimiter):
+    """A limiter whose rate can move: what has left stays in it."""
+
+    def tune(self, bucket: Bucket) -> None:
+        """Another burst and rate from now on."""
+        self._leak()
+        self.max_rate, self._rate_per_sec = bucket
+        self.time_period = bucket.burst / bucket.rate
+        self._level = min(self._level, self.max_rate)
 
 
 class Windows:
@@ -89,7 +102,7 @@ class Windows:
         horizon = now - self.period
         while left and left[0] <= horizon:
             left.popleft()
-        return left[0] - horizon if len(left) >= self.calls else 0.0
+        return left[-self.calls] - horizon if len(left) >= self.calls else 0.0
 
     def add(self, now: float) -> None:
         """One leaves."""
@@ -105,10 +118,13 @@ class Gate:
 
     __slots__ = (
         "_accepted",
-        "_advised",
+        "_advised_at",
+        "_awaiting",
         "_bucket",
         "_bucket_rate",
+        "_bulk_share",
         "_burst",
+        "_closed",
         "_configured",
         "_in_flight_limit",
         "_most_waiting",
@@ -135,16 +151,19 @@ class Gate:
         self._windows = None if limit is None else Windows(limit, jitter=jitter)
         self._burst = None if limit is None else limit.burst
         self._configured = None if self._windows is None else self._windows.rate
-        self._advised = False
+        self._advised_at: float | None = None
         self.control = RateControl(self._configured)
         self._in_flight_limit = InFlight(max_in_flight)
         self._waiters = Waiters(bulk_share)
+        self._bulk_share = bulk_share
+        self._awaiting = {"interactive": 0, "bulk": 0}
         self._most_waiting = max_waiting
-        self._bucket: AsyncLimiter | None = None
+        self._bucket: LeakyBucket | None = None
         self._bucket_rate = 0.0
         self._pump: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._probe_out = False
+        self._closed = False
         self._accepted = 0
         self._throttled = 0
         self.in_flight = 0
@@ -164,6 +183,8 @@ class Gate:
         """
         if now is None:
             now = asyncio.get_running_loop().time()
+        if self._closed:
+            raise ClosedError("the client was closed while a call was under way")
         if not self._waiters and self._may_leave(now):
             bucket = self._bucket_now(now)
             if bucket is None:
@@ -172,16 +193,19 @@ class Gate:
                 await bucket.acquire()  # there is room: it does not wait
                 return self._leave_now(now)
         if until is not None:
-            self._refuse_the_hopeless(lane, until, now)
+            self._refuse_the_hopeless(lane, until, now, first=first)
         place = self._waiters.add(lane, first=first)
         if self._pump is None:
-            self._pump = asyncio.create_task(self._let_go(), name="octoffm_async limit")
+            self._pump = self._start_pump()
+        self._awaiting[lane] += 1
         try:
             return await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled() and place.exception() is None:
                 self.leave(probe=place.result())  # it was let go just when the wait was cancelled
             raise
+        finally:
+            self._awaiting[lane] -= 1
 
     def leave(self, *, probe: bool = False) -> None:
         """Give the slot back."""
@@ -191,25 +215,30 @@ class Gate:
         self._wake()
 
     def answered(self, *, sent_at: float, now: float) -> bool:
-        """The request got past the limit, whatever the answer says; whether that ended a block."""
+        """The request that has just left got past the limit, whatever its answer says; whether that ended a block."""
         self._accepted += 1
-        self._in_flight_limit.answered(now - sent_at, self.in_flight)
+        self._in_flight_limit.answered(now - sent_at, self.in_flight + 1)
         return self.control.accepted(sent_at=sent_at)
 
     @property
     def wants_advice(self) -> bool:
         """Whether an answer's headers are worth a look: those of the first ones, of some later ones, or of all."""
-        return self._advised or self._accepted <= 3 or self._accepted % 64 == 0
+        return self._advised_at is not None or self._accepted <= 3 or self._accepted % 64 == 0
 
     def advised(self, advice: RateAdvice | None, now: float) -> bool:
-        """The API said something about its limit: the lower of its and ours holds; whether that is news."""
-        if advice is None:
+        """What the API said about its limit, if anything: the lower of its and ours holds; whether that is news."""
+        ceiling = configured = self._configured
+        if advice is not None:
+            self._advised_at = now
+            if advice.exhausted_for:
+                self.pause(now + advice.exhausted_for)
+            if advice.rate is None:
+                return False  # what it said before of its rate holds when it is exhausted, too
+            ceiling = advice.rate if configured is None else min(configured, advice.rate)
+        elif self._advised_at is None or now - self._advised_at <= ADVICE_LASTS:
             return False
-        self._advised = True
-        if advice.exhausted_for:
-            self.pause(now + advice.exhausted_for)
-        configured = self._configured
-        ceiling = advice.rate if configured is None else min(configured, advice.rate or configured)
+        else:
+            self._advised_at = None
         news = ceiling != self.control.ceiling
         self.control.ceiling = ceiling
         return news
@@ -247,7 +276,7 @@ class Gate:
             ceiling=self.control.ceiling,
             accepted=self._accepted,
             throttled=self._throttled,
-            waiting=len(self._waiters),
+            waiting=sum(self._awaiting.values()),
             in_flight=self.in_flight,
             in_flight_limit=self._in_flight_limit.limit,
             paused_for=max(0.0, self.paused_until - now),
@@ -258,9 +287,11 @@ class Gate:
         self._bucket = None
         self._bucket_rate = 0.0
         self._pump = None
+        self._closed = False
 
     def close(self) -> None:
         """Let nobody through any more."""
+        self._closed = True
         self._waiters.fail(ClosedError("the client was closed while a call waited for its limit"))
         if self._pump is not None:
             self._pump.cancel()
@@ -281,18 +312,21 @@ class Gate:
             return True
         return False
 
-    def _bucket_now(self, now: float) -> AsyncLimiter | None:
+    def _bucket_now(self, now: float) -> LeakyBucket | None:
         """The bucket of the present rate."""
         rate = self.control.rate(now)
         if rate is None:
             return None
         if self._bucket is None or abs(rate - self._bucket_rate) > RATE_GRAIN * self._bucket_rate:
-            burst, _ = bucket_for(rate, None if self.control.learned else self._burst)
-            self._bucket = AsyncLimiter(burst, burst / rate)
+            bucket = bucket_for(rate, None if self.control.learned else self._burst)
+            if self._bucket is None:
+                self._bucket = LeakyBucket(bucket.burst, bucket.burst / rate)
+            else:
+                self._bucket.tune(bucket)
             self._bucket_rate = rate
         return self._bucket
 
-    def _refuse_the_hopeless(self, lane: Lane, until: float, now: float) -> None:
+    def _refuse_the_hopeless(self, lane: Lane, until: float, now: float, *, first: bool) -> None:
         pause = max(0.0, self.paused_until - now)
         if now + pause > until:
             raise RateLimitedError(
@@ -301,17 +335,31 @@ class Gate:
                 status=429,
                 retry_after=pause,
             )
-        if len(self._waiters) >= self._most_waiting:
-            raise OverloadedError(f"not sent: {len(self._waiters)} calls wait for this limit already", wait=0.0)
-        rate = self.control.rate(now)
-        ahead = self._waiters.ahead_of(lane)
-        wait = pause + (0.0 if rate is None else ahead / rate)
+        if first:
+            return
+        if (waiting := sum(self._awaiting.values())) >= self._most_waiting:
+            raise OverloadedError(f"not sent: {waiting} calls wait for this limit already", wait=0.0)
+        rate, ahead = self.control.rate(now), self._certainly_ahead_of(lane)
+        if rate is None:
+            return
+        burst = bucket_for(rate, None if self.control.learned else self._burst).burst
+        wait = pause + max(0.0, ahead - burst) / rate
         if now + wait > until:
             raise OverloadedError(
                 f"not sent: {ahead} calls go before it at {rate:.3g} per second, so its turn comes in {wait:.1f} s, "
                 f"{now + wait - until:.1f} s after the deadline",
                 wait=wait,
             )
+
+    def _certainly_ahead_of(self, lane: Lane) -> int:
+        interactive, bulk = self._awaiting["interactive"], self._awaiting["bulk"]
+        if lane == "interactive":
+            return interactive
+        share = self._bulk_share
+        return bulk + (min(interactive, int(bulk * (1.0 - share) / share)) if share else interactive)
+
+    def _start_pump(self) -> asyncio.Task[None]:
+        return asyncio.create_task(self._let_go(), name="octoffm_async limit")
 
     async def _let_go(self) -> None:
         """Let those who wait go, one by one, as long as somebody waits."""
@@ -324,7 +372,8 @@ class Gate:
             self._waiters.fail(error)
             raise
         finally:
-            self._pump = None
+            if self._pump is asyncio.current_task():  # after a close the next one may have begun
+                self._pump = self._start_pump() if self._waiters.any() else None  # somebody else cancelled this one
 
     async def _permitted(self) -> None:
         """Wait until one more may leave."""

@@ -16,6 +16,7 @@ import msgspec
 
 from ..contract.access import TokenRequest
 from ..contract.operations import CREATE_TOKEN, Group, Repeatability
+from ..contract.products import ProductResults
 from ..errors import (
     CallError,
     ClosedError,
@@ -88,10 +89,11 @@ class Session:
         self._transport = transport
         self._teller = Teller(hooks)
         self._gates = Gates(config)
-        self._retries = Retries(config, self.stats, self._teller, rng or random.Random())
+        self._retries = Retries(config, self.stats, self._teller, rng or random.Random(), self._gates.restart)
         self._deadlines = Deadlines(config.deadline, config.bulk_deadline)
         self._heads = Heads(config)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining: asyncio.AbstractEventLoop | None = None
         self._under_way = 0
         self._idle = asyncio.Event()
 
@@ -99,12 +101,14 @@ class Session:
         """Belong to the running event loop from now on."""
         self._transport.open()
         self._gates.rebind()
+        self._retries.circuit.rebind()
+        self._deadlines = Deadlines(self.config.deadline, self.config.bulk_deadline)  # another loop, other timers
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
 
     async def close(self, *, drain: float) -> None:
         """Take no more calls, give those under way ``drain`` seconds, then let go of the connections."""
-        self._loop = None
+        self._draining, self._loop = self._loop, None
         self.background.cancel()
         try:
             if self._under_way:
@@ -114,9 +118,12 @@ class Session:
         except TimeoutError:
             logger.warning("closed with %d calls under way", self._under_way)
         finally:
+            self._draining = None
             self._gates.close()
+            self._retries.circuit.close()
             self._deadlines.close()
             await self.tokens.close()
+            await asyncio.sleep(0)  # so that what was cancelled here has ended
             await self._transport.close()
 
     async def call(
@@ -177,7 +184,7 @@ class Session:
         peek: Callable[[Response], None] | None = None,
     ) -> Result[T]:
         deadline = options.deadline or self.config.deadline
-        loop = self._loop
+        loop = self._loop or (self._draining if operation.group is Group.TOKEN else None)
         if loop is None:
             raise ClosedError("the client is not open")
         task = asyncio.current_task(loop)
@@ -198,11 +205,14 @@ class Session:
         )
         error: BaseException | None = None
         self._under_way += 1
-        watched = self._deadlines.watch(deadline, now, task)
+        deadlines = self._deadlines  # those of this loop, even if the client is opened again meanwhile
+        watched = deadlines.watch(deadline, now, task)
         try:
             return await self._until_decided(operation, journey, peek)
-        except OctoffmError as raised:
+        except Exception as raised:
             error = raised
+            if journey.under_way and journey.creates and not isinstance(raised, OctoffmError):
+                mark_unknown(raised)
             raise
         except asyncio.CancelledError as raised:
             if watched.is_ours():
@@ -214,7 +224,7 @@ class Session:
                 mark_unknown(raised)
             raise
         finally:
-            self._deadlines.done(deadline, watched)
+            deadlines.done(deadline, watched)
             self._finish(journey, error, clock())
 
     async def _until_decided(
@@ -232,10 +242,6 @@ class Session:
                     raise
                 await self._retries.wait_or_raise(journey, Verdict.NOT_SENT, error)
                 continue
-            finally:
-                if journey.circuit_probe and not journey.arrived:
-                    journey.circuit_probe = False
-                    self._retries.circuit.unproven()
             verdict = classify(outcome)
             if isinstance(outcome, Response) and verdict in PAST_THE_LIMIT:
                 self._retries.let_through(journey, outcome)
@@ -244,7 +250,10 @@ class Session:
                     if peek is not None:
                         peek(outcome)
                         await asyncio.sleep(0)
-                    return self._decode(operation, outcome, token)
+                    result = self._decode(operation, outcome, token)
+                    if isinstance(result.value, ProductResults):
+                        self._retries.note_quota(journey, result.value, outcome)
+                    return result
             if verdict is Verdict.UNAUTHORIZED and token is not None and not journey.token_renewed:
                 self.tokens.invalidate(token)
             failed = (
@@ -257,17 +266,18 @@ class Session:
         now = journey.clock
         gate, lane, until = journey.gate, journey.lane, journey.deadline
         circuit, again = self._retries.circuit, False
-        journey.arrived = False
         if journey.operation.group is Group.TOKEN:
             await self.tokens.permit()
             journey.gate_probe = await gate.enter(lane, now=now(), until=until)
             return None
         while True:
-            if circuit.state != "closed" and not journey.circuit_probe:
-                journey.circuit_probe = await circuit.enter(lane, until)
+            paused = journey.patient and gate.paused_until > now()  # a probe must not wait for its own key
+            if circuit.state != "closed" and not journey.circuit_probe and not paused:
+                journey.circuit_probe = await circuit.enter(lane, until, probed=journey.probed)
             if self.tokens.fresh(now()) is None:
                 await self.tokens.get()
-            journey.gate_probe = await gate.enter(lane, now=now(), until=until, first=again)
+            first = again or journey.circuit_probe
+            journey.gate_probe = await gate.enter(lane, now=now(), until=until, first=first)
             held_back = circuit.state != "closed" and not journey.circuit_probe
             if not held_back and (token := self.tokens.usable(now())) is not None:
                 return token
@@ -298,6 +308,7 @@ class Session:
         except UnusableAnswerError as error:
             error.outcome_unknown = journey.creates
             journey.status = error.status
+            self._retries.answered(journey)
             raise
         arrived = now()
         journey.arrive(arrived, outcome.status if isinstance(outcome, Response) else 0)
@@ -321,6 +332,9 @@ class Session:
         self._under_way -= 1
         if not self._under_way:
             self._idle.set()
+        if journey.circuit_probe:
+            journey.circuit_probe = False
+            self._retries.circuit.unproven()
         if journey.under_way:
             self._teller.attempt_broken_off(journey, error, now)
         journey.arrive(now)

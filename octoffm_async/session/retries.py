@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 from ..contract.operations import Group
 from ..errors import AnsweredError
 from .circuit import Circuit
-from .headers import rate_advice
+from .headers import rate_advice, retry_after
 from .retry import SUCCESS_REFUND, Again, RetryBudget, Situation, Stop, Verdict, decide, pause_after, retry_cost
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable
 
     from ..config import Config
+    from ..contract.products import ProductResults
     from ..errors import CallError
-    from ..events import RateReason
     from .journey import Journey
     from .stats import Counts
     from .telling import Teller
@@ -32,9 +33,12 @@ FAILURES = frozenset({Verdict.NOT_SENT, Verdict.LOST, Verdict.FAILED})
 
 
 class Retries:
-    """The budget and the circuit of one client."""
+    """The budget and the circuit of one client. ``recovered`` is called when an outage is over."""
 
-    def __init__(self, config: Config, counts: Counts, teller: Teller, rng: random.Random) -> None:
+    def __init__(
+        self, config: Config, counts: Counts, teller: Teller, rng: random.Random, recovered: Callable[[], None]
+    ) -> None:
+        self._recovered = recovered
         self._config = config
         self._counts = counts
         self._teller = teller
@@ -47,13 +51,17 @@ class Retries:
         gate = journey.gate
         now = journey.clock()
         if gate.answered(sent_at=journey.departed, now=now):
-            self._tell_rate(journey, "throttled", now)
+            self._teller.rate_changed(journey, "throttled", now)
         if gate.wants_advice and gate.advised(rate_advice(response.headers, wall_now=time.time()), now):
-            self._tell_rate(journey, "headers", now)
+            self._teller.rate_changed(journey, "headers", now)
 
     def succeeded(self, journey: Journey) -> None:
         """An attempt went well."""
         self.budget.refund(journey.owed or SUCCESS_REFUND)
+        self.answered(journey)
+
+    def answered(self, journey: Journey) -> None:
+        """The API is there."""
         if journey.circuit_probe:
             self._settle_probe(journey, failed=False)
 
@@ -87,6 +95,16 @@ class Retries:
         if verdict is not Verdict.THROTTLED:  # a throttled call waits at the gate, with all the others of its key
             await asyncio.sleep(decision.delay)
 
+    def note_quota(self, journey: Journey, results: ProductResults, response: Response) -> None:
+        """A success that refuses items for a quota (**S**) is a throttling: the key pauses as after a 429."""
+        if not any(result.over_quota for result in results.items):
+            return
+        news = self._note_throttling(journey)
+        told = retry_after(response.headers.get("Retry-After"), wall_now=time.time())
+        self._pause(journey, told, None, news=news)
+        if news:
+            self._teller.rate_changed(journey, "quota", asyncio.get_running_loop().time())
+
     def _situation(
         self, journey: Journey, verdict: Verdict, told: float | None, cost: int, *, held_back: bool
     ) -> Situation:
@@ -109,7 +127,7 @@ class Retries:
         self._counts.throttled += 1
         return journey.gate.throttled(sent_at=journey.departed, now=journey.clock())
 
-    def _pause(self, journey: Journey, told: float | None, decision: Again | Stop, *, news: bool) -> None:
+    def _pause(self, journey: Journey, told: float | None, decision: Again | Stop | None, *, news: bool) -> None:
         if not news and told is None:
             return  # of a request that left before the pause was known: that pause is enough
         if isinstance(decision, Again):
@@ -119,16 +137,6 @@ class Retries:
         journey.gate.pause(journey.clock() + pause)
         if news:
             self._teller.throttled(journey, pause=pause, told=told is not None)
-
-    def _tell_rate(self, journey: Journey, reason: RateReason, now: float) -> None:
-        control = journey.gate.control
-        self._teller.rate_changed(
-            journey.seller_id,
-            journey.operation.group.value,
-            rate=control.rate(now),
-            ceiling=control.ceiling,
-            reason=reason,
-        )
 
     def _tell_circuit(self, journey: Journey, *, failed: bool, affordable: bool) -> None:
         if journey.operation.group is Group.TOKEN:
@@ -141,7 +149,9 @@ class Retries:
     def _settle_probe(self, journey: Journey, *, failed: bool) -> None:
         journey.circuit_probe = False
         if failed:
+            journey.probed = True
             self.circuit.failed("the probe failed")
         else:
             self.budget.left = max(self.budget.left, self.budget.capacity // 2)
+            self._recovered()
             self.circuit.succeeded()

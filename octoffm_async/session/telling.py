@@ -77,12 +77,18 @@ class Teller:
             event = Throttled(call=journey.call, seller_id=journey.seller_id, group=group, pause=pause, told=told)
             _tell(hooks, event)
 
-    def rate_changed(
-        self, seller_id: str, group: str, *, rate: float | None, ceiling: float | None, reason: RateReason
-    ) -> None:
-        """The adaptive rate of a key moved."""
+    def rate_changed(self, journey: Journey, reason: RateReason, now: float) -> None:
+        """The adaptive rate of a journey's key moved."""
         if hooks := self._listening(RateChanged):
-            _tell(hooks, RateChanged(seller_id=seller_id, group=group, rate=rate, ceiling=ceiling, reason=reason))
+            control = journey.gate.control
+            event = RateChanged(
+                seller_id=journey.seller_id,
+                group=journey.operation.group.value,
+                rate=control.rate(now),
+                ceiling=control.ceiling,
+                reason=reason,
+            )
+            _tell(hooks, event)
 
     def circuit_changed(self, state: CircuitState, reason: str) -> None:
         """The API is held for down, is tried, or is up again."""

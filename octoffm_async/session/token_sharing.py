@@ -105,8 +105,9 @@ class Renewals:
 
     async def close(self) -> None:
         """Wait until the turn of a cancelled renewal is over."""
-        if self._ending is not None:
-            await asyncio.wait([self._ending])
+        ending, self._ending = self._ending, None
+        if ending is not None and not ending.done():
+            await asyncio.wait([ending])
 
     async def permit(self) -> None:
         """Wait until the shared quota has room for one more token call."""

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octoffm_async import Limit
+from octoffm_async import ClosedError, FulfillmentClient, Limit, OverloadedError, RateLimitedError
 from octoffm_async.contract.operations import Group
+from octoffm_async.contract.stocks import Stock
+from octoffm_async.session.headers import RateAdvice
+from octoffm_async.session.lanes import Lane
 from octoffm_async.session.limits import TOKEN_LIMIT, Gate, Gates, Windows, bucket_for
+from tests.bulk.items import on_virtual_time
 from tests.conftest import VirtualTimeLoop
-from tests.fakes import config
+from tests.fakes import FakeTransport, config
 
 LIMITS = st.builds(
     Limit,
@@ -43,6 +48,16 @@ def test_no_window_can_hold_more_than_the_limit(limit: Limit, jitter: float, gap
         windows.add(now)
         left.append(now)
     assert worst_window(left, limit.per + jitter - 1e-6) <= limit.calls
+
+
+def test_a_rounding_error_of_the_clock_lets_nobody_through_twice() -> None:
+    windows, left = Windows(Limit(1, per=23.02058712705984), jitter=0.0), []
+    now = 1001.2356517457486995
+    for _ in range(3):
+        now += windows.wait(now)
+        windows.add(now)
+        left.append(now)
+    assert worst_window(left, 23.0) == 1
 
 
 @pytest.mark.parametrize("calls", [5, 20, 100, 500])
@@ -187,6 +202,241 @@ async def test_cancelling_waiters_at_random_leaks_no_slot_and_no_permit(seed: in
     for _ in range(4):  # all four slots are free again, and the limit's permits with them
         await gate.enter()
     assert loop.time() - started < 1.0
+
+
+class Usage:
+    """Who is inside a gate, and when each departed."""
+
+    def __init__(self) -> None:
+        self.inside = 0
+        self.most = 0
+        self.departed: list[float] = []
+
+
+async def disturb(gate: Gate, kind: int, rng: random.Random) -> None:
+    """Something that happens to a gate while calls wait at it."""
+    loop = asyncio.get_running_loop()
+    match kind:
+        case 0:
+            gate.pause(loop.time() + rng.choice([0.0, 0.2, 3.0]))
+        case 1:
+            gate.advised(RateAdvice(rng.choice([0.5, 3.0, 50.0, None]), rng.choice([0.0, 0.0, 2.0])), loop.time())
+        case 3:
+            gate.restart()
+        case 4 if rng.random() < 0.2:
+            gate.close()
+            if rng.random() < 0.5:
+                await asyncio.sleep(0)
+            gate.rebind()
+        case _:
+            await asyncio.sleep(rng.choice([0.0, 0.01, 1.0]))
+
+
+async def adversary(gate: Gate, seed: int, steps: int) -> Usage:
+    """Callers of all kinds, cancellations, pauses, 429s, advice, closing and reopening, at random moments."""
+    rng, loop, usage = random.Random(seed), asyncio.get_running_loop(), Usage()
+    tasks: list[asyncio.Task[None]] = []
+
+    async def call(lane: Lane, stay: float, *, first: bool, throttled: bool) -> None:
+        until = loop.time() + rng.choice([0.5, 5.0, 500.0])
+        probe = await gate.enter(lane, until=rng.choice([None, until]), first=first)
+        sent_at = loop.time()
+        usage.inside += 1
+        usage.most = max(usage.most, usage.inside)
+        usage.departed.append(sent_at)
+        try:
+            await asyncio.sleep(stay)
+        finally:
+            usage.inside -= 1
+            gate.leave(probe=probe)
+        if throttled and gate.throttled(sent_at=sent_at, now=loop.time()):
+            gate.pause(loop.time() + rng.choice([0.0, 0.3, 2.0]))
+        elif not throttled:
+            gate.answered(sent_at=sent_at, now=loop.time())
+
+    for _ in range(steps):
+        kind = rng.randrange(12)
+        if kind >= 6:
+            lane: Lane = rng.choice(["interactive", "bulk"])
+            stay = rng.choice([0.0, 0.1, 1.0])
+            first, throttled = rng.random() < 0.1, rng.random() < 0.1
+            tasks.append(asyncio.create_task(call(lane, stay, first=first, throttled=throttled)))
+        elif kind == 2 and tasks:
+            rng.choice(tasks).cancel()
+        else:
+            await disturb(gate, kind, rng)
+        if rng.random() < 0.3:
+            await asyncio.sleep(rng.choice([0.0, 0.05, 0.3]))
+    for task in rng.sample(tasks, len(tasks) // 4):
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    expected = (asyncio.CancelledError, OverloadedError, RateLimitedError, ClosedError)
+    assert all(result is None or isinstance(result, expected) for result in results), results
+    return usage
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    limit=st.none() | st.builds(Limit, st.integers(1, 12), per=st.sampled_from([0.5, 2.0, 10.0])),
+    in_flight=st.integers(1, 6),
+)
+def test_nothing_is_leaked_and_no_window_exceeded_whatever_happens(
+    seed: int, limit: Limit | None, in_flight: int
+) -> None:
+    async def main() -> None:
+        gate = Gate(limit, jitter=0.0, max_in_flight=in_flight)
+        usage = await adversary(gate, seed, 60)
+        assert usage.most <= in_flight
+        assert gate.in_flight == 0
+        assert not gate._probe_out
+        assert gate.stats("1", Group.STOCKS, 0.0).waiting == 0
+        if limit is not None:
+            assert worst_window(usage.departed, limit.per - 1e-6) <= limit.calls
+        gate.advised(RateAdvice(100.0, 0.0), asyncio.get_running_loop().time())
+        await asyncio.sleep(30)
+        assert gate._pump is None, "it waits for nobody"
+        assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+        probe = await asyncio.wait_for(gate.enter(), 60)  # it still lets calls through
+        gate.leave(probe=probe)
+
+    on_virtual_time(main)
+
+
+@pytest.mark.virtual_time
+async def test_an_error_of_the_pump_reaches_those_who_wait_and_the_next_begin_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate = Gate(Limit(1, per=10.0), jitter=0.0, max_in_flight=10)
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    await gate.enter()
+
+    async def fail() -> None:
+        raise LookupError("broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Gate, "_permitted", lambda _: fail())
+        results = await asyncio.gather(*(gate.enter() for _ in range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [LookupError] * 3
+    await gate.enter()
+
+
+@pytest.mark.virtual_time
+async def test_a_pump_that_a_stranger_cancels_is_replaced() -> None:
+    gate = Gate(Limit(1, per=10.0), jitter=0.0, max_in_flight=10)
+    await gate.enter()
+    waiting = [asyncio.create_task(gate.enter()) for _ in range(2)]
+    await asyncio.sleep(1)
+    for task in asyncio.all_tasks():
+        if task.get_name() == "octoffm_async limit":
+            task.cancel()
+    await asyncio.wait_for(asyncio.gather(*waiting), 30)
+    await asyncio.sleep(0)
+    assert gate._pump is None
+
+
+@pytest.mark.virtual_time
+async def test_a_close_ends_all_who_wait_and_the_pump() -> None:
+    gate = Gate(Limit(1, per=1000.0), jitter=0.0, max_in_flight=10)
+    await gate.enter()
+    waiting = [asyncio.create_task(gate.enter()) for _ in range(100)]
+    await asyncio.sleep(1)
+    gate.close()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(result, ClosedError) for result in results)
+    await asyncio.sleep(0)
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+    with pytest.raises(ClosedError):
+        await gate.enter()
+
+
+@pytest.mark.parametrize("while_waiting", [True, False])
+def test_closing_leaves_no_task_for_the_loop_to_destroy(while_waiting: bool, caplog: pytest.LogCaptureFixture) -> None:
+    client = FulfillmentClient(config(limit=Limit(1, per=1000.0), deadline=900.0), transport=FakeTransport())
+
+    async def main() -> list[BaseException | Stock]:
+        await client.open()
+        await client.stocks.get("S-1")
+        calls = [asyncio.create_task(client.stocks.get("S-1")) for _ in range(10)]
+        await asyncio.sleep(1 if while_waiting else 0)
+        await client.close(drain=0.1)
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    loop = VirtualTimeLoop()
+    results = loop.run_until_complete(main())
+    assert asyncio.all_tasks(loop) == set()
+    loop.close()
+    gc.collect()
+    assert {type(result) for result in results} == {ClosedError, OverloadedError}  # two turns come before the deadline
+    assert "Task was destroyed" not in caplog.text
+
+
+def test_a_gate_goes_on_on_the_next_loop() -> None:
+    gate = Gate(Limit(2, per=5.0), jitter=0.0, max_in_flight=2)
+
+    async def use() -> None:
+        gate.rebind()
+        await gate.enter()
+        await gate.enter()
+        waiting = [asyncio.create_task(gate.enter()) for _ in range(3)]
+        await asyncio.sleep(0.5)
+        gate.close()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        gate.leave()
+        gate.leave()
+
+    for _ in range(3):
+        on_virtual_time(use)
+    assert gate.in_flight == 0
+
+
+@pytest.mark.virtual_time
+async def test_a_limit_of_flights_that_shrinks_lets_nobody_in_before_it_is_kept() -> None:
+    gate, loop = Gate(None, jitter=0.0, max_in_flight=8), asyncio.get_running_loop()
+    for _ in range(8):
+        await gate.enter()
+    gate.restart()
+    waiting = asyncio.create_task(gate.enter())
+    for _ in range(7):
+        await asyncio.sleep(1)
+        gate.leave()
+        assert not waiting.done()
+    await asyncio.sleep(1)
+    gate.leave()
+    await waiting
+    assert loop.time() == pytest.approx(1008.0, abs=0.01)
+
+
+@pytest.mark.virtual_time
+async def test_a_probe_that_is_cancelled_before_it_departs_makes_room_for_another() -> None:
+    gate, loop = Gate(None, jitter=0.0, max_in_flight=8), asyncio.get_running_loop()
+    gate.throttled(sent_at=loop.time(), now=loop.time())
+    gate.pause(loop.time() + 1)
+    waiting = [asyncio.create_task(gate.enter()) for _ in range(3)]
+    loop.call_later(1.0, waiting[0].cancel)  # in the moment in which it is let go
+    await asyncio.sleep(2)
+    assert [task.done() for task in waiting] == [True, True, False]
+    assert waiting[1].result() is True
+    gate.leave(probe=True)
+    assert await waiting[2] is True
+
+
+@pytest.mark.virtual_time
+async def test_who_goes_first_does() -> None:
+    gate, order = Gate(Limit(1, per=1.0), jitter=0.0, max_in_flight=100), list[str]()
+
+    async def one(name: str, lane: Lane, *, first: bool = False) -> None:
+        await gate.enter(lane, first=first)
+        order.append(name)
+        gate.leave()
+
+    await one("0", "bulk")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(one("a", "bulk"))
+        group.create_task(one("b", "bulk"))
+        await asyncio.sleep(0.1)
+        group.create_task(one("c", "bulk", first=True))
+    assert order == ["0", "c", "a", "b"]
 
 
 async def test_keys_are_seller_and_group() -> None:

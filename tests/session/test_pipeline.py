@@ -425,3 +425,46 @@ async def test_the_pipeline_works_over_a_mocked_session(responses: aioresponses)
     responses.get(f"{settings.base_url}/stocks/S-1", payload={"id": "S-1", "new": {"field": 1}})
     async with FulfillmentClient(settings) as client:
         assert (await client.stocks.get("S-1")).id == "S-1"
+
+
+async def test_a_call_under_way_may_renew_its_token_while_the_client_closes() -> None:
+    opened = Opened(in_turn(answer(401), STOCK), latency=1.0)
+    await opened.client.open()
+    await opened.client.check()
+    call = asyncio.create_task(opened.client.stocks.get("S-1"))
+    await asyncio.sleep(0.5)
+    await opened.client.close(drain=10.0)
+    assert (await call).id == "S-1"
+    with pytest.raises(ClosedError):
+        await opened.client.stocks.get("S-1")
+
+
+async def test_a_call_that_outlived_a_close_does_not_disturb_the_reopened_client() -> None:
+    opened = Opened(in_turn(STOCK), latency=0.01, deadline=20.0, max_in_flight=2)
+    await opened.client.open()
+    await opened.client.check()
+    opened.transport.latency = 50.0
+    old = asyncio.create_task(opened.client.stocks.get("S-1"))
+    await asyncio.sleep(1.0)
+    await opened.client.close(drain=0.0)
+    await opened.client.open()
+    opened.transport.latency = 0.01
+    for _ in range(50):
+        await opened.client.stocks.get("S-1")
+        await asyncio.sleep(1.0)
+    with pytest.raises(DeadlineExceededError):
+        await old
+    assert opened.left_behind() == (0, 0)
+    await opened.client.close()
+
+
+async def test_an_error_that_is_nobodys_leaves_nothing_behind() -> None:
+    async with Opened(in_turn(LookupError("a mistake of the transport"), LookupError("and one more"), STOCK)) as opened:
+        with pytest.raises(LookupError) as caught:
+            await opened.client.outbound.create(ORDER)
+        assert is_outcome_unknown(caught.value)
+        with pytest.raises(LookupError):
+            await opened.client.stocks.get("S-1")
+        assert opened.left_behind() == (0, 0)
+        assert opened.events[-1].error == "LookupError"
+        assert (await opened.client.stocks.get("S-1")).id == "S-1"
