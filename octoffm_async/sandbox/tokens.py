@@ -54,7 +54,7 @@ class Tokens:
         if wait := self._quota.admit(now):
             self.refused += 1
             raise throttled(wait, self._retry_after)
-        life = int(self._life) if self._life.is_integer() else self._life
+        life = int(self._life) if self._life == int(self._life) else self._life
         return json_reply(
             {"access_token": self._issue(now), "expires_in": life, "refresh_expires_in": 0, "token_type": "Bearer"}
         )
