@@ -11,6 +11,8 @@ import sqlite3
 
 KEYS_IN_MEMORY = 10_000
 _CACHE_KIB = 4096
+_SPILLED_AT_ONCE = 1000
+"""Few enough that the event loop does not notice."""
 _PLACES = (1 << 24) - 1  # 2 MiB of marks: at a million keys, one new key in seventeen is looked up for nothing
 
 
@@ -32,7 +34,7 @@ class SeenKeys:
     """A set of keys that only grows."""
 
     def __init__(self, *, in_memory: int = KEYS_IN_MEMORY) -> None:
-        self._in_memory = in_memory
+        self._most_recent = in_memory
         self._recent: set[str] = set()
         self._database: sqlite3.Connection | None = None
         self._marks = bytearray()
@@ -42,7 +44,7 @@ class SeenKeys:
         if key in self._recent or (self._database is not None and self._is_stored(self._database, key)):
             return False
         self._recent.add(key)
-        if len(self._recent) > self._in_memory:
+        if len(self._recent) > self._most_recent:
             self._spill()
         return True
 
@@ -64,6 +66,7 @@ class SeenKeys:
             self._database = temporary_database("CREATE TABLE seen (key BLOB PRIMARY KEY) WITHOUT ROWID")
             self._database.execute("BEGIN")
             self._marks = bytearray((_PLACES + 1) >> 3)
+            self._most_recent = min(self._most_recent, _SPILLED_AT_ONCE)
         marks = self._marks
         for key in self._recent:
             place = hash(key) & _PLACES
