@@ -26,10 +26,7 @@ all and lets the next one go when a permit is there, so that who came early cann
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
-
-from aiolimiter import AsyncLimiter
+from typing import TYPE_CHECKING
 
 from ..config import Limit
 from ..contract.operations import Group
@@ -37,6 +34,7 @@ from ..errors import ClosedError, OverloadedError, RateLimitedError
 from .adaptive import RateControl
 from .in_flight import InFlight
 from .lanes import Waiters
+from .pacing import Pacer, Windows
 from .stats import KeyStats
 
 if TYPE_CHECKING:
@@ -44,60 +42,12 @@ if TYPE_CHECKING:
     from .headers import RateAdvice
     from .lanes import Lane
 
-TIMER_LAG = 0.01
-"""Seconds of late waking that a bucket makes up for."""
 TOKEN_LIMIT = Limit(500, per=3600.0, burst=250)
 """The only number that Octopia prints (D), with room for a burst of short-lived tokens."""
 FORGET_RATES_AFTER = 600.0
 """Seconds after its last 429 that a key's learned rate is still worth something."""
 SWEEP_FROM = 64
 """So many keys are kept before it is looked which can be forgotten."""
-RATE_GRAIN = 0.005
-"""A bucket is made anew when the rate has moved by this part."""
-
-
-class Bucket(NamedTuple):
-    """A leaky bucket: ``burst`` in requests, ``rate`` in requests per second."""
-
-    burst: float
-    rate: float
-
-
-def bucket_for(rate: float, burst: int | None = None) -> Bucket:
-    """The bucket that spreads requests at ``rate``; see the module's docstring."""
-    return Bucket(max(1.0, 1.0 + TIMER_LAG * rate if burst is None else float(burst)), rate)
-
-
-class Windows:
-    """When the requests of the last window left: exact in every window of ``limit``, stretched by ``jitter``."""
-
-    __slots__ = ("_left", "calls", "period")
-
-    def __init__(self, limit: Limit, *, jitter: float) -> None:
-        self.calls = limit.calls
-        self.period = limit.per + jitter
-        self._left: deque[float] = deque()
-
-    @property
-    def rate(self) -> float:
-        """Requests per second that fill every window."""
-        return self.calls / self.period
-
-    def wait(self, now: float) -> float:
-        """Seconds until one more may leave; 0 or less is now."""
-        left = self._left
-        horizon = now - self.period
-        while left and left[0] <= horizon:
-            left.popleft()
-        return left[0] - horizon if len(left) >= self.calls else 0.0
-
-    def add(self, now: float) -> None:
-        """One leaves."""
-        self._left.append(now)
-
-    def idle(self, now: float) -> bool:
-        """Whether nothing of the last window needs to be remembered."""
-        return not self._left or self._left[-1] <= now - self.period
 
 
 class Gate:
@@ -106,12 +56,11 @@ class Gate:
     __slots__ = (
         "_accepted",
         "_advised",
-        "_bucket",
-        "_bucket_rate",
         "_burst",
         "_configured",
         "_in_flight_limit",
         "_most_waiting",
+        "_pacer",
         "_probe_out",
         "_pump",
         "_room",
@@ -140,8 +89,7 @@ class Gate:
         self._in_flight_limit = InFlight(max_in_flight)
         self._waiters = Waiters(bulk_share)
         self._most_waiting = max_waiting
-        self._bucket: AsyncLimiter | None = None
-        self._bucket_rate = 0.0
+        self._pacer = Pacer()
         self._pump: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._probe_out = False
@@ -162,11 +110,11 @@ class Gate:
         """
         now = asyncio.get_running_loop().time()
         if not self._waiters and self._may_leave(now):
-            bucket = self._bucket_now(now)
-            if bucket is None:
+            rate = self.control.rate(now)
+            if rate is None:
                 return self._leave_now(now)
-            if bucket.has_capacity():
-                await bucket.acquire()  # there is room: it does not wait
+            if self._paced(rate):
+                await self._pacer.acquire()  # there is room: it does not wait
                 return self._leave_now(now)
         if until is not None:
             self._refuse_the_hopeless(lane, until, now)
@@ -252,8 +200,7 @@ class Gate:
 
     def rebind(self) -> None:
         """Another event loop runs it from now on."""
-        self._bucket = None
-        self._bucket_rate = 0.0
+        self._pacer = Pacer()
         self._pump = None
 
     def close(self) -> None:
@@ -278,16 +225,8 @@ class Gate:
             return True
         return False
 
-    def _bucket_now(self, now: float) -> AsyncLimiter | None:
-        """The bucket of the present rate."""
-        rate = self.control.rate(now)
-        if rate is None:
-            return None
-        if self._bucket is None or abs(rate - self._bucket_rate) > RATE_GRAIN * self._bucket_rate:
-            burst, _ = bucket_for(rate, None if self.control.learned else self._burst)
-            self._bucket = AsyncLimiter(burst, burst / rate)
-            self._bucket_rate = rate
-        return self._bucket
+    def _paced(self, rate: float) -> bool:
+        return self._pacer.ready(rate, None if self.control.learned else self._burst)
 
     def _refuse_the_hopeless(self, lane: Lane, until: float, now: float) -> None:
         pause = max(0.0, self.paused_until - now)
@@ -334,14 +273,14 @@ class Gate:
             elif not self._may_leave(now):
                 wait = 0.0 if self._windows is None else self._windows.wait(now)
                 await self._sleep_until_room(wait)
-            elif in_hand or (bucket := self._bucket_now(now)) is None:
+            elif in_hand or (rate := self.control.rate(now)) is None:
                 return
             else:
                 in_hand = True
-                if bucket.has_capacity():
-                    await bucket.acquire()
+                ready = self._paced(rate)
+                await self._pacer.acquire()
+                if ready:
                     return
-                await bucket.acquire()
 
     async def _sleep_until_room(self, wait: float) -> None:
         if wait > 0:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from octoffm_async import Limit
 from octoffm_async.contract.operations import Group
-from octoffm_async.session.limits import TOKEN_LIMIT, Gate, Gates, Windows, bucket_for
+from octoffm_async.session.limits import TOKEN_LIMIT, Gate, Gates
+from octoffm_async.session.pacing import Windows, bucket_for
 from tests.conftest import VirtualTimeLoop
 from tests.fakes import config
 
