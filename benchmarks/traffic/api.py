@@ -11,6 +11,7 @@ import random
 from array import array
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
 from multidict import CIMultiDict
 
 from octoffm_async import Config
@@ -83,6 +84,8 @@ class SimulatedApi:
         """How it was answered; 0 is not at all."""
         self.token_calls: list[float] = []
         self.created: dict[bytes, int] = {}
+        self.references: list[str] = []
+        """What the seller has registered; all in one page."""
 
     def open(self) -> None:
         """See Transport."""
@@ -100,7 +103,7 @@ class SimulatedApi:
         is_token = url == TOKEN_URL
 
         def arrive() -> None:
-            given = self._token(loop.time()) if is_token else self._serve(headers, body, loop.time())
+            given = self._token(loop.time()) if is_token else self._serve(url, headers, body, loop.time())
             loop.call_later(half, _resolve, answer, given)
 
         loop.call_later(half, arrive)
@@ -115,12 +118,15 @@ class SimulatedApi:
             return (0 if self.refuses_connections else 503), b""
         return 200, b'{"access_token": "token-%d", "expires_in": %d}' % (len(self.token_calls), self.token_life)
 
-    def _serve(self, headers: Mapping[str, str], body: bytes | None, now: float) -> tuple[int, bytes]:
+    def _serve(self, url: str, headers: Mapping[str, str], body: bytes | None, now: float) -> tuple[int, bytes]:
         status = self._status(headers, now)
         self.arrived_at.append(now)
         self.statuses.append(status)
         if status != 200:
             return status, b""
+        if "/stock-seller-references" in url:
+            rows = [{"sellerProductReference": name, "stockId": f"S-{name}"} for name in self.references]
+            return 200, msgspec.json.encode({"itemsPerPage": len(rows), "items": rows})
         if body is None:
             return 200, STOCK
         self.created[body] = self.created.get(body, 0) + 1

@@ -45,7 +45,7 @@ EARLY = 0.7
 """A 429 within this part of the time scale is early."""
 GROWTH = 0.25
 """Doublings after one, and four times as many after two, time scales beyond the flat part."""
-STEADY = 20
+STEADY = 100
 """So many requests accepted in a row end a series of throttlings: the next pause is short again."""
 RATE_LEAST, RATE_MOST = 0.05, 1e5
 """Requests per second."""
@@ -61,6 +61,7 @@ class RateControl:
         "_longest_block",
         "_marks",
         "_plateau",
+        "_refused_at",
         "_refused_rate",
         "_resumed",
         "_since",
@@ -78,6 +79,7 @@ class RateControl:
         self._accepted = 0
         self._in_cycle = 0
         self._refused_rate: float | None = None
+        self._refused_at = 0.0
         self._resumed = 0.0
         self._longest_block = 0.0
         self._early = 0
@@ -128,6 +130,7 @@ class RateControl:
             self.blocked_since = now
         elif sent_at < self.blocked_since:
             return False
+        self._refused_at = now
         self.throttlings += 1
         return True
 
@@ -138,13 +141,13 @@ class RateControl:
     def _resume(self, now: float, blocked_since: float) -> None:
         refused, plateau = self._refused_rate, self._plateau
         average = self._average(now)
-        block = now - blocked_since
+        block = self._refused_at - blocked_since
         self._longest_block = max(self._longest_block * BLOCK_MEMORY, block)
         early = plateau is not None and blocked_since - self._since < EARLY * self._time_scale(plateau)
         self._early = self._early + 1 if early else 0
         if refused is None:
             found = average
-        elif early:
+        elif early and block < max(LONG_BLOCK, blocked_since - self._since):
             found = max(refused * (1 - min(0.5, CUT * 2**self._early)), average)
         elif self._longest_block < LONG_BLOCK:
             found = refused
