@@ -33,12 +33,14 @@ CUT = 0.02
 """How far below the plateau a cycle starts, and above it ends its flat part."""
 SPAN = 60.0
 """Seconds of the past that an average covers: the longest window that APIs commonly have."""
+MARK_EVERY = 2.0
+"""Seconds between the marks from which an average is taken."""
 TRUST = 1.1
 """How far above the average a refused rate is trusted when windows are long."""
 LONG_BLOCK = 5.0
 """Seconds: a block that lasted longer tells of a long window."""
-BLOCK_MEMORY = 0.95
-"""What remains of the longest block after each later one."""
+BLOCK_MEMORY = 0.995
+"""What remains of the longest block a second later."""
 PLATEAU_SECONDS, PLATEAU_SECONDS_MOST, PLATEAU_REQUESTS = 8.0, 20.0, 100
 """The curve's time scale."""
 EARLY = 0.7
@@ -109,8 +111,7 @@ class RateControl:
 
     def accepted(self, *, sent_at: float) -> bool:
         """A request got past the limit; whether that ended a block."""
-        if not self._marks:
-            self._marks.append((sent_at, 0))
+        self._mark(sent_at)
         self._accepted += 1
         self._in_cycle += 1
         if self._in_cycle >= STEADY:
@@ -142,9 +143,9 @@ class RateControl:
         refused, plateau = self._refused_rate, self._plateau
         average = self._average(now)
         block = self._refused_at - blocked_since
-        self._longest_block = max(self._longest_block * BLOCK_MEMORY, block)
+        self._longest_block = max(self._longest_block * BLOCK_MEMORY ** (now - self._resumed), block)
         early = plateau is not None and blocked_since - self._since < EARLY * self._time_scale(plateau)
-        self._early = self._early + 1 if early else 0
+        self._early = 0 if not early else self._early + 1 if self._in_cycle < STEADY else 1
         if refused is None:
             found = average
         elif early and block < max(LONG_BLOCK, blocked_since - self._since):
@@ -154,10 +155,16 @@ class RateControl:
         else:
             found = min(refused, average * TRUST)
         self._plateau = min(max(found, RATE_LEAST), RATE_MOST)
-        self._marks.append((now, self._accepted))
         self._since = self._resumed = now
         self._in_cycle = 0
         self.blocked_since = None
+
+    def _mark(self, now: float) -> None:
+        marks = self._marks
+        if not marks or now - marks[-1][0] >= MARK_EVERY:
+            marks.append((now, self._accepted))
+            while len(marks) > 1 and now - marks[1][0] >= SPAN:
+                marks.popleft()
 
     def _average(self, now: float) -> float:
         marks = self._marks
