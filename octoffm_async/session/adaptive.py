@@ -47,8 +47,8 @@ EARLY = 0.7
 """A 429 within this part of the time scale is early."""
 GROWTH = 0.25
 """Doublings after one, and four times as many after two, time scales beyond the flat part."""
-STEADY = 100
-"""So many requests accepted in a row end a series of throttlings: the next pause is short again."""
+STEADY = 20
+"""So many requests accepted in a row halve the count of a series of throttlings, so the next pause is shorter."""
 RATE_LEAST, RATE_MOST = 0.05, 1e5
 """Requests per second."""
 
@@ -114,8 +114,8 @@ class RateControl:
         self._mark(sent_at)
         self._accepted += 1
         self._in_cycle += 1
-        if self._in_cycle >= STEADY:
-            self.throttlings = 0
+        if self._in_cycle % STEADY == 0:
+            self.throttlings //= 2
         blocked = self.blocked_since
         if blocked is None or sent_at < blocked:
             return False
@@ -145,7 +145,7 @@ class RateControl:
         block = self._refused_at - blocked_since
         self._longest_block = max(self._longest_block * BLOCK_MEMORY ** (now - self._resumed), block)
         early = plateau is not None and blocked_since - self._since < EARLY * self._time_scale(plateau)
-        self._early = 0 if not early else self._early + 1 if self._in_cycle < STEADY else 1
+        self._early = 0 if not early else self._early + 1 if self._in_cycle < PLATEAU_REQUESTS else 1
         if refused is None:
             found = average
         elif early and block < max(LONG_BLOCK, blocked_since - self._since):
