@@ -14,9 +14,10 @@ from octoffm_async.session.pipeline import Session
 from .api import BASE_URL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from octoffm_async import Config
+    from octoffm_async.events import Hook
 
     from .api import SimulatedApi
 
@@ -25,9 +26,9 @@ BULK = Options(lane="bulk", deadline=900.0)
 
 
 @asynccontextmanager
-async def session_on(api: SimulatedApi, config: Config, *, seed: int) -> AsyncIterator[Session]:
+async def session_on(api: SimulatedApi, config: Config, *, seed: int, hooks: Sequence[Hook] = ()) -> AsyncIterator[Session]:
     """A session whose wire is ``api``."""
-    session = Session(config, api, rng=random.Random(seed))  # noqa: S311  (nothing secret)
+    session = Session(config, api, hooks, rng=random.Random(seed))  # noqa: S311  (nothing secret)
     session.open()
     try:
         yield session
