@@ -87,13 +87,14 @@ async def _flood(rate: int, seed: int, seconds: float) -> Waits:
     api, hook = _api(rate, random.Random(seed)), Waited()  # noqa: S311  (nothing secret)
 
     async def ask() -> None:
-        while loop.time() < ended:
+        while loop.time() < began + seconds:
             await call(session, options=INTERACTIVE)
 
     async with session_on(api, _config(rate), seed=seed, hooks=[hook]) as session, saturated(session, 60):
         await asyncio.sleep(5)
-        began, ended = loop.time(), loop.time() + seconds
+        began = loop.time()
         await asyncio.gather(*(asyncio.create_task(ask(), name=NAME) for _ in range(60)))
+        ended = loop.time()
     return _waits(hook, api, rate, began=began, ended=ended)
 
 

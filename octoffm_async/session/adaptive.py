@@ -48,7 +48,8 @@ EARLY = 0.7
 GROWTH = 0.25
 """Doublings after one, and four times as many after two, time scales beyond the flat part."""
 STEADY = 20
-"""So many requests accepted in a row halve the count of a series of throttlings, so the next pause is shorter."""
+"""So many requests accepted in a row, for each one refused before, halve the count of a series of throttlings, so that
+the next pause is shorter: at high rates a throttling meets many that are under way."""
 RATE_LEAST, RATE_MOST = 0.05, 1e5
 """Requests per second."""
 
@@ -63,10 +64,12 @@ class RateControl:
         "_longest_block",
         "_marks",
         "_plateau",
+        "_refusals",
         "_refused_at",
         "_refused_rate",
         "_resumed",
         "_since",
+        "_steady",
         "blocked_since",
         "ceiling",
         "throttlings",
@@ -82,6 +85,8 @@ class RateControl:
         self._in_cycle = 0
         self._refused_rate: float | None = None
         self._refused_at = 0.0
+        self._refusals = 0
+        self._steady = STEADY
         self._resumed = 0.0
         self._longest_block = 0.0
         self._early = 0
@@ -114,7 +119,7 @@ class RateControl:
         self._mark(sent_at)
         self._accepted += 1
         self._in_cycle += 1
-        if self._in_cycle % STEADY == 0:
+        if self._in_cycle % self._steady == 0:
             self.throttlings //= 2
         blocked = self.blocked_since
         if blocked is None or sent_at < blocked:
@@ -124,6 +129,7 @@ class RateControl:
 
     def throttled(self, *, sent_at: float, now: float) -> bool:
         """A 429 came; whether it is news: not that of a request that left before the last one was known."""
+        self._refusals += 1
         if self.blocked_since is None:
             if sent_at < self._resumed:
                 return False
@@ -157,6 +163,8 @@ class RateControl:
         self._plateau = min(max(found, RATE_LEAST), RATE_MOST)
         self._since = self._resumed = now
         self._in_cycle = 0
+        self._steady = STEADY * max(1, self._refusals)
+        self._refusals = 0
         self.blocked_since = None
 
     def _mark(self, now: float) -> None:

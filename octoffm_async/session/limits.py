@@ -18,7 +18,10 @@ another, those of a window T + J can arrive within T; so T + J takes the place o
 pause ends, then one request at a time goes until one is accepted.
 
 **Waiting.** Those who wait stand in two lanes (:mod:`.lanes`); one task per busy key waits for the bucket on behalf of
-all and lets the next one go when a permit is there, so that who came early cannot hold up a lane that goes before.
+all and lets the next one go when a permit is there, so that who came early cannot hold up a lane that goes before. An
+interactive call need not wait for the bucket's next drop either: it goes ahead of it, and while such calls come, bulk
+keeps a hundredth of each window (one place at least) free for them. Where the limit is learned nothing is known that
+could be kept free.
 
 **Who shares.** Keys are (seller, group), never the token: tokens change, quotas do not.
 """
@@ -46,6 +49,8 @@ TOKEN_LIMIT = Limit(500, per=3600.0, burst=250)
 """The only number that Octopia prints (D), with room for a burst of short-lived tokens."""
 FORGET_RATES_AFTER = 600.0
 """Seconds after its last 429 that a key's learned rate is still worth something."""
+KEEP_PLACES_FOR = 30.0
+"""Seconds after an interactive call in which bulk calls keep places free for the next ones."""
 SWEEP_FROM = 64
 """So many keys are kept before it is looked which can be forgotten."""
 
@@ -59,11 +64,13 @@ class Gate:
         "_burst",
         "_configured",
         "_in_flight_limit",
+        "_interactive_at",
         "_most_waiting",
         "_pacer",
         "_probe_out",
         "_pump",
         "_room",
+        "_room_timed",
         "_throttled",
         "_waiters",
         "_windows",
@@ -92,6 +99,8 @@ class Gate:
         self._pacer = Pacer()
         self._pump: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
+        self._room_timed = False
+        self._interactive_at = -KEEP_PLACES_FOR
         self._probe_out = False
         self._accepted = 0
         self._throttled = 0
@@ -109,16 +118,20 @@ class Gate:
             ClosedError: the client was closed meanwhile.
         """
         now = asyncio.get_running_loop().time()
-        if not self._waiters and self._may_leave(now):
+        if lane == "interactive":
+            self._interactive_at = now
+        if not self._waiters.ahead_of(lane) and self._may_leave(now, lane):
             rate = self.control.rate(now)
             if rate is None:
                 return self._leave_now(now)
-            if self._paced(rate):
+            if self._paced(rate, lane):
                 await self._pacer.acquire()  # there is room: it does not wait
                 return self._leave_now(now)
         if until is not None:
             self._refuse_the_hopeless(lane, until, now)
         place = self._waiters.add(lane, first=first)
+        if lane == "interactive":
+            self._wake()
         if self._pump is None:
             self._pump = asyncio.create_task(self._let_go(), name="octoffm_async limit")
         try:
@@ -133,7 +146,8 @@ class Gate:
         self.in_flight -= 1
         if probe:
             self._probe_out = False
-        self._wake()
+        if not self._room_timed:
+            self._wake()
 
     def answered(self, *, sent_at: float, now: float) -> bool:
         """The request got past the limit, whatever the answer says; whether that ended a block."""
@@ -209,12 +223,19 @@ class Gate:
         if self._pump is not None:
             self._pump.cancel()
 
-    def _may_leave(self, now: float) -> bool:
+    def _may_leave(self, now: float, lane: Lane) -> bool:
         if self.in_flight >= self._in_flight_limit.limit or now < self.paused_until:
             return False
         if self.control.blocked_since is not None and self._probe_out:
             return False
-        return self._windows is None or self._windows.wait(now) <= 0.0
+        return self._window_wait(now, lane) <= 0.0
+
+    def _window_wait(self, now: float, lane: Lane) -> float:
+        windows = self._windows
+        if windows is None:
+            return 0.0
+        keeps_places = lane == "bulk" and now - self._interactive_at < KEEP_PLACES_FOR
+        return windows.wait(now, spare=windows.places if keeps_places else 0)
 
     def _leave_now(self, now: float) -> bool:
         self.in_flight += 1
@@ -225,8 +246,10 @@ class Gate:
             return True
         return False
 
-    def _paced(self, rate: float) -> bool:
-        return self._pacer.ready(rate, None if self.control.learned else self._burst)
+    def _paced(self, rate: float, lane: Lane) -> bool:
+        if self.control.learned or self._windows is None:
+            return self._pacer.ready(rate, None)
+        return self._pacer.ready(rate, self._burst, ahead=self._windows.places if lane == "interactive" else 0)
 
     def _refuse_the_hopeless(self, lane: Lane, until: float, now: float) -> None:
         pause = max(0.0, self.paused_until - now)
@@ -267,30 +290,32 @@ class Gate:
         loop = asyncio.get_running_loop()
         in_hand = False
         while True:
-            now = loop.time()
+            now, lane = loop.time(), self._waiters.next_lane()
             if (pause := self.paused_until - now) > 0:
                 await asyncio.sleep(pause)
-            elif not self._may_leave(now):
-                wait = 0.0 if self._windows is None else self._windows.wait(now)
-                await self._sleep_until_room(wait)
+            elif not self._may_leave(now, lane):
+                await self._sleep_until_room(self._window_wait(now, lane))
             elif in_hand or (rate := self.control.rate(now)) is None:
                 return
             else:
                 in_hand = True
-                ready = self._paced(rate)
+                ready = self._paced(rate, lane)
                 await self._pacer.acquire()
                 if ready:
                     return
 
     async def _sleep_until_room(self, wait: float) -> None:
-        if wait > 0:
-            await asyncio.sleep(wait)
-            return
-        self._room = asyncio.get_running_loop().create_future()
+        """Until a slot is free, or a place in the window, or somebody came who needs none."""
+        loop = asyncio.get_running_loop()
+        self._room = loop.create_future()
+        self._room_timed = wait > 0
+        timer = loop.call_later(wait, self._wake) if wait > 0 else None
         try:
             await self._room
         finally:
-            self._room = None
+            self._room, self._room_timed = None, False
+            if timer is not None:
+                timer.cancel()
 
     def _wake(self) -> None:
         if self._room is not None and not self._room.done():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiolimiter import AsyncLimiter
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 TIMER_LAG = 0.01
 """Seconds of late waking that a bucket makes up for."""
+KEPT_FREE = 0.01
+"""The part of a window that bulk keeps free for interactive calls while they come."""
 
 
 class Bucket(NamedTuple):
@@ -29,11 +32,13 @@ def bucket_for(rate: float, burst: int | None = None) -> Bucket:
 class Windows:
     """When the requests of the last window left: exact in every window of ``limit``, stretched by ``jitter``."""
 
-    __slots__ = ("_left", "calls", "period")
+    __slots__ = ("_left", "calls", "period", "places")
 
     def __init__(self, limit: Limit, *, jitter: float) -> None:
         self.calls = limit.calls
         self.period = limit.per + jitter
+        self.places = 0 if limit.calls == 1 else ceil(limit.calls * KEPT_FREE)
+        """What bulk keeps free while interactive calls come."""
         self._left: deque[float] = deque()
 
     @property
@@ -41,13 +46,14 @@ class Windows:
         """Requests per second that fill every window."""
         return self.calls / self.period
 
-    def wait(self, now: float) -> float:
-        """Seconds until one more may leave; 0 or less is now."""
+    def wait(self, now: float, *, spare: int = 0) -> float:
+        """Seconds until one more may leave and ``spare`` places stay free; 0 or less is now."""
         left = self._left
         horizon = now - self.period
         while left and left[0] <= horizon:
             left.popleft()
-        return left[0] - horizon if len(left) >= self.calls else 0.0
+        over = len(left) - self.calls + spare
+        return left[over] - horizon if over >= 0 and left else 0.0
 
     def add(self, now: float) -> None:
         """One leaves."""
@@ -72,12 +78,10 @@ class Pacer:
         self._cost = 0.0
         self._limiter = AsyncLimiter(1.0, 1.0)
 
-    def ready(self, rate: float, burst: int | None) -> bool:
-        """Go on at ``rate``; whether one may leave now."""
-        cost = 1.0 / rate
-        if cost != self._cost:
-            self._cost = cost
-            self._limiter.max_rate = bucket_for(rate, burst).burst * cost
+    def ready(self, rate: float, burst: int | None, *, ahead: int = 0) -> bool:
+        """Go on at ``rate``; whether one may leave now, or so many ``ahead`` of their turn."""
+        cost = self._cost = 1.0 / rate
+        self._limiter.max_rate = (bucket_for(rate, burst).burst + ahead) * cost
         return self._limiter.has_capacity(cost)
 
     async def acquire(self) -> None:
