@@ -37,6 +37,8 @@ MARK_EVERY = 2.0
 """Seconds between the marks from which an average is taken."""
 TRUST = 1.1
 """How far above the average a refused rate is trusted when windows are long."""
+UNUSED = 2.0
+"""A rate of which less than one part of so many was used was not what the API refused."""
 LONG_BLOCK = 5.0
 """Seconds: a block that lasted longer tells of a long window."""
 BLOCK_MEMORY = 0.995
@@ -48,8 +50,9 @@ EARLY = 0.7
 GROWTH = 0.25
 """Doublings after one, and four times as many after two, time scales beyond the flat part."""
 STEADY = 20
-"""So many requests accepted in a row, for each one refused before, halve the count of a series of throttlings, so that
-the next pause is shorter: at high rates a throttling meets many that are under way."""
+"""So many requests accepted in a row halve the count of a series of throttlings, and with it the next pause."""
+BURST = 8
+"""More than twice so many refused at once, as at high rates, where many are under way, need as many times more."""
 RATE_LEAST, RATE_MOST = 0.05, 1e5
 """Requests per second."""
 
@@ -133,7 +136,7 @@ class RateControl:
         if self.blocked_since is None:
             if sent_at < self._resumed:
                 return False
-            self._refused_rate = self.rate(now)
+            self._refused_rate = self._sent_rate(now)
             self.blocked_since = now
         elif sent_at < self.blocked_since:
             return False
@@ -151,7 +154,8 @@ class RateControl:
         block = self._refused_at - blocked_since
         self._longest_block = max(self._longest_block * BLOCK_MEMORY ** (now - self._resumed), block)
         early = plateau is not None and blocked_since - self._since < EARLY * self._time_scale(plateau)
-        self._early = 0 if not early else self._early + 1 if self._in_cycle < PLATEAU_REQUESTS else 1
+        short = self._in_cycle < PLATEAU_REQUESTS or blocked_since - self._since < 1.0
+        self._early = 0 if not early else self._early + 1 if short else 1
         if refused is None:
             found = average
         elif early and block < max(LONG_BLOCK, blocked_since - self._since):
@@ -163,9 +167,18 @@ class RateControl:
         self._plateau = min(max(found, RATE_LEAST), RATE_MOST)
         self._since = self._resumed = now
         self._in_cycle = 0
-        self._steady = STEADY * max(1, self._refusals)
+        self._steady = STEADY * max(1, self._refusals // BURST)
         self._refusals = 0
         self.blocked_since = None
+
+    def _sent_rate(self, now: float) -> float | None:
+        """The rate that was refused: what was allowed, unless far less was sent of late, for want of calls or slots."""
+        allowed = self.rate(now)
+        if allowed is None or not self._marks:
+            return allowed
+        marks = self._marks[-1], self._marks[max(-2, -len(self._marks))]
+        sent = max((self._accepted - accepted + 1) / max(now - since, 1e-3) for since, accepted in marks)
+        return min(allowed, UNUSED * sent)
 
     def _mark(self, now: float) -> None:
         marks = self._marks

@@ -51,8 +51,8 @@ FORGET_RATES_AFTER = 600.0
 """Seconds after its last 429 that a key's learned rate is still worth something."""
 KEEP_PLACES_FOR = 30.0
 """Seconds after an interactive call in which bulk calls keep places free for the next ones."""
-SWEEP_FROM = 64
-"""So many keys are kept before it is looked which can be forgotten."""
+SWEEP_FROM, SWEEP_EVERY = 64, 60.0
+"""From so many keys on it is looked every so many seconds which can be forgotten."""
 
 
 class Gate:
@@ -328,7 +328,7 @@ class Gates:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._gates: dict[tuple[str, Group], Gate] = {}
-        self._sweep_at = SWEEP_FROM
+        self._sweep_timer: asyncio.TimerHandle | None = None
 
     def of(self, seller_id: str, group: Group) -> Gate:
         """The gate of a key. The token endpoint knows no sellers."""
@@ -345,19 +345,19 @@ class Gates:
 
     def rebind(self) -> None:
         """Another event loop runs them from now on."""
+        self._stop_sweeping()
         for gate in self._gates.values():
             gate.rebind()
 
     def close(self) -> None:
         """Let nobody through any more."""
+        self._stop_sweeping()
         for gate in self._gates.values():
             gate.close()
 
     def _make(self, seller_id: str, group: Group) -> Gate:
-        if len(self._gates) >= self._sweep_at:
-            now = asyncio.get_running_loop().time()
-            self._gates = {key: gate for key, gate in self._gates.items() if not gate.idle(now)}
-            self._sweep_at = max(SWEEP_FROM, 2 * len(self._gates))
+        if self._sweep_timer is None and len(self._gates) >= SWEEP_FROM:
+            self._sweep_timer = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)
         config = self._config
         gate = self._gates[seller_id, group] = Gate(
             TOKEN_LIMIT if group is Group.TOKEN else config.limit_for(group),
@@ -367,3 +367,14 @@ class Gates:
             bulk_share=config.bulk_share,
         )
         return gate
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._gates = {key: gate for key, gate in self._gates.items() if not gate.idle(loop.time())}
+        again = len(self._gates) >= SWEEP_FROM
+        self._sweep_timer = loop.call_later(SWEEP_EVERY, self._sweep) if again else None
+
+    def _stop_sweeping(self) -> None:
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+            self._sweep_timer = None
