@@ -75,7 +75,9 @@ def run(options: Options) -> Result:
     phases, real = asyncio.run(over_http.measure(settling=20.0 if short else 60.0, measured=10.0 if short else 30.0))
     tables.append(_http_table(phases))
     plots = [_lines("changes", "Accepted per second; the quota changes at 240 s", history)]
-    plots.append(_lines("http", "Accepted per second over HTTP, hidden quota 20, then 100, then 20", {"accepted": real}))
+    plots.append(
+        _lines("http", "Accepted per second over HTTP, hidden quota 20, then 100, then 20", {"accepted": real})
+    )
     return Result(part="traffic", tables=tables, lines=plots)
 
 
@@ -187,7 +189,9 @@ def _outage_table(*, short: bool) -> Table:
         Column("unknown", "unknown", 0),
         Column("twice", "twice", 0),
     ]
-    return _table("outage", "Five minutes without an API in a bulk run at its limit, without a journal", columns, figures)
+    return _table(
+        "outage", "Five minutes without an API in a bulk run at its limit, without a journal", columns, figures
+    )
 
 
 def _http_table(phases: Sequence[over_http.Phase]) -> Table:

@@ -7,7 +7,6 @@ not fill the window.
 from __future__ import annotations
 
 import asyncio
-import random
 from array import array
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,9 +19,10 @@ from octoffm_async.sandbox.quota import SlidingLog
 from octoffm_async.session.transport import Response
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Mapping
 
-BASE_URL, TOKEN_URL = "http://127.0.0.1:9/seller/v2", "http://127.0.0.1:9/token"  # noqa: S105  (an address)
+BASE_URL, TOKEN_URL = "http://127.0.0.1:9/seller/v2", "http://127.0.0.1:9/token"
 HEADERS = CIMultiDict({"Content-Type": "application/json"})
 STOCK = b'{"id": "00000000-0000-0000-0000-000000000001", "productId": "P", "quantities": {"available": 1}}'
 
@@ -94,7 +94,12 @@ class SimulatedApi:
         """See Transport."""
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, read_timeout: float
+        self,
+        method: str,  # noqa: ARG002
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        read_timeout: float,  # noqa: ARG002
     ) -> Response:
         """See Transport."""
         loop = asyncio.get_running_loop()
@@ -163,7 +168,7 @@ def config(**settings: object) -> Config:
     """A client's settings for it: no limit unless asked for."""
     return Config(
         client_id="client",
-        client_secret="secret",  # noqa: S106  (of nothing)
+        client_secret="secret",
         seller_id="12345",
         base_url=BASE_URL,
         token_url=TOKEN_URL,

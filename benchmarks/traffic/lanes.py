@@ -69,7 +69,7 @@ def measure_flood(rate: int, *, seed: int = 1, seconds: float = 60.0) -> Waits:
 
 
 async def _poisson(rate: int, seed: int, calls: int) -> Waits:
-    rng, loop = random.Random(seed), asyncio.get_running_loop()  # noqa: S311  (nothing secret)
+    rng, loop = random.Random(seed), asyncio.get_running_loop()
     api, hook = _api(rate, rng), Waited()
     async with session_on(api, _config(rate), seed=seed, hooks=[hook]) as session, saturated(session, 60):
         await asyncio.sleep(5)
@@ -84,7 +84,7 @@ async def _poisson(rate: int, seed: int, calls: int) -> Waits:
 
 async def _flood(rate: int, seed: int, seconds: float) -> Waits:
     loop = asyncio.get_running_loop()
-    api, hook = _api(rate, random.Random(seed)), Waited()  # noqa: S311  (nothing secret)
+    api, hook = _api(rate, random.Random(seed)), Waited()
 
     async def ask() -> None:
         while loop.time() < began + seconds:

@@ -26,9 +26,11 @@ BULK = Options(lane="bulk", deadline=900.0)
 
 
 @asynccontextmanager
-async def session_on(api: SimulatedApi, config: Config, *, seed: int, hooks: Sequence[Hook] = ()) -> AsyncIterator[Session]:
+async def session_on(
+    api: SimulatedApi, config: Config, *, seed: int, hooks: Sequence[Hook] = ()
+) -> AsyncIterator[Session]:
     """A session whose wire is ``api``."""
-    session = Session(config, api, hooks, rng=random.Random(seed))  # noqa: S311  (nothing secret)
+    session = Session(config, api, hooks, rng=random.Random(seed))
     session.open()
     try:
         yield session

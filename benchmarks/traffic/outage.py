@@ -69,14 +69,19 @@ def order(number: int) -> OutboundShipmentRequest:
         storage_country="FR",
         delivery_mode="TrackedHomeDelivery",
         delivery_address=DeliveryAddress(
-            first_name="Ada", last_name="Byron", address_line1="1 rue A", postal_code="33000", city="B", country_code="FR"
+            first_name="Ada",
+            last_name="Byron",
+            address_line1="1 rue A",
+            postal_code="33000",
+            city="B",
+            country_code="FR",
         ),
         lines=[ShipmentLine(seller_product_reference="SKU-1", quantity=1)],
     )
 
 
 async def _run(outage: Outage) -> Figures:
-    api = SimulatedApi(Latency(0.03, 0.06, random.Random(outage.seed)), token_life=TOKEN_LIFE)  # noqa: S311
+    api = SimulatedApi(Latency(0.03, 0.06, random.Random(outage.seed)), token_life=TOKEN_LIFE)
     api.quota = sliding(outage.rate, 1.0)
     loop = asyncio.get_running_loop()
     items = round(outage.rate * (BEFORE + AFTER))

@@ -64,7 +64,7 @@ def measure(case: Case) -> Figures:
 
 
 async def _run(case: Case) -> Figures:
-    api = SimulatedApi(Latency(*case.latency, random.Random(case.seed)))  # noqa: S311  (nothing secret)
+    api = SimulatedApi(Latency(*case.latency, random.Random(case.seed)))
     loop = asyncio.get_running_loop()
     began = changed = loop.time()
     rate = case.rate

@@ -57,7 +57,7 @@ def throttled(rate: int = 20) -> Throttled:
 
 
 def _api() -> SimulatedApi:
-    return SimulatedApi(Latency(0.0, 0.0, random.Random(1)))  # noqa: S311  (nothing secret)
+    return SimulatedApi(Latency(0.0, 0.0, random.Random(1)))
 
 
 async def _memory(sellers: int) -> Memory:
@@ -99,7 +99,7 @@ async def _overhead(sellers: int, rounds: int, calls: int) -> dict[str, list[flo
 
 
 async def _beside(rate: int, *, with_throttled: bool) -> tuple[float, int]:
-    api = SimulatedApi(Latency(0.03, 0.06, random.Random(1)))  # noqa: S311  (nothing secret)
+    api = SimulatedApi(Latency(0.03, 0.06, random.Random(1)))
     api.quotas = {THROTTLED: sliding(1, 10.0), OTHER: sliding(rate, 1.0)}
     done = 0
 
@@ -109,16 +109,18 @@ async def _beside(rate: int, *, with_throttled: bool) -> tuple[float, int]:
             await call(session, OTHER)
             done += 1
 
-    async with session_on(api, config(limit=Limit(rate)), seed=1) as session:
-        async with saturated(session, 60 if with_throttled else 0, THROTTLED):
-            tasks = [asyncio.create_task(count()) for _ in range(20)]
-            await asyncio.sleep(10)
-            before = done
-            await asyncio.sleep(120)
-            used = (done - before) / (rate * 120)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+    async with (
+        session_on(api, config(limit=Limit(rate)), seed=1) as session,
+        saturated(session, 60 if with_throttled else 0, THROTTLED),
+    ):
+        tasks = [asyncio.create_task(count()) for _ in range(20)]
+        await asyncio.sleep(10)
+        before = done
+        await asyncio.sleep(120)
+        used = (done - before) / (rate * 120)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     return used, sum(status == 429 for status in api.statuses)
 
 

@@ -3,18 +3,24 @@
 **Problem.** The limit (N requests in some window T) is unknown, may change at any time, and shows itself only by 429s.
 Feedback comes late: when T is a minute, a rate that is too high is accepted until the window is full.
 
-**Model.** A *cycle* runs from one throttling to the next. At its end the window is full, so over a span that is long
-against T, *accepted requests / elapsed time*, pauses included, is the limit itself. Over a short span it is not: what
-the window held before decides. So two bounds are known after a 429: the rate that was being sent, which was too high
-(or only just, when T is short), and the average that was accepted over the last :data:`SPAN` seconds, which was not.
+**Model.** A *cycle* runs from one throttling to the next. At its end the window is full, so over a span that is a
+multiple of T, or long against it, *accepted requests / elapsed time*, pauses included, is the limit itself. Over a
+shorter span it is not: what the window held before decides. So two bounds are known after a 429: the rate that was
+being sent, which was too high (or only just, when T is short), and the average that was accepted over the last
+:data:`SPAN` seconds, which was not. "Being sent" is what really was: where calls or slots were too few for the rate
+that was allowed, that rate was never tried.
 
 **After a 429** the key is *blocked*: nothing leaves during the pause, then one request at a time, until one is
-accepted. Then
+accepted. How long a block lasted is counted up to its last 429, because the rest was our own pause. Then
 
 - if the 429 came when the curve had reached its plateau, that plateau was right: start again a little
   (:data:`CUT`) below the rate that was refused. If a block has recently lasted long (the sign of a long window,
   whose slack hides a rate that is too high), the rate is trusted up to :data:`TRUST` times the average only.
 - if it came early, the plateau was too high: cut by 4, 8, 16, 32, 50 % while that goes on, never below the average.
+  If the block outlasted what was sent before it, the limit itself has fallen: back to the average at once.
+
+Pauses double while 429s come close together, and shorten again with what is accepted in between, so that a window
+whose slots come free more slowly than they will later on costs few 429s.
 
 **Growth** is CUBIC's (RFC 9438), as in botocore's adaptive mode: concave up to the plateau, flat around it, then
 probing, with ever larger steps, so that a limit that was raised a hundredfold is found in minutes. Its time scale is

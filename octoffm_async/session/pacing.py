@@ -1,4 +1,4 @@
-"""The arithmetic of limits: a log that holds a window exactly, and a bucket that spreads requests. See :mod:`.limits`."""
+"""What holds a limit: a log that keeps every window exactly, and a bucket that spreads requests. See :mod:`.limits`."""
 
 from __future__ import annotations
 
