@@ -39,7 +39,7 @@ class FixedWindow:
     """At most ``most`` in each period: a counter that is reset at its end."""
 
     def __init__(self, most: int, period: float) -> None:
-        self._most = most
+        self.most = most
         self._period = period
         self._end = 0.0
         self._count = 0
@@ -49,7 +49,7 @@ class FixedWindow:
         if now >= self._end:
             self._end = now - now % self._period + self._period
             self._count = 0
-        if self._count >= self._most:
+        if self._count >= self.most:
             return self._end - now
         self._count += 1
         return 0.0

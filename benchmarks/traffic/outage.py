@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from octoffm_async import DeliveryAddress, FulfillmentClient, Limit, OutboundShipmentRequest, ShipmentLine
 
 from .api import Latency, SimulatedApi, config, sliding
 from .clock import simulate
+
+if TYPE_CHECKING:
+    from octoffm_async.bulk.run import Run
 
 BEFORE, OUTAGE, AFTER = 60.0, 300.0, 60.0
 FIRST = 10.0
@@ -91,6 +94,7 @@ async def _run(outage: Outage) -> Figures:
     outcomes = Counter[str]()
     async with FulfillmentClient(settings, transport=api, hooks=()) as client:
         breaking = asyncio.create_task(_break(api, outage.way))
+        run: Run[Any]
         if outage.work == "orders":
             run = client.bulk.create_outbound(order(number) for number in range(items))
         else:

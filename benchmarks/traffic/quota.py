@@ -68,7 +68,8 @@ async def _run(case: Case) -> Figures:
     loop = asyncio.get_running_loop()
     began = changed = loop.time()
     rate = case.rate
-    api.quota = FixedWindow(round(rate * case.period), case.period) if case.fixed else sliding(rate, case.period)
+    quota = FixedWindow(round(rate * case.period), case.period) if case.fixed else sliding(rate, case.period)
+    api.quota = quota
     limit = Limit(round(rate * case.period), per=case.period) if case.told else case.ceiling
     in_flight = max(50, round(2 * max(case.rate, case.then or 0) * case.latency[1]))
     settings = config(limit=limit, max_in_flight=in_flight)
@@ -76,7 +77,7 @@ async def _run(case: Case) -> Figures:
         await asyncio.sleep(SETTLING)
         if case.then is not None:
             rate, changed = case.then, loop.time()
-            api.quota.most = round(rate * case.period)
+            quota.most = round(rate * case.period)
             await asyncio.sleep(SETTLING)
         await asyncio.sleep(MEASURED)
     return _figures(api, rate, began=began, changed=changed)

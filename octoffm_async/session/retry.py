@@ -15,7 +15,9 @@ REFUSED       any other answer but 2xx; bad TLS     raise                       
 A 5xx to a creation counts as unknown because nothing says at which point the API or a proxy gave up.
 
 Back-off is exponential with full jitter: uniform between zero and the bound, so that clients that failed together do
-not return together. Failures spend from a budget that successes refill, those that are not repeated as well; what it cannot
+not return together.
+
+Failures spend from a budget that successes refill, those that are not repeated as well; what it cannot
 pay for is not repeated, so an outage costs a bounded extra load. A throttled call spends nothing: it waits out a pause
 that all calls of its key share.
 """
