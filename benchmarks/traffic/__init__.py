@@ -72,7 +72,7 @@ def run(options: Options) -> Result:
             if name == "changed":
                 history = {row.name: f.history for row, f in zip(every, measured, strict=True) if _is_plotted(row)}
     tables += [_lanes_table(short=short), _sellers_table(short=short), _outage_table(short=short)]
-    phases, real = asyncio.run(over_http.measure(settling=20.0 if short else 60.0, measured=10.0 if short else 30.0))
+    phases, real = asyncio.run(over_http.measure(settling=20.0 if short else 90.0, measured=10.0 if short else 60.0))
     tables.append(_http_table(phases))
     plots = [_lines("changes", "Accepted per second; the quota changes at 240 s", history)]
     plots.append(

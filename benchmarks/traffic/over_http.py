@@ -10,7 +10,7 @@ from octoffm_async import FulfillmentClient
 from octoffm_async.sandbox import SandboxProcess
 
 PHASES = ((20, 1.0), (100, 1.0), (20, 1.0))
-SETTLING, MEASURED = 60.0, 30.0
+SETTLING, MEASURED = 90.0, 60.0
 WORKERS = 60
 
 
