@@ -72,18 +72,27 @@ class Pacer:
     move.
     """
 
-    __slots__ = ("_cost", "_limiter")
+    __slots__ = ("_cost", "_limiter", "_waiting")
 
     def __init__(self) -> None:
         self._cost = 0.0
+        self._waiting = 0.0
         self._limiter = AsyncLimiter(1.0, 1.0)
 
     def ready(self, rate: float, burst: int | None, *, ahead: int = 0) -> bool:
         """Go on at ``rate``; whether one may leave now, or so many ``ahead`` of their turn."""
         cost = self._cost = 1.0 / rate
-        self._limiter.max_rate = (bucket_for(rate, burst).burst + ahead) * cost
+        room = (bucket_for(rate, burst).burst + ahead) * cost
+        self._limiter.max_rate = max(room, self._waiting)  # with less room than it costs, who waits would do so for ever
         return self._limiter.has_capacity(cost)
 
     async def acquire(self) -> None:
-        """Wait until one may leave, and count it."""
-        await self._limiter.acquire(self._cost)
+        """Wait until one may leave, and count it. One at a time may wait."""
+        cost = self._cost
+        if not self._limiter.has_capacity(cost):
+            self._waiting = cost
+        try:
+            await self._limiter.acquire(cost)
+        finally:
+            if self._waiting == cost:
+                self._waiting = 0.0
