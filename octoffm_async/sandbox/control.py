@@ -52,6 +52,12 @@ class ClockOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     advance: float
 
 
+class LimitOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST limit``: requests per seconds for each seller and group, or no limit."""
+
+    limit: tuple[int, float] | None
+
+
 class Script(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A fault to script, by the name of its member."""
 
@@ -83,6 +89,7 @@ class Control:
             ("POST", "/countries"): self._set_country,
             ("POST", "/clock"): self._advance,
             ("POST", "/faults"): self._set_faults,
+            ("POST", "/limit"): self._set_limit,
             ("GET", "/effects"): lambda _: state.world.effects.as_dict(),
             ("GET", "/state"): lambda _: self._overview.look(monotonic()),
             ("GET", "/stats"): lambda _: state.stats(),
@@ -119,6 +126,10 @@ class Control:
         clock = self._state.world.clock
         clock.advance(msgspec.json.decode(body, type=ClockOrder).advance)
         return {"now": clock.now()}
+
+    def _set_limit(self, body: bytes) -> object:
+        self._state.limits.set(msgspec.json.decode(body, type=LimitOrder).limit)
+        return {}
 
     def _set_faults(self, body: bytes) -> object:
         order = msgspec.json.decode(body, type=FaultOrder)

@@ -164,6 +164,10 @@ class SandboxProcess(SandboxFace):
         """Let the sandbox's clock jump ahead."""
         await self._order("POST", "/clock", {"advance": seconds})
 
+    async def set_limit(self, limit: Limit | None) -> None:
+        """Requests per seconds for each seller and group from now on, as ``Sandbox.limit``."""
+        await self._order("POST", "/limit", {"limit": limit})
+
     async def save(self) -> None:
         """Save all that exists to the state file now, and not only at the end."""
         await self._order("POST", "/save")

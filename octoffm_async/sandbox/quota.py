@@ -46,12 +46,24 @@ class RequestLimits:
 
     def __init__(self, limit: Limit | None, limits: Mapping[Group, Limit] | None) -> None:
         self._limits: dict[Group, Limit] = {}
-        if limit is not None:
-            self._limits.update((group, limit) for group in Group if group is not Group.TOKEN)
-        self._limits.update(limits or {})
         self._logs: dict[tuple[str, Group], SlidingLog] = {}
-        for most, period in self._limits.values():
+        self.limit = limit
+        self.set(limit, limits)
+
+    def set(self, limit: Limit | None, limits: Mapping[Group, Limit] | None = None) -> None:
+        """Limit every group from now on, or single ones; what was admitted counts on."""
+        wanted: dict[Group, Limit] = {}
+        if limit is not None:
+            wanted.update((group, limit) for group in Group if group is not Group.TOKEN)
+        wanted.update(limits or {})
+        for most, period in wanted.values():
             SlidingLog(most, period)  # a wrong limit fails here rather than at the first request
+        self.limit, self._limits = limit, wanted
+        for (seller, group), log in list(self._logs.items()):
+            if group in wanted:
+                log.most, log.period = wanted[group]
+            else:
+                del self._logs[seller, group]
 
     def admit(self, seller: str, group: Group, now: float) -> float:
         """Admit a request and return 0, or return the seconds to wait."""

@@ -229,6 +229,15 @@ class Sandbox(SandboxFace):
         """The tokens given out; ``tokens.expire_now()`` ends them all early."""
         return self._state.tokens
 
+    @property
+    def limit(self) -> Limit | None:
+        """Requests per seconds for each seller and group; may be set while it runs, also in place of ``limits``."""
+        return self._state.limits.limit
+
+    @limit.setter
+    def limit(self, limit: Limit | None) -> None:
+        self._state.limits.set(limit)
+
     def stats(self) -> dict[str, object]:
         """The counters of requests and tokens, as ``SandboxProcess.stats`` gives them."""
         return self._state.stats()

@@ -3,18 +3,24 @@
 **Problem.** The limit (N requests in some window T) is unknown, may change at any time, and shows itself only by 429s.
 Feedback comes late: when T is a minute, a rate that is too high is accepted until the window is full.
 
-**Model.** A *cycle* runs from one throttling to the next. At its end the window is full, so over a span that is long
-against T, *accepted requests / elapsed time*, pauses included, is the limit itself. Over a short span it is not: what
-the window held before decides. So two bounds are known after a 429: the rate that was being sent, which was too high
-(or only just, when T is short), and the average that was accepted over the last :data:`SPAN` seconds, which was not.
+**Model.** A *cycle* runs from one throttling to the next. At its end the window is full, so over a span that is a
+multiple of T, or long against it, *accepted requests / elapsed time*, pauses included, is the limit itself. Over a
+shorter span it is not: what the window held before decides. So two bounds are known after a 429: the rate that was
+being sent, which was too high (or only just, when T is short), and the average that was accepted over the last
+:data:`SPAN` seconds, which was not. "Being sent" is what really was: where calls or slots were too few for the rate
+that was allowed, that rate was never tried.
 
 **After a 429** the key is *blocked*: nothing leaves during the pause, then one request at a time, until one is
-accepted. Then
+accepted. How long a block lasted is counted up to its last 429, because the rest was our own pause. Then
 
 - if the 429 came when the curve had reached its plateau, that plateau was right: start again a little
   (:data:`CUT`) below the rate that was refused. If a block has recently lasted long (the sign of a long window,
   whose slack hides a rate that is too high), the rate is trusted up to :data:`TRUST` times the average only.
 - if it came early, the plateau was too high: cut by 4, 8, 16, 32, 50 % while that goes on, never below the average.
+  If the block outlasted what was sent before it, the limit itself has fallen: back to the average at once.
+
+Pauses double while 429s come close together, and shorten again with what is accepted in between, so that a window
+whose slots come free more slowly than they will later on costs few 429s.
 
 **Growth** is CUBIC's (RFC 9438), as in botocore's adaptive mode: concave up to the plateau, flat around it, then
 probing, with ever larger steps, so that a limit that was raised a hundredfold is found in minutes. Its time scale is
@@ -33,12 +39,16 @@ CUT = 0.02
 """How far below the plateau a cycle starts, and above it ends its flat part."""
 SPAN = 60.0
 """Seconds of the past that an average covers: the longest window that APIs commonly have."""
+MARK_EVERY = 2.0
+"""Seconds between the marks from which an average is taken."""
 TRUST = 1.1
 """How far above the average a refused rate is trusted when windows are long."""
+UNUSED = 2.0
+"""A rate of which less than one part of so many was used was not what the API refused."""
 LONG_BLOCK = 5.0
 """Seconds: a block that lasted longer tells of a long window."""
-BLOCK_MEMORY = 0.95
-"""What remains of the longest block after each later one."""
+BLOCK_MEMORY = 0.995
+"""What remains of the longest block a second later."""
 PLATEAU_SECONDS, PLATEAU_SECONDS_MOST, PLATEAU_REQUESTS = 8.0, 20.0, 100
 """The curve's time scale."""
 EARLY = 0.7
@@ -46,7 +56,9 @@ EARLY = 0.7
 GROWTH = 0.25
 """Doublings after one, and four times as many after two, time scales beyond the flat part."""
 STEADY = 20
-"""So many requests accepted in a row end a series of throttlings: the next pause is short again."""
+"""So many requests accepted in a row halve the count of a series of throttlings, and with it the next pause."""
+BURST = 8
+"""More than twice so many refused at once, as at high rates, where many are under way, need as many times more."""
 RATE_LEAST, RATE_MOST = 0.05, 1e5
 """Requests per second."""
 
@@ -61,9 +73,12 @@ class RateControl:
         "_longest_block",
         "_marks",
         "_plateau",
+        "_refusals",
+        "_refused_at",
         "_refused_rate",
         "_resumed",
         "_since",
+        "_steady",
         "blocked_since",
         "ceiling",
         "throttlings",
@@ -78,6 +93,9 @@ class RateControl:
         self._accepted = 0
         self._in_cycle = 0
         self._refused_rate: float | None = None
+        self._refused_at = 0.0
+        self._refusals = 0
+        self._steady = STEADY
         self._resumed = 0.0
         self._longest_block = 0.0
         self._early = 0
@@ -107,12 +125,11 @@ class RateControl:
 
     def accepted(self, *, sent_at: float) -> bool:
         """A request got past the limit; whether that ended a block."""
-        if not self._marks:
-            self._marks.append((sent_at, 0))
+        self._mark(sent_at)
         self._accepted += 1
         self._in_cycle += 1
-        if self._in_cycle >= STEADY:
-            self.throttlings = 0
+        if self._in_cycle % self._steady == 0:
+            self.throttlings //= 2
         blocked = self.blocked_since
         if blocked is None or sent_at < blocked:
             return False
@@ -121,13 +138,15 @@ class RateControl:
 
     def throttled(self, *, sent_at: float, now: float) -> bool:
         """A 429 came; whether it is news: not that of a request that left before the last one was known."""
+        self._refusals += 1
         if self.blocked_since is None:
             if sent_at < self._resumed:
                 return False
-            self._refused_rate = self.rate(now)
+            self._refused_rate = self._sent_rate(now)
             self.blocked_since = now
         elif sent_at < self.blocked_since:
             return False
+        self._refused_at = now
         self.throttlings += 1
         return True
 
@@ -138,23 +157,41 @@ class RateControl:
     def _resume(self, now: float, blocked_since: float) -> None:
         refused, plateau = self._refused_rate, self._plateau
         average = self._average(now)
-        block = now - blocked_since
-        self._longest_block = max(self._longest_block * BLOCK_MEMORY, block)
+        block = self._refused_at - blocked_since
+        self._longest_block = max(self._longest_block * BLOCK_MEMORY ** (now - self._resumed), block)
         early = plateau is not None and blocked_since - self._since < EARLY * self._time_scale(plateau)
-        self._early = self._early + 1 if early else 0
+        short = self._in_cycle < PLATEAU_REQUESTS or blocked_since - self._since < 1.0
+        self._early = 0 if not early else self._early + 1 if short else 1
         if refused is None:
             found = average
-        elif early:
+        elif early and block < max(LONG_BLOCK, blocked_since - self._since):
             found = max(refused * (1 - min(0.5, CUT * 2**self._early)), average)
         elif self._longest_block < LONG_BLOCK:
             found = refused
         else:
             found = min(refused, average * TRUST)
         self._plateau = min(max(found, RATE_LEAST), RATE_MOST)
-        self._marks.append((now, self._accepted))
         self._since = self._resumed = now
         self._in_cycle = 0
+        self._steady = STEADY * max(1, self._refusals // BURST)
+        self._refusals = 0
         self.blocked_since = None
+
+    def _sent_rate(self, now: float) -> float | None:
+        """The rate that was refused: what was allowed, unless far less was sent of late, for want of calls or slots."""
+        allowed = self.rate(now)
+        if allowed is None or not self._marks:
+            return allowed
+        marks = self._marks[-1], self._marks[max(-2, -len(self._marks))]
+        sent = max((self._accepted - accepted + 1) / max(now - since, 1e-3) for since, accepted in marks)
+        return min(allowed, UNUSED * sent)
+
+    def _mark(self, now: float) -> None:
+        marks = self._marks
+        if not marks or now - marks[-1][0] >= MARK_EVERY:
+            marks.append((now, self._accepted))
+            while len(marks) > 1 and now - marks[1][0] >= SPAN:
+                marks.popleft()
 
     def _average(self, now: float) -> float:
         marks = self._marks

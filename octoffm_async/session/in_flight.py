@@ -12,7 +12,7 @@ from math import sqrt
 
 TOLERANCE = 2.0
 """So many times the usual latency is still nothing unusual."""
-SHORT, LONG = 10, 600
+SHORT, LONG = 10, 3000
 """Answers that the latency of late, and the usual one, are averaged over."""
 SMOOTHING = 0.2
 """The part of a change that is made at once."""
@@ -23,12 +23,12 @@ LEAST = 4
 class InFlight:
     """The limit of one key, between :data:`LEAST` and ``most``."""
 
-    __slots__ = ("_least", "_limit", "_most", "_samples", "_short", "_usual", "limit")
+    __slots__ = ("_goal", "_least", "_limit", "_most", "_samples", "_short", "_usual", "limit")
 
     def __init__(self, most: int) -> None:
         self._most = float(most)
         self._least = min(float(LEAST), self._most)
-        self._limit = self._most
+        self._limit = self._goal = self._most
         self._short = 0.0
         self._usual = 0.0
         self._samples = 0
@@ -46,7 +46,8 @@ class InFlight:
             self._adapt()
 
     def restart(self) -> None:
-        """After an outage: begin with one and double up, so that all who waited do not come at once."""
+        """After an outage: begin with one and double up to where it was, so that all who waited do not come at once."""
+        self._goal = max(self._least, self._limit, self._goal if self._limit < self._goal else 0.0)
         self._limit = 1.0
         self.limit = 1
         self._samples = 0
@@ -55,10 +56,11 @@ class InFlight:
         short, usual = self._short, self._usual
         if usual > 2 * short:  # what was usual was unusual: forget it sooner
             self._usual = usual * 0.95
-        if self._limit < self._least:  # it was restarted
-            self._limit *= 2
+        gradient = min(1.0, max(0.5, TOLERANCE * usual / short)) if short > 0 else 1.0
+        if self._limit < self._least or (self._limit < self._goal and gradient == 1.0):  # it was restarted
+            self._limit = min(self._limit * 2, self._goal)
         else:
-            gradient = min(1.0, max(0.5, TOLERANCE * usual / short)) if short > 0 else 1.0
+            self._goal = self._least
             wanted = self._limit * gradient + sqrt(self._limit)
             self._limit = max(self._least, self._limit + SMOOTHING * (wanted - self._limit))
         self._limit = min(self._limit, self._most)

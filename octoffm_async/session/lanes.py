@@ -54,6 +54,10 @@ class Waiters:
                 queue.popleft()
         return bool(self._interactive or self._bulk)
 
+    def next_lane(self) -> Lane:
+        """Whose turn it is."""
+        return "bulk" if self.any() and self._next_is_bulk() else "interactive"
+
     def admit(self, *, probe: bool) -> None:
         """Let the next one go, telling it whether it probes. Only when there is :meth:`any`."""
         self._next_queue().popleft().set_result(probe)
@@ -66,11 +70,14 @@ class Waiters:
                 if not place.done():
                     place.set_exception(error)
 
+    def _next_is_bulk(self) -> bool:
+        # The little that is taken off: many small shares do not add up exactly.
+        return bool(self._bulk) and not (self._interactive and self._debt < 1.0 - self._share - 1e-9)
+
     def _next_queue(self) -> deque[asyncio.Future[bool]]:
-        if not self._bulk:
-            return self._interactive
-        if self._interactive and self._debt < 1.0 - self._share - 1e-9:  # many small shares do not add up exactly
+        if self._next_is_bulk():
+            self._debt = max(self._debt - (1.0 - self._share), -CREDIT)
+            return self._bulk
+        if self._bulk:
             self._debt += self._share
-            return self._interactive
-        self._debt = max(self._debt - (1.0 - self._share), -CREDIT)
-        return self._bulk
+        return self._interactive

@@ -18,7 +18,10 @@ another, those of a window T + J can arrive within T; so T + J takes the place o
 pause ends, then one request at a time goes until one is accepted.
 
 **Waiting.** Those who wait stand in two lanes (:mod:`.lanes`); one task per busy key waits for the bucket on behalf of
-all and lets the next one go when a permit is there, so that who came early cannot hold up a lane that goes before.
+all and lets the next one go when a permit is there, so that who came early cannot hold up a lane that goes before. An
+interactive call need not wait for the bucket's next drop either: it goes ahead of it, and while such calls come, bulk
+keeps a hundredth of each window (one place at least) free for them. Where the limit is learned nothing is known that
+could be kept free.
 
 **Who shares.** Keys are (seller, group), never the token: tokens change, quotas do not.
 """
@@ -26,10 +29,7 @@ all and lets the next one go when a permit is there, so that who came early cann
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
-
-from aiolimiter import AsyncLimiter
+from typing import TYPE_CHECKING
 
 from ..config import Limit
 from ..contract.operations import Group
@@ -37,6 +37,7 @@ from ..errors import ClosedError, OverloadedError, RateLimitedError
 from .adaptive import RateControl
 from .in_flight import InFlight
 from .lanes import Waiters
+from .pacing import Pacer, Windows, bucket_for
 from .stats import KeyStats
 
 if TYPE_CHECKING:
@@ -44,73 +45,16 @@ if TYPE_CHECKING:
     from .headers import RateAdvice
     from .lanes import Lane
 
-TIMER_LAG = 0.01
-"""Seconds of late waking that a bucket makes up for."""
 TOKEN_LIMIT = Limit(500, per=3600.0, burst=250)
 """The only number that Octopia prints (D), with room for a burst of short-lived tokens."""
 FORGET_RATES_AFTER = 600.0
 """Seconds after its last 429 that a key's learned rate is still worth something."""
-SWEEP_FROM = 64
-"""So many keys are kept before it is looked which can be forgotten."""
-RATE_GRAIN = 0.005
-"""A bucket is tuned to another rate when that has moved by this part."""
 ADVICE_LASTS = 60.0
 """Seconds after the last rate headers: from then on an answer without them ends what they said."""
-
-
-class Bucket(NamedTuple):
-    """A leaky bucket: ``burst`` in requests, ``rate`` in requests per second."""
-
-    burst: float
-    rate: float
-
-
-def bucket_for(rate: float, burst: int | None = None) -> Bucket:
-    """The bucket that spreads requests at ``rate``; see the module's docstring."""
-    return Bucket(max(1.0, 1.0 + TIMER_LAG * rate if burst is None else float(burst)), rate)
-
-
-class LeakyBucket(AsyncLimiter):
-    """A limiter whose rate can move: what has left stays in it."""
-
-    def tune(self, bucket: Bucket) -> None:
-        """Another burst and rate from now on."""
-        self._leak()
-        self.max_rate, self._rate_per_sec = bucket
-        self.time_period = bucket.burst / bucket.rate
-        self._level = min(self._level, self.max_rate)
-
-
-class Windows:
-    """When the requests of the last window left: exact in every window of ``limit``, stretched by ``jitter``."""
-
-    __slots__ = ("_left", "calls", "period")
-
-    def __init__(self, limit: Limit, *, jitter: float) -> None:
-        self.calls = limit.calls
-        self.period = limit.per + jitter
-        self._left: deque[float] = deque()
-
-    @property
-    def rate(self) -> float:
-        """Requests per second that fill every window."""
-        return self.calls / self.period
-
-    def wait(self, now: float) -> float:
-        """Seconds until one more may leave; 0 or less is now."""
-        left = self._left
-        horizon = now - self.period
-        while left and left[0] <= horizon:
-            left.popleft()
-        return left[-self.calls] - horizon if len(left) >= self.calls else 0.0
-
-    def add(self, now: float) -> None:
-        """One leaves."""
-        self._left.append(now)
-
-    def idle(self, now: float) -> bool:
-        """Whether nothing of the last window needs to be remembered."""
-        return not self._left or self._left[-1] <= now - self.period
+KEEP_PLACES_FOR = 30.0
+"""Seconds after an interactive call in which bulk calls keep places free for the next ones."""
+SWEEP_FROM, SWEEP_EVERY = 64, 60.0
+"""From so many keys on it is looked every so many seconds which can be forgotten."""
 
 
 class Gate:
@@ -120,17 +64,18 @@ class Gate:
         "_accepted",
         "_advised_at",
         "_awaiting",
-        "_bucket",
-        "_bucket_rate",
         "_bulk_share",
         "_burst",
         "_closed",
         "_configured",
         "_in_flight_limit",
+        "_interactive_at",
         "_most_waiting",
+        "_pacer",
         "_probe_out",
         "_pump",
         "_room",
+        "_room_timed",
         "_throttled",
         "_waiters",
         "_windows",
@@ -158,10 +103,11 @@ class Gate:
         self._bulk_share = bulk_share
         self._awaiting = {"interactive": 0, "bulk": 0}
         self._most_waiting = max_waiting
-        self._bucket: LeakyBucket | None = None
-        self._bucket_rate = 0.0
+        self._pacer = Pacer()
         self._pump: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
+        self._room_timed = False
+        self._interactive_at = -KEEP_PLACES_FOR
         self._probe_out = False
         self._closed = False
         self._accepted = 0
@@ -185,16 +131,20 @@ class Gate:
             now = asyncio.get_running_loop().time()
         if self._closed:
             raise ClosedError("the client was closed while a call was under way")
-        if not self._waiters and self._may_leave(now):
-            bucket = self._bucket_now(now)
-            if bucket is None:
+        if lane == "interactive":
+            self._interactive_at = now
+        if not self._waiters.ahead_of(lane) and self._may_leave(now, lane):
+            rate = self.control.rate(now)
+            if rate is None:
                 return self._leave_now(now)
-            if bucket.has_capacity():
-                await bucket.acquire()  # there is room: it does not wait
+            if self._paced(rate, lane):
+                await self._pacer.acquire()  # there is room: it does not wait
                 return self._leave_now(now)
         if until is not None:
             self._refuse_the_hopeless(lane, until, now, first=first)
         place = self._waiters.add(lane, first=first)
+        if lane == "interactive":
+            self._wake()
         if self._pump is None:
             self._pump = self._start_pump()
         self._awaiting[lane] += 1
@@ -212,7 +162,8 @@ class Gate:
         self.in_flight -= 1
         if probe:
             self._probe_out = False
-        self._wake()
+        if not self._room_timed:
+            self._wake()
 
     def answered(self, *, sent_at: float, now: float) -> bool:
         """The request that has just left got past the limit, whatever its answer says; whether that ended a block."""
@@ -284,8 +235,7 @@ class Gate:
 
     def rebind(self) -> None:
         """Another event loop runs it from now on."""
-        self._bucket = None
-        self._bucket_rate = 0.0
+        self._pacer = Pacer()
         self._pump = None
         self._closed = False
 
@@ -296,12 +246,19 @@ class Gate:
         if self._pump is not None:
             self._pump.cancel()
 
-    def _may_leave(self, now: float) -> bool:
+    def _may_leave(self, now: float, lane: Lane) -> bool:
         if self.in_flight >= self._in_flight_limit.limit or now < self.paused_until:
             return False
         if self.control.blocked_since is not None and self._probe_out:
             return False
-        return self._windows is None or self._windows.wait(now) <= 0.0
+        return self._window_wait(now, lane) <= 0.0
+
+    def _window_wait(self, now: float, lane: Lane) -> float:
+        windows = self._windows
+        if windows is None:
+            return 0.0
+        keeps_places = lane == "bulk" and now - self._interactive_at < KEEP_PLACES_FOR
+        return windows.wait(now, spare=windows.places if keeps_places else 0)
 
     def _leave_now(self, now: float) -> bool:
         self.in_flight += 1
@@ -312,19 +269,10 @@ class Gate:
             return True
         return False
 
-    def _bucket_now(self, now: float) -> LeakyBucket | None:
-        """The bucket of the present rate."""
-        rate = self.control.rate(now)
-        if rate is None:
-            return None
-        if self._bucket is None or abs(rate - self._bucket_rate) > RATE_GRAIN * self._bucket_rate:
-            bucket = bucket_for(rate, None if self.control.learned else self._burst)
-            if self._bucket is None:
-                self._bucket = LeakyBucket(bucket.burst, bucket.burst / rate)
-            else:
-                self._bucket.tune(bucket)
-            self._bucket_rate = rate
-        return self._bucket
+    def _paced(self, rate: float, lane: Lane) -> bool:
+        if self.control.learned or self._windows is None:
+            return self._pacer.ready(rate, None)
+        return self._pacer.ready(rate, self._burst, ahead=self._windows.places if lane == "interactive" else 0)
 
     def _refuse_the_hopeless(self, lane: Lane, until: float, now: float, *, first: bool) -> None:
         pause = max(0.0, self.paused_until - now)
@@ -380,30 +328,32 @@ class Gate:
         loop = asyncio.get_running_loop()
         in_hand = False
         while True:
-            now = loop.time()
+            now, lane = loop.time(), self._waiters.next_lane()
             if (pause := self.paused_until - now) > 0:
                 await asyncio.sleep(pause)
-            elif not self._may_leave(now):
-                wait = 0.0 if self._windows is None else self._windows.wait(now)
-                await self._sleep_until_room(wait)
-            elif in_hand or (bucket := self._bucket_now(now)) is None:
+            elif not self._may_leave(now, lane):
+                await self._sleep_until_room(self._window_wait(now, lane))
+            elif in_hand or (rate := self.control.rate(now)) is None:
                 return
             else:
                 in_hand = True
-                if bucket.has_capacity():
-                    await bucket.acquire()
+                ready = self._paced(rate, lane)
+                await self._pacer.acquire()
+                if ready:
                     return
-                await bucket.acquire()
 
     async def _sleep_until_room(self, wait: float) -> None:
-        if wait > 0:
-            await asyncio.sleep(wait)
-            return
-        self._room = asyncio.get_running_loop().create_future()
+        """Until a slot is free, or a place in the window, or somebody came who needs none."""
+        loop = asyncio.get_running_loop()
+        self._room = loop.create_future()
+        self._room_timed = wait > 0
+        timer = loop.call_later(wait, self._wake) if wait > 0 else None
         try:
             await self._room
         finally:
-            self._room = None
+            self._room, self._room_timed = None, False
+            if timer is not None:
+                timer.cancel()
 
     def _wake(self) -> None:
         if self._room is not None and not self._room.done():
@@ -416,7 +366,7 @@ class Gates:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._gates: dict[tuple[str, Group], Gate] = {}
-        self._sweep_at = SWEEP_FROM
+        self._sweep_timer: asyncio.TimerHandle | None = None
 
     def of(self, seller_id: str, group: Group) -> Gate:
         """The gate of a key. The token endpoint knows no sellers."""
@@ -433,19 +383,19 @@ class Gates:
 
     def rebind(self) -> None:
         """Another event loop runs them from now on."""
+        self._stop_sweeping()
         for gate in self._gates.values():
             gate.rebind()
 
     def close(self) -> None:
         """Let nobody through any more."""
+        self._stop_sweeping()
         for gate in self._gates.values():
             gate.close()
 
     def _make(self, seller_id: str, group: Group) -> Gate:
-        if len(self._gates) >= self._sweep_at:
-            now = asyncio.get_running_loop().time()
-            self._gates = {key: gate for key, gate in self._gates.items() if not gate.idle(now)}
-            self._sweep_at = max(SWEEP_FROM, 2 * len(self._gates))
+        if self._sweep_timer is None and len(self._gates) >= SWEEP_FROM:
+            self._sweep_timer = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)
         config = self._config
         gate = self._gates[seller_id, group] = Gate(
             TOKEN_LIMIT if group is Group.TOKEN else config.limit_for(group),
@@ -455,3 +405,14 @@ class Gates:
             bulk_share=config.bulk_share,
         )
         return gate
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._gates = {key: gate for key, gate in self._gates.items() if not gate.idle(loop.time())}
+        again = len(self._gates) >= SWEEP_FROM
+        self._sweep_timer = loop.call_later(SWEEP_EVERY, self._sweep) if again else None
+
+    def _stop_sweeping(self) -> None:
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+            self._sweep_timer = None

@@ -81,6 +81,9 @@ class Retries:
         decision = decide(self._situation(journey, verdict, told, cost, held_back=held_back), self._config, self._rng)
         if verdict is Verdict.THROTTLED:
             self._pause(journey, told, decision, news=news)
+        if failed and not held_back:
+            journey.owed = cost
+            self.budget.spend(cost)
         if isinstance(decision, Stop):
             error.outcome_unknown = decision.outcome_unknown
             if decision.reason:
@@ -88,9 +91,6 @@ class Retries:
             raise error
         self._counts.retries += 1
         journey.token_renewed |= verdict is Verdict.UNAUTHORIZED
-        if failed and not held_back:
-            journey.owed = cost
-            self.budget.spend(cost)
         self._teller.retry_scheduled(journey, decision)
         if verdict is not Verdict.THROTTLED:  # a throttled call waits at the gate, with all the others of its key
             await asyncio.sleep(decision.delay)

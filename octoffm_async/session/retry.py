@@ -15,8 +15,11 @@ REFUSED       any other answer but 2xx; bad TLS     raise                       
 A 5xx to a creation counts as unknown because nothing says at which point the API or a proxy gave up.
 
 Back-off is exponential with full jitter: uniform between zero and the bound, so that clients that failed together do
-not return together. Retries spend from a budget that successes refill, so an outage costs a bounded extra load. A
-throttled call spends nothing: it waits out a pause that all calls of its key share.
+not return together.
+
+Failures spend from a budget that successes refill, those that are not repeated as well; what it cannot
+pay for is not repeated, so an outage costs a bounded extra load. A throttled call spends nothing: it waits out a pause
+that all calls of its key share.
 """
 
 from __future__ import annotations
@@ -169,7 +172,7 @@ def _if_time(delay: float, at: Situation, reason: str) -> Again | Stop:
 
 
 class RetryBudget:
-    """How many retries may still be spent; see the module's docstring."""
+    """How many failures can still be paid for; see the module's docstring."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -180,8 +183,8 @@ class RetryBudget:
         return self.left >= cost
 
     def spend(self, cost: int) -> None:
-        """Take ``cost`` out."""
-        self.left -= cost
+        """Take ``cost`` out, as far as it is there."""
+        self.left = max(0, self.left - cost)
 
     def refund(self, cost: int = SUCCESS_REFUND) -> None:
         """A call succeeded: put back what its last retry cost, or a little if it needed none."""

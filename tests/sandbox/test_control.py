@@ -100,3 +100,12 @@ async def test_a_mistake_is_a_400_that_says_what_is_wrong(control: Api, route: s
 async def test_an_unknown_route_is_a_404_that_says_so(control: Api) -> None:
     answer = await order(control, "/weather", {})
     assert (answer.status, answer.json) == (404, {"error": "no control route POST /_sandbox/weather"})
+
+
+async def test_the_limit_can_be_changed_while_it_runs(control: Api, api: Api) -> None:
+    assert (await order(control, "/limit", {"limit": [1, 600.0]})).status == 200
+    assert api.sandbox.limit == (1, 600.0)
+    assert [(await api.get("/stocks?limit=1")).status for _ in range(2)] == [200, 429]
+    api.sandbox.limit = None
+    assert (await api.get("/stocks?limit=1")).status == 200
+    assert (await order(control, "/limit", {"limit": [0, 1.0]})).status == 400

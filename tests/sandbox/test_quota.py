@@ -99,3 +99,23 @@ async def test_retry_after_comes_if_it_is_set(serve: Serve, form: Literal["secon
     text = (await api.get("/stocks", limit=1)).headers["Retry-After"]
     seconds = float(text) if form == "seconds" else parsedate_to_datetime(text).timestamp() - time.time()
     assert 98 < seconds <= 101
+
+
+def test_a_limit_that_is_changed_counts_what_was_admitted_before() -> None:
+    limits = RequestLimits((3, 10.0), None)
+    assert [limits.admit("A", Group.STOCKS, now) for now in (0.0, 1.0, 2.0)] == [0.0, 0.0, 0.0]
+    limits.set((4, 10.0))
+    assert limits.admit("A", Group.STOCKS, 3.0) == 0.0
+    limits.set((2, 10.0))
+    assert limits.admit("A", Group.STOCKS, 9.0) > 0.0
+    assert limits.admit("A", Group.STOCKS, 12.5) == 0.0
+    limits.set(None)
+    assert limits.admit("A", Group.STOCKS, 12.5) == 0.0
+    assert limits.limit is None
+
+
+def test_a_wrong_limit_changes_nothing() -> None:
+    limits = RequestLimits((1, 10.0), None)
+    with pytest.raises(ValueError, match="above zero"):
+        limits.set((0, 1.0))
+    assert limits.limit == (1, 10.0)

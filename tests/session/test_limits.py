@@ -15,7 +15,8 @@ from octoffm_async.contract.operations import Group
 from octoffm_async.contract.stocks import Stock
 from octoffm_async.session.headers import RateAdvice
 from octoffm_async.session.lanes import Lane
-from octoffm_async.session.limits import TOKEN_LIMIT, Gate, Gates, Windows, bucket_for
+from octoffm_async.session.limits import TOKEN_LIMIT, Gate, Gates
+from octoffm_async.session.pacing import Pacer, Windows, bucket_for
 from tests.bulk.items import on_virtual_time
 from tests.conftest import VirtualTimeLoop
 from tests.fakes import FakeTransport, config
@@ -450,3 +451,54 @@ def test_the_token_endpoint_has_the_documented_quota() -> None:
     assert (TOKEN_LIMIT.calls, TOKEN_LIMIT.per) == (500, 3600.0)
     admitted = admissions(TOKEN_LIMIT, [0.0] * 600 + [5.0] * 900)
     assert worst_window(admitted, 3600.0) == 500
+
+
+@pytest.mark.virtual_time
+async def test_a_rate_that_rises_while_a_call_waits_does_not_make_it_wait_for_ever() -> None:
+    pacer = Pacer()
+    assert pacer.ready(0.1, None)
+    await pacer.acquire()
+    assert not pacer.ready(0.1, None)
+    waiting = asyncio.create_task(pacer.acquire())
+    await asyncio.sleep(1)
+    pacer.ready(100.0, None)
+    await asyncio.wait_for(waiting, 20)
+
+
+@pytest.mark.virtual_time
+async def test_a_rate_that_always_moves_a_little_lets_no_request_too_many_through() -> None:
+    pacer, loop = Pacer(), asyncio.get_running_loop()
+    started, left = loop.time(), 0
+    while loop.time() < started + 100:
+        pacer.ready(5.0 + 0.01 * (left % 7), None)
+        await pacer.acquire()
+        left += 1
+    assert left <= 100 * 5.06 + 2
+
+
+@pytest.mark.virtual_time
+async def test_an_interactive_call_goes_at_once_beside_a_bulk_run_and_no_window_holds_more() -> None:
+    gate, loop = Gate(Limit(20, per=1.0), jitter=0.0, max_in_flight=100), asyncio.get_running_loop()
+    left: list[float] = []
+
+    async def work() -> None:
+        while True:
+            await gate.enter("bulk")
+            left.append(loop.time())
+            gate.leave()
+
+    tasks = [asyncio.create_task(work()) for _ in range(10)]
+    waits: list[float] = []
+    for _ in range(100):
+        await asyncio.sleep(0.73)
+        asked = loop.time()
+        await gate.enter("interactive")
+        left.append(loop.time())
+        gate.leave()
+        waits.append(loop.time() - asked)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(wait < 1e-3 for wait in waits) >= 95
+    assert worst_window(left, 1.0 - 1e-6) <= 20
+    assert len(left) / (left[-1] - left[0]) >= 0.94 * 20

@@ -120,7 +120,7 @@ def test_whatever_headers_say_the_advice_can_be_followed(headers: dict[str, str]
     assert 0 <= found.exhausted_for <= 86_400
     gate = Gate(None, jitter=0.0, max_in_flight=1)
     gate.advised(found, 0.0)
-    assert gate._bucket_now(0.0) is None or found.rate is not None
+    assert gate.control.rate(0.0) is None or found.rate is not None
 
 
 @pytest.mark.parametrize("piece", ["1;w=1,", ",", ";", "=", "w=1;", '"', "q=1;w=1;", "1", "remaining=,", "r=0;t=1,"])

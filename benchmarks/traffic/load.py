@@ -1,0 +1,63 @@
+"""Load on the real pipeline: bulk workers that never rest, and interactive calls at random moments."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from octoffm_async.contract.operations import GET_STOCK
+from octoffm_async.session.options import Options
+from octoffm_async.session.pipeline import Session
+
+from .api import BASE_URL
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from octoffm_async import Config
+    from octoffm_async.events import Hook
+
+    from .api import SimulatedApi
+
+URL = f"{BASE_URL}/stocks/00000000-0000-0000-0000-000000000001"
+BULK = Options(lane="bulk", deadline=900.0)
+
+
+@asynccontextmanager
+async def session_on(
+    api: SimulatedApi, config: Config, *, seed: int, hooks: Sequence[Hook] = ()
+) -> AsyncGenerator[Session]:
+    """A session whose wire is ``api``."""
+    session = Session(config, api, hooks, rng=random.Random(seed))
+    session.open()
+    try:
+        yield session
+    finally:
+        await session.close(drain=0.0)
+
+
+async def call(session: Session, seller: str = "12345", options: Options = BULK) -> None:
+    """Look one stock up."""
+    await session.call(GET_STOCK, seller_id=seller, url=URL, options=options)
+
+
+@asynccontextmanager
+async def saturated(session: Session, workers: int, seller: str = "12345") -> AsyncGenerator[None]:
+    """Bulk calls of ``workers`` workers without a rest."""
+
+    async def work() -> None:
+        while True:
+            await call(session, seller)
+
+    tasks = [asyncio.create_task(work()) for _ in range(workers)]
+    try:
+        yield
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

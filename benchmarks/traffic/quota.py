@@ -1,0 +1,116 @@
+"""A quota that the client does not know, found and held by it; and one that it was told.
+
+A case runs for :data:`SETTLING` simulated seconds (with a change of quota: before it, and again after it), then what
+arrives at the API is counted for :data:`MEASURED` seconds. *Used* is what was accepted over what the quota allowed.
+*Refused* is the part answered 429. *Converged* is how long after the start, or the change, the first minute began
+that met the promise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from typing import NamedTuple
+
+from octoffm_async import Limit
+
+from .api import FixedWindow, Latency, SimulatedApi, config, sliding
+from .clock import simulate
+from .load import saturated, session_on
+
+SETTLING, MEASURED, MINUTE = 240.0, 300.0, 60.0
+RATES, PERIODS = (5, 20, 100, 500), (1.0, 10.0, 60.0)
+CHANGES = ((5, 100), (100, 5), (500, 5), (5, 500), (20, 100))
+USED_LEAST, REFUSED_MOST = 0.92, 0.02
+USED_LEAST_TOLD = 0.97
+
+
+class Case(NamedTuple):
+    """A hidden quota of ``rate`` per second over windows of ``period``, and later ``then``."""
+
+    rate: int
+    period: float
+    then: int | None = None
+    told: bool = False
+    ceiling: Limit | None = None
+    latency: tuple[float, float] = (0.03, 0.06)
+    fixed: bool = False
+    seed: int = 1
+
+    @property
+    def name(self) -> str:
+        """For tables."""
+        change = "" if self.then is None else f"→{self.then}"
+        least, most = (f"{seconds * 1e3:.0f}" for seconds in self.latency)
+        latency = "" if self.latency == (0.03, 0.06) else f", {least}-{most} ms"
+        kind = ", fixed windows" if self.fixed else ""
+        return f"{self.rate}{change}/s in {self.period:.0f} s{kind}{latency}"
+
+
+class Figures(NamedTuple):
+    """See the module's docstring; ``history`` is accepted requests by simulated second."""
+
+    used: float
+    refused: float
+    refusals: int
+    converged: float | None
+    history: list[tuple[float, float]]
+
+
+def measure(case: Case) -> Figures:
+    """Run one case."""
+    return simulate(_run(case))
+
+
+async def _run(case: Case) -> Figures:
+    api = SimulatedApi(Latency(*case.latency, random.Random(case.seed)))
+    loop = asyncio.get_running_loop()
+    began = changed = loop.time()
+    rate = case.rate
+    quota = FixedWindow(round(rate * case.period), case.period) if case.fixed else sliding(rate, case.period)
+    api.quota = quota
+    limit = Limit(round(rate * case.period), per=case.period) if case.told else case.ceiling
+    in_flight = max(50, round(2 * max(case.rate, case.then or 0) * case.latency[1]))
+    settings = config(limit=limit, max_in_flight=in_flight)
+    async with session_on(api, settings, seed=case.seed) as session, saturated(session, in_flight + 10):
+        await asyncio.sleep(SETTLING)
+        if case.then is not None:
+            rate, changed = case.then, loop.time()
+            quota.most = round(rate * case.period)
+            await asyncio.sleep(SETTLING)
+        await asyncio.sleep(MEASURED)
+    return _figures(api, rate, began=began, changed=changed)
+
+
+def _figures(api: SimulatedApi, rate: float, *, began: float, changed: float) -> Figures:
+    accepted, refused = Counter[int](), Counter[int]()
+    for at, status in zip(api.arrived_at, api.statuses, strict=True):
+        (accepted if status == 200 else refused)[int(at - began)] += 1
+    first, last = int(changed - began + SETTLING), int(changed - began + SETTLING + MEASURED)
+    used, part = _over(accepted, refused, rate, first, last)
+    return Figures(
+        used=used,
+        refused=part,
+        refusals=sum(refused[second] for second in range(first, last)),
+        converged=next(
+            (
+                float(second - int(changed - began))
+                for second in range(int(changed - began), last - int(MINUTE))
+                if _keeps(_over(accepted, refused, rate, second, second + int(MINUTE)))
+            ),
+            None,
+        ),
+        history=[(float(second), float(accepted[second])) for second in range(last)],
+    )
+
+
+def _over(accepted: Counter[int], refused: Counter[int], rate: float, first: int, last: int) -> tuple[float, float]:
+    good = sum(accepted[second] for second in range(first, last))
+    bad = sum(refused[second] for second in range(first, last))
+    return good / (rate * (last - first)), bad / max(1, good + bad)
+
+
+def _keeps(figures: tuple[float, float]) -> bool:
+    used, refused = figures
+    return used >= USED_LEAST and refused <= REFUSED_MOST

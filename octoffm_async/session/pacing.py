@@ -1,0 +1,100 @@
+"""What holds a limit: a log that keeps every window exactly, and a bucket that spreads requests. See :mod:`.limits`."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import ceil
+from typing import TYPE_CHECKING, NamedTuple
+
+from aiolimiter import AsyncLimiter
+
+if TYPE_CHECKING:
+    from ..config import Limit
+
+TIMER_LAG = 0.01
+"""Seconds of late waking that a bucket makes up for."""
+KEPT_FREE = 0.01
+"""The part of a window that bulk keeps free for interactive calls while they come."""
+
+
+class Bucket(NamedTuple):
+    """A leaky bucket: ``burst`` in requests, ``rate`` in requests per second."""
+
+    burst: float
+    rate: float
+
+
+def bucket_for(rate: float, burst: int | None = None) -> Bucket:
+    """The bucket that spreads requests at ``rate``; see the module's docstring."""
+    return Bucket(max(1.0, 1.0 + TIMER_LAG * rate if burst is None else float(burst)), rate)
+
+
+class Windows:
+    """When the requests of the last window left: exact in every window of ``limit``, stretched by ``jitter``."""
+
+    __slots__ = ("_left", "calls", "period", "places")
+
+    def __init__(self, limit: Limit, *, jitter: float) -> None:
+        self.calls = limit.calls
+        self.period = limit.per + jitter
+        self.places = 0 if limit.calls == 1 else ceil(limit.calls * KEPT_FREE)
+        """What bulk keeps free while interactive calls come."""
+        self._left: deque[float] = deque()
+
+    @property
+    def rate(self) -> float:
+        """Requests per second that fill every window."""
+        return self.calls / self.period
+
+    def wait(self, now: float, *, spare: int = 0) -> float:
+        """Seconds until one more may leave and ``spare`` places stay free; 0 or less is now."""
+        left = self._left
+        horizon = now - self.period
+        while left and left[0] <= horizon:
+            left.popleft()
+        over = len(left) - self.calls + spare
+        return left[over] - horizon if over >= 0 and left else 0.0
+
+    def add(self, now: float) -> None:
+        """One leaves."""
+        self._left.append(now)
+
+    def idle(self, now: float) -> bool:
+        """Whether nothing of the last window needs to be remembered."""
+        return not self._left or self._left[-1] <= now - self.period
+
+
+class Pacer:
+    """A leaky bucket that holds seconds instead of requests: each costs 1 / rate of them, and one leaks per second.
+
+    So the rate may change at any time. A bucket of requests would have to be made anew, and an empty one lets a request
+    through that the old one would have held back: with a rate that always moves a little, that is one too many at every
+    move.
+    """
+
+    __slots__ = ("_cost", "_limiter", "_waiting")
+
+    def __init__(self) -> None:
+        self._cost = 0.0
+        self._waiting = 0.0
+        self._limiter = AsyncLimiter(1.0, 1.0)
+
+    def ready(self, rate: float, burst: int | None, *, ahead: int = 0) -> bool:
+        """Go on at ``rate``; whether one may leave now, or so many ``ahead`` of their turn."""
+        cost = self._cost = 1.0 / rate
+        room = (bucket_for(rate, burst).burst + ahead) * cost
+        self._limiter.max_rate = max(
+            room, self._waiting
+        )  # with less room than it costs, who waits would do so for ever
+        return self._limiter.has_capacity(cost)
+
+    async def acquire(self) -> None:
+        """Wait until one may leave, and count it. One at a time may wait."""
+        cost = self._cost
+        if not self._limiter.has_capacity(cost):
+            self._waiting = cost
+        try:
+            await self._limiter.acquire(cost)
+        finally:
+            if self._waiting == cost:
+                self._waiting = 0.0
