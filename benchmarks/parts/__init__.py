@@ -40,6 +40,9 @@ PARTS = (
     Part("tls", "with TLS and without"),
     Part("prefetch", "pages at 20 ms latency and 15 ms of work each"),
     Part("memory", "a bulk run of 1,000,000 items and a scan of 1,000,000 stocks; takes minutes"),
+    Part(
+        "traffic", "hidden limits found and held, lanes, many sellers, outages, on a simulated clock; takes ten minutes"
+    ),
     Part("journal", "what the journal alone costs an item"),
     Part("journal_large", "a journal of 1,000,000 items: size, opening, look-ups; takes minutes"),
     Part("journaled_run", "bulk runs against the sandbox without a journal and with both durabilities"),

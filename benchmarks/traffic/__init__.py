@@ -1,6 +1,7 @@
 """Traffic: hidden quotas found and held, lanes, many sellers, outages. The real pipeline on a clock that jumps.
 
-Only ``over_http`` takes as long as it says; the rest is simulated. With ``rounds`` below 3 only a part of it is run.
+Only ``over_http`` takes as long as it says; the rest is simulated. One seed for every two rounds, three at most; with
+fewer than three rounds only a part of it is run.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from octoffm_async import Limit
 
 from ..rounds import Column, Lines, Result, Table
 from . import lanes, outage, over_http, sellers
-from .quota import CHANGES, PERIODS, RATES, Case
+from .quota import CHANGES, PERIODS, RATES, SETTLING, Case
 from .quota import measure as measure_quota
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ TITLES = {
 def run(options: Options) -> Result:
     """See the module's docstring."""
     short = options.rounds < 3
-    seeds = range(1, 2 if short else 1 + min(3, options.rounds))
+    seeds = range(1, 1 + max(1, min(3, options.rounds // 2)))
     tables: list[Table] = []
     history: dict[str, list[tuple[float, float]]] = {}
     with ProcessPoolExecutor() as pool:
@@ -70,19 +71,34 @@ def run(options: Options) -> Result:
             measured = list(pool.map(measure_quota, every))
             tables.append(_quota_table(name, every, measured))
             if name == "changed":
-                history = {row.name: f.history for row, f in zip(every, measured, strict=True) if _is_plotted(row)}
+                for row, figures in zip(every, measured, strict=True):
+                    if _is_plotted(row):
+                        history[row.name] = figures.history
+                        history[f"quota of {row.rate}→{row.then}/s"] = _steps(row, figures.history[-1][0])
     tables += [_lanes_table(short=short), _sellers_table(short=short), _outage_table(short=short)]
     phases, real = asyncio.run(over_http.measure(settling=20.0 if short else 90.0, measured=10.0 if short else 60.0))
     tables.append(_http_table(phases))
     plots = [_lines("changes", "Accepted per second; the quota changes at 240 s", history)]
-    plots.append(
-        _lines("http", "Accepted per second over HTTP, hidden quota 20, then 100, then 20", {"accepted": real})
-    )
+    plots.append(_lines("http", "Accepted per second over HTTP", {"accepted": real, "quota": _http_steps(real)}))
     return Result(part="traffic", tables=tables, lines=plots)
 
 
 def _is_plotted(row: Case) -> bool:
     return row.seed == 1 and (row.rate, row.then) in {(5, 100), (100, 5)}
+
+
+def _steps(row: Case, end: float) -> list[tuple[float, float]]:
+    then = float(row.then or row.rate)
+    return [(0.0, float(row.rate)), (SETTLING, float(row.rate)), (SETTLING, then), (end, then)]
+
+
+def _http_steps(real: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    each = real[-1][0] / len(over_http.PHASES)
+    return [
+        (each * (number + side), calls / period)
+        for number, (calls, period) in enumerate(over_http.PHASES)
+        for side in (0, 1)
+    ]
 
 
 def _lines(name: str, title: str, series: dict[str, list[tuple[float, float]]]) -> Lines:

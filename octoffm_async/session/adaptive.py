@@ -57,6 +57,8 @@ GROWTH = 0.25
 """Doublings after one, and four times as many after two, time scales beyond the flat part."""
 STEADY = 20
 """So many requests accepted in a row halve the count of a series of throttlings, and with it the next pause."""
+THROTTLINGS_KEPT = 3
+"""So many of a series count at most towards the pause after the next 429, once requests are accepted again."""
 BURST = 8
 """More than twice so many refused at once, as at high rates, where many are under way, need as many times more."""
 RATE_LEAST, RATE_MOST = 0.05, 1e5
@@ -165,7 +167,8 @@ class RateControl:
         if refused is None:
             found = average
         elif early and block < max(LONG_BLOCK, blocked_since - self._since):
-            found = max(refused * (1 - min(0.5, CUT * 2**self._early)), average)
+            share = 2 / (1 + self._in_cycle)
+            found = max(refused * (1 - min(0.5, CUT * 2**self._early, max(2 * CUT, share))), average)
         elif self._longest_block < LONG_BLOCK:
             found = refused
         else:
@@ -175,6 +178,7 @@ class RateControl:
         self._in_cycle = 0
         self._steady = STEADY * max(1, self._refusals // BURST)
         self._refusals = 0
+        self.throttlings = min(self.throttlings, THROTTLINGS_KEPT)
         self.blocked_since = None
 
     def _sent_rate(self, now: float) -> float | None:

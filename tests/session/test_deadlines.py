@@ -23,13 +23,20 @@ from tests.session.test_pipeline import CREATED, ORDER, STOCK, Opened, in_turn
 pytestmark = pytest.mark.virtual_time
 
 
+def current() -> asyncio.Task[object]:
+    """The running task."""
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
 class LateError(Exception):
     """Ended by the deadline under test."""
 
 
 async def ours(seconds: float, work: Callable[[], Awaitable[Any]], deadlines: Deadlines) -> Any:
     """Work under a deadline as the pipeline sets it."""
-    watched = deadlines.watch(seconds, asyncio.get_running_loop().time())
+    watched = deadlines.watch(seconds, asyncio.get_running_loop().time(), current())
     try:
         return await work()
     except asyncio.CancelledError as error:
@@ -244,7 +251,7 @@ async def test_deadlines_of_unusual_length_leave_nothing_behind() -> None:
     loop = asyncio.get_running_loop()
     for number in range(100_000):
         seconds = 60.0 if number % 3 else 1.0 + number / 1000
-        deadlines.done(seconds, deadlines.watch(seconds, loop.time()))
+        deadlines.done(seconds, deadlines.watch(seconds, loop.time(), current()))
         if number % 100 == 0:
             await asyncio.sleep(0)
     assert list(deadlines._schedules) == [60.0]
