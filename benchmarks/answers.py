@@ -1,0 +1,106 @@
+"""What the stub answers and what every peer sends, built once: one order, one stock, one page of 1,000 stocks."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+API = "/seller/v2"
+TOKEN_PATH = "/token"
+TOKEN = "bench-token"
+SELLER_ID = "12345"
+CREATED_ID = "3f2a0000-1111-4222-8333-444455556666"
+STOCK_ID = "00000000-0000-4000-8000-000000000000"
+PAGE = 1000
+UPDATED = "2026-07-01T12:34:56Z"
+
+HEADERS = {
+    "Accept": "application/json",
+    "Authorization": f"Bearer {TOKEN}",
+    "SellerId": SELLER_ID,
+    "Content-Type": "application/json",
+}
+"""What the API wants on every call; the peers other than ours are given the token."""
+
+ORDER: dict[str, Any] = {
+    "reference": "ORDER-00000001",
+    "lines": [
+        {"quantity": 1, "sellerProductReference": "LAMP-STANDARD-1"},
+        {"quantity": 2, "sellerProductReference": "CHAIR-OAK-44"},
+    ],
+    "deliveryAddress": {
+        "firstName": "Jeanne",
+        "lastName": "Martin",
+        "addressLine1": "12 quai de la Paix",
+        "postalCode": "75011",
+        "city": "Paris",
+        "countryCode": "FR",
+        "civility": "Mrs",
+        "companyName": "Ateliers Martin",
+        "addressLine2": "Batiment C, escalier 4",
+        "email": "jeanne.martin@example.org",
+        "phone": "+33123456789",
+    },
+    "deliveryMode": "TrackedHomeDelivery",
+    "storageCountry": "FR",
+}
+
+
+def _quantities(number: int) -> dict[str, int]:
+    return {
+        "available": number % 1000,
+        "allocated": number % 7,
+        "blocked": 0,
+        "litigation": 0,
+        "removal": 0,
+        "return": number % 3,
+        "logisticOperations": 0,
+    }
+
+
+def _localization(country: str, number: int) -> dict[str, Any]:
+    return {
+        "storageCountry": country,
+        "quantities": _quantities(number),
+        "updatedAt": UPDATED,
+        "updateReason": "Reception",
+    }
+
+
+def stock(number: int) -> dict[str, Any]:
+    """One stock as the API would show it; about a quarter lie in two countries."""
+    countries = ("FR", "ES") if number % 11 < 3 else ("FR",)
+    return {
+        "id": str(UUID(int=(0x4 << 76) | (0x8 << 60) | number)),
+        "productId": str(UUID(int=(0x7 << 120) | (0x4 << 76) | (0x8 << 60) | number)),
+        "productState": "New",
+        "productCondition": "New",
+        "gtin": f"20{number:011d}",
+        "updatedAt": UPDATED,
+        "quantities": _quantities(number),
+        "localizations": [_localization(country, number) for country in countries],
+    }
+
+
+TOKEN_BODY = msgspec.json.encode({"access_token": TOKEN, "expires_in": 86_400, "token_type": "Bearer"})
+CREATED_BODY = msgspec.json.encode({"outboundShipmentId": CREATED_ID})
+STOCK_BODY = msgspec.json.encode(stock(0))
+PAGE_BODY = msgspec.json.encode({"itemsPerPage": PAGE, "items": [stock(number) for number in range(PAGE)]})
+
+
+def facts(row: Any) -> tuple[object, ...]:
+    """What a decoded stock says, whichever library made it: the names are the same in all of them."""
+    places = [(place.storage_country, place.quantities.available) for place in row.localizations]
+    return (
+        row.id,
+        row.product_id,
+        str(row.product_state.value if hasattr(row.product_state, "value") else row.product_state),
+        row.gtin,
+        row.updated_at.isoformat(),
+        row.quantities.available,
+        row.quantities.return_,
+        row.quantities.logistic_operations,
+        places,
+    )

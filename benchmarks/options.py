@@ -1,0 +1,53 @@
+"""What a run of the harness is told: how many rounds, how large, which peers, where to write."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .child import Loop
+
+OUT = Path("benchmark-results")
+
+
+class Processors(NamedTuple):
+    """Which processors the stub and the clients stay on; empty: all."""
+
+    stub: list[int]
+    client: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Settings that all parts share."""
+
+    rounds: int = 5
+    seconds: float = 0.4
+    """About how long one measurement lasts; each subject gets as many calls as fit in."""
+    turns: int = 10
+    """A measurement has at least so many calls for each one in flight."""
+    size: int | None = None
+    """Exactly so many calls, pages or items a measurement instead."""
+    in_flight: int = 50
+    loop: Loop = "uvloop"
+    peers: tuple[str, ...] = ()
+    """Only these; none named: all whose packages are installed."""
+    pin: bool = True
+    plots: bool = True
+    out: Path = field(default=OUT)
+
+    def calls(self, seconds_each: float, *, least: int = 1, most: int = 100_000) -> int:
+        """How many calls of this length a measurement makes."""
+        if self.size is not None:
+            return self.size
+        return max(least, min(most, round(self.seconds / max(seconds_each, 1e-7))))
+
+    def processors(self) -> Processors:
+        """One for the stub, the others for the clients, so that they do not take turns on one."""
+        if not self.pin or not hasattr(os, "sched_getaffinity"):
+            return Processors([], [])
+        usable = sorted(os.sched_getaffinity(0))
+        return Processors(usable[-1:], usable[:-1]) if len(usable) > 1 else Processors([], [])

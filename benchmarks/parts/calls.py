@@ -1,0 +1,30 @@
+"""One call: an order of about 500 bytes is created (201 with its id), one stock is read; all peers.
+
+All encode the same order for every call and decode the whole answer to objects; the order itself is made once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..bench import Bench, Work
+from ..rounds import Result
+from .common import chosen, compare, notes, peer_table
+
+if TYPE_CHECKING:
+    from ..options import Options
+    from ..rounds import Table
+
+TITLES = {"post": "Creating an order (POST, 512 bytes, 201)", "get": "Reading one stock (GET, 738 bytes)"}
+
+
+def run(options: Options) -> Result:
+    """See the module's docstring."""
+    tables: list[Table] = []
+    with Bench(options) as bench:
+        stub = bench.stub()
+        children = bench.peers(chosen(options, "post"), stub.target)
+        for kind, title in TITLES.items():
+            measured = compare(bench, stub, children, Work(kind, options.in_flight))
+            tables.append(peer_table(kind, f"{title}, {options.in_flight} in flight, {options.loop}", "call", measured))
+    return Result(part="calls", tables=tables, notes=notes(options))

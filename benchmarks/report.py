@@ -1,0 +1,133 @@
+"""Tables on the terminal, JSON and plots on disk."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .options import Options
+    from .rounds import Column, Result, Table
+
+PACKAGES = (
+    "aiohttp",
+    "msgspec",
+    "uvloop",
+    "anyio",
+    "httpx",
+    "pydantic",
+    "requests",
+    "pyreqwest",
+    "wreq",
+    "orjson",
+    "opentelemetry-sdk",
+)
+
+
+def text_of(table: Table) -> str:
+    """The table as aligned text."""
+    rows = [["", *(column.heading for column in table.columns)]]
+    rows += [
+        [subject, *(_cell(table.cell(subject, column), column) for column in table.columns)]
+        for subject in table.subjects()
+    ]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
+    baseline = table.baseline()
+    foot = [] if baseline is None else [f"×: against {baseline}, median of the ratios within each round"]
+    return "\n".join([table.title, "-" * len(lines[0]), *lines, *foot])
+
+
+def _cell(value: float | None, column: Column) -> str:
+    return "" if value is None else f"{value:,.{column.decimals}f}"
+
+
+def summary_of(table: Table) -> dict[str, dict[str, float | None]]:
+    """Medians and ratios by subject and heading."""
+    return {
+        subject: {column.heading: table.cell(subject, column) for column in table.columns}
+        for subject in table.subjects()
+    }
+
+
+def surroundings(options: Options) -> dict[str, Any]:
+    """Where and how it was measured."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "stub_processors": options.processors().stub,
+        "client_processors": options.processors().client,
+        "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else [],
+        "packages": {name: found for name in PACKAGES if (found := _version(name)) is not None},
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "size": options.size,
+        "in_flight": options.in_flight,
+        "loop": options.loop,
+    }
+
+
+def heading_of(options: Options) -> str:
+    """The surroundings in two lines."""
+    known = surroundings(options)
+    packages = ", ".join(f"{name} {number}" for name, number in known["packages"].items())
+    load = f", load {known['load'][0]:.1f}" if known["load"] else ""
+    return f"Python {known['python']}, {known['processors']} processors{load}, {options.rounds} rounds\n{packages}"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def save(result: Result, options: Options, folder: Path) -> list[Path]:
+    """Write the part's JSON and, if matplotlib is there, its plots; what was written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        "part": result.part,
+        "surroundings": surroundings(options),
+        "notes": result.notes,
+        "tables": [{**msgspec.to_builtins(table), "summary": summary_of(table)} for table in result.tables],
+        "lines": msgspec.to_builtins(result.lines),
+    }
+    written = [folder / f"{result.part}.json"]
+    written[0].write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2))
+    return written + (_draw(result, folder) if options.plots else [])
+
+
+def _draw(result: Result, folder: Path) -> list[Path]:
+    try:
+        from . import plots
+    except ImportError:
+        return []
+    written: list[Path] = []
+    for table in result.tables:
+        if table.plot:
+            bars = {subject: table.median(subject, table.lead) or 0.0 for subject in table.subjects()}
+            written.append(
+                plots.bars(
+                    folder / f"{result.part}-{table.name}.svg",
+                    table.title,
+                    table.heading(),
+                    bars,
+                    highlight=table.highlight,
+                    baseline=table.baseline(),
+                )
+            )
+    written += [plots.lines(folder / f"{result.part}-{lines.name}.svg", lines) for lines in result.lines]
+    return written

@@ -1,0 +1,119 @@
+"""Interleaved rounds (A B C A B C …), and what came out of them: medians, and ratios within each round."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+class Case(NamedTuple):
+    """One of the things compared; ``measure`` gives its figures of one round."""
+
+    name: str
+    measure: Callable[[], Mapping[str, float]]
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A figure of the table: its key among the figures, its heading with unit, and its decimals.
+
+    With ``against`` a column holds ratios to that subject, taken round by round.
+    """
+
+    key: str
+    heading: str
+    decimals: int = 1
+    against: str | None = None
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of several subjects: for each subject and key the figures of all rounds."""
+
+    name: str
+    title: str
+    columns: list[Column]
+    figures: dict[str, dict[str, list[float]]]
+    lead: str
+    """Key of the figure that is sorted by and plotted."""
+    order: list[str]
+    """The subjects in the order in which they were measured."""
+    highlight: list[str] = []
+    """Subjects that a plot sets off: ours."""
+    sort: bool = True
+    plot: bool = True
+
+    def median(self, subject: str, key: str) -> float | None:
+        """The median over the rounds."""
+        values = self.figures[subject].get(key)
+        return statistics.median(values) if values else None
+
+    def ratio(self, subject: str, key: str, against: str) -> float | None:
+        """The median of the ratios within each round."""
+        mine, theirs = self.figures[subject].get(key), self.figures.get(against, {}).get(key)
+        if not mine or not theirs:
+            return None
+        return statistics.median(a / b if b else float("nan") for a, b in zip(mine, theirs, strict=True))
+
+    def subjects(self) -> list[str]:
+        """From the smallest to the largest, or as they were measured."""
+        if not self.sort:
+            return list(self.figures)
+        return sorted(self.figures, key=lambda subject: self.median(subject, self.lead) or 0.0)
+
+    def cell(self, subject: str, column: Column) -> float | None:
+        """What stands in the table."""
+        if column.against is None:
+            return self.median(subject, column.key)
+        return self.ratio(subject, column.key, column.against)
+
+    def baseline(self) -> str | None:
+        """The subject that the others are compared with."""
+        return next((column.against for column in self.columns if column.against), None)
+
+    def heading(self) -> str:
+        """What the plotted figure is."""
+        return next(c.heading for c in self.columns if c.key == self.lead and c.against is None)
+
+
+class Lines(msgspec.Struct, frozen=True, kw_only=True):
+    """A plot of lines: for each series its points."""
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    series: dict[str, list[tuple[float, float]]]
+    log_x: bool = False
+    log_y: bool = False
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What a part gives: tables, plots of lines, and what a reader should know."""
+
+    part: str
+    tables: list[Table] = []
+    lines: list[Lines] = []
+    notes: list[str] = []
+
+
+class Measured(NamedTuple):
+    """The figures of all rounds, and the order in which they were taken."""
+
+    figures: dict[str, dict[str, list[float]]]
+    order: list[str]
+
+
+def interleave(cases: Sequence[Case], rounds: int) -> Measured:
+    """Measure every case once a round, one after another, in the same order each round."""
+    figures: dict[str, dict[str, list[float]]] = {case.name: {} for case in cases}
+    order: list[str] = []
+    for _ in range(rounds):
+        for case in cases:
+            order.append(case.name)
+            for key, value in case.measure().items():
+                figures[case.name].setdefault(key, []).append(value)
+    return Measured(figures, order)

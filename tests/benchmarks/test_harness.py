@@ -1,0 +1,218 @@
+"""The benchmarks' harness at tiny sizes: same work for all, nothing left out, rounds interleaved."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.__main__ import main, parse
+from benchmarks.answers import CREATED_ID, HEADERS, ORDER, PAGE, PAGE_BODY, facts, stock
+from benchmarks.bench import Bench, StubProcess, Work, WrongWorkError
+from benchmarks.child import Child, ChildFailedError
+from benchmarks.options import Options
+from benchmarks.parts import PARTS, named
+from benchmarks.peers import ENTRIES, TUNED, installed, missing
+from benchmarks.peers.plain_models import Stock
+from benchmarks.report import text_of
+from benchmarks.rounds import Case, Column, Lines, Table, interleave
+from benchmarks.stub import CREATED, STOCK
+
+ALWAYS = ("octoffm_async", TUNED, "aiohttp naive")
+PAGES = 2
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with Bench(Options(rounds=1, size=10, pin=False)) as bench:
+        yield bench
+
+
+@pytest.fixture(scope="module")
+def stub(bench: Bench) -> StubProcess:
+    return bench.stub()
+
+
+@pytest.fixture(scope="module")
+def children(bench: Bench, stub: StubProcess) -> dict[str, Child]:
+    return bench.peers(installed(names=ALWAYS), stub.target)
+
+
+def test_all_peers_send_and_decode_the_same(stub, children):
+    stub.set(pages=PAGES)
+    first, last = (facts(Stock.from_dict(stock(number))) for number in (0, PAGE - 1))
+    expected = {"post": CREATED_ID, "get": first, "rows": PAGES * PAGE, "last": last}
+    for name, child in children.items():
+        assert child.measure(kind="facts") == json.loads(json.dumps(expected)), name
+        assert json.loads(stub.counts().last_order) == ORDER, name
+
+
+@pytest.mark.parametrize(("kind", "counted"), [("post", "posts"), ("get", "gets"), ("page", "pages")])
+def test_the_stub_counts_what_each_peer_was_told_to_do(stub, children, kind, counted):
+    stub.set(pages=PAGES)
+    answered = {"post": len(CREATED), "get": len(STOCK), "page": PAGES * len(PAGE_BODY)}[kind]
+    sent = []
+    for name, child in children.items():
+        child.measure(kind=kind, count=1, in_flight=1)  # with it, ours fetches its token
+        before = stub.counts()
+        spent = child.measure(kind=kind, count=6, in_flight=3)
+        after = stub.counts()
+        assert getattr(after, counted) - getattr(before, counted) == 6 * (PAGES if kind == "page" else 1), name
+        assert after.requests - before.requests == 6 * (PAGES if kind == "page" else 1), name
+        assert after.tokens == before.tokens, name
+        assert 0 <= after.bytes_out - before.bytes_out - 6 * answered < 6 * 600, name  # 600: heads and Links
+        assert 0 < spent["loop"] <= spent["cpu"] + 0.01, name
+        sent.append(after.bytes_in - before.bytes_in)
+    assert max(sent) < 1.4 * min(sent)
+
+
+def test_a_peer_that_does_not_do_its_work_is_found_out(bench, stub):
+    class Idle:
+        def measure(self, **order):
+            return {"wall": 1.0, "cpu": 1.0, "loop": 1.0}
+
+    with pytest.raises(WrongWorkError, match="idle: 0 posts instead of 10"):
+        bench.case("idle", Idle(), stub, Work("post", 5)).measure()
+
+
+def test_the_stub_answers_in_order_however_requests_are_cut(stub):
+    fields = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+    body = json.dumps(ORDER)
+    post = f"POST /seller/v2/outbound-shipments HTTP/1.1\r\n{fields}content-length: {len(body)}\r\n\r\n{body}"
+    get = f"GET /seller/v2/stocks/7 HTTP/1.1\r\n{fields}\r\n"
+    wrong = "GET /nowhere HTTP/1.1\r\n\r\n"
+    sent = (post + get + post + wrong).encode()
+    expected = CREATED + STOCK + CREATED
+    port = int(stub.target.origin.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(sent), 97):
+            connection.sendall(sent[start : start + 97])
+        answered = b""
+        while not (answered.startswith(expected) and b" 404 " in answered[len(expected) :]):
+            part = connection.recv(1 << 16)
+            assert part, answered
+            answered += part
+
+
+def test_the_stub_waits_as_long_as_it_is_told(stub, children):
+    call = {"kind": "get", "count": 1, "in_flight": 1}
+    stub.set(latency=0.05)
+    started = time.monotonic()
+    children[TUNED].measure(**call)
+    assert time.monotonic() - started >= 0.05
+    stub.set()
+    assert children[TUNED].measure(**call)["wall"] < 0.05
+
+
+def test_a_child_that_fails_says_why():
+    with (
+        Child("benchmarks.peers.driver:PeerSubject", {"peer": TUNED, "target": []}) as child,
+        pytest.raises(ChildFailedError, match=r"Traceback[\s\S]*TypeError"),
+    ):
+        child.wait_ready()
+
+
+def test_rounds_are_interleaved_and_figures_stay_with_their_case():
+    clock = iter(range(100))
+    measured = interleave([Case(name, lambda: {"cpu": float(next(clock))}) for name in "ABC"], 3)
+    assert measured.order == list("ABCABCABC")
+    assert measured.figures == {"A": {"cpu": [0, 3, 6]}, "B": {"cpu": [1, 4, 7]}, "C": {"cpu": [2, 5, 8]}}
+
+
+def table(**figures: list[float]) -> Table:
+    return Table(
+        name="t",
+        title="A title",
+        columns=[Column("cpu", "CPU µs"), Column("cpu", "× CPU", 2, "base")],
+        figures={name: {"cpu": values} for name, values in figures.items()},
+        lead="cpu",
+        order=list(figures),
+    )
+
+
+def test_ratios_are_taken_within_each_round():
+    drifting = table(slow=[30.0, 60.0, 90.0], base=[10.0, 30.0, 90.0])
+    assert drifting.median("slow", "cpu") == 60
+    assert drifting.ratio("slow", "cpu", "base") == 2  # of 3, 2 and 1; not 60 / 30 by chance
+    assert table(slow=[3.0, 80.0, 9.0], base=[1.0, 8.0, 9.0]).ratio("slow", "cpu", "base") == 3
+
+
+def test_a_table_is_printed_from_the_fastest_to_the_slowest():
+    lines = text_of(table(slow=[2000.0], base=[10.0])).splitlines()
+    assert lines[0] == "A title"
+    assert [line.split() for line in lines[3:5]] == [["base", "10.0", "1.00"], ["slow", "2,000.0", "200.00"]]
+
+
+def test_a_run_writes_complete_json(tmp_path, capsys):
+    asked = [text for name in ALWAYS[:2] for text in ("--peer", name)]
+    settings = ["--rounds", "2", "--size", "8", "--in-flight", "4", "--no-plots", "--out", str(tmp_path)]
+    assert main(["calls", *settings, *asked]) == 0
+    printed = capsys.readouterr().out
+    saved = json.loads((tmp_path / "calls.json").read_bytes())
+    assert saved["surroundings"]["rounds"] == 2
+    assert saved["surroundings"]["packages"]["aiohttp"]
+    assert [one["name"] for one in saved["tables"]] == ["post", "get"]
+    for one in saved["tables"]:
+        assert one["order"] == [*ALWAYS[:2], *ALWAYS[:2]]
+        assert set(one["figures"]) == set(one["summary"]) == set(ALWAYS[:2])
+        for name, figures in one["figures"].items():
+            assert figures["requests"] == [8, 8], name
+            assert all(len(values) == 2 for values in figures.values()), name
+            assert min(figures["cpu"] + figures["wall"] + figures["stub"]) > 0, name
+            assert f"{one['summary'][name]['wall µs/call']:,.1f}" in printed
+        assert one["summary"][TUNED]["× CPU"] == 1
+
+
+def test_plots_name_everything_they_show(tmp_path):
+    pytest.importorskip("matplotlib")
+    from benchmarks import plots
+
+    drawn = plots.bars(tmp_path / "bars.svg", "A title", "CPU µs", {"ours": 1.5, "theirs": 1200.0}, baseline="theirs")
+    texts = drawn.read_text()
+    assert all(
+        f">{text}<" in texts
+        for text in ("A title", "CPU µs (less is better)", "ours", "theirs (baseline)", "1.5", "1,200")
+    )
+    content = Lines(
+        name="l", title="Lines", x_label="x axis", y_label="y axis", series={"first": [(1, 2), (10, 3)], "second": []}
+    )
+    texts = plots.lines(tmp_path / "lines.svg", content).read_text()
+    assert all(f">{text}<" in texts for text in ("Lines", "x axis", "y axis", "first", "second"))
+
+
+def test_parts_are_found_by_name_and_all_can_run():
+    assert [part.name for part in named(["journal-large", "tls"])] == ["journal_large", "tls"]
+    assert [part.name for part in named([])] == [part.name for part in PARTS if part.default]
+    assert all(callable(part.run) for part in PARTS)
+    with pytest.raises(LookupError, match="no part nothing; there are ceiling"):
+        named(["nothing"])
+
+
+def test_what_is_not_there_is_said_before_anything_is_measured(capsys):
+    assert main(["nothing"]) == 2
+    assert main(["calls", "--peer", "nobody"]) == 2
+    assert capsys.readouterr().err.splitlines()[1] == "no such peer, or not installed: nobody"
+    assert main(["list"]) == 0
+    listed = capsys.readouterr().out
+    assert all(part.name in listed for part in PARTS)
+    assert listed.count("(not installed)") == len(missing()) <= len(ENTRIES) - len(ALWAYS)
+
+
+def test_quick_can_be_overruled():
+    names, options = parse(["calls", "--part", "tls", "--quick", "--rounds", "7"])
+    assert (names, options.rounds, options.seconds, options.size) == (["calls", "tls"], 7, 0.05, None)
+
+
+def test_a_measurement_lasts_about_as_long_as_asked():
+    assert Options(seconds=0.4).calls(0.001) == 400
+    assert Options(seconds=0.4).calls(0.1, least=500) == 500
+    assert Options(seconds=0.4, size=7).calls(0.001, least=500) == 7
+
+
+def test_stub_and_clients_keep_to_processors_of_their_own():
+    stub, client = Options().processors()
+    assert not set(stub) & set(client)
+    assert bool(stub) == bool(client)
+    assert Options(pin=False).processors() == ([], [])
