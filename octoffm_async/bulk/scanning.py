@@ -29,13 +29,13 @@ from ..contract.checks import FieldProblem
 from ..contract.operations import LIST_STOCKS
 from ..contract.stocks import Stock, StockFilters
 from ..errors import ValidationError
-from ..session.scope import Scope
 from .windows import FINEST, Stretch, Window, whole_second
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from ..session.paging import Page, Pager
+    from ..session.scope import Scope
 
 PAGES_UNDER_WAY = 8
 """Calls at a time: at 50 ms each, decoding then keeps a processor busy for a quarter of the time."""
@@ -272,10 +272,10 @@ class _Scan:
 
     async def _give(self, rows: list[Stock]) -> None:
         await self._room.acquire()
-        if undated := {stock.id for stock in rows if stock.updated_at is None}:  # which any window may have found
-            if self._walk is None:
-                rows = [stock for stock in rows if stock.updated_at is not None or stock.id not in self._undated]
-                self._undated |= undated
+        undated = {stock.id for stock in rows if stock.updated_at is None}  # any window may have found them
+        if undated and self._walk is None:
+            rows = [stock for stock in rows if stock.updated_at is not None or stock.id not in self._undated]
+            self._undated |= undated
         if rows:
             self._ready.append(rows)
             self._arrived.set()

@@ -20,9 +20,11 @@ MARGIN = timedelta(milliseconds=1)
 """What is asked for beyond each bound."""
 FILL = 0.9
 """Part of a page that a window is meant to fill: rows are never spread quite evenly, and an overfull page is wasted."""
-GROWTH = 8
-"""How much longer than the last a window may be; twice, thrice as much in magnitude after one, two empty ones. Too long
-a window costs one request, since its page shows where the rows lie."""
+GROWTH = 8.0
+"""How much longer than the last a window may be."""
+LEAP = 512.0
+"""The same after an empty window; after two all that is left is asked for. Too long a window costs one request, and its
+page shows where the rows lie."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
 
@@ -56,7 +58,7 @@ class Stretch:
     ``recent`` what it gave last.
     """
 
-    __slots__ = ("_empty", "_last", "_rows", "_span", "cursor", "high", "low", "recent", "target", "until")
+    __slots__ = ("_begin", "_empty", "_last", "_rows", "_span", "cursor", "high", "low", "recent", "target", "until")
 
     def __init__(self, low: datetime | None, high: datetime | None, *, limit: int) -> None:
         self.low = low
@@ -65,6 +67,7 @@ class Stretch:
         self.target = max(1, int(limit * FILL))
         self.cursor: str | None = None
         self.recent: dict[object, None] = {}
+        self._begin: datetime | None = None
         self._empty = 0
         self._rows = 0.0
         self._span = 0.0
@@ -98,8 +101,9 @@ class Stretch:
         cut = min(whole_second(found), until - FINEST)
         if low is not None:
             cut = max(cut, low + FINEST)
-        begin = low or whole_second(min(times))
-        self._rows, self._span = float(self.target), max(1.0, (cut - begin).total_seconds())
+        begin = whole_second(min(times)) if times else low
+        self._begin = None if begin is None or begin >= cut else begin
+        self._rows, self._span = float(self.target), 1.0 if self._begin is None else (cut - self._begin).total_seconds()
         self.until = cut
         return True
 
@@ -112,10 +116,10 @@ class Stretch:
             self.low = self.high = LATEST
             return
         if self.low is not None:
-            self._last = (self.until - self.low).total_seconds()
+            self._last = (self.until - max(self.low, self._begin or self.low)).total_seconds()
             self._rows = self._rows / 2 + rows
             self._span = self._span / 2 + self._last
-        self.low = self.until
+        self.low, self._begin = self.until, None
         self._aim(besides)
 
     def share(self) -> Stretch | None:
@@ -128,8 +132,8 @@ class Stretch:
             return None
         taken = left if left < 2 * width else max(1, left // 2)
         given = Stretch(self.high - timedelta(seconds=taken), self.high, limit=1)
-        given.target, given._rows, given._span, given._last = self.target, self._rows, self._span, self._last  # noqa: SLF001
-        given._aim(0)  # noqa: SLF001
+        given.target, given._rows, given._span, given._last = self.target, self._rows, self._span, self._last
+        given._aim(0)
         self.high = given.low
         return given
 
@@ -148,10 +152,11 @@ class Stretch:
             return
         left = (self.high - self.low).total_seconds()
         width = left
-        if self._rows >= 1:
+        if self._empty == 1:
+            width = self._last * LEAP
+        elif self._rows >= 1 and not self._empty:
             width = max(1, self.target - besides) * self._span / self._rows
-        if self._last:
-            width = min(width, self._last * GROWTH ** (1 + self._empty))
+            width = min(width, self._last * GROWTH) if self._last else width
         windows = max(1, ceil(left / max(1.0, width) - 0.05))
         self.until = min(self.high, self.low + timedelta(seconds=max(1, ceil(left / windows))))
 
