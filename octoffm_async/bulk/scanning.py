@@ -38,13 +38,11 @@ if TYPE_CHECKING:
     from ..session.scope import Scope
 
 PAGES_UNDER_WAY = 8
-"""Calls at a time: at 50 ms each, decoding then keeps a processor busy for a quarter of the time."""
-PAGES_READY = 2
-"""Pages that wait for the reader, besides one for each call."""
+"""Calls at a time: at 50 ms each, some 150,000 stocks a second."""
+PAGES_READY = 2  # that wait for the reader, besides one for each call
 OVERLAP = 60.0
 """Seconds: more than clocks of one site differ and than a read replica lags."""
-RECENT = 20_000
-"""States given by a cursor walk that are remembered, in case its pages overlap."""
+RECENT = 20_000  # states given by a cursor walk that are remembered, in case its pages overlap
 
 
 class StockScan:
@@ -80,14 +78,14 @@ class StockScan:
         self._overlap = timedelta(seconds=overlap)
 
     def __aiter__(self) -> AsyncIterator[Stock]:
-        return _Stocks(_Lists(self._scan()))
+        return _Stocks(self._lists())
 
     def pages(self) -> AsyncIterator[list[Stock]]:
         """The stocks, a page at a time."""
-        return _Lists(self._scan())
+        return self._lists()
 
-    def _scan(self) -> _Scan:
-        return _Scan(self._list, concurrency=self._concurrency, overlap=self._overlap)
+    def _lists(self) -> _Lists:
+        return _Lists(_Scan(self._list, concurrency=self._concurrency, overlap=self._overlap))
 
 
 class _List:
@@ -135,7 +133,7 @@ class _Scan:
                 return self._ready.popleft()
             if self._driver is not None and self._driver.done():
                 driver, self._driver = self._driver, None
-                if not driver.cancelled():  # else the client was closed, which the next call tells
+                if not driver.cancelled():  # else the client was closed, as the next call tells
                     driver.result()
             if self._ended:
                 raise StopAsyncIteration
@@ -158,7 +156,9 @@ class _Scan:
         if self._tail is None and self._walk is None:
             await self._begin()
         if self._walk is not None:
-            await self._walk_all(self._walk)
+            async for page in self._walk:
+                await self._give(page.items)
+            self._ended = True
         while not self._ended:
             await self._read_idle()
             if self._ends_with_these:
@@ -265,22 +265,17 @@ class _Scan:
             stretch.cursor = page.next_cursor
         stretch.advance(stretch.target)
 
-    async def _walk_all(self, pages: AsyncIterator[Page[Stock]]) -> None:
-        async for page in pages:
-            await self._give(page.items)
-        self._ended = True
-
     async def _give(self, rows: list[Stock]) -> None:
         await self._room.acquire()
         undated = {stock.id for stock in rows if stock.updated_at is None}  # any window may have found them
         if undated and self._walk is None:
             rows = [stock for stock in rows if stock.updated_at is not None or stock.id not in self._undated]
             self._undated |= undated
-        if rows:
-            self._ready.append(rows)
-            self._arrived.set()
-        else:
+        if not rows:
             self._room.release()
+            return
+        self._ready.append(rows)
+        self._arrived.set()
 
 
 def _within(window: Window, page: Page[Stock]) -> list[Stock]:
@@ -348,7 +343,6 @@ class _Stocks:
         await self._lists.aclose()
 
 
-def _drop(scan: _Scan, loop: asyncio.AbstractEventLoop) -> None:
-    """End a scan that nobody can go on with; the collector may say so in any thread."""
+def _drop(scan: _Scan, loop: asyncio.AbstractEventLoop) -> None:  # in whichever thread the collector runs
     if not loop.is_closed():
         loop.call_soon_threadsafe(scan.end)
