@@ -9,6 +9,7 @@ from .bulk.outcomes import Created, Failed, Found, Missing, Outcome, Refused, Sk
 from .bulk.readers import ProductRows
 from .bulk.rejects import RejectedRow, RejectsReport
 from .bulk.run import Run
+from .bulk.scanning import StockScan
 from .client import FulfillmentClient, SellerClient
 from .config import Config, Limit, Secret
 from .contract.checks import FieldProblem
@@ -181,6 +182,7 @@ __all__ = [
     "Stats",
     "StatusUnreachableError",
     "Stock",
+    "StockScan",
     "Summary",
     "TLSError",
     "TokenStore",

@@ -39,6 +39,7 @@ PARTS = (
     Part("latency", "a server that takes 50 ms"),
     Part("tls", "with TLS and without"),
     Part("prefetch", "pages at 20 ms latency and 15 ms of work each"),
+    Part("scan", "1,000,000 stocks at 50 ms: the plain walk, and scan_stocks; takes minutes"),
     Part("memory", "a bulk run of 1,000,000 items and a scan of 1,000,000 stocks; takes minutes"),
     Part(
         "traffic", "hidden limits found and held, lanes, many sellers, outages, on a simulated clock; takes ten minutes"

@@ -14,6 +14,7 @@ from .journaled import Journaled
 from .journaling import PATIENCE, Journaling
 from .resuming import Kept, Resuming
 from .run import Run
+from .scanning import OVERLAP, PAGES_UNDER_WAY, StockScan
 from .stocks import LookupStocks, ReferenceIndex
 
 if TYPE_CHECKING:
@@ -141,6 +142,34 @@ class Bulk:
         job = LookupStocks(self._scope, self._index, workers=concurrency, how=how)
         options = Options(workers=1, on_progress=on_progress, max_failures=max_failures, drain=drain)
         return Run(job, references, options)
+
+    def scan_stocks(
+        self,
+        *,
+        storage_country: str | None = None,
+        delivery_country: str | None = None,
+        concurrency: int = PAGES_UNDER_WAY,
+        overlap: float = OVERLAP,
+        limit: int = 1000,
+    ) -> StockScan:
+        """All stocks, read by ``concurrency`` calls at a time: ``async for stock in client.bulk.scan_stocks(): ...``
+
+        They come in no order. One that changes meanwhile comes in its newer state, and may have come in its older one
+        before; none is missed and no state comes twice. ``overlap`` is by how many seconds the API's clocks may differ
+        and its rows become visible late; ``limit`` is the rows a page (1 to 1000). ``delivery_country`` goes with no
+        filter by time (**D**), so those are read one page after another.
+
+        Raises:
+            ValidationError: an argument is out of range, or the filters cannot be asked for together.
+        """
+        return StockScan(
+            self._scope,
+            storage_country=storage_country,
+            delivery_country=delivery_country,
+            concurrency=concurrency,
+            overlap=overlap,
+            limit=limit,
+        )
 
     def resume(
         self,

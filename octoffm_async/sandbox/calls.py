@@ -118,15 +118,19 @@ def answer_list(
     *,
     keep: Callable[[RowT], bool] | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Reply:
-    """One page of a ledger: in the order of creation or, when a lower bound on the change is given, of change."""
+    """One page of a ledger: in the order of creation or, when a lower bound on the change is given, of change.
+
+    With ``until``, no row that ``keep`` keeps has changed later.
+    """
     order: Order = "created" if since is None else "changed"
     start = _start_of(filters, order)
     if since is None:
         piece = ledger.by_creation(start or 0, filters.limit, keep)
     else:
         first = ledger.first_change(since) if start is None else start
-        piece = ledger.by_change(first, filters.limit, keep)
+        piece = ledger.by_change(first, filters.limit, keep, until=until)
     following = None if piece.following is None else Cursor(order, (piece.following,))
     return answer_page(call, piece.rows, filters.limit, following)
 

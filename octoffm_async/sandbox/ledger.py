@@ -8,7 +8,7 @@ A row may be hidden for a while, as one that has not reached the replica that re
 orders, so that it turns up where it belongs and not where it would be convenient.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice, pairwise
@@ -152,9 +152,20 @@ class Ledger(Generic[RowT]):
         """Position, in the order of change, of the first change at or after ``moment``."""
         return bisect_left(self._change_times, moment)
 
-    def by_change(self, start: int, limit: int, keep: Callable[[RowT], bool] | None = None) -> Slice[RowT]:
-        """Up to ``limit`` rows in the order of their last change, from a position of that order on."""
-        return _cut(self._fresh_changes(start), limit, keep)
+    def by_change(
+        self, start: int, limit: int, keep: Callable[[RowT], bool] | None = None, *, until: datetime | None = None
+    ) -> Slice[RowT]:
+        """Up to ``limit`` rows in the order of their last change, from a position of that order on.
+
+        What changed after ``until`` is not looked at.
+        """
+        end = len(self._changed_places) if until is None else bisect_right(self._change_times, until)
+        return _cut(self._fresh_changes(start, end), limit, keep)
+
+    @property
+    def newest_change(self) -> datetime | None:
+        """When a row was added or replaced last."""
+        return self._change_times[-1] if self._change_times else None
 
     @property
     def change_count(self) -> int:
@@ -166,8 +177,8 @@ class Ledger(Generic[RowT]):
         end = None if most is None else start + most
         return list(map(Change, self._changed_places[start:end], self._change_times[start:end]))
 
-    def _fresh_changes(self, start: int) -> Iterator[tuple[int, RowT]]:
-        for position in range(start, len(self._changed_places)):
+    def _fresh_changes(self, start: int, end: int) -> Iterator[tuple[int, RowT]]:
+        for position in range(start, end):
             place = self._changed_places[position]
             if self._last_change[place] == position and place not in self._hidden:
                 yield position, self._rows[place]

@@ -14,7 +14,7 @@ from octoffm_async.contract.operations import Group
 
 from .activation import activate, deactivate, set_countries
 from .calls import API_PATH
-from .catalogue import fill_catalogue
+from .catalogue import fill_catalogue, seed_stocks
 from .clock import Clock
 from .control import CONTROL_PATH
 from .face import SandboxFace
@@ -250,6 +250,21 @@ class Sandbox(SandboxFace):
         ``seller`` is the first one unless named. Raises ``LookupError`` for an unknown reference or seller.
         """
         add_stock(self._state.world, seller, reference, quantity=quantity, country=country)
+
+    def seed_stocks(
+        self,
+        count: int,
+        *,
+        spread: float | Callable[[int], float] = 86_400.0,
+        quantity: int = 1,
+        seller: str | None = None,
+    ) -> None:
+        """Register ``count`` products, ``SEED-0000001`` and so on, whose stocks in FR changed in the past.
+
+        They changed evenly over the last ``spread`` seconds; or ``spread`` tells how many seconds ago each one (0, 1,
+        2…) did. Raises ``ValueError`` if one would be older than the last change there was.
+        """
+        seed_stocks(self._state.world, seller, count, spread=spread, quantity=quantity)
 
     def return_by_carrier(self, outbound_shipment_id: str, seller: str | None = None) -> str:
         """Let the carrier bring back what no return has announced of a shipped parcel; return the return's id.

@@ -33,7 +33,8 @@ def list_stocks(call: Call) -> Reply:
     keep = _keeper(filters)
     if filters.sort is not None or filters.order is not None:
         return _sorted_page(call, filters, keep)
-    return answer_list(call, call.account.stocks, filters, keep=keep, since=filters.updated_at_min)
+    low, high = filters.updated_at_min, filters.updated_at_max
+    return answer_list(call, call.account.stocks, filters, keep=keep, since=low, until=high)
 
 
 def get_stock(call: Call) -> Reply:

@@ -1,7 +1,7 @@
 """Lists: cursor pages over the ``Link`` header, one after another, as pages or as items.
 
-The address of the next page stands in the headers, so its request leaves before this page's body is decoded: while a
-page is decoded and used, the next one travels. There is never more than one page ahead.
+The address of the next page stands in the headers, so its request leaves as soon as they are there: while a page's body
+is read, decoded and used, the next one travels. There is never more than one page ahead.
 """
 
 from __future__ import annotations
@@ -112,6 +112,7 @@ class _Pages(Generic[T]):
         self._awaited = False
         self._coming: _Coming[T] | None = None
         self._seen: set[str | None] = set()
+        self._last: Response | None = None
 
     def __aiter__(self) -> _Pages[T]:
         return self
@@ -138,6 +139,10 @@ class _Pages(Generic[T]):
 
     async def aclose(self) -> None:
         """Let go of a page that is on its way; a further step asks for it again."""
+        self._last = None
+        self._let_go()
+
+    def _let_go(self) -> None:
         coming, self._coming = self._coming, None
         if coming is not None:
             self._seen.discard(coming.query.get("cursor"))
@@ -161,16 +166,28 @@ class _Pages(Generic[T]):
     async def _fetch(self, query: dict[str, str]) -> _Fetched[T]:
         self._seen.add(query.get("cursor"))
         following: dict[str, str] | None = None
+        wrong: PagingError | None = None
 
-        def look(response: Response) -> None:
-            nonlocal following
-            following = self._next(response)
+        def look(head: Response) -> None:
+            nonlocal following, wrong
+            if following is not None and self._coming is not None and self._coming.query == following:
+                self._let_go()  # an earlier attempt came as far as its headers
+            following, wrong = None, None
+            try:
+                following = self._next(head)
+            except PagingError as error:
+                wrong = error
             enough = self._left is not None and self._left <= self._limit
             # Only when this page is waited for: else two pages would lie ahead of whoever reads them.
             if following is not None and self._ahead and self._awaited and self._coming is None and not enough:
                 self._send_for(following)
 
         items, response = await self._scope.call(self._operation, query=query, peek=look)
+        if wrong is not None:
+            raise wrong
+        # Until the next body is there: if nothing lay above it, malloc would give the memory of each back to the
+        # system and fault it in anew, which costs a fifth of the page.
+        self._last = response
         return _Fetched(items, following, http_date(response.headers.get("Date")))
 
     def _next(self, response: Response) -> dict[str, str] | None:
@@ -189,6 +206,8 @@ class _Pages(Generic[T]):
 class _Items(Generic[T]):
     """Items of pages, without a generator's layer per item."""
 
+    __slots__ = ("__weakref__", "_items", "_left", "_pages", "_turn")
+
     def __init__(self, pages: _Pages[T], most: int | None) -> None:
         self._pages = pages
         self._left = most
@@ -201,6 +220,9 @@ class _Items(Generic[T]):
     async def __anext__(self) -> T:
         for item in self._items:
             return item
+        return await self._first_of_next()
+
+    async def _first_of_next(self) -> T:
         async with self._turn:  # of workers that share this iterator, one asks for the page
             while True:
                 for item in self._items:

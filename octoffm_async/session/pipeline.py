@@ -40,10 +40,10 @@ from .stats import Counts
 from .telling import Teller
 from .token_stores import account_of
 from .tokens import Token, TokenSource
-from .transport import Response
+from .transport import Response, as_head_telling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from ..config import Config
     from ..contract.access import TokenAnswer
@@ -87,6 +87,7 @@ class Session:
         )
         self.background = Background()
         self._transport = transport
+        self._head_telling = as_head_telling(transport)
         self._teller = Teller(hooks)
         self._gates = Gates(config)
         self._retries = Retries(config, self.stats, self._teller, rng or random.Random(), self._gates.restart)
@@ -139,8 +140,9 @@ class Session:
     ) -> Result[T]:
         """Make one call.
 
-        ``url`` is for paths with segments to fill in; ``body`` is encoded JSON. ``peek`` sees a good answer before it
-        is decoded, and what it starts is on its way by then.
+        ``url`` is for paths with segments to fill in; ``body`` is encoded JSON. ``peek`` sees a good answer before its
+        body is read if the transport tells of it then, else before it is decoded; what it starts is on its way by then.
+        It sees at most one per attempt, and does not raise.
 
         Raises:
             CallError: it did not succeed; ``outcome_unknown`` says that it may have been carried out.
@@ -234,7 +236,7 @@ class Session:
             try:
                 token = await self._admit(journey)
                 try:
-                    outcome = await self._attempt(journey, token)
+                    outcome = await self._attempt(journey, token, peek)
                 finally:
                     journey.gate.leave(probe=journey.gate_probe)
             except CallError as error:
@@ -248,7 +250,8 @@ class Session:
                 if verdict is Verdict.OK:
                     self._retries.succeeded(journey)
                     if peek is not None:
-                        peek(outcome)
+                        if self._head_telling is None:
+                            peek(outcome)
                         await asyncio.sleep(0)
                     result = self._decode(operation, outcome, token)
                     if isinstance(result.value, ProductResults):
@@ -284,25 +287,19 @@ class Session:
             gate.leave(probe=journey.gate_probe)  # the circuit opened, or the token ended, while the gate was awaited
             again = True
 
-    async def _attempt(self, journey: Journey, token: Token | None) -> Response | NotAnsweredError:
+    async def _attempt(
+        self, journey: Journey, token: Token | None, peek: Callable[[Response], None] | None
+    ) -> Response | NotAnsweredError:
         now = journey.clock
         operation = journey.operation
-        headers = (
-            FOR_TOKEN
-            if token is None
-            else self._heads.of(operation, journey.seller_id, token, with_body=journey.body is not None)
-        )
+        headers: Mapping[str, str] = FOR_TOKEN
+        if token is not None:
+            headers = self._heads.of(operation, journey.seller_id, token, with_body=journey.body is not None)
         journey.depart(now())
         self.stats.attempts += 1
         outcome: Response | NotAnsweredError
         try:
-            outcome = await self._transport.send(
-                operation.method,
-                journey.url,
-                headers,
-                journey.body,
-                journey.options.timeout or self.config.read_timeout,
-            )
+            outcome = await self._send(journey, headers, peek)
         except NotAnsweredError as error:
             outcome = error
         except UnusableAnswerError as error:
@@ -316,6 +313,20 @@ class Session:
         if journey.options.on_response is not None and isinstance(outcome, Response):
             self._teller.responded(journey.options.on_response, outcome)
         return outcome
+
+    def _send(
+        self, journey: Journey, headers: Mapping[str, str], peek: Callable[[Response], None] | None
+    ) -> Awaitable[Response]:
+        method, url, body = journey.operation.method, journey.url, journey.body
+        timeout = journey.options.timeout or self.config.read_timeout
+        if peek is None or self._head_telling is None:
+            return self._transport.send(method, url, headers, body, timeout)
+
+        def look(head: Response) -> None:
+            if classify(head) is Verdict.OK:
+                peek(head)
+
+        return self._head_telling.send(method, url, headers, body, timeout, on_head=look)
 
     def _decode(self, operation: Operation[T], response: Response, token: Token | None) -> Result[T]:
         try:

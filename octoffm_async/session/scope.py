@@ -57,7 +57,7 @@ class Scope:
     ) -> Result[T]:
         """Make one call; ``path`` fills the segments of the operation's path, ``body`` is encoded as JSON.
 
-        ``peek`` sees a good answer before it is decoded.
+        ``peek`` sees a good answer before it is decoded, and if the transport tells, before its body is read.
         """
         return await self.session.call(
             operation,

@@ -7,9 +7,10 @@ token must not travel to another address), cookies are not kept, and an answer i
 from __future__ import annotations
 
 import asyncio
+import inspect
 import ssl
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, cast
 
 import aiohttp
 import msgspec
@@ -26,7 +27,7 @@ from ..errors import (
 from .wire import METHODS, Arrived, Wire, usable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from multidict import MultiMapping
 
@@ -80,6 +81,32 @@ class Transport(Protocol):
         ...
 
 
+class HeadTelling(Transport, Protocol):
+    """A transport that also tells of the head of an answer before the body is read; none has to."""
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        read_timeout: float,
+        *,
+        on_head: Callable[[Response], None] | None = None,
+    ) -> Response:
+        """As of :class:`Transport`. ``on_head`` gets the answer without its body, and does not raise."""
+        ...
+
+
+def as_head_telling(transport: Transport) -> HeadTelling | None:
+    """The same transport, if its ``send`` takes ``on_head``."""
+    try:
+        told = "on_head" in inspect.signature(transport.send).parameters
+    except (TypeError, ValueError):
+        return None
+    return cast("HeadTelling", transport) if told else None
+
+
 class AiohttpTransport:
     """aiohttp, with a session of its own or the caller's (which it then leaves open)."""
 
@@ -117,16 +144,23 @@ class AiohttpTransport:
             self._wire = Wire(connector, loop, timeout=self._timeout, ssl_context=self._ssl)
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, read_timeout: float
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        read_timeout: float,
+        *,
+        on_head: Callable[[Response], None] | None = None,
     ) -> Response:
-        """See :class:`Transport`."""
+        """See :class:`HeadTelling`."""
         session = self._session
         if session is None:
             raise ClosedError("the client is not open")
         try:
             if self._wire is not None and method in METHODS and _is_plain(session):
                 arrived = await self._wire.send(method, url, headers, body, read_timeout)
-                return await self._read_from_wire(arrived, url, read_timeout)
+                return await self._read_from_wire(arrived, url, read_timeout, on_head)
             response = await session.request(
                 method,
                 _url(url),
@@ -136,7 +170,7 @@ class AiohttpTransport:
                 raise_for_status=False,
                 timeout=self._timeout_for(read_timeout),
             )
-            return await self._read_from_session(response, url, read_timeout)
+            return await self._read_from_session(response, url, read_timeout, on_head)
         except (aiohttp.ClientError, OSError) as error:
             _raise_as_ours(error, url)
         except RuntimeError as error:
@@ -157,9 +191,13 @@ class AiohttpTransport:
             return self._timeout
         return _timeout(self._config, read_timeout)
 
-    async def _read_from_wire(self, arrived: Arrived, url: str, read_timeout: float) -> Response:
+    async def _read_from_wire(
+        self, arrived: Arrived, url: str, read_timeout: float, on_head: Callable[[Response], None] | None
+    ) -> Response:
         status, named, content, connection = arrived
         try:
+            if on_head is not None:
+                on_head(Response(status, named, b"", url))
             if content.is_eof() and content.exception() is None:  # it came with the head: no timer is needed
                 whole = content.read_nowait(-1)
                 self._check_size(len(whole), status)
@@ -171,8 +209,16 @@ class AiohttpTransport:
         connection.release()
         return Response(status, named, whole, url)
 
-    async def _read_from_session(self, response: aiohttp.ClientResponse, url: str, read_timeout: float) -> Response:
+    async def _read_from_session(
+        self,
+        response: aiohttp.ClientResponse,
+        url: str,
+        read_timeout: float,
+        on_head: Callable[[Response], None] | None,
+    ) -> Response:
         try:
+            if on_head is not None:
+                on_head(Response(response.status, response.headers, b"", url))
             announced = 0 if response.method == "HEAD" else _announced(response.headers)
             whole = await self._read(response.content, announced, response.status, read_timeout)
         except UnusableAnswerError:

@@ -1,5 +1,6 @@
 """Products to begin with."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,37 @@ async def test_products_may_have_no_stock(serve: Serve) -> None:
 def test_a_number_below_zero_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must not be below zero"):
         Sandbox(**wrong)  # type: ignore[arg-type]
+
+
+def changes_of(sandbox: Sandbox, stocks: list[dict[str, str]]) -> list[float]:
+    """How many seconds ago each stock changed."""
+    now = sandbox.clock.now()
+    return [round((now - datetime.fromisoformat(stock["updatedAt"])).total_seconds(), 3) for stock in stocks]
+
+
+async def test_stocks_can_have_changed_in_the_past(serve: Serve) -> None:
+    api = await serve(speed=0)
+    api.sandbox.seed_stocks(4, spread=100.0, quantity=3)
+    stocks = (await api.walk("/stocks", limit=10))[0]
+    assert changes_of(api.sandbox, stocks) == [100.0, 75.0, 50.0, 25.0]
+    assert [stock["quantities"]["available"] for stock in stocks] == [3] * 4
+    assert [row["sellerProductReference"] for row in await api.references()][-1] == "SEED-0000004"
+    assert api.sandbox.effects.products == {}
+
+
+async def test_stocks_can_have_changed_unevenly_and_more_can_follow(serve: Serve) -> None:
+    api = await serve(speed=0)
+    api.sandbox.seed_stocks(3, spread=lambda number: 90.0 if number < 2 else 10.0, quantity=0)
+    api.sandbox.seed_stocks(2, spread=10.0)
+    api.sandbox.add_stock("SEED-0000001", quantity=1)
+    stocks = (await api.walk("/stocks", limit=10))[0]
+    assert changes_of(api.sandbox, stocks) == [0.0, 90.0, 10.0, 10.0, 5.0]
+    assert len({stock["gtin"] for stock in stocks}) == 5
+
+
+@pytest.mark.parametrize("spread", [-1.0, float, 200.0])
+async def test_stocks_change_one_after_the_other(serve: Serve, spread: float) -> None:
+    api = await serve(speed=0)
+    api.sandbox.seed_stocks(1, spread=100.0)
+    with pytest.raises(ValueError, match="spread"):
+        api.sandbox.seed_stocks(3, spread=spread)

@@ -111,3 +111,13 @@ def test_a_page_of_a_large_ledger_touches_no_other_row() -> None:
     page = rows.by_change(40_000, 10, keep)
     assert (len(page.rows), page.following) == (10, 40_010)
     assert len(touched) == 11
+
+
+def test_what_changed_later_is_not_looked_at() -> None:
+    rows = ledger(10)
+    looked_at: list[str] = []
+    found = rows.by_change(2, 99, lambda row: not looked_at.append(row), until=at(5))
+    assert found == (["row2", "row3", "row4", "row5"], None)
+    assert looked_at == found.rows
+    assert rows.newest_change == at(9)
+    assert Ledger[str]().newest_change is None
