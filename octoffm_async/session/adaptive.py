@@ -16,7 +16,8 @@ accepted. How long a block lasted is counted up to its last 429, because the res
 - if the 429 came when the curve had reached its plateau, that plateau was right: start again a little
   (:data:`CUT`) below the rate that was refused. If a block has recently lasted long (the sign of a long window,
   whose slack hides a rate that is too high), the rate is trusted up to :data:`TRUST` times the average only.
-- if it came early, the plateau was too high: cut by 4, 8, 16, 32, 50 % while that goes on, never below the average.
+- if it came early, the plateau was too high: cut by 4, 8, 16, 32, 50 % while that goes on, but by no more than twice
+  the part of 429s that there were, and never below the average: some 429s may have nothing to do with the rate.
   If the block outlasted what was sent before it, the limit itself has fallen: back to the average at once.
 
 Pauses double while 429s come close together, and shorten again with what is accepted in between, so that a window
@@ -53,12 +54,14 @@ PLATEAU_SECONDS, PLATEAU_SECONDS_MOST, PLATEAU_REQUESTS = 8.0, 20.0, 100
 """The curve's time scale."""
 EARLY = 0.7
 """A 429 within this part of the time scale is early."""
+BEARABLE = 50
+"""A 429 after so many accepted requests is not early at any time: it may have nothing to do with the rate."""
 GROWTH = 0.25
 """Doublings after one, and four times as many after two, time scales beyond the flat part."""
 STEADY = 20
 """So many requests accepted in a row halve the count of a series of throttlings, and with it the next pause."""
-THROTTLINGS_KEPT = 3
-"""So many of a series count at most towards the pause after the next 429, once requests are accepted again."""
+FLOWING, THROTTLINGS_KEPT = 5, 3
+"""Once so many requests were accepted in a row, so many of a series count at most towards the next pause."""
 BURST = 8
 """More than twice so many refused at once, as at high rates, where many are under way, need as many times more."""
 RATE_LEAST, RATE_MOST = 0.05, 1e5
@@ -130,6 +133,8 @@ class RateControl:
         self._mark(sent_at)
         self._accepted += 1
         self._in_cycle += 1
+        if self._in_cycle == FLOWING:
+            self.throttlings = min(self.throttlings, THROTTLINGS_KEPT)
         if self._in_cycle % self._steady == 0:
             self.throttlings //= 2
         blocked = self.blocked_since
@@ -161,7 +166,8 @@ class RateControl:
         average = self._average(now)
         block = self._refused_at - blocked_since
         self._longest_block = max(self._longest_block * BLOCK_MEMORY ** (now - self._resumed), block)
-        early = plateau is not None and blocked_since - self._since < EARLY * self._time_scale(plateau)
+        few = self._in_cycle < BEARABLE
+        early = few and plateau is not None and blocked_since - self._since < EARLY * self._time_scale(plateau)
         short = self._in_cycle < PLATEAU_REQUESTS or blocked_since - self._since < 1.0
         self._early = 0 if not early else self._early + 1 if short else 1
         if refused is None:
@@ -178,7 +184,6 @@ class RateControl:
         self._in_cycle = 0
         self._steady = STEADY * max(1, self._refusals // BURST)
         self._refusals = 0
-        self.throttlings = min(self.throttlings, THROTTLINGS_KEPT)
         self.blocked_since = None
 
     def _sent_rate(self, now: float) -> float | None:

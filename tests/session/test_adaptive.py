@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoffm_async.session.adaptive import CUT, RATE_LEAST, RATE_MOST, STEADY, THROTTLINGS_KEPT, RateControl
+from octoffm_async.session.adaptive import CUT, FLOWING, RATE_LEAST, RATE_MOST, STEADY, THROTTLINGS_KEPT, RateControl
 
 STEPS = st.lists(
     st.tuples(st.sampled_from(["accepted", "throttled"]), st.floats(0.0, 40.0), st.floats(0.0, 2.0)), max_size=200
@@ -105,9 +105,12 @@ def test_each_refused_probe_makes_the_next_pause_longer_and_what_is_accepted_sho
         assert control.throttled(sent_at=now + 1 + number, now=now + 1.05 + number)
     series = before + 8
     assert control.throttlings == series
+    for number in range(FLOWING):
+        assert control.throttlings == series
+        control.accepted(sent_at=now + 20 + number / 50)
     control.accepted(sent_at=now + 20)
     assert control.throttlings == THROTTLINGS_KEPT
-    for number in range(2 * STEADY):
+    for number in range(2 * STEADY - FLOWING):
         control.accepted(sent_at=now + 20 + number / 50)
     assert control.throttlings == THROTTLINGS_KEPT // 4
 
@@ -123,7 +126,7 @@ def test_429s_that_ignore_the_rate_do_not_bring_a_key_to_a_stand() -> None:
         else:
             accepted += 1
             control.accepted(sent_at=now)
-    assert accepted > 5000
+    assert accepted > 1000
 
 
 def test_early_429s_cut_more_and_more_but_never_below_the_average() -> None:
