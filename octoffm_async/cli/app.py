@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import __version__
+from . import auth, inbound, orders, products, returns, stocks
 from .contract import contract
 from .demo import demo
 from .exits import EXPECTED, Exit, code_of, line_of
@@ -38,6 +39,8 @@ def octoffm(context: click.Context, verbose: bool) -> None:
         logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(levelname)s %(message)s")
 
 
+for module in (auth, products, inbound, stocks, orders, returns):
+    octoffm.add_command(module.group)
 octoffm.add_command(contract)
 octoffm.add_command(demo)
 octoffm.add_command(jobs)
