@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import traceback
@@ -16,6 +15,7 @@ from .contract import contract
 from .demo import demo
 from .exits import EXPECTED, Exit, code_of, line_of
 from .jobs import jobs
+from .options import verbose_option
 from .sandbox import sandbox
 
 if TYPE_CHECKING:
@@ -26,17 +26,22 @@ if TYPE_CHECKING:
     invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
 )
 @click.version_option(__version__, prog_name="octoffm")
-@click.option("-v", "--verbose", is_flag=True, help="Tell more: log calls, show tracebacks.")
+@verbose_option
 @click.pass_context
-def octoffm(context: click.Context, verbose: bool) -> None:
+def octoffm(context: click.Context) -> None:
     """Octopia's fulfillment API from the command line.
 
+    Credentials come from OCTOFFM_CLIENT_ID, OCTOFFM_CLIENT_SECRET and OCTOFFM_SELLER_ID, or from --env-file; without
+    an account, "octoffm sandbox" serves an emulator and prints variables for it.
+
     Exit codes: 0 all done, 1 some refused or failed, 2 usage or configuration, 3 some undecided, 130 interrupted.
+
+    \b
+    Completion of the tab key, in bash (or zsh_source, fish_source):
+      eval "$(_OCTOFFM_COMPLETE=bash_source octoffm)"
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-    if verbose:
-        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(levelname)s %(message)s")
 
 
 for module in (auth, products, inbound, stocks, orders, returns):
@@ -52,6 +57,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     verbose = not {"-v", "--verbose"}.isdisjoint(sys.argv if arguments is None else arguments)
     try:
         result: Any = octoffm.main(arguments, prog_name="octoffm", standalone_mode=False)
+        sys.stdout.flush()
     except BrokenPipeError:
         _silence_stdout()
         return Exit.REFUSED
