@@ -11,6 +11,7 @@ import click
 
 from .. import __version__
 from . import auth, inbound, orders, products, returns, stocks
+from .advice import advice_for
 from .contract import contract
 from .demo import demo
 from .exits import EXPECTED, Exit, code_of, line_of
@@ -78,6 +79,8 @@ def _told(error: Exception) -> int:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f" (see: {error.ctx.command_path} --help)"
     sys.stderr.write(f"octoffm: {line_of(error)}{hint}\n")
+    if advice := advice_for(error):
+        sys.stderr.write(f"  {advice}\n")
     return code_of(error)
 
 

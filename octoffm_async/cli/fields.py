@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import msgspec
 
-
 _READ = {"reported_quantities": "quantities"}
 _SHOWN = {"reported_quantities": "quantities", "return_": "return"}
 

@@ -86,7 +86,10 @@ def limit_option(command: F) -> F:
 def country_option(command: F) -> F:
     """``--country``; the command gets ``country: str | None``."""
     return click.option(
-        "--country", metavar="CODE", callback=lambda _context, _option, given: upper(given), help="Storage country: FR, ES, UK."
+        "--country",
+        metavar="CODE",
+        callback=lambda _context, _option, given: upper(given),
+        help="Storage country: FR, ES, UK.",
     )(command)
 
 

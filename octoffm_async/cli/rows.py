@@ -84,8 +84,11 @@ class Rows:
 
     def _write(self, cells: Sequence[str], *, bold: bool = False) -> None:
         padded = [
-            " " * max(0, width - cell_len(text)) + text if column.right else set_cell_size(text, width)
-            if cell_len(text) < width else text
+            " " * max(0, width - cell_len(text)) + text
+            if column.right
+            else set_cell_size(text, width)
+            if cell_len(text) < width
+            else text
             for column, text, width in zip(self._columns, cells, self._widths, strict=False)
         ]
         line = _GAP.join(padded).rstrip()

@@ -65,10 +65,18 @@ def replacing(path: Path) -> Generator[Path]:
         raise click.ClickException(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def output_option(help_text: str, *, required: bool = False) -> Callable[[F], F]:
+def output_option(
+    help_text: str, *, required: bool = False, callback: Callable[..., Any] | None = None
+) -> Callable[[F], F]:
     """``-o FILE``; the command gets ``output: Path | None``."""
     return click.option(
-        "-o", "--output", type=click.Path(path_type=Path), required=required, metavar="FILE", help=help_text
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        required=required,
+        callback=callback,
+        metavar="FILE",
+        help=help_text,
     )
 
 
