@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import __version__
-from . import auth, inbound, orders, products, returns, stocks
+from . import auth, files, inbound, orders, products, returns, stocks
 from .advice import advice_for
 from .contract import contract
 from .demo import demo
@@ -47,6 +47,7 @@ def octoffm(context: click.Context) -> None:
 
 for module in (auth, products, inbound, stocks, orders, returns):
     octoffm.add_command(module.group)
+files.register()
 octoffm.add_command(contract)
 octoffm.add_command(demo)
 octoffm.add_command(jobs)

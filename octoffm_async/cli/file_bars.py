@@ -120,4 +120,6 @@ def _print_end(console: Console, title: str, counts: Mapping[str, int], facts: M
     console.print(table)
     for name, fact in facts.items():
         if fact is not None:
-            console.print(f"{name}: {fact:,}" if isinstance(fact, int) else f"{name}: {fact}", markup=False, soft_wrap=True)
+            console.print(
+                f"{name}: {fact:,}" if isinstance(fact, int) else f"{name}: {fact}", markup=False, soft_wrap=True
+            )

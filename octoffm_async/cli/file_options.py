@@ -15,7 +15,7 @@ from ..bulk.journaling import PATIENCE
 from ..config import Config, Limit
 from ..errors import ConfigurationError
 from ..tabular.mapping import Mapping, load_mapping
-from .options import env_file_option, environment, json_option, pairs, rate
+from .options import env_file_option, environment, json_option, pairs, rate, verbose_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,12 +41,13 @@ class FileOptions:
     seller: str | None
     limit: tuple[int, float] | str | None
     concurrency: int | None
-    drain: float
+    proxies: bool
     as_json: bool
     rejects: Path | None = None
     report: Path | None = None
     dry_run: bool = False
     journal: Path | None = None
+    drain: float = 30.0
     patience: float = PATIENCE
     resend_unknown: bool = False
     follow: str | None = None
@@ -76,10 +77,9 @@ class FileOptions:
 
     def config(self) -> Config:
         """The client's settings: of the environment or a file, with what was asked for over them."""
-        variables = environment(self.env_file)
-        if self.seller is not None:
-            variables["OCTOFFM_SELLER_ID"] = self.seller
-        config = Config.from_env(variables)
+        wanted = {"seller_id": self.seller, "trust_env": self.proxies or None}
+        settings = {name: value for name, value in wanted.items() if value is not None}
+        config = Config.from_env(environment(self.env_file), **settings)
         match self.limit:
             case None:
                 return config
@@ -121,7 +121,9 @@ def reading_options(command: F) -> F:
     path = click.Path(path_type=Path, dir_okay=False)
     for decorate in (
         click.argument("file", type=path),
-        click.option("--map", "mapping", multiple=True, callback=pairs, metavar="FIELD=COLUMN", help="Column of a field."),
+        click.option(
+            "--map", "mapping", multiple=True, callback=pairs, metavar="FIELD=COLUMN", help="Column of a field."
+        ),
         click.option("--set", "constants", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="For all rows."),
         click.option("--mapping", "mapping_file", type=path, metavar="FILE", help="A mapping that was saved."),
         click.option("--save-mapping", type=path, metavar="FILE", help="Save --map and --set for another time."),
@@ -131,15 +133,9 @@ def reading_options(command: F) -> F:
         env_file_option,
         click.option("--limit", callback=_limit, metavar="N/T|off", help="At most N calls in T seconds."),
         click.option("--concurrency", type=click.IntRange(1), metavar="N", help="Calls under way."),
-        click.option(
-            "--drain",
-            type=click.FloatRange(0),
-            default=30.0,
-            show_default=True,
-            metavar="S",
-            help="Seconds that calls under way get after Ctrl-C.",
-        ),
+        click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name."),
         json_option,
+        verbose_option,
     ):
         command = decorate(command)
     return command
@@ -153,8 +149,18 @@ def creating_options(command: F) -> F:
         click.option(
             "--journal", type=path, envvar="OCTOFFM_JOURNAL", metavar="PATH", help="Default: FILE's name with .journal."
         ),
-        click.option("--rejects", type=path, metavar="FILE", help="Rows not taken. Default: FILE's name with .rejects."),
+        click.option(
+            "--rejects", type=path, metavar="FILE", help="Rows not taken. Default: FILE's name with .rejects."
+        ),
         click.option("--report", type=path, metavar="FILE", help="Write a report as one HTML page."),
+        click.option(
+            "--drain",
+            type=click.FloatRange(0),
+            default=30.0,
+            show_default=True,
+            metavar="S",
+            help="Seconds that calls under way get after Ctrl-C.",
+        ),
         click.option(
             "--patience",
             type=click.FloatRange(0),

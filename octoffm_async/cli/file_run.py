@@ -22,7 +22,7 @@ from .file_tally import Tally, Told, told_of
 from .hints import jobs_command
 from .interrupts import interruptible
 from .recording import Example, Recording
-from .report import write_report
+from .report import report_page, write_report
 from .text import items as items_text
 from .text import printable
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..bulk.journal import Journal
     from ..bulk.outcomes import Outcome, Summary
     from ..bulk.run import Run
+    from ..config import Config
     from ..tabular.items import Faulty
     from ..tabular.plan import Plan
     from ..tabular.rows import Row, Table
@@ -132,7 +133,12 @@ class FileRun:
         self.recording.trouble("faulty", first.field or "row", Example(faulty.key, first.line, str(first)))
         for problem in faulty.problems:
             if self.wanted.as_json:
-                fields = {"key": faulty.key, "outcome": "faulty", "line": problem.line, "column": problem.column or None}
+                fields = {
+                    "key": faulty.key,
+                    "outcome": "faulty",
+                    "line": problem.line,
+                    "column": problem.column or None,
+                }
                 self.show.outcome(fields | {"field": problem.field, "value": problem.value, "message": problem.reason})
             self._say(str(problem))
 
@@ -155,7 +161,8 @@ class FileRun:
         facts |= {"throttled": stats.throttled, "retries": stats.retries, "journal": str(wanted.journal_file)}
         facts |= {"run": self.run_id, "rejects file": str(self.rejects.path) if self.rejects.items else None}
         if wanted.report is not None:
-            write_report(wanted.report, self.creation.target.plural, wanted.file, self.tally, facts, self.recording)
+            what = self.creation.target.plural
+            write_report(wanted.report, report_page(what, str(wanted.file), self.tally, facts, self.recording))
             facts["report"] = str(wanted.report)
         counts = self.tally.counts if wanted.as_json else self.tally.titled
         facts |= {"interrupted": self.interrupted} if wanted.as_json else {}
@@ -174,47 +181,48 @@ async def create_from_file(wanted: FileOptions, creation: Creation) -> int:
     if wanted.dry_run:
         return dry_run(wanted, table, plan, batch=creation.batch)
     config = wanted.config()
-    state: FileRun | None = None
+    async with open_journal(wanted.journal_file) as journal:
+        undecided = await _undecided(journal, config.seller_id, creation.operation)
+        if undecided and not wanted.as_json:
+            until = f"what is not found counts as absent {wanted.patience:g} s after it was sent"
+            click.echo(f"octoffm: {items_text(undecided, 'undecided')} will be looked for; {until}", err=True)
+        return await _send(FileRun(wanted, creation, table, plan), config, journal)
+
+
+async def _send(state: FileRun, config: Config, journal: Journal) -> Exit:
+    seller, operation = config.seller_id, state.creation.operation
+    before = await _newest(journal, seller, operation)
     try:
-        async with open_journal(wanted.journal_file) as journal:
-            undecided = await _undecided(journal, config.seller_id, creation.operation)
-            if undecided and not wanted.as_json:
-                until = f"what is not found counts as absent {wanted.patience:g} s after it was sent"
-                click.echo(f"octoffm: {items_text(undecided, 'undecided')} will be looked for; {until}", err=True)
-            state = FileRun(wanted, creation, table, plan)
-            async with FulfillmentClient(config, hooks=[LoggingHook(), state.recording]) as client:
-                try:
-                    await state.go(client, journal)
-                finally:
-                    state.run_id = await _newest(journal, config.seller_id, creation.operation)
-                code = state.finish(client)
+        async with FulfillmentClient(config, hooks=[LoggingHook(), state.recording]) as client:
+            try:
+                await state.go(client, journal)
+            finally:
+                state.run_id = await _newest(journal, seller, operation)
+            code = state.finish(client)
     except BaseException:
-        if state is not None and state.run_id is not None:
-            state.show.close()
+        state.show.close()
+        if state.run_id != before:
             click.echo(f"octoffm: not finished; to go on, run the same again: {command_again()}", err=True)
         raise
     finally:
-        if state is not None:
-            state.show.close()
-    _tell_next(wanted, state, undecided=bool(state.tally.unknown))
+        state.show.close()
+    _tell_next(state)
     return code
 
 
-def _tell_next(wanted: FileOptions, state: FileRun, *, undecided: bool) -> None:
+def _tell_next(state: FileRun) -> None:
     """What to type next, on standard error."""
     if state.interrupted:
         click.echo("octoffm: interrupted; the journal knows what was sent. To go on:", err=True)
         click.echo(f"  {command_again()}", err=True)
-    elif undecided and state.run_id is not None:
+    elif state.tally.unknown and state.run_id is not None:
         click.echo("octoffm: some may exist or not; the same command looks for them again. To see them:", err=True)
-        click.echo(f"  {jobs_command('show', wanted.journal_file, state.run_id)}", err=True)
+        click.echo(f"  {jobs_command('show', state.wanted.journal_file, state.run_id)}", err=True)
 
 
 async def _undecided(journal: Journal, seller: str, operation: str) -> int:
     return sum(
-        record.undecided
-        for record in await journal.runs()
-        if record.seller == seller and record.operation == operation
+        record.undecided for record in await journal.runs() if record.seller == seller and record.operation == operation
     )
 
 

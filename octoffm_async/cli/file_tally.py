@@ -67,7 +67,7 @@ class Tally(msgspec.Struct):
         return Exit.REFUSED if bad else Exit.DONE
 
 
-def told_of(outcome: Outcome) -> Told:
+def told_of(outcome: Outcome) -> Told:  # noqa: PLR0911  (a table of cases)
     """An outcome in plain words."""
     match outcome:
         case Created(id=remote):
@@ -85,6 +85,6 @@ def told_of(outcome: Outcome) -> Told:
         case Skipped(reason=reason):
             return Told("unsent", None, "", reason)
         case Found(stock=stock):
-            return Told("found", stock.stock_id)
+            return Told("found", stock.id)
         case Missing(reason=reason):
             return Told("missing", None, "", reason)

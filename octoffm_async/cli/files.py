@@ -7,19 +7,19 @@ from typing import Any
 import click
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
-from ..resources.products import CHUNK
 from ..tabular.targets import ORDERS, PRODUCTS, SUPPLIES
-from . import inbound, orders, products
+from . import inbound, orders, products, stocks
+from .file_lookup import lookup
 from .file_options import FileOptions, creating_options
 from .file_run import Creation, create_from_file, start_orders, start_products, start_supplies
 from .loop import run_async
 
-_PRODUCTS = Creation(PRODUCTS, CREATE_PRODUCTS.name, CHUNK, start_products)
+_PRODUCTS = Creation(PRODUCTS, CREATE_PRODUCTS.name, CREATE_PRODUCTS.max_items, start_products)
 _ORDERS = Creation(ORDERS, CREATE_OUTBOUND.name, 1, start_orders)
 _SUPPLIES = Creation(SUPPLIES, CREATE_INBOUND.name, 1, start_supplies)
 
 
-@products.group.command("create")
+@click.command("create")
 @creating_options
 def create_products(**options: Any) -> int:
     """Register the products of FILE: CSV, JSON lines (.jsonl), Parquet or XLSX.
@@ -40,7 +40,7 @@ def create_products(**options: Any) -> int:
     return run_async(create_from_file(FileOptions(**options), _PRODUCTS))
 
 
-@orders.group.command("create")
+@click.command("create")
 @creating_options
 @click.option("--follow", type=click.Choice(["accepted", "shipped"]), help="Wait until each order is so, or refused.")
 def create_orders(**options: Any) -> int:
@@ -62,7 +62,7 @@ def create_orders(**options: Any) -> int:
     return run_async(create_from_file(FileOptions(**options), _ORDERS))
 
 
-@inbound.group.command("create")
+@click.command("create")
 @creating_options
 @click.option("--follow", type=click.Choice(["accepted", "received"]), help="Wait until each is so, or refused.")
 def create_supplies(**options: Any) -> int:
@@ -74,3 +74,11 @@ def create_supplies(**options: Any) -> int:
     Journal, rejects, Ctrl-C and exit codes are those of `octoffm orders create`.
     """
     return run_async(create_from_file(FileOptions(**options), _SUPPLIES))
+
+
+def register() -> None:
+    """Add these commands to the groups of their nouns."""
+    products.group.add_command(create_products)
+    orders.group.add_command(create_orders)
+    inbound.group.add_command(create_supplies)
+    stocks.group.add_command(lookup)

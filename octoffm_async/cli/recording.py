@@ -21,7 +21,6 @@ _BUCKETS = 64
 _LISTENS: frozenset[type[Event]] = frozenset({AttemptFinished, Throttled, RetryScheduled})
 
 
-
 class Example(NamedTuple):
     """One item that was not taken."""
 

@@ -37,9 +37,7 @@ class CsvTable:
         ConfigurationError: it cannot be read, is empty, or its header cannot be used.
     """
 
-    def __init__(
-        self, path: str | PathLike[str], *, delimiter: str | None = None, encoding: str | None = None
-    ) -> None:
+    def __init__(self, path: str | PathLike[str], *, delimiter: str | None = None, encoding: str | None = None) -> None:
         self.path = Path(path)
         self.encoding = encoding_of(self.path, encoding)
         with self.open() as file:
@@ -70,7 +68,7 @@ class CsvTable:
     def _header(self) -> tuple[str, ...]:
         with self.open() as file:
             try:
-                header = next((cells for cells in self.reader(file) if cells), [])
+                header: list[str] = next((cells for cells in self.reader(file) if cells), list[str]())
             except csv.Error as error:
                 raise ConfigurationError(f"{self.path}: the header cannot be read: {error}") from None
         if not header:

@@ -20,8 +20,9 @@ _GROUPED_COMMA = re.compile(r"[+-]?\d{1,3}([.\u00a0\u202f' ]\d{3})+,\d+", re.ASC
 _GROUPED_POINT = re.compile(r"[+-]?\d{1,3}([,\u00a0\u202f' ]\d{3})+(\.\d+)", re.ASCII)
 _GROUP_MARKS = re.compile(r"[\u00a0\u202f' ]")
 _SCIENTIFIC = re.compile(r"\d([.,]\d+)?e\+?\d{1,2}", re.ASCII | re.IGNORECASE)
-_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_FLAGS |= {"oui": True, "vrai": True, "non": False, "faux": False}
+_FLAGS = dict.fromkeys(("true", "yes", "1", "oui", "vrai"), True) | dict.fromkeys(
+    ("false", "no", "0", "non", "faux"), False
+)
 
 
 def text(cell: str) -> str:

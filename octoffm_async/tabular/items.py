@@ -159,7 +159,9 @@ class Items(Iterator[Any]):
         for name, column, _, _ in self._plan.common:
             cell, expected = row.cells.get(column, ""), first.cells.get(column, "")
             if cell and cell != expected:
-                reason = f"differs from {expected!r} on line {first.line}, which is of the same {self._plan.target.name}"
+                reason = (
+                    f"differs from {expected!r} on line {first.line}, which is of the same {self._plan.target.name}"
+                )
                 yield Problem(row.line, column, name, cell, reason)
 
     def _again(self, key: str, row: Row, before: int) -> Problem:

@@ -85,7 +85,7 @@ def _rows_of(line: int, text: bytes) -> Iterator[Row]:
     elif not isinstance(parts, list) or not parts:
         yield Row(line, common, raw, problem or "lines is not a list of objects, or has none", whole=True)
     else:
-        for part in cast("list[Any]", parts):
+        for part in cast("Any", parts):
             if isinstance(part, dict):
                 cells, wrong = _flat(cast("dict[str, Any]", part), "lines.")
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -12,6 +13,8 @@ from ..errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping as Pairs
     from os import PathLike
+
+_BARE = re.compile("[A-Za-z0-9_-]+")
 
 
 class Mapping(NamedTuple):
@@ -51,7 +54,10 @@ def save_mapping(path: str | PathLike[str], mapping: Mapping) -> None:
         ConfigurationError: the file cannot be written.
     """
     parts = [
-        f"[{section}]\n" + "".join(f"{_quoted(name)} = {_quoted(value)}\n" for name, value in pairs.items())
+        f"[{section}]\n"
+        + "".join(
+            f"{name if _BARE.fullmatch(name) else _quoted(name)} = {_quoted(value)}\n" for name, value in pairs.items()
+        )
         for section, pairs in (("map", mapping.columns), ("set", mapping.values))
     ]
     try:
@@ -67,9 +73,7 @@ def _section(path: str | PathLike[str], table: dict[str, Any], name: str) -> dic
     found = dict(_flattened(cast("dict[str, Any]", section)))
     if wrong := [field for field, value in found.items() if isinstance(value, list | dict)]:
         raise ConfigurationError(f"{path}: {name}.{wrong[0]} is not one value")
-    return {
-        field: str(value).lower() if isinstance(value, bool) else str(value) for field, value in found.items()
-    }
+    return {field: str(value).lower() if isinstance(value, bool) else str(value) for field, value in found.items()}
 
 
 def _flattened(section: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:

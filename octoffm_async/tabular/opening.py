@@ -32,5 +32,7 @@ def open_table(path: str | PathLike[str], *, delimiter: str | None = None, encod
     if ending in _SHEETS:
         return SheetTable(file)
     if looks_binary(file):
-        raise ConfigurationError(f"{file} is not CSV but a spreadsheet's or Parquet's format: name it .xlsx or .parquet")
+        raise ConfigurationError(
+            f"{file} is not CSV but a spreadsheet's or Parquet's format: name it .xlsx or .parquet"
+        )
     return CsvTable(file, delimiter=delimiter, encoding=encoding)

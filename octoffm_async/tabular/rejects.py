@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
 import msgspec
 
@@ -38,9 +38,7 @@ class RejectsFile:
         self._table = table
         self._file: TextIO | None = None
         self._writer: Any = None
-        self._places = [
-            place for place, column in enumerate(table.columns or ()) if not column.startswith(RESERVED)
-        ]
+        self._places = [place for place, column in enumerate(table.columns or ()) if not column.startswith(RESERVED)]
         self._dropped = set(range(len(table.columns or ()))) - set(self._places)
 
     def __call__(self, faulty: Faulty) -> None:
@@ -104,7 +102,7 @@ def _with_reason(row: Row, reason: str) -> str:
         fields: Any = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         fields = None
-    whole: dict[str, Any] = fields if isinstance(fields, dict) else {"octoffm_text": raw}
+    whole: dict[str, Any] = cast("dict[str, Any]", fields) if isinstance(fields, dict) else {"octoffm_text": raw}
     return msgspec.json.encode({LINE_COLUMN: row.line, REASON_COLUMN: reason} | _without_ours(whole)).decode() + "\n"
 
 

@@ -45,7 +45,7 @@ class SheetTable:
                 self.height = int(self._frame.select(polars.len()).collect().item())
         except ConfigurationError:
             raise
-        except Exception as error:  # polars has many kinds, none of them public as one
+        except Exception as error:  # noqa: BLE001  (polars has many kinds, none of them public as one)
             told = " ".join(str(error).split())[:200]
             raise ConfigurationError(f"cannot read {self.path}: {type(error).__name__}: {told}") from None
         if not self.columns:

@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ..contract.checks import FieldProblem
 from ..contract.common import ShipmentLine
 from ..contract.inbound import InboundShipmentRequest
 from ..contract.outbound import DeliveryAddress, OutboundShipmentRequest
@@ -19,6 +18,7 @@ from .jsonl_table import snake
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ..contract.checks import FieldProblem
     from .fields import Reader, Value
 
 _PACKAGING: Final = Packaging.__struct_fields__
