@@ -42,7 +42,7 @@ td{overflow-wrap:anywhere}td.n,th.n{text-align:right;font-variant-numeric:tabula
 details{border-bottom:1px solid var(--line);padding:.5rem 0}summary{cursor:pointer;overflow-wrap:anywhere}
 ul{margin:.4rem 0;padding-left:1.2rem}li{overflow-wrap:anywhere}code{font-size:.92em;overflow-wrap:anywhere}
 """
-_TONES = (
+_TONES: dict[str, str] = (
     dict.fromkeys(("created", "already", "found"), "good")
     | dict.fromkeys(("refused", "faulty", "missing"), "warn")
     | dict.fromkeys(("failed", "unknown"), "bad")
