@@ -72,7 +72,10 @@ async def watch(remote: Remote, since: datetime | None, every: float, seconds: f
     The API sends no news: it is asked again and again. Each look also covers the minute before the last one. In the
     end it says with which --since to go on.
     """
-    feed = remote.client.changes(since or datetime.now(UTC), kinds=["stocks"])
+    if since is None:
+        page = await remote.client.stocks.list(limit=1)  # its time is the API's own, and no connection is told at once
+        since = page.served_at or datetime.now(UTC)
+    feed = remote.client.changes(since, kinds=["stocks"])
     bound = asyncio.timeout(seconds)
     try:
         async with bound:
