@@ -95,7 +95,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "wrong secret",
         _is(CredentialsRefusedError),
-        "the client id or the secret is wrong, or the secret was renewed: compare OCTOFFM_CLIENT_ID and "
+        "the client id or the secret is not, or no longer, what Octopia knows: compare OCTOFFM_CLIENT_ID and "
         "OCTOFFM_CLIENT_SECRET with what Octopia gave you, without quotes and blanks around them",
     ),
     Advice(
