@@ -65,6 +65,10 @@ def _is_web_page(error: BaseException) -> bool:
     )
 
 
+def _wants_proxy_password(error: BaseException) -> bool:
+    return isinstance(error, AnsweredError) and error.status == 407
+
+
 def _is_of(kind: type[CallError], *operations: str) -> Callable[[BaseException], bool]:
     return lambda error: isinstance(error, kind) and error.operation in operations
 
@@ -91,7 +95,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "wrong secret",
         _is(CredentialsRefusedError),
-        "the client id or the secret is wrong, or the secret was renewed: compare OCTOFFM_CLIENT_ID and "
+        "the client id or the secret is not, or no longer, what Octopia knows: compare OCTOFFM_CLIENT_ID and "
         "OCTOFFM_CLIENT_SECRET with what Octopia gave you, without quotes and blanks around them",
     ),
     Advice(
@@ -102,7 +106,7 @@ ADVICE: tuple[Advice, ...] = (
     ),
     Advice(
         "proxy asks for a password",
-        lambda error: isinstance(error, AnsweredError) and error.status == 407,
+        _wants_proxy_password,
         "a proxy of your network stands in between: name it with its user in HTTPS_PROXY and say --proxies",
     ),
     Advice(
@@ -172,7 +176,8 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "order not found",
         _is_of(UnprocessableError, "outbound.request_cancellation", "returns.create"),
-        "what the order is named by may not be known: is it Octopia's id, and is --seller right? See octoffm orders list",
+        "what the order is named by may not be known: is it Octopia's id, and is --seller right? See octoffm orders "
+        "list",
     ),
     Advice(
         "wrong gtin",

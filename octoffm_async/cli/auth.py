@@ -38,7 +38,7 @@ class Reach(NamedTuple):
         return "yes" if self.error is None else line_of(self.error)
 
 
-_COLUMNS = (Column("service", lambda row: row.service), Column("can be read", lambda row: row.told))
+_COLUMNS = (Column("service", "service"), Column("can be read", "told"))
 
 
 @group.command("check")

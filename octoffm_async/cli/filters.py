@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from ..contract.base import OpenEnum
 
+if TYPE_CHECKING:
+    _Type = click.ParamType[Any]
+else:  # click has made it generic only lately
+    _Type = click.ParamType
+
 F = TypeVar("F", bound="Callable[..., Any]")
 
 _AGO = re.compile(r"(\d{1,6})\s*(s|min|h|d)")
@@ -21,7 +26,7 @@ _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 WHEN = "2026-11-23, 2026-11-23T08:00 (local time), …Z, or 90min, 2h, 3d ago"
 
 
-class Moment(click.ParamType):
+class Moment(_Type):
     """A time: ISO 8601, local where it has no zone, or how long ago."""
 
     name = "when"
@@ -39,7 +44,7 @@ class Moment(click.ParamType):
             self.fail(f"{text!r} is not a time: {WHEN}", param, ctx)
 
 
-class Known(click.ParamType):
+class Known(_Type):
     """A value of the API, in any case. One that this version does not know is used as it is, with a warning."""
 
     def __init__(self, values: type[OpenEnum]) -> None:
@@ -65,13 +70,12 @@ class Known(click.ParamType):
 MOMENT = Moment()
 
 
-def period_options(what: str, *, since_only: bool = False) -> Callable[[F], F]:
+def period_options(what: str) -> Callable[[F], F]:
     """``--updated-since`` and ``--updated-until``; the command gets ``updated_since`` and ``updated_until``."""
 
     def add(command: F) -> F:
-        if not since_only:
-            until = f"Only what was {what} at or before this time."
-            command = click.option(f"--{what}-until", type=MOMENT, metavar="WHEN", help=until)(command)
+        until = f"Only what was {what} at or before this time."
+        command = click.option(f"--{what}-until", type=MOMENT, metavar="WHEN", help=until)(command)
         since = f"Only what was {what} at or after this time: {WHEN}."
         return click.option(f"--{what}-since", type=MOMENT, metavar="WHEN", help=since)(command)
 
@@ -85,14 +89,9 @@ def limit_option(command: F) -> F:
 
 def country_option(command: F) -> F:
     """``--country``; the command gets ``country: str | None``."""
-    return click.option(
-        "--country",
-        metavar="CODE",
-        callback=lambda _context, _option, given: upper(given),
-        help="Storage country: FR, ES, UK.",
-    )(command)
+    return click.option("--country", metavar="CODE", callback=upper, help="Storage country: FR, ES, UK.")(command)
 
 
-def upper(text: str | None) -> str | None:
+def upper(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
     """A country's code as the API writes it."""
-    return None if text is None else text.strip().upper()
+    return None if given is None else given.strip().upper()

@@ -11,7 +11,17 @@ from .exits import Exit
 from .fields import as_fields
 from .filters import Known, country_option, limit_option, period_options
 from .remote import remote_command
-from .rows import Column, refusal_text, tell_facts, tell_json, tell_rows, tell_table
+from .rows import (
+    Column,
+    quantity_of,
+    received_of,
+    refusal_of,
+    refusal_text,
+    tell_facts,
+    tell_json,
+    tell_rows,
+    tell_table,
+)
 from .saving import output_option, save_document
 
 if TYPE_CHECKING:
@@ -24,20 +34,20 @@ if TYPE_CHECKING:
 group = click.Group("inbound", help="Supply orders: goods sent in to the warehouse.")
 
 COLUMNS = (
-    Column("id", lambda row: row.inbound_shipment_id),
-    Column("reference", lambda row: row.reference),
-    Column("status", lambda row: row.status),
-    Column("country", lambda row: row.storage_country),
-    Column("announced", lambda row: sum(line.quantity for line in row.lines), right=True),
-    Column("received", lambda row: sum(line.received_quantity for line in row.lines), right=True),
-    Column("updated (UTC)", lambda row: row.updated_at),
-    Column("refusal", lambda row: refusal_text(row.refusal)),
+    Column("id", "inbound_shipment_id"),
+    Column("reference", "reference"),
+    Column("status", "status"),
+    Column("country", "storage_country"),
+    Column("announced", quantity_of, right=True),
+    Column("received", received_of, right=True),
+    Column("updated (UTC)", "updated_at"),
+    Column("refusal", refusal_of),
 )
 _LINES = (
-    Column("product", lambda line: line.seller_product_reference),
-    Column("announced", lambda line: line.quantity, right=True),
-    Column("received", lambda line: line.received_quantity, right=True),
-    Column("missing", lambda line: line.undelivered_quantity, right=True),
+    Column("product", "seller_product_reference"),
+    Column("announced", "quantity", right=True),
+    Column("received", "received_quantity", right=True),
+    Column("missing", "undelivered_quantity", right=True),
 )
 
 
@@ -50,6 +60,7 @@ _LINES = (
 @remote_command
 async def list_orders(
     remote: Remote,
+    *,
     status: str | None,
     country: str | None,
     updated_since: datetime | None,

@@ -14,39 +14,44 @@ from .orders_cancel import cancel
 from .orders_find import find_orders, order_options
 from .orders_follow import follow
 from .remote import remote_command
-from .rows import Column, refusal_text, tell_facts, tell_json, tell_rows, tell_table
+from .rows import Column, quantity_of, refusal_of, refusal_text, tell_facts, tell_json, tell_rows, tell_table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
 
-    from ..contract.outbound import OutboundShipment, ShippedTo
+    from ..contract.outbound import OutboundShipment, ParcelLine, ShippedTo
     from .orders_find import Which
     from .remote import Remote
 
 group = click.Group("orders", help="Shipping orders to customers.")
 
+
+def _product(line: ParcelLine) -> str | None:
+    return line.seller_product_reference or line.product_id
+
+
 COLUMNS = (
-    Column("id", lambda row: row.outbound_shipment_id),
-    Column("reference", lambda row: row.reference),
-    Column("status", lambda row: row.status),
-    Column("state", lambda row: row.state),
-    Column("from", lambda row: row.storage_country),
-    Column("items", lambda row: sum(line.quantity for line in row.lines), right=True),
-    Column("status since (UTC)", lambda row: row.status_updated_at),
-    Column("refusal", lambda row: refusal_text(row.refusal)),
+    Column("id", "outbound_shipment_id"),
+    Column("reference", "reference"),
+    Column("status", "status"),
+    Column("state", "state"),
+    Column("from", "storage_country"),
+    Column("items", quantity_of, right=True),
+    Column("status since (UTC)", "status_updated_at"),
+    Column("refusal", refusal_of),
 )
 _LINES = (
-    Column("product", lambda line: line.seller_product_reference or line.product_id),
-    Column("condition", lambda line: line.product_condition),
-    Column("quantity", lambda line: line.quantity, right=True),
+    Column("product", _product),
+    Column("condition", "product_condition"),
+    Column("quantity", "quantity", right=True),
 )
 _PARCELS = (
-    Column("parcel", lambda parcel: parcel.parcel_id),
-    Column("carrier", lambda parcel: parcel.carrier),
-    Column("tracking number", lambda parcel: parcel.tracking_number),
-    Column("items", lambda parcel: sum(line.quantity for line in parcel.lines), right=True),
-    Column("tracking url", lambda parcel: parcel.tracking_url),
+    Column("parcel", "parcel_id"),
+    Column("carrier", "carrier"),
+    Column("tracking number", "tracking_number"),
+    Column("items", quantity_of, right=True),
+    Column("tracking url", "tracking_url"),
 )
 
 
@@ -58,6 +63,7 @@ _PARCELS = (
 @remote_command
 async def list_orders(
     remote: Remote,
+    *,
     state: str | None,
     status: str | None,
     updated_since: datetime | None,

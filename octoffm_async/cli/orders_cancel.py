@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..contract.outbound import CancellationStatus, OutboundCancellation, OutboundCancellationRequest
-from ..errors import NotFoundError
+from ..contract.validation import cancellation_problems
+from ..errors import NotFoundError, ValidationError
 from .exits import Exit
 from .fields import as_fields
 from .orders_find import find_order_id, order_options
@@ -46,6 +47,8 @@ async def cancel(remote: Remote, which: Which, reason: str | None, wait: float, 
     order = await find_order_id(remote, which)
     if dry_run:
         body = OutboundCancellationRequest(outbound_shipment_id=order, reason=reason)
+        if problems := cancellation_problems(body):
+            raise ValidationError("cancellation", order, problems)
         return tell_request("POST /outbound-cancellation-requests", body)
     request_id = await remote.client.outbound.request_cancellation(order, reason=reason)
     decided = await _decision(remote, request_id, wait)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from ..errors import OctoffmError
 from .filters import MOMENT, WHEN
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
     from ..contract.outbound import OutboundShipment
     from .remote import Remote
+
+
+class NoSuchOrderError(OctoffmError):
+    """No shipping order has the reference."""
 
 
 class Which(NamedTuple):
@@ -45,7 +50,8 @@ async def find_orders(remote: Remote, which: Which) -> list[OutboundShipment]:
     """All orders that are meant: one, or several that carry the same reference.
 
     Raises:
-        ClickException: there is none with that reference.
+        NoSuchOrderError: there is none with that reference.
+        CallError: they could not be read.
     """
     outbound = remote.client.outbound
     if which.id is not None:
@@ -54,7 +60,7 @@ async def find_orders(remote: Remote, which: Which) -> list[OutboundShipment]:
     found = [order async for order in orders if order.reference == which.reference]
     if not found:
         narrowed = " among what changed since then" if which.since else ""
-        raise NoSuchOrder(f"seller {remote.config.seller_id} has no shipping order {which.reference!r}{narrowed}")
+        raise NoSuchOrderError(f"seller {remote.config.seller_id} has no shipping order {which.reference!r}{narrowed}")
     if len(found) > 1:
         click.echo(f"octoffm: {len(found)} shipping orders carry the reference {which.reference!r}", err=True)
     return found
@@ -64,16 +70,14 @@ async def find_order_id(remote: Remote, which: Which) -> str:
     """The id of the one order that is meant.
 
     Raises:
-        ClickException: there is none, or more than one.
+        NoSuchOrderError: there is none.
+        ClickException: there is more than one.
+        CallError: they could not be read.
     """
     if which.id is not None:
         return which.id
     found = await find_orders(remote, which)
     if len(found) > 1:
         ids = ", ".join(order.outbound_shipment_id for order in found)
-        raise NoSuchOrder(f"{which.reference!r} is not one order but {len(found)}: name one by its id ({ids})")
+        raise click.ClickException(f"{which.reference!r} is not one order but {len(found)}: name one by its id ({ids})")
     return found[0].outbound_shipment_id
-
-
-class NoSuchOrder(click.ClickException):
-    """No order, or more than one, has the reference."""

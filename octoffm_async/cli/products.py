@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 group = click.Group("products", help="Register products, and list what is registered.")
 
 COLUMNS = (
-    Column("reference", lambda row: row.seller_product_reference),
-    Column("gtin", lambda row: row.gtin),
-    Column("condition", lambda row: row.product_condition),
-    Column("stock id", lambda row: row.stock_id),
-    Column("product id", lambda row: row.product_id),
-    Column("created (UTC)", lambda row: row.created_at),
+    Column("reference", "seller_product_reference"),
+    Column("gtin", "gtin"),
+    Column("condition", "product_condition"),
+    Column("stock id", "stock_id"),
+    Column("product id", "product_id"),
+    Column("created (UTC)", "created_at"),
 )
 
 
@@ -56,7 +56,7 @@ async def add_reference(remote: Remote, gtin: str, reference: str, condition: st
         check_product(product)
         return tell_request("POST /fulfillment-products", [product])
     result = await remote.client.products.add_reference(
-        gtin, seller_product_reference=reference, product_condition=condition
+        gtin=gtin, seller_product_reference=reference, product_condition=condition
     )
     if remote.as_json:
         tell_json(as_fields(result))
@@ -68,10 +68,5 @@ async def add_reference(remote: Remote, gtin: str, reference: str, condition: st
 
 def verdict(result: ProductResult) -> Exit:
     """What the API's word on a product comes to."""
-    match result.status:
-        case RegistrationStatus.ACCEPTED:
-            return Exit.DONE
-        case RegistrationStatus.REFUSED:
-            return Exit.REFUSED
-        case _:
-            return Exit.UNDECIDED
+    verdicts = {RegistrationStatus.ACCEPTED: Exit.DONE, RegistrationStatus.REFUSED: Exit.REFUSED}
+    return verdicts.get(result.status, Exit.UNDECIDED)

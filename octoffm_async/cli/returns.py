@@ -14,7 +14,7 @@ from .exits import Exit
 from .fields import as_fields
 from .filters import Known, limit_option, period_options
 from .remote import remote_command
-from .rows import Column, tell_facts, tell_json, tell_rows, tell_table
+from .rows import Column, quantity_of, received_of, tell_facts, tell_json, tell_rows, tell_table
 from .saving import dry_run_option, output_option, save_document, tell_request
 
 if TYPE_CHECKING:
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 group = click.Group("returns", help="Returns: parcels that come back to the warehouse.")
 
 COLUMNS = (
-    Column("id", lambda row: row.return_id),
-    Column("type", lambda row: row.type),
-    Column("status", lambda row: row.status),
-    Column("reason", lambda row: row.reason),
-    Column("order id", lambda row: row.outbound_shipment_id),
-    Column("announced", lambda row: sum(line.quantity for line in row.lines), right=True),
-    Column("received", lambda row: sum(line.received_quantity for line in row.lines), right=True),
-    Column("label", lambda row: row.has_label),
-    Column("updated (UTC)", lambda row: row.updated_at),
+    Column("id", "return_id"),
+    Column("type", "type"),
+    Column("status", "status"),
+    Column("reason", "reason"),
+    Column("order id", "outbound_shipment_id"),
+    Column("announced", quantity_of, right=True),
+    Column("received", received_of, right=True),
+    Column("label", "has_label"),
+    Column("updated (UTC)", "updated_at"),
 )
 _LINES = (
-    Column("product", lambda line: line.seller_product_reference),
-    Column("announced", lambda line: line.quantity, right=True),
-    Column("received", lambda line: line.received_quantity, right=True),
-    Column("state", lambda line: line.state),
+    Column("product", "seller_product_reference"),
+    Column("announced", "quantity", right=True),
+    Column("received", "received_quantity", right=True),
+    Column("state", "state"),
 )
 
 
@@ -105,6 +105,7 @@ async def create(remote: Remote, order: str | None, dry_run: bool, **fields: Any
 @remote_command
 async def list_returns(
     remote: Remote,
+    *,
     kind: str | None,
     status: str | None,
     updated_since: datetime | None,

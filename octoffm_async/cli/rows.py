@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import click
 import msgspec
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from .fields import as_fields, cell
 from .text import printable
@@ -25,11 +26,16 @@ _GAP = "  "
 
 
 class Column(NamedTuple):
-    """A column of a table: its title, and what it shows of an item."""
+    """A column of a table: its title, and what it shows of an item (an attribute's path, or a function of it)."""
 
     title: str
-    of: Callable[[Any], object]
+    of: str | Callable[[Any], object]
     right: bool = False
+
+    def text(self, item: object) -> str:
+        """What it shows of an item."""
+        value: object = attrgetter(self.of)(item) if isinstance(self.of, str) else self.of(item)
+        return printable(cell(value))
 
 
 class Rows:
@@ -49,7 +55,7 @@ class Rows:
     def add(self, item: object) -> None:
         """One more row."""
         self.count += 1
-        cells = [printable(cell(column.of(item))) for column in self._columns]
+        cells = [column.text(item) for column in self._columns]
         if self._widths:
             self._write(cells)
             return
@@ -83,14 +89,10 @@ class Rows:
         self._widths = self._widths[:shown]
 
     def _write(self, cells: Sequence[str], *, bold: bool = False) -> None:
-        padded = [
-            " " * max(0, width - cell_len(text)) + text
-            if column.right
-            else set_cell_size(text, width)
-            if cell_len(text) < width
-            else text
-            for column, text, width in zip(self._columns, cells, self._widths, strict=False)
-        ]
+        padded: list[str] = []
+        for column, text, width in zip(self._columns, cells, self._widths, strict=False):
+            blanks = " " * max(0, width - cell_len(text))
+            padded.append(blanks + text if column.right else text + blanks)
         line = _GAP.join(padded).rstrip()
         click.echo(click.style(line, bold=True) if bold and sys.stdout.isatty() else line)
         if self._at_once:
@@ -129,9 +131,9 @@ def _encodable(value: Any) -> Any:
         case str():
             return value.encode("utf-8", "replace").decode()
         case dict():
-            return {name: _encodable(part) for name, part in value.items()}  # pyright: ignore[reportUnknownVariableType]
-        case list():
-            return [_encodable(part) for part in value]  # pyright: ignore[reportUnknownVariableType]
+            return {name: _encodable(part) for name, part in cast("dict[str, Any]", value).items()}
+        case [*parts]:
+            return [_encodable(part) for part in parts]
         case _:
             return value
 
@@ -159,3 +161,25 @@ def tell_table(items: Sequence[Any], columns: Sequence[Column]) -> None:
 def refusal_text(refusal: Refusal | None) -> str:
     """A refusal's code and message."""
     return "" if refusal is None else ": ".join(part for part in (refusal.code, refusal.message) if part)
+
+
+class Refusable(Protocol):
+    """What the warehouse may refuse."""
+
+    @property
+    def refusal(self) -> Refusal | None: ...
+
+
+def refusal_of(row: Refusable) -> str:
+    """An item's refusal, for a column."""
+    return refusal_text(row.refusal)
+
+
+def quantity_of(row: Any) -> int:
+    """How many items an order, a return or a parcel names."""
+    return sum(line.quantity for line in row.lines)
+
+
+def received_of(row: Any) -> int:
+    """How many of them arrived."""
+    return sum(line.received_quantity for line in row.lines)

@@ -23,30 +23,32 @@ if TYPE_CHECKING:
 group = click.Group("stocks", help="Stocks: how many of each product lie in the warehouses.")
 
 COLUMNS = (
-    Column("id", lambda row: row.id),
-    Column("gtin", lambda row: row.gtin),
-    Column("condition", lambda row: row.product_condition),
-    Column("available", lambda row: row.quantities.available, right=True),
-    Column("allocated", lambda row: row.quantities.allocated, right=True),
-    Column("blocked", lambda row: row.quantities.blocked, right=True),
-    Column("updated (UTC)", lambda row: row.updated_at),
-    Column("product id", lambda row: row.product_id),
+    Column("id", "id"),
+    Column("gtin", "gtin"),
+    Column("condition", "product_condition"),
+    Column("available", "quantities.available", right=True),
+    Column("allocated", "quantities.allocated", right=True),
+    Column("blocked", "quantities.blocked", right=True),
+    Column("updated (UTC)", "updated_at"),
+    Column("product id", "product_id"),
 )
 _QUANTITIES = tuple(
-    Column(field.replace("_", " ").strip(), lambda part, field=field: getattr(part.quantities, field), right=True)
+    Column(field.replace("_", " ").strip(), f"quantities.{field}", right=True)
     for field in ("available", "allocated", "blocked", "litigation", "removal", "return_", "logistic_operations")
 )
 _COUNTRIES = (
-    Column("country", lambda part: part.storage_country),
+    Column("country", "storage_country"),
     *_QUANTITIES,
-    Column("updated (UTC)", lambda part: part.updated_at),
-    Column("why", lambda part: part.update_reason),
+    Column("updated (UTC)", "updated_at"),
+    Column("why", "update_reason"),
 )
 
 
 @group.command("list")
 @country_option
-@click.option("--delivery-country", metavar="CODE", help="What can be delivered there; goes with no other filter.")
+@click.option(
+    "--delivery-country", metavar="CODE", callback=upper, help="What can be delivered there; goes with no other filter."
+)
 @period_options("updated")
 @click.option("--sort", type=Known(QuantityType), help="By this quantity.")
 @click.option("--order", type=Known(SortOrder), help="Least or most first.")
@@ -54,6 +56,7 @@ _COUNTRIES = (
 @remote_command
 async def list_stocks(
     remote: Remote,
+    *,
     country: str | None,
     delivery_country: str | None,
     updated_since: datetime | None,
@@ -65,7 +68,7 @@ async def list_stocks(
     """List stocks. They carry the GTIN, not your reference: see "octoffm products references"."""
     stocks = remote.client.stocks.list(
         storage_country=country,
-        delivery_country=upper(delivery_country),
+        delivery_country=delivery_country,
         updated_at_min=updated_since,
         updated_at_max=updated_until,
         sort=sort,
@@ -93,7 +96,7 @@ async def show(remote: Remote, stock_id: str) -> int:
         "condition": stock.product_condition,
         "updated": stock.updated_at,
     }
-    tell_facts(facts | {column.title: column.of(stock) for column in _QUANTITIES})
+    tell_facts(facts | {column.title: column.text(stock) for column in _QUANTITIES})
     tell_table(stock.localizations, _COUNTRIES)
     return Exit.DONE
 

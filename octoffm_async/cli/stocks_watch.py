@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..contract.stocks import Stock
 from ..errors import CallError
 from .exits import Exit, line_of
 from .fields import as_fields
@@ -18,18 +19,38 @@ from .rows import Column, Rows, tell_json
 
 if TYPE_CHECKING:
     from ..bulk.changes import Change, ChangeFeed
+    from ..contract.stocks import Localization
     from .remote import Remote
 
 EVERY = 30.0
+
+
+def _latest(change: Change) -> Localization | None:
+    """Where a stock changed last."""
+    parts = change.item.localizations if isinstance(change.item, Stock) else []
+    dated = [part for part in parts if part.updated_at is not None]
+    return max(dated, key=lambda part: part.updated_at or datetime.min.replace(tzinfo=UTC), default=None)
+
+
+def _country(change: Change) -> str | None:
+    last = _latest(change)
+    return None if last is None else last.storage_country
+
+
+def _reason(change: Change) -> str | None:
+    last = _latest(change)
+    return None if last is None else last.update_reason
+
+
 COLUMNS = (
-    Column("changed (UTC)", lambda change: change.at),
-    Column("id", lambda change: change.id),
-    Column("gtin", lambda change: change.item.gtin),
-    Column("available", lambda change: change.item.quantities.available, right=True),
-    Column("allocated", lambda change: change.item.quantities.allocated, right=True),
-    Column("blocked", lambda change: change.item.quantities.blocked, right=True),
-    Column("country", lambda change: latest(change)[0]),
-    Column("why", lambda change: latest(change)[1]),
+    Column("changed (UTC)", "at"),
+    Column("id", "id"),
+    Column("gtin", "item.gtin"),
+    Column("available", "item.quantities.available", right=True),
+    Column("allocated", "item.quantities.allocated", right=True),
+    Column("blocked", "item.quantities.blocked", right=True),
+    Column("country", _country),
+    Column("why", _reason),
 )
 
 
@@ -51,9 +72,13 @@ async def watch(remote: Remote, since: datetime | None, every: float, seconds: f
     The API sends no news: it is asked again and again. Each look also covers the minute before the last one. In the
     end it says with which --since to go on.
     """
-    feed = remote.client.changes(since or datetime.now(UTC), kinds=["stocks"])
+    if since is None:
+        page = await remote.client.stocks.list(limit=1)  # its time is the API's own, and no connection is told at once
+        since = page.served_at or datetime.now(UTC)
+    feed = remote.client.changes(since, kinds=["stocks"])
+    bound = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds) as bound:
+        async with bound:
             await _follow(remote, feed, every)
     except TimeoutError:
         if not bound.expired():
@@ -83,10 +108,3 @@ def _tell(remote: Remote, rows: Rows, change: Change) -> None:
         sys.stdout.flush()
     else:
         rows.add(change)
-
-
-def latest(change: Change) -> tuple[str, str]:
-    """Where the last change of a stock was, and why."""
-    parts = getattr(change.item, "localizations", [])
-    last = max((part for part in parts if part.updated_at is not None), key=lambda part: part.updated_at, default=None)
-    return ("", "") if last is None else (last.storage_country, last.update_reason or "")
