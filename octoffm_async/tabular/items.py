@@ -101,6 +101,8 @@ class Items(Iterator[Any]):
         last = ""
         for row in self._pass:
             self.rows += 1
+            if not self._plan.fixed:
+                row = self._plan.canonical(row)  # noqa: PLW2901  (the same row under the fields' names)
             key = self._plan.key(row)
             if rows and grouping and self._same(rows[-1], row, last, key) and len(rows) < MOST_ROWS:
                 rows.append(row)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ConfigurationError
+from .jsonl_table import snake
 from .rows import RESERVED
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from .fields import Reader, Value
     from .rows import Row, Table
     from .targets import Target
+
+_NAMES_KEPT = 10_000
 
 
 class Problem(NamedTuple):
@@ -49,6 +52,7 @@ class Plan:
     """Whether every row has the same columns."""
     common: Sequence[tuple[str, str, Reader, bool]] = field(default=(), init=False)
     parts: Sequence[tuple[str, str, Reader, bool]] = field(default=(), init=False)
+    _known: dict[str, str] = field(default_factory=dict[str, str], init=False)
 
     def __post_init__(self) -> None:
         steps = [
@@ -67,6 +71,18 @@ class Plan:
             if name in self.constants:
                 return str(self.constants[name])
         return ""
+
+    def canonical(self, row: Row) -> Row:
+        """A row that names its own columns, with the fields' names where they are meant."""
+        known = self._known
+        cells: dict[str, str] = {}
+        for name, cell in row.cells.items():
+            if name not in known:
+                if len(known) > _NAMES_KEPT:
+                    known.clear()
+                known[name] = self.target.find(name) or snake(name)
+            cells[known[name]] = cell
+        return row._replace(cells=cells)
 
     def read(
         self, row: Row, steps: Sequence[tuple[str, str, Reader, bool]], problems: list[Problem]
@@ -102,27 +118,15 @@ def plan_for(table: Table, target: Target, mapping: Mapping[str, str], constants
     if both := sorted(named.keys() & fixed_values.keys()):
         raise ConfigurationError(f"both mapped to a column and set to a value: {', '.join(both)}")
     if table.columns is None:
-        columns = _by_name(target, _seen_columns(table))
-        for name in target.fields:  # a column may come for the first time in any row
-            columns.setdefault(name, name)
-        columns = {name: column for name, column in columns.items() if name not in fixed_values} | named
-        return Plan(target, columns, fixed_values, fixed=False)
+        own = {name: name for name in target.fields if name not in fixed_values}
+        named = {name: target.find(column) or snake(column) for name, column in named.items()}
+        return Plan(target, own | named, fixed_values, fixed=False)
     header = table.columns
     _check_header(table, target, named)
     by_name = {name: column for name, column in _by_name(target, header).items() if name not in fixed_values}
     columns = by_name | named
     _check_complete(table, target, columns.keys() | fixed_values.keys())
     return Plan(target, columns, fixed_values, fixed=True)
-
-
-def _seen_columns(table: Table) -> list[str]:
-    """Names in the first rows of a file whose rows name their own columns."""
-    names: dict[str, None] = {}
-    for number, row in enumerate(table.rows()):
-        names |= dict.fromkeys(row.cells)
-        if number == 1000:
-            break
-    return list(names)
 
 
 def _by_name(target: Target, header: Sequence[str]) -> dict[str, str]:
