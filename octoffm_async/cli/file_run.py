@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..bulk.job import RUN_ENDING
 from ..bulk.journal import open_journal
+from ..bulk.outcomes import Failed
 from ..client import FulfillmentClient
 from ..events import LoggingHook
 from ..tabular.items import Items
@@ -116,13 +118,14 @@ class FileRun:
             code, message = told.code or None, told.message or None
             fields = {"key": outcome.key, "outcome": told.what, "id": told.id, "line": line}
             self.show.outcome(fields | {"code": code, "message": message})
-        if told.what in {"refused", "failed", "unknown"}:
+        ended = isinstance(outcome, Failed) and isinstance(outcome.error, RUN_ENDING)  # that is told once, as an error
+        if told.what in {"refused", "failed", "unknown"} and not ended:
             self._trouble(outcome.key, told, line, rows)
 
     def _trouble(self, key: str, told: Told, line: int | None, rows: tuple[Row, ...]) -> None:
         self.recording.trouble(told.what, told.code, Example(key, line, told.message))
         reason = f"{told.what}: {told.code} {told.message}".replace(":  ", ": ")
-        if rows and told.what != "unknown":
+        if rows and told.what == "refused":  # the rest needs no mending: the same command sends it, or looks for it
             self.rejects.add(rows, reason)
         self._say(f"{'' if line is None else f'line {line}, '}{key}: {reason}")
 

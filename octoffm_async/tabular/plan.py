@@ -95,7 +95,8 @@ class Plan:
             if not cell:
                 needed = filled if self.fixed or cell is not None else name in self.target.needed
                 if needed and name not in self.constants:
-                    problems.append(Problem(row.line, column, name, "", "is empty"))
+                    reason = "is missing" if cell is None else "is empty"
+                    problems.append(Problem(row.line, column, name, "", reason))
                 continue
             try:
                 values[name] = reader(cell)

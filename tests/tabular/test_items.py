@@ -91,7 +91,7 @@ def test_json_lines_hold_nested_orders_in_either_spelling(tmp_path):
     found, faulty = read(path, ORDERS, values=ORDER_VALUES)
     assert [(one.reference, len(one.lines)) for one in found] == [("A", 2), ("B", 1)]
     assert [one.line for one in faulty] == [3, 4, 5]
-    assert "line 3, field delivery_address.city = '': is missing" in told(faulty)
+    assert "line 3, column delivery_address.city = '': is missing" in told(faulty)
     assert "line 4: is list, not a JSON object" in told(faulty)
 
 
