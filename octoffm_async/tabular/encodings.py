@@ -47,6 +47,8 @@ def encoding_of(path: Path, given: str | None = None) -> str:
         for mark, name in _MARKS:
             if start.startswith(mark):
                 return name
+        if b"\0\0" in {start[::2], start[1::2]}:
+            raise ConfigurationError(f"{path} is UTF-16 without a mark, or not text: name the encoding with --encoding")
         file.seek(0)
         return _unmarked(path, file)
 
@@ -65,9 +67,6 @@ def _unmarked(path: Path, file: BinaryIO) -> str:
     bad_line: int | None = None
     bad, unused = 0, False
     while chunk := file.read(_CHUNK):
-        if b"\0" in chunk:
-            line = lines + chunk[: chunk.index(b"\0")].count(b"\n") + 1
-            raise ConfigurationError(f"{path}, line {line} has a zero byte: it is not text, or UTF-16 without a mark")
         text = decoder.decode(chunk)
         if not text.isascii():
             proper += len(_NOT_ASCII.findall(text))

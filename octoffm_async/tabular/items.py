@@ -104,7 +104,10 @@ class Items(Iterator[Any]):
             if not self._plan.fixed:
                 row = self._plan.canonical(row)  # noqa: PLW2901  (the same row under the fields' names)
             key = self._plan.key(row)
-            if rows and grouping and self._same(rows[-1], row, last, key) and len(rows) < MOST_ROWS:
+            if not grouping:
+                yield key, [row]
+                continue
+            if rows and self._same(rows[-1], row, last, key) and len(rows) < MOST_ROWS:
                 rows.append(row)
                 continue
             if rows:
@@ -168,11 +171,12 @@ class Items(Iterator[Any]):
 
     def _again(self, key: str, row: Row, before: int) -> Problem:
         target = self._plan.target
-        name = target.key if target.key in self._plan.columns else target.key_from
+        columns = self._plan.columns
+        column = columns.get(target.key, columns.get(target.key_from, ""))
         reason = f"came before, on line {before}"
         if target.has_lines:
             reason += f": the rows of one {target.name} must stand together"
-        return Problem(row.line, self._plan.columns.get(name, ""), name, key, reason)
+        return Problem(row.line, column, target.key, key, reason)
 
     def _placed(self, problem: FieldProblem, rows: Sequence[Row]) -> Problem:
         """A problem of an item, at the row and column that it comes from."""

@@ -156,7 +156,8 @@ def _check_complete(table: Table, target: Target, given: set[str]) -> None:
             f"Name them with --map {lacking[0]}=COLUMN, or --set {lacking[0]}=VALUE for all rows"
         )
     together = target.all_or_none
-    if (lacking := [name for name in together if name not in given]) and len(lacking) < len(together):
+    lacking = [name.rpartition(".")[2] for name in together if name not in given]
+    if 0 < len(lacking) < len(together):
         raise ConfigurationError(f"packaging is all or nothing; neither mapped nor set: {', '.join(lacking)}")
 
 

@@ -55,7 +55,7 @@ def test_a_bad_byte_in_utf8_is_told_with_its_line_and_not_guessed_away(table, mo
         (b"", "is empty"),
         (b"\n\n", "is empty"),
         (b"a\nx\x81\n", "line 2 is neither UTF-8 nor Windows-1252"),
-        (b"a\n\x00b\n", "line 2 has a zero byte"),
+        ("ab\n".encode("utf-16-le"), "is UTF-16 without a mark"),
         (b"a,a\n", "more than one column a"),
         (b'"a\n', "the header cannot be read"),
     ],

@@ -110,7 +110,7 @@ def test_products_whose_reference_came_before_name_the_line(tmp_path):
     found, faulty = read(path, PRODUCTS, mapping={f"{name}": name.partition("_")[0] for name in MEASURES})
     assert [one.gtin for one in found] == [GOOD, OTHER]
     assert found[0].packaging.length_cm == 1.5
-    assert told(faulty) == [f"line 4, column gtin = '{GOOD}': came before, on line 2"]
+    assert told(faulty) == [f"line 4, column gtin (seller_product_reference) = '{GOOD}': came before, on line 2"]
 
 
 MEASURES = ("length_cm", "width_cm", "height_cm", "weight_g")
