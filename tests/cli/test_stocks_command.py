@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_is_told_before_anything_is_read(api, output, mess
     done = api.octoffm("stocks", "export", "-o", output)
     assert done.code == 2
     assert message in done.err
-    assert api.sandbox.stats()["tokens"]["requests"] == 0
+    assert api.sandbox.stats()["tokens_issued"] == 0
 
 
 def test_exported_text_is_no_formula_and_numbers_stay_numbers(tmp_path):
@@ -194,8 +194,9 @@ def test_ctrl_c_ends_a_watch_and_says_how_to_go_on():
             rest, err = watch.communicate(timeout=20)
     assert (first["kind"], first["item"]["quantities"]["available"]) == ("stocks", 100)
     assert (watch.returncode, rest) == (130, "")
-    assert err.splitlines()[0].startswith("octoffm: to go on from here: octoffm stocks watch --since ")
-    assert err.splitlines()[1:] == ["octoffm: interrupted"]
+    first_line, *others = filter(None, err.splitlines())
+    assert first_line.startswith("octoffm: to go on from here: octoffm stocks watch --since ")
+    assert others == ["octoffm: interrupted"]
 
 
 def test_a_reader_that_leaves_is_no_error():
