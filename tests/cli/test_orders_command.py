@@ -10,6 +10,7 @@ from octoffm_async.cli import orders_cancel
 from octoffm_async.resources import waiting
 from octoffm_async.sandbox import Fault
 
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Looks follow each other closely."""
@@ -99,7 +100,9 @@ def test_a_cancellation_that_comes_while_the_parcel_leaves_is_refused(moving):
     moving.sandbox.advance(29)
     done = moving.octoffm("orders", "cancel", order, "--wait", 5)
     assert done.code == 1
-    assert "the warehouse goes on with it" in done.err or "an order can be cancelled only before it is Shipped" in done.err
+    assert (
+        "the warehouse goes on with it" in done.err or "an order can be cancelled only before it is Shipped" in done.err
+    )
 
 
 def test_a_shipped_order_is_too_late_to_cancel(api):
