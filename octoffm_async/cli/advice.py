@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 _WEB_PAGE = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
 _OF_TIME = re.compile(r"expired|not yet valid|not active|\b(iat|nbf|exp)\b|clock|in the future", re.IGNORECASE)
-_COUNTRY = re.compile(r"countr(y|ies)", re.IGNORECASE)
+_COUNTRY = re.compile(r"storage ?country|not activated", re.IGNORECASE)
 _NOT_REGISTERED = re.compile(r"unknown ?product|product.*not (registered|found)", re.IGNORECASE | re.DOTALL)
-_SHORT = re.compile(r"insufficient|stock", re.IGNORECASE)
+_SHORT = re.compile(r"insufficient|not enough|out of stock", re.IGNORECASE)
 _GTIN = re.compile(r"gtin", re.IGNORECASE)
 
 
@@ -78,7 +78,7 @@ ADVICE: tuple[Advice, ...] = (
         "outcome unknown",
         is_outcome_unknown,
         "the answer was lost on its way back, so it may have been done. Look before you repeat it: the list commands "
-        "show what exists (octoffm orders, inbound or returns list --updated-since 1h)",
+        "show what exists (octoffm orders list --updated-since 1h, or inbound, or returns)",
     ),
     Advice(
         "setting missing",
@@ -128,6 +128,11 @@ ADVICE: tuple[Advice, ...] = (
         "does a firewall let it through? If your network needs a proxy, set HTTPS_PROXY and say --proxies",
     ),
     Advice(
+        "country not activated",
+        _is(PermissionDeniedError, UnprocessableError, says=_COUNTRY),
+        "storage is in FR, ES and UK, and a seller must be activated for each: ask Octopia to activate the country",
+    ),
+    Advice(
         "seller not linked",
         _is(PermissionDeniedError),
         "the credentials are good, but not for this seller or service: check OCTOFFM_SELLER_ID or --seller, and ask "
@@ -167,11 +172,6 @@ ADVICE: tuple[Advice, ...] = (
         _is(UnprocessableError, StatusUnreachableError, says=_SHORT),
         "the warehouse has not enough of a product: see octoffm stocks list; an order that was refused has to be sent "
         "anew, under a new reference, when the goods are there",
-    ),
-    Advice(
-        "country not activated",
-        _is(UnprocessableError, says=_COUNTRY),
-        "storage is in FR, ES and UK, and a seller must be activated for each: ask Octopia to activate the country",
     ),
     Advice(
         "order not found",

@@ -43,7 +43,12 @@ def remote_command(command: Callable[..., Coroutine[Any, Any, int]]) -> Callable
         as_json: bool,
         **own: Any,
     ) -> int:
-        wanted = {"seller_id": seller, "deadline": timeout, "trust_env": proxies or None}
+        wanted = {
+            "seller_id": seller,
+            "deadline": timeout,
+            "bulk_deadline": timeout,
+            "trust_env": proxies or None,
+        }
         settings = {name: value for name, value in wanted.items() if value is not None}
         config = Config.from_env(environment(env_file), **settings)
 

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -23,13 +24,26 @@ def octoffm(tmp_path):
     return run
 
 
+@contextmanager
+def serving(monkeypatch, capsys, folder, *, speed: float) -> Iterator[Api]:
+    for name in [name for name in os.environ if name.startswith("OCTOFFM_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(folder)
+    with SandboxThread(seed=7, catalogue=3, speed=speed) as sandbox:
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+        yield Api(sandbox, capsys, folder)
+
+
 @pytest.fixture
 def api(monkeypatch, capsys, tmp_path) -> Iterator[Api]:
     """A sandbox whose clock stands still, with three products; the environment names it."""
-    for name in [name for name in os.environ if name.startswith("OCTOFFM_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    with SandboxThread(seed=7, catalogue=3, speed=0) as sandbox:
-        for name, value in sandbox.environment().items():
-            monkeypatch.setenv(name, value)
-        yield Api(sandbox, capsys, tmp_path)
+    with serving(monkeypatch, capsys, tmp_path, speed=0) as api:
+        yield api
+
+
+@pytest.fixture
+def moving(monkeypatch, capsys, tmp_path) -> Iterator[Api]:
+    """The same, where a real second is 60 of the sandbox."""
+    with serving(monkeypatch, capsys, tmp_path, speed=60) as api:
+        yield api

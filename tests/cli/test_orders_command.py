@@ -10,8 +10,6 @@ from octoffm_async.cli import orders_cancel
 from octoffm_async.resources import waiting
 from octoffm_async.sandbox import Fault
 
-from .remote import Api
-
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
@@ -19,13 +17,6 @@ def quick(monkeypatch):
     monkeypatch.setattr(orders_cancel, "PAUSE", 0.01)
     monkeypatch.setattr(waiting, "FIRST_PAUSE", 0.02)
     monkeypatch.setattr(waiting, "LONGEST_PAUSE", 0.02)
-
-
-@pytest.fixture
-def moving(api: Api) -> Api:
-    """The same, where a real second is 100 of the sandbox."""
-    api.sandbox.run(lambda sandbox: setattr(sandbox.clock, "_speed", 100.0))
-    return api
 
 
 def test_orders_are_listed(api):
@@ -90,7 +81,7 @@ def test_an_order_is_cancelled(moving):
     dry = moving.octoffm("orders", "cancel", order, "--reason", "a mistake", "--dry-run")
     assert json.loads(dry.out) == {"outboundShipmentId": order, "reason": "a mistake"}
     assert moving.sandbox.effects.cancellations == {}
-    done = moving.octoffm("orders", "cancel", "--reference", "ORDER-1", "--reason", "a mistake")
+    done = moving.octoffm("orders", "cancel", "--reference", "ORDER-1", "--reason", "a mistake", "--wait", 5)
     assert done.code == 0
     assert done.out.splitlines()[0] == f"order    {order}"
     assert done.out.splitlines()[2] == "status   Accepted"
@@ -107,9 +98,11 @@ def test_a_cancellation_that_is_not_decided_in_time_is_undecided(api):
 def test_a_cancellation_that_comes_while_the_parcel_leaves_is_refused(moving):
     order = moving.ordered("ORDER-1")
     moving.sandbox.advance(29)
-    done = moving.octoffm("orders", "cancel", order)
+    done = moving.octoffm("orders", "cancel", order, "--wait", 5)
     assert done.code == 1
-    assert "the warehouse goes on with it" in done.err or "an order can be cancelled only before it is Shipped" in done.err
+    assert (
+        "the warehouse goes on with it" in done.err or "an order can be cancelled only before it is Shipped" in done.err
+    )
 
 
 def test_a_shipped_order_is_too_late_to_cancel(api):
@@ -131,7 +124,7 @@ def test_a_lost_answer_to_a_cancellation_is_undecided(api):
 
 def test_an_order_is_followed_through_its_statuses(moving):
     order = moving.ordered("ORDER-1")
-    done = moving.octoffm("orders", "follow", order)
+    done = moving.octoffm("orders", "follow", order, "--for", 5)
     assert done.code == 0
     statuses = [line.split()[2] for line in done.out.splitlines()]
     assert statuses == ["Created", "Accepted", "InPreparation", "Shipped"]
@@ -141,7 +134,7 @@ def test_an_order_is_followed_through_its_statuses(moving):
 
 def test_an_order_that_is_refused_on_the_way_ends_the_wait(moving):
     order = moving.ordered("ORDER-1", product="NOBODY-KNOWS")
-    done = moving.octoffm("orders", "follow", order)
+    done = moving.octoffm("orders", "follow", order, "--for", 5)
     assert done.code == 1
     assert [line.split()[2] for line in done.out.splitlines()] == ["Created", "Refused"]
     assert "UnknownProduct" in done.out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-
 import pytest
 
 from octoffm_async import InboundShipmentRequest, ShipmentLine
@@ -61,9 +60,7 @@ def test_auth_check_names_what_cannot_be_reached(api):
 
 
 def test_a_clock_that_is_wrong_is_told():
-    assert auth._clock(-7300.0) == (
-        "2 h 1 min behind the API's: set it right, or times in filters are off by as much"
-    )
+    assert auth._clock(-7300.0) == ("2 h 1 min behind the API's: set it right, or times in filters are off by as much")
     assert auth._clock(7300.0).startswith("2 h 1 min ahead of the API's")
     assert auth._clock(20.0) == "agrees with the API's"
     assert auth._clock(None) == ""
@@ -98,9 +95,7 @@ def test_a_reference_is_added(api):
     gtin = api.octoffm("products", "references", "--json").rows[0]["gtin"]
     command = ("products", "add-reference", "--gtin", gtin, "--condition", "likenew", "--reference")
     dry = api.octoffm(*command, "USED-1", "--dry-run")
-    assert json.loads(dry.out) == [
-        {"gtin": gtin, "sellerProductReference": "USED-1", "productCondition": "LikeNew"}
-    ]
+    assert json.loads(dry.out) == [{"gtin": gtin, "sellerProductReference": "USED-1", "productCondition": "LikeNew"}]
     assert "nothing was sent" in dry.err
     assert len(api.octoffm("products", "references", "--json").rows) == 3
     done = api.octoffm(*command, "USED-1", "--json")
