@@ -42,11 +42,8 @@ td{overflow-wrap:anywhere}td.n,th.n{text-align:right;font-variant-numeric:tabula
 details{border-bottom:1px solid var(--line);padding:.5rem 0}summary{cursor:pointer;overflow-wrap:anywhere}
 ul{margin:.4rem 0;padding-left:1.2rem}li{overflow-wrap:anywhere}code{font-size:.92em;overflow-wrap:anywhere}
 """
-_TONES: dict[str, str] = (
-    dict.fromkeys(("created", "already", "found"), "good")
-    | dict.fromkeys(("refused", "faulty", "missing"), "warn")
-    | dict.fromkeys(("failed", "unknown"), "bad")
-)
+_TONES = {"created": "good", "already": "good", "found": "good", "failed": "bad", "unknown": "bad"}
+"""The colours of counts; the others are warnings."""
 
 
 def write_report(path: Path, page: str) -> None:
@@ -91,7 +88,7 @@ def _text(value: object) -> str:
 
 def _cards(tally: Tally) -> str:
     cards = [
-        f'<div class="card {_TONES.get(name, "")}"><b>{count:,}</b>{_text(TITLES.get(name, name))}</div>'
+        f'<div class="card {_TONES.get(name, "warn")}"><b>{count:,}</b>{_text(TITLES.get(name, name))}</div>'
         for name, count in tally.counts.items()
         if count
     ]

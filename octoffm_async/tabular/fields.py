@@ -20,9 +20,8 @@ _GROUPED_COMMA = re.compile(r"[+-]?\d{1,3}([.\u00a0\u202f' ]\d{3})+,\d+", re.ASC
 _GROUPED_POINT = re.compile(r"[+-]?\d{1,3}([,\u00a0\u202f' ]\d{3})+(\.\d+)", re.ASCII)
 _GROUP_MARKS = re.compile(r"[\u00a0\u202f' ]")
 _SCIENTIFIC = re.compile(r"\d([.,]\d+)?e\+?\d{1,2}", re.ASCII | re.IGNORECASE)
-_FLAGS = dict.fromkeys(("true", "yes", "1", "oui", "vrai"), True) | dict.fromkeys(
-    ("false", "no", "0", "non", "faux"), False
-)
+_YES = frozenset({"true", "yes", "1", "oui", "vrai"})
+_NO = frozenset({"false", "no", "0", "non", "faux"})
 
 
 def text(cell: str) -> str:
@@ -59,10 +58,10 @@ def whole(cell: str) -> int:
 
 def flag(cell: str) -> bool:
     """``true`` or ``false``, ``yes`` or ``no``, ``1`` or ``0``."""
-    try:
-        return _FLAGS[cell.casefold()]
-    except KeyError:
-        raise ValueError("is not true or false, yes or no, 1 or 0") from None
+    folded = cell.casefold()
+    if folded in _YES or folded in _NO:
+        return folded in _YES
+    raise ValueError("is not true or false, yes or no, 1 or 0")
 
 
 def gtin(cell: str) -> str:

@@ -133,7 +133,8 @@ def test_orders_are_created_once_and_followed(octoffm, stocked):
     assert (code, err, counts(out)) == (0, "", {"created": 20})
     first = json.loads(out.splitlines()[0])
     assert (first["event"], first["outcome"]) == ("outcome", "created")
-    assert first["id"] and first["line"] == int(first["key"][2:]) + 2
+    assert first["id"]
+    assert first["line"] == int(first["key"][2:]) + 2
     stocked.advance(100_000)
     code, out, _ = octoffm("orders", "create", "orders.csv", *ORDERS, "--json", "--follow", "shipped")
     assert (code, sum(counts(out).values())) == (0, 20)
@@ -144,7 +145,7 @@ def test_an_order_that_is_refused_later_is_rejected_with_its_rows(octoffm, octof
     Path("orders.csv").write_text("\n".join([ORDER_HEADER, order_row("A", "NONE"), order_row("A", "NO", 2), ""]))
     octoffm("orders", "create", "orders.csv", *ORDERS)
     octoffm_sandbox.advance(100_000)
-    code, out, err = octoffm("orders", "create", "orders.csv", *ORDERS, "--json", "--follow", "accepted")
+    code, out, _ = octoffm("orders", "create", "orders.csv", *ORDERS, "--json", "--follow", "accepted")
     assert (code, counts(out)) == (1, {"refused": 1})
     assert [row["quantity"] for row in rejected("orders.rejects.csv")] == ["1", "2"]
 
@@ -153,7 +154,7 @@ def test_supply_orders_are_announced(octoffm, octoffm_sandbox):
     Path("s.csv").write_text("Ref;SKU;Qty;Date\nS-1;P-1;5;2026-12-01\nS-1;P-2;2,0;\nS-2;P-1;x;\n")
     names = {"reference": "Ref", "seller_product_reference": "SKU", "quantity": "Qty", "expected_delivery_date": "Date"}
     mapped = [part for field, column in names.items() for part in ("--map", f"{field}={column}")]
-    code, out, err = octoffm("inbound", "create", "s.csv", *mapped, "--set", "storage_country=FR")
+    code, _, err = octoffm("inbound", "create", "s.csv", *mapped, "--set", "storage_country=FR")
     assert (code, dict(octoffm_sandbox.effects.inbound)) == (1, {"S-1": 1})
     assert err == "s.csv, line 4, column Qty (lines.quantity) = 'x': is not a whole number, such as 2\n"
 
@@ -175,10 +176,10 @@ def test_stocks_of_references_are_looked_up(octoffm, stocked):
 def test_undecided_orders_are_code_3_and_decided_by_the_same_command(octoffm, stocked):
     write_orders(3)
     stocked.next_fault(Fault.RESET_AFTER, operation="outbound.create")
-    code, out, err = octoffm("orders", "create", "orders.csv", *ORDERS, "--json", "--patience", "0")
+    code, out, _ = octoffm("orders", "create", "orders.csv", *ORDERS, "--json", "--patience", "0")
     assert sum(counts(out).values()) == 3
     assert code in {0, 3}
-    code, out, err = octoffm("orders", "create", "orders.csv", *ORDERS, "--json", "--patience", "0")
+    code, out, _ = octoffm("orders", "create", "orders.csv", *ORDERS, "--json", "--patience", "0")
     assert code == 0
     assert dict(stocked.effects.outbound) == {f"A-{number:05d}": 1 for number in range(3)}
 
@@ -206,7 +207,7 @@ def test_a_mistake_is_one_line_and_code_2_and_leaves_nothing(octoffm, tmp_path, 
 def test_a_wrong_secret_is_code_2_and_the_bars_are_gone(octoffm, monkeypatch):
     monkeypatch.setenv("OCTOFFM_CLIENT_SECRET", "wrong")
     write_orders(3)
-    code, out, err = octoffm("orders", "create", "orders.csv", *ORDERS)
+    code, _, err = octoffm("orders", "create", "orders.csv", *ORDERS)
     assert code == 2
     assert err.splitlines()[0].startswith("octoffm: not finished; to go on, run the same again: octoffm")
     assert not Path("orders.rejects.csv").exists()
@@ -300,7 +301,9 @@ def test_a_long_file_is_never_held_as_a_whole(tmp_path):
     for name, count in (("short.csv", 20_000), ("long.csv", 200_000)):
         with (tmp_path / name).open("w") as file:
             file.write("gtin,seller_product_reference,title\n")
-            file.writelines(f"{GOOD},REF-{number:09d},A title of some length for number {number}\n" for number in range(count))
+            file.writelines(
+                f"{GOOD},REF-{number:09d},A title of some length for number {number}\n" for number in range(count)
+            )
     command = [sys.executable, "-c", MEMORY, "short.csv", "long.csv"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=40)
     rows, grown = map(int, done.stdout.split())

@@ -55,5 +55,3 @@ def test_without_the_extra_it_is_named(tmp_path, monkeypatch, name):
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(ConfigurationError, match=r"pip install 'octoffm-async\[tabular\]'"):
         open_table(tmp_path / name)
-
-
