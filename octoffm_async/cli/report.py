@@ -34,8 +34,9 @@ p{margin:.3rem 0}.dim{color:var(--dim)}
 .card{background:var(--card);border-radius:.5rem;padding:.6rem .8rem}
 .card b{display:block;font-size:1.5rem;font-variant-numeric:tabular-nums;line-height:1.2}
 .good b{color:var(--good)}.bad b{color:var(--bad)}.warn b{color:var(--warn)}
-svg{display:block;width:100%;height:auto;background:var(--card);border-radius:.5rem}
-svg text{fill:var(--dim);font-size:11px}
+figure{margin:.5rem 0;background:var(--card);border-radius:.5rem;padding:.5rem .8rem}
+svg{display:block;width:100%;height:9rem}
+figcaption,.ends{color:var(--dim);font-size:.85rem}.ends{display:flex;justify-content:space-between}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line)}
 td{overflow-wrap:anywhere}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
@@ -122,10 +123,14 @@ def _throttling(recording: Recording) -> str:
     )
     table = f'<table><tr><th>answer</th><th class="n">requests</th></tr>{rows}</table>' if rows else ""
     chart = curve(recording.throttled.counts, recording.throttled.width, "answers 429") if answered else ""
-    told = (
-        f"<p>{answered:,} answers were 429 (too many requests); {recording.pauses:,} pauses of "
-        f"{recording.paused:,.1f} s together; {recording.retries:,} retries of any kind.</p>"
-    )
+    told = "<p>No request was sent again.</p>" if not recording.retries else ""
+    if answered or recording.pauses:
+        told = (
+            f"<p>{answered:,} answers were 429 (too many requests); {recording.pauses:,} pauses of "
+            f"{recording.paused:,.1f} s together; {recording.retries:,} retries of any kind.</p>"
+        )
+    elif recording.retries:
+        told = f"<p>{recording.retries:,} retries; none because of a limit.</p>"
     return f"<h2>Throttling and retries</h2>{told}{chart}{table}"
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _WIDTH, _HEIGHT = 640, 180
-_LEFT, _TOP, _BOTTOM, _RIGHT = 12, 24, 24, 12
+_LEFT, _TOP, _BOTTOM, _RIGHT = 2, 4, 2, 2
 
 
 def curve(counts: Sequence[int], width: float, what: str) -> str:
@@ -49,11 +49,10 @@ def bars(counts: Sequence[tuple[str, int]], what: str) -> str:
 def _framed(label: str, inner: str, first: str, last: str) -> str:
     base = _HEIGHT - _BOTTOM
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">'
-        f'<text x="{_LEFT}" y="16">{escape(label)}</text>{inner}'
-        f'<line x1="{_LEFT}" y1="{base}" x2="{_WIDTH - _RIGHT}" y2="{base}" stroke="var(--line)"/>'
-        f'<text x="{_LEFT}" y="{_HEIGHT - 8}">{escape(first)}</text>'
-        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 8}" text-anchor="end">{escape(last)}</text></svg>'
+        f"<figure><figcaption>{escape(label)}</figcaption>"
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{escape(label)}">'
+        f'{inner}<line x1="{_LEFT}" y1="{base}" x2="{_WIDTH - _RIGHT}" y2="{base}" stroke="var(--line)"/></svg>'
+        f'<div class="ends"><span>{escape(first)}</span><span>{escape(last)}</span></div></figure>'
     )
 
 
