@@ -112,7 +112,7 @@ class CsvRows:
                     span = f"lines {line} to {reader.line_num + table.skip} cannot be told apart"
                     yield Row(line, {}, (), f"{span}: {error}; is a quote not closed?")
                     continue
-                if not cells:
+                if not any(cells):  # spreadsheets end a file with rows of delimiters
                     continue
                 if table.mended:
                     cells = [_unharmed(cell) for cell in cells]

@@ -16,6 +16,7 @@ import pytest
 
 from octoffm_async import FulfillmentClient, FulfillmentProduct
 from octoffm_async.cli.app import run
+from octoffm_async.cli.file_options import FileOptions
 from octoffm_async.contract.validation import gtin_check_digit
 from octoffm_async.sandbox import Fault
 from tests.tabular.files import GOOD, ORDER_HEADER, OTHER, order_row
@@ -212,6 +213,51 @@ def test_a_wrong_secret_is_code_2_and_the_bars_are_gone(octoffm, monkeypatch):
     assert err.splitlines()[0].startswith("octoffm: not finished; to go on, run the same again: octoffm")
     assert not Path("orders.rejects.csv").exists()
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("file", "rejects", "journal"),
+    [
+        ("a/c.csv", "a/c.rejects.csv", "a/c.journal"),
+        ("c.xlsx", "c.rejects.csv", "c.journal"),
+        ("c.jsonl", "c.rejects.jsonl", "c.journal"),
+        ("c.rejects.csv", "c.rejects-2.csv", "c.journal"),
+        ("c.rejects-2.csv", "c.rejects-3.csv", "c.journal"),
+    ],
+)
+def test_files_beside_the_input(file, rejects, journal):
+    wanted = FileOptions(
+        file=Path(file), mapping={}, constants={}, mapping_file=None, save_mapping=None, delimiter=None, encoding=None,
+        env_file=None, seller=None, limit=None, concurrency=None, proxies=False, as_json=False,
+    )  # fmt: skip
+    assert (wanted.rejects_file, wanted.journal_file) == (Path(rejects), Path(journal))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminal")
+def test_a_terminal_sees_a_bar_with_rate_and_limit(stocked, tmp_path, monkeypatch):
+    import pty
+
+    monkeypatch.chdir(tmp_path)
+    write_orders(150)
+    ours, theirs = pty.openpty()
+    command = [*COMMAND, "orders", "create", "orders.csv", *ORDERS, "--limit", "100/1"]
+    environment = {**os.environ, **stocked.environment(), "TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=theirs, stderr=theirs, stdin=theirs
+    ) as running:
+        os.close(theirs)
+        shown = b""
+        try:
+            while chunk := os.read(ours, 4096):
+                shown += chunk
+        except OSError:  # Linux tells the end so
+            pass
+        assert running.wait(20) == 0
+    os.close(ours)
+    text = shown.decode(errors="replace")
+    assert "created · " in text
+    assert "% of the limit" in text
+    assert "/s" in text
 
 
 COUNT = 400

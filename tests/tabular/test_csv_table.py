@@ -42,6 +42,10 @@ def test_quoted_newlines_keep_physical_lines(table):
     assert [(row.line, row.cells["b"]) for row in rows] == [(2, "x\ny"), (5, "z")]
 
 
+def test_rows_of_delimiters_are_no_rows(table):
+    assert [row.line for row in table(b"a;b\n;\n1;\n;\n;\n").rows()] == [3]
+
+
 @pytest.mark.parametrize("chunk", [1, 2, 3, 1 << 20])
 def test_a_bad_byte_in_utf8_is_told_with_its_line_and_not_guessed_away(table, monkeypatch, chunk):
     monkeypatch.setattr(encodings, "_CHUNK", chunk)
