@@ -18,7 +18,7 @@ from ..tabular.mapping import Mapping, load_mapping
 from .options import env_file_option, environment, json_option, pairs, rate, verbose_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -116,62 +116,65 @@ def _limit(context: click.Context, option: click.Parameter, given: str | None) -
     return OFF if given == OFF else rate(context, option, given)
 
 
+_PATH = click.Path(path_type=Path, dir_okay=False)
+_READING = (
+    click.argument("file", type=_PATH),
+    click.option("--map", "mapping", multiple=True, callback=pairs, metavar="FIELD=COLUMN", help="Column of a field."),
+    click.option("--set", "constants", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="For all rows."),
+    click.option("--mapping", "mapping_file", type=_PATH, metavar="FILE", help="A mapping that was saved."),
+    click.option("--save-mapping", type=_PATH, metavar="FILE", help="Save --map and --set for another time."),
+    click.option("--delimiter", metavar="CHAR", help="Between CSV cells; found out by itself."),
+    click.option("--encoding", metavar="NAME", help="Of a CSV file; found out by itself."),
+)
+_CREATING = (
+    click.option("--dry-run", is_flag=True, help="Check the whole file, show what would be sent, send nothing."),
+    click.option("--rejects", type=_PATH, metavar="FILE", help="Rows not taken. Default: FILE's name with .rejects."),
+    click.option("--report", type=_PATH, metavar="FILE", help="Write a report as one HTML page."),
+    click.option(
+        "--journal", type=_PATH, envvar="OCTOFFM_JOURNAL", metavar="PATH", help="Default: FILE's name with .journal."
+    ),
+    click.option(
+        "--drain",
+        type=click.FloatRange(0),
+        default=30.0,
+        show_default=True,
+        metavar="S",
+        help="Seconds that calls under way get after Ctrl-C.",
+    ),
+    click.option(
+        "--patience",
+        type=click.FloatRange(0),
+        default=PATIENCE,
+        show_default=True,
+        metavar="S",
+        help="Seconds for which what was sent and is not found may still become visible.",
+    ),
+    click.option(
+        "--resend-unknown", is_flag=True, help="Send again what could not be looked for: it may then exist twice."
+    ),
+)
+_CALLING = (
+    click.option("--limit", callback=_limit, metavar="N/T|off", help="At most N calls in T seconds."),
+    click.option("--concurrency", type=click.IntRange(1), metavar="N", help="Calls under way."),
+    click.option("--seller", metavar="ID", help="The seller to act for, in place of OCTOFFM_SELLER_ID."),
+    env_file_option,
+    click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name."),
+    json_option,
+    verbose_option,
+)
+
+
 def reading_options(command: F) -> F:
-    """The file, how its columns map, and whom it is for."""
-    path = click.Path(path_type=Path, dir_okay=False)
-    for decorate in (
-        click.argument("file", type=path),
-        click.option(
-            "--map", "mapping", multiple=True, callback=pairs, metavar="FIELD=COLUMN", help="Column of a field."
-        ),
-        click.option("--set", "constants", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="For all rows."),
-        click.option("--mapping", "mapping_file", type=path, metavar="FILE", help="A mapping that was saved."),
-        click.option("--save-mapping", type=path, metavar="FILE", help="Save --map and --set for another time."),
-        click.option("--delimiter", metavar="CHAR", help="Between CSV cells; found out by itself."),
-        click.option("--encoding", metavar="NAME", help="Of a CSV file; found out by itself."),
-        click.option("--seller", metavar="ID", help="The seller, in place of OCTOFFM_SELLER_ID."),
-        env_file_option,
-        click.option("--limit", callback=_limit, metavar="N/T|off", help="At most N calls in T seconds."),
-        click.option("--concurrency", type=click.IntRange(1), metavar="N", help="Calls under way."),
-        click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name."),
-        json_option,
-        verbose_option,
-    ):
-        command = decorate(command)
-    return command
+    """The file, how its columns map, and how the API is called."""
+    return _decorated(command, _READING + _CALLING)
 
 
 def creating_options(command: F) -> F:
-    """What a command has that creates something."""
-    path = click.Path(path_type=Path, dir_okay=False)
-    for decorate in (
-        click.option("--dry-run", is_flag=True, help="Check the whole file, show what would be sent, send nothing."),
-        click.option(
-            "--journal", type=path, envvar="OCTOFFM_JOURNAL", metavar="PATH", help="Default: FILE's name with .journal."
-        ),
-        click.option(
-            "--rejects", type=path, metavar="FILE", help="Rows not taken. Default: FILE's name with .rejects."
-        ),
-        click.option("--report", type=path, metavar="FILE", help="Write a report as one HTML page."),
-        click.option(
-            "--drain",
-            type=click.FloatRange(0),
-            default=30.0,
-            show_default=True,
-            metavar="S",
-            help="Seconds that calls under way get after Ctrl-C.",
-        ),
-        click.option(
-            "--patience",
-            type=click.FloatRange(0),
-            default=PATIENCE,
-            show_default=True,
-            metavar="S",
-            help="Seconds for which what was sent and is not found may still become visible.",
-        ),
-        click.option(
-            "--resend-unknown", is_flag=True, help="Send again what could not be looked for: it may then exist twice."
-        ),
-    ):
+    """The same, and what a command has that creates something."""
+    return _decorated(command, _READING + _CREATING + _CALLING)
+
+
+def _decorated(command: F, options: Sequence[Callable[[Any], Any]]) -> F:
+    for decorate in reversed(options):  # the last one that is applied stands first in the help
         command = decorate(command)
-    return reading_options(command)
+    return command
