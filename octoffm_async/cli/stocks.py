@@ -65,7 +65,7 @@ async def list_stocks(
     order: str | None,
     limit: int | None,
 ) -> int:
-    """List stocks. They carry the GTIN, not your reference: see "octoffm products references"."""
+    """List stocks. They carry no reference of yours: "octoffm stocks export --references" puts it beside them."""
     stocks = remote.client.stocks.list(
         storage_country=country,
         delivery_country=delivery_country,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 
+from ..bulk.seen import temporary_database
 from .exits import Exit
 from .filters import country_option, period_options
 from .remote import remote_command
@@ -20,6 +22,28 @@ if TYPE_CHECKING:
     from .remote import Remote
 
 
+class KnownReferences:
+    """The seller's references by the ids of their stocks, in a temporary file that vanishes."""
+
+    def __init__(self) -> None:
+        self._database = temporary_database("CREATE TABLE known (stock TEXT PRIMARY KEY, reference TEXT) WITHOUT ROWID")
+
+    async def read(self, remote: Remote) -> None:
+        """Read all of them."""
+        async for page in remote.client.products.references().pages():
+            rows = [(one.stock_id, one.seller_product_reference) for one in page.items if one.stock_id is not None]
+            self._database.executemany("INSERT OR REPLACE INTO known VALUES (?, ?)", rows)
+
+    def of(self, stock_id: str) -> str | None:
+        """The reference of a stock."""
+        row = self._database.execute("SELECT reference FROM known WHERE stock = ?", (stock_id,)).fetchone()
+        return None if row is None else row[0]
+
+    def close(self) -> None:
+        """Forget all."""
+        self._database.close()
+
+
 def _checked(context: click.Context, option: click.Parameter, given: Path) -> Path:
     if given.suffix.lower() not in ENDINGS:
         raise click.BadParameter(f"{given} ends in none of {', '.join(ENDINGS)}", context, option)
@@ -32,9 +56,16 @@ def _checked(context: click.Context, option: click.Parameter, given: Path) -> Pa
 @output_option("stocks.csv, .jsonl or .parquet: the ending says what it becomes.", required=True, callback=_checked)
 @country_option
 @period_options("updated")
+@click.option("--references", is_flag=True, help="Put your own reference beside each stock; they are all read first.")
 @remote_command
 async def export(
-    remote: Remote, output: Path, country: str | None, updated_since: datetime | None, updated_until: datetime | None
+    remote: Remote,
+    *,
+    output: Path,
+    country: str | None,
+    updated_since: datetime | None,
+    updated_until: datetime | None,
+    references: bool,
 ) -> int:
     """Write all stocks to a file. An older file is replaced when all is written, and kept if something fails.
 
@@ -46,10 +77,14 @@ async def export(
         storage_country=country, updated_at_min=updated_since, updated_at_max=updated_until
     )
     count = 0
-    with replacing(output) as partial, sink_for(output.suffix.lower(), partial) as write:
-        async for page in stocks.pages():
-            write(page.items)
-            count += len(page.items)
+    with closing(KnownReferences()) as known:
+        if references:
+            await known.read(remote)
+        look = known.of if references else None
+        with replacing(output) as partial, sink_for(output.suffix.lower(), partial, look) as write:
+            async for page in stocks.pages():
+                write(page.items)
+                count += len(page.items)
     if remote.as_json:
         tell_json({"file": str(output), "stocks": count})
     else:

@@ -22,32 +22,45 @@ if TYPE_CHECKING:
     from ..contract.stocks import Stock
 
 Write: TypeAlias = "Callable[[Sequence[Stock]], None]"
+Look: TypeAlias = "Callable[[str], str | None]"
+"""The seller's reference of a stock's id, if it has one."""
 
 QUANTITIES = ("available", "allocated", "blocked", "litigation", "removal", "return", "logistic_operations")
 TEXTS = ("id", "product_id", "product_state", "product_condition", "gtin")
+REFERENCE = "seller_product_reference"
 COLUMNS = (*TEXTS, "updated_at", *QUANTITIES, "available_by_country")
 PART = 20_000
 """Rows of one part of a Parquet file: some megabytes."""
 
 
-def row_of(stock: Stock) -> dict[str, Any]:
+def columns_of(look: Look | None) -> tuple[str, ...]:
+    """The columns of a flat row; with ``look``, the seller's reference is the first."""
+    return COLUMNS if look is None else (REFERENCE, *COLUMNS)
+
+
+def _own(stock: Stock, look: Look | None) -> dict[str, Any]:
+    return {} if look is None else {REFERENCE: look(stock.id)}
+
+
+def row_of(stock: Stock, look: Look | None = None) -> dict[str, Any]:
     """A stock as one flat row."""
     fields = as_fields(stock)
-    row = {name: fields[name] for name in TEXTS} | {"updated_at": stock.updated_at}
+    row = _own(stock, look)
+    row |= {name: fields[name] for name in TEXTS} | {"updated_at": stock.updated_at}
     row |= {name: fields["quantities"][name] for name in QUANTITIES}
     places = [f"{part.storage_country}={part.quantities.available}" for part in stock.localizations]
     return row | {"available_by_country": " ".join(places)}
 
 
 @contextmanager
-def csv_sink(path: Path) -> Generator[Write]:
+def csv_sink(path: Path, look: Look | None = None) -> Generator[Write]:
     """Comma-separated values; the byte order mark makes spreadsheets read UTF-8 as such."""
     with path.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        writer.writerow(columns_of(look))
 
         def write(stocks: Sequence[Stock]) -> None:
-            for row in map(row_of, stocks):
+            for row in (row_of(stock, look) for stock in stocks):
                 if row["updated_at"] is not None:
                     row["updated_at"] = row["updated_at"].isoformat(timespec="seconds")
                 writer.writerow([cell if isinstance(cell, int) else harmless(cell) for cell in row.values()])
@@ -56,25 +69,25 @@ def csv_sink(path: Path) -> Generator[Write]:
 
 
 @contextmanager
-def json_sink(path: Path) -> Generator[Write]:
+def json_sink(path: Path, look: Look | None = None) -> Generator[Write]:
     """One JSON object a line, with all that the API tells of a stock."""
     encoder = msgspec.json.Encoder()
     with path.open("wb") as file:
 
         def write(stocks: Sequence[Stock]) -> None:
-            file.writelines(encoder.encode(as_fields(stock)) + b"\n" for stock in stocks)
+            file.writelines(encoder.encode(_own(stock, look) | as_fields(stock)) + b"\n" for stock in stocks)
 
         yield write
 
 
 @contextmanager
-def parquet_sink(path: Path) -> Generator[Write]:
+def parquet_sink(path: Path, look: Look | None = None) -> Generator[Write]:
     """Parquet. Parts are written to a folder of their own as they fill, and streamed into one file in the end."""
     polars = load_polars()
-    texts = dict.fromkeys((*TEXTS, "available_by_country"), polars.String)
+    texts = dict.fromkeys((REFERENCE, *TEXTS, "available_by_country"), polars.String)
     moments = {"updated_at": polars.Datetime("us", "UTC")}
     types = texts | moments | dict.fromkeys(QUANTITIES, polars.Int64)
-    schema = {name: types[name] for name in COLUMNS}
+    schema = {name: types[name] for name in columns_of(look)}
     waiting: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         parts: list[Path] = []
@@ -85,7 +98,7 @@ def parquet_sink(path: Path) -> Generator[Write]:
             waiting.clear()
 
         def write(stocks: Sequence[Stock]) -> None:
-            waiting.extend(map(row_of, stocks))
+            waiting.extend(row_of(stock, look) for stock in stocks)
             if len(waiting) >= PART:
                 put_away()
 
@@ -95,7 +108,7 @@ def parquet_sink(path: Path) -> Generator[Write]:
         polars.scan_parquet(parts, glob=False).sink_parquet(path)
 
 
-_SINKS: dict[str, Callable[[Path], AbstractContextManager[Write]]] = {
+_SINKS: dict[str, Callable[[Path, Look | None], AbstractContextManager[Write]]] = {
     ".csv": csv_sink,
     ".jsonl": json_sink,
     ".parquet": parquet_sink,
@@ -103,9 +116,9 @@ _SINKS: dict[str, Callable[[Path], AbstractContextManager[Write]]] = {
 ENDINGS = tuple(_SINKS)
 
 
-def sink_for(ending: str, path: Path) -> AbstractContextManager[Write]:
+def sink_for(ending: str, path: Path, look: Look | None = None) -> AbstractContextManager[Write]:
     """The file that an ending stands for; it gives a function that takes some stocks."""
-    return _SINKS[ending](path)
+    return _SINKS[ending](path, look)
 
 
 def load_polars() -> Any:

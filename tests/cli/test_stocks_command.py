@@ -71,6 +71,33 @@ def test_stocks_are_exported_as_csv_and_json_lines(api):
     assert sorted(path.name for path in api.folder.iterdir()) == ["stocks.csv", "stocks.jsonl"]
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_an_export_may_name_the_sellers_references(api, ending):
+    path = api.folder / f"stocks.{ending}"
+    if ending == "parquet":
+        polars = pytest.importorskip("polars")
+    done = api.octoffm("stocks", "export", "--references", "-o", path)
+    assert done.code == 0
+    if ending == "csv":
+        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+    elif ending == "jsonl":
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+    else:
+        rows = polars.read_parquet(path).to_dicts()
+    known = api.octoffm("products", "references", "--json").rows
+    assert {row["seller_product_reference"]: row["id"] for row in rows} == {
+        row["seller_product_reference"]: row["stock_id"] for row in known
+    }
+    assert next(iter(rows[0])) == "seller_product_reference"
+
+
+def test_a_stock_without_a_reference_is_exported_all_the_same(tmp_path):
+    with stocks_sinks.csv_sink(tmp_path / "out", {"S-1": "=MINE"}.get) as write:
+        write([stock(1), stock(2)])
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out").read_text(encoding="utf-8-sig"))))
+    assert [row["seller_product_reference"] for row in rows] == ["'=MINE", ""]
+
+
 def test_an_export_that_fails_leaves_the_older_file(api):
     (api.folder / "stocks.csv").write_text("older")
     api.sandbox.next_fault(Fault.HTML_200, operation="stocks.list")
