@@ -41,6 +41,7 @@ class FileOptions:
     seller: str | None
     limit: tuple[int, float] | str | None
     concurrency: int | None
+    timeout: float | None
     proxies: bool
     as_json: bool
     rejects: Path | None = None
@@ -77,7 +78,7 @@ class FileOptions:
 
     def config(self) -> Config:
         """The client's settings: of the environment or a file, with what was asked for over them."""
-        wanted = {"seller_id": self.seller, "trust_env": self.proxies or None}
+        wanted = {"seller_id": self.seller, "bulk_deadline": self.timeout, "trust_env": self.proxies or None}
         settings = {name: value for name, value in wanted.items() if value is not None}
         config = Config.from_env(environment(self.env_file), **settings)
         match self.limit:
@@ -158,6 +159,12 @@ _CALLING = (
     click.option("--concurrency", type=click.IntRange(1), metavar="N", help="Calls under way."),
     click.option("--seller", metavar="ID", help="The seller to act for, in place of OCTOFFM_SELLER_ID."),
     env_file_option,
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        metavar="S",
+        help="Seconds that a call may take, repetitions included (900).",
+    ),
     click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name."),
     json_option,
     verbose_option,

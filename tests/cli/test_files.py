@@ -228,7 +228,7 @@ def test_a_wrong_secret_is_code_2_and_the_bars_are_gone(octoffm, monkeypatch):
 def test_files_beside_the_input(file, rejects, journal):
     wanted = FileOptions(
         file=Path(file), mapping={}, constants={}, mapping_file=None, save_mapping=None, delimiter=None, encoding=None,
-        env_file=None, seller=None, limit=None, concurrency=None, proxies=False, as_json=False,
+        env_file=None, seller=None, limit=None, concurrency=None, timeout=None, proxies=False, as_json=False,
     )  # fmt: skip
     assert (wanted.rejects_file, wanted.journal_file) == (Path(rejects), Path(journal))
 
