@@ -3,6 +3,14 @@
 ``FulfillmentClient`` is the way in; its ``products``, ``stocks`` and ``outbound`` are single calls, its ``bulk`` many.
 """
 
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  (else an older one stumbles over a name that it does not have)
+    raise ImportError(
+        f"octoffm_async needs Python 3.11 or later, and this is {sys.version.split()[0]} ({sys.executable}): "
+        "install a newer one, and make the virtual environment with it"
+    )
+
 from .bulk.changes import Change, ChangeFeed
 from .bulk.journal import Journal, open_journal
 from .bulk.outcomes import Created, Failed, Found, Missing, Outcome, Refused, Skipped, Summary, Unknown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import traceback
@@ -11,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import __version__
+from . import auth, files, inbound, orders, products, returns, stocks
+from .advice import advice_for
 from .contract import contract
 from .demo import demo
 from .exits import EXPECTED, Exit, code_of, line_of
 from .jobs import jobs
+from .options import verbose_option
 from .sandbox import sandbox
 
 if TYPE_CHECKING:
@@ -25,19 +27,27 @@ if TYPE_CHECKING:
     invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
 )
 @click.version_option(__version__, prog_name="octoffm")
-@click.option("-v", "--verbose", is_flag=True, help="Tell more: log calls, show tracebacks.")
+@verbose_option
 @click.pass_context
-def octoffm(context: click.Context, verbose: bool) -> None:
+def octoffm(context: click.Context) -> None:
     """Octopia's fulfillment API from the command line.
 
+    Credentials come from OCTOFFM_CLIENT_ID, OCTOFFM_CLIENT_SECRET and OCTOFFM_SELLER_ID, or from --env-file; without
+    an account, "octoffm sandbox" serves an emulator and prints variables for it.
+
     Exit codes: 0 all done, 1 some refused or failed, 2 usage or configuration, 3 some undecided, 130 interrupted.
+
+    \b
+    Completion of the tab key, in bash (or zsh_source, fish_source):
+      eval "$(_OCTOFFM_COMPLETE=bash_source octoffm)"
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-    if verbose:
-        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(levelname)s %(message)s")
 
 
+for module in (auth, products, inbound, stocks, orders, returns):
+    octoffm.add_command(module.group)
+files.register()
 octoffm.add_command(contract)
 octoffm.add_command(demo)
 octoffm.add_command(jobs)
@@ -49,6 +59,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     verbose = not {"-v", "--verbose"}.isdisjoint(sys.argv if arguments is None else arguments)
     try:
         result: Any = octoffm.main(arguments, prog_name="octoffm", standalone_mode=False)
+        sys.stdout.flush()
     except BrokenPipeError:
         _silence_stdout()
         return Exit.REFUSED
@@ -69,6 +80,8 @@ def _told(error: Exception) -> int:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f" (see: {error.ctx.command_path} --help)"
     sys.stderr.write(f"octoffm: {line_of(error)}{hint}\n")
+    if advice := advice_for(error):
+        sys.stderr.write(f"  {advice}\n")
     return code_of(error)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from argparse import ArgumentTypeError
 from pathlib import Path
@@ -54,6 +55,28 @@ def journal_option(command: F) -> F:
 def json_option(command: F) -> F:
     """``--json``; the command gets ``as_json: bool``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")(command)
+
+
+def verbose_option(command: F) -> F:
+    """``-v``, behind a command as well as before it."""
+
+    def tell_more(_context: click.Context, _option: click.Parameter, given: bool) -> None:
+        if given:
+            log_calls()
+
+    return click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=tell_more,
+        help="Tell more: log calls, show tracebacks.",
+    )(command)
+
+
+def log_calls() -> None:
+    """Write what the client does to standard error."""
+    logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(levelname)s %(message)s")
 
 
 def env_file_option(command: F) -> F:

@@ -42,3 +42,18 @@ def hanging(head: str, rest: str, width: int | None) -> str:
     first = head if indent == len(head) else f"{head.rstrip()}\n{' ' * indent}"
     wrapped = textwrap.wrap(rest, max(20, width - indent), break_on_hyphens=False)
     return first + f"\n{' ' * indent}".join(wrapped)
+
+
+def span(seconds: float) -> str:
+    """``45 s``, ``4 min``, ``1 h 59 min``, ``2 days 3 h``."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes = whole // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} days {hours} h" if hours else f"{days} days"

@@ -1,0 +1,42 @@
+"""An item of the API as JSON shows it, under the names that it has in Python."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Any, cast
+
+import msgspec
+
+_READ = {"reported_quantities": "quantities"}
+_SHOWN = {"reported_quantities": "quantities", "return_": "return"}
+
+
+def as_fields(item: msgspec.Struct) -> dict[str, Any]:
+    """All fields of an item, those inside it too; quantities in one layout, whichever the API used."""
+    return {_SHOWN.get(name, name): _plain(getattr(item, _READ.get(name, name))) for name in item.__struct_fields__}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case msgspec.Struct():
+            return as_fields(value)
+        case Enum():
+            return str(value.value)
+        case list() | tuple():
+            return [_plain(part) for part in cast("list[Any]", value)]
+        case _:
+            return value
+
+
+def cell(value: object) -> str:
+    """A value as a table shows it; times in UTC, to the second."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S}"
+        case _:
+            return str(value)

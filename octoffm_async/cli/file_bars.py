@@ -1,0 +1,125 @@
+"""How a command tells what it does with a file: a live bar on a terminal, nothing in a pipe, JSON lines if asked."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from .jobs_show import write_json
+from .show import counts_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..session.stats import Stats
+
+_SOME = 0.2
+"""Seconds between two looks at the limit's use."""
+
+
+class LimitShare:
+    """How much of the limit was used lately."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+        self._accepted = 0
+        self._text = ""
+
+    def __call__(self, stats: Stats) -> str:
+        """``83 % of the limit``; empty without a limit."""
+        now = time.monotonic()
+        accepted = sum(key.accepted for key in stats.keys)
+        if now - self._at < _SOME:
+            return self._text
+        rate = (accepted - self._accepted) / (now - self._at)
+        self._at, self._accepted = now, accepted
+        ceilings = [key.ceiling for key in stats.keys if key.ceiling is not None and key.accepted]
+        paused = max((key.paused_for for key in stats.keys), default=0.0)
+        self._text = f"{min(1.0, rate / sum(ceilings)):.0%} of the limit" if ceilings else "no limit"
+        if paused:
+            self._text = f"paused by the API for {paused:.0f} s"
+        return self._text
+
+
+class FileShow:
+    """Quiet until the end: what a pipe gets."""
+
+    def progress(self, share: float, counts: Mapping[str, int], rate: float, limit: str) -> None:
+        """So much of the file was read, and this became of its items so far."""
+
+    def outcome(self, fields: Mapping[str, Any]) -> None:
+        """One item was decided."""
+
+    def end(self, title: str, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
+        """All is over."""
+        _print_end(Console(width=160, color_system=None, force_terminal=False, highlight=False), title, counts, facts)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class JsonFileShow(FileShow):
+    """One JSON object a line: ``{"event": "outcome", …}`` for each item, ``{"event": "summary", …}`` in the end."""
+
+    def outcome(self, fields: Mapping[str, Any]) -> None:
+        write_json({"event": "outcome", **{name: value for name, value in fields.items() if value is not None}})
+
+    def end(self, title: str, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
+        named = {name.replace(" ", "_"): fact for name, fact in facts.items()}
+        write_json({"event": "summary", "what": title, "counts": dict(counts), **named})
+
+
+class BarShow(FileShow):
+    """A bar that stays on one line of a terminal."""
+
+    def __init__(self, title: str) -> None:
+        self._console = Console(highlight=False)
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[counts]}"),
+            console=self._console,
+            transient=True,
+        )
+        self._task: TaskID = self._bar.add_task(title, total=1.0, counts="")
+        self._bar.start()
+
+    def progress(self, share: float, counts: Mapping[str, int], rate: float, limit: str) -> None:
+        done = f"{sum(counts.values()):,} done"
+        told = counts_text(counts, styled=True) if any(counts.values()) else ""
+        text = " · ".join(part for part in (done, told, f"{rate:,.0f}/s", limit) if part)
+        self._bar.update(self._task, completed=share, counts=text)
+
+    def end(self, title: str, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
+        self.close()
+        _print_end(self._console, title, counts, facts)
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+def file_show(title: str, *, json: bool) -> FileShow:
+    """The way that fits standard output."""
+    if json:
+        return JsonFileShow()
+    return BarShow(title) if sys.stdout.isatty() else FileShow()
+
+
+def _print_end(console: Console, title: str, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
+    table = Table(title, "", box=None, pad_edge=False, header_style="bold", show_header=True)
+    table.columns[1].justify = "right"
+    for name, count in counts.items():
+        table.add_row(name, f"{count:,}")
+    console.print(table)
+    for name, fact in facts.items():
+        if fact is not None:
+            console.print(
+                f"{name}: {fact:,}" if isinstance(fact, int) else f"{name}: {fact}", markup=False, soft_wrap=True
+            )

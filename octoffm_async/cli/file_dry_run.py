@@ -1,0 +1,72 @@
+"""``--dry-run``: the whole file is read and checked, what would be sent is shown, and nothing is."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from ..bulk.journaling import encode
+from ..tabular.items import Items
+from ..tabular.rejects import RejectsFile
+from .exits import Exit
+from .jobs_show import write_json
+from .text import printable
+
+if TYPE_CHECKING:
+    from ..tabular.items import Faulty
+    from ..tabular.plan import Plan
+    from ..tabular.rows import Table
+    from .file_options import FileOptions
+
+FIRST = 3
+"""Bodies that are shown."""
+
+
+def dry_run(wanted: FileOptions, table: Table, plan: Plan, *, batch: int) -> Exit:
+    """Check the file. ``batch`` items go in one call. The rejects file is written only if it was asked for."""
+    rejects = None if wanted.rejects is None else RejectsFile(wanted.rejects, table)
+
+    def tell(faulty: Faulty) -> None:
+        if rejects is not None:
+            rejects(faulty)
+        for problem in faulty.problems:
+            if wanted.as_json:
+                fields = msgspec.to_builtins(problem._asdict()) | {"key": faulty.key, "file": str(wanted.file)}
+                write_json({"event": "problem", **fields})
+            else:
+                click.echo(f"{wanted.file}, {printable(str(problem))}")
+
+    first: list[bytes] = []
+    items = Items(table, plan, tell)
+    for item in items:
+        if len(first) < FIRST:
+            first.append(encode(item))
+    if rejects is not None:
+        rejects.close()
+    calls = ceil(items.good / batch)
+    facts: dict[str, Any] = {"rows": items.rows, plan.target.plural.replace(" ", "_"): items.good}
+    facts |= {"calls": calls, "faulty": items.faulty, "faulty_rows": items.faulty_rows}
+    if wanted.as_json:
+        bodies = [msgspec.Raw(body) for body in first]
+        write_json({"event": "dry_run", **facts, "would_send": bodies})
+    else:
+        _tell(wanted, plan, facts, first, items.good)
+    return Exit.REFUSED if items.faulty else Exit.DONE
+
+
+def _tell(wanted: FileOptions, plan: Plan, facts: dict[str, Any], first: list[bytes], good: int) -> None:
+    click.echo("columns: " + ", ".join(f"{field} = {column}" for field, column in plan.columns.items()))
+    if first:
+        more = f" (the first {len(first)} of {good:,})" if good > len(first) else ""
+        click.echo(f"would send{more}:")
+        for body in first:
+            click.echo(f"  {body.decode()}")
+    click.echo(
+        f"{wanted.file}: {facts['rows']:,} rows, {good:,} {plan.target.plural} in {facts['calls']:,} calls would be "
+        f"sent, {facts['faulty']:,} are faulty ({facts['faulty_rows']:,} rows); nothing was sent"
+    )
+    if facts["faulty"] and wanted.rejects is not None:
+        click.echo(f"rejects file: {wanted.rejects}")

@@ -1,0 +1,187 @@
+"""The options of every command that reads a file of items."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ..bulk.journaling import PATIENCE
+from ..config import Config, Limit
+from ..errors import ConfigurationError
+from ..tabular.mapping import Mapping, load_mapping
+from .options import env_file_option, environment, json_option, pairs, rate, verbose_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+OFF = "off"
+_REJECTS = re.compile(r"\.rejects(?:-(\d+))?$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOptions:
+    """What a command was asked for. Options that a command does not have keep their default."""
+
+    file: Path
+    mapping: dict[str, str]
+    constants: dict[str, str]
+    mapping_file: Path | None
+    save_mapping: Path | None
+    delimiter: str | None
+    encoding: str | None
+    env_file: Path | None
+    seller: str | None
+    limit: tuple[int, float] | str | None
+    concurrency: int | None
+    timeout: float | None
+    proxies: bool
+    as_json: bool
+    rejects: Path | None = None
+    report: Path | None = None
+    dry_run: bool = False
+    journal: Path | None = None
+    drain: float = 30.0
+    patience: float = PATIENCE
+    resend_unknown: bool = False
+    follow: str | None = None
+    output: Path | None = None
+    how: str = "auto"
+
+    @property
+    def whole_mapping(self) -> Mapping:
+        """The mapping of a file and of the options; the options win."""
+        kept = Mapping({}, {}) if self.mapping_file is None else load_mapping(self.mapping_file)
+        return kept.with_(self.mapping, self.constants)
+
+    @property
+    def journal_file(self) -> Path:
+        """The journal: beside the input unless another is named. A rejects file shares that of the original."""
+        return self.journal or self.file.with_name(f"{_REJECTS.sub('', self.file.stem)}.journal")
+
+    @property
+    def rejects_file(self) -> Path:
+        """Where rows that were not taken go: beside the input unless another is named."""
+        if self.rejects is not None:
+            return self.rejects
+        ending = self.file.suffix if self.file.suffix.casefold() in {".jsonl", ".ndjson"} else ".csv"
+        before = _REJECTS.search(self.file.stem)
+        number = "" if before is None else f"-{int(before[1] or 1) + 1}"
+        return self.file.with_name(f"{_REJECTS.sub('', self.file.stem)}.rejects{number}{ending}")
+
+    def config(self) -> Config:
+        """The client's settings: of the environment or a file, with what was asked for over them."""
+        wanted = {"seller_id": self.seller, "bulk_deadline": self.timeout, "trust_env": self.proxies or None}
+        settings = {name: value for name, value in wanted.items() if value is not None}
+        config = Config.from_env(environment(self.env_file), **settings)
+        match self.limit:
+            case None:
+                return config
+            case (int(calls), float(seconds)):
+                return config.with_(limit=Limit(calls, per=seconds))
+            case _:
+                return config.with_(limit=None)
+
+    def check_paths(self, *, journal: bool) -> None:
+        """Find out now, not in the middle of a run, that a file cannot be written.
+
+        Raises:
+            ConfigurationError: one would overwrite another, or its folder is not there.
+        """
+        named = {"--rejects": self.rejects_file, "--report": self.report, "-o": self.output}
+        named |= {"--save-mapping": self.save_mapping, "--journal": self.journal_file if journal else None}
+        taken = {self.file.resolve(): f"the input {self.file}"}
+        for option, path in named.items():
+            if path is None:
+                continue
+            if path.resolve() in taken:
+                raise ConfigurationError(f"{option} would overwrite {taken[path.resolve()]}")
+            taken[path.resolve()] = f"the file of {option}"
+            if not path.parent.is_dir():
+                raise ConfigurationError(f"{option}: there is no folder {path.parent}")
+
+
+def command_again() -> str:
+    """The command as it was typed, to be copied into a shell."""
+    return shlex.join(["octoffm", *sys.argv[1:]])
+
+
+def _limit(context: click.Context, option: click.Parameter, given: str | None) -> tuple[int, float] | str | None:
+    return OFF if given == OFF else rate(context, option, given)
+
+
+_PATH = click.Path(path_type=Path, dir_okay=False)
+_READING = (
+    click.argument("file", type=_PATH),
+    click.option("--map", "mapping", multiple=True, callback=pairs, metavar="FIELD=COLUMN", help="Column of a field."),
+    click.option("--set", "constants", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="For all rows."),
+    click.option("--mapping", "mapping_file", type=_PATH, metavar="FILE", help="A mapping that was saved."),
+    click.option("--save-mapping", type=_PATH, metavar="FILE", help="Save --map and --set for another time."),
+    click.option("--delimiter", metavar="CHAR", help="Between CSV cells; found out by itself."),
+    click.option("--encoding", metavar="NAME", help="Of a CSV file; found out by itself."),
+)
+_CREATING = (
+    click.option("--dry-run", is_flag=True, help="Check the whole file, show what would be sent, send nothing."),
+    click.option("--rejects", type=_PATH, metavar="FILE", help="Rows not taken. Default: FILE's name with .rejects."),
+    click.option("--report", type=_PATH, metavar="FILE", help="Write a report as one HTML page."),
+    click.option(
+        "--journal", type=_PATH, envvar="OCTOFFM_JOURNAL", metavar="PATH", help="Default: FILE's name with .journal."
+    ),
+    click.option(
+        "--drain",
+        type=click.FloatRange(0),
+        default=30.0,
+        show_default=True,
+        metavar="S",
+        help="Seconds that calls under way get after Ctrl-C.",
+    ),
+    click.option(
+        "--patience",
+        type=click.FloatRange(0),
+        default=PATIENCE,
+        show_default=True,
+        metavar="S",
+        help="Seconds for which what was sent and is not found may still become visible.",
+    ),
+    click.option(
+        "--resend-unknown", is_flag=True, help="Send again what could not be looked for: it may then exist twice."
+    ),
+)
+_CALLING = (
+    click.option("--limit", callback=_limit, metavar="N/T|off", help="At most N calls in T seconds."),
+    click.option("--concurrency", type=click.IntRange(1), metavar="N", help="Calls under way."),
+    click.option("--seller", metavar="ID", help="The seller to act for, in place of OCTOFFM_SELLER_ID."),
+    env_file_option,
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        metavar="S",
+        help="Seconds that a call may take, repetitions included (900).",
+    ),
+    click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name."),
+    json_option,
+    verbose_option,
+)
+
+
+def reading_options(command: F) -> F:
+    """The file, how its columns map, and how the API is called."""
+    return _decorated(command, _READING + _CALLING)
+
+
+def creating_options(command: F) -> F:
+    """The same, and what a command has that creates something."""
+    return _decorated(command, _READING + _CREATING + _CALLING)
+
+
+def _decorated(command: F, options: Sequence[Callable[[Any], Any]]) -> F:
+    for decorate in reversed(options):  # the last one that is applied stands first in the help
+        command = decorate(command)
+    return command

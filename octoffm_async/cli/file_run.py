@@ -1,0 +1,249 @@
+"""A file of items through a journalled run: shown live, interruptible, resumable, with rejects and a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..bulk.job import RUN_ENDING
+from ..bulk.journal import open_journal
+from ..bulk.outcomes import Failed
+from ..client import FulfillmentClient
+from ..events import LoggingHook
+from ..tabular.items import Items
+from ..tabular.mapping import save_mapping
+from ..tabular.opening import open_table
+from ..tabular.plan import plan_for
+from ..tabular.rejects import RejectsFile
+from .file_bars import LimitShare, file_show
+from .file_dry_run import dry_run
+from .file_options import FileOptions, command_again
+from .file_tally import Tally, Told, told_of
+from .hints import jobs_command
+from .interrupts import interruptible
+from .recording import Example, Recording
+from .report import report_page, write_report
+from .text import items as items_text
+from .text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..bulk.bulk import Bulk
+    from ..bulk.journal import Journal
+    from ..bulk.outcomes import Outcome, Summary
+    from ..bulk.run import Run
+    from ..config import Config
+    from ..tabular.items import Faulty
+    from ..tabular.plan import Plan
+    from ..tabular.rows import Row, Table
+    from ..tabular.targets import Target
+    from .exits import Exit
+    from .file_bars import FileShow
+
+SHOWN_IN_PIPE = 20
+"""Troubles that are told one by one on standard error; the rejects file has them all."""
+
+
+@dataclass(frozen=True)
+class Creation:
+    """One kind of creation: its target, its operation's name, how many go in a call, and how its run begins."""
+
+    target: Target
+    operation: str
+    batch: int
+    start: Callable[..., Run[Any]]
+
+
+class FileRun:
+    """What is known while a file goes through a run."""
+
+    def __init__(self, wanted: FileOptions, creation: Creation, table: Table, plan: Plan) -> None:
+        self.wanted = wanted
+        self.creation = creation
+        self.tally = Tally()
+        self.recording = Recording()
+        self.rejects = RejectsFile(wanted.rejects_file, table)
+        self.items = Items(table, plan, self._faulty, keep=True)
+        self.interrupted = False
+        self.run_id: str | None = None
+        self._told = 0
+        title = creation.target.plural.capitalize()
+        self.show: FileShow = file_show(title, json=wanted.as_json)
+        self._limit = LimitShare()
+
+    async def go(self, client: FulfillmentClient, journal: Journal) -> None:
+        """Send what is to be sent, until the end or an interruption."""
+        wanted = self.wanted
+
+        def progress(summary: Summary) -> None:
+            rate = summary.per_second
+            self.show.progress(self.items.share, self.tally.titled, rate, self._limit(client.stats()))
+
+        more: dict[str, Any] = {} if wanted.follow is None else {"follow": wanted.follow}
+        if wanted.concurrency is not None:
+            more["concurrency"] = wanted.concurrency
+        run = self.creation.start(
+            client.bulk,
+            self.items,
+            journal=journal,
+            on_progress=progress,
+            drain=0.0,  # the time to drain is given by the interrupt, before the run is left
+            patience=wanted.patience,
+            resend_unknown=wanted.resend_unknown,
+            **more,
+        )
+        try:
+            with interruptible(run.stop, drain=wanted.drain) as interrupts:
+                async with run:
+                    async for outcome in run:
+                        self._note(outcome)
+            self.interrupted = interrupts.count > 0
+        finally:
+            for outcome in run.leftover:
+                self._note(outcome)
+            self.items.close()
+            self.rejects.close()
+
+    def _note(self, outcome: Outcome) -> None:
+        told = told_of(outcome)
+        rows = self.items.let_go(outcome.key)
+        self.tally.add(told)
+        if told.what != "unsent":
+            self.recording.item()
+        line = rows[0].line if rows else None
+        if self.wanted.as_json:
+            code, message = told.code or None, told.message or None
+            fields = {"key": outcome.key, "outcome": told.what, "id": told.id, "line": line}
+            self.show.outcome(fields | {"code": code, "message": message})
+        ended = isinstance(outcome, Failed) and isinstance(outcome.error, RUN_ENDING)  # that is told once, as an error
+        if told.what in {"refused", "failed", "unknown"} and not ended:
+            self._trouble(outcome.key, told, line, rows)
+
+    def _trouble(self, key: str, told: Told, line: int | None, rows: tuple[Row, ...]) -> None:
+        self.recording.trouble(told.what, told.code, Example(key, line, told.message))
+        reason = f"{told.what}: {told.code} {told.message}".replace(":  ", ": ")
+        if rows and told.what == "refused":  # the rest needs no mending: the same command sends it, or looks for it
+            self.rejects.add(rows, reason)
+        self._say(f"{'' if line is None else f'line {line}, '}{key}: {reason}")
+
+    def _faulty(self, faulty: Faulty) -> None:
+        self.tally.faulty += 1
+        self.rejects(faulty)
+        first = faulty.problems[0]
+        self.recording.trouble("faulty", first.field or "row", Example(faulty.key, first.line, str(first)))
+        for problem in faulty.problems:
+            if self.wanted.as_json:
+                fields = {
+                    "key": faulty.key,
+                    "outcome": "faulty",
+                    "line": problem.line,
+                    "column": problem.column or None,
+                }
+                self.show.outcome(fields | {"field": problem.field, "value": problem.value, "message": problem.reason})
+            self._say(str(problem))
+
+    def _say(self, text: str) -> None:
+        self._told += 1
+        if self.wanted.as_json or self._told > SHOWN_IN_PIPE + 1:
+            return
+        if self._told > SHOWN_IN_PIPE:
+            click.echo(f"… and more: see {self.rejects.path}", err=True)
+        else:
+            click.echo(f"{self.wanted.file}, {printable(text)}", err=True)
+
+    def finish(self, client: FulfillmentClient) -> Exit:
+        """Show the end, write the report; the exit code."""
+        wanted, stats = self.wanted, client.stats()
+        seconds = self.recording.seconds
+        code = self.tally.verdict(interrupted=self.interrupted)
+        facts: dict[str, Any] = {"rows": self.items.rows, "seconds": round(seconds, 1), "calls": stats.calls}
+        facts |= {"items per second": round(self.tally.done / seconds) if seconds > 0 else 0}
+        facts |= {"throttled": stats.throttled, "retries": stats.retries, "journal": str(wanted.journal_file)}
+        facts |= {"run": self.run_id, "rejects file": str(self.rejects.path) if self.rejects.items else None}
+        if wanted.report is not None:
+            what = self.creation.target.plural
+            write_report(wanted.report, report_page(what, str(wanted.file), self.tally, facts, self.recording))
+            facts["report"] = str(wanted.report)
+        counts = self.tally.counts if wanted.as_json else self.tally.titled
+        facts |= {"interrupted": self.interrupted} if wanted.as_json else {}
+        self.show.end(self.creation.target.plural, counts, facts)
+        return code
+
+
+async def create_from_file(wanted: FileOptions, creation: Creation) -> int:
+    """What ``octoffm products create FILE`` and its like do."""
+    mapping = wanted.whole_mapping
+    wanted.check_paths(journal=not wanted.dry_run)
+    table = open_table(wanted.file, delimiter=wanted.delimiter, encoding=wanted.encoding)
+    plan = plan_for(table, creation.target, mapping.columns, mapping.values)
+    if wanted.save_mapping is not None:
+        save_mapping(wanted.save_mapping, mapping)
+    if wanted.dry_run:
+        return dry_run(wanted, table, plan, batch=creation.batch)
+    config = wanted.config()
+    async with open_journal(wanted.journal_file) as journal:
+        undecided = await _undecided(journal, config.seller_id, creation.operation)
+        if undecided and not wanted.as_json:
+            until = f"what is not found counts as absent {wanted.patience:g} s after it was sent"
+            click.echo(f"octoffm: {items_text(undecided, 'undecided')} will be looked for; {until}", err=True)
+        return await _send(FileRun(wanted, creation, table, plan), config, journal)
+
+
+async def _send(state: FileRun, config: Config, journal: Journal) -> Exit:
+    seller, operation = config.seller_id, state.creation.operation
+    before = await _newest(journal, seller, operation)
+    try:
+        async with FulfillmentClient(config, hooks=[LoggingHook(), state.recording]) as client:
+            try:
+                await state.go(client, journal)
+            finally:
+                state.run_id = await _newest(journal, seller, operation)
+            code = state.finish(client)
+    except BaseException:
+        state.show.close()
+        if state.run_id != before:
+            click.echo(f"octoffm: not finished; to go on, run the same again: {command_again()}", err=True)
+        raise
+    finally:
+        state.show.close()
+    _tell_next(state)
+    return code
+
+
+def _tell_next(state: FileRun) -> None:
+    """What to type next, on standard error."""
+    if state.interrupted:
+        click.echo("octoffm: interrupted; the journal knows what was sent. To go on:", err=True)
+        click.echo(f"  {command_again()}", err=True)
+    elif state.tally.unknown and state.run_id is not None:
+        click.echo("octoffm: some may exist or not; the same command looks for them again. To see them:", err=True)
+        click.echo(f"  {jobs_command('show', state.wanted.journal_file, state.run_id)}", err=True)
+
+
+async def _undecided(journal: Journal, seller: str, operation: str) -> int:
+    return sum(
+        record.undecided for record in await journal.runs() if record.seller == seller and record.operation == operation
+    )
+
+
+async def _newest(journal: Journal, seller: str, operation: str) -> str | None:
+    own = [one.id for one in await journal.runs() if one.seller == seller and one.operation == operation]
+    return own[-1] if own else None
+
+
+def start_products(bulk: Bulk, items: Items, **how: Any) -> Run[Any]:
+    """Begin a run of products."""
+    return bulk.create_products(items, **how)
+
+
+def start_orders(bulk: Bulk, items: Items, **how: Any) -> Run[Any]:
+    """Begin a run of shipping orders."""
+    return bulk.create_outbound(items, **how)
+
+
+def start_supplies(bulk: Bulk, items: Items, **how: Any) -> Run[Any]:
+    """Begin a run of supply orders."""
+    return bulk.create_inbound(items, **how)

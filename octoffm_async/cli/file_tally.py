@@ -1,0 +1,90 @@
+"""What became of the items of a file so far: counts that a run's own summary does not tell apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..bulk.outcomes import Created, Failed, Found, Missing, Refused, Skipped, Unknown
+from .exits import Exit
+
+if TYPE_CHECKING:
+    from ..bulk.outcomes import Outcome
+
+SHOWN = ("created", "already", "found", "missing", "refused", "failed", "unknown", "faulty", "unsent")
+TITLES = {"already": "created before", "faulty": "faulty in the file", "unsent": "not sent"}
+
+
+class Told(msgspec.Struct, frozen=True):
+    """An outcome in plain words. ``what`` is one of :data:`SHOWN`."""
+
+    what: str
+    id: str | None = None
+    code: str = ""
+    message: str = ""
+
+
+class Tally(msgspec.Struct):
+    """Counts by what became of items."""
+
+    created: int = 0
+    already: int = 0
+    found: int = 0
+    missing: int = 0
+    refused: int = 0
+    failed: int = 0
+    unknown: int = 0
+    faulty: int = 0
+    unsent: int = 0
+
+    def add(self, told: Told) -> None:
+        """One more."""
+        setattr(self, told.what, getattr(self, told.what) + 1)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """All of them, by name."""
+        return {name: getattr(self, name) for name in SHOWN}
+
+    @property
+    def titled(self) -> dict[str, int]:
+        """Those that occurred, by their titles."""
+        return {TITLES.get(name, name): count for name, count in self.counts.items() if count}
+
+    @property
+    def done(self) -> int:
+        """Items whose fate is known or was given up."""
+        return sum(self.counts.values()) - self.unsent
+
+    def verdict(self, *, interrupted: bool) -> Exit:
+        """The exit code."""
+        if interrupted:
+            return Exit.INTERRUPTED
+        if self.unknown:
+            return Exit.UNDECIDED
+        bad = self.refused + self.failed + self.faulty + self.missing + self.unsent
+        return Exit.REFUSED if bad else Exit.DONE
+
+
+def told_of(outcome: Outcome) -> Told:  # noqa: PLR0911  (a table of cases)
+    """An outcome in plain words."""
+    match outcome:
+        case Created(id=remote):
+            return Told("created", remote)
+        case Refused(code=code, message=message):
+            return Told("refused", None, code, message)
+        case Failed(error=error):
+            return Told("failed", None, type(error).__name__, str(error))
+        case Unknown(reason=reason):
+            return Told("unknown", None, "", reason)
+        case Skipped(earlier=Created(id=remote), reason=reason):
+            return Told("already", remote, "", reason)
+        case Skipped(earlier=Refused(code=code, message=message)):
+            return Told("refused", None, code, message)
+        case Skipped(reason=reason):
+            return Told("unsent", None, "", reason)
+        case Found(stock=stock):
+            return Told("found", stock.id)
+        case Missing(reason=reason):
+            return Told("missing", None, "", reason)

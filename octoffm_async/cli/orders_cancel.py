@@ -1,0 +1,81 @@
+"""``octoffm orders cancel``: ask to have a shipping order cancelled, and wait for the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from ..contract.outbound import CancellationStatus, OutboundCancellation, OutboundCancellationRequest
+from ..contract.validation import cancellation_problems
+from ..errors import NotFoundError, ValidationError
+from .exits import Exit
+from .fields import as_fields
+from .orders_find import find_order_id, order_options
+from .remote import remote_command
+from .rows import tell_facts, tell_json
+from .saving import dry_run_option, tell_request
+
+if TYPE_CHECKING:
+    from .orders_find import Which
+    from .remote import Remote
+
+PAUSE = 1.0
+"""Seconds between two looks at a request that is not decided."""
+
+
+@click.command()
+@order_options
+@click.option("--reason", metavar="TEXT", help="Why, for the warehouse.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds to wait for the warehouse's decision.",
+)
+@dry_run_option
+@remote_command
+async def cancel(remote: Remote, which: Which, reason: str | None, wait: float, dry_run: bool) -> int:
+    """Ask to have a shipping order cancelled. It is possible only before it is Shipped.
+
+    The request has an outcome of its own. Exits with 0 if it was accepted, 1 if it was refused or came too late, 3 if
+    it is not decided yet.
+    """
+    order = await find_order_id(remote, which)
+    if dry_run:
+        body = OutboundCancellationRequest(outbound_shipment_id=order, reason=reason)
+        if problems := cancellation_problems(body):
+            raise ValidationError("cancellation", order, problems)
+        return tell_request("POST /outbound-cancellation-requests", body)
+    request_id = await remote.client.outbound.request_cancellation(order, reason=reason)
+    decided = await _decision(remote, request_id, wait)
+    if remote.as_json:
+        tell_json(as_fields(decided))
+    else:
+        tell_facts({"order": order, "request": request_id, "status": decided.status})
+    match decided.status:
+        case CancellationStatus.ACCEPTED:
+            return Exit.DONE
+        case CancellationStatus.REFUSED:
+            click.echo("octoffm: the warehouse goes on with it: it may be Shipped by now", err=True)
+            return Exit.REFUSED
+        case _:
+            click.echo(f"octoffm: not decided yet; look again: octoffm orders show {order}", err=True)
+            return Exit.UNDECIDED
+
+
+async def _decision(remote: Remote, request_id: str, wait: float) -> OutboundCancellation:
+    clock = asyncio.get_running_loop().time
+    ends = clock() + wait
+    while True:
+        try:
+            found = await remote.client.outbound.get_cancellation(request_id)
+        except NotFoundError:  # it was just made: not visible yet
+            found = OutboundCancellation(outbound_cancellation_request_id=request_id, status=CancellationStatus.PENDING)
+        left = ends - clock()
+        if (found.status is not None and found.status.final) or left <= 0:
+            return found
+        await asyncio.sleep(min(PAUSE, left))

@@ -1,0 +1,84 @@
+"""``octoffm orders follow``: wait for a shipping order, and tell each status that it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ..contract.outbound import OutboundShipment, OutboundStatus
+from ..errors import DeadlineExceededError, StatusUnreachableError
+from .exits import Exit
+from .fields import as_fields, cell
+from .filters import Known
+from .orders_find import find_order_id, order_options
+from .remote import remote_command
+from .rows import refusal_text, tell_json
+from .text import printable
+
+if TYPE_CHECKING:
+    from .orders_find import Which
+    from .remote import Remote
+
+FLOW = tuple(status for status in OutboundStatus if OutboundStatus.SHIPPED.reached(status))
+_LONG = 3600.0
+
+
+@click.command()
+@order_options
+@click.option("--until", type=Known(OutboundStatus), default="Shipped", show_default=True, help="Wait for this status.")
+@click.option(
+    "--for",
+    "patience",
+    type=click.FloatRange(0, min_open=True),
+    default=_LONG,
+    show_default=True,
+    metavar="S",
+    help="Seconds to wait at most.",
+)
+@remote_command
+async def follow(remote: Remote, which: Which, until: str, patience: float) -> int:
+    """Follow a shipping order until it has reached a status, and tell each one on the way.
+
+    Exits with 0 if it got there, 1 if it ended in another status, 3 if it is still on its way when the time is over.
+    """
+    order = await find_order_id(remote, which)
+    clock = asyncio.get_running_loop().time
+    ends = clock() + patience
+    row = await remote.client.outbound.get(order)
+    _tell(remote, row)
+    while not (row.status is not None and row.status.reached(until)):
+        try:
+            row = await remote.client.outbound.wait_for(
+                order, _next(row.status, until), deadline=max(ends - clock(), 0.001)
+            )
+        except StatusUnreachableError as error:
+            if isinstance(error.row, OutboundShipment) and error.row.status != row.status:
+                _tell(remote, error.row)
+            raise
+        except DeadlineExceededError as error:
+            if error.operation != "outbound.wait_for":
+                raise
+            click.echo(f"octoffm: {error.message}; it goes on: octoffm orders show {order}", err=True)
+            return Exit.UNDECIDED
+        _tell(remote, row)
+    return Exit.DONE
+
+
+def _next(status: OutboundStatus | None, until: str) -> str:
+    """The first status behind this one, if both are on the way; what lies off it can only be waited for as it is."""
+    if status not in FLOW or until not in FLOW:
+        return until
+    return FLOW[FLOW.index(status) + 1]
+
+
+def _tell(remote: Remote, row: OutboundShipment) -> None:
+    if remote.as_json:
+        tell_json(as_fields(row))
+    else:
+        told = (cell(row.status_updated_at), row.status, refusal_text(row.refusal))
+        parcels = [f"{parcel.carrier} {parcel.tracking_number}" for parcel in row.parcels if parcel.tracking_number]
+        click.echo("  ".join(printable(str(part)) for part in (*told, *parcels) if part))
+    sys.stdout.flush()

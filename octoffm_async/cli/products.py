@@ -1,0 +1,72 @@
+"""``octoffm products``: the seller's products, and registering them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ..contract.products import FulfillmentProduct, ProductCondition, ProductResult, RegistrationStatus
+from ..resources.products import check_product
+from .exits import Exit
+from .fields import as_fields
+from .filters import Known, limit_option
+from .remote import remote_command
+from .rows import Column, tell_facts, tell_json, tell_rows
+from .saving import dry_run_option, tell_request
+
+if TYPE_CHECKING:
+    from .remote import Remote
+
+group = click.Group("products", help="Register products, and list what is registered.")
+
+COLUMNS = (
+    Column("reference", "seller_product_reference"),
+    Column("gtin", "gtin"),
+    Column("condition", "product_condition"),
+    Column("stock id", "stock_id"),
+    Column("product id", "product_id"),
+    Column("created (UTC)", "created_at"),
+)
+
+
+@group.command("references")
+@limit_option
+@remote_command
+async def list_references(remote: Remote, limit: int | None) -> int:
+    """List the seller's references, with the product and the stock of each."""
+    references = remote.client.products.references(max_items=limit)
+    await tell_rows(remote, aiter(references), COLUMNS, nothing="no product is registered")
+    return Exit.DONE
+
+
+@group.command("add-reference")
+@click.option("--gtin", required=True, help="GTIN of the product, 8 to 14 digits.")
+@click.option("--reference", required=True, metavar="REF", help="Your own reference for it.")
+@click.option("--condition", type=Known(ProductCondition), default="New", show_default=True, help="Its condition.")
+@dry_run_option
+@remote_command
+async def add_reference(remote: Remote, gtin: str, reference: str, condition: str, dry_run: bool) -> int:
+    """Add your reference to a product that is registered already, by you or by somebody else.
+
+    Exits with 0 if it was accepted, 1 if it was refused, 3 if the API did not say.
+    """
+    product = FulfillmentProduct(gtin=gtin, seller_product_reference=reference, product_condition=condition)
+    if dry_run:
+        check_product(product)
+        return tell_request("POST /fulfillment-products", [product])
+    result = await remote.client.products.add_reference(
+        gtin=gtin, seller_product_reference=reference, product_condition=condition
+    )
+    if remote.as_json:
+        tell_json(as_fields(result))
+    else:
+        why = ": ".join(part for part in (result.code, result.message) if part)
+        tell_facts({"reference": result.seller_product_reference, "status": result.status, "why": why})
+    return verdict(result)
+
+
+def verdict(result: ProductResult) -> Exit:
+    """What the API's word on a product comes to."""
+    verdicts = {RegistrationStatus.ACCEPTED: Exit.DONE, RegistrationStatus.REFUSED: Exit.REFUSED}
+    return verdicts.get(result.status, Exit.UNDECIDED)

@@ -1,0 +1,80 @@
+"""What every command that calls the API has in common: whose credentials, which seller, how answers are shown."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..client import FulfillmentClient
+from ..config import Config
+from .loop import run_async
+from .options import env_file_option, environment, json_option, verbose_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remote:
+    """An open client, and whether answers are wanted as JSON."""
+
+    client: FulfillmentClient
+    config: Config
+    as_json: bool
+
+
+def remote_command(command: Callable[..., Coroutine[Any, Any, int]]) -> Callable[..., int]:
+    """Give a command an open client: it becomes a plain function with the options that all such commands have.
+
+    ``command`` gets a :class:`Remote` first, then its own parameters; what it gives is the exit code.
+    """
+
+    @functools.wraps(command)
+    def made(
+        *arguments: Any,
+        seller: str | None,
+        env_file: Path | None,
+        timeout: float | None,
+        proxies: bool,
+        as_json: bool,
+        **own: Any,
+    ) -> int:
+        wanted = {
+            "seller_id": seller,
+            "deadline": timeout,
+            "bulk_deadline": timeout,
+            "trust_env": proxies or None,
+        }
+        settings = {name: value for name, value in wanted.items() if value is not None}
+        config = Config.from_env(environment(env_file), **settings)
+
+        async def work() -> int:
+            async with FulfillmentClient(config) as client:
+                return await command(Remote(client=client, config=config, as_json=as_json), *arguments, **own)
+
+        return run_async(work())
+
+    return _with_options(made)
+
+
+def _with_options(made: Callable[..., int]) -> Callable[..., int]:
+    options: tuple[Callable[[Callable[..., int]], Callable[..., int]], ...] = (
+        click.option("--seller", metavar="ID", help="The seller to act for, in place of OCTOFFM_SELLER_ID."),
+        env_file_option,
+        click.option(
+            "--timeout",
+            type=click.FloatRange(0, min_open=True),
+            metavar="S",
+            help="Seconds that a call may take, repetitions included (60).",
+        ),
+        click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name."),
+        json_option,
+        verbose_option,
+    )
+    for option in reversed(options):
+        made = option(made)
+    return made

@@ -1,0 +1,175 @@
+"""``octoffm returns``: parcels that come back to the warehouse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..contract.common import ShipmentLine
+from ..contract.returns import ReturnReason, ReturnRequest, ReturnStatus, ReturnType
+from ..contract.validation import return_problems
+from ..errors import ValidationError
+from .exits import Exit
+from .fields import as_fields
+from .filters import Known, limit_option, period_options
+from .remote import remote_command
+from .rows import Column, quantity_of, received_of, tell_facts, tell_json, tell_rows, tell_table
+from .saving import dry_run_option, output_option, save_document, tell_request
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from ..contract.returns import Return
+    from .remote import Remote
+
+group = click.Group("returns", help="Returns: parcels that come back to the warehouse.")
+
+COLUMNS = (
+    Column("id", "return_id"),
+    Column("type", "type"),
+    Column("status", "status"),
+    Column("reason", "reason"),
+    Column("order id", "outbound_shipment_id"),
+    Column("announced", quantity_of, right=True),
+    Column("received", received_of, right=True),
+    Column("label", "has_label"),
+    Column("updated (UTC)", "updated_at"),
+)
+_LINES = (
+    Column("product", "seller_product_reference"),
+    Column("announced", "quantity", right=True),
+    Column("received", "received_quantity", right=True),
+    Column("state", "state"),
+)
+
+
+def lines_of(context: click.Context, option: click.Parameter, given: Sequence[str]) -> list[ShipmentLine]:
+    """``REF=2``, given any number of times, as lines; without a number it is one."""
+    lines: list[ShipmentLine] = []
+    for text in given:
+        reference, equals, number = text.rpartition("=")
+        if not equals:
+            reference, number = text, "1"
+        if not reference.strip() or not (number.isascii() and number.isdigit() and len(number) < 10) or not int(number):
+            raise click.BadParameter(f"{text!r} is not REF=QUANTITY, such as SHIRT-1=2", context, option)
+        lines.append(ShipmentLine(quantity=int(number), seller_product_reference=reference.strip()))
+    return lines
+
+
+@group.command("create")
+@click.option("--order", metavar="ID", help="The shipping order that comes back, by its id.")
+@click.option("--reference", metavar="REF", help="The same by your own reference.")
+@click.option("--reason", type=Known(ReturnReason), required=True, help="Why it comes back.")
+@click.option(
+    "--line",
+    "lines",
+    multiple=True,
+    required=True,
+    callback=lines_of,
+    metavar="REF=QUANTITY",
+    help="A product that comes back, and how many of it; may be given many times.",
+)
+@click.option("--comment", metavar="TEXT", help="A word for the warehouse.")
+@dry_run_option
+@remote_command
+async def create(remote: Remote, order: str | None, dry_run: bool, **fields: Any) -> int:
+    """Announce a customer's return, for a parcel shipped from FR or ES.
+
+    \b
+    octoffm returns create --reference ORDER-1 --reason Retraction --line SHIRT-1=2
+    """
+    if order is None and fields["reference"] is None:
+        raise click.UsageError("name the order that comes back: --order or --reference", click.get_current_context())
+    request = ReturnRequest(outbound_shipment_id=order, **fields)
+    if dry_run:
+        if problems := return_problems(request):
+            raise ValidationError("return", str(request.reference or order), problems)
+        return tell_request("POST /returns", request)
+    return_id = await remote.client.returns.create(request)
+    if remote.as_json:
+        tell_json({"return_id": return_id})
+    else:
+        click.echo(return_id)
+    return Exit.DONE
+
+
+@group.command("list")
+@click.option("--type", "kind", type=Known(ReturnType), help="Who sends it back.")
+@click.option("--status", type=Known(ReturnStatus), help="Only those in this status.")
+@period_options("updated")
+@period_options("created")
+@limit_option
+@remote_command
+async def list_returns(
+    remote: Remote,
+    *,
+    kind: str | None,
+    status: str | None,
+    updated_since: datetime | None,
+    updated_until: datetime | None,
+    created_since: datetime | None,
+    created_until: datetime | None,
+    limit: int | None,
+) -> int:
+    """List returns."""
+    found = remote.client.returns.list(
+        type=kind,
+        status=status,
+        updated_at_min=updated_since,
+        updated_at_max=updated_until,
+        created_at_min=created_since,
+        created_at_max=created_until,
+        max_items=limit,
+    )
+    await tell_rows(remote, aiter(found), COLUMNS, nothing="no return is like that")
+    return Exit.DONE
+
+
+@group.command("show")
+@click.argument("return_id", metavar="ID")
+@remote_command
+async def show(remote: Remote, return_id: str) -> int:
+    """Show a return with its lines: announced, received, and in which state."""
+    found = await remote.client.returns.get(return_id)
+    if remote.as_json:
+        tell_json(as_fields(found))
+    else:
+        _tell(found)
+    return Exit.DONE
+
+
+@group.command("label")
+@click.argument("return_id", metavar="ID")
+@output_option("Where to write it; by default under its own name, and - is standard output.")
+@remote_command
+async def label(remote: Remote, return_id: str, output: Path | None) -> int:
+    """Fetch the label for the customer, usually a PDF. Only returns to FR have one."""
+    document = await remote.client.returns.label(return_id)
+    save_document(remote, document, output, of=return_id)
+    return Exit.DONE
+
+
+def _tell(found: Return) -> None:
+    tell_facts(
+        {
+            "id": found.return_id,
+            "type": found.type,
+            "status": found.status,
+            "reason": found.reason,
+            "recommended": found.recommended_return_reason,
+            "order id": found.outbound_shipment_id,
+            "reference": found.reference,
+            "parcel": found.parcel_id,
+            "comment": found.comment,
+            "warehouse": found.warehouse_comment,
+            "label": found.has_label,
+            "received": found.receipt_date,
+            "created": found.created_at,
+            "updated": found.updated_at,
+            "undeclared": found.undeclared_quantity or None,
+        }
+    )
+    tell_table(found.lines, _LINES)

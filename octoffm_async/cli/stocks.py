@@ -1,0 +1,105 @@
+"""``octoffm stocks``: how many of each product lie in the warehouses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ..contract.stocks import QuantityType, SortOrder
+from .exits import Exit
+from .fields import as_fields
+from .filters import Known, country_option, limit_option, period_options, upper
+from .remote import remote_command
+from .rows import Column, tell_facts, tell_json, tell_rows, tell_table
+from .stocks_export import export
+from .stocks_watch import watch
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from .remote import Remote
+
+group = click.Group("stocks", help="Stocks: how many of each product lie in the warehouses.")
+
+COLUMNS = (
+    Column("id", "id"),
+    Column("gtin", "gtin"),
+    Column("condition", "product_condition"),
+    Column("available", "quantities.available", right=True),
+    Column("allocated", "quantities.allocated", right=True),
+    Column("blocked", "quantities.blocked", right=True),
+    Column("updated (UTC)", "updated_at"),
+    Column("product id", "product_id"),
+)
+_QUANTITIES = tuple(
+    Column(field.replace("_", " ").strip(), f"quantities.{field}", right=True)
+    for field in ("available", "allocated", "blocked", "litigation", "removal", "return_", "logistic_operations")
+)
+_COUNTRIES = (
+    Column("country", "storage_country"),
+    *_QUANTITIES,
+    Column("updated (UTC)", "updated_at"),
+    Column("why", "update_reason"),
+)
+
+
+@group.command("list")
+@country_option
+@click.option(
+    "--delivery-country", metavar="CODE", callback=upper, help="What can be delivered there; goes with no other filter."
+)
+@period_options("updated")
+@click.option("--sort", type=Known(QuantityType), help="By this quantity.")
+@click.option("--order", type=Known(SortOrder), help="Least or most first.")
+@limit_option
+@remote_command
+async def list_stocks(
+    remote: Remote,
+    *,
+    country: str | None,
+    delivery_country: str | None,
+    updated_since: datetime | None,
+    updated_until: datetime | None,
+    sort: str | None,
+    order: str | None,
+    limit: int | None,
+) -> int:
+    """List stocks. They carry no reference of yours: "octoffm stocks export --references" puts it beside them."""
+    stocks = remote.client.stocks.list(
+        storage_country=country,
+        delivery_country=delivery_country,
+        updated_at_min=updated_since,
+        updated_at_max=updated_until,
+        sort=sort,
+        order=order,
+        max_items=limit,
+    )
+    await tell_rows(remote, aiter(stocks), COLUMNS, nothing="no stock is like that")
+    return Exit.DONE
+
+
+@group.command("show")
+@click.argument("stock_id", metavar="ID")
+@remote_command
+async def show(remote: Remote, stock_id: str) -> int:
+    """Show a stock: its quantities by type and by country, with the last change of each."""
+    stock = await remote.client.stocks.get(stock_id)
+    if remote.as_json:
+        tell_json(as_fields(stock))
+        return Exit.DONE
+    facts: dict[str, object] = {
+        "id": stock.id,
+        "product id": stock.product_id,
+        "gtin": stock.gtin,
+        "state": stock.product_state,
+        "condition": stock.product_condition,
+        "updated": stock.updated_at,
+    }
+    tell_facts(facts | {column.title: column.text(stock) for column in _QUANTITIES})
+    tell_table(stock.localizations, _COUNTRIES)
+    return Exit.DONE
+
+
+group.add_command(export)
+group.add_command(watch)

@@ -1,0 +1,1 @@
+"""Files of rows as items to send: CSV, JSON lines, Parquet and XLSX."""

@@ -1,0 +1,199 @@
+"""Items out of a table: rows are read, grouped by reference and checked; what cannot be sent is told with its reason.
+
+Rows of one order stand together. Nothing but the order at hand, and what was handed out and not let go, is held.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
+
+from .first_lines import FirstLines
+from .plan import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from ..contract.checks import FieldProblem
+    from .fields import Value
+    from .plan import Plan
+    from .rows import Row, Rows, Table
+
+MOST_ROWS = 10_000
+"""Rows of one order. A file whose reference never changes would otherwise be held as a whole."""
+_PLACE = re.compile(r"lines\[(\d+)\]")
+
+
+class Faulty(NamedTuple):
+    """Rows that were not taken: all of an order, although only one of them may be wrong."""
+
+    key: str
+    rows: tuple[Row, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def line(self) -> int:
+        """Where they begin."""
+        return self.rows[0].line
+
+
+OnFaulty: TypeAlias = Callable[[Faulty], None]
+
+
+class Items(Iterator[Any]):
+    """One pass over a table. ``rows`` were read, ``faulty`` items rejected, ``good`` handed out.
+
+    With ``keep`` the rows of what was handed out are kept until :meth:`let_go` is asked for them.
+    """
+
+    def __init__(self, table: Table, plan: Plan, on_faulty: OnFaulty | None = None, *, keep: bool = False) -> None:
+        self.rows = 0
+        self.faulty = 0
+        self.faulty_rows = 0
+        self.good = 0
+        self.line = 0
+        self._plan = plan
+        self._pass: Rows = table.rows()
+        self._on_faulty = on_faulty
+        self._keep = keep
+        self._kept: dict[str, tuple[Row, ...]] = {}
+        self._first = FirstLines()
+        self._items = self._read()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._items)
+
+    @property
+    def share(self) -> float:
+        """How much of the file was read, from 0 to 1."""
+        return self._pass.share
+
+    def let_go(self, key: str) -> tuple[Row, ...]:
+        """The rows of an item that was handed out, for the last time; none if it was not of this file."""
+        return self._kept.pop(key, ())
+
+    def close(self) -> None:
+        """End the pass early. It ends by itself at the end of the file."""
+        self._items.close()
+
+    def _read(self) -> Generator[Any]:
+        with closing(self._first):
+            for key, rows in self._groups():
+                self.line = rows[0].line
+                found, problems = self._item(key, rows)
+                if problems:
+                    self._reject(key, rows, problems)
+                    continue
+                self.good += 1
+                if self._keep:
+                    self._kept[self._key_of(found)] = tuple(rows)
+                yield found
+
+    def _groups(self) -> Iterator[tuple[str, list[Row]]]:
+        """Rows that belong together, with their key."""
+        grouping = self._plan.target.has_lines
+        rows: list[Row] = []
+        last = ""
+        for row in self._pass:
+            self.rows += 1
+            if not self._plan.fixed:
+                row = self._plan.canonical(row)  # noqa: PLW2901  (the same row under the fields' names)
+            key = self._plan.key(row)
+            if not grouping:
+                yield key, [row]
+                continue
+            if rows and self._same(rows[-1], row, last, key) and len(rows) < MOST_ROWS:
+                rows.append(row)
+                continue
+            if rows:
+                yield last, rows
+            rows, last = [row], key
+        if rows:
+            yield last, rows
+
+    @staticmethod
+    def _same(before: Row, row: Row, last: str, key: str) -> bool:
+        if row.whole or before.whole:
+            return row.line == before.line
+        return bool(key) and key == last
+
+    def _item(self, key: str, rows: Sequence[Row]) -> tuple[Any, list[Problem]]:
+        """The item that rows make, and what is wrong with them."""
+        plan = self._plan
+        problems = [Problem(row.line, "", "", "", row.problem) for row in rows if row.problem]
+        if problems:
+            return None, problems
+        if len(rows) >= MOST_ROWS:
+            return None, [Problem(rows[0].line, "", "", "", f"{MOST_ROWS:,} rows or more have the same reference")]
+        values = dict(plan.constants) | plan.read(rows[0], plan.common, problems)
+        lines: list[dict[str, Value]] = []
+        if plan.target.has_lines:
+            constant = {name: values.pop(name) for name in list(values) if name.startswith("lines.")}
+            lines = [constant | plan.read(row, plan.parts, problems) for row in rows]
+            problems += [problem for row in rows[1:] for problem in self._differences(rows[0], row)]
+        problems += self._incomplete(rows[0], values, lines, problems)
+        if problems:
+            return None, problems
+        item = plan.target.build(values, lines)
+        problems = [self._placed(problem, rows) for problem in plan.target.problems(item)]
+        if not problems and (before := self._first.add(self._key_of(item), rows[0].line)) is not None:
+            problems.append(self._again(key, rows[0], before))
+        return item, problems
+
+    def _incomplete(
+        self, row: Row, values: dict[str, Value], lines: list[dict[str, Value]], found: list[Problem]
+    ) -> Iterator[Problem]:
+        """Needed fields that no cell and no constant gives; a file without a header shows them only in its rows."""
+        if self._plan.fixed:
+            return
+        known = {problem.field for problem in found}
+        target = self._plan.target
+        for name in target.needed - known:
+            if not (all(name in line for line in lines) if name.startswith("lines.") else name in values):
+                yield Problem(row.line, "", name, "", "is missing")
+        lacking = [name for name in target.all_or_none if name not in values]
+        if 0 < len(lacking) < len(target.all_or_none):
+            yield Problem(row.line, "", lacking[0], "", "is missing: packaging is all or nothing")
+
+    def _differences(self, first: Row, row: Row) -> Iterator[Problem]:
+        for name, column, _, _ in self._plan.common:
+            cell, expected = row.cells.get(column, ""), first.cells.get(column, "")
+            if cell and cell != expected:
+                reason = (
+                    f"differs from {expected!r} on line {first.line}, which is of the same {self._plan.target.name}"
+                )
+                yield Problem(row.line, column, name, cell, reason)
+
+    def _again(self, key: str, row: Row, before: int) -> Problem:
+        target = self._plan.target
+        columns = self._plan.columns
+        column = columns.get(target.key, columns.get(target.key_from, ""))
+        reason = f"came before, on line {before}"
+        if target.has_lines:
+            reason += f": the rows of one {target.name} must stand together"
+        return Problem(row.line, column, target.key, key, reason)
+
+    def _placed(self, problem: FieldProblem, rows: Sequence[Row]) -> Problem:
+        """A problem of an item, at the row and column that it comes from."""
+        row, name = rows[0], problem.field
+        if (place := _PLACE.match(name)) and int(place[1]) < len(rows):
+            row, name = rows[int(place[1])], f"lines{name[place.end() :]}"
+        column = self._plan.columns.get(name, "")
+        if name == self._plan.target.key and not column:
+            column = self._plan.columns.get(self._plan.target.key_from, "")
+        value = row.cells.get(column, "") if column else problem.value
+        return Problem(row.line, column if column in row.cells else "", name, value, problem.reason)
+
+    def _key_of(self, item: Any) -> str:
+        return item if isinstance(item, str) else str(getattr(item, self._plan.target.key))
+
+    def _reject(self, key: str, rows: Sequence[Row], problems: Sequence[Problem]) -> None:
+        self.faulty += 1
+        self.faulty_rows += len(rows)
+        if self._on_faulty is not None:
+            self._on_faulty(Faulty(key, tuple(rows), tuple(problems)))

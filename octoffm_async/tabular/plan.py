@@ -1,0 +1,176 @@
+"""Which column is which field, for one file and one kind of item; and how a row's cells become values by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import ConfigurationError
+from .jsonl_table import snake
+from .rows import RESERVED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .fields import Reader, Value
+    from .rows import Row, Table
+    from .targets import Target
+
+_NAMES_KEPT = 10_000
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong in a file: where, what stands there, and what was expected."""
+
+    line: int
+    column: str
+    field: str
+    value: object
+    reason: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}{', ' if self.column or self.field else ': '}{self.without_line()}"
+
+    def without_line(self) -> str:
+        """Column, value and reason."""
+        if not self.column and not self.field:
+            return self.reason
+        where = f"column {self.column}" if self.column else f"field {self.field}"
+        named = f" ({self.field})" if self.column and self.column != self.field else ""
+        shown = repr(self.value)
+        return f"{where}{named} = {shown if len(shown) <= 60 else shown[:57] + '…'}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Columns by field, and values that hold for every row."""
+
+    target: Target
+    columns: Mapping[str, str]
+    constants: Mapping[str, Value]
+    fixed: bool
+    """Whether every row has the same columns."""
+    common: Sequence[tuple[str, str, Reader, bool]] = field(default=(), init=False)
+    parts: Sequence[tuple[str, str, Reader, bool]] = field(default=(), init=False)
+    _known: dict[str, str] = field(default_factory=dict[str, str], init=False)
+
+    def __post_init__(self) -> None:
+        steps = [
+            (name, column, self.target.fields[name], name in self.target.filled)
+            for name, column in self.columns.items()
+        ]
+        object.__setattr__(self, "common", [step for step in steps if not step[0].startswith("lines.")])
+        object.__setattr__(self, "parts", [step for step in steps if step[0].startswith("lines.")])
+
+    def key(self, row: Row) -> str:
+        """The business reference of a row that may be broken, as far as it can be told."""
+        for name in (self.target.key, self.target.key_from):
+            column = self.columns.get(name)
+            if column is not None and (cell := row.cells.get(column, "")):
+                return cell
+            if name in self.constants:
+                return str(self.constants[name])
+        return ""
+
+    def canonical(self, row: Row) -> Row:
+        """A row that names its own columns, with the fields' names where they are meant."""
+        known = self._known
+        cells: dict[str, str] = {}
+        for name, cell in row.cells.items():
+            if name not in known:
+                if len(known) > _NAMES_KEPT:
+                    known.clear()
+                known[name] = self.target.find(name) or snake(name)
+            cells[known[name]] = cell
+        return row._replace(cells=cells)
+
+    def read(
+        self, row: Row, steps: Sequence[tuple[str, str, Reader, bool]], problems: list[Problem]
+    ) -> dict[str, Value]:
+        """The values that a row's cells hold for so many fields."""
+        values: dict[str, Value] = {}
+        cells = row.cells
+        for name, column, reader, filled in steps:
+            cell = cells.get(column)
+            if not cell:
+                needed = filled if self.fixed or cell is not None else name in self.target.needed
+                if needed and name not in self.constants:
+                    reason = "is missing" if cell is None else "is empty"
+                    problems.append(Problem(row.line, column, name, "", reason))
+                continue
+            try:
+                values[name] = reader(cell)
+            except ValueError as error:
+                problems.append(Problem(row.line, column, name, cell, str(error)))
+        return values
+
+
+def plan_for(table: Table, target: Target, mapping: Mapping[str, str], constants: Mapping[str, Any]) -> Plan:
+    """How the rows of ``table`` become items.
+
+    ``mapping`` names the column of each field; columns that bear a field's own name need none, and a constant goes
+    before such a column.
+
+    Raises:
+        ConfigurationError: fields and columns do not fit.
+    """
+    named = _canonical(target, mapping)
+    fixed_values = {name: _constant(target, name, value) for name, value in _canonical(target, constants).items()}
+    if both := sorted(named.keys() & fixed_values.keys()):
+        raise ConfigurationError(f"both mapped to a column and set to a value: {', '.join(both)}")
+    if table.columns is None:
+        own = {name: name for name in target.fields if name not in fixed_values}
+        named = {name: target.find(column) or snake(column) for name, column in named.items()}
+        return Plan(target, own | named, fixed_values, fixed=False)
+    header = table.columns
+    _check_header(table, target, named)
+    by_name = {name: column for name, column in _by_name(target, header).items() if name not in fixed_values}
+    columns = by_name | named
+    _check_complete(table, target, columns.keys() | fixed_values.keys())
+    return Plan(target, columns, fixed_values, fixed=True)
+
+
+def _by_name(target: Target, header: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for column in header:
+        if column and not column.startswith(RESERVED) and (name := target.find(column)):
+            found.setdefault(name, column)
+    return found
+
+
+def _check_header(table: Table, target: Target, mapping: Mapping[str, str]) -> None:
+    header = table.columns or ()
+    told = ", ".join(name or "(no name)" for name in header)
+    wanted = mapping.values() or [name.rpartition(".")[2] for name in target.fields]
+    if not any(column in header for column in wanted) and not _by_name(target, header):
+        raise ConfigurationError(f"{table.path} has none of the columns {', '.join(wanted)}; its first line is: {told}")
+    if unknown := [column for column in mapping.values() if column not in header]:
+        raise ConfigurationError(f"{table.path} has no column {', '.join(unknown)}; there are {told}")
+
+
+def _check_complete(table: Table, target: Target, given: set[str]) -> None:
+    if lacking := [name for name in target.fields if name in target.needed and name not in given]:
+        there = ", ".join(table.columns or ())
+        raise ConfigurationError(
+            f"no column is mapped to {', '.join(lacking)}; {table.path} has the columns {there}. "
+            f"Name them with --map {lacking[0]}=COLUMN, or --set {lacking[0]}=VALUE for all rows"
+        )
+    together = target.all_or_none
+    lacking = [name.rpartition(".")[2] for name in together if name not in given]
+    if 0 < len(lacking) < len(together):
+        raise ConfigurationError(f"packaging is all or nothing; neither mapped nor set: {', '.join(lacking)}")
+
+
+def _canonical(target: Target, named: Mapping[str, Any]) -> dict[str, Any]:
+    full = [target.field(name) for name in named]
+    if len(set(full)) < len(full):
+        raise ConfigurationError(f"a field is named more than once: {', '.join(named)}")
+    return dict(zip(full, named.values(), strict=True))
+
+
+def _constant(target: Target, name: str, value: object) -> Value:
+    text = str(value).strip()
+    try:
+        return target.fields[name](text)
+    except ValueError as error:
+        raise ConfigurationError(f"{name} = {text!r}: {error}") from None

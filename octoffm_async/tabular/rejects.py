@@ -1,0 +1,110 @@
+"""The rejects file: faulty rows as they were, each with its line and reason, to be mended and sent again.
+
+Two columns come before the file's own, ``octoffm_line`` and ``octoffm_reason``; reading such a file ignores them. Cells
+that a spreadsheet could take for a formula get an apostrophe, which is taken off again when the file is read.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TextIO, cast
+
+import msgspec
+
+from ..errors import ConfigurationError
+from .csv_table import guarded
+from .rows import LINE_COLUMN, REASON_COLUMN, RESERVED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+    from types import TracebackType
+
+    from .items import Faulty
+    from .rows import Row, Table
+
+
+class RejectsFile:
+    """Writes rows of ``table`` to ``path``: JSON lines if the table is, else CSV with the table's delimiter.
+
+    The file is made (and an older one replaced) at the first reject, so a run without rejects leaves none. ``items``
+    were written.
+    """
+
+    def __init__(self, path: str | PathLike[str], table: Table) -> None:
+        self.path = Path(path)
+        self.items = 0
+        self._table = table
+        self._file: TextIO | None = None
+        self._writer: Any = None
+        self._places = [place for place, column in enumerate(table.columns or ()) if not column.startswith(RESERVED)]
+        self._dropped = set(range(len(table.columns or ()))) - set(self._places)
+
+    def __call__(self, faulty: Faulty) -> None:
+        """Write the rows of a faulty item, each with what is wrong on its line."""
+        reasons: dict[int, list[str]] = {}
+        for problem in faulty.problems:
+            reasons.setdefault(problem.line, []).append(problem.without_line())
+        where = ", ".join(str(line) for line in reasons)
+        self._write(faulty.rows, reasons, f"see line {where} of the same item")
+
+    def add(self, rows: Sequence[Row], reason: str) -> None:
+        """Write the rows of an item that the API did not take."""
+        self._write(rows, {}, reason)
+
+    def close(self) -> None:
+        """Close the file, if there is one."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write(self, rows: Sequence[Row], reasons: dict[int, list[str]], otherwise: str) -> None:
+        file = self._file or self._open()
+        self.items += 1
+        last: int | None = None
+        for row in rows:
+            reason = "; ".join(reasons.get(row.line, ())) or otherwise
+            if isinstance(row.raw, str):
+                if row.line != last:
+                    file.write(_with_reason(row, reason))
+            else:
+                own = [cell for place, cell in enumerate(row.raw) if place not in self._dropped]
+                self._writer.writerow([str(row.line), *map(guarded, [reason, *own])])
+            last = row.line
+        file.flush()
+
+    def _open(self) -> TextIO:
+        encoding = "utf-8" if self._table.columns is None else "utf-8-sig"
+        try:
+            self._file = file = self.path.open("w", encoding=encoding, errors="surrogatepass", newline="")
+        except OSError as error:
+            raise ConfigurationError(f"cannot write {self.path}: {error.strerror}") from None
+        if self._table.columns is not None:
+            self._writer = csv.writer(file, delimiter=self._table.delimiter)
+            header = [self._table.columns[place] for place in self._places]
+            self._writer.writerow([LINE_COLUMN, REASON_COLUMN, *map(guarded, header)])
+        return file
+
+
+def _with_reason(row: Row, reason: str) -> str:
+    """A line of JSON with the reason in it; what is no object is kept as text."""
+    raw = str(row.raw)
+    try:
+        fields: Any = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        fields = None
+    whole: dict[str, Any] = cast("dict[str, Any]", fields) if isinstance(fields, dict) else {"octoffm_text": raw}
+    return msgspec.json.encode({LINE_COLUMN: row.line, REASON_COLUMN: reason} | _without_ours(whole)).decode() + "\n"
+
+
+def _without_ours(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in {LINE_COLUMN, REASON_COLUMN}}

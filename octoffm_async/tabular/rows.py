@@ -1,0 +1,60 @@
+"""What every kind of file comes down to: rows of text cells by column, each with the line on which it begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+RESERVED = "octoffm_"
+"""Columns that begin like this are ours: a rejects file has them, and no field is read from them."""
+LINE_COLUMN = "octoffm_line"
+REASON_COLUMN = "octoffm_reason"
+
+
+class Row(NamedTuple):
+    """One row. ``raw`` is what stood in the file: cells in the header's order, or a line of JSON.
+
+    ``whole`` says that the row stands for itself or belongs to one JSON object, so that no other line adds to it;
+    ``problem`` says why the row cannot be told apart into cells.
+    """
+
+    line: int
+    cells: Mapping[str, str]
+    raw: Sequence[str] | str
+    problem: str = ""
+    whole: bool = False
+
+
+class Rows(Protocol):
+    """One pass over a file."""
+
+    def __iter__(self) -> Iterator[Row]: ...
+
+    @property
+    def share(self) -> float:
+        """How much of the file was read, from 0 to 1."""
+        ...
+
+
+class Table(Protocol):
+    """A file of rows. Each call of ``rows`` reads it anew."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The header; ``None`` where each row names its own columns."""
+        ...
+
+    @property
+    def delimiter(self) -> str:
+        """What stands between cells in a CSV file; a comma for all others."""
+        ...
+
+    def rows(self) -> Rows:
+        """Begin a pass."""
+        ...

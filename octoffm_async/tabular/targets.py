@@ -1,0 +1,185 @@
+"""What rows can become: products, shipping orders, supply orders, or references to look up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from ..contract.common import ShipmentLine
+from ..contract.inbound import InboundShipmentRequest
+from ..contract.outbound import DeliveryAddress, OutboundShipmentRequest
+from ..contract.products import FulfillmentProduct, Packaging
+from ..contract.validation import inbound_problems, outbound_problems, product_problems
+from ..errors import ConfigurationError
+from . import fields as read
+from .jsonl_table import snake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ..contract.checks import FieldProblem
+    from .fields import Reader, Value
+
+_PACKAGING: Final = Packaging.__struct_fields__
+_LINE: Final[Mapping[str, Reader]] = {
+    "lines.seller_product_reference": read.text,
+    "lines.quantity": read.whole,
+    "lines.product_id": read.text,
+    "lines.product_condition": read.text,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One kind of item. Fields have dotted names; ``build`` takes the common values and those of each line.
+
+    ``needed`` must be mapped or set, ``filled`` may not be empty where they are mapped, ``all_or_none`` go together.
+    """
+
+    name: str
+    plural: str
+    key: str
+    fields: Mapping[str, Reader]
+    needed: frozenset[str]
+    filled: frozenset[str]
+    build: Callable[[dict[str, Value], Sequence[Mapping[str, Value]]], Any]
+    problems: Callable[[Any], list[FieldProblem]]
+    all_or_none: tuple[str, ...] = ()
+    key_from: str = ""
+    """The field that stands in for the key where that is neither mapped nor set."""
+
+    def field(self, name: str) -> str:
+        """The full name of a field that is given in full, by its last part, or as the API calls it.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        found = self.find(name)
+        if not found:
+            raise ConfigurationError(f"no field {name}; there are {', '.join(self.fields)}")
+        return found
+
+    def find(self, name: str) -> str:
+        """The same; empty if there is none."""
+        wanted = snake(name)
+        wire = {"length": "length_cm", "width": "width_cm", "height": "height_cm", "weight": "weight_g"}
+        head, _, last = wanted.rpartition(".")
+        if head == "packaging":
+            wanted = f"packaging.{wire.get(last, last)}"
+        return wanted if wanted in self.fields else self._short.get(wanted, "")
+
+    @property
+    def _short(self) -> dict[str, str]:
+        times = Counter(field.rpartition(".")[2] for field in self.fields)
+        return {short: field for field in self.fields if times[short := field.rpartition(".")[2]] == 1}
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether several rows can make one item."""
+        return any(field.startswith("lines.") for field in self.fields)
+
+
+def _product(values: dict[str, Value], _lines: Sequence[Mapping[str, Value]]) -> FulfillmentProduct:
+    own: Any = {field: value for field, value in values.items() if not field.startswith("packaging.")}
+    own.setdefault("seller_product_reference", own["gtin"])
+    measures: Any = {name: values[f"packaging.{name}"] for name in _PACKAGING if f"packaging.{name}" in values}
+    return FulfillmentProduct(packaging=Packaging(**measures) if measures else None, **own)
+
+
+def _lines_of(lines: Sequence[Mapping[str, Value]]) -> list[ShipmentLine]:
+    return [
+        ShipmentLine(**cast("Any", {field.removeprefix("lines."): value for field, value in line.items()}))
+        for line in lines
+    ]
+
+
+def _order(values: dict[str, Value], lines: Sequence[Mapping[str, Value]]) -> OutboundShipmentRequest:
+    own: Any = {field: value for field, value in values.items() if not field.startswith("delivery_address.")}
+    address: Any = {name: values.get(f"delivery_address.{name}") for name in DeliveryAddress.__struct_fields__}
+    for name in _ADDRESS_NEEDED:
+        address[name] = address[name] or ""
+    return OutboundShipmentRequest(lines=_lines_of(lines), delivery_address=DeliveryAddress(**address), **own)
+
+
+def _supply(values: dict[str, Value], lines: Sequence[Mapping[str, Value]]) -> InboundShipmentRequest:
+    return InboundShipmentRequest(lines=_lines_of(lines), **cast("Any", values))
+
+
+def _reference(values: dict[str, Value], _lines: Sequence[Mapping[str, Value]]) -> str:
+    return cast("str", values["seller_product_reference"])
+
+
+def _none(_item: Any) -> list[FieldProblem]:
+    return []
+
+
+_ADDRESS_NEEDED: Final = ("first_name", "last_name", "address_line1", "postal_code", "city", "country_code")
+
+PRODUCTS: Final = Target(
+    name="product",
+    plural="products",
+    key="seller_product_reference",
+    key_from="gtin",
+    fields={
+        "gtin": read.gtin,
+        "seller_product_reference": read.text,
+        "title": read.text,
+        "product_condition": read.text,
+        **{f"packaging.{name}": read.number for name in _PACKAGING},
+        "origin_country": read.text,
+        "customs_code": read.text,
+        "un_code": read.text,
+        "icpe_code": read.text,
+        "is_traceable": read.flag,
+    },
+    needed=frozenset({"gtin"}),
+    filled=frozenset({"gtin", "seller_product_reference", "title", *(f"packaging.{name}" for name in _PACKAGING)}),
+    all_or_none=tuple(f"packaging.{name}" for name in _PACKAGING),
+    build=_product,
+    problems=product_problems,
+)
+ORDERS: Final = Target(
+    name="order",
+    plural="orders",
+    key="reference",
+    fields={
+        "reference": read.text,
+        "delivery_mode": read.text,
+        "storage_country": read.text,
+        **{f"delivery_address.{name}": read.text for name in DeliveryAddress.__struct_fields__},
+        **_LINE,
+    },
+    needed=frozenset(
+        {"reference", "delivery_mode", "storage_country", "lines.quantity"}
+        | {f"delivery_address.{name}" for name in _ADDRESS_NEEDED}
+    ),
+    filled=frozenset({"reference", "delivery_mode", "storage_country", "lines.quantity"}),
+    build=_order,
+    problems=outbound_problems,
+)
+SUPPLIES: Final = Target(
+    name="supply order",
+    plural="supply orders",
+    key="reference",
+    fields={
+        "reference": read.text,
+        "storage_country": read.text,
+        "expected_delivery_date": read.moment,
+        **_LINE,
+    },
+    needed=frozenset({"reference", "storage_country", "lines.seller_product_reference", "lines.quantity"}),
+    filled=frozenset({"reference", "storage_country", "lines.seller_product_reference", "lines.quantity"}),
+    build=_supply,
+    problems=inbound_problems,
+)
+REFERENCES: Final = Target(
+    name="reference",
+    plural="references",
+    key="seller_product_reference",
+    fields={"seller_product_reference": read.text},
+    needed=frozenset({"seller_product_reference"}),
+    filled=frozenset({"seller_product_reference"}),
+    build=_reference,
+    problems=_none,
+)

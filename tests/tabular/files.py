@@ -1,0 +1,34 @@
+"""Small files with what people's files have in them."""
+
+from pathlib import Path
+from typing import Any
+
+from octoffm_async.tabular.items import Faulty, Items
+from octoffm_async.tabular.opening import open_table
+from octoffm_async.tabular.plan import plan_for
+from octoffm_async.tabular.targets import Target
+
+GOOD = "4006381333931"
+OTHER = "96385074"
+
+ORDER_HEADER = (
+    "reference,seller_product_reference,quantity,first_name,last_name,address_line1,postal_code,city,country_code"
+)
+ORDER_VALUES = {"delivery_mode": "TrackedHomeDelivery", "storage_country": "FR"}
+
+
+def order_row(reference: str, product: str = "P-1", quantity: object = 1, city: str = "Paris") -> str:
+    return f"{reference},{product},{quantity},Zoé,Müller,1 rue Été,75011,{city},FR"
+
+
+def read(path: Path, target: Target, **settings: Any) -> tuple[list[Any], list[Faulty]]:
+    """The items of a file, and what was not taken."""
+    faulty: list[Faulty] = []
+    how = {name: settings.pop(name) for name in ("delimiter", "encoding") if name in settings}
+    table = open_table(path, **how)
+    plan = plan_for(table, target, settings.pop("mapping", {}), settings.pop("values", {}))
+    return list(Items(table, plan, faulty.append)), faulty
+
+
+def told(faulty: list[Faulty]) -> list[str]:
+    return [str(problem) for one in faulty for problem in one.problems]
