@@ -31,8 +31,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ..config import Limit
-from ..contract.operations import Group
 from ..errors import ClosedError, OverloadedError, RateLimitedError
 from .adaptive import RateControl
 from .in_flight import InFlight
@@ -41,20 +39,17 @@ from .pacing import Pacer, Windows, bucket_for
 from .stats import KeyStats
 
 if TYPE_CHECKING:
-    from ..config import Config
+    from ..config import Limit
+    from ..contract.operations import Group
     from .headers import RateAdvice
     from .lanes import Lane
 
-TOKEN_LIMIT = Limit(500, per=3600.0, burst=250)
-"""The only number that Octopia prints (D), with room for a burst of short-lived tokens."""
 FORGET_RATES_AFTER = 600.0
 """Seconds after its last 429 that a key's learned rate is still worth something."""
 ADVICE_LASTS = 60.0
 """Seconds after the last rate headers: from then on an answer without them ends what they said."""
 KEEP_PLACES_FOR = 30.0
 """Seconds after an interactive call in which bulk calls keep places free for the next ones."""
-SWEEP_FROM, SWEEP_EVERY = 64, 60.0
-"""From so many keys on it is looked every so many seconds which can be forgotten."""
 
 
 class Gate:
@@ -358,61 +353,3 @@ class Gate:
     def _wake(self) -> None:
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
-
-
-class Gates:
-    """One gate per (seller, group), made on first use and forgotten when nothing is left to remember."""
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        self._gates: dict[tuple[str, Group], Gate] = {}
-        self._sweep_timer: asyncio.TimerHandle | None = None
-
-    def of(self, seller_id: str, group: Group) -> Gate:
-        """The gate of a key. The token endpoint knows no sellers."""
-        return self._gates.get((seller_id, group)) or self._make(seller_id, group)
-
-    def stats(self, now: float) -> tuple[KeyStats, ...]:
-        """All keys that are remembered; may be asked for from another thread."""
-        return tuple(gate.stats(seller_id, group, now) for (seller_id, group), gate in list(self._gates.items()))
-
-    def restart(self) -> None:
-        """After an outage: let no key begin with all it has."""
-        for gate in self._gates.values():
-            gate.restart()
-
-    def rebind(self) -> None:
-        """Another event loop runs them from now on."""
-        self._stop_sweeping()
-        for gate in self._gates.values():
-            gate.rebind()
-
-    def close(self) -> None:
-        """Let nobody through any more."""
-        self._stop_sweeping()
-        for gate in self._gates.values():
-            gate.close()
-
-    def _make(self, seller_id: str, group: Group) -> Gate:
-        if self._sweep_timer is None and len(self._gates) >= SWEEP_FROM:
-            self._sweep_timer = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)
-        config = self._config
-        gate = self._gates[seller_id, group] = Gate(
-            TOKEN_LIMIT if group is Group.TOKEN else config.limit_for(group),
-            jitter=config.limit_jitter,
-            max_in_flight=config.max_in_flight,
-            max_waiting=config.max_waiting,
-            bulk_share=config.bulk_share,
-        )
-        return gate
-
-    def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._gates = {key: gate for key, gate in self._gates.items() if not gate.idle(loop.time())}
-        again = len(self._gates) >= SWEEP_FROM
-        self._sweep_timer = loop.call_later(SWEEP_EVERY, self._sweep) if again else None
-
-    def _stop_sweeping(self) -> None:
-        if self._sweep_timer is not None:
-            self._sweep_timer.cancel()
-            self._sweep_timer = None

@@ -29,9 +29,9 @@ from ..errors import (
 from .background import Background
 from .deadlines import Deadlines
 from .decoding import UnusableError, decode
+from .gates import Gates
 from .heads import FOR_TOKEN, Heads
 from .journey import Journey
-from .limits import Gates
 from .options import DEFAULTS
 from .problems import error_for, unusable
 from .retries import Retries

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 import msgspec
 
 from ..config import Secret
-from .limits import TOKEN_LIMIT
+from .gates import TOKEN_LIMIT
 
 if TYPE_CHECKING:
     from ..config import Config

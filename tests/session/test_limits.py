@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from octoffm_async import ClosedError, FulfillmentClient, Limit, OverloadedError, RateLimitedError
 from octoffm_async.contract.operations import Group
 from octoffm_async.contract.stocks import Stock
+from octoffm_async.session.gates import TOKEN_LIMIT, Gates
 from octoffm_async.session.headers import RateAdvice
 from octoffm_async.session.lanes import Lane
-from octoffm_async.session.limits import TOKEN_LIMIT, Gate, Gates
+from octoffm_async.session.limits import Gate
 from octoffm_async.session.pacing import Pacer, Windows, bucket_for
 from tests.bulk.items import on_virtual_time
 from tests.conftest import VirtualTimeLoop
