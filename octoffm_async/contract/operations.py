@@ -26,6 +26,8 @@ AnswerT = TypeVar("AnswerT")
 class Group(Enum):
     """Operations that share one limit. Limits are kept per seller and group."""
 
+    __hash__ = object.__hash__  # in C, for every call looks something up by it
+
     TOKEN = "token"  # noqa: S105  (a name, not a secret)
     PRODUCTS = "products"
     INBOUND = "inbound"
@@ -49,6 +51,8 @@ class Repeatability(Enum):
 
 class Shape(Enum):
     """Where the result of an answer stands."""
+
+    __hash__ = object.__hash__  # in C, for every call looks something up by it
 
     OBJECT = "object"
     """The body is the result."""

@@ -133,7 +133,7 @@ class Gate:
             if rate is None:
                 return self._leave_now(now)
             if self._paced(rate, lane):
-                await self._pacer.acquire()  # there is room: it does not wait
+                await self._pacer.take()
                 return self._leave_now(now)
         if until is not None:
             self._refuse_the_hopeless(lane, until, now, first=first)

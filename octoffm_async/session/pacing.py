@@ -88,6 +88,10 @@ class Pacer:
         )  # with less room than it costs, who waits would do so for ever
         return self._limiter.has_capacity(cost)
 
+    async def take(self) -> None:
+        """Count one that is :meth:`ready`: it does not wait."""
+        await self._limiter.acquire(self._cost)
+
     async def acquire(self) -> None:
         """Wait until one may leave, and count it. One at a time may wait."""
         cost = self._cost
