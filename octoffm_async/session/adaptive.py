@@ -54,7 +54,7 @@ PLATEAU_SECONDS, PLATEAU_SECONDS_MOST, PLATEAU_REQUESTS = 8.0, 20.0, 100
 """The curve's time scale."""
 EARLY = 0.7
 """A 429 within this part of the time scale is early."""
-BEARABLE = 50
+BEARABLE = 100
 """A 429 after so many accepted requests is not early at any time: it may have nothing to do with the rate."""
 GROWTH = 0.25
 """Doublings after one, and four times as many after two, time scales beyond the flat part."""

@@ -58,7 +58,7 @@ async def test_a_storm_of_faults_makes_no_order_twice_and_tells_no_lie() -> None
         Fault.TRUNCATED: 0.05,
         Fault.HTML_200: 0.05,
     }
-    items = [*orders(300), order("O-1"), order("bad", quantity=0)]
+    items = [*orders(120), order("O-1"), order("bad", quantity=0)]
     async with serving() as (sandbox, client):
         sandbox.faults.set_rates(rates, operations=["outbound.create"])
         sandbox.faults.next(Fault.TOKEN_EXPIRED, operation="outbound.create")
