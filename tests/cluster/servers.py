@@ -1,0 +1,176 @@
+"""A PostgreSQL and a Redis server of the tests' own, on free loopback ports, with everything in a folder that is deleted.
+
+They are started from what is installed. As root, PostgreSQL is run as the user ``postgres``, because it refuses root.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from glob import glob
+from pathlib import Path
+from typing import Self
+
+HOW_TO_GET = "Debian: apt-get install postgresql redis-server"
+START_WITHIN = 60.0
+
+
+class Missing(Exception):  # noqa: N818  (not an error: the reason for a skip)
+    """A server is not installed."""
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name) or max(glob(f"/usr/lib/postgresql/*/bin/{name}"), default=None)
+    if found is None:
+        raise Missing(f"{name} is not installed ({HOW_TO_GET})")
+    return found
+
+
+class PostgresServer:
+    """A PostgreSQL server. ``address(database)`` is where a database of it is, made if it is not there."""
+
+    def __init__(self) -> None:
+        self._initdb, self._postgres, self._pg_ctl = map(_program, ("initdb", "postgres", "pg_ctl"))
+        self._user = "postgres" if os.name == "posix" and os.geteuid() == 0 else None
+        self._folder = Path(tempfile.mkdtemp(prefix="octoffm-postgres-"))
+        self.port = free_port()
+
+    def __enter__(self) -> Self:
+        if self._user is not None:
+            shutil.chown(self._folder, self._user)
+        try:
+            self._run(self._initdb, "-U", "octoffm", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+            settings = f"""
+                listen_addresses = '127.0.0.1'
+                port = {self.port}
+                unix_socket_directories = ''
+                max_connections = 200
+                shared_buffers = 64MB
+                fsync = off
+                """
+            with (self._folder / "data" / "postgresql.conf").open("a") as file:
+                file.write("\n".join(line.strip() for line in settings.splitlines()))
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if (self._folder / "data" / "postmaster.pid").exists():
+            self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        log = str(self._folder / "log")
+        self._run(self._pg_ctl, "start", "-w", "-s", "-t", str(int(START_WITHIN)), "-l", log)
+
+    def stop(self) -> None:
+        """Stop it at once, as a crash does: what is under way is lost."""
+        self._run(self._pg_ctl, "stop", "-w", "-s", "-m", "immediate")
+
+    def restart(self) -> None:
+        """Crash it and start it again."""
+        self.stop()
+        self.start()
+
+    def address(self, database: str = "postgres") -> str:
+        """Where a database is; one that is not there is made."""
+        import psycopg
+        from psycopg import sql
+
+        root = f"postgresql://octoffm@127.0.0.1:{self.port}"
+        with psycopg.connect(f"{root}/postgres", autocommit=True) as connection:
+            there = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone()
+            if there is None:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+        return f"{root}/{database}"
+
+    def _run(self, *command: str) -> None:
+        program, *arguments = command
+        with tempfile.TemporaryFile() as output:  # not a pipe: the server would keep it open
+            done = subprocess.run(
+                [program, "-D", str(self._folder / "data"), *arguments],
+                check=False,
+                user=self._user,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            if done.returncode:
+                output.seek(0)
+                raise RuntimeError(f"{program}: {output.read().decode(errors='replace')}")
+
+
+class RedisServer:
+    """A Redis server that keeps nothing on disk."""
+
+    def __init__(self) -> None:
+        found = shutil.which("redis-server")
+        if found is None:
+            raise Missing(f"redis-server is not installed ({HOW_TO_GET})")
+        self._program = found
+        self._folder = tempfile.mkdtemp(prefix="octoffm-redis-")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": self._folder}
+        self._process = subprocess.Popen(
+            [self._program, *(part for name, value in options.items() for part in (f"--{name}", str(value)))],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        ends = time.monotonic() + START_WITHIN
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                    connection.sendall(b"PING\r\n")
+                    if connection.recv(16).startswith(b"+PONG"):
+                        return
+            except OSError:
+                pass
+            if time.monotonic() > ends or self._process.poll() is not None:
+                raise RuntimeError("redis-server does not answer")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop it; what it holds is lost."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def restart(self) -> None:
+        """Stop it and start it again, empty."""
+        self.stop()
+        self.start()
