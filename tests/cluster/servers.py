@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Redis server of the tests' own, on free loopback ports, with everything in a folder that is deleted.
+"""A PostgreSQL and a Redis server of the tests' own, on free loopback ports; all they keep is in a folder that goes with them.
 
 They are started from what is installed. As root, PostgreSQL is run as the user ``postgres``, because it refuses root.
 """
@@ -11,7 +11,6 @@ import socket
 import subprocess
 import tempfile
 import time
-from glob import glob
 from pathlib import Path
 from typing import Self
 
@@ -32,7 +31,7 @@ def free_port() -> int:
 
 
 def _program(name: str) -> str:
-    found = shutil.which(name) or max(glob(f"/usr/lib/postgresql/*/bin/{name}"), default=None)
+    found = shutil.which(name) or max(map(str, Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), default=None)
     if found is None:
         raise Missing(f"{name} is not installed ({HOW_TO_GET})")
     return found
