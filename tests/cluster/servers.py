@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Redis server of the tests' own, on free loopback ports; all they keep is in a folder that goes with them.
+"""PostgreSQL and Redis servers of the tests' own, on free loopback ports, with all they keep in a folder that goes too.
 
 They are started from what is installed. As root, PostgreSQL is run as the user ``postgres``, because it refuses root.
 """
