@@ -17,7 +17,8 @@ accepted. How long a block lasted is counted up to its last 429, because the res
   (:data:`CUT`) below the rate that was refused. If a block has recently lasted long (the sign of a long window,
   whose slack hides a rate that is too high), the rate is trusted up to :data:`TRUST` times the average only.
 - if it came early, the plateau was too high: cut by 4, 8, 16, 32, 50 % while that goes on, but by no more than twice
-  the part of 429s that there were, and never below the average: some 429s may have nothing to do with the rate.
+  the part of 429s that there were, and never below the average: some 429s may have nothing to do with the rate. Those
+  do not come in a row, though: where a block met probe after probe, by as much as its part of the time.
   If the block outlasted what was sent before it, the limit itself has fallen: back to the average at once.
 
 Pauses double while 429s come close together, and shorten again with what is accepted in between, so that a window
@@ -52,6 +53,8 @@ BLOCK_MEMORY = 0.995
 """What remains of the longest block a second later."""
 PLATEAU_SECONDS, PLATEAU_SECONDS_MOST, PLATEAU_REQUESTS = 8.0, 20.0, 100
 """The curve's time scale."""
+PROBES = 2
+"""So many probes refused in one block show that the block has to do with the rate."""
 EARLY = 0.7
 """A 429 within this part of the time scale is early."""
 BEARABLE = 100
@@ -78,6 +81,7 @@ class RateControl:
         "_longest_block",
         "_marks",
         "_plateau",
+        "_probes_refused",
         "_refusals",
         "_refused_at",
         "_refused_rate",
@@ -100,6 +104,7 @@ class RateControl:
         self._refused_rate: float | None = None
         self._refused_at = 0.0
         self._refusals = 0
+        self._probes_refused = 0
         self._steady = STEADY
         self._resumed = 0.0
         self._longest_block = 0.0
@@ -151,8 +156,11 @@ class RateControl:
                 return False
             self._refused_rate = self._sent_rate(now)
             self.blocked_since = now
+            self._probes_refused = 0
         elif sent_at < self.blocked_since:
             return False
+        else:
+            self._probes_refused += 1
         self._refused_at = now
         self.throttlings += 1
         return True
@@ -174,6 +182,8 @@ class RateControl:
             found = average
         elif early and block < max(LONG_BLOCK, blocked_since - self._since):
             share = 2 / (1 + self._in_cycle)
+            if self._probes_refused >= PROBES:
+                share = max(share, block / (block + blocked_since - self._since))
             found = max(refused * (1 - min(0.5, CUT * 2**self._early, max(2 * CUT, share))), average)
         elif self._longest_block < LONG_BLOCK:
             found = refused

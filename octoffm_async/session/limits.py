@@ -35,7 +35,7 @@ from ..errors import ClosedError, OverloadedError, RateLimitedError
 from .adaptive import RateControl
 from .in_flight import InFlight
 from .lanes import Waiters
-from .pacing import Pacer, Windows, bucket_for
+from .pacing import KEPT_FREE_FOR, Pacer, Windows, bucket_for
 from .stats import KeyStats
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ FORGET_RATES_AFTER = 600.0
 """Seconds after its last 429 that a key's learned rate is still worth something."""
 ADVICE_LASTS = 60.0
 """Seconds after the last rate headers: from then on an answer without them ends what they said."""
-KEEP_PLACES_FOR = 30.0
-"""Seconds after an interactive call in which bulk calls keep places free for the next ones."""
 
 
 class Gate:
@@ -102,7 +100,7 @@ class Gate:
         self._pump: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._room_timed = False
-        self._interactive_at = -KEEP_PLACES_FOR
+        self._interactive_at = -KEPT_FREE_FOR
         self._probe_out = False
         self._closed = False
         self._accepted = 0
@@ -252,8 +250,7 @@ class Gate:
         windows = self._windows
         if windows is None:
             return 0.0
-        keeps_places = lane == "bulk" and now - self._interactive_at < KEEP_PLACES_FOR
-        return windows.wait(now, spare=windows.places if keeps_places else 0)
+        return windows.wait(now, spare=windows.kept_free(now - self._interactive_at) if lane == "bulk" else 0)
 
     def _leave_now(self, now: float) -> bool:
         self.in_flight += 1

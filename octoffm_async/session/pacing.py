@@ -15,6 +15,10 @@ TIMER_LAG = 0.01
 """Seconds of late waking that a bucket makes up for."""
 KEPT_FREE = 0.01
 """The part of a window that bulk keeps free for interactive calls while they come."""
+KEPT_FREE_FOR = 30.0
+"""Seconds after an interactive call in which it does."""
+SMALL = 6
+"""Windows of so few places need a second one: with one place less, bulk is too far apart for the next to come soon."""
 
 
 class Bucket(NamedTuple):
@@ -38,7 +42,7 @@ class Windows:
         self.calls = limit.calls
         self.period = limit.per + jitter
         self.places = 0 if limit.calls == 1 else ceil(limit.calls * KEPT_FREE)
-        """What bulk keeps free while interactive calls come."""
+        """How far interactive calls may go ahead of their turn, and what bulk keeps free for them at least."""
         self._left: deque[float] = deque()
 
     @property
@@ -58,6 +62,12 @@ class Windows:
     def add(self, now: float) -> None:
         """One leaves."""
         self._left.append(now)
+
+    def kept_free(self, quiet: float) -> int:
+        """How many places bulk leaves free, ``quiet`` seconds after the last interactive call."""
+        if quiet >= KEPT_FREE_FOR:
+            return 0
+        return self.places + (2 < self.calls <= SMALL and quiet < self.period)
 
     def idle(self, now: float) -> bool:
         """Whether nothing of the last window needs to be remembered."""
