@@ -28,6 +28,7 @@ class Delivery:
         self._end = end
         self._progress_at = 0.0
         self._started = 0.0
+        self._watched = options.max_failures is not None or options.on_progress is not None
         self.summary = Summary()
         self.outbox: Outbox[Outcome] = Outbox(OUTBOX_ROOM)
 
@@ -44,12 +45,25 @@ class Delivery:
         try:
             await self.outbox.put(outcome)
         finally:  # it is left even if the waiting for room was cancelled
-            self._note(outcome)
+            self.summary.count(outcome)
+            if self._watched:
+                self._look()
+
+    def offer(self, outcome: Outcome) -> bool:
+        """Leave an outcome if there is room; whether there was."""
+        if not self.outbox.offer(outcome):
+            return False
+        self.summary.count(outcome)
+        if self._watched:
+            self._look()
+        return True
 
     def now(self, outcome: Outcome) -> None:
         """Leave an outcome, room or not."""
         self.outbox.put_nowait(outcome)
-        self._note(outcome)
+        self.summary.count(outcome)
+        if self._watched:
+            self._look()
 
     def all_now(self, outcomes: list[Outcome]) -> None:
         """Leave outcomes of items that were not sent, room or not: no error budget counts them."""
@@ -70,8 +84,8 @@ class Delivery:
                 except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
                     self._end(error)
 
-    def _note(self, outcome: Outcome) -> None:
-        self.summary.count(outcome)
+    def _look(self) -> None:
+        """See what one more outcome means for the error budget and for those who watch."""
         allowed = self._options.max_failures
         if allowed is not None and self.summary.bad > allowed:
             self._end(

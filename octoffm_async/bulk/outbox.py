@@ -20,6 +20,7 @@ class Outbox(Generic[T]):
         self._items: deque[T] = deque()
         self._news = asyncio.Event()
         self._space = asyncio.Event()
+        self._idle = False
         self._closed = False
         self._drained = False
 
@@ -32,6 +33,11 @@ class Outbox(Generic[T]):
         finally:
             self.put_nowait(item)
 
+    def get_nowait(self) -> T | None:
+        """Take an item, if there is one and nobody waits for room."""
+        items = self._items
+        return items.popleft() if items and len(items) < self._room else None
+
     async def get(self) -> T:
         """Take an item, waiting for one.
 
@@ -42,8 +48,10 @@ class Outbox(Generic[T]):
         while not items:
             if self._closed:
                 raise StopAsyncIteration
+            self._idle = True
             self._news.clear()
             await self._news.wait()
+            self._idle = False
         if len(items) >= self._room:
             self._space.set()
         return items.popleft()
@@ -57,9 +65,20 @@ class Outbox(Generic[T]):
             self._news.clear()
             await self._news.wait()
 
-    def has_room(self, count: int = 1) -> bool:
+    def has_room(self, count: int) -> bool:
         """Whether :meth:`put` would not wait, so many times."""
         return len(self._items) + count <= self._room
+
+    def offer(self, item: T) -> bool:
+        """Leave an item if there is room; whether there was."""
+        items = self._items
+        if len(items) >= self._room:
+            return False
+        if not self._drained:
+            items.append(item)
+            if self._idle:
+                self._news.set()
+        return True
 
     def put_nowait(self, item: T) -> None:
         """Leave an item beyond the bound."""

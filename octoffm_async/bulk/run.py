@@ -40,6 +40,7 @@ class Run(Generic[T]):
         self._job = job
         self._options = options
         self._delivery = Delivery(options, self._end)
+        self._outbox = self._delivery.outbox
         self._seen = SeenKeys()
         self._source = Source(items)
         self._ahead = LookAhead(self._screened, low=job.look_ahead // 2)
@@ -66,7 +67,7 @@ class Run(Generic[T]):
             try:
                 await self._settle()
             finally:
-                self.leftover = self._delivery.outbox.rest()
+                self.leftover = self._outbox.rest()
         if exc is None:
             self._raise_error()
 
@@ -84,8 +85,10 @@ class Run(Generic[T]):
         if self._main is None:
             raise ClosedError("a run must be entered before it is iterated: async with … as run")
         self._taken = True
+        if (outcome := self._outbox.get_nowait()) is not None:
+            return outcome
         try:
-            return await self._delivery.outbox.get()
+            return await self._outbox.get()
         except StopAsyncIteration:
             self._raise_error()
             raise
@@ -99,7 +102,7 @@ class Run(Generic[T]):
         if self._main is None:
             raise ClosedError("a run must be entered before it is waited for: async with … as run")
         self._taken = True
-        await self._delivery.outbox.drain()
+        await self._outbox.drain()
         self._raise_error()
         return self._delivery.summary
 
@@ -107,7 +110,7 @@ class Run(Generic[T]):
         """Read no more items; what is in flight is finished."""
         self._hurry()
         self._source.stop()
-        self._delivery.outbox.widen()
+        self._outbox.widen()
 
     def _raise_error(self) -> None:
         error, self._error = self._error, None
@@ -147,7 +150,7 @@ class Run(Generic[T]):
                 self._end(error)
             finally:
                 self._delivery.report(last=True)
-                self._delivery.outbox.close()
+                self._outbox.close()
 
     async def _wind_up(self, workers: list[asyncio.Task[None]]) -> None:
         for worker in workers:
@@ -177,31 +180,28 @@ class Run(Generic[T]):
             self._end(error)
 
     async def _work_one_by_one(self) -> None:
-        source, delivery, decide = self._source, self._delivery, self._job.decide
+        source, delivery, decide, turn_away = self._source, self._delivery, self._job.decide, self._turn_away
+        ready, summary, offer = source.ready, delivery.summary, delivery.offer
         while not self._stopping:
-            item = source.one_ready()
+            item = next(ready, END)
             if item is END:
                 try:
                     item = await source.next()
                 except StopAsyncIteration:
                     return
-            if (turned_away := self._turn_away(item)) is not None:
-                await delivery.in_turn(turned_away)
-                continue
-            delivery.summary.in_flight += 1
-            try:
-                outcome = await decide(item)
-            except BaseException as error:
-                self._settle_rest([item], set(), error)
-                if not isinstance(error, RUN_ENDING):
-                    raise
-                self._end(error)
-                return
-            finally:
-                delivery.summary.in_flight -= 1
-            if delivery.outbox.has_room():
-                delivery.now(outcome)
-            else:
+            if (outcome := turn_away(item)) is None:
+                summary.in_flight += 1
+                try:
+                    outcome = await decide(item)
+                except BaseException as error:
+                    self._settle_rest([item], set(), error)
+                    if not isinstance(error, RUN_ENDING):
+                        raise
+                    self._end(error)
+                    return
+                finally:
+                    summary.in_flight -= 1
+            if not offer(outcome):
                 await delivery.in_turn(outcome)
 
     async def _collect(self) -> list[T]:
@@ -244,7 +244,7 @@ class Run(Generic[T]):
         outcomes += known
         left = iter(outcomes)
         try:
-            if self._options.max_failures is None and self._delivery.outbox.has_room(len(outcomes)):
+            if self._options.max_failures is None and self._outbox.has_room(len(outcomes)):
                 self._delivery.all_now(outcomes)
                 return wanted
             for outcome in left:

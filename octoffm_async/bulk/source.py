@@ -53,9 +53,10 @@ class Source(Generic[T]):
             if len(items) >= most or self._stopped:
                 return
 
-    def one_ready(self) -> T | End:
-        """The next item of a sync input; :data:`END` if there is none, and of another input."""
-        return next(self._sync, END)
+    @property
+    def ready(self) -> Iterator[T]:
+        """The items of a sync input, which are there without waiting; of another input, none."""
+        return self._sync
 
     async def next(self) -> T:
         """The next item.

@@ -250,7 +250,9 @@ class Gate:
         windows = self._windows
         if windows is None:
             return 0.0
-        return windows.wait(now, spare=windows.kept_free(now - self._interactive_at) if lane == "bulk" else 0)
+        quiet = now - self._interactive_at
+        spare = windows.kept_free(quiet) if lane == "bulk" and quiet < KEPT_FREE_FOR else 0
+        return windows.wait(now, spare=spare)
 
     def _leave_now(self, now: float) -> bool:
         self.in_flight += 1

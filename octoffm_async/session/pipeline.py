@@ -274,9 +274,10 @@ class Session:
             journey.gate_probe = await gate.enter(lane, now=now(), until=until)
             return None
         while True:
-            paused = journey.patient and gate.paused_until > now()  # a probe must not wait for its own key
-            if circuit.state != "closed" and not journey.circuit_probe and not paused:
-                journey.circuit_probe = await circuit.enter(lane, until, probed=journey.probed)
+            if circuit.state != "closed" and not journey.circuit_probe:
+                paused = journey.patient and gate.paused_until > now()  # a probe must not wait for its own key
+                if not paused:
+                    journey.circuit_probe = await circuit.enter(lane, until, probed=journey.probed)
             if self.tokens.fresh(now()) is None:
                 await self.tokens.get()
             first = again or journey.circuit_probe
