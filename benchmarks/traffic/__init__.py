@@ -1,7 +1,7 @@
 """Traffic: hidden quotas found and held, lanes, many sellers, outages. The real pipeline on a clock that jumps.
 
-Only ``over_http`` takes as long as it says; the rest is simulated. One seed for every two rounds, three at most; with
-fewer than three rounds only a part of it is run.
+Only what goes over HTTP takes as long as it says; the rest is simulated. One seed for every two rounds, three at most;
+with fewer than three rounds only a part of it is run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from octoffm_async import Limit
 
 from ..rounds import Column, Lines, Result, Table
-from . import lanes, outage, over_http, sellers
+from . import lanes, outage, outage_over_http, over_http, sellers
 from .quota import CHANGES, PERIODS, RATES, SETTLING, Case
 from .quota import measure as measure_quota
 
@@ -78,6 +78,7 @@ def run(options: Options) -> Result:
     tables += [_lanes_table(short=short), _sellers_table(short=short), _outage_table(short=short)]
     phases, real = asyncio.run(over_http.measure(settling=20.0 if short else 90.0, measured=10.0 if short else 60.0))
     tables.append(_http_table(phases))
+    tables.append(_outage_http_table(10.0 if short else outage.OUTAGE))
     plots = [_lines("changes", "Accepted per second; the quota changes at 240 s", history)]
     plots.append(_lines("http", "Accepted per second over HTTP", {"accepted": real, "quota": _http_steps(real)}))
     return Result(part="traffic", tables=tables, lines=plots)
@@ -216,3 +217,27 @@ def _http_table(phases: Sequence[over_http.Phase]) -> Table:
         for number, phase in enumerate(phases, 1)
     }
     return _table("http", "Over real HTTP", [Column("used", "used %"), Column("refused", "429s %", 2)], figures)
+
+
+def _outage_http_table(seconds: float) -> Table:
+    found = asyncio.run(outage_over_http.measure(seconds))
+    figures = {
+        f"{found.created + found.other:,} orders": {
+            "extra": [100 * found.extra],
+            "created": [float(found.created)],
+            "other": [float(found.other)],
+            "existing": [float(found.existing)],
+            "twice": [float(found.twice)],
+            "seconds": [found.seconds],
+        }
+    }
+    columns = [
+        Column("extra", "extra load %"),
+        Column("created", "created", 0),
+        Column("other", "not created", 0),
+        Column("existing", "exist", 0),
+        Column("twice", "twice", 0),
+        Column("seconds", "seconds", 0),
+    ]
+    title = f"{seconds:.0f} seconds of 503 in a bulk run over real HTTP, with a journal"
+    return _table("outage-http", title, columns, figures)
