@@ -26,8 +26,10 @@ whose slots come free more slowly than they will later on costs few 429s.
 
 **Growth** is CUBIC's (RFC 9438), as in botocore's adaptive mode: concave up to the plateau, flat around it, then
 probing, with ever larger steps, so that a limit that was raised a hundredfold is found in minutes. Its time scale is
-the larger of a few seconds, 100 requests (so 429s stay about one in a hundred) and half of a recent long block: the
-feedback delay. Netflix's concurrency-limits does the same for latency; see :mod:`.in_flight`.
+the larger of a few seconds, 100 requests (so 429s stay about one in a hundred) and half of a recent long block or
+window: the feedback delay. A window is seen to be long when it takes long to empty, or when it had the slack for a rate
+far above its average: it is then as long as that cycle, or longer. Netflix's concurrency-limits does the same for
+latency; see :mod:`.in_flight`.
 
 The configured limit, and what the API says in rate headers, are ceilings to all of this. A key that never saw a 429
 runs at its ceiling and none of the above takes place.
@@ -47,6 +49,8 @@ TRUST = 1.1
 """How far above the average a refused rate is trusted when windows are long."""
 UNUSED = 2.0
 """A rate of which less than one part of so many was used was not what the API refused."""
+SLACK = 1.5
+"""So many times the average is accepted only at the expense of a long window's slack."""
 LONG_BLOCK = 5.0
 """Seconds: a block that lasted longer tells of a long window."""
 BLOCK_MEMORY = 0.995
@@ -88,6 +92,7 @@ class RateControl:
         "_resumed",
         "_since",
         "_steady",
+        "_window",
         "blocked_since",
         "ceiling",
         "throttlings",
@@ -108,6 +113,7 @@ class RateControl:
         self._steady = STEADY
         self._resumed = 0.0
         self._longest_block = 0.0
+        self._window = 0.0
         self._early = 0
         self.blocked_since: float | None = None
         """When the 429 came after which nothing was accepted yet."""
@@ -167,13 +173,16 @@ class RateControl:
 
     def _time_scale(self, plateau: float) -> float:
         by_requests = min(PLATEAU_REQUESTS / plateau, PLATEAU_SECONDS_MOST)
-        return max(PLATEAU_SECONDS, by_requests, self._longest_block / 2)
+        return max(PLATEAU_SECONDS, by_requests, self._longest_block / 2, self._window / 2)
 
     def _resume(self, now: float, blocked_since: float) -> None:
         refused, plateau = self._refused_rate, self._plateau
         average = self._average(now)
         block = self._refused_at - blocked_since
         self._longest_block = max(self._longest_block * BLOCK_MEMORY ** (now - self._resumed), block)
+        self._window *= BLOCK_MEMORY ** (now - self._resumed)
+        if block >= LONG_BLOCK or (refused is not None and refused > SLACK * average):
+            self._window = max(self._window, min(SPAN, self._refused_at - self._since))
         few = self._in_cycle < BEARABLE
         early = few and plateau is not None and blocked_since - self._since < EARLY * self._time_scale(plateau)
         short = self._in_cycle < PLATEAU_REQUESTS or blocked_since - self._since < 1.0

@@ -142,6 +142,45 @@ def test_early_429s_cut_more_and_more_but_never_below_the_average() -> None:
     assert rates[-1] >= 0.9 * 100 * (1 - CUT)
 
 
+def rate_after_early_block(probes: int) -> float:
+    """What is left of 100 per second after five early 429s and a block in which so many probes were refused, too."""
+    control, now = learned(100.0, seconds=3)
+    for _ in range(5):
+        now += 0.3
+        control.throttled(sent_at=now, now=now + 0.05)
+        now += 0.2
+        control.accepted(sent_at=now)
+    for number in range(60):
+        control.accepted(sent_at=now + number / 30)
+    for number in range(1 + probes):
+        control.throttled(sent_at=now + 2 + number, now=now + 2.05 + number)
+    now += 6
+    control.accepted(sent_at=now)
+    return control.rate(now) or 0.0
+
+
+def test_a_block_that_meets_probe_after_probe_cuts_more_than_a_429_that_may_be_chance() -> None:
+    chance, once, row = map(rate_after_early_block, (0, 1, 3))
+    assert row < 0.8 * chance
+    assert once == pytest.approx(chance, rel=0.1)
+
+
+def grown_within_a_minute(control: RateControl, now: float) -> float:
+    return (control.rate(now + 60) or 0.0) / (control.rate(now) or 1.0)
+
+
+def test_a_window_that_had_slack_for_far_more_than_its_average_is_probed_more_slowly() -> None:
+    steady, now = learned(10.0)
+    known = grown_within_a_minute(steady, now)
+    slack, then = learned(10.0)
+    for second in range(50):  # most at the end: accepted all the same, so the window is long
+        for _ in range(1 if second < 45 else 40):
+            slack.accepted(sent_at=then + second)
+    slack.throttled(sent_at=then + 50, now=then + 50.1)
+    slack.accepted(sent_at=then + 50.5)
+    assert grown_within_a_minute(slack, then + 50.5) < known / 2
+
+
 def test_a_block_longer_than_what_was_sent_before_it_brings_the_rate_down_to_the_average_at_once() -> None:
     control, now = learned(100.0)
     for second in range(1, 63):
