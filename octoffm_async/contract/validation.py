@@ -36,8 +36,8 @@ _ASSUMED_PATTERNS = {
     "customs_code": (re.compile(CUSTOMS_CODE_PATTERN), "is not 6 to 10 digits"),
     "un_code": (re.compile(UN_CODE_PATTERN), "is not 4 digits"),
 }
-_ADDRESS_ALWAYS_NEEDED = ("address_line1", "city", "country_code")
-_ADDRESS_ASSUMED_NEEDED = ("first_name", "last_name", "postal_code")
+_ADDRESS_NEEDED = ("address_line1", "city", "country_code")
+_ADDRESS_NEEDED_IF_ASSUMED = (*_ADDRESS_NEEDED, "first_name", "last_name", "postal_code")
 
 
 def gtin_check_digit(body: str) -> int:
@@ -170,8 +170,22 @@ def _lines(lines: object, what: str, *, most: int | None, reference_only: bool =
     elif most is not None and len(some) > most:
         yield FieldProblem("lines", len(some), f"more than {most} lines")
     for place, line in enumerate(some):
+        if _is_plain(line):
+            continue
         for problem in _line(line, reference_only=reference_only):
             yield problem._replace(field=f"lines[{place}]{problem.field}")
+
+
+def _is_plain(line: Any) -> bool:
+    """Whether a line is like nearly all, a quantity of a reference, and right."""
+    return (
+        type(line) is ShipmentLine
+        and type(line.quantity) is int
+        and 1 <= line.quantity <= QUANTITY_MAX
+        and _named(line.seller_product_reference)
+        and line.product_id is None
+        and line.product_condition is None
+    )
 
 
 def _line(line: Any, *, reference_only: bool) -> Iterator[FieldProblem]:
@@ -192,12 +206,14 @@ def _line(line: Any, *, reference_only: bool) -> Iterator[FieldProblem]:
 
 
 def _named(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+    return isinstance(value, str) and value != "" and not value.isspace()
 
 
 def _address(address: Any, *, assumed: bool) -> Iterator[FieldProblem]:
     if not isinstance(address, DeliveryAddress):
         yield FieldProblem("delivery_address", address, f"is {type(address).__name__}, not DeliveryAddress")
         return
-    for name in _ADDRESS_ALWAYS_NEEDED + (_ADDRESS_ASSUMED_NEEDED if assumed else ()):
-        yield from text(f"delivery_address.{name}", getattr(address, name))
+    for name in _ADDRESS_NEEDED_IF_ASSUMED if assumed else _ADDRESS_NEEDED:
+        value = getattr(address, name)
+        if not _named(value):
+            yield from text(f"delivery_address.{name}", value)
