@@ -45,8 +45,9 @@ SPAN = 60.0
 """Seconds of the past that an average covers: the longest window that APIs commonly have."""
 MARK_EVERY = 2.0
 """Seconds between the marks from which an average is taken."""
-TRUST = 1.1
-"""How far above the average a refused rate is trusted when windows are long."""
+TRUST, TRUST_AT_A_PRICE = 1.1, 1.05
+"""How far above the average a refused rate is trusted when windows are long; less if more than one in
+:data:`BEARABLE` was refused."""
 UNUSED = 2.0
 """A rate of which less than one part of so many was used was not what the API refused."""
 SLACK = 1.5
@@ -197,7 +198,8 @@ class RateControl:
         elif self._longest_block < LONG_BLOCK:
             found = refused
         else:
-            found = min(refused, average * TRUST)
+            cheap = self._refusals * BEARABLE <= self._in_cycle
+            found = min(refused, average * (TRUST if cheap else TRUST_AT_A_PRICE))
         self._plateau = min(max(found, RATE_LEAST), RATE_MOST)
         self._since = self._resumed = now
         self._in_cycle = 0
