@@ -12,7 +12,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  (else an older one stumbles over 
     )
 
 from .bulk.changes import Change, ChangeFeed
-from .bulk.journal import Journal, open_journal
+from .bulk.journal import Journal
 from .bulk.outcomes import Created, Failed, Found, Missing, Outcome, Refused, Skipped, Summary, Unknown
 from .bulk.readers import ProductRows
 from .bulk.rejects import RejectedRow, RejectsReport
@@ -67,6 +67,7 @@ from .errors import (
     CredentialsRefusedError,
     DeadlineExceededError,
     ErrorBudgetExceededError,
+    FencedError,
     JournalDamagedError,
     JournalError,
     JournalInUseError,
@@ -81,6 +82,7 @@ from .errors import (
     RateLimitedError,
     ServerError,
     StatusUnreachableError,
+    StoreError,
     TLSError,
     UnprocessableError,
     UnusableAnswerError,
@@ -121,6 +123,7 @@ __all__ = [
     "ErrorBudgetExceededError",
     "Event",
     "Failed",
+    "FencedError",
     "FieldProblem",
     "FileTokenStore",
     "Found",
@@ -191,6 +194,7 @@ __all__ = [
     "StatusUnreachableError",
     "Stock",
     "StockScan",
+    "StoreError",
     "Summary",
     "TLSError",
     "TokenStore",
@@ -200,5 +204,4 @@ __all__ = [
     "ValidationError",
     "__version__",
     "is_outcome_unknown",
-    "open_journal",
 ]

@@ -47,6 +47,7 @@ PARTS = (
     Part("journal", "what the journal alone costs an item"),
     Part("journal_large", "a journal of 1,000,000 items: size, opening, look-ups; takes minutes"),
     Part("journaled_run", "bulk runs against the sandbox without a journal and with both durabilities"),
+    Part("cluster_journal", "the journal in PostgreSQL against SQLite and none: runs, cost and size of an item"),
 )
 
 

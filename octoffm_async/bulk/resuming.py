@@ -15,9 +15,10 @@ import msgspec
 
 from ..contract.operations import OPERATIONS
 from ..errors import ConfigurationError, JournalError
+from ..session.scope import Scope
 from .creating import job_of
 from .job import Job
-from .journal import State, open_journal
+from .journal import Journal, State
 from .journal.states import KEEPS_PAYLOAD, UNDECIDED
 from .journaled import LOOK_AHEAD, Journaled
 from .journaling import Journaling, sending_of
@@ -26,9 +27,8 @@ from .outcomes import Created, Failed, Refused, Unknown
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Sequence
 
-    from ..session.scope import Scope
     from .job import Deliver
-    from .journal import Entry, Journal, RunRecord
+    from .journal import Entry, RunRecord
     from .outcomes import Outcome
 
 __all__ = ["Kept", "Resuming"]
@@ -113,16 +113,17 @@ class Resuming(Job[Kept]):
     async def start(self) -> None:
         journal = self._how.journal
         if isinstance(journal, str | PathLike):
-            journal = await self._opened.enter_async_context(open_journal(journal))
+            journal = await self._opened.enter_async_context(Journal.open(journal))
         record = await self._record(journal)
         try:
-            job, finder = job_of(record.operation, self._scope)
+            scope = Scope(self._scope.session, self._scope.seller_id, self._scope.options)
+            job, finder = job_of(record.operation, scope)
         except ConfigurationError as error:
             raise ConfigurationError(f"run {record.id} cannot be resumed: {error}") from None
         self.batch = job.batch
         self._request = {one.name: one for one in OPERATIONS}[record.operation].request
         how = msgspec.structs.replace(self._how, journal=journal, operation=record.operation)
-        inner = Journaled[Any](job, finder, how)
+        inner = Journaled[Any](job, finder, how, scope=scope)
         self._journal, self._inner = journal, inner
         if self.hurried:
             inner.hurry()
