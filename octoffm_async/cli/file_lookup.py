@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -10,7 +9,6 @@ import click
 import msgspec
 
 from ..bulk.outcomes import Found
-from ..bulk.rejects import harmless
 from ..client import FulfillmentClient
 from ..tabular.items import Items
 from ..tabular.mapping import save_mapping
@@ -22,9 +20,10 @@ from .file_bars import LimitShare, file_show
 from .file_options import FileOptions, reading_options
 from .file_tally import Tally, told_of
 from .loop import run_async
+from .row_files import ending_of, rows_file, rows_output
 from .rows import tell_json
-from .saving import output_option, replacing
-from .stocks_sinks import COLUMNS, row_of
+from .saving import replacing
+from .stocks_sinks import REFERENCE, STOCK_COLUMNS, row_of
 from .text import printable
 
 if TYPE_CHECKING:
@@ -35,27 +34,22 @@ if TYPE_CHECKING:
     from ..bulk.stocks import How
     from ..tabular.items import Faulty
     from ..tabular.rows import Row
+    from .row_files import Columns
 
+_COLUMNS: Columns = {REFERENCE: "text", "outcome": "text", "message": "text", **STOCK_COLUMNS}
 Write: TypeAlias = "Callable[[Outcome, int | None], None]"
 
 
-def _checked(context: click.Context, option: click.Parameter, given: Path) -> Path:
-    if given.suffix.casefold() not in _SINKS:
-        raise click.BadParameter(f"{given} ends in none of {', '.join(_SINKS)}", context, option)
-    if not given.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {given.parent}", context, option)
-    return given
-
-
 @click.command()
-@output_option("stocks.csv or .jsonl: the ending says what it becomes.", required=True, callback=_checked)
+@rows_output
 @click.option("--how", type=click.Choice(["auto", "get", "scan"]), default="auto", show_default=True, help="See below.")
 @reading_options
 def lookup(**options: Any) -> int:
     """Look up the stock of each reference in FILE: CSV, JSON lines (.jsonl), Parquet or XLSX.
 
     The column is seller_product_reference, or the one that --map seller_product_reference=COLUMN names. A reference
-    that is unknown, or has no stock, has a row that says so. An older output file is replaced when all is written.
+    that is unknown, or has no stock, has a row that says so. An older output file is replaced when all is written. CSV
+    is safe to open in a spreadsheet; Parquet needs the extra "tabular".
 
     The references are learned first; then each stock is asked for (get), or all are read (scan), whichever costs fewer
     calls (auto).
@@ -84,7 +78,7 @@ async def _lookup(wanted: FileOptions) -> int:
     items = Items(table, plan, faulty, keep=True)
     how = cast("How", wanted.how)
     try:
-        with replacing(output) as partial, _SINKS[output.suffix.casefold()](partial) as write:
+        with replacing(output) as partial, _sink(output, partial) as write:
             async with FulfillmentClient(wanted.config()) as client:
 
                 def progress(summary: Summary) -> None:
@@ -114,31 +108,31 @@ def _line(rows: tuple[Row, ...]) -> int | None:
 
 
 @contextmanager
-def _csv_sink(path: Path) -> Generator[Write]:
-    with path.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("seller_product_reference", "outcome", "message", *COLUMNS))
+def _sink(output: Path, path: Path) -> Generator[Write]:
+    """The file at ``path``, as the ending of ``output`` says."""
+    ending = ending_of(output)
+    if ending == ".jsonl":
+        with _json_sink(path) as write_one:
+            yield write_one
+    else:
+        with rows_file(ending, path, _COLUMNS) as write:
+            yield lambda outcome, _line: write([_row(outcome)])
 
-        def write(outcome: Outcome, _line: int | None) -> None:
-            told = told_of(outcome)
-            cells: dict[str, Any] = row_of(outcome.stock) if isinstance(outcome, Found) else {}
-            if cells.get("updated_at") is not None:
-                cells["updated_at"] = cells["updated_at"].isoformat(timespec="seconds")
-            row = [outcome.key, told.what, told.message, *(cells.get(name) for name in COLUMNS)]
-            writer.writerow([cell if isinstance(cell, int) else harmless(cell) for cell in row])
 
-        yield write
+def _row(outcome: Outcome) -> dict[str, Any]:
+    told = told_of(outcome)
+    stock = row_of(outcome.stock) if isinstance(outcome, Found) else {}
+    return {REFERENCE: outcome.key, "outcome": told.what, "message": told.message, **stock}
 
 
 @contextmanager
 def _json_sink(path: Path) -> Generator[Write]:
-
     encode = msgspec.json.Encoder().encode
     with path.open("wb") as file:
 
         def write(outcome: Outcome, line: int | None) -> None:
             told = told_of(outcome)
-            fields: dict[str, Any] = {"seller_product_reference": outcome.key, "outcome": told.what, "line": line}
+            fields: dict[str, Any] = {REFERENCE: outcome.key, "outcome": told.what, "line": line}
             if isinstance(outcome, Found):
                 fields["stock"] = as_fields(outcome.stock)
             else:
@@ -146,6 +140,3 @@ def _json_sink(path: Path) -> Generator[Write]:
             file.write(encode(fields) + b"\n")
 
         yield write
-
-
-_SINKS = {".csv": _csv_sink, ".jsonl": _json_sink}

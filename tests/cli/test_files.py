@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from octoffm_async import FulfillmentClient, FulfillmentProduct
+from octoffm_async.cli import row_files
 from octoffm_async.cli.app import run
 from octoffm_async.cli.file_options import FileOptions
 from octoffm_async.contract.validation import gtin_check_digit
@@ -172,6 +173,22 @@ def test_stocks_of_references_are_looked_up(octoffm, stocked):
     lines = [json.loads(line) for line in Path("s.jsonl").read_text().splitlines()]
     assert code == 1
     assert {line["seller_product_reference"]: line["line"] for line in lines} == {"P-0": 2, "P-2": 3, "=NONE": 4}
+
+
+def test_stocks_that_were_looked_up_may_be_parquet(octoffm, stocked, tmp_path, monkeypatch):
+    polars = pytest.importorskip("polars")
+    monkeypatch.setattr(row_files, "PART", 2)
+    Path("w.csv").write_text("seller_product_reference\nNONE\nP-1\nP-0\n")
+    code, out, _ = octoffm("stocks", "lookup", "w.csv", "-o", "s.parquet", "--json")
+    assert (code, counts(out)) == (1, {"found": 2, "missing": 1})
+    frame = polars.read_parquet("s.parquet").sort("seller_product_reference")
+    assert frame["outcome"].to_list() == ["missing", "found", "found"]
+    assert frame["available"].to_list() == [None, 100_000, 100_000]
+    assert frame["available"].dtype == polars.Int64
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s.parquet", "w.csv"]
+    monkeypatch.setitem(sys.modules, "polars", None)
+    code, _, err = octoffm("stocks", "lookup", "w.csv", "-o", "other.parquet")
+    assert (code, "pip install 'octoffm-async[tabular]'" in err, Path("other.parquet").exists()) == (2, True, False)
 
 
 def test_undecided_orders_are_code_3_and_decided_by_the_same_command(octoffm, stocked):
