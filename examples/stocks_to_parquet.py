@@ -28,17 +28,15 @@ if TYPE_CHECKING:
     from octoffm_async import Stock
 
 PART = 10_000  # rows of one row group
-SCHEMA = pl.Schema(
-    {
-        "stock_id": pl.String,
-        "gtin": pl.String,
-        "country": pl.String,
-        "available": pl.Int64,
-        "allocated": pl.Int64,
-        "blocked": pl.Int64,
-        "updated_at": pl.Datetime("us", "UTC"),
-    }
-)
+SCHEMA = {
+    "stock_id": pl.String(),
+    "gtin": pl.String(),
+    "country": pl.String(),
+    "available": pl.Int64(),
+    "allocated": pl.Int64(),
+    "blocked": pl.Int64(),
+    "updated_at": pl.Datetime("us", "UTC"),
+}
 Row = tuple[object, ...]
 
 

@@ -1,4 +1,4 @@
-"""The examples that register, ship, mirror and export, in processes of their own: to their end, and killed on the way."""
+"""The examples that register, ship, mirror and export, as processes: to their end, and killed on the way."""
 
 from __future__ import annotations
 
