@@ -45,7 +45,7 @@ Write: TypeAlias = "Callable[[Outcome, int | None], None]"
 @click.option("--how", type=click.Choice(["auto", "get", "scan"]), default="auto", show_default=True, help="See below.")
 @reading_options
 def lookup(**options: Any) -> int:
-    """Look up the stock of each reference in FILE: CSV, JSON lines (.jsonl), Parquet or XLSX.
+    """Look up the stock of each reference in FILE: CSV, JSON lines (.jsonl), Parquet or a workbook (.xlsx, .ods, .xls).
 
     The column is seller_product_reference, or the one that --map seller_product_reference=COLUMN names. A reference
     that is unknown, or has no stock, has a row that says so. An older output file is replaced when all is written. CSV

@@ -95,9 +95,13 @@ class Plan:
             if not cell:
                 needed = filled if self.fixed or cell is not None else name in self.target.needed
                 if needed and name not in self.constants:
-                    reason = "is missing" if cell is None else "is empty"
+                    reason = "is empty"
+                    if cell is None:
+                        reason = "is missing: the row ends before it" if self.fixed else "is missing"
                     problems.append(Problem(row.line, column, name, "", reason))
                 continue
+            if cell.startswith('="') and cell.endswith('"') and len(cell) > 3:  # so that Excel keeps a code's zeros
+                cell = cell[2:-1]
             try:
                 values[name] = reader(cell)
             except ValueError as error:
