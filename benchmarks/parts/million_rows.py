@@ -195,6 +195,6 @@ def run(options: Options) -> Result:
     )
     notes = [
         f"in the sandbox there are {rows:,} products after each of the two jobs, none of them twice",
-        "after kill -9, what was sent and is not found counts as absent after 60 s (--patience), which the last one waits",
+        "after kill -9, what was sent and is not found counts as absent after 60 s (--patience): the last one waits",
     ]
     return Result(part="million_rows", tables=[table], notes=notes)
