@@ -31,17 +31,18 @@ _ALSO_SERVED = {CREATE_PRODUCTS.name: ("client.products.add_reference",)}
 _LONGEST_LINE = 400
 
 
-@click.group()
+@click.group(short_help="What this version believes of the API; check it.")
 def contract() -> None:
     """What this version believes of the API: export it, or check it against an OpenAPI file."""
 
 
 @contract.command()
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file.")
-@click.option("--yaml", "as_yaml", is_flag=True, help="YAML instead of JSON.")
+@click.option("--yaml", "as_yaml", is_flag=True, help="YAML instead of JSON; so is FILE.yaml.")
 def export(output: Path | None, as_yaml: bool) -> None:
     """Write the contract as OpenAPI 3.1."""
     document = openapi_document(version=__version__)
+    as_yaml = as_yaml or (output is not None and output.suffix in {".yaml", ".yml"})
     text = yaml_text(document) if as_yaml else json_text(document)
     if output is None:
         sys.stdout.write(text)

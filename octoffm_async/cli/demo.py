@@ -75,7 +75,7 @@ class Plan:
     rejects: Path
 
 
-@click.command()
+@click.command(short_help="See it all work, on an emulator of its own.")
 @click.option("--catalogue", type=click.Path(path_type=Path), metavar="FILE", help="CSV file of products to register.")
 @click.option("--map", "mapping", multiple=True, callback=pairs, metavar="FIELD=COLUMN", help="Column of a field.")
 @click.option("--set", "constants", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="Value for all rows.")

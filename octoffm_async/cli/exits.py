@@ -6,7 +6,16 @@ from enum import IntEnum
 
 import click
 
-from ..errors import AuthenticationError, ConfigurationError, OctoffmError, ValidationError, is_outcome_unknown
+from ..errors import (
+    NO_USE,
+    AnsweredError,
+    AuthenticationError,
+    CallError,
+    ConfigurationError,
+    OctoffmError,
+    ValidationError,
+    is_outcome_unknown,
+)
 from ..sandbox import SandboxStartError
 
 
@@ -43,7 +52,19 @@ def code_of(error: BaseException) -> int:
 
 
 def line_of(error: BaseException) -> str:
-    """An error as one line."""
+    """An error as one line, without what :func:`details_of` tells."""
     if isinstance(error, click.ClickException):
         return " ".join(error.format_message().split())
-    return " ".join(str(error).split()) or type(error).__name__
+    text = error.message.replace(f" ({NO_USE})", "") if isinstance(error, CallError) else str(error)
+    unknown = "OUTCOME UNKNOWN: " if is_outcome_unknown(error) else ""
+    return unknown + (" ".join(text.split()) or type(error).__name__)
+
+
+def details_of(error: BaseException) -> str:
+    """What a call's error tells besides, for whoever asks Octopia about it; empty for other errors."""
+    if not isinstance(error, CallError) or not error.operation:
+        return ""
+    parts = [error.operation, f"seller {error.seller_id}" if error.seller_id else ""]
+    parts.append("1 attempt" if error.attempts == 1 else f"{error.attempts} attempts")
+    parts.append(f"trace {error.trace_id}" if isinstance(error, AnsweredError) and error.trace_id else "")
+    return ", ".join(part for part in parts if part)

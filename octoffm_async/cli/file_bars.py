@@ -118,8 +118,10 @@ def _print_end(console: Console, title: str, counts: Mapping[str, int], facts: M
     for name, count in counts.items():
         table.add_row(name, f"{count:,}")
     console.print(table)
-    for name, fact in facts.items():
-        if fact is not None:
-            console.print(
-                f"{name}: {fact:,}" if isinstance(fact, int) else f"{name}: {fact}", markup=False, soft_wrap=True
-            )
+    console.print()
+    known = {
+        name: f"{fact:,}" if isinstance(fact, int) else str(fact) for name, fact in facts.items() if fact is not None
+    }
+    width = max(map(len, known), default=0)
+    for name, fact in known.items():  # a path that is cut or wrapped cannot be copied
+        console.print(f"{name:{width}}  {fact}", markup=False, soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from operator import itemgetter, methodcaller
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import click
@@ -16,13 +17,14 @@ from ..tabular.opening import open_table
 from ..tabular.plan import plan_for
 from ..tabular.targets import REFERENCES
 from .fields import as_fields
-from .file_bars import LimitShare, file_show
+from .file_bars import FileShow, LimitShare, file_show
 from .file_options import FileOptions, reading_options
 from .file_tally import Tally, told_of
 from .loop import run_async
 from .row_files import ending_of, rows_file, rows_output
-from .rows import tell_json
+from .rows import Column, Rows, tell_json
 from .saving import replacing
+from .show import counts_text
 from .stocks_sinks import REFERENCE, STOCK_COLUMNS, row_of
 from .text import printable
 
@@ -37,11 +39,21 @@ if TYPE_CHECKING:
     from .row_files import Columns
 
 _COLUMNS: Columns = {REFERENCE: "text", "outcome": "text", "message": "text", **STOCK_COLUMNS}
+_SHOWN = (
+    Column("reference", itemgetter(REFERENCE)),
+    Column("outcome", itemgetter("outcome")),
+    Column("available", methodcaller("get", "available"), right=True),
+    Column("allocated", methodcaller("get", "allocated"), right=True),
+    Column("blocked", methodcaller("get", "blocked"), right=True),
+    Column("gtin", methodcaller("get", "gtin")),
+    Column("by country", methodcaller("get", "available_by_country")),
+    Column("why", itemgetter("message")),
+)
 Write: TypeAlias = "Callable[[Outcome, int | None], None]"
 
 
 @click.command()
-@rows_output
+@rows_output(required=False)
 @click.option("--how", type=click.Choice(["auto", "get", "scan"]), default="auto", show_default=True, help="See below.")
 @reading_options
 def lookup(**options: Any) -> int:
@@ -49,7 +61,8 @@ def lookup(**options: Any) -> int:
 
     The column is seller_product_reference, or the one that --map seller_product_reference=COLUMN names. A reference
     that is unknown, or has no stock, has a row that says so. An older output file is replaced when all is written. CSV
-    is safe to open in a spreadsheet; Parquet needs the extra "tabular".
+    is safe to open in a spreadsheet; Parquet needs the extra "tabular". Without -o it is a table, or with --json one
+    object a line.
 
     The references are learned first; then each stock is asked for (get), or all are read (scan), whichever costs fewer
     calls (auto).
@@ -61,14 +74,14 @@ def lookup(**options: Any) -> int:
 
 async def _lookup(wanted: FileOptions) -> int:
     output = wanted.output
-    assert output is not None  # noqa: S101  (the option is required)
     mapping = wanted.whole_mapping
     wanted.check_paths(journal=False)
     table = open_table(wanted.file, delimiter=wanted.delimiter, encoding=wanted.encoding)
     plan = plan_for(table, REFERENCES, mapping.columns, mapping.values)
     if wanted.save_mapping is not None:
         save_mapping(wanted.save_mapping, mapping)
-    tally, show, limit = Tally(), file_show("Stocks", json=wanted.as_json), LimitShare()
+    tally, limit = Tally(), LimitShare()
+    show = file_show("Stocks", json=wanted.as_json) if output is not None else FileShow()
 
     def faulty(one: Faulty) -> None:
         tally.faulty += 1
@@ -78,7 +91,7 @@ async def _lookup(wanted: FileOptions) -> int:
     items = Items(table, plan, faulty, keep=True)
     how = cast("How", wanted.how)
     try:
-        with replacing(output) as partial, _sink(output, partial) as write:
+        with _sink(output, as_json=wanted.as_json) as write:
             async with FulfillmentClient(wanted.config()) as client:
 
                 def progress(summary: Summary) -> None:
@@ -95,11 +108,14 @@ async def _lookup(wanted: FileOptions) -> int:
         show.close()
         items.close()
     facts: dict[str, Any] = {"rows": items.rows, "calls": stats.calls, "seconds": round(seconds, 1)}
-    facts["file"] = str(output)
+    if output is not None:
+        facts["file"] = str(output)
     if wanted.as_json:
         tell_json({"event": "summary", "counts": tally.counts, **facts})
-    else:
+    elif output is not None:
         show.end("stocks", tally.titled, facts)
+    else:
+        click.echo(f"octoffm: {counts_text(tally.titled)}", err=True)
     return tally.verdict(interrupted=False)
 
 
@@ -108,15 +124,25 @@ def _line(rows: tuple[Row, ...]) -> int | None:
 
 
 @contextmanager
-def _sink(output: Path, path: Path) -> Generator[Write]:
-    """The file at ``path``, as the ending of ``output`` says."""
-    ending = ending_of(output)
-    if ending == ".jsonl":
-        with _json_sink(path) as write_one:
-            yield write_one
+def _sink(output: Path | None, *, as_json: bool) -> Generator[Write]:
+    """Where outcomes go: a file, as its ending says, or standard output."""
+    if output is None and as_json:
+        yield lambda outcome, line: tell_json({"event": "outcome", **_fields(outcome, line)})
+    elif output is None:
+        rows = Rows(_SHOWN)
+        try:
+            yield lambda outcome, _line: rows.add(_row(outcome))
+        finally:
+            rows.close()
     else:
-        with rows_file(ending, path, _COLUMNS) as write:
-            yield lambda outcome, _line: write([_row(outcome)])
+        ending = ending_of(output)
+        with replacing(output) as path:
+            if ending == ".jsonl":
+                with _json_sink(path) as write_one:
+                    yield write_one
+            else:
+                with rows_file(ending, path, _COLUMNS) as write:
+                    yield lambda outcome, _line: write([_row(outcome)])
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
@@ -131,12 +157,14 @@ def _json_sink(path: Path) -> Generator[Write]:
     with path.open("wb") as file:
 
         def write(outcome: Outcome, line: int | None) -> None:
-            told = told_of(outcome)
-            fields: dict[str, Any] = {REFERENCE: outcome.key, "outcome": told.what, "line": line}
-            if isinstance(outcome, Found):
-                fields["stock"] = as_fields(outcome.stock)
-            else:
-                fields["message"] = told.message
-            file.write(encode(fields) + b"\n")
+            file.write(encode(_fields(outcome, line)) + b"\n")
 
         yield write
+
+
+def _fields(outcome: Outcome, line: int | None) -> dict[str, Any]:
+    told = told_of(outcome)
+    fields: dict[str, Any] = {REFERENCE: outcome.key, "outcome": told.what, "line": line}
+    if isinstance(outcome, Found):
+        return fields | {"stock": as_fields(outcome.stock)}
+    return fields | {"message": told.message}

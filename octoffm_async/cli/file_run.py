@@ -160,7 +160,7 @@ class FileRun:
         seconds = self.recording.seconds
         code = self.tally.verdict(interrupted=self.interrupted)
         facts: dict[str, Any] = {"rows": self.items.rows, "seconds": round(seconds, 1), "calls": stats.calls}
-        facts |= {"items per second": round(self.tally.done / seconds) if seconds > 0 else 0}
+        facts |= {"items per second": _rate(self.tally.done, seconds), "followed until": wanted.follow}
         facts |= {"throttled": stats.throttled, "retries": stats.retries, "journal": str(wanted.journal_file)}
         facts |= {"run": self.run_id, "rejects file": str(self.rejects.path) if self.rejects.items else None}
         if wanted.report is not None:
@@ -213,8 +213,16 @@ async def _send(state: FileRun, config: Config, journal: Journal) -> Exit:
     return code
 
 
+def _rate(items: int, seconds: float) -> float:
+    rate = items / seconds if seconds > 0 else 0.0
+    return round(rate) if rate >= 10 else round(rate, 1)
+
+
 def _tell_next(state: FileRun) -> None:
     """What to type next, on standard error."""
+    if state.rejects.items and not state.wanted.as_json:
+        told = f"{state.rejects.items:,} not taken, with the reasons: mend them in {state.rejects.path}"
+        click.echo(f"octoffm: {told} and send that file with the same options", err=True)
     if state.interrupted:
         click.echo("octoffm: interrupted; the journal knows what was sent. To go on:", err=True)
         click.echo(f"  {command_again()}", err=True)

@@ -7,7 +7,7 @@ import importlib
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import click
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
     from contextlib import AbstractContextManager
 
+F = TypeVar("F", bound="Callable[..., Any]")
 Kind: TypeAlias = Literal["text", "count", "moment"]
 Columns: TypeAlias = "Mapping[str, Kind]"
 Write: TypeAlias = "Callable[[Iterable[Mapping[str, Any]]], None]"
@@ -28,10 +29,11 @@ PART = 10_000
 """Rows of one row group of a Parquet file. With 20,000 a million stocks take 15 MiB more, with 5,000 8 MiB less."""
 
 
-def rows_output(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``-o FILE``, whose ending says what it becomes; the command gets ``output: Path``."""
-    told = "stocks.csv, .jsonl or .parquet: the ending says what it becomes."
-    return output_option(told, required=True, callback=_checked)(command)
+def rows_output(*, required: bool) -> Callable[[F], F]:
+    """``-o FILE``, whose ending says what it becomes; the command gets ``output: Path | None``."""
+    otherwise = "" if required else " Without it a table is shown."
+    told = f"stocks.csv, .jsonl or .parquet: the ending says what it becomes.{otherwise}"
+    return output_option(told, required=required, callback=_checked)
 
 
 def ending_of(path: Path) -> str:
@@ -107,7 +109,9 @@ def _csv_cell(value: Any) -> object:
     return harmless(value.isoformat(timespec="seconds") if hasattr(value, "isoformat") else value)
 
 
-def _checked(context: click.Context, option: click.Parameter, given: Path) -> Path:
+def _checked(context: click.Context, option: click.Parameter, given: Path | None) -> Path | None:
+    if given is None:
+        return None
     if ending_of(given) not in ENDINGS:
         raise click.BadParameter(f"{given} ends in none of {', '.join(ENDINGS)}", context, option)
     if not given.parent.is_dir():

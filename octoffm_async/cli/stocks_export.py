@@ -46,7 +46,7 @@ class KnownReferences:
 
 
 @click.command()
-@rows_output
+@rows_output(required=True)
 @country_option
 @period_options("updated")
 @click.option("--references", is_flag=True, help="Put your own reference beside each stock; they are all read first.")

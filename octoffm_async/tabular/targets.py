@@ -46,6 +46,8 @@ class Target:
     build: Callable[[dict[str, Value], Sequence[Mapping[str, Value]]], Any]
     problems: Callable[[Any], list[FieldProblem]]
     all_or_none: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+    """One of these must be mapped or set."""
     key_from: str = ""
     """The field that stands in for the key where that is neither mapped nor set."""
 
@@ -172,6 +174,7 @@ ORDERS: Final = Target(
         | {f"delivery_address.{name}" for name in _ADDRESS_NEEDED}
     ),
     filled=frozenset({"reference", "delivery_mode", "storage_country", "lines.quantity"}),
+    any_of=("lines.seller_product_reference", "lines.product_id"),
     build=_order,
     problems=_order_problems,
 )

@@ -89,6 +89,7 @@ CASES = [
     ),
     ("out of stock", StatusUnreachableError("it is Refused (InsufficientStock: 2 of 5)")),
     ("country not activated", UnprocessableError("422: storageCountry: ES is not activated for this seller")),
+    ("not what was shipped", of(UnprocessableError("422: 'P' was not in this shipment."), "returns.create")),
     ("order not found", of(UnprocessableError("422: not known"), "returns.create")),
     ("wrong gtin", invalid("gtin", "the check digit is 1, not 2")),
     ("filters exclude each other", invalid("sort", "cannot be combined with delivery_country")),

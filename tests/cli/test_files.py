@@ -158,7 +158,10 @@ def test_supply_orders_are_announced(octoffm, octoffm_sandbox):
     mapped = [part for field, column in names.items() for part in ("--map", f"{field}={column}")]
     code, _, err = octoffm("inbound", "create", "s.csv", *mapped, "--set", "storage_country=FR")
     assert (code, dict(octoffm_sandbox.effects.inbound)) == (1, {"S-1": 1})
-    assert err == "s.csv, line 4, column Qty (lines.quantity) = 'x': is not a whole number, such as 2\n"
+    assert err.splitlines() == [
+        "s.csv, line 4, column Qty (lines.quantity) = 'x': is not a whole number, such as 2",
+        "octoffm: 1 not taken, with the reasons: mend them in s.rejects.csv and send that file with the same options",
+    ]
 
 
 def test_stocks_of_references_are_looked_up(octoffm, stocked):
@@ -173,6 +176,29 @@ def test_stocks_of_references_are_looked_up(octoffm, stocked):
     lines = [json.loads(line) for line in Path("s.jsonl").read_text().splitlines()]
     assert code == 1
     assert {line["seller_product_reference"]: line["line"] for line in lines} == {"P-0": 2, "P-2": 3, "=NONE": 4}
+
+
+def test_stocks_that_were_looked_up_are_a_table_unless_a_file_is_named(octoffm, stocked, tmp_path):
+    Path("w.csv").write_text("seller_product_reference\nNONE\nP-1\n")
+    code, out, err = octoffm("stocks", "lookup", "w.csv")
+    assert (code, err) == (1, "octoffm: 1 found, 1 missing\n")
+    rows = [line.split() for line in out.splitlines()]
+    assert rows[0][:5] == ["reference", "outcome", "available", "allocated", "blocked"]
+    assert sorted(row[:3] for row in rows[1:]) == [["NONE", "missing", "the"], ["P-1", "found", "100000"]]
+    code, out, _ = octoffm("stocks", "lookup", "w.csv", "--json")
+    outcomes = {line["seller_product_reference"]: line for line in map(json.loads, out.splitlines()[:-1])}
+    assert outcomes["P-1"]["stock"]["quantities"]["available"] == 100_000
+    assert (outcomes["NONE"]["outcome"], outcomes["NONE"]["line"]) == ("missing", 2)
+    assert counts(out) == {"found": 1, "missing": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["w.csv"]
+
+
+def test_an_order_file_without_a_product_is_one_mistake_and_not_one_a_row(octoffm, stocked):
+    Path("o.csv").write_text(ORDER_HEADER.replace("seller_product_reference", "product") + "\n" + order_row("A") + "\n")
+    code, out, err = octoffm("orders", "create", "o.csv", *ORDERS)
+    assert (code, out) == (2, "")
+    assert err.startswith("octoffm: no column is mapped to lines.seller_product_reference; o.csv has the columns ")
+    assert "--map lines.seller_product_reference=COLUMN" in err
 
 
 def test_stocks_that_were_looked_up_may_be_parquet(octoffm, stocked, tmp_path, monkeypatch):

@@ -98,13 +98,15 @@ def test_a_gtin_whose_digits_are_all_there_is_read(tmp_path, cell):
 
 def test_what_is_needed_and_left_out_at_the_end_of_a_row_is_missed(tmp_path):
     path = tmp_path / "p.csv"
-    path.write_text("gtin;note;title\n96385074;x\n96385074;x;Mug;;\n96385074;x;Mug;y\n")
+    path.write_text("gtin;note;unCode;title\n96385074;x\n96385074;x;;Mug;;\n96385074;x;;Mug;y\n3250390000013;;;Pen\n")
     found, faulty = read(path, PRODUCTS)
-    assert [one.title for one in found] == ["Mug"]
+    assert [one.title for one in found] == ["Mug", "Pen"]
     assert told(faulty) == [
         "line 2, column title = '': is missing: the row ends before it",
-        "line 4: the row has 4 columns, the header 3",
+        "line 4: the row has 5 columns, the header 4",
     ]
+    path.write_text("gtin;length;width;height;weight;title\n96385074;1\n")
+    assert told(read(path, PRODUCTS)[1]) == ["line 2, column title = '': is missing: the row ends before it"]
 
 
 @pytest.mark.parametrize("error", ["#N/A", "#NOM?", "#REF!", "#VALEUR!", "#DIV/0!", "#¡REF!", "########"])
