@@ -162,9 +162,10 @@ def _check_complete(table: Table, target: Target, given: set[str]) -> None:
         lacking.insert(0, target.any_of[0])
     if lacking:
         there = ", ".join(table.columns or ())
+        or_set = "" if lacking[0] in {target.key, target.key_from} else f", or --set {lacking[0]}=VALUE for all rows"
         raise ConfigurationError(
             f"no column is mapped to {', '.join(lacking)}; {table.path} has the columns {there}. "
-            f"Name them with --map {lacking[0]}=COLUMN, or --set {lacking[0]}=VALUE for all rows"
+            f"Name them with --map {lacking[0]}=COLUMN{or_set}"
         )
     together = target.all_or_none
     lacking = [name.rpartition(".")[2] for name in together if name not in given]

@@ -105,8 +105,9 @@ def test_what_is_needed_and_left_out_at_the_end_of_a_row_is_missed(tmp_path):
         "line 2, column title = '': is missing: the row ends before it",
         "line 4: the row has 5 columns, the header 4",
     ]
-    path.write_text("gtin;length;width;height;weight;title\n96385074;1\n")
-    assert told(read(path, PRODUCTS)[1]) == ["line 2, column title = '': is missing: the row ends before it"]
+    path.write_text("gtin;title;productCondition;length_cm;width_cm;height_cm;weight_g\n96385074;Pen\n")
+    reason = "is missing: the row ends before it"
+    assert told(read(path, PRODUCTS)[1]) == [f"line 2, column length_cm (packaging.length_cm) = '': {reason}"]
 
 
 @pytest.mark.parametrize("error", ["#N/A", "#NOM?", "#REF!", "#VALEUR!", "#DIV/0!", "#¡REF!", "########"])
