@@ -55,9 +55,13 @@ def line_of(error: BaseException) -> str:
     """An error as one line, without what :func:`details_of` tells."""
     if isinstance(error, click.ClickException):
         return " ".join(error.format_message().split())
+    return f"{'OUTCOME UNKNOWN: ' if is_outcome_unknown(error) else ''}{headline_of(error)}"
+
+
+def headline_of(error: BaseException) -> str:
+    """What an error says first."""
     text = error.message.replace(f" ({NO_USE})", "") if isinstance(error, CallError) else str(error)
-    unknown = "OUTCOME UNKNOWN: " if is_outcome_unknown(error) else ""
-    return unknown + (" ".join(text.split()) or type(error).__name__)
+    return " ".join(text.split()) or type(error).__name__
 
 
 def details_of(error: BaseException) -> str:

@@ -124,7 +124,8 @@ class FileRun:
 
     def _trouble(self, key: str, told: Told, line: int | None, rows: tuple[Row, ...]) -> None:
         self.recording.trouble(told.what, told.code, Example(key, line, told.message))
-        reason = f"{told.what}: {told.code} {told.message}".replace(":  ", ": ")
+        code = "" if told.message.startswith(told.code) else f"{told.code} "
+        reason = f"{told.what}: {code}{told.message}"
         if rows and told.what == "refused":  # the rest needs no mending: the same command sends it, or looks for it
             self.rejects.add(rows, reason)
         self._say(f"{'' if line is None else f'line {line}, '}{key}: {reason}")
@@ -133,7 +134,7 @@ class FileRun:
         self.tally.faulty += 1
         self.rejects(faulty)
         first = faulty.problems[0]
-        self.recording.trouble("faulty", first.field or "row", Example(faulty.key, first.line, str(first)))
+        self.recording.trouble("faulty", first.field or "row", Example(faulty.key, first.line, first.without_line()))
         for problem in faulty.problems:
             if self.wanted.as_json:
                 fields = {
