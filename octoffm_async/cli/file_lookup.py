@@ -86,7 +86,7 @@ async def _lookup(wanted: FileOptions) -> int:
     def faulty(one: Faulty) -> None:
         tally.faulty += 1
         for problem in one.problems:
-            click.echo(f"{wanted.file}, {printable(str(problem))}", err=True)
+            show.say(f"{wanted.file}, {printable(str(problem))}")
 
     items = Items(table, plan, faulty, keep=True)
     how = cast("How", wanted.how)

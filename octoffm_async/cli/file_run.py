@@ -96,7 +96,7 @@ class FileRun:
             **more,
         )
         try:
-            with interruptible(run.stop, drain=wanted.drain) as interrupts:
+            with interruptible(run.stop, drain=wanted.drain, say=self.show.say) as interrupts:
                 async with run:
                     async for outcome in run:
                         self._note(outcome)
@@ -151,9 +151,9 @@ class FileRun:
         if self.wanted.as_json or self._told > SHOWN_IN_PIPE + 1:
             return
         if self._told > SHOWN_IN_PIPE:
-            click.echo(f"… and more: see {self.rejects.path}", err=True)
+            self.show.say(f"… and more: see {self.rejects.path}")
         else:
-            click.echo(f"{self.wanted.file}, {printable(text)}", err=True)
+            self.show.say(f"{self.wanted.file}, {printable(text)}")
 
     def finish(self, client: FulfillmentClient) -> Exit:
         """Show the end, write the report; the exit code."""
