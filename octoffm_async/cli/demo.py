@@ -34,7 +34,11 @@ Next, the real API. Export what Octopia gave you:
   export OCTOFFM_CLIENT_SECRET=...
   export OCTOFFM_SELLER_ID=...
 
-and, in Python (it only reads):
+then see what they reach; this reads only:
+
+  octoffm auth check
+
+and in Python:
 
   import asyncio, octoffm_async
   async def main():
