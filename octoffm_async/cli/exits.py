@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
 import click
@@ -34,6 +35,10 @@ class Exit(IntEnum):
     """Ctrl-C: 128 and the number of SIGINT, as shells count."""
 
 
+_INNER = re.compile(
+    rf" \[[a-z_.]+(, seller [^,\]]*)?, \d+ attempts?, [^\]]* waiting\]"
+    rf"| OUTCOME UNKNOWN: .*? before sending it again| \(trace [^)]*\)| \({re.escape(NO_USE)}\)"
+)
 EXPECTED = (OctoffmError, SandboxStartError)
 """Errors that are told in one line. All others are our mistakes and keep their traceback."""
 
@@ -60,8 +65,13 @@ def line_of(error: BaseException) -> str:
 
 def headline_of(error: BaseException) -> str:
     """What an error says first."""
-    text = error.message.replace(f" ({NO_USE})", "") if isinstance(error, CallError) else str(error)
-    return " ".join(text.split()) or type(error).__name__
+    text = error.message if isinstance(error, CallError) else str(error)
+    return plain(" ".join(text.split())) or type(error).__name__
+
+
+def plain(text: str) -> str:
+    """The text of an error, as it may stand in a journal, without what only helps to look into a call."""
+    return _INNER.sub("", text)
 
 
 def details_of(error: BaseException) -> str:
