@@ -157,7 +157,7 @@ def test_no_connection(api, monkeypatch):
 
 def test_a_proxy_in_between(api):
     api.sandbox.next_fault(Fault.UNAVAILABLE_HTML, operation="stocks.list", times=10)
-    done = api.octoffm("stocks", "list", "--timeout", 0.3)
+    done = api.octoffm("stocks", "list", "--timeout", 1)
     assert done.code == 1
     assert done.err.splitlines()[1].strip() == TEXTS["proxy in between"]
 
