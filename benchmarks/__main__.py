@@ -4,6 +4,7 @@
     python -m benchmarks --quick               the same, just to see that it works
     python -m benchmarks calls tls             some parts
     python -m benchmarks memory --size 100000  a part with another size
+    python -m benchmarks million_rows          the command with a file of 1,000,000 rows, interrupted on the way
     python -m benchmarks list                  the parts and the peers
 
 Peers come with ``pip install '.[bench]'``; those that are not installed are left out.

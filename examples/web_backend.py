@@ -1,7 +1,11 @@
 """A shop's backend: orders and stocks over HTTP, one client for all requests and all sellers.
 
+Orders are idempotent: each stands in a journal before it leaves, so the same order asked for again, after a lost answer
+or a crash of this very backend, gives the same shipment and is never sent twice.
+
 ``python examples/web_backend.py`` serves on http://127.0.0.1:8000 (or the port given as argument) against a sandbox in
-this process; with the ``OCTOFFM_…`` variables exported it works against the real API, and then orders are real::
+this process; with the ``OCTOFFM_…`` variables exported it works against the real API, and then orders are real. The
+journal is ``orders.journal`` in the current folder; one process at a time holds it::
 
     curl -s localhost:8000/stocks/LAMP-1
     curl -s localhost:8000/orders -H 'content-type: application/json' -d '{"reference": "ORDER-1", "lines":
@@ -12,8 +16,10 @@ this process; with the ``OCTOFFM_…`` variables exported it works against the r
 import math
 import os
 import sys
+import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated
 
 import uvicorn
@@ -29,12 +35,14 @@ from octoffm_async import (
     Found,
     FulfillmentClient,
     FulfillmentProduct,
+    Journal,
     NotFoundError,
     OutboundShipmentRequest,
     RateLimitedError,
     SellerClient,
     ShipmentLine,
     ValidationError,
+    open_journal,
 )
 from octoffm_async.sandbox import Sandbox
 
@@ -72,25 +80,27 @@ class Order(BaseModel):
 
 
 @asynccontextmanager
-async def open_client() -> AsyncGenerator[FulfillmentClient, None]:
-    """A client of the real API when its variables are set, else of a sandbox with one lamp in it."""
+async def open_client() -> AsyncGenerator[tuple[FulfillmentClient, Path]]:
+    """A client and its journal: of the real API when its variables are set, else of a sandbox with one lamp in it."""
     if any(name.startswith("OCTOFFM_") for name in os.environ):
         async with FulfillmentClient.from_env(deadline=DEADLINE) as client:
-            yield client
+            yield client, Path("orders.journal")
     else:
-        async with Sandbox(seed=7) as sandbox, FulfillmentClient(sandbox.config(deadline=DEADLINE)) as client:
-            lamp = FulfillmentProduct(gtin="2000000000015", seller_product_reference="LAMP-1", title="Desk lamp")
-            await client.products.create([lamp])
-            sandbox.add_stock("LAMP-1", quantity=100)
-            yield client
+        with tempfile.TemporaryDirectory() as folder:
+            async with Sandbox(seed=7) as sandbox, FulfillmentClient(sandbox.config(deadline=DEADLINE)) as client:
+                lamp = FulfillmentProduct(gtin="2000000000015", seller_product_reference="LAMP-1", title="Desk lamp")
+                await client.products.create([lamp])
+                sandbox.add_stock("LAMP-1", quantity=100)
+                yield client, Path(folder, "orders.journal")
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     """One client as long as the application lives: its connections, token and limits are shared by all requests."""
-    async with open_client() as client:
+    async with open_client() as (client, path), open_journal(path) as journal:
         app.state.client = client
         app.state.sellers = {client.seller_id: client}
+        app.state.journal = journal
         yield
 
 
@@ -107,13 +117,20 @@ def seller(request: Request, x_seller_id: Annotated[str | None, Header()] = None
     return sellers[seller_id]
 
 
+def journal_of(request: Request) -> Journal:
+    """The journal of all sellers' orders."""
+    journal: Journal = request.app.state.journal
+    return journal
+
+
 Seller = Annotated[SellerClient, Depends(seller)]
+Journaled = Annotated[Journal, Depends(journal_of)]
 app = FastAPI(title="A shop's backend", lifespan=lifespan)
 
 
 @app.post("/orders", status_code=201)
-async def create_order(order: Order, client: Seller) -> dict[str, str]:
-    """Have an order shipped."""
+async def create_order(order: Order, client: Seller, journal: Journaled) -> dict[str, str]:
+    """Have an order shipped, once. The same order again gives the same id; another one under its reference is a 422."""
     request = OutboundShipmentRequest(
         reference=order.reference,
         lines=[ShipmentLine(seller_product_reference=line.product, quantity=line.quantity) for line in order.lines],
@@ -121,7 +138,7 @@ async def create_order(order: Order, client: Seller) -> dict[str, str]:
         delivery_mode=order.delivery_mode,
         storage_country=order.storage_country,
     )
-    return {"reference": order.reference, "shipment_id": await client.outbound.create(request)}
+    return {"reference": order.reference, "shipment_id": await client.outbound.create(request, journal=journal)}
 
 
 @app.get("/stocks/{reference}")
@@ -155,7 +172,9 @@ async def misnamed_seller(_: Request, error: ConfigurationError) -> JSONResponse
 async def not_done(_: Request, error: CallError) -> JSONResponse:
     """The call did not succeed; whether it may be repeated is what the caller must know."""
     if error.outcome_unknown:
-        advice = "It may have been ordered. Do not send it again: look the reference up among the shipments first."
+        advice = (
+            "It may have been ordered. Send the very same order again: it is looked for first, never ordered twice."
+        )
         return JSONResponse({"error": error.message, "outcome": "unknown", "advice": advice}, 202)
     if isinstance(error, RateLimitedError):
         wait = math.ceil(error.retry_after or 5)

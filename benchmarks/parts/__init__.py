@@ -46,6 +46,9 @@ PARTS = (
     ),
     Part("journal", "what the journal alone costs an item"),
     Part("journal_large", "a journal of 1,000,000 items: size, opening, look-ups; takes minutes"),
+    Part(
+        "million_rows", "octoffm products create with 1,000,000 rows, interrupted and killed on the way; takes minutes"
+    ),
     Part("journaled_run", "bulk runs against the sandbox without a journal and with both durabilities"),
     Part("cluster_journal", "the journal in PostgreSQL against SQLite and none: runs, cost and size of an item"),
 )

@@ -39,6 +39,7 @@ _OF_TIME = re.compile(r"expired|not yet valid|not active|\b(iat|nbf|exp)\b|clock
 _COUNTRY = re.compile(r"storage ?country|not activated", re.IGNORECASE)
 _NOT_REGISTERED = re.compile(r"unknown ?product|product.*not (registered|found)", re.IGNORECASE | re.DOTALL)
 _SHORT = re.compile(r"insufficient|not enough|out of stock", re.IGNORECASE)
+_NOT_SHIPPED = re.compile(r"what was shipped|in this shipment|were shipped", re.IGNORECASE)
 _GTIN = re.compile(r"gtin", re.IGNORECASE)
 
 
@@ -69,8 +70,12 @@ def _wants_proxy_password(error: BaseException) -> bool:
     return isinstance(error, AnsweredError) and error.status == 407
 
 
-def _is_of(kind: type[CallError], *operations: str) -> Callable[[BaseException], bool]:
-    return lambda error: isinstance(error, kind) and error.operation in operations
+def _is_of(
+    kind: type[CallError], *operations: str, says: re.Pattern[str] | None = None
+) -> Callable[[BaseException], bool]:
+    return lambda error: (
+        isinstance(error, kind) and error.operation in operations and (says is None or _says(error, says))
+    )
 
 
 ADVICE: tuple[Advice, ...] = (
@@ -172,6 +177,12 @@ ADVICE: tuple[Advice, ...] = (
         _is(UnprocessableError, StatusUnreachableError, says=_SHORT),
         "the warehouse has not enough of a product: see octoffm stocks list; an order that was refused has to be sent "
         "anew, under a new reference, when the goods are there",
+    ),
+    Advice(
+        "not what was shipped",
+        _is_of(UnprocessableError, "returns.create", says=_NOT_SHIPPED),
+        "a return names products of one order, and no more of them than were shipped: see what it held with octoffm "
+        "orders show ID",
     ),
     Advice(
         "order not found",

@@ -14,7 +14,7 @@ from . import auth, files, inbound, orders, products, returns, stocks
 from .advice import advice_for
 from .contract import contract
 from .demo import demo
-from .exits import EXPECTED, Exit, code_of, line_of
+from .exits import EXPECTED, Exit, code_of, details_of, line_of
 from .jobs import jobs
 from .options import verbose_option
 from .sandbox import sandbox
@@ -82,6 +82,8 @@ def _told(error: Exception) -> int:
     sys.stderr.write(f"octoffm: {line_of(error)}{hint}\n")
     if advice := advice_for(error):
         sys.stderr.write(f"  {advice}\n")
+    if details := details_of(error):
+        sys.stderr.write(f"  ({details})\n")
     return code_of(error)
 
 

@@ -29,19 +29,22 @@ if TYPE_CHECKING:
 _OFFICIAL = "https://developer.octopia-io.net/wp-json/octopia/v1/download/sellers"
 _ALSO_SERVED = {CREATE_PRODUCTS.name: ("client.products.add_reference",)}
 _LONGEST_LINE = 400
+_WIDE = 120
+"""Columns of a terminal that has room for all."""
 
 
-@click.group()
+@click.group(short_help="What this version believes of the API; check it.")
 def contract() -> None:
     """What this version believes of the API: export it, or check it against an OpenAPI file."""
 
 
 @contract.command()
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file.")
-@click.option("--yaml", "as_yaml", is_flag=True, help="YAML instead of JSON.")
+@click.option("--yaml", "as_yaml", is_flag=True, help="YAML instead of JSON; so is FILE.yaml.")
 def export(output: Path | None, as_yaml: bool) -> None:
     """Write the contract as OpenAPI 3.1."""
     document = openapi_document(version=__version__)
+    as_yaml = as_yaml or (output is not None and output.suffix in {".yaml", ".yml"})
     text = yaml_text(document) if as_yaml else json_text(document)
     if output is None:
         sys.stdout.write(text)
@@ -86,14 +89,22 @@ def show(as_json: bool) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
         return
-    table = Table("method", "path", "tag", "group", "repeatability", "client", box=None, pad_edge=False)
+    console = Console(highlight=False)
+    if not sys.stdout.isatty():
+        console = Console(width=180, color_system=None, force_terminal=False, highlight=False)
+    console.print(_table(rows, wide=console.width >= _WIDE))
+
+
+def _table(rows: Sequence[dict[str, Any]], *, wide: bool) -> Table:
+    """A table; what does not fit is folded, since half a path names nothing. A narrow one has the main columns."""
+    names = ("method", "path", "tag", *(("group", "repeatability") if wide else ()), "client")
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold", no_wrap=name in {"method", "tag"})
     for row in rows:
-        clients = ", ".join(row["client"])
-        table.add_row(row["method"], row["path"], row["tag"], row["group"], row["repeatability"], clients)
-    if sys.stdout.isatty():
-        Console(highlight=False).print(table)
-    else:
-        Console(width=180, color_system=None, force_terminal=False, highlight=False).print(table)
+        cells = row | {"client": ", ".join(row["client"])}
+        table.add_row(*(cells[name] for name in names))
+    return table
 
 
 def _row(operation: Operation[Any]) -> dict[str, Any]:

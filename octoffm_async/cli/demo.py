@@ -34,7 +34,11 @@ Next, the real API. Export what Octopia gave you:
   export OCTOFFM_CLIENT_SECRET=...
   export OCTOFFM_SELLER_ID=...
 
-and, in Python (it only reads):
+then see what they reach; this reads only:
+
+  octoffm auth check
+
+and in Python:
 
   import asyncio, octoffm_async
   async def main():
@@ -75,7 +79,7 @@ class Plan:
     rejects: Path
 
 
-@click.command()
+@click.command(short_help="See it all work, on an emulator of its own.")
 @click.option("--catalogue", type=click.Path(path_type=Path), metavar="FILE", help="CSV file of products to register.")
 @click.option("--map", "mapping", multiple=True, callback=pairs, metavar="FIELD=COLUMN", help="Column of a field.")
 @click.option("--set", "constants", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="Value for all rows.")

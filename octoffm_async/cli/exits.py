@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
 import click
 
-from ..errors import AuthenticationError, ConfigurationError, OctoffmError, ValidationError, is_outcome_unknown
+from ..errors import (
+    NO_USE,
+    AnsweredError,
+    AuthenticationError,
+    CallError,
+    ConfigurationError,
+    OctoffmError,
+    ValidationError,
+    is_outcome_unknown,
+)
 from ..sandbox import SandboxStartError
 
 
@@ -25,6 +35,10 @@ class Exit(IntEnum):
     """Ctrl-C: 128 and the number of SIGINT, as shells count."""
 
 
+_INNER = re.compile(
+    rf" \[[a-z_.]+(, seller [^,\]]*)?, \d+ attempts?, [^\]]* waiting\]"
+    rf"| OUTCOME UNKNOWN: .*? before sending it again| \(trace [^)]*\)| \({re.escape(NO_USE)}\)"
+)
 EXPECTED = (OctoffmError, SandboxStartError)
 """Errors that are told in one line. All others are our mistakes and keep their traceback."""
 
@@ -43,7 +57,28 @@ def code_of(error: BaseException) -> int:
 
 
 def line_of(error: BaseException) -> str:
-    """An error as one line."""
+    """An error as one line, without what :func:`details_of` tells."""
     if isinstance(error, click.ClickException):
         return " ".join(error.format_message().split())
-    return " ".join(str(error).split()) or type(error).__name__
+    return f"{'OUTCOME UNKNOWN: ' if is_outcome_unknown(error) else ''}{headline_of(error)}"
+
+
+def headline_of(error: BaseException) -> str:
+    """What an error says first."""
+    text = error.message if isinstance(error, CallError) else str(error)
+    return plain(" ".join(text.split())) or type(error).__name__
+
+
+def plain(text: str) -> str:
+    """The text of an error, as it may stand in a journal, without what only helps to look into a call."""
+    return _INNER.sub("", text)
+
+
+def details_of(error: BaseException) -> str:
+    """What a call's error tells besides, for whoever asks Octopia about it; empty for other errors."""
+    if not isinstance(error, CallError) or not error.operation:
+        return ""
+    parts = [error.operation, f"seller {error.seller_id}" if error.seller_id else ""]
+    parts.append("1 attempt" if error.attempts == 1 else f"{error.attempts} attempts")
+    parts.append(f"trace {error.trace_id}" if isinstance(error, AnsweredError) and error.trace_id else "")
+    return ", ".join(part for part in parts if part)

@@ -6,9 +6,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+import click
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from .jobs_show import write_json
 from .show import counts_text
@@ -55,6 +58,10 @@ class FileShow:
     def outcome(self, fields: Mapping[str, Any]) -> None:
         """One item was decided."""
 
+    def say(self, text: str) -> None:
+        """Something that a person should read now."""
+        click.echo(text, err=True)
+
     def end(self, title: str, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
         """All is over."""
         _print_end(Console(width=160, color_system=None, force_terminal=False, highlight=False), title, counts, facts)
@@ -75,34 +82,45 @@ class JsonFileShow(FileShow):
 
 
 class BarShow(FileShow):
-    """A bar that stays on one line of a terminal."""
+    """Two lines that stay where they are on a terminal: how far it is and how fast, and what became of the items."""
 
     def __init__(self, title: str) -> None:
         self._console = Console(highlight=False)
+        self._told_apart = not sys.stderr.isatty()
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=24),
             TaskProgressColumn(),
             TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[counts]}"),
+            TextColumn("{task.fields[speed]}"),
             console=self._console,
-            transient=True,
         )
-        self._task: TaskID = self._bar.add_task(title, total=1.0, counts="")
-        self._bar.start()
+        self._task: TaskID = self._bar.add_task(title, total=1.0, speed="")
+        self._counts = Text(no_wrap=True, overflow="ellipsis")
+        self._live = Live(Group(self._bar, self._counts), console=self._console, transient=True)
+        self._live.start()
+
+    def say(self, text: str) -> None:
+        if self._told_apart:
+            super().say(text)
+        else:
+            self._console.print(text, markup=False, soft_wrap=True)
 
     def progress(self, share: float, counts: Mapping[str, int], rate: float, limit: str) -> None:
-        done = f"{sum(counts.values()):,} done"
-        told = counts_text(counts, styled=True) if any(counts.values()) else ""
-        text = " · ".join(part for part in (done, told, f"{rate:,.0f}/s", limit) if part)
-        self._bar.update(self._task, completed=share, counts=text)
+        self._bar.update(
+            self._task, completed=share, speed=" · ".join(part for part in (f"{rate:,.0f}/s", limit) if part)
+        )
+        told = Text.from_markup(counts_text(counts, styled=True)) if any(counts.values()) else Text()
+        self._counts.plain = f"{sum(counts.values()):,} done"
+        if told:
+            self._counts.append(": ").append_text(told)
 
     def end(self, title: str, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
         self.close()
         _print_end(self._console, title, counts, facts)
 
     def close(self) -> None:
-        self._bar.stop()
+        self._live.stop()
 
 
 def file_show(title: str, *, json: bool) -> FileShow:
@@ -118,8 +136,10 @@ def _print_end(console: Console, title: str, counts: Mapping[str, int], facts: M
     for name, count in counts.items():
         table.add_row(name, f"{count:,}")
     console.print(table)
-    for name, fact in facts.items():
-        if fact is not None:
-            console.print(
-                f"{name}: {fact:,}" if isinstance(fact, int) else f"{name}: {fact}", markup=False, soft_wrap=True
-            )
+    console.print()
+    known = {
+        name: f"{fact:,}" if isinstance(fact, int) else str(fact) for name, fact in facts.items() if fact is not None
+    }
+    width = max(map(len, known), default=0)
+    for name, fact in known.items():  # a path that is cut or wrapped cannot be copied
+        console.print(f"{name:{width}}  {fact}", markup=False, soft_wrap=True)

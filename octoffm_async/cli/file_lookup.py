@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from contextlib import contextmanager
+from operator import itemgetter, methodcaller
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import click
 import msgspec
 
 from ..bulk.outcomes import Found
-from ..bulk.rejects import harmless
 from ..client import FulfillmentClient
 from ..tabular.items import Items
 from ..tabular.mapping import save_mapping
@@ -18,13 +17,15 @@ from ..tabular.opening import open_table
 from ..tabular.plan import plan_for
 from ..tabular.targets import REFERENCES
 from .fields import as_fields
-from .file_bars import LimitShare, file_show
+from .file_bars import FileShow, LimitShare, file_show
 from .file_options import FileOptions, reading_options
 from .file_tally import Tally, told_of
 from .loop import run_async
-from .rows import tell_json
-from .saving import output_option, replacing
-from .stocks_sinks import COLUMNS, row_of
+from .row_files import ending_of, rows_file, rows_output
+from .rows import Column, Rows, tell_json
+from .saving import replacing
+from .show import counts_text
+from .stocks_sinks import REFERENCE, STOCK_COLUMNS, row_of
 from .text import printable
 
 if TYPE_CHECKING:
@@ -35,27 +36,33 @@ if TYPE_CHECKING:
     from ..bulk.stocks import How
     from ..tabular.items import Faulty
     from ..tabular.rows import Row
+    from .row_files import Columns
 
+_COLUMNS: Columns = {REFERENCE: "text", "outcome": "text", "message": "text", **STOCK_COLUMNS}
+_SHOWN = (
+    Column("reference", itemgetter(REFERENCE)),
+    Column("outcome", itemgetter("outcome")),
+    Column("available", methodcaller("get", "available"), right=True),
+    Column("allocated", methodcaller("get", "allocated"), right=True),
+    Column("blocked", methodcaller("get", "blocked"), right=True),
+    Column("gtin", methodcaller("get", "gtin")),
+    Column("by country", methodcaller("get", "available_by_country")),
+    Column("why", itemgetter("message")),
+)
 Write: TypeAlias = "Callable[[Outcome, int | None], None]"
 
 
-def _checked(context: click.Context, option: click.Parameter, given: Path) -> Path:
-    if given.suffix.casefold() not in _SINKS:
-        raise click.BadParameter(f"{given} ends in none of {', '.join(_SINKS)}", context, option)
-    if not given.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {given.parent}", context, option)
-    return given
-
-
 @click.command()
-@output_option("stocks.csv or .jsonl: the ending says what it becomes.", required=True, callback=_checked)
+@rows_output(required=False)
 @click.option("--how", type=click.Choice(["auto", "get", "scan"]), default="auto", show_default=True, help="See below.")
 @reading_options
 def lookup(**options: Any) -> int:
-    """Look up the stock of each reference in FILE: CSV, JSON lines (.jsonl), Parquet or XLSX.
+    """Look up the stock of each reference in FILE: CSV, JSON lines (.jsonl), Parquet or a workbook (.xlsx, .ods, .xls).
 
     The column is seller_product_reference, or the one that --map seller_product_reference=COLUMN names. A reference
-    that is unknown, or has no stock, has a row that says so. An older output file is replaced when all is written.
+    that is unknown, or has no stock, has a row that says so. An older output file is replaced when all is written. CSV
+    is safe to open in a spreadsheet; Parquet needs the extra "tabular". Without -o it is a table, or with --json one
+    object a line.
 
     The references are learned first; then each stock is asked for (get), or all are read (scan), whichever costs fewer
     calls (auto).
@@ -67,24 +74,24 @@ def lookup(**options: Any) -> int:
 
 async def _lookup(wanted: FileOptions) -> int:
     output = wanted.output
-    assert output is not None  # noqa: S101  (the option is required)
     mapping = wanted.whole_mapping
     wanted.check_paths(journal=False)
     table = open_table(wanted.file, delimiter=wanted.delimiter, encoding=wanted.encoding)
     plan = plan_for(table, REFERENCES, mapping.columns, mapping.values)
     if wanted.save_mapping is not None:
         save_mapping(wanted.save_mapping, mapping)
-    tally, show, limit = Tally(), file_show("Stocks", json=wanted.as_json), LimitShare()
+    tally, limit = Tally(), LimitShare()
+    show = file_show("Stocks", json=wanted.as_json) if output is not None else FileShow()
 
     def faulty(one: Faulty) -> None:
         tally.faulty += 1
         for problem in one.problems:
-            click.echo(f"{wanted.file}, {printable(str(problem))}", err=True)
+            show.say(f"{wanted.file}, {printable(str(problem))}")
 
     items = Items(table, plan, faulty, keep=True)
     how = cast("How", wanted.how)
     try:
-        with replacing(output) as partial, _SINKS[output.suffix.casefold()](partial) as write:
+        with _sink(output, as_json=wanted.as_json) as write:
             async with FulfillmentClient(wanted.config()) as client:
 
                 def progress(summary: Summary) -> None:
@@ -101,11 +108,14 @@ async def _lookup(wanted: FileOptions) -> int:
         show.close()
         items.close()
     facts: dict[str, Any] = {"rows": items.rows, "calls": stats.calls, "seconds": round(seconds, 1)}
-    facts["file"] = str(output)
+    if output is not None:
+        facts["file"] = str(output)
     if wanted.as_json:
         tell_json({"event": "summary", "counts": tally.counts, **facts})
-    else:
+    elif output is not None:
         show.end("stocks", tally.titled, facts)
+    else:
+        click.echo(f"octoffm: {counts_text(tally.titled)}", err=True)
     return tally.verdict(interrupted=False)
 
 
@@ -114,38 +124,47 @@ def _line(rows: tuple[Row, ...]) -> int | None:
 
 
 @contextmanager
-def _csv_sink(path: Path) -> Generator[Write]:
-    with path.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("seller_product_reference", "outcome", "message", *COLUMNS))
+def _sink(output: Path | None, *, as_json: bool) -> Generator[Write]:
+    """Where outcomes go: a file, as its ending says, or standard output."""
+    if output is None and as_json:
+        yield lambda outcome, line: tell_json({"event": "outcome", **_fields(outcome, line)})
+    elif output is None:
+        rows = Rows(_SHOWN)
+        try:
+            yield lambda outcome, _line: rows.add(_row(outcome))
+        finally:
+            rows.close()
+    else:
+        ending = ending_of(output)
+        with replacing(output) as path:
+            if ending == ".jsonl":
+                with _json_sink(path) as write_one:
+                    yield write_one
+            else:
+                with rows_file(ending, path, _COLUMNS) as write:
+                    yield lambda outcome, _line: write([_row(outcome)])
 
-        def write(outcome: Outcome, _line: int | None) -> None:
-            told = told_of(outcome)
-            cells: dict[str, Any] = row_of(outcome.stock) if isinstance(outcome, Found) else {}
-            if cells.get("updated_at") is not None:
-                cells["updated_at"] = cells["updated_at"].isoformat(timespec="seconds")
-            row = [outcome.key, told.what, told.message, *(cells.get(name) for name in COLUMNS)]
-            writer.writerow([cell if isinstance(cell, int) else harmless(cell) for cell in row])
 
-        yield write
+def _row(outcome: Outcome) -> dict[str, Any]:
+    told = told_of(outcome)
+    stock = row_of(outcome.stock) if isinstance(outcome, Found) else {}
+    return {REFERENCE: outcome.key, "outcome": told.what, "message": told.message, **stock}
 
 
 @contextmanager
 def _json_sink(path: Path) -> Generator[Write]:
-
     encode = msgspec.json.Encoder().encode
     with path.open("wb") as file:
 
         def write(outcome: Outcome, line: int | None) -> None:
-            told = told_of(outcome)
-            fields: dict[str, Any] = {"seller_product_reference": outcome.key, "outcome": told.what, "line": line}
-            if isinstance(outcome, Found):
-                fields["stock"] = as_fields(outcome.stock)
-            else:
-                fields["message"] = told.message
-            file.write(encode(fields) + b"\n")
+            file.write(encode(_fields(outcome, line)) + b"\n")
 
         yield write
 
 
-_SINKS = {".csv": _csv_sink, ".jsonl": _json_sink}
+def _fields(outcome: Outcome, line: int | None) -> dict[str, Any]:
+    told = told_of(outcome)
+    fields: dict[str, Any] = {REFERENCE: outcome.key, "outcome": told.what, "line": line}
+    if isinstance(outcome, Found):
+        return fields | {"stock": as_fields(outcome.stock)}
+    return fields | {"message": told.message}

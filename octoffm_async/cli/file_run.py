@@ -95,7 +95,7 @@ class FileRun:
             **more,
         )
         try:
-            with interruptible(run.stop, drain=wanted.drain) as interrupts:
+            with interruptible(run.stop, drain=wanted.drain, say=self.show.say) as interrupts:
                 async with run:
                     async for outcome in run:
                         self._note(outcome)
@@ -123,7 +123,8 @@ class FileRun:
 
     def _trouble(self, key: str, told: Told, line: int | None, rows: tuple[Row, ...]) -> None:
         self.recording.trouble(told.what, told.code, Example(key, line, told.message))
-        reason = f"{told.what}: {told.code} {told.message}".replace(":  ", ": ")
+        code = "" if told.message.startswith(told.code) else f"{told.code} "
+        reason = f"{told.what}: {code}{told.message}"
         if rows and told.what == "refused":  # the rest needs no mending: the same command sends it, or looks for it
             self.rejects.add(rows, reason)
         self._say(f"{'' if line is None else f'line {line}, '}{key}: {reason}")
@@ -132,7 +133,7 @@ class FileRun:
         self.tally.faulty += 1
         self.rejects(faulty)
         first = faulty.problems[0]
-        self.recording.trouble("faulty", first.field or "row", Example(faulty.key, first.line, str(first)))
+        self.recording.trouble("faulty", first.field or "row", Example(faulty.key, first.line, first.without_line()))
         for problem in faulty.problems:
             if self.wanted.as_json:
                 fields = {
@@ -149,9 +150,9 @@ class FileRun:
         if self.wanted.as_json or self._told > SHOWN_IN_PIPE + 1:
             return
         if self._told > SHOWN_IN_PIPE:
-            click.echo(f"… and more: see {self.rejects.path}", err=True)
+            self.show.say(f"… and more: see {self.rejects.path}")
         else:
-            click.echo(f"{self.wanted.file}, {printable(text)}", err=True)
+            self.show.say(f"{self.wanted.file}, {printable(text)}")
 
     def finish(self, client: FulfillmentClient) -> Exit:
         """Show the end, write the report; the exit code."""
@@ -159,7 +160,7 @@ class FileRun:
         seconds = self.recording.seconds
         code = self.tally.verdict(interrupted=self.interrupted)
         facts: dict[str, Any] = {"rows": self.items.rows, "seconds": round(seconds, 1), "calls": stats.calls}
-        facts |= {"items per second": round(self.tally.done / seconds) if seconds > 0 else 0}
+        facts |= {"items per second": _rate(self.tally.done, seconds), "followed until": wanted.follow}
         facts |= {"throttled": stats.throttled, "retries": stats.retries, "journal": str(wanted.journal_file)}
         facts |= {"run": self.run_id, "rejects file": str(self.rejects.path) if self.rejects.items else None}
         if wanted.report is not None:
@@ -212,8 +213,16 @@ async def _send(state: FileRun, config: Config, journal: Journal) -> Exit:
     return code
 
 
+def _rate(items: int, seconds: float) -> float:
+    rate = items / seconds if seconds > 0 else 0.0
+    return round(rate) if rate >= 10 else round(rate, 1)
+
+
 def _tell_next(state: FileRun) -> None:
     """What to type next, on standard error."""
+    if state.rejects.items and not state.wanted.as_json:
+        told = f"{state.rejects.items:,} not taken, with the reasons: mend them in {state.rejects.path}"
+        click.echo(f"octoffm: {told} and send that file with the same options", err=True)
     if state.interrupted:
         click.echo("octoffm: interrupted; the journal knows what was sent. To go on:", err=True)
         click.echo(f"  {command_again()}", err=True)

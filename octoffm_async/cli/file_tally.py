@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..bulk.outcomes import Created, Failed, Found, Missing, Refused, Skipped, Unknown
-from .exits import Exit
+from .exits import Exit, headline_of, plain
 
 if TYPE_CHECKING:
     from ..bulk.outcomes import Outcome
@@ -72,16 +72,16 @@ def told_of(outcome: Outcome) -> Told:  # noqa: PLR0911  (a table of cases)
     match outcome:
         case Created(id=remote):
             return Told("created", remote)
-        case Refused(code=code, message=message):
-            return Told("refused", None, code, message)
+        case Refused(code=code, message=message, error=error):
+            return Told("refused", None, code, plain(message) if error is None else headline_of(error))
         case Failed(error=error):
-            return Told("failed", None, type(error).__name__, str(error))
-        case Unknown(reason=reason):
-            return Told("unknown", None, "", reason)
+            return Told("failed", None, type(error).__name__, headline_of(error))
+        case Unknown(reason=reason, error=error):
+            return Told("unknown", None, "", plain(reason) if error is None else headline_of(error))
         case Skipped(earlier=Created(id=remote), reason=reason):
             return Told("already", remote, "", reason)
         case Skipped(earlier=Refused(code=code, message=message)):
-            return Told("refused", None, code, message)
+            return Told("refused", None, code, plain(message))
         case Skipped(reason=reason):
             return Told("unsent", None, "", reason)
         case Found(stock=stock):

@@ -22,7 +22,7 @@ _SUPPLIES = Creation(SUPPLIES, CREATE_INBOUND.name, 1, start_supplies)
 @click.command("create")
 @creating_options
 def create_products(**options: Any) -> int:
-    """Register the products of FILE: CSV, JSON lines (.jsonl), Parquet or XLSX.
+    """Register the products of FILE: CSV, JSON lines (.jsonl), Parquet or a workbook (.xlsx, .ods, .xls).
 
     Columns that bear a field's name are taken; --map names others. Fields: gtin, seller_product_reference (the gtin if
     there is none), title, product_condition, packaging.length_cm, .width_cm, .height_cm, .weight_g, origin_country,
@@ -44,7 +44,7 @@ def create_products(**options: Any) -> int:
 @creating_options
 @click.option("--follow", type=click.Choice(["accepted", "shipped"]), help="Wait until each order is so, or refused.")
 def create_orders(**options: Any) -> int:
-    """Ship the orders of FILE: CSV, JSON lines (.jsonl), Parquet or XLSX.
+    """Ship the orders of FILE: CSV, JSON lines (.jsonl), Parquet or a workbook (.xlsx, .ods, .xls).
 
     Each row is one line of an order; rows with the same reference stand together. Fields: reference, delivery_mode,
     storage_country, lines.seller_product_reference, lines.quantity (or lines.product_id with lines.product_condition),
@@ -66,7 +66,7 @@ def create_orders(**options: Any) -> int:
 @creating_options
 @click.option("--follow", type=click.Choice(["accepted", "received"]), help="Wait until each is so, or refused.")
 def create_supplies(**options: Any) -> int:
-    """Announce the supply orders of FILE: CSV, JSON lines (.jsonl), Parquet or XLSX.
+    """Announce the supply orders of FILE: CSV, JSON lines (.jsonl), Parquet or a workbook (.xlsx, .ods, .xls).
 
     Each row is one line; rows with the same reference stand together. Fields: reference, storage_country,
     expected_delivery_date, lines.seller_product_reference, lines.quantity.

@@ -18,8 +18,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interrupts:
     """The interruptions of the current task so far."""
 
-    def __init__(self, stop: Callable[[], None], drain: float) -> None:
+    def __init__(self, stop: Callable[[], None], drain: float, say: Callable[[str], None]) -> None:
         self._stop = stop
+        self._say = say
         self._drain = drain
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
@@ -30,7 +31,7 @@ class Interrupts:
         """One more: stop, or cancel."""
         self.count += 1
         if self.count == 1:
-            click.echo("octoffm: stopping, what is in flight is finished; Ctrl-C again stops at once", err=True)
+            self._say("octoffm: stopping, what is in flight is finished; Ctrl-C again stops at once")
             self._stop()
             self._timer = self._loop.call_later(self._drain, self._cancel)
         elif self.count == 2:
@@ -47,13 +48,19 @@ class Interrupts:
             self._task.cancel()
 
 
+def _on_stderr(text: str) -> None:
+    click.echo(text, err=True)
+
+
 @contextmanager
-def interruptible(stop: Callable[[], None], *, drain: float) -> Generator[Interrupts]:
+def interruptible(
+    stop: Callable[[], None], *, drain: float, say: Callable[[str], None] = _on_stderr
+) -> Generator[Interrupts]:
     """The first Ctrl-C calls ``stop``; a second one, or ``drain`` seconds, cancel this task.
 
     The cancellation that it made itself ends with the block: see ``count`` for whether there was one.
     """
-    interrupts = Interrupts(stop, drain)
+    interrupts = Interrupts(stop, drain, say)
     loop = asyncio.get_running_loop()
     handled: list[signal.Signals] = []
     for number in SIGNALS:

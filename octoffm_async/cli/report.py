@@ -63,6 +63,8 @@ def report_page(what: str, file: str, tally: Tally, facts: Mapping[str, Any], re
     """The page's text."""
     title = f"{what.capitalize()} from {_text(file)}"
     policy = "default-src 'none'; style-src 'unsafe-inline'"
+    for timeline in (recording.decided, recording.throttled):  # both charts end with the run
+        timeline.add(recording.seconds, 0)
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',

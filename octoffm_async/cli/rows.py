@@ -50,6 +50,7 @@ class Rows:
         self._at_once = at_once
         self._waiting: list[list[str]] = []
         self._widths: list[int] = []
+        self._hidden = ""
         self.count = 0
 
     def add(self, item: object) -> None:
@@ -64,9 +65,10 @@ class Rows:
             self._begin()
 
     def close(self) -> None:
-        """Write what was kept back."""
+        """Write what was kept back, and say which columns had no room."""
         if self._waiting and not self._widths:
             self._begin()
+        self._tell_hidden()
 
     def _begin(self) -> None:
         titles = [column.title for column in self._columns]
@@ -84,9 +86,15 @@ class Rows:
         width, shown = shutil.get_terminal_size().columns, len(self._widths)
         while shown > 1 and sum(self._widths[:shown]) + len(_GAP) * (shown - 1) > width:
             shown -= 1
-        if hidden := [column.title for column in self._columns[shown:]]:
-            click.echo(f"octoffm: the terminal is too narrow for {', '.join(hidden)}; --json shows all", err=True)
+        self._hidden = ", ".join(column.title for column in self._columns[shown:])
         self._widths = self._widths[:shown]
+        if self._at_once:
+            self._tell_hidden()
+
+    def _tell_hidden(self) -> None:
+        if self._hidden:
+            click.echo(f"octoffm: no room for {self._hidden} (--json)", err=True)
+            self._hidden = ""
 
     def _write(self, cells: Sequence[str], *, bold: bool = False) -> None:
         padded: list[str] = []

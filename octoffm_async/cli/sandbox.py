@@ -16,10 +16,24 @@ from .options import rate
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of ids, tokens and random faults.")
-@click.option("--token-life", type=click.FloatRange(0, min_open=True), default=7200.0, metavar="S", help="Seconds.")
+@click.option(
+    "--token-life",
+    type=click.FloatRange(0, min_open=True),
+    default=7200.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds that a token is good for.",
+)
 @click.option("--limit", callback=rate, metavar="N/T", help="N requests in T seconds, for each seller and group.")
 @click.option("--retry-after", type=click.Choice(["seconds", "date"]), help="Let 429 answers carry Retry-After.")
-@click.option("--speed", type=click.FloatRange(0), default=1.0, metavar="X", help="Sandbox seconds per real second.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    metavar="X",
+    help="Sandbox seconds per real second.",
+)
 @click.option("--products", type=click.IntRange(0), default=0, metavar="N", help="Registered products to begin with.")
 @click.option("--stock", type=click.IntRange(0), default=100, show_default=True, metavar="Q", help="Items of each.")
 @click.option(
@@ -33,6 +47,10 @@ def sandbox(products: int, state: str | None, **settings: Any) -> None:
 
     Prints the variables to export, and nothing else, on standard output; no account is needed. A browser shows at the
     same address what goes on.
+
+    \b
+    octoffm sandbox --products 50 > sandbox.env      # in one terminal
+    octoffm stocks list --env-file sandbox.env       # in another
     """
     try:
         run_async(_serve(Sandbox(catalogue=products, state_file=state, **settings)))

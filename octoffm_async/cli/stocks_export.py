@@ -11,9 +11,10 @@ from ..bulk.seen import temporary_database
 from .exits import Exit
 from .filters import country_option, period_options
 from .remote import remote_command
+from .row_files import ending_of, rows_output
 from .rows import tell_json
-from .saving import output_option, replacing
-from .stocks_sinks import ENDINGS, sink_for
+from .saving import replacing
+from .stocks_sinks import sink_for
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,16 +45,8 @@ class KnownReferences:
         self._database.close()
 
 
-def _checked(context: click.Context, option: click.Parameter, given: Path) -> Path:
-    if given.suffix.lower() not in ENDINGS:
-        raise click.BadParameter(f"{given} ends in none of {', '.join(ENDINGS)}", context, option)
-    if not given.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {given.parent}", context, option)
-    return given
-
-
 @click.command()
-@output_option("stocks.csv, .jsonl or .parquet: the ending says what it becomes.", required=True, callback=_checked)
+@rows_output(required=True)
 @country_option
 @period_options("updated")
 @click.option("--references", is_flag=True, help="Put your own reference beside each stock; they are all read first.")
@@ -81,7 +74,7 @@ async def export(
         if references:
             await known.read(remote)
         look = known.of if references else None
-        with replacing(output) as partial, sink_for(output.suffix.lower(), partial, look) as write:
+        with replacing(output) as partial, sink_for(ending_of(output), partial, look) as write:
             async for page in stocks.pages():
                 write(page.items)
                 count += len(page.items)

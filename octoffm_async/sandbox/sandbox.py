@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from random import Random
+from typing import get_args
 
 from aiohttp import web
 
@@ -95,6 +96,10 @@ class Sandbox(SandboxFace):
             raise ValueError(f"host = {host!r}: the sandbox serves on loopback only ({', '.join(_LOOPBACK)})")
         if catalogue < 0 or stock < 0:
             raise ValueError(f"catalogue = {catalogue}, stock = {stock}: must not be below zero")
+        if retry_after not in (None, *get_args(RetryAfter)):
+            raise ValueError(
+                f"retry_after = {retry_after!r}: must be one of {', '.join(get_args(RetryAfter))}, or None"
+            )
         self.client_id = client_id
         self.client_secret = client_secret
         self._host = host

@@ -18,7 +18,7 @@ from .encodings import encoding_of, open_bytes
 from .rows import REASON_COLUMN, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from os import PathLike
 
 LONGEST_LINE = 1 << 20
@@ -73,10 +73,7 @@ class CsvTable:
                 raise ConfigurationError(f"{self.path}: the header cannot be read: {error}") from None
         if not header:
             raise ConfigurationError(f"{self.path} is empty")
-        names = tuple(name.strip() for name in header)
-        if twice := [name for name, times in Counter(names).items() if times > 1 and name]:
-            raise ConfigurationError(f"{self.path} has more than one column {', '.join(twice)}")
-        return names
+        return header_of(self.path, header)
 
 
 class CsvRows:
@@ -112,14 +109,33 @@ class CsvRows:
                     span = f"lines {line} to {reader.line_num + table.skip} cannot be told apart"
                     yield Row(line, {}, (), f"{span}: {error}; is a quote not closed?")
                     continue
-                if not any(cells):  # spreadsheets end a file with rows of delimiters
+                if is_blank(cells):  # spreadsheets end a file with rows of delimiters
                     continue
                 if table.mended:
                     cells = [_unharmed(cell) for cell in cells]
                 found = dict(zip(columns, map(str.strip, cells), strict=False))
-                problem = "" if len(cells) == width else f"the row has {len(cells)} columns, the header {width}"
+                problem = ""  # Excel leaves empty cells at the end of some rows out: what is needed is missed later
+                if len(cells) > width and not is_blank(cells[width:]):
+                    problem = f"the row has {len(cells)} columns, the header {width}"
                 yield Row(line, found, cells, problem)
         self._done = True
+
+
+def header_of(path: Path, cells: Sequence[str]) -> tuple[str, ...]:
+    """The names of columns; those that have none are empty.
+
+    Raises:
+        ConfigurationError: two columns have the same name.
+    """
+    names = tuple(name.strip() for name in cells)
+    if twice := [name for name, times in Counter(names).items() if times > 1 and name]:
+        raise ConfigurationError(f"{path} has more than one column {', '.join(twice)}")
+    return names
+
+
+def is_blank(cells: Sequence[str]) -> bool:
+    """Whether a row holds nothing that can be seen."""
+    return not any(cells) or not any(map(str.strip, cells))
 
 
 def checked_lines(path: Path, file: TextIO) -> Iterator[str]:

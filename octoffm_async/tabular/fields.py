@@ -20,13 +20,27 @@ _GROUPED_COMMA = re.compile(r"[+-]?\d{1,3}([.\u00a0\u202f' ]\d{3})+,\d+", re.ASC
 _GROUPED_POINT = re.compile(r"[+-]?\d{1,3}([,\u00a0\u202f' ]\d{3})+(\.\d+)", re.ASCII)
 _GROUP_MARKS = re.compile(r"[\u00a0\u202f' ]")
 _SCIENTIFIC = re.compile(r"\d([.,]\d+)?e\+?\d{1,2}", re.ASCII | re.IGNORECASE)
-_YES = frozenset({"true", "yes", "1", "oui", "vrai"})
-_NO = frozenset({"false", "no", "0", "non", "faux"})
+_SHORTENED = re.compile(r"\d[.,]\d+E\+\d{2}", re.ASCII)
+_WHOLE_FLOAT = re.compile(r"(\d+)[.,]0", re.ASCII)
+_ERROR = re.compile(r"#(N/[AD]|NV|[A-ZÉ¡¿]+[/0A-Z]*[!?]|#{2,})")
+_YES = frozenset({"true", "yes", "1", "oui", "vrai", "ja", "wahr", "sí", "si", "sì", "verdadero", "vero", "waar"})
+_NO = frozenset({"false", "no", "0", "non", "faux", "nein", "falsch", "falso", "nee", "onwaar"})
 
 
 def text(cell: str) -> str:
-    """As it stands."""
+    """As it stands, unless it is what a spreadsheet shows in place of a value."""
+    if cell.startswith("#") and _ERROR.fullmatch(cell):
+        raise ValueError("is a spreadsheet's error and not a value: mend the cell and export again")
     return cell
+
+
+def code(cell: str) -> str:
+    """A reference, a postal code or a phone number: text that spreadsheets take for a number."""
+    if _SHORTENED.fullmatch(cell):
+        raise ValueError(
+            "was a number that a spreadsheet shortened, and digits are lost: format the column as text and export again"
+        )
+    return text(cell)
 
 
 def number(cell: str) -> float:
@@ -57,7 +71,7 @@ def whole(cell: str) -> int:
 
 
 def flag(cell: str) -> bool:
-    """``true`` or ``false``, ``yes`` or ``no``, ``1`` or ``0``."""
+    """``true`` or ``false``, ``yes`` or ``no``, ``1`` or ``0``; also as spreadsheets of other languages write them."""
     folded = cell.casefold()
     if folded in _YES or folded in _NO:
         return folded in _YES
@@ -65,7 +79,9 @@ def flag(cell: str) -> bool:
 
 
 def gtin(cell: str) -> str:
-    """Digits. What a spreadsheet made of them is recognized and refused, never guessed."""
+    """Digits, also as ``4006381333931.0``, which is exact. Where digits may be lost it is refused, never guessed."""
+    if floating := _WHOLE_FLOAT.fullmatch(cell):
+        cell = floating[1]
     if _SCIENTIFIC.fullmatch(cell):
         raise ValueError(
             "is not made of digits only: a spreadsheet shortened the number; format the column as text and export again"

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from .rows import Table
 
-_SHEETS = (".parquet", ".xlsx")
+_SHEETS = (".parquet", ".xlsx", ".xlsm", ".xls", ".ods")
 _LINES = (".jsonl", ".ndjson")
 
 
 def open_table(path: str | PathLike[str], *, delimiter: str | None = None, encoding: str | None = None) -> Table:
-    """The file as a table: ``.jsonl`` and ``.ndjson``, ``.parquet``, ``.xlsx``; all others are CSV.
+    """The file as a table: ``.jsonl`` and ``.ndjson``, ``.parquet``, ``.xlsx`` and its like; all others are CSV.
 
     Raises:
         ConfigurationError: it cannot be read.
@@ -33,6 +33,6 @@ def open_table(path: str | PathLike[str], *, delimiter: str | None = None, encod
         return SheetTable(file)
     if looks_binary(file):
         raise ConfigurationError(
-            f"{file} is not CSV but a spreadsheet's or Parquet's format: name it .xlsx or .parquet"
+            f"{file} is not CSV but a spreadsheet's or Parquet's format: name it .xlsx, .ods, .xls or .parquet"
         )
     return CsvTable(file, delimiter=delimiter, encoding=encoding)

@@ -84,20 +84,27 @@ class Plan:
             cells[known[name]] = cell
         return row._replace(cells=cells)
 
+    def _absence(self, cell: str | None) -> str:
+        if cell is None:
+            return "is missing: the row ends before it" if self.fixed else "is missing"
+        return "is empty"
+
     def read(
         self, row: Row, steps: Sequence[tuple[str, str, Reader, bool]], problems: list[Problem]
     ) -> dict[str, Value]:
         """The values that a row's cells hold for so many fields."""
         values: dict[str, Value] = {}
-        cells = row.cells
+        cells, ended = row.cells, False
         for name, column, reader, filled in steps:
             cell = cells.get(column)
             if not cell:
                 needed = filled if self.fixed or cell is not None else name in self.target.needed
-                if needed and name not in self.constants:
-                    reason = "is missing" if cell is None else "is empty"
-                    problems.append(Problem(row.line, column, name, "", reason))
+                if needed and name not in self.constants and not (ended and cell is None):
+                    problems.append(Problem(row.line, column, name, "", self._absence(cell)))
+                    ended = ended or (self.fixed and cell is None)  # told once a row
                 continue
+            if cell.startswith('="') and cell.endswith('"') and len(cell) > 3:  # so that Excel keeps a code's zeros
+                cell = cell[2:-1]
             try:
                 values[name] = reader(cell)
             except ValueError as error:
@@ -125,7 +132,8 @@ def plan_for(table: Table, target: Target, mapping: Mapping[str, str], constants
     header = table.columns
     _check_header(table, target, named)
     by_name = {name: column for name, column in _by_name(target, header).items() if name not in fixed_values}
-    columns = by_name | named
+    found = by_name | named
+    columns = {name: found[name] for name in target.fields if name in found}
     _check_complete(table, target, columns.keys() | fixed_values.keys())
     return Plan(target, columns, fixed_values, fixed=True)
 
@@ -149,11 +157,15 @@ def _check_header(table: Table, target: Target, mapping: Mapping[str, str]) -> N
 
 
 def _check_complete(table: Table, target: Target, given: set[str]) -> None:
-    if lacking := [name for name in target.fields if name in target.needed and name not in given]:
+    lacking = [name for name in target.fields if name in target.needed and name not in given]
+    if target.any_of and given.isdisjoint(target.any_of):
+        lacking.insert(0, target.any_of[0])
+    if lacking:
         there = ", ".join(table.columns or ())
+        or_set = "" if lacking[0] in {target.key, target.key_from} else f", or --set {lacking[0]}=VALUE for all rows"
         raise ConfigurationError(
             f"no column is mapped to {', '.join(lacking)}; {table.path} has the columns {there}. "
-            f"Name them with --map {lacking[0]}=COLUMN, or --set {lacking[0]}=VALUE for all rows"
+            f"Name them with --map {lacking[0]}=COLUMN{or_set}"
         )
     together = target.all_or_none
     lacking = [name.rpartition(".")[2] for name in together if name not in given]

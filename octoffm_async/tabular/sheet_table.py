@@ -1,5 +1,5 @@
-"""Parquet and XLSX files, by way of polars (extra ``tabular``). Parquet is read a piece at a time; a worksheet is
-held as a whole, since that is how its format is read, and it has at most 1,048,576 rows."""
+"""Parquet files and workbooks, by way of polars (extra ``tabular``). Parquet is read a piece at a time; of a workbook
+the first sheet is read, and held as a whole, since that is how its format is read: it has at most 1,048,576 rows."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
+from .csv_table import header_of, is_blank
 from .encodings import open_bytes
 from .jsonl_table import cell_text
 from .rows import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from os import PathLike
 
 PIECE = 5_000
@@ -21,7 +22,8 @@ PIECE = 5_000
 
 
 class SheetTable:
-    """A Parquet or XLSX file; ``line`` of its rows is the row's number, the header being row 1.
+    """A Parquet file or a workbook. ``line`` is the row's number: in Parquet the header is 1; in a workbook it is the
+    number that the spreadsheet shows, and the header is the first row that holds something.
 
     Raises:
         ConfigurationError: it cannot be read, or the extra is missing.
@@ -36,20 +38,22 @@ class SheetTable:
         try:
             if self.path.suffix.casefold() == ".parquet":
                 self._frame: Any = polars.scan_parquet(self.path)
-                self.columns: tuple[str, ...] = tuple(self._frame.collect_schema().names())
-                self.height = int(self._frame.select(polars.len()).collect().item())
+                names: Sequence[str] = self._frame.collect_schema().names()
+                self._skipped = 0
             else:
                 _polars("fastexcel")
-                self._frame = polars.read_excel(self.path, infer_schema_length=0, raise_if_empty=False).lazy()
-                self.columns = tuple(self._frame.collect_schema().names())
-                self.height = int(self._frame.select(polars.len()).collect().item())
+                self._frame = _first_sheet(polars, self.path)
+                names, self._skipped = _header(self._frame)
+            self.columns = header_of(self.path, names)
+            self.height = int(self._frame.select(polars.len()).collect().item()) - self._skipped
         except ConfigurationError:
             raise
         except Exception as error:  # noqa: BLE001  (polars has many kinds, none of them public as one)
             told = " ".join(str(error).split())[:200]
             raise ConfigurationError(f"cannot read {self.path}: {type(error).__name__}: {told}") from None
-        if not self.columns:
+        if not any(self.columns):
             raise ConfigurationError(f"{self.path} is empty")
+        self.first_line = self._skipped or 1
 
     def rows(self) -> SheetRows:
         """Begin a pass."""
@@ -57,7 +61,7 @@ class SheetTable:
 
     def piece(self, start: int) -> list[tuple[Any, ...]]:
         """The rows from ``start`` on, a few thousand."""
-        rows: list[tuple[Any, ...]] = self._frame.slice(start, PIECE).collect().rows()
+        rows: list[tuple[Any, ...]] = self._frame.slice(self._skipped + start, PIECE).collect().rows()
         return rows
 
 
@@ -73,14 +77,36 @@ class SheetRows:
         return self._read / self._table.height if self._table.height else 1.0
 
     def __iter__(self) -> Iterator[Row]:
-        columns = [name.strip() for name in self._table.columns]
+        columns = self._table.columns
         for start in range(0, self._table.height, PIECE):
             for values in self._table.piece(start):
                 self._read += 1
                 cells = [cell_text(value) for value in values]
-                if any(cells):
+                if not is_blank(cells):
                     found = dict(zip(columns, map(str.strip, cells), strict=True))
-                    yield Row(self._read + 1, found, cells)
+                    yield Row(self._table.first_line + self._read, found, cells)
+
+
+def _first_sheet(polars: Any, path: Path) -> Any:
+    """The cells of a workbook as texts, each row where it is in the sheet."""
+    return polars.read_excel(
+        path,
+        infer_schema_length=0,
+        has_header=False,
+        drop_empty_rows=False,
+        drop_empty_cols=False,
+        raise_if_empty=False,
+        read_options={"skip_rows": 0},
+    ).lazy()
+
+
+def _header(frame: Any) -> tuple[Sequence[str], int]:
+    """The first row that holds something, and how many rows end with it."""
+    for number, values in enumerate(frame.head(PIECE).collect().iter_rows(), start=1):
+        cells = [cell_text(value) for value in values]
+        if not is_blank(cells):
+            return cells, number
+    return (), 0
 
 
 def _polars(name: str) -> Any:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ..contract.checks import FieldProblem
 from ..contract.common import ShipmentLine
 from ..contract.inbound import InboundShipmentRequest
 from ..contract.outbound import DeliveryAddress, OutboundShipmentRequest
@@ -18,12 +19,11 @@ from .jsonl_table import snake
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..contract.checks import FieldProblem
     from .fields import Reader, Value
 
 _PACKAGING: Final = Packaging.__struct_fields__
 _LINE: Final[Mapping[str, Reader]] = {
-    "lines.seller_product_reference": read.text,
+    "lines.seller_product_reference": read.code,
     "lines.quantity": read.whole,
     "lines.product_id": read.text,
     "lines.product_condition": read.text,
@@ -46,6 +46,8 @@ class Target:
     build: Callable[[dict[str, Value], Sequence[Mapping[str, Value]]], Any]
     problems: Callable[[Any], list[FieldProblem]]
     all_or_none: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+    """One of these must be mapped or set."""
     key_from: str = ""
     """The field that stands in for the key where that is neither mapped nor set."""
 
@@ -114,6 +116,20 @@ def _none(_item: Any) -> list[FieldProblem]:
     return []
 
 
+def _order_problems(order: OutboundShipmentRequest) -> list[FieldProblem]:
+    """What is wrong with an order, and with a postal code whose zeros a spreadsheet dropped."""
+    found = outbound_problems(order)
+    to = order.delivery_address
+    code = to.postal_code
+    if to.country_code in _FIVE_DIGITS and code.isascii() and code.isdigit() and len(code) in {3, 4}:
+        reason = f"has {len(code)} digits, and those of {to.country_code} have 5: did a spreadsheet drop a zero of "
+        found.append(FieldProblem("delivery_address.postal_code", code, f"{reason}{code.zfill(5)}?"))
+    return found
+
+
+_FIVE_DIGITS: Final = frozenset({"DE", "ES", "FR", "IT"})
+"""Countries whose postal codes have five digits, some of them with a zero in front."""
+_NUMBERLIKE: Final = frozenset({"postal_code", "phone"})
 _ADDRESS_NEEDED: Final = ("first_name", "last_name", "address_line1", "postal_code", "city", "country_code")
 
 PRODUCTS: Final = Target(
@@ -123,7 +139,7 @@ PRODUCTS: Final = Target(
     key_from="gtin",
     fields={
         "gtin": read.gtin,
-        "seller_product_reference": read.text,
+        "seller_product_reference": read.code,
         "title": read.text,
         "product_condition": read.text,
         **{f"packaging.{name}": read.number for name in _PACKAGING},
@@ -144,10 +160,13 @@ ORDERS: Final = Target(
     plural="orders",
     key="reference",
     fields={
-        "reference": read.text,
+        "reference": read.code,
         "delivery_mode": read.text,
         "storage_country": read.text,
-        **{f"delivery_address.{name}": read.text for name in DeliveryAddress.__struct_fields__},
+        **{
+            f"delivery_address.{name}": read.code if name in _NUMBERLIKE else read.text
+            for name in DeliveryAddress.__struct_fields__
+        },
         **_LINE,
     },
     needed=frozenset(
@@ -155,15 +174,16 @@ ORDERS: Final = Target(
         | {f"delivery_address.{name}" for name in _ADDRESS_NEEDED}
     ),
     filled=frozenset({"reference", "delivery_mode", "storage_country", "lines.quantity"}),
+    any_of=("lines.seller_product_reference", "lines.product_id"),
     build=_order,
-    problems=outbound_problems,
+    problems=_order_problems,
 )
 SUPPLIES: Final = Target(
     name="supply order",
     plural="supply orders",
     key="reference",
     fields={
-        "reference": read.text,
+        "reference": read.code,
         "storage_country": read.text,
         "expected_delivery_date": read.moment,
         **_LINE,
@@ -177,7 +197,7 @@ REFERENCES: Final = Target(
     name="reference",
     plural="references",
     key="seller_product_reference",
-    fields={"seller_product_reference": read.text},
+    fields={"seller_product_reference": read.code},
     needed=frozenset({"seller_product_reference"}),
     filled=frozenset({"seller_product_reference"}),
     build=_reference,

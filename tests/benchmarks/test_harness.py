@@ -1,7 +1,9 @@
 """The benchmarks' harness at tiny sizes: same work for all, nothing left out, rounds interleaved."""
 
 import json
+import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 
@@ -13,11 +15,13 @@ from benchmarks.bench import Bench, StubProcess, Work, WrongWorkError
 from benchmarks.child import Child, ChildFailedError
 from benchmarks.options import Options
 from benchmarks.parts import PARTS, named
+from benchmarks.parts.million_rows import COMMAND, check, leg, write_catalogue
 from benchmarks.peers import ENTRIES, TUNED, installed, missing
 from benchmarks.peers.plain_models import Stock
 from benchmarks.report import text_of
 from benchmarks.rounds import Case, Column, Lines, Table, interleave
 from benchmarks.stub import CREATED, STOCK
+from octoffm_async.sandbox import SandboxProcess
 
 ALWAYS = ("octoffm_async", TUNED, "aiohttp naive")
 PAGES = 2
@@ -180,6 +184,21 @@ def test_plots_name_everything_they_show(tmp_path):
     )
     texts = plots.lines(tmp_path / "lines.svg", content).read_text()
     assert all(f">{text}<" in texts for text in ("Lines", "x axis", "y axis", "first", "second"))
+
+
+async def test_the_rows_of_a_large_catalogue_are_sent_once_and_resumed(tmp_path):
+    write_catalogue(tmp_path / "catalogue.csv", 3000)
+    words = [*COMMAND, "products", "create", "catalogue.csv", "--limit", "2/1", "--patience", "1"]
+    async with SandboxProcess(seed=1) as sandbox:
+        first = await leg(sandbox, words, tmp_path, until=100, by=signal.SIGINT)
+        assert (first.code, first.again) == (130, "octoffm " + " ".join(words[3:]))
+        assert 100 <= first.created < 3000
+        second = await leg(sandbox, [*words[:-3], "off", *words[-2:]], tmp_path)
+        assert (second.code, second.created, second.known) == (0, 3000 - first.created, first.created)
+        await check(sandbox, 3000)
+        with pytest.raises(RuntimeError, match="3000 products instead of 2999"):
+            await check(sandbox, 2999)
+    assert second.peak > 10 or sys.platform != "linux"
 
 
 def test_parts_are_found_by_name_and_all_can_run():

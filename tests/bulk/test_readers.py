@@ -104,7 +104,7 @@ def test_marks_newlines_and_delimiters_of_all_kinds(write, mark, newline, delimi
         (f"{GOOD},Pen,1e999", "weight_g = '1e999': is not a number above zero"),
         (f"{GOOD},Pen,0", "weight_g = '0': is not a number above zero"),
         (f"{GOOD},Pen,-3", "weight_g = '-3': is not a number above zero"),
-        (f"{GOOD},Pen", "the row has 2 columns, the header 3"),
+        (f"{GOOD},Pen", "weight_g = '': is missing: the row ends before it"),
         (f"{GOOD},Pen,1,x", "the row has 4 columns, the header 3"),
         (f'{GOOD},"Pen"x,1', "cannot be told apart"),
     ],

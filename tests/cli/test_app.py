@@ -10,10 +10,12 @@ from octoffm_async import (
     ConfigurationError,
     ConnectionLostError,
     RateLimitedError,
+    ServerError,
     ValidationError,
 )
 from octoffm_async.cli.app import octoffm as group
-from octoffm_async.cli.exits import Exit, code_of, line_of
+from octoffm_async.cli.exits import Exit, code_of, details_of, headline_of, line_of, plain
+from octoffm_async.errors import NO_USE
 from octoffm_async.sandbox import SandboxStartError
 
 
@@ -94,4 +96,14 @@ def test_errors_have_their_codes(error, code):
 
 def test_an_error_of_many_lines_is_told_in_one():
     assert line_of(SandboxStartError("it ended\nwith this\n")) == "it ended with this"
+
+
+def test_what_only_helps_to_look_into_a_call_stands_apart():
+    error = ServerError(f"500 Oops ({NO_USE})", status=500, trace_id="00-aa-bb-00")
+    error.operation, error.seller_id, error.attempts, error.outcome_unknown = "outbound.create", "12345", 2, True
+    assert line_of(error) == "OUTCOME UNKNOWN: 500 Oops"
+    assert plain(str(error)) == headline_of(error) == "500 Oops"
+    assert details_of(error) == "outbound.create, seller 12345, 2 attempts, trace 00-aa-bb-00"
+    assert plain("Product 'x [y]' (blue) is not registered.") == "Product 'x [y]' (blue) is not registered."
+    assert details_of(ValueError("x")) == ""
     assert line_of(ConfigurationError()) == "ConfigurationError"

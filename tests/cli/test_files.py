@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from octoffm_async import FulfillmentClient, FulfillmentProduct
+from octoffm_async.cli import row_files
 from octoffm_async.cli.app import run
 from octoffm_async.cli.file_options import FileOptions
 from octoffm_async.contract.validation import gtin_check_digit
@@ -157,7 +158,10 @@ def test_supply_orders_are_announced(octoffm, octoffm_sandbox):
     mapped = [part for field, column in names.items() for part in ("--map", f"{field}={column}")]
     code, _, err = octoffm("inbound", "create", "s.csv", *mapped, "--set", "storage_country=FR")
     assert (code, dict(octoffm_sandbox.effects.inbound)) == (1, {"S-1": 1})
-    assert err == "s.csv, line 4, column Qty (lines.quantity) = 'x': is not a whole number, such as 2\n"
+    assert err.splitlines() == [
+        "s.csv, line 4, column Qty (lines.quantity) = 'x': is not a whole number, such as 2",
+        "octoffm: 1 not taken, with the reasons: mend them in s.rejects.csv and send that file with the same options",
+    ]
 
 
 def test_stocks_of_references_are_looked_up(octoffm, stocked):
@@ -172,6 +176,45 @@ def test_stocks_of_references_are_looked_up(octoffm, stocked):
     lines = [json.loads(line) for line in Path("s.jsonl").read_text().splitlines()]
     assert code == 1
     assert {line["seller_product_reference"]: line["line"] for line in lines} == {"P-0": 2, "P-2": 3, "=NONE": 4}
+
+
+def test_stocks_that_were_looked_up_are_a_table_unless_a_file_is_named(octoffm, stocked, tmp_path):
+    Path("w.csv").write_text("seller_product_reference\nNONE\nP-1\n")
+    code, out, err = octoffm("stocks", "lookup", "w.csv")
+    assert (code, err) == (1, "octoffm: 1 found, 1 missing\n")
+    rows = [line.split() for line in out.splitlines()]
+    assert rows[0][:5] == ["reference", "outcome", "available", "allocated", "blocked"]
+    assert sorted(row[:3] for row in rows[1:]) == [["NONE", "missing", "the"], ["P-1", "found", "100000"]]
+    code, out, _ = octoffm("stocks", "lookup", "w.csv", "--json")
+    outcomes = {line["seller_product_reference"]: line for line in map(json.loads, out.splitlines()[:-1])}
+    assert outcomes["P-1"]["stock"]["quantities"]["available"] == 100_000
+    assert (outcomes["NONE"]["outcome"], outcomes["NONE"]["line"]) == ("missing", 2)
+    assert counts(out) == {"found": 1, "missing": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["w.csv"]
+
+
+def test_an_order_file_without_a_product_is_one_mistake_and_not_one_a_row(octoffm, stocked):
+    Path("o.csv").write_text(ORDER_HEADER.replace("seller_product_reference", "product") + "\n" + order_row("A") + "\n")
+    code, out, err = octoffm("orders", "create", "o.csv", *ORDERS)
+    assert (code, out) == (2, "")
+    assert err.startswith("octoffm: no column is mapped to lines.seller_product_reference; o.csv has the columns ")
+    assert "--map lines.seller_product_reference=COLUMN" in err
+
+
+def test_stocks_that_were_looked_up_may_be_parquet(octoffm, stocked, tmp_path, monkeypatch):
+    polars = pytest.importorskip("polars")
+    monkeypatch.setattr(row_files, "PART", 2)
+    Path("w.csv").write_text("seller_product_reference\nNONE\nP-1\nP-0\n")
+    code, out, _ = octoffm("stocks", "lookup", "w.csv", "-o", "s.parquet", "--json")
+    assert (code, counts(out)) == (1, {"found": 2, "missing": 1})
+    frame = polars.read_parquet("s.parquet").sort("seller_product_reference")
+    assert frame["outcome"].to_list() == ["missing", "found", "found"]
+    assert frame["available"].to_list() == [None, 100_000, 100_000]
+    assert frame["available"].dtype == polars.Int64
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s.parquet", "w.csv"]
+    monkeypatch.setitem(sys.modules, "polars", None)
+    code, _, err = octoffm("stocks", "lookup", "w.csv", "-o", "other.parquet")
+    assert (code, "pip install 'octoffm-async[tabular]'" in err, Path("other.parquet").exists()) == (2, True, False)
 
 
 def test_undecided_orders_are_code_3_and_decided_by_the_same_command(octoffm, stocked):
@@ -351,7 +394,7 @@ def test_a_long_file_is_never_held_as_a_whole(tmp_path):
                 f"{GOOD},REF-{number:09d},A title of some length for number {number}\n" for number in range(count)
             )
     command = [sys.executable, "-c", MEMORY, "short.csv", "long.csv"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=40)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=55)
     rows, grown = map(int, done.stdout.split())
     assert rows == 200_000
     assert grown < 12  # MiB; the file has 13, and as Python objects some 100

@@ -94,6 +94,8 @@ def test_a_page_tells_all_and_escapes_what_it_was_told(recording):
     for part in ("2,100", "created", "429", "LOST-1", "the connection broke", "90 % within", "items per second", "12"):
         assert part in page.text
     assert "alert" in page.text
+    ends = re.findall("<span>0 s</span><span>(.*?)</span>", text)
+    assert (len(ends), len(set(ends))) == (2, 1)
 
 
 def test_a_page_needs_no_network(recording):

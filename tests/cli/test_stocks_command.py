@@ -14,7 +14,7 @@ import tracemalloc
 
 import pytest
 
-from octoffm_async.cli import stocks_sinks
+from octoffm_async.cli import row_files, stocks_sinks
 from octoffm_async.contract.stocks import Localization, Quantities, QuantityType, Stock, TypedQuantity
 from octoffm_async.sandbox import Fault, SandboxThread
 
@@ -161,7 +161,7 @@ def test_memory_does_not_grow_with_the_export(tmp_path, sink):
 
 def test_parquet_has_types_and_is_written_in_parts(api, monkeypatch):
     polars = pytest.importorskip("polars")
-    monkeypatch.setattr(stocks_sinks, "PART", 2)
+    monkeypatch.setattr(row_files, "PART", 2)
     path = api.folder / "[odd] *.parquet"
     with stocks_sinks.parquet_sink(path) as write:
         for number in range(5):

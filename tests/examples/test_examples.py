@@ -8,6 +8,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -36,29 +37,6 @@ def environment() -> dict[str, str]:
 def rows(name: str) -> list[dict[str, str]]:
     with (EXAMPLES / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def test_the_nightly_job_registers_ships_and_reports(tmp_path):
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / "bulk_sync.py"],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=40,
-        check=False,
-    )
-    assert done.stderr == ""
-    assert done.stdout.splitlines() == [
-        "against a sandbox, seller 12345",
-        "registered 194; 6 rows are in catalogue.rejects.csv",
-        "available: 19400 items",
-        "ordered 20 shipments",
-        "19 shipped, 1 refused, 0 on the way",
-        "  EXAMPLE-0013: Refused Product '2099999999990' is not registered.",
-    ]
-    assert done.returncode == 1
-    assert (tmp_path / "catalogue.rejects.csv").exists()
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +76,17 @@ def test_the_backend_takes_orders(backend):
     assert answer["shipment_id"]
 
 
+def test_an_order_that_is_asked_for_again_is_sent_once(backend):
+    again = ORDER | {"reference": "ORDER-2"}
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: ask(f"{backend}/orders", again), range(4)))
+    assert {status for status, _ in answers} == {201}
+    assert len({str(answer["shipment_id"]) for _, answer in answers}) == 1
+    status, answer = ask(f"{backend}/orders", again | {"lines": [{"product": "LAMP-1", "quantity": 2}]})
+    assert status == 422
+    assert "sent before with another payload" in str(answer["error"])
+
+
 def test_an_order_that_cannot_be_right_is_a_422_that_names_the_field(backend):
     status, answer = ask(f"{backend}/orders", ORDER | {"lines": []})
     assert status == 422
@@ -130,7 +119,7 @@ async def test_a_lost_answer_is_a_202_with_advice(errors):
     error.outcome_unknown = True
     status, _, body = await errors(error)
     assert (status, body["outcome"]) == (202, "unknown")
-    assert "Do not send it again" in body["advice"]
+    assert "Send the very same order again" in body["advice"]
 
 
 async def test_other_failures_say_whether_to_come_again(errors):

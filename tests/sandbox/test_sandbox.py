@@ -32,6 +32,11 @@ def test_serves_on_loopback_only(host: str) -> None:
         Sandbox(host=host)
 
 
+def test_a_form_of_retry_after_that_does_not_exist_is_told_at_once() -> None:
+    with pytest.raises(ValueError, match="retry_after = 1: must be one of seconds, date, or None"):
+        Sandbox(retry_after=1)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
 async def test_every_loopback_has_a_url(host: str) -> None:
     if host == "::1" and not socket.has_ipv6:

@@ -85,7 +85,7 @@ def test_rows_become_items_and_rows_again_through_a_rejects_file(tmp_path, rows)
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for reference, product, *names in rows:
-            writer.writerow([reference, product, 0, *names, "Paris", "FR"])
+            writer.writerow([reference, product, 0, *names, "Gent", "BE"])
     found, rejected = reject(path, ORDERS, ORDER_VALUES, rejects)
     assert (found, rejected.items) == ([], len(rows))
     if not rows:

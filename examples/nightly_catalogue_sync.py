@@ -1,0 +1,115 @@
+"""Register a catalogue night after night: each product once, however often the job is killed.
+
+``python examples/nightly_catalogue_sync.py [FILE]`` runs against a sandbox in this process; with the ``OCTOFFM_…``
+variables exported it runs against the real API, or against ``octoffm sandbox`` in another terminal. Kill it at any
+moment and start it again: what was sent stands in the journal (``catalogue.journal``, in the current folder), so it
+goes on where it was. The next night only new rows are sent. A row that was changed since is refused: the API has no
+call that changes a product.
+
+Exit codes, for cron: 0 all products are registered, 1 some rows need a person (see ``catalogue.rejects.csv``), 3 it is
+not known what became of some: start it again, and they are looked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from octoffm_async import (
+    Created,
+    Failed,
+    FulfillmentClient,
+    Outcome,
+    ProductRows,
+    Refused,
+    RejectsReport,
+    Skipped,
+    Unknown,
+)
+from octoffm_async.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+CATALOGUE = Path(__file__).parent / "catalogue.csv"
+MAPPING = {"gtin": "ean", "title": "name"}  # length_cm and the like are columns of the fields' own names
+
+
+class Night(NamedTuple):
+    """What a night came to."""
+
+    new: int
+    known: int
+    rejected: int
+    undecided: int
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """As the module's docstring says."""
+        return 3 if self.undecided else 1 if self.rejected else 0
+
+
+@asynccontextmanager
+async def open_client(catalogue: Path) -> AsyncGenerator[tuple[FulfillmentClient, Path]]:
+    """A client and its journal: of the real API when its variables are set, else of a sandbox that is empty."""
+    if any(name.startswith("OCTOFFM_") for name in os.environ):
+        async with FulfillmentClient.from_env() as client:
+            yield client, Path(f"{catalogue.stem}.journal")
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            async with Sandbox(seed=7) as sandbox, FulfillmentClient(sandbox.config()) as client:
+                yield client, Path(folder, "once.journal")
+
+
+def trouble(outcome: Outcome) -> str:
+    """Why a product is not registered; empty if it is, in this night or in an earlier one."""
+    match outcome:
+        case Created() | Skipped(earlier=Created()):
+            return ""
+        case Refused(code=code, message=message) | Skipped(earlier=Refused(code=code, message=message)):
+            return f"refused: {code} {message}"
+        case Failed(error=error):
+            return f"not sent, or not taken; the next run tries again: {error}"
+        case Unknown(reason=reason):
+            return f"it may be registered; the next run looks for it: {reason}"
+        case Skipped(reason=reason):
+            return f"not sent: {reason}"
+        case _:
+            return repr(outcome)
+
+
+async def synchronise(client: FulfillmentClient, catalogue: Path, journal: Path) -> Night:
+    """Send what the journal does not know yet. The file is read row by row, however long it is."""
+    known = 0
+    with RejectsReport(f"{catalogue.stem}.rejects.csv") as report:
+        products = ProductRows(catalogue, mapping=MAPPING, on_reject=report)
+        async with client.bulk.create_products(products, journal=journal) as run:
+            async for outcome in run:
+                if why := trouble(outcome):
+                    report.add(outcome.key, why)
+                elif isinstance(outcome, Skipped):
+                    known += 1
+    summary = run.summary
+    return Night(summary.created, known, report.rows, summary.unknown, summary.seconds)
+
+
+async def main(catalogue: Path) -> int:
+    """One night."""
+    async with open_client(catalogue) as (client, journal):
+        night = await synchronise(client, catalogue, journal)
+    print(f"{catalogue.name}: {night.new} products registered in {night.seconds:.1f} s, {night.known} were before")
+    if night.rejected:
+        print(f"{night.rejected} rows need a look: {catalogue.stem}.rejects.csv")
+    if night.undecided:
+        print(f"{night.undecided} may be registered or not: start this again")
+    return night.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else CATALOGUE)))
