@@ -42,7 +42,6 @@ from octoffm_async import (
     SellerClient,
     ShipmentLine,
     ValidationError,
-    open_journal,
 )
 from octoffm_async.sandbox import Sandbox
 
@@ -97,7 +96,7 @@ async def open_client() -> AsyncGenerator[tuple[FulfillmentClient, Path]]:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     """One client as long as the application lives: its connections, token and limits are shared by all requests."""
-    async with open_client() as (client, path), open_journal(path) as journal:
+    async with open_client() as (client, path), Journal.open(path) as journal:
         app.state.client = client
         app.state.sellers = {client.seller_id: client}
         app.state.journal = journal

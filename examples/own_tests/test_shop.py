@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import shop
 
-from octoffm_async import ConnectionLostError, DeliveryAddress, FulfillmentClient, open_journal
+from octoffm_async import ConnectionLostError, DeliveryAddress, FulfillmentClient, Journal
 from octoffm_async.sandbox import Fault
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def octoffm_sandbox_settings() -> dict[str, Any]:
 
 @pytest.mark.asyncio
 async def test_what_is_sold_is_shipped(octoffm_sandbox: SandboxThread, octoffm_config: Config, tmp_path: Path) -> None:
-    async with FulfillmentClient(octoffm_config) as client, open_journal(tmp_path / "shop.journal") as journal:
+    async with FulfillmentClient(octoffm_config) as client, Journal.open(tmp_path / "shop.journal") as journal:
         shipment = await shop.sell(client, journal, number=1, product=LAMP, quantity=3, to=JEANNE)
         octoffm_sandbox.advance(3600)  # an hour later
         shipped = await client.outbound.get(shipment)
@@ -52,7 +52,7 @@ async def test_what_is_sold_is_shipped(octoffm_sandbox: SandboxThread, octoffm_c
 async def test_more_than_there_is_cannot_be_sold(
     octoffm_sandbox: SandboxThread, octoffm_config: Config, tmp_path: Path
 ) -> None:
-    async with FulfillmentClient(octoffm_config) as client, open_journal(tmp_path / "shop.journal") as journal:
+    async with FulfillmentClient(octoffm_config) as client, Journal.open(tmp_path / "shop.journal") as journal:
         with pytest.raises(shop.SoldOutError):
             await shop.sell(client, journal, number=1, product=LAMP, quantity=11, to=JEANNE)
     assert not octoffm_sandbox.effects.outbound
@@ -64,7 +64,7 @@ async def test_an_order_whose_answer_was_lost_is_one_parcel_and_not_two(
 ) -> None:
     order: dict[str, Any] = {"number": 1, "product": LAMP, "quantity": 1, "to": JEANNE}
     octoffm_sandbox.next_fault(Fault.RESET_AFTER, operation="outbound.create")  # it is carried out, then the line drops
-    async with FulfillmentClient(octoffm_config) as client, open_journal(tmp_path / "shop.journal") as journal:
+    async with FulfillmentClient(octoffm_config) as client, Journal.open(tmp_path / "shop.journal") as journal:
         with pytest.raises(ConnectionLostError):
             await shop.sell(client, journal, **order)
         shipment = await shop.sell(client, journal, **order)  # the customer clicks again
@@ -77,7 +77,7 @@ async def test_an_order_whose_answer_was_lost_is_one_parcel_and_not_two(
 async def test_a_tight_limit_delays_a_sale_and_fails_none(
     octoffm_sandbox: SandboxThread, octoffm_config: Config, tmp_path: Path
 ) -> None:
-    async with FulfillmentClient(octoffm_config) as client, open_journal(tmp_path / "shop.journal") as journal:
+    async with FulfillmentClient(octoffm_config) as client, Journal.open(tmp_path / "shop.journal") as journal:
         for number in range(8):
             await shop.sell(client, journal, number=number, product="SKU-000002", quantity=1, to=JEANNE)
     assert octoffm_sandbox.effects.outbound.total() == 8
