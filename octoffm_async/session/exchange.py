@@ -26,8 +26,8 @@ STORE_TIMEOUT = 1.0
 """Seconds that a store may take to answer: calls wait meanwhile."""
 RETRY = 1.0
 """Seconds between two tries of a store that is away; up to half as long again, so that not all come back at once."""
-ASKS_MOST = 500
-"""Keys in one question."""
+ASKS_MOST = 32
+"""Keys in one question: a few milliseconds' work, so that the answer comes well before its slots are over."""
 USELESS_MOST = 5
 """After so many answers in a row that came too late for their slots the store is held for away."""
 
