@@ -139,7 +139,8 @@ kept_until = math.max(free_at, paused_until) + kept
 redis.call('SET', KEYS[1], cmsgpack.pack({{free_at, current, resumed, mark, slow_until, paused_until, blocked_at,
   refused_at, refused_rate, plateau, total, early, longest, throttlings, marked, flow, kept_until}}),
   'PX', math.max(given and 600000 or 0, math.ceil((kept_until - now) / 1000)))
-return cmsgpack.pack({{current, granted, start, step, left, base, again, left, blocked, learned, throttlings, free}})
+return cmsgpack.pack({{current, granted, start, step, left, base, again, left, blocked, learned, throttlings, free,
+  now}})
 """
 _ANSWER = msgspec.msgpack.Decoder(Answer)
 DIGEST = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()

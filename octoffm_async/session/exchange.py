@@ -13,6 +13,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
+from .leases import Offset
+from .slots import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +30,8 @@ RETRY = 1.0
 """Seconds between two tries of a store that is away; up to half as long again, so that not all come back at once."""
 ASKS_MOST = 32
 """Keys in one question: a few milliseconds' work, so that the answer comes well before its slots are over."""
+VAGUE, VAGUE_MOST = 0.003, 3
+"""While the store's clock is not known that well, in seconds, ask for the time first, and no more often in a row."""
 USELESS_MOST = 5
 """After so many answers in a row that came too late for their slots the store is held for away."""
 
@@ -41,15 +45,17 @@ class Exchange:
         self.away = False
         self.processes = max(1, store.processes)
         self._store = store
+        self._offset = Offset()
         self._due: dict[LeasedGate, None] = {}
         self._asking: asyncio.Task[None] | None = None
         self._retry_at = 0.0
-        self._useless = 0
+        self._useless = self._vague = 0
         self._is_open = False
 
     def open(self) -> None:
         """Belong to the running event loop from now on."""
         self._due.clear()
+        self._offset = Offset()
         self._asking = None
         self.away = False
         self._useless = 0
@@ -94,7 +100,9 @@ class Exchange:
         for gate in gates:
             del self._due[gate]
         sent = loop.time()
-        asks = [gate.draw_up(sent) for gate in gates]
+        self._vague = 0 if self._offset.width(sent) <= VAGUE else self._vague + 1
+        leasing = not 0 < self._vague <= VAGUE_MOST
+        asks = [gate.draw_up(sent, leasing=leasing) for gate in gates]
         try:
             async with asyncio.timeout(STORE_TIMEOUT):
                 answers = await self._store.exchange(asks)
@@ -111,7 +119,8 @@ class Exchange:
         in_time = False
         for gate, ask, answer in zip(gates, asks, answers, strict=True):
             gate.asked = gate in self._due
-            in_time |= gate.hear(ask, answer, sent=sent, received=received)
+            ahead = self._offset.hear(answer.now / SECOND, sent=sent, received=received)
+            in_time |= gate.hear(ask, answer, sent=sent, received=received, ahead=ahead)
         self._useless = 0 if in_time else self._useless + 1
         if self._useless > USELESS_MOST:
             self._is_away(TimeoutError(0, f"its last answer took {received - sent:.3f} s, too long for its slots"))

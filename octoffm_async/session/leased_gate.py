@@ -172,8 +172,8 @@ class LeasedGate(Gate):
         """The store is set up wrongly: tell those who wait."""
         self._waiters.fail(error)
 
-    def draw_up(self, now: float) -> Ask:
-        """What to ask the store, and tell it, now."""
+    def draw_up(self, now: float, *, leasing: bool) -> Ask:
+        """What to ask the store, and tell it, now; slots only if ``leasing``."""
         leases, control = self._leases, self._rate
         epoch = leases.epoch if self._lost or now - self._heard_at <= KNOWN_FOR else 0
         back = leases.give_back(0 if self._closed else sum(self._awaiting.values())) if self._giving else (0, 0)
@@ -184,7 +184,7 @@ class LeasedGate(Gate):
             tolerance=self._tolerance,
             settle=self._settle,
             share=self._exchange.processes,
-            want=max(0, min(self._needed(), leases.batch)),
+            want=max(0, min(self._needed(), leases.batch)) if leasing else 0,
             epoch=max(epoch, int(self._lost)),
             used=self._used,
             back_from=back[0],
@@ -197,9 +197,9 @@ class LeasedGate(Gate):
         control.told()
         return ask
 
-    def hear(self, ask: Ask, answer: Answer, *, sent: float, received: float) -> bool:
-        """What the store answered; whether it came in time to be of use."""
-        usable = self._leases.hear(answer, sent=sent, received=received)
+    def hear(self, ask: Ask, answer: Answer, *, sent: float, received: float, ahead: tuple[float, float]) -> bool:
+        """What the store answered; whether it came in time to be of use. ``ahead``: see :class:`~.leases.Offset`."""
+        usable = self._leases.hear(answer, sent=sent, received=received, ahead=ahead)
         self._rate.hear(answer, epoch_since=self._leases.since)
         self._lost, self._heard_at = False, received
         if answer.pause:

@@ -1,9 +1,10 @@
 """What one client holds of a shared limit (:mod:`.slots`): slots in hand, and what to do without the store. Pure.
 
-**Whose time.** The store says how long from its decision a slot is; when it decided is known only to lie between the
-moment at which it was asked and that at which its answer came. So a slot is used not before the *answer* plus that
-span, which is never too early, and not later than the *question* plus that span plus ``slack``, which is never too
-late. The way there and back therefore costs slack: a store that takes longer than that is of no use.
+**Whose time.** A slot is a moment of the store's clock. How far ahead of it the client's is (:class:`Offset`) is known
+from each answer to lie between two bounds: the store decided after it was asked and before its answer came. A slot is
+used not before the upper bound says that it has come, which is never too early, and not later than ``slack`` after the
+lower bound does, which is never too late. So the quickest way there and back of late costs slack, a slow answer
+nothing, and it does not matter what the clocks show.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from ..config import Limit
     from .slots import Answer
 
-SLACK, SLACK_LEAST, SLACK_MOST = 0.01, 0.005, 0.02
+SLACK, SLACK_LEAST, SLACK_MOST = 0.015, 0.005, 0.1
 """How late a slot may be used: a part of the window, within bounds in seconds. It costs as much of the limit."""
 FRESH = slots.FRESH / slots.SECOND
-LEAD = 0.03
-"""Seconds before the last slot in hand, or before a slot whose limit was not heard of lately, at which to ask."""
+DRIFT = 1e-4
+"""Seconds that two clocks may drift apart in one."""
+LEAD, CHECK_LEAD = 0.03, 0.1
+"""Seconds before the last slot in hand, and before a slot whose limit was not heard of lately, at which to ask."""
 BATCH = 0.05
 """Seconds of the rate that are leased at once, at most."""
 FREE_RATE = 1.0
@@ -44,6 +47,28 @@ def interval_for(limit: Limit, *, jitter: float) -> int:
 def burst_of(limit: Limit) -> int:
     """How many may leave at once."""
     return min(limit.burst or 1, max(1, limit.calls // 2))
+
+
+class Offset:
+    """How far a client's clock is ahead of a store's: bounds that each answer tightens and time widens."""
+
+    __slots__ = ("_at", "_least", "_most")
+
+    def __init__(self) -> None:
+        self._least, self._most, self._at = -inf, inf, 0.0
+
+    def width(self, now: float) -> float:
+        """How much is not known of it, in seconds."""
+        return self._most - self._least + 2 * (now - self._at) * DRIFT
+
+    def hear(self, there: float, *, sent: float, received: float) -> tuple[float, float]:
+        """The bounds after an answer, decided at ``there`` between two moments here."""
+        drift = (received - self._at) * DRIFT
+        least, most = max(self._least - drift, sent - there), min(self._most + drift, received - there)
+        if least > most:  # a clock was put ahead or back
+            least, most = sent - there, received - there
+        self._least, self._most, self._at = least, most, received
+        return least, most
 
 
 class Slot(NamedTuple):
@@ -85,8 +110,8 @@ class Leases:
         """How many to lease at once, at most."""
         return max(1, int(BATCH * slots.SECOND / self.step)) if self.step else 1
 
-    def hear(self, answer: Answer, *, sent: float, received: float) -> int:
-        """Take what the store leased; how many slots of it can still be used."""
+    def hear(self, answer: Answer, *, sent: float, received: float, ahead: tuple[float, float]) -> int:
+        """Take what the store leased; how many slots of it can still be used. ``ahead``: see :class:`Offset`."""
         if answer.epoch != self.epoch:
             self._slots.clear()
             self.epoch, self.since = answer.epoch, received
@@ -94,16 +119,17 @@ class Leases:
         self.step = answer.step
         self.free_until = sent + answer.free / slots.SECOND if answer.free else -inf
         here = len(self._slots)
+        least, most = ahead
         for number in range(answer.granted):
-            span = max(answer.floor, answer.start + number * answer.step) / slots.SECOND
-            first, last = received + span, sent + span + self._slack
-            if first <= last:
+            moment = (answer.now + max(answer.floor, answer.start + number * answer.step)) / slots.SECOND
+            first, last = moment + most, moment + least + self._slack
+            if max(first, received) <= last:
                 self._slots.append(Slot(first, last, answer.place + number * answer.step, answer.step))
             else:
                 self.void += 1
         if answer.granted:
             self.end = answer.place + answer.granted * answer.step
-        self.free_at = received + (answer.start + answer.granted * answer.step) / slots.SECOND
+        self.free_at = (answer.now + answer.start + answer.granted * answer.step) / slots.SECOND + most
         return len(self._slots) - here
 
     def wait(self, now: float) -> float:
@@ -123,7 +149,7 @@ class Leases:
     def check_at(self, now: float) -> float:
         """When to ask whether the first one is still good; ``inf`` if it is known to be, or there is none."""
         if self._slots and max(self._slots[0].first, now) > self.heard + FRESH:
-            return self._slots[0].first - LEAD
+            return self._slots[0].first - CHECK_LEAD
         return inf
 
     def short_at(self) -> float:

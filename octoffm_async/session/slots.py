@@ -115,6 +115,8 @@ class Answer(NamedTuple):
     throttlings: int
     free: int
     """So long no slot is needed: there is no limit, configured or learned."""
+    now: int
+    """The store's clock when it decided."""
 
 
 class State(msgspec.Struct):
@@ -256,4 +258,5 @@ def _lease(state: State, ask: Ask, now: int) -> Answer:
         pace=pace,
         throttlings=state.throttlings,
         free=FRESH if step == 0 and pause == 0 else 0,
+        now=now,
     )
