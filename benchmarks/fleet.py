@@ -1,4 +1,4 @@
-"""Processes that call for the same sellers, of which all share the limits by a store, and what the sandbox saw of it."""
+"""Processes that call for the same sellers and share their limits by a store, and what the sandbox saw of it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import asyncio
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from unittest.mock import patch
 
 from octoffm_async import FulfillmentClient, Limit, OctoffmError
 from octoffm_async.config import Config
 from octoffm_async.sandbox.quota import RequestLimits
 from octoffm_async.sandbox.thread import SandboxThread
-from octoffm_async.session.limit_stores import LimitStore
 
 from .child import Child
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from octoffm_async.contract.operations import Group
+    from octoffm_async.session.limit_stores import LimitStore
 
 JITTER = 0.02
 
@@ -92,7 +92,7 @@ class Arrivals:
         self.moments: dict[str, list[float]] = defaultdict(list)
 
     @contextmanager
-    def recorded(self) -> Iterator[None]:
+    def recorded(self) -> Generator[None]:
         """Record while the block lasts."""
         admit = RequestLimits.admit
 
@@ -135,7 +135,7 @@ class Fleet:
             for name in ("client_id", "client_secret", "seller_id", "base_url", "token_url")
         }
         settings = {"store": store, "config": config, "limit": limit, "jitter": jitter}
-        self.children = [
+        self.children: list[Child] = [
             self._stack.enter_context(Child("benchmarks.fleet:Caller", settings)) for _ in range(processes)
         ]
         for child in self.children:
@@ -145,11 +145,15 @@ class Fleet:
         """Let all call at once; what was seen of each seller, and what each process tells."""
         arrivals = Arrivals()
         order = {"sellers": self.sellers, "seconds": seconds, "workers": workers}
+
+        def measure(child: Child) -> dict[str, float]:
+            return child.measure(**order)
+
         with arrivals.recorded(), ThreadPoolExecutor(len(self.children)) as pool:
-            told = list(pool.map(lambda child: cast("dict[str, float]", child.measure(**order)), self.children))
+            told = list(pool.map(measure, self.children))
         return [arrivals.seen(seller, self.limit) for seller in self.sellers], told
 
-    def __enter__(self) -> Fleet:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

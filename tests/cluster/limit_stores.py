@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from octoffm_async.cluster.postgres_limits import PostgresLimits
 from octoffm_async.cluster.redis_limits import RedisLimits
 from octoffm_async.session.limit_stores import LimitStore, MemoryLimits
 
@@ -25,5 +26,7 @@ def make_store(kind: str, address: str, *, clock: Callable[[], float] | None = N
     match kind:
         case "redis":
             return RedisLimits(address, clock=clock)
+        case "postgres":
+            return PostgresLimits(address, clock=clock)
         case _:
             return MemoryLimits() if clock is None else MemoryLimits(clock=clock)
