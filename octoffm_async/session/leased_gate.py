@@ -131,6 +131,7 @@ class LeasedGate(Gate):
 
     def answered(self, *, sent_at: float, now: float) -> bool:
         """The request that has just left got past the limit; whether that ended a block."""
+        self._used += 1
         ended = super().answered(sent_at=sent_at, now=now)
         if ended and not self._exchange.away:
             self._exchange.ask(self)
@@ -180,7 +181,7 @@ class LeasedGate(Gate):
     def draw_up(self, now: float, *, leasing: bool) -> Ask:
         """What to ask the store, and tell it, now; slots only if ``leasing``."""
         leases, control = self._leases, self._rate
-        epoch = leases.epoch if self._lost or now - self._heard_at <= KNOWN_FOR else 0
+        epoch = leases.epoch if now - self._heard_at <= KNOWN_FOR else 0
         back = leases.give_back(0 if self._closed else sum(self._awaiting.values())) if self._giving else (0, 0)
         ceiling = control.ceiling
         ask = Ask(
@@ -190,13 +191,14 @@ class LeasedGate(Gate):
             settle=self._settle,
             share=self._exchange.processes,
             want=self._wanted(now) if leasing else 0,
-            epoch=max(epoch, int(self._lost)),
+            epoch=epoch,
             used=self._used,
             back_from=back[0],
             back_to=back[1],
             pause=0 if self._pausing is None else max(0, ceil((self._pausing - now) * SECOND)),
             refused=control.refusing,
             accepted=control.accepting,
+            alone=self._lost,
         )
         self._used, self._pausing, self._giving = 0, None, False
         control.told()
@@ -281,7 +283,6 @@ class LeasedGate(Gate):
         return wanted
 
     def _leave_now(self, now: float) -> bool:
-        self._used += 1
         self._gap += (min(now - self._left_at, 1.0) - self._gap) / 8
         self._left_at = now
         if self._rate.alone is not None:
