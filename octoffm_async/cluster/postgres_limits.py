@@ -138,9 +138,9 @@ LEASE = f"""
 CREATE OR REPLACE FUNCTION octoffm_lease(
     name text, apart bigint, tolerance bigint, settle bigint, share bigint, want bigint, within bigint, known bigint,
     calls bigint, back_from bigint, back_to bigint, pausing bigint, was_refused boolean, was_accepted boolean,
-    was_alone boolean, given bigint, OUT a_epoch bigint, OUT a_granted bigint, OUT a_start bigint, OUT a_step bigint, OUT a_floor bigint,
-    OUT a_place bigint, OUT a_again bigint, OUT a_pause bigint, OUT a_blocked boolean, OUT a_pace bigint,
-    OUT a_throttlings bigint, OUT a_free bigint, OUT a_now bigint
+    was_alone boolean, given bigint, OUT a_epoch bigint, OUT a_granted bigint, OUT a_start bigint, OUT a_step bigint,
+    OUT a_floor bigint, OUT a_place bigint, OUT a_again bigint, OUT a_pause bigint, OUT a_blocked boolean,
+    OUT a_pace bigint, OUT a_throttlings bigint, OUT a_free bigint, OUT a_now bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
     s octoffm_limits;
@@ -217,7 +217,8 @@ BEGIN
     a_throttlings := s.throttlings;
     UPDATE octoffm_limits l SET
         free_at = s.free_at, epoch = s.epoch, resumed = s.resumed, mark = s.mark, asked_at = s.asked_at,
-        slow_until = s.slow_until, paused_until = s.paused_until, blocked_at = s.blocked_at, refused_at = s.refused_at, refused = s.refused,
+        slow_until = s.slow_until, paused_until = s.paused_until, blocked_at = s.blocked_at,
+        refused_at = s.refused_at, refused = s.refused,
         plateau = s.plateau, used = s.used, early = s.early, longest = s.longest, throttlings = s.throttlings,
         marked = s.marked, flow = s.flow,
         kept_until = greatest(s.free_at, s.paused_until)
@@ -231,7 +232,8 @@ STATEMENTS: tuple[Any, ...] = (TABLE, SCALE, PACE, BLOCK, RESUME, LEASE)
 ASK = """
 SELECT lease.* FROM unnest(
     %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-    %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[], %s::boolean[], %s::boolean[]
+    %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[], %s::boolean[],
+    %s::boolean[]
 ) WITH ORDINALITY AS a (k, i, t, s, h, w, n, e, u, f, b, p, r, c, o, place),
 LATERAL octoffm_lease(k, i, t, s, h, w, n, e, u, f, b, p, r, c, o, %s) AS lease ORDER BY place
 """

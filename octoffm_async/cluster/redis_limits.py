@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from ..session.slots import Ask
 
 SCRIPT = f"""
-local interval, tolerance, settle, share, want, within, epoch, used, back_from, back_to, pause, refused, accepted, alone,
-  now = unpack(cmsgpack.unpack(ARGV[1]))
+local interval, tolerance, settle, share, want, within, epoch, used, back_from, back_to, pause, refused, accepted,
+  alone, now = unpack(cmsgpack.unpack(ARGV[1]))
 local given = now > 0
 if not given then
   local time = redis.call('TIME')
   now = tonumber(time[1]) * 1e6 + tonumber(time[2])
 end
 
-local free_at, current, resumed, mark, asked_at, slow_until, paused_until, blocked_at, refused_at, refused_rate, plateau
-local total, early, longest, throttlings, marked, flow, kept_until
+local free_at, current, resumed, mark, asked_at, slow_until, paused_until, blocked_at, refused_at, refused_rate
+local plateau, total, early, longest, throttlings, marked, flow, kept_until
 local packed = redis.call('GET', KEYS[1])
 if packed then
   free_at, current, resumed, mark, asked_at, slow_until, paused_until, blocked_at, refused_at, refused_rate, plateau,

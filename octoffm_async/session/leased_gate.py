@@ -20,7 +20,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import OverloadedError
-from .leases import EAGER_GAP, FREE_RATE, FRESH, SLACK_MOST, Alone, Leases, burst_of, interval_for, slack_for
+from .leases import (
+    EAGER_GAP,
+    FREE_RATE,
+    FRESH,
+    GAP_MOST,
+    SLACK_MOST,
+    Alone,
+    Leases,
+    burst_of,
+    interval_for,
+    slack_for,
+)
 from .limits import Gate
 from .pacing import Pacer
 from .shared_rate import SharedRate
@@ -237,7 +248,7 @@ class LeasedGate(Gate):
         self._pausing = None
         self._tidying = None
         self._used = 0
-        self._gap, self._left_at = 1.0, -inf
+        self._gap, self._left_at = GAP_MOST, -inf
         self.asked = False
 
     def _window_wait(self, now: float, lane: Lane) -> float:  # noqa: ARG002  (slots are the same for both)
@@ -257,7 +268,7 @@ class LeasedGate(Gate):
     def _look(self, now: float, wait: float) -> float:
         """Ask the store if it is time to; seconds until a slot comes, or the next look is due."""
         needed = self._needed()
-        due_at = min(self._leases.short_at() if needed > 0 else inf, self._leases.check_at(now))
+        due_at = min(self._leases.short_at(needed), self._leases.check_at(now))
         due_at = max(due_at, self._again)
         if not self.asked:
             if due_at <= now:
@@ -283,7 +294,7 @@ class LeasedGate(Gate):
         return wanted
 
     def _leave_now(self, now: float) -> bool:
-        self._gap += (min(now - self._left_at, 1.0) - self._gap) / 8
+        self._gap += (min(now - self._left_at, GAP_MOST) - self._gap) / 8
         self._left_at = now
         if self._rate.alone is not None:
             self._alone.add(now)
