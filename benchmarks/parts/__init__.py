@@ -46,6 +46,7 @@ PARTS = (
     ),
     Part("journal", "what the journal alone costs an item"),
     Part("journal_large", "a journal of 1,000,000 items: size, opening, look-ups; takes minutes"),
+    Part("shared_limits", "limits shared by Redis and PostgreSQL: cost of a call, eight processes; takes minutes"),
     Part("journaled_run", "bulk runs against the sandbox without a journal and with both durabilities"),
 )
 

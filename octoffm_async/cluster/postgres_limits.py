@@ -115,7 +115,7 @@ BEGIN
     IF s.refused = 0 THEN
         found := average;
     ELSIF s.longest >= {slots.LONG_BLOCK} THEN
-        found := least(s.refused, average * {slots.TRUST}::float8);
+        found := least(s.refused, greatest(average * {slots.TRUST}::float8, s.plateau * {slots.FALL}::float8));
     ELSIF soon THEN
         s.early := s.early + 1;
         found := s.refused * (1 - least(0.5::float8, {slots.CUT}::float8 * power(2::float8, s.early)));
