@@ -195,7 +195,7 @@ class RedisLimits:
             await self._redis.aclose()
 
     async def exchange(self, asks: Sequence[Ask]) -> Sequence[Answer]:
-        """See :class:`~octoffm_async.session.limit_stores.LimitStore`."""
+        """See :class:`~octoffm_async.LimitStore`."""
         from redis.exceptions import NoScriptError
 
         now = 0 if self._clock is None else int(self._clock() * slots.SECOND)
