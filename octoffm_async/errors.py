@@ -6,10 +6,12 @@
     ├── ClosedError                 the client is not open, or belongs to another event loop (also RuntimeError)
     ├── ErrorBudgetExceededError    a bulk run stopped because too many items failed
     ├── StatusUnreachableError      what was waited for ended in another status
+    ├── StoreError                  a store that machines share (PostgreSQL, Redis) is away, or refuses
     ├── JournalError                the journal cannot do what was asked
     │   ├── JournalInUseError       another process, or this one, already writes it
     │   ├── JournalDamagedError     not a journal, damaged, or of a newer version; it was left as it is
     │   └── JournalWriteError       it cannot be written: the disk is full, or read-only
+    │       └── FencedError         this process was silent for too long: others go on with its items
     └── CallError                   one call of the API did not succeed
         ├── OverloadedError         its turn would come too late, or too many wait: nothing was sent
         │   └── CircuitOpenError    the API failed so often that calls are held back: nothing was sent
@@ -61,6 +63,7 @@ __all__ = [
     "CredentialsRefusedError",
     "DeadlineExceededError",
     "ErrorBudgetExceededError",
+    "FencedError",
     "JournalDamagedError",
     "JournalError",
     "JournalInUseError",
@@ -75,6 +78,7 @@ __all__ = [
     "RateLimitedError",
     "ServerError",
     "StatusUnreachableError",
+    "StoreError",
     "TLSError",
     "UnprocessableError",
     "UnusableAnswerError",
@@ -172,6 +176,21 @@ class JournalWriteError(JournalError):
 
     What was not written may not be sent; what was written before is still there.
     """
+
+
+class FencedError(JournalWriteError):
+    """This process has been silent for longer than its lease on the journal: it may not send any more.
+
+    Others may have taken over what it had under way. What it was about to send has not left. Open the journal anew.
+    """
+
+
+class StoreError(OctoffmError):
+    """A store that machines share (PostgreSQL, Redis) cannot do what was asked. ``away``: it may, later."""
+
+    def __init__(self, message: str, *, away: bool = False) -> None:
+        super().__init__(message)
+        self.away = away
 
 
 class CallError(OctoffmError):
