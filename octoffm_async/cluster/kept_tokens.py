@@ -66,10 +66,7 @@ class KeptTokens(ABC):
 
     @abstractmethod
     async def _swap(self, name: str, old: bytes | None, new: bytes | None, *, keep: float = 0.0) -> bool:
-        """Put ``new`` in the place of ``old``; whether ``old`` was there. ``None`` is no value.
-
-        It is asked again if the answer to the first time was lost: if ``new`` is there already, that is a success.
-        """
+        """Put ``new`` in the place of ``old``; whether ``old`` was there. ``None`` is no value."""
 
     def now(self) -> float:
         """The server's time, as far as it is known here."""

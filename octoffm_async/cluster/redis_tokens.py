@@ -9,13 +9,16 @@ try:
     from redis.asyncio import Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import ConstantBackoff
+    from redis.exceptions import ConnectionError as RedisConnectionError
+    from redis.exceptions import RedisError
+    from redis.exceptions import TimeoutError as RedisTimeoutError
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
         "octoffm_async.cluster.redis_tokens needs redis: pip install 'octoffm-async[redis]'", name=missing.name
     ) from missing
 
 from ..config import Secret
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, StoreError
 from .kept_tokens import KeptTokens, Reading
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ _READ: Final = """
 local time = redis.call('TIME')
 return {redis.call('GET', KEYS[1]), time[1], time[2]}
 """
+# A swap whose answer was lost is asked again: finding the new value there is a success. No two new values are alike.
 _SWAP: Final = """
 local held, old, new = redis.call('GET', KEYS[1]) or '', ARGV[1], ARGV[2]
 if held == new and new ~= '' then return 1 end
@@ -86,7 +90,11 @@ class RedisTokens(KeptTokens):
         return bool(await self._do("EVAL", _SWAP, 1, name, old or b"", new or b"", _milliseconds(keep)))
 
     async def _do(self, *command: bytes | str | int) -> Any:
-        return await self._redis.execute_command(*command)
+        try:
+            return await self._redis.execute_command(*command)
+        except RedisError as error:
+            away = isinstance(error, RedisConnectionError | RedisTimeoutError)
+            raise StoreError(f"{self._shown}: {type(error).__name__}", away=away) from None
 
     @property
     def _redis(self) -> Redis:

@@ -7,8 +7,8 @@ read and write what is sealed; whoever has only the server can do neither. Make 
     export OCTOFFM_CLUSTER_KEY=…
 
 What is sealed is bound to the name that it is kept under, so that it opens under no other. Names carry the key's
-:attr:`Sealer.mark`: processes with another key, or with none, do not see what is kept with this one. So a key is changed
-by starting processes with a new one, and nothing needs to be sealed anew as long as it is short-lived, as tokens are.
+:attr:`Sealer.mark`: processes with another key, or with none, do not see what is kept with this one. So a key is
+changed by starting processes with a new one; since tokens are short-lived, nothing needs to be sealed anew.
 """
 
 from __future__ import annotations
