@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast
 
 try:
     from redis.asyncio import Redis
@@ -44,6 +44,12 @@ else
 end
 return 1
 """
+
+
+class _Commands(Protocol):
+    """What is used of a client: its own method has no types."""
+
+    async def execute_command(self, *command: bytes | str | int) -> Any: ...
 
 
 class RedisTokens(KeptTokens):
@@ -91,7 +97,7 @@ class RedisTokens(KeptTokens):
 
     async def _do(self, *command: bytes | str | int) -> Any:
         try:
-            return await self._redis.execute_command(*command)
+            return await cast("_Commands", self._redis).execute_command(*command)
         except RedisError as error:
             away = isinstance(error, RedisConnectionError | RedisTimeoutError)
             raise StoreError(f"{self._shown}: {type(error).__name__}", away=away) from None
@@ -105,7 +111,7 @@ class RedisTokens(KeptTokens):
 
     def _new(self) -> Redis:
         try:
-            return Redis.from_url(
+            return Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
                 self._address.reveal(),
                 decode_responses=False,
                 socket_timeout=ANSWER_WITHIN,
