@@ -1,9 +1,9 @@
 """Processes that share tokens: ``python -m tests.session.sharing TASK COUNT``.
 
-It is set up by the environment (``SHARING_STORE`` is a server; without it they share a file), says ``ready``,
-waits for a line, and becomes COUNT processes, each of which prints a JSON object in the end. Tasks: ``use:N`` calls the
-API until it has used N tokens; ``refused`` asks 20 times at once; ``hold:N`` takes the turn for N seconds, as far as the
-store knows of time, and never ends it.
+It is set up by the environment (``SHARING_STORE`` is a server; without it they share a file), says ``ready``, waits for
+a line, and becomes COUNT processes, each of which prints a JSON object in the end. Tasks: ``use:N`` calls the API until
+it has used N tokens; ``refused`` asks 20 times at once; ``hold:N`` takes the turn for N seconds, as far as the store
+knows of time, and never ends it.
 """
 
 from __future__ import annotations
