@@ -48,7 +48,7 @@ class JumpingSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
-            ready = super().select(5)
+            ready = super().select(30 if _others() else 5)
             if not ready:
                 raise RuntimeError("every task waits for something that will never happen")
             return ready
@@ -67,7 +67,7 @@ class JumpingSelector(selectors.DefaultSelector):
 
     def _delivered(self) -> list[Any]:
         """What is there when all that was sent has come."""
-        if any(thread not in THREADS and not isinstance(thread, threading.Timer) for thread in threading.enumerate()):
+        if _others():
             return super().select(DELIVERY)
         sender, receiver = self._last = self._last or _connected()
         sender.send(b".")
@@ -81,6 +81,11 @@ class JumpingSelector(selectors.DefaultSelector):
             self.unregister(receiver)
         receiver.recv(1)
         return [each for each in ready if each[0] is not key]
+
+
+def _others() -> bool:
+    """Whether threads run that a test started."""
+    return any(thread not in THREADS and not isinstance(thread, threading.Timer) for thread in threading.enumerate())
 
 
 def _connected() -> tuple[socket.socket, socket.socket]:
