@@ -7,6 +7,7 @@ import random
 import time
 from collections import defaultdict
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from blockbuster import BlockingError, blockbuster_ctx

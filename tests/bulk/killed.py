@@ -198,7 +198,3 @@ def work() -> int:
     report = asyncio.run(main(msgspec.json.decode(sys.argv[1], type=Plan)))
     sys.stdout.buffer.write(msgspec.json.encode(report))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(work())
