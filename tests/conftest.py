@@ -1,8 +1,7 @@
 """Loops that tests run on, fakes they share, and the shim that lets aioresponses work with current aiohttp.
 
-- Most tests run twice: on asyncio and on uvloop. Debug mode is off, since it keeps the whole stack for each future and
-  doubles what the tests cost; of its checks the one that can fail, for calls from another thread, is kept here.
-  ``-o asyncio_debug=true`` turns it on, to see where something was made.
+- Most tests run twice: on asyncio and on uvloop, both in debug mode. It keeps one frame of the stack for each future: ten
+  would double what the tests cost.
 - Tests marked ``virtual_time`` run on a loop whose clock jumps to the next timer: an hour of waiting takes no time.
   Sockets may be used within the process: what was sent over loopback is there before the clock jumps.
 - Tests of the sandbox, the command and the examples run once: they drive processes and servers, not our loop code.
@@ -95,21 +94,7 @@ def _connected() -> tuple[socket.socket, socket.socket]:
         return sender, server.accept()[0]
 
 
-class CheckedLoop(asyncio.SelectorEventLoop):
-    """A loop that refuses what comes from another thread, as in debug mode."""
-
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
-        self._check_thread()
-        return super().call_soon(callback, *args, context=context)
-
-    def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
-    ) -> asyncio.TimerHandle:
-        self._check_thread()
-        return super().call_at(when, callback, *args, context=context)
-
-
-class VirtualTimeLoop(CheckedLoop):
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """A loop on which time passes only while everybody waits."""
 
     def __init__(self) -> None:
@@ -121,6 +106,9 @@ class VirtualTimeLoop(CheckedLoop):
 
     def time(self) -> float:
         return self.clock.now
+
+
+asyncio.constants.DEBUG_STACK_DEPTH = 1
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -135,8 +123,8 @@ def pytest_asyncio_loop_factories(
         return {"virtual": VirtualTimeLoop}
     folder = Path(item.path).relative_to(Path(__file__).parent).parts[0]
     if folder in ONCE or item.get_closest_marker("one_loop"):
-        return {"asyncio": CheckedLoop}
-    return {"asyncio": CheckedLoop, "uvloop": uvloop.new_event_loop}
+        return {"asyncio": asyncio.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture
