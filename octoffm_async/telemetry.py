@@ -71,10 +71,12 @@ _KEY_GAUGES: tuple[tuple[str, str, str, Callable[[KeyStats], float | None]], ...
     ("in_flight", "{request}", "Requests that are on the wire", lambda key: key.in_flight),
     ("in_flight_limit", "{request}", "Requests that may be on the wire", lambda key: key.in_flight_limit),
     ("paused_for", "s", "Seconds until a pause ends", lambda key: key.paused_for),
+    ("shared", "1", "Whether a limit store holds the limit now: 0 while it is away", lambda key: key.shared),
 )
 _KEY_COUNTERS: tuple[tuple[str, str, str, Callable[[KeyStats], float | None]], ...] = (
     ("accepted", "{request}", "Answers other than 429", lambda key: key.accepted),
     ("throttled", "{request}", "429s", lambda key: key.throttled),
+    ("void", "{slot}", "Slots of a shared limit that were leased and not used in time", lambda key: key.void),
 )
 _CLIENT_GAUGES: tuple[tuple[str, str, str, Callable[[Stats], float | None]], ...] = (
     ("token.age", "s", "Seconds since the token was fetched", lambda stats: stats.token_age),

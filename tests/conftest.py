@@ -1,7 +1,7 @@
 """Loops that tests run on, fakes they share, and the shim that lets aioresponses work with current aiohttp.
 
-- Most tests run twice: on asyncio and on uvloop, both in debug mode. It keeps one frame of the stack for each future: ten
-  would double what the tests cost.
+- Most tests run twice: on asyncio and on uvloop, both in debug mode. It keeps one frame of the stack for each future:
+  ten would double what the tests cost.
 - Tests marked ``virtual_time`` run on a loop whose clock jumps to the next timer: an hour of waiting takes no time.
   Sockets may be used within the process: what was sent over loopback is there before the clock jumps.
 - Tests of the sandbox, the command and the examples run once: they drive processes and servers, not our loop code.

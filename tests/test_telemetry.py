@@ -373,9 +373,12 @@ def test_gauges_show_how_an_observed_client_stands(desk: Desk) -> None:
     assert desk.values("octopia.client.circuit") == {("closed",): 0, ("open",): 1, ("probing",): 0}
 
 
-def test_every_figure_of_a_key_is_a_metric(desk: Desk) -> None:
+def test_every_figure_of_a_key_is_a_metric(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     client = Standing()
     desk.hook.observe(client)
+    assert "octopia.key.shared" not in {metric.name for metric in desk.metrics()}  # no store holds a limit
+    shared = msgspec.structs.replace(STATS, keys=(msgspec.structs.replace(KEY, shared=True),))
+    monkeypatch.setattr(client, "stats", lambda: shared)
     shown = {metric.name.removeprefix("octopia.key.") for metric in desk.metrics() if "octopia.key." in metric.name}
     assert shown == set(KeyStats.__struct_fields__) - {"seller_id", "group"}
 

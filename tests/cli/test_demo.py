@@ -49,7 +49,7 @@ def test_every_row_of_a_catalogue_is_sent_or_reported(octoffm, tmp_path):
         ("93", "seller_product_reference"),
         ("120", "weight_g"),
         ("152", "height_cm"),
-        ("179", ""),
+        ("179", "height_cm"),
     ]
 
 

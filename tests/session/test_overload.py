@@ -312,7 +312,7 @@ async def test_a_probe_does_not_queue_behind_those_that_are_held_back() -> None:
         calls = [asyncio.create_task(bulk.stocks.get("S-1")) for _ in range(400)]
         loop = asyncio.get_running_loop()
         await asyncio.sleep(5.0)
-        assert opened.client.stats().circuit == "open"
+        assert opened.client.stats().circuit != "closed"
         opened.transport.script = in_turn(STOCK)
         started = loop.time()
         await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
