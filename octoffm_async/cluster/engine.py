@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple, cast
 
 import psycopg
+import psycopg.sql
 from procrastinate import App, exceptions, jobs, sql
 from procrastinate.connector import BaseAsyncConnector
 from procrastinate.manager import JobManager
@@ -39,8 +40,10 @@ _LISTEN: Final = 30.0
 _PART: Final = "engine"
 _NEEDED: Final = ("procrastinate_fetch_job_v2", "procrastinate_retry_job_v2", "procrastinate_finish_job_v1")
 
-_HELD: LiteralString = "id = %(id)s AND status = 'doing' AND attempts = %(attempts)s AND worker_id = %(worker)s"
-_HOLD: LiteralString = f"SELECT id FROM procrastinate_jobs WHERE {_HELD} FOR UPDATE"
+_HOLD: LiteralString = """
+SELECT id FROM procrastinate_jobs
+WHERE id = %(id)s AND status = 'doing' AND attempts = %(attempts)s AND worker_id = %(worker)s FOR UPDATE
+"""
 _RESCUE: LiteralString = """
 WITH stalled AS (
     SELECT job.id FROM procrastinate_jobs job
@@ -193,11 +196,6 @@ class SteadyManager(JobManager):
         except StoreError as error:  # the job stays this worker's until others take it for dead
             logger.warning("the end of a job is not written: %s", error)
 
-    async def retry_job(self, job: jobs.Job, **how: Any) -> None:
-        """Give a job back if it is still held."""
-        del how
-        await self._give_back(Held.of(job))
-
     async def unregister_worker(self, worker_id: int) -> None:
         try:
             await super().unregister_worker(worker_id)
@@ -237,7 +235,9 @@ async def prepare(database: Database) -> None:
     schema: LiteralString = SchemaManager.get_schema()
     await database.prepare(_PART, 1, () if is_there else (schema,))
     async with database.connection() as connection:
-        found = await connection.execute("SELECT DISTINCT proname FROM pg_proc WHERE proname = ANY(%s)", (list(_NEEDED),))
+        found = await connection.execute(
+            "SELECT DISTINCT proname FROM pg_proc WHERE proname = ANY(%s)", (list(_NEEDED),)
+        )
         if len(await found.fetchall()) < len(_NEEDED):
             raise ConfigurationError(
                 f"{database.name}: its procrastinate tables are of another version: apply procrastinate's migrations"
@@ -271,10 +271,10 @@ def _first(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _wrapped(value: Any) -> Any:
     match value:
         case dict():
-            return Jsonb(value)
+            return Jsonb(cast("dict[str, Any]", value))
         case list():
-            return [_wrapped(part) for part in value]
+            return [_wrapped(part) for part in cast("list[Any]", value)]
         case tuple():
-            return tuple(map(_wrapped, value))
+            return tuple(map(_wrapped, cast("tuple[Any, ...]", value)))
         case _:
             return value

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 import msgspec
 from psycopg.types.json import Jsonb
 
-
 from ..bulk.journaling import encode
 from ..config import check_header_value
 from ..errors import ConfigurationError

@@ -14,7 +14,7 @@ from procrastinate import exceptions
 from ..errors import OctoffmError
 from . import engine
 from .fairness import MOST_BEGUN, MOST_TRIES, pause_after
-from .jobs import COUNTED, Counts, How, lane_lock
+from .jobs import COUNTED, ChunkState, Counts, How, lane_lock
 
 if TYPE_CHECKING:
     from procrastinate import App
@@ -30,7 +30,7 @@ SELECT job.job, chunk.number FROM octoffm_jobs job CROSS JOIN LATERAL (
     WHERE octoffm_chunks.job = job.job AND state IN ('ready', 'running') AND ready_at <= now()
     ORDER BY number LIMIT 1) chunk
 WHERE job.lane = %s AND job.state = 'open'
-ORDER BY job.turned_at NULLS FIRST, job.job LIMIT 1
+ORDER BY job.turned_at NULLS FIRST, job.submitted_at LIMIT 1
 """
 """The chunk whose turn it is: of the lane's jobs, that which had its turn longest ago."""
 _BEGIN: LiteralString = """
@@ -82,6 +82,9 @@ LIMIT 1000
 """
 
 
+_OPEN: LiteralString = "SELECT EXISTS (SELECT FROM octoffm_jobs WHERE state IN ('open', 'loading'))"
+
+
 class LostTurnError(OctoffmError):
     """This turn is another worker's by now: nothing of its end was written."""
 
@@ -104,11 +107,12 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How a turn ended. ``put_off``: it was broken off for reasons that are not the chunk's, and goes on at once."""
+    """How a turn ended. ``put_off``: for reasons that are not the chunk's. ``broken``: not all of it may be written."""
 
     counts: Counts
     problem: str = ""
     put_off: bool = False
+    broken: bool = False
 
 
 class Turns:
@@ -168,6 +172,12 @@ class Turns:
                     await self.queue(connection, lane)
         return len(lanes)
 
+    async def all_done(self) -> bool:
+        """Whether no job has anything left to do."""
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(_OPEN)).fetchone()
+        return row is not None and not row[0]
+
     async def set_run(self, job: str, run: str) -> str:
         """Keep the journal's run of a job; the one that is kept, which may be another's."""
         async with self._database.connection() as connection:
@@ -217,16 +227,10 @@ class Turns:
         row = await found.fetchone()
         if row is None:  # forgotten meanwhile
             return
-        cancelled, left = row[0] == "cancelled", ending.counts.left
-        tried = tries + (left > 0 and not ending.put_off)
-        state, pause = "done", 0.0
-        if left and cancelled:
-            state = "cancelled"
-        elif left and tried >= MOST_TRIES:
-            state = "stuck"
-        elif left:
-            state, pause = "ready", 0.0 if ending.put_off else pause_after(tried)
         new = ending.counts.as_dict()
+        state, tried, pause = after_turn(ending, tries)
+        if state != "done" and row[0] == "cancelled":
+            state = "cancelled"
         fields = {"job": job, "number": number, "state": state, "tries": tried, "pause": pause} | new
         before = await (await connection.execute(_END, fields | {"problem": ending.problem[:1000]})).fetchone()
         if before is None:
@@ -257,3 +261,17 @@ class Turns:
                 await deferrer.defer_async(lane=lane)
         except exceptions.AlreadyEnqueued:
             pass
+
+
+def after_turn(ending: Ending, tries: int) -> tuple[ChunkState, int, float]:
+    """What becomes of a chunk: its state, its tries so far, and for how many seconds it rests.
+
+    A turn that was put off is no try, unless items failed in it: they rest, but count only if nothing else was done.
+    """
+    counts = ending.counts
+    if not counts.left and not ending.broken:
+        return "done", tries, 0.0
+    if ending.put_off and not counts.failed + counts.unknown:
+        return "ready", tries, 0.0
+    tried = tries + (not ending.put_off or not counts.decided)
+    return ("stuck" if tried >= MOST_TRIES else "ready"), tried, pause_after(tried)

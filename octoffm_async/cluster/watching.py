@@ -74,7 +74,7 @@ async def status(database: Database, *, last: int = LAST_JOBS) -> FleetStatus:
         jobs = await _records(
             connection,
             f"{_JOBS} WHERE state IN ('loading', 'open') OR job IN "
-            "(SELECT job FROM octoffm_jobs ORDER BY job DESC LIMIT %s) ORDER BY job.job",
+            "(SELECT job FROM octoffm_jobs ORDER BY submitted_at DESC LIMIT %s) ORDER BY job.submitted_at",
             (last,),
         )
         cursor = await connection.execute(_WORKERS, (SEEN_WITHIN,))
@@ -98,7 +98,7 @@ async def find_job(connection: Connection, name: str) -> JobRecord:
         return (exact or found)[0]
     if found:
         raise ConfigurationError(f"job {name!r} may be {', '.join(record.job for record in found)}")
-    last = await _records(connection, f"{_JOBS} ORDER BY job.job DESC LIMIT 5", ())
+    last = await _records(connection, f"{_JOBS} ORDER BY job.submitted_at DESC LIMIT 5", ())
     there = f"there are {', '.join(record.job for record in last)}" if last else "there are none"
     raise ConfigurationError(f"no job {name!r}: {there}")
 

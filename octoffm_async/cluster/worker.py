@@ -1,0 +1,113 @@
+"""A worker: takes turns of lanes and does their chunks, with the one journal, limits and tokens that the fleet shares.
+
+Its life is a row of *sessions*. A session has one journal, one client and one worker of the engine; it ends when the
+worker is told to stop, or when this process was silent for so long that others took over what it had in hand (it was
+frozen, or the database was away): what it then still holds is refused before it leaves, and a new session begins.
+
+A stop (SIGTERM, Ctrl-C) takes no more turns, reads no more items, lets what is in flight finish, and gives back what
+is left of its chunks; those go on elsewhere at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..client import FulfillmentClient
+from ..config import Config, Secret
+from ..errors import JournalError, StoreError
+from . import engine, jobs
+from .database import Database
+from .fairness import SLICE
+from .sessions import Session
+
+if TYPE_CHECKING:
+    from ..bulk.journal import Journal
+
+PLACES = 32
+"""Turns under way at once: a turn mostly waits for its seller's limit."""
+LEASE = 15.0
+"""Seconds after which a process that says nothing has lost what it had in hand."""
+logger = logging.getLogger("octoffm_async")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions:
+    """How a worker works. Times are in seconds; ``silent`` is after how long a worker counts as dead."""
+
+    concurrency: int = PLACES
+    lease: float = LEASE
+    slice: float = SLICE
+    polling: float = 5.0
+    until_done: bool = False
+    """End when nothing is left to do, in place of waiting for more."""
+
+    @property
+    def silent(self) -> float:
+        """A little longer than the lease, so that whoever takes over finds it expired."""
+        return self.lease + 3.0
+
+
+class Worker:
+    """One worker process: ``await Worker(address, config).run()`` until :meth:`stop`.
+
+    Raises:
+        ConfigurationError: not the address of a database.
+    """
+
+    def __init__(self, address: str | Secret, config: Config, options: WorkerOptions | None = None) -> None:
+        self._address = Secret(address)
+        self._config = config
+        self._options = options or WorkerOptions()
+        self._database = Database(self._address, size=6)
+        self._stopping = asyncio.Event()
+        self._session: Session | None = None
+        self.items = 0
+
+    def stop(self) -> None:
+        """Take no more turns, finish what is in flight, give back the rest."""
+        self._stopping.set()
+        if self._session is not None:
+            self._session.stop()
+
+    async def run(self) -> None:
+        """Work until it is stopped.
+
+        Raises:
+            CredentialsRefusedError: the API refuses the credentials.
+            StoreError: the database is away when the worker starts.
+        """
+        async with self._database:
+            await engine.prepare(self._database)
+            await jobs.prepare(self._database)
+            while not self._stopping.is_set():
+                try:
+                    if await self._one_session():
+                        return
+                except (StoreError, JournalError, engine.WorkerForgottenError) as error:
+                    logger.warning("the worker begins anew: %s", error)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(engine.AGAIN):
+                        await self._stopping.wait()
+
+    async def _one_session(self) -> bool:
+        """Work with one journal and one client; whether the worker is done."""
+        async with AsyncExitStack() as opened:
+            journal = await opened.enter_async_context(self._journal())
+            client = await opened.enter_async_context(FulfillmentClient(self._config))
+            session = Session(self._database, client, journal, self._options)
+            self._session = session
+            session.items = self.items
+            if self._stopping.is_set():
+                session.stop()
+            try:
+                return await session.run()
+            finally:
+                self.items = session.items
+                self._session = None
+
+    def _journal(self) -> Journal:
+        return Journal.open(self._address.reveal(), lease=self._options.lease)
