@@ -272,9 +272,8 @@ def _wrapped(value: Any) -> Any:
     match value:
         case dict():
             return Jsonb(cast("dict[str, Any]", value))
-        case list():
-            return [_wrapped(part) for part in cast("list[Any]", value)]
-        case tuple():
-            return tuple(map(_wrapped, cast("tuple[Any, ...]", value)))
+        case list() | tuple():
+            parts: list[Any] = [_wrapped(part) for part in cast("list[object]", value)]
+            return parts if isinstance(value, list) else tuple(parts)
         case _:
             return value

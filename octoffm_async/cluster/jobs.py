@@ -2,8 +2,8 @@
 
 - A *lane* is one seller and one kind of creation: the chunks of a lane are done one at a time, whoever does them.
 - A *chunk* is ``ready``, ``running``, ``done`` (every item of it is decided), ``stuck`` (some items could not be
-  decided in several tries) or ``cancelled``. Its counts are of the whole chunk and replace those of an earlier try, so a chunk
-  that was done twice counts once. The counts of a job are the sums over its chunks, and change with them.
+  decided in several tries) or ``cancelled``. Its counts are of the whole chunk and replace those of an earlier try, so
+  a chunk that was done twice counts once. The counts of a job are the sums over its chunks, and change with them.
 - A *turn* is what the engine hands out: one lane, once. The queue never holds more than one turn a lane, so it does not
   grow with the files, and turns come round.
 """

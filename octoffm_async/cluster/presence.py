@@ -1,4 +1,4 @@
-"""What a worker does beside its turns: it says that it lives, hears of cancelled jobs, finds what others left behind."""
+"""What a worker does beside its turns: it tells how it is, hears of cancelled jobs, and finds what others left."""
 
 from __future__ import annotations
 

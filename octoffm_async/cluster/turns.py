@@ -55,14 +55,14 @@ WITH before AS (
     WHERE job = %(job)s AND number = %(number)s
 )
 SELECT state, {_OLD} FROM before
-"""
+"""  # noqa: S608  (names of columns)
 _ADD: LiteralString = ", ".join(f"{name} = {name} + %({name})s" for name in COUNTED)  # pyright: ignore[reportAssignmentType]
 _COUNT: LiteralString = f"""
 UPDATE octoffm_jobs SET ended = ended + %(ended)s, stuck = stuck + %(stuck)s, {_ADD},
     state = CASE WHEN state = 'open' AND ended + %(ended)s >= chunks THEN 'done' ELSE state END,
     ended_at = CASE WHEN ended + %(ended)s >= chunks THEN now() END
 WHERE job = %(job)s RETURNING state
-"""
+"""  # noqa: S608
 _NEXT_AT: LiteralString = """
 SELECT CASE WHEN min(first.ready_at) > now() THEN min(first.ready_at) END, count(*)
 FROM octoffm_jobs job CROSS JOIN LATERAL (

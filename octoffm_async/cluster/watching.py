@@ -26,6 +26,10 @@ SELECT job.job, seller, operation, CASE WHEN state <> 'open' THEN state
         WHEN began_at IS NULL THEN 'waiting' ELSE 'running' END AS state,
     source, run, items, faulty, chunks, ended, stuck, submitted_at, began_at, ended_at, {_COUNTS}
 FROM octoffm_jobs job JOIN octoffm_lanes USING (lane)
+"""  # noqa: S608  (names of columns)
+_LAST: LiteralString = """
+WHERE state IN ('loading', 'open') OR job IN (SELECT job FROM octoffm_jobs ORDER BY submitted_at DESC LIMIT %s)
+ORDER BY job.submitted_at
 """
 _WORKERS: LiteralString = """
 SELECT worker, machine, pid, places, turns, items, per_second, calls, throttled, began_at, seen_at
@@ -71,12 +75,7 @@ class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
 async def status(database: Database, *, last: int = LAST_JOBS) -> FleetStatus:
     """All jobs that are not over, the last ones that are, and the workers that live."""
     async with database.connection() as connection:
-        jobs = await _records(
-            connection,
-            f"{_JOBS} WHERE state IN ('loading', 'open') OR job IN "
-            "(SELECT job FROM octoffm_jobs ORDER BY submitted_at DESC LIMIT %s) ORDER BY job.submitted_at",
-            (last,),
-        )
+        jobs = await _records(connection, _JOBS + _LAST, (last,))
         cursor = await connection.execute(_WORKERS, (SEEN_WITHIN,))
         names = [column.name for column in cursor.description or ()]
         workers = [WorkerRecord(**dict(zip(names, row, strict=True))) for row in await cursor.fetchall()]

@@ -44,6 +44,10 @@ class WorkerOptions:
     polling: float = 5.0
     until_done: bool = False
     """End when nothing is left to do, in place of waiting for more."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    mirror_every: int | None = None
+    """Minutes between two mirrorings of the sellers' stocks; none without it."""
 
     @property
     def silent(self) -> float:
