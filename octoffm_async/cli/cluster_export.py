@@ -38,7 +38,8 @@ COLUMNS = ("line", "key", "state", "remote_id", "code", "message", "sent_at", "c
 def export(job: str, address: str, form: str, output: Path | None) -> int:
     """Write every item of a job in the order of its file.
 
-    Each has its line, key, state, remote id, code, message, times (UTC) and run. The state is the journal's, or "waiting" for what was not sent. The CSV form is safe to open in a spreadsheet.
+    Each has its line, key, state, remote id, code, message, times (UTC) and run. The state is the journal's, or
+    "waiting" for what was not sent. The CSV form is safe to open in a spreadsheet.
 
     JOB is a job's id, or a beginning of it that no other has.
     """
