@@ -221,7 +221,7 @@ class Cluster:
         database = self._open()
         async with database.connection() as connection:
             record = await watching.find_job(connection, name)
-        async for item in export(database, record, None):
+        async for item in export(database, record):
             yield item
 
     async def _submit(

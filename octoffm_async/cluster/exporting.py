@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..bulk.journal import LOOK_UP_MOST
+from ..bulk.journal.batches import stored
+from . import journal_reading as reading
 from .jobs import creation_of
 from .submitting import unpack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ..bulk.journal import Book, Entry
-    from .database import Database
+    from ..bulk.journal import Entry
+    from .database import Connection, Database
     from .jobs import Creation, JobRecord
 
 WAITING = "waiting"
@@ -36,8 +38,8 @@ class ItemRecord(msgspec.Struct, frozen=True, kw_only=True):
     run: str = ""
 
 
-async def export(database: Database, record: JobRecord, book: Book | None) -> AsyncIterator[ItemRecord]:
-    """The items of a job, a chunk at a time; ``book`` is of its run, if it has one."""
+async def export(database: Database, record: JobRecord) -> AsyncIterator[ItemRecord]:
+    """The items of a job, a chunk at a time."""
     creation = creation_of(record.operation)
     for number in range(record.chunks):
         async with database.connection() as connection:
@@ -45,24 +47,26 @@ async def export(database: Database, record: JobRecord, book: Book | None) -> As
                 "SELECT payload FROM octoffm_chunks WHERE job = %s AND number = %s", (record.job, number)
             )
             row = await found.fetchone()
-        if row is None:  # forgotten meanwhile
-            return
-        for item in await _chunk(bytes(row[0]), creation, book):
+            if row is None:  # forgotten meanwhile
+                return
+            items = await _chunk(connection, bytes(row[0]), creation, record.run)
+        for item in items:
             yield item
 
 
-async def _chunk(payload: bytes, creation: Creation, book: Book | None) -> list[ItemRecord]:
-    items = unpack(payload, creation)
-    keys = [str(getattr(one.item, creation.key)) for one in items]
-    entries: list[Entry | None] = []
-    if book is None:
-        entries = [None] * len(keys)
-    else:
-        for start in range(0, len(keys), LOOK_UP_MOST):
-            entries += await book.look_up(keys[start : start + LOOK_UP_MOST])
+async def _chunk(connection: Connection, payload: bytes, creation: Creation, run: str | None) -> list[ItemRecord]:
+    items = [(one.line, str(getattr(one.item, creation.key))) for one in unpack(payload, creation)]
+    known: dict[bytes, Entry] = {}
+    if run is not None:
+        scope, _ = await reading.run_of(connection, run)
+        for start in range(0, len(items), LOOK_UP_MOST):
+            keys = [key for _, key in items[start : start + LOOK_UP_MOST]]
+            known |= await reading.look_up(connection, scope, keys, shift=reading.NO_SHIFT)
     return [
-        ItemRecord(line=one.line, key=key, state=WAITING) if entry is None else _known(one.line, entry)
-        for one, key, entry in zip(items, keys, entries, strict=True)
+        ItemRecord(line=line, key=key, state=WAITING)
+        if (entry := known.get(stored(key))) is None
+        else _known(line, entry)
+        for line, key in items
     ]
 
 
