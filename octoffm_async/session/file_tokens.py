@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from .file_guard import FileLock
-from .token_file import Entry, TokenFile
+from .token_entries import Entry
+from .token_file import TokenFile
 from .token_stores import Allowance, Holding
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ import errno
 import logging
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..config import Secret
 from .file_guard import FileLock, open_safely, prepare_folder, replace_file
-from .token_stores import LONGEST_LIFE, Allowance, SharedRefusal, SharedToken
+from .token_entries import Entry, decode_secret, encode_secret
+from .token_stores import LONGEST_LIFE, Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +29,6 @@ VERSION = 1
 _MOST_BYTES = 4 * 1024 * 1024
 _LOCK_SECONDS = 2.0
 _LOCK_PAUSE = 0.005
-
-
-class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What is kept of one account."""
-
-    token: SharedToken | None = None
-    refusal: SharedRefusal | None = None
 
 
 class Sheet(msgspec.Struct, kw_only=True):
@@ -61,21 +54,8 @@ class Sheet(msgspec.Struct, kw_only=True):
         self.calls = {client: used for client, used in self.calls.items() if current(used.at)}
 
 
-def _encode_secret(value: Any) -> str:
-    if isinstance(value, Secret):
-        return value.reveal()
-    raise NotImplementedError
-
-
-def _decode_secret(kind: type, value: object) -> Secret:
-    # What is sent in a header is printable ASCII; nothing of the value is shown.
-    if kind is not Secret or not isinstance(value, str) or not value or not all("!" <= sign <= "~" for sign in value):
-        raise ValueError("not a token")
-    return Secret(value)
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_encode_secret)
-_decoder = msgspec.json.Decoder(Sheet, dec_hook=_decode_secret)
+_encoder = msgspec.json.Encoder(enc_hook=encode_secret)
+_decoder = msgspec.json.Decoder(Sheet, dec_hook=decode_secret)
 
 
 class TokenFile:

@@ -22,6 +22,7 @@ from ..errors import (
     ConfigurationError,
     CredentialsRefusedError,
     PermissionDeniedError,
+    StoreError,
 )
 from .token_stores import Holding, SharedRefusal
 from .token_times import shared_from, token_from, token_here
@@ -170,8 +171,9 @@ class Renewals:
     def _tell(self, error: Exception) -> None:
         if not self._told:
             self._told = True
-            # Not the error's text: that of a store elsewhere may hold its address and password.
-            reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+            # Not any error's text: that of a store elsewhere may hold its address and password.
+            told = str(error) if isinstance(error, StoreError) else isinstance(error, OSError) and error.strerror
+            reason = told or type(error).__name__
             logger.warning("%r cannot be used (%s): going on with a token that is not shared", self._store, reason)
 
 

@@ -1,8 +1,9 @@
-"""Processes that share tokens by a file: ``python -m tests.session.sharing TASK COUNT``.
+"""Processes that share tokens: ``python -m tests.session.sharing TASK COUNT``.
 
-It is set up by the environment, says ``ready``, waits for a line, and becomes COUNT processes, each of which prints a
-JSON object in the end. Tasks: ``use:N`` calls the API until it has used N tokens; ``refused`` asks 20 times at once;
-``hold`` takes the turn and never ends it.
+It is set up by the environment (``SHARING_STORE`` is a server; without it they share a file), says ``ready``, waits for
+a line, and becomes COUNT processes, each of which prints a JSON object in the end. Tasks: ``use:N`` calls the API until
+it has used N tokens; ``refused`` asks 20 times at once; ``hold:N`` takes the turn for N seconds, as far as the store
+knows of time, and never ends it.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import hashlib
 import os
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import msgspec
 
-from octoffm_async import CallError, Config, FileTokenStore, FulfillmentClient
+from octoffm_async import CallError, Config, FileTokenStore, FulfillmentClient, TokenStore
 from octoffm_async.session.token_stores import account_of
 
 
@@ -35,19 +38,38 @@ async def refused(client: FulfillmentClient) -> object:
     return {"errors": [type(error).__name__ for error in errors if isinstance(error, CallError)], "text": str(errors)}
 
 
-async def hold() -> object:
-    store = FileTokenStore(os.environ["OCTOFFM_TOKEN_FILE"])
-    turn = await store.take_turn(account_of(Config.from_env()), lease=60)
+async def hold(store: TokenStore, lease: float) -> object:
+    turn = await store.take_turn(account_of(Config.from_env()), lease=lease)
     print(msgspec.json.encode({"held": turn is not None}).decode(), flush=True)
     await asyncio.sleep(60)
     return None
 
 
+@asynccontextmanager
+async def shared() -> AsyncIterator[TokenStore]:
+    """The store that the environment names."""
+    address = os.environ.get("SHARING_STORE", "")
+    if not address:
+        yield FileTokenStore(os.environ["OCTOFFM_TOKEN_FILE"])
+    elif address.startswith("redis"):
+        from octoffm_async.cluster.redis_tokens import RedisTokens
+
+        async with RedisTokens(address) as store:
+            yield store
+    else:
+        from octoffm_async.cluster.postgres_tokens import PostgresTokens
+
+        async with PostgresTokens(address) as store:
+            yield store
+
+
 async def main(task: str) -> object:
-    if task == "hold":
-        return await hold()
-    async with FulfillmentClient(Config.from_env(limit=None)) as client:
-        return await (refused(client) if task == "refused" else use(client, int(task.partition(":")[2])))
+    task, _, number = task.partition(":")
+    async with shared() as store:
+        if task == "hold":
+            return await hold(store, float(number))
+        async with FulfillmentClient(Config.from_env(limit=None), token_store=store) as client:
+            return await (refused(client) if task == "refused" else use(client, int(number)))
 
 
 def work(task: str) -> None:

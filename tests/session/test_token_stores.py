@@ -29,15 +29,6 @@ Opening = Callable[[], TokenStore]
 NOW = time.time()
 
 
-@pytest.fixture(params=["memory", "file"])
-def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Opening:
-    """Gives the store, as each of those who share it has it."""
-    if request.param == "file":
-        return lambda: FileTokenStore(tmp_path / "tokens.json")
-    store = MemoryTokenStore()
-    return lambda: store
-
-
 def token(text: str = "token-1") -> SharedToken:
     return SharedToken(secret=Secret(text), asked_at=NOW, expires_at=NOW + 50.0)
 
@@ -46,72 +37,80 @@ def refusal(at: float = NOW) -> SharedRefusal:
     return SharedRefusal(at=at, message="no", status=401, code="c", title="t", trace_id="i")
 
 
-async def test_it_is_a_store(opening: Opening) -> None:
-    assert isinstance(opening(), TokenStore)
+class Promises:
+    """The tests of what a store promises. ``opening`` gives it, as each of those who share it has it."""
+
+    async def test_it_is_a_store(self, opening: Opening) -> None:
+        assert isinstance(opening(), TokenStore)
+
+    async def test_what_one_saves_another_sees_under_the_same_account_only(self, opening: Opening) -> None:
+        assert await opening().load(ONE) == Holding()
+        await opening().save(ONE, token())
+        assert await opening().load(ONE) == Holding(token())
+        assert await opening().load(TWO) == Holding()
+        await opening().save(TWO, token("token-2"))
+        assert await opening().load(ONE) == Holding(token())
+
+    async def test_only_the_token_that_was_refused_is_dropped(self, opening: Opening) -> None:
+        store = opening()
+        await store.drop(ONE, Secret("token-1"))
+        await store.save(ONE, token())
+        await store.drop(ONE, Secret("token-0"))
+        assert (await store.load(ONE)).token == token()
+        await store.drop(ONE, Secret("token-1"))
+        assert (await opening().load(ONE)).token is None
+
+    async def test_a_refusal_takes_the_tokens_place_and_a_token_the_refusals(self, opening: Opening) -> None:
+        store = opening()
+        await store.forgive(ONE)
+        await store.save(ONE, token())
+        await store.refuse(ONE, refusal())
+        assert await opening().load(ONE) == Holding(refusal=refusal())
+        await store.forgive(ONE)
+        assert await opening().load(ONE) == Holding()
+        await store.refuse(ONE, refusal())
+        await store.save(ONE, token())
+        assert await opening().load(ONE) == Holding(token())
+
+    async def test_there_is_one_turn_per_account(self, opening: Opening) -> None:
+        one, two = opening(), opening()
+        turn = await one.take_turn(ONE, lease=5)
+        assert turn is not None
+        assert await one.take_turn(ONE, lease=5) is None
+        assert await two.take_turn(ONE, lease=5) is None
+        other = await two.take_turn(TWO, lease=5)
+        assert other is not None
+        await one.end_turn(ONE, turn)
+        again = await two.take_turn(ONE, lease=5)
+        assert again is not None
+        await one.end_turn(ONE, turn)  # a second end of an old turn ends no other's
+        assert await one.take_turn(ONE, lease=5) is None
+        await two.end_turn(ONE, again)
+        await two.end_turn(TWO, other)
+
+    async def test_of_many_at_once_one_gets_the_turn(self, opening: Opening) -> None:
+        stores = [opening() for _ in range(20)]
+        turns = await asyncio.gather(*(store.take_turn(ONE, lease=5) for store in stores))
+        assert sum(turn is not None for turn in turns) == 1
+        for store, turn in zip(stores, turns, strict=True):
+            if turn is not None:
+                await store.end_turn(ONE, turn)
+
+    async def test_the_quota_is_one_for_all_secrets_of_a_client(self, opening: Opening) -> None:
+        waits = [await opening().admit(ONE if number % 2 else TWO) for number in range(20)]
+        assert waits == [0.0] * 20
+        assert await opening().admit(Account("other", ONE.key)) == 0.0
 
 
-async def test_what_one_saves_another_sees_under_the_same_account_only(opening: Opening) -> None:
-    assert await opening().load(ONE) == Holding()
-    await opening().save(ONE, token())
-    assert await opening().load(ONE) == Holding(token())
-    assert await opening().load(TWO) == Holding()
-    await opening().save(TWO, token("token-2"))
-    assert await opening().load(ONE) == Holding(token())
+class TestPromises(Promises):
+    """Of the stores that come with this package's core; :mod:`tests.cluster.test_token_stores` has the others."""
 
-
-async def test_only_the_token_that_was_refused_is_dropped(opening: Opening) -> None:
-    store = opening()
-    await store.drop(ONE, Secret("token-1"))
-    await store.save(ONE, token())
-    await store.drop(ONE, Secret("token-0"))
-    assert (await store.load(ONE)).token == token()
-    await store.drop(ONE, Secret("token-1"))
-    assert (await opening().load(ONE)).token is None
-
-
-async def test_a_refusal_takes_the_tokens_place_and_a_token_the_refusals(opening: Opening) -> None:
-    store = opening()
-    await store.forgive(ONE)
-    await store.save(ONE, token())
-    await store.refuse(ONE, refusal())
-    assert await opening().load(ONE) == Holding(refusal=refusal())
-    await store.forgive(ONE)
-    assert await opening().load(ONE) == Holding()
-    await store.refuse(ONE, refusal())
-    await store.save(ONE, token())
-    assert await opening().load(ONE) == Holding(token())
-
-
-async def test_there_is_one_turn_per_account(opening: Opening) -> None:
-    one, two = opening(), opening()
-    turn = await one.take_turn(ONE, lease=5)
-    assert turn is not None
-    assert await one.take_turn(ONE, lease=5) is None
-    assert await two.take_turn(ONE, lease=5) is None
-    other = await two.take_turn(TWO, lease=5)
-    assert other is not None
-    await one.end_turn(ONE, turn)
-    again = await two.take_turn(ONE, lease=5)
-    assert again is not None
-    await one.end_turn(ONE, turn)  # a second end of an old turn ends no other's
-    assert await one.take_turn(ONE, lease=5) is None
-    await two.end_turn(ONE, again)
-    await two.end_turn(TWO, other)
-
-
-async def test_of_many_at_once_one_gets_the_turn(opening: Opening) -> None:
-    stores = [opening() for _ in range(20)]
-    turns = await asyncio.gather(*(store.take_turn(ONE, lease=5) for store in stores))
-    assert sum(turn is not None for turn in turns) == 1
-    for store, turn in zip(stores, turns, strict=True):
-        if turn is not None:
-            await store.end_turn(ONE, turn)
-
-
-async def test_the_quota_is_one_for_all_secrets_of_a_client(opening: Opening) -> None:
-    waits = [await opening().admit(ONE if number % 2 else TWO) for number in range(20)]
-    assert waits == [0.0] * 20
-    assert await opening().admit(Account("other", ONE.key)) == 0.0
+    @pytest.fixture(params=["memory", "file"])
+    def opening(self, request: pytest.FixtureRequest, tmp_path: Path) -> Opening:
+        if request.param == "file":
+            return lambda: FileTokenStore(tmp_path / "tokens.json")
+        store = MemoryTokenStore()
+        return lambda: store
 
 
 @pytest.mark.virtual_time
