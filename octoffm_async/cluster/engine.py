@@ -152,6 +152,8 @@ class SteadyManager(JobManager):
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
         try:
             return await super().fetch_job(queues, worker_id)
+        except exceptions.UniqueViolation:  # another worker took a job of the same lock in this instant
+            return None
         except StoreError as error:
             if not error.away:
                 raise

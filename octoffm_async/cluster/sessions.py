@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from procrastinate.worker import Worker as EngineWorker
@@ -12,6 +13,7 @@ from procrastinate.worker import Worker as EngineWorker
 from ..errors import CredentialsRefusedError, FencedError, StoreError
 from . import engine
 from .doing import Doing, is_broken
+from .mirroring import schedule_mirrors
 from .presence import Doings, Presence
 from .turns import TURN, Ending, LostTurnError, Turns
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from ..bulk.outcomes import Outcome
     from ..client import FulfillmentClient
     from .database import Database
+    from .metrics import ChunkResult, WorkerMetrics
     from .turns import Turn
     from .worker import WorkerOptions
 
@@ -39,12 +42,16 @@ class Session:
         self._client = client
         self._journal = journal
         self._options = options
+        self._metrics = metrics
+        self._renewals = 0
         app, self._manager = engine.engine_app(database, turn=TURN)
         self._turns = Turns(database, app, self._manager)
         self._doing: dict[Doing, None] = {}
         self._error: Exception | None = None
         self._stopped = False
         app.task(name=TURN, queue=engine.QUEUE, pass_context=True)(self._turn)
+        if options.mirror_every is not None:
+            schedule_mirrors(app, database, client, minutes=options.mirror_every)
         self._engine = EngineWorker(
             app=app,
             queues=[engine.QUEUE],
@@ -88,8 +95,7 @@ class Session:
             raise self._error
         if self._error is not None:
             logger.warning("the worker begins anew: %s", self._error)
-            return False
-        return True
+        return self._stopped and self._error is None
 
     async def _turn(self, context: JobContext, *, lane: int) -> None:
         """What the engine calls: one turn of a lane."""
@@ -97,7 +103,8 @@ class Session:
         turn = await self._turns.take(held, lane)
         if turn is None:
             return
-        doing = Doing(turn, self._client, self._journal, on_outcome=self._count)
+        began = asyncio.get_running_loop().time()
+        doing = Doing(turn, self._client, self._journal, on_outcome=partial(self._count, turn))
         self._doing[doing] = None
         if self._stopped:
             doing.stop()
@@ -109,6 +116,9 @@ class Session:
             await self._end(turn, ending)
         except LostTurnError as error:
             logger.warning("chunk %d of job %s: %s", turn.number, turn.job, error)
+        if self._metrics is not None:
+            seconds = asyncio.get_running_loop().time() - began
+            self._metrics.chunk(turn.operation, self._result(ending), seconds=seconds)
 
     async def _do(self, doing: Doing) -> Ending:
         try:
@@ -126,6 +136,8 @@ class Session:
     def _give_up(self, error: CredentialsRefusedError | FencedError) -> None:
         if self._error is None:
             self._error = error
+            if self._metrics is not None and isinstance(error, FencedError):
+                self._metrics.lease("lost")
         self.stop()
 
     async def _end(self, turn: Turn, ending: Ending) -> None:
@@ -140,8 +152,17 @@ class Session:
                     logger.debug("the end of a turn is not written yet: %s", error)
                     await asyncio.sleep(engine.AGAIN)
 
-    def _count(self, _outcome: Outcome) -> None:
+    def _count(self, turn: Turn, outcome: Outcome) -> None:
         self.items += 1
+        if self._metrics is not None:
+            self._metrics.item(turn.operation, outcome, seller=turn.seller)
+
+    def _result(self, ending: Ending) -> ChunkResult:
+        if isinstance(self._error, FencedError):
+            return "fenced"
+        if not ending.counts.left and not ending.broken:
+            return "done"
+        return "cancelled" if ending.put_off and not ending.broken else "failed"
 
     def _cancel(self, job: str) -> None:
         for doing in self._doing:
@@ -149,5 +170,10 @@ class Session:
                 doing.stop()
 
     def _doings(self) -> Doings:
+        if self._metrics is not None:
+            renewals: int = getattr(self._journal.fence, "renewals", 0)
+            for _ in range(renewals - self._renewals):
+                self._metrics.lease("renewed")
+            self._renewals = renewals
         stats = self._client.stats()
         return Doings(turns=len(self._doing), items=self.items, calls=stats.calls, throttled=stats.throttled)

@@ -19,9 +19,13 @@ from typing import TYPE_CHECKING
 from ..client import FulfillmentClient
 from ..config import Config, Secret
 from ..errors import JournalError, StoreError
+from ..events import LoggingHook
 from . import engine, jobs
 from .database import Database
 from .fairness import SLICE
+from .metrics import MetricsServer, WorkerMetrics
+from .mirror import prepare_mirrors
+from .postgres_tokens import PostgresTokens
 from .sessions import Session
 
 if TYPE_CHECKING:
@@ -69,6 +73,7 @@ class Worker:
         self._database = Database(self._address, size=6)
         self._stopping = asyncio.Event()
         self._session: Session | None = None
+        self._metrics = None if self._options.metrics_port is None else WorkerMetrics()
         self.items = 0
 
     def stop(self) -> None:
@@ -84,9 +89,15 @@ class Worker:
             CredentialsRefusedError: the API refuses the credentials.
             StoreError: the database is away when the worker starts.
         """
-        async with self._database:
+        async with AsyncExitStack() as opened:
+            await opened.enter_async_context(self._database)
             await engine.prepare(self._database)
             await jobs.prepare(self._database)
+            await prepare_mirrors(self._database)
+            if self._metrics is not None:
+                host, port = self._options.metrics_host, self._options.metrics_port or 0
+                server = await opened.enter_async_context(MetricsServer(self._metrics, host=host, port=port))
+                logger.info("metrics are at %s", server.address)
             while not self._stopping.is_set():
                 try:
                     if await self._one_session():
@@ -101,8 +112,15 @@ class Worker:
         """Work with one journal and one client; whether the worker is done."""
         async with AsyncExitStack() as opened:
             journal = await opened.enter_async_context(self._journal())
-            client = await opened.enter_async_context(FulfillmentClient(self._config))
-            session = Session(self._database, client, journal, self._options)
+            shared = await opened.enter_async_context(Database(self._address))
+            tokens = await opened.enter_async_context(PostgresTokens(shared))
+            hooks = [LoggingHook(), *([] if self._metrics is None else [self._metrics])]
+            client = await opened.enter_async_context(
+                FulfillmentClient(self._config, hooks=hooks, token_store=tokens)
+            )
+            if self._metrics is not None:
+                self._metrics.observe(client)
+            session = Session(self._database, client, journal, self._options, self._metrics)
             self._session = session
             session.items = self.items
             if self._stopping.is_set():
