@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from octoffm_async import DeliveryAddress, FulfillmentClient, OutboundShipmentRequest, ShipmentLine, open_journal
+from octoffm_async import DeliveryAddress, FulfillmentClient, Journal, OutboundShipmentRequest, ShipmentLine
 from octoffm_async.bulk.journal import Sending, State, payload_hash
 from octoffm_async.cli.loop import run_async
 from octoffm_async.sandbox import SandboxProcess
@@ -50,7 +50,7 @@ async def one_run(client: FulfillmentClient, folder: Path, kind: str, first: int
     async with AsyncExitStack() as stack:
         journal = None
         if kind != "none":
-            journal = await stack.enter_async_context(open_journal(folder / f"{kind}.sqlite", durability=kind))  # type: ignore[arg-type]
+            journal = await stack.enter_async_context(Journal.open(folder / f"{kind}.sqlite", durability=kind))  # type: ignore[arg-type]
         began = time.perf_counter()
         async with client.bulk.create_outbound(orders(first, count), concurrency=50, journal=journal) as run:
             await run.wait()
@@ -77,7 +77,7 @@ async def compare(rounds: int, count: int) -> None:
 
 async def prepare(path: Path, count: int) -> None:
     encode = msgspec.json.Encoder().encode
-    async with open_journal(path) as journal:
+    async with Journal.open(path) as journal:
         book = await journal.book(seller="12345", operation="outbound.create")
         chunk: list[Sending] = []
         for order in orders(0, count):

@@ -12,7 +12,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  (else an older one stumbles over 
     )
 
 from .bulk.changes import Change, ChangeFeed
-from .bulk.journal import Journal, open_journal
+from .bulk.journal import Journal
 from .bulk.outcomes import Created, Failed, Found, Missing, Outcome, Refused, Skipped, Summary, Unknown
 from .bulk.readers import ProductRows
 from .bulk.rejects import RejectedRow, RejectsReport
@@ -204,5 +204,4 @@ __all__ = [
     "ValidationError",
     "__version__",
     "is_outcome_unknown",
-    "open_journal",
 ]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from octoffm_async import OutboundShipmentRequest, open_journal
+from octoffm_async import Journal, OutboundShipmentRequest
 from octoffm_async.session.transport import Response
 
 from ..answers import CREATED_BODY, ORDER, TOKEN_BODY
@@ -101,7 +101,7 @@ class Creations:
             await self._run(count, None)
             return
         path = Path(self._folder.name) / f"{self._next}.sqlite"
-        async with open_journal(path, durability="power" if "power" in self._way else "process") as journal:
+        async with Journal.open(path, durability="power" if "power" in self._way else "process") as journal:
             await self._run(count, journal)
 
     async def _run(self, count: int, journal: Any) -> None:

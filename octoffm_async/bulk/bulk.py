@@ -41,7 +41,7 @@ CHUNKS = 4
 class Bulk:
     """Runs over many items. Each takes any iterable, sync or async, and never reads ahead of its workers.
 
-    With a ``journal`` (a file's path, or one opened with :func:`octoffm_async.open_journal`) a run of creations can be
+    With a ``journal`` (a file's path, or one opened with :meth:`octoffm_async.Journal.open`) a run of creations can be
     killed at any instant and run again: what was decided is not sent again, and what became of a sending that nobody
     answered is found out on the remote side first. ``patience`` seconds after a sending, what is not visible there
     counts as absent and is sent again. Where the remote side cannot be read, items stay Unknown, unless

@@ -20,7 +20,7 @@ import anyio
 from ..errors import CallError, ClosedError, ValidationError, is_outcome_unknown
 from .claims import Claims, claims_of
 from .job import RUN_ENDING, Job
-from .journal import IllegalTransitionError, Sending, State, Verdict, judge, open_journal, payload_hash
+from .journal import IllegalTransitionError, Journal, Sending, State, Verdict, judge, payload_hash
 from .journaling import encode, known_outcome, sending_of, settle
 from .loose_ends import LooseEnds
 from .outcomes import Failed, Unknown, refused_locally
@@ -89,7 +89,7 @@ class Journaled(Job[T]):
         how = self._how
         journal = how.journal
         if isinstance(journal, str | PathLike):
-            journal = await self._opened.enter_async_context(open_journal(journal))
+            journal = await self._opened.enter_async_context(Journal.open(journal))
         book = await journal.book(seller=how.seller_id, operation=how.operation, run=how.run, source=how.source)
         claims = claims_of(journal, how.seller_id, how.operation)
         ends = LooseEnds[T](book, claims, finder=self._finder, follower=self._follower, alone_since=journal.opened_at)

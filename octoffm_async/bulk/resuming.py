@@ -17,7 +17,7 @@ from ..contract.operations import OPERATIONS
 from ..errors import ConfigurationError, JournalError
 from .creating import job_of
 from .job import Job
-from .journal import State, open_journal
+from .journal import Journal, State
 from .journal.states import KEEPS_PAYLOAD, UNDECIDED
 from .journaled import LOOK_AHEAD, Journaled
 from .journaling import Journaling, sending_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ..session.scope import Scope
     from .job import Deliver
-    from .journal import Entry, Journal, RunRecord
+    from .journal import Entry, RunRecord
     from .outcomes import Outcome
 
 __all__ = ["Kept", "Resuming"]
@@ -113,7 +113,7 @@ class Resuming(Job[Kept]):
     async def start(self) -> None:
         journal = self._how.journal
         if isinstance(journal, str | PathLike):
-            journal = await self._opened.enter_async_context(open_journal(journal))
+            journal = await self._opened.enter_async_context(Journal.open(journal))
         record = await self._record(journal)
         try:
             job, finder = job_of(record.operation, self._scope)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..bulk.job import RUN_ENDING
-from ..bulk.journal import open_journal
+from ..bulk.journal import Journal
 from ..bulk.outcomes import Failed
 from ..client import FulfillmentClient
 from ..events import LoggingHook
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..bulk.bulk import Bulk
-    from ..bulk.journal import Journal
     from ..bulk.outcomes import Outcome, Summary
     from ..bulk.run import Run
     from ..config import Config
@@ -184,7 +183,7 @@ async def create_from_file(wanted: FileOptions, creation: Creation) -> int:
     if wanted.dry_run:
         return dry_run(wanted, table, plan, batch=creation.batch)
     config = wanted.config()
-    async with open_journal(wanted.journal_file) as journal:
+    async with Journal.open(wanted.journal_file) as journal:
         undecided = await _undecided(journal, config.seller_id, creation.operation)
         if undecided and not wanted.as_json:
             until = f"what is not found counts as absent {wanted.patience:g} s after it was sent"

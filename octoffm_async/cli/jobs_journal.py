@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import click
 
-from ..bulk.journal import open_journal
+from ..bulk.journal import Journal
 from ..bulk.journal.holder import holder_of
 from ..errors import JournalError
 from .exits import line_of
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
-    from ..bulk.journal import Entry, Journal, RunRecord
+    from ..bulk.journal import Entry, RunRecord
     from ..bulk.journal.holder import Holder
 
 RunState: TypeAlias = Literal["running", "finished", "interrupted", "unfinished"]
@@ -34,7 +34,7 @@ async def opened(path: Path, *, read_only: bool = True) -> AsyncGenerator[Journa
     _check_exists(path)
     entered = False
     try:
-        async with open_journal(path, read_only=read_only) as journal:
+        async with Journal.open(path, read_only=read_only) as journal:
             entered = True
             yield journal
     except JournalError as error:

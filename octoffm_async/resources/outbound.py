@@ -47,7 +47,7 @@ class Outbound:
         It is sent again only after a failure that shows that it was not carried out. An unknown product is not refused
         here but later: follow the shipment's status.
 
-        With a ``journal`` (open, see :func:`octoffm_async.open_journal`) the same order asked for again gives the same
+        With a ``journal`` (open, see :meth:`octoffm_async.Journal.open`) the same order asked for again gives the same
         id, also after a crash: an earlier sending whose outcome is not known is looked for first, until ``patience``
         seconds have passed since it was sent.
 

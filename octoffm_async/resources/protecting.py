@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class OpenJournal(Protocol):
-    """A journal that is open; :func:`octoffm_async.open_journal` makes one."""
+    """A journal that is open; :meth:`octoffm_async.Journal.open` makes one."""
 
     opened_at: datetime | None
 

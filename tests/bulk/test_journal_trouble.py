@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from octoffm_async import Created, Failed, JournalInUseError, JournalWriteError, Outcome, Skipped
-from octoffm_async.bulk.journal import State, open_journal, store
+from octoffm_async.bulk.journal import Journal, State, store
 from octoffm_async.bulk.journaled import Journaled
 from octoffm_async.sandbox import Fault, SandboxProcess
 from tests.bulk.items import all_of, orders, serving
@@ -24,10 +24,10 @@ pytestmark = pytest.mark.one_loop
 
 HOLDER = """
 import asyncio, sys
-from octoffm_async.bulk.journal import open_journal
+from octoffm_async.bulk.journal import Journal
 
 async def main():
-    async with open_journal(sys.argv[1]):
+    async with Journal.open(sys.argv[1]):
         print("open", flush=True)
         await asyncio.sleep(60)
 
@@ -56,7 +56,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, pages: int) -> Iterator[None]:
 
 
 async def in_file(path: Path) -> set[str]:
-    async with open_journal(path, read_only=True) as journal:
+    async with Journal.open(path, read_only=True) as journal:
         return {entry.key for run in await journal.runs() async for entry in journal.entries(run.id)}
 
 
@@ -120,7 +120,7 @@ async def test_a_full_disk_ends_the_run_and_nothing_leaves_unwritten(
         assert error is None
         assert_all_created(again, 600)
         assert set(sandbox.effects.outbound.values()) == {1}
-    async with open_journal(path, read_only=True) as journal:
+    async with Journal.open(path, read_only=True) as journal:
         runs = await journal.runs()
     assert sum(run.counts[State.CREATED] for run in runs) == 600
     assert sum(run.undecided for run in runs) == 0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from octoffm_async import ConfigurationError, Created, Failed, FulfillmentClient, Outcome, Refused, Skipped, Unknown
-from octoffm_async.bulk.journal import State, open_journal
+from octoffm_async.bulk.journal import Journal, State
 from octoffm_async.sandbox import Fault, Sandbox
 from tests.bulk.items import order, orders, product, serving
 from tests.test_operations import supply
@@ -132,7 +132,7 @@ async def test_what_cannot_be_looked_for_stays_unknown_unless_told_otherwise(pat
 
 
 async def test_a_journal_may_be_shared_by_runs_and_stays_open(path: Path) -> None:
-    async with serving() as (_, client), open_journal(path) as journal:
+    async with serving() as (_, client), Journal.open(path) as journal:
         await asyncio.gather(
             done(client.bulk.create_outbound(orders(50), journal=journal)),
             done(client.bulk.create_outbound((order(f"X-{n}") for n in range(50)), journal=journal)),

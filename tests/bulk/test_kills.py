@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from octoffm_async.bulk.journal import State, open_journal
+from octoffm_async.bulk.journal import Journal, State
 from octoffm_async.sandbox import Fault, SandboxProcess
 from tests.bulk.killed import BEGUN, PACE, Kind, Plan, Report
 
@@ -100,7 +100,7 @@ class Campaign:
         assert {key: count for key, count in effects.items() if count != 1} == {}
         assert effects.keys() == {f"{self.prefix}-{number}" for number in range(self.count)}
         assert set(report.outcomes) <= {"Created", "Skipped Created"}
-        async with open_journal(self.journal, read_only=True) as journal:
+        async with Journal.open(self.journal, read_only=True) as journal:
             runs = await journal.runs()
         assert sum(run.undecided for run in runs) == 0
         assert sum(run.counts[State.CREATED] for run in runs) == self.count

@@ -22,7 +22,7 @@ from octoffm_async import (
     Skipped,
     Unknown,
 )
-from octoffm_async.bulk.journal import Sending, State, open_journal, payload_hash
+from octoffm_async.bulk.journal import Journal, Sending, State, payload_hash
 from octoffm_async.sandbox import Fault, Sandbox
 from tests.bulk.items import all_of, order, orders, product, serving
 from tests.test_operations import supply
@@ -44,7 +44,7 @@ async def crashed(
     path: Path, items: dict[str, Any], *, seller: str, operation: str = "outbound.create", state: State = State.SENT
 ) -> str:
     """A run that died when these items were in this state."""
-    async with open_journal(path) as journal:
+    async with Journal.open(path) as journal:
         book = await journal.book(seller=seller, operation=operation)
         for start in range(0, len(items), 500):
             await book.sent([sending(item, key) for key, item in list(items.items())[start : start + 500]])
@@ -61,7 +61,7 @@ async def called(sandbox: Sandbox, operation: str, times: int) -> None:
 
 
 async def counts(path: Path, run: str) -> dict[State, int]:
-    async with open_journal(path, read_only=True) as journal:
+    async with Journal.open(path, read_only=True) as journal:
         (record,) = [one for one in await journal.runs() if one.id == run]
     return {state: count for state, count in record.counts.items() if count}
 
@@ -116,7 +116,7 @@ async def test_a_cancelled_run_is_resumed_to_the_end_of_what_was_read(path: Path
         task.cancel()
         await asyncio.wait([task])
         sandbox.faults.clear()
-        async with open_journal(path, read_only=True) as journal:
+        async with Journal.open(path, read_only=True) as journal:
             (record,) = await journal.runs()
         assert record.undecided > 0
         outcomes, error = await all_of(client.bulk.resume(path, record.id, patience=0.2))
@@ -124,7 +124,7 @@ async def test_a_cancelled_run_is_resumed_to_the_end_of_what_was_read(path: Path
         assert len(outcomes) == sum(record.counts.values()) - record.counts[State.CREATED]
         assert set(sandbox.effects.outbound.values()) == {1}
         assert sandbox.effects.outbound.total() == sum(record.counts.values())
-        async with open_journal(path, read_only=True) as journal:
+        async with Journal.open(path, read_only=True) as journal:
             assert [one.finished_at is not None for one in await journal.runs()] == [True]
 
 
@@ -250,7 +250,7 @@ async def test_a_stop_does_not_wait_for_what_may_become_visible(path: Path) -> N
         assert {type(outcome) for outcome in outcomes} == {Unknown}
         assert len(outcomes) == 5
         assert await counts(path, run_id) == {State.SENT: 5}
-        async with open_journal(path, read_only=True) as journal:
+        async with Journal.open(path, read_only=True) as journal:
             assert [one.finished_at for one in await journal.runs()] == [None]
 
 
@@ -273,7 +273,7 @@ async def test_the_items_are_read_as_they_are_sent(path: Path) -> None:
 async def test_an_open_journal_is_used_and_stays_open(path: Path) -> None:
     async with serving() as (_, client):
         run = await crashed(path, {"O-0": order("O-0")}, seller=client.seller_id, state=State.PENDING)
-        async with open_journal(path) as journal:
+        async with Journal.open(path) as journal:
             outcomes, error = await all_of(client.bulk.resume(journal, run))
             assert error is None
             assert [type(outcome) for outcome in outcomes] == [Created]

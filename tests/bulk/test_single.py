@@ -13,11 +13,11 @@ from octoffm_async import (
     ConnectionLostError,
     DeadlineExceededError,
     FulfillmentClient,
+    Journal,
     ServerError,
     UnprocessableError,
     ValidationError,
     is_outcome_unknown,
-    open_journal,
 )
 from octoffm_async.sandbox import Fault, Sandbox
 from tests.bulk.items import order, orders, serving
@@ -31,10 +31,10 @@ def path(tmp_path: Path) -> Path:
 
 async def test_the_same_order_has_the_same_id_for_ever(path: Path) -> None:
     async with serving() as (sandbox, client):
-        async with open_journal(path) as journal:
+        async with Journal.open(path) as journal:
             first = await client.outbound.create(order("O-1"), journal=journal)
             assert await client.outbound.create(order("O-1"), journal=journal) == first
-        async with open_journal(path) as journal:
+        async with Journal.open(path) as journal:
             assert await client.outbound.create(order("O-1"), journal=journal) == first
             assert await client.inbound.create(supply("IN-1", "P-1"), journal=journal) == (
                 await client.inbound.create(supply("IN-1", "P-1"), journal=journal)
@@ -44,14 +44,14 @@ async def test_the_same_order_has_the_same_id_for_ever(path: Path) -> None:
 
 
 async def test_a_hundred_requests_for_one_order_at_once_send_one(path: Path) -> None:
-    async with serving() as (sandbox, client), open_journal(path) as journal:
+    async with serving() as (sandbox, client), Journal.open(path) as journal:
         ids = await asyncio.gather(*(client.outbound.create(order("O-1"), journal=journal) for _ in range(100)))
         assert len(set(ids)) == 1
         assert sandbox.requests.count("outbound.create") == 1
 
 
 async def test_another_payload_is_refused_and_a_refusal_is_remembered(path: Path) -> None:
-    async with serving() as (sandbox, client), open_journal(path) as journal:
+    async with serving() as (sandbox, client), Journal.open(path) as journal:
         await client.outbound.create(order("O-1"), journal=journal)
         with pytest.raises(ValidationError, match=r"another payload \(hash \w{32}, now \w{32}\)"):
             await client.outbound.create(order("O-1", quantity=2), journal=journal)
@@ -64,7 +64,7 @@ async def test_another_payload_is_refused_and_a_refusal_is_remembered(path: Path
 
 @pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.RESET_BEFORE])
 async def test_a_lost_answer_is_looked_up_by_the_next_try(path: Path, fault: Fault) -> None:
-    async with serving() as (sandbox, client), open_journal(path) as journal:
+    async with serving() as (sandbox, client), Journal.open(path) as journal:
         await client.check()
         sandbox.faults.next(fault, operation="outbound.create")
         with pytest.raises(ConnectionLostError) as caught:
@@ -76,7 +76,7 @@ async def test_a_lost_answer_is_looked_up_by_the_next_try(path: Path, fault: Fau
 
 
 async def test_a_failure_that_decides_nothing_in_time_sends_nothing(path: Path) -> None:
-    async with serving() as (sandbox, client), open_journal(path) as journal:
+    async with serving() as (sandbox, client), Journal.open(path) as journal:
         await client.check()
         sandbox.faults.next(Fault.RESET_BEFORE, operation="outbound.create")
         with pytest.raises(ConnectionLostError):
@@ -89,7 +89,7 @@ async def test_a_failure_that_decides_nothing_in_time_sends_nothing(path: Path) 
 
 
 async def test_a_cancelled_call_can_be_asked_for_again(path: Path) -> None:
-    async with serving() as (sandbox, client), open_journal(path) as journal:
+    async with serving() as (sandbox, client), Journal.open(path) as journal:
         await client.check()
         sandbox.faults.next(Fault.LATENCY, operation="outbound.create", value=5.0)
         task = asyncio.create_task(client.outbound.create(order("O-1"), journal=journal))
@@ -102,7 +102,7 @@ async def test_a_cancelled_call_can_be_asked_for_again(path: Path) -> None:
 
 
 async def test_single_calls_and_a_run_may_meet(path: Path) -> None:
-    async with serving() as (sandbox, client), open_journal(path) as journal:
+    async with serving() as (sandbox, client), Journal.open(path) as journal:
 
         async def bulk() -> None:
             async with client.bulk.create_outbound(orders(60), journal=journal, patience=0.3) as run:
@@ -117,7 +117,7 @@ async def test_single_calls_and_a_run_may_meet(path: Path) -> None:
 
 async def test_a_journal_that_was_closed_and_opened_again_goes_on(path: Path) -> None:
     async with serving() as (sandbox, client):
-        journal = open_journal(path)
+        journal = Journal.open(path)
         for _ in range(2):
             async with journal:
                 await client.outbound.create(order("O-1"), journal=journal)
@@ -126,7 +126,7 @@ async def test_a_journal_that_was_closed_and_opened_again_goes_on(path: Path) ->
 
 async def test_a_closed_journal_sends_nothing(path: Path) -> None:
     async with serving() as (sandbox, client):
-        async with open_journal(path) as journal:
+        async with Journal.open(path) as journal:
             pass
         with pytest.raises(ClosedError, match="the journal is not open"):
             await client.outbound.create(order("O-1"), journal=journal)
@@ -135,7 +135,7 @@ async def test_a_closed_journal_sends_nothing(path: Path) -> None:
 
 async def test_a_failed_call_may_be_tried_again(path: Path) -> None:
     async with Sandbox(speed=0) as sandbox, FulfillmentClient(sandbox.config()) as client:
-        async with open_journal(path) as journal:
+        async with Journal.open(path) as journal:
             sandbox.faults.next(Fault.THROTTLE, operation="outbound.create", value=1.0)
             with pytest.raises(Exception, match="429"):
                 await client.with_options(retries=0).outbound.create(order("O-1"), journal=journal)

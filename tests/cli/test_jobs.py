@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from octoffm_async.bulk.journal import RunRecord, Sending, State, open_journal, payload_hash
+from octoffm_async.bulk.journal import Journal, RunRecord, Sending, State, payload_hash
 from octoffm_async.bulk.journal.holder import Holder, holder_of
 from octoffm_async.cli import jobs as jobs_module
 from octoffm_async.cli.app import run
@@ -64,7 +64,7 @@ def write(path: Path, fates: dict[str, tuple[State, str, str]], *, seller: str =
     """A run whose items met these fates: state, code, message."""
 
     async def work() -> str:
-        async with open_journal(path) as journal:
+        async with Journal.open(path) as journal:
             book = await journal.book(seller=seller, operation="outbound.create", source="orders.csv")
             for start in range(0, len(fates), 500):
                 some = list(fates.items())[start : start + 500]
@@ -221,9 +221,9 @@ def test_without_a_journal_it_says_how_to_name_one(jobs, monkeypatch):
 
 WRITER = """
 import asyncio, sys
-from octoffm_async.bulk.journal import Sending, open_journal
+from octoffm_async.bulk.journal import Sending, Journal
 async def main():
-    async with open_journal(sys.argv[1]) as journal:
+    async with Journal.open(sys.argv[1]) as journal:
         book = await journal.book(seller="12345", operation="outbound.create")
         await book.sent([Sending("K", bytes(16), b"{}")])
         print(book.run, flush=True)
@@ -284,7 +284,7 @@ def test_a_runs_state_follows_from_who_writes_the_journal(started, finished, hol
 
 def test_the_holder_is_this_process_while_the_journal_is_open(path):
     async def look() -> Holder | None:
-        async with open_journal(path):
+        async with Journal.open(path):
             return holder_of(path)
 
     assert holder_of(path) is None
@@ -334,7 +334,7 @@ def test_a_json_export_is_exact(jobs, path, tmp_path):
 
 def test_half_a_surrogate_pair_is_exported_too(jobs, path, tmp_path):
     async def work() -> str:
-        async with open_journal(path) as journal:
+        async with Journal.open(path) as journal:
             book = await journal.book(seller=SELLER, operation="outbound.create")
             await book.sent([Sending("half \ud83d", bytes(16), b"{}")])
             return book.run

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 import msgspec
 
+from ...errors import ConfigurationError
 from .states import State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from types import TracebackType
 
+    from ...session.fences import Fence
     from .states import Entry
+    from .store import Durability
 
 __all__ = ["LOOK_UP_MOST", "Book", "Journal", "RunRecord", "Sending"]
 
@@ -64,6 +69,11 @@ class Book(Protocol):
         """What is done with them, such as ``outbound.create``."""
         ...
 
+    @property
+    def others_within(self) -> float:
+        """Seconds after which the items of another process that was killed can be taken over, at the latest."""
+        ...
+
     async def look_up(self, keys: Sequence[str]) -> list[Entry | None]:
         """What is known of up to ``LOOK_UP_MOST`` keys, in their order."""
         ...
@@ -74,7 +84,8 @@ class Book(Protocol):
         Cancelled while it waits, it may have written them or not.
 
         Raises:
-            JournalWriteError: it could not be written; nothing of it was, and nothing may be sent.
+            FencedError: this process was silent for longer than its lease; nothing may be sent.
+            JournalWriteError: it could not be written; nothing may be sent.
             IllegalTransitionError: one of them may not be sent.
         """
         ...
@@ -83,6 +94,10 @@ class Book(Protocol):
         self, key: str, state: State, *, remote_id: str | None = None, code: str = "", message: str = ""
     ) -> None:
         """Queue what became of an item, after all that was queued before. ``None`` keeps the remote id known."""
+        ...
+
+    def release(self, keys: Iterable[str]) -> None:
+        """Queue that no call of this process is busy with these any more: what is undecided may be taken by others."""
         ...
 
     def follow(self, key: str, status: str) -> None:
@@ -98,8 +113,12 @@ class Book(Protocol):
         """
         ...
 
-    async def undecided(self) -> list[Entry]:
-        """The items of this seller and operation that must be reconciled, from any run, by key."""
+    async def undecided(self, keys: Sequence[str] | None = None) -> list[Entry]:
+        """The items of this seller and operation that must be reconciled, from any run, by key; those of ``keys`` only.
+
+        Where several processes write, those that are this one's to reconcile: the items of processes that are gone are
+        taken over, those of others are not among them.
+        """
         ...
 
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
@@ -114,10 +133,30 @@ class Book(Protocol):
 class Journal(Protocol):
     """A store of many runs. Enter it to open it; leaving it writes what is queued.
 
-    ``opened_at`` is since when nobody but this process writes it: what another one sent had left by then.
+    ``opened_at`` is since when nobody but this process writes it: what another one sent had left by then. ``None``
+    where several may. Where a process may lose its right to send, there is a ``fence``.
     """
 
     opened_at: datetime | None
+
+    @property
+    def fence(self) -> Fence | None:
+        """What each sending passes right before it leaves."""
+        ...
+
+    @staticmethod
+    def open(
+        address: str | os.PathLike[str], *, durability: Durability = "process", read_only: bool = False
+    ) -> Journal:
+        """The journal at ``address``, to be entered with ``async with``: a file, or ``postgresql://…``.
+
+        A file has one writer at a time; ``durability="power"`` survives a power cut too. In PostgreSQL, which sees to
+        that itself, many processes may write at once.
+
+        Raises:
+            ConfigurationError: the address of something else, or what PostgreSQL needs is not installed.
+        """
+        return _at(os.fspath(address), durability=durability, read_only=read_only)
 
     async def __aenter__(self) -> Self: ...
 
@@ -149,3 +188,22 @@ class Journal(Protocol):
             ConfigurationError: no such run.
         """
         ...
+
+
+def _at(address: str, *, durability: Durability, read_only: bool) -> Journal:
+    """See :meth:`Journal.open`."""
+    if address.startswith(("postgresql://", "postgres://")):
+        try:
+            journal: Journal = importlib.import_module("octoffm_async.cluster.journal").PostgresJournal(
+                address, read_only=read_only
+            )
+        except ImportError as error:
+            raise ConfigurationError(
+                f"a journal in PostgreSQL needs more ({error}): pip install 'octoffm-async[cluster]'"
+            ) from error
+        return journal
+    if "://" in address:
+        raise ConfigurationError(f"a journal is a file or in PostgreSQL, not {address.partition('://')[0]}://…")
+    from .sqlite import SQLiteJournal
+
+    return SQLiteJournal(address, durability=durability, read_only=read_only)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Self, get_args
 from ...errors import ConfigurationError, JournalError, JournalWriteError
 from . import reading
 from . import runs as sql_runs
-from .protocol import LOOK_UP_MOST, RunRecord, Sending
-from .states import Entry, IllegalTransitionError, State
+from .protocol import LOOK_UP_MOST, Journal, RunRecord, Sending
+from .states import UNDECIDED, Entry, IllegalTransitionError, State
 from .steps import Flush, Follow, LookUp, Send
 from .store import Durability, Store
 from .writer import Writer
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from types import TracebackType
 
+    from ...session.fences import Fence
+
 __all__ = ["SQLiteBook", "SQLiteJournal"]
 
 _CHUNK = 500
 
 
-class SQLiteJournal:
+class SQLiteJournal(Journal):
     """A journal in the file at ``path``, which is made if it is not there; its folder must be.
 
     ``read_only`` reads beside a writer, and makes nothing. ``clock`` tells seconds since 1970.
@@ -79,6 +81,11 @@ class SQLiteJournal:
         except (JournalError, IllegalTransitionError):
             if exc is None:
                 raise
+
+    @property
+    def fence(self) -> Fence | None:
+        """None: its writer cannot lose the right to write."""
+        return None
 
     async def book(self, *, seller: str, operation: str, run: str | None = None, source: str = "") -> SQLiteBook:
         """Begin a run, or go on with the run named. ``source`` tells people where the items come from.
@@ -141,6 +148,8 @@ class SQLiteJournal:
 class SQLiteBook:
     """One run's view of a :class:`SQLiteJournal`."""
 
+    others_within = 0.0
+
     def __init__(self, writer: Writer, scope: int, run_id: int, names: tuple[str, str, str], live: set[str]) -> None:
         self._writer = writer
         self._scope = scope
@@ -175,6 +184,9 @@ class SQLiteBook:
         """Queue what became of an item, after all that was queued before. ``None`` keeps the remote id known."""
         self._writer.queue((self._scope, self._run_id, key, state, remote_id, code, message))
 
+    def release(self, keys: Iterable[str]) -> None:
+        """Nothing: no other process is there to take them."""
+
     def follow(self, key: str, status: str) -> None:
         """Queue the status that following a created item saw last."""
         self._writer.queue(Follow(self._scope, key, status))
@@ -190,8 +202,13 @@ class SQLiteBook:
         self._writer.submit(Flush(self._run_id, waiter))
         await waiter
 
-    async def undecided(self) -> list[Entry]:
-        """The items of this seller and operation that must be reconciled, from any run, by key."""
+    async def undecided(self, keys: Sequence[str] | None = None) -> list[Entry]:
+        """The items of this seller and operation that must be reconciled, from any run, by key; those of ``keys`` only.
+
+        Another process has none: there is one writer.
+        """
+        if keys is not None:
+            return [entry for entry in await self.look_up(keys) if entry is not None and entry.state in UNDECIDED]
         return await self._writer.call(lambda store: reading.undecided(store, self._scope))
 
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:

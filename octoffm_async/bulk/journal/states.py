@@ -107,6 +107,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Why it was refused, failed or is unknown."""
     followed: str = ""
     """The last status that following it saw."""
+    left_by: datetime | None = None
+    """When an undecided item's request has left at the latest, by this machine's clock, if the journal knows."""
 
 
 class Verdict(Enum):

@@ -92,7 +92,7 @@ class Writer:
             ClosedError: the journal is not open, or belongs to another loop.
         """
         if self._loop is None or self._closing:
-            raise ClosedError("the journal is not open: async with open_journal(…) as journal")
+            raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
         if self._loop is not asyncio.get_running_loop():
             raise ClosedError("the journal was opened on another event loop")
         return self._loop.create_future()
@@ -104,7 +104,7 @@ class Writer:
             ClosedError: the journal is not open.
         """
         if self._loop is None or self._closing:
-            raise ClosedError("the journal is not open: async with open_journal(…) as journal")
+            raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
         self._waiting.append(step)
         if not self._urgent:
             self._urgent = True
@@ -117,7 +117,7 @@ class Writer:
             ClosedError: the journal is not open.
         """
         if self._loop is None or self._closing:
-            raise ClosedError("the journal is not open: async with open_journal(…) as journal")
+            raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
         waiting = self._waiting
         waiting.append(step)
         if not self._lingering:

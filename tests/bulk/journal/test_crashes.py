@@ -24,12 +24,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from octoffm_async.bulk.journal import (
     IllegalTransitionError,
+    Journal,
     Sending,
     SQLiteJournal,
     State,
     Verdict,
     judge,
-    open_journal,
     payload_hash,
 )
 from octoffm_async.bulk.journal.states import LEGAL
@@ -213,10 +213,10 @@ TestCrashing.settings = settings(max_examples=60, stateful_step_count=40, deadli
 
 WRITE = """
 import asyncio, sys
-from octoffm_async.bulk.journal import Sending, State, open_journal, payload_hash
+from octoffm_async.bulk.journal import Sending, State, Journal, payload_hash
 
 async def main():
-    async with open_journal(sys.argv[1], durability=sys.argv[2]) as journal:
+    async with Journal.open(sys.argv[1], durability=sys.argv[2]) as journal:
         book = await journal.book(seller="S", operation="o")
         print("run", book.run, flush=True)
         turns = iter(range(1 << 30))
@@ -259,7 +259,7 @@ async def test_what_a_killed_process_was_told_is_durable_is_in_the_file(tmp_path
         told = {word: {line[1] for line in words if line[0] == word} for word in ("sent", "created")}
         sent |= told["sent"]
         created |= told["created"]
-        async with open_journal(path) as journal:
+        async with Journal.open(path) as journal:
             runs = await journal.runs()
             entries = {}
             for run in runs:

@@ -16,10 +16,10 @@ import pytest
 from octoffm_async.bulk.journal import (
     Entry,
     IllegalTransitionError,
+    Journal,
     Sending,
     SQLiteJournal,
     State,
-    open_journal,
     payload_hash,
 )
 from octoffm_async.bulk.journal import schema as module
@@ -294,7 +294,7 @@ async def test_a_run_is_forgotten_with_its_items_and_no_others(journal: SQLiteJo
 
 
 async def test_readers_read_while_a_writer_writes_and_write_nothing(path: Path, book: SQLiteBook) -> None:
-    async with open_journal(path, read_only=True) as reader:
+    async with Journal.open(path, read_only=True) as reader:
         for number in range(3):
             await book.sent([sending(str(number))])
             assert [entry.key async for entry in reader.entries(book.run)] == [str(n) for n in range(number + 1)]
@@ -374,7 +374,7 @@ async def test_arguments_that_cannot_work_are_told(path: Path, book: SQLiteBook)
     with pytest.raises(ConfigurationError, match="'process' or 'power', not 'none'"):
         SQLiteJournal(path, durability="none")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="is a file, not postgresql://host/db"):
-        open_journal("postgresql://host/db")
+        Journal.open("postgresql://host/db")
     for call in (book.look_up, book.payloads):
         with pytest.raises(ConfigurationError, match="up to 1000 keys, not 1001"):
             await call([str(number) for number in range(1001)])

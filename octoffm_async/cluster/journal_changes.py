@@ -1,0 +1,127 @@
+"""The statements that change the journal's items in PostgreSQL: each is one transaction, carried out whole or not."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg
+
+from ..bulk.journal.batches import stored, text
+from ..bulk.journal.sheet import CODES, STATES
+from ..bulk.journal.states import IllegalTransitionError, State
+from ..errors import FencedError
+from .journal_schema import FENCED, ILLEGAL
+from .journal_waves import Release
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from ..bulk.journal.steps import Follow, Send, Settle
+    from .database import Connection
+
+__all__ = ["Remark", "follow", "send", "settle", "take"]
+
+_LET_GO = 9
+_SENT = "SELECT octoffm_journal_sent(%s::bigint, %s::bigint, %s::int, %b::int[], %b::bytea[], %b::bytea[], %b::bytea[])"
+_SETTLE = """
+    SELECT * FROM octoffm_journal_settle(%s::bigint, %s::bigint, %b::int[], %b::bytea[], %b::smallint[],
+        %b::bytea[], %b::bytea[], %b::bytea[])"""
+_FOLLOW = """
+    WITH given AS (
+        SELECT e.scope_id, e.key, g.status
+        FROM unnest(%b::int[], %b::bytea[], %b::bytea[]) AS g (scope_id, key, status)
+        JOIN octoffm_journal_entries e ON e.scope_id = g.scope_id AND e.key = g.key
+        WHERE e.followed IS DISTINCT FROM g.status ORDER BY e.scope_id, e.key FOR UPDATE OF e
+    )
+    UPDATE octoffm_journal_entries e SET followed = g.status
+    FROM given g WHERE e.scope_id = g.scope_id AND e.key = g.key"""
+_TAKE = "SELECT octoffm_journal_take(%s::bigint, %s::int, %b::bytea[], %s::interval)"
+
+
+class Remark(NamedTuple):
+    """What is odd about an item that was settled: it was not legal, or another order has its reference."""
+
+    step: Settle
+    before: State | None
+    is_wrong: bool
+    other: str | None
+
+
+async def send(connection: Connection, writer: int, wave: int, scope: int, steps: Sequence[Send]) -> None:
+    """Mark the items of steps of one scope as sent, all or none.
+
+    Raises:
+        FencedError: the writer's lease is over.
+        IllegalTransitionError: one of them may not be sent.
+    """
+    items = [(stored(item.key), item.payload_hash, item.payload) for step in steps for item in step.items]
+    runs = [step.run_id for step in steps for _ in step.items]
+    keys, hashes, payloads = zip(*items, strict=True)
+    with _told():
+        await connection.execute(_SENT, (writer, wave, scope, runs, list(keys), list(hashes), list(payloads)))
+
+
+async def settle(connection: Connection, writer: int, wave: int, steps: Sequence[Settle | Release]) -> list[Remark]:
+    """Write what became of items, each named once, and let go of others."""
+    rows: list[tuple[int, bytes, int, bytes | None, bytes | None, bytes | None]] = []
+    for step in steps:
+        if isinstance(step, Release):
+            rows.append((step.scope, stored(step.key), _LET_GO, None, None, None))
+            continue
+        scope, _, key, state, remote_id, code, message = step
+        identity = None if remote_id is None else stored(remote_id)
+        rows.append(
+            (
+                scope,
+                stored(key),
+                CODES[state],
+                identity,
+                stored(code) if code else None,
+                stored(message) if message else None,
+            )
+        )
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    with _told():
+        found = await connection.execute(_SETTLE, (writer, wave, *columns))
+        odd: list[tuple[int, int | None, bool, bytes | None]] = await found.fetchall()
+    remarks: list[Remark] = []
+    for place, before, is_wrong, other in odd:
+        step = steps[place - 1]
+        assert not isinstance(step, Release)  # noqa: S101  (letting go is never wrong)
+        was = None if before is None else STATES[before]
+        remarks.append(Remark(step, was, is_wrong, None if other is None else text(other)))
+    return remarks
+
+
+async def follow(connection: Connection, steps: Sequence[Follow]) -> None:
+    """Note followed statuses of items, each named once; one that is not there is left alone."""
+    scopes = [step.scope for step in steps]
+    keys = [stored(step.key) for step in steps]
+    await connection.execute(_FOLLOW, (scopes, keys, [stored(step.status) for step in steps]))
+
+
+async def take(connection: Connection, writer: int, scope: int, keys: Sequence[str] | None, grace: Any) -> None:
+    """Take over what is undecided and in nobody's hands, or in those of writers that are gone.
+
+    Raises:
+        FencedError: the writer's lease is over.
+    """
+    names = None if keys is None else [stored(key) for key in keys]
+    with _told():
+        await connection.execute(_TAKE, (writer, scope, names, grace))
+
+
+@contextmanager
+def _told() -> Generator[None]:
+    """What the functions refuse, as our errors."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if error.sqlstate == FENCED:
+            raise FencedError("not written: this writer's lease on the journal is over") from None
+        if error.sqlstate == ILLEGAL:
+            name, _, before = (error.diag.message_detail or " 1").partition(" ")
+            key = text(bytes.fromhex(name))
+            raise IllegalTransitionError(key, STATES[int(before)], State.SENT) from None
+        raise

@@ -1,0 +1,146 @@
+"""Reading the journal's tables in PostgreSQL: entries, payloads and runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from ..bulk.journal.batches import stored, text
+from ..bulk.journal.protocol import RunRecord
+from ..bulk.journal.sheet import CODES, STATES
+from ..bulk.journal.states import KEEPS_PAYLOAD, Entry, State
+from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from .database import Connection
+
+NO_SHIFT = timedelta()
+
+__all__ = ["NO_SHIFT", "after", "look_up", "payloads", "records", "run_of", "undecided"]
+
+_COLUMNS: LiteralString = """e.key, e.state, e.payload_hash, r.name, e.changed_at, e.sent_at,
+    e.remote_id, e.code, e.message, e.followed, e.left_by"""
+_FROM: LiteralString = "FROM octoffm_journal_entries e JOIN octoffm_journal_runs r USING (run_id)"
+_LOOK_UP: LiteralString = f"SELECT {_COLUMNS} {_FROM} WHERE e.scope_id = %s AND e.key = ANY (%s)"
+_UNDECIDED: LiteralString = f"""
+    SELECT {_COLUMNS} FROM octoffm_journal_payloads p JOIN octoffm_journal_entries e USING (scope_id, key)
+    JOIN octoffm_journal_runs r USING (run_id)
+    WHERE p.scope_id = %s AND e.state IN (1, 5) AND e.holder = %s AND (%s OR e.key = ANY (%s)) ORDER BY e.key"""  # noqa: S608
+_AFTER: LiteralString = f"""
+    SELECT {_COLUMNS} {_FROM} WHERE e.scope_id = %s AND (%s::bytea IS NULL OR e.key > %s) AND e.run_id = %s
+    AND e.state = ANY (%s) ORDER BY e.key LIMIT %s"""
+_AFTER_KEPT: LiteralString = f"""
+    SELECT {_COLUMNS} FROM octoffm_journal_payloads p JOIN octoffm_journal_entries e USING (scope_id, key)
+    JOIN octoffm_journal_runs r USING (run_id)
+    WHERE p.scope_id = %s AND (%s::bytea IS NULL OR p.key > %s) AND e.run_id = %s
+    AND e.state = ANY (%s) ORDER BY p.key LIMIT %s"""  # noqa: S608
+"""The same for states that keep their payload, of which there are few."""
+_RECORDS: LiteralString = """
+    SELECT r.name, s.seller, s.operation, r.source, r.started_at, r.finished_at,
+        coalesce(sum(c.pending), 0)::bigint, coalesce(sum(c.sent), 0)::bigint, coalesce(sum(c.created), 0)::bigint,
+        coalesce(sum(c.refused), 0)::bigint, coalesce(sum(c.failed), 0)::bigint, coalesce(sum(c.unknown), 0)::bigint
+    FROM octoffm_journal_runs r JOIN octoffm_journal_scopes s USING (scope_id)
+    LEFT JOIN octoffm_journal_counts c USING (run_id)
+    GROUP BY r.run_id, s.scope_id ORDER BY r.run_id"""
+
+
+async def look_up(connection: Connection, scope: int, keys: Sequence[str], *, shift: timedelta) -> dict[bytes, Entry]:
+    """What is known of keys, by the stored key."""
+    found = await connection.execute(_LOOK_UP, (scope, [stored(key) for key in keys]), binary=True)
+    return {row[0]: _entry(row, shift) for row in await found.fetchall()}
+
+
+async def undecided(
+    connection: Connection, scope: int, writer: int, keys: Sequence[str] | None, *, shift: timedelta
+) -> list[Entry]:
+    """The undecided items of a scope that a writer holds, by key; of these keys only, if given."""
+    names = None if keys is None else [stored(key) for key in keys]
+    found = await connection.execute(_UNDECIDED, (scope, writer, names is None, names), binary=True)
+    return [_entry(row, shift) for row in await found.fetchall()]
+
+
+async def payloads(connection: Connection, scope: int, keys: Sequence[str]) -> dict[str, bytes]:
+    """The requests of those of the keys that have one."""
+    found = await connection.execute(
+        "SELECT key, payload FROM octoffm_journal_payloads WHERE scope_id = %s AND key = ANY (%s)",
+        (scope, [stored(key) for key in keys]),
+        binary=True,
+    )
+    return {text(key): payload for key, payload in await found.fetchall()}
+
+
+async def after(
+    connection: Connection,
+    scope: int,
+    run_id: int,
+    states: Collection[State],
+    *,
+    key: str | None,
+    most: int,
+    shift: timedelta,
+) -> list[Entry]:
+    """Up to ``most`` items of a run behind ``key`` in the order of keys; ``None`` is before all."""
+    start = None if key is None else stored(key)
+    statement = _AFTER_KEPT if KEEPS_PAYLOAD.issuperset(states) else _AFTER
+    codes = [CODES[state] for state in states]
+    found = await connection.execute(statement, (scope, start, start, run_id, codes, most), binary=True)
+    return [_entry(row, shift) for row in await found.fetchall()]
+
+
+async def records(connection: Connection) -> list[RunRecord]:
+    """All runs, the oldest first."""
+    found = await connection.execute(_RECORDS)
+    return [
+        RunRecord(
+            id=name,
+            seller=text(seller),
+            operation=text(operation),
+            source=text(source),
+            started_at=_utc(started_at),
+            finished_at=None if finished_at is None else _utc(finished_at),
+            counts=dict(zip(STATES, counts, strict=True)),
+        )
+        for name, seller, operation, source, started_at, finished_at, *counts in await found.fetchall()
+    ]
+
+
+async def run_of(connection: Connection, run: str) -> tuple[int, int]:
+    """The numbers of a run's scope and of itself.
+
+    Raises:
+        ConfigurationError: no such run.
+    """
+    row = None
+    if run.isascii() and "\0" not in run:
+        found = await connection.execute("SELECT scope_id, run_id FROM octoffm_journal_runs WHERE name = %s", (run,))
+        row = await found.fetchone()
+    if row is None:
+        raise ConfigurationError(f"the journal has no run {run!r}")
+    return int(row[0]), int(row[1])
+
+
+def _entry(row: tuple[Any, ...], shift: timedelta) -> Entry:
+    code: int
+    key, code, payload_hash, run, changed_at, sent_at, remote_id, why, message, followed, left_by = row
+    state = STATES[code]
+    if state is State.UNKNOWN:
+        left_by = changed_at
+    return Entry(
+        key=text(key),
+        state=state,
+        payload_hash=payload_hash,
+        run=run,
+        changed_at=_utc(changed_at),
+        sent_at=_utc(sent_at),
+        remote_id=None if remote_id is None else text(remote_id),
+        code=text(why) if why else "",
+        message=text(message) if message else "",
+        followed=text(followed) if followed else "",
+        left_by=None if left_by is None else _utc(left_by) + shift,
+    )
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)

@@ -1,0 +1,267 @@
+"""The way of all that is asked of a journal in PostgreSQL: in order, and together where it may be.
+
+What nobody waits for lingers for a moment, so that one statement writes much of it. While the database is away, all
+waits until it is there again, or until the lease is over: then everybody is told, and what was queued is left
+undecided, to be reconciled. What is repeated because its answer was lost is carried out once, see
+:mod:`.journal_schema`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..bulk.journal.batches import stored
+from ..bulk.journal.states import IllegalTransitionError
+from ..bulk.journal.steps import Flush, LookUp, Send
+from ..errors import ClosedError, FencedError, JournalError, JournalWriteError, OctoffmError, StoreError
+from . import journal_changes as changes
+from . import journal_reading as reading
+from .journal_waves import Ask, Wave, waves
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from ..bulk.journal.steps import Follow, Settle
+    from .database import Connection, Database
+    from .journal_waves import Release, Step
+    from .lease import Lease
+
+T = TypeVar("T")
+
+__all__ = ["JournalWriter"]
+
+logger = logging.getLogger("octoffm_async")
+
+_LINGER = 0.05
+_LINGER_MOST = 512
+_WAVE_MOST = 4096
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_READING_PATIENCE = 10.0
+"""Seconds for which a journal that only reads waits for the database."""
+
+
+class JournalWriter:
+    """Carries steps to the database, in a task of its own. ``lease`` is ``None`` for a journal that only reads."""
+
+    def __init__(self, database: Database, lease: Lease | None) -> None:
+        self._database = database
+        self._lease = lease
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[Step] = []
+        self._wake = asyncio.Event()
+        self._linger: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._faults: dict[int, Exception] = {}
+        self._wave = 0
+        self._task = asyncio.create_task(self._work(), name="octoffm_async journal")
+
+    def future(self) -> asyncio.Future[Any]:
+        """Something to wait for.
+
+        Raises:
+            ClosedError: the journal is not open, or belongs to another loop.
+        """
+        if self._loop is not asyncio.get_running_loop():
+            raise ClosedError("the journal was opened on another event loop")
+        if self._closing:
+            raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
+        return self._loop.create_future()
+
+    def submit(self, step: Step) -> None:
+        """Ask for a step that somebody waits for."""
+        self._check_open()
+        self._waiting.append(step)
+        self._wake.set()
+
+    def queue(self, step: Settle | Follow | Release) -> None:
+        """Ask for a step that nobody waits for: it goes with others, soon."""
+        self._check_open()
+        self._waiting.append(step)
+        if len(self._waiting) >= _LINGER_MOST:
+            self._wake.set()
+        elif self._linger is None:
+            self._linger = self._loop.call_later(_LINGER, self._wake.set)
+
+    async def ask(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do something on a connection, after all that was asked before. It may be done more than once."""
+        waiter = self.future()
+        self.submit(Ask(work, waiter))
+        result: T = await waiter
+        return result
+
+    async def close(self) -> None:
+        """Carry out what was asked; a cancellation waits for that too.
+
+        Raises:
+            JournalError, IllegalTransitionError: something that nobody waited for was not written.
+        """
+        last = self.future()
+        self.submit(Flush(None, last))
+        self._closing = True
+        cancelled: asyncio.CancelledError | None = None
+        while not self._task.done():
+            try:
+                await asyncio.wait([self._task])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            last.cancel()
+            raise cancelled
+        await last
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
+
+    async def _work(self) -> None:
+        while self._waiting or not self._closing:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._linger is not None:
+                self._linger.cancel()
+                self._linger = None
+            steps, self._waiting = self._waiting[:_WAVE_MOST], self._waiting[_WAVE_MOST:]
+            if self._waiting:
+                self._wake.set()
+            for wave in waves(steps):
+                await self._carry_out(wave)
+
+    async def _carry_out(self, wave: Wave) -> None:
+        await self._settle(list(wave.settled.values()))
+        for scope, steps in wave.sent.items():
+            await self._send(scope, steps)
+        await self._follow(list(wave.followed.values()))
+        for flush in wave.flushes:
+            _answer(flush.waiter, None, self._fault(flush.run_id))
+        await self._look_up([step for step in wave.questions if isinstance(step, LookUp)])
+        for step in wave.questions:
+            if isinstance(step, Ask):
+                await self._answered(step.waiter, step.work)
+
+    async def _settle(self, steps: Sequence[Settle | Release]) -> None:
+        if not steps:
+            return
+        number = self._next_wave()
+        try:
+            remarks = await self._done(lambda connection: changes.settle(connection, self._writer_id, number, steps))
+        except Exception as error:  # noqa: BLE001  (whatever it is, those who flush must learn of it)
+            for step in steps:
+                self._faults.setdefault(step[1], error)
+            return
+        for (_, run_id, key, state, remote_id, *_), before, is_wrong, other in remarks:
+            if other is not None:
+                logger.error("DUPLICATE: reference %r exists twice remotely: %s and %s", key, other, remote_id)
+            if is_wrong:
+                self._faults.setdefault(run_id, IllegalTransitionError(key, before, state))
+
+    async def _send(self, scope: int, steps: Sequence[Send]) -> None:
+        """Mark items as sent: of several steps together, or each by itself if one of them is not legal."""
+        number = self._next_wave()
+        error: Exception | None = None
+        try:
+            if self._lease is not None:
+                self._lease.check()
+            await self._done(lambda connection: changes.send(connection, self._writer_id, number, scope, steps))
+        except IllegalTransitionError as illegal:
+            if len(steps) > 1:
+                for step in steps:
+                    await self._send(scope, [step])
+                return
+            error = illegal
+        except Exception as raised:  # noqa: BLE001  (whatever it is, those who wait must learn of it)
+            error = raised
+        for step in steps:
+            _answer(step.waiter, None, error)
+
+    async def _follow(self, steps: Sequence[Follow]) -> None:
+        if not steps:
+            return
+        try:
+            await self._done(lambda connection: changes.follow(connection, steps))
+        except Exception as error:  # noqa: BLE001  (a status that is missing is seen again by the next who follows)
+            logger.warning("the journal did not note %d followed statuses: %s", len(steps), error)
+
+    async def _look_up(self, steps: Sequence[LookUp]) -> None:
+        for scope in {step.scope for step in steps}:
+            some = [step for step in steps if step.scope == scope]
+            keys = list(dict.fromkeys(key for step in some for key in step.keys))
+
+            async def read(connection: Connection, scope: int = scope, keys: list[str] = keys) -> Any:
+                shift = self._lease.shift if self._lease is not None else reading.NO_SHIFT
+                return await reading.look_up(connection, scope, keys, shift=shift)
+
+            try:
+                found = await self._done(read)
+            except Exception as error:  # noqa: BLE001  (whatever it is, those who wait must learn of it)
+                for step in some:
+                    _answer(step.waiter, None, error)
+                continue
+            for step in some:
+                _answer(step.waiter, [found.get(stored(key)) for key in step.keys], None)
+
+    async def _answered(self, waiter: asyncio.Future[Any], work: Callable[[Connection], Awaitable[Any]]) -> None:
+        if waiter.done():
+            return
+        try:
+            _answer(waiter, await self._done(work), None)
+        except Exception as error:  # noqa: BLE001  (whatever it is, who waits must learn of it)
+            _answer(waiter, None, error)
+
+    async def _done(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do something, again and again while the database is away and the lease is good.
+
+        Raises:
+            JournalError: it could not be done.
+        """
+        pause = _FIRST_PAUSE
+        gives_up = self._loop.time() + _READING_PATIENCE
+        while True:
+            try:
+                async with self._database.connection() as connection:
+                    return await work(connection)
+            except StoreError as error:
+                over = self._loop.time() >= gives_up if self._lease is None else self._lease.is_over
+                if not error.away:
+                    raise JournalError(f"the journal failed: {error}") from error
+                if over:
+                    raise JournalWriteError(f"the journal is away: {error}") from error
+            except FencedError:
+                if self._lease is not None:
+                    self._lease.kill()
+                raise
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE, 2 * pause)
+
+    @property
+    def _writer_id(self) -> int:
+        return 0 if self._lease is None else self._lease.writer_id
+
+    def _next_wave(self) -> int:
+        self._wave += 1
+        return self._wave
+
+    def _fault(self, run_id: int | None) -> Exception | None:
+        if run_id is not None:
+            return self._faults.pop(run_id, None)
+        return self._faults.popitem()[1] if self._faults else None
+
+
+def _answer(waiter: asyncio.Future[Any], result: object, error: Exception | None) -> None:
+    if waiter.done():
+        return
+    if error is None:
+        waiter.set_result(result)
+    else:
+        waiter.set_exception(_own(error))
+
+
+def _own(error: Exception) -> Exception:
+    """The same error for one more waiter: each raises its own, with its own traceback."""
+    if not isinstance(error, OctoffmError | IllegalTransitionError):
+        return error
+    copy = type(error)(*error.args)
+    copy.__dict__.update(error.__dict__)
+    copy.__cause__ = error.__cause__
+    return copy
