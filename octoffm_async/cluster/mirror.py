@@ -1,0 +1,229 @@
+"""Mirrors in the fleet's database, for periodic jobs: the stocks as they are, and what changed.
+
+``octoffm_stocks`` has a row for each stock of each seller. ``octoffm_changes`` has a row for each shipment, stock and
+return that changed, in its latest state, with a number that grows with each change: who reads it remembers the largest
+number seen and asks for ``number > … ORDER BY number``. Numbers are given in the order of commits, so none is missed;
+what changes twice between two readings is read once.
+
+Each call goes on from the watermark that the one before it left in the database (:mod:`octoffm_async.bulk.changes` has
+the theory), a batch of rows to a transaction, the watermark with the last. A call that is killed on the way loses
+nothing, and one that runs twice at once, or wakes up late, does no harm: an older state never replaces a newer one.
+A stock that is gone from the API's list stays in the mirror: nothing tells of it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Literal, LiteralString, NamedTuple
+
+import msgspec
+
+from ..bulk.changes import KINDS, Change
+from ..contract.stocks import Quantities, Stock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ..bulk.changes import ChangeKind
+    from ..client import SellerClient
+    from .database import Database
+
+__all__ = ["EARLIEST", "TABLES", "VERSION", "Mirrored", "mirror_changes", "mirror_stocks", "prepare_mirrors"]
+
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Where a first mirror begins, unless it is told otherwise."""
+BATCH: Final = 1000
+"""Rows of a page, and of a transaction."""
+VERSION: Final = 1
+TABLES: Final[tuple[LiteralString, ...]] = (
+    """
+    CREATE TABLE IF NOT EXISTS octoffm_stocks (
+        seller text NOT NULL,
+        id text NOT NULL,
+        product_id text,
+        product_condition text,
+        product_state text,
+        gtin text,
+        updated_at timestamptz,
+        available bigint NOT NULL,
+        allocated bigint NOT NULL,
+        blocked bigint NOT NULL,
+        litigation bigint NOT NULL,
+        removal bigint NOT NULL,
+        return bigint NOT NULL,
+        logistic_operations bigint NOT NULL,
+        item jsonb NOT NULL,
+        PRIMARY KEY (seller, id)
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS octoffm_changes (
+        seller text NOT NULL,
+        kind text NOT NULL,
+        id text NOT NULL,
+        number bigint NOT NULL,
+        at timestamptz,
+        seen_at timestamptz NOT NULL,
+        item jsonb NOT NULL,
+        PRIMARY KEY (seller, kind, id)
+    )
+    """,
+    "CREATE UNIQUE INDEX IF NOT EXISTS octoffm_changes_number ON octoffm_changes (number)",
+    "CREATE SEQUENCE IF NOT EXISTS octoffm_changes_numbers",
+    """
+    CREATE TABLE IF NOT EXISTS octoffm_watermarks (
+        seller text NOT NULL,
+        mirror text NOT NULL,
+        kind text NOT NULL,
+        at timestamptz NOT NULL,
+        PRIMARY KEY (seller, mirror, kind)
+    )
+    """,
+)
+_WRITE_STOCKS: Final = """
+    INSERT INTO octoffm_stocks
+    SELECT %(seller)s, * FROM unnest(
+        %(id)s::text[], %(product_id)s::text[], %(product_condition)s::text[], %(product_state)s::text[],
+        %(gtin)s::text[], %(updated_at)s::timestamptz[], %(available)s::bigint[], %(allocated)s::bigint[],
+        %(blocked)s::bigint[], %(litigation)s::bigint[], %(removal)s::bigint[], %(return_)s::bigint[],
+        %(logistic_operations)s::bigint[], %(item)s::jsonb[]
+    )
+    ON CONFLICT (seller, id) DO UPDATE SET
+        product_id = excluded.product_id, product_condition = excluded.product_condition,
+        product_state = excluded.product_state, gtin = excluded.gtin, updated_at = excluded.updated_at,
+        available = excluded.available, allocated = excluded.allocated, blocked = excluded.blocked,
+        litigation = excluded.litigation, removal = excluded.removal, return = excluded.return,
+        logistic_operations = excluded.logistic_operations, item = excluded.item
+    WHERE octoffm_stocks.item <> excluded.item AND (excluded.updated_at < octoffm_stocks.updated_at) IS NOT TRUE
+"""
+_ORDER_OF_COMMITS: Final = "SELECT pg_advisory_xact_lock(hashtextextended('octoffm_changes', 0))"
+_WRITE_CHANGES: Final = """
+    INSERT INTO octoffm_changes
+    SELECT %(seller)s, %(kind)s, id, nextval('octoffm_changes_numbers'), at, clock_timestamp(), item
+    FROM unnest(%(id)s::text[], %(at)s::timestamptz[], %(item)s::jsonb[]) AS changed (id, at, item)
+    ON CONFLICT (seller, kind, id) DO UPDATE SET
+        number = excluded.number, at = excluded.at, seen_at = excluded.seen_at, item = excluded.item
+    WHERE octoffm_changes.item <> excluded.item AND (excluded.at < octoffm_changes.at) IS NOT TRUE
+"""
+_READ_MARK: Final = "SELECT at FROM octoffm_watermarks WHERE seller = %s AND mirror = %s AND kind = %s"
+_WRITE_MARK: Final = """
+    INSERT INTO octoffm_watermarks VALUES (%s, %s, %s, %s)
+    ON CONFLICT (seller, mirror, kind) DO UPDATE SET at = greatest(octoffm_watermarks.at, excluded.at)
+"""
+
+
+_ESCAPED_ZERO: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+class Mirrored(NamedTuple):
+    """How many rows the API listed, and how many of them were news."""
+
+    listed: int = 0
+    changed: int = 0
+
+
+async def prepare_mirrors(database: Database) -> None:
+    """Make the tables, if they are not there."""
+    await database.prepare("mirrors", VERSION, TABLES)
+
+
+async def mirror_stocks(database: Database, client: SellerClient, *, since: datetime = EARLIEST) -> Mirrored:
+    """Bring the seller's rows of ``octoffm_stocks`` up to date. ``since`` is for the first time only.
+
+    Raises:
+        CallError: the list could not be read; what was read is written.
+        StoreError: the database is away.
+    """
+    return await _mirror(_Mark(client.seller_id, "stocks", "stocks"), database, client, since)
+
+
+async def mirror_changes(
+    database: Database, client: SellerClient, *, kinds: Iterable[ChangeKind] = KINDS, since: datetime = EARLIEST
+) -> Mirrored:
+    """Bring the seller's rows of ``octoffm_changes`` up to date. ``since`` is for the first time of a kind only.
+
+    Raises:
+        CallError: a list could not be read; what was read is written.
+        StoreError: the database is away.
+    """
+    done = [await _mirror(_Mark(client.seller_id, "changes", kind), database, client, since) for kind in kinds]
+    return Mirrored(sum(each.listed for each in done), sum(each.changed for each in done))
+
+
+class _Mark(NamedTuple):
+    """Whose watermark it is."""
+
+    seller: str
+    mirror: Literal["stocks", "changes"]
+    kind: ChangeKind
+
+
+async def _mirror(mark: _Mark, database: Database, client: SellerClient, since: datetime) -> Mirrored:
+    async with database.connection() as connection:
+        known = await (await connection.execute(_READ_MARK, mark)).fetchone()
+    feed = client.changes(since if known is None else known[0], kinds=[mark.kind], limit=BATCH)
+    listed, changed, batch = 0, 0, dict[str, Change]()
+    async for change in feed:
+        listed += 1
+        batch[change.id] = change  # a row that changed while it was listed comes twice
+        if len(batch) == BATCH:
+            changed += await _write(mark, database, batch.values(), None)
+            batch = {}
+    changed += await _write(mark, database, batch.values(), feed.watermark[mark.kind])
+    return Mirrored(listed, changed)
+
+
+async def _write(mark: _Mark, database: Database, batch: Iterable[Change], watermark: datetime | None) -> int:
+    """Write a batch, and the watermark with the last one. How many rows were news."""
+    changes = sorted(batch, key=lambda change: change.id)  # in one order everywhere: nobody waits for one who waits
+    async with database.connection() as connection, connection.transaction():
+        if not changes:
+            written = 0
+        elif mark.mirror == "stocks":
+            written = (await connection.execute(_WRITE_STOCKS, _stocks(mark.seller, changes))).rowcount
+        else:
+            await connection.execute(_ORDER_OF_COMMITS)
+            written = (await connection.execute(_WRITE_CHANGES, _changes(mark, changes))).rowcount
+        if watermark is not None:
+            await connection.execute(_WRITE_MARK, (*mark, watermark))
+    return written
+
+
+def _stocks(seller: str, changes: Sequence[Change]) -> dict[str, object]:
+    """Stocks as columns."""
+    stocks = [change.item for change in changes if isinstance(change.item, Stock)]
+    quantities = [stock.quantities for stock in stocks]
+    columns: dict[str, object] = {
+        name: [getattr(each, name) for each in quantities] for name in Quantities.__struct_fields__
+    }
+    return columns | {
+        "seller": seller,
+        "id": [_text(stock.id) for stock in stocks],
+        "product_id": [_text(stock.product_id) for stock in stocks],
+        "product_condition": [_text(stock.product_condition) for stock in stocks],
+        "product_state": [_text(stock.product_state) for stock in stocks],
+        "gtin": [_text(stock.gtin) for stock in stocks],
+        "updated_at": [stock.updated_at for stock in stocks],
+        "item": [_json(stock) for stock in stocks],
+    }
+
+
+def _changes(mark: _Mark, changes: Sequence[Change]) -> dict[str, object]:
+    """Changes as columns."""
+    return {
+        "seller": mark.seller,
+        "kind": mark.kind,
+        "id": [_text(change.id) for change in changes],
+        "at": [change.at for change in changes],
+        "item": [_json(change.item) for change in changes],
+    }
+
+
+def _text(text: str | None) -> str | None:
+    """PostgreSQL keeps no zero byte."""
+    return None if text is None else str(text).replace("\0", "\ufffd")
+
+
+def _json(item: object) -> str:
+    return _ESCAPED_ZERO.sub(r"\1\\ufffd", msgspec.json.encode(item).decode())
