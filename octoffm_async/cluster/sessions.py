@@ -20,10 +20,10 @@ from .turns import TURN, Ending, LostTurnError, Turns
 if TYPE_CHECKING:
     from procrastinate import JobContext
 
-    from ..bulk.journal import Journal
     from ..bulk.outcomes import Outcome
     from ..client import FulfillmentClient
     from .database import Database
+    from .journal import PostgresJournal
     from .metrics import ChunkResult, WorkerMetrics
     from .turns import Turn
     from .worker import WorkerOptions
@@ -36,7 +36,14 @@ logger = logging.getLogger("octoffm_async")
 class Session:
     """The part of a worker's life that goes with one journal."""
 
-    def __init__(self, database: Database, client: FulfillmentClient, journal: Journal, options: WorkerOptions) -> None:
+    def __init__(
+        self,
+        database: Database,
+        client: FulfillmentClient,
+        journal: PostgresJournal,
+        options: WorkerOptions,
+        metrics: WorkerMetrics | None,
+    ) -> None:
         self.items = 0
         self._database = database
         self._client = client
@@ -171,7 +178,7 @@ class Session:
 
     def _doings(self) -> Doings:
         if self._metrics is not None:
-            renewals: int = getattr(self._journal.fence, "renewals", 0)
+            renewals = self._journal.fence.renewals
             for _ in range(renewals - self._renewals):
                 self._metrics.lease("renewed")
             self._renewals = renewals

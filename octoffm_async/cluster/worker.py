@@ -14,27 +14,22 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..client import FulfillmentClient
 from ..config import Config, Secret
 from ..errors import JournalError, StoreError
-from ..events import LoggingHook
+from ..events import Hook, LoggingHook
 from . import engine, jobs
 from .database import Database
 from .fairness import SLICE
+from .journal import LEASE, PostgresJournal
 from .metrics import MetricsServer, WorkerMetrics
 from .mirror import prepare_mirrors
 from .postgres_tokens import PostgresTokens
 from .sessions import Session
 
-if TYPE_CHECKING:
-    from ..bulk.journal import Journal
-
 PLACES = 32
 """Turns under way at once: a turn mostly waits for its seller's limit."""
-LEASE = 15.0
-"""Seconds after which a process that says nothing has lost what it had in hand."""
 logger = logging.getLogger("octoffm_async")
 
 
@@ -111,13 +106,11 @@ class Worker:
     async def _one_session(self) -> bool:
         """Work with one journal and one client; whether the worker is done."""
         async with AsyncExitStack() as opened:
-            journal = await opened.enter_async_context(self._journal())
+            journal = await opened.enter_async_context(PostgresJournal(self._address, lease=self._options.lease))
             shared = await opened.enter_async_context(Database(self._address))
             tokens = await opened.enter_async_context(PostgresTokens(shared))
-            hooks = [LoggingHook(), *([] if self._metrics is None else [self._metrics])]
-            client = await opened.enter_async_context(
-                FulfillmentClient(self._config, hooks=hooks, token_store=tokens)
-            )
+            hooks: list[Hook] = [LoggingHook(), *([] if self._metrics is None else [self._metrics])]
+            client = await opened.enter_async_context(FulfillmentClient(self._config, hooks=hooks, token_store=tokens))
             if self._metrics is not None:
                 self._metrics.observe(client)
             session = Session(self._database, client, journal, self._options, self._metrics)
@@ -130,6 +123,3 @@ class Worker:
             finally:
                 self.items = session.items
                 self._session = None
-
-    def _journal(self) -> Journal:
-        return Journal.open(self._address.reveal(), lease=self._options.lease)

@@ -8,9 +8,8 @@ import pytest
 
 from octoffm_async.cluster import engine
 from octoffm_async.cluster.fairness import MOST_BEGUN, MOST_TRIES
-from octoffm_async.cluster.jobs import Counts
+from octoffm_async.cluster.jobs import Counts, creation_of
 from octoffm_async.cluster.submitting import unpack
-from octoffm_async.cluster.jobs import creation_of
 from octoffm_async.cluster.turns import Ending, LostTurnError, after_turn
 
 from .items import Fleet, fleet, orders
@@ -18,7 +17,7 @@ from .items import Fleet, fleet, orders
 DONE = "SELECT count(*) FROM procrastinate_jobs"
 
 
-async def turn(fleet: Fleet):  # noqa: ANN201
+async def turn(fleet: Fleet):
     fetched = await fleet.fetch()
     assert fetched is not None
     taken = await fleet.turns.take(*fetched)
@@ -123,7 +122,7 @@ async def test_the_engine_does_not_end_what_another_worker_holds(postgres: str) 
         await all_of_it.turns.end(heir, Ending(counts=Counts(created=2)))  # still its holder
 
 
-def _failed():  # noqa: ANN202
+def _failed():
     from procrastinate.jobs import Status
 
     return Status.FAILED
