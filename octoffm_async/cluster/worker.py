@@ -70,6 +70,8 @@ class Worker:
         self._session: Session | None = None
         self._metrics = None if self._options.metrics_port is None else WorkerMetrics()
         self.items = 0
+        self.metrics_address: str | None = None
+        """Where metrics are served, once they are."""
 
     def stop(self) -> None:
         """Take no more turns, finish what is in flight, give back the rest."""
@@ -92,6 +94,7 @@ class Worker:
             if self._metrics is not None:
                 host, port = self._options.metrics_host, self._options.metrics_port or 0
                 server = await opened.enter_async_context(MetricsServer(self._metrics, host=host, port=port))
+                self.metrics_address = server.address
                 logger.info("metrics are at %s", server.address)
             while not self._stopping.is_set():
                 try:
