@@ -10,6 +10,7 @@ import msgspec
 
 from ..config import is_above_zero, is_whole
 from ..errors import ConfigurationError
+from .fences import Fence
 from .lanes import Lane
 from .transport import Response
 
@@ -25,6 +26,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ``deadline`` bounds the whole call, waits and retries included, ``timeout`` the silence while an answer is awaited,
     ``retries`` the repetitions (0: none, not even after a 429). ``lane`` says who waits for whom on the same limit:
     ``interactive`` calls go before ``bulk`` ones. ``on_response`` is given each answer as it came, of every attempt.
+    ``fence`` is asked right before the bytes of each attempt leave, and may refuse.
     """
 
     deadline: float | None = None
@@ -32,6 +34,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     retries: int | None = None
     lane: Lane | None = None
     on_response: Callable[[Response], object] | None = None
+    fence: Fence | None = None
 
     def __post_init__(self) -> None:
         for name in ("deadline", "timeout"):

@@ -40,7 +40,7 @@ from .stats import Counts
 from .telling import Teller
 from .token_stores import account_of
 from .tokens import Token, TokenSource
-from .transport import Response, as_head_telling
+from .transport import Response, as_fencing, as_head_telling
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -88,6 +88,7 @@ class Session:
         self.background = Background()
         self._transport = transport
         self._head_telling = as_head_telling(transport)
+        self._fencing = as_fencing(transport)
         self._teller = Teller(hooks)
         self._gates = Gates(config)
         self._retries = Retries(config, self.stats, self._teller, rng or random.Random(), self._gates.restart)
@@ -319,6 +320,11 @@ class Session:
     ) -> Awaitable[Response]:
         method, url, body = journey.operation.method, journey.url, journey.body
         timeout = journey.options.timeout or self.config.read_timeout
+        fence = journey.options.fence
+        if fence is not None:
+            fence.check()
+            if self._fencing is not None and peek is None:
+                return self._fencing.send(method, url, headers, body, timeout, fence=fence)
         if peek is None or self._head_telling is None:
             return self._transport.send(method, url, headers, body, timeout)
 

@@ -21,6 +21,7 @@ from ..errors import (
     ClosedError,
     ConnectError,
     ConnectionLostError,
+    FencedError,
     TLSError,
     UnusableAnswerError,
 )
@@ -29,9 +30,11 @@ from .wire import METHODS, Arrived, Wire, usable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from aiohttp.abc import AbstractStreamWriter
     from multidict import MultiMapping
 
     from ..config import Config
+    from .fences import Fence
 
 _PLAIN_REQUEST = aiohttp.ClientSession._request  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
@@ -98,13 +101,31 @@ class HeadTelling(Transport, Protocol):
         ...
 
 
+class Fencing(Transport, Protocol):
+    """A transport that asks a fence right before a request's bytes leave, when a connection is there."""
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        read_timeout: float,
+        *,
+        fence: Fence | None = None,
+    ) -> Response:
+        """As of :class:`Transport`. Nothing is waited for between the fence and the bytes; what it raises passes."""
+        ...
+
+
 def as_head_telling(transport: Transport) -> HeadTelling | None:
     """The same transport, if its ``send`` takes ``on_head``."""
-    try:
-        told = "on_head" in inspect.signature(transport.send).parameters
-    except (TypeError, ValueError):
-        return None
-    return cast("HeadTelling", transport) if told else None
+    return cast("HeadTelling", transport) if _takes(transport, "on_head") else None
+
+
+def as_fencing(transport: Transport) -> Fencing | None:
+    """The same transport, if its ``send`` takes ``fence``."""
+    return cast("Fencing", transport) if _takes(transport, "fence") else None
 
 
 class AiohttpTransport:
@@ -152,26 +173,29 @@ class AiohttpTransport:
         read_timeout: float,
         *,
         on_head: Callable[[Response], None] | None = None,
+        fence: Fence | None = None,
     ) -> Response:
-        """See :class:`HeadTelling`."""
+        """See :class:`HeadTelling` and :class:`Fencing`."""
         session = self._session
         if session is None:
             raise ClosedError("the client is not open")
         try:
             if self._wire is not None and method in METHODS and _is_plain(session):
-                arrived = await self._wire.send(method, url, headers, body, read_timeout)
+                arrived = await self._wire.send(method, url, headers, body, read_timeout, fence=fence)
                 return await self._read_from_wire(arrived, url, read_timeout, on_head)
             response = await session.request(
                 method,
                 _url(url),
                 headers=headers,
-                data=body,
+                data=body if fence is None else _fenced(body, fence),
                 allow_redirects=False,
                 raise_for_status=False,
                 timeout=self._timeout_for(read_timeout),
             )
             return await self._read_from_session(response, url, read_timeout, on_head)
         except (aiohttp.ClientError, OSError) as error:
+            if isinstance(error.__cause__, FencedError):
+                raise error.__cause__ from None
             _raise_as_ours(error, url)
         except RuntimeError as error:
             if session.closed:
@@ -247,6 +271,32 @@ class AiohttpTransport:
                 f"the answer is larger than max_answer_bytes ({self._config.max_answer_bytes} bytes): not read",
                 status=status,
             )
+
+
+class _FencedBody(aiohttp.BytesPayload):
+    """A body that passes a fence; the head of the request leaves with it or not at all."""
+
+    def __init__(self, body: bytes, fence: Fence) -> None:
+        super().__init__(body)
+        self._fence = fence
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self._fence.check()
+        await super().write_with_length(writer, content_length)
+
+
+def _fenced(body: bytes | None, fence: Fence) -> _FencedBody | None:
+    if body:
+        return _FencedBody(body, fence)
+    fence.check()
+    return None
+
+
+def _takes(transport: Transport, name: str) -> bool:
+    try:
+        return name in inspect.signature(transport.send).parameters
+    except (TypeError, ValueError):
+        return False
 
 
 def _is_plain(session: aiohttp.ClientSession) -> bool:

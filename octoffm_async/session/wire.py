@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from aiohttp.http import RawResponseMessage
     from multidict import MultiMapping
 
+    from .fences import Fence
+
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 """Not HEAD, whose answer announces a body that does not come."""
 _RESENT = frozenset({"GET", "PUT", "DELETE"})
@@ -93,12 +95,20 @@ class Wire:
         self._silences = Deadlines(timeout.sock_read or 0.0)
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, read_timeout: float
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        read_timeout: float,
+        *,
+        fence: Fence | None = None,
     ) -> Arrived:
         """Send a request and wait for the head of its answer.
 
         Raises:
             aiohttp.ClientError, OSError: as ``ClientSession.request``.
+            FencedError: the fence did not let it leave.
         """
         origin, target = _split(url)
         request, host = self._origins.get(origin) or self._know(origin)
@@ -119,13 +129,15 @@ class Wire:
             body or b"",
         )
         try:
-            return await self._exchange(request, data, read_timeout)
+            return await self._exchange(request, data, read_timeout, fence)
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
             if method not in _RESENT or isinstance(error, aiohttp.ClientConnectorError):
                 raise
-        return await self._exchange(request, data, read_timeout)
+        return await self._exchange(request, data, read_timeout, fence)
 
-    async def _exchange(self, request: aiohttp.ClientRequest, data: bytes, read_timeout: float) -> Arrived:
+    async def _exchange(
+        self, request: aiohttp.ClientRequest, data: bytes, read_timeout: float, fence: Fence | None
+    ) -> Arrived:
         try:
             connection = await self._connector.connect(request, traces=[], timeout=self._timeout)
         except TimeoutError as error:
@@ -139,6 +151,8 @@ class Wire:
             if self._awaited:
                 # What leaves in one turn of the loop wakes the other side once: a quarter less CPU on both sides.
                 await asyncio.sleep(0)
+            if fence is not None:
+                fence.check()
             transport.write(data)
             message, content = await self._head(protocol, read_timeout)
             return Arrived(message.code, message.headers, content, connection)
