@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .bulk.changes import ChangeKind
     from .events import Hook
     from .session.lanes import Lane
+    from .session.limit_stores import LimitStore
     from .session.stats import Stats
     from .session.token_stores import TokenStore
     from .session.transport import Response, Transport
@@ -141,7 +142,9 @@ class FulfillmentClient(SellerClient):
     ``session`` is an ``aiohttp.ClientSession`` of yours to use in place of an own one; it stays open. ``hooks`` are
     told what happens (see :mod:`octoffm_async.events`); by default the standard logger is. ``token_store`` shares the
     token with other clients and processes, for instance :class:`~octoffm_async.FileTokenStore`; by default it is a file
-    if ``config.token_file`` names one, else the token is this client's own.
+    if ``config.token_file`` names one, else the token is this client's own. ``limit_store`` shares the limits, pauses
+    and learned rates with other clients and processes that are given the same one, for instance
+    :class:`~octoffm_async.cluster.redis_limits.RedisLimits`; all must be configured with the same limits.
     """
 
     def __init__(
@@ -153,6 +156,7 @@ class FulfillmentClient(SellerClient):
         hooks: Sequence[Hook] = (LoggingHook(),),
         transport: Transport | None = None,
         token_store: TokenStore | None = None,
+        limit_store: LimitStore | None = None,
     ) -> None:
         self.config = config
         if session is not None and ssl_context is not None:
@@ -162,7 +166,8 @@ class FulfillmentClient(SellerClient):
         transport = transport or AiohttpTransport(config, session=session, ssl_context=ssl_context)
         if token_store is None and config.token_file is not None:
             token_store = FileTokenStore(config.token_file)
-        super().__init__(Scope(Session(config, transport, hooks, token_store=token_store), config.seller_id))
+        calls = Session(config, transport, hooks, token_store=token_store, limit_store=limit_store)
+        super().__init__(Scope(calls, config.seller_id))
 
     @classmethod
     def from_env(cls, **settings: Any) -> Self:

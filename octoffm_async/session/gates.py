@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config import Limit
 from ..contract.operations import Group
+from .exchange import Exchange
+from .leased_gate import LeasedGate
 from .limits import Gate
 
 if TYPE_CHECKING:
     from ..config import Config
+    from .limit_stores import LimitStore
     from .stats import KeyStats
 
 TOKEN_LIMIT = Limit(500, per=3600.0, burst=250)
@@ -20,10 +23,11 @@ SWEEP_FROM, SWEEP_EVERY = 64, 60.0
 
 
 class Gates:
-    """The gates of one client."""
+    """The gates of one client; with a ``store``, of limits that it shares."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, store: LimitStore | None = None) -> None:
         self._config = config
+        self._exchange = None if store is None else Exchange(store)
         self._gates: dict[tuple[str, Group], Gate] = {}
         self._sweep_timer: asyncio.TimerHandle | None = None
 
@@ -43,6 +47,8 @@ class Gates:
     def rebind(self) -> None:
         """Another event loop runs them from now on."""
         self._stop_sweeping()
+        if self._exchange is not None:
+            self._exchange.open()
         for gate in self._gates.values():
             gate.rebind()
 
@@ -52,17 +58,27 @@ class Gates:
         for gate in self._gates.values():
             gate.close()
 
+    async def part(self) -> None:
+        """After a close: tell a shared store what was not used."""
+        if self._exchange is not None:
+            await self._exchange.close([gate for gate in self._gates.values() if isinstance(gate, LeasedGate)])
+
     def _make(self, seller_id: str, group: Group) -> Gate:
         if self._sweep_timer is None and len(self._gates) >= SWEEP_FROM:
             self._sweep_timer = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)
-        config = self._config
-        gate = self._gates[seller_id, group] = Gate(
-            TOKEN_LIMIT if group is Group.TOKEN else config.limit_for(group),
-            jitter=config.limit_jitter,
-            max_in_flight=config.max_in_flight,
-            max_waiting=config.max_waiting,
-            bulk_share=config.bulk_share,
-        )
+        config, exchange = self._config, self._exchange
+        limit = TOKEN_LIMIT if group is Group.TOKEN else config.limit_for(group)
+        settings: dict[str, Any] = {
+            "jitter": config.limit_jitter,
+            "max_in_flight": config.max_in_flight,
+            "max_waiting": config.max_waiting,
+            "bulk_share": config.bulk_share,
+        }
+        if exchange is None or group is Group.TOKEN:  # what token calls share is the token store's
+            gate = Gate(limit, **settings)
+        else:
+            gate = LeasedGate(f"{config.base_url} {seller_id} {group.value}", exchange, limit, **settings)
+        self._gates[seller_id, group] = gate
         return gate
 
     def _sweep(self) -> None:

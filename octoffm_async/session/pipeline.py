@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from ..contract.access import TokenAnswer
     from ..contract.operations import Operation
     from ..events import Hook
+    from .limit_stores import LimitStore
     from .options import Options
     from .stats import Stats
     from .token_stores import TokenStore
@@ -78,7 +79,9 @@ class Session:
         transport: Transport,
         hooks: Sequence[Hook] = (),
         rng: random.Random | None = None,
+        *,
         token_store: TokenStore | None = None,
+        limit_store: LimitStore | None = None,
     ) -> None:
         self.config = config
         self.stats = Counts()
@@ -90,7 +93,7 @@ class Session:
         self._head_telling = as_head_telling(transport)
         self._fencing = as_fencing(transport)
         self._teller = Teller(hooks)
-        self._gates = Gates(config)
+        self._gates = Gates(config, limit_store)
         self._retries = Retries(config, self.stats, self._teller, rng or random.Random(), self._gates.restart)
         self._deadlines = Deadlines(config.deadline, config.bulk_deadline)
         self._heads = Heads(config)
@@ -125,6 +128,7 @@ class Session:
             self._retries.circuit.close()
             self._deadlines.close()
             await self.tokens.close()
+            await self._gates.part()
             await asyncio.sleep(0)  # so that what was cancelled here has ended
             await self._transport.close()
 

@@ -25,6 +25,10 @@ class KeyStats(msgspec.Struct, frozen=True, kw_only=True):
     in_flight_limit: int
     paused_for: float
     """Seconds until a pause ends; 0 if there is none."""
+    shared: bool | None = None
+    """Whether a limit store holds the limit; ``False``: it is away, ``None``: there is none."""
+    void: int = 0
+    """Slots of a shared limit that this client leased and did not use in time."""
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,160 @@
+"""Processes that call for the same sellers and share their limits by a store, and what the sandbox saw of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from unittest.mock import patch
+
+from octoffm_async import FulfillmentClient, Limit, OctoffmError
+from octoffm_async.config import Config
+from octoffm_async.sandbox.quota import RequestLimits
+from octoffm_async.sandbox.thread import SandboxThread
+
+from .child import Child
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from octoffm_async.contract.operations import Group
+    from octoffm_async.session.limit_stores import LimitStore
+
+JITTER = 0.02
+
+
+def store_at(address: str, *, processes: int = 10) -> LimitStore:
+    """The limit store that an address names."""
+    if address.startswith("redis"):
+        from octoffm_async.cluster.redis_limits import RedisLimits
+
+        return RedisLimits(address, processes=processes)
+    from octoffm_async.cluster.postgres_limits import PostgresLimits
+
+    return PostgresLimits(address, processes=processes)
+
+
+class Caller:
+    """See :class:`~benchmarks.child.Subject`: calls as fast as its limits allow, for as long as it is told to."""
+
+    def __init__(self, store: str, config: dict[str, Any], limit: tuple[int, float], jitter: float = JITTER) -> None:
+        self._config = Config(**config, limit=Limit(limit[0], per=limit[1]), limit_jitter=jitter)
+        self._store = store
+
+    async def open(self) -> None:
+        """See Subject."""
+        self._client = await FulfillmentClient(self._config, hooks=(), limit_store=store_at(self._store)).open()
+        await self._client.check()
+
+    async def measure(self, order: Mapping[str, Any]) -> dict[str, float]:
+        """See Subject."""
+        loop = asyncio.get_running_loop()
+        ends, done, failed = loop.time() + order["seconds"], 0, 0
+
+        async def call(seller: str) -> None:
+            nonlocal done, failed
+            client = self._client.seller(seller)
+            while loop.time() < ends:
+                try:
+                    await client.request("GET", "/stocks", params={"limit": "1"})
+                except OctoffmError:
+                    failed += 1
+                else:
+                    done += 1
+
+        tasks = [asyncio.create_task(call(seller)) for seller in order["sellers"] for _ in range(order["workers"])]
+        await asyncio.sleep(order["seconds"])
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        stats = self._client.stats()
+        return {"done": done, "failed": failed, "throttled": stats.throttled, "void": sum(k.void for k in stats.keys)}
+
+    async def close(self) -> None:
+        """See Subject."""
+        await self._client.close()
+
+
+class Seen(NamedTuple):
+    """What the sandbox saw of one key: requests, the most in any window, and the part of the limit that was used."""
+
+    requests: int
+    highest: int
+    used: float
+
+
+class Arrivals:
+    """When requests came to the sandbox, by seller; on its own clock."""
+
+    def __init__(self) -> None:
+        self.moments: dict[str, list[float]] = defaultdict(list)
+
+    @contextmanager
+    def recorded(self) -> Generator[None]:
+        """Record while the block lasts."""
+        admit = RequestLimits.admit
+
+        def note(limits: RequestLimits, seller: str, group: Group, now: float) -> float:
+            self.moments[seller].append(now)
+            return admit(limits, seller, group, now)
+
+        with patch.object(RequestLimits, "admit", note):
+            yield
+
+    def seen(self, seller: str, limit: tuple[int, float]) -> Seen:
+        """What came for one seller."""
+        moments, (calls, per) = self.moments[seller], limit
+        span = moments[-1] - moments[0] if len(moments) > 1 else per
+        return Seen(len(moments), highest_window(moments, per), (len(moments) - 1) / span / (calls / per))
+
+
+def highest_window(moments: Sequence[float], per: float) -> int:
+    """The most moments that any window of this length holds."""
+    first = highest = 0
+    for last, moment in enumerate(moments):
+        while moment - moments[first] >= per:
+            first += 1
+        highest = max(highest, last - first + 1)
+    return highest
+
+
+class Fleet:
+    """A sandbox in a thread of this process, and the processes that call it. ``limit`` is what all share."""
+
+    def __init__(
+        self, store: str, *, processes: int, sellers: int, limit: tuple[int, float], jitter: float = JITTER
+    ) -> None:
+        self.sellers = [f"S{number}" for number in range(sellers)]
+        self.limit = limit
+        self._stack = ExitStack()
+        self.sandbox = self._stack.enter_context(SandboxThread(sellers=self.sellers))
+        config = {
+            name: getattr(self.sandbox, name)
+            for name in ("client_id", "client_secret", "seller_id", "base_url", "token_url")
+        }
+        settings = {"store": store, "config": config, "limit": limit, "jitter": jitter}
+        self.children: list[Child] = [
+            self._stack.enter_context(Child("benchmarks.fleet:Caller", settings)) for _ in range(processes)
+        ]
+        for child in self.children:
+            child.wait_ready()
+
+    def run(self, *, seconds: float, workers: int) -> tuple[list[Seen], list[dict[str, float]]]:
+        """Let all call at once; what was seen of each seller, and what each process tells."""
+        arrivals = Arrivals()
+        order = {"sellers": self.sellers, "seconds": seconds, "workers": workers}
+
+        def measure(child: Child) -> dict[str, float]:
+            return child.measure(**order)
+
+        with arrivals.recorded(), ThreadPoolExecutor(len(self.children)) as pool:
+            told = list(pool.map(measure, self.children))
+        return [arrivals.seen(seller, self.limit) for seller in self.sellers], told
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()

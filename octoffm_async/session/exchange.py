@@ -1,0 +1,142 @@
+"""Between the gates of one client and the store of their limits: one question at a time, with all that is to be asked.
+
+What is asked while an answer is awaited goes together with the next question, so many busy keys cost one round trip.
+A store that fails is tried again about once a second; until it answers each gate goes on alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError
+from .leases import Offset
+from .slots import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .leased_gate import LeasedGate
+    from .limit_stores import LimitStore
+
+logger = logging.getLogger("octoffm_async")
+
+STORE_TIMEOUT = 1.0
+"""Seconds that a store may take to answer: calls wait meanwhile."""
+RETRY = 1.0
+"""Seconds between two tries of a store that is away; up to half as long again, so that not all come back at once."""
+ASKS_MOST = 32
+"""Keys in one question: a few milliseconds' work, so that the answer comes well before its slots are over."""
+VAGUE, VAGUE_MOST = 0.003, 3
+"""While the store's clock is not known that well, in seconds, ask for the time first, and no more often in a row."""
+USELESS_MOST = 5
+"""After so many answers in a row that came too late for their slots the store is held for away."""
+
+
+class Exchange:
+    """Asks one store on behalf of the gates of one client. ``away`` tells that it cannot be used now."""
+
+    longest_retry = STORE_TIMEOUT + 1.5 * RETRY
+
+    def __init__(self, store: LimitStore) -> None:
+        self.away = False
+        self.processes = max(1, store.processes)
+        self._store = store
+        self._offset = Offset()
+        self._due: dict[LeasedGate, None] = {}
+        self._asking: asyncio.Task[None] | None = None
+        self._retry_at = 0.0
+        self._useless = self._vague = 0
+        self._is_open = False
+
+    def open(self) -> None:
+        """Belong to the running event loop from now on."""
+        self._due.clear()
+        self._offset = Offset()
+        self._asking = None
+        self.away = False
+        self._useless = 0
+        self._store.open()
+        self._is_open = True
+
+    def ask(self, gate: LeasedGate) -> None:
+        """Let a gate have its say with the next question; not while the store is away."""
+        if not self._is_open or (self.away and asyncio.get_running_loop().time() < self._retry_at):
+            return
+        gate.asked = True
+        self._due[gate] = None
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask_all(), name="octoffm_async limits")
+
+    async def close(self, gates: Iterable[LeasedGate]) -> None:
+        """Give back what the gates hold, and let go of the store."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        try:
+            if self._asking is not None:
+                await asyncio.wait([self._asking])
+            self._due = {gate: None for gate in gates if gate.parting()}
+            while self._due and not self.away:
+                await self._ask_once()
+        finally:
+            self._due.clear()
+            await self._store.close()
+
+    async def _ask_all(self) -> None:
+        try:
+            while self._due:
+                await self._ask_once()
+        finally:
+            if self._asking is asyncio.current_task():
+                self._asking = None
+
+    async def _ask_once(self) -> None:
+        loop = asyncio.get_running_loop()
+        gates = list(islice(self._due, ASKS_MOST))
+        for gate in gates:
+            del self._due[gate]
+        sent = loop.time()
+        self._vague = 0 if self._offset.width(sent) <= VAGUE else self._vague + 1
+        leasing = not 0 < self._vague <= VAGUE_MOST
+        asks = [gate.draw_up(sent, leasing=leasing) for gate in gates]
+        try:
+            async with asyncio.timeout(STORE_TIMEOUT):
+                answers = await self._store.exchange(asks)
+        except Exception as error:  # noqa: BLE001  (whatever a store raises, calls of the API must go on)
+            self._is_away(error)
+            for gate in gates:
+                gate.asked = gate in self._due
+                gate.unheard(loop.time())
+                if isinstance(error, ConfigurationError):
+                    gate.fail(error)
+            return
+        received = loop.time()
+        self._is_back()
+        in_time = False
+        for gate, ask, answer in zip(gates, asks, answers, strict=True):
+            gate.asked = gate in self._due
+            ahead = self._offset.hear(answer.now / SECOND, sent=sent, received=received)
+            in_time |= gate.hear(ask, answer, sent=sent, received=received, ahead=ahead)
+        self._useless = 0 if in_time else self._useless + 1
+        if self._useless > USELESS_MOST:
+            self._is_away(TimeoutError(0, f"its last answer took {received - sent:.3f} s, too long for its slots"))
+
+    def _is_away(self, error: Exception) -> None:
+        self._retry_at = asyncio.get_running_loop().time() + RETRY * random.uniform(1.0, 1.5)
+        self._useless = 0
+        if not self.away:
+            self.away = True
+            # Not the error's text: that of a store elsewhere may hold its address and password.
+            reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+            logger.warning(
+                "%r cannot be used (%s): going on with 1/%d of each limit", self._store, reason, self.processes
+            )
+
+    def _is_back(self) -> None:
+        if self.away:
+            self.away = False
+            logger.info("%r can be used again", self._store)

@@ -1,0 +1,304 @@
+"""The gate of a limit that many processes share (:mod:`.slots`): what holds it is a store, not a log and a bucket.
+
+All else is the gate of :mod:`.limits`: lanes, deadlines, calls in flight, pauses, probes. Who waits is let go when a
+slot comes that this client has leased. As many are leased as calls wait and may be in flight, and no more than fit into
+:data:`~.leases.BATCH` seconds of the rate: so a high rate costs few questions, and a low one few slots of calls that
+give up. What nobody waits for is given back. An interactive call waits for the next slot like any other, before the
+bulk calls of its own process; a ``burst`` in the limit lets it go at once.
+
+While the store is away a gate lets through a fixed part of its limit (:class:`~.leases.Alone`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from math import ceil, inf
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..errors import OverloadedError
+from .leases import FREE_RATE, FRESH, SLACK_MOST, Alone, Leases, burst_of, interval_for, slack_for
+from .limits import Gate
+from .pacing import Pacer
+from .shared_rate import SharedRate
+from .slots import SECOND, Ask
+
+if TYPE_CHECKING:
+    from ..config import Limit
+    from ..contract.operations import Group
+    from .exchange import Exchange
+    from .lanes import Lane
+    from .slots import Answer
+    from .stats import KeyStats
+
+LOOK_EVERY = 1.0
+"""Seconds after which a gate looks again at the latest, whatever it waits for."""
+KEEP_UNUSED = 0.01
+"""Seconds that slots which nobody waits for are kept, for the next call to come."""
+KNOWN_FOR = 30.0
+"""Seconds for which a store certainly keeps what it said: shorter than :data:`~.slots.KEPT`."""
+
+
+class Unpaced(Pacer):
+    """Slots are spaced by the store: nothing is left to spread."""
+
+    __slots__ = ()
+
+    def ready(self, rate: float, burst: int | None, *, ahead: int = 0) -> bool:  # noqa: ARG002
+        """One may always leave."""
+        return True
+
+    async def take(self) -> None:
+        """Nothing is counted."""
+
+    async def acquire(self) -> None:
+        """Nothing is waited for."""
+
+
+class LeasedGate(Gate):
+    """What one key of one client lets through, of a limit that it shares by an :class:`~.exchange.Exchange`."""
+
+    __slots__ = (
+        "_again",
+        "_alone",
+        "_exchange",
+        "_giving",
+        "_heard_at",
+        "_interval",
+        "_key",
+        "_leases",
+        "_lost",
+        "_pausing",
+        "_rate",
+        "_settle",
+        "_short_of_room",
+        "_tidying",
+        "_tolerance",
+        "_used",
+        "asked",
+    )
+    asked: bool
+    """Whether a question is on its way, or about to be."""
+    _giving: bool
+    _lost: bool
+    _pausing: float | None
+    _tidying: asyncio.TimerHandle | None
+    _used: int
+
+    def __init__(
+        self,
+        key: str,
+        exchange: Exchange,
+        limit: Limit | None,
+        *,
+        jitter: float,
+        max_in_flight: int,
+        max_waiting: int = 10_000,
+        bulk_share: float = 0.25,
+    ) -> None:
+        super().__init__(
+            None, jitter=jitter, max_in_flight=max_in_flight, max_waiting=max_waiting, bulk_share=bulk_share
+        )
+        self._key = key
+        self._exchange = exchange
+        self._interval = self._tolerance = 0
+        window, slack, alone = 0.0, SLACK_MOST, 1.0 / FREE_RATE
+        if limit is not None:
+            window, slack = limit.per + jitter, slack_for(limit)
+            self._interval = interval_for(limit, jitter=jitter)
+            self._tolerance = (burst_of(limit) - 1) * self._interval
+            self._configured = SECOND / self._interval
+            alone = exchange.processes * window / limit.calls
+        self._settle = ceil((window + exchange.longest_retry) * SECOND)
+        self._leases = Leases(slack, self._interval)
+        self._alone = Alone(alone)
+        self.control = self._rate = SharedRate(self._configured)
+        self._pacer = Unpaced()
+        self._forget()
+
+    def leave(self, *, probe: bool = False) -> None:
+        """Give the place among those in flight back."""
+        super().leave(probe=probe)
+        if self._short_of_room:
+            self._wake()
+
+    def answered(self, *, sent_at: float, now: float) -> bool:
+        """The request that has just left got past the limit; whether that ended a block."""
+        ended = super().answered(sent_at=sent_at, now=now)
+        if ended and not self._exchange.away:
+            self._exchange.ask(self)
+        return ended
+
+    def throttled(self, *, sent_at: float, now: float) -> bool:
+        """A 429 came; whether it is news, so that a new pause is due."""
+        news = super().throttled(sent_at=sent_at, now=now)
+        if news:
+            self._leases.drop()
+            self._exchange.ask(self)
+        return news
+
+    def pause(self, until: float) -> None:
+        """Let nothing through before ``until``, neither here nor elsewhere."""
+        super().pause(until)
+        self._pausing = until if self._pausing is None else max(until, self._pausing)
+        self._exchange.ask(self)
+
+    def idle(self, now: float) -> bool:
+        """Whether forgetting it would change nothing: the store remembers what was learned."""
+        remembered = self.asked or bool(self._leases) or now - self._heard_at <= KNOWN_FOR
+        return not remembered and self._alone.wait(now) <= 0.0 and super().idle(now)
+
+    def stats(self, seller_id: str, group: Group, now: float) -> KeyStats:
+        """What it looks like now."""
+        stats = super().stats(seller_id, group, now)
+        return msgspec.structs.replace(stats, shared=not self._exchange.away, void=self._leases.void)
+
+    def rebind(self) -> None:
+        """Another event loop runs it from now on."""
+        super().rebind()
+        self._pacer = Unpaced()
+        self._forget()
+
+    def close(self) -> None:
+        """Let nobody through any more."""
+        super().close()
+        if self._tidying is not None:
+            self._tidying.cancel()
+            self._tidying = None
+
+    def fail(self, error: Exception) -> None:
+        """The store is set up wrongly: tell those who wait."""
+        self._waiters.fail(error)
+
+    def draw_up(self, now: float, *, leasing: bool) -> Ask:
+        """What to ask the store, and tell it, now; slots only if ``leasing``."""
+        leases, control = self._leases, self._rate
+        epoch = leases.epoch if self._lost or now - self._heard_at <= KNOWN_FOR else 0
+        back = leases.give_back(0 if self._closed else sum(self._awaiting.values())) if self._giving else (0, 0)
+        ceiling = control.ceiling
+        ask = Ask(
+            key=self._key,
+            interval=self._interval if ceiling is None else max(self._interval, ceil(SECOND / ceiling - 1e-3)),
+            tolerance=self._tolerance,
+            settle=self._settle,
+            share=self._exchange.processes,
+            want=max(0, min(self._needed(), leases.batch)) if leasing else 0,
+            epoch=max(epoch, int(self._lost)),
+            used=self._used,
+            back_from=back[0],
+            back_to=back[1],
+            pause=0 if self._pausing is None else max(0, ceil((self._pausing - now) * SECOND)),
+            refused=control.refusing,
+            accepted=control.accepting,
+        )
+        self._used, self._pausing, self._giving = 0, None, False
+        control.told()
+        return ask
+
+    def hear(self, ask: Ask, answer: Answer, *, sent: float, received: float, ahead: tuple[float, float]) -> bool:
+        """What the store answered; whether it came in time to be of use. ``ahead``: see :class:`~.leases.Offset`."""
+        usable = self._leases.hear(answer, sent=sent, received=received, ahead=ahead)
+        self._rate.hear(answer, epoch_since=self._leases.since)
+        self._lost, self._heard_at = False, received
+        if answer.pause:
+            super().pause(received + answer.pause / SECOND)
+        waits = ask.want > 0 and not answer.granted and not answer.free
+        self._again = received + answer.again / SECOND * random.uniform(1.0, 1.2) if waits else -inf
+        self._wake()
+        return usable > 0 or not answer.granted
+
+    def unheard(self, now: float) -> None:
+        """The store is away."""
+        if self._rate.alone is None:
+            self._alone.begin(now)
+        self._leases.drop()
+        self._lost = True
+        self._rate.unheard(now, alone=1.0 / self._alone.interval)
+        self._wake()
+
+    def parting(self) -> bool:
+        """Before the end: whether there is something left to tell the store."""
+        self._giving = True
+        return bool(self._leases) and not self._exchange.away
+
+    def _forget(self) -> None:
+        self._leases.drop()
+        self._again = self._heard_at = -inf
+        self._lost = self._giving = self._short_of_room = False
+        self._pausing = None
+        self._tidying = None
+        self._used = 0
+        self.asked = False
+
+    def _window_wait(self, now: float, lane: Lane) -> float:  # noqa: ARG002  (slots are the same for both)
+        if self._exchange.away:
+            if self._rate.alone is None:
+                self.unheard(now)
+            self._exchange.ask(self)
+            return min(self._alone.wait(now), LOOK_EVERY)
+        leases = self._leases
+        if leases.free_until > now:
+            if leases.free_until - now < FRESH / 2 and not self.asked:
+                self._exchange.ask(self)
+            return 0.0
+        wait = leases.wait(now)
+        return wait if wait <= 0.0 else self._look(now, wait)
+
+    def _look(self, now: float, wait: float) -> float:
+        """Ask the store if it is time to; seconds until a slot comes, or the next look is due."""
+        needed = self._needed()
+        due_at = min(self._leases.short_at() if needed > 0 else inf, self._leases.check_at(now))
+        due_at = max(due_at, self._again)
+        if not self.asked:
+            if due_at <= now:
+                self._exchange.ask(self)
+            else:
+                wait = min(wait, due_at - now)
+        return min(wait, LOOK_EVERY)
+
+    def _needed(self) -> int:
+        """How many slots more could be used than are in hand."""
+        waiting, held = sum(self._awaiting.values()), len(self._leases)
+        room = self._in_flight_limit.limit - self.in_flight
+        if self.control.blocked_since is not None and self._probe_out:
+            room = 0
+        self._short_of_room = room <= held < waiting
+        return min(waiting, room) - held
+
+    def _leave_now(self, now: float) -> bool:
+        self._used += 1
+        if self._rate.alone is not None:
+            self._alone.add(now)
+        elif self._leases:
+            self._leases.take()
+        return super()._leave_now(now)
+
+    def _refuse_the_hopeless(self, lane: Lane, until: float, now: float, *, first: bool) -> None:
+        super()._refuse_the_hopeless(lane, until, now, first=first)
+        leases, ahead = self._leases, self._certainly_ahead_of(lane)
+        if first or ahead < len(leases) or now > leases.heard + FRESH:
+            return
+        wait = max(0.0, leases.free_at - now) + (ahead - len(leases)) * leases.step / SECOND
+        if now + wait > until:
+            raise OverloadedError(
+                f"not sent: with those of other processes so many calls go before it that its turn comes in {wait:.1f} "
+                f"s, {now + wait - until:.1f} s after the deadline",
+                wait=wait,
+            )
+
+    def _start_pump(self) -> asyncio.Task[None]:
+        pump = super()._start_pump()
+        pump.add_done_callback(self._tidy_later)
+        return pump
+
+    def _tidy_later(self, _: object) -> None:
+        if self._leases and self._tidying is None and not self._closed:
+            self._tidying = asyncio.get_running_loop().call_later(KEEP_UNUSED, self._tidy)
+
+    def _tidy(self) -> None:
+        self._tidying = None
+        if len(self._leases) > sum(self._awaiting.values()):
+            self._giving = True
+            self._exchange.ask(self)

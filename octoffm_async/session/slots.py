@@ -1,0 +1,262 @@
+"""One limit that many processes share: what a store keeps of it, and how that changes. Pure: the time is passed in.
+
+Stores on a server carry out :func:`advance` there, in one step, in their own language; this is what they are tested
+against. All times are whole microseconds of the store's clock, all spans whole microseconds: they are exact everywhere.
+
+**Slots.** The limit is a row of moments, *slots*, at each of which one call may leave; a caller leases the next ones.
+This is the generic cell rate algorithm: the state is the time of the next free slot, and a lease of k moves it by k
+intervals. With a burst b, slots may come (b - 1) intervals early, so that b of them are there at once.
+
+**Why no window holds too many.** A slot is used between its time and ``slack`` after it, or not at all. A request may
+arrive ``jitter`` later than another. So what arrives within T took slots of a span of T + jitter + slack. With an
+interval of I = (T + jitter + slack) / (N - b + 1) such a span holds at most (b - 1) + (N - b + 1) = N of them. Of the
+limit T / (T + jitter + slack) can be used if b is 1.
+
+**Epochs.** A 429 ends one *epoch* of the limit, an accepted request after it another. What is told of a request counts
+only if it left in the epoch that the state is in: so the 429s that several processes meet at once cut the rate once,
+and no clocks are compared. Slots of an older epoch are void; a caller that has not heard of a new one for :data:`FRESH`
+asks before it uses any, so that a pause holds everywhere within that time, and slots so far ahead are leased anew.
+
+**After a 429** the limit is *blocked*: nothing leaves during the pause, then one slot every :data:`PROBE` is leased,
+until a request is accepted. Then the rate is found anew, as in :mod:`.adaptive` but with fewer facts: the rate that was
+refused; or less by 4, 8, 16, 32, 50 % if that keeps being too much soon after; or, if the block lasted long (a long
+window was full), a little above the average that was used since the last block. From there it grows by CUBIC's curve
+(RFC 9438): concave up to the rate that was found, flat around it, then probing in larger and larger steps.
+
+**A state that was lost**, as by a restart of a store in memory, is noticed by callers that know of one: for a while
+(``settle``) slots are leased at a fraction of the limit, because others still use theirs while the store is away.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import NamedTuple
+
+import msgspec
+
+SECOND = 1_000_000
+FRESH = 250_000
+"""So long after it heard of a limit a caller may use its slots without asking again."""
+PROBE = 500_000
+"""Between two tries while a limit is blocked."""
+KEPT, KEPT_LEARNED = 60 * SECOND, 600 * SECOND
+"""So long after its last slot a state is kept; one that has learned a rate."""
+
+CUT = 0.02
+"""How far below what was found a rate starts, and above it ends the flat part of its curve."""
+TRUST = 1.1
+"""How far above the average a refused rate is trusted after a long block."""
+UNUSED = 2.0
+"""A rate of which less than one part of so many was used was not what was refused."""
+LONG_BLOCK = 5.0
+"""Seconds: a block that lasted longer tells of a long window."""
+BLOCK_MEMORY = 0.995
+"""What remains of the longest block a second later."""
+SCALE, SCALE_MOST, SCALE_CALLS = 8.0, 20.0, 100.0
+"""Seconds that the curve takes to what was found: as many as 100 calls take, within bounds."""
+EARLY = 0.7
+"""A 429 within this part of that time is early, if fewer than :data:`SCALE_CALLS` calls came before."""
+GROWTH = 0.25
+"""Doublings after one, and four times as many after two, time scales beyond the flat part."""
+STEADY, FLOWING, THROTTLINGS_KEPT = 20, 5, 3
+"""After so many calls a series of 429s is over; after so many, at most so many of it count towards the next pause."""
+MARK_EVERY = 2 * SECOND
+"""Over so long the calls are counted that tell what is really sent."""
+RATE_LEAST, RATE_MOST = 0.05, 1e5
+"""Calls per second."""
+
+
+class Ask(NamedTuple):
+    """What a caller tells and wants of one limit. ``epoch`` is the last it heard of; 0 is none."""
+
+    key: str
+    interval: int
+    """Between two slots by what is configured; 0 is no limit."""
+    tolerance: int = 0
+    """How early slots may come: the burst less one, times the interval."""
+    settle: int = 0
+    share: int = 1
+    """After a loss slots are that many intervals apart, for so long."""
+    want: int = 0
+    within: int = 60 * SECOND
+    """Slots further ahead are not wanted."""
+    epoch: int = 0
+    used: int = 0
+    """Calls that left since the last time."""
+    back_from: int = 0
+    back_to: int = 0
+    """Slots that are given back: from the first unused one's place to the end of what was leased."""
+    pause: int = 0
+    """What the API, or a back-off, asks everybody to wait."""
+    refused: bool = False
+    accepted: bool = False
+    """Whether a request of this epoch met a 429, or was the first to be accepted after one."""
+
+
+class Answer(NamedTuple):
+    """What a store says of one limit. Spans count from the moment of its decision."""
+
+    epoch: int
+    granted: int
+    start: int
+    """Until the first slot that was leased; below zero with a burst."""
+    step: int
+    """Between two of them."""
+    floor: int
+    """Until the first moment at which any may be used."""
+    place: int
+    """The first one's, for giving back: the n-th one's is n steps further."""
+    again: int
+    """Until it is worth asking again, if none was leased."""
+    pause: int
+    blocked: bool
+    pace: int
+    """Between two slots by the learned rate alone; 0: nothing was learned."""
+    throttlings: int
+    free: int
+    """So long no slot is needed: there is no limit, configured or learned."""
+    now: int
+    """The store's clock when it decided."""
+
+
+class State(msgspec.Struct):
+    """What is kept of one limit. Rates are in calls per second; moments of 0 are none."""
+
+    free_at: int
+    epoch: int
+    resumed: int
+    mark: int
+    slow_until: int = 0
+    paused_until: int = 0
+    blocked_at: int = 0
+    refused_at: int = 0
+    refused: float = 0.0
+    plateau: float = 0.0
+    used: int = 0
+    early: int = 0
+    longest: float = 0.0
+    throttlings: int = 0
+    marked: int = 0
+    flow: float = 0.0
+
+    @property
+    def kept_until(self) -> int:
+        """When it may be forgotten."""
+        kept = KEPT_LEARNED if self.plateau > 0 or self.blocked_at > 0 else KEPT
+        return max(self.free_at, self.paused_until) + kept
+
+
+def advance(state: State | None, ask: Ask, now: int) -> tuple[State, Answer]:
+    """The state after an ask, and the answer. A state that was kept long enough may be passed as none."""
+    if state is None:
+        slow_until = now + ask.settle if ask.epoch > 0 else 0
+        state = State(free_at=now, epoch=now, resumed=now, mark=now, slow_until=slow_until)
+    _count(state, ask.used, now)
+    if ask.epoch == state.epoch:
+        if 0 < ask.back_to == state.free_at:
+            state.free_at = ask.back_from
+        if ask.refused:
+            _block(state, ask, now)
+        elif ask.accepted and state.blocked_at > 0:
+            _resume(state, ask, now)
+    if ask.pause > 0:
+        state.paused_until = max(state.paused_until, now + ask.pause)
+    return state, _lease(state, ask, now)
+
+
+def _count(state: State, used: int, now: int) -> None:
+    if now - state.mark >= MARK_EVERY:
+        state.flow = state.marked * SECOND / (now - state.mark)
+        state.mark, state.marked = now, 0
+    state.used += used
+    state.marked += used
+
+
+def _block(state: State, ask: Ask, now: int) -> None:
+    if state.blocked_at == 0:
+        step = max(ask.interval, _pace(state, now))
+        sent = max(state.flow, (state.marked + 1) * SECOND / max(now - state.mark, SECOND / 10))
+        state.refused = min(SECOND / step, UNUSED * sent) if step > 0 else 0.0
+        state.blocked_at = now
+        if state.used >= STEADY:
+            state.throttlings = 0
+        elif state.used >= FLOWING:
+            state.throttlings = min(state.throttlings, THROTTLINGS_KEPT)
+    state.refused_at = now
+    state.throttlings += 1
+    state.epoch += 1
+    state.free_at = min(state.free_at, now + FRESH)
+
+
+def _resume(state: State, ask: Ask, now: int) -> None:
+    block = (state.refused_at - state.blocked_at) / SECOND
+    since = (now - state.resumed) / SECOND
+    average = state.used / max(since, 0.001)
+    lasted = (state.blocked_at - state.resumed) / SECOND
+    early = state.plateau > 0 and state.used < SCALE_CALLS and lasted < EARLY * _scale(state)
+    short = state.plateau > 0 and lasted < 1.0
+    state.longest = max(state.longest * BLOCK_MEMORY**since, block)
+    if state.refused == 0.0:
+        found = average
+    elif state.longest >= LONG_BLOCK:
+        found = min(state.refused, average * TRUST)
+    elif early or short:
+        state.early += 1
+        found = state.refused * (1.0 - min(0.5, CUT * 2.0**state.early))
+    else:
+        state.early = 0
+        found = state.refused
+    state.plateau = min(max(found, RATE_LEAST), RATE_MOST)
+    state.resumed, state.used, state.blocked_at = now, 0, 0
+    state.epoch += 1
+    step = max(ask.interval, _pace(state, now))
+    state.free_at = max(now, state.free_at - max(PROBE - step, 0))
+
+
+def _scale(state: State) -> float:
+    return max(SCALE, min(SCALE_CALLS / state.plateau, SCALE_MOST), state.longest / 2.0)
+
+
+def _pace(state: State, now: int) -> int:
+    """Microseconds between two slots by the learned rate; 0: nothing was learned."""
+    if state.plateau == 0.0:
+        return 0
+    x = (now - state.resumed) / SECOND / _scale(state) - 1.0
+    growth: float = 1.0 + CUT * x**3 if x <= 1.0 else (1.0 + CUT) * 2.0 ** min(60.0, GROWTH * (x - 1.0) ** 2)
+    return ceil(SECOND / min(state.plateau * growth, RATE_MOST))
+
+
+def _lease(state: State, ask: Ask, now: int) -> Answer:
+    pace = _pace(state, now)
+    blocked, slow = state.blocked_at > 0, now < state.slow_until
+    step, tolerance, within, want = max(ask.interval, pace), ask.tolerance, ask.within, ask.want
+    if slow:
+        step = max(step, ask.interval * ask.share)
+    if blocked:
+        step, within, want = max(step, PROBE), FRESH, min(want, 1)
+    if pace > 0 or blocked or slow:
+        tolerance = 0
+    pause = max(state.paused_until - now, 0)
+    base = max(now + pause, state.free_at)
+    start = base - tolerance - now
+    granted = again = 0
+    if step > 0 and want > 0:
+        granted = min(want, max(0, (within - max(start, pause)) // step + 1))
+        if granted == 0:
+            again = max(start, pause) - within if not blocked else max(start, pause)
+        state.free_at = base + granted * step if granted > 0 else state.free_at
+    return Answer(
+        epoch=state.epoch,
+        granted=granted,
+        start=start,
+        step=step,
+        floor=pause,
+        place=base,
+        again=again,
+        pause=pause,
+        blocked=blocked,
+        pace=pace,
+        throttlings=state.throttlings,
+        free=FRESH if step == 0 and pause == 0 else 0,
+        now=now,
+    )
