@@ -40,6 +40,12 @@ def _minutes(context: click.Context, option: click.Parameter, given: str | None)
     "--concurrency", type=click.IntRange(1), default=32, show_default=True, metavar="N", help="Chunks under way."
 )
 @limit_option
+@click.option(
+    "--redis",
+    envvar="OCTOFFM_REDIS",
+    metavar="ADDRESS",
+    help="Share limits and tokens in Redis, not in the database; the same for all workers. Better OCTOFFM_REDIS.",
+)
 @click.option("--metrics-port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve metrics to Prometheus here.")
 @click.option("--metrics-host", default="127.0.0.1", show_default=True, metavar="HOST", help="With --metrics-port.")
 @click.option("--mirror-every", callback=_minutes, metavar="15m", help="Keep the sellers' stocks in the database too.")
@@ -66,6 +72,7 @@ def worker(
     address: str,
     concurrency: int,
     limit: tuple[int, float] | str | None,
+    redis: str | None,
     metrics_port: int | None,
     metrics_host: str,
     mirror_every: int | None,
@@ -101,6 +108,7 @@ def worker(
         metrics_host=metrics_host,
         metrics_port=metrics_port,
         mirror_every=mirror_every,
+        redis=redis,
     )
     return run_async(_work(Worker(address, with_limit(config, limit), options)))
 

@@ -14,6 +14,7 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..client import FulfillmentClient
 from ..config import Config, Secret
@@ -25,8 +26,13 @@ from .fairness import SLICE
 from .journal import LEASE, PostgresJournal
 from .metrics import MetricsServer, WorkerMetrics
 from .mirror import prepare_mirrors
+from .postgres_limits import PostgresLimits
 from .postgres_tokens import PostgresTokens
+from .redis_limits import RedisLimits
 from .sessions import Session
+
+if TYPE_CHECKING:
+    from .redis_tokens import RedisTokens
 
 PLACES = 32
 """Turns under way at once: a turn mostly waits for its seller's limit."""
@@ -45,6 +51,8 @@ class WorkerOptions:
     """End when nothing is left to do, in place of waiting for more."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
+    redis: str | Secret | None = None
+    """Where limits and tokens are shared, in place of the database."""
     mirror_every: int | None = None
     """Minutes between two mirrorings of the sellers' stocks; none without it."""
 
@@ -110,10 +118,11 @@ class Worker:
         """Work with one journal and one client; whether the worker is done."""
         async with AsyncExitStack() as opened:
             journal = await opened.enter_async_context(PostgresJournal(self._address, lease=self._options.lease))
-            shared = await opened.enter_async_context(Database(self._address))
-            tokens = await opened.enter_async_context(PostgresTokens(shared))
+            tokens = await opened.enter_async_context(self._tokens())
             hooks: list[Hook] = [LoggingHook(), *([] if self._metrics is None else [self._metrics])]
-            client = await opened.enter_async_context(FulfillmentClient(self._config, hooks=hooks, token_store=tokens))
+            client = await opened.enter_async_context(
+                FulfillmentClient(self._config, hooks=hooks, token_store=tokens, limit_store=self._limits())
+            )
             if self._metrics is not None:
                 self._metrics.observe(client)
             session = Session(self._database, client, journal, self._options, self._metrics)
@@ -126,3 +135,14 @@ class Worker:
             finally:
                 self.items = session.items
                 self._session = None
+
+    def _tokens(self) -> PostgresTokens | RedisTokens:
+        if self._options.redis is None:
+            return PostgresTokens(self._database)
+        from .redis_tokens import RedisTokens  # needs the extra `redis`
+
+        return RedisTokens(self._options.redis)
+
+    def _limits(self) -> PostgresLimits | RedisLimits:
+        redis = self._options.redis
+        return PostgresLimits(self._address) if redis is None else RedisLimits(redis)

@@ -19,7 +19,7 @@ from octoffm_async.bulk.journal import Journal
 from octoffm_async.cluster.cluster import Cluster
 from octoffm_async.sandbox import Fault, SandboxProcess
 
-from .items import orders
+from .items import eventually, orders
 from .servers import PostgresServer
 from .worked import Settings
 
@@ -127,11 +127,13 @@ class Campaign:
         decided = sum(record.counts.decided for record in records)
         return 1.0 if all(record.is_over for record in records) else decided / len(self._keys) * 0.999
 
-    async def finish(self, cluster: Cluster, *, within: float) -> None:
-        """Wait until all is decided."""
-        async with asyncio.timeout(within):
-            while await self.share_done(cluster) < 1.0:
-                await asyncio.sleep(0.3)
+    async def reach(self, cluster: Cluster, share: float, *, within: float) -> None:
+        """Wait until so much is decided; 1 is all."""
+
+        async def reached() -> bool:
+            return await self.share_done(cluster) >= share
+
+        await eventually(reached, within=within)
 
     async def check(self, cluster: Cluster) -> None:
         """Exactly one shipment a reference, every item decided, nothing undecided in the journal."""

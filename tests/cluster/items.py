@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -27,6 +28,13 @@ def order(key: str) -> OutboundShipmentRequest:
 
 def orders(count: int, prefix: str = "O") -> Iterator[OutboundShipmentRequest]:
     return (order(f"{prefix}-{number}") for number in range(count))
+
+
+async def eventually(condition: Callable[[], Awaitable[object]], *, within: float = 30.0) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(within):
+        while not await condition():  # noqa: ASYNC110  (what is waited for happens in another process)
+            await asyncio.sleep(0.05)
 
 
 class Fleet(NamedTuple):

@@ -24,18 +24,15 @@ async def test_killed_workers_and_a_crashed_database_leave_exactly_one_of_each(
     rng = random.Random(seed)
     sellers = [f"S{number}" for number in range(4)]
     async with SandboxProcess(seed=seed, sellers=sellers) as sandbox, Cluster(postgres) as cluster:
-        campaign = Campaign(
-            postgres_server, postgres, sandbox, tmp_path, sellers=sellers, rng=rng, lease=1.5, rate=60
-        )
+        campaign = Campaign(postgres_server, postgres, sandbox, tmp_path, sellers=sellers, rng=rng, lease=1.5, rate=60)
         try:
             await campaign.begin(cluster, count=400, chunk=25)
             for _ in range(2):
                 await campaign.hire()
-            while await campaign.share_done(cluster) < 0.1:
-                await asyncio.sleep(0.1)
+            await campaign.reach(cluster, 0.1, within=30)
             await campaign.kill()
             await campaign.crash_database()
-            await campaign.finish(cluster, within=45)
+            await campaign.reach(cluster, 1.0, within=45)
             await campaign.check(cluster)
             await campaign.dismiss()
         finally:
@@ -71,7 +68,7 @@ async def test_twenty_thousand_orders_of_twenty_sellers_through_twenty_kills(
                     print(f"{share:7.1%} done, {campaign.counts['kills']} kills", end="\r", flush=True)
             assert freezing is not None
             await freezing
-            await campaign.finish(cluster, within=600)
+            await campaign.reach(cluster, 1.0, within=600)
             await campaign.check(cluster)
             await campaign.dismiss()
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -18,7 +18,7 @@ from octoffm_async.cluster.jobs import Counts, JobRecord
 from octoffm_async.cluster.worker import Worker, WorkerOptions
 from octoffm_async.sandbox import Fault, Sandbox
 
-from .items import order, orders
+from .items import eventually, order, orders
 
 pytestmark = pytest.mark.one_loop
 UNTIL_DONE = WorkerOptions(until_done=True, lease=3.0)
@@ -48,6 +48,13 @@ async def until(cluster: Cluster, job: str, condition: Any) -> JobRecord:
             if condition(record):
                 return record
             await asyncio.sleep(0.05)
+
+
+def sent_at_least(sandbox: Sandbox, count: int) -> Callable[[], Awaitable[object]]:
+    async def condition() -> bool:
+        return len(sandbox.effects.outbound) >= count
+
+    return condition
 
 
 async def test_jobs_of_several_sellers_are_done(postgres: str) -> None:
@@ -103,8 +110,7 @@ async def test_a_stopped_worker_gives_back_what_it_has_not_sent(postgres: str) -
         record = await cluster.submit("orders", orders(200), seller="12345", chunk=100)
         worker = Worker(postgres, config.with_(limit=Limit(40)), WorkerOptions(lease=3.0))
         async with at_work(worker) as task:
-            while len(sandbox.effects.outbound) < 10:
-                await asyncio.sleep(0.02)
+            await eventually(sent_at_least(sandbox, 10))
             worker.stop()
             async with asyncio.timeout(5):
                 await task
@@ -134,8 +140,7 @@ async def test_a_cancelled_job_ends_in_the_middle_of_a_chunk(postgres: str) -> N
     async with world(postgres) as (sandbox, cluster, config):
         record = await cluster.submit("orders", orders(300), seller="12345", chunk=150)
         async with at_work(Worker(postgres, config.with_(limit=Limit(30)), WorkerOptions(lease=3.0))):
-            while len(sandbox.effects.outbound) < 5:
-                await asyncio.sleep(0.02)
+            await eventually(sent_at_least(sandbox, 5))
             await cluster.cancel(record.job)
             record = await until(cluster, record.job, lambda record: record.ended_at is not None)
             assert (record.state, record.ended) == ("cancelled", 2)
@@ -179,8 +184,7 @@ async def test_a_fenced_worker_begins_anew(postgres: str) -> None:
         record = await cluster.submit("orders", orders(80), seller="12345", chunk=20, patience=0.5)
         worker = Worker(postgres, config.with_(limit=Limit(40)), WorkerOptions(until_done=True, lease=3.0))
         async with at_work(worker) as task:
-            while len(sandbox.effects.outbound) < 10:
-                await asyncio.sleep(0.02)
+            await eventually(sent_at_least(sandbox, 10))
             async with Cluster(postgres) as other, other._database.connection() as connection:
                 await connection.execute("UPDATE octoffm_journal_writers SET dead = true")
             async with asyncio.timeout(20):
@@ -193,15 +197,18 @@ async def test_a_worker_that_is_forgotten_registers_anew(postgres: str) -> None:
     async with world(postgres) as (_, cluster, config):
         async with at_work(Worker(postgres, config, WorkerOptions(lease=0.6, polling=0.1))):
             async with cluster._database.connection() as connection:
-                while not (await connection.execute("DELETE FROM procrastinate_workers")).rowcount:
-                    await asyncio.sleep(0.05)
+
+                async def forgotten() -> bool:
+                    return (await connection.execute("DELETE FROM procrastinate_workers")).rowcount > 0
+
+                await eventually(forgotten)
             record = await cluster.submit("orders", orders(3), seller="12345")
             await until(cluster, record.job, lambda record: record.is_over)
 
 
 async def test_a_worker_whose_database_is_away_says_so() -> None:
     config = Config(client_id="a", client_secret="b", seller_id="c")
-    with pytest.raises(StoreError, match="127.0.0.1:1"):
+    with pytest.raises(StoreError, match=r"nobody@127\.0\.0\.1:1"):
         await Worker("postgresql://nobody:secret@127.0.0.1:1/x", config).run()
 
 
@@ -229,7 +236,7 @@ async def test_workers_tell_how_they_are(postgres: str) -> None:
 
 
 async def test_stocks_are_mirrored_on_the_engines_schedule(postgres: str) -> None:
-    async with world(postgres) as (sandbox, cluster, config):
+    async with world(postgres) as (_, cluster, config):
         await cluster.submit("orders", orders(1), seller="12345")
         async with at_work(Worker(postgres, config, WorkerOptions(lease=3.0, mirror_every=10))):
             async with asyncio.timeout(20), cluster._database.connection() as connection:
@@ -258,5 +265,3 @@ async def test_a_chunk_that_is_found_running_goes_on_with_what_is_undecided_firs
         await Worker(postgres, config, UNTIL_DONE).run()
         assert (await cluster.job(record.job)).counts == Counts(created=6)
         assert sandbox.effects.outbound == {f"O-{number}": 1 for number in range(6)}
-
-
