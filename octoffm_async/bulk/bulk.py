@@ -224,9 +224,10 @@ class Bulk:
         *,
         follower: Follower | None = None,
     ) -> Run[T]:
-        job, finder = job_of(operation.name, self._scope)
+        scope = Scope(self._scope.session, self._scope.seller_id, self._scope.options)
+        job, finder = job_of(operation.name, scope)
         if journaling is not None:
-            job = Journaled(job, finder, journaling, follower)
+            job = Journaled(job, finder, journaling, follower, scope=scope)
         elif follower is not None:
             raise ConfigurationError("follow= needs a journal=, which remembers what is followed")
         return Run(job, items, options)

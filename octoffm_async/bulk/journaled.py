@@ -5,7 +5,8 @@
    written down as ``sent``, durably and together, before the first of it leaves.
 2. *Sending*: what came of each is written behind.
 3. *Reconciliation*, in the end: everything of this seller and operation that is undecided, from whichever run, is
-   looked for remotely. What exists is decided; what is surely absent is sent, if it is in the input.
+   looked for remotely. What exists is decided; what is surely absent is sent, if it is in the input. What another
+   process is busy with is left to that one; its decision is waited for.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from .outcomes import Failed, Unknown, refused_locally
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ..session.scope import Scope
     from .finding import Finder
     from .following import Follower
     from .job import Deliver
@@ -48,16 +50,25 @@ NOTHING_LEFT = (CallError, asyncio.CancelledError, *RUN_ENDING)
 
 
 class Journaled(Job[T]):
-    """A job around a job."""
+    """A job around a job. ``scope`` is what the inner one alone calls through: the journal's fence is set there."""
 
     look_ahead = LOOK_AHEAD
 
-    def __init__(self, inner: Job[T], finder: Finder, journaling: Journaling, follower: Follower | None = None) -> None:
+    def __init__(
+        self,
+        inner: Job[T],
+        finder: Finder,
+        journaling: Journaling,
+        follower: Follower | None = None,
+        *,
+        scope: Scope,
+    ) -> None:
         self.batch = inner.batch
         self._inner = inner
         self._finder = finder
         self._follower = follower
         self._how = journaling
+        self._scope = scope
         self._opened = AsyncExitStack()
         self._open: tuple[Book, Claims, LooseEnds[T]] | None = None
         self._complete = False
@@ -90,6 +101,7 @@ class Journaled(Job[T]):
         journal = how.journal
         if isinstance(journal, str | PathLike):
             journal = await self._opened.enter_async_context(Journal.open(journal))
+        self._scope.options = self._scope.options.changed(fence=journal.fence)
         book = await journal.book(seller=how.seller_id, operation=how.operation, run=how.run, source=how.source)
         claims = claims_of(journal, how.seller_id, how.operation)
         ends = LooseEnds[T](book, claims, finder=self._finder, follower=self._follower, alone_since=journal.opened_at)
@@ -248,6 +260,8 @@ class Journaled(Job[T]):
                 book.settle(key, State.PENDING)
             elif key in ends.again:
                 ends.wait_for(ends.again[key], key, f"broken off: {type(error).__name__} {error}")
+            else:
+                book.release([key])
 
     async def _send_again(self, deliver: Deliver) -> None:
         """Send what is absent. A run that is hurried leaves it for another."""

@@ -16,9 +16,10 @@ from ..errors import CallError
 from .journal import LOOK_UP_MOST, UNDECIDED, State, Verdict, judge
 from .journaling import known_outcome, outcome_of_match, sending_of, settle
 from .outcomes import Created, Refused, Skipped, Unknown
-from .reconcile import reconcile, utc_now
+from .reconcile import left_by, reconcile, utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
     from .claims import Claims
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 logger = logging.getLogger("octoffm_async")
+
+_FIRST_LOOK, _LONGEST_LOOK = 0.1, 2.0
+"""Seconds between looks at what another process is busy with."""
 
 
 class _Waiting(NamedTuple, Generic[T]):
@@ -86,7 +90,9 @@ class LooseEnds(Generic[T]):
 
     def let_go(self) -> None:
         """Leave to others what has found no end."""
-        self._claims.release([*self._waiting, *self.again], self)
+        keys = [key for key in (*self._waiting, *self.again) if self._claims.held_by(key, self)]
+        self._book.release(keys)
+        self._claims.release(keys, self)
 
     def undecided(self) -> list[Outcome]:
         """The outcomes that items have if nothing more is found out."""
@@ -99,32 +105,14 @@ class LooseEnds(Generic[T]):
 
     async def reconcile(self, deliver: Deliver, *, patience: float, resend_unknown: bool) -> None:
         """Decide what is undecided, of whichever run; what is absent and in the input stands in :attr:`again` then."""
+        decide = partial(self._decide, deliver, patience=patience, resend_unknown=resend_unknown)
         await self._book.flush()
         await self._learn(deliver, patience)
         entries = await self._undecided_entries()
-        self._claims.take((entry.key for entry in entries), self)
-        sent_at = {entry.key: entry.sent_at for entry in entries}
-        left_by = {entry.key: self._left_by(entry) for entry in entries}
-        try:
-            decided = reconcile(self._finder, sent_at, patience=patience, left_by=left_by, rest=self._rest)
-            async for key, matches in decided:
-                waiting = self._waiting.pop(key, None)
-                if matches:
-                    outcome = outcome_of_match(key, matches[0])
-                    self.settle(outcome)
-                    if waiting is not None:
-                        await self.teller(deliver)(outcome)
-                else:
-                    self._book.settle(key, State.PENDING)
-                    if waiting is not None:
-                        self.again[key] = waiting.item
-        except CallError as error:
-            logger.warning("%d items stay unknown, reconciliation failed: %s", len(self._waiting), error)
-            if resend_unknown:
-                await self._give_up_waiting()
-        finally:
-            keys = [entry.key for entry in entries if entry.key not in self.again and entry.key not in self._waiting]
-            self._claims.release(keys, self)
+        await decide(entries)
+        theirs = self._waiting.keys() - {entry.key for entry in entries}
+        if theirs and self._book.others_within:
+            await self._wait_for_others(theirs, deliver, decide, seconds=patience + self._book.others_within)
         await self._book.flush()
 
     async def follow(self, deliver: Deliver) -> None:
@@ -146,8 +134,62 @@ class LooseEnds(Generic[T]):
         else:
             await deliver(outcome)
 
+    async def _decide(
+        self, deliver: Deliver, entries: Sequence[Entry], *, patience: float, resend_unknown: bool
+    ) -> None:
+        """Look for items that are ours to decide."""
+        self._claims.take((entry.key for entry in entries), self)
+        sent_at = {entry.key: entry.sent_at for entry in entries}
+        left = {entry.key: left_by(entry, alone_since=self._alone_since) for entry in entries}
+        undecided = set(sent_at)
+        try:
+            decided = reconcile(self._finder, sent_at, patience=patience, left_by=left, rest=self._rest)
+            async for key, matches in decided:
+                undecided.discard(key)
+                waiting = self._waiting.pop(key, None)
+                if matches:
+                    outcome = outcome_of_match(key, matches[0])
+                    self.settle(outcome)
+                    if waiting is not None:
+                        await self.teller(deliver)(outcome)
+                else:
+                    self._book.settle(key, State.PENDING)
+                    if waiting is not None:
+                        self.again[key] = waiting.item
+        except CallError as error:
+            logger.warning("%d items stay unknown, reconciliation failed: %s", len(self._waiting), error)
+            if resend_unknown:
+                await self._give_up_waiting()
+        finally:
+            keys = [entry.key for entry in entries if entry.key not in self.again and entry.key not in self._waiting]
+            self._book.release(undecided.intersection(keys))
+            self._claims.release(keys, self)
+
+    async def _wait_for_others(
+        self,
+        theirs: set[str],
+        deliver: Deliver,
+        decide: Callable[[Sequence[Entry]], Awaitable[None]],
+        *,
+        seconds: float,
+    ) -> None:
+        """Learn what other processes decide of items that wait, or decide those of which they let go or that died."""
+        now = asyncio.get_running_loop().time
+        until, pause = now() + seconds, 0.0
+        while theirs and await self._rest(pause):
+            await self._learn_of(list(theirs), deliver)
+            theirs &= self._waiting.keys()
+            keys = list(theirs)
+            for start in range(0, len(keys), LOOK_UP_MOST):
+                free = await self._book.undecided(keys[start : start + LOOK_UP_MOST])
+                theirs.difference_update(entry.key for entry in free)
+                await decide([entry for entry in free if not self._claims.held_by_other(entry.key, self)])
+            if now() >= until:
+                return
+            pause = min(_LONGEST_LOOK, max(_FIRST_LOOK, 2 * pause))
+
     async def _learn(self, deliver: Deliver, patience: float) -> None:
-        """Take what others decide of the items that wait, once they are done with them."""
+        """Take what other calls of this process decide of the items that wait, once they are done with them."""
         theirs = [key for key in self._waiting if not self._claims.held_by(key, self)]
         try:
             async with asyncio.timeout(2 * patience):
@@ -155,8 +197,12 @@ class LooseEnds(Generic[T]):
                     await self._claims.wait_for(key, self)
         except TimeoutError:
             pass
-        for start in range(0, len(theirs), LOOK_UP_MOST):
-            for entry in await self._book.look_up(theirs[start : start + LOOK_UP_MOST]):
+        await self._learn_of(theirs, deliver)
+
+    async def _learn_of(self, keys: Sequence[str], deliver: Deliver) -> None:
+        """Take what others have decided of items that wait."""
+        for start in range(0, len(keys), LOOK_UP_MOST):
+            for entry in await self._book.look_up(keys[start : start + LOOK_UP_MOST]):
                 if entry is None or entry.state in UNDECIDED:
                     continue
                 item = self._waiting.pop(entry.key).item
@@ -179,19 +225,6 @@ class LooseEnds(Generic[T]):
                 if entry is not None and entry.state in UNDECIDED and not self._claims.held_by_other(entry.key, self)
             ]
         return found
-
-    def _left_by(self, entry: Entry) -> datetime:
-        """When a request of an undecided item can have left at the latest.
-
-        ``sent`` is written before the request waits for its turn, which may take long; but nothing of a process that
-        is gone left after this one had the journal.
-        """
-        now = utc_now()
-        if entry.state is State.UNKNOWN:
-            return min(entry.changed_at, now)
-        if self._alone_since is not None and entry.changed_at < self._alone_since:
-            return self._alone_since
-        return now
 
     async def _give_up_waiting(self) -> None:
         """Send what waits again although nothing is known of it: the user asked for it."""

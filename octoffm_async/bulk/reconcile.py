@@ -13,10 +13,13 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from .journal import State
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from .finding import Finder, Match
+    from .journal import Entry
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
@@ -66,6 +69,22 @@ async def sleep(seconds: float) -> bool:
     """Wait; yes, go on."""
     await asyncio.sleep(seconds)
     return True
+
+
+def left_by(entry: Entry, *, alone_since: datetime | None) -> datetime:
+    """When a request of an undecided item can have left at the latest, by our clock.
+
+    ``sent`` is written before the request waits for its turn, which may take long; but nothing of a process that is
+    gone left after this one had the journal alone.
+    """
+    now = utc_now()
+    if entry.left_by is not None:
+        return min(entry.left_by, now)
+    if entry.state is State.UNKNOWN:
+        return min(entry.changed_at, now)
+    if alone_since is not None and entry.changed_at < alone_since:
+        return alone_since
+    return now
 
 
 def utc_now() -> datetime:

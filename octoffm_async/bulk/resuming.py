@@ -15,6 +15,7 @@ import msgspec
 
 from ..contract.operations import OPERATIONS
 from ..errors import ConfigurationError, JournalError
+from ..session.scope import Scope
 from .creating import job_of
 from .job import Job
 from .journal import Journal, State
@@ -26,7 +27,6 @@ from .outcomes import Created, Failed, Refused, Unknown
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Sequence
 
-    from ..session.scope import Scope
     from .job import Deliver
     from .journal import Entry, RunRecord
     from .outcomes import Outcome
@@ -116,13 +116,14 @@ class Resuming(Job[Kept]):
             journal = await self._opened.enter_async_context(Journal.open(journal))
         record = await self._record(journal)
         try:
-            job, finder = job_of(record.operation, self._scope)
+            scope = Scope(self._scope.session, self._scope.seller_id, self._scope.options)
+            job, finder = job_of(record.operation, scope)
         except ConfigurationError as error:
             raise ConfigurationError(f"run {record.id} cannot be resumed: {error}") from None
         self.batch = job.batch
         self._request = {one.name: one for one in OPERATIONS}[record.operation].request
         how = msgspec.structs.replace(self._how, journal=journal, operation=record.operation)
-        inner = Journaled[Any](job, finder, how)
+        inner = Journaled[Any](job, finder, how, scope=scope)
         self._journal, self._inner = journal, inner
         if self.hurried:
             inner.hurry()

@@ -1,12 +1,14 @@
 """One creation through a journal: an order of a web backend that survives a crash of the backend.
 
 The same order asked for again gives the same id: it is sent once, however often it is asked for, by whichever process
-holds the journal. An earlier sending whose outcome is not known is looked for before anything is sent.
+of all that write the journal. What another one is busy with is waited for; an earlier sending whose outcome is not
+known is looked for before anything is sent.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -23,12 +25,13 @@ from ..errors import (
 )
 from ..resources.inbound import Inbound
 from ..resources.outbound import Outbound
+from ..session.scope import Scope
 from .claims import claims_of
 from .finding import OrderFinder
-from .journal import State, Verdict, judge
+from .journal import IllegalTransitionError, State, Verdict, judge
 from .journaling import outcome_of_match, sending_of, settle
 from .outcomes import outcome_of
-from .reconcile import reconcile
+from .reconcile import left_by, reconcile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,11 +40,12 @@ if TYPE_CHECKING:
 
     from ..contract.operations import Operation
     from ..resources.protecting import OpenJournal
-    from ..session.scope import Scope
     from .finding import Finder
     from .journal import Book, Entry, Journal
 
 _books: WeakKeyDictionary[Journal, dict[tuple[str, str], asyncio.Future[Book]]] = WeakKeyDictionary()
+_FIRST_LOOK, _LONGEST_LOOK = 0.02, 1.0
+"""Seconds between looks at what another process is busy with."""
 _turns: WeakValueDictionary[tuple[int, str, str, str], asyncio.Lock] = WeakValueDictionary()
 
 
@@ -76,6 +80,7 @@ class ProtectedCreation:
             ValidationError: another payload was sent under this reference; nothing was sent.
             UnprocessableError: this very payload was refused before; nothing was sent.
             DeadlineExceededError: what became of an earlier sending was not found out in time; nothing was sent.
+            FencedError: this process was silent for longer than its lease on the journal; nothing was sent.
             CallError: the call did not succeed; see ``outcome_unknown``.
             JournalError: the journal could not be read or written; nothing was sent.
         """
@@ -92,14 +97,25 @@ class ProtectedCreation:
                 claims.release([key], self)
 
     async def _created(self, key: str) -> str:
-        book, entry = await self._looked_up(key)
-        verdict = judge(entry, self._sending.payload_hash)
-        if entry is not None and verdict is Verdict.UNDECIDED:
-            entry = await self._reconciled(book, entry)
+        ends = asyncio.get_running_loop().time() + self._deadline
+        pause = 0.0
+        while True:
+            book, entry = await self._looked_up(key)
             verdict = judge(entry, self._sending.payload_hash)
-        if entry is None or verdict is Verdict.SEND:
-            return await self._sent(book, key)
-        return self._known(entry, verdict)
+            try:
+                if entry is not None and verdict is Verdict.UNDECIDED:
+                    await self._decide(book, key, pause=pause, ends=ends)
+                elif entry is None or verdict is Verdict.SEND:
+                    return await self._sent(book, key)
+                else:
+                    return self._known(entry, verdict)
+            except IllegalTransitionError:
+                pass  # another process was faster: what becomes of that is ours too
+            except BaseException:
+                with suppress(ClosedError):
+                    book.release([key])
+                raise
+            pause = min(_LONGEST_LOOK, max(_FIRST_LOOK, 2 * pause))
 
     async def _looked_up(self, key: str) -> tuple[Book, Entry | None]:
         try:
@@ -135,21 +151,32 @@ class ProtectedCreation:
         await book.flush()
         return order_id
 
-    async def _reconciled(self, book: Book, entry: Entry) -> Entry | None:
-        key = entry.key
+    async def _decide(self, book: Book, key: str, *, pause: float, ends: float) -> None:
+        """Find out what became of a sending, or wait a little if another process is busy with that.
+
+        Raises:
+            DeadlineExceededError: it was not found out in time.
+        """
         try:
-            async with asyncio.timeout(self._deadline):
-                async for _, matches in reconcile(self._finder, {key: entry.sent_at}, patience=self._patience):
-                    if matches:
-                        settle(book, outcome_of_match(key, matches[0]))
-                    else:
-                        book.settle(key, State.PENDING)
+            async with asyncio.timeout_at(ends):
+                if ours := await book.undecided([key]):
+                    await self._reconcile(book, ours[0])
+                else:
+                    await asyncio.sleep(pause)
         except TimeoutError:
             late = DeadlineExceededError(f"{key!r} was sent before, and what became of it was not found out in time")
             late.operation, late.seller_id, late.outcome_unknown = self._names[1], self._names[0], True
             raise late from None
+
+    async def _reconcile(self, book: Book, entry: Entry) -> None:
+        key = entry.key
+        left = {key: left_by(entry, alone_since=self._journal.opened_at)}
+        async for _, matches in reconcile(self._finder, {key: entry.sent_at}, patience=self._patience, left_by=left):
+            if matches:
+                settle(book, outcome_of_match(key, matches[0]))
+            else:
+                book.settle(key, State.PENDING)
         await book.flush()
-        return (await book.look_up([key]))[0]
 
     def _known(self, entry: Entry, verdict: Verdict) -> str:
         if verdict is Verdict.CHANGED:
@@ -168,6 +195,9 @@ async def protect(
 ) -> str:
     """Create one order through a journal; see :meth:`ProtectedCreation.create`."""
     is_outbound = operation is CREATE_OUTBOUND
+    opened = cast("Journal", journal)
+    if opened.fence is not None:
+        scope = Scope(scope.session, scope.seller_id, scope.options.changed(fence=opened.fence))
     creation = ProtectedCreation(
         scope,
         operation,
@@ -175,7 +205,7 @@ async def protect(
         request=request,
         send=Outbound(scope).send if is_outbound else Inbound(scope).send,
         finder=OrderFinder(scope, "outbound" if is_outbound else "inbound"),
-        journal=cast("Journal", journal),
+        journal=opened,
         patience=patience,
     )
     return await creation.create()

@@ -118,7 +118,7 @@ class PostgresJournal(Journal):
             ConfigurationError: no such run, or one of another seller or operation.
         """
         self._check_writable()
-        name = run or f"{datetime.now(UTC) - self._lease.shift:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+        name = run or f"{datetime.now(UTC) - self._lease.shift.least:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
         names = (stored(seller), stored(operation))
 
         async def begin(connection: Connection) -> tuple[int, int]:

@@ -1,9 +1,12 @@
-"""Reading the journal's tables in PostgreSQL: entries, payloads and runs."""
+"""Reading the journal's tables in PostgreSQL: entries, payloads and runs.
+
+The times of an entry are told by this machine's clock, because that is what scans of the remote side begin from.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from ..bulk.journal.batches import stored, text
 from ..bulk.journal.protocol import RunRecord
@@ -16,9 +19,17 @@ if TYPE_CHECKING:
 
     from .database import Connection
 
-NO_SHIFT = timedelta()
+__all__ = ["NO_SHIFT", "Shift", "after", "look_up", "payloads", "records", "run_of", "undecided"]
 
-__all__ = ["NO_SHIFT", "after", "look_up", "payloads", "records", "run_of", "undecided"]
+
+class Shift(NamedTuple):
+    """How far this machine's clock is ahead of the database's: at least, and at most."""
+
+    least: timedelta
+    most: timedelta
+
+
+NO_SHIFT = Shift(timedelta(), timedelta())
 
 _COLUMNS: LiteralString = """e.key, e.state, e.payload_hash, r.name, e.changed_at, e.sent_at,
     e.remote_id, e.code, e.message, e.followed, e.left_by"""
@@ -46,14 +57,14 @@ _RECORDS: LiteralString = """
     GROUP BY r.run_id, s.scope_id ORDER BY r.run_id"""
 
 
-async def look_up(connection: Connection, scope: int, keys: Sequence[str], *, shift: timedelta) -> dict[bytes, Entry]:
+async def look_up(connection: Connection, scope: int, keys: Sequence[str], *, shift: Shift) -> dict[bytes, Entry]:
     """What is known of keys, by the stored key."""
     found = await connection.execute(_LOOK_UP, (scope, [stored(key) for key in keys]), binary=True)
     return {row[0]: _entry(row, shift) for row in await found.fetchall()}
 
 
 async def undecided(
-    connection: Connection, scope: int, writer: int, keys: Sequence[str] | None, *, shift: timedelta
+    connection: Connection, scope: int, writer: int, keys: Sequence[str] | None, *, shift: Shift
 ) -> list[Entry]:
     """The undecided items of a scope that a writer holds, by key; of these keys only, if given."""
     names = None if keys is None else [stored(key) for key in keys]
@@ -79,7 +90,7 @@ async def after(
     *,
     key: str | None,
     most: int,
-    shift: timedelta,
+    shift: Shift,
 ) -> list[Entry]:
     """Up to ``most`` items of a run behind ``key`` in the order of keys; ``None`` is before all."""
     start = None if key is None else stored(key)
@@ -121,7 +132,7 @@ async def run_of(connection: Connection, run: str) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def _entry(row: tuple[Any, ...], shift: timedelta) -> Entry:
+def _entry(row: tuple[Any, ...], shift: Shift) -> Entry:
     code: int
     key, code, payload_hash, run, changed_at, sent_at, remote_id, why, message, followed, left_by = row
     state = STATES[code]
@@ -132,13 +143,13 @@ def _entry(row: tuple[Any, ...], shift: timedelta) -> Entry:
         state=state,
         payload_hash=payload_hash,
         run=run,
-        changed_at=_utc(changed_at),
-        sent_at=_utc(sent_at),
+        changed_at=_utc(changed_at) + shift.most,
+        sent_at=_utc(sent_at) + shift.least,
         remote_id=None if remote_id is None else text(remote_id),
         code=text(why) if why else "",
         message=text(message) if message else "",
         followed=text(followed) if followed else "",
-        left_by=None if left_by is None else _utc(left_by) + shift,
+        left_by=None if left_by is None else _utc(left_by) + shift.most,
     )
 
 

@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, FencedError, StoreError
+from .journal_reading import NO_SHIFT, Shift
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,8 +72,7 @@ class Lease:
             raise ConfigurationError(f"a lease is a number of seconds above 0, not {seconds!r}")
         self.writer_id = 0
         self.seconds = seconds
-        self.shift = timedelta()
-        """How far this machine's clock is ahead of the database's, at most."""
+        self.shift = NO_SHIFT
         self.renewals = 0
         self._database = database
         self._clock = clock
@@ -124,7 +124,7 @@ class Lease:
         Raises:
             StoreError: the database is away, or refuses.
         """
-        asked = self._clock()
+        asked = self._clock(), time.time()
         async with self._database.connection() as connection:
             days, machine, lease = timedelta(days=_KEPT_DAYS), platform.node(), timedelta(seconds=self.seconds)
             found = await connection.execute(_REGISTER, (days, machine, os.getpid(), lease))
@@ -159,7 +159,7 @@ class Lease:
     async def _renew(self) -> None:
         """Renew it, as soon as the database is there."""
         while not self._end:
-            asked = self._clock()
+            asked = self._clock(), time.time()
             try:
                 async with self._database.connection(wait=self.seconds) as connection:
                     found = await connection.execute(_RENEW, (timedelta(seconds=self.seconds), self.writer_id))
@@ -176,8 +176,8 @@ class Lease:
                     self._renewed(asked, row[0])
                 return
 
-    def _renewed(self, asked: float, theirs: float) -> None:
-        self._until = max(self._until, asked + self.seconds * (1 - _MARGIN))
-        self.shift = timedelta(seconds=time.time() - theirs)
+    def _renewed(self, asked: tuple[float, float], theirs: float) -> None:
+        self._until = max(self._until, asked[0] + self.seconds * (1 - _MARGIN))
+        self.shift = Shift(timedelta(seconds=asked[1] - theirs), timedelta(seconds=time.time() - theirs))
         self.renewals += 1
         self._troubled = False

@@ -373,8 +373,8 @@ async def test_a_journal_that_is_not_open_says_so(path: Path) -> None:
 async def test_arguments_that_cannot_work_are_told(path: Path, book: SQLiteBook) -> None:
     with pytest.raises(ConfigurationError, match="'process' or 'power', not 'none'"):
         SQLiteJournal(path, durability="none")  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match="is a file, not postgresql://host/db"):
-        Journal.open("postgresql://host/db")
+    with pytest.raises(ConfigurationError, match="a file or in PostgreSQL, not mysql://"):
+        Journal.open("mysql://host/db")
     for call in (book.look_up, book.payloads):
         with pytest.raises(ConfigurationError, match="up to 1000 keys, not 1001"):
             await call([str(number) for number in range(1001)])
