@@ -46,6 +46,7 @@ PARTS = (
     ),
     Part("journal", "what the journal alone costs an item"),
     Part("journal_large", "a journal of 1,000,000 items: size, opening, look-ups; takes minutes"),
+    Part("cluster", "1, 2 and 4 workers over PostgreSQL against one plain process; takes minutes"),
     Part("journaled_run", "bulk runs against the sandbox without a journal and with both durabilities"),
 )
 

@@ -1,0 +1,64 @@
+"""A fleet of 1, 2 and 4 workers against one plain process: at equal limits, and as fast as two processors allow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..cluster_run import CHUNK, SELLERS, ClusterBench
+from ..rounds import Case, Column, Result, Table, interleave
+
+if TYPE_CHECKING:
+    from ..options import Options
+
+RATE = 40
+"""Calls a second for each seller."""
+WORKERS = (1, 2, 4)
+PLAIN = "plain process"
+
+
+def run(options: Options) -> Result:
+    """See the module's docstring."""
+    rounds = max(1, options.rounds // 2)
+    limited = options.size or (SELLERS * RATE * (8 if options.seconds >= 0.4 else 2))
+    free = options.size or SELLERS * (800 if options.seconds >= 0.4 else 100)
+    tables = [
+        _table("limited", f"{limited:,} orders of {SELLERS} sellers at {RATE} a second each", RATE, limited, options, rounds),
+        _table("free", f"{free:,} orders of {SELLERS} sellers without a limit", None, free, options, rounds),
+    ]
+    notes = [
+        f"Chunks of {CHUNK}. PostgreSQL with fsync, sandbox, workers and the plain process share the processors.",
+        "The plain process has a SQLite journal; its disk is that file.",
+        "Server CPU is of the processes of PostgreSQL that live at the end; WAL includes full pages after checkpoints.",
+    ]
+    return Result(part="cluster", tables=tables, notes=notes)
+
+
+def _table(name: str, title: str, rate: int | None, items: int, options: Options, rounds: int) -> Table:
+    with ClusterBench(rate=rate, loop=options.loop) as bench:
+        cases = [Case(PLAIN, lambda: bench.plain(items)), *(_case(bench, workers, items) for workers in WORKERS)]
+        measured = interleave(cases, rounds)
+    return Table(
+        name=name,
+        title=title,
+        columns=[
+            Column("rate", "items/s", 0),
+            Column("rate", "×", 2, PLAIN),
+            *([Column("used", "% of limit")] if rate else []),
+            Column("cpu", "CPU µs/item", 0),
+            Column("server", "server µs/item", 0),
+            Column("wal", "WAL B/item", 0),
+            Column("commits", "commits/item", 3),
+            Column("disk", "disk B/item", 0),
+            Column("chunks", "of it chunks", 0),
+            Column("load", "loaded items/s", 0),
+        ],
+        figures=measured.figures,
+        order=measured.order,
+        lead="rate",
+        sort=False,
+        highlight=[PLAIN],
+    )
+
+
+def _case(bench: ClusterBench, workers: int, items: int) -> Case:
+    return Case(f"{workers} worker{'s' if workers > 1 else ''}", lambda: bench.fleet(workers, items))
