@@ -18,12 +18,12 @@ PLAIN = "plain process"
 
 def run(options: Options) -> Result:
     """See the module's docstring."""
-    rounds = max(1, options.rounds // 2)
     limited = options.size or (SELLERS * RATE * (8 if options.seconds >= 0.4 else 2))
     free = options.size or SELLERS * (800 if options.seconds >= 0.4 else 100)
+    at_limits = f"{limited:,} orders of {SELLERS} sellers at {RATE} a second each"
     tables = [
-        _table("limited", f"{limited:,} orders of {SELLERS} sellers at {RATE} a second each", RATE, limited, options, rounds),
-        _table("free", f"{free:,} orders of {SELLERS} sellers without a limit", None, free, options, rounds),
+        _table("limited", at_limits, rate=RATE, items=limited, options=options),
+        _table("free", f"{free:,} orders of {SELLERS} sellers without a limit", rate=None, items=free, options=options),
     ]
     notes = [
         f"Chunks of {CHUNK}. PostgreSQL with fsync, sandbox, workers and the plain process share the processors.",
@@ -33,10 +33,10 @@ def run(options: Options) -> Result:
     return Result(part="cluster", tables=tables, notes=notes)
 
 
-def _table(name: str, title: str, rate: int | None, items: int, options: Options, rounds: int) -> Table:
+def _table(name: str, title: str, *, rate: int | None, items: int, options: Options) -> Table:
     with ClusterBench(rate=rate, loop=options.loop) as bench:
         cases = [Case(PLAIN, lambda: bench.plain(items)), *(_case(bench, workers, items) for workers in WORKERS)]
-        measured = interleave(cases, rounds)
+        measured = interleave(cases, max(1, options.rounds // 2))
     return Table(
         name=name,
         title=title,

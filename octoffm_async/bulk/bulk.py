@@ -210,10 +210,11 @@ class Bulk:
         Raises:
             ConfigurationError: no creation has this name.
         """
-        job, finder = job_of(operation, self._scope)
+        scope = Scope(self._scope.session, self._scope.seller_id, self._scope.options)
+        job, finder = job_of(operation, scope)
         workers = CHUNKS if operation == CREATE_PRODUCTS.name else CONCURRENCY
         options = Options(workers=workers, on_progress=on_progress, drain=drain)
-        return Run(Journaled(job, finder, journaling, None), items, options)
+        return Run(Journaled(job, finder, journaling, scope=scope), items, options)
 
     def _creation(
         self,
