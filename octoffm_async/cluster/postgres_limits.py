@@ -72,7 +72,8 @@ END $$
 """
 
 BLOCK = f"""
-CREATE OR REPLACE FUNCTION octoffm_block(s octoffm_limits, apart bigint, moment bigint) RETURNS octoffm_limits
+CREATE OR REPLACE FUNCTION octoffm_block(s octoffm_limits, apart bigint, tolerance bigint, moment bigint)
+RETURNS octoffm_limits
 LANGUAGE plpgsql AS $$
 DECLARE
     step bigint := greatest(apart, octoffm_pace(s, moment));
@@ -90,7 +91,7 @@ BEGIN
     s.refused_at := moment;
     s.throttlings := s.throttlings + 1;
     s.epoch := s.epoch + 1;
-    s.free_at := least(s.free_at, moment + {slots.FRESH});
+    s.free_at := least(s.free_at, moment + {slots.FRESH} + tolerance + step);
     RETURN s;
 END $$
 """
@@ -169,7 +170,7 @@ BEGIN
             s.free_at := back_from;
         END IF;
         IF was_refused THEN
-            s := octoffm_block(s, apart, a_now);
+            s := octoffm_block(s, apart, tolerance, a_now);
         ELSIF was_accepted AND s.blocked_at > 0 THEN
             s := octoffm_resume(s, apart, a_now);
         END IF;

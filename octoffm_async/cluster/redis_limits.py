@@ -73,8 +73,8 @@ marked = marked + used
 if epoch == current then
   if back_to > 0 and back_to == free_at then free_at = back_from end
   if refused then
+    local step = math.max(interval, pace())
     if blocked_at == 0 then
-      local step = math.max(interval, pace())
       local sent = math.max(flow, (marked + 1) * 1e6 / math.max(now - mark, 1e5))
       refused_rate = 0
       if step > 0 then refused_rate = math.min(1e6 / step, {slots.UNUSED} * sent) end
@@ -88,7 +88,7 @@ if epoch == current then
     refused_at = now
     throttlings = throttlings + 1
     current = current + 1
-    free_at = math.min(free_at, now + {slots.FRESH})
+    free_at = math.min(free_at, now + {slots.FRESH} + tolerance + step)
   elseif accepted and blocked_at > 0 then
     local block, since = (refused_at - blocked_at) / 1e6, (now - resumed) / 1e6
     local average, lasted, found = total / math.max(since, 0.001), (blocked_at - resumed) / 1e6, 0

@@ -17,10 +17,11 @@ from .leases import Offset
 from .slots import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from .leased_gate import LeasedGate
     from .limit_stores import LimitStore
+    from .slots import Answer, Ask
 
 logger = logging.getLogger("octoffm_async")
 
@@ -106,6 +107,7 @@ class Exchange:
         try:
             async with asyncio.timeout(STORE_TIMEOUT):
                 answers = await self._store.exchange(asks)
+            self._hear(gates, asks, answers, sent)
         except Exception as error:  # noqa: BLE001  (whatever a store raises, calls of the API must go on)
             self._is_away(error)
             for gate in gates:
@@ -113,8 +115,9 @@ class Exchange:
                 gate.unheard(loop.time())
                 if isinstance(error, ConfigurationError):
                     gate.fail(error)
-            return
-        received = loop.time()
+
+    def _hear(self, gates: list[LeasedGate], asks: list[Ask], answers: Sequence[Answer], sent: float) -> None:
+        received = asyncio.get_running_loop().time()
         self._is_back()
         in_time = False
         for gate, ask, answer in zip(gates, asks, answers, strict=True):

@@ -3,7 +3,8 @@
 All else is the gate of :mod:`.limits`: lanes, deadlines, calls in flight, pauses, probes. Who waits is let go when a
 slot comes that this client has leased. As many are leased as calls wait and may be in flight, and no more than fit into
 :data:`~.leases.BATCH` seconds of the rate: so a high rate costs few questions, and a low one few slots of calls that
-give up. What nobody waits for is given back. An interactive call waits for the next slot like any other, before the
+give up. Where calls come close to each other and nobody else does, a few are leased before they are needed. What nobody
+waits for is given back. An interactive call waits for the next slot like any other, before the
 bulk calls of its own process; a ``burst`` in the limit lets it go at once.
 
 While the store is away a gate lets through a fixed part of its limit (:class:`~.leases.Alone`).
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import OverloadedError
-from .leases import FREE_RATE, FRESH, SLACK_MOST, Alone, Leases, burst_of, interval_for, slack_for
+from .leases import EAGER_GAP, FREE_RATE, FRESH, SLACK_MOST, Alone, Leases, burst_of, interval_for, slack_for
 from .limits import Gate
 from .pacing import Pacer
 from .shared_rate import SharedRate
@@ -64,11 +65,13 @@ class LeasedGate(Gate):
         "_again",
         "_alone",
         "_exchange",
+        "_gap",
         "_giving",
         "_heard_at",
         "_interval",
         "_key",
         "_leases",
+        "_left_at",
         "_lost",
         "_pausing",
         "_rate",
@@ -81,7 +84,9 @@ class LeasedGate(Gate):
     )
     asked: bool
     """Whether a question is on its way, or about to be."""
+    _gap: float
     _giving: bool
+    _left_at: float
     _lost: bool
     _pausing: float | None
     _tidying: asyncio.TimerHandle | None
@@ -184,7 +189,7 @@ class LeasedGate(Gate):
             tolerance=self._tolerance,
             settle=self._settle,
             share=self._exchange.processes,
-            want=max(0, min(self._needed(), leases.batch)) if leasing else 0,
+            want=self._wanted(now) if leasing else 0,
             epoch=max(epoch, int(self._lost)),
             used=self._used,
             back_from=back[0],
@@ -230,6 +235,7 @@ class LeasedGate(Gate):
         self._pausing = None
         self._tidying = None
         self._used = 0
+        self._gap, self._left_at = 1.0, -inf
         self.asked = False
 
     def _window_wait(self, now: float, lane: Lane) -> float:  # noqa: ARG002  (slots are the same for both)
@@ -267,12 +273,23 @@ class LeasedGate(Gate):
         self._short_of_room = room <= held < waiting
         return min(waiting, room) - held
 
+    def _wanted(self, now: float) -> int:
+        """How many slots to ask for."""
+        wanted = max(0, min(self._needed(), self._leases.batch))
+        if self._gap < EAGER_GAP and self.control.blocked_since is None:
+            wanted = max(wanted, self._leases.eager(now))
+        return wanted
+
     def _leave_now(self, now: float) -> bool:
         self._used += 1
+        self._gap += (min(now - self._left_at, 1.0) - self._gap) / 8
+        self._left_at = now
         if self._rate.alone is not None:
             self._alone.add(now)
         elif self._leases:
             self._leases.take()
+            if self._gap < EAGER_GAP and not self.asked and self._leases.eager(now) > 1:
+                self._exchange.ask(self)
         return super()._leave_now(now)
 
     def _refuse_the_hopeless(self, lane: Lane, until: float, now: float, *, first: bool) -> None:
@@ -299,6 +316,8 @@ class LeasedGate(Gate):
 
     def _tidy(self) -> None:
         self._tidying = None
-        if len(self._leases) > sum(self._awaiting.values()):
+        if asyncio.get_running_loop().time() - self._left_at < KEEP_UNUSED:
+            self._tidy_later(None)
+        elif len(self._leases) > sum(self._awaiting.values()):
             self._giving = True
             self._exchange.ask(self)

@@ -29,6 +29,8 @@ LEAD, CHECK_LEAD = 0.03, 0.1
 """Seconds before the last slot in hand, and before a slot whose limit was not heard of lately, at which to ask."""
 BATCH = 0.05
 """Seconds of the rate that are leased at once, at most."""
+EAGER, EAGER_GAP, EAGER_LEAD = 0.03, 0.01, 0.005
+"""Seconds of the rate that are leased before anybody waits, so long ahead, if calls come that close to each other."""
 FREE_RATE = 1.0
 """Calls per second and process while the store is away, where no limit is configured."""
 
@@ -83,7 +85,19 @@ class Slot(NamedTuple):
 class Leases:
     """The slots of one limit that one client holds."""
 
-    __slots__ = ("_slack", "_slots", "end", "epoch", "free_at", "free_until", "heard", "since", "step", "void")
+    __slots__ = (
+        "_slack",
+        "_slots",
+        "crowded",
+        "end",
+        "epoch",
+        "free_at",
+        "free_until",
+        "heard",
+        "since",
+        "step",
+        "void",
+    )
 
     def __init__(self, slack: float, step: int) -> None:
         self._slack = slack
@@ -98,7 +112,9 @@ class Leases:
         """Until then no slot is needed."""
         self.free_at = -inf
         """When, by what was heard last, the store's next free slot is."""
-        self.end = 0
+        self.end: int = 0
+        self.crowded: bool = False
+        """Whether others lease slots that this client would have to wait for."""
         self.void = 0
         """Slots that were not used in time."""
 
@@ -127,6 +143,7 @@ class Leases:
                 self._slots.append(Slot(first, last, answer.place + number * answer.step, answer.step))
             else:
                 self.void += 1
+        self.crowded = answer.place != self.end and answer.start > EAGER_LEAD * slots.SECOND
         if answer.granted:
             self.end = answer.place + answer.granted * answer.step
         self.free_at = (answer.now + answer.start + answer.granted * answer.step) / slots.SECOND + most
@@ -145,6 +162,12 @@ class Leases:
     def take(self) -> None:
         """Use the first one."""
         self._slots.popleft()
+
+    def eager(self, now: float) -> int:
+        """How many slots to have at hand for calls that are only to be expected."""
+        if self.crowded or not self.step or (self._slots and self._slots[-1].first - now > EAGER_LEAD):
+            return 0
+        return int(EAGER * slots.SECOND / self.step)
 
     def check_at(self, now: float) -> float:
         """When to ask whether the first one is still good; ``inf`` if it is known to be, or there is none."""

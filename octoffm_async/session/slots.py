@@ -173,8 +173,8 @@ def _count(state: State, used: int, now: int) -> None:
 
 
 def _block(state: State, ask: Ask, now: int) -> None:
+    step = max(ask.interval, _pace(state, now))
     if state.blocked_at == 0:
-        step = max(ask.interval, _pace(state, now))
         sent = max(state.flow, (state.marked + 1) * SECOND / max(now - state.mark, SECOND / 10))
         state.refused = min(SECOND / step, UNUSED * sent) if step > 0 else 0.0
         state.blocked_at = now
@@ -185,7 +185,8 @@ def _block(state: State, ask: Ask, now: int) -> None:
     state.refused_at = now
     state.throttlings += 1
     state.epoch += 1
-    state.free_at = min(state.free_at, now + FRESH)
+    # Slots of the old epoch are used until then by who has not heard of the new one; those further ahead are void.
+    state.free_at = min(state.free_at, now + FRESH + ask.tolerance + step)
 
 
 def _resume(state: State, ask: Ask, now: int) -> None:
