@@ -1,6 +1,8 @@
 """Loops that tests run on, fakes they share, and the shim that lets aioresponses work with current aiohttp.
 
-- Most tests run twice: on asyncio and on uvloop, both in debug mode.
+- Most tests run twice: on asyncio and on uvloop. Debug mode is off, since it keeps the whole stack for each future and
+  doubles what the tests cost; of its checks the one that can fail, for calls from another thread, is kept here.
+  ``-o asyncio_debug=true`` turns it on, to see where something was made.
 - Tests marked ``virtual_time`` run on a loop whose clock jumps to the next timer: an hour of waiting takes no time.
   Sockets may be used within the process: what was sent over loopback is there before the clock jumps.
 - Tests of the sandbox, the command and the examples run once: they drive processes and servers, not our loop code.
@@ -51,7 +53,21 @@ class JumpingSelector(selectors.DefaultSelector):
         return ready
 
 
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
+class CheckedLoop(asyncio.SelectorEventLoop):
+    """A loop that refuses what comes from another thread, as in debug mode."""
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
+        self._check_thread()
+        return super().call_soon(callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        self._check_thread()
+        return super().call_at(when, callback, *args, context=context)
+
+
+class VirtualTimeLoop(CheckedLoop):
     """A loop on which time passes only while everybody waits."""
 
     def __init__(self) -> None:
@@ -77,8 +93,8 @@ def pytest_asyncio_loop_factories(
         return {"virtual": VirtualTimeLoop}
     folder = Path(item.path).relative_to(Path(__file__).parent).parts[0]
     if folder in ONCE or item.get_closest_marker("one_loop"):
-        return {"asyncio": asyncio.new_event_loop}
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+        return {"asyncio": CheckedLoop}
+    return {"asyncio": CheckedLoop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from octoffm_async.session.transport import Response
 from tests.fakes import FakeTransport, Sent, answer, config
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+YEAR = timedelta(days=365)
 
 
 class Shop:
@@ -58,24 +59,21 @@ class Shop:
         self.now += timedelta(seconds=seconds)
         self.put(key, self.now)
 
-    def _passes(self, at: datetime, query: dict[str, str]) -> bool:
-        seen = self._compared(at)
-        low, high = (
-            None if (text := query.get(f"updatedAt{end}")) is None else self._compared(datetime.fromisoformat(text))
-            for end in ("Min", "Max")
-        )
-        if self.inclusive:
-            return (low is None or seen >= low) and (high is None or seen <= high)
-        return (low is None or seen > low) and (high is None or seen < high)
-
-    def _compared(self, at: datetime) -> int:
-        return (at - NOON) // timedelta(seconds=self.grain)
+    def _window(self, query: dict[str, str]) -> tuple[datetime, datetime]:
+        """From when on and before when rows pass, as the bounds compare."""
+        grain, low, high = timedelta(seconds=self.grain), NOON - 1000 * YEAR, NOON + 1000 * YEAR
+        if (text := query.get("updatedAtMin")) is not None:
+            low = NOON + (datetime.fromisoformat(text) - NOON) // grain * grain + (not self.inclusive) * grain
+        if (text := query.get("updatedAtMax")) is not None:
+            high = NOON + (datetime.fromisoformat(text) - NOON) // grain * grain + self.inclusive * grain
+        return low, high
 
     def __call__(self, sent: Sent) -> Response:
         query = dict(parse_qsl(urlsplit(sent.url).query))
         self.asked.append(query)
         self.before(self)
-        found = [(at, key) for key, at in self.rows.items() if self._passes(at, query)]
+        low, high = self._window(query)
+        found = [(at, key) for key, at in self.rows.items() if low <= at < high]
         if self.ordered:
             found.sort()
         start, limit = int(query.get("cursor", "0")), int(query["limit"])
