@@ -103,14 +103,13 @@ class Loader:
         """Make the job, and delete those whose loading broke off."""
         await connection.execute(_SWEEP, (_LOADING,))
         await connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (_LOADING, self.job))
-        found = await connection.execute(
-            "WITH new AS (INSERT INTO octoffm_lanes (seller, operation) VALUES (%(seller)s, %(operation)s) "
-            "ON CONFLICT DO NOTHING RETURNING lane) SELECT lane FROM new "
-            "UNION ALL SELECT lane FROM octoffm_lanes WHERE seller = %(seller)s AND operation = %(operation)s LIMIT 1",
-            {"seller": seller, "operation": self._creation.operation},
+        lane = (seller, self._creation.operation)
+        await connection.execute(
+            "INSERT INTO octoffm_lanes (seller, operation) VALUES (%s, %s) ON CONFLICT DO NOTHING", lane
         )
+        found = await connection.execute("SELECT lane FROM octoffm_lanes WHERE seller = %s AND operation = %s", lane)
         row = await found.fetchone()
-        assert row is not None  # noqa: S101  (one of both has it)
+        assert row is not None  # noqa: S101
         self._lane = int(row[0])
         await connection.execute(
             "INSERT INTO octoffm_jobs (job, lane, source, how) VALUES (%s, %s, %s, %s)",

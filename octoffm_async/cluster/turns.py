@@ -64,15 +64,19 @@ UPDATE octoffm_jobs SET ended = ended + %(ended)s, stuck = stuck + %(stuck)s, {_
 WHERE job = %(job)s RETURNING state
 """  # noqa: S608
 _NEXT_AT: LiteralString = """
-SELECT CASE WHEN min(first.ready_at) > now() THEN min(first.ready_at) END, count(*)
-FROM octoffm_jobs job CROSS JOIN LATERAL (
-    SELECT min(ready_at) AS ready_at FROM octoffm_chunks
-    WHERE octoffm_chunks.job = job.job AND state IN ('ready', 'running')) first
-WHERE job.lane = %s AND job.state = 'open' AND first.ready_at IS NOT NULL
+SELECT CASE WHEN EXISTS (
+    SELECT FROM octoffm_jobs job CROSS JOIN LATERAL (
+        SELECT FROM octoffm_chunks
+        WHERE octoffm_chunks.job = job.job AND state IN ('ready', 'running') AND ready_at <= now() LIMIT 1) first
+    WHERE job.lane = %(lane)s AND job.state = 'open')
+THEN now() ELSE (
+    SELECT min(ready_at) FROM octoffm_jobs job JOIN octoffm_chunks chunk USING (job)
+    WHERE job.lane = %(lane)s AND job.state = 'open' AND chunk.state IN ('ready', 'running')) END
 """
+"""When the lane's next turn can begin; nothing if it has none."""
 _QUEUED: LiteralString = """
 SELECT FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo'
-    AND (scheduled_at IS NULL OR scheduled_at <= coalesce(%s::timestamptz, now()))
+    AND (scheduled_at IS NULL OR scheduled_at <= %s)
 """
 _ORPHANS: LiteralString = """
 SELECT DISTINCT lane FROM octoffm_jobs WHERE state = 'open' AND NOT EXISTS (
@@ -82,7 +86,7 @@ LIMIT 1000
 """
 
 
-_OPEN: LiteralString = "SELECT EXISTS (SELECT FROM octoffm_jobs WHERE state IN ('open', 'loading'))"
+_OPEN: LiteralString = "SELECT EXISTS (SELECT FROM octoffm_jobs WHERE state = 'open')"
 
 
 class LostTurnError(OctoffmError):
@@ -244,8 +248,8 @@ class Turns:
         await self._queue_next(connection, lane)
 
     async def _queue_next(self, connection: Connection, lane: int) -> None:
-        row = await (await connection.execute(_NEXT_AT, (lane,))).fetchone()
-        if row is None or not row[1]:
+        row = await (await connection.execute(_NEXT_AT, {"lane": lane})).fetchone()
+        if row is None or row[0] is None:
             return
         lock = lane_lock(lane)
         if await (await connection.execute(_QUEUED, (lock, row[0]))).fetchone() is not None:
