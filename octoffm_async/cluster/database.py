@@ -40,6 +40,8 @@ _DEFAULTS: dict[str, Any] = {
     "tcp_user_timeout": 20_000,
 }
 """A server that is gone without a word is noticed within about 20 seconds. The address may say otherwise."""
+_PASSING = ("08", "25006", "40", "53", "55P03", "57")
+"""SQLSTATEs of what may go well later: no connection, read-only (a failover), a conflict, no room, a lock, a stop."""
 
 
 class Database:
@@ -186,7 +188,9 @@ class Database:
         is_plain = not any(secret in text for secret in self._secrets)
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        away = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        state = error.sqlstate or ""
+        lost = not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        away = lost or state.startswith(_PASSING)
         raise StoreError(f"{self.name}: {text}", away=away) from (error if is_plain else None)
 
 

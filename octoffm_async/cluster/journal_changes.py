@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
@@ -86,7 +87,7 @@ async def settle(connection: Connection, writer: int, wave: int, steps: Sequence
         found = await connection.execute(_SETTLE, (writer, wave, *columns))
         odd: list[tuple[int, int | None, bool, bytes | None]] = await found.fetchall()
     remarks: list[Remark] = []
-    for place, before, is_wrong, other in odd:
+    for place, before, is_wrong, other in sorted(odd, key=itemgetter(0)):
         step = steps[place - 1]
         assert not isinstance(step, Release)  # noqa: S101  (letting go is never wrong)
         was = None if before is None else STATES[before]

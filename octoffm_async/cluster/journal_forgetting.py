@@ -15,16 +15,16 @@ __all__ = ["forget_some"]
 _ROWS = 2000
 _UNDECIDED = "SELECT coalesce(sum(sent + unknown), 0)::bigint FROM octoffm_journal_counts WHERE run_id = %s"
 _FORGET = """
-    WITH some AS (
+    WITH chosen AS (
         SELECT key FROM octoffm_journal_entries
         WHERE scope_id = %(scope)s AND run_id = %(run)s AND (%(key)s::bytea IS NULL OR key > %(key)s)
             AND (%(force)s OR state NOT IN (1, 5))
         ORDER BY key LIMIT %(most)s FOR UPDATE
     ), gone AS (
-        DELETE FROM octoffm_journal_entries e USING some WHERE e.scope_id = %(scope)s AND e.key = some.key
+        DELETE FROM octoffm_journal_entries e USING chosen WHERE e.scope_id = %(scope)s AND e.key = chosen.key
         RETURNING e.key, e.state
     ), dropped AS (
-        DELETE FROM octoffm_journal_payloads p USING some WHERE p.scope_id = %(scope)s AND p.key = some.key
+        DELETE FROM octoffm_journal_payloads p USING chosen WHERE p.scope_id = %(scope)s AND p.key = chosen.key
     ), counted AS (
         INSERT INTO octoffm_journal_counts AS c (run_id, writer_id, pending, sent, created, refused, failed, unknown)
         SELECT %(run)s, %(writer)s, -count(*) FILTER (WHERE state = 0), -count(*) FILTER (WHERE state = 1),

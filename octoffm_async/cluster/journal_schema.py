@@ -203,7 +203,7 @@ BEGIN
         LEFT JOIN octoffm_journal_entries e ON e.scope_id = g.scope_id AND e.key = g.key
     ), judged AS (
         SELECT *, CASE
-            WHEN was IS NULL THEN 'wrong'
+            WHEN was IS NULL THEN CASE WHEN state = 9 THEN 'left out' ELSE 'wrong' END
             WHEN state = 9 THEN CASE WHEN undecided AND mine THEN 'let go' ELSE 'left out' END
             WHEN undecided AND mine THEN CASE
                 WHEN state IN (0, 2, 3) OR (was = 1 AND state IN (4, 5)) THEN 'write' ELSE 'wrong' END

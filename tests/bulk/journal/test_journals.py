@@ -1,0 +1,306 @@
+"""What every journal does, in a file or in PostgreSQL: what is written, read and refused."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from octoffm_async.bulk.journal import Book, Entry, IllegalTransitionError, Journal, Sending, State, payload_hash
+from octoffm_async.errors import ClosedError, ConfigurationError, JournalError, JournalWriteError
+
+from .conftest import Kind
+
+ODD_KEYS = ["", "a", "A", "a ", "é", "e\u0301", "\0", "a\0b", "half \ud800", "half \udcff", "1", "1.0", "x" * 2000]
+
+
+def sending(key: str, payload: bytes = b"payload") -> Sending:
+    return Sending(key, payload_hash(payload), payload)
+
+
+async def states(book: Book, *keys: str) -> list[State | None]:
+    return [entry and entry.state for entry in await book.look_up(keys)]
+
+
+def near(moment: datetime, low: datetime, high: datetime) -> bool:
+    """Whether it lies between two others, but for what it takes to ask another clock."""
+    slack = timedelta(seconds=0.1)
+    return low - slack <= moment <= high + slack
+
+
+async def test_an_item_from_its_sending_to_its_shipping(book: Book, kind: Kind) -> None:
+    before = kind.now()
+    await book.sent([sending("K")])
+    between = kind.now()
+    await kind.later()
+    book.settle("K", State.CREATED, remote_id="id-1")
+    book.follow("K", "Preparing")
+    created, nothing = await book.look_up(["K", "L"])
+    assert nothing is None
+    assert created == Entry(
+        key="K",
+        state=State.CREATED,
+        payload_hash=payload_hash(b"payload"),
+        run=book.run,
+        sent_at=created.sent_at,
+        changed_at=created.changed_at,
+        remote_id="id-1",
+        followed="Preparing",
+    )
+    assert near(created.sent_at, before, between)
+    assert created.changed_at - created.sent_at > timedelta(seconds=0.05)
+    book.settle("K", State.REFUSED, code="unknownProduct", message="no such product")
+    (entry,) = await book.look_up(["K"])
+    assert entry is not None
+    assert (entry.remote_id, entry.code, entry.message) == ("id-1", "unknownProduct", "no such product")
+
+
+async def test_any_text_is_a_key_and_comes_back_as_it_was(kind: Kind) -> None:
+    async with kind.open() as journal:
+        book = await journal.book(seller="S\udcff", operation="o", source="\ud800")
+        await book.sent([sending(key, key.encode("utf-8", "surrogatepass")) for key in ODD_KEYS])
+        for key in ODD_KEYS[::2]:
+            book.settle(key, State.FAILED, message=key)
+    async with kind.open() as journal:
+        again = await journal.book(seller="S\udcff", operation="o")
+        entries = await again.look_up(ODD_KEYS)
+        assert [entry.key for entry in entries if entry] == ODD_KEYS
+        assert [entry.message for entry in entries if entry][::2] == ODD_KEYS[::2]
+        assert sorted(entry.key for entry in await again.undecided()) == sorted(ODD_KEYS[1::2])
+        assert {
+            key: value.decode("utf-8", "surrogatepass") for key, value in (await again.payloads(ODD_KEYS)).items()
+        } == {key: key for key in ODD_KEYS}
+        assert {entry.key async for entry in journal.entries(book.run)} == set(ODD_KEYS)
+        assert (await journal.runs())[0].seller == "S\udcff"
+
+
+async def test_a_payload_is_kept_until_its_item_is_created_or_refused(book: Book) -> None:
+    ends = [State.PENDING, State.FAILED, State.UNKNOWN, State.CREATED, State.REFUSED]
+    await book.sent([sending(end, end.encode()) for end in ["left", *ends]])
+    for end in ends:
+        book.settle(end, end)
+    assert await book.payloads(["left", *ends, "nobody"]) == {
+        key: key.encode() for key in ("left", "pending", "failed", "unknown")
+    }
+    assert [entry.key for entry in await book.undecided()] == ["left", "unknown"]
+
+
+async def test_keys_belong_to_a_seller_and_an_operation(journal: Journal, book: Book) -> None:
+    other_seller = await journal.book(seller="S2", operation="outbound.create")
+    other_operation = await journal.book(seller="S1", operation="inbound.create")
+    await book.sent([sending("K")])
+    assert await states(other_seller, "K") == await states(other_operation, "K") == [None]
+    assert await other_seller.undecided() == []
+    await asyncio.gather(*(one.sent([sending("K")]) for one in (other_seller, other_operation)))
+    other_seller.settle("K", State.CREATED)
+    assert await states(book, "K") == await states(other_operation, "K") == [State.SENT]
+    assert await states(other_seller, "K") == [State.CREATED]
+
+
+async def test_a_second_run_sees_what_the_first_left_and_takes_over_what_it_sends(journal: Journal) -> None:
+    first = await journal.book(seller="S", operation="o")
+    await first.sent([sending(key) for key in "abc"])
+    first.settle("a", State.FAILED)
+    first.settle("b", State.UNKNOWN, message="no answer")
+    second = await journal.book(seller="S", operation="o")
+    assert [(entry.key, entry.run, entry.message) for entry in await second.undecided()] == [
+        ("b", first.run, "no answer"),
+        ("c", first.run, ""),
+    ]
+    await second.sent([sending("a")])
+    second.settle("a", State.CREATED)
+    second.settle("c", State.CREATED)
+    await second.flush()
+    counts = {record.id: {state: n for state, n in record.counts.items() if n} for record in await journal.runs()}
+    assert counts == {first.run: {State.UNKNOWN: 1, State.CREATED: 1}, second.run: {State.CREATED: 1}}
+    assert [entry.key async for entry in journal.entries(second.run)] == ["a"]
+    assert [entry.key async for entry in journal.entries(first.run, State.UNKNOWN)] == ["b"]
+    assert [entry.key async for entry in journal.entries(first.run, [State.UNKNOWN, State.CREATED])] == ["b", "c"]
+
+
+async def test_the_time_of_the_first_undecided_sending_is_kept(book: Book, kind: Kind) -> None:
+    await book.sent([sending("unknown"), sending("failed")])
+    book.settle("unknown", State.UNKNOWN)
+    book.settle("failed", State.FAILED)
+    await book.flush()
+    (first,) = await book.look_up(["unknown"])
+    assert first is not None
+    await kind.later()
+    await book.sent([sending("unknown"), sending("failed")])
+    unknown, failed = await book.look_up(["unknown", "failed"])
+    assert unknown is not None
+    assert failed is not None
+    assert abs(unknown.sent_at - first.sent_at) < timedelta(seconds=0.05)
+    assert failed.sent_at - first.sent_at > timedelta(seconds=0.05)
+    assert unknown.changed_at == failed.changed_at
+    assert abs(failed.changed_at - failed.sent_at) < timedelta(seconds=0.05)
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+async def test_an_illegal_sending_writes_none_of_its_items(kind: Kind, forgotten: bool) -> None:
+    async with kind.open() as journal:
+        book = await journal.book(seller="S", operation="o")
+        await book.sent([sending("done"), sending("refused")])
+        book.settle("done", State.CREATED)
+        book.settle("refused", State.REFUSED)
+        await book.flush()
+        for wrong in (["done"], ["refused"], ["twice", "twice"]):
+            with pytest.raises(IllegalTransitionError, match=wrong[0]):
+                await book.sent([sending("new"), *map(sending, wrong)])
+        await book.sent([sending("refused", b"corrected")])
+        assert await states(book, "done", "refused", "new", "twice") == [State.CREATED, State.SENT, None, None]
+
+
+async def test_an_illegal_settling_is_told_once_by_its_own_flush_and_hinders_nothing_else(
+    journal: Journal, book: Book
+) -> None:
+    other = await journal.book(seller="S2", operation="o")
+    await book.sent([sending("K"), sending("L")])
+    book.settle("K", State.CREATED)
+    book.settle("K", State.FAILED)
+    book.settle("nobody", State.CREATED)
+    book.settle("L", State.SENT)
+    book.settle("L", State.REFUSED)
+    await other.flush()
+    with pytest.raises(IllegalTransitionError, match="'K' cannot go from created to failed"):
+        await book.flush()
+    await book.flush()
+    assert await states(book, "K", "L", "nobody") == [State.CREATED, State.REFUSED, None]
+
+
+async def test_a_mistake_that_no_flush_told_is_told_at_the_end(kind: Kind) -> None:
+    with pytest.raises(IllegalTransitionError, match="'K' cannot go from nothing to created"):
+        async with kind.open() as journal:
+            (await journal.book(seller="S", operation="o")).settle("K", State.CREATED)
+
+
+async def test_leaving_writes_what_is_queued(kind: Kind) -> None:
+    async with kind.open() as journal:
+        book = await journal.book(seller="S", operation="o")
+        await book.sent([sending(str(number)) for number in range(500)])
+        for number in range(500):
+            book.settle(str(number), State.CREATED)
+    async with kind.open(read_only=True) as journal:
+        assert (await journal.runs())[0].counts[State.CREATED] == 500
+
+
+async def test_what_is_followed(journal: Journal, book: Book) -> None:
+    keys = [f"{number:04}" for number in range(1203)]
+    for start in range(0, len(keys), 1000):
+        await book.sent([sending(key) for key in keys[start : start + 1000]])
+    for key in keys[:-1]:
+        book.settle(key, State.CREATED)
+    for key in keys[::2]:
+        book.follow(key, "Shipped")
+    book.follow("nobody", "Shipped")
+    seen = {entry.key: entry.followed async for entry in journal.entries(book.run, State.CREATED)}
+    assert list(seen) == keys[:-1]
+    assert [key for key, status in seen.items() if status == "Shipped"] == keys[:-1:2]
+    assert set(seen.values()) == {"Shipped", ""}
+
+
+async def test_a_run_is_begun_finished_and_gone_on_with(journal: Journal, book: Book, kind: Kind) -> None:
+    assert book.run[:16] in {f"{kind.now() - timedelta(seconds=ago):%Y%m%d-%H%M%S}-" for ago in range(5)}
+    await book.sent([sending("K")])
+    book.settle("K", State.CREATED)
+    await kind.later()
+    await book.finish()
+    (record,) = await journal.runs()
+    assert (record.id, record.seller, record.operation, record.source) == (
+        book.run,
+        "S1",
+        "outbound.create",
+        "orders.csv",
+    )
+    assert record.finished_at is not None
+    assert (record.finished_at - record.started_at).total_seconds() > 0.05
+    again = await journal.book(seller="S1", operation="outbound.create", run=book.run)
+    assert again.run == book.run
+    assert (await journal.runs())[0].finished_at is None
+    for seller, operation, run in (("S2", "outbound.create", book.run), ("S1", "x", book.run), ("S1", "x", "\udcff")):
+        with pytest.raises(ConfigurationError, match="run"):
+            await journal.book(seller=seller, operation=operation, run=run)
+    assert len(await journal.runs()) == 1
+
+
+async def test_a_run_is_forgotten_with_its_items_and_no_others(journal: Journal, book: Book) -> None:
+    kept = await journal.book(seller="S1", operation="outbound.create")
+    await kept.sent([sending("kept")])
+    for start in range(0, 4500, 900):
+        await book.sent([sending(str(number)) for number in range(start, start + 900)])
+    for number in range(1, 4500):
+        book.settle(str(number), State.CREATED)
+    with pytest.raises(JournalError, match="under way in this process"):
+        await journal.forget(book.run)
+    await book.finish()
+    with pytest.raises(JournalError, match="1 undecided items"):
+        await journal.forget(book.run)
+    assert len([entry async for entry in journal.entries(book.run)]) == 4500
+    assert await journal.forget(book.run, force=True) == 4500
+    assert [record.id for record in await journal.runs()] == [kept.run]
+    assert await states(kept, "kept", "0", "4499") == [State.SENT, None, None]
+    assert await kept.payloads(["kept", "0"]) == {"kept": b"payload"}
+    with pytest.raises(ConfigurationError, match="no run"):
+        await journal.forget(book.run)
+    with pytest.raises(ConfigurationError, match="no run"):
+        await anext(journal.entries(book.run))
+
+
+async def test_readers_read_while_a_writer_writes_and_write_nothing(kind: Kind, book: Book) -> None:
+    async with kind.open(read_only=True) as reader:
+        for number in range(3):
+            await book.sent([sending(str(number))])
+            assert [entry.key async for entry in reader.entries(book.run)] == [str(n) for n in range(number + 1)]
+        with pytest.raises(JournalWriteError, match="reading only"):
+            await reader.book(seller="S", operation="o")
+        with pytest.raises(JournalWriteError, match="reading only"):
+            await reader.forget(book.run)
+
+
+async def test_a_cancelled_waiter_leaves_all_consistent(book: Book) -> None:
+    tasks = [asyncio.create_task(book.sent([sending(f"{number}-{part}") for part in "ab"])) for number in range(40)]
+    await asyncio.sleep(0)
+    for task in tasks[::2]:
+        task.cancel()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(end is None for end in ends[1::2])
+    for number in range(40):
+        both = await states(book, f"{number}-a", f"{number}-b")
+        assert both in ([[State.SENT] * 2] if number % 2 else [[State.SENT] * 2, [None] * 2])
+
+
+async def test_a_closing_that_is_cancelled_still_writes_all(kind: Kind) -> None:
+    async def write() -> None:
+        async with kind.open() as journal:
+            book = await journal.book(seller="S", operation="o")
+            await book.sent([sending(str(number)) for number in range(900)])
+            for number in range(900):
+                book.settle(str(number), State.CREATED)
+            asyncio.get_running_loop().call_soon(task.cancel)
+
+    task = asyncio.create_task(write())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with kind.open() as journal:
+        assert (await journal.runs())[0].counts[State.CREATED] == 900
+
+
+async def test_a_journal_that_is_not_open_says_so(kind: Kind) -> None:
+    journal = kind.open()
+    with pytest.raises(ClosedError):
+        await journal.runs()
+    async with journal:
+        book = await journal.book(seller="S", operation="o")
+        with pytest.raises(ConfigurationError, match="already entered"):
+            async with journal:
+                pass
+        with pytest.raises(ClosedError, match="another event loop"):
+            await asyncio.to_thread(asyncio.run, book.flush())
+    for call in (lambda: book.settle("K", State.CREATED), lambda: book.follow("K", "x")):
+        with pytest.raises(ClosedError):
+            call()
+    with pytest.raises(ClosedError):
+        await book.sent([sending("K")])
+    async with journal:
+        assert len(await journal.runs()) == 1
