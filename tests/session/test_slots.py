@@ -272,3 +272,15 @@ def test_a_state_is_kept_longer_if_it_has_learned_something() -> None:
     assert state.kept_until == SECOND + 20_000 + KEPT
     state, _ = blocked()
     assert state.kept_until >= 100 * SECOND + KEPT_LEARNED
+
+
+def test_no_new_slot_comes_closer_to_an_old_one_than_the_interval_when_an_epoch_ends() -> None:
+    state, first = advance(None, Ask("key", 20_000, want=100), 100 * SECOND)
+    now = 100 * SECOND + 5000
+    state, told = advance(state, Ask("key", 20_000, epoch=first.epoch, refused=True, want=1), now)
+    state, probe = advance(state, Ask("key", 20_000, epoch=told.epoch, want=1), now + 100_000)
+    usable = max(place for place in range(first.place, first.place + 2_000_000, 20_000) if place <= now + FRESH)
+    assert probe.granted == 1
+    assert probe.place >= usable + 20_000
+    _, after = advance(state, Ask("key", 20_000, epoch=told.epoch, accepted=True, want=1), probe.place + 1000)
+    assert after.place >= probe.place + 20_000
