@@ -1,6 +1,6 @@
 """A process that runs one bulk creation with a journal, and kills itself at the instant it was told, or is killed.
 
-``python -m tests.bulk.killed PLAN`` with a :class:`Plan` in JSON. If it lives to the end, it prints a :class:`Report`.
+:func:`work` has a :class:`Plan` in JSON as its argument. If it lives to the end, it prints a :class:`Report`.
 Whatever happens, it appends to ``tally`` one letter for each key that reconciliation found (``F``) or missed (``A``).
 """
 
@@ -194,6 +194,7 @@ async def main(plan: Plan) -> Report:
     return Report(total=run.summary.total, outcomes=dict(outcomes), undecided=undecided, error=error)
 
 
-if __name__ == "__main__":
+def work() -> int:
     report = asyncio.run(main(msgspec.json.decode(sys.argv[1], type=Plan)))
     sys.stdout.buffer.write(msgspec.json.encode(report))
+    return 0

@@ -6,12 +6,10 @@ The sandbox runs in a process of its own, in real time, with faults all the whil
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
-import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,8 +20,8 @@ import pytest
 from octoffm_async.bulk.journal import Journal, State
 from octoffm_async.sandbox import Fault, SandboxProcess
 from tests.bulk.killed import BEGUN, PACE, Kind, Plan, Report
+from tests.forks import Forks
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 0.8
 LATE = 0.3
 """Seconds: how late things become visible; below the patience, with room for a busy machine."""
@@ -51,8 +49,11 @@ ENDINGS = 8
 class Campaign:
     """Runs over one journal, killed until enough is enough."""
 
-    def __init__(self, sandbox: SandboxProcess, folder: Path, *, kind: Kind, count: int, rng: random.Random) -> None:
+    def __init__(
+        self, sandbox: SandboxProcess, forks: Forks, folder: Path, *, kind: Kind, count: int, rng: random.Random
+    ) -> None:
         self.sandbox = sandbox
+        self.forks = forks
         self.kind: Kind = kind
         self.count = count
         self.rng = rng
@@ -141,23 +142,29 @@ class Campaign:
             after=after,
             delay=delay,
         )
-        child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.bulk.killed", msgspec.json.encode(plan).decode()),
-            stdout=asyncio.subprocess.PIPE,
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )
-        assert child.stdout is not None
-        begun = await asyncio.wait_for(child.stdout.readline(), 60)
-        if instant == "random" and begun == BEGUN:
-            await asyncio.sleep(delay)
-            if child.returncode is None:
-                child.kill()
-        told, _ = await asyncio.wait_for(child.communicate(), 60)
-        output = told if begun == BEGUN else begun
-        assert child.returncode is not None
-        assert child.returncode in (0, -signal.SIGKILL)
-        return (msgspec.json.decode(output, type=Report) if child.returncode == 0 else None), child.returncode
+        arguments = ["killed", msgspec.json.encode(plan).decode()]
+        child = await asyncio.to_thread(self.forks.start, "tests.bulk.killed:work", arguments)
+        try:
+            async with asyncio.timeout(60):
+                begun = await asyncio.to_thread(child.stdout.readline)
+                if instant == "random" and begun == BEGUN:
+                    await asyncio.sleep(delay)
+                    child.kill()
+                told = await asyncio.to_thread(child.stdout.read)
+        except BaseException:
+            child.kill()
+            raise
+        finally:
+            print((await asyncio.to_thread(child.stderr.read)).decode(), end="")
+            code = await asyncio.to_thread(child.wait)
+        assert code in (0, -signal.SIGKILL)
+        return (msgspec.json.decode(told if begun == BEGUN else begun, type=Report) if code == 0 else None), code
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks("tests.bulk.killed") as forks:
+        yield forks
 
 
 @asynccontextmanager
@@ -170,12 +177,14 @@ async def troubled(kind: Kind, **settings: Any) -> AsyncIterator[SandboxProcess]
 
 @pytest.mark.one_loop
 @pytest.mark.parametrize(("kind", "count", "kills"), [("outbound", 300, 15), ("inbound", 60, 4), ("products", 900, 4)])
-async def test_killed_runs_leave_exactly_one_of_each(tmp_path: Path, kind: Kind, count: int, kills: int) -> None:
+async def test_killed_runs_leave_exactly_one_of_each(
+    forks: Forks, tmp_path: Path, kind: Kind, count: int, kills: int
+) -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     rng = random.Random(seed)
     async with troubled(kind, seed=seed) as sandbox:
-        campaign = Campaign(sandbox, tmp_path, kind=kind, count=count, rng=rng)
+        campaign = Campaign(sandbox, forks, tmp_path, kind=kind, count=count, rng=rng)
         await campaign.kill(kills)
         await campaign.check(await campaign.end())
 
@@ -184,7 +193,7 @@ async def test_killed_runs_leave_exactly_one_of_each(tmp_path: Path, kind: Kind,
 @pytest.mark.one_loop
 @pytest.mark.timeout(1800)
 async def test_two_hundred_kills_over_runs_of_a_thousand_orders(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    forks: Forks, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seed = random.randrange(1 << 32)
     rng = random.Random(seed)
@@ -192,7 +201,7 @@ async def test_two_hundred_kills_over_runs_of_a_thousand_orders(
     began = time.monotonic()
     for retry_after in (None, "seconds") * 4:
         async with troubled("outbound", seed=rng.randrange(1 << 32), retry_after=retry_after) as sandbox:
-            campaign = Campaign(sandbox, tmp_path, kind="outbound", count=1000, rng=rng)
+            campaign = Campaign(sandbox, forks, tmp_path, kind="outbound", count=1000, rng=rng)
             await campaign.kill(26)
             await campaign.check(await campaign.end())
         runs, kills, orders = runs + campaign.runs, kills + campaign.kills, orders + campaign.count

@@ -7,19 +7,26 @@ from contextlib import contextmanager
 import pytest
 
 from octoffm_async.sandbox import SandboxThread
+from tests.forks import Forks
 
 from .remote import Api
 
 COMMAND = [sys.executable, "-m", "octoffm_async.cli"]
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    with Forks("octoffm_async.cli.app") as forks:
+        yield forks
+
+
 @pytest.fixture
-def octoffm(tmp_path):
-    """Runs the real command, in a folder of its own."""
+def octoffm(tmp_path, forks):
+    """Runs the real command as a process, in a folder of its own."""
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [*COMMAND, *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=40)  # noqa: PLW1510
+        command = ["octoffm", *map(str, arguments)]
+        return forks.run("octoffm_async.cli.app:run", command, cwd=tmp_path, timeout=40)
 
     return run
 

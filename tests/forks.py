@@ -1,0 +1,146 @@
+"""Processes that begin at once: one that has imported what they need forks for each.
+
+To start Python and import the package takes longer than what most tests do in a process of its own. The processes are
+real ones, with their own streams, folder, environment and end; they are run one after another.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+ROOT = Path(__file__).parents[1]
+
+
+class Fork:
+    """One process. ``stdout`` and ``stderr`` are the reading ends of its pipes."""
+
+    def __init__(self, pid: int, stdout: int, stderr: int, server: socket.socket) -> None:
+        self.pid = pid
+        self.stdout = os.fdopen(stdout, "rb")
+        self.stderr = os.fdopen(stderr, "rb")
+        self._server = server
+
+    def wait(self) -> int:
+        """Its exit code, negative for a signal, once it has ended."""
+        self.stdout.close()
+        self.stderr.close()
+        return int(_received(self._server)["code"])
+
+    def kill(self) -> None:
+        """SIGKILL; harmless once it has ended."""
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+class Forks:
+    """A process that has imported ``modules`` and forks; leave it to end it."""
+
+    def __init__(self, *modules: str) -> None:
+        self._ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.forks", str(theirs.fileno()), *modules],
+                cwd=ROOT,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ours.close()
+        self._process.wait(20)
+
+    def start(
+        self, function: str, arguments: Sequence[str], *, cwd: Path = ROOT, env: Mapping[str, str] | None = None
+    ) -> Fork:
+        """Run ``module:function``, which finds its arguments in ``sys.argv`` and returns its exit code."""
+        (stdout, its_stdout), (stderr, its_stderr) = os.pipe(), os.pipe()
+        wanted = {"function": function, "arguments": arguments, "cwd": str(cwd), "env": dict(env or os.environ)}
+        socket.send_fds(self._ours, [json.dumps(wanted).encode() + b"\n"], [its_stdout, its_stderr])
+        os.close(its_stdout)
+        os.close(its_stderr)
+        return Fork(int(_received(self._ours)["pid"]), stdout, stderr, self._ours)
+
+    def run(
+        self, function: str, arguments: Sequence[str], *, cwd: Path, timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it to its end, as :func:`subprocess.run` does."""
+        started = self.start(function, arguments, cwd=cwd)
+        deadline = threading.Timer(timeout, started.kill)
+        deadline.start()
+        try:
+            with ThreadPoolExecutor(1) as reader:
+                errors = reader.submit(started.stderr.read)
+                output = started.stdout.read()
+            return subprocess.CompletedProcess(arguments, started.wait(), output.decode(), errors.result().decode())
+        finally:
+            deadline.cancel()
+
+
+def _received(server: socket.socket) -> dict[str, Any]:
+    line = b""
+    while not line.endswith(b"\n"):
+        more = server.recv(1)
+        if not more:
+            raise ConnectionError("the process that forks has ended")
+        line += more
+    received: dict[str, Any] = json.loads(line)
+    return received
+
+
+def _serve(server: socket.socket) -> int:
+    """Fork for each request; in a child, the exit code of what it ran."""
+    while True:
+        line, descriptors, _, _ = socket.recv_fds(server, 1 << 20, 2)
+        if not line:
+            return 0
+        while not line.endswith(b"\n"):
+            line += server.recv(1 << 20)
+        wanted = json.loads(line)
+        child = os.fork()
+        if not child:
+            server.close()
+            return _become(wanted, *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        server.sendall(json.dumps({"pid": child}).encode() + b"\n")
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        server.sendall(json.dumps({"code": code}).encode() + b"\n")
+
+
+def _become(wanted: dict[str, Any], stdout: int, stderr: int) -> int:
+    for descriptor, standard in ((stdout, 1), (stderr, 2)):
+        os.dup2(descriptor, standard)
+        os.close(descriptor)
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    os.chdir(wanted["cwd"])
+    os.environ.clear()
+    os.environ.update(wanted["env"])
+    sys.argv = wanted["arguments"]
+    module, _, name = wanted["function"].partition(":")
+    return int(getattr(importlib.import_module(module), name)() or 0)
+
+
+if __name__ == "__main__":
+    for module in sys.argv[2:]:
+        importlib.import_module(module)
+    with socket.socket(fileno=int(sys.argv[1])) as server:
+        code = _serve(server)
+    sys.exit(code)
