@@ -115,6 +115,7 @@ def worker(
 
 async def _work(worker: Worker) -> int:
     finished = False
+    click.echo(f"octoffm: at work for {worker.name}; Ctrl-C stops in order", err=True)
     with interruptible(worker.stop, drain=STOP_WITHIN):
         await worker.run()
         finished = True

@@ -81,6 +81,11 @@ class Worker:
         self.metrics_address: str | None = None
         """Where metrics are served, once they are."""
 
+    @property
+    def name(self) -> str:
+        """The database, without what is secret in its address."""
+        return self._database.name
+
     def stop(self) -> None:
         """Take no more turns, finish what is in flight, give back the rest."""
         self._stopping.set()

@@ -487,10 +487,10 @@ async def test_a_client_may_be_opened_again() -> None:
 
 
 MISHAPS: list[Callable[[RemoteLimits, Client, random.Random], None]] = [
-    lambda store, client, rng: None,  # noqa: ARG005
-    lambda store, client, rng: setattr(store, "trip", rng.choice([0.0001, 0.004, 0.03])),  # noqa: ARG005
-    lambda store, client, rng: client.gate.pause(asyncio.get_running_loop().time() + rng.choice([0.01, 0.5])),  # noqa: ARG005
-    lambda store, client, rng: client.gate.restart(),  # noqa: ARG005
+    lambda store, client, rng: None,
+    lambda store, client, rng: setattr(store, "trip", rng.choice([0.0001, 0.004, 0.03])),
+    lambda store, client, rng: client.gate.pause(asyncio.get_running_loop().time() + rng.choice([0.01, 0.5])),
+    lambda store, client, rng: client.gate.restart(),
 ]
 
 

@@ -69,7 +69,7 @@ def test_a_slot_is_used_neither_before_its_time_nor_too_late(trip: float, when: 
     leases = holding(3, sent=5.0, received=5.0 + trip)
     for moment in (5.0 + trip + number * 0.001 for number in range(300)):
         if leases.wait(moment) <= 0:
-            place = next(iter(leases._slots)).place  # noqa: SLF001
+            place = next(iter(leases._slots)).place
             late = moment - (decided + (place - 1000 * SECOND) / SECOND)
             assert -1e-6 <= late <= SLACK + 1e-6
             leases.take()
