@@ -6,7 +6,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from procrastinate.worker import Worker as EngineWorker
 
@@ -53,7 +53,7 @@ class Session:
         self._renewals = 0
         app, self._manager = engine.engine_app(database, turn=TURN)
         self._turns = Turns(database, app, self._manager)
-        self._doing: dict[Doing, None] = {}
+        self._doing: dict[Doing, asyncio.Task[Any]] = {}
         self._error: Exception | None = None
         self._stopped = False
         app.task(name=TURN, queue=engine.QUEUE, pass_context=True)(self._turn)
@@ -92,7 +92,7 @@ class Session:
         ticking = asyncio.create_task(self._presence.keep(), name="octoffm_async worker")
         try:
             if not self._stopped:
-                await self._engine.run()  # type: ignore[no-untyped-call]
+                await self._work()
         finally:
             ticking.cancel()
             with suppress(asyncio.CancelledError):
@@ -104,15 +104,37 @@ class Session:
             logger.warning("the worker begins anew: %s", self._error)
         return self._stopped and self._error is None
 
+    async def _work(self) -> None:
+        """Run the engine. Cancelled, it cancels the turns under way, which the engine alone would wait for."""
+        running = asyncio.create_task(self._engine.run(), name="octoffm_async engine")  # type: ignore[no-untyped-call]
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self.stop()
+            for _ in range(2):  # the first one lets what is in flight finish
+                tasks = list(self._doing.values())
+                for task in tasks:
+                    task.cancel()
+                if tasks:
+                    await asyncio.wait(tasks, timeout=0.2)
+            with suppress(Exception):
+                await running
+            raise
+
     async def _turn(self, context: JobContext, *, lane: int) -> None:
         """What the engine calls: one turn of a lane."""
-        held = engine.Held.of(context.job)
-        turn = await self._turns.take(held, lane)
+        try:
+            turn = await self._turns.take(engine.Held.of(context.job), lane)
+        except LostTurnError as error:
+            logger.warning("%s", error)
+            return
         if turn is None:
             return
         began = asyncio.get_running_loop().time()
         doing = Doing(turn, self._client, self._journal, on_outcome=partial(self._count, turn))
-        self._doing[doing] = None
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101
+        self._doing[doing] = task
         if self._stopped:
             doing.stop()
         try:
