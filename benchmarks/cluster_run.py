@@ -91,7 +91,7 @@ class ClusterBench:
         self._databases = count()
         self._first = count(step=1_000_000)
         self.server = self._stack.enter_context(PostgresServer())
-        _with_fsync(self.server)
+        with_fsync(self.server)
         sellers = [f"S{number}" for number in range(SELLERS)]
         self.sandbox = self._stack.enter_context(SandboxThread(sellers=sellers))
         names = ("client_id", "client_secret", "seller_id", "base_url", "token_url")
@@ -198,7 +198,8 @@ async def _cost(database: Database) -> Cost:
     return Cost(*map(float, row or (0, 0, 0, 0)))
 
 
-def _with_fsync(server: PostgresServer) -> None:
+def with_fsync(server: PostgresServer) -> None:
+    """Let a server of the tests force to disk what it commits."""
     import psycopg
 
     with psycopg.connect(server.address(), autocommit=True) as connection:

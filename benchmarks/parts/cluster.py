@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
-from ..cluster_run import CHUNK, SELLERS, ClusterBench
+from tests.cluster.servers import PostgresServer
+
+from ..cluster_run import CHUNK, SELLERS, ClusterBench, with_fsync
 from ..rounds import Case, Column, Result, Table, interleave
+from ..turns_run import turns
 
 if TYPE_CHECKING:
     from ..options import Options
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
 RATE = 40
 """Calls a second for each seller."""
 WORKERS = (1, 2, 4)
+LANES = (100, 1_000, 10_000)
 PLAIN = "plain process"
 
 
@@ -23,6 +28,7 @@ def run(options: Options) -> Result:
     at_limits = f"{limited:,} orders of {SELLERS} sellers at {RATE} a second each"
     tables = [
         _table("limited", at_limits, rate=RATE, items=limited, options=options),
+        _turns_table(options),
         _table("free", f"{free:,} orders of {SELLERS} sellers without a limit", rate=None, items=free, options=options),
     ]
     notes = [
@@ -57,6 +63,35 @@ def _table(name: str, title: str, *, rate: int | None, items: int, options: Opti
         lead="rate",
         sort=False,
         highlight=[PLAIN],
+    )
+
+
+def _turns_table(options: Options) -> Table:
+    count = 300 if options.seconds >= 0.4 else 50
+    with PostgresServer() as server:
+        with_fsync(server)
+        numbers = itertools.count()
+
+        def case(lanes: int) -> Case:
+            name = f"{lanes:,} lanes"
+            return Case(name, lambda: turns(server.address(f"turns_{next(numbers)}"), lanes=lanes, count=count))
+
+        measured = interleave([case(lanes) for lanes in LANES], max(1, options.rounds // 2))
+    return Table(
+        name="turns",
+        title=f"A turn of a lane in the database, of so many that wait; {count} turns, one after another",
+        columns=[
+            Column("fetch", "choose ms", 2),
+            Column("take", "take ms", 2),
+            Column("end", "end ms", 2),
+            Column("sum", "together ms", 2),
+            Column("wal", "WAL B", 0),
+        ],
+        figures=measured.figures,
+        order=measured.order,
+        lead="sum",
+        sort=False,
+        plot=False,
     )
 
 

@@ -253,6 +253,19 @@ async def test_workers_tell_how_they_are(postgres: str) -> None:
         assert (await cluster.status()).workers == []
 
 
+async def test_limits_and_tokens_may_be_in_redis(postgres: str, redis: str) -> None:
+    async with world(postgres) as (sandbox, cluster, config):
+        record = await cluster.submit("orders", orders(20), seller="12345", chunk=5)
+        await Worker(postgres, config.with_(limit=Limit(50)), WorkerOptions(until_done=True, redis=redis)).run()
+        assert (await cluster.job(record.job)).counts == Counts(created=20)
+        assert len(sandbox.effects.outbound) == 20
+        async with cluster._database.connection() as connection:
+            found = await connection.execute(
+                "SELECT to_regclass('octoffm_tokens') IS NULL, to_regclass('octoffm_limits') IS NULL"
+            )
+            assert await found.fetchone() == (True, True)
+
+
 async def test_stocks_are_mirrored_on_the_engines_schedule(postgres: str) -> None:
     async with world(postgres) as (_, cluster, config):
         await cluster.submit("orders", orders(1), seller="12345")
