@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SELLERS = 8
-CHUNK = 100
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _COST = """
 SELECT pg_current_wal_lsn() - '0/0', (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()),
@@ -136,7 +135,7 @@ class ClusterBench:
                 began, first, each = time.perf_counter(), next(self._first), items // SELLERS
                 for seller in range(SELLERS):
                     some = orders(first + seller * each, each)
-                    await cluster.submit("orders", some, seller=f"S{seller}", chunk=CHUNK)
+                    await cluster.submit("orders", some, seller=f"S{seller}")
                 loaded = time.perf_counter()
                 while not all(record.is_over for record in (await cluster.status()).jobs):  # noqa: ASYNC110
                     await asyncio.sleep(0.1)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from octoffm_async.cluster.jobs import CHUNK
 from tests.cluster.servers import PostgresServer
 
-from ..cluster_run import CHUNK, SELLERS, ClusterBench, with_fsync
+from ..cluster_run import SELLERS, ClusterBench, with_fsync
 from ..rounds import Case, Column, Result, Table, interleave
 from ..turns_run import turns
 
@@ -23,7 +24,7 @@ PLAIN = "plain process"
 
 def run(options: Options) -> Result:
     """See the module's docstring."""
-    limited = options.size or (SELLERS * RATE * (8 if options.seconds >= 0.4 else 2))
+    limited = options.size or SELLERS * RATE * (25 if options.seconds >= 0.4 else 4)
     free = options.size or SELLERS * (800 if options.seconds >= 0.4 else 100)
     at_limits = f"{limited:,} orders of {SELLERS} sellers at {RATE} a second each"
     tables = [
@@ -32,7 +33,7 @@ def run(options: Options) -> Result:
         _table("free", f"{free:,} orders of {SELLERS} sellers without a limit", rate=None, items=free, options=options),
     ]
     notes = [
-        f"Chunks of {CHUNK}. PostgreSQL with fsync, sandbox, workers and the plain process share the processors.",
+        f"Chunks of {CHUNK} items. PostgreSQL with fsync, sandbox, workers and the plain process share the processors.",
         "The plain process has a SQLite journal; its disk is that file.",
         "Server CPU is of the processes of PostgreSQL that live at the end; WAL includes full pages after checkpoints.",
     ]

@@ -13,7 +13,7 @@ Who does what
 =============
 ``submitting`` cuts a file into chunks. A *lane* is one seller and one kind of creation. ``turns`` gives out a lane's
 chunks one at a time, whoever asks, and ends a chunk, its counts, the engine's job and the next turn in one transaction.
-``fairness`` says whose turn it is. ``engine`` makes procrastinate bear a database that is away and processes that slept.
+``fairness`` says whose turn it is. ``engine`` makes procrastinate bear a database that is away, and workers that slept.
 ``doing`` takes a chunk through a bulk run with the shared journal; ``sessions`` and ``worker`` are the process around
 it, ``presence`` what it does beside, ``watching`` and ``exporting`` what others see of it.
 
