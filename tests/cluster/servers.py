@@ -91,6 +91,11 @@ class PostgresServer:
         self.stop()
         self.start()
 
+    @property
+    def pid(self) -> int:
+        """Its first process."""
+        return int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+
     def address(self, database: str = "postgres") -> str:
         """Where a database is; one that is not there is made."""
         import psycopg

@@ -22,6 +22,7 @@ from .servers import PostgresServer
 
 pytestmark = pytest.mark.one_loop
 
+Writer = tuple[PostgresJournal, PostgresBook]
 NAMES = {"seller": "S", "operation": "outbound.create"}
 
 
@@ -40,9 +41,7 @@ def sending(key: str, payload: bytes = b"payload") -> Sending:
 
 
 @asynccontextmanager
-async def writers(
-    address: str, number: int, **options: Any
-) -> AsyncIterator[list[tuple[PostgresJournal, PostgresBook]]]:
+async def writers(address: str, number: int, **options: Any) -> AsyncIterator[list[Writer]]:
     """So many journals at one database, as of so many processes, and a book of each on the same keys."""
     async with AsyncExitStack() as stack:
         journals = [await stack.enter_async_context(PostgresJournal(address, **options)) for _ in range(number)]
@@ -211,9 +210,9 @@ async def test_writers_that_send_the_same_at_once_are_one_too_many(postgres: str
             for key in order:
                 try:
                     await book.sent([sending(key)])
-                    mine.append(key)
-                except IllegalTransitionError as error:
-                    assert error.key == key
+                except IllegalTransitionError:
+                    continue
+                mine.append(key)
             return mine
 
         orders = [keys if number % 2 else keys[::-1] for number in range(6)]
@@ -256,7 +255,7 @@ async def test_the_fence_ends_before_the_lease_does_for_others(postgres: str) ->
         clock.now += 8.9
         journal.fence.check()
         clock.now += 0.2
-        with pytest.raises(FencedError, match="ended 0.1 s ago"):
+        with pytest.raises(FencedError, match=r"ended 0\.1 s ago"):
             journal.fence.check()
         with pytest.raises(FencedError):
             await book.sent([sending("a")])

@@ -1,0 +1,175 @@
+"""Processes over one journal in PostgreSQL are stopped at chosen instants, for longer than their leases, or killed.
+
+Another one goes on with their items. When a stopped one wakes up, it finds that it may not send any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from octoffm_async.bulk.journal import State
+from octoffm_async.cluster.journal import PostgresJournal
+from octoffm_async.sandbox import SandboxProcess
+
+from .servers import PostgresServer
+from .stopping import INSTANTS, STOPPING, Plan, Report
+
+pytestmark = pytest.mark.one_loop
+
+ROOT = Path(__file__).parents[2]
+AFTER = {"before sent": 1, "after sent": 1, "before write": 9, "after write": 5, "before settle": 2}
+"""Of the times that each instant comes, the one at which a process stops."""
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[tuple[SandboxProcess, dict[str, str]]]:
+    async with SandboxProcess(catalogue=1, stock=10_000_000) as sandbox:
+        config = sandbox.config()
+        yield (
+            sandbox,
+            {
+                "client_id": config.client_id,
+                "client_secret": config.secret.reveal(),
+                "seller_id": config.seller_id or "",
+                "base_url": config.base_url,
+                "token_url": config.token_url,
+            },
+        )
+
+
+async def started(plan: Plan) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.cluster.stopping", msgspec.json.encode(plan).decode()),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+
+async def report_of(child: asyncio.subprocess.Process, *, within: float = 50) -> Report:
+    output, _ = await asyncio.wait_for(child.communicate(), within)
+    assert child.returncode == 0
+    return msgspec.json.decode(output, type=Report)
+
+
+async def stopped(plan: Plan) -> asyncio.subprocess.Process:
+    """A process that has come to its instant."""
+    child = await started(plan)
+    assert child.stdout is not None
+    assert await asyncio.wait_for(child.stdout.readline(), 50) == STOPPING, plan.instant
+    return child
+
+
+async def creations(sandbox: SandboxProcess) -> int:
+    """How many have come so far, all that were refused or failed among them."""
+    total: int = (await sandbox.stats())["by_operation"]["outbound.create"]
+    return total
+
+
+async def check(address: str, sandbox: SandboxProcess, keys: list[str]) -> None:
+    """Exactly one of each, and the journal knows of all of them."""
+    effects = (await sandbox.effects())["outbound"]
+    assert {key: n for key, n in effects.items() if n != 1} == {}
+    assert sorted(effects) == sorted(keys)
+    async with PostgresJournal(address, read_only=True) as journal:
+        runs = await journal.runs()
+        assert {state: n for state in State if (n := sum(run.counts[state] for run in runs))} == {
+            State.CREATED: len(keys)
+        }
+
+
+async def test_processes_that_wake_up_too_late_send_nothing(postgres: str) -> None:
+    """One for each instant. A sixth takes over what they had under way, before they wake up."""
+    async with serving() as (sandbox, addresses):
+        parts = {instant: [f"{instant}-{number}" for number in range(40)] for instant in INSTANTS}
+        plans = [
+            Plan(journal=postgres, addresses=addresses, keys=keys, instant=instant, after=AFTER[instant])
+            for instant, keys in parts.items()
+        ]
+        frozen = await asyncio.gather(*map(stopped, plans))
+        try:
+            everything = [key for keys in parts.values() for key in keys]
+            report = await report_of(await started(Plan(journal=postgres, addresses=addresses, keys=everything)))
+            assert report.error == ""
+            assert set(report.outcomes) <= {"Created", "Skipped Created"}, report
+            assert sum(report.outcomes.values()) == len(everything)
+            await check(postgres, sandbox, everything)
+            sent = await creations(sandbox)
+        finally:
+            for child in frozen:
+                child.send_signal(signal.SIGCONT)
+        for child in frozen:
+            woken = await report_of(child)
+            assert "FencedError" in woken.error, woken
+        await check(postgres, sandbox, everything)
+        assert await creations(sandbox) == sent
+
+
+async def test_what_killed_processes_left_is_gone_on_with(postgres: str) -> None:
+    async with serving() as (sandbox, addresses):
+        parts = {instant: [f"{instant}-{number}" for number in range(40)] for instant in INSTANTS}
+        plans = [
+            Plan(
+                journal=postgres,
+                addresses=addresses,
+                keys=keys,
+                instant=instant,
+                after=AFTER[instant],
+                signal=signal.SIGKILL,
+            )
+            for instant, keys in parts.items()
+        ]
+        for child in await asyncio.gather(*map(stopped, plans)):
+            assert await child.wait() == -signal.SIGKILL
+        everything = [key for keys in parts.values() for key in keys]
+        some = [everything[: len(everything) * 2 // 3], everything[len(everything) // 3 :]]
+        children = await asyncio.gather(
+            *(started(Plan(journal=postgres, addresses=addresses, keys=keys)) for keys in some)
+        )
+        for child, keys in zip(children, some, strict=True):
+            report = await report_of(child)
+            assert report.error == ""
+            assert set(report.outcomes) <= {"Created", "Skipped Created"}, report
+            assert sum(report.outcomes.values()) == len(keys)
+        await check(postgres, sandbox, everything)
+
+
+async def test_processes_that_order_the_same_at_once_get_the_same_ids(postgres: str) -> None:
+    """Four processes, ten calls each, for one reference after the other."""
+    async with serving() as (sandbox, addresses):
+        keys = [f"O-{number}" for number in range(12)]
+        plan = Plan(journal=postgres, addresses=addresses, keys=keys, single=10)
+        reports = await asyncio.gather(*[report_of(child) for child in [await started(plan) for _ in range(4)]])
+        assert [report.error for report in reports] == [""] * 4
+        for key in keys:
+            assert len({one for report in reports for one in report.ids[key]}) == 1
+        await check(postgres, sandbox, keys)
+
+
+async def test_the_server_crashes_while_processes_order(postgres_server: PostgresServer, postgres: str) -> None:
+    rng = random.Random(7)
+    async with serving() as (sandbox, addresses):
+        keys = [f"O-{number}" for number in range(400)]
+        plan: dict[str, Any] = {"journal": postgres, "addresses": addresses, "lease": 6.0, "pace": 100}
+        halves = (keys[:250], keys[150:])
+        children = [await started(Plan(keys=half, **plan)) for half in halves]
+        await asyncio.sleep(1.5)
+        for _ in range(2):
+            await asyncio.sleep(rng.uniform(0.2, 0.6))
+            await asyncio.to_thread(postgres_server.restart)
+        for child in children:
+            report = await report_of(child)
+            assert report.error == "", report
+            assert set(report.outcomes) <= {"Created", "Skipped Created"}, report
+        await check(postgres, sandbox, keys)

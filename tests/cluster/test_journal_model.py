@@ -1,0 +1,209 @@
+"""Workers that share a journal, frozen, killed and cut off from the database at random, against a little remote side.
+
+Each worker follows the journal's rules and no others: it writes down what it is about to send, passes the fence right
+before, and looks on the remote side for what is undecided. Time is the test's: a worker that is frozen renews nothing,
+and the others see its lease end. The database is a real one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from octoffm_async.bulk.journal import IllegalTransitionError, Sending, State, Verdict, judge, payload_hash
+from octoffm_async.cluster.journal import PostgresBook, PostgresJournal
+from octoffm_async.cluster.lease import GRACE
+from octoffm_async.errors import FencedError
+
+from .servers import PostgresServer
+
+pytestmark = pytest.mark.one_loop
+
+LEASE = 30.0
+KEYS = [f"K-{number}" for number in range(14)]
+
+
+class Killed(Exception):  # noqa: N818  (no error: an end)
+    """The worker is gone."""
+
+
+class World:
+    """The remote side, the time, and what happens to workers."""
+
+    def __init__(self, address: str, seed: int) -> None:
+        self.address = address
+        self.rng = random.Random(seed)
+        self.now = 1000.0
+        self.effects: Counter[str] = Counter()
+        self.refused: set[str] = set()
+        self.happened: Counter[str] = Counter()
+        self.awake: list[PostgresJournal] = []
+        self.all: list[PostgresJournal] = []
+        self.calm = False
+
+    def create(self, key: str) -> str | None:
+        """Carry out a request; its answer may be lost."""
+        self.effects[key] += 1
+        return None if self.rng.random() < 0.15 and not self.calm else f"id of {key}"
+
+    async def point(self, journal: PostgresJournal) -> None:
+        """A place where anything may happen to a worker."""
+        await asyncio.sleep(0)
+        fate = 1.0 if self.calm else self.rng.random()
+        if fate < 0.04:
+            self.happened["killed"] += 1
+            await self._gone(journal)
+            raise Killed
+        if fate < 0.12:
+            self.happened["frozen"] += 1
+            await self._frozen(journal)
+        elif fate < 0.3:
+            await asyncio.sleep(self.rng.uniform(0, 0.01))
+
+    async def _gone(self, journal: PostgresJournal) -> None:
+        self.awake.remove(journal)
+        assert journal._writer is not None
+        journal._writer._task.cancel()
+        await self._lease_ends(journal)
+
+    async def _frozen(self, journal: PostgresJournal) -> None:
+        self.awake.remove(journal)
+        await self._lease_ends(journal, ago=self.rng.choice([-1.0, 0.5, GRACE + 0.5, GRACE + 5]))
+        await asyncio.sleep(self.rng.uniform(0, 0.15))  # others go on
+        self.awake.append(journal)
+        if self.rng.random() < 0.3:
+            await journal.fence._renew()  # late, and it may or may not count
+
+    async def _lease_ends(self, journal: PostgresJournal, ago: float = GRACE + 1) -> None:
+        """Time passes, so that the lease of one who is silent has ended so long ago, here and in the database."""
+        self.now += LEASE + ago
+        async with self.all[0].database.connection() as connection:
+            await connection.execute(
+                "UPDATE octoffm_journal_writers SET expires_at = clock_timestamp() - %s WHERE writer_id = %s",
+                (timedelta(seconds=ago), journal.writer_id),
+            )
+        for one in self.awake:
+            await one.fence._renew()
+
+    async def opened(self) -> tuple[PostgresJournal, PostgresBook]:
+        journal = PostgresJournal(self.address, lease=LEASE, clock=lambda: self.now)
+        await journal.__aenter__()
+        self.awake.append(journal)
+        self.all.append(journal)
+        return journal, await journal.book(seller="S", operation="outbound.create")
+
+
+async def work(world: World, keys: list[str]) -> None:
+    """Order these, in whatever lives it takes."""
+    journal, book = await world.opened()
+    while True:
+        try:
+            await send_all(world, journal, book, keys)
+            await reconcile(world, journal, book)
+            if all(entry and entry.state is State.CREATED for entry in await book.look_up(keys)):
+                return
+        except (Killed, FencedError) as end:
+            if isinstance(end, FencedError):
+                world.happened["fenced"] += 1
+            if isinstance(end, Killed) or journal.fence.is_dead:
+                if journal in world.awake:
+                    world.awake.remove(journal)
+                journal, book = await world.opened()
+            else:
+                await journal.fence._renew()
+
+
+async def send_all(world: World, journal: PostgresJournal, book: PostgresBook, keys: list[str]) -> None:
+    payload = b"payload"
+    for start in range(0, len(keys), 3):
+        some = keys[start : start + 3]
+        entries = await book.look_up(some)
+        digest = payload_hash(payload)
+        wanted = [key for key, one in zip(some, entries, strict=True) if judge(one, digest) is Verdict.SEND]
+        if not wanted:
+            continue
+        await world.point(journal)
+        try:
+            await book.sent([Sending(key, digest, payload) for key in wanted])
+        except IllegalTransitionError:
+            world.happened["too late"] += 1
+            continue
+        for key in wanted:
+            await world.point(journal)
+            try:
+                journal.fence.check()
+            except FencedError:
+                book.settle(key, State.PENDING)
+                raise
+            order_id = world.create(key)
+            await world.point(journal)
+            if order_id is None:
+                book.settle(key, State.UNKNOWN)
+                book.release([key])
+            else:
+                book.settle(key, State.CREATED, remote_id=order_id)
+        if world.rng.random() < 0.3:
+            await book.flush()
+
+
+async def reconcile(world: World, journal: PostgresJournal, book: PostgresBook) -> None:
+    await book.flush()
+    for entry in await book.undecided():
+        found = world.effects[entry.key] > 0
+        await world.point(journal)
+        world.happened["reconciled"] += 1
+        if found:
+            book.settle(entry.key, State.CREATED, remote_id=f"id of {entry.key}")
+        else:
+            book.settle(entry.key, State.PENDING)
+    await book.flush()
+    await asyncio.sleep(0.005)
+
+
+async def crash_now_and_then(world: World, server: PostgresServer) -> None:
+    for _ in range(2):
+        await asyncio.sleep(world.rng.uniform(0.05, 0.5))
+        world.happened["crashed"] += 1
+        await asyncio.to_thread(server.restart)
+    await asyncio.sleep(1.5)
+    world.calm = True
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_happens_there_is_exactly_one_of_each(
+    postgres_server: PostgresServer, postgres: str, seed: int
+) -> None:
+    world = World(postgres, seed)
+    keys = [world.rng.sample(KEYS, len(KEYS)) for _ in range(4)]
+    try:
+        first, _ = await world.opened()
+        world.awake.remove(first)
+        async with asyncio.timeout(40):
+            crashes = asyncio.create_task(crash_now_and_then(world, postgres_server))
+            await asyncio.gather(crashes, *(work(world, some) for some in keys))
+        assert {key: n for key, n in world.effects.items() if n != 1} == {}, world.happened
+        assert sorted(world.effects) == sorted(KEYS)
+        journal, book = await world.opened()
+        entries = await book.look_up(KEYS)
+        assert {entry and entry.state for entry in entries} == {State.CREATED}
+        totals = Counter[State]()
+        for run in await journal.runs():
+            totals.update(run.counts)
+        assert {state: n for state, n in totals.items() if n} == {State.CREATED: len(KEYS)}
+    finally:
+        for journal in world.all:
+            await close(journal)
+    print(dict(world.happened))
+
+
+async def close(journal: Any) -> None:
+    if not journal._writer._task.done():
+        await journal.__aexit__(None, None, None)
+        return
+    await journal.fence.end()
+    await journal.database.__aexit__(None, None, None)
