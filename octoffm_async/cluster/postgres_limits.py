@@ -31,6 +31,7 @@ CREATE UNLOGGED TABLE IF NOT EXISTS octoffm_limits (
     epoch bigint NOT NULL,
     resumed bigint NOT NULL,
     mark bigint NOT NULL,
+    asked_at bigint NOT NULL DEFAULT 0,
     slow_until bigint NOT NULL DEFAULT 0,
     paused_until bigint NOT NULL DEFAULT 0,
     blocked_at bigint NOT NULL DEFAULT 0,
@@ -137,9 +138,9 @@ LEASE = f"""
 CREATE OR REPLACE FUNCTION octoffm_lease(
     name text, apart bigint, tolerance bigint, settle bigint, share bigint, want bigint, within bigint, known bigint,
     calls bigint, back_from bigint, back_to bigint, pausing bigint, was_refused boolean, was_accepted boolean,
-    given bigint, OUT a_epoch bigint, OUT a_granted bigint, OUT a_start bigint, OUT a_step bigint, OUT a_floor bigint,
-    OUT a_place bigint, OUT a_again bigint, OUT a_pause bigint, OUT a_blocked boolean, OUT a_pace bigint,
-    OUT a_throttlings bigint, OUT a_free bigint, OUT a_now bigint
+    was_alone boolean, given bigint, OUT a_epoch bigint, OUT a_granted bigint, OUT a_start bigint, OUT a_step bigint,
+    OUT a_floor bigint, OUT a_place bigint, OUT a_again bigint, OUT a_pause bigint, OUT a_blocked boolean,
+    OUT a_pace bigint, OUT a_throttlings bigint, OUT a_free bigint, OUT a_now bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
     s octoffm_limits;
@@ -154,10 +155,13 @@ BEGIN
     a_now := CASE WHEN given > 0 THEN given ELSE extract(epoch FROM clock_timestamp()) * 1000000 END;
     IF s.kept_until <= a_now THEN
         s := ROW(
-            name, a_now, a_now, a_now, a_now, CASE WHEN known > 0 THEN a_now + settle ELSE 0 END,
+            name, a_now, a_now, a_now, a_now, 0, CASE WHEN was_alone OR known > 0 THEN a_now + settle ELSE 0 END,
             0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
         );
+    ELSIF was_alone AND a_now - s.asked_at > {slots.QUIET} THEN
+        s.slow_until := a_now + settle;
     END IF;
+    s.asked_at := a_now;
     IF a_now - s.mark >= {slots.MARK_EVERY} THEN
         s.flow := s.marked * 1e6::float8 / (a_now - s.mark);
         s.mark := a_now;
@@ -212,8 +216,9 @@ BEGIN
     a_epoch := s.epoch;
     a_throttlings := s.throttlings;
     UPDATE octoffm_limits l SET
-        free_at = s.free_at, epoch = s.epoch, resumed = s.resumed, mark = s.mark, slow_until = s.slow_until,
-        paused_until = s.paused_until, blocked_at = s.blocked_at, refused_at = s.refused_at, refused = s.refused,
+        free_at = s.free_at, epoch = s.epoch, resumed = s.resumed, mark = s.mark, asked_at = s.asked_at,
+        slow_until = s.slow_until, paused_until = s.paused_until, blocked_at = s.blocked_at,
+        refused_at = s.refused_at, refused = s.refused,
         plateau = s.plateau, used = s.used, early = s.early, longest = s.longest, throttlings = s.throttlings,
         marked = s.marked, flow = s.flow,
         kept_until = greatest(s.free_at, s.paused_until)
@@ -227,9 +232,10 @@ STATEMENTS: tuple[Any, ...] = (TABLE, SCALE, PACE, BLOCK, RESUME, LEASE)
 ASK = """
 SELECT lease.* FROM unnest(
     %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-    %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[], %s::boolean[]
-) WITH ORDINALITY AS a (k, i, t, s, h, w, n, e, u, f, b, p, r, c, place),
-LATERAL octoffm_lease(k, i, t, s, h, w, n, e, u, f, b, p, r, c, %s) AS lease ORDER BY place
+    %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[], %s::boolean[],
+    %s::boolean[]
+) WITH ORDINALITY AS a (k, i, t, s, h, w, n, e, u, f, b, p, r, c, o, place),
+LATERAL octoffm_lease(k, i, t, s, h, w, n, e, u, f, b, p, r, c, o, %s) AS lease ORDER BY place
 """
 FORGET = """
 DELETE FROM octoffm_limits WHERE key IN (

@@ -27,27 +27,30 @@ if TYPE_CHECKING:
     from ..session.slots import Ask
 
 SCRIPT = f"""
-local interval, tolerance, settle, share, want, within, epoch, used, back_from, back_to, pause, refused, accepted, now =
-  unpack(cmsgpack.unpack(ARGV[1]))
+local interval, tolerance, settle, share, want, within, epoch, used, back_from, back_to, pause, refused, accepted,
+  alone, now = unpack(cmsgpack.unpack(ARGV[1]))
 local given = now > 0
 if not given then
   local time = redis.call('TIME')
   now = tonumber(time[1]) * 1e6 + tonumber(time[2])
 end
 
-local free_at, current, resumed, mark, slow_until, paused_until, blocked_at, refused_at, refused_rate, plateau, total
-local early, longest, throttlings, marked, flow, kept_until
+local free_at, current, resumed, mark, asked_at, slow_until, paused_until, blocked_at, refused_at, refused_rate
+local plateau, total, early, longest, throttlings, marked, flow, kept_until
 local packed = redis.call('GET', KEYS[1])
 if packed then
-  free_at, current, resumed, mark, slow_until, paused_until, blocked_at, refused_at, refused_rate, plateau, total,
-    early, longest, throttlings, marked, flow, kept_until = unpack(cmsgpack.unpack(packed))
+  free_at, current, resumed, mark, asked_at, slow_until, paused_until, blocked_at, refused_at, refused_rate, plateau,
+    total, early, longest, throttlings, marked, flow, kept_until = unpack(cmsgpack.unpack(packed))
 end
 if not packed or kept_until <= now then
   free_at, current, resumed, mark, slow_until = now, now, now, now, 0
   paused_until, blocked_at, refused_at, refused_rate, plateau, total, early = 0, 0, 0, 0, 0, 0, 0
   longest, throttlings, marked, flow = 0, 0, 0, 0
-  if epoch > 0 then slow_until = now + settle end
+  if alone or epoch > 0 then slow_until = now + settle end
+elseif alone and now - asked_at > {slots.QUIET} then
+  slow_until = now + settle
 end
+asked_at = now
 
 local function scale()
   return math.max({slots.SCALE}, math.min({slots.SCALE_CALLS} / plateau, {slots.SCALE_MOST}), longest / 2)
@@ -136,8 +139,8 @@ if step == 0 and left == 0 then free = {slots.FRESH} end
 local kept = {slots.KEPT}
 if plateau > 0 or blocked then kept = {slots.KEPT_LEARNED} end
 kept_until = math.max(free_at, paused_until) + kept
-redis.call('SET', KEYS[1], cmsgpack.pack({{free_at, current, resumed, mark, slow_until, paused_until, blocked_at,
-  refused_at, refused_rate, plateau, total, early, longest, throttlings, marked, flow, kept_until}}),
+redis.call('SET', KEYS[1], cmsgpack.pack({{free_at, current, resumed, mark, asked_at, slow_until, paused_until,
+  blocked_at, refused_at, refused_rate, plateau, total, early, longest, throttlings, marked, flow, kept_until}}),
   'PX', math.max(given and 600000 or 0, math.ceil((kept_until - now) / 1000)))
 return cmsgpack.pack({{current, granted, start, step, left, base, again, left, blocked, learned, throttlings, free,
   now}})

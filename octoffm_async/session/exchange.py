@@ -33,6 +33,8 @@ ASKS_MOST = 32
 """Keys in one question: a few milliseconds' work, so that the answer comes well before its slots are over."""
 VAGUE, VAGUE_MOST = 0.003, 3
 """While the store's clock is not known that well, in seconds, ask for the time first, and no more often in a row."""
+RETRY_FAR = 30.0
+"""The same for one whose answers came too late."""
 USELESS_MOST = 5
 """After so many answers in a row that came too late for their slots the store is held for away."""
 
@@ -126,10 +128,12 @@ class Exchange:
             in_time |= gate.hear(ask, answer, sent=sent, received=received, ahead=ahead)
         self._useless = 0 if in_time else self._useless + 1
         if self._useless > USELESS_MOST:
-            self._is_away(TimeoutError(0, f"its last answer took {received - sent:.3f} s, too long for its slots"))
+            self._is_away(
+                TimeoutError(0, f"its answers take {received - sent:.3f} s, too long for its slots"), RETRY_FAR
+            )
 
-    def _is_away(self, error: Exception) -> None:
-        self._retry_at = asyncio.get_running_loop().time() + RETRY * random.uniform(1.0, 1.5)
+    def _is_away(self, error: Exception, retry: float = RETRY) -> None:
+        self._retry_at = asyncio.get_running_loop().time() + retry * random.uniform(1.0, 1.5)
         self._useless = 0
         if not self.away:
             self.away = True

@@ -20,7 +20,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import OverloadedError
-from .leases import EAGER_GAP, FREE_RATE, FRESH, SLACK_MOST, Alone, Leases, burst_of, interval_for, slack_for
+from .leases import (
+    EAGER_GAP,
+    FREE_RATE,
+    FRESH,
+    GAP_MOST,
+    SLACK_MOST,
+    Alone,
+    Leases,
+    burst_of,
+    interval_for,
+    slack_for,
+)
 from .limits import Gate
 from .pacing import Pacer
 from .shared_rate import SharedRate
@@ -131,6 +142,7 @@ class LeasedGate(Gate):
 
     def answered(self, *, sent_at: float, now: float) -> bool:
         """The request that has just left got past the limit; whether that ended a block."""
+        self._used += 1
         ended = super().answered(sent_at=sent_at, now=now)
         if ended and not self._exchange.away:
             self._exchange.ask(self)
@@ -180,7 +192,7 @@ class LeasedGate(Gate):
     def draw_up(self, now: float, *, leasing: bool) -> Ask:
         """What to ask the store, and tell it, now; slots only if ``leasing``."""
         leases, control = self._leases, self._rate
-        epoch = leases.epoch if self._lost or now - self._heard_at <= KNOWN_FOR else 0
+        epoch = leases.epoch if now - self._heard_at <= KNOWN_FOR else 0
         back = leases.give_back(0 if self._closed else sum(self._awaiting.values())) if self._giving else (0, 0)
         ceiling = control.ceiling
         ask = Ask(
@@ -190,13 +202,14 @@ class LeasedGate(Gate):
             settle=self._settle,
             share=self._exchange.processes,
             want=self._wanted(now) if leasing else 0,
-            epoch=max(epoch, int(self._lost)),
+            epoch=epoch,
             used=self._used,
             back_from=back[0],
             back_to=back[1],
             pause=0 if self._pausing is None else max(0, ceil((self._pausing - now) * SECOND)),
             refused=control.refusing,
             accepted=control.accepting,
+            alone=self._lost,
         )
         self._used, self._pausing, self._giving = 0, None, False
         control.told()
@@ -235,7 +248,7 @@ class LeasedGate(Gate):
         self._pausing = None
         self._tidying = None
         self._used = 0
-        self._gap, self._left_at = 1.0, -inf
+        self._gap, self._left_at = GAP_MOST, -inf
         self.asked = False
 
     def _window_wait(self, now: float, lane: Lane) -> float:  # noqa: ARG002  (slots are the same for both)
@@ -255,7 +268,7 @@ class LeasedGate(Gate):
     def _look(self, now: float, wait: float) -> float:
         """Ask the store if it is time to; seconds until a slot comes, or the next look is due."""
         needed = self._needed()
-        due_at = min(self._leases.short_at() if needed > 0 else inf, self._leases.check_at(now))
+        due_at = min(self._leases.short_at(needed), self._leases.check_at(now))
         due_at = max(due_at, self._again)
         if not self.asked:
             if due_at <= now:
@@ -281,8 +294,7 @@ class LeasedGate(Gate):
         return wanted
 
     def _leave_now(self, now: float) -> bool:
-        self._used += 1
-        self._gap += (min(now - self._left_at, 1.0) - self._gap) / 8
+        self._gap += (min(now - self._left_at, GAP_MOST) - self._gap) / 8
         self._left_at = now
         if self._rate.alone is not None:
             self._alone.add(now)

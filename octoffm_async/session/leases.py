@@ -25,12 +25,15 @@ SLACK, SLACK_LEAST, SLACK_MOST = 0.015, 0.005, 0.1
 FRESH = slots.FRESH / slots.SECOND
 DRIFT = 1e-4
 """Seconds that two clocks may drift apart in one."""
-LEAD, CHECK_LEAD = 0.03, 0.1
-"""Seconds before the last slot in hand, and before a slot whose limit was not heard of lately, at which to ask."""
+LEAD, LEAD_LEAST, CHECK_LEAD = 0.03, 0.015, 0.1
+"""Seconds before the last slot in hand at which to ask for many more, and for few; and before a slot whose limit was
+not heard of lately."""
 BATCH = 0.05
 """Seconds of the rate that are leased at once, at most."""
 EAGER, EAGER_GAP, EAGER_LEAD = 0.03, 0.01, 0.005
 """Seconds of the rate that are leased before anybody waits, so long ahead, if calls come that close to each other."""
+GAP_MOST = 0.05
+"""Seconds: calls that are further apart than that are all the same."""
 FREE_RATE = 1.0
 """Calls per second and process while the store is away, where no limit is configured."""
 
@@ -175,9 +178,12 @@ class Leases:
             return self._slots[0].first - CHECK_LEAD
         return inf
 
-    def short_at(self) -> float:
-        """When to lease more, if somebody waits who has none."""
-        return self._slots[-1].first - LEAD if self._slots else -inf
+    def short_at(self, needed: int) -> float:
+        """When to lease so many more."""
+        if needed <= 0:
+            return inf
+        lead = LEAD if 4 * needed >= self.batch else LEAD_LEAST
+        return self._slots[-1].first - lead if self._slots else -inf
 
     def give_back(self, keep: int) -> tuple[int, int]:
         """Let go of what is not needed beyond the first ``keep``: the place it begins at and the place it ends at.

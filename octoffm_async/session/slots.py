@@ -23,8 +23,8 @@ refused; or less by 4, 8, 16, 32, 50 % if that keeps being too much soon after; 
 window was full), a little above the average that was used since the last block. From there it grows by CUBIC's curve
 (RFC 9438): concave up to the rate that was found, flat around it, then probing in larger and larger steps.
 
-**A state that was lost**, as by a restart of a store in memory, is noticed by callers that know of one: for a while
-(``settle``) slots are leased at a fraction of the limit, because others still use theirs while the store is away.
+**After the store was away**, or has lost what it kept, slots are for a while (``settle``) leased at a fraction of the
+limit only, because callers that have not come back yet still go on alone, and what they sent so still counts.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ FRESH = 250_000
 """So long after it heard of a limit a caller may use its slots without asking again."""
 PROBE = 500_000
 """Between two tries while a limit is blocked."""
+QUIET = 500_000
+"""After so long without a question, one by a caller that went on alone means that all did."""
 KEPT, KEPT_LEARNED = 60 * SECOND, 600 * SECOND
 """So long after its last slot a state is kept; one that has learned a rate."""
 
@@ -82,7 +84,7 @@ class Ask(NamedTuple):
     """Slots further ahead are not wanted."""
     epoch: int = 0
     used: int = 0
-    """Calls that left since the last time."""
+    """Calls that were accepted since the last time."""
     back_from: int = 0
     back_to: int = 0
     """Slots that are given back: from the first unused one's place to the end of what was leased."""
@@ -91,6 +93,8 @@ class Ask(NamedTuple):
     refused: bool = False
     accepted: bool = False
     """Whether a request of this epoch met a 429, or was the first to be accepted after one."""
+    alone: bool = False
+    """Whether the caller went on without the store since the last time."""
 
 
 class Answer(NamedTuple):
@@ -126,6 +130,7 @@ class State(msgspec.Struct):
     epoch: int
     resumed: int
     mark: int
+    asked_at: int
     slow_until: int = 0
     paused_until: int = 0
     blocked_at: int = 0
@@ -149,8 +154,12 @@ class State(msgspec.Struct):
 def advance(state: State | None, ask: Ask, now: int) -> tuple[State, Answer]:
     """The state after an ask, and the answer. A state that was kept long enough may be passed as none."""
     if state is None:
-        slow_until = now + ask.settle if ask.epoch > 0 else 0
-        state = State(free_at=now, epoch=now, resumed=now, mark=now, slow_until=slow_until)
+        state = State(free_at=now, epoch=now, resumed=now, mark=now, asked_at=0)
+        if ask.alone or ask.epoch > 0:
+            state.slow_until = now + ask.settle
+    elif ask.alone and now - state.asked_at > QUIET:
+        state.slow_until = now + ask.settle
+    state.asked_at = now
     _count(state, ask.used, now)
     if ask.epoch == state.epoch:
         if 0 < ask.back_to == state.free_at:

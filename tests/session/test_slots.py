@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import pytest
@@ -194,7 +195,7 @@ def test_while_it_is_blocked_one_slot_at_a_time_is_leased_after_the_pause() -> N
         granted += [now + answer.start] * answer.granted
     assert granted[0] >= 100 * SECOND + 300_000
     assert len(granted) in (5, 6)
-    assert all(later - before >= PROBE for before, later in zip(granted, granted[1:], strict=False))
+    assert all(later - before >= PROBE for before, later in pairwise(granted))
 
 
 def test_the_first_accepted_request_ends_a_block_and_the_rate_begins_below_what_was_refused() -> None:
@@ -218,7 +219,7 @@ def test_a_rate_that_is_refused_again_soon_is_cut_more_and_more() -> None:
         ask = Ask("key", 20_000, epoch=answer.epoch, refused=True, used=int(SECOND / answer.pace))
         state, answer = advance(state, ask, now)
         now += SECOND
-    cuts = [1 - before / after for before, after in zip(paces, paces[1:], strict=False)]
+    cuts = [1 - before / after for before, after in pairwise(paces)]
     assert cuts == pytest.approx([0.04, 0.08, 0.16], abs=0.02)
 
 
