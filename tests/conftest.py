@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import selectors
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,20 +29,26 @@ from aioresponses import core as aioresponses_core
 ONCE = ("sandbox", "cli", "examples")
 
 
+THREADS = frozenset(threading.enumerate())
+"""Those of pytest itself."""
 DELIVERY = 0.002
-"""Real seconds that the kernel gets to deliver what was sent over loopback, before the clock jumps."""
+"""Real seconds that other threads get to come back with something, before the clock jumps."""
 
 
 class JumpingSelector(selectors.DefaultSelector):
-    """Instead of waiting for a timer, moves the clock to it."""
+    """Instead of waiting for a timer, moves the clock to it, once all that was sent over loopback is there.
+
+    What is sent over loopback is delivered in turn: when a byte that is sent last has arrived, so has all the rest.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 1000.0
+        self._last: tuple[socket.socket, socket.socket] | None = None
 
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
-            ready = super().select(5)
+            ready = super().select(30 if _others() else 5)
             if not ready:
                 raise RuntimeError("every task waits for something that will never happen")
             return ready
@@ -48,9 +56,43 @@ class JumpingSelector(selectors.DefaultSelector):
         ready = super().select(0)
         if not ready and timeout > 0:
             only_the_loops_own = len(self.get_map()) <= 1
-            if only_the_loops_own or not (ready := super().select(DELIVERY)):
+            if only_the_loops_own or not (ready := self._delivered()):
                 self.now += timeout
         return ready
+
+    def close(self) -> None:
+        super().close()
+        for end in self._last or ():
+            end.close()
+
+    def _delivered(self) -> list[Any]:
+        """What is there when all that was sent has come."""
+        if _others():
+            return super().select(DELIVERY)
+        sender, receiver = self._last = self._last or _connected()
+        sender.send(b".")
+        key = self.register(receiver, selectors.EVENT_READ)
+        try:
+            ready = super().select(5)
+            while key not in (each for each, _ in ready):
+                assert ready, "loopback delivers nothing"
+                ready = super().select(5)
+        finally:
+            self.unregister(receiver)
+        receiver.recv(1)
+        return [each for each in ready if each[0] is not key]
+
+
+def _others() -> bool:
+    """Whether threads run that a test started."""
+    return any(thread not in THREADS and not isinstance(thread, threading.Timer) for thread in threading.enumerate())
+
+
+def _connected() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        sender = socket.create_connection(server.getsockname())
+        sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sender, server.accept()[0]
 
 
 class CheckedLoop(asyncio.SelectorEventLoop):

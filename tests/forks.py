@@ -1,7 +1,7 @@
 """Processes that begin at once: one that has imported what they need forks for each.
 
 To start Python and import the package takes longer than what most tests do in a process of its own. The processes are
-real ones, with their own streams, folder, environment and end; they are run one after another.
+real ones, with their own streams, folder, environment and end.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ ROOT = Path(__file__).parents[1]
 class Fork:
     """One process. ``stdout`` and ``stderr`` are the reading ends of its pipes."""
 
-    def __init__(self, pid: int, stdout: int, stderr: int, server: socket.socket) -> None:
-        self.pid = pid
+    def __init__(self, stdout: int, stderr: int, news: int) -> None:
         self.stdout = os.fdopen(stdout, "rb")
         self.stderr = os.fdopen(stderr, "rb")
-        self._server = server
+        self._news = os.fdopen(news, "rb")
+        self.pid = int(self._news.readline())
 
     def wait(self) -> int:
         """Its exit code, negative for a signal, once it has ended."""
         self.stdout.close()
         self.stderr.close()
-        return int(_received(self._server)["code"])
+        with self._news:
+            return int(self._news.readline())
 
     def kill(self) -> None:
         """SIGKILL; harmless once it has ended."""
@@ -50,6 +51,7 @@ class Forks:
 
     def __init__(self, *modules: str) -> None:
         self._ours, theirs = socket.socketpair()
+        self._sending = threading.Lock()
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.forks", str(theirs.fileno()), *modules],
@@ -70,12 +72,13 @@ class Forks:
         self, function: str, arguments: Sequence[str], *, cwd: Path = ROOT, env: Mapping[str, str] | None = None
     ) -> Fork:
         """Run ``module:function``, which finds its arguments in ``sys.argv`` and returns its exit code."""
-        (stdout, its_stdout), (stderr, its_stderr) = os.pipe(), os.pipe()
+        pipes = [os.pipe() for _ in range(3)]
         wanted = {"function": function, "arguments": arguments, "cwd": str(cwd), "env": dict(env or os.environ)}
-        socket.send_fds(self._ours, [json.dumps(wanted).encode() + b"\n"], [its_stdout, its_stderr])
-        os.close(its_stdout)
-        os.close(its_stderr)
-        return Fork(int(_received(self._ours)["pid"]), stdout, stderr, self._ours)
+        with self._sending:
+            socket.send_fds(self._ours, [json.dumps(wanted).encode() + b"\n"], [end for _, end in pipes])
+        for _, end in pipes:
+            os.close(end)
+        return Fork(*(end for end, _ in pipes))
 
     def run(
         self, function: str, arguments: Sequence[str], *, cwd: Path, timeout: float
@@ -93,35 +96,34 @@ class Forks:
             deadline.cancel()
 
 
-def _received(server: socket.socket) -> dict[str, Any]:
-    line = b""
-    while not line.endswith(b"\n"):
-        more = server.recv(1)
-        if not more:
-            raise ConnectionError("the process that forks has ended")
-        line += more
-    received: dict[str, Any] = json.loads(line)
-    return received
-
-
 def _serve(server: socket.socket) -> int:
     """Fork for each request; in a child, the exit code of what it ran."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        line, descriptors, _, _ = socket.recv_fds(server, 1 << 20, 2)
+        line, descriptors, _, _ = socket.recv_fds(server, 1 << 20, 3)
         if not line:
             return 0
         while not line.endswith(b"\n"):
             line += server.recv(1 << 20)
-        wanted = json.loads(line)
-        child = os.fork()
-        if not child:
+        if not os.fork():
             server.close()
-            return _become(wanted, *descriptors)
+            return _mind(json.loads(line), *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
-        server.sendall(json.dumps({"pid": child}).encode() + b"\n")
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        server.sendall(json.dumps({"code": code}).encode() + b"\n")
+
+
+def _mind(wanted: dict[str, Any], stdout: int, stderr: int, news: int) -> int:
+    """Fork once more, and tell the child's number and how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    child = os.fork()
+    if not child:
+        os.close(news)
+        return _become(wanted, stdout, stderr)
+    os.close(stdout)
+    os.close(stderr)
+    os.write(news, b"%d\n" % child)
+    os.write(news, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    os._exit(0)
 
 
 def _become(wanted: dict[str, Any], stdout: int, stderr: int) -> int:

@@ -7,6 +7,7 @@ import random
 import time
 from collections import defaultdict
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from blockbuster import BlockingError, blockbuster_ctx
@@ -194,9 +195,11 @@ async def test_wrong_credentials_are_one_error_and_one_call() -> None:
         assert sandbox.tokens.requests == 1
 
 
+@pytest.mark.virtual_time
 @pytest.mark.parametrize("retry_after", ["seconds", "date", None])
-async def test_a_throttled_run_waits_and_loses_nothing(retry_after: str | None) -> None:
-    async with Sandbox(seed=5, limit=(20, 0.2), retry_after=retry_after, speed=0) as sandbox:  # type: ignore[arg-type]
+async def test_a_throttled_run_waits_and_loses_nothing(retry_after: Any) -> None:
+    clock = asyncio.get_running_loop().time
+    async with Sandbox(seed=5, limit=(20, 0.2), retry_after=retry_after, speed=0, monotonic=clock) as sandbox:
         async with FulfillmentClient(sandbox.config(backoff_base=0.1)) as client:
             async with client.bulk.create_outbound(order(number) for number in range(60)) as run:
                 await run.wait()

@@ -80,7 +80,7 @@ def survive(troubles: list[list[Fate]], crashes: list[int], concurrency: int, pa
 
 
 @pytest.mark.one_loop
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TROUBLES, CRASHES, st.integers(1, 3), PAUSES)
 def test_a_crash_at_any_step_leaves_exactly_one_of_each(
     troubles: list[list[Fate]], crashes: list[int], concurrency: int, pause: float

@@ -19,6 +19,7 @@ from octoffm_async.bulk.journaled import Journaled
 from octoffm_async.sandbox import Fault, SandboxProcess
 from tests.bulk.items import all_of, orders, serving
 from tests.bulk.test_kills import Campaign
+from tests.forks import Forks
 
 pytestmark = pytest.mark.one_loop
 
@@ -87,14 +88,15 @@ async def test_a_journal_of_another_process_is_refused_and_free_when_that_is_kil
 
 async def test_of_two_processes_that_start_together_one_creates_all(tmp_path: Path) -> None:
     """Two whole runs at once on one journal: the loser says so and has sent nothing."""
-    async with SandboxProcess(catalogue=1, stock=1_000_000) as sandbox:
-        campaign = Campaign(sandbox, tmp_path, kind="outbound", count=40, rng=random.Random(1))
-        reports = [report for report, _ in await asyncio.gather(*(campaign._run() for _ in range(2)))]
-        assert all(report is not None for report in reports)
-        lost = [report for report in reports if report is not None and "JournalInUseError" in report.error]
-        assert len(lost) <= 1
-        assert all(report.total == 0 for report in lost)
-        await campaign.check(await campaign.end())
+    with Forks("tests.bulk.killed") as forks:
+        async with SandboxProcess(catalogue=1, stock=1_000_000) as sandbox:
+            campaign = Campaign(sandbox, forks, tmp_path, kind="outbound", count=40, rng=random.Random(1))
+            reports = [report for report, _ in await asyncio.gather(*(campaign._run() for _ in range(2)))]
+            assert all(report is not None for report in reports)
+            lost = [report for report in reports if report is not None and "JournalInUseError" in report.error]
+            assert len(lost) <= 1
+            assert all(report.total == 0 for report in lost)
+            await campaign.check(await campaign.end())
 
 
 @pytest.mark.parametrize("pages", [16, 20, 24])
