@@ -160,6 +160,28 @@ def test_a_worker_is_stopped_in_order_by_a_signal(call, folder: Path) -> None:
     assert (fields["state"], fields["counts"]["created"], fields["counts"]["unsent"]) == ("running", sent, 150 - sent)
 
 
+def test_a_fleet_is_watched_until_nothing_is_left_to_do(call, folder: Path, monkeypatch) -> None:
+    write(folder, 60)
+    job = submit(call, "--chunk", 20)
+    with SandboxThread(catalogue=1, stock=100_000) as sandbox:
+        command = [*COMMAND, "cluster", "worker", "--limit", "30/1", "--lease", "3"]
+        child = subprocess.Popen(command, env=os.environ | sandbox.environment(), stderr=subprocess.DEVNULL)
+        try:
+            code, out, err = call("status", "--watch", "--every", 0.2, "--json")
+        finally:
+            child.terminate()
+            assert child.wait(30) == Exit.DONE
+    assert code == Exit.DONE, err
+    told = [json.loads(line) for line in out.splitlines()]
+    states = [one["state"] for one in told if one["event"] == "job"]
+    assert (states[0], states[-1]) == ("waiting", "done")
+    assert "running" in states
+    assert any(one["workers"] and one["running"] == 1 for one in told if one["event"] == "fleet")
+    code, out, _ = call("status", job)
+    assert code == Exit.DONE
+    assert "60 created" in out
+
+
 @pytest.mark.parametrize(("given", "minutes"), [("15m", 15), ("2h", 120), (None, None)])
 def test_spans(given: str | None, minutes: int | None) -> None:
     assert _minutes(click.Context(click.Command("x")), click.Option(["--x"]), given) == minutes

@@ -24,7 +24,6 @@ from .servers import PostgresServer
 from .worked import Settings
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 1.5
 FAULTS: dict[Fault, Any] = {
     Fault.RESET_BEFORE: 0.01,
     Fault.RESET_AFTER: 0.01,
@@ -49,12 +48,14 @@ class Campaign:
         *,
         sellers: list[str],
         rng: random.Random,
+        patience: float = 1.5,
         **settings: Any,
     ) -> None:
         config = sandbox.config()
         client = {name: getattr(config, name) for name in ("client_id", "seller_id", "base_url", "token_url")}
         client["client_secret"] = config.secret.reveal()
         self.settings = Settings(address=address, client=client, **settings)
+        self.patience = patience
         self.server = server
         self.sandbox = sandbox
         self.sellers = sellers
@@ -80,7 +81,7 @@ class Campaign:
         for seller in self.sellers:
             prefix = f"{seller}-{self.rng.randrange(1 << 32):08x}"
             self._keys |= {f"{prefix}-{number}" for number in range(share)}
-            await cluster.submit("orders", orders(share, prefix), seller=seller, patience=PATIENCE, chunk=chunk)
+            await cluster.submit("orders", orders(share, prefix), seller=seller, patience=self.patience, chunk=chunk)
         await self.sandbox.set_fault_rates(FAULTS, operations=["outbound.create", "outbound.list"])
 
     async def hire(self) -> None:

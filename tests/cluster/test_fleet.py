@@ -50,7 +50,9 @@ async def test_twenty_thousand_orders_of_twenty_sellers_through_twenty_kills(
     rng = random.Random(seed)
     sellers = [f"S{number}" for number in range(20)]
     async with SandboxProcess(seed=seed, sellers=sellers) as sandbox, Cluster(postgres) as cluster:
-        campaign = Campaign(postgres_server, postgres, sandbox, tmp_path, sellers=sellers, rng=rng, rate=12)
+        campaign = Campaign(
+            postgres_server, postgres, sandbox, tmp_path, sellers=sellers, rng=rng, rate=12, patience=4.0
+        )
         try:
             await campaign.begin(cluster, count=20_000, chunk=100)
             for _ in range(4):
@@ -58,7 +60,7 @@ async def test_twenty_thousand_orders_of_twenty_sellers_through_twenty_kills(
             freezing: asyncio.Task[None] | None = None
             while (share := await campaign.share_done(cluster)) < 0.9 or campaign.counts["kills"] < 20:
                 assert share < 1.0, "all was done before enough was killed"
-                await asyncio.sleep(rng.uniform(0.5, 3.0))
+                await asyncio.sleep(rng.uniform(1.5, 4.5))
                 await campaign.kill()
                 if share > 0.2 and freezing is None:
                     freezing = asyncio.create_task(campaign.freeze())
