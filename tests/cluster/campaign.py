@@ -24,6 +24,7 @@ from .servers import PostgresServer
 from .worked import Settings
 
 ROOT = Path(__file__).parents[2]
+ANEW = "the worker begins anew"
 FAULTS: dict[Fault, Any] = {
     Fault.RESET_BEFORE: 0.01,
     Fault.RESET_AFTER: 0.01,
@@ -106,11 +107,17 @@ class Campaign:
         await self.hire()
 
     async def freeze(self) -> None:
-        """Stop a worker for longer than its lease, and let it go on."""
+        """Stop a worker for longer than its lease, let it go on, and do not kill it before it has begun anew."""
+        before = self.told.count(ANEW)
         victim = self._frozen = self.rng.choice(self.workers)
         victim.send_signal(signal.SIGSTOP)
         await asyncio.sleep(2.0 * self.settings.lease + 6.0)
         victim.send_signal(signal.SIGCONT)
+
+        async def begun_anew() -> bool:
+            return self.told.count(ANEW) > before
+
+        await eventually(begun_anew, within=60)
         self._frozen = None
         self.counts["freezes"] += 1
 
@@ -173,6 +180,6 @@ class Campaign:
         """What was done to them, in a line."""
         told = self.told
         self.counts["takeovers told"] = told.count("were given to others")
-        self.counts["sessions begun anew"] = told.count("the worker begins anew")
+        self.counts["sessions begun anew"] = told.count(ANEW)
         done = ", ".join(f"{count} {what}" for what, count in self.counts.items())
         return f"{len(self._keys):,} orders, {time.monotonic() - self.began:.0f} s: {done}"
