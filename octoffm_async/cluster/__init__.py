@@ -27,34 +27,35 @@ the journal knows all of its items, and its counts replace those of the first ti
 
 A plan for 10,000 sellers with 1,000,000 items each
 ===================================================
-Measured with ``python -m benchmarks cluster`` and by hand on two processors that everything shared, busy with other
-work; read them as what is certainly reached.
+Measured with ``python -m benchmarks cluster`` on two processors that sandbox, workers and PostgreSQL shared. "Paced" is
+with limits of 40 calls a second for each of 8 sellers, when commits are small; "fast" is without limits.
 
-========================================  ==============================  =========================================
-what                                      one costs                       ten billion items
-========================================  ==============================  =========================================
-journal, a decided item with its index    340 bytes (210 after a rewrite) 3.4 TB; a tenth if 30 of 300 days are kept
-journal, an undecided one besides         its request, some 700 bytes     nothing: only what is in flight
-chunks of 500, compressed                 60 to 90 bytes an item          0.8 TB, until the job is forgotten
-WAL                                       1.3 to 1.5 kB an item           15 TB over the whole time
-turn of a lane (fetch, take, end)         10 ms, 3.5 kB of WAL            20 million turns, 2.5 days of one core
-choice of the next turn                   1.0 ms of 100, 1.2 of 10,000    no more than a turn a lane ever waits
-processor, database                       190 to 340 µs an item           20 to 40 days of one core
-processor, worker                         250 to 400 µs an item           30 to 45 days of one core
-permit of a shared limit                  under 50 µs a call              see :mod:`.postgres_limits`
-========================================  ==============================  =========================================
+======================================  ==================================  =====================================
+what                                    one costs                           ten billion items
+======================================  ==================================  =====================================
+journal, a decided item, with index     340 bytes (210 after a rewrite)     3.4 TB if all of it is kept
+journal, what is in flight              its request too, some 700 bytes     the same few MB: the space is used again
+chunks, compressed                      20 bytes of like orders, 100 of     0.2 to 1 TB, until the jobs are forgotten
+                                        unlike ones at most
+WAL                                     1.2 to 1.3 kB an item               12 TB over the whole time
+turn of a lane (500 items)              5 to 8 ms, 3.5 to 9 kB of WAL       20 million turns: 1 to 2 days, in parallel
+of it the choice of the next            1.8 ms of 100, 1.5 of 10,000        one turn a lane waits at most
+processor, database                     80 µs fast, 300 to 500 paced        10 to 60 days of one core
+processor, worker                       150 to 200 µs fast, 1 ms paced      20 to 120 days of one core
+permit of a shared limit                under 50 µs a call                  ``python -m benchmarks shared_limits``
+======================================  ==================================  =====================================
 
 *What grows with what.* Rows of the journal and of chunks grow with items, and nothing else does. The queue, the limits
 and the lanes grow with sellers: 10,000 rows each. Tokens grow with accounts. Connections grow with workers: up to
 eleven each, four or five mostly, so ``max_connections`` must be raised beyond some twenty workers; a pooler has to keep
 sessions, since workers listen. The memory of a worker grows with its places, about 1 MB each.
 
-*The first wall* is what one database can write. At 20 calls a second for each of 10,000 sellers, 200,000 orders a
-second would be 300 MB of WAL a second and 40 to 70 cores: more than one server does. A server with 16 cores takes some
-50,000 a second, so all of it in two and a half days instead of 14 hours; no seller waits for another one meanwhile
-(see :mod:`.fairness`). Products go a hundred a call, so there the wall comes at 500 calls a second. Past it, the
-sellers are divided among several databases, each with a fleet of its own: nothing but the client account's token is
-shared between sellers, and 500 token calls an hour are enough for hundreds of fleets.
+*The first wall* is what one database can do. At 20 calls a second for each of 10,000 sellers, 200,000 orders a second
+would be 250 MB of WAL a second and 16 cores if commits were large, 80 as small as they are then: more than one server
+does. One with 32 cores takes some 50,000 a second, so all of it in two and a half days instead of 14 hours; no seller
+waits for another one meanwhile (see :mod:`.fairness`). Products go a hundred a call, so there the wall comes at 500
+calls a second. Past it, the sellers are divided among several databases, each with a fleet of its own: nothing but the
+client account's token is shared between sellers, and 500 token calls an hour are enough for hundreds of fleets.
 
 *Partitioning.* Every statement on entries names the seller and operation first, so the table can be divided by hash of
 ``scope_id``, and the chunks by ``job``: whoever expects more than a billion rows makes these tables so before the first
