@@ -68,5 +68,8 @@ async def forget_some(
     gone, last = await found.fetchone() or (0, None)
     if not gone:
         await connection.execute(_END, given)
+        left = await connection.execute("SELECT 1 FROM octoffm_journal_runs WHERE run_id = %s", (run_id,))
+        if await left.fetchone() is not None:
+            raise JournalError(f"run {run} was gone on with by another process while it was forgotten: it was kept")
         return 0, None
     return int(gone), last
