@@ -91,6 +91,7 @@ from .errors import (
 )
 from .events import Event, Hook, LoggingHook
 from .session.file_tokens import FileTokenStore
+from .session.limit_stores import LimitStore, MemoryLimits
 from .session.paging import Page, Pager
 from .session.stats import KeyStats, Stats
 from .session.token_stores import MemoryTokenStore, TokenStore
@@ -141,8 +142,10 @@ __all__ = [
     "JournalWriteError",
     "KeyStats",
     "Limit",
+    "LimitStore",
     "Localization",
     "LoggingHook",
+    "MemoryLimits",
     "MemoryTokenStore",
     "Missing",
     "NotAnsweredError",

@@ -2,7 +2,7 @@
 
 The function ``octoffm_lease`` is :func:`~octoffm_async.session.slots.advance` in PL/pgSQL, by the server's clock. One
 statement asks for many limits, in the order of their keys, so that two of them cannot wait for each other. After a
-crash of the server the table is empty: see :class:`~octoffm_async.session.limit_stores.LimitStore`.
+crash of the server the table is empty: see :class:`~octoffm_async.LimitStore`.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ BEGIN
     IF s.refused = 0 THEN
         found := average;
     ELSIF s.longest >= {slots.LONG_BLOCK} THEN
-        found := least(s.refused, average * {slots.TRUST}::float8);
+        found := least(s.refused, greatest(average * {slots.TRUST}::float8, s.plateau * {slots.FALL}::float8));
     ELSIF soon THEN
         s.early := s.early + 1;
         found := s.refused * (1 - least(0.5::float8, {slots.CUT}::float8 * power(2::float8, s.early)));
@@ -281,7 +281,7 @@ class PostgresLimits:
             await self._database.__aexit__(None, None, None)
 
     async def exchange(self, asks: Sequence[Ask]) -> Sequence[Answer]:
-        """See :class:`~octoffm_async.session.limit_stores.LimitStore`."""
+        """See :class:`~octoffm_async.LimitStore`."""
         if not self._entered:
             await self._database.__aenter__()
             self._entered = True

@@ -101,7 +101,7 @@ if epoch == current then
     if refused_rate == 0 then
       found = average
     elseif longest >= {slots.LONG_BLOCK} then
-      found = math.min(refused_rate, average * {slots.TRUST})
+      found = math.min(refused_rate, math.max(average * {slots.TRUST}, plateau * {slots.FALL}))
     elseif soon or short then
       early = early + 1
       found = refused_rate * (1 - math.min(0.5, {slots.CUT} * 2 ^ early))
@@ -195,7 +195,7 @@ class RedisLimits:
             await self._redis.aclose()
 
     async def exchange(self, asks: Sequence[Ask]) -> Sequence[Answer]:
-        """See :class:`~octoffm_async.session.limit_stores.LimitStore`."""
+        """See :class:`~octoffm_async.LimitStore`."""
         from redis.exceptions import NoScriptError
 
         now = 0 if self._clock is None else int(self._clock() * slots.SECOND)

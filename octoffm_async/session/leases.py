@@ -30,7 +30,7 @@ LEAD, LEAD_LEAST, CHECK_LEAD = 0.03, 0.015, 0.1
 not heard of lately."""
 BATCH = 0.05
 """Seconds of the rate that are leased at once, at most."""
-EAGER, EAGER_GAP, EAGER_LEAD = 0.03, 0.01, 0.005
+EAGER, EAGER_GAP, EAGER_LEAD = 0.05, 0.01, 0.005
 """Seconds of the rate that are leased before anybody waits, so long ahead, if calls come that close to each other."""
 GAP_MOST = 0.05
 """Seconds: calls that are further apart than that are all the same."""

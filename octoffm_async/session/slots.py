@@ -48,6 +48,8 @@ CUT = 0.02
 """How far below what was found a rate starts, and above it ends the flat part of its curve."""
 TRUST = 1.1
 """How far above the average a refused rate is trusted after a long block."""
+FALL = 0.8
+"""What remains at least of what was found before: soon after a full window the average of a few calls says little."""
 UNUSED = 2.0
 """A rate of which less than one part of so many was used was not what was refused."""
 LONG_BLOCK = 5.0
@@ -209,7 +211,7 @@ def _resume(state: State, ask: Ask, now: int) -> None:
     if state.refused == 0.0:
         found = average
     elif state.longest >= LONG_BLOCK:
-        found = min(state.refused, average * TRUST)
+        found = min(state.refused, max(average * TRUST, state.plateau * FALL))
     elif early or short:
         state.early += 1
         found = state.refused * (1.0 - min(0.5, CUT * 2.0**state.early))

@@ -1,0 +1,77 @@
+"""Real processes that share limits, against the sandbox: what it sees in any window, whatever happens to the store."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from benchmarks.fleet import Fleet
+
+from .servers import PostgresServer, RedisServer
+
+pytestmark = pytest.mark.one_loop
+LIMIT = (50, 1.0)
+JITTER = 0.05
+"""Seconds that one request may take longer than another: the machine is busy with other tests."""
+
+
+@pytest.fixture(params=["redis", "postgres"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def address(kind: str, request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(kind))
+
+
+def test_four_processes_use_one_limit_and_no_more(address: str) -> None:
+    with Fleet(address, processes=4, sellers=1, limit=LIMIT, jitter=JITTER) as fleet:
+        (seen,), told = fleet.run(seconds=4.0, workers=4)
+    assert seen.highest <= 50
+    assert seen.used >= 0.85
+    assert sum(each["done"] for each in told) >= 0.8 * 50 * 4
+    assert sum(each["failed"] for each in told) == 0
+
+
+def test_many_keys_each_have_their_limit(address: str) -> None:
+    with Fleet(address, processes=3, sellers=40, limit=(10, 2.0), jitter=0.1) as fleet:
+        seen, _ = fleet.run(seconds=5.0, workers=1)
+    assert max(each.highest for each in seen) <= 10
+    assert sum(each.used for each in seen) / 40 >= 0.8
+
+
+@pytest.mark.parametrize("kind", ["redis", "postgres"])
+def test_a_store_that_is_restarted_costs_time_but_not_the_limit(
+    kind: str, address: str, request: pytest.FixtureRequest
+) -> None:
+    server: RedisServer | PostgresServer = request.getfixturevalue(f"{kind}_server")
+
+    def restart() -> None:
+        time.sleep(1.5)
+        server.stop()
+        time.sleep(1.0)
+        server.start()
+
+    with Fleet(address, processes=3, sellers=1, limit=LIMIT, jitter=JITTER) as fleet:
+        outage = threading.Thread(target=restart)
+        outage.start()
+        (before,), told = fleet.run(seconds=6.0, workers=4)
+        outage.join()
+        time.sleep(4.0)  # for so long all go slowly after an outage
+        (after,), _ = fleet.run(seconds=2.5, workers=4)
+    assert before.highest <= 50
+    assert sum(each["failed"] for each in told) == 0
+    assert after.used >= 0.8
+    assert after.highest <= 50
+
+
+def test_a_429_pauses_all_processes(redis: str) -> None:
+    with Fleet(redis, processes=4, sellers=1, limit=LIMIT, jitter=JITTER) as fleet:
+        fleet.sandbox.run(lambda sandbox: setattr(sandbox, "limit", (10, 1.0)))
+        (seen,), told = fleet.run(seconds=6.0, workers=4)
+    throttled = sum(each["throttled"] for each in told)
+    assert 1 <= throttled <= 0.35 * seen.requests
+    assert sum(each["done"] for each in told) >= 0.5 * 10 * 6
