@@ -196,6 +196,26 @@ class Bulk:
         job = Resuming(self._scope, journal, run, patience=patience, resend_unknown=resend_unknown)
         return Run(job, job, options)
 
+    def create(
+        self,
+        operation: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        *,
+        journaling: Journaling,
+        on_progress: Callable[[Summary], None] | None = None,
+        drain: float = 30.0,
+    ) -> Run[Any]:
+        """What ``create_…`` does, for the operation of that name, as a part of a journal's run that others go on with.
+
+        Raises:
+            ConfigurationError: no creation has this name.
+        """
+        scope = Scope(self._scope.session, self._scope.seller_id, self._scope.options)
+        job, finder = job_of(operation, scope)
+        workers = CHUNKS if operation == CREATE_PRODUCTS.name else CONCURRENCY
+        options = Options(workers=workers, on_progress=on_progress, drain=drain)
+        return Run(Journaled(job, finder, journaling, scope=scope), items, options)
+
     def _creation(
         self,
         operation: Operation[Any],

@@ -12,6 +12,7 @@ import click
 from .. import __version__
 from . import auth, files, inbound, orders, products, returns, stocks
 from .advice import advice_for
+from .cluster import cluster
 from .contract import contract
 from .demo import demo
 from .exits import EXPECTED, Exit, code_of, details_of, line_of
@@ -48,6 +49,7 @@ def octoffm(context: click.Context) -> None:
 for module in (auth, products, inbound, stocks, orders, returns):
     octoffm.add_command(module.group)
 files.register()
+octoffm.add_command(cluster)
 octoffm.add_command(contract)
 octoffm.add_command(demo)
 octoffm.add_command(jobs)

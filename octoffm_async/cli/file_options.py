@@ -80,14 +80,7 @@ class FileOptions:
         """The client's settings: of the environment or a file, with what was asked for over them."""
         wanted = {"seller_id": self.seller, "bulk_deadline": self.timeout, "trust_env": self.proxies or None}
         settings = {name: value for name, value in wanted.items() if value is not None}
-        config = Config.from_env(environment(self.env_file), **settings)
-        match self.limit:
-            case None:
-                return config
-            case (int(calls), float(seconds)):
-                return config.with_(limit=Limit(calls, per=seconds))
-            case _:
-                return config.with_(limit=None)
+        return with_limit(Config.from_env(environment(self.env_file), **settings), self.limit)
 
     def check_paths(self, *, journal: bool) -> None:
         """Find out now, not in the middle of a run, that a file cannot be written.
@@ -106,6 +99,17 @@ class FileOptions:
             taken[path.resolve()] = f"the file of {option}"
             if not path.parent.is_dir():
                 raise ConfigurationError(f"{option}: there is no folder {path.parent}")
+
+
+def with_limit(config: Config, limit: tuple[int, float] | str | None) -> Config:
+    """Settings with the limit that ``--limit`` gave, if it gave one."""
+    match limit:
+        case None:
+            return config
+        case (int(calls), float(seconds)):
+            return config.with_(limit=Limit(calls, per=seconds))
+        case _:
+            return config.with_(limit=None)
 
 
 def command_again() -> str:
@@ -154,8 +158,10 @@ _CREATING = (
         "--resend-unknown", is_flag=True, help="Send again what could not be looked for: it may then exist twice."
     ),
 )
+limit_option = click.option("--limit", callback=_limit, metavar="N/T|off", help="At most N calls in T seconds.")
+"""``--limit``; the command gets ``limit: tuple[int, float] | str | None``."""
 _CALLING = (
-    click.option("--limit", callback=_limit, metavar="N/T|off", help="At most N calls in T seconds."),
+    limit_option,
     click.option("--concurrency", type=click.IntRange(1), metavar="N", help="Calls under way."),
     click.option("--seller", metavar="ID", help="The seller to act for, in place of OCTOFFM_SELLER_ID."),
     env_file_option,
@@ -169,6 +175,11 @@ _CALLING = (
     json_option,
     verbose_option,
 )
+
+
+def table_options(command: F) -> F:
+    """The file, and how its columns map."""
+    return _decorated(command, _READING)
 
 
 def reading_options(command: F) -> F:

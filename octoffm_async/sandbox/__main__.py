@@ -16,7 +16,7 @@ from functools import partial
 
 import msgspec
 
-from .sandbox import Sandbox
+from .sandbox import SELLERS, Sandbox
 from .statefile import StateFileError
 
 
@@ -34,6 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--seed", type=int, default=0, help="seed of ids, tokens and random faults")
     parser.add_argument("--token-life", type=float, default=7200.0, metavar="S", help="life of a token in seconds")
+    parser.add_argument(
+        "--sellers", type=parse_sellers, default=SELLERS, metavar="ID,ID", help="the sellers (12345,98980)"
+    )
     parser.add_argument("--limit", type=parse_limit, metavar="N/T", help="N requests per T seconds, seller and group")
     parser.add_argument("--retry-after", choices=("seconds", "date"), help="let 429 answers carry Retry-After")
     parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="sandbox seconds per real second")
@@ -56,9 +59,17 @@ def parse_limit(text: str) -> tuple[int, float]:
     return limit
 
 
+def parse_sellers(text: str) -> tuple[str, ...]:
+    """``1,2`` as two sellers."""
+    if sellers := tuple(part for part in map(str.strip, text.split(",")) if part):
+        return sellers
+    raise argparse.ArgumentTypeError(f"{text!r} is not ID,ID")
+
+
 def _sandbox(options: argparse.Namespace) -> Sandbox:
     return Sandbox(
         seed=options.seed,
+        sellers=options.sellers,
         token_life=options.token_life,
         limit=options.limit,
         retry_after=options.retry_after,

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from os import PathLike, fspath
 from typing import Any
@@ -43,6 +43,7 @@ class SandboxProcess(SandboxFace):
         self,
         *,
         seed: int = 0,
+        sellers: Sequence[str] | None = None,
         token_life: float = 7200.0,
         limit: Limit | None = None,
         retry_after: RetryAfter | None = None,
@@ -61,6 +62,8 @@ class SandboxProcess(SandboxFace):
             "--products": catalogue,
             "--stock": stock,
         }
+        if sellers is not None:
+            self._options["--sellers"] = ",".join(sellers)
         if limit is not None:
             self._options["--limit"] = f"{limit[0]}/{limit[1]}"
         if state_file is not None:

@@ -44,6 +44,8 @@ from .statefile import StateFile
 from .tokens import Tokens
 from .world import AllEffects, World
 
+SELLERS = ("12345", "98980")
+"""Who sells here unless others are named."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _LONGEST_LINE = 1024 * 1024  # bytes of a request's first line: a long query deserves a problem, not a parser's text
 _DRAIN = 1.0  # seconds that calls in flight get when the server stops
@@ -66,7 +68,7 @@ class Sandbox(SandboxFace):
         self,
         *,
         seed: int = 0,
-        sellers: Sequence[str] = ("12345", "98980"),
+        sellers: Sequence[str] = SELLERS,
         client_id: str = "sandbox-client",
         client_secret: str = "sandbox-secret",  # noqa: S107  (of the emulator, and public)
         token_life: float = 7200.0,

@@ -46,6 +46,11 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="octoffm-postgres-"))
         self.port = free_port()
 
+    @property
+    def folder(self) -> Path:
+        """Where it keeps all: its data are in ``data``."""
+        return self._folder
+
     def __enter__(self) -> Self:
         if self._user is not None:
             shutil.chown(self._folder, self._user)

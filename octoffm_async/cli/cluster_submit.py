@@ -1,0 +1,132 @@
+"""``octoffm cluster submit``: a file is checked, cut into chunks and loaded; the fleet does the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from ..bulk.journaling import PATIENCE
+from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
+from ..tabular.mapping import save_mapping
+from ..tabular.opening import open_table
+from ..tabular.plan import plan_for
+from ..tabular.targets import ORDERS, PRODUCTS, SUPPLIES
+from .cluster_options import cluster_option, opened
+from .cluster_status import tell_job
+from .exits import Exit
+from .file_dry_run import dry_run
+from .file_options import FileOptions, table_options
+from .loop import run_async
+from .options import env_file_option, environment, json_option, verbose_option
+from .text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..cluster.jobs import JobRecord, Kind
+    from ..tabular.targets import Target
+
+_TARGETS: dict[str, tuple[Target, int, str]] = {
+    "products": (PRODUCTS, CREATE_PRODUCTS.max_items, CREATE_PRODUCTS.name),
+    "orders": (ORDERS, 1, CREATE_OUTBOUND.name),
+    "inbound": (SUPPLIES, 1, CREATE_INBOUND.name),
+}
+
+
+@click.group()
+def submit() -> None:
+    """Load a file as a job for the fleet.
+
+    It is read and checked as by "octoffm orders create" and its like; rows that are not taken go to the rejects file.
+    The fleet begins when all of it is loaded.
+    """
+
+
+def _options(command: Callable[..., int]) -> Callable[..., int]:
+    options: tuple[Callable[[Callable[..., int]], Callable[..., int]], ...] = (
+        click.option("--seller", metavar="ID", help="The seller to act for, in place of OCTOFFM_SELLER_ID."),
+        cluster_option,
+        click.option("--dry-run", is_flag=True, help="Check the whole file, show what would be sent, load nothing."),
+        click.option(
+            "--rejects",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="Rows not taken. Default: FILE's name with .rejects.",
+        ),
+        click.option(
+            "--patience",
+            type=click.FloatRange(0),
+            default=PATIENCE,
+            show_default=True,
+            metavar="S",
+            help="Seconds for which what was sent and is not found may still become visible.",
+        ),
+        click.option(
+            "--resend-unknown", is_flag=True, help="Send again what could not be looked for: it may then exist twice."
+        ),
+        click.option(
+            "--chunk", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Items of one turn."
+        ),
+        env_file_option,
+        json_option,
+        verbose_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return table_options(command)
+
+
+def _command(kind: str) -> click.Group:
+    group = click.Group(kind, help=f"Jobs of {_TARGETS[kind][0].plural}.")
+
+    @group.command("create", help=f"Load a file of {_TARGETS[kind][0].plural}: CSV, JSON lines, Parquet or XLSX.")
+    @_options
+    def create(address: str, chunk: int, **options: Any) -> int:
+        wanted = FileOptions(limit=None, concurrency=None, timeout=None, proxies=False, **options)
+        return run_async(_submit(kind, wanted, address, chunk))
+
+    del create
+    return group
+
+
+async def _submit(kind: str, wanted: FileOptions, address: str, chunk: int) -> int:
+    mapping = wanted.whole_mapping
+    wanted.check_paths(journal=False)
+    target, batch, _ = _TARGETS[kind]
+    if wanted.dry_run:
+        table = open_table(wanted.file, delimiter=wanted.delimiter, encoding=wanted.encoding)
+        return dry_run(wanted, table, plan_for(table, target, mapping.columns, mapping.values), batch=batch)
+    seller = wanted.seller or environment(wanted.env_file).get("OCTOFFM_SELLER_ID", "").strip()
+    if not seller:
+        raise click.UsageError("whose? --seller ID, or OCTOFFM_SELLER_ID", click.get_current_context())
+    async with opened(address) as cluster:
+        record = await cluster.submit_file(
+            cast("Kind", kind),
+            wanted.file,
+            seller=seller,
+            columns=mapping.columns,
+            values=mapping.values,
+            delimiter=wanted.delimiter,
+            encoding=wanted.encoding,
+            rejects=wanted.rejects_file,
+            patience=wanted.patience,
+            resend_unknown=wanted.resend_unknown,
+            chunk=chunk,
+        )
+    if wanted.save_mapping is not None:
+        save_mapping(wanted.save_mapping, mapping)
+    return _told(record, wanted)
+
+
+def _told(record: JobRecord, wanted: FileOptions) -> int:
+    tell_job(record, as_json=wanted.as_json)
+    if record.faulty:
+        where = printable(str(wanted.rejects_file))
+        click.echo(f"octoffm: {record.faulty:,} were not taken, with the reasons in {where}", err=True)
+    return Exit.REFUSED if record.faulty else Exit.DONE
+
+
+for _kind in _TARGETS:
+    submit.add_command(_command(_kind))

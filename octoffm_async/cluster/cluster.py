@@ -1,0 +1,266 @@
+"""The front door of a fleet: jobs are submitted, watched, cancelled and tried again from any machine."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, LiteralString, Self
+
+from ..bulk.journaling import PATIENCE
+from ..errors import ClosedError, ConfigurationError
+from ..tabular.items import Items
+from ..tabular.opening import open_table
+from ..tabular.plan import plan_for
+from ..tabular.rejects import RejectsFile
+from ..tabular.targets import ORDERS, PRODUCTS, SUPPLIES
+from . import engine, jobs, watching
+from .database import as_database
+from .exporting import export
+from .jobs import CHUNK, How, creation_of
+from .submitting import load, numbered
+from .turns import TURN, Turns
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+    from os import PathLike
+    from types import TracebackType
+
+    from ..config import Secret
+    from ..tabular.targets import Target
+    from .database import Database
+    from .exporting import ItemRecord
+    from .jobs import JobRecord, Kind
+    from .submitting import OnProgress
+    from .watching import FleetStatus
+
+__all__ = ["Cluster"]
+
+_TARGETS: dict[str, Target] = {"products": PRODUCTS, "orders": ORDERS, "inbound": SUPPLIES}
+_CANCEL: LiteralString = """
+WITH gone AS (
+    UPDATE octoffm_chunks SET state = 'cancelled', ended_at = now() WHERE job = %(job)s AND state = 'ready' RETURNING 1
+)
+UPDATE octoffm_jobs SET state = 'cancelled', ended = ended + (SELECT count(*) FROM gone),
+    ended_at = CASE WHEN ended + (SELECT count(*) FROM gone) >= chunks THEN now() END
+WHERE job = %(job)s
+"""
+_RETRY: LiteralString = """
+WITH again AS (
+    UPDATE octoffm_chunks SET state = 'ready', tries = 0, begun = 0, ready_at = now(), ended_at = NULL, problem = ''
+    WHERE job = %(job)s AND state IN ('stuck', 'cancelled') RETURNING 1
+)
+UPDATE octoffm_jobs SET ended = ended - (SELECT count(*) FROM again), stuck = 0,
+    state = CASE WHEN ended - (SELECT count(*) FROM again) < chunks THEN 'open' ELSE 'done' END,
+    ended_at = CASE WHEN ended - (SELECT count(*) FROM again) < chunks THEN NULL ELSE coalesce(ended_at, now()) END
+WHERE job = %(job)s RETURNING lane, (SELECT count(*) FROM again)
+"""
+
+
+class Cluster:
+    """A fleet, by the address of its database: ``async with Cluster("postgresql://…") as cluster``.
+
+    Workers (``octoffm cluster worker``) do what is submitted here. Entering makes the tables that are not there yet.
+    """
+
+    def __init__(self, database: str | Secret | Database) -> None:
+        self._database = as_database(database)
+        self._opened: AsyncExitStack | None = None
+        app, manager = engine.engine_app(self._database, turn=TURN)
+        self._turns = Turns(self._database, app, manager)
+
+    async def __aenter__(self) -> Self:
+        opened = AsyncExitStack()
+        await opened.enter_async_context(self._database)
+        try:
+            await engine.prepare(self._database)
+            await jobs.prepare(self._database)
+        except BaseException:
+            await opened.aclose()
+            raise
+        self._opened = opened
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.aclose()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._database.name}>"
+
+    async def submit(
+        self,
+        kind: Kind,
+        items: Iterable[Any] | AsyncIterable[Any],
+        *,
+        seller: str,
+        source: str = "",
+        patience: float = PATIENCE,
+        resend_unknown: bool = False,
+        chunk: int = CHUNK,
+        on_progress: OnProgress | None = None,
+    ) -> JobRecord:
+        """Submit requests as one job. Those whose key came before in the same input are left out, as ``faulty``.
+
+        The fleet begins when all are loaded; if the input raises, nothing of it is done. A plain iterable is read on
+        this event loop.
+
+        Raises:
+            StoreError: the database is away, or refuses.
+        """
+        return await self._submit(
+            kind,
+            items,
+            seller=seller,
+            source=source,
+            how=How(patience=patience, resend_unknown=resend_unknown),
+            chunk=chunk,
+            on_progress=on_progress,
+        )
+
+    async def submit_file(
+        self,
+        kind: Kind,
+        path: str | PathLike[str],
+        *,
+        seller: str,
+        columns: Mapping[str, str] | None = None,
+        values: Mapping[str, str] | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        rejects: str | PathLike[str] | None = None,
+        patience: float = PATIENCE,
+        resend_unknown: bool = False,
+        chunk: int = CHUNK,
+        on_progress: Callable[[int, float], None] | None = None,
+    ) -> JobRecord:
+        """Submit a file: CSV, JSON lines, Parquet or XLSX. Faulty rows are left out and written to ``rejects``.
+
+        ``columns`` names the column of each field that no column bears the name of, ``values`` gives fields that are
+        the same for all rows. ``on_progress`` is told the items so far and the share of the file that was read.
+
+        Raises:
+            ConfigurationError: the file cannot be read, or fields and columns do not fit.
+            StoreError: the database is away, or refuses.
+        """
+        table = open_table(path, delimiter=delimiter, encoding=encoding)
+        plan = plan_for(table, _TARGETS[creation_of(kind).kind], columns or {}, values or {})
+        reject = None if rejects is None else RejectsFile(rejects, table)
+        items = Items(table, plan, reject)
+
+        def progress(count: int) -> None:
+            if on_progress is not None:
+                on_progress(count, items.share)
+
+        try:
+            return await self._submit(
+                kind,
+                items,
+                seller=seller,
+                source=str(path),
+                how=How(patience=patience, resend_unknown=resend_unknown),
+                chunk=chunk,
+                on_progress=progress,
+                faulty=lambda: items.faulty,
+            )
+        finally:
+            items.close()
+            if reject is not None:
+                reject.close()
+
+    async def status(self, *, last: int = watching.LAST_JOBS) -> FleetStatus:
+        """The fleet now: its workers, all jobs that are not over, and the last ones that are."""
+        return await watching.status(self._open(), last=last)
+
+    async def job(self, name: str) -> JobRecord:
+        """One job, by its id or a beginning of it that no other has.
+
+        Raises:
+            ConfigurationError: there is none, or several.
+        """
+        async with self._open().connection() as connection:
+            return await watching.find_job(connection, name)
+
+    async def cancel(self, name: str) -> JobRecord:
+        """Do no more of a job. What a worker has in hand of it is finished; see :meth:`retry`."""
+        async with self._open().connection() as connection:
+            record = await watching.find_job(connection, name)
+            async with connection.transaction():
+                state = await _locked_state(connection, record.job)
+                if state == "open":
+                    await connection.execute(_CANCEL, {"job": record.job})
+            return await watching.find_job(connection, record.job)
+
+    async def retry(self, name: str) -> JobRecord:
+        """Try the stuck and the cancelled chunks of a job again. What is decided is not sent again."""
+        async with self._open().connection() as connection:
+            record = await watching.find_job(connection, name)
+            async with connection.transaction():
+                if await _locked_state(connection, record.job) in ("open", "done", "cancelled"):
+                    row = await (await connection.execute(_RETRY, {"job": record.job})).fetchone()
+                    if row is not None and row[1]:
+                        await self._turns.queue(connection, int(row[0]))
+            return await watching.find_job(connection, record.job)
+
+    async def forget(self, name: str) -> JobRecord:
+        """Delete a job that is over; what the journal knows of its items stays there. The job as it was.
+
+        Raises:
+            ConfigurationError: it is not over.
+        """
+        async with self._open().connection() as connection:
+            record = await watching.find_job(connection, name)
+            if not record.is_over:
+                raise ConfigurationError(f"job {record.job} is {record.state}: cancel it first")
+            await connection.execute("DELETE FROM octoffm_jobs WHERE job = %s", (record.job,))
+        return record
+
+    async def export(self, name: str) -> AsyncIterator[ItemRecord]:
+        """Every item of a job in the order of its file, with its line and what became of it so far."""
+        database = self._open()
+        async with database.connection() as connection:
+            record = await watching.find_job(connection, name)
+        async for item in export(database, record):
+            yield item
+
+    async def _submit(
+        self,
+        kind: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        *,
+        seller: str,
+        source: str,
+        how: How,
+        chunk: int,
+        on_progress: OnProgress | None,
+        faulty: Callable[[], int] = lambda: 0,
+    ) -> JobRecord:
+        loaded = await load(
+            self._open(),
+            self._turns,
+            creation_of(kind),
+            numbered(items),
+            seller=seller,
+            source=source,
+            how=how,
+            chunk=chunk,
+            faulty=faulty,
+            on_progress=on_progress,
+        )
+        return await self.job(loaded.job)
+
+    def _open(self) -> Database:
+        if self._opened is None:
+            raise ClosedError("the cluster is not open: async with Cluster(…) as cluster")
+        return self._database
+
+
+async def _locked_state(connection: Any, job: str) -> str:
+    """A job's state, which stays so until the end of the transaction; its lane is locked too, as turns do it."""
+    await connection.execute(
+        "SELECT FROM octoffm_lanes JOIN octoffm_jobs USING (lane) WHERE job = %s FOR UPDATE OF octoffm_lanes", (job,)
+    )
+    found = await connection.execute("SELECT state FROM octoffm_jobs WHERE job = %s FOR UPDATE", (job,))
+    row = await found.fetchone()
+    return "" if row is None else str(row[0])

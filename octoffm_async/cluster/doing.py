@@ -1,0 +1,173 @@
+"""One turn at work: a chunk's items through a journalled run, and the counts of what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Self
+
+from ..bulk.job import RUN_ENDING
+from ..bulk.journal import LOOK_UP_MOST
+from ..bulk.journaling import Journaling
+from ..bulk.outcomes import Created, Failed, Refused, Skipped, Unknown
+from ..errors import CredentialsRefusedError, FencedError, JournalError
+from .fairness import SLICE
+from .jobs import Counts, creation_of
+from .submitting import unpack
+from .turns import Ending
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ..bulk.journal import Book, Journal
+    from ..bulk.outcomes import Outcome
+    from ..bulk.run import Run
+    from ..client import FulfillmentClient
+    from .turns import Turn
+
+DRAIN = 20.0
+"""Seconds that what is in flight gets when a worker is asked to stop."""
+WORKER_ENDING = (CredentialsRefusedError, FencedError)
+"""Errors after which this worker's next turn would end the same way."""
+logger = logging.getLogger("octoffm_async")
+
+
+class Handed:
+    """A chunk's items, handed out until there are no more, the time is over, or somebody said stop."""
+
+    def __init__(self, items: Iterable[Any], *, seconds: float) -> None:
+        self.out = 0
+        self.ended_early = False
+        self._items = iter(items)
+        self._ends = asyncio.get_running_loop().time() + seconds
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        if not self.ended_early and asyncio.get_running_loop().time() > self._ends:
+            self.ended_early = True
+        if self.ended_early:
+            raise StopIteration
+        item = next(self._items)
+        self.out += 1
+        return item
+
+    def stop(self) -> None:
+        """Hand out no more."""
+        self.ended_early = True
+
+
+class Doing:
+    """A turn at work. ``on_outcome`` is told of each item that got its outcome."""
+
+    def __init__(
+        self, turn: Turn, client: FulfillmentClient, journal: Journal, *, on_outcome: Callable[[Outcome], None]
+    ) -> None:
+        self.turn = turn
+        self._client = client
+        self._journal = journal
+        self._on_outcome = on_outcome
+        self._counts = Counts()
+        self._before: list[str] = []
+        self._items: Handed | None = None
+        self._run: Run[Any] | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Read no more items and let what is in flight finish."""
+        self._stopped = True
+        if self._items is not None:
+            self._items.stop()
+        if self._run is not None:
+            self._run.stop()
+
+    async def do(self, *, seconds: float = SLICE, keep_run: Callable[[str, str], Any]) -> Ending:
+        """Do the chunk, or as much of it as the time allows. ``keep_run`` keeps the journal's run of a job.
+
+        Raises:
+            CredentialsRefusedError, FencedError: this worker can do nothing more.
+            JournalError: the journal cannot be used now.
+        """
+        turn = self.turn
+        try:
+            chunk = unpack(turn.payload, creation_of(turn.operation))
+        except ValueError as error:
+            return Ending(counts=Counts(unsent=turn.items), problem=str(error))
+        book = await self._journal.book(
+            seller=turn.seller, operation=turn.operation, run=turn.run, source=f"{turn.source} (job {turn.job})"
+        )
+        if turn.run is None:
+            await keep_run(turn.job, book.run)
+        self._items = items = Handed((one.item for one in chunk), seconds=seconds)
+        if self._stopped:
+            items.stop()
+        problem = await self._through(items, book)
+        await self._tell_apart(book)
+        self._counts.unsent += len(chunk) - sum(self._counts.as_dict().values())
+        return Ending(counts=self._counts, problem=problem, put_off=items.ended_early)
+
+    def broken_off(self, error: Exception, *, put_off: bool) -> Ending:
+        """The end of a turn that an error ended: nothing that is not written counts, so the chunk is not done."""
+        self._counts.unsent += self.turn.items - sum(self._counts.as_dict().values())
+        return Ending(counts=self._counts, problem=str(error) or repr(error), put_off=put_off, broken=True)
+
+    async def _through(self, items: Handed, book: Book) -> str:
+        """Run the items; what went wrong last, in words."""
+        turn, problem = self.turn, ""
+        journaling = Journaling(
+            journal=self._journal,
+            seller_id=turn.seller,
+            operation=turn.operation,
+            patience=turn.how.patience,
+            resend_unknown=turn.how.resend_unknown,
+            run=book.run,
+        )
+        run = self._client.seller(turn.seller).bulk.create(turn.operation, items, journaling=journaling, drain=DRAIN)
+        self._run = run
+        try:
+            async with run:
+                async for outcome in run:
+                    problem = self._note(outcome) or problem
+        finally:
+            self._run = None
+            for outcome in run.leftover:
+                problem = self._note(outcome) or problem
+        return problem
+
+    def _note(self, outcome: Outcome) -> str:
+        """Count an outcome; what is wrong with it, if another try may mend that."""
+        counts = self._counts
+        match outcome:
+            case Created():
+                counts.created += 1
+            case Refused() | Skipped(earlier=Refused()):
+                counts.refused += 1
+            case Skipped(key=key, earlier=Created()):
+                self._before.append(key)
+                counts.created += 1
+            case Failed(error=error) if isinstance(error, RUN_ENDING):
+                return ""
+            case Failed(key=key, error=error):
+                counts.failed += 1
+                return f"{key}: {error}"
+            case Unknown(key=key, reason=reason):
+                counts.unknown += 1
+                return f"{key}: {reason}"
+            case _:
+                return ""
+        self._on_outcome(outcome)
+        return ""
+
+    async def _tell_apart(self, book: Book) -> None:
+        """Of what was created before, what another job or call created."""
+        for start in range(0, len(self._before), LOOK_UP_MOST):
+            entries = await book.look_up(self._before[start : start + LOOK_UP_MOST])
+            others = sum(entry is not None and entry.run != book.run for entry in entries)
+            self._counts.created -= others
+            self._counts.already += others
+
+
+def is_broken(error: BaseException) -> bool:
+    """Whether an error of a turn says nothing about its chunk: the journal, or this worker, is what does not work."""
+    return isinstance(error, (JournalError, *WORKER_ENDING))

@@ -1,0 +1,197 @@
+"""Jobs as the fleet's database holds them: a job is a file for one seller, cut into chunks of some hundred items.
+
+- A *lane* is one seller and one kind of creation: the chunks of a lane are done one at a time, whoever does them.
+- A *chunk* is ``ready``, ``running``, ``done`` (every item of it is decided), ``stuck`` (some items could not be
+  decided in several tries) or ``cancelled``. Its counts are of the whole chunk and replace those of an earlier try, so
+  a chunk that was done twice counts once. The counts of a job are the sums over its chunks, and change with them.
+- A *turn* is what the engine hands out: one lane, once. The queue never holds more than one turn a lane, so it does not
+  grow with the files, and turns come round.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString, TypeAlias
+
+import msgspec
+
+from ..bulk.journaling import PATIENCE
+from ..contract.inbound import InboundShipmentRequest
+from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
+from ..contract.outbound import OutboundShipmentRequest
+from ..contract.products import FulfillmentProduct
+from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .database import Database
+
+Kind: TypeAlias = Literal["products", "orders", "inbound"]
+JobState: TypeAlias = Literal["loading", "waiting", "running", "done", "cancelled"]
+ChunkState: TypeAlias = Literal["ready", "running", "done", "stuck", "cancelled"]
+
+CHUNK: Final = 500
+"""Items of a chunk: some seconds of a seller's limit, and a body of some 100 kB."""
+PART: Final = "jobs"
+VERSION: Final = 1
+COUNTED: Final = ("created", "already", "refused", "failed", "unknown", "unsent")
+
+_COUNTS: LiteralString = ", ".join(f"{name} bigint NOT NULL DEFAULT 0" for name in COUNTED)  # pyright: ignore[reportAssignmentType]
+STATEMENTS: tuple[LiteralString, ...] = (
+    """CREATE TABLE IF NOT EXISTS octoffm_lanes (
+        lane bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        seller text NOT NULL,
+        operation text NOT NULL,
+        UNIQUE (seller, operation))""",
+    f"""CREATE TABLE IF NOT EXISTS octoffm_jobs (
+        job text PRIMARY KEY,
+        lane bigint NOT NULL REFERENCES octoffm_lanes,
+        state text NOT NULL DEFAULT 'loading',
+        source text NOT NULL,
+        how jsonb NOT NULL,
+        run text,
+        items bigint NOT NULL DEFAULT 0,
+        faulty bigint NOT NULL DEFAULT 0,
+        chunks int NOT NULL DEFAULT 0,
+        ended int NOT NULL DEFAULT 0,
+        stuck int NOT NULL DEFAULT 0,
+        {_COUNTS},
+        submitted_at timestamptz NOT NULL DEFAULT now(),
+        turned_at timestamptz,
+        began_at timestamptz,
+        ended_at timestamptz)""",
+    "CREATE INDEX IF NOT EXISTS octoffm_jobs_open ON octoffm_jobs (lane) WHERE state = 'open'",
+    f"""CREATE TABLE IF NOT EXISTS octoffm_chunks (
+        job text NOT NULL REFERENCES octoffm_jobs ON DELETE CASCADE,
+        number int NOT NULL,
+        state text NOT NULL DEFAULT 'ready',
+        items int NOT NULL,
+        payload bytea NOT NULL,
+        tries int NOT NULL DEFAULT 0,
+        begun int NOT NULL DEFAULT 0,
+        ready_at timestamptz NOT NULL DEFAULT now(),
+        ended_at timestamptz,
+        problem text NOT NULL DEFAULT '',
+        {_COUNTS},
+        PRIMARY KEY (job, number)) WITH (fillfactor = 70)""",
+    "ALTER TABLE octoffm_chunks ALTER COLUMN payload SET STORAGE EXTERNAL",  # it comes compressed
+    """CREATE INDEX IF NOT EXISTS octoffm_chunks_open ON octoffm_chunks (job, number)
+        WHERE state IN ('ready', 'running')""",
+    """CREATE TABLE IF NOT EXISTS octoffm_workers (
+        worker bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        machine text NOT NULL,
+        pid int NOT NULL,
+        places int NOT NULL,
+        turns int NOT NULL DEFAULT 0,
+        items bigint NOT NULL DEFAULT 0,
+        per_second double precision NOT NULL DEFAULT 0,
+        calls bigint NOT NULL DEFAULT 0,
+        throttled bigint NOT NULL DEFAULT 0,
+        began_at timestamptz NOT NULL DEFAULT now(),
+        seen_at timestamptz NOT NULL DEFAULT now())""",
+)
+
+
+class Creation(msgspec.Struct, frozen=True):
+    """One kind of what a job creates: its operation, the type of its items, and which field is their key."""
+
+    kind: Kind
+    operation: str
+    type: Any
+    key: str
+
+
+CREATIONS: Final[dict[str, Creation]] = {
+    "products": Creation("products", CREATE_PRODUCTS.name, FulfillmentProduct, "seller_product_reference"),
+    "orders": Creation("orders", CREATE_OUTBOUND.name, OutboundShipmentRequest, "reference"),
+    "inbound": Creation("inbound", CREATE_INBOUND.name, InboundShipmentRequest, "reference"),
+}
+
+
+def creation_of(name: str) -> Creation:
+    """A kind of creation by its name or by its operation's.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    for creation in CREATIONS.values():
+        if name in (creation.kind, creation.operation):
+            return creation
+    raise ConfigurationError(f"no jobs create {name!r}: there are {', '.join(CREATIONS)}")
+
+
+class How(msgspec.Struct, frozen=True, kw_only=True):
+    """How a job's items are sent; see :class:`octoffm_async.bulk.bulk.Bulk`."""
+
+    patience: float = PATIENCE
+    resend_unknown: bool = False
+
+
+class Counts(msgspec.Struct, kw_only=True):
+    """What became of items. ``already``: created before, by another job or call; ``unsent``: not tried, or put off."""
+
+    created: int = 0
+    already: int = 0
+    refused: int = 0
+    failed: int = 0
+    unknown: int = 0
+    unsent: int = 0
+
+    @property
+    def decided(self) -> int:
+        """Items whose fate is known."""
+        return self.created + self.already + self.refused
+
+    @property
+    def left(self) -> int:
+        """Items that another try may decide."""
+        return self.failed + self.unknown + self.unsent
+
+    def as_dict(self) -> dict[str, int]:
+        """All of them, by name."""
+        return {name: getattr(self, name) for name in COUNTED}
+
+
+class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One job as it stands. ``faulty`` items of its file were not taken; ``ended`` and ``stuck`` count chunks."""
+
+    job: str
+    seller: str
+    operation: str
+    state: JobState
+    source: str
+    run: str | None
+    items: int
+    faulty: int
+    chunks: int
+    ended: int
+    stuck: int
+    counts: Counts
+    submitted_at: datetime
+    began_at: datetime | None
+    ended_at: datetime | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be done for it."""
+        return self.state in ("done", "cancelled")
+
+    @property
+    def left(self) -> int:
+        """Items that are not decided."""
+        return self.items - self.counts.decided
+
+
+def new_job_id() -> str:
+    """An id that sorts by time, such as ``20260801-101500-3fa1b2``."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def lane_lock(lane: int) -> str:
+    """The engine's lock of a lane."""
+    return f"octoffm:{lane}"
+
+
+async def prepare(database: Database) -> None:
+    """Make the tables of jobs."""
+    await database.prepare(PART, VERSION, STATEMENTS)

@@ -1,0 +1,208 @@
+"""A worker's session: the engine's worker, one journal and one client, until one of them can go on no more."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from procrastinate.worker import Worker as EngineWorker
+
+from ..errors import CredentialsRefusedError, FencedError, StoreError
+from . import engine
+from .doing import Doing, is_broken
+from .mirroring import schedule_mirrors
+from .presence import Doings, Presence
+from .turns import TURN, Ending, LostTurnError, Turns
+
+if TYPE_CHECKING:
+    from procrastinate import JobContext
+
+    from ..bulk.outcomes import Outcome
+    from ..client import FulfillmentClient
+    from .database import Database
+    from .journal import PostgresJournal
+    from .metrics import ChunkResult, WorkerMetrics
+    from .turns import Turn
+    from .worker import WorkerOptions
+
+END_WITHIN = 60.0
+"""Seconds for which the end of a turn is tried to be written while the database is away."""
+logger = logging.getLogger("octoffm_async")
+
+
+class Session:
+    """The part of a worker's life that goes with one journal."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: FulfillmentClient,
+        journal: PostgresJournal,
+        options: WorkerOptions,
+        metrics: WorkerMetrics | None,
+    ) -> None:
+        self.items = 0
+        self._database = database
+        self._client = client
+        self._journal = journal
+        self._options = options
+        self._metrics = metrics
+        self._renewals = 0
+        app, self._manager = engine.engine_app(database, turn=TURN)
+        self._turns = Turns(database, app, self._manager)
+        self._doing: dict[Doing, asyncio.Task[Any]] = {}
+        self._error: Exception | None = None
+        self._stopped = False
+        app.task(name=TURN, queue=engine.QUEUE, pass_context=True)(self._turn)
+        if options.mirror_every is not None:
+            schedule_mirrors(app, database, client, minutes=options.mirror_every)
+        self._engine = EngineWorker(
+            app=app,
+            queues=[engine.QUEUE],
+            concurrency=options.concurrency,
+            fetch_job_polling_interval=options.polling,
+            abort_job_polling_interval=3600.0,
+            install_signal_handlers=False,
+            update_heartbeat_interval=options.lease / 3,
+            stalled_worker_timeout=10 * options.silent,
+        )
+        self._presence = Presence(
+            database,
+            self._turns,
+            places=options.concurrency,
+            silent=options.silent,
+            doings=self._doings,
+            jobs=lambda: {doing.turn.job for doing in self._doing},
+            cancel=self._cancel,
+            on_all_done=self.stop if options.until_done else None,
+        )
+
+    def stop(self) -> None:
+        """Take no more turns; break off those under way."""
+        self._stopped = True
+        self._engine.stop()  # type: ignore[no-untyped-call]
+        for doing in self._doing:
+            doing.stop()
+
+    async def run(self) -> bool:
+        """Work; whether the worker is done, rather than to begin anew."""
+        ticking = asyncio.create_task(self._presence.keep(), name="octoffm_async worker")
+        try:
+            if not self._stopped:
+                await self._work()
+        finally:
+            ticking.cancel()
+            with suppress(asyncio.CancelledError):
+                await ticking
+            await self._presence.sign_off()
+        if isinstance(self._error, CredentialsRefusedError):
+            raise self._error
+        if self._error is not None:
+            logger.warning("the worker begins anew: %s", self._error)
+        return self._stopped and self._error is None
+
+    async def _work(self) -> None:
+        """Run the engine. Cancelled, it cancels the turns under way, which the engine alone would wait for."""
+        running = asyncio.create_task(self._engine.run(), name="octoffm_async engine")  # type: ignore[no-untyped-call]
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self.stop()
+            for _ in range(2):  # the first one lets what is in flight finish
+                tasks = list(self._doing.values())
+                for task in tasks:
+                    task.cancel()
+                if tasks:
+                    await asyncio.wait(tasks, timeout=0.2)
+            with suppress(Exception):
+                await running
+            raise
+
+    async def _turn(self, context: JobContext, *, lane: int) -> None:
+        """What the engine calls: one turn of a lane."""
+        try:
+            turn = await self._turns.take(engine.Held.of(context.job), lane)
+        except LostTurnError as error:
+            logger.warning("%s", error)
+            return
+        if turn is None:
+            return
+        began = asyncio.get_running_loop().time()
+        doing = Doing(turn, self._client, self._journal, on_outcome=partial(self._count, turn))
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101
+        self._doing[doing] = task
+        if self._stopped:
+            doing.stop()
+        try:
+            ending = await self._do(doing)
+        finally:
+            del self._doing[doing]
+        try:
+            await self._end(turn, ending)
+        except LostTurnError as error:
+            logger.warning("chunk %d of job %s: %s", turn.number, turn.job, error)
+        if self._metrics is not None:
+            seconds = asyncio.get_running_loop().time() - began
+            self._metrics.chunk(turn.operation, self._result(ending), seconds=seconds)
+
+    async def _do(self, doing: Doing) -> Ending:
+        try:
+            return await doing.do(seconds=self._options.slice, keep_run=self._turns.set_run)
+        except Exception as error:
+            if not is_broken(error) and not isinstance(error, StoreError):
+                logger.exception("chunk %d of job %s", doing.turn.number, doing.turn.job)
+                return doing.broken_off(error, put_off=False)
+            if isinstance(error, CredentialsRefusedError | FencedError):
+                self._give_up(error)
+            else:
+                logger.warning("chunk %d of job %s is put off: %s", doing.turn.number, doing.turn.job, error)
+            return doing.broken_off(error, put_off=True)
+
+    def _give_up(self, error: CredentialsRefusedError | FencedError) -> None:
+        if self._error is None:
+            self._error = error
+            if self._metrics is not None and isinstance(error, FencedError):
+                self._metrics.lease("lost")
+        self.stop()
+
+    async def _end(self, turn: Turn, ending: Ending) -> None:
+        """Write the end of a turn, also if the database is away for a moment."""
+        async with asyncio.timeout(END_WITHIN):
+            while True:
+                try:
+                    return await self._turns.end(turn, ending)
+                except StoreError as error:
+                    if not error.away:
+                        raise
+                    logger.debug("the end of a turn is not written yet: %s", error)
+                    await asyncio.sleep(engine.AGAIN)
+
+    def _count(self, turn: Turn, outcome: Outcome) -> None:
+        self.items += 1
+        if self._metrics is not None:
+            self._metrics.item(turn.operation, outcome, seller=turn.seller)
+
+    def _result(self, ending: Ending) -> ChunkResult:
+        if isinstance(self._error, FencedError):
+            return "fenced"
+        if not ending.counts.left and not ending.broken:
+            return "done"
+        return "cancelled" if ending.put_off and not ending.broken else "failed"
+
+    def _cancel(self, job: str) -> None:
+        for doing in self._doing:
+            if doing.turn.job == job:
+                doing.stop()
+
+    def _doings(self) -> Doings:
+        if self._metrics is not None:
+            renewals = self._journal.fence.renewals
+            for _ in range(renewals - self._renewals):
+                self._metrics.lease("renewed")
+            self._renewals = renewals
+        stats = self._client.stats()
+        return Doings(turns=len(self._doing), items=self.items, calls=stats.calls, throttled=stats.throttled)

@@ -1,0 +1,281 @@
+"""A turn of a lane in the database: taking the next chunk, ending it, and queueing the lane's next turn.
+
+Each is one transaction. The end of a turn changes the chunk, the counts of its job, the engine's job that was the turn,
+and the engine's job that is the next turn, together; it does so only if the turn is still held.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, LiteralString
+
+import msgspec
+from procrastinate import exceptions
+
+from ..errors import OctoffmError
+from . import engine
+from .fairness import MOST_BEGUN, MOST_TRIES, pause_after
+from .jobs import COUNTED, ChunkState, Counts, How, lane_lock
+
+if TYPE_CHECKING:
+    from procrastinate import App
+
+    from .database import Connection, Database
+    from .engine import Held
+
+TURN: Final = "octoffm.turn"
+
+_WITH_NEXT: LiteralString = """
+SELECT job.job, chunk.number FROM octoffm_jobs job CROSS JOIN LATERAL (
+    SELECT number FROM octoffm_chunks
+    WHERE octoffm_chunks.job = job.job AND state IN ('ready', 'running') AND ready_at <= now()
+    ORDER BY number LIMIT 1) chunk
+WHERE job.lane = %s AND job.state = 'open'
+ORDER BY job.turned_at NULLS FIRST, job.submitted_at LIMIT 1
+"""
+"""The chunk whose turn it is: of the lane's jobs, that which had its turn longest ago."""
+_BEGIN: LiteralString = """
+UPDATE octoffm_chunks SET state = CASE WHEN begun < %(most)s THEN 'running' ELSE 'stuck' END, begun = begun + 1
+WHERE job = %(job)s AND number = %(number)s
+RETURNING state, payload, items, tries
+"""
+_TURNED: LiteralString = """
+UPDATE octoffm_jobs SET turned_at = clock_timestamp(), began_at = coalesce(began_at, now())
+FROM octoffm_lanes WHERE job = %s AND octoffm_lanes.lane = octoffm_jobs.lane
+RETURNING seller, operation, source, how, run
+"""
+_SET: LiteralString = ", ".join(f"{name} = %({name})s" for name in COUNTED)  # pyright: ignore[reportAssignmentType]
+_OLD: LiteralString = ", ".join(COUNTED)  # pyright: ignore[reportAssignmentType]
+_END: LiteralString = f"""
+WITH before AS (
+    SELECT state, {_OLD} FROM octoffm_chunks WHERE job = %(job)s AND number = %(number)s FOR UPDATE
+), after AS (
+    UPDATE octoffm_chunks SET state = %(state)s, begun = 0, tries = %(tries)s, problem = %(problem)s,
+        ready_at = now() + make_interval(secs => %(pause)s),
+        ended_at = CASE WHEN %(state)s <> 'ready' THEN now() END, {_SET}
+    WHERE job = %(job)s AND number = %(number)s
+)
+SELECT state, {_OLD} FROM before
+"""  # noqa: S608  (names of columns)
+_ADD: LiteralString = ", ".join(f"{name} = {name} + %({name})s" for name in COUNTED)  # pyright: ignore[reportAssignmentType]
+_COUNT: LiteralString = f"""
+UPDATE octoffm_jobs SET ended = ended + %(ended)s, stuck = stuck + %(stuck)s, {_ADD},
+    state = CASE WHEN state = 'open' AND ended + %(ended)s >= chunks THEN 'done' ELSE state END,
+    ended_at = CASE WHEN ended + %(ended)s >= chunks THEN now() END
+WHERE job = %(job)s RETURNING state
+"""  # noqa: S608
+_NEXT_AT: LiteralString = """
+SELECT CASE WHEN EXISTS (
+    SELECT FROM octoffm_jobs job CROSS JOIN LATERAL (
+        SELECT FROM octoffm_chunks
+        WHERE octoffm_chunks.job = job.job AND state IN ('ready', 'running') AND ready_at <= now() LIMIT 1) first
+    WHERE job.lane = %(lane)s AND job.state = 'open')
+THEN now() ELSE (
+    SELECT min(ready_at) FROM octoffm_jobs job JOIN octoffm_chunks chunk USING (job)
+    WHERE job.lane = %(lane)s AND job.state = 'open' AND chunk.state IN ('ready', 'running')) END
+"""
+"""When the lane's next turn can begin; nothing if it has none."""
+_QUEUED: LiteralString = """
+SELECT FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo'
+    AND (scheduled_at IS NULL OR scheduled_at <= %s)
+"""
+_ORPHANS: LiteralString = """
+SELECT DISTINCT lane FROM octoffm_jobs WHERE state = 'open' AND NOT EXISTS (
+    SELECT FROM procrastinate_jobs
+    WHERE queue_name = %s AND status IN ('todo', 'doing') AND lock = 'octoffm:' || octoffm_jobs.lane)
+LIMIT 1000
+"""
+
+
+_OPEN: LiteralString = "SELECT EXISTS (SELECT FROM octoffm_jobs WHERE state = 'open')"
+
+
+class LostTurnError(OctoffmError):
+    """This turn is another worker's by now: nothing of its end was written."""
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """A chunk that is to be done now, and all that is needed for it."""
+
+    held: engine.Held
+    lane: int
+    job: str
+    number: int
+    tries: int
+    items: int
+    payload: bytes
+    seller: str
+    operation: str
+    source: str
+    how: How
+    run: str | None
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a turn ended. ``put_off``: for reasons that are not the chunk's. ``broken``: not all of it may be written."""
+
+    counts: Counts
+    problem: str = ""
+    put_off: bool = False
+    broken: bool = False
+
+
+class Turns:
+    """Turns of lanes, taken and ended in one database for one engine."""
+
+    def __init__(self, database: Database, app: App, manager: engine.SteadyManager) -> None:
+        self._database = database
+        self._app = app
+        self._manager = manager
+
+    async def take(self, held: Held, lane: int) -> Turn | None:
+        """The chunk whose turn it is; ``None`` if there is none, and then the turn has ended.
+
+        Raises:
+            LostTurnError: the turn is another's by now.
+        """
+        async with self._database.connection() as connection, connection.transaction():
+            await self._own(connection, held, lane)
+            while True:
+                found = await (await connection.execute(_WITH_NEXT, (lane,))).fetchone()
+                if found is None:
+                    await self._pass_on(connection, held, lane)
+                    turn = None
+                    break
+                if (turn := await self._begin(connection, held, lane, found)) is not None:
+                    return turn
+        self._manager.ended(held)
+        return turn
+
+    async def end(self, turn: Turn, ending: Ending) -> None:
+        """Write what became of a chunk, end its turn and queue the lane's next one.
+
+        Raises:
+            LostTurnError: the turn is another's by now.
+        """
+        async with self._database.connection() as connection, connection.transaction():
+            await self._own(connection, turn.held, turn.lane)
+            await self._write(connection, turn.job, turn.number, turn.tries, ending)
+            await self._pass_on(connection, turn.held, turn.lane)
+        self._manager.ended(turn.held)
+
+    async def queue(self, connection: Connection, lane: int) -> None:
+        """Queue a turn of a lane that has something to do, unless one is queued; in the caller's transaction."""
+        await connection.execute("SELECT FROM octoffm_lanes WHERE lane = %s FOR UPDATE", (lane,))
+        running = await connection.execute(
+            "SELECT FROM procrastinate_jobs WHERE lock = %s AND status = 'doing'", (lane_lock(lane),)
+        )
+        if await running.fetchone() is None:  # else its end queues the next one
+            await self._queue_next(connection, lane)
+
+    async def queue_orphans(self) -> int:
+        """Queue turns of lanes that have something to do and no turn; how many."""
+        async with self._database.connection() as connection:
+            lanes = await (await connection.execute(_ORPHANS, (engine.QUEUE,))).fetchall()
+            for (lane,) in lanes:
+                async with connection.transaction():
+                    await self.queue(connection, lane)
+        return len(lanes)
+
+    async def all_done(self) -> bool:
+        """Whether no job has anything left to do."""
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(_OPEN)).fetchone()
+        return row is not None and not row[0]
+
+    async def set_run(self, job: str, run: str) -> str:
+        """Keep the journal's run of a job; the one that is kept, which may be another's."""
+        async with self._database.connection() as connection:
+            found = await connection.execute(
+                "UPDATE octoffm_jobs SET run = coalesce(run, %s) WHERE job = %s RETURNING run", (run, job)
+            )
+            row = await found.fetchone()
+        return run if row is None else str(row[0])
+
+    async def _own(self, connection: Connection, held: Held, lane: int) -> None:
+        if not await engine.still_held(connection, held):
+            raise LostTurnError(f"the turn of lane {lane} was given to another worker")
+        await connection.execute("SELECT FROM octoffm_lanes WHERE lane = %s FOR UPDATE", (lane,))
+
+    async def _begin(self, connection: Connection, held: Held, lane: int, found: tuple[Any, ...]) -> Turn | None:
+        job, number = found
+        named = {"job": job, "number": number, "most": MOST_BEGUN}
+        row = await (await connection.execute(_BEGIN, named)).fetchone()
+        assert row is not None  # noqa: S101  (the lane is locked)
+        state, payload, items, tries = row
+        if state == "stuck":
+            problem = f"{MOST_BEGUN} workers died over it"
+            ending = Ending(counts=Counts(unknown=items), problem=problem)
+            await self._write(connection, job, number, MOST_TRIES, ending)
+            return None
+        row = await (await connection.execute(_TURNED, (job,))).fetchone()
+        assert row is not None  # noqa: S101
+        seller, operation, source, how, run = row
+        return Turn(
+            held=held,
+            lane=lane,
+            job=job,
+            number=number,
+            tries=tries,
+            items=items,
+            payload=bytes(payload),
+            seller=seller,
+            operation=operation,
+            source=source,
+            how=msgspec.convert(how, How),
+            run=run,
+        )
+
+    async def _write(self, connection: Connection, job: str, number: int, tries: int, ending: Ending) -> None:
+        """The chunk's new state and counts, and the job's with it."""
+        found = await connection.execute("SELECT state FROM octoffm_jobs WHERE job = %s FOR UPDATE", (job,))
+        row = await found.fetchone()
+        if row is None:  # forgotten meanwhile
+            return
+        new = ending.counts.as_dict()
+        state, tried, pause = after_turn(ending, tries)
+        if state != "done" and row[0] == "cancelled":
+            state = "cancelled"
+        fields = {"job": job, "number": number, "state": state, "tries": tried, "pause": pause} | new
+        before = await (await connection.execute(_END, fields | {"problem": ending.problem[:1000]})).fetchone()
+        if before is None:
+            return
+        over = state != "ready"
+        deltas = {name: new[name] - was for name, was in zip(COUNTED, before[1:], strict=True)}
+        await connection.execute(_COUNT, {"job": job, "ended": int(over), "stuck": int(state == "stuck")} | deltas)
+
+    async def _pass_on(self, connection: Connection, held: Held, lane: int) -> None:
+        await engine.finish(connection, held)
+        await self._queue_next(connection, lane)
+
+    async def _queue_next(self, connection: Connection, lane: int) -> None:
+        row = await (await connection.execute(_NEXT_AT, {"lane": lane})).fetchone()
+        if row is None or row[0] is None:
+            return
+        lock = lane_lock(lane)
+        if await (await connection.execute(_QUEUED, (lock, row[0]))).fetchone() is not None:
+            return
+        await connection.execute(
+            "DELETE FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo'", (lock,)
+        )  # one that would come too late
+        deferrer = self._app.configure_task(
+            TURN, queue=engine.QUEUE, lock=lock, queueing_lock=lock, schedule_at=row[0], connection=connection
+        )
+        try:
+            async with connection.transaction():
+                await deferrer.defer_async(lane=lane)
+        except exceptions.AlreadyEnqueued:
+            pass
+
+
+def after_turn(ending: Ending, tries: int) -> tuple[ChunkState, int, float]:
+    """What becomes of a chunk: its state, its tries so far, and for how many seconds it rests.
+
+    A turn that was put off is no try, unless items failed in it: they rest, but count only if nothing else was done.
+    """
+    counts = ending.counts
+    if not counts.left and not ending.broken:
+        return "done", tries, 0.0
+    if ending.put_off and not counts.failed + counts.unknown:
+        return "ready", tries, 0.0
+    tried = tries + (not ending.put_off or not counts.decided)
+    return ("stuck" if tried >= MOST_TRIES else "ready"), tried, pause_after(tried)

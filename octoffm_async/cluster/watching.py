@@ -1,0 +1,113 @@
+"""What a fleet does, read from its database by anybody: jobs, workers, and how many turns wait."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, LiteralString
+
+import msgspec
+
+from ..errors import ConfigurationError
+from .engine import QUEUE
+from .jobs import COUNTED, Counts, JobRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .database import Connection, Database
+
+SEEN_WITHIN: Final = 15.0
+"""Seconds after which a worker that said nothing is not counted any more."""
+LAST_JOBS: Final = 20
+
+_COUNTS: LiteralString = ", ".join(f"job.{name}" for name in COUNTED)  # pyright: ignore[reportAssignmentType]
+_JOBS: LiteralString = f"""
+SELECT job.job, seller, operation, CASE WHEN state <> 'open' THEN state
+        WHEN began_at IS NULL THEN 'waiting' ELSE 'running' END AS state,
+    source, run, items, faulty, chunks, ended, stuck, submitted_at, began_at, ended_at, {_COUNTS}
+FROM octoffm_jobs job JOIN octoffm_lanes USING (lane)
+"""  # noqa: S608  (names of columns)
+_LAST: LiteralString = """
+WHERE state IN ('loading', 'open') OR job IN (SELECT job FROM octoffm_jobs ORDER BY submitted_at DESC LIMIT %s)
+ORDER BY job.submitted_at
+"""
+_WORKERS: LiteralString = """
+SELECT worker, machine, pid, places, turns, items, per_second, calls, throttled, began_at, seen_at
+FROM octoffm_workers WHERE seen_at > now() - make_interval(secs => %s) ORDER BY worker
+"""
+_TURNS: LiteralString = """
+SELECT count(*) FILTER (WHERE status = 'todo'), count(*) FILTER (WHERE status = 'doing')
+FROM procrastinate_jobs WHERE queue_name = %s AND status IN ('todo', 'doing')
+"""
+
+
+class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker as it told of itself last: places for turns, turns under way, items decided and how many a second."""
+
+    worker: int
+    machine: str
+    pid: int
+    places: int
+    turns: int
+    items: int
+    per_second: float
+    calls: int
+    throttled: int
+    began_at: datetime
+    seen_at: datetime
+
+
+class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The fleet at one moment. ``waiting`` and ``running`` count turns."""
+
+    at: datetime
+    jobs: list[JobRecord]
+    workers: list[WorkerRecord]
+    waiting: int
+    running: int
+
+    @property
+    def per_second(self) -> float:
+        """Items decided per second, over all workers."""
+        return sum(worker.per_second for worker in self.workers)
+
+
+async def status(database: Database, *, last: int = LAST_JOBS) -> FleetStatus:
+    """All jobs that are not over, the last ones that are, and the workers that live."""
+    async with database.connection() as connection:
+        jobs = await _records(connection, _JOBS + _LAST, (last,))
+        cursor = await connection.execute(_WORKERS, (SEEN_WITHIN,))
+        names = [column.name for column in cursor.description or ()]
+        workers = [WorkerRecord(**dict(zip(names, row, strict=True))) for row in await cursor.fetchall()]
+        row = await (await connection.execute(_TURNS, (QUEUE,))).fetchone() or (0, 0)
+        now = await (await connection.execute("SELECT now()")).fetchone()
+        assert now is not None  # noqa: S101
+    return FleetStatus(at=now[0], jobs=jobs, workers=workers, waiting=int(row[0]), running=int(row[1]))
+
+
+async def find_job(connection: Connection, name: str) -> JobRecord:
+    """The job whose id is ``name`` or, alone, begins with it.
+
+    Raises:
+        ConfigurationError: naming the jobs that might be meant.
+    """
+    found = await _records(connection, f"{_JOBS} WHERE starts_with(job.job, %s) ORDER BY job.job LIMIT 6", (name,))
+    exact = [record for record in found if record.job == name]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
+    if found:
+        raise ConfigurationError(f"job {name!r} may be {', '.join(record.job for record in found)}")
+    last = await _records(connection, f"{_JOBS} ORDER BY job.submitted_at DESC LIMIT 5", ())
+    there = f"there are {', '.join(record.job for record in last)}" if last else "there are none"
+    raise ConfigurationError(f"no job {name!r}: {there}")
+
+
+async def _records(connection: Connection, statement: LiteralString, values: Sequence[Any]) -> list[JobRecord]:
+    cursor = await connection.execute(statement, tuple(values))
+    names = [column.name for column in cursor.description or ()]
+    records: list[JobRecord] = []
+    for row in await cursor.fetchall():
+        fields: dict[str, Any] = dict(zip(names, row, strict=True))
+        counts = Counts(**{name: fields.pop(name) for name in COUNTED})
+        records.append(JobRecord(counts=counts, **fields))
+    return records
