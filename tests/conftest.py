@@ -28,8 +28,6 @@ from aioresponses import core as aioresponses_core
 ONCE = ("sandbox", "cli", "examples")
 
 
-THREADS = frozenset(threading.enumerate())
-"""Those of pytest itself."""
 DELIVERY = 0.002
 """Real seconds that other threads get to come back with something, before the clock jumps."""
 
@@ -43,11 +41,12 @@ class JumpingSelector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 1000.0
+        self._before = frozenset(threading.enumerate())
         self._last: tuple[socket.socket, socket.socket] | None = None
 
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
-            ready = super().select(30 if _others() else 5)
+            ready = super().select(30 if self._others() else 5)
             if not ready:
                 raise RuntimeError("every task waits for something that will never happen")
             return ready
@@ -59,6 +58,12 @@ class JumpingSelector(selectors.DefaultSelector):
                 self.now += timeout
         return ready
 
+    def _others(self) -> bool:
+        """Whether threads run that were started since: this test's own."""
+        return any(
+            thread not in self._before and not isinstance(thread, threading.Timer) for thread in threading.enumerate()
+        )
+
     def close(self) -> None:
         super().close()
         for end in self._last or ():
@@ -66,7 +71,7 @@ class JumpingSelector(selectors.DefaultSelector):
 
     def _delivered(self) -> list[Any]:
         """What is there when all that was sent has come."""
-        if _others():
+        if self._others():
             return super().select(DELIVERY)
         sender, receiver = self._last = self._last or _connected()
         sender.send(b".")
@@ -80,11 +85,6 @@ class JumpingSelector(selectors.DefaultSelector):
             self.unregister(receiver)
         receiver.recv(1)
         return [each for each in ready if each[0] is not key]
-
-
-def _others() -> bool:
-    """Whether threads run that a test started."""
-    return any(thread not in THREADS and not isinstance(thread, threading.Timer) for thread in threading.enumerate())
 
 
 def _connected() -> tuple[socket.socket, socket.socket]:
