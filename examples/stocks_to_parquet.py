@@ -15,7 +15,7 @@ import sys
 import tempfile
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -95,7 +95,8 @@ async def main(path: Path) -> None:
 
 def show(path: Path) -> None:
     """Ask the file something."""
-    by_country = pl.scan_parquet(path).group_by("country").agg(pl.len().alias("stocks"), pl.col("available").sum())
+    stocks_there: Any = pl.scan_parquet(path)
+    by_country = stocks_there.group_by("country").agg(pl.len().alias("stocks"), pl.col("available").sum())
     for country, stocks, available in by_country.sort("country").collect().iter_rows():
         print(f"{country}: {stocks} stocks, {available} items available")
     print(f"{path}: {path.stat().st_size:,} bytes")
