@@ -1,17 +1,29 @@
 """Deadlines without a timer per call: one timer stands for all calls whose deadline is as long.
 
 Calls with the same deadline length end in the order in which they began, so a dict in that order is the whole schedule:
-a call is put in when it begins and taken out when it ends, and one timer looks at the first that is left. What is
-overdue is cancelled, as :func:`asyncio.timeout` does it, which costs ten times as much per call.
+a call is put in when it begins and taken out when it ends, and one timer looks at the first that is left. A task that
+is overdue is cancelled, as :func:`asyncio.timeout` does it, which costs ten times as much per call.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol
 
 GRAIN = 0.001
 """Seconds that a deadline may be met early, so that calls that began together end by one timer."""
+
+
+class Due(Protocol):
+    """What must end in time."""
+
+    deadline: float
+    """When, by the loop's clock."""
+    expired: bool
+
+    def expire(self) -> None:
+        """The time is over: called once, and sets ``expired``."""
+        ...
 
 
 class Watched:
@@ -26,6 +38,11 @@ class Watched:
         self._cancelling = task.cancelling()
         self._taken_back = False
 
+    def expire(self) -> None:
+        """Cancel it."""
+        self.expired = True
+        self.task.cancel()
+
     def is_ours(self) -> bool:
         """Whether a cancellation that arrived is that of the deadline alone, which is then taken back."""
         self.take_back()
@@ -39,33 +56,35 @@ class Watched:
 
 
 class Deadlines:
-    """The tasks under way, by the length of their deadline in seconds.
+    """What is under way, by the length of its deadline in seconds.
 
     Schedules of the ``usual`` lengths are kept when they are empty; others, of calls with a deadline of their own, go.
     """
 
     def __init__(self, *usual: float) -> None:
         self._usual = frozenset(usual)
-        self._schedules: dict[float, dict[Watched, None]] = {}
+        self._schedules: dict[float, dict[Due, None]] = {}
         self._timers: dict[float, asyncio.TimerHandle] = {}
 
     def watch(self, seconds: float, now: float, task: asyncio.Task[Any]) -> Watched:
         """Cancel ``task``, which is the running one, in ``seconds``, unless :meth:`done` comes first."""
         watched = Watched(task, now + seconds)
+        self.add(seconds, watched)
+        return watched
+
+    def add(self, seconds: float, due: Due) -> None:
+        """Expire it when its deadline comes, which is in ``seconds``, unless :meth:`done` comes first."""
         schedule = self._schedules.get(seconds)
         if schedule is None:
             schedule = self._schedules[seconds] = {}
-        schedule[watched] = None
+        schedule[due] = None
         if seconds not in self._timers:
-            loop = task.get_loop()
-            self._timers[seconds] = loop.call_at(watched.deadline, self._expire, seconds)
-        return watched
+            self._timers[seconds] = asyncio.get_running_loop().call_at(due.deadline, self._expire, seconds)
 
-    def done(self, seconds: float, watched: Watched) -> None:
+    def done(self, seconds: float, due: Due) -> None:
         """It ended, one way or another."""
-        watched.take_back()  # it is still there if something turned the cancellation into another error
         schedule = self._schedules[seconds]
-        schedule.pop(watched, None)
+        schedule.pop(due, None)
         if not schedule and seconds not in self._usual:
             del self._schedules[seconds]
             if (timer := self._timers.pop(seconds, None)) is not None:
@@ -81,12 +100,11 @@ class Deadlines:
         loop = asyncio.get_running_loop()
         schedule = self._schedules[seconds]
         due = loop.time() + GRAIN
-        for watched in schedule:
-            if watched.expired:
+        for one in schedule:
+            if one.expired:
                 continue
-            if watched.deadline > due:
-                self._timers[seconds] = loop.call_at(watched.deadline, self._expire, seconds)
+            if one.deadline > due:
+                self._timers[seconds] = loop.call_at(one.deadline, self._expire, seconds)
                 return
-            watched.expired = True
-            watched.task.cancel()
+            one.expire()
         del self._timers[seconds]

@@ -231,6 +231,7 @@ class Session:
                 mark_unknown(raised)
             raise
         finally:
+            watched.take_back()  # it is still there if something turned the cancellation into another error
             deadlines.done(deadline, watched)
             self._finish(journey, error, clock())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import ssl
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, cast
 
@@ -25,7 +26,7 @@ from ..errors import (
     TLSError,
     UnusableAnswerError,
 )
-from .wire import METHODS, Arrived, Wire, usable
+from .wire import METHODS, Wire, usable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from ..config import Config
     from .fences import Fence
+    from .link import Arrived
 
 _PLAIN_REQUEST = aiohttp.ClientSession._request  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
@@ -180,18 +182,20 @@ class AiohttpTransport:
         if session is None:
             raise ClosedError("the client is not open")
         try:
-            if self._wire is not None and method in METHODS and _is_plain(session):
-                arrived = await self._wire.send(method, url, headers, body, read_timeout, fence=fence)
-                return await self._read_from_wire(arrived, url, read_timeout, on_head)
-            response = await session.request(
-                method,
-                _url(url),
-                headers=headers,
-                data=body if fence is None else _fenced(body, fence),
-                allow_redirects=False,
-                raise_for_status=False,
-                timeout=self._timeout_for(read_timeout),
-            )
+            wire = self._wire
+            if wire is not None and method in METHODS and _is_plain(session):
+                arrived = await wire.send(method, url, headers, body, read_timeout, fence=fence)
+                return await self._read_from_wire(wire, arrived, url, read_timeout, on_head)
+            with nullcontext() if wire is None else wire.aside():
+                response = await session.request(
+                    method,
+                    _url(url),
+                    headers=headers,
+                    data=body if fence is None else _fenced(body, fence),
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    timeout=self._timeout_for(read_timeout),
+                )
             return await self._read_from_session(response, url, read_timeout, on_head)
         except (aiohttp.ClientError, OSError) as error:
             if isinstance(error.__cause__, FencedError):
@@ -216,9 +220,15 @@ class AiohttpTransport:
         return _timeout(self._config, read_timeout)
 
     async def _read_from_wire(
-        self, arrived: Arrived, url: str, read_timeout: float, on_head: Callable[[Response], None] | None
+        self,
+        wire: Wire,
+        arrived: Arrived,
+        url: str,
+        read_timeout: float,
+        on_head: Callable[[Response], None] | None,
     ) -> Response:
-        status, named, content, connection = arrived
+        message, content, link = arrived
+        status, named = message.code, message.headers
         try:
             if on_head is not None:
                 on_head(Response(status, named, b"", url))
@@ -228,9 +238,9 @@ class AiohttpTransport:
             else:
                 whole = await self._read(content, _announced(named), status, read_timeout)
         except BaseException:
-            connection.close()
+            link.close()
             raise
-        connection.release()
+        wire.read(link)
         return Response(status, named, whole, url)
 
     async def _read_from_session(

@@ -1,38 +1,38 @@
-"""HTTP/1.1 over aiohttp's connector and response parser, past ``ClientSession``: half the cost of a call.
+"""HTTP/1.1 over aiohttp's connections and response parser, past ``ClientSession``: a fifth of its cost.
 
 ``ClientSession.request`` prepares for what never happens here: redirects, cookies, authentication, streamed bodies,
-traces. This sends the bytes that it would send and reads the answer with the same parser over the same pooled
-connections. It uses three things that aiohttp does not document in full: ``BaseConnector.connect``, the protocol's
-``set_response_params`` and its ``read``. :func:`usable` says whether they are there; if not, or if the caller's own
-session or a proxy is to be used, :mod:`.transport` goes through ``ClientSession``. The tests run both ways.
+traces. This sends the bytes that it would send, and reads the answers with the same parser over connections that the
+same connector opened (see :mod:`.link`). It uses some of aiohttp that is not documented in full; :func:`usable` tries
+it out. If that fails, or if the caller's own session or a proxy is to be used, :mod:`.transport` goes through
+``ClientSession``. The tests run both ways.
 """
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.http import SERVER_SOFTWARE, HttpProcessingError
+from aiohttp.http import SERVER_SOFTWARE
 from yarl import URL
 
 from ..errors import ConfigurationError
 from .deadlines import Deadlines
+from .link import Link, can_parse
+from .links import Links
 
 if TYPE_CHECKING:
+    import asyncio
     import ssl
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from aiohttp.client_reqrep import ConnectionKey
-    from aiohttp.connector import Connection
-    from aiohttp.http import RawResponseMessage
-    from multidict import MultiMapping
 
     from .fences import Fence
+    from .link import Arrived, Shelf
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 """Not HEAD, whose answer announces a body that does not come."""
@@ -53,16 +53,7 @@ class Head(dict[str, str]):
         self.lines = None
 
 
-class Arrived(NamedTuple):
-    """An answer's head; its body is read from ``content``."""
-
-    status: int
-    headers: MultiMapping[str]
-    content: aiohttp.StreamReader
-    connection: Connection
-
-
-class _Origin(aiohttp.ClientRequest):
+class _Request(aiohttp.ClientRequest):
     """A request that is never sent: it tells the connector where all those of one origin go."""
 
     @property
@@ -73,6 +64,15 @@ class _Origin(aiohttp.ClientRequest):
     @cached_property
     def _connection_key(self) -> ConnectionKey:
         return super().connection_key
+
+
+class _Origin(NamedTuple):
+    """Where requests go."""
+
+    request: aiohttp.ClientRequest
+    host: bytes
+    """The line of a request's head."""
+    shelf: Shelf
 
 
 class Wire:
@@ -86,11 +86,11 @@ class Wire:
         timeout: aiohttp.ClientTimeout,
         ssl_context: ssl.SSLContext | None,
     ) -> None:
-        self._connector = connector
         self._loop = loop
-        self._timeout = timeout
         self._ssl = ssl_context or True
-        self._origins: dict[str, tuple[aiohttp.ClientRequest, bytes]] = {}
+        self._origins: dict[str, _Origin] = {}
+        self._links = Links(connector, loop, timeout=timeout)
+        self._leaving: list[tuple[Link, bytes, Fence | None]] = []
         self._awaited = 0
         self._silences = Deadlines(timeout.sock_read or 0.0)
 
@@ -104,113 +104,89 @@ class Wire:
         *,
         fence: Fence | None = None,
     ) -> Arrived:
-        """Send a request and wait for the head of its answer.
+        """Send a request and wait for the head of its answer. Its link is the caller's, until :meth:`read`.
 
         Raises:
             aiohttp.ClientError, OSError: as ``ClientSession.request``.
             FencedError: the fence did not let it leave.
         """
-        origin, target = _split(url)
-        request, host = self._origins.get(origin) or self._know(origin)
-        if not _TARGET.fullmatch(target):
-            raise ConfigurationError(f"not a request target: {target[:100]!r}")
-        lines = headers.lines if isinstance(headers, Head) else None
-        if lines is None:
-            lines = _lines(headers)
-            if isinstance(headers, Head):
-                headers.lines = lines
-        length = b"" if body is None and method == "GET" else b"Content-Length: %d\r\n" % len(body or b"")
-        data = b"%b %b HTTP/1.1\r\n%b%b%b\r\n%b" % (
-            method.encode(),
-            target.encode(),
-            host,
-            lines,
-            length,
-            body or b"",
-        )
-        try:
-            return await self._exchange(request, data, read_timeout, fence)
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            if method not in _RESENT or isinstance(error, aiohttp.ClientConnectorError):
+        start = url.index("/", url.index("://") + 3)
+        origin = self._origins.get(url[:start]) or self._know(url[:start])
+        data = _request(method, url[start:], origin.host, headers, body)
+        once_more = method in _RESENT
+        while True:
+            link = self._links.take(origin.shelf) or await self._links.connect(origin.request, origin.shelf)
+            try:
+                return await self._ask(link, data, read_timeout, fence)
+            except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+                link.close()
+                if not once_more:
+                    raise
+                once_more = False
+            except BaseException:
+                link.close()
                 raise
-        return await self._exchange(request, data, read_timeout, fence)
 
-    async def _exchange(
-        self, request: aiohttp.ClientRequest, data: bytes, read_timeout: float, fence: Fence | None
-    ) -> Arrived:
-        try:
-            connection = await self._connector.connect(request, traces=[], timeout=self._timeout)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {request.url.origin()}") from error
-        try:
-            protocol = connection.protocol
-            transport = connection.transport
-            if protocol is None or transport is None:  # it was closed since it was taken from the pool
-                raise aiohttp.ServerDisconnectedError  # noqa: TRY301  (the connection is let go of below)
-            protocol.set_response_params(read_until_eof=True)
-            if self._awaited:
-                # What leaves in one turn of the loop wakes the other side once: a quarter less CPU on both sides.
-                await asyncio.sleep(0)
-            if fence is not None:
-                fence.check()
-            transport.write(data)
-            message, content = await self._head(protocol, read_timeout)
-            return Arrived(message.code, message.headers, content, connection)
-        except HttpProcessingError as error:
-            connection.close()
-            raise aiohttp.ClientPayloadError(f"not an HTTP answer: {error.message}") from error
-        except BaseException:
-            connection.close()
-            raise
+    def read(self, link: Link) -> None:
+        """The answer over this link was read: another request may use it."""
+        self._links.put(link)
 
-    async def _head(
-        self, protocol: ResponseHandler, read_timeout: float
-    ) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
-        task = asyncio.current_task(self._loop)
-        assert task is not None  # noqa: S101  (the session has seen to it)
-        self._awaited += 1
-        silence = self._silences.watch(read_timeout, self._loop.time(), task)
-        try:
-            while True:
-                message, content = await protocol.read()
-                if not 100 <= message.code < 200 or message.code == 101:
-                    return message, content
-        except asyncio.CancelledError as cancelled:
-            if silence.is_ours():
-                raise aiohttp.SocketTimeoutError("Timeout on reading data from socket") from cancelled
-            raise
-        finally:
-            self._awaited -= 1
-            self._silences.done(read_timeout, silence)
+    def aside(self) -> AbstractContextManager[None]:
+        """While somebody sends past this, over the same connector."""
+        return self._links.giving_back()
 
     def close(self) -> None:
-        """Watch no more over what is under way."""
+        """Keep no connection and watch no more over what is under way."""
+        self._links.close()
         self._silences.close()
 
-    def _know(self, origin: str) -> tuple[aiohttp.ClientRequest, bytes]:
+    async def _ask(self, link: Link, data: bytes, read_timeout: float, fence: Fence | None) -> Arrived:
+        waiter = link.expect()
+        link.deadline = self._loop.time() + read_timeout
+        self._silences.add(read_timeout, link)
+        if not self._awaited:
+            link.send(data, fence)
+        else:
+            # What leaves in one turn of the loop wakes the other side once: a quarter less CPU on both sides.
+            if not self._leaving:
+                self._loop.call_soon(self._let_leave)
+            self._leaving.append((link, data, fence))
+        self._awaited += 1
+        try:
+            return await waiter
+        finally:
+            self._awaited -= 1
+            self._silences.done(read_timeout, link)
+
+    def _let_leave(self) -> None:
+        leaving, self._leaving = self._leaving, []
+        for link, data, fence in leaving:
+            link.send(data, fence)
+
+    def _know(self, origin: str) -> _Origin:
         url = URL(origin, encoded=True)
-        request = _Origin("GET", url, loop=self._loop, ssl=self._ssl)
-        host = request.headers["Host"]
-        known = self._origins[origin] = (request, f"Host: {host}\r\n".encode())
+        request = _Request("GET", url, loop=self._loop, ssl=self._ssl)
+        host = f"Host: {request.headers['Host']}\r\n".encode()
+        known = self._origins[origin] = _Origin(request, host, self._links.shelf(origin))
         return known
 
 
 def usable() -> bool:
-    """Whether this aiohttp has what is needed."""
-    wanted: tuple[tuple[Any, str, set[str]], ...] = (
-        (aiohttp.BaseConnector, "connect", {"req", "traces", "timeout"}),
-        (ResponseHandler, "set_response_params", {"read_until_eof"}),
-        (ResponseHandler, "read", set()),
-    )
-    return all(
-        callable(method := getattr(owner, name, None)) and parameters <= inspect.signature(method).parameters.keys()
-        for owner, name, parameters in wanted
-    )
+    """Whether this aiohttp has what is needed. To be asked on a running event loop."""
+    connect = inspect.signature(getattr(aiohttp.BaseConnector, "connect", usable))
+    return {"req", "traces", "timeout"} <= connect.parameters.keys() and can_parse()
 
 
-def _split(url: str) -> tuple[str, str]:
-    start = url.index("/", url.index("://") + 3)
-    return url[:start], url[start:]
+def _request(method: str, target: str, host: bytes, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    if not _TARGET.fullmatch(target):
+        raise ConfigurationError(f"not a request target: {target[:100]!r}")
+    lines = headers.lines if isinstance(headers, Head) else None
+    if lines is None:
+        lines = _lines(headers)
+        if isinstance(headers, Head):
+            headers.lines = lines
+    length = b"" if body is None and method == "GET" else b"Content-Length: %d\r\n" % len(body or b"")
+    return b"%b HTTP/1.1\r\n%b%b%b\r\n%b" % (f"{method} {target}".encode(), host, lines, length, body or b"")
 
 
 def _lines(headers: Mapping[str, str]) -> bytes:

@@ -44,6 +44,7 @@ async def ours(seconds: float, work: Callable[[], Awaitable[Any]], deadlines: De
             raise LateError from error
         raise
     finally:
+        watched.take_back()
         deadlines.done(seconds, watched)
 
 

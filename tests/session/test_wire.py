@@ -9,28 +9,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoffm_async import AnswerTimeoutError, ConfigurationError, ConnectError, ConnectionLostError
-from octoffm_async.session import wire
+from octoffm_async.session import link, wire
 from octoffm_async.session.wire import Head
 from tests.session.test_transport import OK, SMALL, Server, get, opened
 
 HELLO = OK + b"Content-Length: 2\r\n\r\nhi"
 
 
-def test_this_aiohttp_can_be_used_directly() -> None:
+async def test_this_aiohttp_can_be_used_directly() -> None:
     assert wire.usable()
 
 
-@pytest.mark.parametrize("missing", ["connect", "set_response_params", "read"])
-def test_an_aiohttp_that_changed_is_not(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    owner = aiohttp.BaseConnector if missing == "connect" else wire.ResponseHandler
-    for base in owner.__mro__:
-        if missing in vars(base):
-            monkeypatch.delattr(base, missing)
+async def test_an_aiohttp_that_connects_otherwise_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aiohttp.BaseConnector, "connect", lambda self, request, /: None)
+    assert not wire.usable()
+    monkeypatch.delattr(aiohttp.BaseConnector, "connect")
     assert not wire.usable()
 
 
-def test_one_whose_parameters_changed_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire.ResponseHandler, "set_response_params", lambda self, *, other=None: None)
+class Parser:
+    """One that is made as aiohttp's is, and reads otherwise."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def feed_data(self, _: bytes) -> tuple[list[object], bool, bytes]:
+        return [], False, b""
+
+
+@pytest.mark.parametrize("other", [Parser, object, None])
+async def test_one_that_parses_otherwise_is_not(other: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "HttpResponseParser", other)
     assert not wire.usable()
 
 

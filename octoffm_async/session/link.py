@@ -1,0 +1,180 @@
+"""One connection of ours: a request at a time, and the head of its answer as soon as it is there.
+
+aiohttp opened it, and reads its bytes: the parser and the stream of the body are aiohttp's. This takes the place of its
+protocol on the socket, because that one is made for two waits, a queue and a timer per answer; here it is one future.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import aiohttp
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http import HttpProcessingError, HttpResponseParser
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
+    from aiohttp.http import RawResponseMessage
+
+    from .fences import Fence
+
+__all__ = ["Arrived", "Link", "Shelf", "can_parse"]
+
+READ_AHEAD = 2**18
+"""Bytes of a body that are kept before the socket is no longer read, twice over."""
+
+_SAMPLE = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
+
+Shelf: TypeAlias = "dict[Link, None]"
+"""Connections of one origin that are free; the last one in is the first one out."""
+
+
+class Arrived(NamedTuple):
+    """An answer's head; its body is read from ``content``."""
+
+    message: RawResponseMessage
+    content: aiohttp.StreamReader
+    link: Link
+
+
+class Link(BaseProtocol):
+    """Stands between a socket that aiohttp connected and those who ask over it, one after another.
+
+    ``deadline`` and ``expired`` are for :class:`~.deadlines.Deadlines`: when the head of an answer must be there.
+    """
+
+    __slots__ = ("_connection", "_content", "_handler", "_usable", "_waiter", "deadline", "expired", "idle", "shelf")
+
+    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, shelf: Shelf) -> None:
+        super().__init__(loop)
+        handler, transport = connection.protocol, connection.transport
+        if handler is None or transport is None or handler.should_close:  # lost since, or it said what nobody asked
+            connection.close()
+            raise aiohttp.ServerDisconnectedError
+        self.deadline = 0.0
+        self.expired = False
+        self.idle = False
+        self.shelf = shelf
+        self.transport = transport
+        self._connection = connection
+        self._handler = handler
+        self._waiter: asyncio.Future[Arrived] | None = None
+        self._content: aiohttp.StreamReader | None = None
+        self._usable = True
+        transport.set_protocol(self)
+
+    def is_open(self) -> bool:
+        """Whether a request may be sent."""
+        return self._usable and self.transport is not None and not self.transport.is_closing()
+
+    def expect(self) -> asyncio.Future[Arrived]:
+        """What will hold the answer to the request that is sent next.
+
+        It gets aiohttp's errors: of a lost connection, of silence, of an answer that is not HTTP; and the fence's.
+        """
+        self._parser = _parser(self, self._loop)
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
+
+    def send(self, data: bytes, fence: Fence | None) -> None:
+        """Send a request, if somebody still waits for the answer and the fence lets it pass."""
+        if self._waiter is None or self._waiter.done() or self.transport is None:
+            return
+        try:
+            if fence is not None:
+                fence.check()
+            self.transport.write(data)
+        except Exception as error:  # noqa: BLE001  (who waits for the answer gets it)
+            self._fail(error)
+
+    def finish(self) -> bool:
+        """The answer was read; whether another request may follow."""
+        content, self._content = self._content, None
+        self._parser = None  # whatever comes now was not asked for
+        if content is None or not content.is_eof() or content.exception() is not None:
+            self._usable = False
+        return self.is_open()
+
+    def expire(self) -> None:
+        """The head did not come in time."""
+        self.expired = True
+        self._fail(aiohttp.SocketTimeoutError("Timeout on reading data from socket"))
+
+    def release(self) -> None:
+        """Let aiohttp have it back, which keeps it for a while."""
+        if self.transport is not None:
+            self.transport.set_protocol(self._handler)
+        self._connection.release()
+
+    def close(self) -> None:
+        """Close it."""
+        self._usable = False
+        self._connection.close()
+
+    def data_received(self, data: bytes) -> None:
+        """See :class:`asyncio.Protocol`."""
+        if self._parser is None:
+            self.close()
+            return
+        try:
+            messages, upgraded, _ = self._parser.feed_data(data)
+        except Exception as error:  # noqa: BLE001  (of whatever kind: these bytes are no answer)
+            reason = error.message if isinstance(error, HttpProcessingError) else repr(error)
+            self._fail(aiohttp.ClientPayloadError(f"not an HTTP answer: {reason}"))
+            self.close()
+            return
+        for message, content in messages:
+            if 100 <= message.code < 200 and message.code != 101:
+                continue
+            waiter, self._waiter = self._waiter, None
+            if message.should_close or upgraded or waiter is None:
+                self._usable = False
+            if waiter is not None and not waiter.done():
+                self._content = content
+                waiter.set_result(Arrived(message, content, self))
+
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  (as the stream calls it)
+        """Read on, if reading was paused."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """See :class:`asyncio.Protocol`."""
+        self._usable = False
+        self.shelf.pop(self, None)
+        error = aiohttp.ClientOSError(*exc.args) if isinstance(exc, OSError) else exc
+        if error is None and self._waiter is None and self._parser is not None:
+            try:
+                self._parser.feed_eof()  # the end of a body that ends with its connection
+            except Exception as reason:  # noqa: BLE001
+                error = aiohttp.ClientPayloadError(f"Response payload is not completed: {reason!r}")
+        self._fail(error or aiohttp.ServerDisconnectedError())
+        self._handler.connection_lost(exc)
+        super().connection_lost(exc)
+        self._connection.close()
+
+    def _fail(self, error: BaseException) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(error)
+        elif self._content is not None and not self._content.is_eof():
+            self._content.set_exception(error)
+
+
+def can_parse() -> bool:
+    """Whether aiohttp's parser does what is expected of it here, tried out on an answer."""
+    loop = asyncio.get_running_loop()
+    try:
+        messages, upgraded, rest = _parser(BaseProtocol(loop), loop).feed_data(_SAMPLE)
+        ((message, content),) = messages
+        read = content.is_eof() and content.exception() is None and content.read_nowait(-1) == b"{}"
+    except Exception:  # noqa: BLE001  (whatever went wrong: it is not what is expected)
+        return False
+    return read and message.code == 201 and not (message.should_close or upgraded or rest)
+
+
+def _parser(protocol: BaseProtocol, loop: asyncio.AbstractEventLoop) -> HttpResponseParser:
+    return HttpResponseParser(
+        protocol, loop, READ_AHEAD, read_until_eof=True, payload_exception=aiohttp.ClientPayloadError
+    )

@@ -1,0 +1,111 @@
+"""The connections of one client: those in constant use stand ready here, all others are aiohttp's.
+
+How many there may be, how they are opened, and when one that nobody needs is closed, is the connector's affair. It
+knows those that stand on a shelf here as taken. So as soon as somebody has to wait for one they are given back, and so
+is one that was not used for a second.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from .link import Link
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Generator
+
+    from .link import Shelf
+
+IDLE_AFTER = 1.0
+"""Seconds after which those that were not used are given back; at most twice as long."""
+
+
+class Links:
+    """Connections of one connector, on the loop where it lives."""
+
+    def __init__(
+        self, connector: aiohttp.BaseConnector, loop: asyncio.AbstractEventLoop, *, timeout: aiohttp.ClientTimeout
+    ) -> None:
+        self._connector = connector
+        self._loop = loop
+        self._timeout = timeout
+        self._shelves: dict[str, Shelf] = {}
+        self._waiting = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def shelf(self, origin: str) -> Shelf:
+        """Those of an origin that are free, for :meth:`take` and :meth:`connect`."""
+        return self._shelves.setdefault(origin, {})
+
+    def take(self, shelf: Shelf) -> Link | None:
+        """One that is free, if there is one."""
+        while shelf:
+            link, _ = shelf.popitem()
+            if link.is_open():
+                return link
+            link.close()
+        return None
+
+    async def connect(self, request: aiohttp.ClientRequest, shelf: Shelf) -> Link:
+        """One from the connector, opened if need be.
+
+        Raises:
+            aiohttp.ClientError, OSError: as the connector.
+        """
+        with self.giving_back():
+            while True:
+                try:
+                    connection = await self._connector.connect(request, traces=[], timeout=self._timeout)
+                except TimeoutError as error:
+                    reason = f"Connection timeout to host {request.url.origin()}"
+                    raise aiohttp.ConnectionTimeoutError(reason) from error
+                with suppress(aiohttp.ServerDisconnectedError):
+                    return Link(connection, self._loop, shelf)
+
+    @contextmanager
+    def giving_back(self) -> Generator[None]:
+        """Leave all that is free, or becomes so, to the connector: somebody waits there."""
+        self._give_back_all()
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+    def put(self, link: Link) -> None:
+        """The answer over it was read: keep it if it can be used again."""
+        if not link.finish():
+            link.close()
+        elif self._waiting:
+            link.release()
+        else:
+            link.idle = False
+            link.shelf[link] = None
+            if self._timer is None:
+                self._timer = self._loop.call_later(IDLE_AFTER, self._look_after)
+
+    def close(self) -> None:
+        """Keep none."""
+        self._give_back_all()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _give_back_all(self) -> None:
+        for shelf in self._shelves.values():
+            while shelf:
+                shelf.popitem()[0].release()
+
+    def _look_after(self) -> None:
+        self._timer = None
+        for shelf in self._shelves.values():
+            for link in [link for link in shelf if link.idle]:
+                del shelf[link]
+                link.release()
+            for link in shelf:
+                link.idle = True
+        if any(self._shelves.values()):
+            self._timer = self._loop.call_later(IDLE_AFTER, self._look_after)
