@@ -93,9 +93,9 @@ from .events import Event, Hook, LoggingHook
 from .session.file_tokens import FileTokenStore
 from .session.limit_stores import LimitStore, MemoryLimits
 from .session.paging import Page, Pager
+from .session.response import Response
 from .session.stats import KeyStats, Stats
 from .session.token_stores import MemoryTokenStore, TokenStore
-from .session.transport import Response
 
 __version__ = "0.1.0"
 

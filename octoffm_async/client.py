@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from .events import Hook
     from .session.lanes import Lane
     from .session.limit_stores import LimitStore
+    from .session.response import Response
     from .session.stats import Stats
     from .session.token_stores import TokenStore
-    from .session.transport import Response, Transport
+    from .session.transport import Transport
 
 
 class SellerClient:

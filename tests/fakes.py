@@ -10,7 +10,7 @@ import msgspec
 from multidict import CIMultiDict
 
 from octoffm_async import Config
-from octoffm_async.session.transport import Response
+from octoffm_async.session.response import Response
 
 SECRET = "s3cr3t-of-the-client"
 

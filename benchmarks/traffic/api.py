@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 from octoffm_async import Config
 from octoffm_async.errors import ConnectError
 from octoffm_async.sandbox.quota import SlidingLog
-from octoffm_async.session.transport import Response
+from octoffm_async.session.response import Response
 
 if TYPE_CHECKING:
     import random

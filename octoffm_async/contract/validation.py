@@ -8,6 +8,7 @@ sandbox enforces them, because a guess must never stop what the real API may acc
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, cast
 
 import msgspec
@@ -37,6 +38,7 @@ _ASSUMED_PATTERNS = {
     "un_code": (re.compile(UN_CODE_PATTERN), "is not 4 digits"),
 }
 _ADDRESS_NEEDED = ("address_line1", "city", "country_code")
+_address_needed = attrgetter(*_ADDRESS_NEEDED)
 _ADDRESS_NEEDED_IF_ASSUMED = (*_ADDRESS_NEEDED, "first_name", "last_name", "postal_code")
 
 
@@ -61,6 +63,8 @@ def product_problems(product: FulfillmentProduct, *, assumed: bool = False) -> l
 
 def outbound_problems(request: OutboundShipmentRequest, *, assumed: bool = False) -> list[FieldProblem]:
     """All problems of a shipping order."""
+    if not assumed and _is_plain_order(request):
+        return completed([], request)
     found = list(text("reference", request.reference, most=REFERENCE_MAX if assumed else None))
     found += text("storage_country", request.storage_country)
     found += text("delivery_mode", request.delivery_mode)
@@ -176,16 +180,27 @@ def _lines(lines: object, what: str, *, most: int | None, reference_only: bool =
             yield problem._replace(field=f"lines[{place}]{problem.field}")
 
 
+def _is_plain_order(request: OutboundShipmentRequest) -> bool:
+    """Whether an order is like nearly all, and right: sooner seen than that nothing is wrong with it."""
+    address: Any = request.delivery_address
+    lines = cast("list[Any]", request.lines)
+    if type(address) is not DeliveryAddress or type(lines) is not list or not lines:
+        return False
+    for line in lines:
+        if not _is_plain(line):
+            return False
+    for value in (request.reference, request.storage_country, request.delivery_mode, *_address_needed(address)):
+        if type(value) is not str or not value or value.isspace():
+            return False
+    return True
+
+
 def _is_plain(line: Any) -> bool:
     """Whether a line is like nearly all, a quantity of a reference, and right."""
-    return (
-        type(line) is ShipmentLine
-        and type(line.quantity) is int
-        and 1 <= line.quantity <= QUANTITY_MAX
-        and _named(line.seller_product_reference)
-        and line.product_id is None
-        and line.product_condition is None
-    )
+    if type(line) is not ShipmentLine or line.product_id is not None or line.product_condition is not None:
+        return False
+    quantity, name = line.quantity, line.seller_product_reference
+    return type(quantity) is int and 1 <= quantity <= QUANTITY_MAX and type(name) is str and bool(name.strip())
 
 
 def _line(line: Any, *, reference_only: bool) -> Iterator[FieldProblem]:

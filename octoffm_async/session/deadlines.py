@@ -66,12 +66,6 @@ class Deadlines:
         self._schedules: dict[float, dict[Due, None]] = {}
         self._timers: dict[float, asyncio.TimerHandle] = {}
 
-    def watch(self, seconds: float, now: float, task: asyncio.Task[Any]) -> Watched:
-        """Cancel ``task``, which is the running one, in ``seconds``, unless :meth:`done` comes first."""
-        watched = Watched(task, now + seconds)
-        self.add(seconds, watched)
-        return watched
-
     def add(self, seconds: float, due: Due) -> None:
         """Expire it when its deadline comes, which is in ``seconds``, unless :meth:`done` comes first."""
         schedule = self._schedules.get(seconds)

@@ -15,7 +15,7 @@ from .headers import identifier_in
 if TYPE_CHECKING:
     from ..contract.common import Document
     from ..contract.operations import Operation
-    from .transport import Response
+    from .response import Response
 
 T = TypeVar("T")
 _COUNT = msgspec.json.Decoder[int | Counted](int | Counted)

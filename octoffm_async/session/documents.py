@@ -17,7 +17,7 @@ from .headers import origin
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .transport import Response
+    from .response import Response
 
 PDF = "application/pdf"
 NAME_MOST = 120

@@ -6,8 +6,10 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from ..contract.operations import Repeatability
+from .deadlines import Watched
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from ..contract.operations import Operation
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 _NUMBERS = itertools.count(1)
 
 
-class Journey:
+class Journey(Watched):
     """Times are the event loop's, in seconds. ``call`` is a number of its own in this process: clients share hooks."""
 
     __slots__ = (
@@ -29,7 +31,6 @@ class Journey:
         "call",
         "circuit_probe",
         "clock",
-        "deadline",
         "departed",
         "failures",
         "gate",
@@ -51,6 +52,7 @@ class Journey:
     def __init__(
         self,
         operation: Operation[Any],
+        task: asyncio.Task[Any],
         *,
         seller_id: str,
         url: str,
@@ -61,6 +63,7 @@ class Journey:
         deadline: float,
         options: Options,
     ) -> None:
+        super().__init__(task, now + deadline)
         self.call = next(_NUMBERS)
         self.operation = operation
         self.seller_id = seller_id
@@ -70,7 +73,6 @@ class Journey:
         self.clock = clock
         self.options = options
         self.started = now
-        self.deadline = now + deadline
         self.departed = now
         self.under_way = False
         self.attempts = 0

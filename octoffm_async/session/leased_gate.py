@@ -62,6 +62,10 @@ class Unpaced(Pacer):
         """One may always leave."""
         return True
 
+    def take_from_hand(self, rate: float) -> bool:  # noqa: ARG002
+        """One may always leave."""
+        return True
+
     async def take(self) -> None:
         """Nothing is counted."""
 

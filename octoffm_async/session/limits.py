@@ -124,13 +124,11 @@ class Gate:
             now = asyncio.get_running_loop().time()
         if self._closed:
             raise ClosedError("the client was closed while a call was under way")
-        if lane == "interactive":
-            self._interactive_at = now
+        if (entered := self.enter_at_once(lane, now)) is not None:
+            return entered
         if not self._waiters.ahead_of(lane) and self._may_leave(now, lane):
             rate = self.control.rate(now)
-            if rate is None:
-                return self._leave_now(now)
-            if self._paced(rate, lane):
+            if rate is not None and self._paced(rate, lane):
                 await self._pacer.take()
                 return self._leave_now(now)
         if until is not None:
@@ -149,6 +147,15 @@ class Gate:
             raise
         finally:
             self._awaiting[lane] -= 1
+
+    def enter_at_once(self, lane: Lane, now: float) -> bool | None:
+        """As :meth:`enter` if nothing has to be waited for or asked; ``None`` if something has."""
+        if lane == "interactive":
+            self._interactive_at = now
+        if self._closed or self._waiters.ahead_of(lane) or not self._may_leave(now, lane):
+            return None
+        rate = self.control.rate(now)
+        return self._leave_now(now) if rate is None or self._pacer.take_from_hand(rate) else None
 
     def leave(self, *, probe: bool = False) -> None:
         """Give the slot back."""

@@ -7,7 +7,7 @@ protocol on the socket, because that one is made for two waits, a queue and a ti
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import aiohttp
 from aiohttp.base_protocol import BaseProtocol
@@ -30,12 +30,8 @@ Shelf: TypeAlias = "dict[Link, None]"
 """Connections of one origin that are free; the last one in is the first one out."""
 
 
-class Arrived(NamedTuple):
-    """An answer's head; its body is read from ``content``."""
-
-    message: RawResponseMessage
-    content: aiohttp.StreamReader
-    link: Link
+Arrived: TypeAlias = "tuple[RawResponseMessage, aiohttp.StreamReader]"
+"""An answer's head, and the stream of its body."""
 
 
 class Link(BaseProtocol):
@@ -132,7 +128,7 @@ class Link(BaseProtocol):
                 self._usable = False
             if waiter is not None and not waiter.done():
                 self._content = content
-                waiter.set_result(Arrived(message, content, self))
+                waiter.set_result((message, content))
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  (as the stream calls it)
         """Read on, if reading was paused."""

@@ -12,7 +12,7 @@ from ..config import is_above_zero, is_whole
 from ..errors import ConfigurationError
 from .fences import Fence
 from .lanes import Lane
-from .transport import Response
+from .response import Response
 
 if TYPE_CHECKING:
     from ..config import Config

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 TIMER_LAG = 0.01
 """Seconds of late waking that a bucket makes up for."""
+HANDFUL = 0.001
+"""Seconds' worth of requests that a bucket gives out at once: a timer is no finer."""
 KEPT_FREE = 0.01
 """The part of a window that bulk keeps free for interactive calls while they come."""
 KEPT_FREE_FOR = 30.0
@@ -80,27 +82,46 @@ class Pacer:
     So the rate may change at any time. A bucket of requests would have to be made anew, and an empty one lets a request
     through that the old one would have held back: with a rate that always moves a little, that is one too many at every
     move.
+
+    At more than one request per :data:`HANDFUL` that much is taken out of the bucket at once, for those that come next:
+    it is part of what the bucket makes up for anyway.
     """
 
-    __slots__ = ("_cost", "_limiter", "_waiting")
+    __slots__ = ("_cost", "_in_hand", "_limiter", "_spare", "_waiting")
 
     def __init__(self) -> None:
         self._cost = 0.0
+        self._spare = 0.0
+        self._in_hand = 0.0
         self._waiting = 0.0
         self._limiter = AsyncLimiter(1.0, 1.0)
 
     def ready(self, rate: float, burst: int | None, *, ahead: int = 0) -> bool:
         """Go on at ``rate``; whether one may leave now, or so many ``ahead`` of their turn."""
         cost = self._cost = 1.0 / rate
-        room = (bucket_for(rate, burst).burst + ahead) * cost
+        self._spare = max(0.0, HANDFUL - cost) if burst is None else 0.0
+        room = (bucket_for(rate, burst).burst + ahead) * cost - self._spare
         self._limiter.max_rate = max(
             room, self._waiting
         )  # with less room than it costs, who waits would do so for ever
         return self._limiter.has_capacity(cost)
 
+    def take_from_hand(self, rate: float) -> bool:
+        """Count one of those that were taken out of the bucket before; whether there was one."""
+        cost = 1.0 / rate
+        if self._in_hand < cost:
+            return False
+        self._in_hand -= cost
+        return True
+
     async def take(self) -> None:
-        """Count one that is :meth:`ready`: it does not wait."""
-        await self._limiter.acquire(self._cost)
+        """Count one that is :meth:`ready`, and what fits into the hand with it: it does not wait."""
+        amount = self._cost + self._spare
+        if self._spare and self._limiter.has_capacity(amount):
+            self._in_hand += self._spare
+        else:
+            amount = self._cost
+        await self._limiter.acquire(amount)
 
     async def acquire(self) -> None:
         """Wait until one may leave, and count it. One at a time may wait."""

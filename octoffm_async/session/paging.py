@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 
     from ..contract.operations import Operation
+    from .response import Response
     from .scope import Scope
-    from .transport import Response
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote_plus, urlencode
 
 import msgspec
@@ -34,16 +34,17 @@ from .heads import FOR_TOKEN, Heads
 from .journey import Journey
 from .options import DEFAULTS
 from .problems import error_for, unusable
+from .response import Response
 from .retries import Retries
 from .retry import Verdict, classify
 from .stats import Counts
 from .telling import Teller
 from .token_stores import account_of
 from .tokens import Token, TokenSource
-from .transport import Response, as_fencing, as_head_telling
+from .transport import as_fencing, as_head_telling
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from ..config import Config
     from ..contract.access import TokenAnswer
@@ -57,10 +58,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 logger = logging.getLogger("octoffm_async")
-
-
-PAST_THE_LIMIT = frozenset({Verdict.OK, Verdict.REFUSED})
-"""What shows that the limit let a request through; a 5xx may come from before it."""
 
 
 class Result(NamedTuple, Generic[T]):
@@ -132,7 +129,7 @@ class Session:
             await asyncio.sleep(0)  # so that what was cancelled here has ended
             await self._transport.close()
 
-    async def call(
+    def call(
         self,
         operation: Operation[T],
         *,
@@ -142,7 +139,7 @@ class Session:
         body: bytes | None = None,
         options: Options = DEFAULTS,
         peek: Callable[[Response], None] | None = None,
-    ) -> Result[T]:
+    ) -> Coroutine[Any, Any, Result[T]]:
         """Make one call.
 
         ``url`` is for paths with segments to fill in; ``body`` is encoded JSON. ``peek`` sees a good answer before its
@@ -154,7 +151,7 @@ class Session:
             ClosedError: the session is not open on this event loop.
         """
         address = (url or self.config.base_url + operation.path) + (f"?{urlencode(query)}" if query else "")
-        return await self._travel(operation, seller_id=seller_id, url=address, body=body, options=options, peek=peek)
+        return self._travel(operation, seller_id=seller_id, url=address, body=body, options=options, peek=peek)
 
     async def check(self) -> float:
         """Make sure that there is a token; how many seconds it is still good for."""
@@ -201,6 +198,7 @@ class Session:
         now = clock()
         journey = Journey(
             operation,
+            task,
             seller_id=seller_id,
             url=url,
             body=body,
@@ -213,7 +211,7 @@ class Session:
         error: BaseException | None = None
         self._under_way += 1
         deadlines = self._deadlines  # those of this loop, even if the client is opened again meanwhile
-        watched = deadlines.watch(deadline, now, task)
+        deadlines.add(deadline, journey)
         try:
             return await self._until_decided(operation, journey, peek)
         except Exception as raised:
@@ -222,7 +220,7 @@ class Session:
                 mark_unknown(raised)
             raise
         except asyncio.CancelledError as raised:
-            if watched.is_ours():
+            if journey.is_ours():
                 error = DeadlineExceededError(f"not done within its deadline of {deadline:g} s")
                 error.outcome_unknown = journey.under_way and journey.creates
                 raise error from raised
@@ -231,8 +229,8 @@ class Session:
                 mark_unknown(raised)
             raise
         finally:
-            watched.take_back()  # it is still there if something turned the cancellation into another error
-            deadlines.done(deadline, watched)
+            deadlines.done(deadline, journey)
+            journey.take_back()  # it is still there if something turned the cancellation into another error
             self._finish(journey, error, clock())
 
     async def _until_decided(
@@ -240,18 +238,26 @@ class Session:
     ) -> Result[T]:
         while True:
             try:
-                token = await self._admit(journey)
+                token = self._admit_at_once(journey) or await self._admit(journey)
+                outcome: Response | NotAnsweredError
                 try:
-                    outcome = await self._attempt(journey, token, peek)
+                    outcome = await self._depart(journey, token, peek)
+                except NotAnsweredError as error:
+                    outcome = error
+                except UnusableAnswerError as error:
+                    self._unusable(journey, error)
+                    raise
                 finally:
                     journey.gate.leave(probe=journey.gate_probe)
+                self._arrived(journey, outcome)
             except CallError as error:
                 if not (journey.patient and error.retryable and error.operation == CREATE_TOKEN.name):
                     raise
                 await self._retries.wait_or_raise(journey, Verdict.NOT_SENT, error)
                 continue
             verdict = classify(outcome)
-            if isinstance(outcome, Response) and verdict in PAST_THE_LIMIT:
+            # What shows that the limit let a request through; a 5xx may come from before it.
+            if (verdict is Verdict.OK or verdict is Verdict.REFUSED) and isinstance(outcome, Response):
                 self._retries.let_through(journey, outcome)
                 if verdict is Verdict.OK:
                     self._retries.succeeded(journey)
@@ -269,6 +275,17 @@ class Session:
                 outcome if isinstance(outcome, NotAnsweredError) else error_for(outcome, secrets=self._secrets(token))
             )
             await self._retries.wait_or_raise(journey, verdict, failed)
+
+    def _admit_at_once(self, journey: Journey) -> Token | None:
+        """As :meth:`_admit`, if nothing has to be waited for: ``None`` if something has."""
+        if journey.operation.group is Group.TOKEN or self._retries.circuit.state != "closed":
+            return None
+        now = journey.clock()
+        token = self.tokens.fresh(now)
+        if token is None or (probe := journey.gate.enter_at_once(journey.lane, now)) is None:
+            return None
+        journey.gate_probe = probe
+        return token
 
     async def _admit(self, journey: Journey) -> Token | None:
         """Wait for the circuit, a token, a slot and a permit. On return the slot is held."""
@@ -294,40 +311,39 @@ class Session:
             gate.leave(probe=journey.gate_probe)  # the circuit opened, or the token ended, while the gate was awaited
             again = True
 
-    async def _attempt(
+    def _depart(
         self, journey: Journey, token: Token | None, peek: Callable[[Response], None] | None
-    ) -> Response | NotAnsweredError:
-        now = journey.clock
-        operation = journey.operation
+    ) -> Awaitable[Response]:
         headers: Mapping[str, str] = FOR_TOKEN
         if token is not None:
-            headers = self._heads.of(operation, journey.seller_id, token, with_body=journey.body is not None)
-        journey.depart(now())
+            headers = self._heads.of(journey.operation, journey.seller_id, token, with_body=journey.body is not None)
+        journey.depart(journey.clock())
         self.stats.attempts += 1
-        outcome: Response | NotAnsweredError
-        try:
-            outcome = await self._send(journey, headers, peek)
-        except NotAnsweredError as error:
-            outcome = error
-        except UnusableAnswerError as error:
-            error.outcome_unknown = journey.creates
-            journey.status = error.status
-            self._retries.answered(journey)
-            raise
-        arrived = now()
-        journey.arrive(arrived, outcome.status if isinstance(outcome, Response) else 0)
-        self._teller.attempt_finished(journey, outcome, arrived)
-        if journey.options.on_response is not None and isinstance(outcome, Response):
-            self._teller.responded(journey.options.on_response, outcome)
-        return outcome
+        return self._send(journey, headers, peek)
+
+    def _arrived(self, journey: Journey, outcome: Response | NotAnsweredError) -> None:
+        now = journey.clock()
+        if isinstance(outcome, Response):
+            journey.arrive(now, outcome.status)
+            if journey.options.on_response is not None:
+                self._teller.responded(journey.options.on_response, outcome)
+        else:
+            journey.arrive(now)
+        if self._teller.listened_to:
+            self._teller.attempt_finished(journey, outcome, now)
+
+    def _unusable(self, journey: Journey, error: UnusableAnswerError) -> None:
+        error.outcome_unknown = journey.creates
+        journey.status = error.status
+        self._retries.answered(journey)
 
     def _send(
         self, journey: Journey, headers: Mapping[str, str], peek: Callable[[Response], None] | None
     ) -> Awaitable[Response]:
         method, url, body = journey.operation.method, journey.url, journey.body
-        timeout = journey.options.timeout or self.config.read_timeout
-        fence = journey.options.fence
-        if fence is not None:
+        options = journey.options
+        timeout = options.timeout or self.config.read_timeout
+        if (fence := options.fence) is not None:
             fence.check()
             if self._fencing is not None and peek is None:
                 return self._fencing.send(method, url, headers, body, timeout, fence=fence)
@@ -368,7 +384,8 @@ class Session:
         self.stats.calls += 1
         self.stats.waited += journey.waited(now)
         self.stats.travelled += journey.travelled
-        self._teller.call_finished(journey, error, now)
+        if self._teller.listened_to:
+            self._teller.call_finished(journey, error, now)
 
     def _secrets(self, token: Token | None) -> list[str]:
         secret = self.config.secret.reveal()

@@ -29,7 +29,7 @@ from . import headers
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from .transport import Response
+    from .response import Response
 
 EXCERPT_CHARACTERS = 500
 READ_BYTES = 16_384

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from ..contract.products import ProductResults
     from ..errors import CallError
     from .journey import Journey
+    from .response import Response
     from .stats import Counts
     from .telling import Teller
-    from .transport import Response
 
 FAILURES = frozenset({Verdict.NOT_SENT, Verdict.LOST, Verdict.FAILED})
 """What costs retry budget, and may mean that the API is down."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from ..config import Config
-    from .transport import Response
+    from .response import Response
 
 RETRY_COST = 5
 TIMEOUT_COST = 10  # a time-out held a connection for long: botocore's price

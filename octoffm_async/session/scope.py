@@ -17,10 +17,10 @@ from ..errors import ConflictError, NotFoundError, NotReadyError, UnusableAnswer
 from .headers import path_segment
 from .options import DEFAULTS
 from .paging import Pager
-from .transport import Response
+from .response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from ..contract.common import Document
     from ..contract.filters import CountFilters, Filters, ListFilters
@@ -46,7 +46,7 @@ class Scope:
         self.seller_id = seller_id
         self.options = options
 
-    async def call(
+    def call(
         self,
         operation: Operation[T],
         *,
@@ -54,12 +54,12 @@ class Scope:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         peek: Callable[[Response], None] | None = None,
-    ) -> Result[T]:
+    ) -> Coroutine[Any, Any, Result[T]]:
         """Make one call; ``path`` fills the segments of the operation's path, ``body`` is encoded as JSON.
 
         ``peek`` sees a good answer before it is decoded, and if the transport tells, before its body is read.
         """
-        return await self.session.call(
+        return self.session.call(
             operation,
             seller_id=self.seller_id,
             url=None if path is None else self.session.config.base_url + _filled(operation, path),

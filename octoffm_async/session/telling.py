@@ -15,7 +15,7 @@ from ..events import (
     Throttled,
     TokenFetched,
 )
-from .transport import Response
+from .response import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +33,8 @@ class Teller:
 
     def __init__(self, hooks: Sequence[Hook]) -> None:
         self._hooks = tuple(hooks)
+        self.listened_to = bool(hooks)
+        """Whether there is anybody to tell."""
 
     def attempt_finished(self, journey: Journey, outcome: Response | NotAnsweredError, now: float) -> None:
         """An attempt was answered, or will not be."""

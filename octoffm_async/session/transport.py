@@ -8,57 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import ssl
 from contextlib import nullcontext
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import aiohttp
-import msgspec
 from yarl import URL
 
-from ..errors import (
-    AnswerTimeoutError,
-    ClosedError,
-    ConnectError,
-    ConnectionLostError,
-    FencedError,
-    TLSError,
-    UnusableAnswerError,
-)
+from ..errors import ClosedError, UnusableAnswerError
+from .failures import as_ours
+from .response import Body, Response
 from .wire import METHODS, Wire, usable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import ssl
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp.abc import AbstractStreamWriter
-    from multidict import MultiMapping
 
     from ..config import Config
     from .fences import Fence
-    from .link import Arrived
 
 _PLAIN_REQUEST = aiohttp.ClientSession._request  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-
-
-class Response(NamedTuple):
-    """An answer as it came, read whole. Header names ignore case."""
-
-    status: int
-    headers: MultiMapping[str]
-    body: bytes
-    url: str
-
-    def json(self, type: Any = Any) -> Any:  # noqa: A002  (msgspec's name for it)
-        """The body decoded as JSON, to ``type`` (any that msgspec knows) if given.
-
-        Raises:
-            UnusableAnswerError: it is not JSON, or not of that type.
-        """
-        try:
-            return msgspec.json.decode(self.body, type=type)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise UnusableAnswerError(f"the body cannot be read as JSON: {error}", status=self.status) from None
 
 
 class Transport(Protocol):
@@ -68,9 +39,9 @@ class Transport(Protocol):
         """Be ready to send, on the running event loop."""
         ...
 
-    async def send(
+    def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, read_timeout: float
-    ) -> Response:
+    ) -> Awaitable[Response]:
         """Send one request and read its whole answer; it may stay silent for ``read_timeout`` seconds.
 
         Raises:
@@ -89,7 +60,7 @@ class Transport(Protocol):
 class HeadTelling(Transport, Protocol):
     """A transport that also tells of the head of an answer before the body is read; none has to."""
 
-    async def send(
+    def send(
         self,
         method: str,
         url: str,
@@ -98,7 +69,7 @@ class HeadTelling(Transport, Protocol):
         read_timeout: float,
         *,
         on_head: Callable[[Response], None] | None = None,
-    ) -> Response:
+    ) -> Awaitable[Response]:
         """As of :class:`Transport`. ``on_head`` gets the answer without its body, and does not raise."""
         ...
 
@@ -106,7 +77,7 @@ class HeadTelling(Transport, Protocol):
 class Fencing(Transport, Protocol):
     """A transport that asks a fence right before a request's bytes leave, when a connection is there."""
 
-    async def send(
+    def send(
         self,
         method: str,
         url: str,
@@ -115,7 +86,7 @@ class Fencing(Transport, Protocol):
         read_timeout: float,
         *,
         fence: Fence | None = None,
-    ) -> Response:
+    ) -> Awaitable[Response]:
         """As of :class:`Transport`. Nothing is waited for between the fence and the bytes; what it raises passes."""
         ...
 
@@ -145,6 +116,7 @@ class AiohttpTransport:
         self._session = session
         self._owned = session is None
         self._timeout = _timeout(config, config.read_timeout)
+        self._body = Body(config.max_answer_bytes)
         self._wire: Wire | None = None
 
     def open(self) -> None:
@@ -164,9 +136,9 @@ class AiohttpTransport:
         )
         if not self._config.trust_env and usable():
             loop = asyncio.get_running_loop()
-            self._wire = Wire(connector, loop, timeout=self._timeout, ssl_context=self._ssl)
+            self._wire = Wire(connector, loop, self._body, timeout=self._timeout, ssl_context=self._ssl)
 
-    async def send(
+    def send(
         self,
         method: str,
         url: str,
@@ -176,35 +148,15 @@ class AiohttpTransport:
         *,
         on_head: Callable[[Response], None] | None = None,
         fence: Fence | None = None,
-    ) -> Response:
+    ) -> Awaitable[Response]:
         """See :class:`HeadTelling` and :class:`Fencing`."""
-        session = self._session
+        session, wire = self._session, self._wire
         if session is None:
             raise ClosedError("the client is not open")
-        try:
-            wire = self._wire
-            if wire is not None and method in METHODS and _is_plain(session):
-                arrived = await wire.send(method, url, headers, body, read_timeout, fence=fence)
-                return await self._read_from_wire(wire, arrived, url, read_timeout, on_head)
-            with nullcontext() if wire is None else wire.aside():
-                response = await session.request(
-                    method,
-                    _url(url),
-                    headers=headers,
-                    data=body if fence is None else _fenced(body, fence),
-                    allow_redirects=False,
-                    raise_for_status=False,
-                    timeout=self._timeout_for(read_timeout),
-                )
-            return await self._read_from_session(response, url, read_timeout, on_head)
-        except (aiohttp.ClientError, OSError) as error:
-            if isinstance(error.__cause__, FencedError):
-                raise error.__cause__ from None
-            _raise_as_ours(error, url)
-        except RuntimeError as error:
-            if session.closed:
-                raise ClosedError("the aiohttp session is closed") from error
-            raise
+        if wire is not None and method in METHODS and _is_plain(session):
+            return wire.send(method, url, headers, body, read_timeout, on_head=on_head, fence=fence)
+        data = body if fence is None else _fenced(body, fence)
+        return self._send_through(session, method, url, headers, data, read_timeout=read_timeout, on_head=on_head)
 
     async def close(self) -> None:
         """Close the session if it is ours."""
@@ -219,68 +171,58 @@ class AiohttpTransport:
             return self._timeout
         return _timeout(self._config, read_timeout)
 
-    async def _read_from_wire(
+    async def _send_through(
         self,
-        wire: Wire,
-        arrived: Arrived,
+        session: aiohttp.ClientSession,
+        method: str,
         url: str,
+        headers: Mapping[str, str],
+        data: bytes | _FencedBody | None,
+        *,
         read_timeout: float,
         on_head: Callable[[Response], None] | None,
     ) -> Response:
-        message, content, link = arrived
-        status, named = message.code, message.headers
         try:
-            if on_head is not None:
-                on_head(Response(status, named, b"", url))
-            if content.is_eof() and content.exception() is None:  # it came with the head: no timer is needed
-                whole = content.read_nowait(-1)
-                self._check_size(len(whole), status)
-            else:
-                whole = await self._read(content, _announced(named), status, read_timeout)
-        except BaseException:
-            link.close()
+            with nullcontext() if self._wire is None else self._wire.aside():
+                response = await session.request(
+                    method,
+                    _url(url),
+                    headers=headers,
+                    data=data,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    timeout=self._timeout_for(read_timeout),
+                )
+            return await self._read(response, url, read_timeout, on_head)
+        except (aiohttp.ClientError, OSError) as error:
+            raise as_ours(error, url) from error
+        except RuntimeError as error:
+            if session.closed:
+                raise ClosedError("the aiohttp session is closed") from error
             raise
-        wire.read(link)
-        return Response(status, named, whole, url)
 
-    async def _read_from_session(
+    async def _read(
         self,
         response: aiohttp.ClientResponse,
         url: str,
         read_timeout: float,
         on_head: Callable[[Response], None] | None,
     ) -> Response:
+        status, named = response.status, response.headers
         try:
             if on_head is not None:
-                on_head(Response(response.status, response.headers, b"", url))
-            announced = 0 if response.method == "HEAD" else _announced(response.headers)
-            whole = await self._read(response.content, announced, response.status, read_timeout)
+                on_head(Response(status, named, b"", url))
+            whole = (
+                b""
+                if response.method == "HEAD"
+                else await self._body.read(response.content, status, named, read_timeout)
+            )
         except UnusableAnswerError:
             response.close()
             raise
         finally:
             response.release()
-        return Response(response.status, response.headers, whole, url)
-
-    async def _read(self, content: aiohttp.StreamReader, announced: int, status: int, read_timeout: float) -> bytes:
-        self._check_size(announced, status)
-        chunks: list[bytes] = []
-        size = 0
-        async with asyncio.timeout(None) as bound:
-            while not content.at_eof():
-                if not content.is_eof():
-                    bound.reschedule(asyncio.get_running_loop().time() + read_timeout)
-                chunks.append(await content.readany())
-                size += len(chunks[-1])
-                self._check_size(size, status)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    def _check_size(self, size: int, status: int) -> None:
-        if size > self._config.max_answer_bytes:
-            raise UnusableAnswerError(
-                f"the answer is larger than max_answer_bytes ({self._config.max_answer_bytes} bytes): not read",
-                status=status,
-            )
+        return Response(status, named, whole, url)
 
 
 class _FencedBody(aiohttp.BytesPayload):
@@ -314,11 +256,6 @@ def _is_plain(session: aiohttp.ClientSession) -> bool:
     return type(session)._request is _PLAIN_REQUEST  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
-def _announced(headers: MultiMapping[str]) -> int:
-    length = headers.get("Content-Length", "")
-    return int(length) if length.isascii() and length.isdigit() else 0
-
-
 def _timeout(config: Config, read_timeout: float) -> aiohttp.ClientTimeout:
     # Never ``total``: it would count the wait for a connection; the pipeline's deadline bounds the whole.
     return aiohttp.ClientTimeout(total=None, sock_connect=config.connect_timeout, sock_read=read_timeout)
@@ -327,19 +264,3 @@ def _timeout(config: Config, read_timeout: float) -> aiohttp.ClientTimeout:
 @lru_cache(maxsize=1024)
 def _url(url: str) -> URL:
     return URL(url, encoded=True)
-
-
-def _raise_as_ours(error: Exception, url: str) -> NoReturn:
-    host = _url(url).authority
-    reason = str(error) or type(error).__name__
-    match error:
-        case aiohttp.ClientSSLError() | ssl.SSLError() | aiohttp.ServerFingerprintMismatch():
-            raise TLSError(f"no TLS connection to {host}: {reason}") from error
-        case aiohttp.ClientConnectorError() | aiohttp.ClientProxyConnectionError():
-            raise ConnectError(f"no connection to {host}: {reason}") from error
-        case aiohttp.ConnectionTimeoutError():
-            raise ConnectError(f"no connection to {host} in time") from error
-        case TimeoutError():
-            raise AnswerTimeoutError(f"{host} did not answer in time") from error
-        case _:
-            raise ConnectionLostError(f"connection to {host} lost: {reason}") from error

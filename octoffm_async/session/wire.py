@@ -20,24 +20,28 @@ from yarl import URL
 
 from ..errors import ConfigurationError
 from .deadlines import Deadlines
+from .failures import as_ours
 from .link import Link, can_parse
 from .links import Links
+from .response import Response
 
 if TYPE_CHECKING:
     import asyncio
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from contextlib import AbstractContextManager
 
     from aiohttp.client_reqrep import ConnectionKey
 
     from .fences import Fence
-    from .link import Arrived, Shelf
+    from .link import Shelf
+    from .response import Body
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 """Not HEAD, whose answer announces a body that does not come."""
 _RESENT = frozenset({"GET", "PUT", "DELETE"})
 """What aiohttp sends once more by itself when a pooled connection turns out to be closed; never POST or PATCH."""
+_LOST = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
 _TARGET = re.compile(r"/[!-~]*")
 _VALUE = re.compile(r"[\t -~]*")
 
@@ -82,11 +86,13 @@ class Wire:
         self,
         connector: aiohttp.BaseConnector,
         loop: asyncio.AbstractEventLoop,
+        body: Body,
         *,
         timeout: aiohttp.ClientTimeout,
         ssl_context: ssl.SSLContext | None,
     ) -> None:
         self._loop = loop
+        self._body = body
         self._ssl = ssl_context or True
         self._origins: dict[str, _Origin] = {}
         self._links = Links(connector, loop, timeout=timeout)
@@ -94,7 +100,7 @@ class Wire:
         self._awaited = 0
         self._silences = Deadlines(timeout.sock_read or 0.0)
 
-    async def send(
+    def send(
         self,
         method: str,
         url: str,
@@ -102,34 +108,65 @@ class Wire:
         body: bytes | None,
         read_timeout: float,
         *,
+        on_head: Callable[[Response], None] | None = None,
         fence: Fence | None = None,
-    ) -> Arrived:
-        """Send a request and wait for the head of its answer. Its link is the caller's, until :meth:`read`.
-
-        Raises:
-            aiohttp.ClientError, OSError: as ``ClientSession.request``.
-            FencedError: the fence did not let it leave.
-        """
+    ) -> Awaitable[Response]:
+        """See :class:`~.transport.HeadTelling` and :class:`~.transport.Fencing`."""
         start = url.index("/", url.index("://") + 3)
         origin = self._origins.get(url[:start]) or self._know(url[:start])
         data = _request(method, url[start:], origin.host, headers, body)
-        once_more = method in _RESENT
-        while True:
-            link = self._links.take(origin.shelf) or await self._links.connect(origin.request, origin.shelf)
-            try:
-                return await self._ask(link, data, read_timeout, fence)
-            except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-                link.close()
-                if not once_more:
-                    raise
-                once_more = False
-            except BaseException:
-                link.close()
-                raise
+        return self._exchange(
+            origin,
+            data,
+            url,
+            read_timeout=read_timeout,
+            on_head=on_head,
+            fence=fence,
+            once_more=method in _RESENT,
+        )
 
-    def read(self, link: Link) -> None:
-        """The answer over this link was read: another request may use it."""
-        self._links.put(link)
+    async def _exchange(
+        self,
+        origin: _Origin,
+        data: bytes,
+        url: str,
+        *,
+        read_timeout: float,
+        on_head: Callable[[Response], None] | None,
+        fence: Fence | None,
+        once_more: bool,
+    ) -> Response:
+        link: Link | None = None
+        try:
+            link = self._links.take(origin.shelf) or await self._links.connect(origin.request, origin.shelf)
+            waiter = link.expect()
+            link.deadline = self._loop.time() + read_timeout
+            self._silences.add(read_timeout, link)
+            self._let_leave(link, data, fence)
+            try:
+                message, content = await waiter
+            finally:
+                self._awaited -= 1
+                self._silences.done(read_timeout, link)
+            once_more = False
+            status, named = message.code, message.headers
+            if on_head is not None:
+                on_head(Response(status, named, b"", url))
+            whole = self._body.read_if_whole(content, status)
+            if whole is None:
+                whole = await self._body.read(content, status, named, read_timeout)
+            self._links.put(link)
+            return Response(status, named, whole, url)
+        except BaseException as error:
+            if link is not None:
+                link.close()
+            if not isinstance(error, aiohttp.ClientError | OSError):
+                raise
+            if link is None or not once_more or not isinstance(error, _LOST):
+                raise as_ours(error, url) from error
+        return await self._exchange(
+            origin, data, url, read_timeout=read_timeout, on_head=on_head, fence=fence, once_more=False
+        )
 
     def aside(self) -> AbstractContextManager[None]:
         """While somebody sends past this, over the same connector."""
@@ -140,25 +177,17 @@ class Wire:
         self._links.close()
         self._silences.close()
 
-    async def _ask(self, link: Link, data: bytes, read_timeout: float, fence: Fence | None) -> Arrived:
-        waiter = link.expect()
-        link.deadline = self._loop.time() + read_timeout
-        self._silences.add(read_timeout, link)
+    def _let_leave(self, link: Link, data: bytes, fence: Fence | None) -> None:
         if not self._awaited:
             link.send(data, fence)
         else:
             # What leaves in one turn of the loop wakes the other side once: a quarter less CPU on both sides.
             if not self._leaving:
-                self._loop.call_soon(self._let_leave)
+                self._loop.call_soon(self._let_all_leave)
             self._leaving.append((link, data, fence))
         self._awaited += 1
-        try:
-            return await waiter
-        finally:
-            self._awaited -= 1
-            self._silences.done(read_timeout, link)
 
-    def _let_leave(self) -> None:
+    def _let_all_leave(self) -> None:
         leaving, self._leaving = self._leaving, []
         for link, data, fence in leaving:
             link.send(data, fence)

@@ -29,7 +29,7 @@ from octoffm_async.bulk.journal.writer import Writer, _resolve
 from octoffm_async.bulk.run import Run
 from octoffm_async.errors import AnswerTimeoutError, ConnectionLostError
 from octoffm_async.session import pipeline
-from octoffm_async.session.transport import Response
+from octoffm_async.session.response import Response
 from tests.bulk.items import posted
 from tests.conftest import VirtualTimeLoop
 from tests.fakes import answer, config

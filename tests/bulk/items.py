@@ -17,7 +17,7 @@ from octoffm_async.contract.outbound import DeliveryAddress, OutboundShipmentReq
 from octoffm_async.contract.products import FulfillmentProduct
 from octoffm_async.contract.validation import gtin_check_digit
 from octoffm_async.sandbox import Sandbox
-from octoffm_async.session.transport import Response
+from octoffm_async.session.response import Response
 from tests.conftest import VirtualTimeLoop
 from tests.fakes import FakeTransport, Script, Sent, answer, config
 

@@ -32,7 +32,8 @@ from octoffm_async import (
 from octoffm_async.bulk import journaled, loose_ends
 from octoffm_async.bulk.run import Run
 from octoffm_async.contract.validation import gtin_check_digit
-from octoffm_async.session.transport import AiohttpTransport, Response
+from octoffm_async.session.response import Response
+from octoffm_async.session.transport import AiohttpTransport
 
 BEGUN = b"begun\n"
 """What the process says when the first creation is about to leave."""

@@ -15,7 +15,7 @@ import pytest
 
 from octoffm_async import ConnectionLostError, FulfillmentClient, ServerError, ValidationError
 from octoffm_async.bulk.changes import KINDS, Change, ChangeFeed
-from octoffm_async.session.transport import Response
+from octoffm_async.session.response import Response
 from tests.fakes import FakeTransport, Sent, answer, config
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

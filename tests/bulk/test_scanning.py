@@ -24,7 +24,7 @@ from octoffm_async import (
     ValidationError,
 )
 from octoffm_async.sandbox import Sandbox
-from octoffm_async.session.transport import Response
+from octoffm_async.session.response import Response
 from tests.fakes import FakeTransport, Sent, answer, config
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -18,7 +18,7 @@ from octoffm_async.cluster import mirror
 from octoffm_async.cluster.database import Database
 from octoffm_async.cluster.mirror import Mirrored, mirror_changes, mirror_stocks, prepare_mirrors
 from octoffm_async.sandbox import Sandbox
-from octoffm_async.session.transport import Response
+from octoffm_async.session.response import Response
 from tests.bulk.test_changes import NOON, Shop, opened
 from tests.fakes import Sent, answer
 

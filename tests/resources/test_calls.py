@@ -23,7 +23,7 @@ from octoffm_async import (
     UnusableAnswerError,
     ValidationError,
 )
-from octoffm_async.session.transport import Response
+from octoffm_async.session.response import Response
 from tests.bulk.items import accepted, fake, order, product, products
 from tests.fakes import FakeTransport, Sent, answer, config
 

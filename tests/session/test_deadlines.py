@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from octoffm_async import ClosedError, DeadlineExceededError, Limit, is_outcome_unknown
 from octoffm_async.contract.operations import Group
 from octoffm_async.errors import CallError, ConnectionLostError
-from octoffm_async.session.deadlines import GRAIN, Deadlines
+from octoffm_async.session.deadlines import GRAIN, Deadlines, Watched
 from tests.bulk.items import on_virtual_time, order
 from tests.fakes import Answer, Sent, answer
 from tests.session.test_pipeline import CREATED, ORDER, STOCK, Opened, in_turn
@@ -36,7 +36,8 @@ class LateError(Exception):
 
 async def ours(seconds: float, work: Callable[[], Awaitable[Any]], deadlines: Deadlines) -> Any:
     """Work under a deadline as the pipeline sets it."""
-    watched = deadlines.watch(seconds, asyncio.get_running_loop().time(), current())
+    watched = Watched(current(), asyncio.get_running_loop().time() + seconds)
+    deadlines.add(seconds, watched)
     try:
         return await work()
     except asyncio.CancelledError as error:
@@ -252,7 +253,9 @@ async def test_deadlines_of_unusual_length_leave_nothing_behind() -> None:
     loop = asyncio.get_running_loop()
     for number in range(100_000):
         seconds = 60.0 if number % 3 else 1.0 + number / 1000
-        deadlines.done(seconds, deadlines.watch(seconds, loop.time(), current()))
+        watched = Watched(current(), loop.time() + seconds)
+        deadlines.add(seconds, watched)
+        deadlines.done(seconds, watched)
         if number % 100 == 0:
             await asyncio.sleep(0)
     assert list(deadlines._schedules) == [60.0]

@@ -18,7 +18,7 @@ from octoffm_async import (
     Document,
 )
 from octoffm_async.session.documents import UnusableDocumentError, document_in
-from octoffm_async.session.transport import Response
+from octoffm_async.session.response import Response
 from tests.session.test_file_names import assert_safe
 
 PDF = b"%PDF-1.7\n1 0 obj <<>> endobj\n%%EOF"

@@ -24,7 +24,7 @@ from octoffm_async import (
     ServerError,
 )
 from octoffm_async.session.options import DEFAULTS, Options
-from octoffm_async.session.transport import Response
+from octoffm_async.session.response import Response
 from tests.bulk.items import order
 from tests.fakes import Answer, FakeTransport, Sent, answer, config
 from tests.session.test_pipeline import CREATED, ORDER, STOCK, Opened, in_turn

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from octoffm_async import Config, ConnectionLostError, FulfillmentClient, PagingError
-from octoffm_async.session.transport import Response, as_head_telling
+from octoffm_async.session.response import Response
+from octoffm_async.session.transport import as_head_telling
 from octoffm_async.session.wire import Wire
 from tests.fakes import Answer, FakeTransport, Sent, answer, config
 from tests.session.test_paging import ids, link, numbered, query_of

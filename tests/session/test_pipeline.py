@@ -33,7 +33,7 @@ from octoffm_async import (
     is_outcome_unknown,
 )
 from octoffm_async.contract.operations import Group
-from octoffm_async.session.transport import Response
+from octoffm_async.session.response import Response
 from tests.bulk.items import order
 from tests.fakes import SECRET, Answer, FakeTransport, Sent, answer, config
 

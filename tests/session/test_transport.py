@@ -24,7 +24,8 @@ from octoffm_async import (
     TLSError,
     UnusableAnswerError,
 )
-from octoffm_async.session.transport import AiohttpTransport, Response
+from octoffm_async.session.response import Response
+from octoffm_async.session.transport import AiohttpTransport
 from tests.fakes import config
 
 OK = b"HTTP/1.1 200 OK\r\n"

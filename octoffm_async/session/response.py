@@ -1,0 +1,88 @@
+"""An answer as it came, and how its body is read: whole, up to a bound, and never waiting for long in silence."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from ..errors import UnusableAnswerError
+
+if TYPE_CHECKING:
+    import aiohttp
+    from multidict import MultiMapping
+
+__all__ = ["Body", "Response"]
+
+
+class Response(NamedTuple):
+    """An answer as it came, read whole. Header names ignore case."""
+
+    status: int
+    headers: MultiMapping[str]
+    body: bytes
+    url: str
+
+    def json(self, type: Any = Any) -> Any:  # noqa: A002  (msgspec's name for it)
+        """The body decoded as JSON, to ``type`` (any that msgspec knows) if given.
+
+        Raises:
+            UnusableAnswerError: it is not JSON, or not of that type.
+        """
+        try:
+            return msgspec.json.decode(self.body, type=type)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise UnusableAnswerError(f"the body cannot be read as JSON: {error}", status=self.status) from None
+
+
+class Body:
+    """How bodies are read: at most ``most`` bytes."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+
+    def read_if_whole(self, content: aiohttp.StreamReader, status: int) -> bytes | None:
+        """A body that came with its head: no timer is needed. ``None``: it did not.
+
+        Raises:
+            UnusableAnswerError: it is too large.
+        """
+        if not content.is_eof() or content.exception() is not None:
+            return None
+        whole = content.read_nowait(-1)
+        if len(whole) > self._most:
+            self._check_size(len(whole), status)
+        return whole
+
+    async def read(
+        self, content: aiohttp.StreamReader, status: int, headers: MultiMapping[str], read_timeout: float
+    ) -> bytes:
+        """A body, however it comes.
+
+        Raises:
+            UnusableAnswerError: it is too large, or announced to be.
+            TimeoutError: nothing came for ``read_timeout`` seconds.
+        """
+        self._check_size(_announced(headers), status)
+        chunks: list[bytes] = []
+        size = 0
+        async with asyncio.timeout(None) as bound:
+            while not content.at_eof():
+                if not content.is_eof():
+                    bound.reschedule(asyncio.get_running_loop().time() + read_timeout)
+                chunks.append(await content.readany())
+                size += len(chunks[-1])
+                self._check_size(size, status)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _check_size(self, size: int, status: int) -> None:
+        if size > self._most:
+            raise UnusableAnswerError(
+                f"the answer is larger than max_answer_bytes ({self._most} bytes): not read", status=status
+            )
+
+
+def _announced(headers: MultiMapping[str]) -> int:
+    length = headers.get("Content-Length", "")
+    return int(length) if length.isascii() and length.isdigit() else 0
