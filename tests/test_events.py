@@ -416,12 +416,15 @@ async def test_a_slow_hook_loses_nothing() -> None:
     assert [type(event) for event in told].count(CallFinished) == 3
 
 
-def test_rates_and_the_circuit_are_told() -> None:
+async def test_rates_and_the_circuit_are_told() -> None:
     told = []
     teller = Teller([told.append, Choosy()])
     gate = Gate(Limit(5, per=2.0), jitter=0.0, max_in_flight=1)
+    task = asyncio.current_task()
+    assert task is not None
     journey = Journey(
         GET_STOCK,
+        task,
         seller_id="1",
         url="",
         body=None,
