@@ -23,6 +23,7 @@ from octoffm_async import (
     Stock,
     ValidationError,
 )
+from octoffm_async.bulk import scanning
 from octoffm_async.sandbox import Sandbox
 from octoffm_async.session.response import Response
 from tests.fakes import FakeTransport, Sent, answer, config
@@ -201,7 +202,9 @@ async def test_rows_may_lie_as_unevenly_as_they_like(
 @pytest.mark.parametrize("dated", [True, False])
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("seed", range(8))
-async def test_nothing_is_missed_while_rows_change(seed: int, ordered: bool, dated: bool) -> None:
+async def test_nothing_is_missed_while_rows_change(
+    seed: int, ordered: bool, dated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = random.Random(seed)
     pace = rng.choice([0.2, 1.0, 9.0])
 
@@ -210,8 +213,15 @@ async def test_nothing_is_missed_while_rows_change(seed: int, ordered: bool, dat
             shop.change(f"S-{rng.randrange(400)}", seconds=rng.random() * pace)
 
     shop = Shop(ordered=ordered, dated=dated, before=disturb)
-    if not dated:  # then the scan goes by the clock of this machine
-        shop.now = datetime.now(UTC)
+
+    class Clock(datetime):
+        """This machine's clock, by which the scan goes if answers are not dated."""
+
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return shop.now
+
+    monkeypatch.setattr(scanning, "datetime", Clock)
     for number in range(400):
         shop.put(f"S-{number}", shop.now - timedelta(seconds=rng.choice([100, 3600]) * rng.random()))
     before = shop.truth
