@@ -1,8 +1,4 @@
-"""The one way of every call: authorize, admit, transmit, classify, then decode, retry or raise.
-
-A token is made ready *before* the permit of the limit is taken: a permit that waited for a token would leave late, in a
-bunch with others, and break the limit's promise.
-"""
+"""The one way of every call: authorize, admit, transmit, classify, then decode, retry or raise."""
 
 from __future__ import annotations
 
@@ -26,6 +22,7 @@ from ..errors import (
     UnusableAnswerError,
     mark_unknown,
 )
+from .admission import Admission
 from .background import Background
 from .deadlines import Deadlines
 from .decoding import UnusableError, decode
@@ -92,6 +89,7 @@ class Session:
         self._teller = Teller(hooks)
         self._gates = Gates(config, limit_store)
         self._retries = Retries(config, self.stats, self._teller, rng or random.Random(), self._gates.restart)
+        self._admission = Admission(self.tokens, self._retries.circuit)
         self._deadlines = Deadlines(config.deadline, config.bulk_deadline)
         self._heads = Heads(config)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -238,7 +236,7 @@ class Session:
     ) -> Result[T]:
         while True:
             try:
-                token = self._admit_at_once(journey) or await self._admit(journey)
+                token = self._admission.at_once(journey) or await self._admission.wait(journey)
                 outcome: Response | NotAnsweredError
                 try:
                     outcome = await self._depart(journey, token, peek)
@@ -275,41 +273,6 @@ class Session:
                 outcome if isinstance(outcome, NotAnsweredError) else error_for(outcome, secrets=self._secrets(token))
             )
             await self._retries.wait_or_raise(journey, verdict, failed)
-
-    def _admit_at_once(self, journey: Journey) -> Token | None:
-        """As :meth:`_admit`, if nothing has to be waited for: ``None`` if something has."""
-        if journey.operation.group is Group.TOKEN or self._retries.circuit.state != "closed":
-            return None
-        now = journey.clock()
-        token = self.tokens.fresh(now)
-        if token is None or (probe := journey.gate.enter_at_once(journey.lane, now)) is None:
-            return None
-        journey.gate_probe = probe
-        return token
-
-    async def _admit(self, journey: Journey) -> Token | None:
-        """Wait for the circuit, a token, a slot and a permit. On return the slot is held."""
-        now = journey.clock
-        gate, lane, until = journey.gate, journey.lane, journey.deadline
-        circuit, again = self._retries.circuit, False
-        if journey.operation.group is Group.TOKEN:
-            await self.tokens.permit()
-            journey.gate_probe = await gate.enter(lane, now=now(), until=until)
-            return None
-        while True:
-            if circuit.state != "closed" and not journey.circuit_probe:
-                paused = journey.patient and gate.paused_until > now()  # a probe must not wait for its own key
-                if not paused:
-                    journey.circuit_probe = await circuit.enter(lane, until, probed=journey.probed)
-            if self.tokens.fresh(now()) is None:
-                await self.tokens.get()
-            first = again or journey.circuit_probe
-            journey.gate_probe = await gate.enter(lane, now=now(), until=until, first=first)
-            held_back = circuit.state != "closed" and not journey.circuit_probe
-            if not held_back and (token := self.tokens.usable(now())) is not None:
-                return token
-            gate.leave(probe=journey.gate_probe)  # the circuit opened, or the token ended, while the gate was awaited
-            again = True
 
     def _depart(
         self, journey: Journey, token: Token | None, peek: Callable[[Response], None] | None
