@@ -14,6 +14,7 @@ import inspect
 import selectors
 import socket
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -109,6 +110,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 asyncio.constants.DEBUG_STACK_DEPTH = 1
+traceback.extract_stack.__defaults__ = (None, 1)  # what futures written in C call
 
 
 def pytest_configure(config: pytest.Config) -> None:
