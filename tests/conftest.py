@@ -10,12 +10,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
+import linecache
 import selectors
 import socket
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -110,7 +112,20 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 asyncio.constants.DEBUG_STACK_DEPTH = 1
-traceback.extract_stack.__defaults__ = (None, 1)  # what futures written in C call
+traceback.extract_stack.__defaults__ = (None, 1)  # futures written in C call it without arguments
+linecache.checkcache = lambda filename=None: None  # no look at the disk for each frame: sources stay as they are
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the tests themselves, some hundred thousand objects, out of what the garbage collector goes through."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:
