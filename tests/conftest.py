@@ -13,8 +13,10 @@ import asyncio
 import gc
 import inspect
 import linecache
+import os
 import selectors
 import socket
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Generator, Iterator
@@ -131,6 +133,17 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "virtual_time: the loop's clock jumps from timer to timer")
     config.addinivalue_line("markers", "one_loop: run on asyncio only, not on uvloop as well")
+    starts_workers = bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
+    if sys.dont_write_bytecode and not starts_workers:
+        _share_bytecode(config)
+
+
+def _share_bytecode(config: pytest.Config) -> None:
+    """Where no bytecode may lie beside sources: some hundred processes that tests start still compile all only once."""
+    cache: pytest.Cache | None = config.cache
+    if cache is not None:
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
 
 
 def pytest_asyncio_loop_factories(
