@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .servers import Missing, PostgresServer, RedisServer
+from benchmarks.servers import Missing, PostgresServer, RedisServer
 
 _numbers = itertools.count(1)
 

@@ -18,11 +18,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from benchmarks.servers import PostgresServer
 from octoffm_async.bulk.journal import State
 from octoffm_async.cluster.journal import PostgresJournal
 from octoffm_async.sandbox import SandboxProcess
 
-from .servers import PostgresServer
 from .stopping import INSTANTS, STOPPING, Plan, Report
 
 pytestmark = pytest.mark.one_loop

@@ -17,12 +17,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks.servers import PostgresServer
 from octoffm_async.bulk.journal import IllegalTransitionError, Sending, State, Verdict, judge, payload_hash
 from octoffm_async.cluster.journal import PostgresBook, PostgresJournal
 from octoffm_async.cluster.lease import GRACE
 from octoffm_async.errors import FencedError, JournalError, JournalWriteError, StoreError
-
-from .servers import PostgresServer
 
 pytestmark = pytest.mark.one_loop
 
