@@ -24,7 +24,8 @@ from tests.fakes import FakeTransport, Script, Sent, answer, config
 
 T = TypeVar("T")
 
-IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+_SHARED = "/dev/shm"  # noqa: S108  (each folder in it has a name of its own)
+IN_MEMORY = _SHARED if os.access(_SHARED, os.W_OK) else None
 """Where a folder's files are not waited for: for tests that write and copy small ones some thousand times."""
 
 ADDRESS = DeliveryAddress(
