@@ -61,12 +61,15 @@ class Guard:
 
 
 class PostgresServer:
-    """A PostgreSQL server. ``address(database)`` is where a database of it is, made if it is not there."""
+    """A PostgreSQL server. ``address(database)`` is where a database of it is, made if it is not there.
 
-    def __init__(self) -> None:
+    Its folder is made in ``parent``, or where temporary files are.
+    """
+
+    def __init__(self, parent: str | None = None) -> None:
         self._initdb, self._postgres, self._pg_ctl = map(_program, ("initdb", "postgres", "pg_ctl"))
         self._user = "postgres" if os.name == "posix" and os.geteuid() == 0 else None
-        self._folder = Path(tempfile.mkdtemp(prefix="octoffm-postgres-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="octoffm-postgres-", dir=parent))
         self.port = free_port()
 
     @property
@@ -130,6 +133,14 @@ class PostgresServer:
             if there is None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
         return f"{root}/{database}"
+
+    def drop(self, database: str) -> None:
+        """Remove a database, whoever uses it."""
+        import psycopg
+        from psycopg import sql
+
+        with psycopg.connect(f"postgresql://octoffm@127.0.0.1:{self.port}/postgres", autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
 
     def _run(self, *command: str) -> None:
         program, *arguments = command

@@ -102,7 +102,11 @@ class World:
         await at_last(journal.__aenter__)
         self.awake.append(journal)
         self.all.append(journal)
-        return journal, await journal.book(seller="S", operation="outbound.create")
+        try:
+            return journal, await journal.book(seller="S", operation="outbound.create")
+        except JournalWriteError:  # it went away again
+            self.awake.remove(journal)
+            return await self.opened()
 
 
 async def at_last(what: Callable[[], Awaitable[object]]) -> None:
