@@ -18,11 +18,11 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from benchmarks.servers import PostgresServer
 from octoffm_async import Config, FulfillmentClient, Journal, Limit
 from octoffm_async.cluster.cluster import Cluster
 from octoffm_async.cluster.database import Database
 from octoffm_async.sandbox.thread import SandboxThread
-from tests.cluster.servers import PostgresServer
 
 from .child import ROOT, Child
 from .journaled_run import orders

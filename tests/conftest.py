@@ -10,11 +10,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
+import linecache
+import os
 import selectors
 import socket
+import sys
 import threading
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -109,11 +114,36 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 asyncio.constants.DEBUG_STACK_DEPTH = 1
+traceback.extract_stack.__defaults__ = (None, 1)  # futures written in C call it without arguments
+linecache.checkcache = lambda filename=None: None  # no look at the disk for each frame: sources stay as they are
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the tests themselves, some hundred thousand objects, out of what the garbage collector goes through."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "virtual_time: the loop's clock jumps from timer to timer")
     config.addinivalue_line("markers", "one_loop: run on asyncio only, not on uvloop as well")
+    starts_workers = bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
+    if sys.dont_write_bytecode and not starts_workers:
+        _share_bytecode(config)
+
+
+def _share_bytecode(config: pytest.Config) -> None:
+    """Where no bytecode may lie beside sources: some hundred processes that tests start still compile all only once."""
+    cache: pytest.Cache | None = config.cache
+    if cache is not None:
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
 
 
 def pytest_asyncio_loop_factories(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from benchmarks.servers import PostgresServer
 from octoffm_async.cluster.jobs import CHUNK
-from tests.cluster.servers import PostgresServer
 
 from ..cluster_run import SELLERS, ClusterBench, with_fsync
 from ..rounds import Case, Column, Result, Table, interleave

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from benchmarks.servers import PostgresServer
 from octoffm_async import FulfillmentClient, Journal
 from octoffm_async.bulk.journal import Sending, State, payload_hash
 from octoffm_async.sandbox import SandboxProcess
-from tests.cluster.servers import PostgresServer
 
 from ..bench import Bench
 from ..journaled_run import orders

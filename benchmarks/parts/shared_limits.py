@@ -13,10 +13,10 @@ import statistics
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.servers import PostgresServer, RedisServer
 from octoffm_async import Config, Limit
 from octoffm_async.contract.operations import Group
 from octoffm_async.session.gates import Gates
-from tests.cluster.servers import PostgresServer, RedisServer
 
 from ..bench import Bench
 from ..fleet import Fleet, store_at

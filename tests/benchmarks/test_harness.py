@@ -186,6 +186,7 @@ def test_plots_name_everything_they_show(tmp_path):
     assert all(f">{text}<" in texts for text in ("Lines", "x axis", "y axis", "first", "second"))
 
 
+@pytest.mark.one_loop
 async def test_the_rows_of_a_large_catalogue_are_sent_once_and_resumed(tmp_path):
     write_catalogue(tmp_path / "catalogue.csv", 3000)
     words = [*COMMAND, "products", "create", "catalogue.csv", "--limit", "2/1", "--patience", "1"]

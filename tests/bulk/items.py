@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -22,6 +23,10 @@ from tests.conftest import VirtualTimeLoop
 from tests.fakes import FakeTransport, Script, Sent, answer, config
 
 T = TypeVar("T")
+
+_SHARED = "/dev/shm"  # noqa: S108  (each folder in it has a name of its own)
+IN_MEMORY = _SHARED if os.access(_SHARED, os.W_OK) else None
+"""Where a folder's files are not waited for: for tests that write and copy small ones some thousand times."""
 
 ADDRESS = DeliveryAddress(
     first_name="Ada",

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from octoffm_async import Created, FulfillmentClient, Outcome, Skipped, Unknown
 from tests.bulk.crashing import Fate, Remote, SteppedJournal, Trouble, World
-from tests.bulk.items import Counted, orders
+from tests.bulk.items import IN_MEMORY, Counted, orders
 from tests.bulk.test_crash_model import FATES, LIVES, PATIENCE, check_all, check_once, creating
 
 MOMENTS = st.lists(st.floats(0.0, 20.0) | st.floats(0.0, 0.1) | st.integers(1, 12), max_size=4)
@@ -77,7 +77,7 @@ def cutting(world: World, count: int, moment: float, drain: float, *, stop: bool
 def test_cancelled_runs_lose_nothing(troubles: list[list[Fate]], moments: list[float], drain: float) -> None:
     count = len(troubles)
     remote = Remote({f"O-{number}": fates for number, fates in enumerate(troubles)})
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
         world = World(remote, Path(folder) / "orders.sqlite")
         with world.in_its_time():
             for moment in moments:
@@ -101,7 +101,7 @@ def test_cancelled_runs_lose_nothing(troubles: list[list[Fate]], moments: list[f
 def test_stopped_runs_account_for_every_item_they_read(troubles: list[list[Fate]], moment: float) -> None:
     count = len(troubles)
     remote = Remote({f"O-{number}": fates for number, fates in enumerate(troubles)})
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
         world = World(remote, Path(folder) / "orders.sqlite")
         with world.in_its_time():
             cut: Cut = world.live(cutting(world, count, moment, 30.0, stop=True))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from octoffm_async import Created, FulfillmentClient, Outcome, Skipped, Summary, Unknown
 from octoffm_async.bulk.journal import State
 from tests.bulk.crashing import Fate, Remote, SteppedJournal, Trouble, World, ended
-from tests.bulk.items import orders
+from tests.bulk.items import IN_MEMORY, orders
 
 PATIENCE = 5.0
 LIVES = 8
@@ -64,7 +64,7 @@ def check_all(world: World, outcomes: list[Outcome], summary: Summary, count: in
 def survive(troubles: list[list[Fate]], crashes: list[int], concurrency: int, pause: float) -> None:
     count = len(troubles)
     remote = Remote({f"O-{number}": fates for number, fates in enumerate(troubles)})
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
         world = World(remote, Path(folder) / "orders.sqlite")
         with world.in_its_time():
             for steps in crashes:
@@ -106,7 +106,7 @@ def test_each_step_of_a_run_is_a_place_to_crash() -> None:
     step = 0
     while True:
         remote = Remote({f"O-{number}": fates for number, fates in enumerate(troubles)})
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
             world = World(remote, Path(folder) / "orders.sqlite")
             with world.in_its_time():
                 first = world.live(creating(3, 2), steps=step)

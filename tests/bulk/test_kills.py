@@ -176,7 +176,7 @@ async def troubled(kind: Kind, **settings: Any) -> AsyncIterator[SandboxProcess]
 
 
 @pytest.mark.one_loop
-@pytest.mark.parametrize(("kind", "count", "kills"), [("outbound", 300, 15), ("inbound", 60, 4), ("products", 900, 4)])
+@pytest.mark.parametrize(("kind", "count", "kills"), [("outbound", 200, 10), ("inbound", 60, 4), ("products", 900, 4)])
 async def test_killed_runs_leave_exactly_one_of_each(
     forks: Forks, tmp_path: Path, kind: Kind, count: int, kills: int
 ) -> None:

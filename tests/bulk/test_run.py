@@ -374,7 +374,7 @@ async def _leave(run: Run[Any], way: str, taken: list[Outcome]) -> None:
 @pytest.mark.parametrize("way", ["break", "exception", "cancellation", "stop"])
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_leaving_in_the_middle_stops_and_finishes_what_is_in_flight(way: str, is_async: bool) -> None:
-    source, taken = Counted(orders(100_000)), list[Outcome]()
+    source, taken = Counted(orders(10_000)), list[Outcome]()
     client, transport = fake(latency=1.0)
     async with client:
         run = client.bulk.create_outbound(asynchronous(source) if is_async else source, concurrency=8)

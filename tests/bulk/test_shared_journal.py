@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from octoffm_async import Created, FulfillmentClient, Outcome, Skipped, Unknown
 from tests.bulk.crashing import Fate, Remote, SteppedJournal, Trouble, World
-from tests.bulk.items import all_of, order
+from tests.bulk.items import IN_MEMORY, all_of, order
 from tests.bulk.test_crash_model import FATES, LIVES, PATIENCE, check_all, check_once, creating
 
 pytestmark = pytest.mark.one_loop
@@ -48,7 +48,7 @@ def test_runs_on_the_same_keys_create_exactly_one_of_each(
     troubles: list[list[Fate]], inputs: list[list[int]], pauses: list[float], crash: int | None
 ) -> None:
     remote = Remote({f"O-{number}": fates for number, fates in enumerate(troubles)})
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
         world = World(remote, Path(folder) / "orders.sqlite")
         with world.in_its_time():
             if crash is not None:

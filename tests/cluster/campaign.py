@@ -14,13 +14,13 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.servers import PostgresServer
 from octoffm_async import FulfillmentClient, FulfillmentProduct
 from octoffm_async.bulk.journal import Journal
 from octoffm_async.cluster.cluster import Cluster
 from octoffm_async.sandbox import Fault, SandboxProcess
 
 from .items import eventually, orders
-from .servers import PostgresServer
 from .worked import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from .servers import Missing, PostgresServer, RedisServer
+from benchmarks.servers import Missing, PostgresServer, RedisServer
+from tests.bulk.items import IN_MEMORY
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
+    roomy = IN_MEMORY is not None and shutil.disk_usage(IN_MEMORY).free > 1 << 30
     try:
-        server = PostgresServer()
+        server = PostgresServer(IN_MEMORY if roomy else None)
     except Missing as missing:
         pytest.skip(str(missing))
     with server:
@@ -33,9 +36,11 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def postgres(postgres_server: PostgresServer) -> str:
-    """The address of an empty database."""
-    return postgres_server.address(f"test_{next(_numbers)}")
+def postgres(postgres_server: PostgresServer) -> Iterator[str]:
+    """The address of an empty database, which goes before much of it is written to the disk."""
+    name = f"test_{next(_numbers)}"
+    yield postgres_server.address(name)
+    postgres_server.drop(name)
 
 
 @pytest.fixture

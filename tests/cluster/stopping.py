@@ -1,7 +1,7 @@
 """A process that orders through a journal in PostgreSQL, and stops itself, or dies, at the instant it was told.
 
-``python -m tests.cluster.stopping PLAN`` with a :class:`Plan` in JSON. It tells when it is about to stop; if it lives
-to the end, it prints a :class:`Report`.
+:func:`work` is run in a fork (:mod:`tests.forks`) with a :class:`Plan` in JSON. It tells when it is about to stop; if
+it lives to the end, it prints a :class:`Report`.
 """
 
 from __future__ import annotations
@@ -134,6 +134,8 @@ async def main(plan: Plan) -> Report:
     return report
 
 
-if __name__ == "__main__":
+def work() -> int:
+    """What is forked."""
     told = asyncio.run(main(msgspec.json.decode(sys.argv[1], type=Plan)))
     sys.stdout.buffer.write(msgspec.json.encode(told))
+    return 0

@@ -8,11 +8,10 @@ import traceback
 
 import pytest
 
+from benchmarks.servers import PostgresServer
 from octoffm_async.cluster.database import Database, as_database
 from octoffm_async.config import Secret
 from octoffm_async.errors import ClosedError, ConfigurationError, StoreError
-
-from .servers import PostgresServer
 
 pytestmark = pytest.mark.one_loop
 

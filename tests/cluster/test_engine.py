@@ -9,6 +9,7 @@ import pytest
 from procrastinate import exceptions
 from procrastinate.jobs import Status
 
+from benchmarks.servers import PostgresServer
 from octoffm_async import ConfigurationError, StoreError
 from octoffm_async.cluster import engine
 from octoffm_async.cluster.cluster import Cluster
@@ -17,7 +18,6 @@ from octoffm_async.cluster.engine import QUEUE, Connector, Held, WorkerForgotten
 from octoffm_async.cluster.mirroring import cron_of
 
 from .items import eventually, fleet, orders
-from .servers import PostgresServer
 
 pytestmark = pytest.mark.one_loop
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.servers import PostgresServer
 from octoffm_async.cluster.cluster import Cluster
 from octoffm_async.sandbox import SandboxProcess
 
 from .campaign import Campaign
-from .servers import PostgresServer
 
 KILLS = 25
 

@@ -12,13 +12,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from benchmarks.servers import PostgresServer
 from octoffm_async.bulk.journal import IllegalTransitionError, Sending, State, payload_hash
 from octoffm_async.cluster import journal_changes, journal_writer
 from octoffm_async.cluster.journal import PostgresBook, PostgresJournal
 from octoffm_async.cluster.lease import GRACE
 from octoffm_async.errors import FencedError, JournalError, JournalWriteError
-
-from .servers import PostgresServer
 
 pytestmark = pytest.mark.one_loop
 

@@ -9,25 +9,23 @@ import asyncio
 import os
 import random
 import signal
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from benchmarks.servers import PostgresServer
 from octoffm_async.bulk.journal import State
 from octoffm_async.cluster.journal import PostgresJournal
 from octoffm_async.sandbox import SandboxProcess
+from tests.forks import Fork, Forks
 
-from .servers import PostgresServer
 from .stopping import INSTANTS, STOPPING, Plan, Report
 
 pytestmark = pytest.mark.one_loop
 
-ROOT = Path(__file__).parents[2]
 AFTER = {"before sent": 1, "after sent": 1, "before write": 9, "after write": 5, "before settle": 2}
 """Of the times that each instant comes, the one at which a process stops."""
 
@@ -48,26 +46,37 @@ async def serving() -> AsyncIterator[tuple[SandboxProcess, dict[str, str]]]:
         )
 
 
-async def started(plan: Plan) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.cluster.stopping", msgspec.json.encode(plan).decode()),
-        stdout=asyncio.subprocess.PIPE,
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks("tests.cluster.stopping") as forks:
+        yield forks
 
 
-async def report_of(child: asyncio.subprocess.Process, *, within: float = 50) -> Report:
-    output, _ = await asyncio.wait_for(child.communicate(), within)
-    assert child.returncode == 0
+async def started(forks: Forks, plan: Plan) -> Fork:
+    arguments = ["stopping", msgspec.json.encode(plan).decode()]
+    return await asyncio.to_thread(forks.start, "tests.cluster.stopping:work", arguments)
+
+
+async def told(child: Fork, read: Callable[[], bytes]) -> bytes:
+    """What it says within a time; without it, it is killed."""
+    deadline = asyncio.get_running_loop().call_later(50, child.kill)
+    try:
+        return await asyncio.to_thread(read)
+    finally:
+        deadline.cancel()
+
+
+async def report_of(child: Fork) -> Report:
+    output = await told(child, child.stdout.read)
+    print((await told(child, child.stderr.read)).decode(), end="")
+    assert await asyncio.to_thread(child.wait) == 0
     return msgspec.json.decode(output, type=Report)
 
 
-async def stopped(plan: Plan) -> asyncio.subprocess.Process:
+async def stopped(forks: Forks, plan: Plan) -> Fork:
     """A process that has come to its instant."""
-    child = await started(plan)
-    assert child.stdout is not None
-    assert await asyncio.wait_for(child.stdout.readline(), 50) == STOPPING, plan.instant
+    child = await started(forks, plan)
+    assert await told(child, child.stdout.readline) == STOPPING, plan.instant
     return child
 
 
@@ -89,7 +98,7 @@ async def check(address: str, sandbox: SandboxProcess, keys: list[str]) -> None:
         }
 
 
-async def test_processes_that_wake_up_too_late_send_nothing(postgres: str) -> None:
+async def test_processes_that_wake_up_too_late_send_nothing(forks: Forks, postgres: str) -> None:
     """One for each instant. A sixth takes over what they had under way, before they wake up."""
     async with serving() as (sandbox, addresses):
         parts = {instant: [f"{instant}-{number}" for number in range(40)] for instant in INSTANTS}
@@ -97,10 +106,10 @@ async def test_processes_that_wake_up_too_late_send_nothing(postgres: str) -> No
             Plan(journal=postgres, addresses=addresses, keys=keys, instant=instant, after=AFTER[instant])
             for instant, keys in parts.items()
         ]
-        frozen = await asyncio.gather(*map(stopped, plans))
+        frozen = await asyncio.gather(*(stopped(forks, plan) for plan in plans))
         try:
             everything = [key for keys in parts.values() for key in keys]
-            report = await report_of(await started(Plan(journal=postgres, addresses=addresses, keys=everything)))
+            report = await report_of(await started(forks, Plan(journal=postgres, addresses=addresses, keys=everything)))
             assert report.error == ""
             assert set(report.outcomes) <= {"Created", "Skipped Created"}, report
             assert sum(report.outcomes.values()) == len(everything)
@@ -108,7 +117,7 @@ async def test_processes_that_wake_up_too_late_send_nothing(postgres: str) -> No
             sent = await creations(sandbox)
         finally:
             for child in frozen:
-                child.send_signal(signal.SIGCONT)
+                os.kill(child.pid, signal.SIGCONT)
         for child in frozen:
             woken = await report_of(child)
             assert "FencedError" in woken.error, woken
@@ -116,7 +125,7 @@ async def test_processes_that_wake_up_too_late_send_nothing(postgres: str) -> No
         assert await creations(sandbox) == sent
 
 
-async def test_what_killed_processes_left_is_gone_on_with(postgres: str) -> None:
+async def test_what_killed_processes_left_is_gone_on_with(forks: Forks, postgres: str) -> None:
     async with serving() as (sandbox, addresses):
         parts = {instant: [f"{instant}-{number}" for number in range(40)] for instant in INSTANTS}
         plans = [
@@ -130,12 +139,12 @@ async def test_what_killed_processes_left_is_gone_on_with(postgres: str) -> None
             )
             for instant, keys in parts.items()
         ]
-        for child in await asyncio.gather(*map(stopped, plans)):
-            assert await child.wait() == -signal.SIGKILL
+        for child in await asyncio.gather(*(stopped(forks, plan) for plan in plans)):
+            assert await asyncio.to_thread(child.wait) == -signal.SIGKILL
         everything = [key for keys in parts.values() for key in keys]
         some = [everything[: len(everything) * 2 // 3], everything[len(everything) // 3 :]]
         children = await asyncio.gather(
-            *(started(Plan(journal=postgres, addresses=addresses, keys=keys)) for keys in some)
+            *(started(forks, Plan(journal=postgres, addresses=addresses, keys=keys)) for keys in some)
         )
         for child, keys in zip(children, some, strict=True):
             report = await report_of(child)
@@ -145,25 +154,27 @@ async def test_what_killed_processes_left_is_gone_on_with(postgres: str) -> None
         await check(postgres, sandbox, everything)
 
 
-async def test_processes_that_order_the_same_at_once_get_the_same_ids(postgres: str) -> None:
+async def test_processes_that_order_the_same_at_once_get_the_same_ids(forks: Forks, postgres: str) -> None:
     """Four processes, ten calls each, for one reference after the other."""
     async with serving() as (sandbox, addresses):
         keys = [f"O-{number}" for number in range(12)]
         plan = Plan(journal=postgres, addresses=addresses, keys=keys, single=10)
-        reports = await asyncio.gather(*[report_of(child) for child in [await started(plan) for _ in range(4)]])
+        reports = await asyncio.gather(*[report_of(child) for child in [await started(forks, plan) for _ in range(4)]])
         assert [report.error for report in reports] == [""] * 4
         for key in keys:
             assert len({one for report in reports for one in report.ids[key]}) == 1
         await check(postgres, sandbox, keys)
 
 
-async def test_the_server_crashes_while_processes_order(postgres_server: PostgresServer, postgres: str) -> None:
+async def test_the_server_crashes_while_processes_order(
+    forks: Forks, postgres_server: PostgresServer, postgres: str
+) -> None:
     rng = random.Random(7)
     async with serving() as (sandbox, addresses):
         keys = [f"O-{number}" for number in range(400)]
         plan: dict[str, Any] = {"journal": postgres, "addresses": addresses, "lease": 6.0, "pace": 100}
         halves = (keys[:250], keys[150:])
-        children = [await started(Plan(keys=half, **plan)) for half in halves]
+        children = [await started(forks, Plan(keys=half, **plan)) for half in halves]
         await asyncio.sleep(1.5)
         for _ in range(2):
             await asyncio.sleep(rng.uniform(0.2, 0.6))

@@ -17,12 +17,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks.servers import PostgresServer
 from octoffm_async.bulk.journal import IllegalTransitionError, Sending, State, Verdict, judge, payload_hash
 from octoffm_async.cluster.journal import PostgresBook, PostgresJournal
 from octoffm_async.cluster.lease import GRACE
 from octoffm_async.errors import FencedError, JournalError, JournalWriteError, StoreError
-
-from .servers import PostgresServer
 
 pytestmark = pytest.mark.one_loop
 
@@ -103,7 +102,11 @@ class World:
         await at_last(journal.__aenter__)
         self.awake.append(journal)
         self.all.append(journal)
-        return journal, await journal.book(seller="S", operation="outbound.create")
+        try:
+            return journal, await journal.book(seller="S", operation="outbound.create")
+        except JournalWriteError:  # it went away again
+            self.awake.remove(journal)
+            return await self.opened()
 
 
 async def at_last(what: Callable[[], Awaitable[object]]) -> None:

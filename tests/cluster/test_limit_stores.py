@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from benchmarks.servers import PostgresServer, RedisServer
 from octoffm_async import ClosedError, ConfigurationError
 from octoffm_async.cluster.postgres_limits import PostgresLimits
 from octoffm_async.cluster.redis_limits import RedisLimits
@@ -17,7 +18,6 @@ from octoffm_async.session.limit_stores import Ask, LimitStore, MemoryLimits
 from octoffm_async.session.slots import KEPT, SECOND
 
 from .limit_stores import KINDS, Clock, make_store
-from .servers import PostgresServer, RedisServer
 
 pytestmark = pytest.mark.one_loop
 SERVERS = KINDS[1:]

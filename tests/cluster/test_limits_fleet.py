@@ -11,8 +11,7 @@ import time
 import pytest
 
 from benchmarks.fleet import Fleet
-
-from .servers import PostgresServer, RedisServer
+from benchmarks.servers import PostgresServer, RedisServer
 
 pytestmark = pytest.mark.one_loop
 LIMIT = (50, 1.0)

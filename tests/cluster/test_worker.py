@@ -271,7 +271,9 @@ async def test_stocks_are_mirrored_on_the_engines_schedule(postgres: str) -> Non
         await cluster.submit("orders", orders(1), seller="12345")
         async with at_work(Worker(postgres, config, WorkerOptions(lease=3.0, mirror_every=10))):
             async with asyncio.timeout(20), cluster._database.connection() as connection:
-                count = 0
+                there, count = "SELECT 1 WHERE to_regclass('octoffm_stocks') IS NOT NULL", 0
+                while await (await connection.execute(there)).fetchone() is None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
                 while not count:
                     await asyncio.sleep(0.1)
                     row = await (await connection.execute("SELECT count(*) FROM octoffm_stocks")).fetchone()

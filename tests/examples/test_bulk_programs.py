@@ -128,8 +128,9 @@ def test_a_suite_of_ones_own_passes_with_a_configuration_of_its_own(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     for name in ("shop.py", "test_shop.py"):
         (tmp_path / name).write_bytes((EXAMPLES / "own_tests" / name).read_bytes())
+    without = (f"-pno:{plugin}" for plugin in ("cacheprovider", "hypothesispytest", "schemathesis"))  # slow to import
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        [sys.executable, "-m", "pytest", "-q", *without, str(tmp_path)],
         env=environment(PYTHONPATH=str(EXAMPLES.parent)),
         capture_output=True,
         encoding="utf-8",

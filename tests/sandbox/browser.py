@@ -1,11 +1,13 @@
-"""A real browser, driven over the DevTools protocol: Chromium without a window, one page."""
+"""A real browser, driven over the DevTools protocol: Chromium without a window, a page of its own for each test."""
 
 import asyncio
 import itertools
 import shutil
+import subprocess
+import time
 from base64 import b64decode
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -139,43 +141,48 @@ class Page:
         return b64decode(shot["data"])
 
 
-@asynccontextmanager
-async def open_browser(folder: Path) -> AsyncIterator[Page]:
-    """Start a browser with a new profile in ``folder``; it ends with the block."""
+@contextmanager
+def running_browser(folder: Path) -> Iterator[int]:
+    """A browser with a new profile in ``folder``, which ends with the block; gives the port that it is driven by."""
     path = chromium()
     if path is None:
         raise RuntimeError("there is no Chromium")
-    quiet = asyncio.subprocess.DEVNULL
-    browser = await asyncio.create_subprocess_exec(
-        path, *FLAGS, f"--user-data-dir={folder}", "about:blank", stdin=quiet, stdout=quiet, stderr=quiet
-    )
-    try:
-        port = await _port(folder)
-        async with aiohttp.ClientSession() as http:
-            async with http.get(f"http://127.0.0.1:{port}/json/list") as response:
-                targets = await response.json(content_type=None)
-            address = next(target["webSocketDebuggerUrl"] for target in targets if target["type"] == "page")
-            async with http.ws_connect(address, max_msg_size=0) as socket:
-                page = Page(socket)
-                listening = asyncio.create_task(page.listen())
-                yield page
-                listening.cancel()
-    finally:
-        browser.terminate()
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(
+        [path, *FLAGS, f"--user-data-dir={folder}", "about:blank"], stdin=quiet, stdout=quiet, stderr=quiet
+    ) as browser:
         try:
-            async with asyncio.timeout(10):
-                await browser.wait()
-        except TimeoutError:
-            browser.kill()
-            await browser.wait()
+            yield _port(folder)
+        finally:
+            browser.terminate()
+            try:
+                browser.wait(10)
+            except subprocess.TimeoutExpired:
+                browser.kill()
 
 
-async def _port(folder: Path) -> int:
+@asynccontextmanager
+async def open_page(port: int) -> AsyncIterator[Page]:
+    """A page of its own in that browser; it is closed with the block."""
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+        async with http.put("/json/new?about:blank") as response:
+            target = await response.json(content_type=None)
+        async with http.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+            page = Page(socket)
+            listening = asyncio.create_task(page.listen())
+            yield page
+            listening.cancel()
+        async with http.get(f"/json/close/{target['id']}") as response:
+            assert response.status == 200
+
+
+def _port(folder: Path) -> int:
     """The port that the browser has chosen; it writes it into its profile."""
     told = folder / "DevToolsActivePort"
-    async with asyncio.timeout(START):
-        while True:
-            lines = told.read_text().splitlines() if told.exists() else []
-            if len(lines) >= 2:
-                return int(lines[0])
-            await asyncio.sleep(0.05)
+    ends = time.monotonic() + START
+    while time.monotonic() < ends:
+        lines = told.read_text().splitlines() if told.exists() else []
+        if len(lines) >= 2:
+            return int(lines[0])
+        time.sleep(0.05)
+    raise TimeoutError("the browser does not come up")

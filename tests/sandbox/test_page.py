@@ -1,17 +1,16 @@
 """The live page: how it is served, and what a real browser makes of it."""
 
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 
 from octoffm_async.sandbox import Fault
 
 from .api import Api, line
-from .browser import Page, chromium, open_browser
+from .browser import Page, chromium, open_page, running_browser
 from .conftest import Serve
 
 needs_browser = pytest.mark.skipif(
@@ -46,9 +45,15 @@ def test_it_needs_nothing_from_elsewhere_and_writes_no_markup() -> None:
         assert forbidden not in text, forbidden
 
 
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with running_browser(tmp_path_factory.mktemp("browser")) as port:
+        yield port
+
+
 @pytest.fixture
-async def browser(tmp_path: Path) -> AsyncIterator[Page]:
-    async with open_browser(tmp_path) as page:
+async def browser(port: int) -> AsyncIterator[Page]:
+    async with open_page(port) as page:
         yield page
 
 

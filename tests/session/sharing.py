@@ -19,6 +19,8 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from octoffm_async import CallError, Config, FileTokenStore, FulfillmentClient, TokenStore
+from octoffm_async.cluster.postgres_tokens import PostgresTokens
+from octoffm_async.cluster.redis_tokens import RedisTokens
 from octoffm_async.session.token_stores import account_of
 
 
@@ -52,13 +54,9 @@ async def shared() -> AsyncIterator[TokenStore]:
     if not address:
         yield FileTokenStore(os.environ["OCTOFFM_TOKEN_FILE"])
     elif address.startswith("redis"):
-        from octoffm_async.cluster.redis_tokens import RedisTokens
-
         async with RedisTokens(address) as store:
             yield store
     else:
-        from octoffm_async.cluster.postgres_tokens import PostgresTokens
-
         async with PostgresTokens(address) as store:
             yield store
 

@@ -23,6 +23,7 @@ from octoffm_async.bulk.journal import store as module
 from octoffm_async.bulk.journal.batches import Unsettled
 from octoffm_async.bulk.journal.sqlite import SQLiteBook
 from octoffm_async.bulk.journal.states import KEEPS_PAYLOAD, LEGAL
+from tests.bulk.items import IN_MEMORY
 
 pytestmark = pytest.mark.one_loop
 
@@ -57,7 +58,7 @@ class Sharing(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=IN_MEMORY))
         self.lives = 0
         self.journals: list[SQLiteJournal] = []
         self.books: list[SQLiteBook] = []
@@ -178,7 +179,7 @@ class Sharing(RuleBasedStateMachine):
 
 
 TestSharing = Sharing.TestCase
-TestSharing.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestSharing.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ from octoffm_async.bulk.journal import (
     payload_hash,
 )
 from octoffm_async.bulk.journal.states import LEGAL
+from tests.bulk.items import IN_MEMORY
 
 pytestmark = pytest.mark.one_loop
 
@@ -61,7 +62,7 @@ class Crashing(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=IN_MEMORY))
         self.lives = 0
         self.journals: list[SQLiteJournal] = []
         self.model: dict[str, Known] = {}
@@ -208,7 +209,7 @@ class Crashing(RuleBasedStateMachine):
 
 
 TestCrashing = Crashing.TestCase
-TestCrashing.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestCrashing.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 
 
 WRITE = """
@@ -242,8 +243,8 @@ asyncio.run(main())
 async def test_what_a_killed_process_was_told_is_durable_is_in_the_file(tmp_path: Path) -> None:
     path, rng = tmp_path / "orders.sqlite", random.Random(4)
     sent, created = set[str](), set[str]()
-    for kill in range(10):
-        durability = "power" if kill % 5 == 4 else "process"
+    for kill in range(6):
+        durability = "power" if kill % 3 == 2 else "process"
         with (tmp_path / "out").open("w+") as out:
             with subprocess.Popen([sys.executable, "-c", WRITE, str(path), durability], stdout=out) as child:  # noqa: ASYNC220
                 try:

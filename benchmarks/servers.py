@@ -1,11 +1,13 @@
-"""PostgreSQL and Redis servers of the tests' own, on free loopback ports, with all they keep in a folder that goes too.
+"""PostgreSQL and Redis servers for benchmarks and tests, on free loopback ports, with all they keep in a folder.
 
 They are started from what is installed. As root, PostgreSQL is run as the user ``postgres``, because it refuses root.
+They end with the process that started them, however it ends, and their folders go too.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -37,13 +39,37 @@ def _program(name: str) -> str:
     return found
 
 
-class PostgresServer:
-    """A PostgreSQL server. ``address(database)`` is where a database of it is, made if it is not there."""
+class Guard:
+    """A process that ends a server once this one leaves, or is no more: its input closes, which only this one holds.
 
-    def __init__(self) -> None:
+    It runs ``ending``, a piece of shell, in ``folder``, and removes the folder. No signal from a terminal reaches it.
+    """
+
+    def __init__(self, ending: str, folder: Path, user: str | None = None) -> None:
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", f'read -r _; cd "$0" && {{ {ending}; }}; cd /; rm -rf "$0"', str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=user,
+            start_new_session=True,
+        )
+
+    def leave(self) -> None:
+        """End the server now, and wait until it and its folder are gone."""
+        self._process.communicate()
+
+
+class PostgresServer:
+    """A PostgreSQL server. ``address(database)`` is where a database of it is, made if it is not there.
+
+    Its folder is made in ``parent``, or where temporary files are.
+    """
+
+    def __init__(self, parent: str | None = None) -> None:
         self._initdb, self._postgres, self._pg_ctl = map(_program, ("initdb", "postgres", "pg_ctl"))
         self._user = "postgres" if os.name == "posix" and os.geteuid() == 0 else None
-        self._folder = Path(tempfile.mkdtemp(prefix="octoffm-postgres-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="octoffm-postgres-", dir=parent))
         self.port = free_port()
 
     @property
@@ -54,6 +80,8 @@ class PostgresServer:
     def __enter__(self) -> Self:
         if self._user is not None:
             shutil.chown(self._folder, self._user)
+        stop = shlex.join([self._pg_ctl, "stop", "-w", "-D", "data", "-m", "immediate"])
+        self._guard = Guard(stop, self._folder, self._user)
         try:
             self._run(self._initdb, "-U", "octoffm", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
             settings = f"""
@@ -73,9 +101,7 @@ class PostgresServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if (self._folder / "data" / "postmaster.pid").exists():
-            self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._guard.leave()
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -108,6 +134,14 @@ class PostgresServer:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
         return f"{root}/{database}"
 
+    def drop(self, database: str) -> None:
+        """Remove a database, whoever uses it."""
+        import psycopg
+        from psycopg import sql
+
+        with psycopg.connect(f"postgresql://octoffm@127.0.0.1:{self.port}/postgres", autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+
     def _run(self, *command: str) -> None:
         program, *arguments = command
         with tempfile.TemporaryFile() as output:  # not a pipe: the server would keep it open
@@ -133,9 +167,15 @@ class RedisServer:
         if found is None:
             raise Missing(f"redis-server is not installed ({HOW_TO_GET})")
         self._program = found
-        self._folder = tempfile.mkdtemp(prefix="octoffm-redis-")
+        self._folder = Path(tempfile.mkdtemp(prefix="octoffm-redis-"))
+        self._pid = self._folder / "pid"
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
+
+    @property
+    def folder(self) -> Path:
+        """What it runs in."""
+        return self._folder
 
     @property
     def address(self) -> str:
@@ -143,18 +183,24 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def __enter__(self) -> Self:
-        self.start()
+        self._guard = Guard("kill -KILL $(cat pid)", self._folder)
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._guard.leave()
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": self._folder}
+        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "pidfile": self._pid}
         self._process = subprocess.Popen(
             [self._program, *(part for name, value in options.items() for part in (f"--{name}", str(value)))],
+            cwd=self._folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -178,6 +224,7 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+            self._pid.unlink(missing_ok=True)
 
     def restart(self) -> None:
         """Stop it and start it again, empty."""
