@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from .batches import Batch
-    from .sheet import Row
+    from .rows import Row
     from .store import Store
     from .tables import Values
 
@@ -32,6 +32,9 @@ def look_up(store: Store, scope: int, keys: Sequence[str]) -> list[Entry | None]
     unsettled = store.unsettled.keys[scope]
     names = [key.encode("utf-8", "surrogatepass") for key in keys]
     found = {values[0]: values for values in store.tables.find(scope, names)}
+    if not found and unsettled.keys().isdisjoint(keys):
+        store.rows.absent[scope].update(keys)
+        return [None] * len(keys)
     entries: list[Entry | None] = []
     for name, key in zip(names, keys, strict=True):
         if (values := found.get(name)) is not None:
@@ -39,7 +42,7 @@ def look_up(store: Store, scope: int, keys: Sequence[str]) -> list[Entry | None]
         elif (batch := unsettled.get(key)) is not None:
             entries.append(_entry(store, key, batch.row(key)))
         else:
-            store.known[scope, key] = None
+            store.rows.absent[scope].add(key)
             entries.append(None)
     return entries
 
