@@ -7,7 +7,7 @@ every other object that is not a number or text, which takes longer than to writ
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from .batches import Batch, stored, text, unpacked
 from .rows import Row
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from .rows import Spot
+
+T = TypeVar("T")
 
 __all__ = ["Tables", "Values"]
 
@@ -33,6 +35,7 @@ _MOST_KEYS = 512
 _PUT_ENTRIES = f"REPLACE INTO entries (scope_id, key, {COLUMNS}) VALUES "  # noqa: S608
 _PUT_PAYLOADS = "REPLACE INTO payloads (scope_id, key, payload) VALUES "
 _GET = f"SELECT key, {COLUMNS} FROM entries WHERE scope_id = ? AND key IN "  # noqa: S608
+_HAS = "SELECT 1 FROM entries WHERE scope_id = ? AND key BETWEEN ? AND ? LIMIT 1"
 _GET_PAYLOADS = "SELECT key, payload FROM payloads WHERE scope_id = ? AND key IN "
 _PUT_CREATED = f"""INSERT INTO entries (scope_id, key, state, run_id, payload_hash, sent_at, changed_at, remote_id)
     SELECT ?, column1, {CODES[State.CREATED]}, ?, column2, ?, ?, column3 FROM (VALUES """  # noqa: S608
@@ -68,6 +71,10 @@ class Tables:
         """The entries of those of the stored keys that have one."""
         found: list[Values] = self._by_name(_GET, scope, names)
         return found
+
+    def has_between(self, scope: int, first: bytes, last: bytes) -> bool:
+        """Whether any of the stored keys from the first to the last has an entry."""
+        return self.connection.execute(_HAS, (scope, first, last)).fetchone() is not None
 
     def get(self, scope: int, keys: Sequence[str]) -> dict[str, Row]:
         """Those of the keys that are there."""
@@ -112,13 +119,12 @@ class Tables:
 
     def put_created(self, batch: Batch, now: int, flat: Sequence[bytearray | None]) -> None:
         """Write entries of a batch's items that were created: stored key, hash and remote id of one after the other."""
-        start, rows = 0, len(flat) // 3
-        while rows:
-            size = min(_MOST_CREATED, 1 << (rows.bit_length() - 1))
-            end = start + 3 * size
-            values = (batch.scope, batch.run_id, batch.sent_at, now, *flat[start:end])
-            self.connection.execute(f"{_PUT_CREATED}{'(?, ?, ?), ' * (size - 1)}(?, ?, ?))", values)
-            start, rows = end, rows - size
+        for part in _parts(flat, 3 * _MOST_CREATED):
+            room = _room(len(part) // 3)
+            values = (batch.scope, batch.run_id, batch.sent_at, now, *part, *[None] * (3 * room - len(part)))
+            self.connection.execute(
+                f"{_PUT_CREATED}{'(?, ?, ?), ' * (room - 1)}(?, ?, ?)) WHERE column1 NOTNULL", values
+            )
 
     def put_batch(self, batch: Batch) -> None:
         """Write what is left of a new batch."""
@@ -184,7 +190,7 @@ class Tables:
     def _by_name(self, statement: str, scope: int, names: Sequence[bytes]) -> list[Any]:
         found: list[Any] = []
         for part in _parts(names, _MOST_KEYS):
-            room = 1 << (len(part) - 1).bit_length()  # few sizes, so that statements are prepared once
+            room = _room(len(part))
             values = (scope, *map(bytearray, part), *[bytearray(part[-1])] * (room - len(part)))
             found += self.connection.execute(f"{statement}({'?, ' * (room - 1)}?)", values).fetchall()
         return found
@@ -200,6 +206,11 @@ class Tables:
             start, rows = end, rows - size
 
 
-def _parts(names: Sequence[bytes], most: int) -> Iterator[Sequence[bytes]]:
-    for start in range(0, len(names), most):
-        yield names[start : start + most]
+def _parts(values: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), most):
+        yield values[start : start + most]
+
+
+def _room(count: int) -> int:
+    """Places for so many values, or some more: statements come in few sizes, so that each is prepared once."""
+    return 1 << (count - 1).bit_length()
