@@ -17,7 +17,7 @@ from .steps import Call, Flush
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .steps import Answer, Follow, Settle, Step
+    from .steps import Answer, Follow, LookUp, Settle, Step
     from .store import Store
 
 T = TypeVar("T")
@@ -39,6 +39,9 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[None] | None = None
         self._waiting: list[Step] = []
+        self._queued: set[str] = set()
+        """The keys of what waits and nobody waits for."""
+        self._ahead: list[Step] = []
         self._urgent = False
         self._lingering = False
         self._linger: asyncio.TimerHandle | None = None
@@ -110,8 +113,21 @@ class Writer:
             self._urgent = True
             self._loop.call_soon(self._hand_over)
 
-    def queue(self, step: Settle | Follow) -> None:
-        """Ask for a step that nobody waits for: it goes over with others, soon.
+    def look_up(self, step: LookUp) -> None:
+        """Ask for a look-up: like another step, but what nobody waits for need not go over with it.
+
+        Raises:
+            ClosedError: the journal is not open.
+        """
+        if self._urgent or self._loop is None or self._closing or not self._queued.isdisjoint(step.keys):
+            self.submit(step)
+            return
+        self._ahead.append(step)
+        if len(self._ahead) == 1:
+            self._loop.call_soon(self._hand_over_ahead)
+
+    def queue(self, key: str, step: Settle | Follow) -> None:
+        """Ask for a step on an item that nobody waits for: it goes over with others, soon.
 
         Raises:
             ClosedError: the journal is not open.
@@ -120,6 +136,7 @@ class Writer:
             raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
         waiting = self._waiting
         waiting.append(step)
+        self._queued.add(key)
         if not self._lingering:
             self._lingering = True
             self._linger = self._loop.call_later(_LINGER, self._hand_over)
@@ -138,9 +155,15 @@ class Writer:
         self._urgent = self._lingering = False
         if self._linger is not None:
             self._linger.cancel()
-        if self._waiting:
-            self._queue.put(self._waiting)
-            self._waiting = []
+        if steps := self._ahead + self._waiting:
+            self._queue.put(steps)
+            self._ahead, self._waiting = [], []
+            self._queued.clear()
+
+    def _hand_over_ahead(self) -> None:
+        if self._ahead:
+            self._queue.put(self._ahead)
+            self._ahead = []
 
     def _work(self, opened: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
         try:
