@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .journal import Book, Entry
     from .outcomes import Outcome
 
+_CREATED = State.CREATED  # a member of an enumeration is slow to find
 encode = msgspec.json.Encoder().encode
 """A request as it is sent."""
 
@@ -57,7 +58,7 @@ def settle(book: Book, outcome: Outcome) -> None:
     key = outcome.key
     match outcome:
         case Created(id=remote_id):
-            book.settle(key, State.CREATED, remote_id=remote_id)
+            book.settle(key, _CREATED, remote_id=remote_id)
         case Refused(code=code, message=message):
             book.settle(key, State.REFUSED, code=code, message=message)
         case Failed(error=error):

@@ -24,6 +24,7 @@ STATES = (State.PENDING, State.SENT, State.CREATED, State.REFUSED, State.FAILED,
 CODES = {state: code for code, state in enumerate(STATES)}
 
 _BATCH_MOST = 512
+_CREATED = State.CREATED  # a member of an enumeration is slow to find
 
 
 class Sheet:
@@ -96,14 +97,14 @@ class Sheet:
         if batch is None:
             self._settle_row(step)
             return
-        if state is State.SENT:
-            raise IllegalTransitionError(key, state, state)
-        if state is State.CREATED and not code and not message:  # nearly always
+        if state is _CREATED and not code and not message:  # nearly always
             del unsettled[key]
             name, payload_hash, _ = batch.left.pop(key)
             identity = None if remote_id is None else bytearray(remote_id, "utf-8", "surrogatepass")
             self.created[batch] += (bytearray(name), bytearray(payload_hash), identity)
             return
+        if state is State.SENT:
+            raise IllegalTransitionError(key, state, state)
         before = batch.row(key)
         _, payload_hash, payload = self._taken_out(batch, key)
         after = Row(state, batch.run_id, payload_hash, batch.sent_at, self.now, remote_id, code, message)

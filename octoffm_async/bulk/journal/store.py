@@ -216,17 +216,17 @@ class Store:
 
     def _write(self, sheet: Sheet) -> None:
         tables = self.tables
-        for batch in sheet.begun:
+        if ended := [batch for batch in sheet.touched.union(sheet.created) if not batch.left]:
+            for batch in ended:
+                self.unsettled.remove(batch)
+            tables.drop_batches(batch.number for batch in ended)
+        for batch in sheet.begun:  # takes the room of those
             if batch.left:
                 tables.put_batch(batch)
         for batch, flat in sheet.created.items():
             tables.put_created(batch, sheet.now, flat)
             sheet.count(batch.run_id, State.SENT, -(len(flat) // 3))
             sheet.count(batch.run_id, State.CREATED, len(flat) // 3)
-        if ended := [batch for batch in sheet.touched.union(sheet.created) if not batch.left]:
-            for batch in ended:
-                self.unsettled.remove(batch)
-            tables.drop_batches(batch.number for batch in ended)
         tables.put(sheet.dirty)
         tables.put_payloads(sheet.payloads)
         tables.count(sheet.counts)
