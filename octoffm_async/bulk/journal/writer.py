@@ -26,7 +26,7 @@ __all__ = ["Writer"]
 
 _BATCH_MOST = 4096
 _LINGER = 0.05
-_LINGER_MOST = 512
+_LINGER_MOST = 1024
 """Seconds, and steps, that what nobody waits for is gathered: each transaction less is time for the event loop."""
 
 
