@@ -240,11 +240,11 @@ class Journaled(Job[T]):
         """Write what became of an item behind; the outcome, unless it is told in the end."""
         book, claims, ends = self._parts()
         ends.again.pop(key, None)
+        claims.release([key], ends)
         settle(book, outcome)
         if isinstance(outcome, Unknown):
             ends.wait_for(item, key, outcome.reason)
             return None
-        claims.release([key], ends)
         return None if ends.keeps(outcome) else outcome
 
     def _release(self, keys: Iterable[str]) -> None:

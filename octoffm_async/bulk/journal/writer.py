@@ -156,14 +156,18 @@ class Writer:
         if self._linger is not None:
             self._linger.cancel()
         if steps := self._ahead + self._waiting:
-            self._queue.put(steps)
             self._ahead, self._waiting = [], []
             self._queued.clear()
+            self._give(steps)
 
     def _hand_over_ahead(self) -> None:
-        if self._ahead:
-            self._queue.put(self._ahead)
+        if steps := self._ahead:
             self._ahead = []
+            self._give(steps)
+
+    def _give(self, steps: list[Step]) -> None:
+        """Hand steps to the thread."""
+        self._queue.put(steps)
 
     def _work(self, opened: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
         try:
