@@ -2,6 +2,8 @@
 
 What is asked within one turn of the loop goes over together; the thread takes all that is there, carries it out in
 one transaction and answers with one call back into the loop. So the more there is to do, the larger the batches are.
+What nobody waits for goes over with the next step, or after a moment; a look-up of other keys leaves it behind, so
+that it needs no transaction of its own.
 """
 
 from __future__ import annotations
