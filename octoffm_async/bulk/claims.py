@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from .journal import Journal
 
@@ -26,10 +26,13 @@ class Claims:
         self._holders: dict[str, object] = {}
         self._waiters: dict[str, asyncio.Event] = {}
 
-    def take(self, keys: Iterable[str], holder: object) -> None:
-        """Hold those of the keys that nobody else holds, until they are released."""
-        for key in keys:
-            self._holders.setdefault(key, holder)
+    def take(self, keys: Collection[str], holder: object) -> bool:
+        """Hold those of the keys that nobody else holds, until they are released; whether that is all of them."""
+        holders = self._holders
+        if holders.keys().isdisjoint(keys):
+            holders.update(dict.fromkeys(keys, holder))
+            return True
+        return all([holders.setdefault(key, holder) is holder for key in keys])  # noqa: C419  (all are to be held)
 
     def release(self, keys: Iterable[str], holder: object) -> None:
         """Let go of those of the keys that the holder holds."""

@@ -28,7 +28,8 @@ def job_of(operation: str, scope: Scope) -> tuple[Job[Any], Finder]:
         case CREATE_PRODUCTS.name:
             return CreateProducts(scope), ProductFinder(scope)
         case CREATE_OUTBOUND.name:
-            return CreateOrders(send=Outbound(scope).send, check=check_shipment), OrderFinder(scope, "outbound")
+            orders = CreateOrders(send=Outbound(scope).send, check=check_shipment, takes_encoded=True)
+            return orders, OrderFinder(scope, "outbound")
         case CREATE_INBOUND.name:
             return CreateOrders(send=Inbound(scope).send, check=check_supply_order), OrderFinder(scope, "inbound")
         case _:

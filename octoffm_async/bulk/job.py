@@ -30,12 +30,18 @@ class Job(Generic[T]):
     """Items that are there without waiting and are screened together."""
     one_by_one: bool = False
     """Whether each item is decided on its own, by :meth:`decide`."""
+    takes_encoded: bool = False
+    """Whether what :meth:`decide` sends may be given to it as the journal has it."""
     hurried: bool = False
     """Whether the run is to end soon: it was stopped, or broke off."""
 
     def key(self, item: T) -> str:
         """The item's business reference."""
         raise NotImplementedError
+
+    def keys(self, items: Iterable[T]) -> list[str]:
+        """The business references of many."""
+        return list(map(self.key, items))
 
     def check(self, item: T) -> None:
         """Raise ``ValidationError`` if the item cannot be right."""
@@ -44,10 +50,11 @@ class Job(Generic[T]):
     async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
         """Deliver one outcome for each item."""
         for item in items:
-            await deliver(await self.decide(item))
+            if (outcome := await self.decide(item)) is not None:
+                await deliver(outcome)
 
-    async def decide(self, item: T) -> Outcome:
-        """The outcome of one item."""
+    async def decide(self, item: T, encoded: bytes | None = None) -> Outcome | None:
+        """The outcome of one item; none if it gets that in the end. ``encoded`` is its request as it is to be sent."""
         raise NotImplementedError
 
     def hurry(self) -> None:

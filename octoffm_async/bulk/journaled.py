@@ -21,8 +21,8 @@ import anyio
 from ..errors import CallError, ClosedError, ValidationError, is_outcome_unknown
 from .claims import Claims, claims_of
 from .job import RUN_ENDING, Job
-from .journal import IllegalTransitionError, Journal, Sending, State, Verdict, judge, payload_hash
-from .journaling import encode, known_outcome, sending_of, settle
+from .journal import IllegalTransitionError, Journal, State, Verdict, judge
+from .journaling import known_outcome, sending_of, sendings_of, settle
 from .loose_ends import LooseEnds
 from .outcomes import Failed, Unknown, refused_locally
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .finding import Finder
     from .following import Follower
     from .job import Deliver
-    from .journal import Book
+    from .journal import Book, Sending
     from .journaling import Journaling
     from .outcomes import Outcome
 
@@ -45,6 +45,7 @@ ROUNDS = 3
 """How often an item is sent again by one run after it was shown to be absent."""
 AGAIN_AT_ONCE = 8
 """Calls under way when items are sent again."""
+UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)
 NOTHING_LEFT = (CallError, asyncio.CancelledError, *RUN_ENDING)
 """Errors that tell whether a request may have left; after any other, it may."""
 
@@ -63,7 +64,7 @@ class Journaled(Job[T]):
         *,
         scope: Scope,
     ) -> None:
-        self.batch = inner.batch
+        self.batch, self.one_by_one = inner.batch, inner.one_by_one
         self._inner = inner
         self._finder = finder
         self._follower = follower
@@ -72,6 +73,8 @@ class Journaled(Job[T]):
         self._opened = AsyncExitStack()
         self._open: tuple[Book, Claims, LooseEnds[T]] | None = None
         self._complete = False
+        self._encoded: dict[str, bytes] = {}
+        """The requests of what is written down and waits for its turn."""
 
     @property
     def book(self) -> Book:
@@ -80,6 +83,9 @@ class Journaled(Job[T]):
 
     def key(self, item: T) -> str:
         return self._inner.key(item)
+
+    def keys(self, items: Iterable[T]) -> list[str]:
+        return self._inner.keys(items)
 
     def check(self, item: T) -> None:
         """Whether it can be looked up; the rest is checked only if it is to be sent, for what is known is right."""
@@ -113,77 +119,77 @@ class Journaled(Job[T]):
     async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
         book, claims, ends = self._parts()
         outcomes: list[Outcome] = []
-        encoded: list[tuple[T, str, bytes, bytes]] = []
-        key_of = self._inner.key
-        for item in items:
-            try:
-                payload = encode(item)
-            except (TypeError, ValueError, OverflowError, RecursionError) as error:
-                outcomes += self._refused(item) or [Failed(key=self.key(item), error=error)]
-            else:
-                encoded.append((item, key_of(item), payload_hash(payload), payload))
+        items, sendings = self._sendings(items, outcomes)
+        keys = [sending.key for sending in sendings]
+        entries = await book.look_up(keys)
+        busy = claims.held_by_others(keys, ends)
+        check = self._inner.check
         wanted: list[tuple[T, Sending]] = []
-        entries = await book.look_up([key for _, key, _, _ in encoded])
-        busy = claims.held_by_others((key for _, key, _, _ in encoded), ends)
-        for (item, key, given, payload), entry in zip(encoded, entries, strict=True):
-            verdict = judge(entry, given)
-            if busy and key in busy:
+        for item, sending, entry in zip(items, sendings, entries, strict=True):
+            key, given = sending.key, sending.payload_hash
+            if key in busy:
                 ends.wait_for(item, key, "another call is busy with it")
-            elif verdict is Verdict.SEND:
-                if refused := self._refused(item):
-                    outcomes += refused
+            elif entry is None or (verdict := judge(entry, given)) is Verdict.SEND:
+                try:
+                    check(item)
+                except ValidationError as error:
+                    outcomes.append(refused_locally(error))
                 else:
-                    wanted.append((item, Sending(key, given, payload)))
-            elif verdict is Verdict.UNDECIDED or entry is None:
+                    wanted.append((item, sending))
+            elif verdict is Verdict.UNDECIDED:
                 ends.wait_for(item, key, "it was sent before, and what became of it is not known")
             elif verdict is not Verdict.ALREADY_CREATED or not ends.needs_following(entry):
                 outcomes.append(known_outcome(entry, verdict, given))
-        return await self._written_down(wanted), outcomes
+        written = await self._written_down(wanted)
+        if self._inner.takes_encoded:
+            self._encoded.update((sending.key, sending.payload) for _, sending in written)
+        return [item for item, _ in written], outcomes
+
+    async def decide(self, item: T, encoded: bytes | None = None) -> Outcome | None:
+        key = self._inner.key(item)
+        try:
+            outcome = await self._inner.decide(item, self._encoded.pop(key, encoded))
+        except BaseException as error:
+            self._break_off({key: item}, error)
+            self._release([key])
+            raise
+        return None if outcome is None else self._noted(item, key, outcome)
 
     async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
-        book, claims, ends = self._parts()
-        key_of = self._inner.key
-        left = {key_of(item): item for item in items}
-        known: list[Outcome] = []
+        left = dict(zip(self._inner.keys(items), items, strict=True))
+        told: list[Outcome] = []
 
         async def record(outcome: Outcome) -> None:
             key = outcome.key
-            item = left.pop(key)
-            ends.again.pop(key, None)
-            settle(book, outcome)
-            if isinstance(outcome, Unknown):
-                ends.wait_for(item, key, outcome.reason)
-            else:
-                known.append(outcome)
+            if self._noted(left.pop(key), key, outcome) is not None:
+                told.append(outcome)
 
-        keys = list(left)
         try:
             await self._inner.handle(items, record)
         except BaseException as error:
             self._break_off(left, error)
             raise
         finally:
-            claims.release([key for key in keys if not ends.is_waiting(key)], ends)
-            tell = ends.teller(deliver)
-            for outcome in known:  # what came of all is noted before the first is delivered
-                await tell(outcome)
+            self._release(left)
+            for outcome in told:  # what came of all is noted before the first is delivered
+                await deliver(outcome)
 
     def put_back(self, items: Iterable[T]) -> None:
         """These were written down and will not be sent: they may be, another time."""
         book, claims, ends = self._parts()
-        for key in map(self.key, items):
+        keys = self.keys(items)
+        for key in keys:
+            self._encoded.pop(key, None)
             book.settle(key, State.PENDING)
-            claims.release([key], ends)
+        claims.release(keys, ends)
 
     async def finish(self, deliver: Deliver) -> None:
         """Read back what the inner job reads back, then reconcile all that is undecided, from whichever run."""
         _, _, ends = self._parts()
 
-        tell = ends.teller(deliver)
-
         async def record(outcome: Outcome) -> None:
             ends.settle(outcome)
-            await tell(outcome)
+            await ends.tell(outcome, deliver)
 
         await self._inner.finish(record)
         for _ in range(ROUNDS):
@@ -214,22 +220,45 @@ class Journaled(Job[T]):
             raise ClosedError("the journal of this run is not open")
         return self._open
 
-    def _refused(self, item: T) -> list[Outcome]:
-        """The outcome of an item that cannot be right."""
+    def _sendings(self, items: list[T], outcomes: list[Outcome]) -> tuple[list[T], list[Sending]]:
+        """The items that can be encoded, and how they are sent; those that cannot get their outcomes."""
         try:
-            self._inner.check(item)
-        except ValidationError as error:
-            return [refused_locally(error)]
-        return []
+            return items, sendings_of(self._inner.keys(items), items)
+        except UNENCODABLE as error:
+            if len(items) > 1:
+                parts = [self._sendings([item], outcomes) for item in items]
+                return [item for some, _ in parts for item in some], [one for _, some in parts for one in some]
+            try:
+                self._inner.check(items[0])
+            except ValidationError as invalid:
+                outcomes.append(refused_locally(invalid))
+            else:
+                outcomes.append(Failed(key=self.key(items[0]), error=error))
+            return [], []
 
-    async def _written_down(self, wanted: list[tuple[T, Sending]]) -> list[T]:
+    def _noted(self, item: T, key: str, outcome: Outcome) -> Outcome | None:
+        """Write what became of an item behind; the outcome, unless it is told in the end."""
+        book, claims, ends = self._parts()
+        ends.again.pop(key, None)
+        claims.release([key], ends)
+        settle(book, outcome)
+        if isinstance(outcome, Unknown):
+            ends.wait_for(item, key, outcome.reason)
+            return None
+        return None if ends.keeps(outcome) else outcome
+
+    def _release(self, keys: Iterable[str]) -> None:
+        """Let others of this process see to those of the keys that do not wait."""
+        _, claims, ends = self._parts()
+        claims.release([key for key in keys if not ends.is_waiting(key)], ends)
+
+    async def _written_down(self, wanted: list[tuple[T, Sending]]) -> list[tuple[T, Sending]]:
         """Those of the items that are durably marked as sent, and ours to send."""
         if not wanted:
             return []
         book, claims, ends = self._parts()
         keys = [sending.key for _, sending in wanted]
-        claims.take(keys, ends)
-        if any(not claims.held_by(key, ends) for key in keys):
+        if not claims.take(keys, ends):
             return await self._one_by_one(wanted)
         try:
             await book.sent([sending for _, sending in wanted])
@@ -242,11 +271,11 @@ class Journaled(Job[T]):
         except BaseException:
             claims.release(keys, ends)
             raise
-        return [item for item, _ in wanted]
+        return wanted
 
-    async def _one_by_one(self, wanted: list[tuple[T, Sending]]) -> list[T]:
+    async def _one_by_one(self, wanted: list[tuple[T, Sending]]) -> list[tuple[T, Sending]]:
         if len(wanted) > 1:
-            return [item for one in wanted for item in await self._written_down([one])]
+            return [written for one in wanted for written in await self._written_down([one])]
         (item, sending), ends = wanted[0], self._parts()[2]
         ends.wait_for(item, sending.key, "another call is busy with it, or was meanwhile")
         return []
@@ -277,7 +306,7 @@ class Journaled(Job[T]):
                 try:
                     ready = await self._written_down([(item, sending_of(self.key(item), item)) for item in batch])
                     if ready:
-                        await self.handle(ready, deliver)
+                        await self.handle([item for item, _ in ready], deliver)
                 except Exception as error:  # noqa: BLE001  (raised below, without a group around it)
                     errors.append(error)
 

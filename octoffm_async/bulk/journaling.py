@@ -13,10 +13,13 @@ from .journal import Journal, Sending, State, Verdict, payload_hash
 from .outcomes import Created, Failed, Refused, Skipped, Unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .finding import Match
     from .journal import Book, Entry
     from .outcomes import Outcome
 
+_CREATED = State.CREATED  # a member of an enumeration is slow to find
 encode = msgspec.json.Encoder().encode
 """A request as it is sent."""
 
@@ -42,8 +45,12 @@ class Journaling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sending_of(key: str, item: object) -> Sending:
-    payload = encode(item)
-    return Sending(key, payload_hash(payload), payload)
+    return sendings_of([key], [item])[0]
+
+
+def sendings_of(keys: Iterable[str], items: Iterable[object]) -> list[Sending]:
+    payloads = [encode(item) for item in items]
+    return [Sending(*one) for one in zip(keys, map(payload_hash, payloads), payloads, strict=True)]
 
 
 def settle(book: Book, outcome: Outcome) -> None:
@@ -51,7 +58,7 @@ def settle(book: Book, outcome: Outcome) -> None:
     key = outcome.key
     match outcome:
         case Created(id=remote_id):
-            book.settle(key, State.CREATED, remote_id=remote_id)
+            book.settle(key, _CREATED, remote_id=remote_id)
         case Refused(code=code, message=message):
             book.settle(key, State.REFUSED, code=code, message=message)
         case Failed(error=error):

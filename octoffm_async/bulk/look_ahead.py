@@ -10,8 +10,10 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from .source import END, End
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 T = TypeVar("T")
 
@@ -29,6 +31,8 @@ class LookAhead(Generic[T]):
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._error: Exception | None = None
+        self.ready = self._taken(self._items, low, self._room)
+        """Items that are there without waiting; ``END`` as often as there is none."""
 
     async def next(self) -> T:
         """The next item.
@@ -46,9 +50,8 @@ class LookAhead(Generic[T]):
                 raise StopAsyncIteration
             self._news.clear()
             await self._news.wait()
-        item = self._items.popleft()
-        if len(self._items) <= self._low:
-            self._room.set()
+        item = next(self.ready)
+        assert item is not END  # noqa: S101
         return item
 
     async def close(self) -> list[T]:
@@ -60,6 +63,17 @@ class LookAhead(Generic[T]):
         left = list(self._items)
         self._items.clear()
         return left
+
+    @staticmethod
+    def _taken(items: deque[T], low: int, room: asyncio.Event) -> Iterator[T | End]:
+        while True:
+            if not items:
+                yield END
+                continue
+            item = items.popleft()
+            if len(items) == low:
+                room.set()
+            yield item
 
     def _raise_error(self) -> None:
         error, self._error = self._error, None

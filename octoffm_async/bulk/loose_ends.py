@@ -84,9 +84,17 @@ class LooseEnds(Generic[T]):
         """Write an outcome behind."""
         settle(self._book, outcome)
 
-    def teller(self, deliver: Deliver) -> Deliver:
-        """What delivers an outcome, unless it is a creation that is to be followed first."""
-        return deliver if self._follower is None else partial(self._tell, deliver)
+    def keeps(self, outcome: Outcome) -> bool:
+        """Whether an outcome is a creation that is to be followed first; if so, it is told when it has arrived."""
+        if self._follower is None or not isinstance(outcome, Created):
+            return False
+        self._followed[outcome.key] = outcome.id
+        return True
+
+    async def tell(self, outcome: Outcome, deliver: Deliver) -> None:
+        """Deliver an outcome, unless it is kept."""
+        if not self.keeps(outcome):
+            await deliver(outcome)
 
     def let_go(self) -> None:
         """Leave to others what has found no end."""
@@ -128,18 +136,12 @@ class LooseEnds(Generic[T]):
                 self._book.follow(key, status)
             await deliver(outcome)
 
-    async def _tell(self, deliver: Deliver, outcome: Outcome) -> None:
-        if isinstance(outcome, Created):
-            self._followed[outcome.key] = outcome.id
-        else:
-            await deliver(outcome)
-
     async def _decide(
         self, deliver: Deliver, entries: Sequence[Entry], *, patience: float, resend_unknown: bool
     ) -> None:
         """Look for items that are ours to decide."""
-        self._claims.take((entry.key for entry in entries), self)
         sent_at = {entry.key: entry.sent_at for entry in entries}
+        self._claims.take(sent_at, self)
         left = {entry.key: left_by(entry, alone_since=self._alone_since) for entry in entries}
         undecided = set(sent_at)
         try:
@@ -151,7 +153,7 @@ class LooseEnds(Generic[T]):
                     outcome = outcome_of_match(key, matches[0])
                     self.settle(outcome)
                     if waiting is not None:
-                        await self.teller(deliver)(outcome)
+                        await self.tell(outcome, deliver)
                 else:
                     self._book.settle(key, State.PENDING)
                     if waiting is not None:

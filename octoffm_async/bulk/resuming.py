@@ -120,7 +120,7 @@ class Resuming(Job[Kept]):
             job, finder = job_of(record.operation, scope)
         except ConfigurationError as error:
             raise ConfigurationError(f"run {record.id} cannot be resumed: {error}") from None
-        self.batch = job.batch
+        self.batch, self.one_by_one = job.batch, job.one_by_one
         self._request = {one.name: one for one in OPERATIONS}[record.operation].request
         how = msgspec.structs.replace(self._how, journal=journal, operation=record.operation)
         inner = Journaled[Any](job, finder, how, scope=scope)
@@ -146,6 +146,9 @@ class Resuming(Job[Kept]):
         inner = self._started
         wanted, outcomes = await inner.screen([item.request for item in whole.values()])
         return [whole[inner.key(request)] for request in wanted], outcomes + lost
+
+    async def decide(self, item: Kept, encoded: bytes | None = None) -> Outcome | None:
+        return await self._started.decide(item.request, encoded)
 
     async def handle(self, items: Sequence[Kept], deliver: Deliver) -> None:
         await self._started.handle([item.request for item in items], deliver)

@@ -20,7 +20,7 @@ from .look_ahead import LookAhead
 from .outcomes import Failed, Outcome, Skipped, Unknown, refused_locally
 from .seen import SeenKeys
 from .sieve import seen_before, sort_out
-from .source import END, Source
+from .source import END, End, Source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable
@@ -168,7 +168,7 @@ class Run(Generic[T]):
 
     async def _work(self) -> None:
         try:
-            if self._job.one_by_one and self._job.look_ahead == 1:
+            if self._job.one_by_one:
                 await self._work_one_by_one()
                 return
             while not self._stopping:
@@ -180,16 +180,15 @@ class Run(Generic[T]):
             self._end(error)
 
     async def _work_one_by_one(self) -> None:
-        source, delivery, decide, turn_away = self._source, self._delivery, self._job.decide, self._turn_away
-        ready, summary, offer = source.ready, delivery.summary, delivery.offer
+        delivery, decide, turn_away = self._delivery, self._job.decide, self._turn_away
+        screened = self._job.look_ahead > 1
+        items = self._ahead if screened else self._source
+        ready, summary, offer = items.ready, delivery.summary, delivery.offer
         while not self._stopping:
             item = next(ready, END)
-            if item is END:
-                try:
-                    item = await source.next()
-                except StopAsyncIteration:
-                    return
-            if (outcome := turn_away(item)) is None:
+            if item is END and (item := await self._awaited(items)) is END:
+                return
+            if screened or (outcome := turn_away(item)) is None:
                 summary.in_flight += 1
                 try:
                     outcome = await decide(item)
@@ -201,8 +200,19 @@ class Run(Generic[T]):
                     return
                 finally:
                     summary.in_flight -= 1
-            if not offer(outcome):
+            if outcome is not None and not offer(outcome):
                 await delivery.in_turn(outcome)
+
+    async def _awaited(self, items: Source[T] | LookAhead[T]) -> T | End:
+        """The next item, which is not there yet; none at the end, or if it is not to be handled any more."""
+        try:
+            item = await items.next()
+        except StopAsyncIteration:
+            return END
+        if self._stopping:
+            self._put_back([item])
+            return END
+        return item
 
     async def _collect(self) -> list[T]:
         """So many items that may be sent; fewer only when the input ends. What may not gets its outcome here."""

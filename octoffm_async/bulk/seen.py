@@ -13,6 +13,8 @@ KEYS_IN_MEMORY = 10_000
 _CACHE_KIB = 4096
 _SPILLED_AT_ONCE = 1000
 """Few enough that the event loop does not notice."""
+_ROWS = 500
+"""Rows a statement."""
 _PLACES = (1 << 24) - 1  # 2 MiB of marks: at a million keys, one new key in seventeen is looked up for nothing
 
 
@@ -71,7 +73,8 @@ class SeenKeys:
         for key in self._recent:
             place = hash(key) & _PLACES
             marks[place >> 3] |= 1 << (place & 7)
-        self._database.executemany(
-            "INSERT INTO seen VALUES (?)", [(key,) for key in sorted(map(_stored, self._recent))]
-        )
+        rows = [bytearray(key) for key in sorted(map(_stored, self._recent))]  # bytes would be looked at for adapters
+        for start in range(0, len(rows), _ROWS):
+            some = rows[start : start + _ROWS]
+            self._database.execute(f"INSERT INTO seen VALUES (?){', (?)' * (len(some) - 1)}", some)  # noqa: S608
         self._recent.clear()

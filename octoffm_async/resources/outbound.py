@@ -26,6 +26,8 @@ from .waiting import wait_for_status
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from msgspec import Raw
+
     from ..contract.outbound import OutboundCancellation, OutboundShipment
     from ..session.paging import Pager
     from ..session.scope import Scope
@@ -65,8 +67,8 @@ class Outbound:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(self._scope, CREATE_OUTBOUND, request, journal=journal, patience=patience)
 
-    async def send(self, request: OutboundShipmentRequest) -> str:
-        """One call, without checks."""
+    async def send(self, request: OutboundShipmentRequest | Raw) -> str:
+        """One call, without checks; of a request that may be encoded already."""
         shipment_id, _ = await self._scope.call(CREATE_OUTBOUND, body=request)
         return shipment_id
 

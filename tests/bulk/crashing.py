@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 from octoffm_async import FulfillmentClient, Outcome, Summary
 from octoffm_async.bulk import finding, reconcile
 from octoffm_async.bulk.journal import SQLiteJournal
-from octoffm_async.bulk.journal.steps import Flush
+from octoffm_async.bulk.journal.steps import Flush, Step
 from octoffm_async.bulk.journal.store import Store
 from octoffm_async.bulk.journal.writer import Writer, _resolve
 from octoffm_async.bulk.run import Run
@@ -208,10 +208,8 @@ class SteppedWriter(Writer):
         self._closing = True
         self.store.close()
 
-    def _hand_over(self) -> None:
+    def _give(self, steps: list[Step]) -> None:
         assert self._loop is not None
-        self._urgent = self._lingering = False
-        steps, self._waiting = self._waiting, []
         self._loop.call_soon(_resolve, self.store.process(steps))
 
 

@@ -18,8 +18,9 @@ class Holder:
 
 async def test_the_first_to_take_a_key_holds_it_until_it_lets_go() -> None:
     claims, one, other = Claims(), Holder(), Holder()
-    claims.take(["A", "B"], one)
-    claims.take(["B", "C"], other)
+    assert claims.take(["A", "B"], one)
+    assert claims.take(["B"], one)
+    assert not claims.take(["B", "C"], other)
     assert [claims.held_by(key, one) for key in "ABC"] == [True, True, False]
     assert [claims.held_by_other(key, one) for key in "ABCD"] == [False, False, True, False]
     assert claims.held_by_others("ABCD", one) == {"C"}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from octoffm_async import ConfigurationError, Created, Failed, FulfillmentClient, Outcome, Refused, Skipped, Unknown
-from octoffm_async.bulk.journal import Journal, State
+from octoffm_async.bulk.journal import Journal, State, payload_hash
 from octoffm_async.sandbox import Fault, Sandbox
-from tests.bulk.items import order, orders, product, serving
+from tests.bulk.items import order, orders, posted, product, serving
+from tests.fakes import FakeTransport, answer, config
 from tests.test_operations import supply
 
 
@@ -92,6 +95,28 @@ async def test_products_and_supply_orders_are_protected_as_well(path: Path) -> N
     assert {type(outcome) for outcome in (*products.values(), *inbound.values())} == {Created}
     assert {type(outcome) for outcome in again.values()} == {Skipped}
     assert set(sandbox.effects.products.values()) == set(sandbox.effects.inbound.values()) == {1}
+
+
+async def test_an_order_leaves_as_it_was_written_down(path: Path) -> None:
+    transport = FakeTransport(lambda _: answer(201, {"outboundShipmentId": "S-1"}))
+    async with FulfillmentClient(config(), transport=transport) as client:
+        await done(client.bulk.create_outbound(orders(20), journal=path))
+    sent = {posted(call)[0]: payload_hash(call.body) for call in transport.sent if call.body is not None}
+    async with Journal.open(path, read_only=True) as journal:
+        (run,) = await journal.runs()
+        written = {entry.key: entry.payload_hash async for entry in journal.entries(run.id)}
+    assert sent == written
+    assert len(sent) == 20
+
+
+async def test_an_expected_delivery_leaves_in_utc_however_it_is_written_down(path: Path) -> None:
+    local = datetime(2026, 8, 1, 1, 0, tzinfo=timezone(timedelta(hours=2)))
+    request = msgspec.structs.replace(supply("IN-1", "P-1"), expected_delivery_date=local)
+    transport = FakeTransport(lambda _: answer(201, {"inboundShipmentId": "S-1"}))
+    async with FulfillmentClient(config(), transport=transport) as client:
+        await done(client.bulk.create_inbound([request], journal=path))
+    (body,) = [call.body for call in transport.sent if call.body is not None]
+    assert msgspec.json.decode(body)["expectedDeliveryDate"] == "2026-07-31T23:00:00Z"
 
 
 async def test_a_run_that_is_cancelled_is_resumed(path: Path) -> None:

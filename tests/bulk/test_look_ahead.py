@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from octoffm_async.bulk.look_ahead import LookAhead
+from octoffm_async.bulk.source import END
 
 pytestmark = pytest.mark.one_loop
 
@@ -45,6 +46,21 @@ async def test_everything_is_given_once(workers: int) -> None:
     ahead = LookAhead(Chunks(20), low=5)
     shares = await asyncio.gather(*(taken(ahead) for _ in range(workers)))
     assert sorted(item for share in shares for item in share) == list(range(200))
+
+
+async def test_what_is_there_can_be_taken_without_waiting() -> None:
+    ahead = LookAhead(Chunks(2), low=5)
+    assert next(ahead.ready) is END
+    found = [await ahead.next()]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    while (item := next(ahead.ready)) is not END:
+        found.append(item)
+        await asyncio.sleep(0)
+    assert sorted(found) == list(range(20))
+    with pytest.raises(StopAsyncIteration):
+        await ahead.next()
+    assert next(ahead.ready) is END
 
 
 async def test_what_lies_ahead_is_bounded() -> None:

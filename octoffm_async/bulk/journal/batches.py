@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from .sheet import Row
+from .rows import Row
 from .states import State
 
 if TYPE_CHECKING:

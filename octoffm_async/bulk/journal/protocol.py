@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import msgspec
 
@@ -26,7 +26,7 @@ LOOK_UP_MOST = 1000
 """Keys that one look-up may name."""
 
 
-class Sending(NamedTuple):
+class Sending(msgspec.Struct, frozen=True, gc=False):
     """An item that is about to be sent."""
 
     key: str

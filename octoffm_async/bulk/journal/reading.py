@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from .batches import Batch
-    from .sheet import Row
+    from .rows import Row
     from .store import Store
     from .tables import Values
 
@@ -29,17 +29,23 @@ def moment(milliseconds: int) -> datetime:
 
 def look_up(store: Store, scope: int, keys: Sequence[str]) -> list[Entry | None]:
     """What is known of keys, in their order."""
+    if not keys:
+        return []
     unsettled = store.unsettled.keys[scope]
-    names = [key.encode("utf-8", "surrogatepass") for key in keys]
-    found = {values[0]: values for values in store.tables.find(scope, names)}
+    found: dict[str, Values] = {}
+    if store.tables.has_between(scope, stored(min(keys)), stored(max(keys))):  # not so where references ascend
+        found = {text(values[0]): values for values in store.tables.find(scope, [stored(key) for key in keys])}
+    if not found and unsettled.keys().isdisjoint(keys):
+        store.rows.absent[scope].update(keys)
+        return [None] * len(keys)
     entries: list[Entry | None] = []
-    for name, key in zip(names, keys, strict=True):
-        if (values := found.get(name)) is not None:
+    for key in keys:
+        if (values := found.get(key)) is not None:
             entries.append(_entry_of(store, key, values))
         elif (batch := unsettled.get(key)) is not None:
             entries.append(_entry(store, key, batch.row(key)))
         else:
-            store.known[scope, key] = None
+            store.rows.absent[scope].add(key)
             entries.append(None)
     return entries
 

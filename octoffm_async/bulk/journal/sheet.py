@@ -3,65 +3,50 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 
+from .rows import Row
 from .states import KEEPS_PAYLOAD, IllegalTransitionError, State, check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from .batches import Batch, Packed, Unsettled
     from .protocol import Sending
+    from .rows import Rows, Spot
     from .steps import Settle
 
-__all__ = ["CODES", "STATES", "Row", "Sheet", "Spot"]
+__all__ = ["CODES", "STATES", "Sheet"]
 
 STATES = (State.PENDING, State.SENT, State.CREATED, State.REFUSED, State.FAILED, State.UNKNOWN)
 """By the number that stands for each in the file."""
 
 CODES = {state: code for code, state in enumerate(STATES)}
 
-Spot: TypeAlias = tuple[int, str]
-"""A scope and a key."""
-
 _BATCH_MOST = 512
-
-
-class Row(NamedTuple):
-    """An entry as it is stored, its scope and key aside; times in milliseconds since 1970."""
-
-    state: State
-    run_id: int
-    payload_hash: bytes
-    sent_at: int
-    changed_at: int
-    remote_id: str | None = None
-    code: str = ""
-    message: str = ""
-    followed: str = ""
+_CREATED = State.CREATED  # a member of an enumeration is slow to find
 
 
 class Sheet:
     """What of a transaction is still to be written.
 
-    ``known`` are rows as they are, ``None`` for one that is not there; ``read`` gives those that are not known, and
-    ``unsettled`` are the items that are in batches. An item is in a batch, or has a row, or is not there.
+    ``rows`` are the rows as they are, ``unsettled`` the items that are in batches. An item is in a batch, or has a row,
+    or is not there.
     """
 
-    def __init__(self, known: dict[Spot, Row | None], unsettled: Unsettled, read: Callable[[Spot], Row | None]) -> None:
+    def __init__(self, rows: Rows, unsettled: Unsettled) -> None:
         self.now = 0
-        self._known = known
+        self._rows = rows
         self._batches = unsettled
         self._unsettled = unsettled.keys
-        self._read = read
         self.clear()
 
     def clear(self) -> None:
         """All of it is written."""
         self.begun: list[Batch] = []
         """New batches."""
-        self.created: defaultdict[Batch, list[tuple[bytes, bytes, bytes | None]]] = defaultdict(list)
-        """Items of batches that were created, as stored key, hash and remote id."""
+        self.created: defaultdict[Batch, list[bytearray | None]] = defaultdict(list)
+        """Items of batches that were created: stored key, hash and remote id of one after the other."""
         self.touched: set[Batch] = set()
         """Batches of which other items were taken out."""
         self.dirty: dict[Spot, Row] = {}
@@ -77,29 +62,27 @@ class Sheet:
             IllegalTransitionError: one of them may not be sent, or comes twice.
         """
         unsettled = self._unsettled[scope]
-        new: dict[str, Sending] = {}
-        again: list[tuple[Sending, Row]] = []
-        for item in items:
-            key = item.key
-            if key in unsettled or key in new:
-                raise IllegalTransitionError(key, State.SENT if key in unsettled else None, State.SENT)
-            new[key] = item
-            if (row := self._row((scope, key))) is not None:
-                check(row.state, State.SENT, key=key)
-                if row.state is State.REFUSED and row.payload_hash == item.payload_hash:
-                    raise IllegalTransitionError(key, row.state, State.SENT)
-                again.append((item, row))
-        for item, row in again:
-            del new[item.key]
+        new = {item.key: item for item in items}
+        if len(new) < len(items) or not unsettled.keys().isdisjoint(new):
+            raise self._twice(scope, items)
+        again = self._rows.some(scope, new)
+        for key, row in again.items():
+            check(row.state, State.SENT, key=key)
+            if row.state is State.REFUSED and row.payload_hash == new[key].payload_hash:
+                raise IllegalTransitionError(key, row.state, State.SENT)
+        for key, row in again.items():
+            item = new.pop(key)
             first = row.sent_at if row.state is State.UNKNOWN else self.now
-            self._put((scope, item.key), row, Row(State.SENT, run_id, item.payload_hash, first, self.now))
-            self.payloads[scope, item.key] = item.payload
+            self._put((scope, key), row, Row(State.SENT, run_id, item.payload_hash, first, self.now))
+            self.payloads[scope, key] = item.payload
         if new:
             batch = self._batch(scope, run_id)
-            batch.left.update({key: (key.encode("utf-8", "surrogatepass"), *item[1:]) for key, item in new.items()})
+            batch.left |= {
+                key: (key.encode("utf-8", "surrogatepass"), item.payload_hash, item.payload)
+                for key, item in new.items()
+            }
             unsettled |= dict.fromkeys(new, batch)
-            for key in new:
-                del self._known[scope, key]
+            self._rows.absent[scope].difference_update(new)
             self.count(run_id, State.SENT, len(new))
 
     def settle(self, step: Settle) -> None:
@@ -114,14 +97,14 @@ class Sheet:
         if batch is None:
             self._settle_row(step)
             return
-        if state is State.SENT:
-            raise IllegalTransitionError(key, state, state)
-        if state is State.CREATED and not code and not message:  # nearly always
+        if state is _CREATED and not code and not message:  # nearly always
             del unsettled[key]
             name, payload_hash, _ = batch.left.pop(key)
-            identity = None if remote_id is None else remote_id.encode("utf-8", "surrogatepass")
-            self.created[batch].append((name, payload_hash, identity))
+            identity = None if remote_id is None else bytearray(remote_id, "utf-8", "surrogatepass")
+            self.created[batch] += (bytearray(name), bytearray(payload_hash), identity)
             return
+        if state is State.SENT:
+            raise IllegalTransitionError(key, state, state)
         before = batch.row(key)
         _, payload_hash, payload = self._taken_out(batch, key)
         after = Row(state, batch.run_id, payload_hash, batch.sent_at, self.now, remote_id, code, message)
@@ -135,14 +118,18 @@ class Sheet:
         batch = self._unsettled[scope].get(key)
         if batch is not None:
             self.part(batch, key)
-        row = self._row(spot)
+        row = self._rows.get(spot)
         if row is not None and row.followed != status:
-            self._known[spot] = self.dirty[spot] = row._replace(followed=status)
+            after = row._replace(followed=status)
+            self._rows.put(spot, after)
+            self.dirty[spot] = after
 
     def part(self, batch: Batch, key: str) -> None:
         """Give an item of a batch a row of its own, as it is."""
         spot = (batch.scope, key)
-        self._known[spot] = self.dirty[spot] = batch.row(key)
+        row = batch.row(key)
+        self._rows.put(spot, row)
+        self.dirty[spot] = row
         self.payloads[spot] = self._taken_out(batch, key)[2]
 
     def count(self, run_id: int, state: State, more: int) -> None:
@@ -155,7 +142,7 @@ class Sheet:
     def _settle_row(self, step: Settle) -> None:
         scope, _, key, state, remote_id, code, message = step
         spot = (scope, key)
-        row = self._row(spot)
+        row = self._rows.get(spot)
         check(None if row is None else row.state, state, key=key)
         if row is None or state is State.SENT:
             raise IllegalTransitionError(key, None if row is None else row.state, state)
@@ -174,19 +161,20 @@ class Sheet:
         self.begun.append(batch)
         return batch
 
+    def _twice(self, scope: int, items: Sequence[Sending]) -> IllegalTransitionError:
+        """What to tell of items of which one is under way, or comes twice."""
+        unsettled, keys = self._unsettled[scope], [item.key for item in items]
+        key = next(key for key in keys if key in unsettled or keys.count(key) > 1)
+        return IllegalTransitionError(key, State.SENT if key in unsettled else None, State.SENT)
+
     def _taken_out(self, batch: Batch, key: str) -> Packed:
         del self._unsettled[batch.scope][key]
         self.touched.add(batch)
         return batch.left.pop(key)
 
-    def _row(self, spot: Spot) -> Row | None:
-        known = self._known
-        if spot not in known:
-            known[spot] = self._read(spot)
-        return known[spot]
-
     def _put(self, spot: Spot, before: Row | None, after: Row) -> None:
-        self._known[spot] = self.dirty[spot] = after
+        self._rows.put(spot, after)
+        self.dirty[spot] = after
         if before is not None:
             self.count(before.run_id, before.state, -1)
         self.count(after.run_id, after.state, 1)

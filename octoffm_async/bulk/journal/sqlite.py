@@ -161,7 +161,7 @@ class SQLiteBook:
         """What is known of up to ``LOOK_UP_MOST`` keys, in their order."""
         _check_number(keys)
         waiter = self._writer.future()
-        self._writer.submit(LookUp(self._scope, keys, waiter))
+        self._writer.look_up(LookUp(self._scope, keys, waiter))
         entries: list[Entry | None] = await waiter
         return entries
 
@@ -182,14 +182,14 @@ class SQLiteBook:
         self, key: str, state: State, *, remote_id: str | None = None, code: str = "", message: str = ""
     ) -> None:
         """Queue what became of an item, after all that was queued before. ``None`` keeps the remote id known."""
-        self._writer.queue((self._scope, self._run_id, key, state, remote_id, code, message))
+        self._writer.queue(key, (self._scope, self._run_id, key, state, remote_id, code, message))
 
     def release(self, keys: Iterable[str]) -> None:
         """Nothing: no other process is there to take them."""
 
     def follow(self, key: str, status: str) -> None:
         """Queue the status that following a created item saw last."""
-        self._writer.queue(Follow(self._scope, key, status))
+        self._writer.queue(key, Follow(self._scope, key, status))
 
     async def flush(self) -> None:
         """Return when all that was queued is durable.

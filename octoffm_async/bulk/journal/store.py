@@ -13,7 +13,8 @@ from ...errors import JournalError, OctoffmError
 from . import reading, schema
 from .batches import Unsettled
 from .lock import WriterLock
-from .sheet import Row, Sheet, Spot
+from .rows import Row, Rows
+from .sheet import Sheet
 from .states import IllegalTransitionError, State
 from .steps import Answer, Call, Flush, Follow, LookUp, Send, Step
 from .tables import Tables
@@ -26,7 +27,6 @@ __all__ = ["Durability", "Store"]
 
 Durability: TypeAlias = Literal["process", "power"]
 
-_KNOWN_MOST = 10_000
 _UNSETTLED_MOST = 4096
 _CACHE_KIB = 16_384
 _CHECKPOINT_PAGES = 4000  # 16 MB: a page that many commits change is copied to its place once
@@ -39,6 +39,9 @@ class Store:
     """
 
     tables: Tables
+    unsettled: Unsettled
+    """The items that are in batches; a reader learns of them anew each time."""
+    rows: Rows
 
     def __init__(self, path: Path, *, durability: Durability, read_only: bool, clock: Callable[[], float]) -> None:
         self._path = path
@@ -47,10 +50,6 @@ class Store:
         self._clock = clock
         self._lock = WriterLock(path)
         self._connection: sqlite3.Connection | None = None
-        self.unsettled = Unsettled()
-        """The items that are in batches; a reader learns of them anew each time."""
-        self.known: dict[Spot, Row | None] = {}
-        """Some rows as they are, ``None`` for one that is not there: mostly of what is sent or settled next."""
         self._sheet: Sheet | None = None
         self._names: dict[int, str] = {}
         self._faults: dict[int, Exception] = {}
@@ -138,7 +137,7 @@ class Store:
     def drop(self, scope: int, keys: Sequence[str]) -> None:
         """Delete entries, of which none is in a batch."""
         self.tables.drop(scope, keys)
-        self.known.clear()
+        self.rows.clear()
 
     def _version(self) -> int:
         """The version of the file, which is made if it may be."""
@@ -197,8 +196,7 @@ class Store:
             self.part_batches(_UNSETTLED_MOST // 2)
         if writes or self._read_only:
             self.connection.execute("COMMIT")
-        if len(self.known) > _KNOWN_MOST:
-            self.known.clear()
+        self.rows.trim()
         return answers
 
     def _carry_out(self, step: LookUp | Send | Follow | Flush | Call, sheet: Sheet, answers: list[Answer]) -> None:
@@ -218,50 +216,48 @@ class Store:
 
     def _write(self, sheet: Sheet) -> None:
         tables = self.tables
-        for batch in sheet.begun:
-            if batch.left:
-                tables.put_batch(batch)
-        for batch, items in sheet.created.items():
-            tables.put_created(batch, sheet.now, items)
-            sheet.count(batch.run_id, State.SENT, -len(items))
-            sheet.count(batch.run_id, State.CREATED, len(items))
         if ended := [batch for batch in sheet.touched.union(sheet.created) if not batch.left]:
             for batch in ended:
                 self.unsettled.remove(batch)
             tables.drop_batches(batch.number for batch in ended)
+        for batch in sheet.begun:  # takes the room of those
+            if batch.left:
+                tables.put_batch(batch)
+        for batch, flat in sheet.created.items():
+            tables.put_created(batch, sheet.now, flat)
+            sheet.count(batch.run_id, State.SENT, -(len(flat) // 3))
+            sheet.count(batch.run_id, State.CREATED, len(flat) // 3)
         tables.put(sheet.dirty)
         tables.put_payloads(sheet.payloads)
         tables.count(sheet.counts)
         sheet.clear()
 
-    def _read(self, spot: Spot) -> Row | None:
-        """A row that is not known; what was written on the sheet may be one."""
+    def _read(self, scope: int, keys: Sequence[str]) -> dict[str, Row]:
+        """Rows that are not known; what was written on the sheet may be among them."""
         self._write(self.sheet)
-        return self.tables.get(spot[0], [spot[1]]).get(spot[1])
+        return self.tables.get(scope, keys)
 
     def _load_rows(self, steps: Sequence[Step]) -> None:
         """Read the rows that will be needed, many at a time."""
-        known, unsettled, missing = self.known, self.unsettled.keys, defaultdict[int, list[str]](list)
+        unsettled, wanted = self.unsettled.keys, defaultdict[int, list[str]](list)
         for step in steps:
-            if isinstance(step, tuple):
-                if step[2] not in unsettled[step[0]] and (step[0], step[2]) not in known:
-                    missing[step[0]].append(step[2])
+            if type(step) is tuple:
+                if step[2] not in unsettled[step[0]]:
+                    wanted[step[0]].append(step[2])
             elif isinstance(step, Send):
-                some = [item.key for item in step.items if (step.scope, item.key) not in known]
-                missing[step.scope] += some
-            elif isinstance(step, Follow) and (step.scope, step.key) not in known:
-                missing[step.scope].append(step.key)
-        for scope, keys in missing.items():
-            absent = [key for key in dict.fromkeys(keys) if key not in unsettled[scope]]
-            rows = self.tables.get(scope, absent)
-            known.update(((scope, key), rows.get(key)) for key in absent)
+                wanted[step.scope] += [item.key for item in step.items]
+            elif isinstance(step, Follow):
+                wanted[step.scope].append(step.key)
+        for scope, keys in wanted.items():
+            self.rows.load(scope, keys)
 
     def _load_batches(self) -> None:
         try:
             self.unsettled = Unsettled(self.tables.batches())
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise schema.damaged(self._path, f"what was sent together cannot be read: {error}") from error
-        self._sheet = Sheet(self.known, self.unsettled, self._read)
+        self.rows = Rows(self.unsettled.keys, self._read)
+        self._sheet = Sheet(self.rows, self.unsettled)
 
     def _call(self, step: Call) -> Answer:
         try:

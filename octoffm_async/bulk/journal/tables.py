@@ -1,22 +1,26 @@
 """The statements on the journal's tables, many rows at a time.
 
 Every step of a statement gives up the interpreter's lock and takes it back, which a busy event loop makes slow: so a
-batch is written with a few statements of many rows.
+batch is written with a few statements of many rows. Bytes are bound as bytearrays: ``sqlite3`` looks for an adapter of
+bytes, and of ``None``, which takes longer than to write them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from .batches import Batch, stored, text, unpacked
-from .sheet import CODES, STATES, Row
+from .rows import Row
+from .sheet import CODES, STATES
 from .states import State
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from .sheet import Spot
+    from .rows import Spot
+
+T = TypeVar("T")
 
 __all__ = ["Tables", "Values"]
 
@@ -31,10 +35,12 @@ _MOST_KEYS = 512
 _PUT_ENTRIES = f"REPLACE INTO entries (scope_id, key, {COLUMNS}) VALUES "  # noqa: S608
 _PUT_PAYLOADS = "REPLACE INTO payloads (scope_id, key, payload) VALUES "
 _GET = f"SELECT key, {COLUMNS} FROM entries WHERE scope_id = ? AND key IN "  # noqa: S608
+_HAS = "SELECT 1 FROM entries WHERE scope_id = ? AND key BETWEEN ? AND ? LIMIT 1"
 _GET_PAYLOADS = "SELECT key, payload FROM payloads WHERE scope_id = ? AND key IN "
 _PUT_CREATED = f"""INSERT INTO entries (scope_id, key, state, run_id, payload_hash, sent_at, changed_at, remote_id)
     SELECT ?, column1, {CODES[State.CREATED]}, ?, column2, ?, ?, column3 FROM (VALUES """  # noqa: S608
 _PUT_BATCH = "INSERT INTO batches (batch_id, scope_id, run_id, sent_at, items) VALUES (?, ?, ?, ?, ?)"
+_COUNT = f"UPDATE runs SET {', '.join(f'{state.value} = {state.value} + ?' for state in STATES)} WHERE run_id = ?"  # noqa: S608
 _DROP_PAYLOADS = "DELETE FROM payloads WHERE scope_id = ? AND key IN "
 _DROP_ENTRIES = "DELETE FROM entries WHERE scope_id = ? AND key IN "
 
@@ -65,6 +71,10 @@ class Tables:
         """The entries of those of the stored keys that have one."""
         found: list[Values] = self._by_name(_GET, scope, names)
         return found
+
+    def has_between(self, scope: int, first: bytes, last: bytes) -> bool:
+        """Whether any of the stored keys from the first to the last has an entry."""
+        return self.connection.execute(_HAS, (scope, first, last)).fetchone() is not None
 
     def get(self, scope: int, keys: Sequence[str]) -> dict[str, Row]:
         """Those of the keys that are there."""
@@ -107,16 +117,12 @@ class Tables:
         for scope, keys in dropped.items():
             self._by_key(_DROP_PAYLOADS, scope, keys)
 
-    def put_created(self, batch: Batch, now: int, items: Sequence[tuple[bytes, bytes, bytes | None]]) -> None:
-        """Write entries of a batch's items that were created: stored keys, hashes and remote ids."""
-        start = 0
-        while start < len(items):
-            size = min(_MOST_CREATED, 1 << ((len(items) - start).bit_length() - 1))
-            flat: list[object] = [batch.scope, batch.run_id, batch.sent_at, now]
-            for item in items[start : start + size]:
-                flat += item
-            self.connection.execute(f"{_PUT_CREATED}{'(?, ?, ?), ' * (size - 1)}(?, ?, ?))", flat)
-            start += size
+    def put_created(self, batch: Batch, now: int, flat: Sequence[bytearray | None]) -> None:
+        """Write entries of a batch's items that were created: stored key, hash and remote id of one after the other."""
+        for part in _parts(flat, 3 * _MOST_CREATED):
+            room = _room(len(part) // 3)
+            values = (batch.scope, batch.run_id, batch.sent_at, now, *part, *[0] * (3 * room - len(part)))
+            self.connection.execute(f"{_PUT_CREATED}{'(?, ?, ?), ' * (room - 1)}(?, ?, ?)) WHERE column1 <> 0", values)
 
     def put_batch(self, batch: Batch) -> None:
         """Write what is left of a new batch."""
@@ -125,7 +131,8 @@ class Tables:
 
     def drop_batches(self, numbers: Iterable[int]) -> None:
         """Delete batches."""
-        self.connection.execute(f"DELETE FROM batches WHERE batch_id IN ({', '.join(map(str, numbers))})")  # noqa: S608
+        for number in numbers:
+            self.connection.execute("DELETE FROM batches WHERE batch_id = ?", (number,))
 
     def batches(self) -> Iterator[Batch]:
         """All batches, the oldest first, with those of their items that have no entry.
@@ -143,9 +150,9 @@ class Tables:
     def count(self, counts: Mapping[int, Mapping[State, int]]) -> None:
         """Add to the counts of runs."""
         for run_id, changes in counts.items():
-            sums = ", ".join(f"{state.value} = {state.value} + {more:d}" for state, more in changes.items() if more)
-            if sums:
-                self.connection.execute(f"UPDATE runs SET {sums} WHERE run_id = ?", (run_id,))  # noqa: S608
+            more = [changes.get(state, 0) for state in STATES]
+            if any(more):
+                self.connection.execute(_COUNT, (*more, run_id))
 
     def drop(self, scope: int, keys: Sequence[str]) -> None:
         """Delete entries with their payloads."""
@@ -181,13 +188,14 @@ class Tables:
     def _by_name(self, statement: str, scope: int, names: Sequence[bytes]) -> list[Any]:
         found: list[Any] = []
         for part in _parts(names, _MOST_KEYS):
-            room = 1 << (len(part) - 1).bit_length()  # few sizes, so that statements are prepared once
-            values = (scope, *part, *[part[-1]] * (room - len(part)))
+            room = _room(len(part))
+            values = (scope, *map(bytearray, part), *[bytearray(part[-1])] * (room - len(part)))
             found += self.connection.execute(f"{statement}({'?, ' * (room - 1)}?)", values).fetchall()
         return found
 
     def _put(self, statement: str, width: int, flat: list[object]) -> None:
         start, rows = 0, len(flat) // width
+        flat = [bytearray(value) if isinstance(value, bytes) else value for value in flat]
         one = f"({'?, ' * (width - 1)}?)"
         while rows:
             size = min(_MOST_ROWS, 1 << (rows.bit_length() - 1))
@@ -196,6 +204,11 @@ class Tables:
             start, rows = end, rows - size
 
 
-def _parts(names: Sequence[bytes], most: int) -> Iterator[Sequence[bytes]]:
-    for start in range(0, len(names), most):
-        yield names[start : start + most]
+def _parts(values: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), most):
+        yield values[start : start + most]
+
+
+def _room(count: int) -> int:
+    """Places for so many values, or some more: statements come in few sizes, so that each is prepared once."""
+    return 1 << (count - 1).bit_length()

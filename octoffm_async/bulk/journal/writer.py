@@ -2,6 +2,8 @@
 
 What is asked within one turn of the loop goes over together; the thread takes all that is there, carries it out in
 one transaction and answers with one call back into the loop. So the more there is to do, the larger the batches are.
+What nobody waits for goes over with the next step, or after a moment; a look-up of other keys leaves it behind, so
+that it needs no transaction of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from .steps import Call, Flush
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .steps import Answer, Follow, Settle, Step
+    from .steps import Answer, Follow, LookUp, Settle, Step
     from .store import Store
 
 T = TypeVar("T")
@@ -26,7 +28,7 @@ __all__ = ["Writer"]
 
 _BATCH_MOST = 4096
 _LINGER = 0.05
-_LINGER_MOST = 512
+_LINGER_MOST = 1024
 """Seconds, and steps, that what nobody waits for is gathered: each transaction less is time for the event loop."""
 
 
@@ -39,6 +41,9 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[None] | None = None
         self._waiting: list[Step] = []
+        self._queued: set[str] = set()
+        """The keys of what waits and nobody waits for."""
+        self._ahead: list[Step] = []
         self._urgent = False
         self._lingering = False
         self._linger: asyncio.TimerHandle | None = None
@@ -110,8 +115,21 @@ class Writer:
             self._urgent = True
             self._loop.call_soon(self._hand_over)
 
-    def queue(self, step: Settle | Follow) -> None:
-        """Ask for a step that nobody waits for: it goes over with others, soon.
+    def look_up(self, step: LookUp) -> None:
+        """Ask for a look-up: like another step, but what nobody waits for need not go over with it.
+
+        Raises:
+            ClosedError: the journal is not open.
+        """
+        if self._urgent or self._loop is None or self._closing or not self._queued.isdisjoint(step.keys):
+            self.submit(step)
+            return
+        self._ahead.append(step)
+        if len(self._ahead) == 1:
+            self._loop.call_soon(self._hand_over_ahead)
+
+    def queue(self, key: str, step: Settle | Follow) -> None:
+        """Ask for a step on an item that nobody waits for: it goes over with others, soon.
 
         Raises:
             ClosedError: the journal is not open.
@@ -120,6 +138,7 @@ class Writer:
             raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
         waiting = self._waiting
         waiting.append(step)
+        self._queued.add(key)
         if not self._lingering:
             self._lingering = True
             self._linger = self._loop.call_later(_LINGER, self._hand_over)
@@ -138,9 +157,19 @@ class Writer:
         self._urgent = self._lingering = False
         if self._linger is not None:
             self._linger.cancel()
-        if self._waiting:
-            self._queue.put(self._waiting)
-            self._waiting = []
+        if steps := self._ahead + self._waiting:
+            self._ahead, self._waiting = [], []
+            self._queued.clear()
+            self._give(steps)
+
+    def _hand_over_ahead(self) -> None:
+        if steps := self._ahead:
+            self._ahead = []
+            self._give(steps)
+
+    def _give(self, steps: list[Step]) -> None:
+        """Hand steps to the thread."""
+        self._queue.put(steps)
 
     def _work(self, opened: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
         try:

@@ -21,6 +21,8 @@ from octoffm_async.bulk.journal import (
 )
 from octoffm_async.bulk.journal import schema as module
 from octoffm_async.bulk.journal.sqlite import SQLiteBook
+from octoffm_async.bulk.journal.steps import Flush, Follow, LookUp, Send, Step
+from octoffm_async.bulk.journal.writer import Writer
 from octoffm_async.errors import (
     ConfigurationError,
     JournalInUseError,
@@ -125,6 +127,66 @@ async def test_callers_in_flight_share_transactions(path: Path, monkeypatch: pyt
         await asyncio.gather(*(book.sent([sending(str(number))]) for number in range(50)))
         assert 1 <= commits <= 2
         await journal._thread.call(lambda store: store.connection.set_trace_callback(None))
+
+
+async def test_a_look_up_leaves_behind_what_nobody_waits_for_unless_it_is_about_that(
+    journal: SQLiteJournal, book: SQLiteBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[list[type]] = []
+    give = Writer._give
+
+    def spy(writer: Writer, steps: list[Step]) -> None:
+        given.append([type(step) for step in steps])
+        give(writer, steps)
+
+    monkeypatch.setattr(Writer, "_give", spy)
+    await book.sent([sending("a"), sending("b")])
+    book.settle("a", State.CREATED, remote_id="1")
+    both = await asyncio.gather(states(book, "c"), states(book, "b"))
+    assert both == [[None], [State.SENT]]
+    assert await states(book, "c", "a") == [None, State.CREATED]
+    book.follow("a", "Shipped")
+    (entry,) = await book.look_up(["a"])
+    assert entry is not None
+    assert entry.followed == "Shipped"
+    book.settle("b", State.CREATED, remote_id="2")
+    later, _ = await asyncio.gather(states(book, "d"), book.flush())
+    assert later == [None]
+    assert given == [[Send], [LookUp, LookUp], [tuple, LookUp], [Follow, LookUp], [LookUp], [tuple, Flush]]
+
+
+async def test_a_look_up_that_was_just_asked_for_is_answered_when_the_journal_is_closed(path: Path) -> None:
+    async with SQLiteJournal(path) as journal:
+        book = await journal.book(seller="S", operation="o")
+        found = asyncio.get_running_loop().create_future()
+        journal._thread.look_up(LookUp(book._scope, ["a"], found))
+    assert found.result() == [None]
+
+
+@pytest.mark.parametrize("keys", [("a", "c"), ("c", "a"), ("c", "d"), ("d", "e"), ("",), ("c",), ()])
+async def test_keys_between_before_and_behind_others_are_looked_up(book: SQLiteBook, keys: tuple[str, ...]) -> None:
+    there = {"b": State.CREATED, "c": State.REFUSED, "d\udcff": State.SENT}
+    await book.sent([sending(key) for key in there])
+    for key, state in there.items():
+        if state is not State.SENT:
+            book.settle(key, state)
+    await book.flush()
+    assert await states(book, *keys) == [there.get(key) for key in keys]
+    assert await states(book, *keys, "d\udcff") == [*map(there.get, keys), State.SENT]
+
+
+@pytest.mark.parametrize("count", [1, 3, 255, 257, 700])
+async def test_items_that_are_created_together_are_all_written(journal: SQLiteJournal, count: int) -> None:
+    book = await journal.book(seller="S", operation="o")
+    keys = [f"K-{number}" for number in range(count)]
+    await book.sent([sending(key) for key in keys])
+    for key in keys:
+        book.settle(key, State.CREATED, remote_id=None if key.endswith("7") else f"id of {key}")
+    await book.flush()
+    found = {entry.key: entry.remote_id async for entry in journal.entries(book.run)}
+    assert found == {key: None if key.endswith("7") else f"id of {key}" for key in keys}
+    (record,) = await journal.runs()
+    assert record.counts == dict.fromkeys(State, 0) | {State.CREATED: count}
 
 
 async def fill(book: SQLiteBook) -> list[str]:
