@@ -20,7 +20,7 @@ from octoffm_async import Config, FulfillmentClient, Limit, Skipped
 from octoffm_async.cluster import journal_writer
 from octoffm_async.cluster.journal import PostgresJournal
 from octoffm_async.cluster.lease import Lease
-from octoffm_async.session.wire import Wire
+from octoffm_async.session.link import Link
 from tests.bulk.items import order
 
 STOPPING = b"stopping\n"
@@ -70,7 +70,7 @@ def arrange(plan: Plan) -> None:
     """Have it stop at the instant."""
     stop = stops(plan)
     changes: Any = journal_writer.changes
-    send, settle, check, head = changes.send, changes.settle, Lease.check, Wire._head
+    send, settle, check, write = changes.send, changes.settle, Lease.check, Link.send
 
     async def sent(*args: Any) -> None:
         if plan.instant == "before sent":
@@ -89,12 +89,12 @@ def arrange(plan: Plan) -> None:
             stop()
         check(self)
 
-    async def left(self: Wire, *args: Any) -> Any:
+    def left(self: Link, *args: Any) -> None:
+        write(self, *args)
         if plan.instant == "after write":
             stop()
-        return await head(self, *args)
 
-    changes.send, changes.settle, Lease.check, Wire._head = sent, settled, checked, left  # type: ignore[method-assign,assignment]
+    changes.send, changes.settle, Lease.check, Link.send = sent, settled, checked, left  # type: ignore[method-assign,assignment]
 
 
 async def run(client: FulfillmentClient, journal: PostgresJournal, plan: Plan, report: Report) -> None:
