@@ -77,6 +77,7 @@ class Outbox(Generic[T]):
         if not self._drained:
             items.append(item)
             if self._idle:
+                self._idle = False  # it is told once
                 self._news.set()
         return True
 

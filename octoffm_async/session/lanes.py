@@ -35,7 +35,8 @@ class Waiters:
 
     def ahead_of(self, lane: Lane) -> int:
         """How many certainly go before a call of ``lane`` that comes now."""
-        return len(self._interactive) if lane == "interactive" else len(self)
+        before = len(self._interactive)
+        return before if lane == "interactive" else before + len(self._bulk)
 
     def add(self, lane: Lane, *, first: bool = False) -> asyncio.Future[bool]:
         """One more that waits; ``first`` puts it at the head of its lane."""

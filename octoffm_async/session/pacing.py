@@ -66,9 +66,7 @@ class Windows:
         self._left.append(now)
 
     def kept_free(self, quiet: float) -> int:
-        """How many places bulk leaves free, ``quiet`` seconds after the last interactive call."""
-        if quiet >= KEPT_FREE_FOR:
-            return 0
+        """How many places bulk leaves free while interactive calls come, the last one ``quiet`` seconds ago."""
         return self.places + (2 < self.calls <= SMALL and quiet < self.period)
 
     def idle(self, now: float) -> bool:

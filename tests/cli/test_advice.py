@@ -150,7 +150,7 @@ def test_no_connection(api, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     monkeypatch.setenv("OCTOFFM_TOKEN_URL", f"http://127.0.0.1:{port}/token")
-    done = api.octoffm("auth", "check", "--timeout", 0.3)
+    done = api.octoffm("auth", "check", "--timeout", 1)
     assert done.code == 1
     assert done.err.splitlines()[1].strip() == TEXTS["no connection"]
 
