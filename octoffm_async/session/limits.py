@@ -257,8 +257,9 @@ class Gate:
         windows = self._windows
         if windows is None:
             return 0.0
-        quiet = now - self._interactive_at
-        spare = windows.kept_free(quiet) if lane == "bulk" and quiet < KEPT_FREE_FOR else 0
+        spare = 0
+        if lane == "bulk" and (quiet := now - self._interactive_at) < KEPT_FREE_FOR:
+            spare = windows.places + (windows.small and quiet < windows.period)
         return windows.wait(now, spare=spare)
 
     def _leave_now(self, now: float) -> bool:

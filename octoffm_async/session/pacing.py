@@ -38,13 +38,15 @@ def bucket_for(rate: float, burst: int | None = None) -> Bucket:
 class Windows:
     """When the requests of the last window left: exact in every window of ``limit``, stretched by ``jitter``."""
 
-    __slots__ = ("_left", "calls", "period", "places")
+    __slots__ = ("_left", "calls", "period", "places", "small")
 
     def __init__(self, limit: Limit, *, jitter: float) -> None:
         self.calls = limit.calls
         self.period = limit.per + jitter
         self.places = 0 if limit.calls == 1 else ceil(limit.calls * KEPT_FREE)
         """How far interactive calls may go ahead of their turn, and what bulk keeps free for them at least."""
+        self.small = 2 < limit.calls <= SMALL
+        """Whether bulk keeps one more place free for a window's time after such a call."""
         self._left: deque[float] = deque()
 
     @property
@@ -64,10 +66,6 @@ class Windows:
     def add(self, now: float) -> None:
         """One leaves."""
         self._left.append(now)
-
-    def kept_free(self, quiet: float) -> int:
-        """How many places bulk leaves free while interactive calls come, the last one ``quiet`` seconds ago."""
-        return self.places + (2 < self.calls <= SMALL and quiet < self.period)
 
     def idle(self, now: float) -> bool:
         """Whether nothing of the last window needs to be remembered."""
