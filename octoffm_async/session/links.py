@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 IDLE_AFTER = 1.0
 """Seconds after which those that were not used are given back; at most twice as long."""
 
+TRIES = 3
+"""How often one is asked for that nothing was said over yet."""
+
 
 class Links:
     """Connections of one connector, on the loop where it lives."""
@@ -57,7 +60,7 @@ class Links:
             aiohttp.ClientError, OSError: as the connector.
         """
         with self.giving_back():
-            while True:
+            for _ in range(TRIES):
                 try:
                     connection = await self._connector.connect(request, traces=[], timeout=self._timeout)
                 except TimeoutError as error:
@@ -65,6 +68,7 @@ class Links:
                     raise aiohttp.ConnectionTimeoutError(reason) from error
                 with suppress(aiohttp.ServerDisconnectedError):
                     return Link(connection, self._loop, shelf)
+            raise aiohttp.ServerDisconnectedError
 
     @contextmanager
     def giving_back(self) -> Generator[None]:

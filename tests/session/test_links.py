@@ -208,3 +208,20 @@ async def test_closing_while_answers_are_awaited_ends_them() -> None:
         await transport.close()
         with pytest.raises(ConnectionLostError):
             await asyncio.wait_for(call, 1)
+
+
+async def test_a_server_that_speaks_first_is_not_connected_to_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Server(b"SSH-2.0-x\r\n", stay=True, eager=True) as server, opened() as transport:
+        connector = parts(transport)[1]
+        real = connector.connect
+
+        async def connect(*args: object, **options: object) -> object:
+            connection = await real(*args, **options)  # type: ignore[arg-type]
+            await asyncio.sleep(0.02)  # it speaks before this takes over
+            return connection
+
+        monkeypatch.setattr(connector, "connect", connect)
+        with pytest.raises(ConnectionLostError):
+            await transport.send("POST", server.url, {}, b"{}", 1.0)
+        assert server.connections == links.TRIES
+        await until(lambda: not connector._acquired)
