@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from msgspec import Raw
-
 from ..errors import CallError
 from .job import RUN_ENDING, Job
 from .outcomes import Created, outcome_of
@@ -13,6 +11,7 @@ from .outcomes import Created, outcome_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from ..session.pipeline import Result
     from .outcomes import Outcome
 
 
@@ -32,11 +31,15 @@ class CreateOrders(Job[OrderT]):
     one_by_one = True
 
     def __init__(
-        self, *, send: Callable[[Any], Awaitable[str]], check: Callable[[OrderT], None], takes_encoded: bool = False
+        self,
+        *,
+        send: Callable[[Any], Awaitable[Result[str]]],
+        check: Callable[[OrderT], None],
+        takes_encoded: bool = False,
     ) -> None:
+        self.check = check
+        self.send = send
         self.takes_encoded = takes_encoded
-        self._send = send
-        self._check = check
 
     def key(self, item: OrderT) -> str:
         return item.reference
@@ -44,14 +47,10 @@ class CreateOrders(Job[OrderT]):
     def keys(self, items: Iterable[OrderT]) -> list[str]:
         return [item.reference for item in items]
 
-    def check(self, item: OrderT) -> None:
-        self._check(item)
+    def outcome(self, item: OrderT, answer: Result[str]) -> Outcome:
+        return Created(key=item.reference, id=answer.value)
 
-    async def decide(self, item: OrderT, encoded: bytes | None = None) -> Outcome:
-        try:
-            order_id = await self._send(item if encoded is None else Raw(encoded))
-        except RUN_ENDING:
-            raise
-        except CallError as error:
-            return outcome_of(item.reference, error)
-        return Created(key=item.reference, id=order_id)
+    def outcome_of_error(self, item: OrderT, error: BaseException) -> Outcome:
+        if not isinstance(error, CallError) or isinstance(error, RUN_ENDING):
+            raise error
+        return outcome_of(item.reference, error)

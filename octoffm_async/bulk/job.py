@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -24,14 +24,18 @@ RUN_ENDING = (CredentialsRefusedError, ClosedError, JournalError)
 class Job(Generic[T]):
     """What a run does with its items. Most jobs need to say only key, check and handle or decide."""
 
+    check: Callable[[T], None]
+    """Raises ``ValidationError`` if an item cannot be right."""
+    send: Callable[[Any], Awaitable[Any]]
+    """Begins the call of one item."""
     batch: int = 1
     """Items handled together."""
     look_ahead: int = 1
     """Items that are there without waiting and are screened together."""
     one_by_one: bool = False
-    """Whether each item is decided on its own, by :meth:`decide`."""
+    """Whether each item is one call: :meth:`send` begins it, :meth:`outcome` or :meth:`outcome_of_error` ends it."""
     takes_encoded: bool = False
-    """Whether what :meth:`decide` sends may be given to it as the journal has it."""
+    """Whether :meth:`send` does so, too, for an item's request as the journal has it."""
     hurried: bool = False
     """Whether the run is to end soon: it was stopped, or broke off."""
 
@@ -43,18 +47,24 @@ class Job(Generic[T]):
         """The business references of many."""
         return list(map(self.key, items))
 
-    def check(self, item: T) -> None:
-        """Raise ``ValidationError`` if the item cannot be right."""
-        raise NotImplementedError
-
     async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
         """Deliver one outcome for each item."""
         for item in items:
-            if (outcome := await self.decide(item)) is not None:
+            try:
+                answer = await self.send(item)
+            except BaseException as error:  # noqa: BLE001  (raised again, unless it is the item's outcome)
+                outcome = self.outcome_of_error(item, error)
+            else:
+                outcome = self.outcome(item, answer)
+            if outcome is not None:
                 await deliver(outcome)
 
-    async def decide(self, item: T, encoded: bytes | None = None) -> Outcome | None:
-        """The outcome of one item; none if it gets that in the end. ``encoded`` is its request as it is to be sent."""
+    def outcome(self, item: T, answer: Any) -> Outcome | None:
+        """What the answer to an item's call means for it; none if it gets its outcome in the end."""
+        raise NotImplementedError
+
+    def outcome_of_error(self, item: T, error: BaseException) -> Outcome | None:
+        """What it means that there is none. An error that is not of this call alone is raised."""
         raise NotImplementedError
 
     def hurry(self) -> None:

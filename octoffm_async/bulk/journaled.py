@@ -14,9 +14,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from os import PathLike
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+from msgspec import Raw
 
 from ..errors import CallError, ClosedError, ValidationError, is_outcome_unknown
 from .claims import Claims, claims_of
@@ -27,7 +28,7 @@ from .loose_ends import LooseEnds
 from .outcomes import Failed, Unknown, refused_locally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Iterable, Sequence
 
     from ..session.scope import Scope
     from .finding import Finder
@@ -145,23 +146,30 @@ class Journaled(Job[T]):
             self._encoded.update((sending.key, sending.payload) for _, sending in written)
         return [item for item, _ in written], outcomes
 
-    async def decide(self, item: T, encoded: bytes | None = None) -> Outcome | None:
-        key = self._inner.key(item)
+    def send(self, item: T) -> Awaitable[Any]:
+        encoded = self._encoded.pop(self._inner.key(item), None)
+        return self._inner.send(item if encoded is None else Raw(encoded))
+
+    def outcome(self, item: T, answer: Any) -> Outcome | None:
+        outcome = self._inner.outcome(item, answer)
+        return None if outcome is None else self._noted(item, outcome)
+
+    def outcome_of_error(self, item: T, error: BaseException) -> Outcome | None:
         try:
-            outcome = await self._inner.decide(item, self._encoded.pop(key, encoded))
-        except BaseException as error:
+            outcome = self._inner.outcome_of_error(item, error)
+        except BaseException:
+            key = self._inner.key(item)
             self._break_off({key: item}, error)
             self._release([key])
             raise
-        return None if outcome is None else self._noted(item, key, outcome)
+        return None if outcome is None else self._noted(item, outcome)
 
     async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
         left = dict(zip(self._inner.keys(items), items, strict=True))
         told: list[Outcome] = []
 
         async def record(outcome: Outcome) -> None:
-            key = outcome.key
-            if self._noted(left.pop(key), key, outcome) is not None:
+            if self._noted(left.pop(outcome.key), outcome) is not None:
                 told.append(outcome)
 
         try:
@@ -236,9 +244,10 @@ class Journaled(Job[T]):
                 outcomes.append(Failed(key=self.key(items[0]), error=error))
             return [], []
 
-    def _noted(self, item: T, key: str, outcome: Outcome) -> Outcome | None:
+    def _noted(self, item: T, outcome: Outcome) -> Outcome | None:
         """Write what became of an item behind; the outcome, unless it is told in the end."""
         book, claims, ends = self._parts()
+        key = outcome.key
         ends.again.pop(key, None)
         claims.release([key], ends)
         settle(book, outcome)

@@ -22,7 +22,6 @@ class Outbox(Generic[T]):
         self._space = asyncio.Event()
         self._idle = False
         self._closed = False
-        self._drained = False
 
     async def put(self, item: T) -> None:
         """Leave an item, waiting for room; it is left even if the waiting is cancelled."""
@@ -48,18 +47,16 @@ class Outbox(Generic[T]):
         while not items:
             if self._closed:
                 raise StopAsyncIteration
-            self._idle = True
             self._news.clear()
+            self._idle = True
             await self._news.wait()
-            self._idle = False
         if len(items) >= self._room:
             self._space.set()
         return items.popleft()
 
     async def drain(self) -> None:
         """Take everything until it is closed, and look at nothing."""
-        self._drained = True
-        self._items.clear()
+        self._items = deque(maxlen=0)
         self._space.set()
         while not self._closed:
             self._news.clear()
@@ -69,31 +66,17 @@ class Outbox(Generic[T]):
         """Whether :meth:`put` would not wait, so many times."""
         return len(self._items) + count <= self._room
 
-    def offer(self, item: T) -> bool:
-        """Leave an item if there is room; whether there was."""
-        items = self._items
-        if len(items) >= self._room:
-            return False
-        if not self._drained:
-            items.append(item)
-            if self._idle:
-                self._idle = False  # it is told once
-                self._news.set()
-        return True
-
     def put_nowait(self, item: T) -> None:
         """Leave an item beyond the bound."""
-        if self._drained:
-            return
         self._items.append(item)
-        self._news.set()
+        if self._idle:
+            self._tell()
 
     def put_all_nowait(self, items: Iterable[T]) -> None:
         """Leave items beyond the bound."""
-        if self._drained:
-            return
         self._items += items
-        self._news.set()
+        if self._idle:
+            self._tell()
 
     def widen(self) -> None:
         """Stop bounding: what is still to come is bounded by what is in flight."""
@@ -110,3 +93,8 @@ class Outbox(Generic[T]):
         left = list(self._items)
         self._items.clear()
         return left
+
+    def _tell(self) -> None:
+        """Wake who waits for news; it is told once."""
+        self._idle = False
+        self._news.set()

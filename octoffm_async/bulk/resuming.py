@@ -25,7 +25,7 @@ from .journaling import Journaling, sending_of
 from .outcomes import Created, Failed, Refused, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
 
     from .job import Deliver
     from .journal import Entry, RunRecord
@@ -147,8 +147,14 @@ class Resuming(Job[Kept]):
         wanted, outcomes = await inner.screen([item.request for item in whole.values()])
         return [whole[inner.key(request)] for request in wanted], outcomes + lost
 
-    async def decide(self, item: Kept, encoded: bytes | None = None) -> Outcome | None:
-        return await self._started.decide(item.request, encoded)
+    def send(self, item: Kept) -> Awaitable[Any]:
+        return self._started.send(item.request)
+
+    def outcome(self, item: Kept, answer: Any) -> Outcome | None:
+        return self._started.outcome(item.request, answer)
+
+    def outcome_of_error(self, item: Kept, error: BaseException) -> Outcome | None:
+        return self._started.outcome_of_error(item.request, error)
 
     async def handle(self, items: Sequence[Kept], deliver: Deliver) -> None:
         await self._started.handle([item.request for item in items], deliver)

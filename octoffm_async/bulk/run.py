@@ -13,13 +13,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from ..errors import ClosedError, ValidationError, is_outcome_unknown
+from ..errors import ClosedError, is_outcome_unknown
 from .delivery import Delivery
 from .job import RUN_ENDING
 from .look_ahead import LookAhead
-from .outcomes import Failed, Outcome, Skipped, Unknown, refused_locally
+from .outcomes import Failed, Outcome, Skipped, Unknown
 from .seen import SeenKeys
-from .sieve import seen_before, sort_out
+from .sieve import sifter, sort_out
 from .source import END, End, Source
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class Run(Generic[T]):
         self._job = job
         self._options = options
         self._delivery = Delivery(options, self._end)
-        self._outbox = self._delivery.outbox
         self._seen = SeenKeys()
+        self._turn_away = sifter(job, self._seen)
         self._source = Source(items)
         self._ahead = LookAhead(self._screened, low=job.look_ahead // 2)
         self._main: asyncio.Task[None] | None = None
@@ -67,7 +67,7 @@ class Run(Generic[T]):
             try:
                 await self._settle()
             finally:
-                self.leftover = self._outbox.rest()
+                self.leftover = self._delivery.rest()
         if exc is None:
             self._raise_error()
 
@@ -85,10 +85,10 @@ class Run(Generic[T]):
         if self._main is None:
             raise ClosedError("a run must be entered before it is iterated: async with … as run")
         self._taken = True
-        if (outcome := self._outbox.get_nowait()) is not None:
+        if (outcome := self._delivery.get_nowait()) is not None:
             return outcome
         try:
-            return await self._outbox.get()
+            return await self._delivery.get()
         except StopAsyncIteration:
             self._raise_error()
             raise
@@ -102,7 +102,7 @@ class Run(Generic[T]):
         if self._main is None:
             raise ClosedError("a run must be entered before it is waited for: async with … as run")
         self._taken = True
-        await self._outbox.drain()
+        await self._delivery.drain()
         self._raise_error()
         return self._delivery.summary
 
@@ -110,7 +110,7 @@ class Run(Generic[T]):
         """Read no more items; what is in flight is finished."""
         self._hurry()
         self._source.stop()
-        self._outbox.widen()
+        self._delivery.widen()
 
     def _raise_error(self) -> None:
         error, self._error = self._error, None
@@ -133,10 +133,7 @@ class Run(Generic[T]):
         workers: list[asyncio.Task[None]] = []
         try:
             await self._job.start()
-            workers += [
-                asyncio.create_task(self._work(), name="octoffm_async bulk worker")
-                for _ in range(self._options.workers)
-            ]
+            workers += [self._begin_work() for _ in range(self._options.workers)]
             await asyncio.wait(workers)
             if any(worker.cancelled() for worker in workers):
                 self._end(RuntimeError("the input was cancelled before it was read to its end"))
@@ -150,7 +147,7 @@ class Run(Generic[T]):
                 self._end(error)
             finally:
                 self._delivery.report(last=True)
-                self._outbox.close()
+                self._delivery.close()
 
     async def _wind_up(self, workers: list[asyncio.Task[None]]) -> None:
         for worker in workers:
@@ -166,24 +163,27 @@ class Run(Generic[T]):
         finally:
             await self._job.close()
 
-    async def _work(self) -> None:
-        try:
-            if self._job.one_by_one:
-                await self._work_one_by_one()
-                return
-            while not self._stopping:
-                batch = await self._collect()
-                if not batch:
-                    return
-                await self._handle(batch)
-        except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
+    def _begin_work(self) -> asyncio.Task[None]:
+        work = self._decide_items if self._job.one_by_one else self._handle_batches
+        worker = asyncio.create_task(work(), name="octoffm_async bulk worker")
+        worker.add_done_callback(self._see_to_error)
+        return worker
+
+    def _see_to_error(self, worker: asyncio.Task[None]) -> None:
+        if not worker.cancelled() and isinstance(error := worker.exception(), Exception):
             self._end(error)
 
-    async def _work_one_by_one(self) -> None:
-        delivery, decide, turn_away = self._delivery, self._job.decide, self._turn_away
-        screened = self._job.look_ahead > 1
+    async def _handle_batches(self) -> None:
+        while not self._stopping and (batch := await self._collect()):
+            await self._handle(batch)
+
+    async def _decide_items(self) -> None:
+        """What each item of a large run passes: whatever can be looked up once is looked up before."""
+        job, delivery, summary = self._job, self._delivery, self._delivery.summary
+        send, outcome_of, turn_away, offer = job.send, job.outcome, self._turn_away, delivery.offer
+        screened = job.look_ahead > 1
         items = self._ahead if screened else self._source
-        ready, summary, offer = items.ready, delivery.summary, delivery.offer
+        ready = items.ready
         while not self._stopping:
             item = next(ready, END)
             if item is END and (item := await self._awaited(items)) is END:
@@ -191,17 +191,24 @@ class Run(Generic[T]):
             if screened or (outcome := turn_away(item)) is None:
                 summary.in_flight += 1
                 try:
-                    outcome = await decide(item)
-                except BaseException as error:
-                    self._settle_rest([item], set(), error)
-                    if not isinstance(error, RUN_ENDING):
-                        raise
-                    self._end(error)
-                    return
+                    outcome = outcome_of(item, await send(item))
+                except BaseException as error:  # noqa: BLE001  (raised again, unless it is the item's outcome)
+                    outcome = self._outcome_of_error(item, error)
                 finally:
                     summary.in_flight -= 1
             if outcome is not None and not offer(outcome):
                 await delivery.in_turn(outcome)
+
+    def _outcome_of_error(self, item: T, error: BaseException) -> Outcome | None:
+        """The item's outcome, if that is what the error means."""
+        try:
+            return self._job.outcome_of_error(item, error)
+        except BaseException as raised:
+            self._settle_rest([item], set(), raised)
+            if not isinstance(raised, RUN_ENDING):
+                raise
+            self._end(raised)
+            return None
 
     async def _awaited(self, items: Source[T] | LookAhead[T]) -> T | End:
         """The next item, which is not there yet; none at the end, or if it is not to be handled any more."""
@@ -254,7 +261,7 @@ class Run(Generic[T]):
         outcomes += known
         left = iter(outcomes)
         try:
-            if self._options.max_failures is None and self._outbox.has_room(len(outcomes)):
+            if self._options.max_failures is None and self._delivery.has_room(len(outcomes)):
                 self._delivery.all_now(outcomes)
                 return wanted
             for outcome in left:
@@ -281,14 +288,6 @@ class Run(Generic[T]):
             self._skip(chunk)
             raise
         return chunk
-
-    def _turn_away(self, item: T) -> Outcome | None:
-        try:
-            self._job.check(item)
-        except ValidationError as error:
-            return refused_locally(error)
-        key = self._job.key(item)
-        return None if self._seen.add(key) else seen_before(key)
 
     async def _handle(self, batch: list[T]) -> None:
         decided: set[str] = set()

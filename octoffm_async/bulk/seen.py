@@ -43,10 +43,11 @@ class SeenKeys:
 
     def add(self, key: str) -> bool:
         """Take note of ``key``; whether it is new."""
-        if key in self._recent or (self._database is not None and self._is_stored(self._database, key)):
+        recent = self._recent
+        if key in recent or (self._database is not None and self._is_stored(self._database, key)):
             return False
-        self._recent.add(key)
-        if len(self._recent) > self._most_recent:
+        recent.add(key)
+        if len(recent) > self._most_recent:
             self._spill()
         return True
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from ..contract.operations import Operation
     from ..resources.protecting import OpenJournal
+    from ..session.pipeline import Result
     from .finding import Finder
     from .journal import Book, Entry, Journal
 
@@ -59,7 +60,7 @@ class ProtectedCreation:
         *,
         key: str,
         request: msgspec.Struct,
-        send: Callable[[Any], Awaitable[str]],
+        send: Callable[[Any], Awaitable[Result[str]]],
         finder: Finder,
         journal: Journal,
         patience: float,
@@ -138,7 +139,7 @@ class ProtectedCreation:
     async def _sent(self, book: Book, key: str) -> str:
         await book.sent([self._sending])
         try:
-            order_id = await self._send(self._request)
+            order_id, _ = await self._send(self._request)
         except CallError as error:
             settle(book, outcome_of(key, error))
             await book.flush()

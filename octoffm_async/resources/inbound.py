@@ -14,11 +14,13 @@ from ..errors import ConfigurationError, ValidationError, check_type
 from .waiting import wait_for_status
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from datetime import datetime
 
     from ..contract.common import Document
     from ..contract.inbound import InboundShipment
     from ..session.paging import Pager
+    from ..session.pipeline import Result
     from ..session.scope import Scope
     from .protecting import OpenJournal, Protect
 
@@ -50,18 +52,17 @@ class Inbound:
         """
         check_supply_order(request)
         if journal is None:
-            return await self.send(request)
+            return (await self.send(request)).value
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(self._scope, CREATE_INBOUND, request, journal=journal, patience=patience)
 
-    async def send(self, request: InboundShipmentRequest) -> str:
+    def send(self, request: InboundShipmentRequest) -> Awaitable[Result[str]]:
         """One call, without checks; the expected date goes out in UTC, as the API writes its times."""
         if request.expected_delivery_date is not None:
             expected = request.expected_delivery_date.astimezone(UTC)
             request = msgspec.structs.replace(request, expected_delivery_date=expected)
-        shipment_id, _ = await self._scope.call(CREATE_INBOUND, body=request)
-        return shipment_id
+        return self._scope.call(CREATE_INBOUND, body=request)
 
     async def get(self, inbound_shipment_id: str) -> InboundShipment:
         """One supply order by its id (**D**).

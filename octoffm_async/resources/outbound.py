@@ -24,12 +24,14 @@ from ..errors import ConfigurationError, ValidationError, check_type
 from .waiting import wait_for_status
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from datetime import datetime
 
     from msgspec import Raw
 
     from ..contract.outbound import OutboundCancellation, OutboundShipment
     from ..session.paging import Pager
+    from ..session.pipeline import Result
     from ..session.scope import Scope
     from .protecting import OpenJournal, Protect
 
@@ -62,15 +64,14 @@ class Outbound:
         """
         check_shipment(request)
         if journal is None:
-            return await self.send(request)
+            return (await self.send(request)).value
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(self._scope, CREATE_OUTBOUND, request, journal=journal, patience=patience)
 
-    async def send(self, request: OutboundShipmentRequest | Raw) -> str:
+    def send(self, request: OutboundShipmentRequest | Raw) -> Awaitable[Result[str]]:
         """One call, without checks; of a request that may be encoded already."""
-        shipment_id, _ = await self._scope.call(CREATE_OUTBOUND, body=request)
-        return shipment_id
+        return self._scope.call(CREATE_OUTBOUND, body=request)
 
     async def get(self, outbound_shipment_id: str) -> OutboundShipment:
         """One shipment by its id (**D**).

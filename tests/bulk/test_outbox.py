@@ -29,13 +29,10 @@ async def test_items_come_out_in_the_order_in_which_they_went_in_and_then_it_end
         await outbox.get()
 
 
-async def test_an_item_is_offered_only_while_there_is_room() -> None:
+async def test_an_item_that_is_there_is_taken_without_waiting() -> None:
     outbox = Outbox[int](2)
-    taking = asyncio.create_task(outbox.get())
-    await asyncio.sleep(0)
-    assert [outbox.offer(number) for number in (1, 2, 3)] == [True, True, False]
-    assert await taking == 1
-    assert (outbox.get_nowait(), outbox.get_nowait()) == (2, None)
+    outbox.put_nowait(1)
+    assert (outbox.get_nowait(), outbox.get_nowait()) == (1, None)
 
 
 async def test_what_somebody_waits_to_leave_is_not_overtaken_by_a_taker_that_does_not_wait() -> None:
@@ -47,16 +44,6 @@ async def test_what_somebody_waits_to_leave_is_not_overtaken_by_a_taker_that_doe
     assert await outbox.get() == 1
     await putting
     assert await outbox.get() == 2
-
-
-async def test_nothing_is_kept_of_what_is_offered_to_a_drain() -> None:
-    outbox = Outbox[int](1)
-    draining = asyncio.create_task(outbox.drain())
-    await asyncio.sleep(0)
-    assert [outbox.offer(number) for number in (1, 2, 3)] == [True, True, True]
-    outbox.close()
-    await draining
-    assert outbox.rest() == []
 
 
 async def test_many_items_are_left_at_once_if_there_is_room() -> None:

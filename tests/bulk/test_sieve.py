@@ -7,10 +7,11 @@ from octoffm_async.bulk.creations import CreateOrders
 from octoffm_async.bulk.seen import SeenKeys
 from octoffm_async.bulk.sieve import sort_out
 from octoffm_async.resources.outbound import check_shipment
+from octoffm_async.session.pipeline import Result
 from tests.bulk.items import order
 
 
-async def never(_: object) -> str:
+async def never(_: object) -> Result[str]:
     raise AssertionError
 
 
