@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..errors import CallError
@@ -9,7 +10,7 @@ from .job import RUN_ENDING, Job
 from .outcomes import Created, outcome_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
     from ..session.pipeline import Result
     from .outcomes import Outcome
@@ -37,15 +38,10 @@ class CreateOrders(Job[OrderT]):
         check: Callable[[OrderT], None],
         takes_encoded: bool = False,
     ) -> None:
+        self.key = attrgetter("reference")
         self.check = check
         self.send = send
         self.takes_encoded = takes_encoded
-
-    def key(self, item: OrderT) -> str:
-        return item.reference
-
-    def keys(self, items: Iterable[OrderT]) -> list[str]:
-        return [item.reference for item in items]
 
     def outcome(self, item: OrderT, answer: Result[str]) -> Outcome:
         return Created(key=item.reference, id=answer.value)

@@ -24,6 +24,8 @@ RUN_ENDING = (CredentialsRefusedError, ClosedError, JournalError)
 class Job(Generic[T]):
     """What a run does with its items. Most jobs need to say only key, check and handle or decide."""
 
+    key: Callable[[T], str]
+    """The item's business reference."""
     check: Callable[[T], None]
     """Raises ``ValidationError`` if an item cannot be right."""
     send: Callable[[Any], Awaitable[Any]]
@@ -38,10 +40,6 @@ class Job(Generic[T]):
     """Whether :meth:`send` does so, too, for an item's request as the journal has it."""
     hurried: bool = False
     """Whether the run is to end soon: it was stopped, or broke off."""
-
-    def key(self, item: T) -> str:
-        """The item's business reference."""
-        raise NotImplementedError
 
     def keys(self, items: Iterable[T]) -> list[str]:
         """The business references of many."""

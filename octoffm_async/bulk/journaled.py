@@ -23,7 +23,7 @@ from ..errors import CallError, ClosedError, ValidationError, is_outcome_unknown
 from .claims import Claims, claims_of
 from .job import RUN_ENDING, Job
 from .journal import IllegalTransitionError, Journal, State, Verdict, judge
-from .journaling import known_outcome, sending_of, sendings_of, settle
+from .journaling import known_outcome, sendings_of, settle
 from .loose_ends import LooseEnds
 from .outcomes import Failed, Unknown, refused_locally
 
@@ -72,6 +72,7 @@ class Journaled(Job[T]):
         self._how = journaling
         self._scope = scope
         self._opened = AsyncExitStack()
+        self.key = inner.key
         self._open: tuple[Book, Claims, LooseEnds[T]] | None = None
         self._complete = False
         self._encoded: dict[str, bytes] = {}
@@ -82,16 +83,10 @@ class Journaled(Job[T]):
         """The run's view of the journal."""
         return self._parts()[0]
 
-    def key(self, item: T) -> str:
-        return self._inner.key(item)
-
-    def keys(self, items: Iterable[T]) -> list[str]:
-        return self._inner.keys(items)
-
     def check(self, item: T) -> None:
         """Whether it can be looked up; the rest is checked only if it is to be sent, for what is known is right."""
         try:
-            key: object = self._inner.key(item)
+            key: object = self.key(item)
         except AttributeError:
             key = None
         if not isinstance(key, str) or not key.strip():
@@ -121,33 +116,31 @@ class Journaled(Job[T]):
         book, claims, ends = self._parts()
         outcomes: list[Outcome] = []
         items, sendings = self._sendings(items, outcomes)
-        keys = [sending.key for sending in sendings]
+        keys = self.keys(items)
         entries = await book.look_up(keys)
         busy = claims.held_by_others(keys, ends)
         check = self._inner.check
-        wanted: list[tuple[T, Sending]] = []
+        wanted: list[T] = []
+        to_send: list[Sending] = []
         for item, sending, entry in zip(items, sendings, entries, strict=True):
-            key, given = sending.key, sending.payload_hash
-            if key in busy:
-                ends.wait_for(item, key, "another call is busy with it")
-            elif entry is None or (verdict := judge(entry, given)) is Verdict.SEND:
+            if sending.key in busy:
+                ends.wait_for(item, sending.key, "another call is busy with it")
+            elif entry is None or (verdict := judge(entry, sending.payload_hash)) is Verdict.SEND:
                 try:
                     check(item)
                 except ValidationError as error:
                     outcomes.append(refused_locally(error))
                 else:
-                    wanted.append((item, sending))
+                    wanted.append(item)
+                    to_send.append(sending)
             elif verdict is Verdict.UNDECIDED:
-                ends.wait_for(item, key, "it was sent before, and what became of it is not known")
+                ends.wait_for(item, sending.key, "it was sent before, and what became of it is not known")
             elif verdict is not Verdict.ALREADY_CREATED or not ends.needs_following(entry):
-                outcomes.append(known_outcome(entry, verdict, given))
-        written = await self._written_down(wanted)
-        if self._inner.takes_encoded:
-            self._encoded.update((sending.key, sending.payload) for _, sending in written)
-        return [item for item, _ in written], outcomes
+                outcomes.append(known_outcome(entry, verdict, sending.payload_hash))
+        return await self._written_down(wanted, to_send), outcomes
 
     def send(self, item: T) -> Awaitable[Any]:
-        encoded = self._encoded.pop(self._inner.key(item), None)
+        encoded = self._encoded.pop(self.key(item), None)
         return self._inner.send(item if encoded is None else Raw(encoded))
 
     def outcome(self, item: T, answer: Any) -> Outcome | None:
@@ -158,14 +151,14 @@ class Journaled(Job[T]):
         try:
             outcome = self._inner.outcome_of_error(item, error)
         except BaseException:
-            key = self._inner.key(item)
+            key = self.key(item)
             self._break_off({key: item}, error)
             self._release([key])
             raise
         return None if outcome is None else self._noted(item, outcome)
 
     async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
-        left = dict(zip(self._inner.keys(items), items, strict=True))
+        left = dict(zip(self.keys(items), items, strict=True))
         told: list[Outcome] = []
 
         async def record(outcome: Outcome) -> None:
@@ -231,7 +224,7 @@ class Journaled(Job[T]):
     def _sendings(self, items: list[T], outcomes: list[Outcome]) -> tuple[list[T], list[Sending]]:
         """The items that can be encoded, and how they are sent; those that cannot get their outcomes."""
         try:
-            return items, sendings_of(self._inner.keys(items), items)
+            return items, sendings_of(self.keys(items), items)
         except UNENCODABLE as error:
             if len(items) > 1:
                 parts = [self._sendings([item], outcomes) for item in items]
@@ -246,10 +239,10 @@ class Journaled(Job[T]):
 
     def _noted(self, item: T, outcome: Outcome) -> Outcome | None:
         """Write what became of an item behind; the outcome, unless it is told in the end."""
-        book, claims, ends = self._parts()
+        book, claims, ends = self._open or self._parts()
         key = outcome.key
         ends.again.pop(key, None)
-        claims.release([key], ends)
+        claims.release((key,), ends)
         settle(book, outcome)
         if isinstance(outcome, Unknown):
             ends.wait_for(item, key, outcome.reason)
@@ -261,32 +254,34 @@ class Journaled(Job[T]):
         _, claims, ends = self._parts()
         claims.release([key for key in keys if not ends.is_waiting(key)], ends)
 
-    async def _written_down(self, wanted: list[tuple[T, Sending]]) -> list[tuple[T, Sending]]:
+    async def _written_down(self, items: list[T], sendings: list[Sending]) -> list[T]:
         """Those of the items that are durably marked as sent, and ours to send."""
-        if not wanted:
+        if not items:
             return []
         book, claims, ends = self._parts()
-        keys = [sending.key for _, sending in wanted]
+        keys = [sending.key for sending in sendings]
         if not claims.take(keys, ends):
-            return await self._one_by_one(wanted)
+            return await self._one_by_one(items, sendings)
         try:
-            await book.sent([sending for _, sending in wanted])
+            await book.sent(sendings)
         except IllegalTransitionError:  # another call sent one of them since they were looked up
             claims.release(keys, ends)
-            return await self._one_by_one(wanted)
+            return await self._one_by_one(items, sendings)
         except asyncio.CancelledError:
-            self.put_back(item for item, _ in wanted)  # it is written behind what was asked for, and none has left
+            self.put_back(items)  # it is written behind what was asked for, and none has left
             raise
         except BaseException:
             claims.release(keys, ends)
             raise
-        return wanted
+        if self._inner.takes_encoded:
+            self._encoded.update([(sending.key, sending.payload) for sending in sendings])
+        return items
 
-    async def _one_by_one(self, wanted: list[tuple[T, Sending]]) -> list[tuple[T, Sending]]:
-        if len(wanted) > 1:
-            return [written for one in wanted for written in await self._written_down([one])]
-        (item, sending), ends = wanted[0], self._parts()[2]
-        ends.wait_for(item, sending.key, "another call is busy with it, or was meanwhile")
+    async def _one_by_one(self, items: list[T], sendings: list[Sending]) -> list[T]:
+        if len(items) > 1:
+            pairs = zip(items, sendings, strict=True)
+            return [written for item, sending in pairs for written in await self._written_down([item], [sending])]
+        self._parts()[2].wait_for(items[0], sendings[0].key, "another call is busy with it, or was meanwhile")
         return []
 
     def _break_off(self, left: dict[str, T], error: BaseException) -> None:
@@ -313,9 +308,8 @@ class Journaled(Job[T]):
                 if self.hurried or errors:
                     return
                 try:
-                    ready = await self._written_down([(item, sending_of(self.key(item), item)) for item in batch])
-                    if ready:
-                        await self.handle([item for item, _ in ready], deliver)
+                    if ready := await self._written_down(batch, sendings_of(self.keys(batch), batch)):
+                        await self.handle(ready, deliver)
                 except Exception as error:  # noqa: BLE001  (raised below, without a group around it)
                     errors.append(error)
 

@@ -50,7 +50,7 @@ def sending_of(key: str, item: object) -> Sending:
 
 def sendings_of(keys: Iterable[str], items: Iterable[object]) -> list[Sending]:
     payloads = [encode(item) for item in items]
-    return [Sending(*one) for one in zip(keys, map(payload_hash, payloads), payloads, strict=True)]
+    return list(map(Sending, keys, map(payload_hash, payloads), payloads))
 
 
 def settle(book: Book, outcome: Outcome) -> None:

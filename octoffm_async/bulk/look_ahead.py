@@ -28,6 +28,7 @@ class LookAhead(Generic[T]):
         self._low = low
         self._items: deque[T] = deque()
         self._fillers: list[asyncio.Task[None]] = []
+        self._filling = 0
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._error: Exception | None = None
@@ -41,11 +42,12 @@ class LookAhead(Generic[T]):
             StopAsyncIteration: there is none.
         """
         if not self._fillers:
+            self._filling = FILLERS
             self._fillers = [
                 asyncio.create_task(self._work(), name="octoffm_async bulk look-ahead") for _ in range(FILLERS)
             ]
         while not self._items:
-            if all(filler.done() for filler in self._fillers):
+            if not self._filling:
                 self._raise_error()
                 raise StopAsyncIteration
             self._news.clear()
@@ -91,4 +93,5 @@ class LookAhead(Generic[T]):
         except Exception as error:  # noqa: BLE001  (raised to a worker)
             self._error = self._error or error
         finally:
-            asyncio.get_running_loop().call_soon(self._news.set)  # once this task is done
+            self._filling -= 1
+            self._news.set()

@@ -44,8 +44,8 @@ def sort_out(chunk: list[T], job: Job[T], seen: SeenKeys) -> tuple[list[T], list
             outcomes.append(refused_locally(error))
         else:
             right.append(item)
-    keys = [key_of(item) for item in right]
-    new = [seen.add(key) for key in keys]
+    keys = list(map(key_of, right))
+    new = list(map(seen.add, keys))
     if all(new):
         return right, outcomes
     outcomes += [seen_before(key) for key, is_new in zip(keys, new, strict=True) if not is_new]

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Self
 from ..bulk.journal.batches import stored
 from ..bulk.journal.protocol import LOOK_UP_MOST, Journal, RunRecord, Sending
 from ..bulk.journal.states import Entry, IllegalTransitionError, State
-from ..bulk.journal.steps import Flush, Follow, LookUp, Send
+from ..bulk.journal.steps import Flush, Follow, LookUp
 from ..errors import ClosedError, ConfigurationError, JournalError, JournalWriteError, StoreError
 from . import journal_changes as changes
 from . import journal_reading as reading
 from .database import Database, as_database
 from .journal_forgetting import forget_some
 from .journal_schema import PART, STATEMENTS, VERSION
-from .journal_waves import Release
+from .journal_waves import Release, Send
 from .journal_writer import JournalWriter
 from .lease import GRACE, Lease, boot_time
 

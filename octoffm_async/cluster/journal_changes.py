@@ -18,8 +18,9 @@ from .journal_waves import Release
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from ..bulk.journal.steps import Follow, Send, Settle
+    from ..bulk.journal.steps import Follow, Settle
     from .database import Connection
+    from .journal_waves import Send
 
 __all__ = ["Remark", "follow", "send", "settle", "take"]
 

@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from ..bulk.journal.steps import Flush, Follow, LookUp, Send, Settle
+from ..bulk.journal.steps import Flush, Follow, LookUp, Settle
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from typing import Any
 
+    from ..bulk.journal import Sending
     from .database import Connection
 
-__all__ = ["Ask", "Release", "Step", "Wave", "waves"]
+__all__ = ["Ask", "Release", "Send", "Step", "Wave", "waves"]
+
+
+class Send(NamedTuple):
+    """Mark items as sent."""
+
+    scope: int
+    run_id: int
+    items: Sequence[Sending]
+    waiter: asyncio.Future[Any]
 
 
 class Release(NamedTuple):

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..bulk.journal.batches import stored
 from ..bulk.journal.states import IllegalTransitionError
-from ..bulk.journal.steps import Flush, LookUp, Send
+from ..bulk.journal.steps import Flush, LookUp
 from ..errors import ClosedError, FencedError, JournalError, JournalWriteError, OctoffmError, StoreError
 from . import journal_changes as changes
 from . import journal_reading as reading
-from .journal_waves import Ask, Wave, waves
+from .journal_waves import Ask, Send, Wave, waves
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -7,23 +7,21 @@ with the last of them. So a batch's row may name items that have a row of their 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from .protocol import Sending
 from .rows import Row
 from .states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["Batch", "Packed", "Unsettled", "stored", "text", "unpacked"]
+__all__ = ["Batch", "Unsettled", "packed", "stored", "text", "unpacked"]
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(list[tuple[bytes, bytes, bytes]])
-
-Packed: TypeAlias = tuple[bytes, bytes, bytes]
-"""An item of a batch: its stored key, hash and payload."""
 
 
 def stored(text: str) -> bytes:
@@ -37,33 +35,61 @@ def text(value: bytes) -> str:
 
 
 class Batch:
-    """Items that one run sent together. ``left`` are those that are not settled, by key."""
+    """Items that one run sent together. ``left`` are the hashes of those that are not settled, by key."""
 
-    __slots__ = ("left", "number", "run_id", "scope", "sent_at")
+    __slots__ = ("_parts", "_payloads", "left", "number", "run_id", "scope", "sent_at")
 
-    def __init__(self, number: int, scope: int, run_id: int, sent_at: int, left: dict[str, Packed]) -> None:
+    def __init__(self, number: int, scope: int, run_id: int, sent_at: int) -> None:
         self.number = number
         self.scope = scope
         self.run_id = run_id
         self.sent_at = sent_at
-        self.left = left
+        self.left: dict[str, bytes] = {}
+        self._parts: list[bytes] = []
+        self._payloads: dict[str, bytes] | None = None
+
+    def add(self, hashes: Mapping[str, bytes], content: bytes) -> None:
+        """Take in items; ``content`` is packed and may have others too, if those have a row of their own."""
+        self.left.update(hashes)
+        self._parts.append(content)
+        self._payloads = None
 
     def row(self, key: str) -> Row:
         """An item that is left as a row of its own."""
-        return Row(State.SENT, self.run_id, self.left[key][1], self.sent_at, self.sent_at)
+        return Row(State.SENT, self.run_id, self.left[key], self.sent_at, self.sent_at)
 
-    def packed(self) -> bytes:
-        """What is left, as the batch's row holds it."""
-        return _ENCODER.encode(list(self.left.values()))
+    def payload(self, key: str) -> bytes:
+        """The payload of one of its items."""
+        if self._payloads is None:
+            self._payloads = {item.key: item.payload for item in unpacked(self.content())}
+        return self._payloads[key]
+
+    def content(self) -> bytes:
+        """What its row holds."""
+        if len(self._parts) > 1:
+            self._parts = [repacked(self._parts)]
+        return self._parts[0]
 
 
-def unpacked(content: bytes) -> dict[str, Packed]:
-    """The items of a batch's row, by key.
+def packed(items: Iterable[Sending]) -> bytes:
+    """Items as a batch's row holds them: of each its stored key, hash and payload."""
+    return _ENCODER.encode(
+        [(item.key.encode("utf-8", "surrogatepass"), item.payload_hash, item.payload) for item in items]
+    )
+
+
+def repacked(contents: Iterable[bytes]) -> bytes:
+    """The items of many, in one."""
+    return _ENCODER.encode([item for content in contents for item in _DECODER.decode(content)])
+
+
+def unpacked(content: bytes) -> list[Sending]:
+    """The items of a batch's row.
 
     Raises:
         msgspec.DecodeError, UnicodeDecodeError: it holds something else.
     """
-    return {text(item[0]): item for item in _DECODER.decode(content)}
+    return [Sending(text(name), payload_hash, payload) for name, payload_hash, payload in _DECODER.decode(content)]
 
 
 class Unsettled:
@@ -83,7 +109,7 @@ class Unsettled:
 
     def begin(self, scope: int, run_id: int, sent_at: int) -> Batch:
         """A new batch without items."""
-        batch = Batch(self._last + 1, scope, run_id, sent_at, {})
+        batch = Batch(self._last + 1, scope, run_id, sent_at)
         self._put(batch)
         return batch
 

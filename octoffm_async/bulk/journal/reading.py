@@ -72,7 +72,7 @@ def undecided(store: Store, scope: int) -> list[Entry]:
 def payloads(store: Store, scope: int, keys: Sequence[str]) -> dict[str, bytes]:
     """The requests of those of the keys that have one."""
     unsettled = store.unsettled.keys[scope]
-    waiting = {key: unsettled[key].left[key][2] for key in keys if key in unsettled}
+    waiting = {key: unsettled[key].payload(key) for key in keys if key in unsettled}
     return waiting | store.tables.payloads(scope, [key for key in keys if key not in waiting])
 
 

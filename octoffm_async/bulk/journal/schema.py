@@ -142,8 +142,8 @@ def create(path: Path) -> None:
         with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
             script = "; ".join(SCHEMA)
             connection.executescript(
-                f"BEGIN; {script}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
-                "PRAGMA journal_mode = WAL"
+                f"PRAGMA journal_mode = OFF; BEGIN; {script}; PRAGMA application_id = {APPLICATION_ID};"
+                f"PRAGMA user_version = {VERSION}; COMMIT; PRAGMA journal_mode = WAL"
             )
         draft.replace(path)
     except sqlite3.Error as error:

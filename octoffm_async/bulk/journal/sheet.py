@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from .batches import unpacked
 from .rows import Row
 from .states import KEEPS_PAYLOAD, IllegalTransitionError, State, check
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .batches import Batch, Packed, Unsettled
+    from .batches import Batch, Unsettled
     from .protocol import Sending
     from .rows import Rows, Spot
-    from .steps import Settle
+    from .steps import Send, Settle, SettleCreated
 
-__all__ = ["CODES", "STATES", "Sheet"]
+__all__ = ["CODES", "STATES", "Creation", "Sheet"]
 
 STATES = (State.PENDING, State.SENT, State.CREATED, State.REFUSED, State.FAILED, State.UNKNOWN)
 """By the number that stands for each in the file."""
 
 CODES = {state: code for code, state in enumerate(STATES)}
 
-_BATCH_MOST = 512
-_CREATED = State.CREATED  # a member of an enumeration is slow to find
+_BATCH_MOST = 256
+
+Creation: TypeAlias = tuple[str, bytes, str | None]
+"""Key, hash and remote id of an item that was created."""
 
 
 class Sheet:
@@ -45,8 +46,8 @@ class Sheet:
         """All of it is written."""
         self.begun: list[Batch] = []
         """New batches."""
-        self.created: defaultdict[Batch, list[bytearray | None]] = defaultdict(list)
-        """Items of batches that were created: stored key, hash and remote id of one after the other."""
+        self.created: defaultdict[Batch, list[Creation]] = defaultdict(list)
+        """Items of batches that were created."""
         self.touched: set[Batch] = set()
         """Batches of which other items were taken out."""
         self.dirty: dict[Spot, Row] = {}
@@ -55,32 +56,28 @@ class Sheet:
         self.counts: dict[int, dict[State, int]] = {}
         """By run: how many more are in each state."""
 
-    def send(self, scope: int, run_id: int, items: Sequence[Sending]) -> None:
+    def send(self, step: Send) -> None:
         """Mark all as sent, or none.
 
         Raises:
-            IllegalTransitionError: one of them may not be sent, or comes twice.
+            IllegalTransitionError: one of them may not be sent.
         """
+        scope, run_id, new = step.scope, step.run_id, step.hashes
         unsettled = self._unsettled[scope]
-        new = {item.key: item for item in items}
-        if len(new) < len(items) or not unsettled.keys().isdisjoint(new):
-            raise self._twice(scope, items)
-        again = self._rows.some(scope, new)
-        for key, row in again.items():
-            check(row.state, State.SENT, key=key)
-            if row.state is State.REFUSED and row.payload_hash == new[key].payload_hash:
-                raise IllegalTransitionError(key, row.state, State.SENT)
-        for key, row in again.items():
-            item = new.pop(key)
-            first = row.sent_at if row.state is State.UNKNOWN else self.now
-            self._put((scope, key), row, Row(State.SENT, run_id, item.payload_hash, first, self.now))
-            self.payloads[scope, key] = item.payload
+        if not unsettled.keys().isdisjoint(new):
+            raise IllegalTransitionError(next(key for key in new if key in unsettled), State.SENT, State.SENT)
+        if again := self._rows.some(scope, new):
+            for key, row in again.items():
+                check(row.state, State.SENT, key=key)
+                if row.state is State.REFUSED and row.payload_hash == new[key]:
+                    raise IllegalTransitionError(key, row.state, State.SENT)
+            for item in unpacked(step.packed):
+                if item.key in again:
+                    self._send_again(scope, run_id, item, again[item.key])
+            new = {key: payload_hash for key, payload_hash in new.items() if key not in again}
         if new:
-            batch = self._batch(scope, run_id)
-            batch.left |= {
-                key: (key.encode("utf-8", "surrogatepass"), item.payload_hash, item.payload)
-                for key, item in new.items()
-            }
+            batch = self._batch(scope, run_id, room=len(new))
+            batch.add(new, step.packed)
             unsettled |= dict.fromkeys(new, batch)
             self._rows.absent[scope].difference_update(new)
             self.count(run_id, State.SENT, len(new))
@@ -97,20 +94,27 @@ class Sheet:
         if batch is None:
             self._settle_row(step)
             return
-        if state is _CREATED and not code and not message:  # nearly always
-            del unsettled[key]
-            name, payload_hash, _ = batch.left.pop(key)
-            identity = None if remote_id is None else bytearray(remote_id, "utf-8", "surrogatepass")
-            self.created[batch] += (bytearray(name), bytearray(payload_hash), identity)
-            return
         if state is State.SENT:
             raise IllegalTransitionError(key, state, state)
         before = batch.row(key)
-        _, payload_hash, payload = self._taken_out(batch, key)
+        payload_hash = self._taken_out(batch, key)
         after = Row(state, batch.run_id, payload_hash, batch.sent_at, self.now, remote_id, code, message)
         self._put((scope, key), before, after)
         if state in KEEPS_PAYLOAD:
-            self.payloads[scope, key] = payload
+            self.payloads[scope, key] = batch.payload(key)
+
+    def settle_created(self, step: SettleCreated) -> list[Settle]:
+        """Write that items were created; steps for those that are in no batch."""
+        scope = step.scope
+        others: list[Settle] = []
+        unsettled = self._unsettled[scope]
+        for key, remote_id in zip(step.keys, step.remote_ids, strict=True):
+            batch = unsettled.pop(key, None)
+            if batch is None:
+                others.append((scope, step.run_id, key, State.CREATED, remote_id, "", ""))
+            else:
+                self.created[batch].append((key, batch.left.pop(key), remote_id))
+        return others
 
     def follow(self, scope: int, key: str, status: str) -> None:
         """Note the status that following saw; a key that is not there is left alone."""
@@ -130,7 +134,8 @@ class Sheet:
         row = batch.row(key)
         self._rows.put(spot, row)
         self.dirty[spot] = row
-        self.payloads[spot] = self._taken_out(batch, key)[2]
+        self.payloads[spot] = batch.payload(key)
+        self._taken_out(batch, key)
 
     def count(self, run_id: int, state: State, more: int) -> None:
         """Note that a run has so many more items in a state."""
@@ -152,22 +157,23 @@ class Sheet:
         if state not in KEEPS_PAYLOAD and row.state in KEEPS_PAYLOAD:
             self.payloads[spot] = None
 
-    def _batch(self, scope: int, run_id: int) -> Batch:
+    def _batch(self, scope: int, run_id: int, *, room: int) -> Batch:
         """The batch that takes in what a run sends in this transaction."""
         for batch in self.begun:
-            if batch.scope == scope and batch.run_id == run_id and len(batch.left) < _BATCH_MOST:
+            if batch.scope == scope and batch.run_id == run_id and len(batch.left) + room <= _BATCH_MOST:
                 return batch
         batch = self._batches.begin(scope, run_id, self.now)
         self.begun.append(batch)
         return batch
 
-    def _twice(self, scope: int, items: Sequence[Sending]) -> IllegalTransitionError:
-        """What to tell of items of which one is under way, or comes twice."""
-        unsettled, keys = self._unsettled[scope], [item.key for item in items]
-        key = next(key for key in keys if key in unsettled or keys.count(key) > 1)
-        return IllegalTransitionError(key, State.SENT if key in unsettled else None, State.SENT)
+    def _send_again(self, scope: int, run_id: int, item: Sending, row: Row) -> None:
+        """Mark an item as sent that has a row."""
+        first = row.sent_at if row.state is State.UNKNOWN else self.now
+        self._put((scope, item.key), row, Row(State.SENT, run_id, item.payload_hash, first, self.now))
+        self.payloads[scope, item.key] = item.payload
 
-    def _taken_out(self, batch: Batch, key: str) -> Packed:
+    def _taken_out(self, batch: Batch, key: str) -> bytes:
+        """The hash of an item that is in its batch no more."""
         del self._unsettled[batch.scope][key]
         self.touched.add(batch)
         return batch.left.pop(key)

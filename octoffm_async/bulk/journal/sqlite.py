@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self, get_args
 from ...errors import ConfigurationError, JournalError, JournalWriteError
 from . import reading
 from . import runs as sql_runs
+from .batches import packed
 from .protocol import LOOK_UP_MOST, Journal, RunRecord, Sending
 from .states import UNDECIDED, Entry, IllegalTransitionError, State
 from .steps import Flush, Follow, LookUp, Send
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["SQLiteBook", "SQLiteJournal"]
 
 _CHUNK = 500
+_CREATED = State.CREATED  # a member of an enumeration is slow to find
 
 
 class SQLiteJournal(Journal):
@@ -174,15 +176,22 @@ class SQLiteBook:
             JournalWriteError: it could not be written; nothing of it was, and nothing may be sent.
             IllegalTransitionError: one of them may not be sent.
         """
+        hashes = {item.key: item.payload_hash for item in items}
+        if len(hashes) < len(items):
+            keys = [item.key for item in items]
+            raise IllegalTransitionError(next(key for key in keys if keys.count(key) > 1), None, State.SENT)
         waiter = self._writer.future()
-        self._writer.submit(Send(self._scope, self._run_id, items, waiter))
+        self._writer.submit(Send(self._scope, self._run_id, hashes, packed(items), waiter))
         await waiter
 
     def settle(
         self, key: str, state: State, *, remote_id: str | None = None, code: str = "", message: str = ""
     ) -> None:
         """Queue what became of an item, after all that was queued before. ``None`` keeps the remote id known."""
-        self._writer.queue(key, (self._scope, self._run_id, key, state, remote_id, code, message))
+        if state is _CREATED and not code and not message:  # nearly always
+            self._writer.queue_created(self._scope, self._run_id, key, remote_id)
+        else:
+            self._writer.queue(key, (self._scope, self._run_id, key, state, remote_id, code, message))
 
     def release(self, keys: Iterable[str]) -> None:
         """Nothing: no other process is there to take them."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "HASH_SIZE",
     "KEEPS_PAYLOAD",
     "LEGAL",
     "UNDECIDED",
@@ -64,6 +65,9 @@ UNDECIDED = frozenset({State.SENT, State.UNKNOWN})
 
 KEEPS_PAYLOAD = frozenset(State) - {State.CREATED, State.REFUSED}
 """The states in which the encoded request is kept, so that it can be sent without the input."""
+
+
+HASH_SIZE = 16
 
 
 class IllegalTransitionError(AssertionError):
@@ -140,5 +144,5 @@ def judge(entry: Entry | None, payload_hash: bytes) -> Verdict:
 
 
 def payload_hash(payload: bytes) -> bytes:
-    """Sixteen bytes that tell one encoded request from another."""
-    return blake2b(payload, digest_size=16).digest()
+    """So many bytes as ``HASH_SIZE`` that tell one encoded request from another."""
+    return blake2b(payload, digest_size=HASH_SIZE).digest()

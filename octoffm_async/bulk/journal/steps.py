@@ -11,10 +11,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
 
-    from .protocol import Sending
     from .store import Store
 
-__all__ = ["Answer", "Call", "Flush", "Follow", "LookUp", "Send", "Settle", "Step"]
+__all__ = ["Answer", "Call", "Flush", "Follow", "LookUp", "Send", "Settle", "SettleCreated", "Step"]
 
 Answer: TypeAlias = "tuple[asyncio.Future[Any], Any, Exception | None]"
 """Who waits, and what to tell: a result or an error."""
@@ -22,17 +21,31 @@ Answer: TypeAlias = "tuple[asyncio.Future[Any], Any, Exception | None]"
 Settle: TypeAlias = tuple[int, int, str, State, str | None, str, str]
 """What became of an item: its scope, the run that found out, its key, state, remote id, code and message.
 
-Nobody waits; the next flush of the run tells of a mistake. There is one for every item: a bare tuple costs least.
+Nobody waits; the next flush of the run tells of a mistake. There may be one for every item: a bare tuple costs least.
 """
 
 
 @dataclass(slots=True)
-class Send:
-    """Mark items as sent."""
+class SettleCreated:
+    """These items were created, by key, each with its remote id. Nobody waits."""
 
     scope: int
     run_id: int
-    items: Sequence[Sending]
+    keys: list[str]
+    remote_ids: list[str | None]
+
+
+@dataclass(slots=True)
+class Send:
+    """Mark items as sent: the hash of each by its key, and all of them as the file keeps them.
+
+    They are packed where they were encoded, on the event loop: what another core need not touch it need not fetch.
+    """
+
+    scope: int
+    run_id: int
+    hashes: dict[str, bytes]
+    packed: bytes
     waiter: asyncio.Future[Any]
 
 
@@ -71,4 +84,4 @@ class Call:
     writes: bool = False
 
 
-Step: TypeAlias = LookUp | Send | Settle | Follow | Flush | Call
+Step: TypeAlias = LookUp | Send | Settle | SettleCreated | Follow | Flush | Call

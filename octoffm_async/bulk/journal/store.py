@@ -16,7 +16,7 @@ from .lock import WriterLock
 from .rows import Row, Rows
 from .sheet import Sheet
 from .states import IllegalTransitionError, State
-from .steps import Answer, Call, Flush, Follow, LookUp, Send, Step
+from .steps import Answer, Call, Flush, Follow, LookUp, Send, Settle, SettleCreated, Step
 from .tables import Tables
 
 if TYPE_CHECKING:
@@ -172,7 +172,8 @@ class Store:
 
     def _transact(self, steps: Sequence[Step]) -> list[Answer]:
         writes = any(
-            isinstance(step, tuple | Send | Follow) or (isinstance(step, Call) and step.writes) for step in steps
+            isinstance(step, tuple | SettleCreated | Send | Follow) or (isinstance(step, Call) and step.writes)
+            for step in steps
         )
         if writes:
             self.connection.execute("BEGIN IMMEDIATE")
@@ -184,13 +185,7 @@ class Store:
         self._load_rows(steps)
         answers: list[Answer] = []
         for step in steps:
-            if isinstance(step, tuple):
-                try:
-                    sheet.settle(step)
-                except IllegalTransitionError as error:
-                    self._faults.setdefault(step[1], error)
-            else:
-                self._carry_out(step, sheet, answers)
+            self._carry_out(step, sheet, answers)
         self._write(sheet)
         if len(self.unsettled) > _UNSETTLED_MOST:
             self.part_batches(_UNSETTLED_MOST // 2)
@@ -199,8 +194,13 @@ class Store:
         self.rows.trim()
         return answers
 
-    def _carry_out(self, step: LookUp | Send | Follow | Flush | Call, sheet: Sheet, answers: list[Answer]) -> None:
+    def _carry_out(self, step: Step, sheet: Sheet, answers: list[Answer]) -> None:
         match step:
+            case tuple():
+                self._settle(step, sheet)
+            case SettleCreated():
+                for other in sheet.settle_created(step):
+                    self._settle(other, sheet)
             case Send():
                 answers.append(_attempt(step, sheet))
             case Follow():
@@ -214,6 +214,12 @@ class Store:
                 self._write(sheet)
                 answers.append(self._call(step))
 
+    def _settle(self, step: Settle, sheet: Sheet) -> None:
+        try:
+            sheet.settle(step)
+        except IllegalTransitionError as error:
+            self._faults.setdefault(step[1], error)
+
     def _write(self, sheet: Sheet) -> None:
         tables = self.tables
         if ended := [batch for batch in sheet.touched.union(sheet.created) if not batch.left]:
@@ -223,10 +229,10 @@ class Store:
         for batch in sheet.begun:  # takes the room of those
             if batch.left:
                 tables.put_batch(batch)
-        for batch, flat in sheet.created.items():
-            tables.put_created(batch, sheet.now, flat)
-            sheet.count(batch.run_id, State.SENT, -(len(flat) // 3))
-            sheet.count(batch.run_id, State.CREATED, len(flat) // 3)
+        for batch, items in sheet.created.items():
+            tables.put_created(batch, sheet.now, items)
+            sheet.count(batch.run_id, State.SENT, -len(items))
+            sheet.count(batch.run_id, State.CREATED, len(items))
         tables.put(sheet.dirty)
         tables.put_payloads(sheet.payloads)
         tables.count(sheet.counts)
@@ -241,11 +247,13 @@ class Store:
         """Read the rows that will be needed, many at a time."""
         unsettled, wanted = self.unsettled.keys, defaultdict[int, list[str]](list)
         for step in steps:
-            if type(step) is tuple:
+            if isinstance(step, tuple):
                 if step[2] not in unsettled[step[0]]:
                     wanted[step[0]].append(step[2])
+            elif isinstance(step, SettleCreated):
+                wanted[step.scope] += [key for key in step.keys if key not in unsettled[step.scope]]
             elif isinstance(step, Send):
-                wanted[step.scope] += [item.key for item in step.items]
+                wanted[step.scope] += step.hashes
             elif isinstance(step, Follow):
                 wanted[step.scope].append(step.key)
         for scope, keys in wanted.items():
@@ -273,7 +281,7 @@ class Store:
     def _refuse(self, steps: Sequence[Step], broken: JournalError) -> list[Answer]:
         answers: list[Answer] = []
         for step in steps:
-            if isinstance(step, tuple | Follow):
+            if isinstance(step, tuple | SettleCreated | Follow):
                 self._lost = True
             elif isinstance(step, Flush) and step.run_id is None and not self._lost:
                 answers.append((step.waiter, None, None))
@@ -290,7 +298,7 @@ class Store:
 
 def _attempt(step: Send, sheet: Sheet) -> Answer:
     try:
-        sheet.send(step.scope, step.run_id, step.items)
+        sheet.send(step)
     except IllegalTransitionError as error:
         return step.waiter, None, error
     return step.waiter, None, None

@@ -2,23 +2,25 @@
 
 Every step of a statement gives up the interpreter's lock and takes it back, which a busy event loop makes slow: so a
 batch is written with a few statements of many rows. Bytes are bound as bytearrays: ``sqlite3`` looks for an adapter of
-bytes, and of ``None``, which takes longer than to write them.
+bytes, and of ``None``, which takes longer than to write them. Plain text is cheaper still, where SQLite casts it.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from .batches import Batch, stored, text, unpacked
 from .rows import Row
 from .sheet import CODES, STATES
-from .states import State
+from .states import HASH_SIZE, State
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from .rows import Spot
+    from .sheet import Creation
 
 T = TypeVar("T")
 
@@ -37,8 +39,6 @@ _PUT_PAYLOADS = "REPLACE INTO payloads (scope_id, key, payload) VALUES "
 _GET = f"SELECT key, {COLUMNS} FROM entries WHERE scope_id = ? AND key IN "  # noqa: S608
 _HAS = "SELECT 1 FROM entries WHERE scope_id = ? AND key BETWEEN ? AND ? LIMIT 1"
 _GET_PAYLOADS = "SELECT key, payload FROM payloads WHERE scope_id = ? AND key IN "
-_PUT_CREATED = f"""INSERT INTO entries (scope_id, key, state, run_id, payload_hash, sent_at, changed_at, remote_id)
-    SELECT ?, column1, {CODES[State.CREATED]}, ?, column2, ?, ?, column3 FROM (VALUES """  # noqa: S608
 _PUT_BATCH = "INSERT INTO batches (batch_id, scope_id, run_id, sent_at, items) VALUES (?, ?, ?, ?, ?)"
 _COUNT = f"UPDATE runs SET {', '.join(f'{state.value} = {state.value} + ?' for state in STATES)} WHERE run_id = ?"  # noqa: S608
 _DROP_PAYLOADS = "DELETE FROM payloads WHERE scope_id = ? AND key IN "
@@ -117,16 +117,23 @@ class Tables:
         for scope, keys in dropped.items():
             self._by_key(_DROP_PAYLOADS, scope, keys)
 
-    def put_created(self, batch: Batch, now: int, flat: Sequence[bytearray | None]) -> None:
-        """Write entries of a batch's items that were created: stored key, hash and remote id of one after the other."""
-        for part in _parts(flat, 3 * _MOST_CREATED):
-            room = _room(len(part) // 3)
-            values = (batch.scope, batch.run_id, batch.sent_at, now, *part, *[0] * (3 * room - len(part)))
-            self.connection.execute(f"{_PUT_CREATED}{'(?, ?, ?), ' * (room - 1)}(?, ?, ?)) WHERE column1 <> 0", values)
+    def put_created(self, batch: Batch, now: int, items: Sequence[Creation]) -> None:
+        """Write entries of a batch's items that were created."""
+        for part in _parts(items, _MOST_CREATED):
+            hashes = bytearray().join([payload_hash for _, payload_hash, _ in part])
+            if len(hashes) != HASH_SIZE * len(part):
+                raise ValueError(f"a payload's hash has {HASH_SIZE} bytes")
+            room = _room(len(part))
+            values: list[object] = [0] * (2 * room)
+            end = 2 * len(part)
+            values[0:end:2] = [_castable(key) for key, _, _ in part]
+            values[1:end:2] = [None if remote_id is None else _castable(remote_id) for _, _, remote_id in part]
+            bound = (batch.scope, batch.run_id, hashes, batch.sent_at, now, *values)
+            self.connection.execute(_put_created(room), bound)
 
     def put_batch(self, batch: Batch) -> None:
         """Write what is left of a new batch."""
-        values = (batch.number, batch.scope, batch.run_id, batch.sent_at, batch.packed())
+        values = (batch.number, batch.scope, batch.run_id, batch.sent_at, batch.content())
         self.connection.execute(_PUT_BATCH, values)
 
     def drop_batches(self, numbers: Iterable[int]) -> None:
@@ -142,10 +149,11 @@ class Tables:
         """
         sql = "SELECT batch_id, scope_id, run_id, sent_at, items FROM batches ORDER BY batch_id"
         for number, scope, run_id, sent_at, content in self.connection.execute(sql).fetchall():
-            items = unpacked(content)
-            for values in self._by_key(_GET, scope, list(items)):
-                del items[text(values[0])]
-            yield Batch(number, scope, run_id, sent_at, items)
+            batch = Batch(number, scope, run_id, sent_at)
+            batch.add({item.key: item.payload_hash for item in unpacked(content)}, content)
+            for values in self._by_key(_GET, scope, list(batch.left)):
+                del batch.left[text(values[0])]
+            yield batch
 
     def count(self, counts: Mapping[int, Mapping[State, int]]) -> None:
         """Add to the counts of runs."""
@@ -204,9 +212,25 @@ class Tables:
             start, rows = end, rows - size
 
 
+@cache
+def _put_created(room: int) -> str:
+    """A statement with so many places: all the hashes are one value, the key and the remote id of each are two."""
+    places = ", ".join([f"({place}, ?, ?)" for place in range(1, room * HASH_SIZE, HASH_SIZE)])
+    return (
+        "INSERT INTO entries (scope_id, key, state, run_id, payload_hash, sent_at, changed_at, remote_id) "  # noqa: S608
+        f"SELECT ?, CAST(column2 AS BLOB), {CODES[State.CREATED]}, ?, substr(?, column1, {HASH_SIZE}), ?, ?, "
+        f"CAST(column3 AS BLOB) FROM (VALUES {places}) WHERE column2 <> 0"
+    )
+
+
 def _parts(values: Sequence[T], most: int) -> Iterator[Sequence[T]]:
     for start in range(0, len(values), most):
         yield values[start : start + most]
+
+
+def _castable(value: str) -> str | bytearray:
+    """What is the stored text once it is cast: SQLite's text cannot hold half a surrogate pair."""
+    return value if value.isascii() else bytearray(stored(value))
 
 
 def _room(count: int) -> int:

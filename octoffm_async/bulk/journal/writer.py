@@ -14,7 +14,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import ClosedError
-from .steps import Call, Flush
+from .steps import Call, Flush, SettleCreated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -111,9 +111,7 @@ class Writer:
         if self._loop is None or self._closing:
             raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
         self._waiting.append(step)
-        if not self._urgent:
-            self._urgent = True
-            self._loop.call_soon(self._hand_over)
+        self._hurry()
 
     def look_up(self, step: LookUp) -> None:
         """Ask for a look-up: like another step, but what nobody waits for need not go over with it.
@@ -128,7 +126,7 @@ class Writer:
         if len(self._ahead) == 1:
             self._loop.call_soon(self._hand_over_ahead)
 
-    def queue(self, key: str, step: Settle | Follow) -> None:
+    def queue(self, key: str, step: Settle | SettleCreated | Follow) -> None:
         """Ask for a step on an item that nobody waits for: it goes over with others, soon.
 
         Raises:
@@ -142,9 +140,24 @@ class Writer:
         if not self._lingering:
             self._lingering = True
             self._linger = self._loop.call_later(_LINGER, self._hand_over)
-        elif len(waiting) >= _LINGER_MOST and not self._urgent:
-            self._urgent = True
-            self._loop.call_soon(self._hand_over)
+        elif len(waiting) >= _LINGER_MOST:
+            self._hurry()
+
+    def queue_created(self, scope: int, run_id: int, key: str, remote_id: str | None) -> None:
+        """Ask to settle an item as created: together with those before it, if nothing else came between.
+
+        Raises:
+            ClosedError: the journal is not open.
+        """
+        last = self._waiting[-1] if self._waiting else None
+        if not isinstance(last, SettleCreated) or last.run_id != run_id or len(last.keys) >= _LINGER_MOST:
+            last = SettleCreated(scope, run_id, [], [])
+            self.queue(key, last)
+        last.keys.append(key)
+        last.remote_ids.append(remote_id)
+        self._queued.add(key)
+        if len(last.keys) == _LINGER_MOST:
+            self._hurry()
 
     async def call(self, work: Callable[[Store], T], *, writes: bool = False) -> T:
         """Do something on the store, after all that was asked before."""
@@ -152,6 +165,12 @@ class Writer:
         self.submit(Call(work, waiter, writes))
         result: T = await waiter
         return result
+
+    def _hurry(self) -> None:
+        """Let what waits go over in this turn of the loop."""
+        if not self._urgent and self._loop is not None:
+            self._urgent = True
+            self._loop.call_soon(self._hand_over)
 
     def _hand_over(self) -> None:
         self._urgent = self._lingering = False

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from octoffm_async.bulk.journal import State
-from octoffm_async.bulk.journal.batches import Batch
+from octoffm_async.bulk.journal import Sending, State
+from octoffm_async.bulk.journal.batches import Batch, packed
 from octoffm_async.bulk.journal.rows import Row, Rows
 
 PENDING = Row(State.PENDING, 1, b"h", 1, 1)
@@ -52,7 +52,8 @@ def test_what_was_put_is_known_and_no_longer_absent() -> None:
 
 def test_what_is_in_a_batch_is_not_read_and_not_absent() -> None:
     file = File()
-    batch = Batch(1, 1, 1, 1, {"a": (b"a", b"h", b"p")})
+    batch = Batch(1, 1, 1, 1)
+    batch.add({"a": b"h"}, packed([Sending("a", b"h", b"p")]))
     unsettled: defaultdict[int, dict[str, Batch]] = defaultdict(dict, {1: {"a": batch}})
     rows = Rows(unsettled, file)
     assert rows.get((1, "a")) is None

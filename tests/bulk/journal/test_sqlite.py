@@ -21,7 +21,7 @@ from octoffm_async.bulk.journal import (
 )
 from octoffm_async.bulk.journal import schema as module
 from octoffm_async.bulk.journal.sqlite import SQLiteBook
-from octoffm_async.bulk.journal.steps import Flush, Follow, LookUp, Send, Step
+from octoffm_async.bulk.journal.steps import Flush, Follow, LookUp, Send, SettleCreated, Step
 from octoffm_async.bulk.journal.writer import Writer
 from octoffm_async.errors import (
     ConfigurationError,
@@ -152,7 +152,14 @@ async def test_a_look_up_leaves_behind_what_nobody_waits_for_unless_it_is_about_
     book.settle("b", State.CREATED, remote_id="2")
     later, _ = await asyncio.gather(states(book, "d"), book.flush())
     assert later == [None]
-    assert given == [[Send], [LookUp, LookUp], [tuple, LookUp], [Follow, LookUp], [LookUp], [tuple, Flush]]
+    assert given == [
+        [Send],
+        [LookUp, LookUp],
+        [SettleCreated, LookUp],
+        [Follow, LookUp],
+        [LookUp],
+        [SettleCreated, Flush],
+    ]
 
 
 async def test_a_look_up_that_was_just_asked_for_is_answered_when_the_journal_is_closed(path: Path) -> None:
