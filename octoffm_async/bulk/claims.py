@@ -37,10 +37,14 @@ class Claims:
     def release(self, keys: Iterable[str], holder: object) -> None:
         """Let go of those of the keys that the holder holds."""
         for key in keys:
-            if self._holders.get(key) is holder:
-                del self._holders[key]
-                if self._waiters and (waiter := self._waiters.pop(key, None)) is not None:
-                    waiter.set()
+            self.release_one(key, holder)
+
+    def release_one(self, key: str, holder: object) -> None:
+        """Let go of a key, if the holder holds it."""
+        if self._holders.get(key) is holder:
+            del self._holders[key]
+            if self._waiters and (waiter := self._waiters.pop(key, None)) is not None:
+                waiter.set()
 
     def held_by_other(self, key: str, holder: object) -> bool:
         """Whether somebody else is busy with a key."""

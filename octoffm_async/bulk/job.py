@@ -34,6 +34,8 @@ class Job(Generic[T]):
     """Items handled together."""
     look_ahead: int = 1
     """Items that are there without waiting and are screened together."""
+    low: int = 0
+    """So few of them are left when the next ones are screened; known once it is started."""
     one_by_one: bool = False
     """Whether each item is one call: :meth:`send` begins it, :meth:`outcome` or :meth:`outcome_of_error` ends it."""
     takes_encoded: bool = False

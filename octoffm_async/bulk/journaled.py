@@ -105,6 +105,7 @@ class Journaled(Job[T]):
             journal = await self._opened.enter_async_context(Journal.open(journal))
         self._scope.options = self._scope.options.changed(fence=journal.fence)
         book = await journal.book(seller=how.seller_id, operation=how.operation, run=how.run, source=how.source)
+        self.low = 0 if book.in_thread else LOOK_AHEAD // 2
         claims = claims_of(journal, how.seller_id, how.operation)
         ends = LooseEnds[T](book, claims, finder=self._finder, follower=self._follower, alone_since=journal.opened_at)
         self._open = book, claims, ends
@@ -242,12 +243,12 @@ class Journaled(Job[T]):
         book, claims, ends = self._open or self._parts()
         key = outcome.key
         ends.again.pop(key, None)
-        claims.release((key,), ends)
+        claims.release_one(key, ends)
         settle(book, outcome)
         if isinstance(outcome, Unknown):
             ends.wait_for(item, key, outcome.reason)
             return None
-        return None if ends.keeps(outcome) else outcome
+        return outcome if self._follower is None or not ends.keeps(outcome) else None
 
     def _release(self, keys: Iterable[str]) -> None:
         """Let others of this process see to those of the keys that do not wait."""

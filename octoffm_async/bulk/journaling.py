@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .journal import Book, Entry
     from .outcomes import Outcome
 
-_CREATED = State.CREATED  # a member of an enumeration is slow to find
 encode = msgspec.json.Encoder().encode
 """A request as it is sent."""
 
@@ -56,9 +55,10 @@ def sendings_of(keys: Iterable[str], items: Iterable[object]) -> list[Sending]:
 def settle(book: Book, outcome: Outcome) -> None:
     """Write what became of an item behind."""
     key = outcome.key
+    if isinstance(outcome, Created):
+        book.settle_created(key, outcome.id)
+        return
     match outcome:
-        case Created(id=remote_id):
-            book.settle(key, _CREATED, remote_id=remote_id)
         case Refused(code=code, message=message):
             book.settle(key, State.REFUSED, code=code, message=message)
         case Failed(error=error):

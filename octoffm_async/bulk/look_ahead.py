@@ -1,6 +1,6 @@
 """Items made ready ahead of the workers that handle them, a chunk at a time.
 
-While one chunk is handled the next is screened, and while one is looked up the next is read: so neither workers nor
+While one chunk is looked up the next is read, and while few are left the next are made ready: so neither workers nor
 the journal wait for each other. What lies ahead is bounded by two chunks and a low-water mark.
 """
 
@@ -21,18 +21,18 @@ FILLERS = 2
 
 
 class LookAhead(Generic[T]):
-    """``fill`` makes the next chunk ready; it gives ``None`` when there is no more."""
+    """``fill`` makes the next chunk ready when no more than ``low`` are left; it gives ``None`` when there is none."""
 
     def __init__(self, fill: Callable[[], Awaitable[list[T] | None]], *, low: int) -> None:
+        self.low = low
         self._fill = fill
-        self._low = low
         self._items: deque[T] = deque()
         self._fillers: list[asyncio.Task[None]] = []
         self._filling = 0
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._error: Exception | None = None
-        self.ready = self._taken(self._items, low, self._room)
+        self.ready = self._taken()
         """Items that are there without waiting; ``END`` as often as there is none."""
 
     async def next(self) -> T:
@@ -66,15 +66,15 @@ class LookAhead(Generic[T]):
         self._items.clear()
         return left
 
-    @staticmethod
-    def _taken(items: deque[T], low: int, room: asyncio.Event) -> Iterator[T | End]:
+    def _taken(self) -> Iterator[T | End]:
+        items = self._items
         while True:
             if not items:
                 yield END
                 continue
             item = items.popleft()
-            if len(items) == low:
-                room.set()
+            if len(items) <= self.low:
+                self._room.set()
             yield item
 
     def _raise_error(self) -> None:
@@ -87,7 +87,7 @@ class LookAhead(Generic[T]):
             while (some := await self._fill()) is not None:
                 self._items += some
                 self._news.set()
-                while len(self._items) > self._low:
+                while len(self._items) > self.low:
                     self._room.clear()
                     await self._room.wait()
         except Exception as error:  # noqa: BLE001  (raised to a worker)

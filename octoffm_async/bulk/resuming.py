@@ -128,6 +128,7 @@ class Resuming(Job[Kept]):
         if self.hurried:
             inner.hurry()
         await inner.start()
+        self.low = inner.low
 
     def __aiter__(self) -> KeptItems:
         """What the run may have to send, by key."""

@@ -43,7 +43,7 @@ class Run(Generic[T]):
         self._seen = SeenKeys()
         self._turn_away = sifter(job, self._seen)
         self._source = Source(items)
-        self._ahead = LookAhead(self._screened, low=job.look_ahead // 2)
+        self._ahead = LookAhead(self._screened, low=job.low)
         self._main: asyncio.Task[None] | None = None
         self._stopping = False
         self._taken = False
@@ -133,6 +133,7 @@ class Run(Generic[T]):
         workers: list[asyncio.Task[None]] = []
         try:
             await self._job.start()
+            self._ahead.low = self._job.low
             workers += [self._begin_work() for _ in range(self._options.workers)]
             await asyncio.wait(workers)
             if any(worker.cancelled() for worker in workers):

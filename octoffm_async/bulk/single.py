@@ -148,7 +148,7 @@ class ProtectedCreation:
             if not is_outcome_unknown(error):
                 book.settle(key, State.PENDING)
             raise
-        book.settle(key, State.CREATED, remote_id=order_id)
+        book.settle_created(key, order_id)
         await book.flush()
         return order_id
 

@@ -190,6 +190,7 @@ class PostgresJournal(Journal):
 class PostgresBook:
     """One run's view of a :class:`PostgresJournal`."""
 
+    in_thread = False
     others_within = 0.0
 
     def __init__(
@@ -236,6 +237,10 @@ class PostgresBook:
     ) -> None:
         """Queue what became of an item, after all that was queued before. ``None`` keeps the remote id known."""
         self._writer.queue((self._scope, self._run_id, key, state, remote_id, code, message))
+
+    def settle_created(self, key: str, remote_id: str | None) -> None:
+        """The same for an item that was created, as most are."""
+        self.settle(key, State.CREATED, remote_id=remote_id)
 
     def release(self, keys: Iterable[str]) -> None:
         """Queue that nobody here is busy with these any more: what is undecided of them may be taken by others."""

@@ -70,6 +70,11 @@ class Book(Protocol):
         ...
 
     @property
+    def in_thread(self) -> bool:
+        """Whether a thread of this process sees to it. Asked while the event loop is busy, that would only slow it."""
+        ...
+
+    @property
     def others_within(self) -> float:
         """Seconds after which the items of another process that was killed can be taken over, at the latest."""
         ...
@@ -94,6 +99,10 @@ class Book(Protocol):
         self, key: str, state: State, *, remote_id: str | None = None, code: str = "", message: str = ""
     ) -> None:
         """Queue what became of an item, after all that was queued before. ``None`` keeps the remote id known."""
+        ...
+
+    def settle_created(self, key: str, remote_id: str | None) -> None:
+        """The same for an item that was created, as most are."""
         ...
 
     def release(self, keys: Iterable[str]) -> None:

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["SQLiteBook", "SQLiteJournal"]
 
 _CHUNK = 500
-_CREATED = State.CREATED  # a member of an enumeration is slow to find
 
 
 class SQLiteJournal(Journal):
@@ -150,6 +149,7 @@ class SQLiteJournal(Journal):
 class SQLiteBook:
     """One run's view of a :class:`SQLiteJournal`."""
 
+    in_thread = True
     others_within = 0.0
 
     def __init__(self, writer: Writer, scope: int, run_id: int, names: tuple[str, str, str], live: set[str]) -> None:
@@ -188,10 +188,11 @@ class SQLiteBook:
         self, key: str, state: State, *, remote_id: str | None = None, code: str = "", message: str = ""
     ) -> None:
         """Queue what became of an item, after all that was queued before. ``None`` keeps the remote id known."""
-        if state is _CREATED and not code and not message:  # nearly always
-            self._writer.queue_created(self._scope, self._run_id, key, remote_id)
-        else:
-            self._writer.queue(key, (self._scope, self._run_id, key, state, remote_id, code, message))
+        self._writer.queue(key, (self._scope, self._run_id, key, state, remote_id, code, message))
+
+    def settle_created(self, key: str, remote_id: str | None) -> None:
+        """The same for an item that was created, as most are."""
+        self._writer.queue_created(self._scope, self._run_id, key, remote_id)
 
     def release(self, keys: Iterable[str]) -> None:
         """Nothing: no other process is there to take them."""
