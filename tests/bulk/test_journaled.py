@@ -12,6 +12,7 @@ import pytest
 
 from octoffm_async import ConfigurationError, Created, Failed, FulfillmentClient, Outcome, Refused, Skipped, Unknown
 from octoffm_async.bulk.journal import Journal, State, payload_hash
+from octoffm_async.bulk.journaled import Journaled
 from octoffm_async.sandbox import Fault, Sandbox
 from tests.bulk.items import order, orders, posted, product, serving
 from tests.fakes import FakeTransport, answer, config
@@ -37,6 +38,23 @@ async def test_a_second_run_sends_nothing_and_knows_all(path: Path) -> None:
     assert {type(outcome) for outcome in first.values()} == {Created}
     assert isinstance(second.pop("O-300"), Created)
     assert {key: outcome.earlier for key, outcome in second.items() if isinstance(outcome, Skipped)} == first
+
+
+async def test_a_file_is_asked_about_the_next_items_when_none_are_left(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided_before: list[int] = []
+    screen = Journaled.screen
+
+    async def spy(job: Journaled[Any], items: list[Any]) -> Any:
+        decided_before.append(run.summary.total)
+        return await screen(job, items)
+
+    monkeypatch.setattr(Journaled, "screen", spy)
+    monkeypatch.setattr(Journaled, "look_ahead", 8)
+    async with serving() as (_, client), client.bulk.create_outbound(orders(40), journal=path, concurrency=1) as run:
+        await run.wait()
+    assert decided_before == [0, 0, 15, 15, 31]  # the last one taken is still under way
 
 
 async def test_another_payload_under_a_used_key_is_refused_with_both_hashes(path: Path) -> None:

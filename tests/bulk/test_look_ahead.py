@@ -73,6 +73,24 @@ async def test_what_lies_ahead_is_bounded() -> None:
     await ahead.close()
 
 
+async def test_the_next_are_made_ready_when_no_more_than_so_many_are_left() -> None:
+    chunks = Chunks(10)
+    ahead = LookAhead(chunks, low=0)
+    first = [await ahead.next()]
+
+    async def left_after(taken: int) -> int:
+        first.extend([await ahead.next() for _ in range(taken)])
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return chunks.left
+
+    assert [await left_after(18), await left_after(1)] == [8, 6]
+    ahead.low = 15
+    assert [await left_after(4), await left_after(1)] == [6, 4]
+    assert sorted(first) == list(range(25))
+    await ahead.close()
+
+
 async def test_empty_chunks_are_no_end() -> None:
     chunks = Chunks(5, size=0)
     assert await taken(LookAhead(chunks, low=5)) == []

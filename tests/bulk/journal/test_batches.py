@@ -105,7 +105,10 @@ class Sharing(RuleBasedStateMachine):
     def settle(self, seller: int, key: str, state: State, durable: bool) -> None:
         before, payload, run = self.model.get((seller, key), (None, b"", ""))
         if before is not None and state in LEGAL[before]:
-            self.books[seller].settle(key, state, remote_id="id" if state is State.CREATED else None)
+            if state is State.CREATED:
+                self.books[seller].settle_created(key, "id")
+            else:
+                self.books[seller].settle(key, state)
             self.model[seller, key] = (state, payload, run)
             if durable:
                 self.do(self.books[seller].flush())
@@ -200,6 +203,29 @@ async def test_a_batch_goes_with_its_last_item_in_whatever_order_they_are_settle
             book.settle(key, State.REFUSED, code="c")
         await book.flush()
         assert [await rows_of(journal, table) for table in ("batches", "entries", "payloads")] == [0, 8, 0]
+
+
+async def test_what_is_sent_a_few_at_a_time_shares_a_batch_and_keeps_its_payloads(path: Path) -> None:
+    async with SQLiteJournal(path) as journal:
+        book = await journal.book(seller="S", operation="o")
+        await asyncio.gather(*(book.sent([sending(key, key.encode())]) for key in "abcd"))
+        assert await rows_of(journal, "batches") == 1
+        book.settle("b", State.FAILED)
+        book.settle_created("c", "1")
+        assert await book.payloads("abcd") == {"a": b"a", "b": b"b", "d": b"d"}
+        copy_as_it_is(path, path.with_name("crashed"))
+    async with SQLiteJournal(path.with_name("crashed")) as journal:
+        again = await journal.book(seller="S", operation="o")
+        assert await again.payloads("abcd") == {"a": b"a", "b": b"b", "d": b"d"}
+        assert [entry.key for entry in await again.undecided()] == ["a", "d"]
+
+
+async def test_many_are_not_put_to_others_in_a_batch(path: Path) -> None:
+    async with SQLiteJournal(path) as journal:
+        book = await journal.book(seller="S", operation="o")
+        chunks = [[sending(f"{part}-{number}") for number in range(200)] for part in "ab"]
+        await asyncio.gather(*map(book.sent, chunks))
+        assert await rows_of(journal, "batches") == 2
 
 
 async def test_each_step_is_a_place_to_crash(path: Path) -> None:

@@ -75,6 +75,53 @@ async def test_any_text_is_a_key_and_comes_back_as_it_was(kind: Kind) -> None:
         assert (await journal.runs())[0].seller == "S\udcff"
 
 
+async def test_any_id_of_any_key_is_kept_of_what_was_created(kind: Kind) -> None:
+    async with kind.open() as journal:
+        book = await journal.book(seller="S", operation="o")
+        await book.sent([sending(key) for key in ODD_KEYS])
+        for key in ODD_KEYS:
+            book.settle_created(key, None if key == "1" else key)
+    async with kind.open() as journal:
+        again = await journal.book(seller="S", operation="o")
+        entries = await again.look_up(ODD_KEYS)
+        found = {entry.key: entry.remote_id for entry in entries if entry and entry.state is State.CREATED}
+        assert found == {key: None if key == "1" else key for key in ODD_KEYS}
+        assert {entry.payload_hash for entry in entries if entry} == {payload_hash(b"payload")}
+        assert await again.payloads(ODD_KEYS) == {}
+        (record, _) = await journal.runs()
+        assert {state: count for state, count in record.counts.items() if count} == {State.CREATED: len(ODD_KEYS)}
+
+
+async def test_creations_stay_in_their_order_with_what_else_becomes_of_an_item(book: Book) -> None:
+    await book.sent([sending(key) for key in "abc"])
+    book.settle_created("a", "1")
+    book.settle("a", State.REFUSED, code="late")
+    book.settle("b", State.UNKNOWN)
+    book.settle_created("b", "2")
+    book.follow("b", "Shipped")
+    book.settle_created("c", "3")
+    await book.flush()
+    entries = [entry for entry in await book.look_up("abc") if entry]
+    assert [(entry.state, entry.remote_id, entry.followed) for entry in entries] == [
+        (State.REFUSED, "1", ""),
+        (State.CREATED, "2", "Shipped"),
+        (State.CREATED, "3", ""),
+    ]
+
+
+async def test_a_creation_that_cannot_be_is_told_and_the_others_are_kept(book: Book) -> None:
+    await book.sent([sending(key) for key in "ab"])
+    book.settle_created("a", "1")
+    book.settle_created("nobody", "2")
+    book.settle_created("a", "3")
+    book.settle_created("b", "4")
+    with pytest.raises(IllegalTransitionError, match="cannot go from"):
+        await book.flush()
+    await book.flush()
+    found = [entry and (entry.state, entry.remote_id) for entry in await book.look_up(["a", "nobody", "b"])]
+    assert found == [(State.CREATED, "1"), None, (State.CREATED, "4")]
+
+
 async def test_a_payload_is_kept_until_its_item_is_created_or_refused(book: Book) -> None:
     ends = [State.PENDING, State.FAILED, State.UNKNOWN, State.CREATED, State.REFUSED]
     await book.sent([sending(end, end.encode()) for end in ["left", *ends]])

@@ -22,7 +22,7 @@ from octoffm_async.bulk.journal import (
 from octoffm_async.bulk.journal import schema as module
 from octoffm_async.bulk.journal.sqlite import SQLiteBook
 from octoffm_async.bulk.journal.steps import Flush, Follow, LookUp, Send, SettleCreated, Step
-from octoffm_async.bulk.journal.writer import Writer
+from octoffm_async.bulk.journal.writer import _LINGER_MOST, Writer
 from octoffm_async.errors import (
     ConfigurationError,
     JournalInUseError,
@@ -141,7 +141,7 @@ async def test_a_look_up_leaves_behind_what_nobody_waits_for_unless_it_is_about_
 
     monkeypatch.setattr(Writer, "_give", spy)
     await book.sent([sending("a"), sending("b")])
-    book.settle("a", State.CREATED, remote_id="1")
+    book.settle_created("a", "1")
     both = await asyncio.gather(states(book, "c"), states(book, "b"))
     assert both == [[None], [State.SENT]]
     assert await states(book, "c", "a") == [None, State.CREATED]
@@ -149,7 +149,7 @@ async def test_a_look_up_leaves_behind_what_nobody_waits_for_unless_it_is_about_
     (entry,) = await book.look_up(["a"])
     assert entry is not None
     assert entry.followed == "Shipped"
-    book.settle("b", State.CREATED, remote_id="2")
+    book.settle_created("b", "2")
     later, _ = await asyncio.gather(states(book, "d"), book.flush())
     assert later == [None]
     assert given == [
@@ -160,6 +160,22 @@ async def test_a_look_up_leaves_behind_what_nobody_waits_for_unless_it_is_about_
         [LookUp],
         [SettleCreated, Flush],
     ]
+
+
+async def test_many_creations_go_over_without_lingering(
+    journal: SQLiteJournal, book: SQLiteBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Step] = []
+    monkeypatch.setattr(Writer, "_give", lambda _, steps: given.extend(steps))
+    for number in range(_LINGER_MOST - 1):
+        book.settle_created(str(number), None)
+    await asyncio.sleep(0)
+    assert not given
+    for number in range(2):
+        book.settle_created(f"last {number}", None)
+    await asyncio.sleep(0)
+    assert [len(step.keys) for step in given if isinstance(step, SettleCreated)] == [_LINGER_MOST, 1]
+    monkeypatch.undo()
 
 
 async def test_a_look_up_that_was_just_asked_for_is_answered_when_the_journal_is_closed(path: Path) -> None:
