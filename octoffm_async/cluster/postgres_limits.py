@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..config import Secret
     from ..session.slots import Ask
 
-VERSION = 1
+VERSION = 2
 FORGET_EVERY = 300 * slots.SECOND
 """Rows that are not needed any more are deleted about so often by each process."""
 
@@ -128,7 +128,9 @@ BEGIN
     s.blocked_at := 0;
     s.epoch := s.epoch + 1;
     s.free_at := greatest(
-        moment, s.free_at - greatest({slots.PROBE} - greatest(apart, octoffm_pace(s, moment)), 0)
+        moment,
+        least(s.free_at, s.refused_at + {slots.FRESH} + apart),
+        s.free_at - greatest({slots.PROBE} - greatest(apart, octoffm_pace(s, moment)), 0)
     );
     RETURN s;
 END $$

@@ -112,7 +112,8 @@ if epoch == current then
     plateau = math.min(math.max(found, {slots.RATE_LEAST}), {slots.RATE_MOST})
     resumed, total, blocked_at = now, 0, 0
     current = current + 1
-    free_at = math.max(now, free_at - math.max({slots.PROBE} - math.max(interval, pace()), 0))
+    local behind = math.min(free_at, refused_at + {slots.FRESH} + interval)
+    free_at = math.max(now, behind, free_at - math.max({slots.PROBE} - math.max(interval, pace()), 0))
   end
 end
 if pause > 0 then paused_until = math.max(paused_until, now + pause) end

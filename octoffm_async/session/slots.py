@@ -222,7 +222,9 @@ def _resume(state: State, ask: Ask, now: int) -> None:
     state.resumed, state.used, state.blocked_at = now, 0, 0
     state.epoch += 1
     step = max(ask.interval, _pace(state, now))
-    state.free_at = max(now, state.free_at - max(PROBE - step, 0))
+    # After the old epoch's slots, also if no probe was leased: who went on alone may have been accepted, too.
+    behind = min(state.free_at, state.refused_at + FRESH + ask.interval)
+    state.free_at = max(now, behind, state.free_at - max(PROBE - step, 0))
 
 
 def _scale(state: State) -> float:

@@ -285,3 +285,11 @@ def test_no_new_slot_comes_closer_to_an_old_one_than_the_interval_when_an_epoch_
     assert probe.place >= usable + 20_000
     _, after = advance(state, Ask("key", 20_000, epoch=told.epoch, accepted=True, want=1), probe.place + 1000)
     assert after.place >= probe.place + 20_000
+
+
+def test_after_a_block_that_nobody_probed_the_old_slots_are_not_given_out_again() -> None:
+    state, first = advance(None, Ask("key", 200_000, want=2), 100 * SECOND)
+    _, told = advance(state, Ask("key", 200_000, epoch=first.epoch, refused=True), 100 * SECOND)
+    _, after = advance(state, Ask("key", 200_000, epoch=told.epoch, accepted=True, want=1), 100 * SECOND)
+    assert after.granted == 1
+    assert after.place >= first.place + 2 * first.step
