@@ -44,7 +44,7 @@ class CreateOrders(Job[OrderT]):
         self.takes_encoded = takes_encoded
 
     def outcome(self, item: OrderT, answer: Result[str]) -> Outcome:
-        return Created(key=item.reference, id=answer.value)
+        return Created(key=item.reference, id=answer[0])
 
     def outcome_of_error(self, item: OrderT, error: BaseException) -> Outcome:
         if not isinstance(error, CallError) or isinstance(error, RUN_ENDING):

@@ -64,7 +64,8 @@ class Outbound:
         """
         check_shipment(request)
         if journal is None:
-            return (await self.send(request)).value
+            shipment_id, _ = await self.send(request)
+            return shipment_id
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(self._scope, CREATE_OUTBOUND, request, journal=journal, patience=patience)

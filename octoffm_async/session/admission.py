@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..contract.operations import Group
+from ..contract.operations import CREATE_TOKEN
 
 if TYPE_CHECKING:
     from .circuit import Circuit
@@ -27,7 +27,7 @@ class Admission:
 
     def at_once(self, journey: Journey) -> Token | None:
         """As :meth:`wait`, if nothing has to be waited for: ``None`` if something has."""
-        if journey.operation.group is Group.TOKEN or self._circuit.state != "closed":
+        if journey.operation is CREATE_TOKEN or self._circuit.state != "closed":
             return None
         now = journey.clock()
         token = self._tokens.fresh(now)
@@ -41,7 +41,7 @@ class Admission:
         now, circuit = journey.clock, self._circuit
         gate, lane, until = journey.gate, journey.lane, journey.deadline
         again = False
-        if journey.operation.group is Group.TOKEN:
+        if journey.operation is CREATE_TOKEN:
             await self._tokens.permit()
             journey.gate_probe = await gate.enter(lane, now=now(), until=until)
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
@@ -13,6 +13,8 @@ from .documents import UnusableDocumentError, document_in
 from .headers import identifier_in
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..contract.common import Document
     from ..contract.operations import Operation
     from .response import Response
@@ -31,22 +33,35 @@ def decode(operation: Operation[T], response: Response) -> T:
     Raises:
         UnusableError: the body is not JSON, not of the operation's type, or lacks an id.
     """
+    return cast("T", _reader(operation)(response))
+
+
+@lru_cache(maxsize=256)
+def _reader(operation: Operation[Any]) -> Callable[[Response], Any]:
+    """What decodes the answers of an operation. There may be any number of those: calls of what is not modelled."""
     match operation.shape:
         case Shape.IDENTIFIER:
-            return cast("T", _identifier(operation, response))
+            return _identifier_reader(operation)
         case Shape.DOCUMENT:
-            return cast("T", _document(response))
+            return _document
         case Shape.COUNT:
-            return cast("T", _count(response.body))
+            return _count
         case Shape.RAW:
-            return cast("T", response)
-        case Shape.OPTIONAL if not response.body.strip():
-            return cast("T", None)
-        case Shape.PAGE:
-            page: Page[Any] | list[Any] = _decoded(_decoder(operation), response.body)
-            return cast("T", page.items if isinstance(page, Page) else page)
-        case _:
-            return cast("T", _decoded(_decoder(operation), response.body))
+            return lambda response: response
+        case Shape.OPTIONAL | Shape.PAGE | Shape.OBJECT:
+            return _body_reader(operation)
+
+
+def _body_reader(operation: Operation[Any]) -> Callable[[Response], Any]:
+    decoder, optional = msgspec.json.Decoder[Any](operation.answer), operation.shape is Shape.OPTIONAL
+
+    def read(response: Response) -> Any:
+        if optional and not response.body.strip():
+            return None
+        found: Page[Any] | list[Any] = _decoded(decoder, response.body)
+        return found.items if isinstance(found, Page) else found
+
+    return read
 
 
 def _document(response: Response) -> Document | str:
@@ -56,18 +71,13 @@ def _document(response: Response) -> Document | str:
         raise UnusableError(str(reason)) from None
 
 
-def _count(body: bytes) -> int:
-    found: int | Counted = _decoded(_COUNT, body)
+def _count(response: Response) -> int:
+    found: int | Counted = _decoded(_COUNT, response.body)
     counts = [found] if isinstance(found, int) else [found.count, found.total_item_count]
     for count in counts:
         if count is not None and count >= 0:
             return count
     raise UnusableError("not what is expected: no count of zero or more")
-
-
-@cache
-def _decoder(operation: Operation[Any]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(operation.answer)
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
@@ -94,17 +104,18 @@ def _without_nulls(value: Any) -> Any:
             return value
 
 
-@cache
-def _identified(field: str) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(msgspec.defstruct("Identified", [("value", str)], rename={"value": field}, gc=False))
+def _identifier_reader(operation: Operation[Any]) -> Callable[[Response], str]:
+    named = msgspec.defstruct("Identified", [("value", str)], rename={"value": operation.identifier}, gc=False)
+    decoder = msgspec.json.Decoder[Any](named)
 
+    def read(response: Response) -> str:
+        try:
+            plain: str = decoder.decode(response.body).value
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return _odd_identifier(operation, response)
+        return plain if plain.strip() else _odd_identifier(operation, response)
 
-def _identifier(operation: Operation[Any], response: Response) -> str:
-    try:
-        plain: str = _identified(operation.identifier).decode(response.body).value
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _odd_identifier(operation, response)
-    return plain if plain.strip() else _odd_identifier(operation, response)
+    return read
 
 
 def _odd_identifier(operation: Operation[Any], response: Response) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
 from ..contract.access import TokenRequest
-from ..contract.operations import CREATE_TOKEN, Group, Repeatability
+from ..contract.operations import CREATE_TOKEN, Repeatability
 from ..contract.products import ProductResults
 from ..errors import (
     CallError,
@@ -33,7 +33,7 @@ from .options import DEFAULTS
 from .problems import error_for, unusable
 from .response import Response
 from .retries import Retries
-from .retry import Verdict, classify
+from .retry import OK, Verdict, classify
 from .stats import Counts
 from .telling import Teller
 from .token_stores import account_of
@@ -54,14 +54,9 @@ if TYPE_CHECKING:
     from .transport import Transport
 
 T = TypeVar("T")
+Result: TypeAlias = tuple[T, Response]
+"""What a call gave: the decoded value, and the answer it came in."""
 logger = logging.getLogger("octoffm_async")
-
-
-class Result(NamedTuple, Generic[T]):
-    """What a call gave: the decoded value, and the answer it came in."""
-
-    value: T
-    response: Response
 
 
 class Session:
@@ -186,7 +181,7 @@ class Session:
         peek: Callable[[Response], None] | None = None,
     ) -> Result[T]:
         deadline = options.deadline or self.config.deadline
-        loop = self._loop or (self._draining if operation.group is Group.TOKEN else None)
+        loop = self._loop or (self._draining if operation is CREATE_TOKEN else None)
         if loop is None:
             raise ClosedError("the client is not open")
         task = asyncio.current_task(loop)
@@ -255,18 +250,18 @@ class Session:
                 continue
             verdict = classify(outcome)
             # What shows that the limit let a request through; a 5xx may come from before it.
-            if (verdict is Verdict.OK or verdict is Verdict.REFUSED) and isinstance(outcome, Response):
+            if (verdict is OK or verdict is Verdict.REFUSED) and isinstance(outcome, Response):
                 self._retries.let_through(journey, outcome)
-                if verdict is Verdict.OK:
+                if verdict is OK:
                     self._retries.succeeded(journey)
                     if peek is not None:
                         if self._head_telling is None:
                             peek(outcome)
                         await asyncio.sleep(0)
-                    result = self._decode(operation, outcome, token)
-                    if isinstance(result.value, ProductResults):
-                        self._retries.note_quota(journey, result.value, outcome)
-                    return result
+                    value = self._decode(operation, outcome, token)
+                    if isinstance(value, ProductResults):
+                        self._retries.note_quota(journey, value, outcome)
+                    return value, outcome
             if verdict is Verdict.UNAUTHORIZED and token is not None and not journey.token_renewed:
                 self.tokens.invalidate(token)
             failed = (
@@ -314,14 +309,14 @@ class Session:
             return self._transport.send(method, url, headers, body, timeout)
 
         def look(head: Response) -> None:
-            if classify(head) is Verdict.OK:
+            if classify(head) is OK:
                 peek(head)
 
         return self._head_telling.send(method, url, headers, body, timeout, on_head=look)
 
-    def _decode(self, operation: Operation[T], response: Response, token: Token | None) -> Result[T]:
+    def _decode(self, operation: Operation[T], response: Response, token: Token | None) -> T:
         try:
-            return Result(decode(operation, response), response)
+            return decode(operation, response)
         except UnusableError as reason:
             if token is None:  # the token endpoint's answer may hold a token even when it is broken: show none of it
                 error = unusable(response._replace(body=b""), "it holds no token")
@@ -342,7 +337,7 @@ class Session:
         journey.arrive(now)
         if isinstance(error, CallError):
             journey.stamp(error, now)
-        if journey.operation.group is Group.TOKEN:
+        if journey.operation is CREATE_TOKEN:
             return
         self.stats.calls += 1
         self.stats.waited += journey.waited(now)

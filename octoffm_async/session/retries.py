@@ -10,7 +10,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from ..contract.operations import Group
+from ..contract.operations import CREATE_TOKEN
 from ..errors import AnsweredError
 from .circuit import Circuit
 from .headers import rate_advice, retry_after
@@ -114,7 +114,7 @@ class Retries:
             repeatability=journey.operation.repeatability,
             failures=journey.failures,
             throttlings=journey.gate.control.throttlings,
-            token_renewed=journey.token_renewed or journey.operation.group is Group.TOKEN,
+            token_renewed=journey.token_renewed or journey.operation is CREATE_TOKEN,
             retry_after=told,
             time_left=journey.deadline - journey.clock(),
             affordable=self.budget.affords(cost),
@@ -139,7 +139,7 @@ class Retries:
             self._teller.throttled(journey, pause=pause, told=told is not None)
 
     def _tell_circuit(self, journey: Journey, *, failed: bool, affordable: bool) -> None:
-        if journey.operation.group is Group.TOKEN:
+        if journey.operation is CREATE_TOKEN:
             return
         if journey.circuit_probe:
             self._settle_probe(journey, failed=failed)

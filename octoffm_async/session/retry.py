@@ -54,6 +54,9 @@ class Verdict(Enum):
     REFUSED = auto()
 
 
+OK = Verdict.OK  # a member of an enumeration is slow to find
+
+
 class Again(NamedTuple):
     """Send it again after ``delay`` seconds."""
 
@@ -97,7 +100,7 @@ def classify(outcome: Response | NotAnsweredError) -> Verdict:
         return Verdict.NOT_SENT if isinstance(outcome, ConnectError) else Verdict.LOST
     status = outcome.status
     if 200 <= status < 300:
-        return Verdict.OK
+        return OK
     if status == 401:
         return Verdict.UNAUTHORIZED
     if status == 429:
