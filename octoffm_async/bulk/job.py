@@ -22,7 +22,7 @@ RUN_ENDING = (CredentialsRefusedError, ClosedError, JournalError)
 
 
 class Job(Generic[T]):
-    """What a run does with its items. Most jobs need to say only key, check and handle or decide."""
+    """What a run does with its items. Most jobs need to say only key, check and handle, or send and outcome."""
 
     key: Callable[[T], str]
     """The item's business reference."""

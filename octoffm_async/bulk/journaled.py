@@ -160,6 +160,8 @@ class Journaled(Job[T]):
 
     async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
         left = dict(zip(self.keys(items), items, strict=True))
+        for key in left:
+            self._encoded.pop(key, None)  # these are encoded anew
         told: list[Outcome] = []
 
         async def record(outcome: Outcome) -> None:

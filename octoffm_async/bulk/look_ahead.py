@@ -10,14 +10,28 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from .source import END, End
+from .source import END, End, broken_off
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Collection, Iterator
 
 T = TypeVar("T")
 
 FILLERS = 2
+
+
+async def end_all(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait until all have ended. A cancellation meanwhile is for what comes next."""
+    for task in tasks:
+        task.cancel()
+    cancelled = False
+    while pending := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(pending)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled and (current := asyncio.current_task()) is not None:
+        current.cancel()
 
 
 class LookAhead(Generic[T]):
@@ -58,10 +72,7 @@ class LookAhead(Generic[T]):
 
     async def close(self) -> list[T]:
         """Stop reading ahead; the items that nobody took."""
-        for filler in self._fillers:
-            filler.cancel()
-        while pending := [filler for filler in self._fillers if not filler.done()]:
-            await asyncio.wait(pending)
+        await end_all(self._fillers)
         left = list(self._items)
         self._items.clear()
         return left
@@ -92,6 +103,9 @@ class LookAhead(Generic[T]):
                     await self._room.wait()
         except Exception as error:  # noqa: BLE001  (raised to a worker)
             self._error = self._error or error
+        except BaseException:
+            self._error = self._error or broken_off()
+            raise
         finally:
             self._filling -= 1
             self._news.set()

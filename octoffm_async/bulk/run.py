@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 from ..errors import ClosedError, is_outcome_unknown
 from .delivery import Delivery
 from .job import RUN_ENDING
-from .look_ahead import LookAhead
+from .look_ahead import LookAhead, end_all
 from .outcomes import Failed, Outcome, Skipped, Unknown
 from .seen import SeenKeys
 from .sieve import sifter, sort_out
-from .source import END, End, Source
+from .source import END, End, Source, broken_off
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable
@@ -134,10 +134,13 @@ class Run(Generic[T]):
         try:
             await self._job.start()
             self._ahead.low = self._job.low
-            workers += [self._begin_work() for _ in range(self._options.workers)]
+            work = self._decide_items if self._job.one_by_one else self._handle_batches
+            workers += [
+                asyncio.create_task(work(), name="octoffm_async bulk worker") for _ in range(self._options.workers)
+            ]
             await asyncio.wait(workers)
-            if any(worker.cancelled() for worker in workers):
-                self._end(RuntimeError("the input was cancelled before it was read to its end"))
+            if any(worker.cancelled() or worker.exception() is not None for worker in workers):
+                self._end(broken_off())
             await self._job.finish(self._delivery.in_turn)
         except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
             self._end(error)
@@ -151,10 +154,7 @@ class Run(Generic[T]):
                 self._delivery.close()
 
     async def _wind_up(self, workers: list[asyncio.Task[None]]) -> None:
-        for worker in workers:
-            worker.cancel()
-        while pending := [worker for worker in workers if not worker.done()]:
-            await asyncio.wait(pending)
+        await end_all(workers)
         try:
             self._put_back(await self._ahead.close())
             for outcome in self._job.undecided():
@@ -164,19 +164,12 @@ class Run(Generic[T]):
         finally:
             await self._job.close()
 
-    def _begin_work(self) -> asyncio.Task[None]:
-        work = self._decide_items if self._job.one_by_one else self._handle_batches
-        worker = asyncio.create_task(work(), name="octoffm_async bulk worker")
-        worker.add_done_callback(self._see_to_error)
-        return worker
-
-    def _see_to_error(self, worker: asyncio.Task[None]) -> None:
-        if not worker.cancelled() and isinstance(error := worker.exception(), Exception):
-            self._end(error)
-
     async def _handle_batches(self) -> None:
-        while not self._stopping and (batch := await self._collect()):
-            await self._handle(batch)
+        try:
+            while not self._stopping and (batch := await self._collect()):
+                await self._handle(batch)
+        except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
+            self._end(error)
 
     async def _decide_items(self) -> None:
         """What each item of a large run passes: whatever can be looked up once is looked up before."""
@@ -185,23 +178,38 @@ class Run(Generic[T]):
         screened = job.look_ahead > 1
         items = self._ahead if screened else self._source
         ready = items.ready
-        while not self._stopping:
-            item = next(ready, END)
-            if item is END and (item := await self._awaited(items)) is END:
-                return
-            if screened or (outcome := turn_away(item)) is None:
-                summary.in_flight += 1
-                try:
-                    outcome = outcome_of(item, await send(item))
-                except BaseException as error:  # noqa: BLE001  (raised again, unless it is the item's outcome)
-                    outcome = self._outcome_of_error(item, error)
-                finally:
-                    summary.in_flight -= 1
-            if outcome is not None and not offer(outcome):
-                await delivery.in_turn(outcome)
+        try:
+            while not self._stopping:
+                item = next(ready, END)
+                if item is END and (item := await self._awaited(items)) is END:
+                    return
+                if screened or (outcome := turn_away(item)) is None:
+                    summary.in_flight += 1
+                    try:
+                        answer = await send(item)
+                    except BaseException as error:  # noqa: BLE001  (raised again, unless it is the item's outcome)
+                        outcome = self._outcome_of_error(item, error)
+                    else:
+                        try:
+                            outcome = outcome_of(item, answer)
+                        except Exception as error:  # noqa: BLE001  (ends the run)
+                            outcome = self._not_noted(item, error)
+                    finally:
+                        summary.in_flight -= 1
+                if outcome is not None and not offer(outcome):
+                    await delivery.in_turn(outcome)
+        except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
+            self._end(error)
+
+    def _not_noted(self, item: T, error: Exception) -> Outcome:
+        """The outcome of an item that was answered when that could not be written down: the run ends."""
+        self._end(error)
+        return Unknown(key=self._job.key(item), reason=f"it was answered, and that was not noted: {error}", error=error)
 
     def _outcome_of_error(self, item: T, error: BaseException) -> Outcome | None:
         """The item's outcome, if that is what the error means."""
+        if error.__traceback__ is not None:  # an outcome that is kept must not hold the worker, and so the whole run
+            error.__traceback__ = error.__traceback__.tb_next
         try:
             return self._job.outcome_of_error(item, error)
         except BaseException as raised:

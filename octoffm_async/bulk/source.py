@@ -20,6 +20,11 @@ class End(Enum):
 END = End.END
 
 
+def broken_off() -> RuntimeError:
+    """What to tell of an input that raised what is no ``Exception``."""
+    return RuntimeError("the input was cancelled before it was read to its end")
+
+
 class Source(Generic[T]):
     """Items one by one, each to one worker. The input is never read ahead of the workers."""
 
