@@ -105,7 +105,7 @@ class Journaled(Job[T]):
             journal = await self._opened.enter_async_context(Journal.open(journal))
         self._scope.options = self._scope.options.changed(fence=journal.fence)
         book = await journal.book(seller=how.seller_id, operation=how.operation, run=how.run, source=how.source)
-        self.low = 0 if book.in_thread else LOOK_AHEAD // 2
+        self.low = 0 if book.in_thread else self.look_ahead // 2
         claims = claims_of(journal, how.seller_id, how.operation)
         ends = LooseEnds[T](book, claims, finder=self._finder, follower=self._follower, alone_since=journal.opened_at)
         self._open = book, claims, ends

@@ -12,7 +12,10 @@ import pytest
 
 from octoffm_async import ConfigurationError, Created, Failed, FulfillmentClient, Outcome, Refused, Skipped, Unknown
 from octoffm_async.bulk.journal import Journal, State, payload_hash
+from octoffm_async.bulk.journal.sqlite import SQLiteBook
 from octoffm_async.bulk.journaled import Journaled
+from octoffm_async.bulk.journaling import sendings_of
+from octoffm_async.errors import ClosedError, JournalWriteError
 from octoffm_async.sandbox import Fault, Sandbox
 from tests.bulk.items import order, orders, posted, product, serving
 from tests.fakes import FakeTransport, answer, config
@@ -40,8 +43,9 @@ async def test_a_second_run_sends_nothing_and_knows_all(path: Path) -> None:
     assert {key: outcome.earlier for key, outcome in second.items() if isinstance(outcome, Skipped)} == first
 
 
-async def test_a_file_is_asked_about_the_next_items_when_none_are_left(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("in_thread", "asked_after"), [(True, [0, 0, 15, 15, 31]), (False, [0, 0, 11, 11, 27])])
+async def test_a_thread_is_asked_about_the_next_items_when_none_are_left_another_journal_before(
+    path: Path, in_thread: bool, asked_after: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decided_before: list[int] = []
     screen = Journaled.screen
@@ -52,9 +56,51 @@ async def test_a_file_is_asked_about_the_next_items_when_none_are_left(
 
     monkeypatch.setattr(Journaled, "screen", spy)
     monkeypatch.setattr(Journaled, "look_ahead", 8)
+    monkeypatch.setattr(SQLiteBook, "in_thread", in_thread)
     async with serving() as (_, client), client.bulk.create_outbound(orders(40), journal=path, concurrency=1) as run:
         await run.wait()
-    assert decided_before == [0, 0, 15, 15, 31]  # the last one taken is still under way
+    assert decided_before == asked_after  # the last one taken is still under way
+
+
+@pytest.mark.parametrize("error", [JournalWriteError("the disk is full"), ClosedError("closed"), ValueError("odd")])
+async def test_an_order_whose_creation_cannot_be_noted_is_unknown_and_not_sent_again(
+    path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled: list[str] = []
+
+    def settle(book: SQLiteBook, key: str, remote_id: str | None) -> None:
+        settled.append(key)
+        raise error
+
+    async with serving() as (sandbox, client), Journal.open(path) as journal:
+        with monkeypatch.context() as patch:
+            patch.setattr(SQLiteBook, "settle_created", settle)
+            run = client.bulk.create_outbound(orders(3), journal=journal, concurrency=1)
+            with pytest.raises(type(error)):
+                async with run:
+                    await run.wait()
+        assert settled == ["O-0"]
+        assert (run.summary.unknown, run.summary.skipped, run.summary.created) == (1, 2, 0)
+        outcomes = await done(client.bulk.create_outbound(orders(3), journal=journal))
+        assert {type(outcome) for outcome in outcomes.values()} == {Created}
+        assert sandbox.effects.outbound == {"O-0": 1, "O-1": 1, "O-2": 1}
+
+
+async def test_no_request_is_kept_of_what_was_sent_again_or_not_at_all(path: Path) -> None:
+    async with serving() as (sandbox, client), Journal.open(path) as journal:
+        book = await journal.book(seller=sandbox.config().seller_id, operation="outbound.create")
+        await book.sent(sendings_of([item.reference for item in orders(20)], orders(20)))
+        again = client.bulk.create_outbound(orders(20), journal=journal, patience=0.0)
+        assert {type(outcome) for outcome in (await done(again)).values()} == {Created}
+        stopped = client.bulk.create_outbound((order(f"N-{number}") for number in range(600)), journal=journal)
+        async with stopped:
+            async for _ in stopped:
+                break
+        assert stopped.summary.skipped > 100
+        for run in (again, stopped):
+            job = run._job
+            assert isinstance(job, Journaled)
+            assert job._encoded == {}
 
 
 async def test_another_payload_under_a_used_key_is_refused_with_both_hashes(path: Path) -> None:

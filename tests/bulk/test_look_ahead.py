@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from octoffm_async.bulk.look_ahead import LookAhead
+from octoffm_async.bulk.look_ahead import LookAhead, end_all
 from octoffm_async.bulk.source import END
 
 pytestmark = pytest.mark.one_loop
@@ -89,6 +89,32 @@ async def test_the_next_are_made_ready_when_no_more_than_so_many_are_left() -> N
     assert [await left_after(4), await left_after(1)] == [6, 4]
     assert sorted(first) == list(range(25))
     await ahead.close()
+
+
+async def test_tasks_are_ended_also_by_who_is_cancelled_meanwhile() -> None:
+    async def slow_to_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+    tasks = [asyncio.create_task(slow_to_end()) for _ in range(2)]
+    await asyncio.sleep(0)
+    after: list[str] = []
+
+    async def end() -> None:
+        await end_all(tasks)
+        after.append("all have ended" if all(task.done() for task in tasks) else "one is left")
+        await asyncio.sleep(0)
+        after.append("went on")
+
+    ending = asyncio.create_task(end())
+    await asyncio.sleep(0)
+    ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    assert after == ["all have ended"]
 
 
 async def test_empty_chunks_are_no_end() -> None:

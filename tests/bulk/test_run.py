@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import tracemalloc
+import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -226,6 +228,61 @@ async def test_an_input_that_raises_in_the_middle_loses_nothing_of_what_came_bef
     assert sorted(outcome.key for outcome in outcomes) == sorted(item.reference for item in orders(75))
     assert {type(outcome) for outcome in outcomes} == {Created}
     assert len(transport.sent) == 75
+
+
+class Faltering:
+    """Raises at first; asked once more, it would go on."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error: BaseException | None = error
+        self.items = iter(orders(20))
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        return next(self.items)
+
+
+@pytest.mark.virtual_time
+async def test_nothing_leaves_after_the_input_has_raised() -> None:
+    client, transport = fake()
+    async with client:
+        outcomes, error = await all_of(client.bulk.create_outbound(Faltering(LookupError("row 1")), concurrency=8))
+    assert isinstance(error, LookupError)
+    assert (outcomes, transport.sent) == ([], [])
+
+
+class Torn(BaseException):
+    """No ``Exception``: what a framework stops a thread with."""
+
+
+@pytest.mark.parametrize("with_journal", [False, True])
+async def test_an_input_that_raises_what_is_no_exception_does_not_look_complete(
+    with_journal: bool, tmp_path: Path
+) -> None:
+    journal = tmp_path / "orders.sqlite" if with_journal else None
+    client, _ = fake()
+    async with client:
+        with pytest.raises(RuntimeError, match="cancelled before it was read to its end"):
+            async with client.bulk.create_outbound(Faltering(Torn()), journal=journal) as run:
+                await run.wait()
+
+
+@pytest.mark.virtual_time
+async def test_an_outcome_that_is_kept_does_not_hold_its_run() -> None:
+    client, _ = fake(lambda _: answer(403, {}))
+    async with client:
+        run = client.bulk.create_outbound(orders(3), concurrency=1)
+        (kept, *_), _ = await all_of(run)
+    assert isinstance(kept, Failed)
+    there = weakref.ref(run)
+    del run
+    gc.collect()
+    assert there() is None
 
 
 @pytest.mark.virtual_time

@@ -78,7 +78,7 @@ async def test_any_text_is_a_key_and_comes_back_as_it_was(kind: Kind) -> None:
 async def test_any_id_of_any_key_is_kept_of_what_was_created(kind: Kind) -> None:
     async with kind.open() as journal:
         book = await journal.book(seller="S", operation="o")
-        await book.sent([sending(key) for key in ODD_KEYS])
+        await book.sent([sending(key, repr(key).encode()) for key in ODD_KEYS])
         for key in ODD_KEYS:
             book.settle_created(key, None if key == "1" else key)
     async with kind.open() as journal:
@@ -86,10 +86,27 @@ async def test_any_id_of_any_key_is_kept_of_what_was_created(kind: Kind) -> None
         entries = await again.look_up(ODD_KEYS)
         found = {entry.key: entry.remote_id for entry in entries if entry and entry.state is State.CREATED}
         assert found == {key: None if key == "1" else key for key in ODD_KEYS}
-        assert {entry.payload_hash for entry in entries if entry} == {payload_hash(b"payload")}
+        for key, entry in zip(ODD_KEYS, entries, strict=True):
+            assert entry is not None
+            assert entry.payload_hash == payload_hash(repr(key).encode())
         assert await again.payloads(ODD_KEYS) == {}
         (record, _) = await journal.runs()
         assert {state: count for state, count in record.counts.items() if count} == {State.CREATED: len(ODD_KEYS)}
+
+
+async def test_creations_of_two_sellers_are_kept_apart(journal: Journal) -> None:
+    books = [await journal.book(seller=seller, operation="o") for seller in ("S", "T")]
+    for book in books:
+        await book.sent([sending(key, f"{book.seller} {key}".encode()) for key in "ab"])
+    for key in "ab":
+        for book in books:
+            book.settle_created(key, f"{book.seller}-{key}")
+    for book in books:
+        entries = [entry for entry in await book.look_up("ab") if entry]
+        assert [(entry.run, entry.remote_id, entry.payload_hash) for entry in entries] == [
+            (book.run, f"{book.seller}-{key}", payload_hash(f"{book.seller} {key}".encode())) for key in "ab"
+        ]
+    assert [record.counts[State.CREATED] for record in await journal.runs()] == [2, 2]
 
 
 async def test_creations_stay_in_their_order_with_what_else_becomes_of_an_item(book: Book) -> None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from octoffm_async.bulk.journal import Sending, State
-from octoffm_async.bulk.journal.batches import Batch, packed
+from octoffm_async.bulk.journal.batches import Batch, packed, unpacked
 from octoffm_async.bulk.journal.rows import Row, Rows
 
 PENDING = Row(State.PENDING, 1, b"h", 1, 1)
@@ -61,6 +61,15 @@ def test_what_is_in_a_batch_is_not_read_and_not_absent() -> None:
     del unsettled[1]["a"]
     file.rows["a"] = CREATED
     assert rows.get((1, "a")) == CREATED
+
+
+def test_a_batch_that_grows_knows_the_payloads_of_all() -> None:
+    batch = Batch(1, 1, 1, 1)
+    batch.add({"a": b"1"}, packed([Sending("a", b"1", b"one")]))
+    assert batch.payload("a") == b"one"
+    batch.add({"b": b"2"}, packed([Sending("b", b"2", b"two")]))
+    assert (batch.payload("a"), batch.payload("b")) == (b"one", b"two")
+    assert unpacked(batch.content()) == [Sending("a", b"1", b"one"), Sending("b", b"2", b"two")]
 
 
 def test_what_is_known_is_bounded() -> None:

@@ -162,6 +162,23 @@ async def test_a_look_up_leaves_behind_what_nobody_waits_for_unless_it_is_about_
     ]
 
 
+@pytest.mark.parametrize("how", ["settle_created", "settle", "follow"])
+async def test_what_becomes_of_an_item_is_written_in_one_transaction(
+    journal: SQLiteJournal, book: SQLiteBook, how: str
+) -> None:
+    await book.sent([sending("a")])
+    statements: list[str] = []
+    await journal._thread.call(lambda store: store.connection.set_trace_callback(statements.append))
+    if how == "settle":
+        book.settle("a", State.FAILED)
+    else:
+        getattr(book, how)("a", "1")
+    await book.flush()
+    await journal._thread.call(lambda store: store.connection.set_trace_callback(None))
+    assert len(statements) > 2
+    assert (statements[0], statements[-1]) == ("BEGIN IMMEDIATE", "COMMIT")
+
+
 async def test_many_creations_go_over_without_lingering(
     journal: SQLiteJournal, book: SQLiteBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
