@@ -27,7 +27,8 @@ __all__ = ["Durability", "Store"]
 
 Durability: TypeAlias = Literal["process", "power"]
 
-_UNSETTLED_MOST = 4096
+_UNSETTLED_MOST, _BATCHES_MOST = 4096, 512
+"""Items that are in batches, and batches, each of which keeps the requests of all that it had."""
 _CACHE_KIB = 16_384
 _CHECKPOINT_PAGES = 4000  # 16 MB: a page that many commits change is copied to its place once
 
@@ -187,8 +188,9 @@ class Store:
         for step in steps:
             self._carry_out(step, sheet, answers)
         self._write(sheet)
-        if len(self.unsettled) > _UNSETTLED_MOST:
-            self.part_batches(_UNSETTLED_MOST // 2)
+        left = len(self.unsettled)
+        if left > _UNSETTLED_MOST or len(self.unsettled.batches) > _BATCHES_MOST:
+            self.part_batches(min(left, _UNSETTLED_MOST) // 2)
         if writes or self._read_only:
             self.connection.execute("COMMIT")
         self.rows.trim()

@@ -319,6 +319,21 @@ async def test_what_is_kept_in_memory_is_bounded_however_much_is_not_settled(pat
         assert [await rows_of(journal, table) for table in ("batches", "entries", "payloads")] == [0, 1000, 0]
 
 
+async def test_batches_of_which_an_item_is_left_each_are_bounded_too(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BATCHES_MOST", 10)
+    async with SQLiteJournal(path) as journal:
+        book = await journal.book(seller="S", operation="o")
+        for number in range(30):
+            await book.sent([sending(f"{number:02} left"), sending(f"{number:02}")])
+            book.settle_created(f"{number:02}", None)
+            held: Unsettled = await journal._thread.call(lambda store: store.unsettled)
+            assert len(held.batches) <= 10
+        assert len(await book.undecided()) == 30
+        assert 5 <= await rows_of(journal, "batches") <= 10
+
+
 async def test_a_key_that_is_forgotten_with_its_batch_half_settled_may_be_sent_again(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
         book = await journal.book(seller="S", operation="o")
