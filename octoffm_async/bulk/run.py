@@ -13,13 +13,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from ..errors import ClosedError, is_outcome_unknown
+from ..errors import ClosedError, ValidationError, is_outcome_unknown
 from .delivery import Delivery
 from .job import RUN_ENDING
 from .look_ahead import LookAhead, end_all
-from .outcomes import Failed, Outcome, Skipped, Unknown
+from .outcomes import Failed, Outcome, Skipped, Unknown, refused_locally
 from .seen import SeenKeys
-from .sieve import sifter, sort_out
+from .sieve import seen_before, sort_out
 from .source import END, End, Source, broken_off
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ class Run(Generic[T]):
         self._options = options
         self._delivery = Delivery(options, self._end)
         self._seen = SeenKeys()
-        self._turn_away = sifter(job, self._seen)
         self._source = Source(items)
         self._ahead = LookAhead(self._screened, low=job.low)
         self._main: asyncio.Task[None] | None = None
@@ -174,7 +173,8 @@ class Run(Generic[T]):
     async def _decide_items(self) -> None:
         """What each item of a large run passes: whatever can be looked up once is looked up before."""
         job, delivery, summary = self._job, self._delivery, self._delivery.summary
-        send, outcome_of, turn_away, offer = job.send, job.outcome, self._turn_away, delivery.offer
+        check, key_of, send, outcome_of = job.check, job.key, job.send, job.outcome
+        is_new, offer = self._seen.add, delivery.offer
         screened = job.look_ahead > 1
         items = self._ahead if screened else self._source
         ready = items.ready
@@ -183,7 +183,15 @@ class Run(Generic[T]):
                 item = next(ready, END)
                 if item is END and (item := await self._awaited(items)) is END:
                     return
-                if screened or (outcome := turn_away(item)) is None:
+                outcome: Outcome | None = None
+                if not screened:
+                    try:
+                        check(item)
+                        if not is_new(key := key_of(item)):
+                            outcome = seen_before(key)
+                    except ValidationError as error:
+                        outcome = refused_locally(error)
+                if outcome is None:
                     summary.in_flight += 1
                     try:
                         answer = await send(item)
@@ -250,9 +258,11 @@ class Run(Generic[T]):
         """The next item that may be right and was not there before."""
         while not self._stopping:
             item = await self._source.next()
-            if (outcome := self._turn_away(item)) is None:
+            right, outcomes = sort_out([item], self._job, self._seen)
+            if right:
                 return item
-            await self._delivery.in_turn(outcome)
+            for outcome in outcomes:
+                await self._delivery.in_turn(outcome)
         raise StopAsyncIteration
 
     async def _screened(self) -> list[T] | None:

@@ -8,28 +8,11 @@ from ..errors import ValidationError
 from .outcomes import Skipped, refused_locally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .job import Job
     from .outcomes import Outcome
     from .seen import SeenKeys
 
 T = TypeVar("T")
-
-
-def sifter(job: Job[T], seen: SeenKeys) -> Callable[[T], Outcome | None]:
-    """What tells the outcome of an item that cannot be right or was there before; of others it takes note."""
-    check, key_of, add = job.check, job.key, seen.add
-
-    def turn_away(item: T) -> Outcome | None:
-        try:
-            check(item)
-        except ValidationError as error:
-            return refused_locally(error)
-        key = key_of(item)
-        return None if add(key) else seen_before(key)
-
-    return turn_away
 
 
 def sort_out(chunk: list[T], job: Job[T], seen: SeenKeys) -> tuple[list[T], list[Outcome]]:
