@@ -88,6 +88,10 @@ class Job(Generic[T]):
         """Outcomes of what was handled or screened and has none yet."""
         return []
 
+    def undecided_keys(self) -> set[str]:
+        """The keys of those."""
+        return {outcome.key for outcome in self.undecided()}
+
     async def close(self) -> None:
         """Let go of everything; called in every case, last."""
 

@@ -290,7 +290,7 @@ class Journaled(Job[T]):
     def _break_off(self, left: dict[str, T], error: BaseException) -> None:
         """Items whose handling ended with an error: to be sent another time if none of them can have left."""
         book, _, ends = self._parts()
-        taken = {outcome.key for outcome in self._inner.undecided()}
+        taken = self._inner.undecided_keys()
         for key in left.keys() - taken:
             if isinstance(error, NOTHING_LEFT) and not is_outcome_unknown(error):
                 book.settle(key, State.PENDING)

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from ..errors import ClosedError, ValidationError, is_outcome_unknown
 from .delivery import Delivery
+from .intake import Intake
 from .job import RUN_ENDING
-from .look_ahead import LookAhead, end_all
+from .look_ahead import end_all
 from .outcomes import Failed, Outcome, Skipped, Unknown, refused_locally
-from .seen import SeenKeys
-from .sieve import seen_before, sort_out
-from .source import END, End, Source, broken_off
+from .sieve import seen_before
+from .source import END, broken_off
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable
@@ -40,11 +40,8 @@ class Run(Generic[T]):
         self._job = job
         self._options = options
         self._delivery = Delivery(options, self._end)
-        self._seen = SeenKeys()
-        self._source = Source(items)
-        self._ahead = LookAhead(self._screened, low=job.low)
+        self._intake = Intake(job, items, options, self._delivery)
         self._main: asyncio.Task[None] | None = None
-        self._stopping = False
         self._taken = False
         self._error: Exception | None = None
 
@@ -107,8 +104,7 @@ class Run(Generic[T]):
 
     def stop(self) -> None:
         """Read no more items; what is in flight is finished."""
-        self._hurry()
-        self._source.stop()
+        self._intake.stop()
         self._delivery.widen()
 
     def _raise_error(self) -> None:
@@ -132,7 +128,7 @@ class Run(Generic[T]):
         workers: list[asyncio.Task[None]] = []
         try:
             await self._job.start()
-            self._ahead.low = self._job.low
+            self._intake.begin()
             work = self._decide_items if self._job.one_by_one else self._handle_batches
             workers += [
                 asyncio.create_task(work(), name="octoffm_async bulk worker") for _ in range(self._options.workers)
@@ -155,33 +151,29 @@ class Run(Generic[T]):
     async def _wind_up(self, workers: list[asyncio.Task[None]]) -> None:
         await end_all(workers)
         try:
-            self._put_back(await self._ahead.close())
+            await self._intake.end()
             for outcome in self._job.undecided():
                 self._delivery.now(outcome)
-            self._seen.close()
-            await self._source.close()
+            await self._intake.close()
         finally:
             await self._job.close()
 
     async def _handle_batches(self) -> None:
         try:
-            while not self._stopping and (batch := await self._collect()):
+            while not self._intake.stopping and (batch := await self._intake.collect()):
                 await self._handle(batch)
         except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
             self._end(error)
 
     async def _decide_items(self) -> None:
         """What each item of a large run passes: whatever can be looked up once is looked up before."""
-        job, delivery, summary = self._job, self._delivery, self._delivery.summary
+        job, intake, delivery, summary = self._job, self._intake, self._delivery, self._delivery.summary
         check, key_of, send, outcome_of = job.check, job.key, job.send, job.outcome
-        is_new, offer = self._seen.add, delivery.offer
-        screened = job.look_ahead > 1
-        items = self._ahead if screened else self._source
-        ready = items.ready
+        screened, ready, is_new, offer = intake.is_screened, intake.ready, intake.is_new, delivery.offer
         try:
-            while not self._stopping:
+            while not intake.stopping:
                 item = next(ready, END)
-                if item is END and (item := await self._awaited(items)) is END:
+                if item is END and (item := await intake.awaited()) is END:
                     return
                 outcome: Outcome | None = None
                 if not screened:
@@ -227,87 +219,6 @@ class Run(Generic[T]):
             self._end(raised)
             return None
 
-    async def _awaited(self, items: Source[T] | LookAhead[T]) -> T | End:
-        """The next item, which is not there yet; none at the end, or if it is not to be handled any more."""
-        try:
-            item = await items.next()
-        except StopAsyncIteration:
-            return END
-        if self._stopping:
-            self._put_back([item])
-            return END
-        return item
-
-    async def _collect(self) -> list[T]:
-        """So many items that may be sent; fewer only when the input ends. What may not gets its outcome here."""
-        batch: list[T] = []
-        try:
-            while len(batch) < self._job.batch and not self._stopping:
-                batch.append(await (self._read() if self._job.look_ahead == 1 else self._ahead.next()))
-        except StopAsyncIteration:
-            pass
-        except BaseException:
-            self._put_back(batch)
-            raise
-        if self._stopping:
-            self._put_back(batch)
-            return []
-        return batch
-
-    async def _read(self) -> T:
-        """The next item that may be right and was not there before."""
-        while not self._stopping:
-            item = await self._source.next()
-            right, outcomes = sort_out([item], self._job, self._seen)
-            if right:
-                return item
-            for outcome in outcomes:
-                await self._delivery.in_turn(outcome)
-        raise StopAsyncIteration
-
-    async def _screened(self) -> list[T] | None:
-        """The items of the next chunk that the job wants to handle; nothing at the end."""
-        chunk = await self._chunk()
-        if not chunk:
-            return None
-        try:
-            some, outcomes = sort_out(chunk, self._job, self._seen)
-            wanted, known = await self._job.screen(some)
-        except BaseException:
-            undecided = self._undecided_keys()
-            self._skip([item for item in chunk if self._job.key(item) not in undecided])
-            raise
-        outcomes += known
-        left = iter(outcomes)
-        try:
-            if self._options.max_failures is None and self._delivery.has_room(len(outcomes)):
-                self._delivery.all_now(outcomes)
-                return wanted
-            for outcome in left:
-                await self._delivery.in_turn(outcome)
-        except BaseException:
-            for outcome in left:
-                self._delivery.now(outcome)
-            self._put_back(wanted)
-            raise
-        return wanted
-
-    async def _chunk(self) -> list[T]:
-        """The next items as they come: a few hundred of those that are there, else one; none at the end."""
-        chunk: list[T] = []
-        most = self._job.look_ahead
-        try:
-            if not self._stopping:
-                self._source.take_ready(chunk, most)
-            while len(chunk) < most and not self._stopping and (not chunk or self._source.is_ready):
-                chunk.append(await self._source.next())
-        except StopAsyncIteration:
-            pass
-        except BaseException:
-            self._skip(chunk)
-            raise
-        return chunk
-
     async def _handle(self, batch: list[T]) -> None:
         decided: set[str] = set()
 
@@ -328,7 +239,7 @@ class Run(Generic[T]):
 
     def _settle_rest(self, batch: list[T], decided: set[str], error: BaseException) -> None:
         """Items whose handling broke off: unknown if they may have been sent, else failed or skipped."""
-        decided |= self._undecided_keys()  # these get theirs in the end
+        decided |= self._job.undecided_keys()  # these get theirs in the end
         for key in [key for item in batch if (key := self._job.key(item)) not in decided]:
             if isinstance(error, RUN_ENDING):
                 self._delivery.now(Failed(key=key, error=error))
@@ -338,24 +249,7 @@ class Run(Generic[T]):
                 cause = error if isinstance(error, Exception) else None
                 self._delivery.now(Unknown(key=key, reason=f"broken off: {type(error).__name__} {error}", error=cause))
 
-    def _undecided_keys(self) -> set[str]:
-        return {outcome.key for outcome in self._job.undecided()}
-
-    def _put_back(self, items: list[T]) -> None:
-        """What was about to be handled and will not be."""
-        if items:
-            self._job.put_back(items)
-            self._skip(items)
-
-    def _skip(self, batch: Iterable[T]) -> None:
-        for item in batch:
-            self._delivery.now(Skipped(key=self._job.key(item), reason="the run was stopped before it was sent"))
-
     def _end(self, error: Exception) -> None:
         if self._error is None:
             self._error = error
-        self._hurry()
-
-    def _hurry(self) -> None:
-        self._stopping = True
-        self._job.hurry()
+        self._intake.hurry()
