@@ -213,7 +213,7 @@ class Run(Generic[T]):
         try:
             return self._job.outcome_of_error(item, error)
         except BaseException as raised:
-            self._settle_rest([item], set(), raised)
+            self._settle_rest([item], set(), error if is_outcome_unknown(error) else raised)
             if not isinstance(raised, RUN_ENDING):
                 raise
             self._end(raised)

@@ -86,6 +86,24 @@ async def test_an_order_whose_creation_cannot_be_noted_is_unknown_and_not_sent_a
         assert sandbox.effects.outbound == {"O-0": 1, "O-1": 1, "O-2": 1}
 
 
+async def test_an_order_whose_lost_answer_cannot_be_noted_is_unknown_too(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def settle(*_: Any, **__: Any) -> None:
+        raise ClosedError("closed")
+
+    async with serving() as (sandbox, client), Journal.open(path) as journal:
+        sandbox.faults.next(Fault.RESET_AFTER, operation="outbound.create")
+        with monkeypatch.context() as patch:
+            patch.setattr(SQLiteBook, "settle", settle)
+            run = client.bulk.create_outbound(orders(1), journal=journal)
+            with pytest.raises(ClosedError):
+                async with run:
+                    await run.wait()
+        assert (run.summary.unknown, run.summary.total) == (1, 1)
+        assert sandbox.effects.outbound == {"O-0": 1}
+
+
 async def test_no_request_is_kept_of_what_was_sent_again_or_not_at_all(path: Path) -> None:
     async with serving() as (sandbox, client), Journal.open(path) as journal:
         book = await journal.book(seller=sandbox.config().seller_id, operation="outbound.create")
