@@ -76,7 +76,18 @@ def json_text(document: object) -> str:
 def yaml_text(document: object) -> str:
     """A document as YAML, without anchors."""
     unshared = msgspec.json.decode(msgspec.json.encode(document))
-    return str(yaml.dump(unshared, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=120))
+    return str(yaml.dump(unshared, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
+
+
+class _Dumper(_DUMPER):  # type: ignore[misc]
+    """Quotes also what is a number by the core schema only, such as ``1e3``."""
+
+
+def _represent_text(dumper: Any, text: str) -> object:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if _NUMBER.fullmatch(text) else None)
+
+
+_Dumper.add_representer(str, _represent_text)
 
 
 class _Open:

@@ -120,6 +120,13 @@ def test_what_is_written_is_read_again(document):
     assert yaml.safe_load(yaml_text(document)) == document
 
 
+@pytest.mark.parametrize("text", ["0E0", "1e3", "-5e-1", "12", "1.5", "007", "~", "null", "yes", "", "=", "<<", "0x1F"])
+def test_text_that_looks_like_something_else_stays_text(text):
+    for document in ([text], {text: text}):
+        assert parse_document(yaml_text(document).encode()) == document
+        assert yaml.safe_load(yaml_text(document)) == document
+
+
 def test_yaml_is_written_without_anchors_and_in_order():
     shared = {"z": 1, "a": 2}
     assert yaml_text({"b": shared, "a": shared}) == "b:\n  z: 1\n  a: 2\na:\n  z: 1\n  a: 2\n"
