@@ -104,7 +104,8 @@ async def test_products_and_supply_orders_are_resumed_as_well(path: Path) -> Non
 
 async def test_a_cancelled_run_is_resumed_to_the_end_of_what_was_read(path: Path) -> None:
     async with serving() as (sandbox, client):
-        sandbox.faults.set_rates({Fault.LATENCY: (1.0, 0.02)}, operations=["outbound.create"])
+        rates = {Fault.LATENCY: (0.3, 0.05)}  # of some, so that they are not all answered at once
+        sandbox.faults.set_rates(rates, operations=["outbound.create"])
 
         async def use() -> None:
             async with client.bulk.create_outbound(orders(5000), journal=path, drain=0.0) as run:
