@@ -60,40 +60,17 @@ class Guard:
         self._process.communicate()
 
 
-class PostgresServer:
-    """A PostgreSQL server. ``address(database)`` is where a database of it is, made if it is not there.
+class _Server:
+    """A server on a port of its own that keeps all in ``folder``, and is guarded before it starts."""
 
-    Its folder is made in ``parent``, or where temporary files are.
-    """
-
-    def __init__(self, parent: str | None = None) -> None:
-        self._initdb, self._postgres, self._pg_ctl = map(_program, ("initdb", "postgres", "pg_ctl"))
-        self._user = "postgres" if os.name == "posix" and os.geteuid() == 0 else None
-        self._folder = Path(tempfile.mkdtemp(prefix="octoffm-postgres-", dir=parent))
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
         self.port = free_port()
 
-    @property
-    def folder(self) -> Path:
-        """Where it keeps all: its data are in ``data``."""
-        return self._folder
-
     def __enter__(self) -> Self:
-        if self._user is not None:
-            shutil.chown(self._folder, self._user)
-        stop = shlex.join([self._pg_ctl, "stop", "-w", "-D", "data", "-m", "immediate"])
-        self._guard = Guard(stop, self._folder, self._user)
+        self._guard = self._guarded()
         try:
-            self._run(self._initdb, "-U", "octoffm", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-            settings = f"""
-                listen_addresses = '127.0.0.1'
-                port = {self.port}
-                unix_socket_directories = ''
-                max_connections = 200
-                shared_buffers = 64MB
-                fsync = off
-                """
-            with (self._folder / "data" / "postgresql.conf").open("a") as file:
-                file.write("\n".join(line.strip() for line in settings.splitlines()))
+            self._set_up()
             self.start()
         except BaseException:
             self.__exit__()
@@ -105,22 +82,67 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        log = str(self._folder / "log")
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Stop it at once, as a crash does."""
+        raise NotImplementedError
+
+    def restart(self) -> None:
+        """Stop it and start it again."""
+        self.stop()
+        self.start()
+
+    def _guarded(self) -> Guard:
+        raise NotImplementedError
+
+    def _set_up(self) -> None:
+        """Make what it needs in its folder."""
+
+
+class PostgresServer(_Server):
+    """A PostgreSQL server. ``address(database)`` is where a database of it is, made if it is not there.
+
+    Its folder is made in ``parent``, or where temporary files are.
+    """
+
+    def __init__(self, parent: str | None = None) -> None:
+        self._initdb, self._postgres, self._pg_ctl = map(_program, ("initdb", "postgres", "pg_ctl"))
+        self._user = "postgres" if os.name == "posix" and os.geteuid() == 0 else None
+        super().__init__(tempfile.mkdtemp(prefix="octoffm-postgres-", dir=parent))
+
+    def _guarded(self) -> Guard:
+        if self._user is not None:
+            shutil.chown(self.folder, self._user)
+        stop = shlex.join([self._pg_ctl, "stop", "-w", "-D", "data", "-m", "immediate"])
+        return Guard(stop, self.folder, self._user)
+
+    def _set_up(self) -> None:
+        self._run(self._initdb, "-U", "octoffm", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        settings = f"""
+            listen_addresses = '127.0.0.1'
+            port = {self.port}
+            unix_socket_directories = ''
+            max_connections = 200
+            shared_buffers = 64MB
+            fsync = off
+            """
+        with (self.folder / "data" / "postgresql.conf").open("a") as file:
+            file.write("\n".join(line.strip() for line in settings.splitlines()))
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        log = str(self.folder / "log")
         self._run(self._pg_ctl, "start", "-w", "-s", "-t", str(int(START_WITHIN)), "-l", log)
 
     def stop(self) -> None:
         """Stop it at once, as a crash does: what is under way is lost."""
         self._run(self._pg_ctl, "stop", "-w", "-s", "-m", "immediate")
 
-    def restart(self) -> None:
-        """Crash it and start it again."""
-        self.stop()
-        self.start()
-
     @property
     def pid(self) -> int:
         """Its first process."""
-        return int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
 
     def address(self, database: str = "postgres") -> str:
         """Where a database is; one that is not there is made."""
@@ -146,10 +168,10 @@ class PostgresServer:
         program, *arguments = command
         with tempfile.TemporaryFile() as output:  # not a pipe: the server would keep it open
             done = subprocess.run(
-                [program, "-D", str(self._folder / "data"), *arguments],
+                [program, "-D", str(self.folder / "data"), *arguments],
                 check=False,
                 user=self._user,
-                cwd=self._folder,
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -159,7 +181,7 @@ class PostgresServer:
                 raise RuntimeError(f"{program}: {output.read().decode(errors='replace')}")
 
 
-class RedisServer:
+class RedisServer(_Server):
     """A Redis server that keeps nothing on disk."""
 
     def __init__(self) -> None:
@@ -167,40 +189,28 @@ class RedisServer:
         if found is None:
             raise Missing(f"redis-server is not installed ({HOW_TO_GET})")
         self._program = found
-        self._folder = Path(tempfile.mkdtemp(prefix="octoffm-redis-"))
-        self._pid = self._folder / "pid"
+        super().__init__(tempfile.mkdtemp(prefix="octoffm-redis-"))
+        self._pid = self.folder / "pid"
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = free_port()
-
-    @property
-    def folder(self) -> Path:
-        """What it runs in."""
-        return self._folder
 
     @property
     def address(self) -> str:
         """Where it is."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def __enter__(self) -> Self:
-        self._guard = Guard("kill -KILL $(cat pid)", self._folder)
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.stop()
-        self._guard.leave()
+        super().__exit__()
+
+    def _guarded(self) -> Guard:
+        return Guard("kill -KILL $(cat pid)", self.folder)
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "pidfile": self._pid}
         self._process = subprocess.Popen(
             [self._program, *(part for name, value in options.items() for part in (f"--{name}", str(value)))],
-            cwd=self._folder,
+            cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -225,8 +235,3 @@ class RedisServer:
             self._process.wait()
             self._process = None
             self._pid.unlink(missing_ok=True)
-
-    def restart(self) -> None:
-        """Stop it and start it again, empty."""
-        self.stop()
-        self.start()

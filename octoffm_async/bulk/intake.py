@@ -36,7 +36,7 @@ class Intake(Generic[T]):
         self.is_new = self._seen.add
         """Takes note of a key; whether it was not there before."""
         self._source = Source(items)
-        self._ahead = LookAhead(self._screened, low=job.low)
+        self._ahead = LookAhead(self._screened, low=0)
 
     def begin(self) -> None:
         """The job has started."""
