@@ -8,13 +8,14 @@ from typing import Any, cast
 
 import msgspec
 
-_READ = {"reported_quantities": "quantities"}
-_SHOWN = {"reported_quantities": "quantities", "return_": "return"}
+from ..contract.base import own_fields
+
+_SHOWN = {"return_": "return"}
 
 
 def as_fields(item: msgspec.Struct) -> dict[str, Any]:
-    """All fields of an item, those inside it too; quantities in one layout, whichever the API used."""
-    return {_SHOWN.get(name, name): _plain(getattr(item, _READ.get(name, name))) for name in item.__struct_fields__}
+    """Return all fields of an item that the contract models, those of nested items too."""
+    return {_SHOWN.get(name, name): _plain(getattr(item, name)) for name in own_fields(item)}
 
 
 def _plain(value: Any) -> Any:

@@ -10,9 +10,9 @@ The tags are part of the type (``Annotated[str, D]``) and cost nothing when a me
 out as ``x-provenance`` in a JSON schema. So do bounds (:func:`bounds`) and the known values of a text (:func:`known`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
 import msgspec
 
@@ -81,8 +81,25 @@ def at_or_after(flow: Sequence[OpenEnum], status: OpenEnum, wanted: OpenEnum) ->
     return status == wanted
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """What a caller sends. Absent optional fields are left out of the message."""
+class Query(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """Base of the filters of a list or a count. Filters that are not given are left out of the query."""
+
+
+class Request(Query, frozen=True, kw_only=True):
+    """Base of what a caller sends as JSON. Optional fields that are not given are left out of the message.
+
+    ``extra`` holds members that the API wants and this package does not model: they are sent as they stand, beside the
+    struct's own members, and must not bear the name of one of those::
+
+        ShipmentLine(seller_product_reference="SKU-1", quantity=2, extra={"giftWrap": True})
+    """
+
+    extra: Mapping[str, Any] | None = None
+
+
+def own_fields(struct: type[msgspec.Struct] | msgspec.Struct) -> tuple[str, ...]:
+    """Return the Python names of the fields that the contract models, without ``extra``."""
+    return tuple(name for name in struct.__struct_fields__ if name != "extra")
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):

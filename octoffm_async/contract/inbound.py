@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from .base import FILLED, A, Answer, D, OpenEnum, Request, at_or_after, bounds, known
+from .base import FILLED, A, Answer, D, OpenEnum, Query, Request, at_or_after, bounds, known
 from .bounds import PAGE_MAX, REFERENCE_MAX, SUPPLY_LINES_MAX
 from .common import Refusal, ShipmentLine
 
@@ -62,9 +62,9 @@ class InboundLine(Answer, frozen=True, kw_only=True):
     """One product of a supply order: announced, received so far, and known to be missing (**A**)."""
 
     seller_product_reference: Annotated[str | None, A] = None
-    quantity: Annotated[int, A] = 0
-    received_quantity: Annotated[int, A] = 0
-    undelivered_quantity: Annotated[int, A] = 0
+    quantity: Annotated[int | None, A] = None
+    received_quantity: Annotated[int | None, A] = None
+    undelivered_quantity: Annotated[int | None, A] = None
 
 
 class InboundShipment(Answer, frozen=True, kw_only=True):
@@ -82,7 +82,7 @@ class InboundShipment(Answer, frozen=True, kw_only=True):
     refusal: Annotated[Refusal | None, A] = None
 
 
-class InboundCountFilters(Request, frozen=True, kw_only=True):
+class InboundCountFilters(Query, frozen=True, kw_only=True):
     """What ``GET /inbound-shipments/count`` can be asked for (**A**: the list's filters)."""
 
     status: Annotated[str | None, A, known(InboundStatus)] = None

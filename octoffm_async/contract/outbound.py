@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from .base import FILLED, A, Answer, D, OpenEnum, Request, S, at_or_after, bounds, known
+from .base import FILLED, A, Answer, D, OpenEnum, Query, Request, S, at_or_after, bounds, known
 from .bounds import LINES_MAX, PAGE_MAX, REFERENCE_MAX
 from .common import Refusal, ShipmentLine
 
@@ -93,7 +93,7 @@ class OutboundShipmentRequest(Request, frozen=True, kw_only=True):
 class ParcelLine(Answer, frozen=True, kw_only=True):
     """So many of one product in a shipment or a parcel, as the API reads them back (**A**)."""
 
-    quantity: Annotated[int, A] = 0
+    quantity: Annotated[int | None, A] = None
     seller_product_reference: Annotated[str | None, A] = None
     product_id: Annotated[str | None, A] = None
     product_condition: Annotated[str | None, A] = None
@@ -145,7 +145,7 @@ class OutboundShipment(Answer, frozen=True, kw_only=True):
     parcels: Annotated[list[Parcel], A] = msgspec.field(default_factory=list[Parcel])
 
 
-class OutboundCountFilters(Request, frozen=True, kw_only=True):
+class OutboundCountFilters(Query, frozen=True, kw_only=True):
     """What ``GET /outbound-shipments/count`` can be asked for: the list's filters (**D**)."""
 
     state: Annotated[str | None, D, known(ShipmentState)] = None

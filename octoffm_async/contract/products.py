@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from .base import FILLED, A, Answer, D, OpenEnum, Request, bounds, known
+from .base import FILLED, A, Answer, D, OpenEnum, Query, Request, bounds, known
 from .bounds import (
     COUNTRY_PATTERN,
     CUSTOMS_CODE_PATTERN,
@@ -98,7 +98,7 @@ class SellerReference(Answer, frozen=True, kw_only=True):
     created_at: Annotated[datetime | None, A] = None
 
 
-class ReferenceFilters(Request, frozen=True, kw_only=True):
+class ReferenceFilters(Query, frozen=True, kw_only=True):
     """What ``GET /stock-seller-references`` can be asked for."""
 
     # A factory, because a plain default would be left out of the query.

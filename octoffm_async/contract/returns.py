@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from .base import FILLED, A, Answer, D, OpenEnum, Request, bounds, known
+from .base import FILLED, A, Answer, D, OpenEnum, Query, Request, bounds, known
 from .bounds import LINES_MAX, PAGE_MAX
 from .common import ShipmentLine
 
@@ -68,8 +68,8 @@ class ReturnLine(Answer, frozen=True, kw_only=True):
     """One product of a return: announced, received, and in which state (**A**)."""
 
     seller_product_reference: Annotated[str | None, A] = None
-    quantity: Annotated[int, A] = 0
-    received_quantity: Annotated[int, A] = 0
+    quantity: Annotated[int | None, A] = None
+    received_quantity: Annotated[int | None, A] = None
     state: Annotated[ReturnLineState | None, A] = None
 
 
@@ -93,10 +93,10 @@ class Return(Answer, frozen=True, kw_only=True):
     lines: Annotated[list[ReturnLine], D] = msgspec.field(default_factory=list[ReturnLine])
     has_label: Annotated[bool | None, A] = None
     label_url: Annotated[str | None, A] = None
-    undeclared_quantity: Annotated[int, A] = 0
+    undeclared_quantity: Annotated[int | None, A] = None
 
 
-class ReturnCountFilters(Request, frozen=True, kw_only=True):
+class ReturnCountFilters(Query, frozen=True, kw_only=True):
     """What ``GET /returns/count`` can be asked for (**A**: the list's filters)."""
 
     type: Annotated[str | None, A, known(ReturnType)] = None

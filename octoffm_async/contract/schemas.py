@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.inspect import DateTimeType, EnumType, StructType, multi_type_info
 
-from .base import Request
+from .base import Query, Request
 
 Schema = dict[str, Any]
 
@@ -80,14 +80,18 @@ def _tidy(component: Schema) -> None:
 
 
 def _finish(component: Schema, struct: StructType) -> None:
+    if issubclass(struct.cls, Request):  # members that are not modelled are those that a schema does not name
+        del component["properties"]["extra"]
     _tidy(component)
     for field in struct.fields:
+        if field.encode_name not in component["properties"]:
+            continue
         schema: Schema = component["properties"][field.encode_name]
         if any(isinstance(kind, DateTimeType) for kind in _walk(field.type, inside_structs=False)):
             for part in schema.get("anyOf", [schema]):
                 if part.get("type") == "string":
                     part["format"] = "date-time"
-        if issubclass(struct.cls, Request) and _NULL in schema.get("anyOf", []):
+        if issubclass(struct.cls, Query) and _NULL in schema.get("anyOf", []):
             (only,) = (part for part in schema.pop("anyOf") if part != _NULL)
             schema.update(only)
 

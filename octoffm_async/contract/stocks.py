@@ -1,12 +1,11 @@
 """Stocks: how many of a product lie in the warehouses, by type of quantity and by country (API.md, 6)."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
 import msgspec
 
-from .base import A, Answer, D, OpenEnum, Request, bounds, known
+from .base import A, Answer, D, OpenEnum, Query, S, bounds, known
 from .bounds import PAGE_MAX
 from .products import ProductCondition
 
@@ -38,58 +37,35 @@ class SortOrder(OpenEnum):
     DESC = "Desc"
 
 
-class Quantities(Answer, frozen=True, kw_only=True):
-    """Items by type (types **D**, layout **A**)."""
+class Quantities(Answer, frozen=True, kw_only=True, rename="pascal"):
+    """Items by type (types documented; PascalCase keys seen for ``Available``, assumed for the others).
 
-    available: Annotated[int, A] = 0
-    allocated: Annotated[int, A] = 0
-    blocked: Annotated[int, A] = 0
-    litigation: Annotated[int, A] = 0
-    removal: Annotated[int, A] = 0
-    return_: Annotated[int, A] = msgspec.field(name="return", default=0)
-    logistic_operations: Annotated[int, A] = 0
+    ``None`` means that the API did not tell this quantity. It is not zero.
+    """
 
-
-class TypedQuantity(Answer, frozen=True, kw_only=True):
-    """The other layout that is accepted: one entry a type (**A**)."""
-
-    type: Annotated[QuantityType, A]
-    quantity: Annotated[int, A] = 0
-
-
-_FIELD_OF_TYPE = {
-    member: encoded
-    for member in QuantityType
-    for encoded in Quantities.__struct_encode_fields__
-    if encoded.casefold() == member.value.casefold()
-}
-
-
-def _as_quantities(reported: Quantities | Sequence[TypedQuantity]) -> Quantities:
-    if isinstance(reported, Quantities):
-        return reported
-    named = {_FIELD_OF_TYPE[entry.type]: entry.quantity for entry in reported if entry.type in _FIELD_OF_TYPE}
-    return msgspec.convert(named, Quantities)
+    available: Annotated[int | None, S] = None
+    allocated: Annotated[int | None, A] = None
+    blocked: Annotated[int | None, A] = None
+    litigation: Annotated[int | None, A] = None
+    removal: Annotated[int | None, A] = None
+    return_: Annotated[int | None, A] = msgspec.field(name="Return", default=None)
+    logistic_operations: Annotated[int | None, A] = None
 
 
 class Localization(Answer, frozen=True, kw_only=True):
     """The part of a stock that lies in one storage country, with its last change (meaning **D**, layout **A**)."""
 
-    storage_country: Annotated[str, A]
-    reported_quantities: Annotated[Quantities | list[TypedQuantity], A] = msgspec.field(
-        name="quantities", default_factory=Quantities
-    )
+    storage_country: Annotated[str | None, A] = None
+    quantities: Annotated[Quantities, A] = msgspec.field(default_factory=Quantities)
     updated_at: Annotated[datetime | None, A] = None
     update_reason: Annotated[str | None, A] = None
 
-    @property
-    def quantities(self) -> Quantities:
-        """Items by type, whichever of the two layouts the API used."""
-        return _as_quantities(self.reported_quantities)
-
 
 class Stock(Answer, frozen=True, kw_only=True):
-    """The stock of one product in one condition. It does not carry the seller's reference (**D**)."""
+    """The stock of one product in one condition. It does not carry the seller's reference (**D**).
+
+    ``quantities`` counts items by type over all countries; see :class:`Quantities` for what ``None`` means there.
+    """
 
     id: Annotated[str, D]
     product_id: Annotated[str | None, D] = None
@@ -97,22 +73,17 @@ class Stock(Answer, frozen=True, kw_only=True):
     product_condition: Annotated[ProductCondition | None, A] = None
     gtin: Annotated[str | None, A] = None
     updated_at: Annotated[datetime | None, A] = None
-    reported_quantities: Annotated[Quantities | list[TypedQuantity], A] = msgspec.field(
-        name="quantities", default_factory=Quantities
-    )
+    quantities: Annotated[Quantities, D] = msgspec.field(default_factory=Quantities)
     localizations: Annotated[list[Localization], D] = msgspec.field(default_factory=list[Localization])
 
-    @property
-    def quantities(self) -> Quantities:
-        """Items by type over all countries, whichever of the two layouts the API used."""
-        return _as_quantities(self.reported_quantities)
 
-
-class StockFilters(Request, frozen=True, kw_only=True):
+class StockFilters(Query, frozen=True, kw_only=True):
     """What ``GET /stocks`` can be asked for.
 
     ``limit`` is required by the API (**D**, 1 to 1000). ``delivery_country`` cannot be combined with
     ``updated_at_min``, ``updated_at_max``, ``storage_country``, ``sort`` or ``order`` (**D**).
+    ``seller_product_reference`` gives the stocks of one reference (**S**, in one program in production); a sister route
+    is known to ignore a parameter of that name, so prove it before relying on an empty list.
     """
 
     # A factory, because a plain default would be left out of the query and the API requires it.
@@ -122,5 +93,6 @@ class StockFilters(Request, frozen=True, kw_only=True):
     updated_at_max: Annotated[datetime | None, D] = None
     storage_country: Annotated[str | None, D] = None
     delivery_country: Annotated[str | None, D] = None
+    seller_product_reference: Annotated[str | None, S] = None
     sort: Annotated[str | None, D, known(QuantityType)] = None
     order: Annotated[str | None, D, known(SortOrder)] = None

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import msgspec
 
+from .base import own_fields
 from .bounds import (
     COUNTRY_PATTERN,
     CUSTOMS_CODE_PATTERN,
@@ -150,7 +151,7 @@ def _packaging(packaging: Any) -> Iterator[FieldProblem]:
     if not isinstance(packaging, Packaging):
         yield FieldProblem("packaging", packaging, f"is {type(packaging).__name__}, not Packaging")
         return
-    for name in packaging.__struct_fields__:
+    for name in own_fields(packaging):
         value = getattr(packaging, name)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not (number and 0 < value <= sys.float_info.max):

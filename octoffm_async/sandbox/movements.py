@@ -14,6 +14,9 @@ Reason = Literal[
     "Inbound", "OutboundAccepted", "OutboundShipped", "OutboundCancelled", "ReturnReceived", "ReturnInspected"
 ]
 
+NOTHING = Quantities(available=0, allocated=0, blocked=0, litigation=0, removal=0, return_=0, logistic_operations=0)
+"""The quantities of a stock that holds no item: the sandbox knows all of them, so none is left out."""
+
 
 def country_code(text: str) -> str:
     """A storage country in one spelling. The API says UK; GB is accepted for it."""
@@ -35,16 +38,16 @@ def moved(stock: Stock, country: str, moment: datetime, reason: Reason, **change
     ``changes`` are differences by quantity, named as in :class:`Quantities` (``available=-2, allocated=2``).
     """
     parts = {part.storage_country: part for part in stock.localizations}
-    before = parts[country].quantities if country in parts else Quantities()
+    before = parts[country].quantities if country in parts else NOTHING
     parts[country] = Localization(
         storage_country=country,
-        reported_quantities=_changed(before, changes),
+        quantities=_changed(before, changes),
         updated_at=moment,
         update_reason=reason,
     )
     return replace(
         stock,
-        reported_quantities=_changed(stock.quantities, changes),
+        quantities=_changed(stock.quantities, changes),
         localizations=list(parts.values()),
         updated_at=moment,
     )

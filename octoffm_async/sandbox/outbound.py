@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from octoffm_async.contract.base import own_fields
 from octoffm_async.contract.operations import COUNT_OUTBOUND, CREATE_OUTBOUND, GET_OUTBOUND, LIST_OUTBOUND, Operation
 from octoffm_async.contract.outbound import (
     DeliveryMode,
@@ -78,6 +79,7 @@ def _keeper(filters: OutboundCountFilters) -> Callable[[OutboundShipment], bool]
 
 
 def _new_shipment(call: Call, key: str, request: OutboundShipmentRequest) -> OutboundShipment:
+    address = request.delivery_address
     lines = [
         ParcelLine(
             quantity=line.quantity,
@@ -94,7 +96,7 @@ def _new_shipment(call: Call, key: str, request: OutboundShipmentRequest) -> Out
         state=ShipmentState.VALID,
         storage_country=request.storage_country,
         delivery_mode=DeliveryMode(request.delivery_mode),
-        delivery_address=ShippedTo(**msgspec.structs.asdict(request.delivery_address)),
+        delivery_address=ShippedTo(**{name: getattr(address, name) for name in own_fields(address)}),
         lines=lines,
         created_at=call.moment,
         updated_at=call.moment,

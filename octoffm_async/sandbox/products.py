@@ -25,6 +25,7 @@ from octoffm_async.contract.validation import product_problems
 
 from .calls import Call, Handler, answer_list, field_errors, read_body, read_filters
 from .replies import Reply, invalid, json_reply
+from .movements import NOTHING
 from .world import Account, World
 
 _products = msgspec.json.Decoder(list[FulfillmentProduct])
@@ -105,6 +106,7 @@ def enter_product(world: World, account: Account, product: FulfillmentProduct, m
         created_at=moment,
     )
     stock = Stock(
+        quantities=NOTHING,
         id=stock_id,
         product_id=product_id,
         product_state=ProductState.NEW if condition is ProductCondition.NEW else ProductState.USED,

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ..contract.base import own_fields
 from ..contract.checks import FieldProblem
 from ..contract.common import ShipmentLine
 from ..contract.inbound import InboundShipmentRequest
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from .fields import Reader, Value
 
-_PACKAGING: Final = Packaging.__struct_fields__
+_PACKAGING: Final = own_fields(Packaging)
 _LINE: Final[Mapping[str, Reader]] = {
     "lines.seller_product_reference": read.code,
     "lines.quantity": read.whole,
@@ -98,7 +99,7 @@ def _lines_of(lines: Sequence[Mapping[str, Value]]) -> list[ShipmentLine]:
 
 def _order(values: dict[str, Value], lines: Sequence[Mapping[str, Value]]) -> OutboundShipmentRequest:
     own: Any = {field: value for field, value in values.items() if not field.startswith("delivery_address.")}
-    address: Any = {name: values.get(f"delivery_address.{name}") for name in DeliveryAddress.__struct_fields__}
+    address: Any = {name: values.get(f"delivery_address.{name}") for name in own_fields(DeliveryAddress)}
     for name in _ADDRESS_NEEDED:
         address[name] = address[name] or ""
     return OutboundShipmentRequest(lines=_lines_of(lines), delivery_address=DeliveryAddress(**address), **own)
@@ -165,7 +166,7 @@ ORDERS: Final = Target(
         "storage_country": read.text,
         **{
             f"delivery_address.{name}": read.code if name in _NUMBERLIKE else read.text
-            for name in DeliveryAddress.__struct_fields__
+            for name in own_fields(DeliveryAddress)
         },
         **_LINE,
     },
