@@ -1,0 +1,95 @@
+"""Names of a contract file that would mean two things at once, compared as answers are read: without case, _ and -."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .contract_file import ContractFile
+from .contract_operations import placeholders_hidden
+from .contract_problems import Key, Problems, folded
+from .operations import OPERATIONS
+from .registry import BY_NAME, ENUMS, STRUCTS, fields_of, nested_struct
+
+_Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a field stands on the wire. ``keys`` are its own key in the file and those that spread it there."""
+
+    path: _Path
+    label: str
+    keys: tuple[Key, ...]
+
+
+def struct_collisions(problems: Problems, contract: ContractFile) -> None:
+    """Tell fields of one struct that have one place on the wire, spread objects and extra names included."""
+    told: set[frozenset[str]] = set()
+    for struct in STRUCTS:
+        taken: dict[_Path, _Place] = {}
+        above: dict[_Path, _Place] = {}  # the objects that paths lead through
+        for place in _places(contract, struct, (), ()):
+            path = tuple(map(folded, place.path))
+            other = next((taken[path[:n]] for n in range(1, len(path) + 1) if path[:n] in taken), above.get(path))
+            if other is None:
+                taken[path] = place
+                above |= {path[:n]: place for n in range(1, len(path))}
+            elif (pair := frozenset({place.label, other.label})) not in told:
+                told.add(pair)
+                said = next((key for key in (*place.keys, *other.keys) if _is_said(contract, key)), place.keys[0])
+                name = ".".join(place.path)
+                problems.tell(said, f"{place.label} and {other.label} would have one name in {struct}, {name}")
+
+
+def _is_said(contract: ContractFile, key: Key) -> bool:
+    return key[0] == "extra" or key[2] in contract.fields.get(key[1], {})
+
+
+def _places(contract: ContractFile, struct: str, inside: _Path, via: tuple[Key, ...]) -> Iterator[_Place]:
+    """Where each field of a struct stands, those of spread objects among them, then what is added."""
+    if struct in inside:
+        return
+    said = contract.fields.get(struct, {})
+    for name, field in fields_of(STRUCTS[struct]).items():
+        keys = (("fields", struct, name), *via)
+        path = said[name].path if name in said else (field.encode_name,)
+        nested = nested_struct(STRUCTS[struct], name)
+        if path or nested is None:
+            yield _Place(path, f"{struct}.{name}", keys)
+        else:
+            yield from _places(contract, nested.__name__, (*inside, struct), keys)
+    for name in contract.extra.get(struct, {}):
+        yield _Place((name,), f"extra.{struct}.{name}", (("extra", struct, name), *via))
+
+
+def value_collisions(problems: Problems, contract: ContractFile) -> None:
+    """Tell two values of an enum that have one spelling."""
+    for enum, said in contract.values.items():
+        taken: dict[str, str] = {}
+        for member in sorted(ENUMS[enum], key=lambda one: one.value in said):
+            text = said.get(member.value, member.value)
+            if (other := taken.setdefault(folded(text), member.value)) != member.value:
+                key = ("values", enum, member.value)
+                problems.tell(key, f"{enum}.{member.value} and {enum}.{other} would have one spelling, {text}")
+
+
+def operation_collisions(problems: Problems, contract: ContractFile) -> None:
+    """Tell two operations with one method and path, and two filters of one operation with one parameter."""
+    calls: dict[tuple[str, str], str] = {}
+    said = contract.operations
+    for operation in sorted(OPERATIONS, key=lambda one: one.name in said and said[one.name].path is not None):
+        path = (said[operation.name].path if operation.name in said else None) or operation.path
+        call = (operation.method, placeholders_hidden(path).casefold())
+        if (other := calls.setdefault(call, operation.name)) != operation.name:
+            key = ("operations", operation.name, "path")
+            problems.tell(key, f"{operation.name} and {other} would be one call, {operation.method} {path}")
+    for name, mapping in said.items():
+        if (filters := BY_NAME[name].filters) is None:
+            continue
+        taken: dict[str, str] = {}
+        for field in sorted(fields_of(filters).values(), key=lambda one: one.name in mapping.query):
+            parameter = mapping.query.get(field.name, field.encode_name)
+            if (other := taken.setdefault(folded(parameter), field.name)) != field.name:
+                problems.tell(
+                    ("operations", name, "query", field.name),
+                    f"{name}: the filters {field.name} and {other} would be one parameter, {parameter}",
+                )

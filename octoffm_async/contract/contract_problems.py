@@ -1,0 +1,131 @@
+"""What is wrong with a contract file: every mistake with its line, told at once."""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, cast
+
+Key = tuple[str, ...]
+
+_MOST_TOLD = 20
+_LONGEST_NAME = 60
+_MOST_SIGNS = 8
+
+
+class ContractFileError(ValueError):
+    """A contract file cannot be used. ``problems`` are its mistakes, one line each, at most 20 of them."""
+
+    def __init__(self, source: str, problems: Iterable[str]) -> None:
+        found = tuple(problems)
+        super().__init__(source, found)  # pickled, an exception is made anew from these
+        self.source = source
+        self.problems = found[:_MOST_TOLD]
+        if len(found) > _MOST_TOLD:
+            self.problems += (f"and {len(found) - _MOST_TOLD} more mistakes",)
+
+    def __str__(self) -> str:
+        name = f"the contract file {self.source}" if self.source else "the contract file"
+        return f"{name} cannot be used: " + "; ".join(self.problems)
+
+
+class Problems:
+    """Collects the mistakes of one text. A key is told with the line that it stands in."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._found: dict[str, int] = {}
+
+    def tell(self, key: Key, says: str) -> None:
+        """Note one mistake at a key, such as ``("fields", "Stock", "gtin")``."""
+        lines = self._lines
+        line = next((lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in lines), 0)
+        self._found.setdefault(f"line {line}: {says}" if line else says, line)
+
+    def unknown(self, key: Key, thing: str, known: Iterable[str]) -> None:
+        """Note a name that the package does not have, with the nearest that it has."""
+        self.tell(key, f"{thing} {quoted(key[-1])} is not known{nearest(key[-1], known)}")
+
+    @cached_property
+    def _lines(self) -> Mapping[Key, int]:
+        return key_lines(self._text)
+
+    @property
+    def listed(self) -> list[str]:
+        """All that were told, in the order of their lines."""
+        return sorted(self._found, key=lambda one: self._found[one])
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Words that name the nearest right name, or all of a few, or nothing."""
+    names = list(known)
+    by_fold = {folded(one): one for one in names}
+    close = difflib.get_close_matches(folded(name)[:_LONGEST_NAME], by_fold, n=1, cutoff=0.6)
+    if close:
+        return f"; do you mean {by_fold[close[0]]}?"
+    return f"; known are {', '.join(names)}" if 0 < len(names) <= 8 else ""
+
+
+def folded(name: str) -> str:
+    """A name without what does not tell names apart: case, ``_`` and ``-``."""
+    return name.replace("_", "").replace("-", "").casefold()
+
+
+def quoted(name: str) -> str:
+    """A name from the file, short and without control signs."""
+    return repr(name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…")
+
+
+def key_lines(text: str) -> Mapping[Key, int]:
+    """The first line of each key of a TOML text, as far as a look at single lines tells; ``tomllib`` tells none."""
+    found: dict[Key, int] = {}
+    table: Key = ()
+    closing = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if closing:  # inside a text of several lines
+            closing = "" if line.count(closing) % 2 else closing
+            continue
+        closing = next((quotes for quotes in ('"""', "'''") if line.count(quotes) % 2), "")
+        stripped = line.strip()
+        if stripped.startswith("["):
+            if (header := _header(stripped)) is not None:
+                table = header
+                _note(found, table, number)
+        elif "=" in stripped and not stripped.startswith("#"):
+            for key in _keys(stripped):
+                _note(found, table + key, number)
+    return found
+
+
+def _note(found: dict[Key, int], key: Key, number: int) -> None:
+    for length in range(1, len(key) + 1):
+        found.setdefault(key[:length], number)
+
+
+def _header(line: str) -> Key | None:
+    parsed = _parsed(line)
+    return None if parsed is None else next(_paths(parsed), None)
+
+
+def _keys(line: str) -> list[Key]:
+    """The keys that a line sets; of one that ends in another line only the first."""
+    if (parsed := _parsed(line)) is None:
+        parts = line.split("=")
+        starts = (_parsed("=".join(parts[:length]) + "=0") for length in range(1, min(len(parts), _MOST_SIGNS)))
+        parsed = next((one for one in starts if one is not None), dict[str, Any]())
+    return list(_paths(parsed))
+
+
+def _paths(table: Mapping[str, object]) -> Iterator[Key]:
+    """The keys of a table and of the tables in it; of those in a list, the first's."""
+    for name, value in table.items():
+        inner = next(iter(cast("list[object]", value)), None) if isinstance(value, list) else value
+        deeper = list(_paths(cast("dict[str, object]", inner))) if isinstance(inner, dict) else []
+        yield from [(name, *path) for path in deeper] or [(name,)]
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(line)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,32 @@
+"""Names and paths as the API writes them, as far as a contract file may say them."""
+
+from typing import Any
+
+from .contract_problems import Key, Problems
+
+_LONGEST = 200
+_DEEPEST = 8
+
+
+def is_wire_name(said: Any) -> bool:
+    """Return True for a text of 1 to 200 printable characters without space at its ends."""
+    return isinstance(said, str) and 0 < len(said) <= _LONGEST and said.isprintable() and said == said.strip()
+
+
+def wire_path(
+    problems: Problems, key: Key, said: Any, label: str, *, may_spread: bool = False
+) -> tuple[str, ...] | None:
+    """A path such as ``a.b`` as its names; empty for ``.``. None, and told, if it is no path."""
+    if not isinstance(said, str):
+        problems.tell(key, f"the name of {label} is not a text")
+    elif said == "." and may_spread:
+        return ()
+    elif said == "":
+        problems.tell(key, f"the name of {label} is empty")
+    elif not all(map(is_wire_name, steps := tuple(said.split(".")))):
+        problems.tell(key, f"the name of {label} has an empty part, or signs that cannot be printed, or is too long")
+    elif len(steps) > _DEEPEST:
+        problems.tell(key, f"the name of {label} is a path of more than {_DEEPEST} names")
+    else:
+        return steps
+    return None
