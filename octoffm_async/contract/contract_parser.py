@@ -187,4 +187,4 @@ def _unsendable(value: object) -> str:
         return "a number that is not finite"
     elif isinstance(value, date | time):
         return "a time without quotes"
-    return next(filter(None, map(_unsendable, inner)), "")
+    return next((says for one in inner if (says := _unsendable(one))), "")
