@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
-from .base import OpenEnum, Request
+from .base import OpenEnum, Request, own_fields
 from .operations import OPERATIONS, Operation
 
 # A page, the answer to a registration and the other layout of quantities are ways to hold rows, not rows.
@@ -27,17 +27,18 @@ def structs_in(kind: Any, *, lists: bool = True) -> Iterator[type[msgspec.Struct
             yield from structs_in(part, lists=lists)
 
 
-def fields_of(struct: type) -> Mapping[str, msgspec.structs.FieldInfo]:
-    """The fields of a struct by their Python names."""
-    return {field.name: field for field in msgspec.structs.fields(struct)}
+def fields_of(struct: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    """The fields that the contract models, by their Python names."""
+    own = own_fields(struct)
+    return {field.name: field for field in msgspec.structs.fields(struct) if field.name in own}
 
 
-def nested_struct(struct: type, field: str) -> type[msgspec.Struct] | None:
+def nested_struct(struct: type[msgspec.Struct], field: str) -> type[msgspec.Struct] | None:
     """The struct of a field that holds a single object; None if it holds a list or a plain value."""
     return next(structs_in(fields_of(struct)[field].type, lists=False), None)
 
 
-def row_struct(struct: type, field: str) -> type[msgspec.Struct] | None:
+def row_struct(struct: type[msgspec.Struct], field: str) -> type[msgspec.Struct] | None:
     """The struct of a field's object or of the rows of its list; None for plain values."""
     return nested_struct(struct, field) or next(structs_in(fields_of(struct)[field].type), None)
 
