@@ -4,15 +4,13 @@ Compared are paths, parameters, request bodies and the first successful answer o
 headers, security and texts are not.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any
 
+from .calls import by_call, prefix_of
 from .description import Body, DescribedOperation, Description, Parameter
 from .differences import Difference, Direction, Kind
 from .nodes import LIMITS, Node, narrower
-
-_Operations = Mapping[tuple[str, str], DescribedOperation]
 
 
 def compare(ours: Description, theirs: Description) -> list[Difference]:
@@ -21,9 +19,9 @@ def compare(ours: Description, theirs: Description) -> list[Difference]:
     Paths are the same whatever their parameters are called and whatever literal prefix theirs carry. Operations under
     other first segments than ours are none of ours and are left out.
     """
-    prefix = _prefix(ours, theirs)
-    known = _by_call(ours, "")
-    found = _by_call(theirs, prefix)
+    prefix = prefix_of(ours, theirs)
+    known = by_call(ours, "")
+    found = by_call(theirs, prefix)
     differences: list[Difference] = []
     for call, operation in known.items():
         if call in found:
@@ -35,27 +33,6 @@ def compare(ours: Description, theirs: Description) -> list[Difference]:
         if call not in known and _area(call[1]) in areas:
             differences.append(_unknown(operation))
     return differences
-
-
-def _by_call(description: Description, prefix: str) -> _Operations:
-    return {
-        (operation.method, operation.pattern.removeprefix(prefix)): operation
-        for operation in description.operations
-        if operation.pattern.startswith(prefix + "/")
-    }
-
-
-def _prefix(ours: Description, theirs: Description) -> str:
-    """What stands before our paths in most of theirs that are ours: nothing, or ``/seller/v2``."""
-    calls = {(operation.method, operation.pattern) for operation in ours.operations}
-    prefixes = Counter[str]()
-    for operation in theirs.operations:
-        segments = operation.pattern.split("/")
-        for place in range(1, len(segments)):
-            before = "/".join(segments[:place])
-            if "{" not in before and (operation.method, operation.pattern.removeprefix(before)) in calls:
-                prefixes[before] += 1
-    return min(prefixes, key=lambda prefix: (-prefixes[prefix], len(prefix), prefix), default="")
 
 
 def _area(pattern: str) -> str:

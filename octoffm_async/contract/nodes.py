@@ -25,6 +25,7 @@ _AT_LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems")
 _AT_MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
 _NESTING = 60
 _MOST_REPEATED = 2000
+_LONGEST_TEXT = 1000
 _JSON_TYPES = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array"))
 
 Raw = Mapping[str, Any]
@@ -43,6 +44,8 @@ class Facets:
     properties: dict[str, Raws] = field(default_factory=dict[str, Raws])
     items: Raws = ()
     tag: str = ""
+    text: str = ""
+    default: Any = None
 
     def restrict(self, other: "Facets") -> None:
         """Both hold, as in ``allOf``."""
@@ -60,12 +63,17 @@ class Facets:
             self.properties[name] = _unique(self.properties.get(name, ()) + raws)
         self.items = _unique(self.items + other.items)
         self.tag = self.tag or other.tag
+        self.text = self.text or other.text
+        self.default = other.default if self.default is None else self.default
 
 
 class Node:
-    """A value: its types (none: the document does not say), whether null is one, listed values, limits and fields."""
+    """A value: its types (none: the document does not say), whether null is one, listed values, limits and fields.
 
-    __slots__ = ("_facets", "_reader", "nullable", "required", "tag", "types", "values")
+    ``text`` is its title and description, ``default`` what the document says is taken when it is left out.
+    """
+
+    __slots__ = ("_facets", "_reader", "default", "nullable", "required", "tag", "text", "types", "values")
 
     def __init__(self, reader: "SchemaReader", facets: Facets) -> None:
         self._reader = reader
@@ -75,6 +83,8 @@ class Node:
         self.values = facets.values or ()
         self.required = facets.required
         self.tag = facets.tag
+        self.text = facets.text
+        self.default = facets.default
 
     @property
     def limits(self) -> Mapping[str, Any]:
@@ -200,7 +210,8 @@ class SchemaReader:
         for name in dict.fromkeys(name for one in objects for name in one.properties):
             joined.properties[name] = self._either([one.properties[name] for one in objects if name in one.properties])
         joined.items = self._either([one.items for one in real if one.items])
-        joined.tag = next((one.tag for one in real if one.tag), "") if len(real) == 1 else ""
+        if len(real) == 1:
+            joined.tag, joined.text, joined.default = real[0].tag, real[0].text, real[0].default
         return joined
 
     def _either(self, choices: Sequence[Raws]) -> Raws:
@@ -240,6 +251,10 @@ def _own(raw: Raw) -> Facets:
         properties={str(name): _schemas([schema]) for name, schema in fields.items()},
         items=_schemas([raw.get("items")]),
         tag=tag if isinstance(tag, str) else "",
+        text=" ".join(
+            one[:_LONGEST_TEXT] for one in (raw.get("title"), raw.get("description")) if isinstance(one, str)
+        ),
+        default=raw.get("default"),
     )
 
 
