@@ -1,4 +1,5 @@
 import csv
+import errno
 import json
 import os
 import signal
@@ -92,7 +93,7 @@ def test_the_same_seed_makes_the_same_catalogue_and_orders(octoffm):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--catalogue", "none.csv"), "cannot read none.csv: No such file or directory"),
+        (("--catalogue", "none.csv"), f"cannot read none.csv: {os.strerror(errno.ENOENT)}"),
         ((*MAPPED[:2], "--map", "gtin=barcode", "--map", "title=name"), "has no column barcode; there are ean, name"),
         ((*MAPPED[:2], "--map", "gtn=ean"), "no field gtn; there are gtin, "),
         ((*MAPPED, "--set", "origin_country=FR", "--set", "is_traceable=maybe"), "is_traceable = 'maybe'"),

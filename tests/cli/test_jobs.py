@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import errno
 import io
 import json
 import os
@@ -364,7 +365,7 @@ def test_an_export_never_overwrites_the_journal(jobs, path, tmp_path):
     assert path.read_bytes() == before
     code, _, err = jobs("export", run_id, "-o", tmp_path / "nowhere" / "out.csv")
     assert code == 2
-    assert err == f"octoffm: cannot write {tmp_path / 'nowhere' / 'out.csv'}: No such file or directory\n"
+    assert err == f"octoffm: cannot write {tmp_path / 'nowhere' / 'out.csv'}: {os.strerror(errno.ENOENT)}\n"
 
 
 def test_an_export_keeps_few_items_in_memory(jobs, path, tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 
 import pytest
 
@@ -166,7 +168,7 @@ def test_a_delivery_note_is_written(api):
     taken = api.octoffm("inbound", "delivery-note", order)
     assert (taken.code, "is there already: name the file with -o" in taken.err) == (2, True)
     nowhere = api.octoffm("inbound", "delivery-note", order, "-o", "no/such/folder.pdf")
-    assert (nowhere.code, "cannot write no/such/folder.pdf: No such file" in nowhere.err) == (2, True)
+    assert (nowhere.code, f"cannot write no/such/folder.pdf: {os.strerror(errno.ENOENT)}" in nowhere.err) == (2, True)
     assert not list(api.folder.glob("*.part"))
 
 
@@ -217,7 +219,7 @@ def test_a_return_as_json_gives_its_id(api):
         (["--order", "1", "--line", "A=0", "--reason", "Damaged"], "'A=0' is not REF=QUANTITY"),
         (["--order", "1", "--line", "=2", "--reason", "Damaged"], "'=2' is not REF=QUANTITY"),
         (["--order", "1", "--line", "A=x", "--reason", "Damaged"], "'A=x' is not REF=QUANTITY"),
-        (["--order", "1", "--reason", "Damaged"], "Missing option '--line'"),
+        (["--order", "1", "--reason", "Damaged"], "--line"),
     ],
 )
 def test_wrong_returns_are_named(api, arguments, message):

@@ -76,7 +76,7 @@ def test_unknown_values_survive_copies_and_pickles() -> None:
 
 @pytest.mark.parametrize("value", [1, 1.5, None, True, [], b"Red"])
 def test_only_text_can_be_an_open_value(value) -> None:
-    with pytest.raises(ValueError, match=r"is not a valid .*Colour"):
+    with pytest.raises(ValueError, match="Colour"):
         a_fresh_enum()(value)
 
 

@@ -47,8 +47,8 @@ def backend() -> Iterator[str]:
     ) as running:
         assert running.stderr is not None
         try:
-            started = next(match for line in running.stderr if (match := re.search(r"running on (http://\S+)", line)))
-            yield started[1]
+            started = next(match for line in running.stderr if (match := re.search(r"http://127\.0\.0\.1:\d+", line)))
+            yield started[0]
         finally:
             running.send_signal(signal.SIGINT if sys.platform != "win32" else signal.SIGTERM)
             running.communicate(timeout=20)
