@@ -70,5 +70,12 @@ def test_it_names_methods_that_exist() -> None:
 def test_ci_runs_the_commands_of_the_readme() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     for marker in ("tests", "demo"):
-        assert f"<!-- {marker} -->\n```bash\n" in README
         assert f"$(readme_command {marker})" in script
+        (commands,) = re.findall(rf"<!-- {marker} -->\n```bash\n(.*?)```", README, flags=re.DOTALL)
+        assert commands.count("\n") == 1
+        assert " -c .ci/constraints.txt " in commands
+
+
+def test_it_says_which_orders_octopia_ships_itself() -> None:
+    said = " ".join(README.split())
+    assert "in supply mode `Fulfillment` are shipped by Octopia itself and must not be sent" in said

@@ -94,7 +94,8 @@ class Bulk:
         """Order shipments, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
 
         Without a journal an order whose answer was lost is Unknown and is never sent again by the run: it may be a
-        parcel.
+        parcel. Marketplace orders in supply mode ``Fulfillment`` must not be among the requests: Octopia ships them by
+        itself, and sending one would ship it twice (**D**).
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
         journaling = None if journal is None else self._journaling(CREATE_OUTBOUND, journal, patience, resend_unknown)

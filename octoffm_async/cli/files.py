@@ -57,6 +57,9 @@ def create_orders(**options: Any) -> int:
     What is sent stands in the journal first: run the same command again after Ctrl-C, a crash or a failure, and it goes
     on where it was; no order is sent twice. Rows that are not taken go to the rejects file with the reason.
 
+    Leave out marketplace orders in supply mode Fulfillment: they are shipped by Octopia itself and must not be sent
+    here. Sending one would ship it twice.
+
     Exits with 0 if all is done, 1 if some were refused or failed, 3 if some are undecided, 130 after Ctrl-C.
     """
     return run_async(create_from_file(FileOptions(**options), _ORDERS))

@@ -81,6 +81,9 @@ class OutboundShipmentRequest(Request, frozen=True, kw_only=True):
     """An order to ship. ``reference`` is the seller's own, and the key by which a lost answer is looked up.
 
     The API has no idempotency key: a reference that is sent twice may well ship two parcels.
+
+    Marketplace orders in supply mode ``Fulfillment`` are shipped by Octopia itself and must not be sent here: sending
+    one would ship it twice (**D**).
     """
 
     reference: Annotated[str, A, bounds("A", minLength=1, maxLength=REFERENCE_MAX)]

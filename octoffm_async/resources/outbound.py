@@ -49,7 +49,8 @@ class Outbound:
         """Order one shipment; its ``outbound_shipment_id`` (**D**).
 
         It is sent again only after a failure that shows that it was not carried out. An unknown product is not refused
-        here but later: follow the shipment's status.
+        here but later: follow the shipment's status. Marketplace orders in supply mode ``Fulfillment`` must not be sent
+        here: Octopia ships them by itself, and sending one would ship it twice (**D**).
 
         With a ``journal`` (open, see :meth:`octoffm_async.Journal.open`) the same order asked for again gives the same
         id, also after a crash: an earlier sending whose outcome is not known is looked for first, until ``patience``

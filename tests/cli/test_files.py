@@ -84,6 +84,13 @@ def rejected(path: str, delimiter: str = ",") -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter=delimiter))
 
 
+def test_the_help_of_orders_says_which_ones_octopia_ships_itself(capsys):
+    assert run(["orders", "create", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "marketplace orders in supply mode Fulfillment: they are shipped by Octopia itself" in said
+    assert "must not be sent here. Sending one would ship it twice." in said
+
+
 def test_a_dry_run_checks_all_shows_bodies_and_sends_nothing(octoffm, octoffm_sandbox, tmp_path):
     code, out, _ = octoffm("products", "create", CATALOGUE, *MAPPED, "--dry-run")
     assert code == 1

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from octoffm_async import OutboundStatus, ValidationError
+from octoffm_async import OutboundShipmentRequest, OutboundStatus, ValidationError
+from octoffm_async.bulk.bulk import Bulk
 from octoffm_async.errors import BadRequestError, CallError, NotFoundError
+from octoffm_async.resources.outbound import Outbound
 from octoffm_async.sandbox import Fault
 from tests.bulk.items import order, serving
 
@@ -16,6 +18,14 @@ NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)  # noqa: UP017
 
 async def listed(client, **filters) -> list[str]:
     return [shipment.reference async for shipment in client.outbound.list(**filters)]
+
+
+@pytest.mark.parametrize("where", [OutboundShipmentRequest, Outbound.create, Bulk.create_outbound])
+def test_whoever_reads_how_to_order_reads_which_orders_octopia_ships_itself(where) -> None:
+    said = " ".join((where.__doc__ or "").split())
+    assert "in supply mode ``Fulfillment``" in said
+    assert "must not be" in said
+    assert "would ship it twice" in said
 
 
 @pytest.mark.parametrize("creation_answer", ["body", "location", "content-location"])
