@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .bulk.bulk import Bulk
 from .bulk.changes import KINDS, OVERLAP, ChangeFeed
@@ -78,19 +78,27 @@ class SellerClient:
         retries: int | None = None,
         lane: Lane | None = None,
         on_response: Callable[[Response], object] | None = None,
+        on_bad_row: Literal["raise", "skip"] | None = None,
     ) -> SellerClient:
         """The same API with other options for its calls: a cheap copy that shares everything else.
 
         ``deadline`` seconds bound a whole call, waits and retries included; ``timeout`` bounds the silence while an
         answer is awaited; ``retries`` the repetitions (0: none, not even after a 429). Calls of the ``interactive``
         lane go before those of the ``bulk`` lane (bulk runs use it) on the same limit. ``on_response`` is given each
-        answer as it came (status, headers, bytes), of every attempt. What is not given stays as it is.
+        answer as it came (status, headers, bytes), of every attempt. ``on_bad_row`` says what becomes of a list's row
+        that has no identity: ``"raise"`` (:class:`BadRowError`, the default) or ``"skip"``. What is not given stays as
+        it is.
 
         Raises:
             ConfigurationError: an option is out of range.
         """
         options = self._scope.options.changed(
-            deadline=deadline, timeout=timeout, retries=retries, lane=lane, on_response=on_response
+            deadline=deadline,
+            timeout=timeout,
+            retries=retries,
+            lane=lane,
+            on_response=on_response,
+            on_bad_row=on_bad_row,
         )
         return SellerClient(Scope(self._scope.session, self.seller_id, options))
 

@@ -13,6 +13,9 @@ from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
 from .contract.access import BASE_URL, TOKEN_URL
+from .contract.contract_file import ContractFile
+from .contract.contract_parser import read_contract
+from .contract.contract_problems import ContractFileError
 from .contract.operations import Group
 from .errors import ConfigurationError
 
@@ -26,6 +29,7 @@ _ENVIRONMENT = {
     "token_url": "OCTOFFM_TOKEN_URL",
     "sales_channel_id": "OCTOFFM_SALES_CHANNEL_ID",
     "token_file": "OCTOFFM_TOKEN_FILE",
+    "contract": "OCTOFFM_CONTRACT",
 }
 _REQUIRED = ("client_id", "client_secret", "seller_id")
 
@@ -94,6 +98,10 @@ class Config:
     token_file: str | os.PathLike[str] | None = None
     """A file by which processes of this machine share one token, in a folder that only you can write."""
 
+    contract: ContractFile | str | os.PathLike[str] | None = None
+    """A contract file (TOML): how this API spells what the package assumes. A path is read at once, and refused with
+    the line if it cannot be right; ``octoffm contract adopt`` writes one from the official OpenAPI file."""
+
     deadline: float = 60.0
     """Whole operation, waits and retries included. Common gateways give up after 60 s."""
     bulk_deadline: float = 900.0
@@ -158,6 +166,13 @@ class Config:
             _check_url(name, getattr(self, name), allow_insecure=self.allow_insecure_http)
         if self.token_file is not None:
             object.__setattr__(self, "token_file", _path("token_file", self.token_file))
+        if self.contract is not None and not isinstance(self.contract, ContractFile):
+            object.__setattr__(self, "contract", _contract(self.contract))
+
+    @property
+    def contract_file(self) -> ContractFile:
+        """The contract file, parsed; an empty one if there is none."""
+        return self.contract if isinstance(self.contract, ContractFile) else ContractFile()
 
     def _check_types(self) -> None:
         for name in _TEXTS:
@@ -303,6 +318,13 @@ def _path(name: str, path: Any) -> str:
     if not isinstance(text, str) or not text.strip() or "\0" in text:
         raise ConfigurationError(f"{name} must be a path, not {path!r}")
     return text
+
+
+def _contract(path: Any) -> ContractFile:
+    try:
+        return read_contract(_path("contract", path))
+    except ContractFileError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def _group(name: Group | str) -> Group:

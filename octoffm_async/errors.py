@@ -33,6 +33,7 @@
             ├── NotReadyError       a document was asked for too early (404 or 409)
             ├── ServerError         5xx
             └── UnusableAnswerError not JSON, too large, a redirect, no id where one must be
+                ├── BadRowError     rows of a page lack what identifies them
                 └── PagingError     the next page leads to another origin, or nowhere new
 
 ``retryable`` says that the same call may succeed later. ``outcome_unknown`` says that a creation may have happened
@@ -41,7 +42,7 @@ although no success was seen: look it up by its reference before it is sent agai
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .contract.checks import FieldProblem
 
@@ -53,6 +54,7 @@ __all__ = [
     "AnsweredError",
     "AuthenticationError",
     "BadRequestError",
+    "BadRowError",
     "CallError",
     "CircuitOpenError",
     "ClosedError",
@@ -370,6 +372,16 @@ class ServerError(AnsweredError):
 
 class UnusableAnswerError(AnsweredError):
     """An answer that cannot be used: not JSON, too large, a redirect, no id where one must be."""
+
+
+class BadRowError(UnusableAnswerError):
+    """Rows of a page lack what identifies them. ``rows`` are the others, ``places`` counts the bad ones from 0.
+
+    ``client.with_options(on_bad_row="skip")`` goes on without such rows.
+    """
+
+    rows: Sequence[Any] = ()
+    places: Sequence[int] = ()
 
 
 class PagingError(UnusableAnswerError):

@@ -19,6 +19,8 @@ __all__ = [
     "CallFinished",
     "CircuitChanged",
     "CircuitState",
+    "ContractDrift",
+    "DriftKind",
     "Event",
     "Hook",
     "LoggingHook",
@@ -34,6 +36,7 @@ logger.addHandler(logging.NullHandler())  # a library is silent until its progra
 
 CircuitState = Literal["closed", "open", "probing"]
 RateReason = Literal["throttled", "headers", "quota"]
+DriftKind = Literal["missing", "unknown", "type", "value"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -113,6 +116,21 @@ class TokenFetched(Event, frozen=True, kw_only=True, gc=False):
     expires_in: float
 
 
+class ContractDrift(Event, frozen=True, kw_only=True, gc=False):
+    """An answer differs from the contract: told once for each operation, path and kind.
+
+    ``path`` leads to the field in Python names (``lines[].quantity``), or in the API's for one that is not modelled.
+    ``kind`` is ``missing`` (the contract expects it), ``unknown`` (the contract does not have it), ``type`` (in another
+    form) or ``value`` (an unknown word, a date that stands for none). ``found`` is the JSON type of the first example,
+    or the unknown word; never another value.
+    """
+
+    operation: str
+    path: str
+    kind: DriftKind
+    found: str
+
+
 class CallFinished(Event, frozen=True, kw_only=True, gc=False):
     """A call ended, well (``error`` empty) or not. ``waited`` and ``travelled`` are in seconds.
 
@@ -137,6 +155,7 @@ EVERY_EVENT: Final[frozenset[type[Event]]] = frozenset(
         AttemptFinished,
         CallFinished,
         CircuitChanged,
+        ContractDrift,
         RateChanged,
         RetryScheduled,
         Throttled,
@@ -166,7 +185,7 @@ class LoggingHook:
     """Writes events to the standard logger ``octoffm_async``.
 
     Pauses and the circuit are warnings; changes of rate, and retries for other reasons than a pause, are information;
-    the rest is for debugging. A record has the event's fields in ``octoffm_event`` and its type's name in
+    the rest is for debugging. (A client warns of drift itself, whatever its hooks are.) A record has the event's fields in ``octoffm_event`` and its type's name in
     ``octoffm_kind``. No event carries a header, a body or a secret, so none can reach a log.
     """
 

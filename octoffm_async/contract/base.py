@@ -11,12 +11,15 @@ out as ``x-provenance`` in a JSON schema. So do bounds (:func:`bounds`) and the 
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, Self, cast
+from functools import lru_cache
+from typing import Any, Literal, Self, TypeVar, cast, get_args
 
 import msgspec
 
 Tag = Literal["D", "S", "A"]
+AnswerT = TypeVar("AnswerT", bound="Answer")
 
 
 def _tag(letter: Tag) -> msgspec.Meta:
@@ -38,11 +41,12 @@ FILLED = bounds("A", minLength=1)
 
 def known(values: type[StrEnum]) -> msgspec.Meta:
     """The values of a text that this version of the contract knows; others may be sent as well."""
-    return msgspec.Meta(extra_json_schema={"x-known-values": [value.value for value in values]})
+    return msgspec.Meta(extra_json_schema={"x-known-values": [value.value for value in values]}, extra={"enum": values})
 
 
 # A server chooses the values of an open enum, so the memory that remembers them is bounded.
 _REMEMBERED_UNKNOWN_VALUES = 256
+_UNKNOWN_VALUES: list[tuple[type["OpenEnum"], str]] = []
 
 
 class OpenEnum(StrEnum):
@@ -56,11 +60,15 @@ class OpenEnum(StrEnum):
         if not isinstance(value, str):
             return None
         if (seen := cls._value2member_map_.get(value)) is not None:  # msgspec asks again for each unknown value
+            if not _UNKNOWN_VALUES:
+                _UNKNOWN_VALUES.append((cls, value))
             return cast("Self", seen)
         folded = value.casefold()
         for member in cls:
             if member.value.casefold() == folded:
                 return member
+        if len(_UNKNOWN_VALUES) < _REMEMBERED_UNKNOWN_VALUES:
+            _UNKNOWN_VALUES.append((cls, value))
         unknown = str.__new__(cls, value)
         unknown._name_ = value
         unknown._value_ = value
@@ -72,6 +80,18 @@ class OpenEnum(StrEnum):
     def known(self) -> bool:
         """Whether this value was in the contract when this version of the package was made."""
         return any(self is member for member in type(self))
+
+
+def take_unknown_values() -> list[tuple[type[OpenEnum], str]]:
+    """Return the values that were unknown since this was last asked, and forget them.
+
+    Decoding in C calls the enum and nobody else, so this is how its caller learns of them.
+    """
+    if not _UNKNOWN_VALUES:
+        return []
+    taken = _UNKNOWN_VALUES.copy()
+    _UNKNOWN_VALUES.clear()
+    return taken
 
 
 def at_or_after(flow: Sequence[OpenEnum], status: OpenEnum, wanted: OpenEnum) -> bool:
@@ -97,10 +117,98 @@ class Request(Query, frozen=True, kw_only=True):
     extra: Mapping[str, Any] | None = None
 
 
-def own_fields(struct: type[msgspec.Struct] | msgspec.Struct) -> tuple[str, ...]:
-    """Return the Python names of the fields that the contract models, without ``extra``."""
-    return tuple(name for name in struct.__struct_fields__ if name != "extra")
-
-
 class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """What the API answers. Unknown fields are ignored; what may be absent is ``None``."""
+    """Base of what the API answers. What an answer did not hold is ``None``, an absent list is empty.
+
+    A row may be an instance of a subclass made for the spelling that an API was seen to use (see :mod:`.wire_types`).
+    Such a row equals one of the public class with the same content, and is pickled as one.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let times that stand for none read as ``None``; the check costs nothing when a message is decoded."""
+        super().__init_subclass__(**options)
+        for name, kind in cls.__annotations__.items():
+            if name in cls.__dict__ and _names_a_time(kind):
+                setattr(cls, name, _moment_or_none(cls.__dict__[name]))
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """What the API told and this package does not model, under the API's names.
+
+        A member of a modelled field whose value could not be read stands here as it came, too.
+        """
+        return {}
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what two answers hold, whichever spelling they came in."""
+        if not isinstance(other, Answer) or modelled(type(self)) is not modelled(type(other)):
+            return NotImplemented
+        return _values(self) == _values(other) and self.extra == other.extra
+
+    def __hash__(self) -> int:
+        """Hash what the contract models; an answer that holds a list has no hash."""
+        return hash((modelled(type(self)), _values(self)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as the public class, with what is not modelled."""
+        fields = dict(zip(own_fields(self), _values(self), strict=True))
+        return _rebuilt, (modelled(type(self)), fields, dict(self.extra))
+
+
+def modelled(answer: type[msgspec.Struct]) -> type[Any]:
+    """Return the public class of an answer: a class made for one spelling names the class it stands for."""
+    return getattr(answer, "__modelled__", answer)
+
+
+def own_fields(struct: type[msgspec.Struct] | msgspec.Struct) -> tuple[str, ...]:
+    """Return the Python names of the fields that the contract models, without what is extra."""
+    cls = struct if isinstance(struct, type) else type(struct)
+    return tuple(name for name in modelled(cls).__struct_fields__ if name != "extra")
+
+
+def with_extra(cls: type[AnswerT], fields: Mapping[str, Any], extra: Mapping[str, Any]) -> AnswerT:
+    """Make an answer of ``fields`` (Python names) that tells ``extra`` as well."""
+    return _open_class(cls)(**fields, unmodelled=extra) if extra else cls(**fields)
+
+
+@lru_cache(maxsize=256)
+def _open_class(cls: type[Any]) -> type[Any]:
+    return msgspec.defstruct(
+        cls.__name__,
+        [("unmodelled", dict[str, Any])],
+        bases=(cls,),
+        module=cls.__module__,
+        namespace={"__modelled__": cls, "extra": property(lambda self: self.unmodelled)},
+        frozen=True,
+        kw_only=True,
+        gc=False,
+    )
+
+
+def _rebuilt(cls: type[AnswerT], fields: Mapping[str, Any], extra: Mapping[str, Any]) -> AnswerT:
+    return with_extra(cls, fields, extra)
+
+
+def _values(answer: Answer) -> tuple[Any, ...]:
+    return tuple(getattr(answer, name) for name in own_fields(answer))
+
+
+def _names_a_time(kind: Any) -> bool:
+    return any(
+        part is datetime for part in (kind, *get_args(kind), *get_args(get_args(kind)[0] if get_args(kind) else ()))
+    )
+
+
+def _moment_or_none(stored: Any) -> Any:
+    read = stored.__get__
+
+    def moment(answer: Any) -> datetime | None:
+        found = read(answer)
+        return None if found is None or stands_for_none(found) else found
+
+    return property(moment, doc="A time with its zone; ``None`` if the API told none.")
+
+
+def stands_for_none(moment: datetime) -> bool:
+    """Return True for the smallest and the largest date of .NET, which stand for "no date" there."""
+    return moment.year == 1 or (moment.year == 9999 and moment.month == 12)

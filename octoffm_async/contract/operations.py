@@ -76,7 +76,7 @@ class Operation(Generic[AnswerT]):
 
     ``answer`` is the type that the body is decoded to; for ``Shape.IDENTIFIER`` it is ``str`` and ``identifier``
     is the wire name of the id. ``max_items`` is the largest array that one call takes, ``limit_required`` says that a
-    list wants its ``limit`` said.
+    list wants its ``limit`` said. ``row`` is the type of a list's rows.
     """
 
     name: str
@@ -93,6 +93,7 @@ class Operation(Generic[AnswerT]):
     max_items: int = 1
     limit_required: bool = False
     success: int = 200
+    row: type | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -128,6 +129,7 @@ LIST_REFERENCES = Operation[list[SellerReference]](
     tag="D",
     filters=ReferenceFilters,
     answer=Page[SellerReference] | list[SellerReference],
+    row=SellerReference,
     shape=Shape.PAGE,
 )
 COUNT_INBOUND = Operation[int](
@@ -148,6 +150,7 @@ LIST_INBOUND = Operation[list[InboundShipment]](
     tag="D",
     filters=InboundFilters,
     answer=Page[InboundShipment] | list[InboundShipment],
+    row=InboundShipment,
     shape=Shape.PAGE,
 )
 CREATE_INBOUND = Operation[str](
@@ -189,6 +192,7 @@ LIST_STOCKS = Operation[list[Stock]](
     filters=StockFilters,
     limit_required=True,  # D
     answer=Page[Stock] | list[Stock],
+    row=Stock,
     shape=Shape.PAGE,
 )
 GET_STOCK = Operation[Stock](
@@ -217,6 +221,7 @@ LIST_OUTBOUND = Operation[list[OutboundShipment]](
     tag="D",
     filters=OutboundFilters,
     answer=Page[OutboundShipment] | list[OutboundShipment],
+    row=OutboundShipment,
     shape=Shape.PAGE,
 )
 CREATE_OUTBOUND = Operation[str](
@@ -279,6 +284,7 @@ LIST_RETURNS = Operation[list[Return]](
     tag="D",
     filters=ReturnFilters,
     answer=Page[Return] | list[Return],
+    row=Return,
     shape=Shape.PAGE,
 )
 CREATE_RETURN = Operation[str](

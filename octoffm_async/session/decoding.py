@@ -1,117 +1,417 @@
-"""From the bytes of a 2xx answer to the operation's result, by one typed decoder per operation, built once."""
+"""From the bytes of a 2xx answer to the operation's result.
+
+Each operation of a session has one reader. It decodes in C, by a type made for the spelling that this API was seen to
+use (at first the contract's own). What that type refuses is read the careful way, row by row, which finds out how the
+API spells things, tells what differs from the contract, and makes the next type. So a page of a known spelling costs
+what it would if the contract had that spelling, and one odd row costs its page some time but no other row.
+"""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
-from ..contract.access import Counted, Page
-from ..contract.operations import Shape
+from ..contract.access import Counted, TokenAnswer
+from ..contract.base import take_unknown_values
+from ..contract.names import folded, spelling_in
+from ..contract.operations import CREATE_TOKEN, Shape
+from ..contract.reading import Learned, Reader, RowWithoutIdentityError, shown_value
+from ..contract.specs import paths_of_enum
+from ..contract.translation import Translation, at_path
+from ..contract.values import NotReadableError, json_type, read_whole
+from ..contract.wire_types import form_of, type_of
+from . import odd_json
 from .documents import UnusableDocumentError, document_in
 from .headers import identifier_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from ..contract.common import Document
+    from ..contract.common import Document, DocumentAnswer
     from ..contract.operations import Operation
+    from .drift import DriftLog
     from .response import Response
 
 T = TypeVar("T")
+_SAMPLE = 20
+"""Rows of a page from which its spelling is learned, before all are read the careful way."""
+_MARK = b"\xef\xbb\xbf"
+_ROWS = ("items", "data")
+_BESIDE_ROWS = ("itemsPerPage", "count", "totalItemCount", "totalCount", "total", "page", "pageSize", "cursor", "links")
+_WRAPS = ("data", "item", "result")
+_COUNTS = ("count", "totalItemCount", "totalCount", "total")
 _COUNT = msgspec.json.Decoder[int | Counted](int | Counted)
+_TOKEN = msgspec.json.Decoder(TokenAnswer, strict=False)
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class UnusableError(Exception):
     """Why an answer cannot be used."""
 
 
-def decode(operation: Operation[T], response: Response) -> T:
-    """The result that ``response`` carries.
+class BadRowsError(UnusableError):
+    """Some rows of a page have no identity; ``rows`` are the others, ``places`` counts the bad ones' from 0."""
 
-    Raises:
-        UnusableError: the body is not JSON, not of the operation's type, or lacks an id.
-    """
-    return cast("T", _reader(operation)(response))
-
-
-@lru_cache(maxsize=256)
-def _reader(operation: Operation[Any]) -> Callable[[Response], Any]:
-    """What decodes the answers of an operation. There may be any number of those: calls of what is not modelled."""
-    match operation.shape:
-        case Shape.IDENTIFIER:
-            return _identifier_reader(operation)
-        case Shape.DOCUMENT:
-            return _document
-        case Shape.COUNT:
-            return _count
-        case Shape.RAW:
-            return lambda response: response
-        case Shape.OPTIONAL | Shape.PAGE | Shape.OBJECT:
-            return _body_reader(operation)
+    def __init__(self, rows: list[Any], places: Sequence[int], reason: str) -> None:
+        super().__init__(
+            f"{len(places)} of {len(rows) + len(places)} rows cannot be told apart: row {places[0]}: {reason}"
+        )
+        self.rows = rows
+        self.places = tuple(places)
 
 
-def _body_reader(operation: Operation[Any]) -> Callable[[Response], Any]:
-    decoder, optional = msgspec.json.Decoder[Any](operation.answer), operation.shape is Shape.OPTIONAL
+class Answers:
+    """The readers of one session's answers."""
 
-    def read(response: Response) -> Any:
-        if optional and not response.body.strip():
+    def __init__(self, translation: Translation, drift: DriftLog) -> None:
+        self._translation = translation
+        self._drift = drift
+        self._readers: dict[Operation[Any], Callable[[Response, bool], Any]] = {}
+
+    def read(self, operation: Operation[T], response: Response, *, skip_bad_rows: bool = False) -> T:
+        """Return the result that ``response`` carries.
+
+        Raises:
+            UnusableError: the body is not JSON, not of the operation's type, or lacks an id.
+        """
+        if operation.shape is Shape.RAW:
+            return cast("T", response)
+        reader = self._readers.get(operation)
+        if reader is None:
+            reader = self._readers[operation] = self._reader(operation)
+        return cast("T", reader(response, skip_bad_rows))
+
+    def _reader(self, operation: Operation[Any]) -> Callable[[Response, bool], Any]:
+        match operation.shape:
+            case Shape.IDENTIFIER:
+                return _identifier_reader(operation)
+            case Shape.COUNT:
+                return _count_reader(self._translation.operation(operation).count)
+            case Shape.OBJECT if operation is CREATE_TOKEN:
+                return _token
+            case Shape.DOCUMENT:
+                return DocumentReader(operation, self._translation, self._drift).read
+            case Shape.PAGE:
+                return PageReader(operation, self._translation, self._drift).read
+            case _:
+                return ObjectReader(operation, self._translation, self._drift).read
+
+
+class _LearningReader:
+    """Decodes by a type made for the spelling seen so far; what that refuses, a subclass reads the careful way."""
+
+    def __init__(self, operation: Operation[Any], translation: Translation, drift: DriftLog) -> None:
+        self._operation = operation
+        self._mapping = translation.operation(operation)
+        self._struct = cast("type[msgspec.Struct]", operation.row or operation.answer)
+        self._translation = translation
+        self._drift = drift
+        self._learned = Learned()
+        self._careful = Reader(translation, self._learned)
+        self._made_for: Any = None
+        self._decoder: msgspec.json.Decoder[Any]
+        self._adapt()
+
+    def _body_type(self, inner: Any) -> Any:
+        raise NotImplementedError
+
+    def _adapt(self) -> bool:
+        """Make the decoder for what was learned; return False if nothing is new."""
+        form = form_of(self._struct, self._translation, self._learned)
+        body = self._body_type(type_of(form))
+        wanted = (form, body, self._learned.lax)
+        if wanted == self._made_for:
+            return False
+        self._made_for = wanted
+        self._decoder = msgspec.json.Decoder(body, strict=not self._learned.lax, dec_hook=self._hooked)
+        return True
+
+    def _hooked(self, kind: Any, value: Any) -> Any:
+        return self._careful.read_hooked(kind, value)
+
+    def _value(self, response: Response) -> tuple[Any, bool]:
+        """Return the JSON value of a body, and whether it had to be mended.
+
+        Raises:
+            UnusableError: it is not JSON.
+        """
+        body = response.body.removeprefix(_MARK)
+        try:
+            return msgspec.json.decode(body), len(body) != len(response.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+        except RecursionError:
+            raise UnusableError("not JSON that can be read: it is nested too deeply") from None
+        try:
+            value = odd_json.parse(response.body, response.headers.get("Content-Type", ""))
+        except (ValueError, RecursionError) as error:
+            raise UnusableError(f"not JSON: {error}") from None
+        self._careful.tell("$", "value", "a text with damaged characters")
+        return value, True
+
+    def _tell(self) -> None:
+        """Tell what differed, and unknown words that the decoder met."""
+        for enum, word in take_unknown_values():
+            for path in paths_of_enum(self._struct, enum):
+                self._careful.tell(path, "value", shown_value(word))
+        if self._careful.drift:
+            self._drift.note(self._operation.name, self._careful.drift)
+            self._careful.drift.clear()
+
+
+class PageReader(_LearningReader):
+    """Reads the rows of a list: in ``items`` or ``data`` of an object, where a contract file says, or a bare array."""
+
+    def __init__(self, operation: Operation[Any], translation: Translation, drift: DriftLog) -> None:
+        self._place: tuple[str, ...] = translation.operation(operation).items or ("items",)
+        super().__init__(operation, translation, drift)
+
+    def _body_type(self, inner: Any) -> Any:
+        kind: Any = list[inner]
+        for name in reversed(self._place):
+            kind = _holder(name, kind)
+        return kind
+
+    def read(self, response: Response, skip_bad_rows: bool) -> list[Any]:  # noqa: FBT001  (one shape for all readers)
+        """Return the rows."""
+        take_unknown_values()
+        try:
+            found = self._decoder.decode(response.body)
+        except _UNDECODABLE:
+            try:
+                return self._read_carefully(response, skip_bad_rows=skip_bad_rows)
+            finally:
+                self._tell()
+        self._tell()
+        return self._unwrapped(found)
+
+    def _unwrapped(self, found: Any) -> list[Any]:
+        for _ in self._place:
+            found = found.held
+        return cast("list[Any]", found)
+
+    def _read_carefully(self, response: Response, *, skip_bad_rows: bool) -> list[Any]:
+        if not response.body.removeprefix(_MARK).strip():
+            return []
+        value, mended = self._value(response)
+        rows = self._rows(value)
+        for row in rows[:_SAMPLE]:
+            self._row(row)
+        if self._adapt() and not mended:
+            try:
+                return self._unwrapped(self._decoder.decode(response.body))
+            except _UNDECODABLE:
+                pass
+        read: list[Any] = []
+        bad: list[int] = []
+        reason = ""
+        for place, row in enumerate(rows):
+            found, why = self._row(row)
+            if found is None:
+                bad.append(place)
+                reason = reason or why
+            else:
+                read.append(found)
+        self._adapt()
+        if bad:
+            self._careful.tell("[]", "missing", "an identity")
+            if not skip_bad_rows:
+                raise BadRowsError(read, bad, reason)
+        return read
+
+    def _row(self, row: Any) -> tuple[Any, str]:
+        if not isinstance(row, dict):
+            return None, f"it is no object but {json_type(row)}"
+        try:
+            return self._careful.read(self._struct, cast("dict[str, Any]", row)), ""
+        except RowWithoutIdentityError as error:
+            return None, str(error)
+
+    def _rows(self, value: Any) -> list[Any]:
+        """Return the rows of a page, wherever they stand; note the place for the next one.
+
+        Raises:
+            UnusableError: there are none, and it is no page without any.
+        """
+        if value is None:
+            self._careful.tell("$", "type", "null")
+            return []
+        if isinstance(value, list):
+            if self._mapping.items is None:
+                self._place = ()
+            return value
+        if not isinstance(value, dict):
+            raise UnusableError(f"not what is expected: no list but {json_type(value)}")
+        page = cast("dict[str, Any]", value)
+        if self._mapping.items is not None:
+            there, rows = at_path(page, self._mapping.items)
+            if not there or not isinstance(rows, list | None):
+                raise UnusableError(f"not what is expected: no list at {'.'.join(self._mapping.items)}")
+            return rows or []
+        for name in _ROWS:
+            key = spelling_in(page, name)
+            if key is not None and isinstance(page[key], list | None):
+                if name != "items":
+                    self._careful.tell("$.items", "missing", f"the rows stand in {name}")
+                self._place = (key,)
+                self._note_beside(page, key)
+                return page[key] or []
+        if any(folded(name) not in {folded(known) for known in _BESIDE_ROWS} for name in page):
+            raise UnusableError("not what is expected: an object without a list of items")
+        self._careful.tell("$.items", "missing", "nothing")
+        return []
+
+    def _note_beside(self, page: dict[str, Any], key: str) -> None:
+        known = {folded(name) for name in ("itemsPerPage", key)}
+        for name, value in page.items():
+            if folded(name) not in known:
+                self._careful.tell(f"$.{shown_value(name)}", "unknown", json_type(value))
+
+
+class ObjectReader(_LearningReader):
+    """Reads one object; where the operation's answer is optional, an empty body is ``None``."""
+
+    def __init__(self, operation: Operation[Any], translation: Translation, drift: DriftLog) -> None:
+        self._place: tuple[str, ...] = translation.operation(operation).result or ()
+        self._optional = operation.shape is Shape.OPTIONAL
+        super().__init__(operation, translation, drift)
+
+    def _body_type(self, inner: Any) -> Any:
+        kind = inner
+        for name in reversed(self._place):
+            kind = _holder(name, kind)
+        return kind
+
+    def read(self, response: Response, skip_bad_rows: bool) -> Any:  # noqa: ARG002, FBT001
+        """Return the object."""
+        take_unknown_values()
+        try:
+            found = self._decoder.decode(response.body)
+        except _UNDECODABLE:
+            try:
+                return self._read_carefully(response)
+            finally:
+                self._tell()
+        self._tell()
+        for _ in self._place:
+            found = found.held
+        return found
+
+    def _read_carefully(self, response: Response) -> Any:
+        if not response.body.removeprefix(_MARK).strip():
+            if self._optional:
+                return None
+            raise UnusableError("the body is empty")
+        value, _ = self._value(response)
+        if value is None and self._optional:
             return None
-        found: Page[Any] | list[Any] = _decoded(decoder, response.body)
-        return found.items if isinstance(found, Page) else found
+        if isinstance(value, list) and self._optional:  # results without the object around them
+            self._careful.tell("$", "type", "array")
+            value = {"items": value}
+        there, value = at_path(value, self._mapping.result or ())
+        if not there or not isinstance(value, dict):
+            raise UnusableError(f"not what is expected: no object but {json_type(value)}")
+        found = self._object(cast("dict[str, Any]", value))
+        self._adapt()
+        return found
+
+    def _object(self, members: dict[str, Any]) -> Any:
+        try:
+            return self._careful.read(self._struct, members)
+        except RowWithoutIdentityError as error:
+            lacking = error
+        if self._mapping.result is None:
+            for name in _WRAPS:
+                key = spelling_in(members, name)
+                if key is not None and isinstance(members[key], dict):
+                    try:
+                        found = self._careful.read(self._struct, members[key])
+                    except RowWithoutIdentityError:
+                        continue
+                    self._careful.tell("$", "type", f"an object inside {name}")
+                    self._place = (key,)
+                    return found
+        raise UnusableError(f"not what is expected: {lacking}")
+
+
+class DocumentReader(ObjectReader):
+    """Reads a document: its bytes, or JSON that holds them or names their address."""
+
+    def read(self, response: Response, skip_bad_rows: bool) -> Document | str:  # noqa: ARG002, FBT001
+        """Return the document, or the address to read it from."""
+        try:
+            return document_in(response, self._described)
+        except UnusableDocumentError as reason:
+            raise UnusableError(str(reason)) from None
+        finally:
+            self._tell()
+
+    def _described(self, response: Response) -> DocumentAnswer | str:
+        value, _ = self._value(response)
+        there, value = at_path(value, self._mapping.result or ())
+        if there and isinstance(value, str):
+            return value
+        if not there or not isinstance(value, dict):
+            raise UnusableError(f"not what is expected: no document but {json_type(value)}")
+        return cast("DocumentAnswer", self._object(cast("dict[str, Any]", value)))
+
+
+def _holder(name: str, kind: Any) -> Any:
+    """Return the type of an object that holds ``kind`` under ``name``; its other members do not matter."""
+    return msgspec.defstruct("Holder", [("held", kind)], rename={"held": name}, gc=False)
+
+
+def _token(response: Response, skip_bad_rows: bool) -> TokenAnswer:  # noqa: ARG001, FBT001
+    try:
+        return _TOKEN.decode(response.body.removeprefix(_MARK))
+    except _UNDECODABLE as error:
+        raise UnusableError(f"not what is expected: {error}") from None
+
+
+def _count_reader(place: tuple[str, ...] | None) -> Callable[[Response, bool], int]:
+    def read(response: Response, skip_bad_rows: bool) -> int:  # noqa: ARG001, FBT001
+        if place is None:
+            try:
+                found = _COUNT.decode(response.body)
+            except _UNDECODABLE:
+                found = None
+            if isinstance(found, int) and found >= 0:
+                return found
+        try:
+            value = msgspec.json.decode(response.body.removeprefix(_MARK))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise UnusableError("not JSON") from None
+        for candidate in _counts(value, place):
+            try:
+                count = read_whole(candidate)
+            except NotReadableError:
+                continue
+            if count >= 0:
+                return count
+        raise UnusableError("not what is expected: no count of zero or more")
 
     return read
 
 
-def _document(response: Response) -> Document | str:
-    try:
-        return document_in(response)
-    except UnusableDocumentError as reason:
-        raise UnusableError(str(reason)) from None
+def _counts(value: Any, place: tuple[str, ...] | None) -> list[Any]:
+    if place is not None:
+        there, found = at_path(value, place)
+        return [found] if there else []
+    if not isinstance(value, dict):
+        return [value]
+    members = cast("dict[str, Any]", value)
+    return [members[key] for name in _COUNTS if (key := spelling_in(members, name)) is not None]
 
 
-def _count(response: Response) -> int:
-    found: int | Counted = _decoded(_COUNT, response.body)
-    counts = [found] if isinstance(found, int) else [found.count, found.total_item_count]
-    for count in counts:
-        if count is not None and count >= 0:
-            return count
-    raise UnusableError("not what is expected: no count of zero or more")
-
-
-def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        first = error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnusableError(f"not JSON: {error}") from None
-    try:  # null where a list or an object should be means that there is nothing: the slow way, for odd answers only
-        return decoder.decode(msgspec.json.encode(_without_nulls(msgspec.json.decode(body))))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise UnusableError(f"not what is expected: {first}") from None
-
-
-def _without_nulls(value: Any) -> Any:
-    match value:
-        case dict():
-            fields = cast("dict[str, Any]", value).items()
-            return {name: _without_nulls(part) for name, part in fields if part is not None}
-        case [*parts]:
-            return [_without_nulls(part) for part in parts]
-        case _:
-            return value
-
-
-def _identifier_reader(operation: Operation[Any]) -> Callable[[Response], str]:
+def _identifier_reader(operation: Operation[Any]) -> Callable[[Response, bool], str]:
     named = msgspec.defstruct("Identified", [("value", str)], rename={"value": operation.identifier}, gc=False)
     decoder = msgspec.json.Decoder[Any](named)
 
-    def read(response: Response) -> str:
+    def read(response: Response, skip_bad_rows: bool) -> str:  # noqa: ARG001, FBT001
         try:
             plain: str = decoder.decode(response.body).value
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except _UNDECODABLE:
             return _odd_identifier(operation, response)
         return plain if plain.strip() else _odd_identifier(operation, response)
 

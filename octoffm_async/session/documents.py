@@ -9,13 +9,11 @@ from email.message import Message
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
 
-import msgspec
-
 from ..contract.common import Document, DocumentAnswer
 from .headers import origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .response import Response
 
@@ -47,15 +45,15 @@ class UnusableDocumentError(Exception):
     """Why there is no document in an answer."""
 
 
-def document_in(response: Response) -> Document | str:
-    """The document of a 2xx answer, or the absolute address to read it from.
+def document_in(response: Response, described: Callable[[Response], DocumentAnswer | str]) -> Document | str:
+    """The document of a 2xx answer, or the absolute address to read it from; ``described`` reads the JSON of one.
 
     Raises:
         UnusableDocumentError: there is none, it is broken, or its address is on another origin.
     """
     kind = _media_type(response.headers.get("Content-Type", ""))
     if _JSON.fullmatch(kind):
-        return _from_json(response)
+        return _from_json(response, described(response))
     if kind in ("text/html", "application/xhtml+xml"):
         raise UnusableDocumentError("it is a web page, not a document")
     return _document(response.body, kind or PDF, _disposition_name(response.headers), response.url)
@@ -77,11 +75,7 @@ def _bare(text: str) -> str:
     return name if name.partition(".")[0].strip("_ ") else ""
 
 
-def _from_json(response: Response) -> Document | str:
-    try:
-        answer = msgspec.json.decode(response.body, type=DocumentAnswer | str)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UnusableDocumentError(f"it is not what is expected: {error}") from None
+def _from_json(response: Response, answer: DocumentAnswer | str) -> Document | str:
     if isinstance(answer, str):
         is_address = answer.startswith(("http://", "https://", "/")) and not answer.startswith(_JPEG)
         answer = DocumentAnswer(url=answer) if is_address else DocumentAnswer(content=answer)

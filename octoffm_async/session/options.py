@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
 
@@ -26,7 +26,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ``deadline`` bounds the whole call, waits and retries included, ``timeout`` the silence while an answer is awaited,
     ``retries`` the repetitions (0: none, not even after a 429). ``lane`` says who waits for whom on the same limit:
     ``interactive`` calls go before ``bulk`` ones. ``on_response`` is given each answer as it came, of every attempt.
-    ``fence`` is asked right before the bytes of each attempt leave, and may refuse.
+    ``fence`` is asked right before the bytes of each attempt leave, and may refuse. ``on_bad_row`` says what becomes of
+    a list's row that has no identity: ``raise`` (the default) or ``skip``.
     """
 
     deadline: float | None = None
@@ -35,6 +36,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     lane: Lane | None = None
     on_response: Callable[[Response], object] | None = None
     fence: Fence | None = None
+    on_bad_row: Literal["raise", "skip"] | None = None
 
     def __post_init__(self) -> None:
         for name in ("deadline", "timeout"):
@@ -45,6 +47,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(f"retries must be a whole number from 0 on, not {self.retries!r}")
         if self.lane is not None and self.lane not in LANES:
             raise ConfigurationError(f"lane must be one of {', '.join(LANES)}, not {self.lane!r}")
+        if self.on_bad_row not in (None, "raise", "skip"):
+            raise ConfigurationError(f"on_bad_row must be raise or skip, not {self.on_bad_row!r}")
         listener: object = self.on_response
         if listener is not None and (not callable(listener) or inspect.iscoroutinefunction(listener)):
             raise ConfigurationError(f"on_response must be a plain function, not {self.on_response!r}")

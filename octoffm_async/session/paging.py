@@ -195,6 +195,7 @@ class _Pages(Generic[T]):
             linked = next_query(", ".join(response.headers.getall("Link", [])), requested=response.url)
             if linked is None:
                 return None
+            linked = self._scope.session.translation.query_from_wire(self._operation, linked)
             if linked.get("cursor") in self._seen:
                 raise PagingError("the next page was already read: the list would never end")
         except CallError as error:

@@ -11,9 +11,12 @@ from urllib.parse import quote_plus, urlencode
 import msgspec
 
 from ..contract.access import TokenRequest
+from ..contract.encoding import RequestEncoder
 from ..contract.operations import CREATE_TOKEN, Repeatability
 from ..contract.products import ProductResults
+from ..contract.translation import Translation
 from ..errors import (
+    BadRowError,
     CallError,
     ClosedError,
     DeadlineExceededError,
@@ -25,7 +28,8 @@ from ..errors import (
 from .admission import Admission
 from .background import Background
 from .deadlines import Deadlines
-from .decoding import UnusableError, decode
+from .decoding import Answers, BadRowsError, UnusableError
+from .drift import DriftLog
 from .gates import Gates
 from .heads import FOR_TOKEN, Heads
 from .journey import Journey
@@ -87,6 +91,10 @@ class Session:
         self._admission = Admission(self.tokens, self._retries.circuit)
         self._deadlines = Deadlines(config.deadline, config.bulk_deadline)
         self._heads = Heads(config)
+        self.translation = Translation(config.contract_file)
+        self.requests = RequestEncoder(self.translation)
+        self.drift = DriftLog(self._teller.drifted)
+        self._answers = Answers(self.translation, self.drift)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.AbstractEventLoop | None = None
         self._under_way = 0
@@ -143,7 +151,9 @@ class Session:
             CallError: it did not succeed; ``outcome_unknown`` says that it may have been carried out.
             ClosedError: the session is not open on this event loop.
         """
-        address = (url or self.config.base_url + operation.path) + (f"?{urlencode(query)}" if query else "")
+        address = (url or self.config.base_url + self.translation.path(operation)) + (
+            f"?{urlencode(query)}" if query else ""
+        )
         return self._travel(operation, seller_id=seller_id, url=address, body=body, options=options, peek=peek)
 
     async def check(self) -> float:
@@ -160,6 +170,7 @@ class Session:
             token_left=None if self._loop is None else self.tokens.left(now),
             retry_budget_left=self._retries.budget.left,
             circuit=self._retries.circuit.state,
+            drift=len(self.drift.seen),
         )
 
     async def _fetch_token(self) -> TokenAnswer:
@@ -258,7 +269,7 @@ class Session:
                         if self._head_telling is None:
                             peek(outcome)
                         await asyncio.sleep(0)
-                    value = self._decode(operation, outcome, token)
+                    value = self._decode(operation, journey, outcome, token)
                     if isinstance(value, ProductResults):
                         self._retries.note_quota(journey, value, outcome)
                     return value, outcome
@@ -314,9 +325,15 @@ class Session:
 
         return self._head_telling.send(method, url, headers, body, timeout, on_head=look)
 
-    def _decode(self, operation: Operation[T], response: Response, token: Token | None) -> T:
+    def _decode(self, operation: Operation[T], journey: Journey, response: Response, token: Token | None) -> T:
         try:
-            return decode(operation, response)
+            skip = journey.options.on_bad_row == "skip"
+            return self._answers.read(operation, response, skip_bad_rows=skip)
+        except BadRowsError as reason:
+            told = unusable(response, str(reason), secrets=self._secrets(token))
+            bad = BadRowError(str(told), status=told.status, body=told.body)
+            bad.rows, bad.places = reason.rows, reason.places
+            raise bad from None
         except UnusableError as reason:
             if token is None:  # the token endpoint's answer may hold a token even when it is broken: show none of it
                 error = unusable(response._replace(body=b""), "it holds no token")

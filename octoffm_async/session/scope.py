@@ -62,9 +62,11 @@ class Scope:
         return self.session.call(
             operation,
             seller_id=self.seller_id,
-            url=None if path is None else self.session.config.base_url + _filled(operation, path),
-            query=query,
-            body=None if body is None else _ENCODER.encode(body),
+            url=None
+            if path is None
+            else self.session.config.base_url + _filled(self.session.translation.path(operation), operation, path),
+            query=None if query is None else self.session.translation.query_to_wire(operation, query),
+            body=None if body is None else self.session.requests.encode(operation, body),
             options=self.options,
             peek=peek,
         )
@@ -140,8 +142,7 @@ class Scope:
         return response
 
 
-def _filled(operation: Operation[Any], segments: Mapping[str, str]) -> str:
-    path = operation.path
+def _filled(path: str, operation: Operation[Any], segments: Mapping[str, str]) -> str:
     for name, value in segments.items():
         path = path.replace(f"{{{name}}}", path_segment(name, value, operation=operation.name))
     return path

@@ -50,6 +50,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     token_left: float | None
     retry_budget_left: int
     circuit: CircuitState
+    drift: int = 0
+    """Ways in which answers differed from the contract; each was told by a :class:`~octoffm_async.ContractDrift`."""
 
 
 class Counts(msgspec.Struct):
@@ -71,6 +73,7 @@ class Counts(msgspec.Struct):
         token_left: float | None,
         retry_budget_left: int,
         circuit: CircuitState,
+        drift: int,
     ) -> Stats:
         """The counters as they are, with how the client stands."""
         return Stats(
@@ -86,4 +89,5 @@ class Counts(msgspec.Struct):
             token_left=token_left,
             retry_budget_left=retry_budget_left,
             circuit=circuit,
+            drift=drift,
         )

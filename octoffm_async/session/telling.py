@@ -10,6 +10,7 @@ from ..events import (
     AttemptFinished,
     CallFinished,
     CircuitChanged,
+    ContractDrift,
     RateChanged,
     RetryScheduled,
     Throttled,
@@ -96,6 +97,11 @@ class Teller:
         """The API is held for down, is tried, or is up again."""
         if hooks := self._listening(CircuitChanged):
             _tell(hooks, CircuitChanged(state=state, reason=reason))
+
+    def drifted(self, event: ContractDrift) -> None:
+        """An answer differs from the contract."""
+        if hooks := self._listening(ContractDrift):
+            _tell(hooks, event)
 
     def token_fetched(self, expires_in: float) -> None:
         """There is a new token."""

@@ -1,0 +1,265 @@
+"""Answers read whatever their spelling: the careful way, one value at a time.
+
+The usual answers are decoded in C by types made for them (:mod:`.wire_types`). This module reads what those refuse, and
+notes on the way what they need to know to take the next answer: how this API spells each name, which members it sends
+that the contract does not have, which values come in another form. Whatever differs from the contract is noted as
+drift: a path in Python names, a kind, and the type that was found, never a value.
+
+Nothing is made up: a field holds what was written, or ``None``; what could not be read is kept in ``extra`` as it came.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import msgspec
+
+from .base import Answer, OpenEnum, with_extra
+from .common import Refusal
+from .names import folded, spelling_in, spellings
+from .specs import FieldSpec, specs_of
+from .stocks import Localization, Quantities
+from .translation import Members, Translation
+from .values import READERS, NotReadableError, is_plain, json_type, read_gtin, reader_of_enum
+
+DriftKind = Literal["missing", "unknown", "type", "value"]
+UNKNOWN_MOST = 64
+"""Members of one object that the contract does not have; with more, it is taken for a map with keys of its own."""
+_NAME_MOST = 60
+_LAX = (int, float, bool)
+
+
+class RowWithoutIdentityError(ValueError):
+    """An object lacks what identifies it, so there is nothing to give to a caller."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"it has no {path}")
+        self.path = path
+
+
+@dataclass(slots=True)
+class Learned:
+    """What was seen of one operation's answers, by path of an object (``""``: the row or the object itself).
+
+    ``names`` are spellings by Python name, ``unknown`` members that are not modelled (True: only scalars so far),
+    ``absent`` expected fields that some object lacked, ``null`` lists and objects that came as null, ``odd`` fields
+    whose values plain decoding does not read, ``maps`` objects with too many names. ``lax``: numbers came as text or
+    with a point.
+    """
+
+    names: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict[str, dict[str, str]](dict))
+    unknown: dict[str, dict[str, bool]] = field(default_factory=lambda: defaultdict[str, dict[str, bool]](dict))
+    absent: dict[str, set[str]] = field(default_factory=lambda: defaultdict[str, set[str]](set))
+    null: dict[str, set[str]] = field(default_factory=lambda: defaultdict[str, set[str]](set))
+    odd: dict[str, set[str]] = field(default_factory=lambda: defaultdict[str, set[str]](set))
+    maps: set[str] = field(default_factory=set[str])
+    lax: bool = False
+
+
+class Reader:
+    """Reads the objects of one operation. ``drift`` holds what differs, by path and kind, with the type found."""
+
+    def __init__(self, translation: Translation, learned: Learned) -> None:
+        self.drift: dict[tuple[str, DriftKind], str] = {}
+        self._translation = translation
+        self._learned = learned
+
+    def tell(self, path: str, kind: DriftKind, found: str) -> None:
+        """Note a difference, once."""
+        self.drift.setdefault((path, kind), found)
+
+    def read(self, struct: type[msgspec.Struct], members: Mapping[str, Any], path: str = "") -> Any:
+        """Return an object as ``struct``.
+
+        Raises:
+            RowWithoutIdentityError: it lacks a field without which it means nothing.
+        """
+        found, rest, keys = self._matched(struct, members, path)
+        fields: Members = {}
+        unreadable: Members = {}
+        for spec in specs_of(struct):
+            where = f"{path}.{spec.name}" if path else spec.name
+            raw = found.get(spec.name)
+            if raw is None:
+                self._note_absent(spec, path, where, null=spec.name in found)
+                continue
+            try:
+                read = self._value(spec, raw, path, where)
+            except NotReadableError:
+                self.tell(where, "type", json_type(raw))
+                if spec.required:
+                    raise RowWithoutIdentityError(where) from None
+                unreadable[keys.get(spec.name, spec.wire)] = raw
+                continue
+            if read is not None:
+                fields[spec.name] = read
+        if struct is Quantities and not fields:
+            self.tell(path, "missing", "no known quantity type")
+        self._note_unknown(rest, path)
+        return with_extra(cast("type[Answer]", struct), fields, rest | unreadable)
+
+    def read_hooked(self, hook: Any, value: Any) -> Any:
+        """Return a value that plain decoding left to this reader; ``hook`` is of :func:`.wire_types.hook`."""
+        spec, path, where = hook.spec, hook.path, hook.where
+        if spec is None:
+            if not isinstance(value, dict):
+                raise NotReadableError
+            return self.read(hook.struct, cast("Members", value), path)
+        return self._value(spec, value, path, where)
+
+    def _matched(
+        self, struct: type[msgspec.Struct], members: Mapping[str, Any], path: str
+    ) -> tuple[Members, Members, dict[str, str]]:
+        """Part the values of the modelled fields, by Python name, from the members that are not modelled."""
+        translation, specs = self._translation, specs_of(struct)
+        if translation.is_reshaped(struct):
+            found, rest = translation.unpack(struct, members)
+            scaled = {
+                spec.name: translation.scaled(struct, spec, found[spec.name], to_wire=False)
+                for spec in specs
+                if spec.name in found
+            }
+            return scaled, rest, {}
+        by_fold: dict[str, str] | None = None
+        keys: dict[str, str] = {}
+        names = self._learned.names[path]
+        for spec in specs:
+            wire = translation.wire_name(struct, spec)
+            key: str | None = wire
+            if wire not in members:
+                by_fold = spellings(members) if by_fold is None else by_fold
+                key = by_fold.get(folded(wire))
+            if key is not None:
+                keys[spec.name] = key
+                names.setdefault(spec.name, key)
+        taken = set(keys.values())
+        rest = {name: value for name, value in members.items() if name not in taken}
+        return {name: members[key] for name, key in keys.items()}, rest, keys
+
+    def _note_absent(self, spec: FieldSpec, path: str, where: str, *, null: bool) -> None:
+        if spec.required:
+            raise RowWithoutIdentityError(where)
+        if null and spec.kind in ("struct", "list"):
+            self._learned.null[path].add(spec.name)
+        if spec.expected:
+            self._learned.absent[path].add(spec.name)
+            self.tell(where, "missing", "nothing")
+
+    def _note_unknown(self, rest: Members, path: str) -> None:
+        unknown = self._learned.unknown[path]
+        for name, value in rest.items():
+            if name in unknown:
+                unknown[name] = unknown[name] and not isinstance(value, dict | list)
+            elif len(unknown) >= UNKNOWN_MOST:
+                self._learned.maps.add(path)
+                self.tell(f"{path}.*" if path else "*", "unknown", "many names")
+                return
+            else:
+                unknown[name] = not isinstance(value, dict | list)
+                shown = name if name.isprintable() and len(name) <= _NAME_MOST else "*"
+                self.tell(f"{path}.{shown}" if path else shown, "unknown", json_type(value))
+
+    def _value(self, spec: FieldSpec, raw: Any, path: str, where: str) -> Any:
+        match spec.kind:
+            case "struct":
+                return self._object(spec, raw, path, where)
+            case "list":
+                return self._list(spec, raw, path, where)
+            case "other":
+                try:
+                    return msgspec.convert(raw, spec.annotation)
+                except msgspec.ValidationError:
+                    raise NotReadableError from None
+            case "value":
+                return self._scalar(spec, raw, path, where)
+
+    def _scalar(self, spec: FieldSpec, raw: Any, path: str, where: str) -> Any:
+        kind = spec.inner
+        if issubclass(kind, OpenEnum):
+            theirs = self._translation.our_values(kind)
+            read = reader_of_enum(kind, theirs)(raw)
+            if not read.known:
+                self.tell(where, "value", shown_value(raw))
+            return read
+        found = (read_gtin if spec.name == "gtin" else READERS[kind])(raw)
+        if not is_plain(kind, raw):
+            if kind in _LAX and _read_lax(raw, kind) == found:
+                self._learned.lax = True
+            else:
+                self._learned.odd[path].add(spec.name)
+            self.tell(where, "type", json_type(raw))
+        elif found is None:
+            self.tell(where, "value", "a date that stands for none")
+        return found
+
+    def _object(self, spec: FieldSpec, raw: Any, path: str, where: str) -> Any:
+        if not isinstance(raw, dict):
+            self._learned.odd[path].add(spec.name)
+            self.tell(where, "type", json_type(raw))
+            raw = _as_object(spec.inner, raw)
+        return self.read(spec.inner, cast("Members", raw), where)
+
+    def _list(self, spec: FieldSpec, raw: Any, path: str, where: str) -> list[Any]:
+        if not isinstance(raw, list):
+            self._learned.odd[path].add(spec.name)
+            self.tell(where, "type", json_type(raw))
+            raw = _as_list(spec.inner, raw)
+        rows: list[Any] = raw
+        if not all(isinstance(row, dict) for row in rows):
+            raise NotReadableError
+        return [self.read(spec.inner, row, f"{where}[]") for row in rows]
+
+
+def shown_value(value: str) -> str:
+    """Return an enum's unknown value if it looks like a word of an API, else only that it is a text."""
+    plain = value.strip()
+    return (
+        plain
+        if len(plain) <= 40 and plain.isascii() and plain.replace("_", "").replace("-", "").isalnum()
+        else "string"
+    )
+
+
+def _read_lax(raw: Any, kind: type) -> Any:
+    try:
+        return msgspec.convert(raw, kind, strict=False)
+    except msgspec.ValidationError:
+        return None
+
+
+def _as_object(struct: type[msgspec.Struct], raw: Any) -> Members:
+    """Return the members of an object that came in another form that is known."""
+    if struct is Refusal and isinstance(raw, str):
+        return {"message": raw}
+    if struct is Quantities and isinstance(raw, list):
+        return _typed_quantities(raw)
+    raise NotReadableError
+
+
+def _typed_quantities(entries: Sequence[Any]) -> Members:
+    """Return ``[{"type"|"quantityType": …, "quantity"|"value": …}]`` as an object keyed by type."""
+    read: Members = {}
+    for entry in entries:
+        if not isinstance(entry, dict):
+            raise NotReadableError
+        members = cast("Members", entry)
+        name = _first(members, "type", "quantityType")
+        if not isinstance(name, str) or name in read:
+            raise NotReadableError
+        read[name] = _first(members, "quantity", "value")
+    return read
+
+
+def _as_list(struct: type[msgspec.Struct], raw: Any) -> list[Any]:
+    """Return the objects of a list that came as an object keyed by storage country."""
+    if struct is Localization and isinstance(raw, dict):
+        parts = cast("Members", raw)
+        if all(isinstance(part, dict) for part in parts.values()):
+            return [{"storageCountry": country, **part} for country, part in parts.items()]
+    raise NotReadableError
+
+
+def _first(members: Members, *names: str) -> Any:
+    keys = (spelling_in(members, name) for name in names)
+    return next((members[key] for key in keys if key is not None), None)

@@ -1,0 +1,323 @@
+"""Between the package's own form of a message and the form that a contract file describes: pure, both ways.
+
+A message is looked at as JSON values (dicts, lists, texts, numbers). ``to_wire`` takes it from the contract's names to
+those of the API, ``from_wire`` back. The client writes requests with the first and reads answers with the second; a
+sandbox that speaks the API's names does the reverse. Names of answers are matched ignoring case, ``_`` and ``-``.
+
+Numbers are scaled as decimals, since 350 g are 0.35 kg and not 0.35000000000000003.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from typing import Any, cast
+
+import msgspec
+
+from .base import OpenEnum
+from .contract_file import ContractFile, FieldMapping, OperationMapping
+from .names import folded, spelling_in
+from .operations import Operation, Shape
+from .specs import FieldSpec, specs_of
+
+_NO_OPERATION = OperationMapping()
+_PLAIN = ContractFile()
+Members = dict[str, Any]
+
+
+class Translation:
+    """A contract file at work. Without one, everything stays as the contract has it."""
+
+    def __init__(self, file: ContractFile = _PLAIN) -> None:
+        self.file = file
+
+    @cached_property
+    def changes_nothing(self) -> bool:
+        """True if no contract file says anything."""
+        file = self.file
+        return not (file.fields or file.values or file.operations or file.extra)
+
+    def operation(self, operation: Operation[Any]) -> OperationMapping:
+        """Return what the file says of an operation."""
+        return self.file.operations.get(operation.name, _NO_OPERATION)
+
+    def path(self, operation: Operation[Any]) -> str:
+        """Return the path of an operation, with its placeholders."""
+        return self.operation(operation).path or operation.path
+
+    def most_items(self, operation: Operation[Any]) -> int:
+        """Return how many items one request of an operation may hold."""
+        return 1 if self.operation(operation).body == "object" else operation.max_items
+
+    # Names and values
+
+    def mapping(self, struct: type[msgspec.Struct], name: str) -> FieldMapping | None:
+        """Return what the file says of a field."""
+        return self.file.fields.get(struct.__name__, {}).get(name)
+
+    def wire_name(self, struct: type[msgspec.Struct], spec: FieldSpec) -> str:
+        """Return the name of a field that stands right in its object; for others see :meth:`is_reshaped`."""
+        mapping = self.mapping(struct, spec.name)
+        return mapping.path[0] if mapping is not None and mapping.path else spec.wire
+
+    def is_reshaped(self, struct: type[msgspec.Struct]) -> bool:
+        """Return True if an object of ``struct`` differs in more than the names and values of its members."""
+        return any(
+            len(mapping.path) != 1 or mapping.scale != 1
+            for mapping in self.file.fields.get(struct.__name__, {}).values()
+        )
+
+    def their_values(self, enum: type[OpenEnum] | None) -> Mapping[str, str]:
+        """Return the API's spelling of the package's values of an open enum."""
+        return {} if enum is None else self.file.values.get(enum.__name__, {})
+
+    def our_values(self, enum: type[OpenEnum] | None) -> dict[str, str]:
+        """Return the package's text by the API's spelling, without case."""
+        return {theirs.casefold(): ours for ours, theirs in self.their_values(enum).items()}
+
+    # Objects
+
+    def to_wire(self, struct: type[msgspec.Struct], members: Mapping[str, Any]) -> Members:
+        """Return an object of the contract as the API spells it. What the contract does not name stays as it is."""
+        rest = dict(members)
+        written: Members = {}
+        for spec in specs_of(struct):
+            if spec.wire not in rest:
+                continue
+            value = self._value_to_wire(struct, spec, rest.pop(spec.wire))
+            mapping = self.mapping(struct, spec.name)
+            if mapping is None:
+                written[spec.wire] = value
+            elif mapping.path:
+                _put(written, mapping.path, value)
+            elif isinstance(value, dict):
+                written |= cast("Members", value)
+        extra = rest.pop("extra", None)
+        return written | rest | dict(self.file.extra.get(struct.__name__, {})) | (extra or {})
+
+    def from_wire(self, struct: type[msgspec.Struct], members: Mapping[str, Any]) -> Members:
+        """Return an object of the API under the names of the contract.
+
+        Members that are not modelled stay as they are, unless they bear a name of the contract's for something else. A
+        value that cannot be scaled stays as it came.
+        """
+        found, rest = self.unpack(struct, members)
+        specs = specs_of(struct)
+        read = {
+            spec.wire: self._value_from_wire(struct, spec, found[spec.name]) for spec in specs if spec.name in found
+        }
+        ours = {folded(spec.wire) for spec in specs}
+        return read | {name: value for name, value in rest.items() if folded(name) not in ours}
+
+    def unpack(self, struct: type[msgspec.Struct], members: Mapping[str, Any]) -> tuple[Members, Members]:
+        """Return the values of an object's fields as they came, by Python name, and what is not modelled."""
+        rest = dict(members)
+        found: Members = {}
+        spread: list[FieldSpec] = []
+        for spec in specs_of(struct):
+            mapping = self.mapping(struct, spec.name)
+            if mapping is not None and not mapping.path:
+                spread.append(spec)
+                continue
+            there, value = _take(rest, (spec.wire,) if mapping is None else mapping.path)
+            if there:
+                found[spec.name] = value
+        for spec in spread:
+            inner, rest = self._gather(spec.inner, rest)
+            if inner:
+                found[spec.name] = inner
+        return found, rest
+
+    def _gather(self, struct: type[msgspec.Struct], members: Members) -> tuple[Members, Members]:
+        """Part the members of an object that is spread into its parent from the parent's own."""
+        heads = {
+            folded(mapping.path[0] if (mapping := self.mapping(struct, spec.name)) and mapping.path else spec.wire)
+            for spec in specs_of(struct)
+        }
+        inner = {name: value for name, value in members.items() if folded(name) in heads}
+        return inner, {name: value for name, value in members.items() if name not in inner}
+
+    def _value_to_wire(self, struct: type[msgspec.Struct], spec: FieldSpec, value: Any) -> Any:
+        return self._value(struct, spec, value, self.to_wire, self.their_values(spec.enum), to_wire=True)
+
+    def _value_from_wire(self, struct: type[msgspec.Struct], spec: FieldSpec, value: Any) -> Any:
+        return self._value(struct, spec, value, self.from_wire, self.our_values(spec.enum), to_wire=False)
+
+    def _value(
+        self,
+        struct: type[msgspec.Struct],
+        spec: FieldSpec,
+        value: Any,
+        nested: Callable[[type[msgspec.Struct], Mapping[str, Any]], Members],
+        words: Mapping[str, str],
+        *,
+        to_wire: bool,
+    ) -> Any:
+        if spec.kind == "struct" and isinstance(value, dict):
+            return nested(spec.inner, cast("Members", value))
+        if spec.kind == "list" and isinstance(value, list):
+            parts: list[Any] = value
+            return [nested(spec.inner, part) if isinstance(part, dict) else part for part in parts]
+        if words and isinstance(value, str):
+            return words.get(value if to_wire else value.strip().casefold(), value)
+        return self.scaled(struct, spec, value, to_wire=to_wire)
+
+    def scaled(self, struct: type[msgspec.Struct], spec: FieldSpec, value: Any, *, to_wire: bool) -> Any:
+        """Return a value of a field times its scale, or divided by it on the way back."""
+        mapping = self.mapping(struct, spec.name)
+        if mapping is None or mapping.scale == 1:
+            return value
+        return scaled(value, Decimal(str(mapping.scale)), divide=not to_wire)
+
+    # Bodies and queries
+
+    def request_to_wire(self, operation: Operation[Any], body: Any) -> Any:
+        """Return the JSON value of a request as the API takes it."""
+        struct = cast("type[msgspec.Struct]", operation.request)
+        mapping = self.operation(operation)
+        if isinstance(body, list):
+            items: Any = [self.to_wire(struct, item) for item in cast("list[Members]", body)]
+            if mapping.body == "object":
+                (items,) = items
+        else:
+            items = self.to_wire(struct, body)
+            if mapping.body == "array":
+                items = [items]
+        return items if mapping.wrap is None else {mapping.wrap: items}
+
+    def request_from_wire(self, operation: Operation[Any], body: Any) -> Any:
+        """Return what the API was sent as the contract has it; a body of another shape comes back as it is."""
+        struct = cast("type[msgspec.Struct]", operation.request)
+        mapping = self.operation(operation)
+        if mapping.wrap is not None and isinstance(body, dict):
+            wrapped = cast("Members", body)
+            key = spelling_in(wrapped, mapping.wrap)
+            body = None if key is None else wrapped[key]
+        if isinstance(body, dict):
+            read = self.from_wire(struct, cast("Members", body))
+            return [read] if mapping.body == "object" and operation.max_items > 1 else read
+        if isinstance(body, list):
+            items = [self.from_wire(struct, part) for part in body if isinstance(part, dict)]
+            return items[0] if mapping.body == "array" and operation.max_items == 1 and len(items) == 1 else items
+        return body
+
+    def query_to_wire(self, operation: Operation[Any], query: Mapping[str, str]) -> dict[str, str]:
+        """Return a query under the API's names of its parameters, with the API's spelling of known values."""
+        if operation.filters is None:
+            return dict(query)
+        names = self.operation(operation).query
+        specs = {spec.wire: spec for spec in specs_of(operation.filters)}
+        written: dict[str, str] = {}
+        for wire, text in query.items():
+            spec = specs.get(wire)
+            if spec is None:
+                written[wire] = text
+                continue
+            words = self.their_values(spec.enum)
+            ours = str(spec.enum(text)) if spec.enum is not None and words else text
+            written[names.get(spec.name, wire)] = words.get(ours, text)
+        return written
+
+    def query_from_wire(self, operation: Operation[Any], query: Mapping[str, str]) -> dict[str, str]:
+        """Return a query (of a request, or of a link to the next page) under the names of the contract."""
+        if operation.filters is None:
+            return dict(query)
+        names = self.operation(operation).query
+        specs = {folded(names.get(spec.name, spec.wire)): spec for spec in specs_of(operation.filters)}
+        read: dict[str, str] = {}
+        for name, text in query.items():
+            spec = specs.get(folded(name))
+            if spec is None:
+                read.setdefault(name, text)
+                continue
+            read[spec.wire] = self.our_values(spec.enum).get(text.strip().casefold(), text)
+        return read
+
+    def answer_to_wire(self, operation: Operation[Any], answer: Any) -> Any:
+        """Return the JSON value of a good answer as the API would write it; the sandbox speaks with it."""
+        mapping = self.operation(operation)
+        match operation.shape:
+            case Shape.PAGE:
+                struct = row_type(operation)
+                rows = cast("Members", answer).get("items", []) if isinstance(answer, dict) else answer
+                written = [self.to_wire(struct, row) for row in cast("list[Members]", rows)]
+                if mapping.items is None:
+                    return written if isinstance(answer, list) else {**cast("Members", answer), "items": written}
+                whole: Members = (
+                    {name: value for name, value in answer.items() if name != "items"}
+                    if isinstance(answer, dict)
+                    else {}
+                )
+                _put(whole, mapping.items, written)
+                return whole
+            case Shape.OBJECT | Shape.OPTIONAL | Shape.DOCUMENT if isinstance(answer, dict):
+                return _wrapped(self.to_wire(operation.answer, cast("Members", answer)), mapping.result)
+            case Shape.IDENTIFIER if mapping.identifier is not None and isinstance(answer, dict):
+                key = spelling_in(cast("Members", answer), operation.identifier)
+                return answer if key is None else _wrapped(answer[key], mapping.identifier)
+            case Shape.COUNT if mapping.count is not None:
+                count = next(iter(cast("Members", answer).values())) if isinstance(answer, dict) else answer
+                return _wrapped(count, mapping.count)
+            case _:
+                return answer
+
+
+def row_type(operation: Operation[Any]) -> type[Any]:
+    """Return the struct of a list's rows."""
+    return cast("type[Any]", operation.row)
+
+
+def at_path(value: Any, path: tuple[str, ...]) -> tuple[bool, Any]:
+    """Return whether a value stands at ``path`` inside objects, and the value."""
+    for name in path:
+        key = spelling_in(cast("Members", value), name) if isinstance(value, dict) else None
+        if key is None:
+            return False, None
+        value = cast("Members", value)[key]
+    return True, value
+
+
+def scaled(value: Any, scale: Decimal, *, divide: bool) -> Any:
+    """Return a number (or its text) times ``scale``, or divided by it; what is no number comes back as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return value
+    try:
+        number = Decimal(str(value).strip())
+        product = number / scale if divide else number * scale
+    except (InvalidOperation, ZeroDivisionError):
+        return value
+    if not product.is_finite():
+        return value
+    return int(product) if product == product.to_integral_value() and abs(product) < 2**53 else float(product)
+
+
+def _wrapped(value: Any, path: tuple[str, ...] | None) -> Any:
+    for name in reversed(path or ()):
+        value = {name: value}
+    return value
+
+
+def _put(members: Members, path: tuple[str, ...], value: Any) -> None:
+    for name in path[:-1]:
+        inner = members.setdefault(name, {})
+        members = cast("Members", inner)
+    members[path[-1]] = value
+
+
+def _take(members: Members, path: tuple[str, ...]) -> tuple[bool, Any]:
+    """Take the value at ``path`` out of ``members``; what stands beside it in nested objects stays."""
+    key = spelling_in(members, path[0])
+    if key is None:
+        return False, None
+    if len(path) == 1:
+        return True, members.pop(key)
+    inner = members[key]
+    if not isinstance(inner, dict):
+        return False, None
+    rest = dict(cast("Members", inner))
+    found, value = _take(rest, path[1:])
+    if rest:
+        members[key] = rest
+    else:
+        del members[key]
+    return found, value

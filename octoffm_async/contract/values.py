@@ -1,0 +1,175 @@
+"""Values as APIs write them, read as the contract's types: pure functions, used where plain decoding does not do.
+
+Each reader takes a JSON value (never null) and gives one of the contract's type, or raises :class:`NotReadableError`.
+None of them invents: a value comes from what was written, or it is not readable and is kept as it came.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, time
+from typing import Any, cast
+
+import msgspec
+
+from .base import OpenEnum, stands_for_none
+
+_WHOLE = re.compile(r"[+-]?\d{1,30}(?:\.0{1,10})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_MOMENT = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,12}))? ?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII
+)
+_FLAGS = {"true": True, "false": False, "1": True, "0": False}
+_LARGEST_EXACT = 2**53
+
+
+class NotReadableError(ValueError):
+    """A value that is not of the type that the contract expects, in any form that is understood."""
+
+
+def read_text(value: Any) -> str:
+    """Read a text; a whole number is the text of its digits."""
+    match value:
+        case str():
+            return value
+        case bool():
+            raise NotReadableError
+        case int():
+            return str(value)
+        case float() if value.is_integer() and abs(value) < _LARGEST_EXACT:
+            return str(int(value))
+        case _:
+            raise NotReadableError
+
+
+def read_gtin(value: Any) -> str:
+    """Read a GTIN. One that came as a number gets its leading zeros back: to 8, 13 or 14 digits.
+
+    Twelve digits and fewer become 13, the form of an EAN: a number cannot tell that a UPC of 12 was meant, and both
+    name the same article.
+    """
+    found = read_text(value)
+    if isinstance(value, str):
+        return found
+    if not found.isdigit() or len(found) > 14:
+        raise NotReadableError
+    return found.zfill(8 if len(found) <= 8 else max(13, len(found)))
+
+
+def read_whole(value: Any) -> int:
+    """Read a whole number, written as a number (``37``, ``37.0``) or as text."""
+    match value:
+        case bool():
+            raise NotReadableError
+        case int():
+            return value
+        case float() if value.is_integer() and abs(value) < _LARGEST_EXACT:
+            return int(value)
+        case str() if _WHOLE.fullmatch(plain := value.strip()):
+            return int(plain.partition(".")[0])
+        case _:
+            raise NotReadableError
+
+
+def read_number(value: Any) -> float:
+    """Read a number, written as one or as text."""
+    match value:
+        case bool():
+            raise NotReadableError
+        case int() | float():
+            found = float(value)
+        case str() if _NUMBER.fullmatch(plain := value.strip()):
+            found = float(plain)
+        case _:
+            raise NotReadableError
+    if not math.isfinite(found):
+        raise NotReadableError
+    return found
+
+
+def read_flag(value: Any) -> bool:
+    """Read a flag: ``true`` and ``false``, as text too, and 0 and 1."""
+    match value:
+        case bool():
+            return value
+        case int() if value in (0, 1):
+            return bool(value)
+        case str() if (found := _FLAGS.get(value.strip().casefold())) is not None:
+            return found
+        case _:
+            raise NotReadableError
+
+
+def read_moment(value: Any) -> datetime | None:
+    """Read a time: without a zone it is UTC, a plain date is midnight UTC, .NET's extreme dates are ``None``."""
+    if not isinstance(value, str):
+        raise NotReadableError
+    text = value.strip()
+    try:
+        if _DATE.fullmatch(text):
+            found = datetime.combine(datetime.fromisoformat(text), time(), UTC)
+        elif (parts := _MOMENT.fullmatch(text)) is None:
+            raise NotReadableError
+        else:
+            day, clock, decimals, zone = parts.groups()
+            fraction = f".{decimals[:6]:0<6}" if decimals else ""
+            found = datetime.fromisoformat(f"{day}T{clock}{fraction}{'+00:00' if not zone or zone in 'Zz' else zone}")
+    except ValueError:
+        raise NotReadableError from None
+    return None if stands_for_none(found) else found
+
+
+def reader_of_enum(kind: type[OpenEnum], theirs: Mapping[str, str]) -> Callable[[Any], OpenEnum]:
+    """Return the reader of an open enum; ``theirs`` maps the API's spelling (folded) to the package's text."""
+
+    def read(value: Any) -> OpenEnum:
+        if not isinstance(value, str) or not value.strip():
+            raise NotReadableError
+        return kind(theirs.get(value.strip().casefold(), value))
+
+    return read
+
+
+def json_type(value: Any) -> str:
+    """Return the JSON type of a value, as drift is told: its type, never the value."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "number"
+        case str():
+            return "string"
+        case dict():
+            return "object"
+        case list():
+            return "array"
+        case _:
+            return type(cast("object", value)).__name__
+
+
+READERS: dict[type, Callable[[Any], Any]] = {
+    str: read_text,
+    int: read_whole,
+    float: read_number,
+    bool: read_flag,
+    datetime: read_moment,
+}
+_DECODED = {str: str, int: int, float: float, bool: bool}
+
+
+def is_plain(kind: type, value: Any) -> bool:
+    """Return True if plain decoding reads ``value`` as ``kind`` exactly as its reader does."""
+    if issubclass(kind, datetime):
+        try:
+            found = msgspec.convert(value, datetime)
+        except msgspec.ValidationError:
+            return False
+        return isinstance(value, str) and found.tzinfo is not None
+    if issubclass(kind, OpenEnum):
+        return isinstance(value, str) and bool(value.strip())
+    return type(value) is kind or (kind is float and type(value) is int)

@@ -1,0 +1,165 @@
+"""Types that decode one API's spelling in C: subclasses of the contract's structs, made for what was seen.
+
+A type made here refuses whatever it was not made for (an unknown member, an expected field that is absent, a value in
+another form); the answer is then read the careful way (:mod:`.reading`), which learns, and a new type is made. So
+nothing that differs goes by unseen, and what was seen once costs no more than the contract's own spelling.
+
+Types are shared: two clients of one API, or a list and a single answer of the same form, use the same ones.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any
+
+import msgspec
+
+from .reading import Learned
+from .specs import FieldSpec, specs_of
+from .translation import Translation
+
+_ZONED = msgspec.Meta(tz=True)
+
+
+@dataclass(frozen=True)
+class _Member:
+    """How one modelled field is decoded: plainly, as a nested struct, or by the careful reader (``by_reader``)."""
+
+    spec: FieldSpec
+    wire: str
+    required: bool
+    by_reader: bool
+    nullable: bool
+    inside: "Form | None" = None
+
+
+@dataclass(frozen=True)
+class Form:
+    """How one object is decoded; ``None`` for ``members`` means by the careful reader as a whole."""
+
+    struct: type[msgspec.Struct]
+    path: str
+    members: tuple[_Member, ...] | None
+    unknown: tuple[tuple[str, bool], ...] = ()
+
+
+def form_of(struct: type[msgspec.Struct], translation: Translation, learned: Learned) -> Form:
+    """Return how ``struct`` is decoded, given what was seen of an API's spelling. Equal forms share a type."""
+    return _form(struct, "", translation, learned)
+
+
+def _form(struct: type[msgspec.Struct], path: str, translation: Translation, learned: Learned) -> Form:
+    if translation.is_reshaped(struct) or path in learned.maps:
+        return Form(struct, path, None)
+    members = tuple(_member(struct, spec, path, translation, learned) for spec in specs_of(struct))
+    return Form(struct, path, members, tuple(learned.unknown.get(path, {}).items()))
+
+
+def _member(
+    struct: type[msgspec.Struct], spec: FieldSpec, path: str, translation: Translation, learned: Learned
+) -> _Member:
+    where = f"{path}.{spec.name}" if path else spec.name
+    odd = spec.name in learned.odd.get(path, ()) or bool(translation.their_values(spec.enum))
+    inside = None
+    if spec.kind in ("struct", "list") and not odd:
+        inside = _form(spec.inner, f"{where}[]" if spec.kind == "list" else where, translation, learned)
+    return _Member(
+        spec,
+        learned.names.get(path, {}).get(spec.name) or translation.wire_name(struct, spec),
+        required=spec.required or (spec.expected and spec.name not in learned.absent.get(path, ())),
+        by_reader=odd,
+        nullable=spec.name in learned.null.get(path, ()),
+        inside=inside,
+    )
+
+
+class _AnyInstance(type):
+    """Lets msgspec take whatever the reader gives for a value of a hook."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return True
+
+
+@lru_cache(maxsize=1024)
+def hook(struct: type[msgspec.Struct], spec: FieldSpec | None, path: str) -> type[Any]:
+    """Return the type that stands for "ask the careful reader": for an object, or with ``spec`` for one field of it."""
+    where = path if spec is None else f"{path}.{spec.name}" if path else spec.name
+    return _AnyInstance("ReadCarefully", (), {"struct": struct, "spec": spec, "path": path, "where": where})
+
+
+@lru_cache(maxsize=512)
+def type_of(form: Form) -> Any:
+    """Return the type that decodes an object of this form."""
+    if form.members is None:
+        return hook(form.struct, None, form.path)
+    fields: list[Any] = [_field(form, member) for member in form.members]
+    extra: dict[str, str] = {}
+    for number, (wire, is_scalar) in enumerate(form.unknown):
+        name = f"extra_{number}_{wire}" if wire.isidentifier() else f"extra_{number}"
+        extra[name] = wire
+        fields.append((name, Any if is_scalar else msgspec.Raw, msgspec.field(name=wire, default=msgspec.UNSET)))
+    made = msgspec.defstruct(
+        form.struct.__name__,
+        fields,
+        bases=(form.struct,),
+        module=form.struct.__module__,
+        namespace={"__modelled__": form.struct, "extra": _extra_property(extra)},
+        frozen=True,
+        kw_only=True,
+        gc=False,
+        forbid_unknown_fields=True,
+    )
+    for member in form.members:
+        if member.nullable:
+            setattr(made, member.spec.name, _filled_property(getattr(form.struct, member.spec.name), member.spec))
+    return made
+
+
+def _field(form: Form, member: _Member) -> Any:
+    spec = member.spec
+    if member.by_reader:
+        kind: Any = hook(form.struct, spec, form.path)
+    elif member.inside is not None:
+        kind = type_of(member.inside)
+        if spec.kind == "list":
+            kind = list[kind]
+    else:
+        kind = (
+            Annotated[spec.inner, _ZONED] if _is_time(spec) else spec.inner if spec.kind == "value" else spec.annotation
+        )
+    info = next(each for each in msgspec.structs.fields(form.struct) if each.name == spec.name)
+    if member.required:
+        return spec.name, kind, msgspec.field(name=member.wire)
+    if info.default_factory is not msgspec.NODEFAULT:
+        if member.nullable:
+            return spec.name, kind | None, msgspec.field(name=member.wire, default=None)
+        return spec.name, kind, msgspec.field(name=member.wire, default_factory=info.default_factory)
+    return spec.name, kind | None, msgspec.field(name=member.wire, default=info.default)
+
+
+def _is_time(spec: FieldSpec) -> bool:
+    return spec.kind == "value" and spec.inner.__name__ == "datetime"
+
+
+def _extra_property(names: dict[str, str]) -> property:
+    """Return the property that gives the members that are not modelled, decoded when asked for."""
+
+    def extra(answer: Any) -> dict[str, Any]:
+        found = ((wire, getattr(answer, name)) for name, wire in names.items())
+        return {
+            wire: msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
+            for wire, value in found
+            if value is not msgspec.UNSET
+        }
+
+    return property(extra)
+
+
+def _filled_property(stored: Any, spec: FieldSpec) -> property:
+    """Return the property of a list or an object that may come as null: null reads as an empty one."""
+    read, empty = stored.__get__, list[Any] if spec.kind == "list" else spec.inner
+
+    def filled(answer: Any) -> Any:
+        found = read(answer)
+        return empty() if found is None else found
+
+    return property(filled)
