@@ -24,8 +24,8 @@ from octoffm_async.contract.stocks import ProductState, Stock
 from octoffm_async.contract.validation import product_problems
 
 from .calls import Call, Handler, answer_list, field_errors, read_body, read_filters
-from .replies import Reply, invalid, json_reply
 from .movements import NOTHING
+from .replies import Reply, invalid, json_reply
 from .world import Account, World
 
 _products = msgspec.json.Decoder(list[FulfillmentProduct])
