@@ -126,7 +126,12 @@ def _new_shipment(call: Call, key: str, request: InboundShipmentRequest, country
         expected_delivery_date=request.expected_delivery_date,
         status=InboundStatus.CREATED,
         lines=[
-            InboundLine(seller_product_reference=line.seller_product_reference, quantity=line.quantity)
+            InboundLine(
+                seller_product_reference=line.seller_product_reference,
+                quantity=line.quantity,
+                received_quantity=0,
+                undelivered_quantity=0,
+            )
             for line in request.lines
         ],
         created_at=call.moment,

@@ -18,6 +18,7 @@ from octoffm_async.contract.outbound import OutboundShipment
 from octoffm_async.contract.returns import Return, ReturnLine, ReturnLineState, ReturnReason, ReturnStatus, ReturnType
 
 from .calls import API_PATH
+from .counts import counted
 from .happenings import happening
 from .movements import Reason, country_code, moved
 from .returnable import returnable_items
@@ -47,8 +48,9 @@ def contents(row: Return, shares: Inspection) -> Contents:
 
 
 def _arrived(line: ReturnLine, shares: Inspection, rng: Random) -> ReturnLine:
-    chance, is_missing, missing = rng.random(), rng.random() < shares.missing, 1 + int(rng.random() * line.quantity)
-    received = line.quantity - (min(missing, line.quantity) if is_missing else 0)
+    announced = counted(line.quantity)
+    chance, is_missing, missing = rng.random(), rng.random() < shares.missing, 1 + int(rng.random() * announced)
+    received = announced - (min(missing, announced) if is_missing else 0)
     state = ReturnLineState.GOOD
     if chance < shares.damaged:
         state = ReturnLineState.DAMAGED
@@ -136,7 +138,7 @@ def _receive(world: World, account: Account, row: Return, moment: datetime) -> N
         recommended_return_reason=_recommended(row, lines),
     )
     for line in lines:
-        _move(account, row, line, moment, "ReturnReceived", return_=line.received_quantity)
+        _move(account, row, line, moment, "ReturnReceived", return_=counted(line.received_quantity))
     _move(account, row, lines[0], moment, "ReturnReceived", return_=undeclared)
 
 
@@ -144,9 +146,10 @@ def _inspect(account: Account, key: str, moment: datetime) -> Return:
     row = account.received.pop(key)
     for line in row.lines:
         if line.state is not None:
-            changes = {"return_": -line.received_quantity, _PLACE[line.state]: line.received_quantity}
+            received = counted(line.received_quantity)
+            changes = {"return_": -received, _PLACE[line.state]: received}
             _move(account, row, line, moment, "ReturnInspected", **changes)
-    undeclared = row.undeclared_quantity
+    undeclared = counted(row.undeclared_quantity)
     _move(account, row, row.lines[0], moment, "ReturnInspected", return_=-undeclared, litigation=undeclared)
     return row
 
@@ -163,8 +166,9 @@ def _move(account: Account, row: Return, line: ReturnLine, moment: datetime, rea
 def _comment(lines: list[ReturnLine], undeclared: int) -> str:
     remarks: list[str] = []
     for line in lines:
-        if line.received_quantity < line.quantity:
-            remarks.append(f"{line.received_quantity} of {line.quantity} {line.seller_product_reference} received.")
+        received, announced = counted(line.received_quantity), counted(line.quantity)
+        if received < announced:
+            remarks.append(f"{received} of {announced} {line.seller_product_reference} received.")
         if line.state is ReturnLineState.DAMAGED:
             remarks.append(f"{line.seller_product_reference} is damaged.")
         elif line.state is ReturnLineState.WRONG:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from octoffm_async.contract.stocks import Localization, Quantities, Stock
 
+from .counts import counted
 from .world import Account, World
 
 Reason = Literal[
@@ -27,7 +28,7 @@ def country_code(text: str) -> str:
 def available_in(stock: Stock, country: str) -> int:
     """Items of a stock that may be promised from one country."""
     return next(
-        (part.quantities.available for part in stock.localizations if part.storage_country == country),
+        (counted(part.quantities.available) for part in stock.localizations if part.storage_country == country),
         0,
     )
 

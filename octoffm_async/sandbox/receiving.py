@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from octoffm_async.contract.common import Refusal
 from octoffm_async.contract.inbound import InboundLine, InboundShipment, InboundStatus
 
+from .counts import counted
 from .happenings import happening
 from .movements import country_code, moved
 from .settings import Reception
@@ -31,15 +32,16 @@ def begin(world: World, account: Account, key: str, moment: datetime) -> None:
 def undelivered_of(reception: Reception, key: str, lines: Sequence[InboundLine]) -> list[int]:
     """Items of each line that never come: the share of it, rounded up or down by the order's id."""
     rng = Random(key)
-    return [min(line.quantity, int(line.quantity * reception.undelivered + rng.random())) for line in lines]
+    quantities = [counted(line.quantity) for line in lines]
+    return [min(quantity, int(quantity * reception.undelivered + rng.random())) for quantity in quantities]
 
 
 def first_delivery_of(reception: Reception, key: str, lines: Sequence[InboundLine]) -> list[int]:
     """Items of each line that come in the first delivery: the share of it, rounded up, of what comes at all."""
     missing = undelivered_of(reception, key, lines)
     return [
-        min(line.quantity - lacking, ceil(line.quantity * reception.first_delivery - 1e-9))
-        for line, lacking in zip(lines, missing, strict=True)
+        min(quantity - lacking, ceil(quantity * reception.first_delivery - 1e-9))
+        for quantity, lacking in zip((counted(line.quantity) for line in lines), missing, strict=True)
     ]
 
 
@@ -83,7 +85,7 @@ def _take_second_delivery(world: World, account: Account, key: str, moment: date
     shipment = _shipment(account, key)
     missing = undelivered_of(world.reception, key, shipment.lines)
     pairs = list(zip(shipment.lines, missing, strict=True))
-    rest = [line.quantity - line.received_quantity - lacking for line, lacking in pairs]
+    rest = [counted(line.quantity) - counted(line.received_quantity) - lacking for line, lacking in pairs]
     taken = _take_in(account, shipment, rest, moment)
     lines = [replace(line, undelivered_quantity=lacking) for line, lacking in zip(taken, missing, strict=True)]
     _progress(account, shipment, moment, status=InboundStatus.RECEIVED, lines=lines)
@@ -104,7 +106,7 @@ def _take_in(
         stock = account.stocks.get(stock_id)
         if stock is not None:
             account.stocks.replace(stock_id, moved(stock, country, moment, "Inbound", available=quantity), moment)
-    return [replace(line, received_quantity=line.received_quantity + quantity) for line, quantity in pairs]
+    return [replace(line, received_quantity=counted(line.received_quantity) + quantity) for line, quantity in pairs]
 
 
 def _shipment(account: Account, key: str) -> InboundShipment:

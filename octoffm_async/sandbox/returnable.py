@@ -4,6 +4,7 @@ from collections import Counter
 
 from octoffm_async.contract.outbound import OutboundShipment
 
+from .counts import counted
 from .shipping import reference_of
 from .world import Account
 
@@ -14,7 +15,7 @@ def shipped_items(account: Account, shipment: OutboundShipment) -> Counter[str]:
     for line in shipment.lines:
         row = reference_of(account, line)
         if row is not None:
-            items[row.seller_product_reference] += line.quantity
+            items[row.seller_product_reference] += counted(line.quantity)
     return items
 
 
@@ -30,6 +31,7 @@ def returnable_items(account: Account, shipment: OutboundShipment) -> Counter[st
         if row is None:
             continue
         for line in row.lines:
-            items[line.seller_product_reference or ""] -= line.quantity
-        items[row.lines[0].seller_product_reference or ""] -= account.received.get(key, row).undeclared_quantity
+            items[line.seller_product_reference or ""] -= counted(line.quantity)
+        undeclared = counted(account.received.get(key, row).undeclared_quantity)
+        items[row.lines[0].seller_product_reference or ""] -= undeclared
     return items

@@ -69,9 +69,7 @@ def create_return(call: Call) -> Reply:
             409, f"Outbound shipment '{key}' was shipped from {country}: returns exist for {' and '.join(_COUNTRIES)}."
         )
     _check_lines(call.account, shipment, request.lines)
-    lines = [
-        ReturnLine(seller_product_reference=it.seller_product_reference, quantity=it.quantity) for it in request.lines
-    ]
+    lines = [_announced(line.seller_product_reference or "", line.quantity) for line in request.lines]
     row = _begin_return(
         call.world,
         call.account,
@@ -129,7 +127,7 @@ def return_by_carrier(world: World, seller: str | None, outbound_shipment_id: st
     if shipment.status is not OutboundStatus.SHIPPED:
         raise ValueError(f"{named}: it is {shipment.status}, not Shipped")
     left = returnable_items(account, shipment)
-    lines = [ReturnLine(seller_product_reference=name, quantity=items) for name, items in left.items() if items > 0]
+    lines = [_announced(name, items) for name, items in left.items() if items > 0]
     if not lines:
         raise ValueError(f"{named}: all of it has been returned or announced")
     return _begin_return(world, account, shipment, moment, type=ReturnType.CARRIER, lines=lines).return_id
@@ -146,12 +144,17 @@ def _begin_return(world: World, account: Account, shipment: OutboundShipment, mo
         created_at=moment,
         updated_at=moment,
         has_label=False,
+        undeclared_quantity=0,
         **given,
     )
     account.returns.add(row.return_id, row, moment)
     account.returns_of_shipment.setdefault(shipment.outbound_shipment_id, []).append(row.return_id)
     begin(world, account, row.return_id, moment)
     return row
+
+
+def _announced(reference: str, quantity: int) -> ReturnLine:
+    return ReturnLine(seller_product_reference=reference, quantity=quantity, received_quantity=0)
 
 
 def _named_shipment(account: Account, request: ReturnRequest) -> OutboundShipment:

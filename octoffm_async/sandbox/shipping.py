@@ -21,6 +21,7 @@ from octoffm_async.contract.outbound import (
 )
 from octoffm_async.contract.products import SellerReference
 
+from .counts import counted
 from .happenings import happening
 from .movements import Reason, available_in, country_code, moved
 from .world import Account, World
@@ -134,7 +135,7 @@ def _demand(account: Account, shipment: OutboundShipment) -> Counter[str]:
     for line in shipment.lines:
         stock_id = _stock_of(account, line)
         if stock_id is not None:
-            demand[stock_id] += line.quantity
+            demand[stock_id] += counted(line.quantity)
     return demand
 
 

@@ -123,7 +123,7 @@ def _restore_account(account: Account, saved: _Account) -> None:
     for name, ledger in saved.ledgers.items():
         if name not in ledgers:
             raise ValueError(f"unknown ledger {name!r}")
-        rows = msgspec.json.decode(ledger.rows, type=GenericAlias(list, (ledgers[name].row_type,)))
+        rows = msgspec.json.decode(_today(bytes(ledger.rows)), type=GenericAlias(list, (ledgers[name].row_type,)))
         changes = [Change(place, moment) for place, moment in ledger.changes]
         ledgers[name].restore(ledger.keys, rows, changes, ledger.hidden)
     for name, raw in saved.fields.items():
@@ -132,6 +132,20 @@ def _restore_account(account: Account, saved: _Account) -> None:
         held: object = getattr(account, name)
         container = cast("Callable[[Any], object]", type(held))
         setattr(account, name, container(msgspec.json.decode(raw, type=ACCOUNT_FIELDS[name])))
+
+
+def _today(rows: bytes) -> bytes:
+    """Return rows in the spelling of today: earlier versions spelled the types of quantities in camelCase.
+
+    Read as they are, such quantities would be absent.
+    """
+    if b'"quantities":{"available":' not in rows:
+        return rows
+    found: Any = msgspec.json.decode(rows)
+    for stock in found:
+        for part in (stock, *stock["localizations"]):
+            part["quantities"] = {name[0].upper() + name[1:]: number for name, number in part["quantities"].items()}
+    return _encode(found)
 
 
 def _plain(held: object) -> object:

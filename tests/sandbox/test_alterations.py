@@ -58,7 +58,7 @@ async def test_unknown_values_and_fields_are_everywhere(api: Api) -> None:
         assert all("fieldOfTomorrow" in row for row in page["items"])
     stock, shipped = stocks["items"][0], shipments["items"][0]
     assert stock["productState"] == stock["productCondition"] == stock["localizations"][0]["updateReason"]
-    assert stock["quantities"]["available"] == 1
+    assert stock["quantities"]["Available"] == 1
     assert shipped["status"] == shipped["state"] == shipped["deliveryMode"]
     assert not OutboundStatus(shipped["status"]).known
     assert shipped["reference"] == "ORDER-0"

@@ -42,7 +42,7 @@ async def request_of(api: Api, key: str) -> dict[str, Any]:
 
 async def quantities(api: Api, reference: str = "REF-1") -> tuple[int, int]:
     found = (await api.stock(reference))["quantities"]
-    return found["available"], found["allocated"]
+    return found["Available"], found["Allocated"]
 
 
 async def test_a_request_is_pending_until_its_time_then_accepted(shop: Api) -> None:

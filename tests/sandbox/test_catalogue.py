@@ -18,7 +18,7 @@ async def test_a_newcomer_finds_products_with_stock(serve: Serve) -> None:
     assert [row["sellerProductReference"] for row in rows[:2]] == ["SKU-000001", "SKU-000002"]
     assert len(rows) == len({row["gtin"] for row in rows}) == 30
     assert all(row["gtin"][-1] == str(gtin_check_digit(row["gtin"][:-1])) for row in rows)
-    assert (await api.stock("SKU-000030"))["quantities"]["available"] == 7
+    assert (await api.stock("SKU-000030"))["quantities"]["Available"] == 7
     key = await api.order(lines=[line("SKU-000005", 7)])
     api.sandbox.clock.advance(30)
     assert (await api.shipment(key))["status"] == "Shipped"
@@ -68,7 +68,7 @@ async def test_stocks_can_have_changed_in_the_past(serve: Serve) -> None:
     api.sandbox.seed_stocks(4, spread=100.0, quantity=3)
     stocks = (await api.walk("/stocks", limit=10))[0]
     assert changes_of(api.sandbox, stocks) == [100.0, 75.0, 50.0, 25.0]
-    assert [stock["quantities"]["available"] for stock in stocks] == [3] * 4
+    assert [stock["quantities"]["Available"] for stock in stocks] == [3] * 4
     assert [row["sellerProductReference"] for row in await api.references()][-1] == "SEED-0000004"
     assert api.sandbox.effects.products == {}
 

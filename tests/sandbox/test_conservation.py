@@ -17,7 +17,7 @@ from .desk import COUNTRIES, Shop, unsound, watch
 ACTIONS = 10_000
 SELLERS = ("1", "2", "3")
 REFERENCES = [f"REF-{number}" for number in range(6)]
-OPEN = ("allocated", "return")
+OPEN = ("Allocated", "Return")
 """Quantities that are empty once everything has settled."""
 
 

@@ -27,7 +27,7 @@ async def test_stock_can_be_added(control: Api, api: Api) -> None:
     assert (await order(control, "/stock", {"quantity": 5})).status == 200
     assert (await order(control, "/stock", {"quantity": 2, "reference": "REF-1", "country": "ES"})).status == 200
     stock = await api.stock("REF-1")
-    assert stock["quantities"]["available"] == 7
+    assert stock["quantities"]["Available"] == 7
     assert [part["storageCountry"] for part in stock["localizations"]] == ["FR", "ES"]
 
 

@@ -39,7 +39,7 @@ async def test_goes_from_created_to_completed_on_its_timeline(api: Api) -> None:
     for wait in (0, 1.9, 0.1, 2.9, 0.1, 5, 9.9, 0.1, 19.9, 0.1, AGE):
         api.sandbox.clock.advance(wait)
         stock = await quantities(api)
-        seen.append(((await the_return(api, key))["status"], stock["available"], stock.get("return", 0)))
+        seen.append(((await the_return(api, key))["status"], stock["Available"], stock.get("Return", 0)))
     assert seen == [
         ("Created", 97, 0),
         ("Created", 97, 0),
@@ -90,19 +90,19 @@ async def test_by_default_all_is_complete_and_good(serve: Serve) -> None:
     assert lines_of(found) == [("REF-1", 3, 3, "Good"), ("REF-2", 1, 1, "Good")]
     assert (found["warehouseComment"], found["undeclaredQuantity"]) == ("Complete and in good state.", 0)
     assert found["recommendedReturnReason"] == "Retraction"
-    assert (await quantities(api), await quantities(api, "REF-2")) == ({"available": 100}, {"available": 99})
+    assert (await quantities(api), await quantities(api, "REF-2")) == ({"Available": 100}, {"Available": 99})
 
 
 @pytest.mark.parametrize(
     ("share", "state", "place", "recommended"),
-    [("damaged", "Damaged", "blocked", "Damaged"), ("wrong", "Wrong", "litigation", "ReferenceError")],
+    [("damaged", "Damaged", "Blocked", "Damaged"), ("wrong", "Wrong", "Litigation", "ReferenceError")],
 )
 async def test_bad_goods_are_set_aside(serve: Serve, share: str, state: str, place: str, recommended: str) -> None:
     api, found = await inspected(serve, line("REF-1", 3), **{share: 1})
     assert lines_of(found) == [("REF-1", 3, 3, state)]
     assert found["recommendedReturnReason"] == recommended
     assert "REF-1" in found["warehouseComment"]
-    assert await quantities(api) == {"available": 97, place: 3}
+    assert await quantities(api) == {"Available": 97, place: 3}
 
 
 async def test_what_did_not_arrive_is_in_no_stock(serve: Serve) -> None:
@@ -112,21 +112,21 @@ async def test_what_did_not_arrive_is_in_no_stock(serve: Serve) -> None:
     assert state == ("Good" if received else None)
     assert nothing == ("REF-2", 1, 0, None)
     assert "0 of 1 REF-2 received." in found["warehouseComment"]
-    assert (await quantities(api), await quantities(api, "REF-2")) == ({"available": 97 + received}, {"available": 98})
+    assert (await quantities(api), await quantities(api, "REF-2")) == ({"Available": 97 + received}, {"Available": 98})
 
 
 async def test_what_nobody_announced_is_counted_and_set_aside(serve: Serve) -> None:
     api, found = await inspected(serve, line("REF-1", 2), undeclared=1)
     assert (lines_of(found), found["undeclaredQuantity"]) == ([("REF-1", 2, 2, "Good")], 1)
     assert "not announced" in found["warehouseComment"]
-    assert await quantities(api) == {"available": 99, "litigation": 1}
+    assert await quantities(api) == {"Available": 99, "Litigation": 1}
     assert (await announce(api, found["outboundShipmentId"], line("REF-1", 1))).is_problem(422)
 
 
 async def test_no_more_comes_back_than_was_shipped(serve: Serve) -> None:
     api, found = await inspected(serve, line("REF-1", 3), undeclared=1)
     assert found["undeclaredQuantity"] == 0
-    assert await quantities(api) == {"available": 100}
+    assert await quantities(api) == {"Available": 100}
 
 
 async def test_what_arrived_unannounced_cannot_be_announced_before_it_is_told(serve: Serve) -> None:
@@ -134,7 +134,7 @@ async def test_what_arrived_unannounced_cannot_be_announced_before_it_is_told(se
     shipment_id = await shipped(api, line("REF-1", 3))
     await announced(api, shipment_id, line("REF-1", 2))
     api.sandbox.clock.advance(20)
-    assert await quantities(api) == {"available": 97, "return": 3}
+    assert await quantities(api) == {"Available": 97, "Return": 3}
     assert (await announce(api, shipment_id, line("REF-1", 1))).is_problem(422)
     with pytest.raises(ValueError, match="all of it has been returned"):
         api.sandbox.return_by_carrier(shipment_id)
@@ -146,7 +146,7 @@ async def test_the_carriers_damage_is_the_transports(serve: Serve) -> None:
     api.sandbox.clock.advance(AGE)
     found = await the_return(api, key)
     assert (found["recommendedReturnReason"], found["undeclaredQuantity"]) == ("TransportDamage", 0)
-    assert await quantities(api) == {"available": 97, "blocked": 3}
+    assert await quantities(api) == {"Available": 97, "Blocked": 3}
 
 
 async def test_the_same_seed_and_calls_find_the_same_however_often_somebody_looks(serve: Serve) -> None:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from octoffm_async.sandbox import Fault, Inspection, Sandbox, SandboxProcess, StateFileError
+from octoffm_async.sandbox.statefile import StateFile
 
 from . import supplies
 from .api import SECOND, Api, line, product
@@ -51,7 +52,7 @@ async def test_all_that_exists_goes_on(serve: Serve, path: Path) -> None:
     assert await everything(new) == before
     new.sandbox.clock.advance(30)
     assert (await new.shipment(key))["status"] == "Shipped"
-    assert (await new.stock("REF-2"))["quantities"]["available"] == 8
+    assert (await new.stock("REF-2"))["quantities"]["Available"] == 8
 
 
 async def test_every_kind_of_pending_step_goes_on(serve: Serve, path: Path) -> None:
@@ -219,3 +220,19 @@ async def test_a_process_tells_a_bad_file_in_one_line(path: Path) -> None:
     with pytest.raises(Exception, match=r"octoffm sandbox: state file .* is not a state file") as caught:
         await SandboxProcess(state_file=path).start()
     assert "Traceback" not in str(caught.value)
+
+
+async def test_a_file_that_spells_quantities_in_camel_case_is_read(serve: Serve, path: Path) -> None:
+    old = await serve(state_file=path)
+    await old.register(product(1), product(2))
+    old.sandbox.add_stock("REF-2", quantity=9, country="ES")
+    before = (await old.get("/stocks", limit=10)).json
+    await old.sandbox.stop()
+    content = StateFile(path).read()
+    assert content is not None
+    for kind in ("Available", "Allocated", "Blocked", "Litigation", "Removal", "Return", "LogisticOperations"):
+        content = content.replace(f'"{kind}":'.encode(), f'"{kind[0].lower()}{kind[1:]}":'.encode())
+    path.unlink()
+    StateFile(path).write(content)
+    new = await serve(state_file=path)
+    assert (await new.get("/stocks", limit=10)).json == before

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from octoffm_async.contract.stocks import Stock
-from octoffm_async.sandbox.movements import available_in, country_code, moved
+from octoffm_async.sandbox.movements import NOTHING, available_in, country_code, moved
 
 from .api import SECOND, Api, product
 
@@ -14,7 +14,7 @@ LATER = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def test_a_movement_changes_the_total_and_one_country() -> None:
-    stock = moved(Stock(id="s"), "FR", NOW, "Inbound", available=5)
+    stock = moved(Stock(id="s", quantities=NOTHING), "FR", NOW, "Inbound", available=5)
     stock = moved(stock, "UK", LATER, "Inbound", available=2)
     stock = moved(stock, "FR", LATER, "OutboundAccepted", available=-3, allocated=3)
     assert (stock.quantities.available, stock.quantities.allocated) == (4, 3)
@@ -27,7 +27,7 @@ def test_a_movement_changes_the_total_and_one_country() -> None:
 
 
 def test_a_movement_leaves_the_old_row_as_it_was() -> None:
-    stock = Stock(id="s")
+    stock = Stock(id="s", quantities=NOTHING)
     moved(stock, "FR", NOW, "Inbound", available=5)
     assert (stock.quantities.available, stock.localizations) == (0, [])
 
@@ -43,10 +43,10 @@ async def test_add_stock_puts_goods_behind_one_product(api: Api) -> None:
     api.sandbox.add_stock("REF-1", quantity=5, country="ES")
     stock = await api.stock("REF-1")
     (part,) = stock["localizations"]
-    assert (part["storageCountry"], part["quantities"]["available"], part["updateReason"]) == ("ES", 5, "Inbound")
+    assert (part["storageCountry"], part["quantities"]["Available"], part["updateReason"]) == ("ES", 5, "Inbound")
     now = api.sandbox.clock.now().isoformat().replace("+00:00", "Z")
     assert stock["updatedAt"] == part["updatedAt"] == now
-    assert (await api.stock("REF-2"))["quantities"]["available"] == 0
+    assert (await api.stock("REF-2"))["quantities"]["Available"] == 0
 
 
 async def test_add_stock_without_a_reference_means_every_product_of_the_seller(api: Api) -> None:
@@ -54,10 +54,10 @@ async def test_add_stock_without_a_reference_means_every_product_of_the_seller(a
     await api.register(product(1), product(2))
     await other.register(product(1))
     api.sandbox.add_stock(quantity=3)
-    assert [(await api.stock(name))["quantities"]["available"] for name in ("REF-1", "REF-2")] == [3, 3]
-    assert (await other.stock("REF-1"))["quantities"]["available"] == 0
+    assert [(await api.stock(name))["quantities"]["Available"] for name in ("REF-1", "REF-2")] == [3, 3]
+    assert (await other.stock("REF-1"))["quantities"]["Available"] == 0
     api.sandbox.add_stock("REF-1", quantity=4, seller=SECOND)
-    assert (await other.stock("REF-1"))["quantities"]["available"] == 4
+    assert (await other.stock("REF-1"))["quantities"]["Available"] == 4
 
 
 def test_add_stock_refuses_what_makes_no_sense(api: Api) -> None:

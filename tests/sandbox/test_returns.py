@@ -121,7 +121,7 @@ async def test_a_shipment_that_named_products_by_their_ids_comes_back_by_referen
     assert (await announce(shop, shipment_id, line("REF-1", 1))).is_problem(422)
     await announced(shop, shipment_id, line("REF-2", 2))
     shop.sandbox.clock.advance(AGE)
-    assert await quantities(shop, "REF-2") == {"available": 300}
+    assert await quantities(shop, "REF-2") == {"Available": 300}
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ async def test_a_carrier_brings_back_what_nobody_announced(shop: Api) -> None:
     assert (await announce(shop, shipment_id)).is_problem(422)
     shop.sandbox.clock.advance(AGE)
     assert (await shop.get(f"/returns/{key}/labels")).is_problem(404)
-    assert (await quantities(shop), await quantities(shop, "REF-2")) == ({"available": 300}, {"available": 300})
+    assert (await quantities(shop), await quantities(shop, "REF-2")) == ({"Available": 300}, {"Available": 300})
     assert shop.sandbox.effects.returns == {shipment_id: 1}
 
 

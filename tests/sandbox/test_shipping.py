@@ -20,7 +20,7 @@ async def stocked(api: Api) -> Api:
 
 async def quantities(api: Api, reference: str = "REF-1") -> tuple[int, int]:
     found = (await api.stock(reference))["quantities"]
-    return found["available"], found["allocated"]
+    return found["Available"], found["Allocated"]
 
 
 async def test_goes_from_created_to_shipped_on_its_timeline(stocked: Api) -> None:

@@ -17,7 +17,7 @@ async def fill(api: Api, *quantities: int) -> None:
 
 
 def available(pages: list[list[Any]]) -> list[int]:
-    return [row["quantities"]["available"] for page in pages for row in page]
+    return [row["quantities"]["Available"] for page in pages for row in page]
 
 
 async def test_a_stock_names_its_product_but_not_the_reference(api: Api) -> None:
@@ -28,13 +28,13 @@ async def test_a_stock_names_its_product_but_not_the_reference(api: Api) -> None
     assert (stock["productId"], stock["gtin"], stock["productCondition"]) == (row["productId"], row["gtin"], "New")
     assert stock["productState"] == "New"
     assert stock["quantities"] == {
-        "available": 5,
-        "allocated": 0,
-        "blocked": 0,
-        "litigation": 0,
-        "removal": 0,
-        "return": 0,
-        "logisticOperations": 0,
+        "Available": 5,
+        "Allocated": 0,
+        "Blocked": 0,
+        "Litigation": 0,
+        "Removal": 0,
+        "Return": 0,
+        "LogisticOperations": 0,
     }
     assert "sellerProductReference" not in stock
 
@@ -98,7 +98,7 @@ async def test_sorts_by_any_type(api: Api) -> None:
     await api.order(lines=[{"sellerProductReference": "REF-0", "quantity": 3}])
     api.sandbox.clock.advance(5)
     pages = await api.walk("/stocks", limit=1, sort="Allocated", order="Desc")
-    assert [row["quantities"]["allocated"] for page in pages for row in page] == [3, 0]
+    assert [row["quantities"]["Allocated"] for page in pages for row in page] == [3, 0]
 
 
 @pytest.mark.parametrize(

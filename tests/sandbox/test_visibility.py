@@ -101,7 +101,7 @@ async def test_life_goes_on_behind_the_curtain(api: Api) -> None:
     api.sandbox.add_stock("REF-1", quantity=1)
     key = await late(api, "LATE", 100)
     api.sandbox.clock.advance(30)
-    assert (await api.stock("REF-1"))["quantities"]["available"] == 0
+    assert (await api.stock("REF-1"))["quantities"]["Available"] == 0
     assert (await api.get(f"/outbound-shipments/{key}")).status == 404
     api.sandbox.clock.advance(70)
     found = await api.shipment(key)
@@ -115,7 +115,7 @@ async def test_products_are_late_with_their_stocks(api: Api) -> None:
     assert (await api.get("/stocks", limit=9, sort="Available")).json["items"] == []
     api.sandbox.add_stock(quantity=3)
     api.sandbox.clock.advance(5)
-    assert (await api.stock("REF-2"))["quantities"]["available"] == 3
+    assert (await api.stock("REF-2"))["quantities"]["Available"] == 3
 
 
 async def test_what_was_there_before_stays_in_sight(api: Api) -> None:
