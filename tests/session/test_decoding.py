@@ -20,8 +20,9 @@ from octoffm_async.contract.operations import (
 from octoffm_async.contract.outbound import OutboundShipment
 from octoffm_async.contract.products import SellerReference
 from octoffm_async.contract.stocks import Stock
-from octoffm_async.session.decoding import UnusableError, decode
+from octoffm_async.session.decoding import UnusableError
 from tests.fakes import answer
+from tests.fakes import read_twice as decode
 
 NOT_JSON = [b"", b" ", b"<html>", b"{", b'{"id": "a"', b"\xff", b"[" * 100_000, b'{"id": "\xff"}', b"nul"]
 

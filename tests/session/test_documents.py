@@ -17,8 +17,10 @@ from multidict import CIMultiDict
 from octoffm_async import (
     Document,
 )
-from octoffm_async.session.documents import UnusableDocumentError, document_in
+from octoffm_async.contract.operations import GET_DELIVERY_NOTE
+from octoffm_async.session.decoding import UnusableError
 from octoffm_async.session.response import Response
+from tests.fakes import read_twice
 from tests.session.test_file_names import assert_safe
 
 PDF = b"%PDF-1.7\n1 0 obj <<>> endobj\n%%EOF"
@@ -37,7 +39,7 @@ def given_as(body: Any, kind: str | None = "application/json", **headers: str) -
 
 
 def document(response: Response) -> Document:
-    found = document_in(response)
+    found = read_twice(GET_DELIVERY_NOTE, response)
     assert isinstance(found, Document)
     return found
 
@@ -144,8 +146,8 @@ def test_content_wins_over_an_address() -> None:
     ],
 )
 def test_what_is_no_document_is_told_why(body, kind, told) -> None:
-    with pytest.raises(UnusableDocumentError, match=told) as caught:
-        document_in(given_as(b"null" if body is None else body, kind))
+    with pytest.raises(UnusableError, match=told) as caught:
+        read_twice(GET_DELIVERY_NOTE, given_as(b"null" if body is None else body, kind))
     assert len(str(caught.value)) < 300
 
 
@@ -163,14 +165,14 @@ def test_what_is_no_document_is_told_why(body, kind, told) -> None:
     ],
 )
 def test_an_address_on_our_origin_is_made_absolute(url, absolute) -> None:
-    found = document_in(given_as({"url": url}))
+    found = read_twice(GET_DELIVERY_NOTE, given_as({"url": url}))
     assert isinstance(found, str)
     assert found.replace("HTTP:", "http:") == absolute
 
 
 @pytest.mark.parametrize("url", ["/files/1", f"{ORIGIN}/files/1"])
 def test_a_bare_address_in_json(url) -> None:
-    assert document_in(given_as(url)) == f"{ORIGIN}/files/1"
+    assert read_twice(GET_DELIVERY_NOTE, given_as(url)) == f"{ORIGIN}/files/1"
 
 
 FOREIGN = [
@@ -199,14 +201,14 @@ FOREIGN = [
 
 @pytest.mark.parametrize("url", FOREIGN)
 def test_an_address_elsewhere_is_refused(url) -> None:
-    with pytest.raises(UnusableDocumentError, match=r"another origin|cannot be read"):
-        document_in(given_as({"url": url}))
+    with pytest.raises(UnusableError, match=r"another origin|cannot be read"):
+        read_twice(GET_DELIVERY_NOTE, given_as({"url": url}))
 
 
 @pytest.mark.parametrize("url", ["/a b", "/a\u00a0b", "/é", "/a\x7f", "/\u202egpj.exe"])
 def test_an_address_that_cannot_be_sent_is_refused(url) -> None:
-    with pytest.raises(UnusableDocumentError, match="cannot be read"):
-        document_in(given_as({"url": url}))
+    with pytest.raises(UnusableError, match="cannot be read"):
+        read_twice(GET_DELIVERY_NOTE, given_as({"url": url}))
 
 
 @given(st.text() | st.from_regex(r"[a-z]{0,5}:?/{0,3}[^/]{0,12}@?[0-9.:\\]{0,20}/?.*", fullmatch=True))
@@ -214,8 +216,8 @@ def test_an_address_that_cannot_be_sent_is_refused(url) -> None:
 @example("/\\evil.example/")
 def test_no_address_leads_elsewhere(url) -> None:
     try:
-        found = document_in(given_as({"url": url}))
-    except UnusableDocumentError:
+        found = read_twice(GET_DELIVERY_NOTE, given_as({"url": url}))
+    except UnusableError:
         return
     assert isinstance(found, str)
     parts = urlsplit(found)
@@ -226,13 +228,13 @@ def test_no_address_leads_elsewhere(url) -> None:
 
 @pytest.mark.parametrize("url", ["http://user:pw@127.0.0.1:9/x", "http://user@127.0.0.1:9/x", "//:pw@127.0.0.1:9/x"])
 def test_an_address_with_a_user_name_is_refused(url) -> None:
-    with pytest.raises(UnusableDocumentError):
-        document_in(given_as({"url": url}))
+    with pytest.raises(UnusableError):
+        read_twice(GET_DELIVERY_NOTE, given_as({"url": url}))
 
 
 def test_an_address_that_cannot_be_read_makes_no_endless_message() -> None:
-    with pytest.raises(UnusableDocumentError) as caught:
-        document_in(given_as({"url": "http://127.0.0.1:99999/" + "x" * 1_000_000}))
+    with pytest.raises(UnusableError) as caught:
+        read_twice(GET_DELIVERY_NOTE, given_as({"url": "http://127.0.0.1:99999/" + "x" * 1_000_000}))
     assert len(str(caught.value)) < 2000
 
 
@@ -305,8 +307,8 @@ def test_no_content_disposition_loses_a_document(disposition) -> None:
 @given(st.binary(max_size=200), st.none() | st.text(max_size=40) | st.sampled_from(["application/json", "text/html"]))
 def test_any_answer_is_a_document_or_an_address_or_told_to_be_none(body, kind) -> None:
     found: object = None
-    with contextlib.suppress(UnusableDocumentError):
-        found = document_in(given_as(body, kind))
+    with contextlib.suppress(UnusableError):
+        found = read_twice(GET_DELIVERY_NOTE, given_as(body, kind))
     assert isinstance(found, Document | str | None)
 
 
@@ -314,7 +316,7 @@ def test_any_answer_is_a_document_or_an_address_or_told_to_be_none(body, kind) -
 def test_a_media_type_can_stand_in_a_header(kind) -> None:
     try:
         found = document(given_as({"content": BASE64, "mediaType": kind}))
-    except UnusableDocumentError:
+    except UnusableError:
         return
     assert re.fullmatch(r"[\w.+-]+/[\w.+-]+", found.media_type, re.ASCII)
 

@@ -20,7 +20,7 @@ from octoffm_async import (
     PagingError,
     UnusableAnswerError,
 )
-from octoffm_async.session import pipeline
+from octoffm_async.session.decoding import Answers
 from tests.fakes import Answer, FakeTransport, Script, Sent, answer, config
 from tests.session.test_paging import ids, link, numbered, query_of
 
@@ -42,14 +42,14 @@ async def test_the_next_request_is_sent_before_a_page_is_decoded(
 ) -> None:
     client, transport = opened(numbered(40), latency=latency)
     sent_at_decoding: list[int] = []
-    real = pipeline.decode
+    real = Answers.read
 
-    def decode(operation: Any, response: Any) -> Any:
+    def read(answers: Answers, operation: Any, response: Any, **how: Any) -> Any:
         if operation.name == "stocks.list":
             sent_at_decoding.append(len(transport.sent))
-        return real(operation, response)
+        return real(answers, operation, response, **how)
 
-    monkeypatch.setattr(pipeline, "decode", decode)
+    monkeypatch.setattr(Answers, "read", read)
     async with client:
         assert [stock.id async for stock in client.stocks.list(limit=10)] == ids(40)
     if latency:  # whoever reads waits for each page, so each is followed at once
