@@ -185,8 +185,9 @@ class LoggingHook:
     """Writes events to the standard logger ``octoffm_async``.
 
     Pauses and the circuit are warnings; changes of rate, and retries for other reasons than a pause, are information;
-    the rest is for debugging. (A client warns of drift itself, whatever its hooks are.) A record has the event's fields in ``octoffm_event`` and its type's name in
-    ``octoffm_kind``. No event carries a header, a body or a secret, so none can reach a log.
+    the rest is for debugging. (A client warns of drift itself, whatever its hooks are.) A record has the event's fields
+    in ``octoffm_event`` and its type's name in ``octoffm_kind``. No event carries a header, a body or a secret, so none
+    can reach a log.
     """
 
     @property

@@ -10,8 +10,8 @@ The tags are part of the type (``Annotated[str, D]``) and cost nothing when a me
 out as ``x-provenance`` in a JSON schema. So do bounds (:func:`bounds`) and the known values of a text (:func:`known`).
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Literal, Self, TypeVar, cast, get_args
@@ -200,13 +200,15 @@ def _names_a_time(kind: Any) -> bool:
 
 
 def _moment_or_none(stored: Any) -> Any:
-    read = stored.__get__
+    read = cast("Callable[[Any], datetime | None]", stored.__get__)
 
     def moment(answer: Any) -> datetime | None:
         found = read(answer)
-        return None if found is None or stands_for_none(found) else found
+        if found is None or stands_for_none(found):
+            return None
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
-    return property(moment, doc="A time with its zone; ``None`` if the API told none.")
+    return property(moment, doc="A time with its zone (UTC if the API told none); ``None`` if there is no time.")
 
 
 def stands_for_none(moment: datetime) -> bool:

@@ -9,8 +9,9 @@ Nothing is made up: a field holds what was written, or ``None``; what could not 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, cast
 
 import msgspec
@@ -21,7 +22,7 @@ from .names import folded, spelling_in, spellings
 from .specs import FieldSpec, specs_of
 from .stocks import Localization, Quantities
 from .translation import Members, Translation
-from .values import READERS, NotReadableError, is_plain, json_type, read_gtin, reader_of_enum
+from .values import READERS, NotReadableError, is_plain, is_zoneless, json_type, read_gtin, reader_of_enum
 
 DriftKind = Literal["missing", "unknown", "type", "value"]
 UNKNOWN_MOST = 64
@@ -44,8 +45,8 @@ class Learned:
 
     ``names`` are spellings by Python name, ``unknown`` members that are not modelled (True: only scalars so far),
     ``absent`` expected fields that some object lacked, ``null`` lists and objects that came as null, ``odd`` fields
-    whose values plain decoding does not read, ``maps`` objects with too many names. ``lax``: numbers came as text or
-    with a point.
+    whose values plain decoding does not read, ``integers`` texts that came as numbers, ``zoneless`` times without a zone, ``maps`` objects with too
+    many names. ``lax``: numbers came as text or with a point.
     """
 
     names: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict[str, dict[str, str]](dict))
@@ -53,6 +54,8 @@ class Learned:
     absent: dict[str, set[str]] = field(default_factory=lambda: defaultdict[str, set[str]](set))
     null: dict[str, set[str]] = field(default_factory=lambda: defaultdict[str, set[str]](set))
     odd: dict[str, set[str]] = field(default_factory=lambda: defaultdict[str, set[str]](set))
+    integers: dict[str, set[str]] = field(default_factory=lambda: defaultdict[str, set[str]](set))
+    zoneless: dict[str, set[str]] = field(default_factory=lambda: defaultdict[str, set[str]](set))
     maps: set[str] = field(default_factory=set[str])
     lax: bool = False
 
@@ -182,10 +185,14 @@ class Reader:
             if not read.known:
                 self.tell(where, "value", shown_value(raw))
             return read
-        found = (read_gtin if spec.name == "gtin" else READERS[kind])(raw)
+        found = reader_of(spec)(raw)
         if not is_plain(kind, raw):
             if kind in _LAX and _read_lax(raw, kind) == found:
                 self._learned.lax = True
+            elif kind is str and isinstance(raw, int):
+                self._learned.integers[path].add(spec.name)
+            elif kind is datetime and is_zoneless(raw):
+                self._learned.zoneless[path].add(spec.name)
             else:
                 self._learned.odd[path].add(spec.name)
             self.tell(where, "type", json_type(raw))
@@ -195,20 +202,27 @@ class Reader:
 
     def _object(self, spec: FieldSpec, raw: Any, path: str, where: str) -> Any:
         if not isinstance(raw, dict):
+            members = _as_object(spec.inner, raw)  # if it cannot, this row is odd and no form of the API's
             self._learned.odd[path].add(spec.name)
             self.tell(where, "type", json_type(raw))
-            raw = _as_object(spec.inner, raw)
+            raw = members
         return self.read(spec.inner, cast("Members", raw), where)
 
     def _list(self, spec: FieldSpec, raw: Any, path: str, where: str) -> list[Any]:
         if not isinstance(raw, list):
+            parts = _as_list(spec.inner, raw)
             self._learned.odd[path].add(spec.name)
             self.tell(where, "type", json_type(raw))
-            raw = _as_list(spec.inner, raw)
+            raw = parts
         rows: list[Any] = raw
         if not all(isinstance(row, dict) for row in rows):
             raise NotReadableError
         return [self.read(spec.inner, row, f"{where}[]") for row in rows]
+
+
+def reader_of(spec: FieldSpec) -> Callable[[Any], Any]:
+    """Return what reads the values of a field that holds no enum, no object and no list."""
+    return read_gtin if spec.name == "gtin" else READERS[spec.inner]
 
 
 def shown_value(value: str) -> str:

@@ -162,6 +162,15 @@ READERS: dict[type, Callable[[Any], Any]] = {
 _DECODED = {str: str, int: int, float: float, bool: bool}
 
 
+def is_zoneless(value: Any) -> bool:
+    """Return True if plain decoding reads ``value`` as a time without a zone."""
+    try:
+        found = msgspec.convert(value, datetime)
+    except msgspec.ValidationError:
+        return False
+    return isinstance(value, str) and found.tzinfo is None
+
+
 def is_plain(kind: type, value: Any) -> bool:
     """Return True if plain decoding reads ``value`` as ``kind`` exactly as its reader does."""
     if issubclass(kind, datetime):

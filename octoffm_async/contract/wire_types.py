@@ -8,12 +8,13 @@ Types are shared: two clients of one API, or a list and a single answer of the s
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
 
-from .reading import Learned
+from .reading import Learned, reader_of
 from .specs import FieldSpec, specs_of
 from .translation import Translation
 
@@ -29,6 +30,8 @@ class _Member:
     required: bool
     by_reader: bool
     nullable: bool
+    zoneless: bool
+    integer: bool
     inside: "Form | None" = None
 
 
@@ -67,6 +70,8 @@ def _member(
         learned.names.get(path, {}).get(spec.name) or translation.wire_name(struct, spec),
         required=spec.required or (spec.expected and spec.name not in learned.absent.get(path, ())),
         by_reader=odd,
+        zoneless=spec.name in learned.zoneless.get(path, ()),
+        integer=spec.name in learned.integers.get(path, ()),
         nullable=spec.name in learned.null.get(path, ()),
         inside=inside,
     )
@@ -109,8 +114,11 @@ def type_of(form: Form) -> Any:
         forbid_unknown_fields=True,
     )
     for member in form.members:
+        stored = getattr(form.struct, member.spec.name)
         if member.nullable:
-            setattr(made, member.spec.name, _filled_property(getattr(form.struct, member.spec.name), member.spec))
+            setattr(made, member.spec.name, _filled_property(stored, member.spec))
+        elif member.integer:
+            setattr(made, member.spec.name, _text_property(stored, member.spec))
     return made
 
 
@@ -123,9 +131,11 @@ def _field(form: Form, member: _Member) -> Any:
         if spec.kind == "list":
             kind = list[kind]
     else:
-        kind = (
-            Annotated[spec.inner, _ZONED] if _is_time(spec) else spec.inner if spec.kind == "value" else spec.annotation
-        )
+        kind = spec.inner if spec.kind == "value" else spec.annotation
+        if spec.inner is datetime and not member.zoneless:
+            kind = Annotated[datetime, _ZONED]
+        elif member.integer:
+            kind = str | int
     info = next(each for each in msgspec.structs.fields(form.struct) if each.name == spec.name)
     if member.required:
         return spec.name, kind, msgspec.field(name=member.wire)
@@ -134,10 +144,6 @@ def _field(form: Form, member: _Member) -> Any:
             return spec.name, kind | None, msgspec.field(name=member.wire, default=None)
         return spec.name, kind, msgspec.field(name=member.wire, default_factory=info.default_factory)
     return spec.name, kind | None, msgspec.field(name=member.wire, default=info.default)
-
-
-def _is_time(spec: FieldSpec) -> bool:
-    return spec.kind == "value" and spec.inner.__name__ == "datetime"
 
 
 def _extra_property(names: dict[str, str]) -> property:
@@ -163,3 +169,14 @@ def _filled_property(stored: Any, spec: FieldSpec) -> property:
         return empty() if found is None else found
 
     return property(filled)
+
+
+def _text_property(stored: Any, spec: FieldSpec) -> property:
+    """Return the property of a text that may come as an integer."""
+    stored_value, read = stored.__get__, reader_of(spec)
+
+    def text(answer: Any) -> str | None:
+        found = stored_value(answer)
+        return read(found) if isinstance(found, int) else found
+
+    return property(text)

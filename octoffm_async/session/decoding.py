@@ -8,6 +8,7 @@ what it would if the contract had that spelling, and one odd row costs its page 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
@@ -111,6 +112,7 @@ class _LearningReader:
         self._careful = Reader(translation, self._learned)
         self._made_for: Any = None
         self._decoder: msgspec.json.Decoder[Any]
+        self._row_decoder: msgspec.json.Decoder[Any]
         self._adapt()
 
     def _body_type(self, inner: Any) -> Any:
@@ -124,8 +126,12 @@ class _LearningReader:
         if wanted == self._made_for:
             return False
         self._made_for = wanted
-        self._decoder = msgspec.json.Decoder(body, strict=not self._learned.lax, dec_hook=self._hooked)
+        self._decoder = self._decoder_of(body)
+        self._row_decoder = self._decoder_of(type_of(form))
         return True
+
+    def _decoder_of(self, kind: Any) -> msgspec.json.Decoder[Any]:
+        return msgspec.json.Decoder[Any](kind, strict=not self._learned.lax, dec_hook=self._hooked)
 
     def _hooked(self, kind: Any, value: Any) -> Any:
         return self._careful.read_hooked(kind, value)
@@ -206,7 +212,14 @@ class PageReader(_LearningReader):
         read: list[Any] = []
         bad: list[int] = []
         reason = ""
+        plain: Sequence[Any] = () if mended else self._unwrapped(_raw_rows(self._place).decode(response.body))
         for place, row in enumerate(rows):
+            if plain:
+                try:
+                    read.append(self._row_decoder.decode(plain[place]))
+                    continue
+                except _UNDECODABLE:
+                    pass
             found, why = self._row(row)
             if found is None:
                 bad.append(place)
@@ -357,6 +370,16 @@ class DocumentReader(ObjectReader):
         return cast("DocumentAnswer", self._object(cast("dict[str, Any]", value)))
 
 
+@lru_cache(maxsize=64)
+def _raw_rows(place: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    """Return the decoder of a page whose rows stay as they came."""
+    kind: Any = list[msgspec.Raw]
+    for name in reversed(place):
+        kind = _holder(name, kind)
+    return msgspec.json.Decoder(kind)
+
+
+@lru_cache(maxsize=256)
 def _holder(name: str, kind: Any) -> Any:
     """Return the type of an object that holds ``kind`` under ``name``; its other members do not matter."""
     return msgspec.defstruct("Holder", [("held", kind)], rename={"held": name}, gc=False)
