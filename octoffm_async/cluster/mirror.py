@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Literal, LiteralString, NamedTuple
 import msgspec
 
 from ..bulk.changes import KINDS, Change
+from ..contract.base import Answer, members_of
 from ..contract.stocks import Quantities, Stock
 
 if TYPE_CHECKING:
@@ -226,5 +227,5 @@ def _text(text: str | None) -> str | None:
     return None if text is None else str(text).replace("\0", "\ufffd")
 
 
-def _json(item: object) -> str:
-    return _ESCAPED_ZERO.sub(r"\1\\ufffd", msgspec.json.encode(item).decode())
+def _json(item: Answer) -> str:
+    return _ESCAPED_ZERO.sub(r"\1\\ufffd", msgspec.json.encode(members_of(item)).decode())

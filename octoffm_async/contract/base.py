@@ -166,6 +166,20 @@ def own_fields(struct: type[msgspec.Struct] | msgspec.Struct) -> tuple[str, ...]
     return tuple(name for name in modelled(cls).__struct_fields__ if name != "extra")
 
 
+def members_of(answer: Answer) -> dict[str, Any]:
+    """Return an answer as members under the contract's names, whatever spelling it came in, and its extra ones."""
+    cls = modelled(type(answer))
+    names = zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True)
+    members = {wire: _plain(getattr(answer, name)) for name, wire in names}
+    return members | {name: value for name, value in answer.extra.items() if name not in members}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Answer):
+        return members_of(value)
+    return [_plain(part) for part in value] if isinstance(value, list) else value
+
+
 def with_extra(cls: type[AnswerT], fields: Mapping[str, Any], extra: Mapping[str, Any]) -> AnswerT:
     """Make an answer of ``fields`` (Python names) that tells ``extra`` as well."""
     return _open_class(cls)(**fields, unmodelled=extra) if extra else cls(**fields)

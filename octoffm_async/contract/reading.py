@@ -45,8 +45,8 @@ class Learned:
 
     ``names`` are spellings by Python name, ``unknown`` members that are not modelled (True: only scalars so far),
     ``absent`` expected fields that some object lacked, ``null`` lists and objects that came as null, ``odd`` fields
-    whose values plain decoding does not read, ``integers`` texts that came as numbers, ``zoneless`` times without a zone, ``maps`` objects with too
-    many names. ``lax``: numbers came as text or with a point.
+    whose values plain decoding does not read, ``integers`` texts that came as numbers, ``zoneless`` times without a
+    zone, ``maps`` objects with too many names. ``lax``: numbers came as text or with a point.
     """
 
     names: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict[str, dict[str, str]](dict))

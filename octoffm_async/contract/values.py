@@ -113,11 +113,20 @@ def read_moment(value: Any) -> datetime | None:
             raise NotReadableError
         else:
             day, clock, decimals, zone = parts.groups()
-            fraction = f".{decimals[:6]:0<6}" if decimals else ""
-            found = datetime.fromisoformat(f"{day}T{clock}{fraction}{'+00:00' if not zone or zone in 'Zz' else zone}")
+            found = _moment(day, clock, decimals or "0", "Z" if not zone or zone in "Zz" else zone)
     except ValueError:
         raise NotReadableError from None
     return None if stands_for_none(found) else found
+
+
+def _moment(day: str, clock: str, decimals: str, zone: str) -> datetime:
+    """Return a time, rounded as plain decoding rounds; where that leaves the calendar, cut off instead."""
+    seconds = clock if len(clock) > len("00:00") else f"{clock}:00"
+    offset = zone if zone == "Z" or ":" in zone else f"{zone[:3]}:{zone[3:]}"
+    try:
+        return msgspec.convert(f"{day}T{seconds}.{decimals}{offset}", datetime)
+    except msgspec.ValidationError:
+        return datetime.fromisoformat(f"{day}T{seconds}.{decimals[:6]:0<6}{offset.replace('Z', '+00:00')}")
 
 
 def reader_of_enum(kind: type[OpenEnum], theirs: Mapping[str, str]) -> Callable[[Any], OpenEnum]:

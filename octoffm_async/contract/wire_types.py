@@ -10,7 +10,7 @@ Types are shared: two clients of one API, or a list and a single answer of the s
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 
@@ -177,6 +177,6 @@ def _text_property(stored: Any, spec: FieldSpec) -> property:
 
     def text(answer: Any) -> str | None:
         found = stored_value(answer)
-        return read(found) if isinstance(found, int) else found
+        return cast("str | None", read(found) if isinstance(found, int) else found)
 
     return property(text)

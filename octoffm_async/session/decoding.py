@@ -55,8 +55,9 @@ class BadRowsError(UnusableError):
     """Some rows of a page have no identity; ``rows`` are the others, ``places`` counts the bad ones' from 0."""
 
     def __init__(self, rows: list[Any], places: Sequence[int], reason: str) -> None:
+        of = len(rows) + len(places)
         super().__init__(
-            f"{len(places)} of {len(rows) + len(places)} rows cannot be told apart: row {places[0]}: {reason}"
+            f"not what is expected: {len(places)} of {of} rows have no identity; row {places[0]}: {reason}"
         )
         self.rows = rows
         self.places = tuple(places)
@@ -212,7 +213,9 @@ class PageReader(_LearningReader):
         read: list[Any] = []
         bad: list[int] = []
         reason = ""
-        plain: Sequence[Any] = () if mended else self._unwrapped(_raw_rows(self._place).decode(response.body))
+        plain: Sequence[Any] = (
+            () if mended or not rows else self._unwrapped(_raw_rows(self._place).decode(response.body))
+        )
         for place, row in enumerate(rows):
             if plain:
                 try:

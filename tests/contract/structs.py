@@ -7,7 +7,7 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from octoffm_async.contract.base import A, Answer, D, Request, S
+from octoffm_async.contract.base import A, Answer, D, Query, S, own_fields
 
 TAGS = {id(D): "D", id(S): "S", id(A): "A"}
 
@@ -17,12 +17,14 @@ def structs_of(module: ModuleType) -> list[type[msgspec.Struct]]:
     return [
         value
         for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, Request | Answer) and value.__module__ == module.__name__
+        if inspect.isclass(value) and issubclass(value, Query | Answer) and value.__module__ == module.__name__
     ]
 
 
 def tags_of(struct: type[msgspec.Struct]) -> Iterator[tuple[str, list[str]]]:
     """Each field with its tags."""
-    for name, hint in get_type_hints(struct, include_extras=True).items():
+    hints = get_type_hints(struct, include_extras=True)
+    for name in own_fields(struct):
+        hint = hints[name]
         extras = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
         yield name, [TAGS[id(extra)] for extra in extras if id(extra) in TAGS]

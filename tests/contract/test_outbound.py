@@ -17,6 +17,7 @@ from octoffm_async.contract.outbound import (
     ShipmentState,
     ShippedTo,
 )
+from octoffm_async.contract.specs import specs_of
 
 ADDRESS = DeliveryAddress(
     first_name="Ada",
@@ -90,9 +91,13 @@ def test_a_whole_address_on_the_wire() -> None:
     assert msgspec.convert(sent, DeliveryAddress) == address
 
 
+def wire_names(struct: type[msgspec.Struct]) -> list[str]:
+    return [spec.wire for spec in specs_of(struct)]
+
+
 def test_what_is_read_back_has_the_same_names_as_what_was_sent() -> None:
-    assert ShippedTo.__struct_encode_fields__ == DeliveryAddress.__struct_encode_fields__
-    assert set(ParcelLine.__struct_encode_fields__) == set(ShipmentLine.__struct_encode_fields__)
+    assert set(wire_names(ShippedTo)) == set(wire_names(DeliveryAddress))
+    assert set(wire_names(ParcelLine)) == set(wire_names(ShipmentLine))
 
 
 def test_a_shipment_needs_only_its_id() -> None:

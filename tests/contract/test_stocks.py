@@ -1,29 +1,32 @@
-"""Stocks on the wire, in both layouts of quantities."""
+"""Stocks on the wire, in each layout of quantities."""
 
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
+from octoffm_async.contract.operations import GET_STOCK
 from octoffm_async.contract.products import ProductCondition
 from octoffm_async.contract.stocks import ProductState, Quantities, QuantityType, Stock, StockFilters
+from tests.fakes import answer, read_twice
 
 EACH_ONCE = Quantities(available=1, allocated=2, blocked=3, litigation=4, removal=5, return_=6, logistic_operations=7)
 TYPES = ["Available", "Allocated", "Blocked", "Litigation", "Removal", "Return", "LogisticOperations"]
 
 
 def decoded(**fields: object) -> Stock:
-    return msgspec.json.decode(msgspec.json.encode({"id": "S", **fields}), type=Stock)
+    return read_twice(GET_STOCK, answer(200, {"id": "S", **fields}))
 
 
 def test_quantities_by_name() -> None:
-    named = {name[0].lower() + name[1:]: number for number, name in enumerate(TYPES, 1)}
-    assert decoded(quantities=named).quantities == EACH_ONCE
+    assert decoded(quantities={name: number for number, name in enumerate(TYPES, 1)}).quantities == EACH_ONCE
+    assert msgspec.to_builtins(EACH_ONCE) == {name: number for number, name in enumerate(TYPES, 1)}
 
 
 @pytest.mark.parametrize("change", [str, str.lower, str.upper])
-def test_quantities_by_type(change) -> None:
-    typed = [{"type": change(name), "quantity": number} for number, name in enumerate(TYPES, 1)]
+@pytest.mark.parametrize(("kind", "amount"), [("type", "quantity"), ("quantityType", "value"), ("Type", "Quantity")])
+def test_quantities_by_type(change, kind, amount) -> None:
+    typed = [{kind: change(name), amount: number} for number, name in enumerate(TYPES, 1)]
     assert decoded(quantities=typed).quantities == EACH_ONCE
 
 
@@ -32,15 +35,23 @@ def test_quantities_by_type(change) -> None:
     [
         ({}, Quantities()),
         ([], Quantities()),
-        ({"available": 3, "inOrbit": 9}, Quantities(available=3)),
-        ([{"type": "InOrbit", "quantity": 9}, {"type": "Available", "quantity": 3}], Quantities(available=3)),
+        (None, Quantities()),
+        ({"available": 3}, Quantities(available=3)),
+        ({"AVAILABLE": "37", "logistic_operations": 1.0}, Quantities(available=37, logistic_operations=1)),
         ([{"type": "Return", "quantity": 2, "unit": "piece"}], Quantities(return_=2)),
         ([{"type": "Return"}], Quantities()),
         ({"available": -1}, Quantities(available=-1)),
     ],
 )
-def test_what_is_missing_is_zero_and_what_is_unknown_is_ignored(reported, quantities) -> None:
+def test_a_quantity_that_is_missing_is_none_and_never_zero(reported, quantities) -> None:
     assert decoded(quantities=reported).quantities == quantities
+
+
+def test_an_unknown_type_of_quantity_is_kept() -> None:
+    assert decoded(quantities={"Available": 3, "InOrbit": 9}).quantities.extra == {"InOrbit": 9}
+    typed = [{"type": "InOrbit", "quantity": 9}, {"type": "Available", "quantity": 3}]
+    found = decoded(quantities=typed).quantities
+    assert (found.available, found.allocated, found.extra) == (3, None, {"InOrbit": 9})
 
 
 def test_every_type_of_quantity_has_a_field() -> None:
@@ -50,7 +61,8 @@ def test_every_type_of_quantity_has_a_field() -> None:
 
 def test_a_stock_needs_only_its_id() -> None:
     stock = decoded(shelf=[1, {"x": None}])
-    assert stock == Stock(id="S")
+    assert stock.extra == {"shelf": [1, {"x": None}]}
+    assert decoded() == Stock(id="S")
     assert stock.quantities == Quantities()
     assert stock.localizations == []
 
@@ -62,7 +74,7 @@ def test_a_whole_stock() -> None:
         productCondition="Refurbished",
         gtin="1",
         updatedAt="2025-03-01T10:00:00.1234567Z",
-        quantities={"available": 5},
+        quantities={"Available": 5},
         localizations=[
             {
                 "storageCountry": "FR",
@@ -82,6 +94,7 @@ def test_a_whole_stock() -> None:
     france, britain = stock.localizations
     assert (france.storage_country, france.update_reason) == ("FR", "Inventory")
     assert france.quantities == Quantities(blocked=2)
+    assert france.extra == {"aisle": 3}
     assert france.updated_at == datetime(2025, 3, 1, 10, tzinfo=UTC)
     assert britain.quantities == Quantities()
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from octoffm_async.contract.base import own_fields
 from octoffm_async.contract.checks import FieldProblem
 from octoffm_async.contract.common import ShipmentLine
 from octoffm_async.contract.inbound import InboundCountFilters, InboundFilters, InboundShipmentRequest
@@ -146,7 +147,7 @@ def test_rules_for_products(field, value, certain, assumed) -> None:
     assert fields(product_problems(product, assumed=True)) == [field] * assumed
 
 
-@pytest.mark.parametrize("field", Packaging.__struct_fields__)
+@pytest.mark.parametrize("field", own_fields(Packaging))
 @pytest.mark.parametrize(
     ("value", "fine"),
     [

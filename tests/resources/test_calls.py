@@ -239,7 +239,7 @@ async def test_filters_of_a_count(name: str, body: Any, count: int) -> None:
 
 @pytest.mark.parametrize("name", COUNTS)
 @pytest.mark.parametrize(
-    "body", [b"", b"-1", b"1.5", b'"7"', b"true", b"null", b"{}", b"[7]", b'{"count": -1}', b"<html>"]
+    "body", [b"", b"-1", b"1.5", b'"seven"', b"true", b"null", b"{}", b"[7]", b'{"count": -1}', b"<html>"]
 )
 async def test_what_is_no_count_is_told(name: str, body: bytes) -> None:
     client, _ = fake(lambda sent: answer(200, body))
