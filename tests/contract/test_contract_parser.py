@@ -1,10 +1,11 @@
 """A contract file is read as it was meant, or refused with line, name and the nearest right name."""
 
 import pickle
+import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octoffm_async.contract import contract_file
@@ -192,7 +193,8 @@ def test_a_value_that_cannot_be_toml_is_refused(value: str) -> None:
 
 def test_what_is_no_toml_is_told_with_its_line() -> None:
     (problem,) = problems("[fields.Stock]\n\nid = \n")
-    assert "line 3" in problem
+    assert problem.startswith("it is not TOML: ")
+    assert re.search(r"\b3\b", problem)
 
 
 def test_a_line_in_a_text_of_several_lines_is_not_taken_for_a_key() -> None:
@@ -256,6 +258,7 @@ def test_structs_and_enums_of_the_contract_are_known() -> None:
 EACH_FIELD = st.sampled_from([(name, field) for name, struct in STRUCTS.items() for field in fields_of(struct)])
 
 
+@settings(deadline=None)  # parsing all fields takes long on a busy machine
 @given(EACH_FIELD)
 def test_every_field_can_have_another_name(place: tuple[str, str]) -> None:
     struct, field = place
