@@ -39,6 +39,7 @@ class CreateProducts(Job[FulfillmentProduct]):
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
+        self.batch = scope.session.translation.most_items(CREATE_PRODUCTS)
         self._products = Products(scope)
         self._unconfirmed: dict[str, None] = {}
 

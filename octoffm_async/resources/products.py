@@ -83,9 +83,18 @@ class Products:
         return self._scope.list(LIST_REFERENCES, filters, max_items=max_items)
 
     async def send(self, products: Sequence[FulfillmentProduct]) -> list[ProductResult] | None:
-        """One call, without checks; ``None`` when the API answers without results."""
-        answer, _ = await self._scope.call(CREATE_PRODUCTS, body=list(products))
-        return list(answer.items) if answer is not None else None
+        """Send products, without checks; return ``None`` when the API answers without results.
+
+        It is one call, or one a product where the contract file says that the API takes no more.
+        """
+        one_each = self._scope.session.translation.most_items(CREATE_PRODUCTS) == 1
+        results: list[ProductResult] = []
+        for some in [[product] for product in products] if one_each else [list(products)]:
+            answer, _ = await self._scope.call(CREATE_PRODUCTS, body=some)
+            if answer is None:
+                return None
+            results += answer.items
+        return results
 
     async def read_back(self, references: Sequence[str]) -> list[ProductResult]:
         """Results from what can be read: ``Accepted`` where the reference is there, else ``Unconfirmed``."""
