@@ -10,6 +10,7 @@ import msgspec
 from multidict import CIMultiDict
 
 from octoffm_async import Config
+from octoffm_async.contract.contract_file import ContractFile
 from octoffm_async.contract.translation import Translation
 from octoffm_async.session.decoding import Answers
 from octoffm_async.session.drift import DriftLog
@@ -40,9 +41,9 @@ def answer(status: int = 200, body: Any = None, **headers: str) -> Response:
     return Response(status, named, content, "http://127.0.0.1:9/seller/v2")
 
 
-def read_twice(operation: Any, response: Response) -> Any:
+def read_twice(operation: Any, response: Response, contract: ContractFile | None = None) -> Any:
     """Read an answer as a new session would, then once more: by then it has learned the spelling."""
-    answers = Answers(Translation(), DriftLog(lambda drift: None))
+    answers = Answers(Translation(contract or ContractFile()), DriftLog(lambda drift: None))
     first = answers.read(operation, response)
     again = answers.read(operation, response)
     if not isinstance(first, Response):

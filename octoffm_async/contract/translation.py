@@ -8,7 +8,7 @@ Numbers are scaled as decimals, since 350 g are 0.35 kg and not 0.35000000000000
 """
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from .specs import FieldSpec, specs_of
 _NO_OPERATION = OperationMapping()
 _PLAIN = ContractFile()
 Members = dict[str, Any]
+_LARGEST = Decimal("1e300")
 
 
 class Translation:
@@ -284,9 +285,9 @@ def scaled(value: Any, scale: Decimal, *, divide: bool) -> Any:
     try:
         number = Decimal(str(value).strip())
         product = number / scale if divide else number * scale
-    except (InvalidOperation, ZeroDivisionError):
+    except ArithmeticError:
         return value
-    if not product.is_finite():
+    if not product.is_finite() or abs(product) > _LARGEST:
         return value
     return int(product) if product == product.to_integral_value() and abs(product) < 2**53 else float(product)
 

@@ -1,0 +1,256 @@
+"""Messages through a contract file, both ways, and the bytes of requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoffm_async.contract.common import ShipmentLine
+from octoffm_async.contract.contract_parser import parse_contract
+from octoffm_async.contract.encoding import RequestEncoder
+from octoffm_async.contract.operations import (
+    COUNT_OUTBOUND,
+    CREATE_OUTBOUND,
+    CREATE_PRODUCTS,
+    LIST_INBOUND,
+    LIST_OUTBOUND,
+    LIST_STOCKS,
+)
+from octoffm_async.contract.outbound import DeliveryAddress, OutboundShipment, OutboundShipmentRequest
+from octoffm_async.contract.products import FulfillmentProduct, Packaging
+from octoffm_async.contract.translation import Translation, scaled
+from tests.fakes import answer, read_twice
+
+DEEP = """
+[fields.OutboundShipmentRequest]
+delivery_address = "shippingAddress"
+delivery_mode = "shipping.mode"
+reference = "orderNumber"
+[fields.DeliveryAddress]
+postal_code = "zipCode"
+[fields.FulfillmentProduct]
+packaging = "."
+[fields.Packaging]
+weight_g = { name = "packagedWeight", scale = 0.001 }
+length_cm = { name = "sizes.length", scale = 10 }
+[values.DeliveryMode]
+TrackedHomeDelivery = "TRACKED"
+[values.OutboundStatus]
+Refused = "Declined"
+[operations."products.create"]
+body = { wrap = "products" }
+[operations."outbound.list"]
+query = { status_updated_at_min = "changedFrom", cursor = "pageToken" }
+items = "result.rows"
+[extra.OutboundShipmentRequest]
+salesChannel = "CDISFR"
+"""
+NAMES = '[fields.OutboundShipmentRequest]\nreference = "orderNumber"\n[fields.DeliveryAddress]\npostal_code = "zip"\n'
+ADDRESS = DeliveryAddress(
+    first_name="A", last_name="B", address_line1="C", postal_code="75011", city="Paris", country_code="FR"
+)
+
+
+def order(**changes: Any) -> OutboundShipmentRequest:
+    fields: dict[str, Any] = {
+        "reference": "R-1",
+        "lines": [ShipmentLine(quantity=2, seller_product_reference="S-1")],
+        "delivery_address": ADDRESS,
+        "delivery_mode": "TrackedHomeDelivery",
+        "storage_country": "FR",
+    }
+    return OutboundShipmentRequest(**fields | changes)
+
+
+def sent(contract: str, operation: Any, body: Any) -> Any:
+    return msgspec.json.decode(RequestEncoder(Translation(parse_contract(contract))).encode(operation, body))
+
+
+def test_a_request_takes_the_names_paths_values_and_extra_members_of_the_api() -> None:
+    assert sent(DEEP, CREATE_OUTBOUND, order()) == {
+        "orderNumber": "R-1",
+        "lines": [{"quantity": 2, "sellerProductReference": "S-1"}],
+        "shippingAddress": {
+            "firstName": "A",
+            "lastName": "B",
+            "addressLine1": "C",
+            "zipCode": "75011",
+            "city": "Paris",
+            "countryCode": "FR",
+        },
+        "shipping": {"mode": "TRACKED"},
+        "storageCountry": "FR",
+        "salesChannel": "CDISFR",
+    }
+
+
+def test_a_nested_object_may_be_spread_and_its_numbers_scaled() -> None:
+    box = Packaging(length_cm=12.5, width_cm=2, height_cm=3, weight_g=350)
+    product = FulfillmentProduct(gtin="3560070123452", seller_product_reference="S-1", packaging=box)
+    assert sent(DEEP, CREATE_PRODUCTS, [product]) == {
+        "products": [
+            {
+                "gtin": "3560070123452",
+                "sellerProductReference": "S-1",
+                "productCondition": "New",
+                "sizes": {"length": 125},
+                "width": 2,
+                "height": 3,
+                "packagedWeight": 0.35,
+            }
+        ]
+    }
+
+
+@pytest.mark.parametrize("contract", ["", NAMES, DEEP])
+def test_what_is_written_by_a_contract_is_read_back_by_it(contract) -> None:
+    translation = Translation(parse_contract(contract))
+    for operation, body in (
+        (CREATE_OUTBOUND, order(extra={"gift": True})),
+        (CREATE_PRODUCTS, [FulfillmentProduct(gtin="3560070123452", seller_product_reference="S-1", title="T")]),
+    ):
+        wire = msgspec.json.decode(RequestEncoder(translation).encode(operation, body))
+        plain = msgspec.json.decode(RequestEncoder(Translation()).encode(operation, body))
+        read = translation.request_from_wire(operation, wire)
+        if isinstance(read, dict):
+            read.pop("salesChannel", None)
+        assert read == plain
+
+
+def test_extra_members_stand_beside_the_others_at_each_level() -> None:
+    request = order(
+        extra={"gift": {"text": 'He said "extra":{'}},
+        lines=[ShipmentLine(quantity=1, seller_product_reference="S", extra={"wrap": True})],
+        delivery_address=msgspec.structs.replace(ADDRESS, extra={"door": None}),
+    )
+    for contract in ("", NAMES, DEEP):
+        body = sent(contract, CREATE_OUTBOUND, request)
+        assert body["gift"] == {"text": 'He said "extra":{'}
+        assert body["lines"] == [{"quantity": 1, "sellerProductReference": "S", "wrap": True}]
+        assert (body.get("deliveryAddress") or body["shippingAddress"])["door"] is None
+        assert "extra" not in body
+
+
+@given(st.text(), st.text(), st.text())
+def test_names_are_exchanged_in_no_text(reference: str, city: str, tail: str) -> None:
+    odd = f'"reference":"{tail}"postalCode":'
+    try:
+        request = order(reference=odd + reference, delivery_address=msgspec.structs.replace(ADDRESS, city=odd + city))
+        body = sent(NAMES, CREATE_OUTBOUND, request)
+    except (UnicodeEncodeError, msgspec.EncodeError):
+        return
+    assert body["orderNumber"] == odd + reference
+    assert (body["deliveryAddress"]["city"], body["deliveryAddress"]["zip"]) == (odd + city, "75011")
+
+
+def test_names_that_change_places_are_not_exchanged_twice() -> None:
+    contract = '[fields.DeliveryAddress]\ncity = "postalCode"\npostal_code = "city"\n'
+    body = sent(contract, CREATE_OUTBOUND, order())
+    assert (body["deliveryAddress"]["postalCode"], body["deliveryAddress"]["city"]) == ("Paris", "75011")
+
+
+def test_one_name_may_be_exchanged_in_one_struct_and_stay_in_another() -> None:
+    contract = '[fields.ShipmentLine]\nextra_note = "x"\n'
+    with pytest.raises(ValueError, match="extra_note"):
+        parse_contract(contract)
+    body = sent('[fields.FulfillmentProduct]\ntitle = "label"\n', CREATE_OUTBOUND, order())
+    assert body == msgspec.to_builtins(order())
+
+
+def test_json_of_the_journal_is_translated_like_the_request() -> None:
+    for contract in ("", NAMES, DEEP):
+        encoder = RequestEncoder(Translation(parse_contract(contract)))
+        raw = msgspec.Raw(msgspec.json.encode(order()))
+        assert encoder.encode(CREATE_OUTBOUND, raw) == encoder.encode(CREATE_OUTBOUND, order())
+
+
+def test_a_query_takes_the_names_and_values_of_the_api_and_comes_back() -> None:
+    translation = Translation(parse_contract(DEEP + '[values.InboundStatus]\nReceived = "DONE"\n'))
+    query = {"limit": "10", "cursor": "c", "statusUpdatedAtMin": "2026-01-01T00:00:00Z"}
+    wire = translation.query_to_wire(LIST_OUTBOUND, query)
+    assert wire == {"limit": "10", "pageToken": "c", "changedFrom": "2026-01-01T00:00:00Z"}
+    assert translation.query_from_wire(LIST_OUTBOUND, wire) == query
+    assert translation.query_from_wire(LIST_OUTBOUND, {"PageToken": "d", "x": "1"}) == {"cursor": "d", "x": "1"}
+    assert translation.query_to_wire(LIST_INBOUND, {"status": "received"}) == {"status": "DONE"}
+    assert translation.query_from_wire(LIST_INBOUND, {"status": "done"}) == {"status": "Received"}
+    assert translation.query_to_wire(COUNT_OUTBOUND, {"state": "Valid"}) == {"state": "Valid"}
+
+
+@pytest.mark.parametrize(("ours", "scale"), [(350, "0.001"), (0.1, "0.001"), (12.5, "10"), (1, "3"), (10**15, "0.1")])
+def test_scaling_there_and_back_gives_the_same_number(ours, scale) -> None:
+    from decimal import Decimal
+
+    wire = scaled(ours, Decimal(scale), divide=False)
+    assert scaled(wire, Decimal(scale), divide=True) == pytest.approx(ours, rel=1e-15)
+
+
+@pytest.mark.parametrize("value", ["heavy", None, True, [1], "NaN", "1e999999999"])
+def test_what_is_no_number_is_not_scaled(value) -> None:
+    from decimal import Decimal
+
+    assert scaled(value, Decimal("0.001"), divide=True) == value
+
+
+# Answers
+
+READ = """
+[fields.OutboundShipment]
+outbound_shipment_id = "orderId"
+reference = "orderNumber"
+delivery_address = "."
+delivery_mode = "shipping.mode"
+[fields.ShippedTo]
+postal_code = "zip"
+[values.OutboundStatus]
+Refused = "Declined"
+[operations."outbound.list"]
+items = "result.rows"
+[operations."stocks.get"]
+result = "payload.stock"
+"""
+
+
+def test_an_answer_is_read_through_paths_spread_objects_and_values() -> None:
+    row = {
+        "orderId": 7,
+        "OrderNumber": "R-1",
+        "reference": "of somebody else",
+        "city": "Paris",
+        "ZIP": "75011",
+        "shipping": {"mode": "TrackedHomeDelivery", "cost": 3},
+        "status": "declined",
+        "lines": [{"quantity": "2"}],
+    }
+    (found,) = read_twice(LIST_OUTBOUND, answer(200, {"result": {"rows": [row]}}), parse_contract(READ))
+    assert isinstance(found, OutboundShipment)
+    assert (found.outbound_shipment_id, found.reference, found.status) == ("7", "R-1", "Refused")
+    assert (found.delivery_address.city, found.delivery_address.postal_code) == ("Paris", "75011")
+    assert (found.delivery_mode, found.lines[0].quantity) == ("TrackedHomeDelivery", 2)
+    assert found.extra == {"reference": "of somebody else", "shipping": {"cost": 3}}
+
+
+def test_a_name_that_the_contract_file_moved_is_read_nowhere_else() -> None:
+    contract = parse_contract('[fields.Stock]\ngtin = "ean"\n')
+    row = {"id": "S", "quantities": {"Available": 1}, "gtin": "not ours", "ean": "3560070123452"}
+    (found,) = read_twice(LIST_STOCKS, answer(200, [row]), contract)
+    assert (found.gtin, found.extra) == ("3560070123452", {"gtin": "not ours"})
+    (found,) = read_twice(
+        LIST_STOCKS, answer(200, [{"id": "S", "quantities": {"Available": 1}, "gtin": "x"}]), contract
+    )
+    assert (found.gtin, found.extra) == (None, {"gtin": "x"})
+
+
+def test_a_list_that_is_not_where_the_contract_file_says_is_no_empty_list() -> None:
+    for body in ({"items": []}, {"result": {}}, {"result": {"rows": 5}}, [], None):
+        with pytest.raises(Exception, match=r"no list|not what is expected"):
+            read_twice(LIST_OUTBOUND, answer(200, body if body is not None else b"5"), parse_contract(READ))
+
+
+def test_scales_of_answers_are_undone() -> None:
+    contract = parse_contract('[fields.Quantities]\navailable = { name = "Available", scale = 1000 }\n')
+    (found,) = read_twice(LIST_STOCKS, answer(200, [{"id": "S", "quantities": {"Available": 3000}}]), contract)
+    assert found.quantities.available == 3
