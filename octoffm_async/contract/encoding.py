@@ -1,7 +1,7 @@
 """Requests as bytes: the contract's structs encoded once, under the names that the API uses.
 
 Where nothing differs, or names only, no object is built: names are exchanged in the encoded bytes. That is sound
-because JSON escapes a quotation mark inside a text, so ``"name":`` stands for a member and for nothing else, and because
+because JSON escapes a quotation mark inside a text, so ``"name":`` stands for a member and for nothing else, and since
 it is done only where a name is exchanged alike in all objects of the request. Scales, paths, spread objects and members
 that are not modelled take the way over :mod:`.translation`.
 """

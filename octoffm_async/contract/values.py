@@ -16,9 +16,12 @@ from .base import OpenEnum, stands_for_none
 
 _WHOLE = re.compile(r"[+-]?\d{1,30}(?:\.0{1,10})?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
+_DOTNET = re.compile(r"/Date\((\d{1,15})\)/", re.ASCII)
+_CENTURY = (946_684_800, 4_102_444_800)
+"""Seconds from 1970 to 2000 and to 2100."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,12}))? ?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,12}))? ?([Zz]|[+-]\d\d(?::?\d\d)?)?", re.ASCII
 )
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 _LARGEST_EXACT = 2**53
@@ -102,10 +105,16 @@ def read_flag(value: Any) -> bool:
 
 
 def read_moment(value: Any) -> datetime | None:
-    """Read a time: without a zone it is UTC, a plain date is midnight UTC, .NET's extreme dates are ``None``."""
+    """Read a time: without a zone it is UTC, a plain date is midnight UTC, .NET's extreme dates are ``None``.
+
+    A number counts seconds or milliseconds since 1970; only those of this century are read, so one is never taken for
+    the other. So does ``/Date(1793527200000)/``, an older form of .NET.
+    """
     if not isinstance(value, str):
-        raise NotReadableError
+        return _counted(value)
     text = value.strip()
+    if (counted := _DOTNET.fullmatch(text)) is not None:
+        return _counted(int(counted[1]))
     try:
         if _DATE.fullmatch(text):
             found = datetime.combine(datetime.fromisoformat(text), time(), UTC)
@@ -119,10 +128,19 @@ def read_moment(value: Any) -> datetime | None:
     return None if stands_for_none(found) else found
 
 
+def _counted(value: Any) -> datetime:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise NotReadableError
+    for unit in (1, 1000):
+        if _CENTURY[0] <= value / unit < _CENTURY[1]:
+            return datetime.fromtimestamp(value / unit, UTC)
+    raise NotReadableError
+
+
 def _moment(day: str, clock: str, decimals: str, zone: str) -> datetime:
     """Return a time, rounded as plain decoding rounds; where that leaves the calendar, cut off instead."""
     seconds = clock if len(clock) > len("00:00") else f"{clock}:00"
-    offset = zone if zone == "Z" or ":" in zone else f"{zone[:3]}:{zone[3:]}"
+    offset = zone if zone == "Z" or ":" in zone else f"{zone[:3]}:{zone[3:] or '00'}"
     try:
         return msgspec.convert(f"{day}T{seconds}.{decimals}{offset}", datetime)
     except msgspec.ValidationError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -182,16 +183,12 @@ def test_a_query_takes_the_names_and_values_of_the_api_and_comes_back() -> None:
 
 @pytest.mark.parametrize(("ours", "scale"), [(350, "0.001"), (0.1, "0.001"), (12.5, "10"), (1, "3"), (10**15, "0.1")])
 def test_scaling_there_and_back_gives_the_same_number(ours, scale) -> None:
-    from decimal import Decimal
-
     wire = scaled(ours, Decimal(scale), divide=False)
     assert scaled(wire, Decimal(scale), divide=True) == pytest.approx(ours, rel=1e-15)
 
 
 @pytest.mark.parametrize("value", ["heavy", None, True, [1], "NaN", "1e999999999"])
 def test_what_is_no_number_is_not_scaled(value) -> None:
-    from decimal import Decimal
-
     assert scaled(value, Decimal("0.001"), divide=True) == value
 
 
@@ -238,14 +235,13 @@ def test_a_name_that_the_contract_file_moved_is_read_nowhere_else() -> None:
     row = {"id": "S", "quantities": {"Available": 1}, "gtin": "not ours", "ean": "3560070123452"}
     (found,) = read_twice(LIST_STOCKS, answer(200, [row]), contract)
     assert (found.gtin, found.extra) == ("3560070123452", {"gtin": "not ours"})
-    (found,) = read_twice(
-        LIST_STOCKS, answer(200, [{"id": "S", "quantities": {"Available": 1}, "gtin": "x"}]), contract
-    )
-    assert (found.gtin, found.extra) == (None, {"gtin": "x"})
+    del row["ean"]
+    (found,) = read_twice(LIST_STOCKS, answer(200, [row]), contract)
+    assert (found.gtin, found.extra) == (None, {"gtin": "not ours"})
 
 
 def test_a_list_that_is_not_where_the_contract_file_says_is_no_empty_list() -> None:
-    for body in ({"items": []}, {"result": {}}, {"result": {"rows": 5}}, [], None):
+    for body in ({"items": []}, {"result": {}}, {"result": {"rows": 5}}, None):
         with pytest.raises(Exception, match=r"no list|not what is expected"):
             read_twice(LIST_OUTBOUND, answer(200, body if body is not None else b"5"), parse_contract(READ))
 
