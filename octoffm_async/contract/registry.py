@@ -4,6 +4,7 @@ They are found by walking the operations table, so a new struct can be named in 
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -27,6 +28,7 @@ def structs_in(kind: Any, *, lists: bool = True) -> Iterator[type[msgspec.Struct
             yield from structs_in(part, lists=lists)
 
 
+@cache
 def fields_of(struct: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
     """The fields that the contract models, by their Python names."""
     own = own_fields(struct)
@@ -45,15 +47,16 @@ def row_struct(struct: type[msgspec.Struct], field: str) -> type[msgspec.Struct]
 
 def is_number(kind: Any) -> bool:
     """Return True if a type admits a number and nothing else but None."""
-    plain = _plain_types(kind) - {type(None)}
+    plain = plain_types(kind) - {type(None)}
     return bool(plain) and plain <= {int, float}
 
 
-def _plain_types(kind: Any) -> set[Any]:
+def plain_types(kind: Any) -> set[Any]:
+    """The types that a union admits, without what is annotated; lists keep their items."""
     if get_origin(kind) not in _NO_HOLDERS:
         return {kind}
     parts = get_args(kind)[:1] if get_origin(kind) is Annotated else get_args(kind)
-    return {one for part in parts for one in _plain_types(part)}
+    return {one for part in parts for one in plain_types(part)}
 
 
 def _walked() -> dict[str, type[msgspec.Struct]]:

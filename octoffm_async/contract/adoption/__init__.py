@@ -1,0 +1,104 @@
+"""Makes a contract file of an OpenAPI document: what it calls our operations, fields, values and filters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from ..access import BASE_URL
+from ..calls import by_call, prefix_of
+from ..contract_file import ContractFile
+from ..description import describe
+from ..openapi import openapi_document
+from ..operations import OPERATIONS
+from .deciding import decide
+from .findings import Findings, Open
+from .gathering import Gathering
+from .paths import fold_path, like_paths
+from .quoting import quoted
+from .writing import contract_text
+
+__all__ = ["Adoption", "NothingToAdoptError", "Open", "adopt"]
+
+
+class NothingToAdoptError(ValueError):
+    """A document describes another API; the message says so in one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adoption:
+    """A contract file made of an OpenAPI document.
+
+    ``text`` is the file and ``contract`` what it says. ``open`` is what a person has to decide, ``synonyms`` what was
+    taken by a synonym (table, our name, why), ``missing`` the operations that the document does not have, ``notes``
+    what changes nothing in the file.
+    """
+
+    text: str
+    contract: ContractFile
+    operations: int
+    open: tuple[Open, ...]
+    synonyms: tuple[tuple[str, str, str], ...]
+    missing: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Return True if nothing is left for a person to decide."""
+        return not self.open
+
+
+def adopt(document: object) -> Adoption:
+    """Read an OpenAPI document that was loaded from JSON or YAML.
+
+    Raises :class:`~octoffm_async.contract.description.NotOpenAPIError` and :class:`NothingToAdoptError`.
+    """
+    ours, theirs = describe(openapi_document()), describe(document)
+    prefix = prefix_of(ours, theirs, fold_path)
+    calls = by_call(theirs, prefix, fold_path)
+    patterns = {one.name: one.pattern for one in ours.operations}
+    findings = Findings()
+    gathering = Gathering(findings)
+    missing: list[str] = []
+    for operation in OPERATIONS:
+        described = calls.get((operation.method, fold_path(patterns[operation.name])))
+        if described is not None:
+            gathering.look_at(operation, described, prefix)
+            continue
+        missing.append(operation.name)
+        like = tuple(like_paths(operation, theirs, prefix))
+        says = f"they have no {operation.method} {operation.path}"
+        cure = f"path = {quoted(like[0])}" if like else ""
+        findings.tell(f'operations."{operation.name}"', "path", says, candidates=like, cure=cure)
+    if len(missing) == len(OPERATIONS):
+        raise NothingToAdoptError("it describes another API: it has none of our operations, such as GET /stocks")
+    _note_server(findings, document, prefix)
+    decided = decide(findings)
+    text, contract = contract_text(findings, decided)
+    return Adoption(
+        text=text,
+        contract=contract,
+        operations=len(OPERATIONS) - len(missing),
+        open=tuple(findings.open),
+        synonyms=tuple((*place, why) for place, why in decided.why.items() if why.startswith("synonym")),
+        missing=tuple(missing),
+        notes=(*findings.notes, *theirs.notes),
+    )
+
+
+def _note_server(findings: Findings, document: object, prefix: str) -> None:
+    """Note a base URL that is not ours: it is a setting, and a contract file says nothing of it."""
+    servers = cast("Mapping[str, Any]", document).get("servers")
+    first: object = cast("list[object]", servers)[0] if isinstance(servers, list) and servers else None
+    url = cast("Mapping[str, object]", first).get("url") if isinstance(first, Mapping) else None
+    if not isinstance(url, str):
+        return
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return
+    full = parts.path.rstrip("/") + prefix
+    ours = urlsplit(BASE_URL)
+    if full.casefold() != ours.path.casefold() or parts.netloc.casefold() not in {"", ours.netloc}:
+        base = f"{parts.scheme or ours.scheme}://{parts.netloc or ours.netloc}{full}"
+        findings.note(f"its address is {base}; if ours ({BASE_URL}) is not the one to call, set OCTOFFM_BASE_URL")

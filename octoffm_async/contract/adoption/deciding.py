@@ -1,0 +1,144 @@
+"""Decides what the gathered findings mean: one spelling for each name, or something open for a person."""
+
+from dataclasses import dataclass, field, replace
+
+from ..base import OpenEnum
+from ..contract_file import ContractFile, FieldMapping, OperationMapping
+from ..nodes import Node
+from ..registry import BY_NAME, ENUMS, STRUCTS, fields_of
+from .findings import Findings, Seen
+from .quoting import key, quoted, value
+
+_SHOWN = 8
+
+
+@dataclass(slots=True, kw_only=True)
+class Decided:
+    """A contract file in parts: what is decided, and the reason of each part by table and name."""
+
+    fields: dict[str, dict[str, FieldMapping]] = field(default_factory=dict[str, dict[str, FieldMapping]])
+    values: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    operations: dict[str, OperationMapping] = field(default_factory=dict[str, OperationMapping])
+    extra: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
+    why: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+
+    def contract(self) -> ContractFile:
+        """As it would be parsed."""
+        return ContractFile(fields=self.fields, values=self.values, operations=self.operations, extra=self.extra)
+
+
+def decide(findings: Findings) -> Decided:
+    """Decide what can be decided, in the order of our structs; the rest is told as open."""
+    decided = Decided(why=dict(findings.why))
+    for struct in STRUCTS:
+        seen = findings.fields.get(struct, {})
+        for name, one in fields_of(STRUCTS[struct]).items():
+            mapping = _field(findings, decided, struct, name, seen[name]) if name in seen else None
+            if mapping is not None and mapping != FieldMapping(path=(one.encode_name,)):
+                decided.fields.setdefault(struct, {})[name] = mapping
+    for enum, found in findings.values.items():
+        _values(findings, decided, ENUMS[enum], found)
+    for name in BY_NAME:
+        if name in findings.operations and (differs := _operation(name, findings.operations[name])) != _NOTHING:
+            decided.operations[name] = differs
+    for struct, names in findings.extra.items():
+        for name, node in names.items():
+            _extra(findings, decided, struct, name, node)
+    return decided
+
+
+_NOTHING = OperationMapping()
+
+
+def _field(findings: Findings, decided: Decided, struct: str, name: str, seen: Seen) -> FieldMapping | None:
+    section = f"fields.{struct}"
+    spellings = {one.mapping: one for one in seen.spellings}
+    elsewhere = [offers for _, offers in seen.undecided]
+    if len(spellings) > 1:
+        places = tuple(f"{_shown(one.mapping)} in {one.operation}" for one in spellings.values())
+        cures = [_line(name, mapping) for mapping in spellings]
+        says = "they spell it in more than one way, and a file can say one"
+        findings.tell(section, name, says, candidates=places, cure=cures[0])
+        return None
+    for mapping, spelling in spellings.items():
+        if any(mapping.path not in [offer.path for offer in offers] for offers in elsewhere):
+            break
+        if spelling.why:
+            decided.why[section, name] = spelling.why
+        return mapping
+    if elsewhere:
+        offers = list({offer.path: offer for some in elsewhere for offer in some}.values())[:_SHOWN]
+        says = f"its name is not decided (in {', '.join(operation for operation, _ in seen.undecided[:4])})"
+        findings.tell(section, name, says, candidates=offers, cure=_line(name, FieldMapping(path=offers[0].path)))
+    return None
+
+
+def _shown(mapping: FieldMapping) -> str:
+    name = ".".join(mapping.path) or "spread into its parent"
+    return name if mapping.scale == 1 else f"{name} (x {mapping.scale:g})"
+
+
+def _line(name: str, mapping: FieldMapping) -> str:
+    return f"{name} = {field_text(mapping)}"
+
+
+def field_text(mapping: FieldMapping) -> str:
+    """The right side of a field in the file."""
+    path = quoted(".".join(mapping.path) or ".")
+    return path if mapping.scale == 1 else f"{{ name = {path}, scale = {mapping.scale!r} }}"
+
+
+def _values(findings: Findings, decided: Decided, enum: type[OpenEnum], found: dict[str, dict[str, str]]) -> None:
+    section = f"values.{enum.__name__}"
+    for member in enum:
+        texts = found.get(member.value, {})
+        if len(texts) > 1:
+            says = "they spell it in more than one way, and a file can say one"
+            cure = f"{key(member.value)} = {quoted(next(iter(texts)))}"
+            findings.tell(section, member.value, says, candidates=tuple(texts), cure=cure)
+        for text, why in texts.items() if len(texts) == 1 else ():
+            if text != member.value:
+                decided.values.setdefault(enum.__name__, {})[member.value] = text
+            if why:
+                decided.why[section, member.value] = why
+
+
+def _operation(name: str, mapping: OperationMapping) -> OperationMapping:
+    """Without what the package has already."""
+    operation = BY_NAME[name]
+    defaults = (
+        {}
+        if operation.filters is None
+        else {one.name: one.encode_name for one in fields_of(operation.filters).values()}
+    )
+    return replace(
+        mapping,
+        query={name: said for name, said in mapping.query.items() if said != defaults[name]},
+        items=None if mapping.items == ("items",) else mapping.items,
+        identifier=None if mapping.identifier == (operation.identifier,) else mapping.identifier,
+        count=None if mapping.count in {("count",), ("total_item_count",)} else mapping.count,
+    )
+
+
+def _extra(findings: Findings, decided: Decided, struct: str, name: str, node: Node) -> None:
+    """What they require and nothing of ours fills: sent by itself where only one value can be, else open."""
+    section = f"extra.{struct}"
+    only = node.values[0] if len(node.values) == 1 else node.default
+    if only is not None and value(only) is not None:
+        decided.extra.setdefault(struct, {})[name] = only
+        decided.why[section, name] = "required; " + ("the only value" if len(node.values) == 1 else "their default")
+        return
+    says = f"they require it ({' or '.join(sorted(node.types)) or 'of any type'}) and nothing of ours fills it"
+    candidates = tuple(map(str, node.values[:_SHOWN]))
+    example = node.values[0] if node.values else next((_EXAMPLES[one] for one in _EXAMPLES if one in node.types), "")
+    findings.tell(section, name, says, candidates=candidates, cure=f"{key(name)} = {value(example)}")
+
+
+_EXAMPLES: dict[str, object] = {
+    "string": "",
+    "integer": 0,
+    "number": 0,
+    "boolean": False,
+    "array": list[object](),
+    "object": dict[str, object](),
+}

@@ -1,0 +1,117 @@
+"""What stands around the objects of another description: a wrapped request, the rows of a list, an id, a count."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from ..contract_problems import folded
+from ..nodes import Node
+from ..operations import Operation
+from ..registry import STRUCTS
+from .matching import Match, match_struct
+from .synonyms import COUNTS, field_synonyms
+from .wanted import FOLDED, Offer, Path, Wanted, offers_of, wanted_of
+
+_MOST_MEMBERS = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an object or the rows of a list stand, and what was found in it."""
+
+    path: Path
+    is_list: bool
+    node: Node
+    match: Match
+
+
+def place_of(node: Node, struct: type[msgspec.Struct], *, lists: bool | None, depth: int) -> Place | None:
+    """The place that fits a struct best: with the most of its fields, the nearest of equals; None if none has any.
+
+    ``lists`` says whether it stands in a list (None: it may).
+    """
+    best: Place | None = None
+    for path, is_list, inner in _candidates(node, depth):
+        if lists is not None and is_list is not lists:
+            continue
+        match = match_struct(struct, inner)
+        if match.score > (0 if best is None else best.match.score):
+            best = Place(path=path, is_list=is_list, node=inner, match=match)
+    return best
+
+
+def _candidates(node: Node, depth: int) -> Iterator[tuple[Path, bool, Node]]:
+    """The object itself or its rows, then what stands in it, nearest first."""
+    level: list[tuple[Path, Node]] = [((), node)]
+    for _ in range(depth + 1):
+        for path, one in level:
+            if "array" in one.types:
+                yield path, True, one.items()
+            if "object" in one.types:
+                yield path, False, one
+        level = [(offer.path, offer.node) for path, one in level for offer in _members(path, one)][:_MOST_MEMBERS]
+
+
+def _members(path: Path, node: Node) -> list[Offer]:
+    if "object" not in node.types:
+        return []
+    offers = [offer for offer in offers_of(node) if len(offer.path) == 1]
+    inner = [offer for offer in offers if not offer.node.types.isdisjoint({"object", "array"})]
+    return [Offer((*path, *offer.path), offer.node) for offer in inner]
+
+
+def request_form(operation: Operation[Any], place: Place) -> tuple[str | None, Literal["array", "object"] | None]:
+    """How a request is wrapped, and whether it is an array or an object where ours is the other one."""
+    wrap = place.path[0] if place.path else None
+    ours = "array" if operation.max_items > 1 else "object"
+    theirs: Literal["array", "object"] = "array" if place.is_list else "object"
+    return wrap, None if theirs == ours else theirs
+
+
+def identifier_in(operation: Operation[Any], node: Node) -> tuple[Path | None, list[Offer]]:
+    """The path to the id of a creation, or its candidates; neither where the body has nothing like an id."""
+    struct, field = _identified(operation)
+    wanted = Wanted(
+        struct=struct,
+        name=field,
+        default=operation.identifier,
+        kind="text",
+        required=True,
+    )
+    offers = [offer for offer in offers_of(node) if not offer.node.types.isdisjoint({"string", "integer"})]
+    ranked = [(rank, offer) for offer in offers if (rank := _rank(wanted, offer)) is not None]
+    if ranked:
+        best = min(rank for rank, _ in ranked)
+        some = [offer for rank, offer in ranked if rank == best]
+        return (some[0].path, []) if len(some) == 1 else (None, some)
+    return None, [offer for offer in offers if folded(offer.path[-1]).endswith("id")][:6]
+
+
+def _rank(wanted: Wanted, offer: Offer) -> tuple[int, int] | None:
+    """The name and how deep it stands; an id may stand in any object."""
+    name = folded(offer.path[-1])
+    if name == folded(wanted.default):
+        return FOLDED, len(offer.path)
+    synonyms = field_synonyms(wanted.struct, wanted.name, wanted.default)
+    return (FOLDED + 1 + (name == "id"), len(offer.path)) if name in synonyms else None
+
+
+def _identified(operation: Operation[Any]) -> tuple[str, str]:
+    """The struct and the field whose id a creation answers."""
+    for name, struct in STRUCTS.items():
+        for wanted in wanted_of(struct):
+            if wanted.required and wanted.default == operation.identifier and f"{name}Request" in STRUCTS:
+                return name, wanted.name
+    return "", operation.identifier
+
+
+def count_in(node: Node) -> tuple[Path | None, list[Offer]]:
+    """The path to the number of a count (empty: the body is the number), or its candidates."""
+    if "integer" in node.types or "number" in node.types or not node.types:
+        return (), []
+    offers = [offer for offer in offers_of(node) if "integer" in offer.node.types]
+    named = [offer for offer in offers if folded(offer.path[-1]) in COUNTS]
+    some = named or offers
+    return (some[0].path, []) if len(some) == 1 else (None, some[:6])

@@ -1,0 +1,114 @@
+"""What an adoption has found so far: for each name of ours the spellings of theirs, and what stays open."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..contract_file import FieldMapping, OperationMapping
+from ..nodes import Node
+from .matching import Found, Match
+from .wanted import Offer
+
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """Something that a person has to decide. ``cure`` is a line of the file that would do it, empty if none can."""
+
+    section: str
+    """The table of the file, such as ``fields.Stock``."""
+    name: str
+    problem: str
+    candidates: tuple[str, ...] = ()
+    cure: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The whole of it in one line."""
+        known = f"; candidates: {', '.join(self.candidates)}" if self.candidates else ""
+        place = ".".join(part for part in (self.section.partition(".")[2] or self.section, self.name) if part)
+        return printable(f"{place}: {self.problem}{known}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spelling:
+    """One way in which a field is spelled, and where it was seen."""
+
+    mapping: FieldMapping
+    why: str
+    operation: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """All that was seen of one field."""
+
+    spellings: list[Spelling] = field(default_factory=list[Spelling])
+    undecided: list[tuple[str, list[Offer]]] = field(default_factory=list[tuple[str, list[Offer]]])
+    """Operations with the candidates there."""
+
+
+class Findings:
+    """Collects what each operation shows. Names are in the order in which they were first seen."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, dict[str, Seen]] = {}
+        self.values: dict[str, dict[str, dict[str, str]]] = {}
+        """By enum and value: each spelling, and why it is believed."""
+        self.operations: dict[str, OperationMapping] = {}
+        self.why: dict[tuple[str, str], str] = {}
+        """By table and name: why a line of an operation is believed."""
+        self.remarks: dict[str, list[str]] = {}
+        """What a reader of the file should know, by table."""
+        self.extra: dict[str, dict[str, Node]] = {}
+        self.open: dict[Open, None] = {}
+        self.notes: dict[str, None] = {}
+
+    def seen(self, struct: str, name: str) -> Seen:
+        """What is known of a field so far."""
+        return self.fields.setdefault(struct, {}).setdefault(name, Seen())
+
+    def tell(
+        self, section: str, name: str, problem: str, *, candidates: list[Offer] | tuple[str, ...] = (), cure: str = ""
+    ) -> None:
+        """Note something open, once."""
+        shown = tuple(one if isinstance(one, str) else ".".join(one.path) for one in candidates)
+        one = Open(section=section, name=name, problem=problem, candidates=tuple(map(printable, shown)), cure=cure)
+        self.open[one] = None
+
+    def remark(self, section: str, text: str) -> None:
+        """Note what the file says beside a table, once."""
+        remarks = self.remarks.setdefault(section, [])
+        if text not in remarks:
+            remarks.append(printable(text))
+
+    def note(self, text: str) -> None:
+        """Note what changes nothing in the file, once."""
+        self.notes[printable(text)] = None
+
+
+def matches_in(match: Match) -> Iterator[Match]:
+    """A match and those of the structs that are spread into it."""
+    yield match
+    for inner in match.spread.values():
+        yield from matches_in(inner)
+
+
+def inner_of(found: Found) -> tuple[Any, Node] | None:
+    """The struct of a field's object or rows, and the object of theirs that it stands in."""
+    node = found.offer.node
+    if found.wanted.inner is None:
+        return None
+    if "array" in node.types:
+        return None if found.wanted.kind == "object" else (found.wanted.inner, node.items())
+    return (found.wanted.inner, node) if "object" in node.types else None
+
+
+def printable(text: str) -> str:
+    """Text that may come from elsewhere, as one line of bounded length."""
+    line = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return line if len(line) <= _LONGEST * 3 else line[: _LONGEST * 3] + "…"
+
+
+Direction = Literal["sent", "read"]

@@ -1,0 +1,231 @@
+"""Looks at one operation after the other and gathers what each shows of our structs, values, filters and bodies."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..contract_file import FieldMapping, OperationMapping
+from ..contract_problems import folded
+from ..description import DescribedOperation
+from ..nodes import Node
+from ..operations import Operation, Shape
+from ..registry import STRUCTS, fields_of, structs_in
+from .envelopes import count_in, identifier_in, place_of, request_form
+from .findings import Direction, Findings, Spelling, inner_of, matches_in
+from .matching import Found, Match, match_names, match_struct
+from .paths import path_of
+from .quoting import quoted
+from .units import UndecidedUnitError, scale_of, scales_of, unit_of
+from .values import match_values
+from .wanted import Kind, Offer, wanted_of
+
+_SENT_AS: Mapping[Kind, frozenset[str]] = {
+    "object": frozenset({"object"}),
+    "array": frozenset({"array"}),
+    "number": frozenset({"number", "integer"}),
+    "boolean": frozenset({"boolean"}),
+    "time": frozenset({"string"}),
+    "text": frozenset({"string"}),
+}
+_OUR_HEADERS = frozenset({"sellerid", "saleschannelid"})
+
+
+class Gathering:
+    """What one description shows. Each pair of a struct and an object is looked at once in each operation."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._operation: Operation[Any]
+        self._looked_at: set[tuple[str, int]] = set()
+
+    def look_at(self, operation: Operation[Any], theirs: DescribedOperation, prefix: str) -> None:
+        """Gather what one operation shows."""
+        self._operation, self._looked_at = operation, set()
+        mapping: dict[str, Any] = {"path": path_of(operation, theirs, prefix)}
+        mapping["query"] = self._parameters(theirs)
+        request = None if theirs.request is None else theirs.request.node
+        if operation.request is not None:
+            mapping |= self._request(operation.request, request)
+        answer = None if theirs.answer is None else theirs.answer.node
+        if answer is not None:
+            mapping |= self._answer(answer)
+        self._findings.operations[operation.name] = OperationMapping(**mapping)
+
+    @property
+    def _section(self) -> str:
+        return f'operations."{self._operation.name}"'
+
+    def _parameters(self, theirs: DescribedOperation) -> dict[str, str]:
+        for parameter in theirs.parameters:
+            is_header = parameter.place == "header" and parameter.required
+            if is_header and folded(parameter.name) not in _OUR_HEADERS:
+                says = f"they require the header {parameter.name}, which no file can set"
+                self._findings.tell(self._section, "", says)
+        if self._operation.filters is None:
+            return {}
+        queries = {one.name: one for one in theirs.parameters if one.place == "query"}
+        offers = [Offer((name,), one.node) for name, one in queries.items()]
+        match = match_names(wanted_of(self._operation.filters), offers)
+        found = {name: one.offer.path[0] for name, one in match.found.items()}
+        for one in match.found.values():
+            self._values(one)
+            if one.why:
+                self._findings.why[self._section, f"query.{one.wanted.name}"] = one.why
+        for name, some in match.undecided.items():
+            says = "the filter is not decided" if len(some) > 1 else "the filter may be this one"
+            cure = f'query = {{ {name} = "{some[0].path[0]}" }}'
+            self._findings.tell(self._section, name, says, candidates=some, cure=cure)
+        for absent in match.absent:
+            self._findings.note(f"{self._operation.name}: they have no filter like {absent.name}")
+        for offer in match.left:
+            if queries[offer.path[0]].required:
+                says = f"they require the parameter {offer.path[0]}, which no file can set"
+                self._findings.tell(self._section, "", says)
+        return {
+            wanted.name: found[wanted.name] for wanted in wanted_of(self._operation.filters) if wanted.name in found
+        }
+
+    def _request(self, struct: Any, node: Node | None) -> dict[str, Any]:
+        place = None if node is None else place_of(node, struct, lists=None, depth=1)
+        if place is None or node is None:
+            says = f"their request has nothing of {struct.__name__}" if node else "they describe no request as JSON"
+            self._findings.tell(self._section, "body", says)
+            return {}
+        wrap, body = request_form(self._operation, place)
+        if wrap is not None:
+            for name in node.required - {wrap}:
+                says = f"they require {name} beside {wrap}, which no file can set"
+                self._findings.tell(self._section, "body", says)
+        self._struct(place.match, "sent")
+        return {"wrap": wrap, "body": body}
+
+    def _answer(self, node: Node) -> dict[str, Any]:
+        operation, findings = self._operation, self._findings
+        match operation.shape:
+            case Shape.PAGE | Shape.OPTIONAL:
+                return self._placed(node, _rows_of(operation), "items", lists=True)
+            case Shape.OBJECT | Shape.DOCUMENT:
+                return self._placed(node, operation.answer, "result", lists=False)
+            case Shape.IDENTIFIER:
+                if node.types and node.types.isdisjoint({"object", "array"}):
+                    return {}
+                path, some = identifier_in(operation, node)
+                if path is None:
+                    says = "the id of a creation is not found in their answer"
+                    cure = f"id = {quoted('.'.join(some[0].path))}" if some else ""
+                    findings.tell(self._section, "id", says, candidates=some, cure=cure)
+                return {"identifier": path}
+            case Shape.COUNT:
+                path, some = count_in(node)
+                if path is None:
+                    cure = f"count = {quoted('.'.join(some[0].path))}" if some else ""
+                    says = "the number of a count is not found in their answer"
+                    findings.tell(self._section, "count", says, candidates=some, cure=cure)
+                return {"count": path or None}
+            case Shape.RAW:
+                return {}
+
+    def _placed(self, node: Node, struct: Any, name: str, *, lists: bool) -> dict[str, Any]:
+        place = place_of(node, struct, lists=lists, depth=2)
+        if place is None:
+            if node.types:
+                self._findings.tell(self._section, name, f"their answer has nothing of {struct.__name__}")
+            return {}
+        self._struct(place.match, "read")
+        return {name: place.path or None}
+
+    def _struct(self, match: Match, direction: Direction) -> None:
+        """Gather what an object shows of a struct, and of the structs in it."""
+        if (match.struct, id(match.node)) in self._looked_at:
+            return
+        self._looked_at.add((match.struct, id(match.node)))
+        findings, name = self._findings, self._operation.name
+        for part in matches_in(match):
+            for field, found in part.found.items():
+                self._field(part, field, found, direction)
+            for field, offers in part.undecided.items():
+                findings.seen(part.struct, field).undecided.append((name, offers))
+            for field in part.spread:
+                spelling = Spelling(mapping=FieldMapping(path=()), why="spread into its parent", operation=name)
+                findings.seen(part.struct, field).spellings.append(spelling)
+            if part.absent:
+                left = ", ".join(".".join(offer.path) for offer in match.left[:12])
+                ours = ", ".join(one.name for one in part.absent)
+                says = f"{part.struct} in {name}: they have nothing like {ours}"
+                findings.note(f"{says} (nothing of ours is {left})" if left else says)
+        if direction == "sent":
+            self._requirements(match)
+
+    def _field(self, match: Match, field: str, found: Found, direction: Direction) -> None:
+        scale, why = 1.0, found.why
+        if unit_of(field):
+            if (told := self._scale(match, field, found)) is None:
+                return
+            scale, unit = told
+            why = "; ".join(part for part in (why, f"in {unit}" if unit else "") if part)
+        spelling = Spelling(
+            mapping=FieldMapping(path=found.offer.path, scale=scale), why=why, operation=self._operation.name
+        )
+        self._findings.seen(match.struct, field).spellings.append(spelling)
+        self._values(found)
+        types, sent_as = found.offer.node.types, _SENT_AS[found.wanted.kind]
+        if direction == "sent" and types and types.isdisjoint(sent_as):
+            they = f"they want {' or '.join(sorted(types))} in {self._operation.name}"
+            self._findings.tell(
+                f"fields.{match.struct}", field, f"we send {min(sent_as)} and {they}, which no file mends"
+            )
+        if (inner := inner_of(found)) is not None:
+            self._struct(match_struct(*inner), direction)
+
+    def _scale(self, match: Match, field: str, found: Found) -> tuple[float, str] | None:
+        """The scale of a number with a unit, and their unit if they name it; None, and told, if it is not decided."""
+        node, path = found.offer.node, found.offer.path
+        try:
+            told = scale_of(field, path[-1], node.text, match.node.text)
+        except UndecidedUnitError as error:
+            cure = f"{field} = {{ name = {quoted('.'.join(path))}, scale = 1 }}"
+            says = f"{error}, so its scale is not decided"
+            candidates = tuple(scales_of(field))
+            self._findings.tell(f"fields.{match.struct}", field, says, candidates=candidates, cure=cure)
+            return None
+        if told is None and not node.tag:
+            ours = unit_of(field)
+            self._findings.remark(f"fields.{match.struct}", f"they name no unit of {field}; it is sent in {ours}")
+            self._findings.note(f"{match.struct}.{field}: they name no unit; it is sent in {ours}")
+        return told or (1.0, "")
+
+    def _values(self, found: Found) -> None:
+        enum, listed = found.wanted.enum, found.offer.node.values
+        if enum is None or not listed:
+            return
+        match = match_values(enum, listed)
+        for value, (text, why) in match.found.items():
+            self._findings.values.setdefault(enum.__name__, {}).setdefault(value, {})[text] = why
+        for value, some in match.undecided.items():
+            cure = f"{value} = {quoted(some[0])}"
+            says = "its spelling is not decided"
+            self._findings.tell(f"values.{enum.__name__}", value, says, candidates=tuple(some), cure=cure)
+
+    def _requirements(self, match: Match) -> None:
+        """What their schema wants of a request and ours does not always send."""
+        for offer in match.unfilled:
+            name, node = offer.path[0], offer.node
+            if len(offer.path) > 1:
+                says = f"they require {'.'.join(offer.path)}, which no file can set"
+                self._findings.tell(f"extra.{match.struct}", "", says)
+            else:
+                self._findings.extra.setdefault(match.struct, {})[name] = node
+        for one in match.optional:
+            says = f"they require {'.'.join(one.offer.path)}: always give {one.wanted.name}"
+            self._findings.remark(f"fields.{one.wanted.struct}", says)
+            self._findings.note(f"{one.wanted.struct}.{one.wanted.name}: they require it, so always give it")
+
+
+def _rows_of(operation: Operation[Any]) -> Any:
+    """The struct of the rows that an operation answers."""
+    waiting = [operation.answer]
+    while waiting:
+        for struct in structs_in(waiting.pop(0)):
+            if struct.__name__ in STRUCTS:
+                return struct
+            waiting += [field.type for field in fields_of(struct).values()]
+    raise LookupError(operation.name)

@@ -1,0 +1,36 @@
+"""The path of an operation as another description writes it."""
+
+import re
+from typing import Any
+
+from ..contract_problems import folded
+from ..description import DescribedOperation, Description
+from ..operations import Operation
+from .words import likeness
+
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+_LIKE = 0.6
+
+
+def fold_path(pattern: str) -> str:
+    """A path without case and separators, which do not tell operations apart."""
+    return folded(pattern)
+
+
+def path_of(operation: Operation[Any], theirs: DescribedOperation, prefix: str) -> str | None:
+    """Their path behind the prefix, with our placeholders; None if it is ours."""
+    segments = theirs.path.split("/")[prefix.count("/") + 1 :]
+    ours = iter(_PLACEHOLDER.findall(operation.path))
+    path = _PLACEHOLDER.sub(lambda _: next(ours), "/" + "/".join(segments))
+    return None if path == operation.path else path
+
+
+def like_paths(operation: Operation[Any], theirs: Description, prefix: str) -> list[str]:
+    """Their paths that the operation could have, the likeliest first."""
+    wanted = _PLACEHOLDER.findall(operation.path)
+    found: list[tuple[float, str]] = []
+    for one in theirs.operations:
+        if one.method == operation.method and len(_PLACEHOLDER.findall(one.path)) == len(wanted):
+            path = path_of(operation, one, prefix) or operation.path
+            found.append((likeness(operation.path, path), path))
+    return [path for like, path in sorted(found, reverse=True) if like >= _LIKE][:4]

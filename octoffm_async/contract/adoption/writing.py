@@ -1,0 +1,113 @@
+"""Writes what was decided as a contract file, with the reason of each line, and what is open as comments."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from ..contract_file import ContractFile, OperationMapping
+from ..contract_parser import parse_contract
+from ..contract_problems import ContractFileError
+from ..registry import BY_NAME, ENUMS, STRUCTS
+from .deciding import Decided, field_text
+from .findings import Findings, Open, printable
+from .quoting import key, quoted, value
+
+_HEAD = """\
+# A contract file: how this API spells what the package calls by its own names. Made from an OpenAPI file.
+# Left of = stands the package's name, right of it theirs; what is not named is spelled as the package has it.
+# Read the lines that are marked "synonym" again, and decide the lines that begin with "# open".
+"""
+_LINE = re.compile(r"line (\d+): ")
+
+
+def contract_text(findings: Findings, decided: Decided) -> tuple[str, ContractFile]:
+    """The file, and what it says when it is parsed. A line that cannot stand there becomes open."""
+    lines = list(_lines(findings, decided))
+    while True:
+        text = "\n".join(lines) + "\n"
+        try:
+            return text, parse_contract(text)
+        except ContractFileError as error:
+            numbers = {int(found[1]) for one in error.problems if (found := _LINE.match(one))}
+            active = [number - 1 for number in numbers if not lines[number - 1].startswith(("#", "["))]
+            if not active:
+                raise
+            for number in active:
+                says = next(one for one in error.problems if one.startswith(f"line {number + 1}: "))
+                line = lines[number]
+                lines[number] = f"# open: {line}  # {printable(says.partition(': ')[2])}"
+                name = line.partition(" = ")[0]
+                section = next(one[1:-1] for one in reversed(lines[:number]) if one.startswith("["))
+                findings.tell(section, name, says.partition(": ")[2], cure=line.partition("  #")[0])
+
+
+def _lines(findings: Findings, decided: Decided) -> Iterator[str]:
+    yield from _HEAD.splitlines()
+    opened: dict[str, list[Open]] = {}
+    for one in findings.open:
+        opened.setdefault(one.section, []).append(one)
+    for section, entries in _sections(decided):
+        rest = opened.pop(section, [])
+        remarks = findings.remarks.get(section, [])
+        if not entries and not rest:
+            continue
+        yield from ("", f"[{section}]")
+        yield from (f"# {remark}" for remark in remarks)
+        yield from entries
+        yield from _opened(rest)
+    for section, rest in opened.items():
+        yield from ("", f"# {section}", *_opened(rest))
+
+
+def _opened(some: Iterable[Open]) -> Iterator[str]:
+    for one in some:
+        yield f"# open: {one.sentence}"
+        if one.cure:
+            yield f"# {one.cure}"
+
+
+def _sections(decided: Decided) -> Iterator[tuple[str, list[str]]]:
+    for struct in STRUCTS:
+        said = decided.fields.get(struct, {})
+        yield (
+            f"fields.{struct}",
+            [
+                f"{name} = {field_text(mapping)}{_why(decided, f'fields.{struct}', name)}"
+                for name, mapping in said.items()
+            ],
+        )
+    for enum in ENUMS:
+        texts = decided.values.get(enum, {})
+        yield (
+            f"values.{enum}",
+            [f"{key(name)} = {quoted(text)}{_why(decided, f'values.{enum}', name)}" for name, text in texts.items()],
+        )
+    for name in BY_NAME:
+        yield f'operations."{name}"', _operation(decided, name)
+    for struct in STRUCTS:
+        extra = decided.extra.get(struct, {})
+        yield (
+            f"extra.{struct}",
+            [f"{key(name)} = {value(said)}{_why(decided, f'extra.{struct}', name)}" for name, said in extra.items()],
+        )
+
+
+def _why(decided: Decided, section: str, name: str) -> str:
+    why = decided.why.get((section, name))
+    return f"  # {printable(why)}" if why else ""
+
+
+def _operation(decided: Decided, operation: str) -> list[str]:
+    mapping, section = decided.operations.get(operation, OperationMapping()), f'operations."{operation}"'
+    lines: list[str] = []
+    if mapping.path is not None:
+        lines.append(f"path = {quoted(mapping.path)}")
+    if mapping.wrap is not None:
+        form = f", as = {quoted(mapping.body)}" if mapping.body else ""
+        lines.append(f"body = {{ wrap = {quoted(mapping.wrap)}{form} }}")
+    elif mapping.body is not None:
+        lines.append(f"body = {quoted(mapping.body)}")
+    for name, said in mapping.query.items():
+        lines.append(f"query.{name} = {quoted(said)}{_why(decided, section, f'query.{name}')}")
+    places = {"items": mapping.items, "result": mapping.result, "id": mapping.identifier, "count": mapping.count}
+    lines += [f"{name} = {quoted('.'.join(path))}" for name, path in places.items() if path is not None]
+    return lines
