@@ -14,9 +14,13 @@ from rich.table import Table
 
 from .. import __version__
 from ..contract.comparison import compare
+from ..contract.contract_parser import read_contract
+from ..contract.contract_problems import ContractFileError
 from ..contract.description import NotOpenAPIError, describe
 from ..contract.openapi import openapi_document
 from ..contract.operations import CREATE_PRODUCTS, OPERATIONS, Operation
+from ..contract.respelling import respelled_document
+from .contract_adopt import OFFICIAL, adopt_command
 from .documents import UnreadableDocumentError, json_text, read_document, yaml_text
 from .exits import Exit
 
@@ -26,7 +30,6 @@ if TYPE_CHECKING:
     from ..contract.description import Description
     from ..contract.differences import Difference
 
-_OFFICIAL = "https://developer.octopia-io.net/wp-json/octopia/v1/download/sellers"
 _ALSO_SERVED = {CREATE_PRODUCTS.name: ("client.products.add_reference",)}
 _LONGEST_LINE = 400
 _WIDE = 120
@@ -35,7 +38,10 @@ _WIDE = 120
 
 @click.group(short_help="What this version believes of the API; check it.")
 def contract() -> None:
-    """What this version believes of the API: export it, or check it against an OpenAPI file."""
+    """What this version believes of the API: export it, check it against an OpenAPI file, adopt the names of one."""
+
+
+contract.add_command(adopt_command)
 
 
 @contract.command()
@@ -58,18 +64,31 @@ def export(output: Path | None, as_yaml: bool) -> None:
 @contract.command(
     help=f"""Compare the contract with an OpenAPI file, JSON or YAML.
 
-    Octopia's own is at {_OFFICIAL}. Differences that can do harm are marked with !, and each carries our tag: D
-    documented, S seen in public client code, A assumed. Exits with 0 if there is no difference, else with 1.
+    Octopia's own is at {OFFICIAL}. Differences that can do harm are marked with !, and each carries our tag: D
+    documented, S seen in public client code, A assumed. With --contract, what is left once a contract file has given
+    our names their spelling. Exits with 0 if there is no difference, else with 1.
     """
 )
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--contract",
+    "contract_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help='A contract file, such as "octoffm contract adopt" writes.',
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
-def check(file: Path, as_json: bool) -> int:
+def check(file: Path, contract_file: Path | None, as_json: bool) -> int:
     try:
         theirs = describe(read_document(file))
     except (UnreadableDocumentError, NotOpenAPIError) as error:
         raise click.ClickException(f"cannot read {file}: {error}") from None
-    ours = describe(openapi_document())
+    try:
+        ours = describe(
+            openapi_document() if contract_file is None else respelled_document(read_contract(contract_file))
+        )
+    except ContractFileError as error:
+        raise click.ClickException(str(error)) from None
     differences = compare(ours, theirs)
     if as_json:
         result = {"equal": not differences, "differences": differences, "notes": theirs.notes}

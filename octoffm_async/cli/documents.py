@@ -55,6 +55,8 @@ def parse_document(content: bytes) -> object:
         raise UnreadableDocumentError(f"it is not UTF-8 (byte {error.start})") from None
     if not text.strip():
         raise UnreadableDocumentError("it is empty")
+    if text.lstrip().startswith("<"):
+        raise UnreadableDocumentError("it is HTML or XML: a page may have been saved instead of the file")
     if text.lstrip().startswith(("{", "[")):
         try:
             return msgspec.json.decode(text)

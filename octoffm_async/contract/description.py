@@ -70,6 +70,11 @@ class Description:
         """What could not be followed, such as references to other files."""
         return list(self._reader.notes)
 
+    @property
+    def dangling(self) -> int:
+        """How many references led to nothing so far."""
+        return len(self._reader.dangling)
+
 
 def describe(document: object) -> Description:
     """Read a document that was loaded from JSON or YAML. Raises :class:`NotOpenAPIError`."""

@@ -107,10 +107,14 @@ class Node:
 
 
 class SchemaReader:
-    """Reads the schemas of one document. ``notes`` tells what could not be followed, each once."""
+    """Reads the schemas of one document. ``notes`` tells what could not be followed, each once.
+
+    ``dangling`` are the references that lead to nothing in the document.
+    """
 
     def __init__(self, document: Raw) -> None:
         self.notes: dict[str, None] = {}
+        self.dangling: set[str] = set()
         self._document = document
         self._facets: dict[int, Facets] = {}
         self._nodes: dict[tuple[int, ...], Node] = {}
@@ -161,6 +165,7 @@ class SchemaReader:
             else:
                 here = None
         if not isinstance(here, Mapping) or not reference.startswith("#/"):
+            self.dangling.add(reference)
             self.note(f"{reference} is not in the document")
             return None
         return cast(object, here)

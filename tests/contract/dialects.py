@@ -434,6 +434,7 @@ class _Document:
             parameter = {"name": call.query[one], "in": "query", "required": required, "schema": self._plain(kind)}
             listed.append(parameter)
         listed.append({"name": "SellerId", "in": "header", "required": True, "schema": {"type": "string"}})
+        listed.append({"name": "SalesChannelId", "in": "header", "required": False, "schema": {"type": "string"}})
         made: Schema = {"operationId": f"Operation_{len(name)}_{name.title()}", "parameters": listed}
         if operation.sent:
             schema = self._struct(operation.sent)

@@ -21,8 +21,12 @@ from .writing import contract_text
 __all__ = ["Adoption", "NothingToAdoptError", "Open", "adopt"]
 
 
+_FEW = 3
+"""So many references may lead to nothing in a document that is whole: its author may have forgotten a schema."""
+
+
 class NothingToAdoptError(ValueError):
-    """A document describes another API; the message says so in one line."""
+    """A document describes another API, or is cut off; the message says so in one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,8 @@ def adopt(document: object) -> Adoption:
         findings.tell(f'operations."{operation.name}"', "path", says, candidates=like, cure=cure)
     if len(missing) == len(OPERATIONS):
         raise NothingToAdoptError("it describes another API: it has none of our operations, such as GET /stocks")
+    if theirs.dangling >= (_FEW if "components" in cast("Mapping[str, Any]", document) else 1):
+        raise NothingToAdoptError(f"it is cut off: {theirs.dangling} of the schemas that it refers to are missing")
     _note_server(findings, document, prefix)
     decided = decide(findings)
     text, contract = contract_text(findings, decided)
