@@ -28,6 +28,7 @@ _CONSTANTS = {
 }
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,3})?")
+_MARKUP = re.compile(r"\s*<(!doctype|html|\?xml)\b", re.IGNORECASE)
 _PLAIN_TAGS = tuple(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
 
 
@@ -55,7 +56,7 @@ def parse_document(content: bytes) -> object:
         raise UnreadableDocumentError(f"it is not UTF-8 (byte {error.start})") from None
     if not text.strip():
         raise UnreadableDocumentError("it is empty")
-    if text.lstrip().startswith("<"):
+    if _MARKUP.match(text):
         raise UnreadableDocumentError("it is HTML or XML: a page may have been saved instead of the file")
     if text.lstrip().startswith(("{", "[")):
         try:
