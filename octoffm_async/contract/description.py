@@ -71,9 +71,9 @@ class Description:
         return list(self._reader.notes)
 
     @property
-    def dangling(self) -> int:
-        """How many references led to nothing so far."""
-        return len(self._reader.dangling)
+    def dangling(self) -> list[str]:
+        """The references that led to nothing so far."""
+        return sorted(self._reader.dangling)
 
 
 def describe(document: object) -> Description:

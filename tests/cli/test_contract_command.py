@@ -98,7 +98,7 @@ def test_what_cannot_be_followed_is_noted_beside_the_result(command, tmp_path):
         (b"swagger: '2.0'\n", "it is Swagger 2.0; only OpenAPI 3.0 and 3.1 can be read"),
         (b'{"openapi": "3.0.0"', "it is neither JSON nor YAML: "),
         (b"openapi: 3.0.0\ninfo: {}\n", "it has no paths"),
-        (b"<!DOCTYPE html><html><body>Not found: no</body></html>", "it has no 'openapi' version"),
+        (b"<!DOCTYPE html><html><body>Not found: no</body></html>", "it is HTML or XML"),
         (b"a: &a [*a]", "the alias 'a' refers to nothing before it"),
     ],
 )

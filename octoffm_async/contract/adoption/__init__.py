@@ -76,8 +76,10 @@ def adopt(document: object) -> Adoption:
         findings.tell(f'operations."{operation.name}"', "path", says, candidates=like, cure=cure)
     if len(missing) == len(OPERATIONS):
         raise NothingToAdoptError("it describes another API: it has none of our operations, such as GET /stocks")
-    if theirs.dangling >= (_FEW if "components" in cast("Mapping[str, Any]", document) else 1):
-        raise NothingToAdoptError(f"it is cut off: {theirs.dangling} of the schemas that it refers to are missing")
+    if len(theirs.dangling) >= (_FEW if "components" in cast("Mapping[str, Any]", document) else 1):
+        raise NothingToAdoptError(f"it is cut off: {len(theirs.dangling)} of the schemas that it refers to are missing")
+    for reference in theirs.dangling:
+        findings.tell("document", "", f"it refers to {reference}, which is not in it")
     _note_server(findings, document, prefix)
     decided = decide(findings)
     text, contract = contract_text(findings, decided)
