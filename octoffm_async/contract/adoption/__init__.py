@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from ..access import BASE_URL
 from ..calls import by_call, prefix_of
 from ..contract_file import ContractFile
-from ..description import describe
+from ..description import Description, describe
 from ..openapi import openapi_document
 from ..operations import OPERATIONS
 from .deciding import decide
@@ -57,7 +58,7 @@ def adopt(document: object) -> Adoption:
 
     Raises :class:`~octoffm_async.contract.description.NotOpenAPIError` and :class:`NothingToAdoptError`.
     """
-    ours, theirs = describe(openapi_document()), describe(document)
+    ours, theirs = _ours(), describe(document)
     prefix = prefix_of(ours, theirs, fold_path)
     calls = by_call(theirs, prefix, fold_path)
     patterns = {one.name: one.pattern for one in ours.operations}
@@ -92,6 +93,11 @@ def adopt(document: object) -> Adoption:
         missing=tuple(missing),
         notes=(*findings.notes, *theirs.notes),
     )
+
+
+@cache
+def _ours() -> Description:
+    return describe(openapi_document())
 
 
 def _note_server(findings: Findings, document: object, prefix: str) -> None:

@@ -52,7 +52,7 @@ _NOTHING = OperationMapping()
 
 def _field(findings: Findings, decided: Decided, struct: str, name: str, seen: Seen) -> FieldMapping | None:
     section = f"fields.{struct}"
-    spellings = {one.mapping: one for one in seen.spellings}
+    spellings = {one.mapping: one for one in reversed(seen.spellings)}  # the first of each
     elsewhere = [offers for _, offers in seen.undecided]
     if len(spellings) > 1:
         places = tuple(f"{_shown(one.mapping)} in {one.operation}" for one in spellings.values())
