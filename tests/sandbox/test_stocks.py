@@ -128,4 +128,4 @@ async def test_a_delivery_country_alone_keeps_all(api: Api) -> None:
 
 async def test_unknown_parameters_are_ignored(api: Api) -> None:
     await fill(api, 1)
-    assert available(await api.walk("/stocks", limit=10, sellerProductReference="NONE")) == [1]
+    assert available(await api.walk("/stocks", limit=10, productState="Used", gtin="NONE")) == [1]
