@@ -56,7 +56,6 @@ async def test_the_id_may_stand_in_a_header_instead_of_the_body(serve: Serve) ->
             {"lines": [{"productId": "P", "productCondition": "New", "quantity": 1}]},
             {"lines[0].sellerProductReference"},
         ),
-        ({"expectedDeliveryDate": "2026-03-01T08:00:00"}, {"expectedDeliveryDate"}),
         ({"expectedDeliveryDate": "tomorrow"}, {"expectedDeliveryDate"}),
         ({"storageCountry": "DE"}, {"storageCountry"}),
         ({"storageCountry": "", "lines": []}, {"storageCountry", "lines"}),
