@@ -4,16 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import Any
+from argparse import ArgumentTypeError
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..sandbox import Sandbox, StateFileError
+from ..sandbox.__main__ import parse_sellers
+from ..sandbox.sandbox import SELLERS
+from ..sandbox.styles import parse_styles, style_table
 from .loop import run_async
 from .options import rate
 
+if TYPE_CHECKING:
+    from ..sandbox.settings import StyleOptions
 
-@click.command()
+
+def _sellers(context: click.Context, option: click.Parameter, given: str) -> tuple[str, ...]:
+    try:
+        return parse_sellers(given)
+    except ArgumentTypeError as error:
+        raise click.BadParameter(str(error), context, option) from None
+
+
+def _style(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> StyleOptions:
+    try:
+        return parse_styles(given)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, option) from None
+
+
+@click.command(epilog=f"\b\nStyles, the usual form first:\n{style_table()}")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of ids, tokens and random faults.")
 @click.option(
@@ -34,6 +55,21 @@ from .options import rate
     metavar="X",
     help="Sandbox seconds per real second.",
 )
+@click.option(
+    "--sellers",
+    callback=_sellers,
+    default=",".join(SELLERS),
+    show_default=True,
+    metavar="ID,ID",
+    help="Sellers; the first is the one to export.",
+)
+@click.option(
+    "--style",
+    callback=_style,
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A form of answers, as listed below; repeatable.",
+)
 @click.option("--products", type=click.IntRange(0), default=0, metavar="N", help="Registered products to begin with.")
 @click.option("--stock", type=click.IntRange(0), default=100, show_default=True, metavar="Q", help="Items of each.")
 @click.option(
@@ -42,7 +78,7 @@ from .options import rate
     metavar="FILE",
     help="Load what exists from this file if it is there, and save it at the end.",
 )
-def sandbox(products: int, state: str | None, **settings: Any) -> None:
+def sandbox(products: int, state: str | None, style: StyleOptions, **settings: Any) -> None:
     """Serve an emulator of the API on this machine until Ctrl-C.
 
     Prints the variables to export, and nothing else, on standard output; no account is needed. A browser shows at the
@@ -51,9 +87,10 @@ def sandbox(products: int, state: str | None, **settings: Any) -> None:
     \b
     octoffm sandbox --products 50 > sandbox.env      # in one terminal
     octoffm stocks list --env-file sandbox.env       # in another
+    octoffm sandbox --style names=pascal --style numbers=text
     """
     try:
-        run_async(_serve(Sandbox(catalogue=products, state_file=state, **settings)))
+        run_async(_serve(Sandbox(catalogue=products, state_file=state, **style, **settings)))
     except StateFileError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:

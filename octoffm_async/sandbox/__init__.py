@@ -13,7 +13,7 @@ from .faults import Fault, Faults
 from .process import SandboxProcess, SandboxStartError
 from .records import Arrival, Requests
 from .sandbox import Sandbox
-from .settings import Inspection, Reception, Timeline
+from .settings import Inspection, Reception, Style, Timeline
 from .statefile import StateFileError
 from .thread import SandboxThread
 from .tokens import Tokens
@@ -35,6 +35,7 @@ __all__ = [
     "SandboxStartError",
     "SandboxThread",
     "StateFileError",
+    "Style",
     "Timeline",
     "Tokens",
 ]

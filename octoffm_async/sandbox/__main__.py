@@ -17,20 +17,32 @@ from functools import partial
 import msgspec
 
 from .sandbox import SELLERS, Sandbox
+from .settings import StyleOptions
 from .statefile import StateFileError
+from .styles import parse_styles, style_table
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until told to stop."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     try:
-        asyncio.run(_serve(_sandbox(options), exit_with_parent=options.exit_with_parent))
+        style = parse_styles(options.style)
+    except ValueError as error:
+        parser.error(f"argument --style: {error}")
+    try:
+        asyncio.run(_serve(_sandbox(options, style), exit_with_parent=options.exit_with_parent))
     except StateFileError as error:
         sys.exit(f"octoffm sandbox: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m octoffm_async.sandbox", description="Emulate the fulfillment API.")
+    parser = argparse.ArgumentParser(
+        prog="python -m octoffm_async.sandbox",
+        description="Emulate the fulfillment API.",
+        epilog=f"Styles, the usual form first:\n{style_table()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--seed", type=int, default=0, help="seed of ids, tokens and random faults")
     parser.add_argument("--token-life", type=float, default=7200.0, metavar="S", help="life of a token in seconds")
@@ -43,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state", metavar="FILE", help="load what exists from this file, and save it at the end")
     parser.add_argument("--products", type=int, default=0, metavar="N", help="registered products to begin with")
     parser.add_argument("--stock", type=int, default=100, metavar="Q", help="items of each of these products")
+    parser.add_argument(
+        "--style", action="append", default=[], metavar="NAME=VALUE", help="a form of answers; see below"
+    )
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
     return parser
 
@@ -66,7 +81,7 @@ def parse_sellers(text: str) -> tuple[str, ...]:
     raise argparse.ArgumentTypeError(f"{text!r} is not ID,ID")
 
 
-def _sandbox(options: argparse.Namespace) -> Sandbox:
+def _sandbox(options: argparse.Namespace, style: StyleOptions) -> Sandbox:
     return Sandbox(
         seed=options.seed,
         sellers=options.sellers,
@@ -78,6 +93,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
         state_file=options.state,
         catalogue=options.products,
         stock=options.stock,
+        **style,
     )
 
 

@@ -15,7 +15,7 @@ from .replies import HTML, JSON, Reply
 
 FOREIGN_ORIGIN = "http://elsewhere.example"
 
-_ENUM_FIELDS = frozenset({"status", "state", "productState", "productCondition", "deliveryMode", "updateReason"})
+_ENUM_FIELDS = frozenset({"status", "state", "productstate", "productcondition", "deliverymode", "updatereason"})
 _UNAVAILABLE = (
     b"<html><head><title>503 Service Unavailable</title></head><body><h1>No server is available</h1></body></html>"
 )
@@ -51,10 +51,15 @@ def _estranged(value: object) -> object:
         return value
     fields = cast("dict[str, object]", value)
     strange = {
-        name: "NotInvented" if name in _ENUM_FIELDS and isinstance(field, str) else _estranged(field)
+        name: "NotInvented" if _folded(name) in _ENUM_FIELDS and isinstance(field, str) else _estranged(field)
         for name, field in fields.items()
     }
     return {"fieldOfTomorrow": {"nested": [1, None, "x"]}, **strange}
+
+
+def _folded(name: str) -> str:
+    """A member's name in whichever spelling the sandbox is set to."""
+    return name.replace("_", "").casefold()
 
 
 def _foreign_link(reply: Reply, call: Call | None) -> Reply:

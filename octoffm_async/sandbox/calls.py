@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from octoffm_async.contract.base import OpenEnum
 from octoffm_async.contract.checks import FieldProblem
 from octoffm_async.contract.filters import Filters, ListFilters, filter_problems
 from octoffm_async.contract.operations import Operation
 from octoffm_async.contract.validation import wire_path
 
+from .incoming import BodyReader, typed_query
 from .ledger import Ledger
 from .paging import Cursor, Order, decode_cursor, next_link, page_reply
 from .replies import ProblemError, Reply, invalid, json_reply
@@ -24,8 +26,8 @@ API_PATH = "/seller/v2"
 BodyT = TypeVar("BodyT")
 RowT = TypeVar("RowT")
 FiltersT = TypeVar("FiltersT", bound=Filters)
+ChoiceT = TypeVar("ChoiceT", bound=OpenEnum)
 
-_NUMBER = re.compile(r"[-+]?[0-9]{1,18}")
 _DECODE_ERROR = re.compile(r"(.*) - at `(.*)`")
 
 
@@ -47,17 +49,23 @@ class Call:
     """So many of its items find a quota used up."""
 
     def link_prefix(self, path: str) -> str:
-        """``path`` as answers name it: relative to the origin or absolute."""
-        return self.origin + path if self.style.links == "absolute" else path
+        """``path`` as answers name it: relative to the origin or to the base URL, or absolute."""
+        match self.style.links:
+            case "relative":
+                return path
+            case "absolute":
+                return self.origin + path
+            case "base":
+                return path.removeprefix(API_PATH)
 
 
 Handler = Callable[[Call], Reply]
 
 
-def read_body(call: Call, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
+def read_body(call: Call, reader: BodyReader[BodyT]) -> BodyT:
     """The decoded body, or a 400 that names the first field that cannot be read, as JSON readers do."""
     try:
-        return decoder.decode(call.body)
+        return reader.read(call.body)
     except (ValueError, RecursionError) as error:  # msgspec's own errors and UnicodeDecodeError are ValueErrors
         raise invalid(_located(str(error))) from error
 
@@ -70,10 +78,10 @@ def _located(message: str) -> dict[str, list[str]]:
 
 
 def field_errors(problems: Iterable[FieldProblem], prefix: str = "") -> dict[str, list[str]]:
-    """Validation's findings under their wire names."""
+    """Validation's findings under their wire names, in their reasons too."""
     errors: dict[str, list[str]] = {}
     for problem in problems:
-        errors.setdefault(prefix + wire_path(problem.field), []).append(problem.reason)
+        errors.setdefault(prefix + wire_path(problem.field), []).append(wire_path(problem.reason))
     return errors
 
 
@@ -82,7 +90,7 @@ def read_filters(call: Call, kind: type[FiltersT]) -> FiltersT:
     if call.operation.limit_required and "limit" not in call.query:
         raise invalid({"limit": ["The limit field is required."]})
     try:
-        filters = msgspec.convert(_typed(call.query), kind)
+        filters = msgspec.convert(typed_query(call.query, kind), kind)
     except msgspec.ValidationError as error:
         raise invalid(_located(str(error))) from error
     if problems := filter_problems(filters):
@@ -90,9 +98,15 @@ def read_filters(call: Call, kind: type[FiltersT]) -> FiltersT:
     return filters
 
 
-def _typed(query: Mapping[str, str]) -> dict[str, object]:
-    """A query with its limit as a number. Nothing else is one, and the text ``null`` is no null."""
-    return {name: int(text) if name == "limit" and _NUMBER.fullmatch(text) else text for name, text in query.items()}
+def chosen(name: str, kind: type[ChoiceT], text: str | None) -> frozenset[ChoiceT] | None:
+    """The values that a filter keeps, one or several parted by commas; ``None`` if it was not given."""
+    if text is None:
+        return None
+    values = [kind(part.strip()) for part in text.split(",")]
+    for value in values:
+        if not value.known:
+            raise invalid({name: [f"The value '{value}' is not valid."]})
+    return frozenset(values)
 
 
 def within(moment: datetime | None, low: datetime | None, high: datetime | None) -> bool:
@@ -158,6 +172,8 @@ def created(call: Call, key: str) -> Reply:
     match call.style.creation_answer:
         case "body":
             return json_reply({operation.identifier: key}, operation.success)
+        case "id":
+            return json_reply({"id": key}, operation.success)
         case "location":
             return Reply(operation.success, headers={"Location": where})
         case "content-location":

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from octoffm_async.contract.operations import GET_CANCELLATION, REQUEST_CANCELLATION, Operation
@@ -17,11 +16,12 @@ from octoffm_async.contract.validation import cancellation_problems
 
 from .calls import Call, Handler, created, field_errors, found, read_body
 from .happenings import happening
+from .incoming import BodyReader
 from .replies import ProblemError, Reply, invalid
 from .shipping import cancel
 from .world import Account
 
-_request = msgspec.json.Decoder(OutboundCancellationRequest)
+_request = BodyReader(OutboundCancellationRequest)
 
 
 def request_cancellation(call: Call) -> Reply:

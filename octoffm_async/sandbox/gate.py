@@ -7,6 +7,7 @@ from octoffm_async.contract.operations import Operation, Shape
 
 from .quota import RequestLimits, RetryAfter, throttled
 from .replies import PDF, ProblemError
+from .sellers import LIST_SELLERS
 from .tokens import Tokens
 from .world import Account, World
 
@@ -29,7 +30,7 @@ class Gate:
         """The account that the call acts for, or the problem that stops it. The limit, last, counts what passes."""
         if not self._tokens.valid(bearer(headers)):
             raise ProblemError(401, "The bearer token is missing, unknown or expired.")
-        seller = headers.get("SellerId")
+        seller = self._world.first_seller if operation is LIST_SELLERS else headers.get("SellerId")
         if not seller:
             raise ProblemError(
                 400, "The SellerId header is required.", errors={"SellerId": ["The header is required."]}
@@ -58,4 +59,4 @@ def accepts_json(accept: str | None) -> bool:
 
 def accepts(accept: str | None, acceptable: Collection[str]) -> bool:
     """Whether one of the ``acceptable`` types is asked for. No ``Accept`` means anything."""
-    return accept is None or any(part.partition(";")[0].strip() in acceptable for part in accept.split(","))
+    return accept is None or any(part.partition(";")[0].strip().casefold() in acceptable for part in accept.split(","))

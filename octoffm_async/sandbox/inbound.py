@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from octoffm_async.contract.inbound import (
     InboundCountFilters,
     InboundFilters,
@@ -28,6 +26,7 @@ from .calls import (
     Handler,
     answer_count,
     answer_list,
+    chosen,
     created,
     field_errors,
     found,
@@ -36,13 +35,14 @@ from .calls import (
     within,
 )
 from .documents import delivery_note, document_reply
+from .incoming import BodyReader
 from .movements import country_code
 from .receiving import begin
 from .replies import ProblemError, Reply, invalid
 from .settings import STORAGE_COUNTRIES
 from .world import World
 
-_request = msgspec.json.Decoder(InboundShipmentRequest)
+_request = BodyReader(InboundShipmentRequest)
 
 
 def create_inbound(call: Call) -> Reply:
@@ -98,17 +98,15 @@ def _check_activated(call: Call, country: str) -> None:
 
 def _keeper(filters: InboundCountFilters) -> Callable[[InboundShipment], bool] | None:
     country = None if filters.storage_country is None else country_code(filters.storage_country)
-    status = None if filters.status is None else InboundStatus(filters.status)
-    if status is not None and not status.known:
-        raise invalid({"status": [f"The value '{status}' is not valid."]})
+    statuses = chosen("status", InboundStatus, filters.status)
     made = filters.created_at_min, filters.created_at_max
     changed = filters.updated_at_min, filters.updated_at_max
-    if (country, status, *made, *changed) == (None,) * 6:
+    if (country, statuses, *made, *changed) == (None,) * 6:
         return None
 
     def keep(shipment: InboundShipment) -> bool:
         return (
-            (status is None or shipment.status is status)
+            (statuses is None or shipment.status in statuses)
             and (country is None or shipment.storage_country == country)
             and within(shipment.created_at, *made)
             and within(shipment.updated_at, *changed)

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from octoffm_async.contract.base import own_fields
 from octoffm_async.contract.operations import COUNT_OUTBOUND, CREATE_OUTBOUND, GET_OUTBOUND, LIST_OUTBOUND, Operation
 from octoffm_async.contract.outbound import (
@@ -20,11 +18,23 @@ from octoffm_async.contract.outbound import (
 )
 from octoffm_async.contract.validation import outbound_problems
 
-from .calls import Call, Handler, answer_count, answer_list, created, field_errors, found, read_body, read_filters
+from .calls import (
+    Call,
+    Handler,
+    answer_count,
+    answer_list,
+    chosen,
+    created,
+    field_errors,
+    found,
+    read_body,
+    read_filters,
+)
+from .incoming import BodyReader
 from .replies import Reply, invalid
 from .shipping import begin
 
-_request = msgspec.json.Decoder(OutboundShipmentRequest)
+_request = BodyReader(OutboundShipmentRequest)
 
 
 def create_outbound(call: Call) -> Reply:
@@ -60,10 +70,8 @@ def get_outbound(call: Call) -> Reply:
 
 def _keeper(filters: OutboundCountFilters) -> Callable[[OutboundShipment], bool] | None:
     low, high = filters.status_updated_at_min, filters.status_updated_at_max
-    state = None if filters.state is None else ShipmentState(filters.state)
-    if state is not None and not state.known:
-        raise invalid({"state": [f"The value '{state}' is not valid."]})
-    if low is None and high is None and state is None:
+    states = chosen("state", ShipmentState, filters.state)
+    if low is None and high is None and states is None:
         return None
 
     def keep(shipment: OutboundShipment) -> bool:
@@ -72,7 +80,7 @@ def _keeper(filters: OutboundCountFilters) -> Callable[[OutboundShipment], bool]
             moment is not None
             and (low is None or moment >= low)
             and (high is None or moment <= high)
-            and (state is None or shipment.state is state)
+            and (states is None or shipment.state in states)
         )
 
     return keep

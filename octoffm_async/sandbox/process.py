@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, Unpack
 
 import aiohttp
 import msgspec
@@ -15,6 +15,8 @@ from .control import CONTROL_PATH
 from .face import SandboxFace
 from .faults import Fault, Only, Rate
 from .quota import Limit, RetryAfter
+from .settings import StyleOptions, style_of
+from .styles import style_texts
 
 _STDERR_LINES = 20
 _TERMINATION = 5.0  # seconds that the child gets to end by itself
@@ -36,7 +38,8 @@ class _Greeting(msgspec.Struct, frozen=True):
 class SandboxProcess(SandboxFace):
     """A sandbox in a child process that ends with this one, even if this one is killed.
 
-    It has the face of :class:`~octoffm_async.sandbox.Sandbox`; what drives it is awaited, because it goes by HTTP.
+    It has the face of :class:`~octoffm_async.sandbox.Sandbox` and takes the same ``style``; what drives it is awaited,
+    because it goes by HTTP.
     """
 
     def __init__(
@@ -53,7 +56,10 @@ class SandboxProcess(SandboxFace):
         catalogue: int = 0,
         stock: int = 100,
         start_timeout: float = 15.0,
+        **style: Unpack[StyleOptions],
     ) -> None:
+        style_of(style)  # a wrong one is told here, not by the child's death
+        self._styles = style_texts(style)
         self._options: dict[str, object] = {
             "--seed": seed,
             "--token-life": token_life,
@@ -81,7 +87,8 @@ class SandboxProcess(SandboxFace):
         """Start the child and wait for its addresses; raises :class:`SandboxStartError` if they do not come in time."""
         if self._child is not None:
             raise RuntimeError("the sandbox process is already started")
-        arguments = [text for name, value in self._options.items() for text in (name, str(value))]
+        options = [*self._options.items(), *(("--style", text) for text in self._styles)]
+        arguments = [text for name, value in options for text in (name, str(value))]
         pipe = asyncio.subprocess.PIPE
         self._child = child = await asyncio.create_subprocess_exec(
             sys.executable,

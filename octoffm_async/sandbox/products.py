@@ -7,8 +7,6 @@ identity is refused alone, inside a 202.
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from octoffm_async.contract.operations import CREATE_PRODUCTS, LIST_REFERENCES, Operation
 from octoffm_async.contract.products import (
     QUOTA_EXCEEDED,
@@ -24,11 +22,12 @@ from octoffm_async.contract.stocks import ProductState, Stock
 from octoffm_async.contract.validation import product_problems
 
 from .calls import Call, Handler, answer_list, field_errors, read_body, read_filters
+from .incoming import BodyReader
 from .movements import NOTHING
 from .replies import Reply, invalid, json_reply
 from .world import Account, World
 
-_products = msgspec.json.Decoder(list[FulfillmentProduct])
+_products = BodyReader(list[FulfillmentProduct], wrap="products")
 
 
 def create_products(call: Call) -> Reply:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from octoffm_async.contract.common import ShipmentLine
 from octoffm_async.contract.operations import (
     COUNT_RETURNS,
@@ -37,6 +35,7 @@ from .calls import (
     Handler,
     answer_count,
     answer_list,
+    chosen,
     created,
     field_errors,
     found,
@@ -45,6 +44,7 @@ from .calls import (
     within,
 )
 from .documents import document_reply, return_label
+from .incoming import BodyReader
 from .inspection import begin, shipment_of, storage_country
 from .replies import ProblemError, Reply, invalid
 from .returnable import returnable_items, shipped_items
@@ -52,7 +52,7 @@ from .world import Account, World
 
 _COUNTRIES = ("FR", "ES")  # D: from where a parcel must have been shipped for a customer return
 
-_request = msgspec.json.Decoder(ReturnRequest)
+_request = BodyReader(ReturnRequest)
 
 
 def create_return(call: Call) -> Reply:
@@ -206,19 +206,16 @@ def _unprocessable(field: str, message: str) -> ProblemError:
 
 
 def _keeper(filters: ReturnCountFilters) -> Callable[[Return], bool] | None:
-    kind = None if filters.type is None else ReturnType(filters.type)
-    status = None if filters.status is None else ReturnStatus(filters.status)
-    for name, member in (("type", kind), ("status", status)):
-        if member is not None and not member.known:
-            raise invalid({name: [f"The value '{member}' is not valid."]})
+    kinds = chosen("type", ReturnType, filters.type)
+    statuses = chosen("status", ReturnStatus, filters.status)
     bounds = (filters.created_at_min, filters.created_at_max, filters.updated_at_min, filters.updated_at_max)
-    if kind is None and status is None and bounds == (None,) * 4:
+    if kinds is None and statuses is None and bounds == (None,) * 4:
         return None
 
     def keep(row: Return) -> bool:
         return (
-            (kind is None or row.type is kind)
-            and (status is None or row.status is status)
+            (kinds is None or row.type in kinds)
+            and (statuses is None or row.status in statuses)
             and within(row.created_at, filters.created_at_min, filters.created_at_max)
             and within(row.updated_at, filters.updated_at_min, filters.updated_at_max)
         )

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from octoffm_async.contract.operations import CREATE_TOKEN, Operation
 
-from . import cancellations, documents, inbound, outbound, products, returns, stocks
+from . import cancellations, documents, inbound, outbound, products, returns, sellers, stocks
 from .calls import API_PATH, Handler
 
 TOKEN_PATH = "/auth/realms/maas/protocol/openid-connect/token"  # noqa: S105  (a path, not a secret)
@@ -20,6 +20,7 @@ _RESOURCES: tuple[Mapping[Operation[Any], Handler], ...] = (
     documents.HANDLERS,
     cancellations.HANDLERS,
     returns.HANDLERS,
+    sellers.HANDLERS,
 )
 
 _Key = tuple[str, ...]

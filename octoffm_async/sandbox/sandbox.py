@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from random import Random
-from typing import get_args
+from typing import Unpack, get_args
 
 from aiohttp import web
 
 from octoffm_async.contract.operations import Group
 
 from .activation import activate, deactivate, set_countries
+from .bodies import make_request
 from .calls import API_PATH
 from .catalogue import fill_catalogue, seed_stocks
 from .clock import Clock
@@ -27,18 +28,7 @@ from .records import Arrival, Requests
 from .returns import return_by_carrier
 from .routes import TOKEN_PATH
 from .server import Server
-from .settings import (
-    CountForm,
-    CreationAnswer,
-    DocumentForm,
-    Inspection,
-    LinkForm,
-    ListShape,
-    ProductAnswer,
-    Reception,
-    Style,
-    Timeline,
-)
+from .settings import Inspection, Reception, StyleOptions, Timeline, style_of
 from .state import State
 from .statefile import StateFile
 from .tokens import Tokens
@@ -55,13 +45,14 @@ class Sandbox(SandboxFace):
     """An emulator of the fulfillment API.
 
     ``async with Sandbox(seed=7) as sandbox`` serves until the block ends. The same seed and the same calls give the
-    same ids, tokens and random faults. Where nothing public says how the API answers, a setting chooses; limits are
-    unlimited unless set, as requests per seconds, for each seller and group. ``stop`` and ``start`` in turn make an
-    outage: the port and all that exists stay. ``countries`` says where a seller may store goods; a seller that it does
-    not name may do so in FR, ES and UK. ``state_file`` is loaded at the first start if it is there, and written at each
-    stop. In a new world, ``catalogue`` is the number of products that the first seller has from the beginning, with
-    ``stock`` items of each. ``monotonic`` is what limits, the life of tokens and the clock are
-    measured by; a test on a driven event loop passes the loop's ``time``.
+    same ids, tokens and random faults. Limits are unlimited unless set, as requests per seconds, for each seller and
+    group. ``stop`` and ``start`` in turn make an outage: the port and all that exists stay. ``countries`` says where a
+    seller may store goods; a seller that it does not name may do so in FR, ES and UK. ``state_file`` is loaded at the
+    first start if it is there, and written at each stop. In a new world, ``catalogue`` is the number of products that
+    the first seller has from the beginning, with ``stock`` items of each. ``monotonic`` is what limits, the life of
+    tokens and the clock are measured by; a test on a driven event loop passes the loop's ``time``. Where nothing public
+    says how the API answers, ``style`` chooses: the fields of :class:`~octoffm_async.sandbox.Style`, as keyword
+    arguments of the sandbox (``names="pascal"``).
     """
 
     def __init__(
@@ -81,18 +72,13 @@ class Sandbox(SandboxFace):
         reception: Reception | None = None,
         countries: Mapping[str, Collection[str]] | None = None,
         speed: float = 1.0,
-        list_shape: ListShape = "object",
-        links: LinkForm = "relative",
-        creation_answer: CreationAnswer = "body",
-        product_answer: ProductAnswer = "items",
-        count_form: CountForm = "integer",
-        documents: DocumentForm = "pdf",
         host: str = "127.0.0.1",
         port: int = 0,
         state_file: str | PathLike[str] | None = None,
         catalogue: int = 0,
         stock: int = 100,
         monotonic: Callable[[], float] = time.monotonic,
+        **style: Unpack[StyleOptions],
     ) -> None:
         if host not in _LOOPBACK:
             raise ValueError(f"host = {host!r}: the sandbox serves on loopback only ({', '.join(_LOOPBACK)})")
@@ -102,6 +88,7 @@ class Sandbox(SandboxFace):
             raise ValueError(
                 f"retry_after = {retry_after!r}: must be one of {', '.join(get_args(RetryAfter))}, or None"
             )
+        forms = style_of(style)
         self.client_id = client_id
         self.client_secret = client_secret
         self._host = host
@@ -117,6 +104,7 @@ class Sandbox(SandboxFace):
             rng=rngs["world"],
             inspection=inspection,
             reception=reception,
+            ids=forms.ids,
         )
         self._state = State(
             world=world,
@@ -136,15 +124,7 @@ class Sandbox(SandboxFace):
             retry_after=retry_after,
         )
         set_countries(self._state.world, countries or {})
-        style = Style(
-            list_shape=list_shape,
-            links=links,
-            creation_answer=creation_answer,
-            product_answer=product_answer,
-            count_form=count_form,
-            documents=documents,
-        )
-        self._server = Server(self._state, style=style, rng=rngs["traces"], monotonic=monotonic)
+        self._server = Server(self._state, style=forms, rng=rngs["traces"], monotonic=monotonic)
 
     async def start(self) -> None:
         """Serve. A second start after a stop takes the same port again."""
@@ -154,7 +134,8 @@ class Sandbox(SandboxFace):
             self._fill(self._state.world)
         self._server.stopping = asyncio.Event()
         self._runner = web.ServerRunner(
-            web.Server(self._server.handle, access_log=None, max_line_size=_LONGEST_LINE), shutdown_timeout=_DRAIN
+            web.Server(self._server.handle, request_factory=make_request, access_log=None, max_line_size=_LONGEST_LINE),
+            shutdown_timeout=_DRAIN,
         )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port, backlog=1024)

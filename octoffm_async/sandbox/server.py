@@ -18,6 +18,7 @@ from octoffm_async.contract.openapi import openapi_document
 from octoffm_async.contract.operations import Operation, Shape
 
 from .alterations import HTML_200, UNAVAILABLE_HTML, altered
+from .bodies import is_left_unread, read_body
 from .calls import API_PATH, Call
 from .control import CONTROL_PATH, Control
 from .delivery import (
@@ -34,6 +35,7 @@ from .delivery import (
 from .documents import load_library
 from .faults import Fault, Strike
 from .gate import Gate, bearer
+from .incoming import named_query
 from .origins import is_foreign, is_loopback
 from .page import page_reply
 from .quota import throttled
@@ -41,6 +43,7 @@ from .records import Arrival
 from .replies import ProblemError, Reply, json_reply
 from .routes import TOKEN_PATH, MethodNotAllowed, Route, Router
 from .settings import Style
+from .spelling import spelling_of
 from .state import State
 from .visibility import LateRows, refuse_hidden
 from .world import Account
@@ -62,6 +65,7 @@ class Server:
         self._control = Control(state, monotonic)
         self._router = Router()
         self._style = style
+        self._spelling = spelling_of(style)
         self._rng = rng
         self._monotonic = monotonic
         self._stale = StaleConnections()
@@ -120,11 +124,12 @@ class Server:
                 try:
                     if handler is not None:
                         account = self._gate.admit(request.headers, operation, at)
-                    body = await request.read() if operation.method == "POST" else b""
+                    body = await read_body(request) if operation.method == "POST" else b""
                 except ProblemError as problem:
-                    return response_of(self._problem(request, problem))
-                except web.HTTPRequestEntityTooLarge:
-                    return web.Response(status=413)
+                    response = response_of(self._problem(request, problem))
+                    if is_left_unread(request):
+                        response.force_close()
+                    return response
                 if operation.shape is Shape.DOCUMENT:
                     await load_library()
                 process = partial(self._process, request, found, account, body)
@@ -144,7 +149,7 @@ class Server:
             _check_content_type(request, route.operation)
             call = self._call(request, route, account, body, over_quota)
             refuse_hidden(call)
-            return route.handler(call), call
+            return self._said(route.handler(call), route.operation), call
         except ProblemError as problem:
             return self._problem(request, problem), call
 
@@ -156,16 +161,25 @@ class Server:
             operation=route.operation,
             origin=self.origin,
             path=request.path,
-            query=request.query,
+            query=self._heard(request, route.operation),
             item=route.item,
             body=body,
             moment=self._state.world.settle(),
             over_quota=over_quota,
         )
 
+    def _heard(self, request: web.BaseRequest, operation: Operation[Any]) -> dict[str, str]:
+        """The query in the contract's names, whichever way the caller spells them."""
+        query = named_query(request.query, operation.filters)
+        return query if self._spelling is None else self._spelling.query(query)
+
+    def _said(self, reply: Reply, operation: Operation[Any] | None = None) -> Reply:
+        """An answer as it leaves, in the spelling that the sandbox is set to. Nothing is done where it is the usual."""
+        return reply if self._spelling is None else self._spelling.reply(operation, reply)
+
     def _problem(self, request: web.BaseRequest, problem: ProblemError) -> Reply:
         trace_id = f"00-{self._rng.getrandbits(128):032x}-{self._rng.getrandbits(64):016x}-00"
-        return problem.reply(instance=request.path, trace_id=trace_id)
+        return self._said(problem.reply(instance=request.path, trace_id=trace_id))
 
     async def _struck(self, request: web.BaseRequest, strike: Strike, process: _Process) -> web.StreamResponse | None:
         """What a call comes to when a fault hits it; ``None`` if it gets no answer."""

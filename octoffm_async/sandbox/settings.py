@@ -1,15 +1,25 @@
 """How the sandbox behaves where nothing public says how the real API does: each choice is a setting, to test both."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, TypedDict, cast, get_args, get_type_hints
 
 ListShape = Literal["object", "array"]
-LinkForm = Literal["relative", "absolute"]
-CreationAnswer = Literal["body", "location", "content-location"]
+LinkForm = Literal["relative", "absolute", "base"]
+CreationAnswer = Literal["body", "id", "location", "content-location"]
 ProductAnswer = Literal["items", "empty"]
-CountForm = Literal["integer", "count", "total_item_count"]
+CountForm = Literal["count", "integer", "total_item_count", "totalItemCount"]
 DocumentForm = Literal["pdf", "base64", "url"]
+ReferenceFilter = Literal["applied", "ignored"]
+NameForm = Literal["camel", "pascal", "snake"]
+NumberForm = Literal["number", "text"]
+QuantityForm = Literal["object", "list"]
+RefusedWord = Literal["Refused", "Rejected"]
+CancelledWord = Literal["Cancelled", "Canceled"]
+TimeForm = Literal["z", "zoneless", "offset", "ticks7"]
+IdForm = Literal["text", "integer"]
+EmptyForm = Literal["list", "null", "204"]
 
 STORAGE_COUNTRIES = ("FR", "ES", "UK")  # D
 
@@ -94,11 +104,68 @@ class Reception:
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """The form of answers, where the contract accepts more than one."""
+    """The form of answers, where the real API's is not known or differs from route to route.
+
+    ``links`` in the form ``base`` are relative to the base URL (``</stocks?…>``). ``reference_filter`` says whether
+    ``GET /stocks`` obeys ``sellerProductReference``, or gives everything, as a sister route is known to. ``names`` is
+    the spelling of the members of all answers; the types of quantities stay in PascalCase unless all is snake_case.
+    ``times`` come with a ``Z``, without a zone, at an offset of one hour, or with the 7 decimals of .NET. With ``ids``
+    as integers, new ids count up from a number, and ids and ``gtin`` are JSON integers. ``empty`` says what stands for
+    an empty list: ``null``, or no content (204) for a list that is the whole answer.
+    """
 
     list_shape: ListShape = "object"
     links: LinkForm = "relative"
     creation_answer: CreationAnswer = "body"
     product_answer: ProductAnswer = "items"
-    count_form: CountForm = "integer"
+    count_form: CountForm = "count"
     documents: DocumentForm = "pdf"
+    reference_filter: ReferenceFilter = "applied"
+    names: NameForm = "camel"
+    numbers: NumberForm = "number"
+    quantities: QuantityForm = "object"
+    refused: RefusedWord = "Refused"
+    cancelled: CancelledWord = "Cancelled"
+    times: TimeForm = "z"
+    ids: IdForm = "text"
+    empty: EmptyForm = "list"
+
+    def __post_init__(self) -> None:
+        """Refuse forms that the sandbox does not have."""
+        for name, values in style_values().items():
+            if (given := getattr(self, name)) not in values:
+                raise ValueError(f"{name} = {given!r}: must be one of {', '.join(values)}")
+
+
+class StyleOptions(TypedDict, total=False):
+    """The fields of :class:`Style` as keyword arguments, each of which may be left out."""
+
+    list_shape: ListShape
+    links: LinkForm
+    creation_answer: CreationAnswer
+    product_answer: ProductAnswer
+    count_form: CountForm
+    documents: DocumentForm
+    reference_filter: ReferenceFilter
+    names: NameForm
+    numbers: NumberForm
+    quantities: QuantityForm
+    refused: RefusedWord
+    cancelled: CancelledWord
+    times: TimeForm
+    ids: IdForm
+    empty: EmptyForm
+
+
+def style_values() -> Mapping[str, tuple[str, ...]]:
+    """The forms that each field of a style may have, the usual one first."""
+    return {name: get_args(form) for name, form in get_type_hints(Style).items()}
+
+
+def style_of(options: StyleOptions) -> Style:
+    """The style that keyword arguments ask for. Raises ``TypeError`` for one that is no field of it."""
+    known = style_values()
+    for name in cast("Mapping[str, object]", options):
+        if name not in known:
+            raise TypeError(f"{name!r} is no setting of the sandbox; the forms of its answers are {', '.join(known)}")
+    return Style(**options)

@@ -27,10 +27,13 @@ _QUANTITY_FIELDS = {
 def list_stocks(call: Call) -> Reply:
     """The seller's stocks: as created, by change when a lower bound on it is given, or by a quantity.
 
-    ``deliveryCountry`` is accepted alone and keeps every stock: the sandbox delivers everywhere.
+    ``sellerProductReference`` keeps the stock of one reference; an unknown one has none, which is no error.
+    ``deliveryCountry`` is accepted alone or with that, and keeps every stock: the sandbox delivers everywhere.
     """
     filters = read_filters(call, StockFilters)
     keep = _keeper(filters)
+    if filters.seller_product_reference is not None and call.style.reference_filter == "applied":
+        return _page_of_reference(call, filters, filters.seller_product_reference, keep)
     if filters.sort is not None or filters.order is not None:
         return _sorted_page(call, filters, keep)
     low, high = filters.updated_at_min, filters.updated_at_max
@@ -54,6 +57,21 @@ def _keeper(filters: StockFilters) -> Callable[[Stock], bool] | None:
         )
 
     return keep
+
+
+def _page_of_reference(
+    call: Call, filters: StockFilters, reference: str, keep: Callable[[Stock], bool] | None
+) -> Reply:
+    """The stock of one seller reference, if readers see it and the other filters keep it. It has one page."""
+    if filters.cursor is not None:
+        raise invalid({"cursor": ["The cursor is not valid."]})
+    if filters.sort is not None or filters.order is not None:
+        _sorting(filters)
+    stocks = call.account.stocks
+    row = call.account.references.get(reference)
+    stock = None if row is None or row.stock_id is None else stocks.get(row.stock_id)
+    seen = stock is not None and not stocks.hides(stock.id) and (keep is None or keep(stock))
+    return answer_page(call, [stock] if seen else [], filters.limit, None)
 
 
 def _sorted_page(call: Call, filters: StockFilters, keep: Callable[[Stock], bool] | None) -> Reply:

@@ -17,7 +17,9 @@ from octoffm_async.contract.stocks import Stock
 
 from .clock import Clock
 from .ledger import Ledger
-from .settings import STORAGE_COUNTRIES, Inspection, Reception, Timeline
+from .settings import STORAGE_COUNTRIES, IdForm, Inspection, Reception, Timeline
+
+_FIRST_NUMBER = 100_000
 
 EffectKind = Literal["products", "inbound", "outbound", "cancellations", "returns"]
 
@@ -112,6 +114,7 @@ class World:
         rng: Random,
         inspection: Inspection | None = None,
         reception: Reception | None = None,
+        ids: IdForm = "text",
     ) -> None:
         self.accounts = {seller: Account(seller) for seller in sellers}
         if not self.accounts:
@@ -122,6 +125,8 @@ class World:
         self.reception = reception or Reception()
         self.effects = AllEffects(self.accounts)
         self._rng = rng
+        self._ids: IdForm = ids
+        self._last_number: int | None = None
         self._events: list[_Event] = []
         self._numbers = count()
         clock.on_advance(self.settle)
@@ -144,9 +149,23 @@ class World:
         return self.accounts.setdefault(seller, Account(seller))
 
     def new_id(self) -> str:
-        """A UUID that depends on the seed and on what was created before."""
+        """A UUID, or a number if ids are such, that depends on the seed and on what was created before."""
+        if self._ids == "integer":
+            self._last_number = 1 + (self._largest_number() if self._last_number is None else self._last_number)
+            return str(self._last_number)
         digits = f"{self._rng.getrandbits(128):032x}"
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+    def _largest_number(self) -> int:
+        """The largest id that is a number: a loaded world goes on behind what it was loaded with."""
+        keys = (
+            key
+            for account in self.accounts.values()
+            for ledger in account.ledgers().values()
+            if ledger is not account.references  # its keys are the seller's
+            for key in ledger.keys()  # noqa: SIM118  (no dictionary)
+        )
+        return max((int(key) for key in keys if key.isascii() and key.isdecimal()), default=_FIRST_NUMBER)
 
     def schedule(self, due: datetime, happen: Callable[[datetime], None]) -> None:
         """Let ``happen`` be called with ``due`` once the clock has reached it."""

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from octoffm_async import Config, FulfillmentClient
+from octoffm_async.sandbox.styles import style_table
 
 from .conftest import COMMAND
 
@@ -92,3 +93,38 @@ def test_a_port_that_is_taken_is_told_in_one_line(octoffm):
     assert done.returncode == 2
     assert done.stderr.startswith(f"octoffm: cannot serve on port {port}: ")
     assert done.stderr.count("\n") == 1
+
+
+@needs_signals
+def test_it_has_the_sellers_and_the_style_that_were_asked_for():
+    async def look(environment: dict[str, str]) -> tuple[str, bytes]:
+        async with FulfillmentClient(Config.from_env(environment)) as client:
+            answer = await client.request("GET", "/sellers")
+            return environment["OCTOFFM_SELLER_ID"], answer.body
+
+    with serve("--sellers", "7, 8", "--style", "names=pascal", "--style", "ids=integer") as running:
+        assert asyncio.run(look(exported(running))) == ("7", b'{"Items":[{"SellerId":7},{"SellerId":8}]}')
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--style", "names=kebab"], "camel, pascal, snake"),
+        (["--style", "nmes=pascal"], "list, links, creation"),
+        (["--style", "names=snake", "--style", "names=camel"], "more than once"),
+        (["--sellers", ","], "--sellers"),
+    ],
+)
+def test_a_wrong_form_is_told_with_those_there_are(arguments, said):
+    ended = subprocess.run([*COMMAND, "sandbox", *arguments], capture_output=True, encoding="utf-8", check=False)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_the_help_shows_all_forms():
+    shown = subprocess.run([*COMMAND, "sandbox", "--help"], capture_output=True, encoding="utf-8", check=True).stdout
+    assert style_table().splitlines()[0].strip() in shown
+    assert "  empty      list, null, 204" in shown

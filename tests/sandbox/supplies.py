@@ -25,7 +25,8 @@ async def references(api: Api, **query: object) -> list[str]:
     return [row["reference"] for page in await api.walk("/inbound-shipments", **query) for row in page]
 
 
-async def count(api: Api, **query: object) -> Any:
+async def count(api: Api, **query: object) -> int:
     answer = await api.get("/inbound-shipments/count", **query)
     assert answer.status == 200, answer.body
-    return answer.json
+    number: int = answer.json["count"]
+    return number

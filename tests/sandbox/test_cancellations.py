@@ -159,7 +159,7 @@ async def test_an_unknown_shipment_or_another_sellers_is_422_that_names_the_fiel
     assert not shop.sandbox.effects.cancellations
 
 
-@pytest.mark.parametrize("body", [{}, {"outboundShipmentId": ""}, {"outboundShipmentId": 7}, []])
+@pytest.mark.parametrize("body", [{}, {"outboundShipmentId": ""}, {"outboundShipmentId": 7.5}, []])
 async def test_a_malformed_request_is_400(shop: Api, body: object) -> None:
     answer = await shop.post(PATH, body)
     assert answer.is_problem(400)

@@ -1,7 +1,5 @@
 """What every API call must bring along."""
 
-import io
-
 import pytest
 
 from octoffm_async.sandbox.gate import accepts_json
@@ -50,10 +48,3 @@ def test_accept_is_read_as_a_list(accept: str | None, taken: bool) -> None:
 async def test_a_body_of_another_type_is_415(api: Api, path: str) -> None:
     answer = await api.call("POST", path, data=b"[]", headers={"Content-Type": "text/plain"})
     assert answer.is_problem(415)
-
-
-async def test_a_body_beyond_a_megabyte_is_413(api: Api) -> None:
-    large = io.BytesIO(b" " * 1_100_000)
-    answer = await api.call("POST", "/fulfillment-products", data=large, headers={"Content-Type": "application/json"})
-    assert answer.status == 413
-    assert api.sandbox.requests.by["products.create", 413] == 1

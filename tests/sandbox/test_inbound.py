@@ -56,7 +56,6 @@ async def test_the_id_may_stand_in_a_header_instead_of_the_body(serve: Serve) ->
             {"lines": [{"productId": "P", "productCondition": "New", "quantity": 1}]},
             {"lines[0].sellerProductReference"},
         ),
-        ({"expectedDeliveryDate": "2026-03-01T08:00:00"}, {"expectedDeliveryDate"}),
         ({"expectedDeliveryDate": "tomorrow"}, {"expectedDeliveryDate"}),
         ({"storageCountry": "DE"}, {"storageCountry"}),
         ({"storageCountry": "", "lines": []}, {"storageCountry", "lines"}),
@@ -205,9 +204,14 @@ async def test_an_order_that_is_seen_late_is_counted_late(api: Api) -> None:
 
 @pytest.mark.parametrize(
     ("form", "expected"),
-    [("integer", 1), ("count", {"count": 1}), ("total_item_count", {"total_item_count": 1})],
+    [
+        ("integer", 1),
+        ("count", {"count": 1}),
+        ("total_item_count", {"total_item_count": 1}),
+        ("totalItemCount", {"totalItemCount": 1}),
+    ],
 )
-async def test_a_count_has_one_of_three_forms(serve: Serve, form: str, expected: object) -> None:
+async def test_a_count_has_one_of_four_forms(serve: Serve, form: str, expected: object) -> None:
     api = await serve(count_form=form)
     await create(api)
-    assert await count(api) == expected
+    assert (await api.get("/inbound-shipments/count")).json == expected

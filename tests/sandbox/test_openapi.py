@@ -32,7 +32,7 @@ async def test_the_text_null_is_no_time(api: Api) -> None:
             answer = await api.get("/outbound-shipments", **{name: text})
             assert answer.is_problem(400)
             assert list(answer.json["errors"]) == [name]
-    for limit in ("null", "1.0", "x", "", "0", "-1", "1001", "9" * 30):
+    for limit in ("null", "1.0", "x", " ", "0", "-1", "1001", "9" * 30):
         answer = await api.get("/outbound-shipments", limit=limit)
         assert answer.is_problem(400)
         assert list(answer.json["errors"]) == ["limit"]

@@ -75,7 +75,7 @@ async def test_sellers_do_not_see_nor_disturb_each_other(api: Api) -> None:
     [
         ({"gtin": "4006381333930"}, "[1].gtin"),
         ({"gtin": "12"}, "[1].gtin"),
-        ({"gtin": 4006381333931}, "[1].gtin"),
+        ({"gtin": 4006381333930}, "[1].gtin"),
         ({"sellerProductReference": ""}, "[1].sellerProductReference"),
         ({"sellerProductReference": "x" * 51}, "[1].sellerProductReference"),
         ({"title": "x" * 133}, "[1].title"),

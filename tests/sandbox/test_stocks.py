@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
+from octoffm_async.sandbox import Fault
+
 from .api import SECOND, Api, product
+from .conftest import Serve
 
 
 async def fill(api: Api, *quantities: int) -> None:
@@ -107,7 +110,6 @@ async def test_sorts_by_any_type(api: Api) -> None:
         ({"sort": "Colour"}, {"sort"}),
         ({"order": "Sideways"}, {"order"}),
         ({"updatedAtMin": "yesterday"}, {"updatedAtMin"}),
-        ({"updatedAtMin": "2026-01-01T00:00:00"}, {"updatedAtMin"}),
         ({"updatedAtMin": "2026-01-02T00:00:00Z", "updatedAtMax": "2026-01-01T00:00:00Z"}, {"updatedAtMin"}),
         ({"deliveryCountry": "FR", "storageCountry": "FR"}, {"storageCountry"}),
         ({"deliveryCountry": "FR", "updatedAtMin": "2026-01-01T00:00:00Z"}, {"updatedAtMin"}),
@@ -128,4 +130,54 @@ async def test_a_delivery_country_alone_keeps_all(api: Api) -> None:
 
 async def test_unknown_parameters_are_ignored(api: Api) -> None:
     await fill(api, 1)
-    assert available(await api.walk("/stocks", limit=10, sellerProductReference="NONE")) == [1]
+    assert available(await api.walk("/stocks", limit=10, productState="Used", gtin="NONE")) == [1]
+
+
+async def test_a_reference_names_its_stock_and_no_other(api: Api) -> None:
+    await fill(api, 5, 0, 2)
+    await api.as_seller(SECOND).register(product(7))
+    for number, quantity in enumerate((5, 0, 2)):
+        answer = await api.get("/stocks", limit=1, sellerProductReference=f"REF-{number}")
+        assert (answer.status, answer.next) == (200, None)
+        assert answer.json["items"] == [await api.stock(f"REF-{number}")]
+        assert answer.json["items"][0]["quantities"]["Available"] == quantity
+    for unknown in ("REF-9", "REF-7", "ref-0", " REF-0", "%"):
+        answer = await api.get("/stocks", limit=10, sellerProductReference=unknown)
+        assert (answer.status, answer.json["items"], answer.next) == (200, [], None)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"storageCountry": "FR"}, True),
+        ({"storageCountry": "ES"}, False),
+        ({"updatedAtMin": "2000-01-01"}, True),
+        ({"updatedAtMax": "2000-01-01"}, False),
+        ({"deliveryCountry": "DE"}, True),
+        ({"sort": "Available", "order": "Desc"}, True),
+    ],
+)
+async def test_a_reference_goes_with_other_filters(api: Api, query: dict[str, object], found: bool) -> None:
+    await fill(api, 5, 2)
+    answer = await api.get("/stocks", limit=10, sellerProductReference="REF-1", **query)
+    assert [row["quantities"]["Available"] for row in answer.json["items"]] == ([2] if found else [])
+
+
+@pytest.mark.parametrize("wrong", [{"sort": "Nonsense"}, {"order": "Up"}, {"cursor": "x"}, {"limit": 0}])
+async def test_a_reference_excuses_no_other_mistake(api: Api, wrong: dict[str, object]) -> None:
+    answer = await api.get("/stocks", **{"limit": 10, "sellerProductReference": "NONE", **wrong})
+    assert answer.is_problem(400)
+
+
+async def test_a_stock_that_is_not_seen_yet_has_no_reference(api: Api) -> None:
+    api.sandbox.faults.next(Fault.LATE_VISIBILITY, value=5)
+    await api.register(product(1))
+    assert (await api.get("/stocks", limit=1, sellerProductReference="REF-1")).json["items"] == []
+    api.sandbox.clock.advance(5)
+    assert len((await api.get("/stocks", limit=1, sellerProductReference="REF-1")).json["items"]) == 1
+
+
+async def test_a_sandbox_may_ignore_references_as_a_sister_route_does(serve: Serve) -> None:
+    api = await serve(reference_filter="ignored")
+    await fill(api, 5, 2)
+    assert available(await api.walk("/stocks", limit=1, sellerProductReference="NONE")) == [5, 2]

@@ -1,0 +1,145 @@
+"""The spelling of answers: one walk over the JSON of a reply, in a sandbox that is set to another than the usual.
+
+The rules answer in the contract's own spelling; this is the one place where it becomes another API's. A problem is
+spelled anew in its names alone. What the token endpoint says is not the API's, and stays as it is.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Any, cast
+
+import msgspec
+
+from octoffm_async.contract.operations import Operation, Shape
+
+from .replies import JSON, PROBLEM_JSON, Reply
+from .settings import NameForm, Style
+
+TIMES = frozenset({"createdAt", "updatedAt", "statusUpdatedAt", "expectedDeliveryDate", "receiptDate"})
+"""The members of answers that are times."""
+
+_OWN_FIELDS = ("names", "numbers", "quantities", "refused", "cancelled", "times", "ids", "empty")
+_FOREIGN_IDS = frozenset({"orderSellerId"})  # an id by its name, a text of the seller's by its nature
+_PARIS = timezone(timedelta(hours=1))
+_LONGEST_INTEGER = 18  # digits that every reader of JSON takes as a whole number of 64 bits
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SNAKE = re.compile(r"_([a-z0-9])")
+
+
+def spelling_of(style: Style) -> "Spelling | None":
+    """The spelling that a style asks for; ``None`` if it is the contract's own."""
+    usual = Style()
+    return Spelling(style) if any(getattr(style, name) != getattr(usual, name) for name in _OWN_FIELDS) else None
+
+
+class Spelling:
+    """Spells answers anew, and what comes back of them in a query the contract's way."""
+
+    def __init__(self, style: Style) -> None:
+        self._style = style
+        self._words = {"Refused": style.refused, "Cancelled": style.cancelled}
+        self._values = {word.casefold(): usual for usual, word in self._words.items()}
+
+    def query(self, query: dict[str, str]) -> dict[str, str]:
+        """Return a query with the statuses in the contract's words."""
+        if (status := query.get("status")) is None:
+            return query
+        words = (word.strip() for word in status.split(","))
+        return {**query, "status": ",".join(self._values.get(word.casefold(), word) for word in words)}
+
+    def reply(self, operation: Operation[Any] | None, reply: Reply) -> Reply:
+        """Return an answer in this spelling; what is no JSON comes back as it is."""
+        if not reply.body or reply.content_type not in (JSON, PROBLEM_JSON):
+            return reply
+        content = msgspec.json.decode(reply.body)
+        if reply.content_type == PROBLEM_JSON:
+            return reply._replace(body=msgspec.json.encode(self._problem(content)))
+        if self._style.empty == "204" and _is_empty_page(operation, content):
+            return Reply(204, headers=reply.headers)
+        return reply._replace(body=msgspec.json.encode(self._value("", content)))
+
+    def _problem(self, problem: dict[str, Any]) -> dict[str, Any]:
+        form = self._style.names
+        errors = problem.get("errors")
+        if errors:  # their names are paths such as lines[0].quantity
+            renamed = {_WORD.sub(lambda word: spelled(word[0], form), path): part for path, part in errors.items()}
+            problem = {**problem, "errors": renamed}
+        return {spelled(name, form): part for name, part in problem.items()}
+
+    def _value(self, name: str, value: Any) -> Any:
+        match value:
+            case dict():
+                return self._object(name, cast("dict[str, Any]", value))
+            case [*parts]:
+                return [self._value(name, part) for part in parts] or (None if self._style.empty == "null" else [])
+            case str():
+                return self._text(name, value)
+            case bool() | None:
+                return value
+            case _:
+                return str(value) if self._style.numbers == "text" else value
+
+    def _object(self, name: str, fields: Mapping[str, Any]) -> Any:
+        form = self._style.names
+        if name == "quantities" and self._style.quantities == "list":
+            return [
+                {spelled("type", form): kind, spelled("quantity", form): self._value(kind, number)}
+                for kind, number in fields.items()
+            ]
+        return {spelled(key, form): self._value(key, part) for key, part in fields.items()}
+
+    def _text(self, name: str, text: str) -> Any:
+        if name == "status":
+            return self._words.get(text, text)
+        if name in TIMES:
+            return _time(self._style.times, text)
+        if self._style.ids == "integer" and _is_number(name, text):
+            return int(text)
+        return text
+
+
+@lru_cache(maxsize=1024)
+def spelled(name: str, form: NameForm) -> str:
+    """A member's name in one of the three forms. In ``camel`` it stays as the contract has it."""
+    match form:
+        case "camel":
+            return name
+        case "pascal":
+            joined = _SNAKE.sub(lambda hump: hump[1].upper(), name)
+            return joined[:1].upper() + joined[1:]
+        case "snake":
+            return _HUMP.sub("_", name).lower()
+
+
+def _is_number(name: str, text: str) -> bool:
+    """Whether a text is an id or a ``gtin`` that another API would give as an integer.
+
+    A ``gtin`` loses its leading zeros that way, as it does there; an id that has some is no number.
+    """
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_INTEGER):
+        return False
+    if name == "gtin":
+        return True
+    return (name == "id" or name.endswith("Id")) and name not in _FOREIGN_IDS and not text.startswith("0")
+
+
+def _time(form: str, text: str) -> str:
+    if form == "z":
+        return text
+    moment = datetime.fromisoformat(text).astimezone(UTC)
+    match form:
+        case "zoneless":
+            return moment.replace(tzinfo=None).isoformat()
+        case "ticks7":
+            return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}0Z"
+        case _:
+            return moment.astimezone(_PARIS).isoformat()
+
+
+def _is_empty_page(operation: Operation[Any] | None, content: Any) -> bool:
+    if operation is None or operation.shape is not Shape.PAGE:
+        return False
+    return not (content["items"] if isinstance(content, dict) else content)

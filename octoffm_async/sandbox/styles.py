@@ -1,0 +1,69 @@
+"""The forms of answers as the command line names them: ``--style names=pascal``."""
+
+from collections.abc import Iterable
+from typing import NamedTuple, cast
+
+from .settings import StyleOptions, style_values
+
+
+class _Choice(NamedTuple):
+    """A short name, the field of :class:`~.settings.Style` that it sets, and what that is."""
+
+    name: str
+    field: str
+    what: str
+
+
+_CHOICES = (
+    _Choice("list", "list_shape", 'lists as {"items": [...]} or bare'),
+    _Choice("links", "links", "addresses in Link and Location headers"),
+    _Choice("creation", "creation_answer", "where the id of a creation stands"),
+    _Choice("products", "product_answer", "what a registration answers"),
+    _Choice("count", "count_form", 'counts as {"NAME": n} or bare'),
+    _Choice("documents", "documents", "notes and labels"),
+    _Choice("filter", "reference_filter", "sellerProductReference of /stocks"),
+    _Choice("names", "names", "spelling of all members"),
+    _Choice("numbers", "numbers", "numbers as such or as text"),
+    _Choice("quantities", "quantities", "by type, or [{type, quantity}]"),
+    _Choice("refused", "refused", "the word for it"),
+    _Choice("cancelled", "cancelled", "the word for it"),
+    _Choice("times", "times", "with Z, without zone, +01:00, 7 decimals"),
+    _Choice("ids", "ids", "ids and gtin"),
+    _Choice("empty", "empty", "lists without rows"),
+)
+_BY_NAME = {choice.name: choice for choice in _CHOICES}
+_ALIASES = {("count", "object"): "count"}
+
+
+def parse_styles(texts: Iterable[str]) -> StyleOptions:
+    """``NAME=VALUE``, any number of times, as keyword arguments of a sandbox.
+
+    Raises ``ValueError`` for an unknown name or value (it lists those there are), and for a name given twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        choice = _BY_NAME.get(name)
+        if choice is None:
+            raise ValueError(f"{text!r} is not NAME=VALUE with one of the names {', '.join(_BY_NAME)}")
+        if choice.field in found:
+            raise ValueError(f"{name} is given more than once")
+        forms = style_values()[choice.field]
+        wanted = _ALIASES.get((name, value.casefold()), value).casefold()
+        form = next((form for form in forms if form.casefold() == wanted), None)
+        if form is None:
+            raise ValueError(f"{text!r}: {name} is one of {', '.join(forms)}")
+        found[choice.field] = form
+    return cast("StyleOptions", found)
+
+
+def style_texts(options: StyleOptions) -> list[str]:
+    """Keyword arguments of a sandbox as ``NAME=VALUE``."""
+    given = cast("dict[str, str]", options)
+    return [f"{choice.name}={given[choice.field]}" for choice in _CHOICES if choice.field in given]
+
+
+def style_table() -> str:
+    """All names and values, a line each; the first value is the usual one."""
+    values = {choice.name: ", ".join(style_values()[choice.field]) for choice in _CHOICES}
+    return "\n".join(f"  {name:<11}{forms}: {_BY_NAME[name].what}" for name, forms in values.items())
