@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from ..sandbox import Sandbox, StateFileError
+from ..sandbox.verbs import help_lines
 from .loop import run_async
 from .options import rate
 
 
-@click.command()
+@click.command(epilog="\n".join(["\b", *help_lines()]))
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of ids, tokens and random faults.")
 @click.option(
@@ -46,7 +47,7 @@ def sandbox(products: int, state: str | None, **settings: Any) -> None:
     """Serve an emulator of the API on this machine until Ctrl-C.
 
     Prints the variables to export, and nothing else, on standard output; no account is needed. A browser shows at the
-    same address what goes on.
+    same address what goes on, and has controls: put stock, receive, advance the clock, inject faults, limit.
 
     \b
     octoffm sandbox --products 50 > sandbox.env      # in one terminal

@@ -18,6 +18,7 @@ import msgspec
 
 from .sandbox import SELLERS, Sandbox
 from .statefile import StateFileError
+from .verbs import help_lines
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,7 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m octoffm_async.sandbox", description="Emulate the fulfillment API.")
+    parser = argparse.ArgumentParser(
+        prog="python -m octoffm_async.sandbox",
+        description="Emulate the fulfillment API.",
+        epilog="\n".join(help_lines()).replace("%", "%%"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--seed", type=int, default=0, help="seed of ids, tokens and random faults")
     parser.add_argument("--token-life", type=float, default=7200.0, metavar="S", help="life of a token in seconds")
