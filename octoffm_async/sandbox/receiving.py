@@ -54,7 +54,9 @@ def receive_supplies(world: World, seller: str | None = None) -> dict[str, int]:
         return isinstance(happen, partial) and happen.func in steps and happen.args[1] in accounts
 
     done = world.hasten(is_chosen)
-    orders: set[tuple[Account, str]] = {happen.args[1:] for happen in done if isinstance(happen, partial)}
+    orders: dict[tuple[Account, str], None] = dict.fromkeys(
+        happen.args[1:] for happen in done if isinstance(happen, partial)
+    )
     return dict(Counter(str(_shipment(*order).status) for order in orders))
 
 

@@ -116,7 +116,7 @@ VERBS = (
     Verb(
         "POST",
         "/receive",
-        "Receive now what is on its way (to all sellers).",
+        "Receive supply orders now (of all sellers).",
         ReceiveOrder,
         '{"seller": "12345"}',
         optional=True,
@@ -160,8 +160,8 @@ VERBS = (
 
 def help_lines() -> Iterator[str]:
     """The routes as lines of a help text, each of at most 78 characters."""
-    yield "Control routes, for tests and programs on this machine: JSON, no token. All but"
-    yield "the first field of a body may be left out; the first seller is meant then."
+    yield "Control routes, for tests and programs on this machine: JSON, no token. All"
+    yield "but the first field of a body may be left out; the first seller is meant then."
     for verb in VERBS:
         yield f"{verb.method:<4} {verb.route:<20} {verb.purpose}"
         if verb.example:
