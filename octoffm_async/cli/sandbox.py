@@ -13,6 +13,7 @@ from ..sandbox import Sandbox, StateFileError
 from ..sandbox.__main__ import parse_sellers
 from ..sandbox.sandbox import SELLERS
 from ..sandbox.styles import parse_styles, style_table
+from ..sandbox.verbs import help_lines
 from .loop import run_async
 from .options import rate
 
@@ -34,7 +35,7 @@ def _style(context: click.Context, option: click.Parameter, given: tuple[str, ..
         raise click.BadParameter(str(error), context, option) from None
 
 
-@click.command(epilog=f"\b\nStyles, the usual form first:\n{style_table()}")
+@click.command(epilog=f"\b\nStyles, the usual form first:\n{style_table()}\n\n" + "\n".join(["\b", *help_lines()]))
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of ids, tokens and random faults.")
 @click.option(
@@ -82,7 +83,7 @@ def sandbox(products: int, state: str | None, style: StyleOptions, **settings: A
     """Serve an emulator of the API on this machine until Ctrl-C.
 
     Prints the variables to export, and nothing else, on standard output; no account is needed. A browser shows at the
-    same address what goes on.
+    same address what goes on, and has controls: put stock, receive, advance the clock, inject faults, limit.
 
     \b
     octoffm sandbox --products 50 > sandbox.env      # in one terminal

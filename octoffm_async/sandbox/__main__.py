@@ -20,6 +20,7 @@ from .sandbox import SELLERS, Sandbox
 from .settings import StyleOptions
 from .statefile import StateFileError
 from .styles import parse_styles, style_table
+from .verbs import help_lines
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -40,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m octoffm_async.sandbox",
         description="Emulate the fulfillment API.",
-        epilog=f"Styles, the usual form first:\n{style_table()}",
+        epilog="\n".join(["Styles, the usual form first:", style_table(), "", *help_lines()]).replace("%", "%%"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")

@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+_END = datetime(9000, 1, 1, tzinfo=UTC)
+"""No jump goes further: what is scheduled from there on would be past the last date there is."""
+
 
 class Clock:
     """A wall clock that starts now, runs ``speed`` times as fast as the real one, and jumps when told to.
@@ -34,6 +37,8 @@ class Clock:
         """Jump ahead; what falls due on the way happens at once."""
         if seconds < 0:
             raise ValueError(f"seconds = {seconds}: a clock cannot run backwards")
+        if self.elapsed() + seconds > (_END - self._origin).total_seconds():
+            raise ValueError(f"seconds = {seconds}: the clock ends with the year {_END.year - 1}")
         self._advanced += seconds
         for listener in self._listeners:
             listener()

@@ -5,76 +5,38 @@ They are outside the API: no token, no limits, no faults, and not counted.
 
 import time
 from collections.abc import Callable
+from itertools import islice
 
 import msgspec
 
+from octoffm_async.contract.operations import CREATE_TOKEN, OPERATIONS
+
 from .activation import activate, deactivate
-from .faults import Fault, Only
+from .faults import Fault
 from .movements import add_stock
 from .overview import Overview
+from .receiving import receive_supplies
 from .replies import Reply, json_reply
 from .returns import return_by_carrier
+from .settings import STORAGE_COUNTRIES
 from .state import State
-
-CONTROL_PATH = "/_sandbox"
+from .verbs import (
+    CONTROL_PATH,
+    VERBS,
+    ClockOrder,
+    CountryOrder,
+    FaultOrder,
+    LimitOrder,
+    ReceiveOrder,
+    ReturnOrder,
+    SaveOrder,
+    StockOrder,
+)
 
 _SAVE = ("POST", "/save")
+_SELLERS = 200
+"""Sellers that the live page offers; more are named by their ids in an order."""
 _Order = Callable[[bytes], object]
-
-
-class StockOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Body of ``POST stock``: put goods behind one product, or behind each."""
-
-    quantity: int
-    reference: str | None = None
-    country: str = "FR"
-    seller: str | None = None
-
-
-class ReturnOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Body of ``POST returns``: let the carrier bring back what is left of a shipment."""
-
-    outbound_shipment_id: str
-    seller: str | None = None
-
-
-class CountryOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Body of ``POST countries``: let a seller supply a storage country, or no longer."""
-
-    country: str
-    seller: str | None = None
-    active: bool = True
-
-
-class ClockOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Body of ``POST clock``: seconds to jump."""
-
-    advance: float
-
-
-class LimitOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Body of ``POST limit``: requests per seconds for each seller and group, or no limit."""
-
-    limit: tuple[int, float] | None
-
-
-class Script(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A fault to script, by the name of its member."""
-
-    fault: str
-    operation: str | None = None
-    times: int = 1
-    value: float | None = None
-
-
-class FaultOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Body of ``POST faults``: clear, then set rates, then script; each if given."""
-
-    clear: bool = False
-    rates: dict[str, float | tuple[float, float]] | None = None
-    only: Only | None = None
-    operations: list[str] | None = None
-    next: Script | None = None
 
 
 class Control:
@@ -85,6 +47,7 @@ class Control:
         self._overview = Overview(state)
         self._routes: dict[tuple[str, str], _Order] = {
             ("POST", "/stock"): self._add_stock,
+            ("POST", "/receive"): self._receive,
             ("POST", "/returns"): self._return_by_carrier,
             ("POST", "/countries"): self._set_country,
             ("POST", "/clock"): self._advance,
@@ -93,6 +56,7 @@ class Control:
             ("GET", "/effects"): lambda _: state.world.effects.as_dict(),
             ("GET", "/state"): lambda _: self._overview.look(monotonic()),
             ("GET", "/stats"): lambda _: state.stats(),
+            ("GET", "/help"): lambda _: self._help(),
         }
 
     async def answer(self, method: str, path: str, body: bytes) -> Reply:
@@ -101,6 +65,7 @@ class Control:
         route = self._routes.get(order)
         try:
             if order == _SAVE:
+                msgspec.json.decode(body or b"{}", type=SaveOrder)
                 return json_reply(await self._state.keeper.save_on_order())
             if route is None:
                 return json_reply({"error": f"no control route {method} {path}"}, 404)
@@ -110,8 +75,13 @@ class Control:
 
     def _add_stock(self, body: bytes) -> object:
         order = msgspec.json.decode(body, type=StockOrder)
-        add_stock(self._state.world, order.seller, order.reference, quantity=order.quantity, country=order.country)
-        return {}
+        world = self._state.world
+        stocks = add_stock(world, order.seller, order.reference, quantity=order.quantity, country=order.country)
+        return {"stocks": stocks}
+
+    def _receive(self, body: bytes) -> object:
+        order = msgspec.json.decode(body or b"{}", type=ReceiveOrder)
+        return receive_supplies(self._state.world, order.seller)
 
     def _return_by_carrier(self, body: bytes) -> object:
         order = msgspec.json.decode(body, type=ReturnOrder)
@@ -128,7 +98,10 @@ class Control:
         return {"now": clock.now()}
 
     def _set_limit(self, body: bytes) -> object:
-        self._state.limits.set(msgspec.json.decode(body, type=LimitOrder).limit)
+        order = msgspec.json.decode(body, type=LimitOrder)
+        self._state.limits.set(order.limit)
+        if order.retry_after is not msgspec.UNSET:
+            self._state.retry_after = order.retry_after
         return {}
 
     def _set_faults(self, body: bytes) -> object:
@@ -142,6 +115,19 @@ class Control:
         if (script := order.next) is not None:
             faults.next(_fault(script.fault), operation=script.operation, times=script.times, value=script.value)
         return {}
+
+    def _help(self) -> object:
+        """The routes, and the names that their bodies may hold."""
+        return {
+            "routes": [
+                {"method": verb.method, "path": verb.route, "purpose": verb.purpose, "example": verb.example}
+                for verb in VERBS
+            ],
+            "faults": list(Fault.__members__),
+            "operations": [operation.name for operation in (*OPERATIONS, CREATE_TOKEN)],
+            "countries": STORAGE_COUNTRIES,
+            "sellers": list(islice(self._state.world.accounts, _SELLERS)),
+        }
 
 
 def _fault(name: str) -> Fault:

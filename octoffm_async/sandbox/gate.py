@@ -5,7 +5,7 @@ from typing import Any
 
 from octoffm_async.contract.operations import Operation, Shape
 
-from .quota import RequestLimits, RetryAfter, throttled
+from .quota import RequestLimits, throttled
 from .replies import PDF, ProblemError
 from .sellers import LIST_SELLERS
 from .tokens import Tokens
@@ -18,13 +18,10 @@ _DOCUMENT = (*_JSON, PDF)
 class Gate:
     """The checks that are the same for every operation."""
 
-    def __init__(
-        self, *, world: World, tokens: Tokens, limits: RequestLimits, retry_after: RetryAfter | None = None
-    ) -> None:
+    def __init__(self, *, world: World, tokens: Tokens, limits: RequestLimits) -> None:
         self._world = world
         self._tokens = tokens
         self._limits = limits
-        self._retry_after: RetryAfter | None = retry_after
 
     def admit(self, headers: Mapping[str, str], operation: Operation[Any], now: float) -> Account:
         """The account that the call acts for, or the problem that stops it. The limit, last, counts what passes."""
@@ -42,7 +39,7 @@ class Gate:
         if not accepts(headers.get("Accept"), acceptable):
             raise ProblemError(406, f"Only {' or '.join(acceptable[2:])} can be answered.")
         if wait := self._limits.admit(seller, operation.group, now):
-            raise throttled(wait, self._retry_after)
+            raise throttled(wait, self._limits.retry_after)
         return account
 
 

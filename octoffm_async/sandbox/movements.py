@@ -54,17 +54,19 @@ def moved(stock: Stock, country: str, moment: datetime, reason: Reason, **change
     )
 
 
-def add_stock(world: World, seller: str | None, reference: str | None, *, quantity: int, country: str) -> None:
-    """Put ``quantity`` available items behind one product, or behind each of a seller's products."""
+def add_stock(world: World, seller: str | None, reference: str | None, *, quantity: int, country: str) -> int:
+    """Put ``quantity`` available items behind one product, or behind each of a seller's; return how many it were."""
     if quantity < 1:
         raise ValueError(f"quantity = {quantity}: at least 1 item is needed")
     moment = world.settle()
     account = world.account(seller)
-    for stock_id in _stock_ids(account, reference):
+    stock_ids = _stock_ids(account, reference)
+    for stock_id in stock_ids:
         stock = account.stocks.get(stock_id)
         if stock is not None:
             after = moved(stock, country_code(country), moment, "Inbound", available=quantity)
             account.stocks.replace(stock_id, after, moment)
+    return len(stock_ids)
 
 
 def _stock_ids(account: Account, reference: str | None) -> list[str]:

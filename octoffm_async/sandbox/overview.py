@@ -88,6 +88,7 @@ class Overview:
                 "living": state.tokens.living(),
             },
             "faults": state.faults.as_dict(),
+            "limits": state.limits.as_dict(),
         }
 
     def _totals(self) -> tuple[dict[str, dict[str, int]], int]:
@@ -115,7 +116,12 @@ class Overview:
             found += [row for key in shipments.newest_keys(_LATEST) if (row := shipments.get(key)) is not None]
         found.sort(key=lambda row: row.created_at or self._state.world.clock.now(), reverse=True)
         return [
-            {"reference": _cut(row.reference or ""), "status": row.status, "at": row.created_at}
+            {
+                "reference": _cut(row.reference or ""),
+                "status": row.status,
+                "at": row.created_at,
+                "refusal": None if row.refusal is None else row.refusal.code,
+            }
             for row in found[:_LATEST]
         ]
 

@@ -10,13 +10,14 @@ from typing import Any, Unpack
 
 import aiohttp
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from .control import CONTROL_PATH
 from .face import SandboxFace
 from .faults import Fault, Only, Rate
 from .quota import Limit, RetryAfter
 from .settings import StyleOptions, style_of
 from .styles import style_texts
+from .verbs import CONTROL_PATH, LimitOrder
 
 _STDERR_LINES = 20
 _TERMINATION = 5.0  # seconds that the child gets to end by itself
@@ -157,6 +158,10 @@ class SandboxProcess(SandboxFace):
         order = {"reference": reference, "quantity": quantity, "country": country, "seller": seller}
         await self._order("POST", "/stock", order)
 
+    async def receive_supplies(self, seller: str | None = None) -> dict[str, int]:
+        """As ``Sandbox.receive_supplies``."""
+        return await self._order("POST", "/receive", {"seller": seller})
+
     async def return_by_carrier(self, outbound_shipment_id: str, seller: str | None = None) -> str:
         """Let the carrier bring back what is left of a shipped parcel; return the return's id."""
         order = {"outbound_shipment_id": outbound_shipment_id, "seller": seller}
@@ -174,9 +179,9 @@ class SandboxProcess(SandboxFace):
         """Let the sandbox's clock jump ahead."""
         await self._order("POST", "/clock", {"advance": seconds})
 
-    async def set_limit(self, limit: Limit | None) -> None:
-        """Requests per seconds for each seller and group from now on, as ``Sandbox.limit``."""
-        await self._order("POST", "/limit", {"limit": limit})
+    async def set_limit(self, limit: Limit | None, *, retry_after: RetryAfter | UnsetType | None = UNSET) -> None:
+        """Set ``Sandbox.limit`` (requests, seconds) from now on, and ``Sandbox.retry_after`` if it is given."""
+        await self._order("POST", "/limit", LimitOrder(limit=limit, retry_after=retry_after))
 
     async def save(self) -> None:
         """Save all that exists to the state file now, and not only at the end."""
@@ -218,7 +223,8 @@ class SandboxProcess(SandboxFace):
         if self._http is None:
             raise RuntimeError("the sandbox process is not started")
         data = None if order is None else msgspec.json.encode(order)
-        async with self._http.request(method, self.control_url + route, data=data) as response:
+        headers = {"Content-Type": "application/json"}
+        async with self._http.request(method, self.control_url + route, data=data, headers=headers) as response:
             answer = msgspec.json.decode(await response.read(), type=dict[str, Any])
         if response.status != 200:
             raise ValueError(answer["error"])

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from email.utils import formatdate
-from typing import Literal
+from typing import Any, Literal
 
 from octoffm_async.contract.operations import Group
 
@@ -42,12 +42,13 @@ class SlidingLog:
 
 
 class RequestLimits:
-    """One sliding log per seller and group."""
+    """One sliding log per seller and group. ``retry_after`` is the form in which a 429 says when to come back."""
 
     def __init__(self, limit: Limit | None, limits: Mapping[Group, Limit] | None) -> None:
         self._limits: dict[Group, Limit] = {}
         self._logs: dict[tuple[str, Group], SlidingLog] = {}
         self.limit = limit
+        self.retry_after: RetryAfter | None = None
         self.set(limit, limits)
 
     def set(self, limit: Limit | None, limits: Mapping[Group, Limit] | None = None) -> None:
@@ -64,6 +65,14 @@ class RequestLimits:
                 log.most, log.period = wanted[group]
             else:
                 del self._logs[seller, group]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The limit of all groups, those of single groups that differ, and the form of Retry-After, ready for JSON."""
+        return {
+            "limit": self.limit,
+            "groups": {group.value: limit for group, limit in self._limits.items() if limit != self.limit},
+            "retry_after": self.retry_after,
+        }
 
     def admit(self, seller: str, group: Group, now: float) -> float:
         """Admit a request and return 0, or return the seconds to wait."""

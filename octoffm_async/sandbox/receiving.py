@@ -20,7 +20,7 @@ from .counts import counted
 from .happenings import happening
 from .movements import country_code, moved
 from .settings import Reception
-from .world import Account, World
+from .world import Account, Happening, World
 
 
 def begin(world: World, account: Account, key: str, moment: datetime) -> None:
@@ -43,6 +43,21 @@ def first_delivery_of(reception: Reception, key: str, lines: Sequence[InboundLin
         min(quantity - lacking, ceil(quantity * reception.first_delivery - 1e-9))
         for quantity, lacking in zip((counted(line.quantity) for line in lines), missing, strict=True)
     ]
+
+
+def receive_supplies(world: World, seller: str | None = None) -> dict[str, int]:
+    """Take in at once all that is on its way, to one seller or to all; return how many orders ended in which status."""
+    accounts = set(world.accounts.values()) if seller is None else {world.account(seller)}
+    steps = {_accept, _receive, _take_first_delivery, _take_second_delivery}
+
+    def is_chosen(happen: Happening) -> bool:
+        return isinstance(happen, partial) and happen.func in steps and happen.args[1] in accounts
+
+    done = world.hasten(is_chosen)
+    orders: dict[tuple[Account, str], None] = dict.fromkeys(
+        happen.args[1:] for happen in done if isinstance(happen, partial)
+    )
+    return dict(Counter(str(_shipment(*order).status) for order in orders))
 
 
 @happening

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from random import Random
-from typing import Unpack, get_args
+from typing import Unpack
 
 from aiohttp import web
 
@@ -18,12 +18,12 @@ from .bodies import make_request
 from .calls import API_PATH
 from .catalogue import fill_catalogue, seed_stocks
 from .clock import Clock
-from .control import CONTROL_PATH
 from .face import SandboxFace
 from .faults import Faults
 from .keeper import Keeper
 from .movements import add_stock
 from .quota import Limit, RequestLimits, RetryAfter
+from .receiving import receive_supplies
 from .records import Arrival, Requests
 from .returns import return_by_carrier
 from .routes import TOKEN_PATH
@@ -32,6 +32,7 @@ from .settings import Inspection, Reception, StyleOptions, Timeline, style_of
 from .state import State
 from .statefile import StateFile
 from .tokens import Tokens
+from .verbs import CONTROL_PATH
 from .world import AllEffects, World
 
 SELLERS = ("12345", "98980")
@@ -84,10 +85,6 @@ class Sandbox(SandboxFace):
             raise ValueError(f"host = {host!r}: the sandbox serves on loopback only ({', '.join(_LOOPBACK)})")
         if catalogue < 0 or stock < 0:
             raise ValueError(f"catalogue = {catalogue}, stock = {stock}: must not be below zero")
-        if retry_after not in (None, *get_args(RetryAfter)):
-            raise ValueError(
-                f"retry_after = {retry_after!r}: must be one of {', '.join(get_args(RetryAfter))}, or None"
-            )
         forms = style_of(style)
         self.client_id = client_id
         self.client_secret = client_secret
@@ -114,15 +111,14 @@ class Sandbox(SandboxFace):
                 client_secret=client_secret,
                 life=token_life,
                 quota=token_quota,
-                retry_after=retry_after,
                 monotonic=monotonic,
             ),
             limits=RequestLimits(limit, limits),
             faults=Faults(rngs["faults"]),
             requests=Requests(),
             keeper=Keeper(world, rngs, None if state_file is None else StateFile(state_file)),
-            retry_after=retry_after,
         )
+        self._state.retry_after = retry_after
         set_countries(self._state.world, countries or {})
         self._server = Server(self._state, style=forms, rng=rngs["traces"], monotonic=monotonic)
 
@@ -226,6 +222,15 @@ class Sandbox(SandboxFace):
     def limit(self, limit: Limit | None) -> None:
         self._state.limits.set(limit)
 
+    @property
+    def retry_after(self) -> RetryAfter | None:
+        """How a 429 says when to come back; ``None`` if it does not. May be set while it runs."""
+        return self._state.retry_after
+
+    @retry_after.setter
+    def retry_after(self, form: RetryAfter | None) -> None:
+        self._state.retry_after = form
+
     def stats(self) -> dict[str, object]:
         """The counters of requests and tokens, as ``SandboxProcess.stats`` gives them."""
         return self._state.stats()
@@ -238,6 +243,13 @@ class Sandbox(SandboxFace):
         ``seller`` is the first one unless named. Raises ``LookupError`` for an unknown reference or seller.
         """
         add_stock(self._state.world, seller, reference, quantity=quantity, country=country)
+
+    def receive_supplies(self, seller: str | None = None) -> dict[str, int]:
+        """Take in at once all that supply orders have on its way: those of one seller, or of all (``None``).
+
+        Returns how many orders ended in which status, ``{"Received": 2}``. The clock does not move.
+        """
+        return receive_supplies(self._state.world, seller)
 
     def seed_stocks(
         self,

@@ -20,7 +20,8 @@ from octoffm_async.contract.operations import Operation, Shape
 from .alterations import HTML_200, UNAVAILABLE_HTML, altered
 from .bodies import is_left_unread, read_body
 from .calls import API_PATH, Call
-from .control import CONTROL_PATH, Control
+from .control import Control
+from .control_openapi import with_control_routes
 from .delivery import (
     StaleConnections,
     abort,
@@ -36,7 +37,7 @@ from .documents import load_library
 from .faults import Fault, Strike
 from .gate import Gate, bearer
 from .incoming import named_query
-from .origins import is_foreign, is_loopback
+from .origins import is_loopback, refusal_of
 from .page import page_reply
 from .quota import throttled
 from .records import Arrival
@@ -45,6 +46,7 @@ from .routes import TOKEN_PATH, MethodNotAllowed, Route, Router
 from .settings import Style
 from .spelling import spelling_of
 from .state import State
+from .verbs import CONTROL_PATH
 from .visibility import LateRows, refuse_hidden
 from .world import Account
 
@@ -61,7 +63,7 @@ class Server:
         self.origin = ""
         self.stopping = asyncio.Event()
         self._state = state
-        self._gate = Gate(world=state.world, tokens=state.tokens, limits=state.limits, retry_after=state.retry_after)
+        self._gate = Gate(world=state.world, tokens=state.tokens, limits=state.limits)
         self._control = Control(state, monotonic)
         self._router = Router()
         self._style = style
@@ -107,8 +109,8 @@ class Server:
             return _description(self.origin)
         if not path.startswith(CONTROL_PATH):
             return None
-        if is_foreign(request.headers.get("Origin"), host):
-            return json_reply({"error": "control orders are not taken from web pages of another origin"}, 403)
+        if (refusal := refusal_of(request.method, request.headers, host)) is not None:
+            return json_reply({"error": refusal.reason}, refusal.status)
         return await self._control.answer(request.method, path, await request.read())
 
     async def _answer(
@@ -236,8 +238,9 @@ class Server:
 
 @lru_cache(maxsize=8)
 def _description(origin: str) -> Reply:
-    """The contract as it is served here, like the control routes outside the API."""
-    return json_reply(openapi_document(server=origin + API_PATH, token_url=origin + TOKEN_PATH))
+    """The contract as it is served here, like the control routes outside the API, and those routes."""
+    document = openapi_document(server=origin + API_PATH, token_url=origin + TOKEN_PATH)
+    return json_reply(with_control_routes(document, origin))
 
 
 def _check_content_type(request: web.BaseRequest, operation: Operation[Any]) -> None:

@@ -1,6 +1,7 @@
 """The parts of a running sandbox that the server, the control routes and the test's own hands share."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 from .faults import Faults
 from .keeper import Keeper
@@ -10,7 +11,7 @@ from .tokens import Tokens
 from .world import World
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class State:
     """Everything that a request may change."""
 
@@ -20,7 +21,17 @@ class State:
     faults: Faults
     requests: Requests
     keeper: Keeper
-    retry_after: RetryAfter | None
+
+    @property
+    def retry_after(self) -> RetryAfter | None:
+        """How a 429 says when to come back; ``None`` if it does not."""
+        return self.limits.retry_after
+
+    @retry_after.setter
+    def retry_after(self, form: RetryAfter | None) -> None:
+        if form not in (None, *get_args(RetryAfter)):
+            raise ValueError(f"retry_after = {form!r}: must be one of {', '.join(get_args(RetryAfter))}, or None")
+        self.limits.retry_after = self.tokens.retry_after = form
 
     def stats(self) -> dict[str, object]:
         """The counters of requests and tokens, ready for JSON."""

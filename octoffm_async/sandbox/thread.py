@@ -6,7 +6,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from msgspec import UNSET, UnsetType
+
 from .faults import Fault, Only, Rate
+from .quota import Limit, RetryAfter
 from .sandbox import Sandbox
 from .world import AllEffects
 
@@ -129,9 +132,23 @@ class SandboxThread:
         """As ``Sandbox.add_stock``."""
         self.run(lambda sandbox: sandbox.add_stock(reference, quantity=quantity, country=country, seller=seller))
 
+    def receive_supplies(self, seller: str | None = None) -> dict[str, int]:
+        """As ``Sandbox.receive_supplies``."""
+        return self.run(lambda sandbox: sandbox.receive_supplies(seller))
+
     def advance(self, seconds: float) -> None:
         """Let the sandbox's clock jump ahead."""
         self.run(lambda sandbox: sandbox.clock.advance(seconds))
+
+    def set_limit(self, limit: Limit | None, *, retry_after: RetryAfter | UnsetType | None = UNSET) -> None:
+        """As ``SandboxProcess.set_limit``."""
+
+        def change(sandbox: Sandbox) -> None:
+            sandbox.limit = limit
+            if retry_after is not UNSET:
+                sandbox.retry_after = retry_after
+
+        self.run(change)
 
     def stats(self) -> dict[str, Any]:
         """The counters of requests and tokens."""

@@ -17,7 +17,8 @@ class Tokens:
     """Which bearer tokens are good, and how many were asked for.
 
     ``issued`` holds the monotonic times at which tokens were given out (the last 10,000); ``requests`` counts calls of
-    the endpoint and ``refused`` those that got no token.
+    the endpoint and ``refused`` those that got no token. ``retry_after`` is the form in which a 429
+    says when to come back.
     """
 
     def __init__(
@@ -28,7 +29,6 @@ class Tokens:
         client_secret: str,
         life: float,
         quota: int,
-        retry_after: RetryAfter | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if life <= 0:
@@ -36,11 +36,11 @@ class Tokens:
         self.issued: deque[float] = deque(maxlen=_REMEMBERED)
         self.requests = 0
         self.refused = 0
+        self.retry_after: RetryAfter | None = None
         self._rng = rng
         self._client = (client_id, client_secret)
         self._life = life
         self._quota = SlidingLog(quota, QUOTA_PERIOD)
-        self._retry_after: RetryAfter | None = retry_after
         self._monotonic = monotonic
         self._expiry: dict[str, float] = {}
 
@@ -53,7 +53,7 @@ class Tokens:
         now = self._monotonic()
         if wait := self._quota.admit(now):
             self.refused += 1
-            raise throttled(wait, self._retry_after)
+            raise throttled(wait, self.retry_after)
         life = int(self._life) if self._life == int(self._life) else self._life
         return json_reply(
             {"access_token": self._issue(now), "expires_in": life, "refresh_expires_in": 0, "token_type": "Bearer"}

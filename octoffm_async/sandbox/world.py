@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from random import Random
 from typing import Any, Literal, NamedTuple, get_args
@@ -21,6 +21,8 @@ from .settings import STORAGE_COUNTRIES, IdForm, Inspection, Reception, Timeline
 
 _FIRST_NUMBER = 100_000
 
+Happening = Callable[[datetime], None]
+"""What may be scheduled: it is called with the moment at which it was due."""
 EffectKind = Literal["products", "inbound", "outbound", "cancellations", "returns"]
 
 
@@ -95,7 +97,7 @@ class Account:
 class _Event(NamedTuple):
     due: datetime
     number: int  # ties are settled in the order in which they were scheduled
-    happen: Callable[[datetime], None]
+    happen: Happening
 
 
 class World:
@@ -167,13 +169,28 @@ class World:
         )
         return max((int(key) for key in keys if key.isascii() and key.isdecimal()), default=_FIRST_NUMBER)
 
-    def schedule(self, due: datetime, happen: Callable[[datetime], None]) -> None:
+    def schedule(self, due: datetime, happen: Happening) -> None:
         """Let ``happen`` be called with ``due`` once the clock has reached it."""
         heappush(self._events, _Event(due, next(self._numbers), happen))
 
-    def pending(self) -> list[tuple[datetime, Callable[[datetime], None]]]:
+    def pending(self) -> list[tuple[datetime, Happening]]:
         """What is scheduled, in the order in which it will happen."""
         return [(event.due, event.happen) for event in sorted(self._events)]
+
+    def hasten(self, chosen: Callable[[Happening], bool]) -> list[Happening]:
+        """Let what is scheduled and chosen happen now, with what it schedules in turn if that is chosen too.
+
+        It bears the time of now, not the later one at which it was due. Returns what has happened.
+        """
+        moment = self.settle()
+        done: list[Happening] = []
+        while early := [event for event in self._events if chosen(event.happen)]:
+            self._events = [event for event in self._events if not chosen(event.happen)]
+            heapify(self._events)
+            for event in sorted(early):
+                event.happen(moment)
+            done += (event.happen for event in early)
+        return done
 
     def settle(self) -> datetime:
         """Let everything happen that is due by now; return the time."""

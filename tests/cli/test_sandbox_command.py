@@ -9,6 +9,7 @@ import pytest
 
 from octoffm_async import Config, FulfillmentClient
 from octoffm_async.sandbox.styles import style_table
+from octoffm_async.sandbox.verbs import VERBS
 
 from .conftest import COMMAND
 
@@ -68,6 +69,15 @@ def test_it_names_the_address_of_its_page():
         _, errors = running.communicate(timeout=20)
     page = environment["OCTOFFM_BASE_URL"].removesuffix("seller/v2")
     assert f"octoffm: watch it in a browser at {page}" in errors.splitlines()
+
+
+def test_its_help_describes_every_control_route_in_lines_that_fit(octoffm):
+    done = octoffm("sandbox", "--help")
+    assert done.returncode == 0
+    for verb in VERBS:
+        assert f"{verb.method:<4} {verb.route} " in done.stdout
+        assert verb.example in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 def test_a_foreign_state_file_is_told_in_one_line_and_left_alone(octoffm, tmp_path):

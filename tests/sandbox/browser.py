@@ -113,11 +113,22 @@ class Page:
     async def click(self, selector: str) -> None:
         """Click in the middle of an element, as a mouse does."""
         x, y = await self.run(
-            f"(() => {{ const r = document.querySelector({selector!r}).getBoundingClientRect();"
+            f"(() => {{ const e = document.querySelector({selector!r});"
+            " e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = e.getBoundingClientRect();"
             " return [r.x + r.width / 2, r.y + r.height / 2]; })()"
         )
         for kind in ("mousePressed", "mouseReleased"):
             await self.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    async def fill(self, selector: str, text: str) -> None:
+        """Type a text into a field, in place of what it held; a list to choose from takes one of its values."""
+        await self.run(f"(e => {{ e.focus(); e.select?.(); }})(document.querySelector({selector!r}))")
+        if await self.run("document.activeElement.tagName") == "SELECT":
+            await self.run(f"document.activeElement.value = {text!r}")
+        else:
+            await self.command("Input.insertText", text=text)
+        held = await self.run("document.activeElement.value")
+        assert held == text, f"{selector} holds {held!r}"
 
     async def press(self, key: str) -> None:
         """Press a key and let it go."""

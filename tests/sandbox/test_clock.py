@@ -50,3 +50,13 @@ def test_cannot_run_backwards() -> None:
         Clock(speed=-1)
     with pytest.raises(ValueError, match=r"seconds = -0\.1"):
         Clock().advance(-0.1)
+
+
+@pytest.mark.parametrize("seconds", [1e12, 1e308])
+def test_a_jump_past_the_last_date_is_refused_and_leaves_the_clock_as_it_was(seconds: float) -> None:
+    clock = Clock(speed=0)
+    clock.advance(86400 * 365 * 100)
+    before = clock.now()
+    with pytest.raises(ValueError, match="the clock ends with the year"):
+        clock.advance(seconds)
+    assert clock.now() == before

@@ -4,8 +4,12 @@ from typing import Any
 
 import pytest
 
-from .api import FIRST, Answer, Api, product
-from .supplies import supply
+from octoffm_async.sandbox import Fault
+from octoffm_async.sandbox.verbs import VERBS, Verb
+
+from .api import FIRST, SECOND, Answer, Api, line, product
+from .supplies import create, supply
+from .supplies import read as read_supply
 
 
 @pytest.fixture
@@ -35,6 +39,70 @@ async def test_the_clock_can_be_driven(control: Api, api: Api) -> None:
     key = await api.order()
     assert (await order(control, "/clock", {"advance": 2})).status == 200
     assert (await api.shipment(key))["status"] == "Refused"
+
+
+async def test_it_says_behind_how_many_products_stock_was_put(control: Api, api: Api) -> None:
+    assert (await order(control, "/stock", {"quantity": 5})).json == {"stocks": 1}
+    assert (await order(control, "/stock", {"quantity": 5, "seller": SECOND})).json == {"stocks": 0}
+
+
+async def test_supply_orders_can_be_received_at_once(control: Api, api: Api) -> None:
+    before = api.sandbox.clock.now()
+    key = await create(api, lines=[line(quantity=5)])
+    other = await create(api.as_seller(SECOND))
+    assert (await order(control, "/receive", {"seller": FIRST})).json == {"Received": 1}
+    assert (await read_supply(api, key))["status"] == "Received"
+    assert (await api.stock("REF-1"))["quantities"]["Available"] == 5
+    assert (await read_supply(api.as_seller(SECOND), other))["status"] == "Created"
+    assert (await control.call("POST", control.sandbox.control_url + "/receive")).json == {"Refused": 1}
+    assert (await order(control, "/receive", {})).json == {}
+    assert api.sandbox.clock.now() == before
+
+
+async def test_the_help_names_every_route_and_what_their_bodies_may_hold(control: Api) -> None:
+    told = await read(control, "/help")
+    assert [(route["method"], route["path"]) for route in told["routes"]] == [
+        (verb.method, verb.route) for verb in VERBS
+    ]
+    assert told["faults"] == list(Fault.__members__)
+    assert {"stocks.list", "token.create"} <= set(told["operations"])
+    assert (told["sellers"], told["countries"]) == ([FIRST, SECOND], ["FR", "ES", "UK"])
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.path)
+async def test_each_route_that_is_described_exists_and_takes_its_example(control: Api, verb: Verb) -> None:
+    body = verb.example.encode() or None
+    answer = await control.call(verb.method, control.sandbox.control_url + verb.path, data=body)
+    refusals = {"/save": "this sandbox has no state file", "/returns": "outbound_shipment_id = 'ID'"}
+    if refusal := refusals.get(verb.path):  # what the example asks for cannot be done here, and is understood
+        assert (answer.status, answer.json["error"][: len(refusal)]) == (400, refusal)
+    else:
+        assert answer.status == 200
+
+
+async def test_no_jump_and_no_stock_is_so_great_that_the_sandbox_breaks(control: Api, api: Api) -> None:
+    for seconds in (1e15, 3e11, 1e308):
+        answer = await order(control, "/clock", {"advance": seconds})
+        assert (answer.status, "the clock ends" in answer.json["error"]) == (400, True)
+    for quantity in (10**9 + 1, 10**30):
+        assert (await order(control, "/stock", {"quantity": quantity})).status == 400
+    assert (await order(control, "/limit", {"limit": [1, 1e300]})).status == 400
+    assert (await api.get("/stocks", limit=1)).status == 200
+
+
+async def test_a_limit_may_change_how_429_says_when_to_come_back(control: Api, api: Api) -> None:
+    async def throttled(**changes: object) -> str | None:
+        assert (await order(control, "/limit", {"limit": [1, 600.0], **changes})).status == 200
+        answers = [await api.get("/stocks?limit=1") for _ in range(2)]
+        assert answers[1].status == 429
+        return answers[1].headers.get("Retry-After")
+
+    assert await throttled() is None
+    assert (await throttled(retry_after="seconds") or "").isdecimal()
+    assert (await throttled() or "").isdecimal()
+    assert (await throttled(retry_after="date") or "").endswith(" GMT")
+    assert await throttled(retry_after=None) is None
+    assert (await order(control, "/limit", {"limit": None, "retry_after": "later"})).status == 400
 
 
 async def test_a_carrier_can_bring_a_parcel_back(control: Api, api: Api) -> None:
@@ -80,6 +148,9 @@ async def test_faults_can_be_scripted_set_and_cleared(control: Api, api: Api) ->
         ("/stock", {"quantity": 0}, "quantity = 0"),
         ("/stock", {"quantity": 1, "reference": "NONE"}, "reference = 'NONE'"),
         ("/stock", {"quantity": 1, "colour": "red"}, "colour"),
+        ("/receive", {"seller": "1"}, "seller = '1'"),
+        ("/receive", {"reference": "REF-1"}, "reference"),
+        ("/save", {"file": "x"}, "file"),
         ("/returns", {"outbound_shipment_id": "NONE"}, "outbound_shipment_id = 'NONE'"),
         ("/returns", {}, "outbound_shipment_id"),
         ("/countries", {"country": "DE"}, "country = 'DE'"),

@@ -38,6 +38,20 @@ async def test_counts_by_status_and_stock_by_type_follow_life(api: Api) -> None:
     assert (found["products"], found["behind"]) == (1, 0)
 
 
+async def test_refused_orders_say_why_and_the_limits_in_force_are_told(api: Api) -> None:
+    await api.register(product(1))
+    await api.order("NO-STOCK")
+    await api.order("NO-PRODUCT", lines=[line("NONE")])
+    api.sandbox.clock.advance(2)
+    api.sandbox.limit, api.sandbox.retry_after = (5, 1.0), "date"
+    found = await look(api)
+    assert [(row["reference"], row["refusal"]) for row in found["latest"]] == [
+        ("NO-PRODUCT", "UnknownProduct"),
+        ("NO-STOCK", "InsufficientStock"),
+    ]
+    assert found["limits"] == {"limit": [5, 1.0], "groups": {}, "retry_after": "date"}
+
+
 async def test_every_status_is_named_even_if_nothing_has_it(api: Api) -> None:
     totals = (await look(api))["totals"]
     assert list(totals) == ["outbound", "inbound", "returns", "cancellations", "stock"]

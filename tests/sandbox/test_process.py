@@ -95,6 +95,23 @@ async def test_storage_countries_are_activated_from_here(remote: Remote) -> None
         await remote.sandbox.activate("DE")
 
 
+async def test_supply_orders_are_received_from_here(remote: Remote) -> None:
+    await remote.call("POST", "/fulfillment-products", [product(1)])
+    for _ in range(2):
+        assert (await remote.call("POST", "/inbound-shipments", supply()))[0] == 201
+    assert await remote.sandbox.receive_supplies("98980") == {}
+    assert await remote.sandbox.receive_supplies() == {"Received": 2}
+    with pytest.raises(ValueError, match="seller = '1'"):
+        await remote.sandbox.receive_supplies("1")
+
+
+async def test_limit_and_retry_after_are_set_from_here(remote: Remote) -> None:
+    await remote.sandbox.set_limit((1, 600.0), retry_after=None)
+    assert [(await remote.call("GET", "/stocks?limit=1"))[0] for _ in range(2)] == [200, 429]
+    await remote.sandbox.set_limit(None)
+    assert (await remote.call("GET", "/stocks?limit=1"))[0] == 200
+
+
 async def test_faults_are_driven_from_here(remote: Remote) -> None:
     await remote.sandbox.next_fault(Fault.ERROR_500, operation="stocks.list")
     assert [(await remote.call("GET", "/stocks?limit=1"))[0] for _ in range(2)] == [500, 200]

@@ -53,6 +53,13 @@ def test_limits_are_kept_per_seller_and_group_and_a_group_may_have_its_own() -> 
     assert [limits.admit(seller, group, 0.0) > 0 for seller, group in calls] == [False, False, True, False, False]
 
 
+def test_limits_tell_what_holds_for_all_and_what_for_single_groups() -> None:
+    limits = RequestLimits((1, 10.0), {Group.STOCKS: (2, 10.0)})
+    assert limits.as_dict() == {"limit": (1, 10.0), "groups": {"stocks": (2, 10.0)}, "retry_after": None}
+    limits.set(None)
+    assert limits.as_dict() == {"limit": None, "groups": {}, "retry_after": None}
+
+
 def test_tokens_are_not_under_the_request_limit() -> None:
     limits = RequestLimits((1, 10.0), None)
     assert [limits.admit("", Group.TOKEN, 0.0) for _ in range(5)] == [0.0] * 5

@@ -221,3 +221,28 @@ def test_what_was_announced_is_in_the_stocks_or_known_to_be_missing(
     assert [counted(row.received_quantity) + counted(row.undelivered_quantity) for row in after.lines] == announced
     assert after.updated_at is not None
     assert after.updated_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize("seconds", [0, 2, 15, 25])
+async def test_all_that_is_on_its_way_can_be_received_at_once_from_every_status(serve: Serve, seconds: float) -> None:
+    """It ends as by its timeline, with the time of now; what else is pending keeps its time."""
+    settings = Reception(undelivered=0.3)
+    api, twin = await serve(reception=settings), await serve(reception=settings)
+    keys, orders = list[str](), list[str]()
+    for one in (api, twin):
+        await one.register(product(1))
+        one.sandbox.add_stock("REF-1", quantity=1)
+        keys.append(await create(one, lines=[line(quantity=10), line(quantity=3)]))
+        orders.append(await one.order())
+        one.sandbox.clock.advance(seconds)
+    twin.sandbox.clock.advance(60)
+    assert (await api.shipment(orders[0]))["status"] != "Shipped"
+    assert api.sandbox.receive_supplies() == {"Received": 1}
+    assert api.sandbox.receive_supplies() == {}
+    found, expected = await read(api, keys[0]), await read(twin, keys[1])
+    assert found["lines"] == expected["lines"]
+    assert datetime.fromisoformat(found["updatedAt"]) == api.sandbox.clock.now()
+    api.sandbox.clock.advance(60)
+    assert (await read(api, keys[0]))["updatedAt"] == found["updatedAt"]
+    assert (await api.shipment(orders[0]))["status"] == "Shipped"
+    assert (await api.stock("REF-1"))["quantities"] == (await twin.stock("REF-1"))["quantities"]

@@ -36,6 +36,10 @@ def test_serves_on_loopback_only(host: str) -> None:
 def test_a_form_of_retry_after_that_does_not_exist_is_told_at_once() -> None:
     with pytest.raises(ValueError, match="retry_after = 1: must be one of seconds, date, or None"):
         Sandbox(retry_after=1)  # type: ignore[arg-type]
+    sandbox = Sandbox(retry_after="date")
+    with pytest.raises(ValueError, match="retry_after = 'later'"):
+        sandbox.retry_after = "later"  # type: ignore[assignment]
+    assert sandbox.retry_after == "date"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])

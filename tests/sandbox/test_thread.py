@@ -52,6 +52,12 @@ async def test_it_serves_a_client_on_another_loop_and_can_be_driven_meanwhile() 
             before = sandbox.run(lambda inner: inner.clock.now())
             sandbox.advance(60)
             assert (sandbox.run(lambda inner: inner.clock.now()) - before).total_seconds() == 60
+            assert sandbox.receive_supplies() == {}
+            sandbox.set_limit((1, 600.0), retry_after="seconds")
+            sandbox.set_limit((2, 600.0))
+            assert sandbox.run(lambda inner: (inner.limit, inner.retry_after)) == ((2, 600.0), "seconds")
+            sandbox.set_limit(None, retry_after=None)
+            assert sandbox.run(lambda inner: (inner.limit, inner.retry_after)) == (None, None)
         assert sandbox.stats()["by_operation"]["stocks.get"]["500"] >= 1
         assert sandbox.effects.products == {}
 

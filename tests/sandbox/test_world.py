@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 
 import pytest
@@ -40,6 +41,25 @@ def test_what_an_event_schedules_happens_in_its_turn(world: World) -> None:
     world.schedule(start + timedelta(seconds=3), lambda _: seen.append("third"))
     world.clock.advance(3)
     assert seen == ["first", "second", "third"]
+
+
+def test_what_is_chosen_happens_now_with_what_it_schedules_and_nothing_else_moves(world: World) -> None:
+    start, seen = world.clock.now(), list[tuple[str, float]]()
+
+    def note(name: str, moment: datetime) -> None:
+        seen.append((name, (moment - start).total_seconds()))
+        if name == "first":
+            world.schedule(moment + timedelta(seconds=9), partial(note, "then"))
+            world.schedule(moment + timedelta(seconds=9), partial(note, "other"))
+
+    for seconds, name in ((20, "first"), (10, "other"), (30, "first"), (2, "due")):
+        world.schedule(start + timedelta(seconds=seconds), partial(note, name))
+    world.clock.advance(5)
+    done = world.hasten(lambda happen: isinstance(happen, partial) and happen.args[0] in {"first", "then"})
+    assert seen == [("due", 2), ("first", 5), ("first", 5), ("then", 5), ("then", 5)]
+    assert len(done) == 4
+    world.clock.advance(100)
+    assert seen[5:] == [("other", 10), ("other", 14), ("other", 14)]
 
 
 def test_ids_look_like_uuids_and_do_not_repeat(world: World) -> None:
