@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import weakref
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ..errors import CallError
+from ..errors import BadRowError, CallError
 from ..resources.products import Products
+from ..session.scope import Scope
 from .seen import temporary_database
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from ..contract.products import SellerReference
     from ..contract.stocks import Stock
-    from ..session.scope import Scope
 
 UNKNOWN_FOR = 60.0
 """Seconds in which a reference that was not there is not searched again: a mistyped one must not burn the limit."""
@@ -50,15 +50,15 @@ class ReferenceRow(NamedTuple):
 class References:
     """The rows of one reading of the list."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, skipped: int = 0) -> None:
         self._database = temporary_database(_SCHEMA)
         self._database.execute("BEGIN")
         self._close = weakref.finalize(self, self._database.close)
         self.rows = 0
-        self.unreadable = 0
-        """Rows whose reference could not be read."""
-        self.detached = 0
-        """Rows that name neither a stock nor a product."""
+        self.unreadable = skipped
+        """Rows whose reference could not be read, at least."""
+        self.detached = skipped
+        """Rows of which nothing tells a stock or a product, at least."""
 
     def add(self, known: Iterable[SellerReference]) -> None:
         """Take in some rows."""
@@ -121,6 +121,11 @@ class References:
     def _select(self, column: str, value: str) -> list[ReferenceRow]:
         statement = f"SELECT reference, stock, product, condition FROM learned WHERE {column} = ? LIMIT {MOST_ROWS + 1}"  # noqa: S608  (names of ours)
         return [ReferenceRow(*row) for row in self._database.execute(statement, (value,))]
+
+
+def taking_bad_rows(scope: Scope, on_bad_row: Literal["raise", "skip"]) -> Scope:
+    """The same scope, where a list's row without identity is an error, or is passed over."""
+    return Scope(scope.session, scope.seller_id, scope.options.changed(on_bad_row=on_bad_row))
 
 
 def folded(condition: str | None) -> str | None:
@@ -210,7 +215,12 @@ class ReferenceIndex:
 
     async def _learn(self, scope: Scope, pages: int | None) -> bool:
         """Read the list to its end, or so many pages of it; whether it ended."""
-        learned = References()
+        try:
+            return await self._read(taking_bad_rows(scope, "raise"), pages, References())
+        except BadRowError:  # go on without the rows that have no reference, and remember that there are some
+            return await self._read(taking_bad_rows(scope, "skip"), pages, References(skipped=1))
+
+    async def _read(self, scope: Scope, pages: int | None, learned: References) -> bool:
         try:
             more = False
             references = Products(scope).references(max_items=None if pages is None else pages * PAGE_ROWS)

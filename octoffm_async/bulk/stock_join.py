@@ -52,7 +52,7 @@ class Join:
             if unreadable := self._known.unreadable:
                 return _undecided(
                     reference,
-                    f"{unreadable} of the seller's references could not be read, and it is not among the others",
+                    f"at least {unreadable} of the seller's references could not be read, it is not among the others",
                 )
             return Missing(key=reference, reason="the seller has no such reference")
         if len(rows) > MOST_ROWS:
@@ -117,6 +117,10 @@ class Join:
             sought.error = error
             yield from self._one_less(sought)
 
+    def passed_over(self) -> None:
+        """A stock could not be read: nobody knows whose it is."""
+        self._nameless += 1
+
     def saw_all(self) -> Iterator[Joined]:
         """All stocks were read to a proven end: decide those that only this tells."""
         seeking = {sought.reference: sought for each in self._by_product.values() for sought in each}
@@ -133,7 +137,7 @@ class Join:
                     )
             if self._nameless:
                 sought.error = UnusableAnswerError(
-                    f"{self._nameless} stocks name no productId: any of them may be one of its own"
+                    f"at least {self._nameless} stocks name no productId or cannot be read: they may be its own"
                 )
             sought.products = []
             yield from self._settled(sought)

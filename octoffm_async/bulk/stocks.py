@@ -15,6 +15,7 @@ import anyio
 from ..contract.filters import filter_problems
 from ..contract.stocks import StockFilters
 from ..errors import (
+    BadRowError,
     CallError,
     ConfigurationError,
     NotFoundError,
@@ -25,7 +26,7 @@ from ..errors import (
 from ..resources.stocks import Stocks
 from .job import RUN_ENDING, Job
 from .outcomes import Failed, Found, Missing
-from .references import PAGE_ROWS, ReferenceIndex
+from .references import PAGE_ROWS, ReferenceIndex, taking_bad_rows
 from .stock_filter import NOT_TAKEN, ContradictedError, StockFilter, proof_at_hand
 from .stock_join import Join
 
@@ -57,8 +58,8 @@ class LookupStocks(Job[str]):
     batch = WINDOW
 
     def __init__(self, scope: Scope, *, workers: int, how: How) -> None:
-        self._scope = scope
-        self._stocks = Stocks(scope)
+        self._scope = taking_bad_rows(scope, "raise")  # a stock that was passed over would be missing in a sum
+        self._stocks = Stocks(self._scope)
         self._workers = workers
         if workers < 1:
             raise ConfigurationError(f"concurrency must be at least 1, not {workers}")
@@ -193,12 +194,20 @@ class LookupStocks(Job[str]):
 
     async def _scan(self, join: Join, tell: Callable[[Iterable[Outcome]], Awaitable[None]]) -> None:
         """Take what is wanted out of all stocks."""
-        async for page in self._stocks.list().pages():
-            for stock in page.items:
-                await tell(join.saw(stock))
-            if join.done:
-                return
-        await tell(join.saw_all())
+
+        async def read(stocks: Stocks) -> None:
+            async for page in stocks.list().pages():
+                for stock in page.items:
+                    await tell(join.saw(stock))
+                if join.done:
+                    return
+            await tell(join.saw_all())
+
+        try:
+            await read(self._stocks)
+        except BadRowError:  # the other rows still tell those that are known by their ids
+            join.passed_over()
+            await read(Stocks(taking_bad_rows(self._scope, "skip")))
 
     async def _each(self, items: Sequence[str], do: Callable[[str], Awaitable[None]]) -> None:
         """Do something for each, several at a time. An error that concerns all alike ends it."""

@@ -27,25 +27,25 @@ class Production:
         self.filter = filter
         self.references: list[Row] = []
         self.stocks: list[Row] = []
-        self.owners: dict[str, str] = {}
+        self.owners: dict[Any, str] = {}
         self.calls = Counter[str]()
         self.reading: asyncio.Event | None = None
         """If set, a page of references waits for it."""
         self.asked = asyncio.Event()
 
-    def product(self, reference: str, *available: int | None, product: str | None = None, **fields: Any) -> list[Row]:
+    def product(self, reference: str, *available: int | None, product: Any = None, **fields: Any) -> list[Row]:
         """A reference, and a stock for each number; fields of the reference row."""
         product = f"P-{reference}" if product is None else product
         row = {"sellerId": "12345", "productId": product, "sellerProductReference": reference}
         self.references.append(row | fields)
         return [self.stock(reference, number, product=product) for number in available]
 
-    def stock(self, reference: str, available: int | None, *, product: str | None) -> Row:
+    def stock(self, reference: str, available: int | None, *, product: Any) -> Row:
         """One more stock of a reference."""
-        stock = {"id": f"S-{len(self.stocks)}", "productId": product, "productState": "New"}
-        stock["quantities"] = {} if available is None else {"Available": available}  # type: ignore[assignment]
+        stock: Row = {"id": f"S-{len(self.stocks)}", "productId": product, "productState": "New"}
+        stock["quantities"] = {} if available is None else {"Available": available}
         self.stocks.append(stock)
-        self.owners[stock["id"]] = reference  # type: ignore[index]
+        self.owners[stock["id"]] = reference
         return stock
 
     def filtered(self, wanted: str) -> list[Row]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from typing import Any
 
 import pytest
 
-from octoffm_async import Failed, FulfillmentClient, Found, Missing, Quantities, Stock
+from octoffm_async import Failed, Found, Quantities, Stock
 from octoffm_async.bulk.outcomes import Outcome, total
 from octoffm_async.bulk.references import ReferenceIndex, References
 from octoffm_async.contract.products import ProductCondition, SellerReference
@@ -94,7 +93,6 @@ async def test_a_filter_that_is_not_obeyed_is_told_once_and_never_used(
     assert [record.getMessage() for record in caplog.records].count(
         f"the filter of stocks by sellerProductReference is not used for seller 12345: {proof.reason}"
     ) == 1
-    assert len(caplog.records) == 1
 
 
 async def test_each_seller_has_its_own_proof() -> None:
@@ -120,14 +118,14 @@ async def test_an_empty_answer_concludes_nothing_until_the_filter_has_shown_a_st
 
 async def test_a_filter_that_shows_nothing_is_not_asked_for_everything() -> None:
     api = Production("empty")
-    wanted = [f"R-{number}" for number in range(300)]
+    wanted = [f"R-{number}" for number in range(100)]
     for reference in wanted:
         api.product(reference, 1)
-    api.references += [{"sellerProductReference": f"X-{number}", "productId": "X"} for number in range(60_000)]
+    api.references += [{"sellerProductReference": f"X-{number}", "productId": "X"} for number in range(13_000)]
     async with opened(api) as client:
         found = await looked_up(client, *wanted, concurrency=8)
     assert {type(outcome) for outcome in found.values()} == {Found}
-    assert api.calls["filter"] < 60
+    assert api.calls["filter"] <= 1 + 32 + 8
 
 
 async def test_a_seller_without_stock_proves_nothing() -> None:
@@ -206,6 +204,23 @@ async def test_rows_that_cannot_be_read_conclude_nothing() -> None:
         assert shown(await looked_up(client, "A")) == {"A": 1}
 
 
+@pytest.mark.parametrize("on_bad_row", [None, "raise", "skip"])
+async def test_rows_without_an_identity_conclude_nothing_and_cost_no_other(on_bad_row: Any) -> None:
+    api = Production("ignored")
+    (named,) = api.product("A", 1)
+    api.references[0]["stockId"] = named["id"]
+    api.references += [{"productId": "P-B"}]
+    async with opened(api) as client:
+        client = client.with_options(on_bad_row=on_bad_row)  # noqa: PLW2901
+        assert shown(await looked_up(client, "A", "B")) == {"A": 1, "B": "Failed"}
+    del api.references[1]
+    api.product("C", 3)
+    api.stocks += [{"productId": "P-C", "quantities": {"Available": 9}}]
+    async with opened(api) as client:
+        client = client.with_options(on_bad_row=on_bad_row)  # noqa: PLW2901
+        assert shown(await looked_up(client, "A", "C", "no such")) == {"A": 1, "C": "Failed", "no such": "Missing"}
+
+
 async def test_stocks_without_a_product_may_be_anyones() -> None:
     api = Production("ignored")
     api.product("A", 1)
@@ -236,20 +251,32 @@ async def test_a_reference_list_without_a_proven_end_concludes_nothing() -> None
     assert {type(outcome.error) for outcome in found.values() if isinstance(outcome, Failed)} == {PagingError}
 
 
-@pytest.mark.parametrize("filter_", ["ignored", "works"])
-async def test_look_ups_through_many_views_read_the_references_once(filter_: str) -> None:
+@pytest.mark.parametrize(("filter_", "pages"), [("ignored", 5), ("works", 1)])
+async def test_look_ups_through_many_views_read_the_references_once(filter_: str, pages: int) -> None:
     api = Production(filter_)
     for number in range(5000):
-        api.product(f"R-{number}", number)
+        (stock,) = api.product(f"R-{number}", number)
+        api.references[-1]["stockId"] = stock["id"]
     async with opened(api) as client:
         views: list[Any] = [client.with_options(deadline=100 + number) for number in range(10)]
         views += [client.seller("12345") for _ in range(10)]
-        found = [
-            await looked_up(view, *(f"R-{each}" for each in range(place, 5000, 50))) for place, view in enumerate(views)
-        ]
-    assert all({type(outcome) for outcome in some.values()} == {Found} for some in found)
-    assert api.calls["references"] == 5
-    assert api.calls["get"] == 0
+        for place, view in enumerate(views):
+            found = await looked_up(view, *(f"R-{number}" for number in range(place, 5000, 500)))
+            assert shown(found) == {f"R-{number}": number for number in range(place, 5000, 500)}
+    assert api.calls["references"] == pages
+
+
+async def test_ids_may_be_whole_numbers() -> None:
+    for filter_ in ("works", "ignored"):
+        api = Production(filter_)
+        stocks = api.product("A", 30, 7, product=42)
+        stocks += api.product("B", 1, product=43)
+        api.references[-1]["stockId"] = 3
+        for number, stock in enumerate(stocks, start=1):
+            api.owners[number] = api.owners[stock["id"]]
+            stock["id"] = number
+        async with opened(api) as client:
+            assert shown(await looked_up(client, "A", "B")) == {"A": 37, "B": 1}
 
 
 async def test_look_ups_that_start_together_read_the_references_once_even_if_one_is_cancelled() -> None:
@@ -259,11 +286,11 @@ async def test_look_ups_that_start_together_read_the_references_once_even_if_one
     async with opened(api) as client:
         await client.bulk.prove_stock_filter()
         api.reading = asyncio.Event()
-        first = asyncio.create_task(looked_up(client, "R-1"))
+        first = asyncio.create_task(looked_up(client, "R-1", drain=0))
         await api.asked.wait()
         others = [asyncio.create_task(looked_up(client.with_options(deadline=50), f"R-{each}")) for each in range(2, 6)]
         index = ReferenceIndex.of(client._scope)
-        while index._under_way is None or index._under_way.waiting < 5:
+        while index._under_way is None or index._under_way.waiting < 5:  # noqa: ASYNC110  (nothing tells of it)
             await asyncio.sleep(0)
         first.cancel()
         await asyncio.wait((first,))
@@ -280,7 +307,7 @@ async def test_a_reading_that_nobody_waits_for_ends() -> None:
         api.product(f"R-{number}", number)
     async with opened(api) as client:
         api.reading = asyncio.Event()
-        task = asyncio.create_task(looked_up(client, "R-1"))
+        task = asyncio.create_task(looked_up(client, "R-1", drain=0))
         await api.asked.wait()
         task.cancel()
         await asyncio.wait((task,))
