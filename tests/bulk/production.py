@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from aiohttp import web
@@ -100,15 +102,22 @@ class Production:
 
 
 @asynccontextmanager
-async def opened(api: Production) -> AsyncIterator[FulfillmentClient]:
-    """A client of it, over real connections."""
+async def served(api: Production) -> AsyncIterator[str]:
+    """Its origin, while it answers."""
     runner = web.AppRunner(api.app())
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
         host, port = runner.addresses[0][:2]
-        origin = f"http://{host}:{port}"
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def opened(api: Production) -> AsyncIterator[FulfillmentClient]:
+    """A client of it, over real connections."""
+    async with served(api) as origin:
         config = Config(
             client_id="client",
             client_secret=SECRET,
@@ -120,5 +129,30 @@ async def opened(api: Production) -> AsyncIterator[FulfillmentClient]:
         )
         async with FulfillmentClient(config, hooks=()) as client:
             yield client
+
+
+@contextmanager
+def environment(api: Production) -> Iterator[dict[str, str]]:
+    """The settings of a command that is to use it; it is served by a thread."""
+    origin: Future[str] = Future()
+    ended = threading.Event()
+
+    async def main() -> None:
+        async with served(api) as address:
+            origin.set_result(address)
+            await asyncio.to_thread(ended.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(main(),))
+    thread.start()
+    try:
+        address = origin.result(timeout=20)
+        yield {
+            "OCTOFFM_CLIENT_ID": "client",
+            "OCTOFFM_CLIENT_SECRET": SECRET,
+            "OCTOFFM_SELLER_ID": "12345",
+            "OCTOFFM_BASE_URL": f"{address}/seller/v2",
+            "OCTOFFM_TOKEN_URL": f"{address}/token",
+        }
     finally:
-        await runner.cleanup()
+        ended.set()
+        thread.join()
