@@ -117,7 +117,12 @@ class LookupStocks(Job[str]):
         if not (await proof_at_hand(StockFilter.of(self._scope), self._scope)).obeyed:
             return False
         index = ReferenceIndex.of(self._scope)
-        await index.size_up(self._scope, pages=wanted // (2 * PAGE_COST))
+        try:
+            await index.size_up(self._scope, pages=wanted // (2 * PAGE_COST))
+        except RUN_ENDING:
+            raise
+        except CallError:  # the filter does not need them
+            return True
         return index.known is None or not scan_is_cheaper(wanted=wanted, rows=index.known.rows)
 
     async def _filter(self, references: Sequence[str], deliver: Deliver) -> set[str]:

@@ -34,6 +34,8 @@ class Production:
         self.reading: asyncio.Event | None = None
         """If set, a page of references waits for it."""
         self.asked = asyncio.Event()
+        self.broken = False
+        """Whether the list of references is none."""
 
     def product(self, reference: str, *available: int | None, product: Any = None, **fields: Any) -> list[Row]:
         """A reference, and a stock for each number; fields of the reference row."""
@@ -66,7 +68,7 @@ class Production:
         self.asked.set()
         if self.reading is not None:
             await self.reading.wait()
-        return self._page(request, self.references)
+        return web.Response(text="<html>") if self.broken else self._page(request, self.references)
 
     async def list_stocks(self, request: web.Request) -> web.Response:
         wanted = request.query.get("sellerProductReference")

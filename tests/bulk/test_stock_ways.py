@@ -352,6 +352,16 @@ async def test_the_cheapest_way_is_taken(wanted: int, calls: dict[str, int]) -> 
     assert api.calls["references"] == calls.get("references", 0), "the references are read again"
 
 
+async def test_a_proven_filter_does_without_a_reference_list_that_cannot_be_read() -> None:
+    api = Production("works")
+    for number in range(50):
+        api.product(f"R-{number}", number)
+    api.broken = True
+    async with opened(api) as client:
+        found = await looked_up(client, *(f"R-{number}" for number in range(50)))
+    assert shown(found) == {f"R-{number}": number for number in range(50)}
+
+
 async def test_what_is_kept_ends_with_the_session() -> None:
     api = Production("works")
     api.product("R-1", 1)
