@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS stock (stock_id TEXT PRIMARY KEY, gtin TEXT, availabl
 CREATE TABLE IF NOT EXISTS product (reference TEXT PRIMARY KEY, stock_id TEXT);
 CREATE TABLE IF NOT EXISTS watermark (only INTEGER PRIMARY KEY CHECK (only = 1), at TEXT NOT NULL);
 """
-Row = tuple[str, str | None, int, str | None]
+Row = tuple[str, str | None, int | None, str | None]
 
 
 def open_mirror(path: str = FILE) -> sqlite3.Connection:

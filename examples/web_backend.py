@@ -146,8 +146,8 @@ async def get_stock(reference: str, client: Seller) -> JSONResponse:
     async with client.bulk.lookup_stocks([reference]) as run:
         outcome = await anext(run)
     match outcome:
-        case Found(stock=stock):
-            return JSONResponse({"reference": reference, "available": stock.quantities.available})
+        case Found(quantities=quantities):  # of all its stocks; null if the API does not tell
+            return JSONResponse({"reference": reference, "available": quantities.available})
         case Failed(error=error):
             raise error
         case _:

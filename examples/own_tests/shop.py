@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from octoffm_async import DeliveryAddress, Found, OutboundShipmentRequest, ShipmentLine
+from octoffm_async import DeliveryAddress, Failed, Found, Missing, OutboundShipmentRequest, ShipmentLine
+from octoffm_async.errors import UnusableAnswerError
 
 if TYPE_CHECKING:
     from octoffm_async import Journal, SellerClient
@@ -15,10 +16,22 @@ class SoldOutError(Exception):
 
 
 async def available(client: SellerClient, product: str) -> int:
-    """How many of a product can be sold; none if it is unknown."""
+    """How many of a product can be sold; none if the seller has no stock of it.
+
+    Raises:
+        CallError: the API did not tell. That is not "sold out".
+    """
     async with client.bulk.lookup_stocks([product]) as run:
         outcome = await anext(run)
-    return outcome.stock.quantities.available if isinstance(outcome, Found) else 0
+    match outcome:
+        case Found(quantities=quantities) if quantities.available is not None:
+            return quantities.available
+        case Missing():
+            return 0
+        case Failed(error=error):
+            raise error
+        case _:
+            raise UnusableAnswerError(f"the API does not tell how many of {product} are available")
 
 
 async def sell(

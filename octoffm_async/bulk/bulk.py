@@ -15,7 +15,8 @@ from .journaling import PATIENCE, Journaling
 from .resuming import Kept, Resuming
 from .run import Run
 from .scanning import OVERLAP, PAGES_UNDER_WAY, StockScan
-from .stocks import LookupStocks, ReferenceIndex
+from .stock_filter import FilterProof, StockFilter
+from .stocks import LookupStocks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable
@@ -56,7 +57,6 @@ class Bulk:
 
     def __init__(self, scope: Scope) -> None:
         self._scope = Scope(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
-        self._index = ReferenceIndex(self._scope)
 
     def create_products(
         self,
@@ -134,15 +134,33 @@ class Bulk:
         max_failures: int | None = None,
         drain: float = 30.0,
     ) -> Run[str]:
-        """Look stocks up by the seller's references. Outcomes: Found (with its stock), Missing, Failed, Skipped.
+        """Look stocks up by the seller's references. Outcomes: Found (with its stocks), Missing, Failed, Skipped.
 
-        ``how`` chooses between single calls (``get``) and reading all stocks (``scan``); ``auto`` takes the cheaper.
-        The seller's references are learned on first use and kept by this object; an unknown one makes it learn them
-        anew, but the same one at most once a minute.
+        All stocks of a reference count: ``Found.quantities`` sums them. ``how`` chooses the way:
+
+        - ``filter`` asks for the stocks of each reference; the API must be seen to obey this filter.
+        - ``get`` learns which stocks the seller's references stand for, and asks for each of these.
+        - ``scan`` learns the references, too, and reads all stocks. ``get`` does so as well for references for which
+          the API names a product and no stock.
+        - ``auto`` takes the cheapest; the filter only if it is obeyed, which two calls find out once.
+
+        References are kept for the session and seller, whatever view of the client asks; an unknown one makes the
+        client learn them anew, but the same one at most once a minute. Missing means that the API showed that there is
+        nothing; where it leaves open whether there is, or which of two references a stock belongs to, it is Failed.
         """
-        job = LookupStocks(self._scope, self._index, workers=concurrency, how=how)
+        job = LookupStocks(self._scope, workers=concurrency, how=how)
         options = Options(workers=1, on_progress=on_progress, max_failures=max_failures, drain=drain)
         return Run(job, references, options)
+
+    async def prove_stock_filter(self) -> FilterProof:
+        """Find out whether the API obeys the filter of stocks by reference: ``proof.obeyed``, ``proof.reason``.
+
+        It takes two calls at most, once for a session and seller.
+
+        Raises:
+            CallError: the API could not be asked.
+        """
+        return await StockFilter.of(self._scope).prove(self._scope)
 
     def scan_stocks(
         self,

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from ..contract.stocks import Stock
+from ..contract.base import own_fields
+from ..contract.stocks import Quantities, Stock
 from ..errors import BadRequestError, CallError, ConflictError, UnprocessableError, ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 __all__ = [
     "Created",
@@ -69,13 +70,23 @@ class Skipped(_Outcome, frozen=True, kw_only=True, gc=False):
 
 
 class Found(_Outcome, frozen=True, kw_only=True):
-    """A looked-up stock."""
+    """The stocks of a looked-up reference: one, or several that count together."""
 
-    stock: Stock
+    stocks: list[Stock]
+
+    @property
+    def stock(self) -> Stock:
+        """The first of the stocks, often the only one. :attr:`quantities` counts all of them."""
+        return self.stocks[0]
+
+    @property
+    def quantities(self) -> Quantities:
+        """Quantities by type, summed over all stocks; ``None`` where any of the stocks does not tell its own."""
+        return total(self.stocks)
 
 
 class Missing(_Outcome, frozen=True, kw_only=True):
-    """The seller has no such reference, or no stock belongs to it."""
+    """The seller has no such reference, or no stock belongs to it: the API showed it. What it left open is Failed."""
 
     reason: str
 
@@ -129,6 +140,16 @@ _COUNTED = {
     Found: "found",
     Missing: "missing",
 }
+
+
+def total(stocks: Sequence[Stock]) -> Quantities:
+    """Sum quantities by type. A sum is told only where every stock tells its part, since a part is no sum."""
+    sums: dict[str, int | None] = {}
+    for name in own_fields(Quantities):
+        parts: list[int | None] = [getattr(stock.quantities, name) for stock in stocks]
+        told = [part for part in parts if part is not None]
+        sums[name] = sum(told) if told and len(told) == len(parts) else None
+    return Quantities(**sums)
 
 
 def outcome_of(key: str, error: CallError) -> Refused | Failed | Unknown:

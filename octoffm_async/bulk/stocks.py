@@ -1,45 +1,50 @@
-"""Looking stocks up by the seller's reference, which the API itself does not offer.
+"""Looking stocks up by the seller's reference.
 
-A stock row does not carry the reference, and no filter takes one (**D**). So the references are learned once, a
-thousand a page, and kept; then the cheaper way is taken: one GET for each wanted stock, or one scan over all of them.
+There are two ways. The API may be asked for the stocks of each reference, by a filter that must be proven first
+(:mod:`.stock_filter`). Else the seller's references are learned once, a thousand a page (:mod:`.references`), and
+joined to stocks (:mod:`.stock_join`), which are got one by one or read all in one scan, whichever is cheaper.
 """
 
 from __future__ import annotations
 
-import asyncio
-import weakref
-from itertools import islice
 from math import ceil
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import anyio
 
-from ..contract.checks import FieldProblem
-from ..errors import CallError, ConfigurationError, NotFoundError, ValidationError, check_type
-from ..resources.products import Products
+from ..contract.filters import filter_problems
+from ..contract.stocks import StockFilters
+from ..errors import (
+    BadRowError,
+    CallError,
+    ConfigurationError,
+    NotFoundError,
+    UnusableAnswerError,
+    ValidationError,
+    check_type,
+)
 from ..resources.stocks import Stocks
 from .job import RUN_ENDING, Job
 from .outcomes import Failed, Found, Missing
-from .seen import temporary_database
+from .references import PAGE_ROWS, ReferenceIndex, taking_bad_rows
+from .stock_filter import NOT_TAKEN, ContradictedError, StockFilter, proof_at_hand
+from .stock_join import Join
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from ..session.scope import Scope
     from .job import Deliver
     from .outcomes import Outcome
 
-How: TypeAlias = Literal["auto", "get", "scan"]
+How: TypeAlias = Literal["auto", "get", "scan", "filter"]
 
 WINDOW = 20_000
 """References handled together. They share one scan, so few windows are fast; each one's keys are held in memory."""
-UNKNOWN_FOR = 60.0
-"""Seconds in which a reference that was not there is not searched again: a mistyped one must not burn the limit."""
-UNKNOWN_MOST = 10_000
-PAGE_ROWS = 1000
 PAGE_COST = 4
 """What a full page costs, in single GETs: a thousand times the bytes, but one call of the limit."""
+CANARIES = 32
+"""So many empty answers of a filter that never showed a stock make the look-up go the other way."""
 
 
 def scan_is_cheaper(*, wanted: int, rows: int) -> bool:
@@ -47,73 +52,14 @@ def scan_is_cheaper(*, wanted: int, rows: int) -> bool:
     return ceil(rows / PAGE_ROWS) * PAGE_COST < wanted
 
 
-def _nothing() -> None:
-    """Nothing was learned yet, so there is nothing to forget."""
-
-
-class ReferenceIndex:
-    """Which stock belongs to which of a seller's references; kept on disk, since a catalogue may have millions."""
-
-    def __init__(self, scope: Scope) -> None:
-        self._products = Products(scope)
-        self._database: sqlite3.Connection | None = None
-        self._forget: Callable[[], object] = _nothing
-        self._unknown: dict[str, float] = {}
-        self._learning = asyncio.Lock()
-        self.rows = 0
-
-    async def search(self, references: Sequence[str]) -> None:
-        """Learn anew if any of ``references`` may have come since; runs that start together learn once."""
-        async with self._learning:
-            if self._lacks(references):
-                await self._learn()
-                self._note_unknown(references)
-
-    async def _learn(self) -> None:
-        learned = temporary_database("CREATE TABLE learned (reference TEXT PRIMARY KEY, stock_id TEXT) WITHOUT ROWID")
-        learned.execute("BEGIN")
-        try:
-            async for page in self._products.references().pages():
-                pairs = [(known.seller_product_reference, known.stock_id) for known in page.items if known.stock_id]
-                learned.executemany("INSERT OR REPLACE INTO learned VALUES (?, ?)", pairs)
-        except BaseException:
-            learned.close()
-            raise
-        self._forget()
-        self._forget = weakref.finalize(self, learned.close)
-        self._database = learned
-        self.rows = learned.execute("SELECT count(*) FROM learned").fetchone()[0]
-
-    def _lacks(self, references: Iterable[str]) -> bool:
-        """Whether any of them is neither learned nor was searched in vain a short while ago."""
-        now = asyncio.get_running_loop().time()
-        missing = (reference for reference in references if self.stock_id(reference) is None)
-        return any(self._unknown.get(reference, 0.0) <= now for reference in missing)
-
-    def _note_unknown(self, references: Iterable[str]) -> None:
-        """Remember which of them were searched in vain."""
-        now = asyncio.get_running_loop().time()
-        remembered = {reference: until for reference, until in self._unknown.items() if until > now}
-        missing = (reference for reference in references if self.stock_id(reference) is None)
-        fresh = dict.fromkeys(islice(missing, UNKNOWN_MOST), now + UNKNOWN_FOR)
-        self._unknown = dict(islice((fresh | remembered).items(), UNKNOWN_MOST))
-
-    def stock_id(self, reference: str) -> str | None:
-        """The stock of a reference, as far as it was learned."""
-        if self._database is None:
-            return None
-        row = self._database.execute("SELECT stock_id FROM learned WHERE reference = ?", (reference,)).fetchone()
-        return None if row is None else row[0]
-
-
 class LookupStocks(Job[str]):
     """The job of ``client.bulk.lookup_stocks``."""
 
     batch = WINDOW
 
-    def __init__(self, scope: Scope, index: ReferenceIndex, *, workers: int, how: How) -> None:
-        self._stocks = Stocks(scope)
-        self._index = index
+    def __init__(self, scope: Scope, *, workers: int, how: How) -> None:
+        self._scope = taking_bad_rows(scope, "raise")  # a stock that was passed over would be missing in a sum
+        self._stocks = Stocks(self._scope)
         self._workers = workers
         if workers < 1:
             raise ConfigurationError(f"concurrency must be at least 1, not {workers}")
@@ -126,79 +72,164 @@ class LookupStocks(Job[str]):
 
     def check(self, item: str) -> None:
         check_type("look-up", item, str)
-        if not item.strip():
-            raise ValidationError("look-up", item, [FieldProblem("reference", item, "is empty")])
+        problems = filter_problems(StockFilters(seller_product_reference=item))
+        if problems:
+            raise ValidationError("look-up", item, [problem._replace(field="reference") for problem in problems])
 
     async def handle(self, items: Sequence[str], deliver: Deliver) -> None:
         left = dict.fromkeys(items)
+        empty = set[str]()
+        stock_filter = StockFilter.of(self._scope)
 
         async def decide(outcome: Outcome) -> None:
             del left[outcome.key]
+            if outcome.key in empty and isinstance(outcome, Found):
+                stock_filter.distrust("it gave no stock for a reference that has one", self._scope.seller_id)
             await deliver(outcome)
 
         try:
-            wanted = await self._locate(items, decide)
-            if self._should_scan(len(wanted)):
-                await self._scan(wanted, decide)
-            await self._get_each(wanted, decide)
+            if await self._takes_filter(len(items)):
+                empty = await self._filter(items, decide)
+            if left:
+                await self._join(list(left), decide)
         except RUN_ENDING:
             raise
         except CallError as error:  # the references or the scan could not be had: the same for all that are left
             for reference in left:
                 await deliver(Failed(key=reference, error=error))
 
-    def _should_scan(self, wanted: int) -> bool:
-        if self._how == "auto":
-            return scan_is_cheaper(wanted=wanted, rows=self._index.rows)
-        return self._how == "scan"
+    async def _takes_filter(self, wanted: int) -> bool:
+        """Whether to ask for each reference by the filter.
 
-    async def _locate(self, references: Sequence[str], deliver: Deliver) -> dict[str, list[str]]:
-        """The wanted references by stock id; those that the seller does not have are told to be missing."""
-        await self._index.search(references)
-        wanted: dict[str, list[str]] = {}
-        for reference in references:
-            stock_id = self._index.stock_id(reference)
-            if stock_id is None:
-                await deliver(Missing(key=reference, reason="the seller has no stock under this reference"))
-            else:
-                wanted.setdefault(stock_id, []).append(reference)
-        return wanted
+        While the number of stocks is not known, the references are read as long as reading them and a scan of as many
+        stocks costs less than the filter: at worst, half of what it costs is spent in vain.
 
-    async def _scan(self, wanted: dict[str, list[str]], deliver: Deliver) -> None:
-        """Take what is wanted out of all stocks; what moved away during the scan stays wanted."""
-        async for page in self._stocks.list().pages():
-            for stock in page.items:
-                for reference in wanted.pop(stock.id, ()):
-                    await deliver(Found(key=reference, stock=stock))
-            if not wanted:
+        Raises:
+            UnusableAnswerError: the filter is asked for, and is not proven to be obeyed.
+        """
+        if self._how in ("get", "scan"):
+            return False
+        if self._how == "filter":
+            proof = await StockFilter.of(self._scope).prove(self._scope)
+            if not proof.obeyed:
+                raise UnusableAnswerError(f"how='filter' cannot be used, use 'auto': {proof.reason}")
+            return True
+        if not (await proof_at_hand(StockFilter.of(self._scope), self._scope)).obeyed:
+            return False
+        index = ReferenceIndex.of(self._scope)
+        try:
+            await index.size_up(self._scope, pages=wanted // (2 * PAGE_COST))
+        except RUN_ENDING:
+            raise
+        except CallError:  # the filter does not need them
+            return True
+        return index.known is None or not scan_is_cheaper(wanted=wanted, rows=index.known.rows)
+
+    async def _filter(self, references: Sequence[str], deliver: Deliver) -> set[str]:
+        """Ask for each reference by the filter. Those that it tells nothing sure of are left; which gave no stock."""
+        stock_filter = StockFilter.of(self._scope)
+        known = ReferenceIndex.of(self._scope).known
+        empty: list[str] = []
+
+        async def ask(reference: str) -> None:
+            if stock_filter.distrusted or (len(empty) >= CANARIES and not stock_filter.shown):
                 return
+            try:
+                stocks = await stock_filter.stocks_of(reference, self._scope)
+            except ContradictedError as reason:
+                stock_filter.distrust(str(reason), self._scope.seller_id)
+            except RUN_ENDING:
+                raise
+            except NOT_TAKEN:
+                pass  # it may be looked for the other way
+            except CallError as error:
+                await deliver(Failed(key=reference, error=error))
+            else:
+                rows = [] if known is None else known.of(reference)
+                products = {row.product_id for row in rows}
+                if not stocks:
+                    empty.append(reference)
+                elif (
+                    products
+                    and None not in products
+                    and not {stock.product_id for stock in stocks} <= {*products, None}
+                ):
+                    stock_filter.distrust(
+                        "it gave stocks of another product than the reference's", self._scope.seller_id
+                    )
+                else:
+                    await deliver(Found(key=reference, stocks=stocks))
 
-    async def _get_each(self, wanted: dict[str, list[str]], deliver: Deliver) -> None:
-        rows = iter(wanted.items())
+        await self._each(references, ask)
+        for reference in empty if stock_filter.shown and not stock_filter.distrusted else ():
+            if known is None or all(row.stock_id is None for row in known.of(reference)):
+                await deliver(Missing(key=reference, reason="the API gives no stock for this reference"))
+        return set(empty)
+
+    async def _join(self, references: Sequence[str], deliver: Deliver) -> None:
+        """Find the stocks of references by what the API tells of the references."""
+        known = await ReferenceIndex.of(self._scope).search(references, self._scope)
+        join = Join(known)
+
+        async def tell(outcomes: Iterable[Outcome]) -> None:
+            for outcome in outcomes:
+                await deliver(outcome)
+
+        for reference in references:
+            if (outcome := join.seek(reference)) is not None:
+                await deliver(outcome)
+        wanted = len(join.ids)
+        scan = self._how == "scan" or (self._how != "get" and scan_is_cheaper(wanted=wanted, rows=known.rows))
+        if join.needs_all or (scan and wanted):
+            await self._scan(join, tell)
+
+        async def get(stock_id: str) -> None:
+            try:
+                stock = await self._stocks.get(stock_id)
+            except NotFoundError:
+                await tell(join.gone(stock_id))
+            except RUN_ENDING:
+                raise
+            except CallError as error:
+                await tell(join.failed(stock_id, error))
+            else:
+                await tell(join.got(stock_id, stock))
+
+        await self._each(join.ids, get)  # what was not seen in the scan may have moved away while it went on
+
+    async def _scan(self, join: Join, tell: Callable[[Iterable[Outcome]], Awaitable[None]]) -> None:
+        """Take what is wanted out of all stocks."""
+
+        async def read(stocks: Stocks) -> None:
+            async for page in stocks.list().pages():
+                for stock in page.items:
+                    await tell(join.saw(stock))
+                if join.done:
+                    return
+            await tell(join.saw_all())
+
+        try:
+            await read(self._stocks)
+        except BadRowError:  # the other rows still tell those that are known by their ids
+            join.passed_over()
+            await read(Stocks(taking_bad_rows(self._scope, "skip")))
+
+    async def _each(self, items: Sequence[str], do: Callable[[str], Awaitable[None]]) -> None:
+        """Do something for each, several at a time. An error that concerns all alike ends it."""
+        rows: Iterator[str] = iter(items)
         ended: list[Exception] = []
 
         async def work() -> None:
-            for stock_id, references in rows:
+            for item in rows:
                 if ended:
                     return
                 try:
-                    for reference in references:
-                        await deliver(await self._get(stock_id, reference))
+                    await do(item)
                 except RUN_ENDING as error:
                     ended.append(error)
 
         async with anyio.create_task_group() as group:
-            for _ in range(min(self._workers, len(wanted))):
+            for _ in range(min(self._workers, len(items))):
                 group.start_soon(work)
         if ended:
             raise ended[0]
-
-    async def _get(self, stock_id: str, reference: str) -> Outcome:
-        try:
-            return Found(key=reference, stock=await self._stocks.get(stock_id))
-        except NotFoundError:
-            return Missing(key=reference, reason=f"there is no stock {stock_id} any more")
-        except RUN_ENDING:
-            raise
-        except CallError as error:
-            return Failed(key=reference, error=error)

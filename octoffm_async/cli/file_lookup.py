@@ -25,7 +25,7 @@ from .row_files import ending_of, rows_file, rows_output
 from .rows import Column, Rows, tell_json
 from .saving import replacing
 from .show import counts_text
-from .stocks_sinks import REFERENCE, STOCK_COLUMNS, row_of
+from .stocks_sinks import REFERENCE, STOCK_COLUMNS, row_of_all
 from .text import printable
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ..tabular.rows import Row
     from .row_files import Columns
 
-_COLUMNS: Columns = {REFERENCE: "text", "outcome": "text", "message": "text", **STOCK_COLUMNS}
+_COLUMNS: Columns = {REFERENCE: "text", "outcome": "text", "message": "text", "stocks": "count", **STOCK_COLUMNS}
 _SHOWN = (
     Column("reference", itemgetter(REFERENCE)),
     Column("outcome", itemgetter("outcome")),
@@ -54,7 +54,9 @@ Write: TypeAlias = "Callable[[Outcome, int | None], None]"
 
 @click.command()
 @rows_output(required=False)
-@click.option("--how", type=click.Choice(["auto", "get", "scan"]), default="auto", show_default=True, help="See below.")
+@click.option(
+    "--how", type=click.Choice(["auto", "get", "scan", "filter"]), default="auto", show_default=True, help="See below."
+)
 @reading_options
 def lookup(**options: Any) -> int:
     """Look up the stock of each reference in FILE: CSV, JSON lines (.jsonl), Parquet or a workbook (.xlsx, .ods, .xls).
@@ -64,8 +66,11 @@ def lookup(**options: Any) -> int:
     is safe to open in a spreadsheet; Parquet needs the extra "tabular". Without -o it is a table, or with --json one
     object a line.
 
-    The references are learned first; then each stock is asked for (get), or all are read (scan), whichever costs fewer
-    calls (auto).
+    A row counts all stocks of its reference together. What the API does not tell is an empty cell, never 0; in
+    available_by_country it is a question mark.
+
+    The API is asked for each reference (filter), if it is seen to obey that. Else the references are learned first;
+    then each stock is asked for (get), or all are read (scan). By default it is what costs fewest calls (auto).
 
     Exits with 0 if all were found, 1 if some are missing, failed or are faulty in the file.
     """
@@ -147,7 +152,7 @@ def _sink(output: Path | None, *, as_json: bool) -> Generator[Write]:
 
 def _row(outcome: Outcome) -> dict[str, Any]:
     told = told_of(outcome)
-    stock = row_of(outcome.stock) if isinstance(outcome, Found) else {}
+    stock = row_of_all(outcome.stocks) if isinstance(outcome, Found) else {}
     return {REFERENCE: outcome.key, "outcome": told.what, "message": told.message, **stock}
 
 
@@ -166,5 +171,7 @@ def _fields(outcome: Outcome, line: int | None) -> dict[str, Any]:
     told = told_of(outcome)
     fields: dict[str, Any] = {REFERENCE: outcome.key, "outcome": told.what, "line": line}
     if isinstance(outcome, Found):
-        return fields | {"stock": as_fields(outcome.stock)}
+        stocks = [as_fields(stock) for stock in outcome.stocks]
+        fields |= {"quantities": as_fields(outcome.quantities), "stocks": stocks}
+        return fields | {"stock": stocks[0]} if len(stocks) == 1 else fields
     return fields | {"message": told.message}

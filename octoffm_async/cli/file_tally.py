@@ -84,7 +84,7 @@ def told_of(outcome: Outcome) -> Told:  # noqa: PLR0911  (a table of cases)
             return Told("refused", None, code, plain(message))
         case Skipped(reason=reason):
             return Told("unsent", None, "", reason)
-        case Found(stock=stock):
-            return Told("found", stock.id)
+        case Found(stocks=stocks):
+            return Told("found", " ".join(stock.id for stock in stocks))
         case Missing(reason=reason):
             return Told("missing", None, "", reason)

@@ -92,6 +92,18 @@ def country_option(command: F) -> F:
     return click.option("--country", metavar="CODE", callback=upper, help="Storage country: FR, ES, UK.")(command)
 
 
+def reference_option(command: F) -> F:
+    """``--reference``; the command gets ``reference: str | None``."""
+    text = "Only what belongs to this reference of yours, as you wrote it when you registered the product."
+    return click.option("--reference", metavar="REF", callback=_filled, help=text)(command)
+
+
+def _filled(context: click.Context, option: click.Parameter, given: str | None) -> str | None:
+    if given is not None and not given.strip():
+        raise click.BadParameter("it is empty", context, option)
+    return given
+
+
 def upper(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
     """A country's code as the API writes it."""
     return None if given is None else given.strip().upper()

@@ -15,7 +15,7 @@ from .fields import as_fields, cell
 from .text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from ..contract.common import Refusal
     from .remote import Remote
@@ -183,11 +183,17 @@ def refusal_of(row: Refusable) -> str:
     return refusal_text(row.refusal)
 
 
-def quantity_of(row: Any) -> int:
-    """How many items an order, a return or a parcel names."""
-    return sum(line.quantity for line in row.lines)
+def quantity_of(row: Any) -> int | None:
+    """How many items an order, a return or a parcel names; ``None`` if a line does not tell."""
+    return _sum(line.quantity for line in row.lines)
 
 
-def received_of(row: Any) -> int:
-    """How many of them arrived."""
-    return sum(line.received_quantity for line in row.lines)
+def received_of(row: Any) -> int | None:
+    """How many of them arrived; ``None`` if a line does not tell."""
+    return _sum(line.received_quantity for line in row.lines)
+
+
+def _sum(parts: Iterable[int | None]) -> int | None:
+    told = list(parts)
+    numbers = [part for part in told if part is not None]
+    return sum(numbers) if numbers and len(numbers) == len(told) else None

@@ -9,7 +9,7 @@ import click
 from ..contract.stocks import QuantityType, SortOrder
 from .exits import Exit
 from .fields import as_fields
-from .filters import Known, country_option, limit_option, period_options, upper
+from .filters import Known, country_option, limit_option, period_options, reference_option, upper
 from .remote import remote_command
 from .rows import Column, tell_facts, tell_json, tell_rows, tell_table
 from .stocks_export import export
@@ -45,6 +45,7 @@ _COUNTRIES = (
 
 
 @group.command("list")
+@reference_option
 @country_option
 @click.option(
     "--delivery-country", metavar="CODE", callback=upper, help="What can be delivered there; goes with no other filter."
@@ -57,6 +58,7 @@ _COUNTRIES = (
 async def list_stocks(
     remote: Remote,
     *,
+    reference: str | None,
     country: str | None,
     delivery_country: str | None,
     updated_since: datetime | None,
@@ -65,8 +67,15 @@ async def list_stocks(
     order: str | None,
     limit: int | None,
 ) -> int:
-    """List stocks. They carry no reference of yours: "octoffm stocks export --references" puts it beside them."""
+    """List stocks. They carry no reference of yours: "octoffm stocks export --references" puts it beside them.
+
+    With --reference, it is first seen whether the API obeys it; if not, "octoffm stocks lookup" finds the stock.
+    """
+    if reference is not None and not (proof := await remote.client.bulk.prove_stock_filter()).obeyed:
+        told = f"--reference cannot be used: {proof.reason}; octoffm stocks lookup finds stocks in another way"
+        raise click.ClickException(told)
     stocks = remote.client.stocks.list(
+        seller_product_reference=reference,
         storage_country=country,
         delivery_country=delivery_country,
         updated_at_min=updated_since,

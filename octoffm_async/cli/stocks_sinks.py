@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from ..bulk.outcomes import total
 from .fields import as_fields
 from .row_files import csv_file, parquet_file
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from .row_files import Columns, Kind
 
 Write: TypeAlias = "Callable[[Sequence[Stock]], None]"
-Look: TypeAlias = "Callable[[str], str | None]"
-"""The seller's reference of a stock's id, if it has one."""
+Look: TypeAlias = "Callable[[Stock], str | None]"
+"""The seller's reference of a stock, if something tells it."""
 
 QUANTITIES = ("available", "allocated", "blocked", "litigation", "removal", "return", "logistic_operations")
 TEXTS = ("id", "product_id", "product_state", "product_condition", "gtin")
@@ -41,7 +42,7 @@ def columns_of(look: Look | None) -> Columns:
 
 
 def _own(stock: Stock, look: Look | None) -> dict[str, Any]:
-    return {} if look is None else {REFERENCE: look(stock.id)}
+    return {} if look is None else {REFERENCE: look(stock)}
 
 
 def row_of(stock: Stock, look: Look | None = None) -> dict[str, Any]:
@@ -50,8 +51,32 @@ def row_of(stock: Stock, look: Look | None = None) -> dict[str, Any]:
     row = _own(stock, look)
     row |= {name: fields[name] for name in TEXTS} | {"updated_at": stock.updated_at}
     row |= {name: fields["quantities"][name] for name in QUANTITIES}
-    places = [f"{part.storage_country}={part.quantities.available}" for part in stock.localizations]
-    return row | {"available_by_country": " ".join(places)}
+    return row | {"available_by_country": _by_country([stock])}
+
+
+def row_of_all(stocks: Sequence[Stock]) -> dict[str, Any]:
+    """All stocks of one reference as one flat row: how many they are, their ids, their quantities together."""
+    rows = [row_of(stock) for stock in stocks]
+    texts = {name: " ".join(dict.fromkeys(row[name] for row in rows if row[name] is not None)) for name in TEXTS}
+    changed = [stock.updated_at for stock in stocks if stock.updated_at is not None]
+    quantities = as_fields(total(stocks))
+    return {
+        "stocks": len(stocks),
+        **{name: text or None for name, text in texts.items()},
+        "updated_at": max(changed, default=None),
+        **{name: quantities[name] for name in QUANTITIES},
+        "available_by_country": _by_country(stocks),
+    }
+
+
+def _by_country(stocks: Sequence[Stock]) -> str:
+    """``FR=30 ES=7``, and ``?`` for what the API did not tell: a country, or how many are there."""
+    places: dict[str, int | None] = {}
+    for part in (part for stock in stocks for part in stock.localizations):
+        country, more = part.storage_country or "?", part.quantities.available
+        before = places.get(country, 0)
+        places[country] = None if before is None or more is None else before + more
+    return " ".join(f"{country}={'?' if number is None else number}" for country, number in places.items())
 
 
 @contextmanager

@@ -8,8 +8,10 @@ what changes twice between two readings is read once.
 Each call goes on from the watermark that the one before it left in the database (:mod:`octoffm_async.bulk.changes` has
 the theory), a batch of rows to a transaction, the watermark with the last. A call that is killed on the way loses
 nothing, and one that runs twice at once, or wakes up late, does no harm: an older state never replaces a newer one.
-A stock that is gone from the API's list stays in the mirror: nothing tells of it. A first mirror costs about 270 µs
-and, until it ends, 300 bytes of memory for each row; one of ``octoffm_stocks`` takes about 1 kB with its index.
+A stock that is gone from the API's list stays in the mirror: nothing tells of it. A quantity that the API did not tell
+is NULL, never 0. ``item`` has the names of the contract, however the API spells them, and beside them, under the API's
+own names, what the package does not model. A first mirror costs about 270 µs and, until it ends, 300 bytes of memory
+for each row; one of ``octoffm_stocks`` takes about 1 kB with its index.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, Final, Literal, LiteralString, NamedTuple
 import msgspec
 
 from ..bulk.changes import KINDS, Change
-from ..contract.base import Answer, members_of
+from ..contract.base import Answer, members_of, own_fields
 from ..contract.stocks import Quantities, Stock
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Where a first mirror begins, unless it is told otherwise."""
 BATCH: Final = 1000
 """Rows of a page, and of a transaction."""
-VERSION: Final = 1
+VERSION: Final = 2
 TABLES: Final[tuple[LiteralString, ...]] = (
     """
     CREATE TABLE IF NOT EXISTS octoffm_stocks (
@@ -48,16 +50,23 @@ TABLES: Final[tuple[LiteralString, ...]] = (
         product_state text,
         gtin text,
         updated_at timestamptz,
-        available bigint NOT NULL,
-        allocated bigint NOT NULL,
-        blocked bigint NOT NULL,
-        litigation bigint NOT NULL,
-        removal bigint NOT NULL,
-        return bigint NOT NULL,
-        logistic_operations bigint NOT NULL,
+        available bigint,
+        allocated bigint,
+        blocked bigint,
+        litigation bigint,
+        removal bigint,
+        return bigint,
+        logistic_operations bigint,
         item jsonb NOT NULL,
         PRIMARY KEY (seller, id)
     )
+    """,
+    """
+    ALTER TABLE octoffm_stocks
+        ALTER COLUMN available DROP NOT NULL, ALTER COLUMN allocated DROP NOT NULL,
+        ALTER COLUMN blocked DROP NOT NULL, ALTER COLUMN litigation DROP NOT NULL,
+        ALTER COLUMN removal DROP NOT NULL, ALTER COLUMN return DROP NOT NULL,
+        ALTER COLUMN logistic_operations DROP NOT NULL
     """,
     """
     CREATE TABLE IF NOT EXISTS octoffm_changes (
@@ -196,9 +205,7 @@ def _stocks(seller: str, changes: Sequence[Change]) -> dict[str, object]:
     """Stocks as columns."""
     stocks = [change.item for change in changes if isinstance(change.item, Stock)]
     quantities = [stock.quantities for stock in stocks]
-    columns: dict[str, object] = {
-        name: [getattr(each, name) for each in quantities] for name in Quantities.__struct_fields__
-    }
+    columns: dict[str, object] = {name: [getattr(each, name) for each in quantities] for name in own_fields(Quantities)}
     return columns | {
         "seller": seller,
         "id": [_text(stock.id) for stock in stocks],

@@ -35,6 +35,7 @@ class Stocks:
     def list(
         self,
         *,
+        seller_product_reference: str | None = None,
         storage_country: str | None = None,
         delivery_country: str | None = None,
         updated_at_min: datetime | None = None,
@@ -48,13 +49,19 @@ class Stocks:
         """Stocks that pass the filters, ``limit`` a page (1 to 1000) (**D**).
 
         ``sort`` is a :class:`QuantityType`, ``order`` ``Asc`` or ``Desc``; times need a zone. ``delivery_country``
-        goes with none of the other filters. Rows do not carry the seller's reference: see
-        ``client.bulk.lookup_stocks``. ``resume_from`` is the cursor to start at, ``max_items`` ends the list early.
+        goes with none of ``storage_country``, times, ``sort`` and ``order``. ``resume_from`` is the cursor to start at,
+        ``max_items`` ends the list early.
+
+        ``seller_product_reference`` gives all stocks of one reference, often one, none if it is unknown (**S**). An API
+        that ignores this filter gives all stocks, without a word: :meth:`Bulk.prove_stock_filter
+        <octoffm_async.bulk.bulk.Bulk.prove_stock_filter>` tells, and ``client.bulk.lookup_stocks`` finds the stocks in
+        both cases. Rows do not carry the seller's reference.
 
         Raises:
             ValidationError: the filters cannot be asked for together, or are out of range.
         """
         filters = StockFilters(
+            seller_product_reference=seller_product_reference,
             storage_country=storage_country,
             delivery_country=delivery_country,
             updated_at_min=updated_at_min,

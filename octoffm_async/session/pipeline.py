@@ -82,6 +82,8 @@ class Session:
             self._fetch_token, store=token_store, account=account_of(config), lease=config.deadline
         )
         self.background = Background()
+        self.kept: dict[tuple[str, str], object] = {}
+        """What others learned of a seller (by a name of theirs and the seller's id), until the session is closed."""
         self._transport = transport
         self._head_telling = as_head_telling(transport)
         self._fencing = as_fencing(transport)
@@ -103,6 +105,7 @@ class Session:
     def open(self) -> None:
         """Belong to the running event loop from now on."""
         self._transport.open()
+        self.kept.clear()  # another loop, other locks
         self._gates.rebind()
         self._retries.circuit.rebind()
         self._deadlines = Deadlines(self.config.deadline, self.config.bulk_deadline)  # another loop, other timers
@@ -122,6 +125,7 @@ class Session:
             logger.warning("closed with %d calls under way", self._under_way)
         finally:
             self._draining = None
+            self.kept.clear()
             self._gates.close()
             self._retries.circuit.close()
             self._deadlines.close()

@@ -43,7 +43,7 @@ ALL = [
     Failed(key="c", error=ValueError()),
     Unknown(key="d", reason="?"),
     Skipped(key="e", reason="!"),
-    Found(key="f", stock=Stock(id="s")),
+    Found(key="f", stocks=[Stock(id="s")]),
     Missing(key="g", reason="-"),
 ]
 

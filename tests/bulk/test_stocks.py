@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from octoffm_async import Failed, Found, Missing, Refused, Skipped
 from octoffm_async.bulk.outcomes import Outcome
-from octoffm_async.bulk.stocks import UNKNOWN_FOR, scan_is_cheaper
+from octoffm_async.bulk.references import UNKNOWN_FOR
+from octoffm_async.bulk.stocks import scan_is_cheaper
 from octoffm_async.errors import AuthenticationError
 from octoffm_async.sandbox import Fault, Sandbox
 from tests.bulk.items import all_of, asynchronous, fake, products, serving
@@ -37,7 +38,7 @@ async def stocked(sandbox: Sandbox, client: Any, count: int) -> None:
 
 
 class Shop:
-    """An API with these stocks by reference; it counts the calls of each kind."""
+    """An API with these stocks by reference, which ignores the filter by it; it counts the calls of each kind."""
 
     def __init__(self, stocks: dict[str, str | None]) -> None:
         self.stocks = stocks
@@ -48,10 +49,13 @@ class Shop:
         path = sent.url.partition("/v2/")[2].partition("?")[0]
         if path == "stock-seller-references":
             self.calls["references"] += 1
-            rows = [{"sellerProductReference": key, "stockId": stock} for key, stock in self.stocks.items()]
+            rows = [
+                {"sellerProductReference": key, "productId": f"P-{key}", "stockId": stock}
+                for key, stock in self.stocks.items()
+            ]
             return answer(200, {"items": rows})
         if path == "stocks":
-            self.calls["scan"] += 1
+            self.calls["filter" if "sellerProductReference=" in sent.url else "scan"] += 1
             return answer(200, {"items": [{"id": stock} for stock in self.there()]})
         self.calls["get"] += 1
         stock = path.rpartition("/")[2]
@@ -113,7 +117,7 @@ async def test_the_automatic_way_is_the_cheaper_one(wanted: int, way: str) -> No
     async with client:
         outcomes = await outcomes_of(client, [f"R-{number}" for number in range(wanted)])
     assert {type(outcome) for outcome in outcomes.values()} == {Found}
-    assert api.calls == {"references": 1, way: wanted if way == "get" else 1}
+    assert api.calls == {"filter": 1, "references": 1, way: wanted if way == "get" else 1}
 
 
 @pytest.mark.virtual_time

@@ -21,7 +21,7 @@ import pytest
 
 from octoffm_async.cli.app import octoffm
 from octoffm_async.cli.fields import as_fields, cell
-from octoffm_async.cli.rows import FIRST, Column, Rows, tell_facts, tell_json, tell_rows
+from octoffm_async.cli.rows import FIRST, Column, Rows, quantity_of, received_of, tell_facts, tell_json, tell_rows
 from octoffm_async.contract.outbound import OutboundShipment, OutboundStatus
 from octoffm_async.contract.stocks import Quantities, Stock
 
@@ -94,11 +94,20 @@ def test_json_carries_what_only_an_escape_can_hold(capsys):
 
 
 def test_fields_have_python_names_and_one_layout():
-    fields = as_fields(Stock(id="1", reported_quantities=Quantities(return_=3)))
+    fields = as_fields(Stock(id="1", quantities=Quantities(return_=3)))
     assert fields["quantities"]["return"] == 3
-    assert "reported_quantities" not in fields
+    assert fields["quantities"]["available"] is None
     order = as_fields(OutboundShipment(outbound_shipment_id="1", status=OutboundStatus("Teleported")))
     assert (order["outbound_shipment_id"], order["status"], type(order["status"])) == ("1", "Teleported", str)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "total"), [([2, 3], 5), ([0], 0), ([0, 0], 0), ([2, None], None), ([None], None), ([], None)]
+)
+def test_a_sum_of_lines_is_told_only_if_each_line_tells_its_part(numbers, total):
+    lines = [SimpleNamespace(quantity=number, received_quantity=number) for number in numbers]
+    row = SimpleNamespace(lines=lines)
+    assert (quantity_of(row), received_of(row)) == (total, total)
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, ""), (True, "yes"), (False, "no"), (0, "0"), (12345, "12345")])

@@ -17,6 +17,7 @@ from octoffm_async import FulfillmentClient, ServerError
 from octoffm_async.cluster import mirror
 from octoffm_async.cluster.database import Database
 from octoffm_async.cluster.mirror import Mirrored, mirror_changes, mirror_stocks, prepare_mirrors
+from octoffm_async.contract.stocks import Stock
 from octoffm_async.sandbox import Sandbox
 from octoffm_async.session.response import Response
 from tests.bulk.test_changes import NOON, Shop, opened
@@ -94,6 +95,51 @@ class TestStocks:
             "FROM octoffm_stocks",
         )
         assert row == ("S\ufffd-1", "S\ufffd-1", 1, 2, 3, 4, 5, 6, 7)
+
+    async def test_a_quantity_that_was_not_told_is_null_also_in_tables_of_an_older_version(
+        self, database: Database
+    ) -> None:
+        async with database.connection() as connection:
+            await connection.execute("ALTER TABLE octoffm_stocks ALTER COLUMN available SET NOT NULL")
+            await connection.execute("ALTER TABLE octoffm_stocks ALTER COLUMN logistic_operations SET NOT NULL")
+            await connection.execute("UPDATE octoffm_schema SET version = 1 WHERE part = 'mirrors'")
+        await prepare_mirrors(database)
+        changed = "2026-03-01T12:00:00Z"
+        part = {"storageCountry": "FR", "quantities": {"Blocked": 1}}
+        stocks = [
+            {"id": "S-1", "updatedAt": changed, "quantities": {"Blocked": 2}, "localizations": [part]},
+            {"id": "S-2", "updatedAt": changed, "quantities": {}},
+            {"id": "S-3", "updatedAt": changed},
+            {"id": "S-4", "updatedAt": changed, "quantities": {"Available": 0}},
+        ]
+        async with opened(lambda _: answer(200, {"items": stocks})) as client:
+            assert await mirror_stocks(database, client) == Mirrored(4, 4)
+            assert (await mirror_changes(database, client, kinds=["stocks"])).changed == 4
+        found = await rows(
+            database, "SELECT id, available, blocked, logistic_operations FROM octoffm_stocks ORDER BY id"
+        )
+        assert found == [
+            ("S-1", None, 2, None),
+            ("S-2", None, None, None),
+            ("S-3", None, None, None),
+            ("S-4", 0, None, None),
+        ]
+        for table in ("octoffm_stocks", "octoffm_changes"):
+            items = dict(await rows(database, f"SELECT id, item FROM {table}"))  # type: ignore[arg-type]  # noqa: S608
+            assert items["S-1"]["quantities"]["Available"] is None
+            assert items["S-1"]["localizations"][0]["quantities"]["Available"] is None
+            assert items["S-4"]["quantities"]["Available"] == 0
+
+    async def test_items_have_the_names_of_the_contract_however_the_api_spells_them(self, database: Database) -> None:
+        part = {"StorageCountry": "FR", "Quantities": {"available": 4}}
+        stock = {"Id": "S-1", "UpdatedAt": "2026-03-01T12:00:00Z", "Quantities": {"available": 7}, "Shelf": "B"}
+        async with opened(lambda _: answer(200, {"Items": [stock | {"Localizations": [part]}]})) as client:
+            assert await mirror_stocks(database, client) == Mirrored(1, 1)
+            assert (await mirror_stocks(database, client)).changed == 0
+        ((available, item),) = await rows(database, "SELECT available, item FROM octoffm_stocks")
+        assert available == 7
+        assert (item["id"], item["quantities"]["Available"], item["Shelf"]) == ("S-1", 7, "B")
+        assert item["localizations"][0]["quantities"]["Available"] == 4
 
 
 class TestChanges:
@@ -225,5 +271,6 @@ class TestChanges:
 
 @given(text=st.text(st.sampled_from('\0\\u0a"é'), max_size=12))
 def test_no_zero_byte_is_left_and_nothing_else_is_changed(text: str) -> None:
-    made = mirror._json({"text": text})
-    assert msgspec.json.decode(made) == {"text": text.replace("\0", "\ufffd")}
+    made = mirror._json(Stock(id=text, gtin="1"))
+    kept = msgspec.json.decode(made)
+    assert (kept["id"], kept["gtin"]) == (text.replace("\0", "\ufffd"), "1")

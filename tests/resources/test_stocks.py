@@ -10,6 +10,7 @@ import pytest
 from octoffm_async import QuantityType, SortOrder, ValidationError
 from octoffm_async.errors import BadRequestError, NotFoundError
 from tests.bulk.items import fake
+from tests.bulk.production import Production, opened
 from tests.fakes import answer
 
 WRONG_IDS = ["", " ", ".", "..", "a\nb", "a\0b", "a\x7fb", "\u2028"]
@@ -105,6 +106,15 @@ async def test_stocks_can_be_filtered_by_the_time_of_their_change(shop) -> None:
     assert await listed(shop.client, updated_at_min=elsewhere) == [7, 8, 9, 10]
 
 
+@pytest.mark.parametrize(("filter_", "found"), [("works", [30, 7]), ("ignored", [30, 7, 1]), ("empty", [])])
+async def test_stocks_can_be_asked_for_by_reference(filter_: str, found: list[int]) -> None:
+    api = Production(filter_)
+    api.product("R-37 é&+", 30, 7)
+    api.product("R-1", 1)
+    async with opened(api) as client:
+        assert await listed(client, seller_product_reference="R-37 é&+", limit=1) == found
+
+
 async def test_a_list_goes_on_from_a_cursor(shop) -> None:
     first = await anext(shop.client.stocks.list(limit=4).pages())
     assert await listed(shop.client, limit=4, resume_from=first.next_cursor) == list(range(5, 11))
@@ -117,13 +127,17 @@ async def test_a_list_goes_on_from_a_cursor(shop) -> None:
         {"limit": 1001},
         {"updated_at_min": NOW.replace(tzinfo=None)},
         {"updated_at_min": NOW, "updated_at_max": NOW - timedelta(seconds=1)},
+        {"seller_product_reference": ""},
+        {"seller_product_reference": "  "},
+        {"seller_product_reference": 5},
+        {"seller_product_reference": "\ud800"},
         {"delivery_country": "FR", "storage_country": "FR"},
         {"delivery_country": "FR", "sort": "Available"},
         {"delivery_country": "FR", "order": "Asc"},
         {"delivery_country": "FR", "updated_at_min": NOW},
         {"delivery_country": "FR", "updated_at_max": NOW},
     ],
-    ids=str,
+    ids=ascii,
 )
 async def test_filters_that_cannot_be_right_are_refused_here(pair, filters) -> None:
     with pytest.raises(ValidationError):
