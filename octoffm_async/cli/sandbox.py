@@ -71,6 +71,12 @@ def _style(context: click.Context, option: click.Parameter, given: tuple[str, ..
     metavar="NAME=VALUE",
     help="A form of answers, as listed below; repeatable.",
 )
+@click.option(
+    "--contract",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Speak the names of this contract file, to rehearse another API.",
+)
 @click.option("--products", type=click.IntRange(0), default=0, metavar="N", help="Registered products to begin with.")
 @click.option("--stock", type=click.IntRange(0), default=100, show_default=True, metavar="Q", help="Items of each.")
 @click.option(
@@ -91,7 +97,11 @@ def sandbox(products: int, state: str | None, style: StyleOptions, **settings: A
     octoffm sandbox --style names=pascal --style numbers=text
     """
     try:
-        run_async(_serve(Sandbox(catalogue=products, state_file=state, **style, **settings)))
+        served = Sandbox(catalogue=products, state_file=state, **style, **settings)
+    except ValueError as error:  # a contract file, or a style that it excludes
+        raise click.UsageError(str(error)) from None
+    try:
+        run_async(_serve(served))
     except StateFileError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:

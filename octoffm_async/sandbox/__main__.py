@@ -16,6 +16,8 @@ from functools import partial
 
 import msgspec
 
+from octoffm_async.contract.contract_problems import ContractFileError
+
 from .sandbox import SELLERS, Sandbox
 from .settings import StyleOptions
 from .statefile import StateFileError
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"argument --style: {error}")
     try:
         asyncio.run(_serve(_sandbox(options, style), exit_with_parent=options.exit_with_parent))
-    except StateFileError as error:
+    except (StateFileError, ContractFileError) as error:
         sys.exit(f"octoffm sandbox: {error}")
 
 
@@ -59,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--style", action="append", default=[], metavar="NAME=VALUE", help="a form of answers; see below"
     )
+    parser.add_argument("--contract", metavar="FILE", help="speak the names of this contract file")
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
     return parser
 
@@ -94,6 +97,7 @@ def _sandbox(options: argparse.Namespace, style: StyleOptions) -> Sandbox:
         state_file=options.state,
         catalogue=options.products,
         stock=options.stock,
+        contract=options.contract,
         **style,
     )
 

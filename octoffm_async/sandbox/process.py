@@ -56,6 +56,7 @@ class SandboxProcess(SandboxFace):
         state_file: str | PathLike[str] | None = None,
         catalogue: int = 0,
         stock: int = 100,
+        contract: str | PathLike[str] | None = None,
         start_timeout: float = 15.0,
         **style: Unpack[StyleOptions],
     ) -> None:
@@ -75,6 +76,8 @@ class SandboxProcess(SandboxFace):
             self._options["--limit"] = f"{limit[0]}/{limit[1]}"
         if state_file is not None:
             self._options["--state"] = fspath(state_file)
+        if contract is not None:
+            self._options["--contract"] = fspath(contract)
         if retry_after is not None:
             self._options["--retry-after"] = retry_after
         self._start_timeout = start_timeout

@@ -1,6 +1,6 @@
 """The route table: from a method and a path to an operation, its handler, and the id in the path."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -43,12 +43,14 @@ class MethodNotAllowed(NamedTuple):
 class Router:
     """Looks a request up in O(1), whatever the number of routes. The parameter of a path is its second segment."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Callable[[Operation[Any]], str] = lambda operation: operation.path) -> None:
         self._table: dict[_Key, dict[str, Route]] = {}
         for handlers in _RESOURCES:
             for operation, handler in handlers.items():
-                methods = self._table.setdefault(_pattern(operation.path), {})
+                methods = self._table.setdefault(_pattern(path(operation)), {})
                 methods[operation.method] = Route(operation, handler)
+        # Paths of a contract file may have their parameter anywhere.
+        self._elsewhere = [pattern for pattern in self._table if "*" in pattern and pattern.index("*") != 1]
 
     def find(self, method: str, path: str) -> Route | MethodNotAllowed | None:
         """The route of a request; ``None`` if there is none. ``path`` is as it came: ``%2F`` parts no segments."""
@@ -61,6 +63,11 @@ class Router:
         if methods is None and len(segments) > 1 and segments[1]:
             item = unquote(segments[1])
             methods = self._table.get((segments[0], "*", *segments[2:]))
+        for pattern in self._elsewhere if methods is None else ():
+            same = len(pattern) == len(segments)
+            if same and all(one in ("*", part) for one, part in zip(pattern, segments, strict=True)):
+                item = unquote(segments[pattern.index("*")])
+                methods = self._table[pattern] if item else None
         if methods is None:
             return None
         route = methods.get(method)

@@ -5,12 +5,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from os import PathLike
+from os import PathLike, fspath
 from random import Random
 from typing import Unpack
 
 from aiohttp import web
 
+from octoffm_async.contract.contract_file import ContractFile
+from octoffm_async.contract.contract_parser import read_contract
 from octoffm_async.contract.operations import Group
 
 from .activation import activate, deactivate, set_countries
@@ -18,6 +20,7 @@ from .bodies import make_request
 from .calls import API_PATH
 from .catalogue import fill_catalogue, seed_stocks
 from .clock import Clock
+from .dialect import Dialect
 from .face import SandboxFace
 from .faults import Faults
 from .keeper import Keeper
@@ -53,7 +56,8 @@ class Sandbox(SandboxFace):
     the first seller has from the beginning, with ``stock`` items of each. ``monotonic`` is what limits, the life of
     tokens and the clock are measured by; a test on a driven event loop passes the loop's ``time``. Where nothing public
     says how the API answers, ``style`` chooses: the fields of :class:`~octoffm_async.sandbox.Style`, as keyword
-    arguments of the sandbox (``names="pascal"``).
+    arguments of the sandbox (``names="pascal"``). With a ``contract`` file (its path, or
+    what was read of one) the sandbox speaks the names of that file in both directions, and refuses requests in others.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Sandbox(SandboxFace):
         catalogue: int = 0,
         stock: int = 100,
         monotonic: Callable[[], float] = time.monotonic,
+        contract: ContractFile | str | PathLike[str] | None = None,
         **style: Unpack[StyleOptions],
     ) -> None:
         if host not in _LOOPBACK:
@@ -86,6 +91,11 @@ class Sandbox(SandboxFace):
         if catalogue < 0 or stock < 0:
             raise ValueError(f"catalogue = {catalogue}, stock = {stock}: must not be below zero")
         forms = style_of(style)
+        dialect = None
+        if contract is not None:
+            dialect = Dialect(contract if isinstance(contract, ContractFile) else read_contract(fspath(contract)))
+        if dialect is not None and forms.names != "camel":
+            raise ValueError(f"names = {forms.names!r}: a contract file says how names are spelled")
         self.client_id = client_id
         self.client_secret = client_secret
         self._host = host
@@ -120,7 +130,13 @@ class Sandbox(SandboxFace):
         )
         self._state.retry_after = retry_after
         set_countries(self._state.world, countries or {})
-        self._server = Server(self._state, style=forms, rng=rngs["traces"], monotonic=monotonic)
+        self._server = Server(
+            self._state,
+            style=forms,
+            rng=rngs["traces"],
+            monotonic=monotonic,
+            dialect=dialect,
+        )
 
     async def start(self) -> None:
         """Serve. A second start after a stop takes the same port again."""

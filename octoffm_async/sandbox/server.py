@@ -5,7 +5,7 @@ of an application would double the cost of a request.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import lru_cache, partial
 from random import Random
@@ -33,6 +33,7 @@ from .delivery import (
     send_truncated,
     stall,
 )
+from .dialect import Dialect
 from .documents import load_library
 from .faults import Fault, Strike
 from .gate import Gate, bearer
@@ -59,13 +60,22 @@ _Process = Callable[..., _Performed]
 class Server:
     """Answers every request. ``origin`` is set once the port is known."""
 
-    def __init__(self, state: State, *, style: Style, rng: Random, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        state: State,
+        *,
+        style: Style,
+        rng: Random,
+        monotonic: Callable[[], float],
+        dialect: Dialect | None = None,
+    ) -> None:
         self.origin = ""
         self.stopping = asyncio.Event()
         self._state = state
         self._gate = Gate(world=state.world, tokens=state.tokens, limits=state.limits)
         self._control = Control(state, monotonic)
-        self._router = Router()
+        self._dialect = dialect
+        self._router = Router() if dialect is None else Router(dialect.path)
         self._style = style
         self._spelling = spelling_of(style)
         self._rng = rng
@@ -106,7 +116,7 @@ class Server:
             allowed = request.method in {"GET", "HEAD"}
             return page_reply() if allowed else Reply(405, headers={"Allow": "GET, HEAD"})
         if path == OPENAPI_PATH and request.method == "GET":
-            return _description(self.origin)
+            return _description(self.origin, self._dialect)
         if not path.startswith(CONTROL_PATH):
             return None
         if (refusal := refusal_of(request.method, request.headers, host)) is not None:
@@ -165,19 +175,24 @@ class Server:
             path=request.path,
             query=self._heard(request, route.operation),
             item=route.item,
-            body=body,
+            body=body if self._dialect is None else self._dialect.body(route.operation, body),
             moment=self._state.world.settle(),
             over_quota=over_quota,
         )
 
     def _heard(self, request: web.BaseRequest, operation: Operation[Any]) -> dict[str, str]:
         """The query in the contract's names, whichever way the caller spells them."""
-        query = named_query(request.query, operation.filters)
+        query: Mapping[str, str] = request.query
+        if self._dialect is not None:
+            query = self._dialect.query(operation, query)
+        query = named_query(query, operation.filters)
         return query if self._spelling is None else self._spelling.query(query)
 
     def _said(self, reply: Reply, operation: Operation[Any] | None = None) -> Reply:
         """An answer as it leaves, in the spelling that the sandbox is set to. Nothing is done where it is the usual."""
-        return reply if self._spelling is None else self._spelling.reply(operation, reply)
+        if self._spelling is not None:
+            reply = self._spelling.reply(operation, reply)
+        return reply if self._dialect is None else self._dialect.reply(operation, reply)
 
     def _problem(self, request: web.BaseRequest, problem: ProblemError) -> Reply:
         trace_id = f"00-{self._rng.getrandbits(128):032x}-{self._rng.getrandbits(64):016x}-00"
@@ -237,9 +252,11 @@ class Server:
 
 
 @lru_cache(maxsize=8)
-def _description(origin: str) -> Reply:
+def _description(origin: str, dialect: Dialect | None) -> Reply:
     """The contract as it is served here, like the control routes outside the API, and those routes."""
     document = openapi_document(server=origin + API_PATH, token_url=origin + TOKEN_PATH)
+    if dialect is not None:
+        document |= dialect.document
     return json_reply(with_control_routes(document, origin))
 
 
