@@ -17,6 +17,7 @@ from ..contract.comparison import compare
 from ..contract.description import NotOpenAPIError, describe
 from ..contract.openapi import openapi_document
 from ..contract.operations import CREATE_PRODUCTS, OPERATIONS, Operation
+from .contract_probe import probe
 from .documents import UnreadableDocumentError, json_text, read_document, yaml_text
 from .exits import Exit
 
@@ -36,6 +37,9 @@ _WIDE = 120
 @click.group(short_help="What this version believes of the API; check it.")
 def contract() -> None:
     """What this version believes of the API: export it, or check it against an OpenAPI file."""
+
+
+contract.add_command(probe)
 
 
 @contract.command()

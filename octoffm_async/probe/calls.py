@@ -36,7 +36,7 @@ KINDS = {
     "early_inbound": "id of a supply order that is not accepted",
     "shipped": "id of a shipped order",
     "refused": "id of a refused order",
-    "outbound": "real order id",
+    "outbound": "id of an order that is neither",
     "return": "real return id",
     "labelled_return": "id of a return with a label",
     "other_return": "id of another return",
@@ -126,10 +126,20 @@ def _sellers() -> list[ProbeCall]:
 def _stocks() -> list[ProbeCall]:
     def ask(step: int, name: str, settles: str, *, odd: bool = True, **query: str) -> ProbeCall:
         return ProbeCall(
-            step=step, name=name, path="/stocks", query=query, operation=operations.LIST_STOCKS, odd=odd, settles=settles
+            step=step,
+            name=name,
+            path="/stocks",
+            query=query,
+            operation=operations.LIST_STOCKS,
+            odd=odd,
+            settles=settles,
         )
 
-    bound, words, filtered = "the body of a 400, and the bound of limit", "the values of filters", "the reference filter"
+    bound, words, filtered = (
+        "the body of a 400, and the bound of limit",
+        "the values of filters",
+        "the reference filter",
+    )
     one = operations.GET_STOCK
     return [
         ask(3, "stocks.unlimited", bound),
@@ -149,8 +159,17 @@ def _stocks() -> list[ProbeCall]:
         ask(6, "stocks.sorted", words, limit="1", order="Asc", sort="Available"),
         ask(6, "stocks.gb", "the spelling of countries", limit="1", storageCountry="GB"),
         ask(6, "stocks.uk", "the spelling of countries", limit="1", storageCountry="UK"),
-        ask(6, "stocks.excluded", "filters that exclude each other", limit="1", deliveryCountry="FR", storageCountry="FR"),
-        ProbeCall(step=7, name="stock", path="/stocks/{stock}", operation=one, settles="whether it equals the list's row"),
+        ask(
+            6,
+            "stocks.excluded",
+            "filters that exclude each other",
+            limit="1",
+            deliveryCountry="FR",
+            storageCountry="FR",
+        ),
+        ProbeCall(
+            step=7, name="stock", path="/stocks/{stock}", operation=one, settles="whether it equals the list's row"
+        ),
         ProbeCall(step=7, name="stock.random", path="/stocks/{random}", odd=True, settles="the body of a 404"),
         ProbeCall(step=7, name="stock.malformed", path="/stocks/not-a-uuid", odd=True, settles="the body of a 400"),
     ]
@@ -183,7 +202,9 @@ def _inbound() -> list[ProbeCall]:
     path, listed, note = "/inbound-shipments", operations.LIST_INBOUND, operations.GET_DELIVERY_NOTE
     notes = path + "/{%s}/delivery-notes"
     return [
-        ProbeCall(step=9, name="inbound.count", path=f"{path}/count", operation=operations.COUNT_INBOUND, settles="counts"),
+        ProbeCall(
+            step=9, name="inbound.count", path=f"{path}/count", operation=operations.COUNT_INBOUND, settles="counts"
+        ),
         ProbeCall(step=9, name="inbound", path=path, query=_TWO, operation=listed, settles="statuses and lines"),
         ProbeCall(
             step=9,
@@ -210,7 +231,9 @@ def _outbound() -> list[ProbeCall]:
         ProbeCall(
             step=10, name="outbound.count", path=f"{path}/count", operation=operations.COUNT_OUTBOUND, settles="counts"
         ),
-        ProbeCall(step=10, name="outbound", path=path, query={**_TWO, "state": "Valid"}, operation=listed, settles=lookup),
+        ProbeCall(
+            step=10, name="outbound", path=path, query={**_TWO, "state": "Valid"}, operation=listed, settles=lookup
+        ),
         ProbeCall(
             step=10,
             name="outbound.nonsense",
@@ -225,7 +248,11 @@ def _outbound() -> list[ProbeCall]:
         ProbeCall(step=10, name="outbound.refused", path=path + "/{refused}", operation=get, settles="the refusal"),
         ProbeCall(step=10, name="outbound.get", path=path + "/{outbound}", operation=get, settles="fields"),
         ProbeCall(
-            step=11, name="cancellation", path=cancellations + "/{random}", odd=True, settles="existence, rights, id form"
+            step=11,
+            name="cancellation",
+            path=cancellations + "/{random}",
+            odd=True,
+            settles="existence, rights, id form",
         ),
         ProbeCall(step=11, name="cancellations", path=cancellations, odd=True, settles="whether they can be listed"),
     ]
@@ -234,7 +261,9 @@ def _outbound() -> list[ProbeCall]:
 def _returns() -> list[ProbeCall]:
     path, listed, label = "/returns", operations.LIST_RETURNS, operations.GET_LABEL
     return [
-        ProbeCall(step=12, name="returns.count", path=f"{path}/count", operation=operations.COUNT_RETURNS, settles="counts"),
+        ProbeCall(
+            step=12, name="returns.count", path=f"{path}/count", operation=operations.COUNT_RETURNS, settles="counts"
+        ),
         ProbeCall(step=12, name="returns", path=path, query=_TWO, operation=listed, settles="reasons and lines"),
         ProbeCall(
             step=12,
@@ -245,12 +274,18 @@ def _returns() -> list[ProbeCall]:
             odd=True,
             settles="types",
         ),
-        ProbeCall(step=12, name="returns.get", path=path + "/{return}", operation=operations.GET_RETURN, settles="fields"),
+        ProbeCall(
+            step=12, name="returns.get", path=path + "/{return}", operation=operations.GET_RETURN, settles="fields"
+        ),
         ProbeCall(
             step=12, name="label", path=path + "/{labelled_return}/labels", operation=label, settles="the media type"
         ),
         ProbeCall(
-            step=12, name="label.other", path=path + "/{other_return}/labels", odd=True, settles="what stands for no label"
+            step=12,
+            name="label.other",
+            path=path + "/{other_return}/labels",
+            odd=True,
+            settles="what stands for no label",
         ),
     ]
 

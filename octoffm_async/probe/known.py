@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 from ..errors import PagingError
 from ..session.headers import next_query
-from .places import rows_at, rows_in, text_of, value_at, result_at
+from .shapes import result_at, rows_at, rows_in, text_of, value_at
 from .words import fold
 
 if TYPE_CHECKING:
@@ -32,17 +32,20 @@ class Known:
         self.texts: dict[str, str] = {"random": str(uuid.uuid4())}
         self._stock: Row | None = None
         self._product = ""
-        self._first_stocks: list[str] = []
         self._stocks_seen: set[str] = set()
+        self._products_seen: set[str] = set()
 
     def learn(self, kept: Kept, response: Response, body: object) -> None:
         """Take from an answer what later calls need, and note on it what only values can tell."""
         if kept.name == "sellers" and kept.status == 404:
             self.texts["no_sellers"] = "yes"
-        if not kept.good or kept.shape is None:
+        if not kept.good:
             return
-        if kept.name.startswith(_LISTS) and not kept.name.endswith((".get", ".count", ".shipped", ".refused")):
-            rows = rows_in(body, rows_at(kept.shape))
+        if kept.name.startswith(_LISTS) and not kept.name.endswith(_NO_LISTS):
+            where = None if kept.shape is None else rows_at(kept.shape)
+            if where is None and kept.body != "empty" and (kept.body != "json" or body is not None):
+                return  # what holds no rows that can be found is no empty list
+            rows = rows_in(body, where)
             kept.rows = len(rows)
             self._from_rows(kept, response, rows)
         elif kept.name == "stock":
@@ -63,7 +66,7 @@ class Known:
             case "outbound" | "outbound.unlimited":
                 self._first("shipped", rows, "outboundShipmentId", lambda status: status == "shipped")
                 self._first("refused", rows, "outboundShipmentId", lambda status: status in _REFUSED)
-                self._first("outbound", rows, "outboundShipmentId")
+                self._first("outbound", rows, "outboundShipmentId", lambda status: status not in ("shipped", *_REFUSED))
             case "returns":
                 self._from_returns(rows)
             case _:
@@ -75,6 +78,7 @@ class Known:
         if kept.name == "stocks.next":
             kept.notes.append("repeats rows of the first page" if again else "no row of the first page again")
         self._stocks_seen.update(filter(None, ids))
+        self._products_seen.update(filter(None, (text_of(row, "productId") for row in rows)))
         if kept.name == "stocks" and rows and ids[0]:
             self._stock, self.texts["stock"] = rows[0], ids[0]
         if kept.name == "stocks":
@@ -92,11 +96,13 @@ class Known:
         return len(self._stocks_seen)
 
     def _from_references(self, rows: list[Row]) -> None:
-        for row in rows:
-            reference = text_of(row, "sellerProductReference")
-            if reference and "reference" not in self.texts:
-                self.texts["reference"] = reference
-                self._product = text_of(row, "productId")
+        """Choose a reference: of a product whose stock was seen if there is one, since others may have none."""
+        named = [row for row in rows if text_of(row, "sellerProductReference")]
+        stocked = [row for row in named if text_of(row, "productId") in self._products_seen]
+        if named and (stocked or "reference" not in self.texts):
+            row = (stocked or named)[0]
+            self.texts["reference"] = text_of(row, "sellerProductReference")
+            self._product = text_of(row, "productId")
 
     def _judge_products(self, kept: Kept, rows: list[Row]) -> None:
         products = [text_of(row, "productId") for row in rows]
@@ -104,11 +110,9 @@ class Known:
         if others:
             kept.notes.append(OTHER_PRODUCTS)
 
-    def _first(
-        self, place: str, rows: list[Row], of: str, fits: Callable[[str], bool] = lambda _status: True
-    ) -> None:
+    def _first(self, place: str, rows: list[Row], of: str, fits: Callable[[str], bool] = lambda _status: True) -> None:
         for row in rows:
-            key = text_of(row, of, "id")
+            key = text_of(row, of, "id", "shipmentId")
             status = text_of(row, "status", "shipmentStatus").casefold()
             if key and (status or place in _WITHOUT_STATUS) and fits(status):
                 self.texts.setdefault(place, key)
@@ -129,11 +133,13 @@ class Known:
         alone = value_at(body, result_at(kept.shape, ("id", "productId", "quantities")))
         if not isinstance(alone, dict):
             return
-        row = self._stock
-        differing = sum(alone.get(name) != row.get(name) for name in {*alone, *row})  # pyright: ignore
+        row, one = self._stock, cast("Row", alone)
+        differing = sum(one.get(name) != row.get(name) for name in {*one, *row})
         kept.notes.append("equals its row in the list" if not differing else f"{differing} fields differ from its row")
 
 
 OTHER_PRODUCTS = "rows of another product came"
+_NO_LISTS = (".get", ".count", ".shipped", ".refused")
 _LISTS = ("stocks", "references", "inbound", "outbound", "returns")
 _WITHOUT_STATUS = ("inbound", "outbound", "return")
+"""Places that a row fills even if it tells no status."""

@@ -24,22 +24,24 @@ _RELATION = re.compile(r"rel\s*=\s*\"?(next|prev|previous|first|last|self)\b", r
 _RATE = re.compile(r"rate-?limit|quota|throttl", re.IGNORECASE)
 _HTML = re.compile(rb"\s*<(!doctype|html|head|body)", re.IGNORECASE)
 
+Outcome = Literal["answered", "skipped", "no answer"]
 BodyKind = Literal["json", "html", "pdf", "empty", "other", "too large"]
 
 
 class Kept(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One call: what was asked, and the shape of what came.
 
-    ``outcome`` is ``answered``, ``skipped`` (``why`` says what was not known) or ``no answer`` (``why`` in fixed words).
+    ``outcome`` is ``answered``, ``skipped`` or ``no answer``; ``why`` says in fixed words why it was not answered.
     """
 
     step: int
     name: str
     call: str
     settles: str
-    outcome: Literal["answered", "skipped", "no answer"] = "no answer"
+    # Factories, because plain defaults would be left out of what is written.
+    outcome: Outcome = msgspec.field(default_factory=lambda: "no answer")
     operation: str = ""
-    why: str = "the probe ended before"
+    why: str = msgspec.field(default_factory=lambda: "the probe ended before")
     status: int | None = None
     headers: list[str] = msgspec.field(default_factory=list[str])
     media_type: str = ""
@@ -76,7 +78,7 @@ class Kept(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 def read_answer(kept: Kept, response: Response, censor: Censor) -> object:
-    """Note the shape of an answer, and give its JSON values (``None`` without any) to those who choose the next calls."""
+    """Note the shape of an answer; its JSON values (``None`` without any) go to those who choose the next calls."""
     headers = response.headers
     kept.outcome = "answered"
     kept.status = response.status
@@ -86,6 +88,8 @@ def read_answer(kept: Kept, response: Response, censor: Censor) -> object:
     kept.link = link_form(headers.get("Link"))
     kept.relations = list(dict.fromkeys(name.lower() for name in _RELATION.findall(headers.get("Link", ""))))
     kept.allow = _METHOD.findall(headers.get("Allow", ""))
+    if 300 <= response.status < 400:
+        kept.notes.append("a redirect: not followed")
     return _read_body(kept, response.body, censor)
 
 
@@ -137,7 +141,7 @@ def link_form(link: str | None) -> str:
 
 
 def _header_names(headers: Mapping[str, str]) -> list[str]:
-    names = [name for name in dict.fromkeys(headers) if is_header_name(name)]
+    names = [str(name) for name in dict.fromkeys(headers) if is_header_name(name)]
     return sorted(names, key=str.casefold)[:HEADERS_MOST]
 
 

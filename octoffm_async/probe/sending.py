@@ -14,7 +14,6 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from ..config import Secret
 from ..contract.access import TokenRequest
 from ..errors import (
     AnswerTimeoutError,
@@ -31,7 +30,7 @@ from ..session.response import Body, Response
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ..config import Config
+    from ..config import Config, Secret
 
 APART = 0.5
 """Seconds from the end of one call to the start of the next."""
@@ -146,9 +145,7 @@ class Sender:
         finally:
             self._ended = self._clock.now()
 
-    async def _once(
-        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
+    async def _once(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         """Let a request leave once: aiohttp would send a GET again at once when its connection is lost."""
         if self._left:
             raise ConnectionLostError("the connection was lost")

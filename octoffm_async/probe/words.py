@@ -7,8 +7,7 @@ customer wrote. So a name or a word is kept only if it looks like one and like n
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from msgspec.inspect import EnumType, StructType, multi_type_info
@@ -16,6 +15,9 @@ from msgspec.inspect import EnumType, StructType, multi_type_info
 from ..contract.access import Counted, Problem, TokenAnswer, TokenRefusal
 from ..contract.common import DocumentAnswer
 from ..contract.operations import OPERATIONS, Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 NAMES_MOST = 60
 """Names of one object. One with more of them is a map whose keys are data."""
@@ -143,8 +145,8 @@ def _contract_words() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
 
 def _known_values(kind: Any) -> list[str]:
     if isinstance(kind, msgspec.inspect.Metadata):
-        extra: Mapping[str, Any] = kind.extra_json_schema or {}
-        return [*extra.get("x-known-values", ()), *_known_values(kind.type)]
+        extra: Any = cast("Any", kind).extra_json_schema
+        return [*(extra.get("x-known-values", ()) if extra else ()), *_known_values(kind.type)]
     if isinstance(kind, msgspec.inspect.UnionType):
         return [word for one in kind.types for word in _known_values(one)]
     return [member.value for member in kind.cls] if isinstance(kind, EnumType) else []
