@@ -15,6 +15,7 @@ from ..probe.proofs import UnreadableProofsError
 from ..probe.report import filter_findings
 from ..probe.running import REFUSED, Prober
 from ..probe.sending import APART
+from .advice import ADVICE
 from .exits import Exit
 from .loop import run_async
 from .options import env_file_option, environment
@@ -82,6 +83,8 @@ def probe(
         tell_json(_summary(results, out))
     else:
         _tell(results, out)
+    for hint in _hints(results.probe):
+        click.echo(f"octoffm: {hint}", err=True)
     if results.probe.ended == REFUSED:
         return Exit.USAGE
     return Exit.DONE if results.probe.done and not results.probe.forbidden else Exit.REFUSED
@@ -118,6 +121,21 @@ def _show_calls(*, wrong_secret: bool, as_json: bool) -> int:
     for step, call, settles in calls:
         click.echo(f"{step:2}  {call}  ({settles})")
     return Exit.DONE
+
+
+def _hints(probe: Probe) -> list[str]:
+    """What to do about how it ended, in the words that other commands have for it."""
+    signs = {
+        "wrong secret": probe.ended == REFUSED,
+        "token refused": "(401)" in probe.ended,
+        "too many calls": "(429)" in probe.ended,
+        "certificate": "no TLS connection" in probe.ended,
+        "no connection": "no connection" in probe.ended,
+        "too slow": "no answer in time" in probe.ended,
+        "proxy in between": any(one.body == "html" and one.operation for one in probe.calls),
+        "seller not linked": bool(probe.forbidden),
+    }
+    return [one.text for one in ADVICE if signs.get(one.name)]
 
 
 def _summary(results: Results, out: Path) -> dict[str, Any]:

@@ -175,6 +175,7 @@ def test_refused_credentials_make_it_2(against, monkeypatch) -> None:
     assert said.code == 2
     assert "refused the credentials" in said.out
     assert probing.read(SHAPES)["calls"][0]["shape"]["fields"].keys() == {"error", "error_description"}
+    assert "OCTOFFM_CLIENT_SECRET" in said.err
     assert "not-the-right-one" not in probing.all_files + said.out + said.err
 
 
@@ -184,6 +185,7 @@ def test_an_unreachable_host_makes_it_1(against, monkeypatch) -> None:
     said = probing.probe()
     assert said.code == 1
     assert "no connection" in said.out
+    assert "firewall" in said.err
     assert {path.name for path in probing.folder.iterdir()} == FILES
 
 
