@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 import msgspec
 
 from ..contract.access import Page
+from ..contract.names import folded
 from ..contract.operations import CREATE_TOKEN, OPERATIONS, Operation, Shape
 from .expectations import fields_of
 from .shapes import COUNTS, ROWS, Path, ValueShape, count_at, merged, result_at, rows_at, shape_at
-from .words import fold
 
 if TYPE_CHECKING:
     from .records import Probe
@@ -35,7 +35,7 @@ class Seen(NamedTuple):
         """Whether the part stands where the reader does not look for it."""
         usual = {Shape.PAGE: ROWS, Shape.COUNT: COUNTS}.get(self.operation.shape, ())
         first, *deeper = self.where or ("",)
-        return bool(deeper) or (first != "" and fold(first) not in usual)
+        return bool(deeper) or (first != "" and folded(first) not in usual)
 
     @property
     def struct(self) -> type[msgspec.Struct] | None:

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from ..contract.names import folded
 from ..contract.operations import Shape
 from .expectations import expected_of, fields_of
 from .shapes import DATA
-from .words import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .answers import Seen
-    from .expectations import Expected, ExpectedField
+    from .expectations import Expected
+    from .mending import Mended
     from .shapes import ValueShape
 
 Kind = Literal["missing", "unknown", "type", "value"]
@@ -32,7 +33,9 @@ _SECONDS_DECIMALS = 6
 class Drift(msgspec.Struct, kw_only=True, frozen=True):
     """One difference. ``path`` stands in the row or the object; with ``$`` in the body.
 
-    ``cure`` says what takes care of it: the reader by itself, the contract file that was written, or nothing yet.
+    As in the drift of a client, a path has our names where the contract models a field, and the API's where it does
+    not. ``spelled`` is the field's own name in JSON: as it came, or as it was expected. ``cure`` says what takes care
+    of the difference: the reader by itself, the contract file that was written, or nothing yet.
     """
 
     operation: str
@@ -40,107 +43,110 @@ class Drift(msgspec.Struct, kw_only=True, frozen=True):
     kind: Kind
     expected: str
     found: str
+    spelled: str = ""
     tag: str = ""
     cure: Cure = ""
 
 
-def drift_of(answers: Sequence[Seen]) -> list[Drift]:
-    """All differences, in the order of the contract."""
-    return [one for seen in answers for one in _of_answer(seen)]
+def drift_of(answers: Sequence[Seen], mended: Mended) -> list[Drift]:
+    """All differences, in the order of the contract. ``mended`` is what the contract file takes care of."""
+    return [one for seen in answers for one in _Comparison(seen, mended).differences()]
 
 
-def _of_answer(seen: Seen) -> Iterator[Drift]:
-    operation = seen.operation
-    if strange := [body for body in seen.bodies if body not in _EXPECTED_BODIES.get(operation.shape, ("json",))]:
-        yield _root(seen, "type", "JSON", ", ".join(strange))
-    if not seen.whole.seen:
-        return
-    if seen.where is None or seen.part is None:
-        yield _root(seen, "missing", _THINGS.get(operation.shape, "an object"), _types(seen.whole))
-        return
-    if seen.is_elsewhere:
-        where = f"at {'.'.join(seen.where)}"
-        yield _root(seen, "missing", _THINGS.get(operation.shape, "the body's own fields"), where, cure="contract file")
-    if operation.shape is Shape.PAGE:
-        for name, inner in seen.whole.fields.items():
-            if name not in seen.where[:1] and fold(name) not in _ENVELOPE:
-                yield Drift(
-                    operation=operation.name, path=f"{ROOT}.{name}", kind="unknown", expected="", found=_types(inner)
-                )
-    struct, row = seen.struct, seen.row
-    if struct is not None and row is not None:
-        yield from _of_value(operation.name, "", expected_of(struct), row, tag=operation.tag)
+class _Comparison:
+    """One operation's answers, held against the contract."""
+
+    def __init__(self, seen: Seen, mended: Mended) -> None:
+        self._seen = seen
+        self._mended = mended
+
+    def differences(self) -> Iterator[Drift]:
+        seen = self._seen
+        shape_wanted = seen.operation.shape
+        if strange := [body for body in seen.bodies if body not in _EXPECTED_BODIES.get(shape_wanted, ("json",))]:
+            yield self._root("type", "JSON", ", ".join(strange))
+        if not seen.whole.seen:
+            return
+        if seen.where is None or seen.part is None:
+            yield self._root("missing", _THINGS.get(shape_wanted, "an object"), _types(seen.whole))
+            return
+        if seen.is_elsewhere:
+            thing = _THINGS.get(shape_wanted, "the body's own fields")
+            yield self._root("missing", thing, f"at {'.'.join(seen.where)}", cure="contract file")
+        if shape_wanted is Shape.PAGE:
+            for name, inner in seen.whole.fields.items():
+                if name not in seen.where[:1] and folded(name) not in _ENVELOPE:
+                    yield self._one(f"{ROOT}.{name}", "unknown", "", _types(inner), spelled=name)
+        if seen.struct is not None and seen.row is not None:
+            yield from self._value("", expected_of(seen.struct), seen.row, tag=seen.operation.tag)
+
+    def _root(self, kind: Kind, expected: str, found: str, *, cure: Cure = "") -> Drift:
+        return self._one(ROOT, kind, expected, found, tag=self._seen.operation.tag, cure=cure)
+
+    def _one(
+        self, path: str, kind: Kind, expected: str, found: str, *, spelled: str = "", tag: str = "", cure: Cure = ""
+    ) -> Drift:
+        return Drift(
+            operation=self._seen.operation.name,
+            path=path or ROOT,
+            kind=kind,
+            expected=expected,
+            found=found,
+            spelled=spelled,
+            tag=tag,
+            cure=cure,
+        )
+
+    def _value(
+        self, path: str, expected: Expected, shape: ValueShape, *, tag: str, spelled: str = ""
+    ) -> Iterator[Drift]:
+        wanted = " or ".join(sorted(expected.types - {"null"}))
+        if strange := [one for one in shape.types if one != "null" and one not in expected.types]:
+            cure: Cure = "reader" if _is_readable(expected, strange, shape) else ""
+            yield self._one(path, "type", wanted, _types(shape), spelled=spelled, tag=tag, cure=cure)
+        if expected.is_time and (odd := [form for form in shape.forms if not _is_plain_time(form)]):
+            cure = "reader" if all("time" in form or "date" in form for form in odd) else ""
+            yield self._one(path, "type", "time with a zone", ", ".join(odd), spelled=spelled, tag=tag, cure=cure)
+        if expected.enum is not None:
+            mended = self._mended.values.get(expected.enum.__name__, {})
+            for word in shape.values:
+                if not expected.enum(word).known:
+                    cure = "contract file" if word in mended.values() else ""
+                    yield self._one(path, "value", expected.enum.__name__, word, spelled=spelled, tag=tag, cure=cure)
+        if expected.struct is not None and shape.objects:
+            yield from self._fields(path, expected.struct, shape)
+        if expected.item is not None and shape.items is not None:
+            yield from self._value(f"{path}[]", expected.item, shape.items, tag=tag, spelled=spelled)
+
+    def _fields(self, path: str, struct: type[msgspec.Struct], shape: ValueShape) -> Iterator[Drift]:
+        prefix = f"{path}." if path else ""
+        entries = self._mended.fields.get(struct.__name__, {})
+        taken: set[str] = set()
+        for field in fields_of(struct):
+            if (found := shape.field(field.wire)) is not None:
+                name, inner = found
+                taken.add(name)
+                yield from self._value(prefix + field.name, field.holds, inner, tag=field.tag, spelled=name)
+                continue
+            yield self._one(
+                prefix + field.name,
+                "missing",
+                " or ".join(sorted(field.holds.types - {"null"})),
+                f"in none of {shape.seen}",
+                spelled=field.wire,
+                tag=field.tag,
+                cure="contract file" if field.name in entries else "",
+            )
+        used = {wire.partition(".")[0] for wire in entries.values()}
+        for name, inner in shape.fields.items():
+            if name not in taken:
+                found_types = f"{_types(inner)}{', names that may be data' if name == DATA else ''}"
+                cure: Cure = "contract file" if name in used else ""
+                yield self._one(prefix + name, "unknown", "", found_types, spelled=name, cure=cure)
 
 
 _THINGS = {Shape.PAGE: "rows at items", Shape.COUNT: "a number, alone or at count", Shape.DOCUMENT: "a document"}
 _EXPECTED_BODIES = {Shape.DOCUMENT: ("json", "pdf", "other")}
-
-
-def _root(seen: Seen, kind: Kind, expected: str, found: str, *, cure: Cure = "") -> Drift:
-    operation = seen.operation
-    return Drift(
-        operation=operation.name, path=ROOT, kind=kind, expected=expected, found=found, tag=operation.tag, cure=cure
-    )
-
-
-def _of_value(operation: str, path: str, expected: Expected, shape: ValueShape, *, tag: str) -> Iterator[Drift]:
-    types = [one for one in shape.types if one != "null"]
-    strange = [one for one in types if one not in expected.types]
-    if strange:
-        yield Drift(
-            operation=operation,
-            path=path or ROOT,
-            kind="type",
-            expected=" or ".join(sorted(expected.types - {"null"})),
-            found=_types(shape),
-            tag=tag,
-            cure="reader" if _is_readable(expected, strange, shape) else "",
-        )
-    if expected.is_time and (odd := [form for form in shape.forms if not _is_plain_time(form)]):
-        readable: Cure = "reader" if all("time" in form or "date" in form for form in odd) else ""
-        yield Drift(
-            operation=operation,
-            path=path,
-            kind="type",
-            expected="time with a zone",
-            found=", ".join(odd),
-            tag=tag,
-            cure=readable,
-        )
-    if expected.enum is not None:
-        for word in shape.values:
-            if not expected.enum(word).known:
-                yield Drift(
-                    operation=operation, path=path, kind="value", expected=expected.enum.__name__, found=word, tag=tag
-                )
-    if expected.struct is not None and shape.objects:
-        yield from _of_fields(operation, path, fields_of(expected.struct), shape)
-    if expected.item is not None and shape.items is not None:
-        yield from _of_value(operation, f"{path}[]", expected.item, shape.items, tag=tag)
-
-
-def _of_fields(operation: str, path: str, fields: Sequence[ExpectedField], shape: ValueShape) -> Iterator[Drift]:
-    taken: set[str] = set()
-    prefix = f"{path}." if path else ""
-    for field in fields:
-        found = shape.field(field.wire)
-        if found is None:
-            yield Drift(
-                operation=operation,
-                path=prefix + field.wire,
-                kind="missing",
-                expected=" or ".join(sorted(field.holds.types - {"null"})),
-                found=f"in none of {shape.seen}",
-                tag=field.tag,
-            )
-            continue
-        name, inner = found
-        taken.add(name)
-        yield from _of_value(operation, prefix + name, field.holds, inner, tag=field.tag)
-    for name, inner in shape.fields.items():
-        if name not in taken:
-            found_types = f"{_types(inner)}{', names that may be data' if name == DATA else ''}"
-            yield Drift(operation=operation, path=prefix + name, kind="unknown", expected="", found=found_types)
 
 
 def _is_readable(expected: Expected, strange: list[str], shape: ValueShape) -> bool:

@@ -34,7 +34,8 @@ def results_of(probe: Probe, *, stocks_seen: int) -> Results:
     answers = seen_answers(probe)
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     proof = proof_of(probe, stocks_seen=stocks_seen, at=at)
-    return Results(probe=probe, drift=drift_of(answers), mended=mend(answers), proof=proof)
+    mended = mend(answers)
+    return Results(probe=probe, drift=drift_of(answers, mended), mended=mended, proof=proof)
 
 
 def read_proofs(path: Path) -> Proofs:

@@ -6,10 +6,10 @@ import uuid
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
+from ..contract.names import folded
 from ..errors import PagingError
 from ..session.headers import next_query
 from .shapes import result_at, rows_at, rows_in, text_of, value_at
-from .words import fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,8 +121,8 @@ class Known:
         self._first("return", rows, "returnId")
         for row in rows:
             key = text_of(row, "returnId", "id")
-            folded = {fold(name): value for name, value in row.items()}
-            labelled = folded.get("haslabel") is True or bool(folded.get("labelurl"))
+            by_name = {folded(name): value for name, value in row.items()}
+            labelled = by_name.get("haslabel") is True or bool(by_name.get("labelurl"))
             if key:
                 self.texts.setdefault("labelled_return" if labelled else "other_return", key)
 

@@ -14,13 +14,13 @@ from ..contract.common import ShipmentLine
 from ..contract.contract_parser import parse_contract
 from ..contract.contract_problems import ContractFileError
 from ..contract.inbound import InboundLine, InboundShipment, InboundShipmentRequest
+from ..contract.names import folded
 from ..contract.operations import Shape
 from ..contract.outbound import DeliveryAddress, OutboundShipment, OutboundShipmentRequest, ParcelLine, ShippedTo
 from ..contract.returns import Return, ReturnLine, ReturnRequest
 from .expectations import fields_of
 from .shapes import DATA
 from .synonyms import SYNONYMS, VALUE_SYNONYMS
-from .words import fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +137,7 @@ class _Mender:
         self, struct: type[msgspec.Struct], wanted: ExpectedField, free: dict[str, ValueShape], shape: ValueShape
     ) -> None:
         fitting = {name: inner for name, inner in free.items() if _fits(wanted.holds, inner)}
-        synonyms = [name for name in fitting if fold(name) in SYNONYMS.get(fold(wanted.wire), ())]
+        synonyms = [name for name in fitting if folded(name) in SYNONYMS.get(folded(wanted.wire), ())]
         if len(synonyms) == 1:
             self._enter(struct, wanted.name, synonyms[0])
             self._value(wanted.holds, free.pop(synonyms[0]))
@@ -208,8 +208,8 @@ def _fits(holds: Expected, shape: ValueShape) -> bool:
 def _match(wanted: ExpectedField, free: dict[str, ValueShape]) -> str | None:
     """The one free name that is this field, by its own name or by a synonym."""
     fitting = [name for name, shape in free.items() if _fits(wanted.holds, shape)]
-    own = [name for name in fitting if fold(name) == fold(wanted.wire)]
-    others = [name for name in fitting if fold(name) in SYNONYMS.get(fold(wanted.wire), ())]
+    own = [name for name in fitting if folded(name) == folded(wanted.wire)]
+    others = [name for name in fitting if folded(name) in SYNONYMS.get(folded(wanted.wire), ())]
     return own[0] if own else others[0] if len(others) == 1 else None
 
 
@@ -226,12 +226,12 @@ def _object_of(fields: dict[str, ValueShape], parent: ValueShape) -> ValueShape:
 
 def _resembles(one: str, other: str) -> bool:
     """Whether one of two names holds the other."""
-    one, other = fold(one), fold(other)
+    one, other = folded(one), folded(other)
     return min(len(one), len(other)) >= 4 and (one in other or other in one)
 
 
 def _means(ours: str, word: str) -> bool:
-    return fold(ours) == fold(word) or fold(word) in VALUE_SYNONYMS.get(fold(ours), ())
+    return folded(ours) == folded(word) or folded(word) in VALUE_SYNONYMS.get(folded(ours), ())
 
 
 def _quoted(text: str) -> str:

@@ -124,10 +124,10 @@ def _drift(results: Results) -> Iterator[str]:
     if not results.drift:
         return
     yield ""
-    yield "| operation | path | kind | expected | found | tag | taken care of by |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    yield "| operation | path | in JSON | kind | expected | found | tag | taken care of by |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for one in results.drift[:DRIFT_MOST]:
-        cells = (one.operation, f"`{one.path}`", one.kind, one.expected, one.found, one.tag, one.cure)
+        cells = (one.operation, f"`{one.path}`", one.spelled, one.kind, one.expected, one.found, one.tag, one.cure)
         yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
     if len(results.drift) > DRIFT_MOST:
         yield ""

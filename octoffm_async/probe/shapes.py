@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import msgspec
 
-from .words import NAMES_MOST, WORDS_MOST, fold
+from ..contract.names import folded, spelling_in
+from .words import NAMES_MOST, WORDS_MOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -66,10 +67,8 @@ class ValueShape(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def field(self, name: str) -> tuple[str, ValueShape] | None:
         """The field that the reader takes for ``name``, as it is spelled; the exact name comes first."""
-        if name in self.fields:
-            return name, self.fields[name]
-        folded = fold(name)
-        return next(((own, shape) for own, shape in self.fields.items() if fold(own) == folded), None)
+        spelled = spelling_in(self.fields, name)
+        return None if spelled is None else (spelled, self.fields[spelled])
 
 
 def shape_of(body: object, censor: Censor) -> ValueShape:
@@ -249,7 +248,7 @@ def rows_at(shape: ValueShape) -> Path | None:
     if len(filled or arrays) == 1:
         return ((filled or arrays)[0],)
     for name, inner in shape.fields.items():
-        if inner.objects and fold(name) in _WRAPS and (deeper := rows_at(inner)):
+        if inner.objects and folded(name) in _WRAPS and (deeper := rows_at(inner)):
             return (name, *deeper)
     return None
 
@@ -259,14 +258,14 @@ def count_at(shape: ValueShape) -> Path | None:
     if "integer" in shape.types:
         return ()
     for name in COUNTS:
-        found = next((own for own in shape.fields if fold(own) == name), None)
+        found = next((own for own in shape.fields if folded(own) == name), None)
         if found is not None:
             return (found,)
     numbers = [name for name, inner in shape.fields.items() if "integer" in inner.types]
     if len(numbers) == 1:
         return (numbers[0],)
     for name, inner in shape.fields.items():
-        if inner.objects and fold(name) in _WRAPS and (deeper := count_at(inner)):
+        if inner.objects and folded(name) in _WRAPS and (deeper := count_at(inner)):
             return (name, *deeper)
     return None
 
@@ -309,9 +308,9 @@ def _is_list(value: object) -> TypeGuard[list[Any]]:
 
 def text_of(row: dict[str, Any], *names: str) -> str:
     """The first of some fields that holds a text or a whole number, as text; empty if none does."""
-    folded = {fold(name): value for name, value in reversed(row.items())}
+    by_name = {folded(name): value for name, value in reversed(row.items())}
     for name in names:
-        value = folded.get(fold(name))
+        value = by_name.get(folded(name))
         if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
             return str(value)
     return ""

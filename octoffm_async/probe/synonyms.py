@@ -5,7 +5,7 @@ Names that differ but for case, ``_`` and ``-`` need no entry: the reader takes 
 
 from __future__ import annotations
 
-from .words import fold
+from ..contract.names import folded
 
 _FAMILIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("title", ("label", "name", "productName")),  # the catalogue routes say label
@@ -58,7 +58,7 @@ _FAMILIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("returnId", ("id",)),
 )
 
-SYNONYMS: dict[str, frozenset[str]] = {fold(name): frozenset(map(fold, others)) for name, others in _FAMILIES}
+SYNONYMS: dict[str, frozenset[str]] = {folded(name): frozenset(map(folded, others)) for name, others in _FAMILIES}
 """For the folded name of a field the folded names that are known to mean the same."""
 
 VALUE_SYNONYMS: dict[str, frozenset[str]] = {

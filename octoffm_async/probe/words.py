@@ -14,6 +14,7 @@ from msgspec.inspect import EnumType, StructType, multi_type_info
 
 from ..contract.access import Counted, Problem, TokenAnswer, TokenRefusal
 from ..contract.common import DocumentAnswer
+from ..contract.names import folded
 from ..contract.operations import OPERATIONS, Shape
 
 if TYPE_CHECKING:
@@ -40,11 +41,6 @@ _OF_PEOPLE = ("address", "customer", "recipient", "contact", "buyer", "person", 
 """What stands inside of these belongs to a person: a ``state`` there is a part of a country."""
 
 
-def fold(name: str) -> str:
-    """``name`` as the reader compares it: without regard to case, ``_`` and ``-``."""
-    return name.casefold().replace("_", "").replace("-", "")
-
-
 def is_header_name(name: str) -> bool:
     """Whether the name of a header may be kept."""
     return _NAME.fullmatch(name) is not None and sum(map(str.isdigit, name)) <= _DIGITS_MOST
@@ -55,7 +51,7 @@ def enum_words_in(text: str) -> list[str]:
     found: list[str] = []
     for run in _LISTED.findall(text[:10_000]):
         words = [word for word in re.findall(r"[A-Z][A-Za-z]{1,39}", run) if word not in ("or", "and")]
-        if any(fold(word) in KNOWN_WORDS for word in words):
+        if any(folded(word) in KNOWN_WORDS for word in words):
             found += words
     return list(dict.fromkeys(found))[: 2 * WORDS_MOST]
 
@@ -88,23 +84,23 @@ class Censor:
         """The name of a field, or ``None`` if it may be data."""
         if name in self._secrets:
             return None
-        if fold(name) in KNOWN_NAMES and len(name) <= _LONGEST:
+        if folded(name) in KNOWN_NAMES and len(name) <= _LONGEST:
             return name
         plain = _NAME.fullmatch(name) is not None and _HEX.fullmatch(name) is None
         return name if plain and sum(map(str.isdigit, name)) <= _DIGITS_MOST and name not in self._values else None
 
     def word(self, text: str, path: tuple[str, ...]) -> str | None:
         """The value of a field as a word of an enum, or ``None`` if it is none or may be data."""
-        folded = fold(path[-1]) if path else ""
-        if text in self._secrets or any(part in fold(name) for name in path[:-1] for part in _OF_PEOPLE):
+        last = folded(path[-1]) if path else ""
+        if text in self._secrets or any(part in folded(name) for name in path[:-1] for part in _OF_PEOPLE):
             return None
-        if folded in _COUNTRY_NAMES:
+        if last in _COUNTRY_NAMES:
             return text if _COUNTRY.fullmatch(text) else None
         if len(text) > _LONGEST:
             return None
-        if folded in ENUM_NAMES and (fold(text) in KNOWN_WORDS or _UPPER.fullmatch(text)):
+        if last in ENUM_NAMES and (folded(text) in KNOWN_WORDS or _UPPER.fullmatch(text)):
             return text
-        return text if folded.endswith(_ENUM_ENDINGS) and _PASCAL.fullmatch(text) else None
+        return text if last.endswith(_ENUM_ENDINGS) and _PASCAL.fullmatch(text) else None
 
 
 _COUNTRY_NAMES = frozenset({"storagecountry"})
@@ -130,11 +126,11 @@ def _contract_words() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
         seen.add(id(kind))
         if isinstance(kind, StructType):
             for field in kind.fields:
-                names.add(fold(field.encode_name))
+                names.add(folded(field.encode_name))
                 known = _known_values(field.type)
                 if known:
-                    enums.add(fold(field.encode_name))
-                    words |= {fold(word) for word in known}
+                    enums.add(folded(field.encode_name))
+                    words |= {folded(word) for word in known}
                 waiting.append(field.type)
             continue
         for part in ("type", "types", "item_type"):

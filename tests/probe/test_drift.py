@@ -18,13 +18,15 @@ from octoffm_async.contract.operations import (
 from octoffm_async.probe.answers import struct_of
 from octoffm_async.probe.drift import Drift, drift_of
 from octoffm_async.probe.expectations import fields_of
+from octoffm_async.probe.mending import mend
 
 from .api import ORDERS, REFERENCES, STOCKS
 from .seen import seen
 
 
 def drift(operation: Any, body: Any) -> list[Drift]:
-    return drift_of(seen((operation, body)))
+    answers = seen((operation, body))
+    return drift_of(answers, mend(answers))
 
 
 def told(found: list[Drift]) -> list[tuple[str, str]]:
@@ -62,6 +64,15 @@ def test_a_missing_field_is_told_with_its_tag() -> None:
     )
 
 
+def test_what_the_contract_file_mends_is_told_as_cured() -> None:
+    row = {"lastUpdate" if name == "updatedAt" else name: value for name, value in STOCKS[0].items()}
+    found = drift(LIST_STOCKS, [row])
+    assert [(one.kind, one.path, one.spelled, one.cure) for one in found] == [
+        ("missing", "updated_at", "updatedAt", "contract file"),
+        ("unknown", "lastUpdate", "lastUpdate", "contract file"),
+    ]
+
+
 def test_a_field_that_some_rows_have_is_not_missing() -> None:
     without = {name: value for name, value in STOCKS[0].items() if name != "gtin"}
     assert drift(LIST_STOCKS, [STOCKS[0], without]) == []
@@ -79,16 +90,16 @@ def test_an_unknown_field_is_told_with_its_type() -> None:
         ({"id": 7}, "id", "integer", "reader"),
         (
             {"quantities": {**STOCKS[0]["quantities"], "Available": "37"}},
-            "quantities.Available",
+            "quantities.available",
             "string (integer)",
             "reader",
         ),
-        ({"quantities": {**STOCKS[0]["quantities"], "Available": "many"}}, "quantities.Available", "string", ""),
+        ({"quantities": {**STOCKS[0]["quantities"], "Available": "many"}}, "quantities.available", "string", ""),
         ({"quantities": [1]}, "quantities", "array", ""),
-        ({"productState": {"a": 1}}, "productState", "object", ""),
-        ({"updatedAt": "2026-01-02T03:04:05.1234567"}, "updatedAt", "time no zone 7 decimals", "reader"),
-        ({"updatedAt": "2026-01-02"}, "updatedAt", "date", "reader"),
-        ({"updatedAt": "yesterday"}, "updatedAt", "text", ""),
+        ({"productState": {"a": 1}}, "product_state", "object", ""),
+        ({"updatedAt": "2026-01-02T03:04:05.1234567"}, "updated_at", "time no zone 7 decimals", "reader"),
+        ({"updatedAt": "2026-01-02"}, "updated_at", "date", "reader"),
+        ({"updatedAt": "yesterday"}, "updated_at", "text", ""),
     ],
 )
 def test_another_type_is_told(changes: dict[str, Any], path: str, found: str, cure: str) -> None:
@@ -98,7 +109,7 @@ def test_another_type_is_told(changes: dict[str, Any], path: str, found: str, cu
 
 def test_an_unknown_value_of_an_enum_is_told() -> None:
     (one,) = drift(LIST_STOCKS, changed(productState="Broken"))
-    assert (one.kind, one.path, one.expected, one.found) == ("value", "productState", "ProductState", "Broken")
+    assert (one.kind, one.path, one.expected, one.found) == ("value", "product_state", "ProductState", "Broken")
 
 
 def test_values_in_another_case_are_no_drift() -> None:

@@ -13,9 +13,7 @@ from aiohttp import web
 from octoffm_async import Config
 from octoffm_async.probe.answers import seen_answers
 from octoffm_async.probe.calls import CALLS, NO_SUCH_REFERENCE, STEPS
-from octoffm_async.probe.drift import drift_of
 from octoffm_async.probe.folder import results_of
-from octoffm_async.probe.mending import mend
 from octoffm_async.probe.running import REFUSED, Prober
 from octoffm_async.probe.sending import APART, LARGEST
 from octoffm_async.sandbox import Sandbox
@@ -36,7 +34,8 @@ async def test_all_steps_are_made_against_the_sandbox() -> None:
     assert kept(probe, "stocks").rows == 2
     assert "equals its row in the list" in kept(probe, "stock").notes
     assert kept(probe, "products").status == 405
-    assert drift_of([one for one in seen_answers(probe) if one.operation.name != "token.create"]) == []
+    drift = results_of(probe, stocks_seen=prober.known.stocks_seen).drift
+    assert [one for one in drift if one.operation != "token.create"] == []
 
 
 async def test_what_an_answer_shows_is_asked_for_next() -> None:
@@ -353,9 +352,8 @@ async def test_the_look_up_of_orders_is_proven_or_not(rows: list[object], verdic
 async def test_nothing_is_mended_where_all_is_usual() -> None:
     async with serving(shop) as api:
         probe = (await probed(api)).probe
-    mended = mend(seen_answers(probe))
-    assert (mended.count, mended.undecided) == (0, {})
-    assert drift_of(seen_answers(probe)) == []
+    results = results_of(probe, stocks_seen=2)
+    assert (results.mended.count, results.mended.undecided, results.drift) == (0, {}, [])
 
 
 async def test_enums_that_a_refusal_lists_are_kept() -> None:
