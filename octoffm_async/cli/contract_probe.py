@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     {SHAPES}, {DRIFT} (where the API differs from what this version expects), {CONTRACT} (mends what can be mended:
     compare it, then use it as a contract file) and {PROOFS} (what this account has proven).
 
+    It asks and compares in this version's own spelling: a contract file that is set (OCTOFFM_CONTRACT) is not used.
+
     Exits with 0 when all calls were made, 1 if it stopped early or rights are missing, 2 if the credentials were
     refused or a setting is wrong. What was learned so far is always written.
     """
