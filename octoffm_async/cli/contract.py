@@ -21,6 +21,7 @@ from ..contract.openapi import openapi_document
 from ..contract.operations import CREATE_PRODUCTS, OPERATIONS, Operation
 from ..contract.respelling import respelled_document
 from .contract_adopt import OFFICIAL, adopt_command
+from .contract_probe import probe
 from .documents import UnreadableDocumentError, json_text, read_document, yaml_text
 from .exits import Exit
 
@@ -42,6 +43,9 @@ def contract() -> None:
 
 
 contract.add_command(adopt_command)
+
+
+contract.add_command(probe)
 
 
 @contract.command()

@@ -1,0 +1,88 @@
+"""What was seen of each operation of the contract: the shape of its rows, its object or its count. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+
+import msgspec
+
+from ..contract.access import Page
+from ..contract.names import folded
+from ..contract.operations import CREATE_TOKEN, OPERATIONS, Operation, Shape
+from .expectations import fields_of
+from .shapes import COUNTS, ROWS, Path, ValueShape, count_at, merged, result_at, rows_at, shape_at
+
+if TYPE_CHECKING:
+    from .records import Probe
+
+
+class Seen(NamedTuple):
+    """All successful answers of one operation as one shape.
+
+    ``whole`` is the body's; ``where`` leads from it to ``part`` (the rows of a list, the object, the count). Both are
+    ``None`` where nothing of that kind was found.
+    """
+
+    operation: Operation[Any]
+    whole: ValueShape
+    where: Path | None
+    part: ValueShape | None
+    bodies: tuple[str, ...]
+    """The kinds of the bodies that came (``json``, ``html`` …)."""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the part stands where the reader does not look for it."""
+        usual = {Shape.PAGE: ROWS, Shape.COUNT: COUNTS}.get(self.operation.shape, ())
+        first, *deeper = self.where or ("",)
+        return bool(deeper) or (first != "" and folded(first) not in usual)
+
+    @property
+    def struct(self) -> type[msgspec.Struct] | None:
+        """The struct of a row or of the object."""
+        return struct_of(self.operation)
+
+    @property
+    def row(self) -> ValueShape | None:
+        """The shape of one row, or of the object."""
+        if self.part is None or self.operation.shape is not Shape.PAGE:
+            return self.part
+        return self.part.items
+
+
+def seen_answers(probe: Probe) -> list[Seen]:
+    """What was seen of each operation that was answered with a success, in the order of the contract."""
+    found: list[Seen] = []
+    for operation in (CREATE_TOKEN, *OPERATIONS):
+        calls = [one for one in probe.calls if one.operation == operation.name and one.good]
+        if not calls:
+            continue
+        bodies = tuple(dict.fromkeys(one.body or "empty" for one in calls))
+        whole = merged([one.shape for one in calls if one.shape is not None])
+        where = _where(operation, whole)
+        part = None if where is None else shape_at(whole, where)
+        found.append(Seen(operation, whole, where, part, bodies))
+    return found
+
+
+def struct_of(operation: Operation[Any]) -> type[msgspec.Struct] | None:
+    """The struct of an operation's rows or of its object; ``None`` for a count."""
+    if operation.shape is Shape.PAGE:
+        for part in get_args(operation.answer):
+            if part is not Page and getattr(part, "__origin__", None) is Page:
+                return get_args(part)[0]  # type: ignore[no-any-return]
+    kind: object = operation.answer
+    return kind if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else None
+
+
+def _where(operation: Operation[Any], whole: ValueShape) -> Path | None:
+    if not whole.seen:
+        return None
+    match operation.shape:
+        case Shape.PAGE:
+            return rows_at(whole)
+        case Shape.COUNT:
+            return count_at(whole)
+        case _:
+            struct = struct_of(operation)
+            return result_at(whole, [field.wire for field in fields_of(struct)]) if struct is not None else ()

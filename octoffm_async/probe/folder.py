@@ -1,0 +1,102 @@
+"""Where a probe is kept: a folder of files that only their owner can read, written anew after each call."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..session.file_guard import FOLDER_MODE, MODE, replace_file
+from ..session.problems import redact
+from .answers import seen_answers
+from .drift import drift_of
+from .mending import contract_text, mend
+from .proofs import Proofs, account_key, decode_proofs, encode_proofs, proof_of
+from .report import Results, report_text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from ..config import Config
+    from .records import Probe
+
+SHAPES, DRIFT, CONTRACT, REPORT, PROOFS = "shapes.json", "drift.json", "contract.toml", "probe-report.md", "proofs.json"
+_SHORTEST_SECRET = 6
+"""Characters. A shorter text stands in many words, so it is not searched for."""
+_PROOFS_MOST = 4 * 1024 * 1024
+
+
+def results_of(probe: Probe, *, stocks_seen: int) -> Results:
+    """All that can be said after the calls so far."""
+    answers = seen_answers(probe)
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    proof = proof_of(probe, stocks_seen=stocks_seen, at=at)
+    mended = mend(answers)
+    return Results(probe=probe, drift=drift_of(answers, mended), mended=mended, proof=proof)
+
+
+def read_proofs(path: Path) -> Proofs:
+    """Read a file of proofs; none of it is no proof.
+
+    Raises:
+        OSError: it cannot be read.
+        UnreadableProofsError: it is no file of proofs.
+    """
+    try:
+        with path.open("rb") as file:
+            return decode_proofs(file.read(_PROOFS_MOST))
+    except FileNotFoundError:
+        return Proofs()
+
+
+class ProbeFolder:
+    """Writes what a probe came to. Proofs of other accounts that stand in the folder stay there.
+
+    Raises:
+        OSError: it cannot be written.
+        UnreadableProofsError: there is a ``proofs.json`` that is none.
+    """
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        self.folder = folder
+        self._key = account_key(base_url=config.base_url, client_id=config.client_id, seller_id=config.seller_id)
+        self._proofs = read_proofs(folder / PROOFS)
+        self._written: dict[str, str] = {}
+
+    def write(self, probe: Probe, *, stocks_seen: int, secrets: Collection[str]) -> Results:
+        """Write all files anew; what stands in them is whole at any time."""
+        results = results_of(probe, stocks_seen=stocks_seen)
+        note = f"Made by octoffm contract probe {probe.version} of what the API answered; see {REPORT}."
+        self._write(SHAPES, _json(probe), secrets)
+        drift = {"ended": probe.ended, "done": probe.done, "drift": results.drift}
+        self._write(DRIFT, _json(drift), secrets)
+        self._write(CONTRACT, contract_text(results.mended, note=note), secrets)
+        self._write(REPORT, report_text(results), secrets)
+        self._write(PROOFS, encode_proofs(self._proofs.with_(self._key, results.proof)).decode(), ())
+        return results
+
+    def _write(self, name: str, text: str, secrets: Collection[str]) -> None:
+        """Write one file. Secrets cannot get this far; they are searched for all the same."""
+        text = redact(text, sorted((one for one in secrets if len(one) >= _SHORTEST_SECRET), key=len, reverse=True))
+        if self._written.get(name) == text:
+            return
+        path, fresh = self.folder / name, self.folder / f".{name}.{os.getpid()}"
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), MODE)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                if hasattr(os, "fchmod"):
+                    os.fchmod(file.fileno(), MODE)
+                file.write(text.encode())
+            replace_file(fresh, path)
+            self._written[name] = text
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+
+
+def _json(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"

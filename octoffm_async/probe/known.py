@@ -1,0 +1,145 @@
+"""What the answers of a probe show that later calls need: ids, one reference, a link. Held in memory, never written."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode
+
+from ..contract.names import folded
+from ..errors import PagingError
+from ..session.headers import next_query
+from .shapes import result_at, rows_at, rows_in, text_of, value_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..session.response import Response
+    from .records import Kept
+
+Row = dict[str, Any]
+
+_NOT_YET = ("created", "refused", "rejected", "cancelled", "canceled")
+"""Statuses of a supply order that has no delivery note."""
+_REFUSED = ("refused", "rejected")
+_OF_STOCK = ("id", "stockId")
+
+
+class Known:
+    """``texts`` fill the places in braces of the table."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {"random": str(uuid.uuid4())}
+        self._stock: Row | None = None
+        self._product = ""
+        self._stocks_seen: set[str] = set()
+        self._products_seen: set[str] = set()
+
+    def learn(self, kept: Kept, response: Response, body: object) -> None:
+        """Take from an answer what later calls need, and note on it what only values can tell."""
+        if kept.name == "sellers" and kept.status == 404:
+            self.texts["no_sellers"] = "yes"
+        if not kept.good:
+            return
+        if kept.name.startswith(_LISTS) and not kept.name.endswith(_NO_LISTS):
+            where = None if kept.shape is None else rows_at(kept.shape)
+            if where is None and kept.body != "empty" and (kept.body != "json" or body is not None):
+                return  # what holds no rows that can be found is no empty list
+            rows = rows_in(body, where)
+            kept.rows = len(rows)
+            self._from_rows(kept, response, rows)
+        elif kept.name == "stock":
+            self._compare(kept, body)
+
+    def _from_rows(self, kept: Kept, response: Response, rows: list[Row]) -> None:
+        match kept.name:
+            case "stocks" | "stocks.next":
+                self._from_stocks(kept, response, rows)
+            case "references.unlimited" | "references":
+                self._from_references(rows)
+            case "stocks.real":
+                self._judge_products(kept, rows)
+            case "inbound":
+                self._first("inbound", rows, "inboundShipmentId")
+                self._first("accepted_inbound", rows, "inboundShipmentId", lambda status: status not in _NOT_YET)
+                self._first("early_inbound", rows, "inboundShipmentId", lambda status: status in _NOT_YET)
+            case "outbound" | "outbound.unlimited":
+                self._first("shipped", rows, "outboundShipmentId", lambda status: status == "shipped")
+                self._first("refused", rows, "outboundShipmentId", lambda status: status in _REFUSED)
+                self._first("outbound", rows, "outboundShipmentId", lambda status: status not in ("shipped", *_REFUSED))
+            case "returns":
+                self._from_returns(rows)
+            case _:
+                pass
+
+    def _from_stocks(self, kept: Kept, response: Response, rows: list[Row]) -> None:
+        ids = [text_of(row, *_OF_STOCK) for row in rows]
+        again = sum(one in self._stocks_seen for one in ids if one)
+        if kept.name == "stocks.next":
+            kept.notes.append("repeats rows of the first page" if again else "no row of the first page again")
+        self._stocks_seen.update(filter(None, ids))
+        self._products_seen.update(filter(None, (text_of(row, "productId") for row in rows)))
+        if kept.name == "stocks" and rows and ids[0]:
+            self._stock, self.texts["stock"] = rows[0], ids[0]
+        if kept.name == "stocks":
+            try:
+                query = next_query(response.headers.get("Link"), requested=response.url)
+            except PagingError:
+                kept.notes.append("the link leads to another origin or list: not followed")
+                return
+            if query is not None:
+                self.texts["next_stocks"] = urlencode(query)
+
+    @property
+    def stocks_seen(self) -> int:
+        """How many different stocks there are at least."""
+        return len(self._stocks_seen)
+
+    def _from_references(self, rows: list[Row]) -> None:
+        """Choose a reference: of a product whose stock was seen if there is one, since others may have none."""
+        named = [row for row in rows if text_of(row, "sellerProductReference")]
+        stocked = [row for row in named if text_of(row, "productId") in self._products_seen]
+        if named and (stocked or "reference" not in self.texts):
+            row = (stocked or named)[0]
+            self.texts["reference"] = text_of(row, "sellerProductReference")
+            self._product = text_of(row, "productId")
+
+    def _judge_products(self, kept: Kept, rows: list[Row]) -> None:
+        products = [text_of(row, "productId") for row in rows]
+        others = [one for one in products if one and self._product and one != self._product]
+        if others:
+            kept.notes.append(OTHER_PRODUCTS)
+
+    def _first(self, place: str, rows: list[Row], of: str, fits: Callable[[str], bool] = lambda _status: True) -> None:
+        for row in rows:
+            key = text_of(row, of, "id", "shipmentId")
+            status = text_of(row, "status", "shipmentStatus").casefold()
+            if key and (status or place in _WITHOUT_STATUS) and fits(status):
+                self.texts.setdefault(place, key)
+
+    def _from_returns(self, rows: list[Row]) -> None:
+        self._first("return", rows, "returnId")
+        for row in rows:
+            key = text_of(row, "returnId", "id")
+            by_name = {folded(name): value for name, value in row.items()}
+            labelled = by_name.get("haslabel") is True or bool(by_name.get("labelurl"))
+            if key:
+                self.texts.setdefault("labelled_return" if labelled else "other_return", key)
+
+    def _compare(self, kept: Kept, body: object) -> None:
+        """Note whether a stock read alone equals its row in the list."""
+        if kept.shape is None or self._stock is None:
+            return
+        alone = value_at(body, result_at(kept.shape, ("id", "productId", "quantities")))
+        if not isinstance(alone, dict):
+            return
+        row, one = self._stock, cast("Row", alone)
+        differing = sum(one.get(name) != row.get(name) for name in {*one, *row})
+        kept.notes.append("equals its row in the list" if not differing else f"{differing} fields differ from its row")
+
+
+OTHER_PRODUCTS = "rows of another product came"
+_NO_LISTS = (".get", ".count", ".shipped", ".refused")
+_LISTS = ("stocks", "references", "inbound", "outbound", "returns")
+_WITHOUT_STATUS = ("inbound", "outbound", "return")
+"""Places that a row fills even if it tells no status."""
