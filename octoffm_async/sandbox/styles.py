@@ -17,9 +17,9 @@ class _Choice(NamedTuple):
 _CHOICES = (
     _Choice("list", "list_shape", 'lists as {"items": [...]} or bare'),
     _Choice("links", "links", "addresses in Link and Location headers"),
-    _Choice("creation", "creation_answer", "where the id of a creation stands"),
+    _Choice("creation", "creation_answer", "where a new id stands"),
     _Choice("products", "product_answer", "what a registration answers"),
-    _Choice("count", "count_form", 'counts as {"NAME": n} or bare'),
+    _Choice("count", "count_form", "form of counts"),
     _Choice("documents", "documents", "notes and labels"),
     _Choice("filter", "reference_filter", "sellerProductReference of /stocks"),
     _Choice("names", "names", "spelling of all members"),
@@ -27,7 +27,7 @@ _CHOICES = (
     _Choice("quantities", "quantities", "by type, or [{type, quantity}]"),
     _Choice("refused", "refused", "the word for it"),
     _Choice("cancelled", "cancelled", "the word for it"),
-    _Choice("times", "times", "with Z, without zone, +01:00, 7 decimals"),
+    _Choice("times", "times", "with Z, none, +01:00, 7 decimals"),
     _Choice("ids", "ids", "ids and gtin"),
     _Choice("empty", "empty", "lists without rows"),
 )

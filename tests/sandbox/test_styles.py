@@ -104,3 +104,7 @@ def test_a_wrong_style_is_a_wrong_option(capsys: pytest.CaptureFixture[str]) -> 
         main(["--style", "names=kebab"])
     assert ended.value.code == 2
     assert "camel, pascal, snake" in capsys.readouterr().err
+
+
+def test_the_table_fits_a_terminal_under_the_indent_of_a_help_text() -> None:
+    assert max(map(len, style_table().splitlines())) <= 78
