@@ -30,8 +30,11 @@ PAGE_ROWS = 1000
 MOST_ROWS = 100
 """Rows of one reference, and references of one product, that are looked at: more of them are no longer one thing."""
 
-_SCHEMA = """
-    CREATE TABLE learned (reference TEXT, stock TEXT, product TEXT, condition TEXT);
+AT_ONCE = 10_000
+"""Rows that are sorted on the event loop; more would stop it for too long."""
+
+_SCHEMA = "CREATE TABLE learned (reference TEXT, stock TEXT, product TEXT, condition TEXT)"
+_INDEXES = """
     CREATE INDEX by_reference ON learned (reference);
     CREATE INDEX by_stock ON learned (stock) WHERE stock IS NOT NULL;
     CREATE INDEX by_product ON learned (product) WHERE product IS NOT NULL;
@@ -48,7 +51,7 @@ class ReferenceRow(NamedTuple):
 
 
 class References:
-    """The rows of one reading of the list."""
+    """The rows of one reading of the list; to be sorted after all were added, and before they are asked for."""
 
     def __init__(self, *, skipped: int = 0) -> None:
         self._database = temporary_database(_SCHEMA)
@@ -72,6 +75,10 @@ class References:
         self.rows += len(rows)
         self.unreadable += sum(not row.reference for row in rows)
         self.detached += sum(row.stock_id is None and row.product_id is None for row in rows)
+
+    def sort(self) -> None:
+        """Be ready to be asked. Sorting once takes a fifth of the time that keeping all in order does."""
+        self._database.executescript(_INDEXES)
 
     def of(self, reference: str) -> list[ReferenceRow]:
         """The rows of a reference."""
@@ -221,20 +228,19 @@ class ReferenceIndex:
             return await self._read(taking_bad_rows(scope, "skip"), pages, References(skipped=1))
 
     async def _read(self, scope: Scope, pages: int | None, learned: References) -> bool:
-        try:
-            more = False
-            references = Products(scope).references(max_items=None if pages is None else pages * PAGE_ROWS)
-            async for page in references.pages():
-                learned.add(page.items)
-                more = page.next_cursor is not None
-        except BaseException:
-            learned.close()
-            raise
+        more = False
+        references = Products(scope).references(max_items=None if pages is None else pages * PAGE_ROWS)
+        async for page in references.pages():
+            learned.add(page.items)
+            more = page.next_cursor is not None
         self.at_least = max(self.at_least, learned.rows)
         if more:
             self.at_least = max(self.at_least, (pages or 0) * PAGE_ROWS)
-            learned.close()
             return False
+        if learned.rows <= AT_ONCE:
+            learned.sort()
+        else:
+            await asyncio.to_thread(learned.sort)
         self.known = learned  # who still uses the older one keeps it
         self.at_least = learned.rows
         return True

@@ -55,6 +55,7 @@ async def export(
         if references:
             async for some in remote.client.products.references().pages():
                 known.add(some.items)
+            known.sort()
         look = known.reference_of if references else None
         with replacing(output) as partial, sink_for(ending_of(output), partial, look) as write:
             async for page in stocks.pages():

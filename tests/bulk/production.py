@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -90,8 +91,8 @@ class Production:
     def _page(self, request: web.Request, rows: list[Row]) -> web.Response:
         start, limit = int(request.query.get("cursor", "0")), int(request.query["limit"])
         end = start + limit
-        query = "&".join(f"{name}={value}" for name, value in request.query.items() if name != "cursor")
-        more = {} if end >= len(rows) else {"Link": f'<{request.path}?{query}&cursor={end}>; rel="next"'}
+        query = urlencode({**request.query, "cursor": end})
+        more = {} if end >= len(rows) else {"Link": f'<{request.path}?{query}>; rel="next"'}
         return web.json_response({"itemsPerPage": limit, "items": rows[start:end]}, headers=more)
 
     def app(self) -> web.Application:

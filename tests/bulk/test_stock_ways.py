@@ -406,6 +406,7 @@ def test_a_stock_belongs_to_a_reference_only_if_something_tells(
 ) -> None:
     known = References()
     known.add([reference(name, product_id="P", product_condition=each) for name, each in rows])
+    known.sort()
     assert known.owns("A", Stock(id="S", product_id="P", product_condition=condition)) is owned
     known.close()
 
@@ -420,6 +421,7 @@ def test_the_reference_of_a_stock_is_told_only_if_it_is_sure() -> None:
             reference("D", product_id="R", stock_id="S-4"),
         ]
     )
+    known.sort()
     stocks = [
         Stock(id="S-1", product_id="P"),
         Stock(id="S-2", product_id="Q"),
