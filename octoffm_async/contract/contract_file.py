@@ -13,11 +13,13 @@ side says how the API spells it. What is not named stays as the package has it::
     [values.OutboundStatus]
     Refused = "Rejected"                   # another spelling of a known value
     [operations."products.create"]
-    body = { wrap = "products" }           # or "array", "object"
+    body = { wrap = "products" }           # or "array", "object"; both: { wrap = "products", as = "object" }
     path = "/fulfillment-products"
     [operations."outbound.list"]
     query = { status_updated_at_min = "updatedAtMin" }      # names of filters
-    items = "data"                         # where the rows of a list stand
+    items = "data"                         # where the rows of a list stand; result: the object of a single answer
+    [operations."outbound.create"]
+    id = "orderId"                         # where the id of a creation stands; count: the number of a count
     [extra.OutboundShipmentRequest]        # what the API requires and the package does not model: sent as it stands
     salesChannel = "CDISFR"
 
