@@ -15,7 +15,7 @@ import tempfile
 from contextlib import asynccontextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from octoffm_async import (
     Created,
@@ -60,7 +60,8 @@ def read_orders(path: Path) -> Iterator[OutboundShipmentRequest]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         for reference, group in groupby(csv.DictReader(file), key=lambda row: row["reference"]):
             rows = list(group)
-            address = {name: rows[0][name] for name in DeliveryAddress.__struct_fields__ if rows[0].get(name)}
+            columns = (name for name in DeliveryAddress.__struct_fields__ if name != "extra")
+            address: dict[str, Any] = {name: rows[0][name] for name in columns if rows[0].get(name)}
             yield OutboundShipmentRequest(
                 reference=reference,
                 lines=[ShipmentLine(seller_product_reference=r["product"], quantity=int(r["quantity"])) for r in rows],

@@ -12,7 +12,7 @@ import msgspec
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 MOST_BYTES = 16 * 1024 * 1024
@@ -79,7 +79,8 @@ def json_text(document: object) -> str:
 def yaml_text(document: object) -> str:
     """A document as YAML, without anchors."""
     unshared = msgspec.json.decode(msgspec.json.encode(document))
-    return str(yaml.dump(unshared, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
+    dump = cast("Callable[..., Any]", yaml.dump)  # pyright: ignore[reportUnknownMemberType]  (its stubs)
+    return str(dump(unshared, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
 class _Dumper(_DUMPER):  # type: ignore[misc]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 import msgspec
 from psycopg.types.json import Jsonb
@@ -66,10 +66,8 @@ def unpack(payload: bytes, creation: Creation) -> list[Numbered]:
         ConfigurationError: it cannot be read, because a newer version wrote it.
     """
     try:
-        lines, items = msgspec.json.decode(
-            zlib.decompress(payload),
-            type=tuple[list[int], list[creation.type]],  # type: ignore[name-defined]
-        )
+        kind: Any = tuple[list[int], list[creation.type]]  # type: ignore[name-defined]
+        lines, items = cast("tuple[list[int], list[Any]]", msgspec.json.decode(zlib.decompress(payload), type=kind))
         return [Numbered(line, item) for line, item in zip(lines, items, strict=True)]
     except (msgspec.DecodeError, zlib.error, ValueError) as error:
         raise ConfigurationError(f"a chunk of {creation.kind} cannot be read here: {error}") from None

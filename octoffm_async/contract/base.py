@@ -18,6 +18,8 @@ from typing import Any, Literal, Self, TypeVar, cast, get_args
 
 import msgspec
 
+from .json_values import is_array
+
 Tag = Literal["D", "S", "A"]
 AnswerT = TypeVar("AnswerT", bound="Answer")
 
@@ -177,7 +179,7 @@ def members_of(answer: Answer) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Answer):
         return members_of(value)
-    return [_plain(part) for part in value] if isinstance(value, list) else value
+    return [_plain(part) for part in value] if is_array(value) else value
 
 
 def with_extra(cls: type[AnswerT], fields: Mapping[str, Any], extra: Mapping[str, Any]) -> AnswerT:

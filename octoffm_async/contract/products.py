@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from .base import FILLED, A, Answer, D, OpenEnum, Query, Request, bounds, known
+from .base import FILLED, A, Answer, D, OpenEnum, Query, Request, S, bounds, known
 from .bounds import (
     COUNTRY_PATTERN,
     CUSTOMS_CODE_PATTERN,
@@ -91,6 +91,7 @@ class SellerReference(Answer, frozen=True, kw_only=True):
     """One of the seller's references, and the product and stock that it stands for."""
 
     seller_product_reference: Annotated[str, D]
+    seller_id: Annotated[str | None, S] = None
     product_id: Annotated[str | None, D] = None
     stock_id: Annotated[str | None, D] = None
     gtin: Annotated[str | None, A] = None

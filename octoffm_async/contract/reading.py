@@ -8,6 +8,7 @@ drift: a path in Python names, a kind, and the type that was found, never a valu
 Nothing is made up: a field holds what was written, or ``None``; what could not be read is kept in ``extra`` as it came.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,16 +19,18 @@ import msgspec
 
 from .base import Answer, OpenEnum, with_extra
 from .common import Refusal
+from .json_values import is_array, is_object, json_type
 from .names import folded, spelling_in, spellings
 from .specs import FieldSpec, specs_of
 from .stocks import Localization, Quantities
 from .translation import Members, Translation
-from .values import READERS, NotReadableError, is_plain, is_zoneless, json_type, read_gtin, reader_of_enum
+from .values import READERS, NotReadableError, is_plain, is_zoneless, read_gtin, reader_of_enum
 
 DriftKind = Literal["missing", "unknown", "type", "value"]
 UNKNOWN_MOST = 64
 """Members of one object that the contract does not have; with more, it is taken for a map with keys of its own."""
 _NAME_MOST = 60
+_API_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}", re.ASCII)
 _LAX = (int, float, bool)
 
 
@@ -106,9 +109,9 @@ class Reader:
         """Return a value that plain decoding left to this reader; ``hook`` is of :func:`.wire_types.hook`."""
         spec, path, where = hook.spec, hook.path, hook.where
         if spec is None:
-            if not isinstance(value, dict):
+            if not is_object(value):
                 raise NotReadableError
-            return self.read(hook.struct, cast("Members", value), path)
+            return self.read(hook.struct, value, path)
         return self._value(spec, value, path, where)
 
     def _matched(
@@ -201,21 +204,21 @@ class Reader:
         return found
 
     def _object(self, spec: FieldSpec, raw: Any, path: str, where: str) -> Any:
-        if not isinstance(raw, dict):
+        if not is_object(raw):
             members = _as_object(spec.inner, raw)  # if it cannot, this row is odd and no form of the API's
             self._learned.odd[path].add(spec.name)
             self.tell(where, "type", json_type(raw))
             raw = members
-        return self.read(spec.inner, cast("Members", raw), where)
+        return self.read(spec.inner, raw, where)
 
     def _list(self, spec: FieldSpec, raw: Any, path: str, where: str) -> list[Any]:
-        if not isinstance(raw, list):
+        if not is_array(raw):
             parts = _as_list(spec.inner, raw)
             self._learned.odd[path].add(spec.name)
             self.tell(where, "type", json_type(raw))
             raw = parts
         rows: list[Any] = raw
-        if not all(isinstance(row, dict) for row in rows):
+        if not all(is_object(row) for row in rows):
             raise NotReadableError
         return [self.read(spec.inner, row, f"{where}[]") for row in rows]
 
@@ -228,14 +231,10 @@ def reader_of(spec: FieldSpec) -> Callable[[Any], Any]:
 def shown_value(value: str) -> str:
     """Return an enum's unknown value if it looks like a word of an API, else only that it is a text."""
     plain = value.strip()
-    return (
-        plain
-        if len(plain) <= 40 and plain.isascii() and plain.replace("_", "").replace("-", "").isalnum()
-        else "string"
-    )
+    return plain if _API_WORD.fullmatch(plain) else "string"
 
 
-def _read_lax(raw: Any, kind: type) -> Any:
+def _read_lax(raw: Any, kind: Any) -> Any:
     try:
         return msgspec.convert(raw, kind, strict=False)
     except msgspec.ValidationError:
@@ -246,7 +245,7 @@ def _as_object(struct: type[msgspec.Struct], raw: Any) -> Members:
     """Return the members of an object that came in another form that is known."""
     if struct is Refusal and isinstance(raw, str):
         return {"message": raw}
-    if struct is Quantities and isinstance(raw, list):
+    if struct is Quantities and is_array(raw):
         return _typed_quantities(raw)
     raise NotReadableError
 
@@ -255,9 +254,9 @@ def _typed_quantities(entries: Sequence[Any]) -> Members:
     """Return ``[{"type"|"quantityType": …, "quantity"|"value": …}]`` as an object keyed by type."""
     read: Members = {}
     for entry in entries:
-        if not isinstance(entry, dict):
+        if not is_object(entry):
             raise NotReadableError
-        members = cast("Members", entry)
+        members = entry
         name = _first(members, "type", "quantityType")
         if not isinstance(name, str) or name in read:
             raise NotReadableError
@@ -267,9 +266,9 @@ def _typed_quantities(entries: Sequence[Any]) -> Members:
 
 def _as_list(struct: type[msgspec.Struct], raw: Any) -> list[Any]:
     """Return the objects of a list that came as an object keyed by storage country."""
-    if struct is Localization and isinstance(raw, dict):
-        parts = cast("Members", raw)
-        if all(isinstance(part, dict) for part in parts.values()):
+    if struct is Localization and is_object(raw):
+        parts = raw
+        if all(is_object(part) for part in parts.values()):
             return [{"storageCountry": country, **part} for country, part in parts.items()]
     raise NotReadableError
 

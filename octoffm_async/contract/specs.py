@@ -89,17 +89,20 @@ def _spec(field: msgspec.structs.FieldInfo, *, expected: bool) -> FieldSpec:
 
 def _content(annotation: Any) -> tuple[Kind, Any]:
     for part in _parts(annotation):
-        origin = get_origin(part)
-        if isinstance(part, type) and issubclass(part, msgspec.Struct):
-            return "struct", part
-        if origin in (list, Sequence, AbstractSequence):
-            (item,) = get_args(part)
-            return ("list", item) if isinstance(item, type) and issubclass(item, msgspec.Struct) else ("other", part)
+        origin: Any = get_origin(part)
         if origin in (dict, Mapping, AbstractMapping):
             return "other", part
-        if isinstance(part, type):
-            return "value", part
+        if origin in (list, Sequence, AbstractSequence):
+            item = get_args(part)[0]
+            return ("list", item) if _is_struct(item) else ("other", part)
+        if _is_struct(part):
+            return "struct", part
+        return "value", part
     return "other", annotation
+
+
+def _is_struct(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _parts(annotation: Any) -> list[Any]:

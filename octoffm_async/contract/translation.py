@@ -16,6 +16,7 @@ import msgspec
 
 from .base import OpenEnum
 from .contract_file import ContractFile, FieldMapping, OperationMapping
+from .json_values import is_array, is_object
 from .names import folded, spelling_in
 from .operations import Operation, Shape
 from .specs import FieldSpec, specs_of
@@ -91,8 +92,8 @@ class Translation:
                 written[spec.wire] = value
             elif mapping.path:
                 _put(written, mapping.path, value)
-            elif isinstance(value, dict):
-                written |= cast("Members", value)
+            elif is_object(value):
+                written |= value
         extra = rest.pop("extra", None)
         return written | rest | dict(self.file.extra.get(struct.__name__, {})) | (extra or {})
 
@@ -154,11 +155,11 @@ class Translation:
         *,
         to_wire: bool,
     ) -> Any:
-        if spec.kind == "struct" and isinstance(value, dict):
-            return nested(spec.inner, cast("Members", value))
-        if spec.kind == "list" and isinstance(value, list):
+        if spec.kind == "struct" and is_object(value):
+            return nested(spec.inner, value)
+        if spec.kind == "list" and is_array(value):
             parts: list[Any] = value
-            return [nested(spec.inner, part) if isinstance(part, dict) else part for part in parts]
+            return [nested(spec.inner, part) if is_object(part) else part for part in parts]
         if words and isinstance(value, str):
             return words.get(value if to_wire else value.strip().casefold(), value)
         return self.scaled(struct, spec, value, to_wire=to_wire)
@@ -176,8 +177,8 @@ class Translation:
         """Return the JSON value of a request as the API takes it."""
         struct = cast("type[msgspec.Struct]", operation.request)
         mapping = self.operation(operation)
-        if isinstance(body, list):
-            items: Any = [self.to_wire(struct, item) for item in cast("list[Members]", body)]
+        if is_array(body):
+            items: Any = [self.to_wire(struct, item) for item in body]
             if mapping.body == "object":
                 (items,) = items
         else:
@@ -190,15 +191,15 @@ class Translation:
         """Return what the API was sent as the contract has it; a body of another shape comes back as it is."""
         struct = cast("type[msgspec.Struct]", operation.request)
         mapping = self.operation(operation)
-        if mapping.wrap is not None and isinstance(body, dict):
-            wrapped = cast("Members", body)
+        if mapping.wrap is not None and is_object(body):
+            wrapped = body
             key = spelling_in(wrapped, mapping.wrap)
             body = None if key is None else wrapped[key]
-        if isinstance(body, dict):
-            read = self.from_wire(struct, cast("Members", body))
+        if is_object(body):
+            read = self.from_wire(struct, body)
             return [read] if mapping.body == "object" and operation.max_items > 1 else read
-        if isinstance(body, list):
-            items = [self.from_wire(struct, part) for part in body if isinstance(part, dict)]
+        if is_array(body):
+            items = [self.from_wire(struct, part) for part in body if is_object(part)]
             return items[0] if mapping.body == "array" and operation.max_items == 1 and len(items) == 1 else items
         return body
 
@@ -240,24 +241,22 @@ class Translation:
         match operation.shape:
             case Shape.PAGE:
                 struct = row_type(operation)
-                rows = cast("Members", answer).get("items", []) if isinstance(answer, dict) else answer
-                written = [self.to_wire(struct, row) for row in cast("list[Members]", rows)]
+                rows = answer.get("items", []) if is_object(answer) else answer
+                written = [self.to_wire(struct, row) for row in rows]
                 if mapping.items is None:
-                    return written if isinstance(answer, list) else {**cast("Members", answer), "items": written}
+                    return written if is_array(answer) else {**answer, "items": written}
                 whole: Members = (
-                    {name: value for name, value in answer.items() if name != "items"}
-                    if isinstance(answer, dict)
-                    else {}
+                    {name: value for name, value in answer.items() if name != "items"} if is_object(answer) else {}
                 )
                 _put(whole, mapping.items, written)
                 return whole
-            case Shape.OBJECT | Shape.OPTIONAL | Shape.DOCUMENT if isinstance(answer, dict):
-                return _wrapped(self.to_wire(operation.answer, cast("Members", answer)), mapping.result)
-            case Shape.IDENTIFIER if mapping.identifier is not None and isinstance(answer, dict):
-                key = spelling_in(cast("Members", answer), operation.identifier)
+            case Shape.OBJECT | Shape.OPTIONAL | Shape.DOCUMENT if is_object(answer):
+                return _wrapped(self.to_wire(operation.answer, answer), mapping.result)
+            case Shape.IDENTIFIER if mapping.identifier is not None and is_object(answer):
+                key = spelling_in(answer, operation.identifier)
                 return answer if key is None else _wrapped(answer[key], mapping.identifier)
             case Shape.COUNT if mapping.count is not None:
-                count = next(iter(cast("Members", answer).values())) if isinstance(answer, dict) else answer
+                count = next(iter(answer.values())) if is_object(answer) else answer
                 return _wrapped(count, mapping.count)
             case _:
                 return answer
@@ -271,10 +270,10 @@ def row_type(operation: Operation[Any]) -> type[Any]:
 def at_path(value: Any, path: tuple[str, ...]) -> tuple[bool, Any]:
     """Return whether a value stands at ``path`` inside objects, and the value."""
     for name in path:
-        key = spelling_in(cast("Members", value), name) if isinstance(value, dict) else None
+        key = spelling_in(value, name) if is_object(value) else None
         if key is None:
             return False, None
-        value = cast("Members", value)[key]
+        value = value[key]
     return True, value
 
 
@@ -301,7 +300,7 @@ def _wrapped(value: Any, path: tuple[str, ...] | None) -> Any:
 def _put(members: Members, path: tuple[str, ...], value: Any) -> None:
     for name in path[:-1]:
         inner = members.setdefault(name, {})
-        members = cast("Members", inner)
+        members = inner
     members[path[-1]] = value
 
 
@@ -313,9 +312,9 @@ def _take(members: Members, path: tuple[str, ...]) -> tuple[bool, Any]:
     if len(path) == 1:
         return True, members.pop(key)
     inner = members[key]
-    if not isinstance(inner, dict):
+    if not is_object(inner):
         return False, None
-    rest = dict(cast("Members", inner))
+    rest = dict(inner)
     found, value = _take(rest, path[1:])
     if rest:
         members[key] = rest

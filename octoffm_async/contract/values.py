@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, time
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -156,27 +156,6 @@ def reader_of_enum(kind: type[OpenEnum], theirs: Mapping[str, str]) -> Callable[
         return kind(theirs.get(value.strip().casefold(), value))
 
     return read
-
-
-def json_type(value: Any) -> str:
-    """Return the JSON type of a value, as drift is told: its type, never the value."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case str():
-            return "string"
-        case dict():
-            return "object"
-        case list():
-            return "array"
-        case _:
-            return type(cast("object", value)).__name__
 
 
 READERS: dict[type, Callable[[Any], Any]] = {

@@ -8,12 +8,13 @@ that the file adds.
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
 from octoffm_async.contract.contract_file import ContractFile
+from octoffm_async.contract.json_values import is_array, is_object
 from octoffm_async.contract.names import spelling_in
 from octoffm_async.contract.operations import OPERATIONS, Operation, Shape
 from octoffm_async.contract.respelling import respelled_document
@@ -81,12 +82,12 @@ class Dialect:
 
     def _check_added(self, struct: type, sent: Any, path: str) -> None:
         """Refuse a request that lacks what the file's ``extra`` says is sent with each."""
-        rows: list[Any] = sent if isinstance(sent, list) else [sent]
+        rows: list[Any] = sent if is_array(sent) else [sent]
         for place, row in enumerate(rows):
-            if not isinstance(row, dict):
+            if not is_object(row):
                 continue
-            where = f"{path}[{place}]" if isinstance(sent, list) else path
-            members = cast("dict[str, Any]", row)
+            where = f"{path}[{place}]" if is_array(sent) else path
+            members = row
             for name in self._translation.file.extra.get(struct.__name__, {}):
                 if spelling_in(members, name) is None:
                     field = f"{where}.{name}" if where else name

@@ -97,6 +97,7 @@ def enter_product(world: World, account: Account, product: FulfillmentProduct, m
     reference = product.seller_product_reference
     condition = ProductCondition(product.product_condition)
     row = SellerReference(
+        seller_id=account.seller,
         seller_product_reference=reference,
         product_id=(product_id := world.new_id()),
         stock_id=(stock_id := world.new_id()),

@@ -15,12 +15,13 @@ import msgspec
 
 from ..contract.access import Counted, TokenAnswer
 from ..contract.base import take_unknown_values
+from ..contract.json_values import is_array, is_object, json_type
 from ..contract.names import folded, spelling_in
 from ..contract.operations import CREATE_TOKEN, Shape
 from ..contract.reading import Learned, Reader, RowWithoutIdentityError, shown_value
 from ..contract.specs import paths_of_enum
 from ..contract.translation import Translation, at_path
-from ..contract.values import NotReadableError, json_type, read_whole
+from ..contract.values import NotReadableError, read_whole
 from ..contract.wire_types import form_of, type_of
 from . import odd_json
 from .documents import UnusableDocumentError, document_in
@@ -237,10 +238,10 @@ class PageReader(_LearningReader):
         return read
 
     def _row(self, row: Any) -> tuple[Any, str]:
-        if not isinstance(row, dict):
+        if not is_object(row):
             return None, f"it is no object but {json_type(row)}"
         try:
-            return self._careful.read(self._struct, cast("dict[str, Any]", row)), ""
+            return self._careful.read(self._struct, row), ""
         except RowWithoutIdentityError as error:
             return None, str(error)
 
@@ -253,18 +254,19 @@ class PageReader(_LearningReader):
         if value is None:
             self._careful.tell("$", "type", "null")
             return []
-        if isinstance(value, list):
+        if is_array(value):
             if self._mapping.items is None:
                 self._place = ()
             return value
-        if not isinstance(value, dict):
+        if not is_object(value):
             raise UnusableError(f"not what is expected: no list but {json_type(value)}")
-        page = cast("dict[str, Any]", value)
+        page = value
         if self._mapping.items is not None:
             there, rows = at_path(page, self._mapping.items)
             if not there or not isinstance(rows, list | None):
                 raise UnusableError(f"not what is expected: no list at {'.'.join(self._mapping.items)}")
-            return rows or []
+            found: list[Any] = rows or []
+            return found
         for name in _ROWS:
             key = spelling_in(page, name)
             if key is not None and isinstance(page[key], list | None):
@@ -312,7 +314,7 @@ class ObjectReader(_LearningReader):
         self._tell()
         for _ in self._place:
             found = found.held
-        return found
+        return cast("list[Any]", found)
 
     def _read_carefully(self, response: Response) -> Any:
         if not response.body.removeprefix(_MARK).strip():
@@ -322,13 +324,13 @@ class ObjectReader(_LearningReader):
         value, _ = self._value(response)
         if value is None and self._optional:
             return None
-        if isinstance(value, list) and self._optional:  # results without the object around them
+        if is_array(value) and self._optional:  # results without the object around them
             self._careful.tell("$", "type", "array")
             value = {"items": value}
         there, value = at_path(value, self._mapping.result or ())
-        if not there or not isinstance(value, dict):
+        if not there or not is_object(value):
             raise UnusableError(f"not what is expected: no object but {json_type(value)}")
-        found = self._object(cast("dict[str, Any]", value))
+        found = self._object(value)
         self._adapt()
         return found
 
@@ -340,7 +342,7 @@ class ObjectReader(_LearningReader):
         if self._mapping.result is None:
             for name in _WRAPS:
                 key = spelling_in(members, name)
-                if key is not None and isinstance(members[key], dict):
+                if key is not None and is_object(members[key]):
                     try:
                         found = self._careful.read(self._struct, members[key])
                     except RowWithoutIdentityError:
@@ -368,9 +370,9 @@ class DocumentReader(ObjectReader):
         there, value = at_path(value, self._mapping.result or ())
         if there and isinstance(value, str):
             return value
-        if not there or not isinstance(value, dict):
+        if not there or not is_object(value):
             raise UnusableError(f"not what is expected: no document but {json_type(value)}")
-        return cast("DocumentAnswer", self._object(cast("dict[str, Any]", value)))
+        return cast("DocumentAnswer", self._object(value))
 
 
 @lru_cache(maxsize=64)
@@ -424,9 +426,9 @@ def _counts(value: Any, place: tuple[str, ...] | None) -> list[Any]:
     if place is not None:
         there, found = at_path(value, place)
         return [found] if there else []
-    if not isinstance(value, dict):
+    if not is_object(value):
         return [value]
-    members = cast("dict[str, Any]", value)
+    members = value
     return [members[key] for name in _COUNTS if (key := spelling_in(members, name)) is not None]
 
 
@@ -451,7 +453,7 @@ def _odd_identifier(operation: Operation[Any], response: Response) -> str:
             content = msgspec.json.decode(response.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             content = None
-    named = cast("dict[str, Any]", content).get(operation.identifier) if isinstance(content, dict) else content
+    named = content.get(operation.identifier) if is_object(content) else content
     if isinstance(named, str | int) and not isinstance(named, bool) and str(named).strip():
         return str(named)
     if (found := identifier_in(response.headers, collection=operation.path.rpartition("/")[2])) is not None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
+
+from ..contract.json_values import is_array, is_object
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f]")
@@ -52,14 +54,10 @@ def _refuse(constant: str) -> NoReturn:
 
 def _whole(value: Any) -> Any:
     """Return a value whose texts hold whole characters: two halves become one, a half alone U+FFFD."""
-    match value:
-        case str():
-            if _SURROGATE.search(value) is None:
-                return value
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case dict():
-            return {_whole(name): _whole(part) for name, part in cast("dict[str, Any]", value).items()}
-        case list():
-            return [_whole(part) for part in value]
-        case _:
+    if isinstance(value, str):
+        if _SURROGATE.search(value) is None:
             return value
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if is_object(value):
+        return {_whole(name): _whole(part) for name, part in value.items()}
+    return [_whole(part) for part in value] if is_array(value) else value
