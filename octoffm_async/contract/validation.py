@@ -103,7 +103,11 @@ def return_problems(request: ReturnRequest, *, assumed: bool = False) -> list[Fi
 
 def cancellation_problems(request: OutboundCancellationRequest) -> list[FieldProblem]:
     """All problems of a request to cancel a shipment."""
-    found = [*text("outbound_shipment_id", request.outbound_shipment_id), *optional_text(request, "reason"), *_extra(request)]
+    found = [
+        *text("outbound_shipment_id", request.outbound_shipment_id),
+        *optional_text(request, "reason"),
+        *_extra(request),
+    ]
     return completed(found, request)
 
 
@@ -257,7 +261,7 @@ def _extra(item: Request, before: str = "") -> Iterator[FieldProblem]:
     if not isinstance(extra, Mapping):
         yield FieldProblem(field, extra, f"is {type(extra).__name__}, not a mapping of names to values")
         return
-    for name in cast("Mapping[Any, Any]", extra):
+    for name in item.extra or ():
         if reason := extra_name_problem(type(item), name):
             yield FieldProblem(field, name, reason)
 

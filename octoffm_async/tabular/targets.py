@@ -64,7 +64,7 @@ class Target:
             ConfigurationError: there is none.
         """
         if name.startswith(EXTRA):
-            self._check_extra(name)
+            check_extra(self.struct, name)
             return name
         found = self.find(name)
         if not found:
@@ -74,18 +74,6 @@ class Target:
     def reader(self, name: str) -> Reader:
         """How the cells of a field are read."""
         return read.text if name.startswith(EXTRA) else self.fields[name]
-
-    def _check_extra(self, name: str) -> None:
-        member = name.removeprefix(EXTRA)
-        if self.struct is None:
-            raise ConfigurationError(f"{name}: there is nothing to send of which it could be a part")
-        if "." in member:
-            head, _, last = member.partition(".")
-            raise ConfigurationError(
-                f"{name} is inside another member: set that one as JSON, such as {EXTRA}{head}={{\"{last}\": …}}"
-            )
-        if reason := extra_name_problem(self.struct, member):
-            raise ConfigurationError(f"{name}: {member!r} {reason}")
 
     def find(self, name: str) -> str:
         """The same; empty if there is none."""
@@ -105,6 +93,24 @@ class Target:
     def has_lines(self) -> bool:
         """Whether several rows can make one item."""
         return any(field.startswith("lines.") for field in self.fields)
+
+
+def check_extra(struct: type[Request] | None, name: str) -> None:
+    """Refuse a name ``extra.NAME`` that no item of ``struct`` can have.
+
+    Raises:
+        ConfigurationError: it has a field of that name, or no extra members at all.
+    """
+    member = name.removeprefix(EXTRA)
+    if struct is None:
+        raise ConfigurationError(f"{name}: nothing is sent of which it could be a part")
+    if "." in member:
+        head, _, last = member.partition(".")
+        raise ConfigurationError(
+            f'{name} is inside another member: set that one as JSON, such as {EXTRA}{head}={{"{last}": …}}'
+        )
+    if reason := extra_name_problem(struct, member):
+        raise ConfigurationError(f"{name}: {member!r} {reason}")
 
 
 def _extra(values: Mapping[str, Value]) -> dict[str, Value] | None:

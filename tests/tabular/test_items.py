@@ -202,9 +202,7 @@ def test_json_lines_have_extra_members_that_are_mapped(tmp_path):
 
 
 def test_rows_of_an_order_that_disagree_on_an_extra_member_are_an_error(tmp_path):
-    path = written(
-        tmp_path, ORDER_HEADER + ",gift", order_row("A-1") + ",red", order_row("A-1", "P-2") + ",blue"
-    )
+    path = written(tmp_path, ORDER_HEADER + ",gift", order_row("A-1") + ",red", order_row("A-1", "P-2") + ",blue")
     found, faulty = read(path, ORDERS, values=ORDER_VALUES, mapping={"extra.gift": "gift"})
     assert found == []
     assert ["differs from 'red' on line 2" in line for line in told(faulty)] == [True]
@@ -219,7 +217,7 @@ def test_rows_of_an_order_that_disagree_on_an_extra_member_are_an_error(tmp_path
         (SUPPLIES, "extra.lines", "field lines"),
         (SUPPLIES, "extra.", "empty name"),
         (ORDERS, "extra.gift.wrap", 'extra.gift={"wrap": …}'),
-        (REFERENCES, "extra.gift", "nothing to send"),
+        (REFERENCES, "extra.gift", "nothing is sent"),
     ],
 )
 @pytest.mark.parametrize("how", ["values", "mapping"])
