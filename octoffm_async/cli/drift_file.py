@@ -93,6 +93,8 @@ def read_drift(path: Path) -> list[Seen]:
         raise
     except OSError as error:
         raise DriftFileError(f"cannot read {path}: {error.strerror or error}") from None
+    if len(content) > _MOST_BYTES:
+        raise DriftFileError(f"{path} is larger than {_MOST_BYTES >> 20} MiB")
     try:
         sheet = _decoder.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
