@@ -57,6 +57,7 @@ from .errors import (
     AnswerTimeoutError,
     AuthenticationError,
     BadRequestError,
+    BadRowError,
     CallError,
     CircuitOpenError,
     ClosedError,
@@ -89,7 +90,7 @@ from .errors import (
     ValidationError,
     is_outcome_unknown,
 )
-from .events import Event, Hook, LoggingHook
+from .events import ContractDrift, DriftKind, Event, Hook, LoggingHook
 from .session.file_tokens import FileTokenStore
 from .session.limit_stores import LimitStore, MemoryLimits
 from .session.paging import Page, Pager
@@ -104,6 +105,7 @@ __all__ = [
     "AnsweredError",
     "AuthenticationError",
     "BadRequestError",
+    "BadRowError",
     "CallError",
     "CancellationStatus",
     "Change",
@@ -115,12 +117,14 @@ __all__ = [
     "ConflictError",
     "ConnectError",
     "ConnectionLostError",
+    "ContractDrift",
     "Created",
     "CredentialsRefusedError",
     "DeadlineExceededError",
     "DeliveryAddress",
     "DeliveryMode",
     "Document",
+    "DriftKind",
     "ErrorBudgetExceededError",
     "Event",
     "Failed",

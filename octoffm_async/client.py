@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from .bulk.changes import ChangeKind
-    from .events import Hook
+    from .events import ContractDrift, Hook
     from .session.lanes import Lane
     from .session.limit_stores import LimitStore
     from .session.response import Response
@@ -228,6 +228,15 @@ class FulfillmentClient(SellerClient):
         Those who share the token store forget it too, with this client's next call.
         """
         self._scope.session.tokens.reset()
+
+    @property
+    def drift(self) -> tuple[ContractDrift, ...]:
+        """How answers differed from the contract so far, in order: each difference once, 1000 of them at most.
+
+        A program that runs for long may listen for :class:`ContractDrift` by a hook in place of asking.
+        """
+        seen = self._scope.session.drift.seen
+        return tuple(seen[key] for key in sorted(seen))
 
     def stats(self) -> Stats:
         """What the client did so far and how it stands: all sellers together, and key by key (seller and group)."""

@@ -18,6 +18,7 @@ from octoffm_async import (
     ConflictError,
     ConnectError,
     ConnectionLostError,
+    ContractDrift,
     FulfillmentClient,
     NotFoundError,
     PermissionDeniedError,
@@ -355,3 +356,19 @@ async def test_a_creation_through_a_view_is_made_once() -> None:
     async with Opened(in_turn(CREATED)) as opened:
         assert await opened.client.seller("98980").with_options(retries=5).outbound.create(order("A")) == "S-1"
         assert [sent.headers["SellerId"] for sent in opened.transport.sent] == ["98980"]
+
+
+async def test_what_answers_differed_in_can_be_asked_for() -> None:
+    usual = {"quantities": {"Available": 1}, "localizations": []}
+    rows = [{"id": "1", "zone": 1, "aisle": "A-7 of a customer"} | usual, {"id": "2", "zone": "B"} | usual]
+    transport = FakeTransport(lambda sent: answer(200, {"items": rows}))
+    async with FulfillmentClient(config(), transport=transport) as client:
+        assert client.drift == ()
+        assert [stock.extra.get("zone") async for stock in client.seller("98980").stocks.list()] == [1, "B"]
+        assert [(one.operation, one.path, one.kind) for one in client.drift] == [
+            ("stocks.list", "aisle", "unknown"),
+            ("stocks.list", "zone", "unknown"),
+        ]
+        assert all(type(one) is ContractDrift for one in client.drift)
+        assert len(client.drift) == client.stats().drift
+        assert "customer" not in repr(client.drift)

@@ -9,6 +9,7 @@ from ..errors import (
     AnsweredError,
     AnswerTimeoutError,
     AuthenticationError,
+    BadRowError,
     CallError,
     CircuitOpenError,
     ConfigurationError,
@@ -216,6 +217,12 @@ ADVICE: tuple[Advice, ...] = (
         "too slow",
         _is(AnswerTimeoutError, DeadlineExceededError, OverloadedError, ConnectionLostError),
         "the API or the network is slow: try again, or give it more time with --timeout",
+    ),
+    Advice(
+        "row without identity",
+        _is(BadRowError),
+        "rows are counted from 0. What identifies them may have another name at the API: octoffm -v shows the call, "
+        'and a contract file (--contract) says the name; a program goes on without such rows by on_bad_row="skip"',
     ),
     Advice(
         "answer not understood",

@@ -14,6 +14,7 @@ from . import auth, files, inbound, orders, products, returns, stocks
 from .advice import advice_for
 from .cluster import cluster
 from .contract import contract
+from .contract_drift import drift
 from .demo import demo
 from .exits import EXPECTED, Exit, code_of, details_of, line_of
 from .jobs import jobs
@@ -50,6 +51,7 @@ for module in (auth, products, inbound, stocks, orders, returns):
     octoffm.add_command(module.group)
 files.register()
 octoffm.add_command(cluster)
+contract.add_command(drift)
 octoffm.add_command(contract)
 octoffm.add_command(demo)
 octoffm.add_command(jobs)

@@ -19,19 +19,20 @@ from .exits import Exit
 from .file_dry_run import dry_run
 from .file_options import FileOptions, table_options
 from .loop import run_async
-from .options import env_file_option, environment, json_option, verbose_option
+from .options import contract_option, env_file_option, environment, json_option, verbose_option
 from .text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..cluster.jobs import JobRecord, Kind
+    from ..contract.operations import Operation
     from ..tabular.targets import Target
 
-_TARGETS: dict[str, tuple[Target, int, str]] = {
-    "products": (PRODUCTS, CREATE_PRODUCTS.max_items, CREATE_PRODUCTS.name),
-    "orders": (ORDERS, 1, CREATE_OUTBOUND.name),
-    "inbound": (SUPPLIES, 1, CREATE_INBOUND.name),
+_TARGETS: dict[str, tuple[Target, Operation[Any]]] = {
+    "products": (PRODUCTS, CREATE_PRODUCTS),
+    "orders": (ORDERS, CREATE_OUTBOUND),
+    "inbound": (SUPPLIES, CREATE_INBOUND),
 }
 
 
@@ -70,6 +71,7 @@ def _options(command: Callable[..., int]) -> Callable[..., int]:
             "--chunk", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Items of one turn."
         ),
         env_file_option,
+        contract_option,
         json_option,
         verbose_option,
     )
@@ -94,10 +96,11 @@ def _command(kind: str) -> click.Group:
 async def _submit(kind: str, wanted: FileOptions, address: str, chunk: int) -> int:
     mapping = wanted.whole_mapping
     wanted.check_paths(journal=False)
-    target, batch, _ = _TARGETS[kind]
+    target, operation = _TARGETS[kind]
     if wanted.dry_run:
         table = open_table(wanted.file, delimiter=wanted.delimiter, encoding=wanted.encoding)
-        return dry_run(wanted, table, plan_for(table, target, mapping.columns, mapping.values), batch=batch)
+        return dry_run(wanted, table, plan_for(table, target, mapping.columns, mapping.values), operation)
+    _ = wanted.contract_file  # the workers have their own; a wrong one is told before anything is loaded
     seller = wanted.seller or environment(wanted.env_file).get("OCTOFFM_SELLER_ID", "").strip()
     if not seller:
         raise click.UsageError("whose? --seller ID, or OCTOFFM_SELLER_ID", click.get_current_context())

@@ -8,11 +8,12 @@ import click
 
 from ..config import Config
 from .cluster_options import cluster_option, needs_extra
+from .drift import drift_path, drift_told
 from .exits import Exit
 from .file_options import limit_option, with_limit
 from .interrupts import interruptible
 from .loop import run_async
-from .options import env_file_option, environment, verbose_option
+from .options import contract_option, drift_option, env_file_option, environment, verbose_option
 from .text import items
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def _minutes(context: click.Context, option: click.Parameter, given: str | None)
     help="Seconds that a call may take, repetitions included (900).",
 )
 @click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name.")
+@contract_option
+@drift_option
 @env_file_option
 @verbose_option
 def worker(
@@ -80,12 +83,15 @@ def worker(
     until_done: bool,
     timeout: float | None,
     proxies: bool,
+    contract: Path | None,
+    drift: Path | None,
     env_file: Path | None,
 ) -> int:
     """Do what was submitted, together with all other workers of the fleet, until it is stopped.
 
     Credentials come from the environment of each worker, never from a job; OCTOFFM_CLUSTER_KEY, if it is set, encrypts
-    the token that the workers share. Limits hold over all workers together.
+    the token that the workers share. The same goes for a contract file: all workers must be given the same one, by
+    --contract or OCTOFFM_CONTRACT. Limits hold over all workers together.
 
     SIGTERM or Ctrl-C once finishes what is in flight and gives back the rest, which goes on elsewhere at once; twice
     stops at once. A worker that is killed, or whose machine is gone, is noticed after --lease seconds, and others go on
@@ -97,7 +103,7 @@ def worker(
     needs_extra()
     from ..cluster.worker import Worker, WorkerOptions
 
-    settings = {"bulk_deadline": timeout, "trust_env": proxies or None}
+    settings = {"bulk_deadline": timeout, "trust_env": proxies or None, "contract": contract}
     found = environment(env_file)
     found.setdefault("OCTOFFM_SELLER_ID", "fleet")  # each job names its own
     config = Config.from_env(found, **{name: value for name, value in settings.items() if value is not None})
@@ -110,7 +116,8 @@ def worker(
         mirror_every=mirror_every,
         redis=redis,
     )
-    return run_async(_work(Worker(address, with_limit(config, limit), options)))
+    with drift_told(drift_path(drift, found)) as noticed:
+        return run_async(_work(Worker(address, with_limit(config, limit), options, hooks=[noticed])))
 
 
 async def _work(worker: Worker) -> int:

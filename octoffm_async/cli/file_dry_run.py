@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from ..bulk.journaling import encode
+from ..contract.encoding import RequestEncoder
+from ..contract.translation import Translation
 from ..tabular.items import Items
 from ..tabular.rejects import RejectsFile
 from .exits import Exit
@@ -16,6 +17,7 @@ from .jobs_show import write_json
 from .text import printable
 
 if TYPE_CHECKING:
+    from ..contract.operations import Operation
     from ..tabular.items import Faulty
     from ..tabular.plan import Plan
     from ..tabular.rows import Table
@@ -25,8 +27,13 @@ FIRST = 3
 """Bodies that are shown."""
 
 
-def dry_run(wanted: FileOptions, table: Table, plan: Plan, *, batch: int) -> Exit:
-    """Check the file. ``batch`` items go in one call. The rejects file is written only if it was asked for."""
+def dry_run(wanted: FileOptions, table: Table, plan: Plan, operation: Operation[Any]) -> Exit:
+    """Check the file. Items are shown as they would be sent, under the API's names if a contract file gives some.
+
+    The rejects file is written only if it was asked for.
+    """
+    translation = Translation(wanted.contract_file)
+    encoder, batch = RequestEncoder(translation), translation.most_items(operation)
     rejects = None if wanted.rejects is None else RejectsFile(wanted.rejects, table)
 
     def tell(faulty: Faulty) -> None:
@@ -43,7 +50,7 @@ def dry_run(wanted: FileOptions, table: Table, plan: Plan, *, batch: int) -> Exi
     items = Items(table, plan, tell)
     for item in items:
         if len(first) < FIRST:
-            first.append(encode(item))
+            first.append(encoder.encode_item(operation, item))
     if rejects is not None:
         rejects.close()
     calls = ceil(items.good / batch)

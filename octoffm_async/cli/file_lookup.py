@@ -11,11 +11,13 @@ import msgspec
 
 from ..bulk.outcomes import Found
 from ..client import FulfillmentClient
+from ..events import LoggingHook
 from ..tabular.items import Items
 from ..tabular.mapping import save_mapping
 from ..tabular.opening import open_table
 from ..tabular.plan import plan_for
 from ..tabular.targets import REFERENCES
+from .drift import drift_told
 from .fields import as_fields
 from .file_bars import FileShow, LimitShare, file_show
 from .file_options import FileOptions, reading_options
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from ..bulk.stocks import How
     from ..tabular.items import Faulty
     from ..tabular.rows import Row
+    from .drift import Noticed
     from .row_files import Columns
 
 _COLUMNS: Columns = {REFERENCE: "text", "outcome": "text", "message": "text", "stocks": "count", **STOCK_COLUMNS}
@@ -74,10 +77,12 @@ def lookup(**options: Any) -> int:
 
     Exits with 0 if all were found, 1 if some are missing, failed or are faulty in the file.
     """
-    return run_async(_lookup(FileOptions(**options)))
+    wanted = FileOptions(**options)
+    with drift_told(wanted.drift_file) as noticed:
+        return run_async(_lookup(wanted, noticed))
 
 
-async def _lookup(wanted: FileOptions) -> int:
+async def _lookup(wanted: FileOptions, noticed: Noticed) -> int:
     output = wanted.output
     mapping = wanted.whole_mapping
     wanted.check_paths(journal=False)
@@ -85,6 +90,7 @@ async def _lookup(wanted: FileOptions) -> int:
     plan = plan_for(table, REFERENCES, mapping.columns, mapping.values)
     if wanted.save_mapping is not None:
         save_mapping(wanted.save_mapping, mapping)
+    config = wanted.config()
     tally, limit = Tally(), LimitShare()
     show = file_show("Stocks", json=wanted.as_json) if output is not None else FileShow()
 
@@ -97,7 +103,7 @@ async def _lookup(wanted: FileOptions) -> int:
     how = cast("How", wanted.how)
     try:
         with _sink(output, as_json=wanted.as_json) as write:
-            async with FulfillmentClient(wanted.config()) as client:
+            async with FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client:
 
                 def progress(summary: Summary) -> None:
                     show.progress(items.share, tally.titled, summary.per_second, limit(client.stats()))
@@ -112,7 +118,12 @@ async def _lookup(wanted: FileOptions) -> int:
     finally:
         show.close()
         items.close()
-    facts: dict[str, Any] = {"rows": items.rows, "calls": stats.calls, "seconds": round(seconds, 1)}
+    facts: dict[str, Any] = {
+        "rows": items.rows,
+        "calls": stats.calls,
+        "seconds": round(seconds, 1),
+        "drift": stats.drift,
+    }
     if output is not None:
         facts["file"] = str(output)
     if wanted.as_json:

@@ -13,9 +13,22 @@ import click
 
 from ..bulk.journaling import PATIENCE
 from ..config import Config, Limit
+from ..contract.contract_file import ContractFile
+from ..contract.contract_parser import read_contract
+from ..contract.contract_problems import ContractFileError
 from ..errors import ConfigurationError
 from ..tabular.mapping import Mapping, load_mapping
-from .options import env_file_option, environment, json_option, pairs, rate, verbose_option
+from .drift import drift_path
+from .options import (
+    contract_option,
+    drift_option,
+    env_file_option,
+    environment,
+    json_option,
+    pairs,
+    rate,
+    verbose_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +57,8 @@ class FileOptions:
     timeout: float | None
     proxies: bool
     as_json: bool
+    contract: Path | None = None
+    drift: Path | None = None
     rejects: Path | None = None
     report: Path | None = None
     dry_run: bool = False
@@ -78,9 +93,28 @@ class FileOptions:
 
     def config(self) -> Config:
         """The client's settings: of the environment or a file, with what was asked for over them."""
-        wanted = {"seller_id": self.seller, "bulk_deadline": self.timeout, "trust_env": self.proxies or None}
+        wanted: dict[str, Any] = {"seller_id": self.seller, "bulk_deadline": self.timeout, "contract": self.contract}
+        wanted |= {"trust_env": self.proxies or None}
         settings = {name: value for name, value in wanted.items() if value is not None}
         return with_limit(Config.from_env(environment(self.env_file), **settings), self.limit)
+
+    @property
+    def drift_file(self) -> Path | None:
+        """The file named to keep how answers differ, by the option or the environment."""
+        return drift_path(self.drift, environment(self.env_file))
+
+    @property
+    def contract_file(self) -> ContractFile:
+        """The contract file, read without the settings that only calls need; an empty one if none is named.
+
+        Raises:
+            ConfigurationError: it cannot be used.
+        """
+        named = self.contract or environment(self.env_file).get("OCTOFFM_CONTRACT", "").strip()
+        try:
+            return read_contract(named) if named else ContractFile()
+        except ContractFileError as error:
+            raise ConfigurationError(str(error)) from None
 
     def check_paths(self, *, journal: bool) -> None:
         """Find out now, not in the middle of a run, that a file cannot be written.
@@ -89,8 +123,11 @@ class FileOptions:
             ConfigurationError: one would overwrite another, or its folder is not there.
         """
         named = {"--rejects": self.rejects_file, "--report": self.report, "-o": self.output}
+        named |= {"--drift": self.drift}
         named |= {"--save-mapping": self.save_mapping, "--journal": self.journal_file if journal else None}
         taken = {self.file.resolve(): f"the input {self.file}"}
+        if self.contract is not None:
+            taken[self.contract.resolve()] = f"the contract file {self.contract}"
         for option, path in named.items():
             if path is None:
                 continue
@@ -172,6 +209,8 @@ _CALLING = (
         help="Seconds that a call may take, repetitions included (900).",
     ),
     click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name."),
+    contract_option,
+    drift_option,
     json_option,
     verbose_option,
 )

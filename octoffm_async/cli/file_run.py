@@ -11,12 +11,15 @@ from ..bulk.job import RUN_ENDING
 from ..bulk.journal import Journal
 from ..bulk.outcomes import Failed
 from ..client import FulfillmentClient
+from ..contract.translation import Translation
 from ..events import LoggingHook
 from ..tabular.items import Items
 from ..tabular.mapping import save_mapping
 from ..tabular.opening import open_table
 from ..tabular.plan import plan_for
 from ..tabular.rejects import RejectsFile
+from .drift import drift_told
+from .extra import check_plan
 from .file_bars import LimitShare, file_show
 from .file_dry_run import dry_run
 from .file_options import FileOptions, command_again
@@ -35,10 +38,12 @@ if TYPE_CHECKING:
     from ..bulk.outcomes import Outcome, Summary
     from ..bulk.run import Run
     from ..config import Config
+    from ..contract.operations import Operation
     from ..tabular.items import Faulty
     from ..tabular.plan import Plan
     from ..tabular.rows import Row, Table
     from ..tabular.targets import Target
+    from .drift import Noticed
     from .exits import Exit
     from .file_bars import FileShow
 
@@ -48,11 +53,10 @@ SHOWN_IN_PIPE = 20
 
 @dataclass(frozen=True)
 class Creation:
-    """One kind of creation: its target, its operation's name, how many go in a call, and how its run begins."""
+    """One kind of creation: its target, its operation, and how its run begins."""
 
     target: Target
-    operation: str
-    batch: int
+    operation: Operation[Any]
     start: Callable[..., Run[Any]]
 
 
@@ -161,7 +165,8 @@ class FileRun:
         code = self.tally.verdict(interrupted=self.interrupted)
         facts: dict[str, Any] = {"rows": self.items.rows, "seconds": round(seconds, 1), "calls": stats.calls}
         facts |= {"items per second": _rate(self.tally.done, seconds), "followed until": wanted.follow}
-        facts |= {"throttled": stats.throttled, "retries": stats.retries, "journal": str(wanted.journal_file)}
+        facts |= {"throttled": stats.throttled, "retries": stats.retries, "drift": stats.drift}
+        facts |= {"journal": str(wanted.journal_file)}
         facts |= {"run": self.run_id, "rejects file": str(self.rejects.path) if self.rejects.items else None}
         if wanted.report is not None:
             what = self.creation.target.plural
@@ -179,24 +184,26 @@ async def create_from_file(wanted: FileOptions, creation: Creation) -> int:
     wanted.check_paths(journal=not wanted.dry_run)
     table = open_table(wanted.file, delimiter=wanted.delimiter, encoding=wanted.encoding)
     plan = plan_for(table, creation.target, mapping.columns, mapping.values)
+    check_plan(Translation(wanted.contract_file), plan)
     if wanted.save_mapping is not None:
         save_mapping(wanted.save_mapping, mapping)
     if wanted.dry_run:
-        return dry_run(wanted, table, plan, batch=creation.batch)
+        return dry_run(wanted, table, plan, creation.operation)
     config = wanted.config()
-    async with Journal.open(wanted.journal_file) as journal:
-        undecided = await _undecided(journal, config.seller_id, creation.operation)
-        if undecided and not wanted.as_json:
-            until = f"what is not found counts as absent {wanted.patience:g} s after it was sent"
-            click.echo(f"octoffm: {items_text(undecided, 'undecided')} will be looked for; {until}", err=True)
-        return await _send(FileRun(wanted, creation, table, plan), config, journal)
+    with drift_told(wanted.drift_file, journal=wanted.journal_file) as noticed:
+        async with Journal.open(wanted.journal_file) as journal:
+            undecided = await _undecided(journal, config.seller_id, creation.operation.name)
+            if undecided and not wanted.as_json:
+                until = f"what is not found counts as absent {wanted.patience:g} s after it was sent"
+                click.echo(f"octoffm: {items_text(undecided, 'undecided')} will be looked for; {until}", err=True)
+            return await _send(FileRun(wanted, creation, table, plan), config, journal, noticed)
 
 
-async def _send(state: FileRun, config: Config, journal: Journal) -> Exit:
-    seller, operation = config.seller_id, state.creation.operation
+async def _send(state: FileRun, config: Config, journal: Journal, noticed: Noticed) -> Exit:
+    seller, operation = config.seller_id, state.creation.operation.name
     before = await _newest(journal, seller, operation)
     try:
-        async with FulfillmentClient(config, hooks=[LoggingHook(), state.recording]) as client:
+        async with FulfillmentClient(config, hooks=[LoggingHook(), state.recording, noticed]) as client:
             try:
                 await state.go(client, journal)
             finally:

@@ -14,9 +14,9 @@ from .file_options import FileOptions, creating_options
 from .file_run import Creation, create_from_file, start_orders, start_products, start_supplies
 from .loop import run_async
 
-_PRODUCTS = Creation(PRODUCTS, CREATE_PRODUCTS.name, CREATE_PRODUCTS.max_items, start_products)
-_ORDERS = Creation(ORDERS, CREATE_OUTBOUND.name, 1, start_orders)
-_SUPPLIES = Creation(SUPPLIES, CREATE_INBOUND.name, 1, start_supplies)
+_PRODUCTS = Creation(PRODUCTS, CREATE_PRODUCTS, start_products)
+_ORDERS = Creation(ORDERS, CREATE_OUTBOUND, start_orders)
+_SUPPLIES = Creation(SUPPLIES, CREATE_INBOUND, start_supplies)
 
 
 @click.command("create")
@@ -30,6 +30,9 @@ def create_products(**options: Any) -> int:
 
     \b
     octoffm products create catalogue.csv --map gtin=ean --map title=name --dry-run
+
+    What the API wants and is no field here is set by --set extra.NAME=VALUE (JSON, or else text) or mapped as text by
+    --map extra.NAME=COLUMN; so with orders and supply orders.
 
     What is sent stands in the journal first: run the same command again after Ctrl-C, a crash or a failure, and it goes
     on where it was. Ctrl-C once finishes what is under way, twice stops at once. Rows that are not taken go to the

@@ -13,20 +13,33 @@ if TYPE_CHECKING:
 UNREAD = "Items never read from the input are not in the journal: for those, run the same command again with its input."
 
 
-def jobs_command(verb: str, journal: str | PathLike[str], run: str, *, env_file: str | None = None) -> str:
+def jobs_command(
+    verb: str,
+    journal: str | PathLike[str],
+    run: str,
+    *,
+    env_file: str | None = None,
+    contract: PathLike[str] | None = None,
+) -> str:
     """``octoffm jobs VERB RUN --journal …``, to be copied into a shell."""
     words = ["octoffm", "jobs", verb, run, "--journal", str(journal)]
     if env_file is not None and verb == "resume":
         words += ["--env-file", env_file]
+    if contract is not None and verb == "resume":
+        words += ["--contract", str(contract)]
     return shlex.join(words)
 
 
-def resume_command(journal: str | PathLike[str], run: str, *, env_file: str | None = None) -> str:
+def resume_command(
+    journal: str | PathLike[str], run: str, *, env_file: str | None = None, contract: PathLike[str] | None = None
+) -> str:
     """The command that goes on with a run."""
-    return jobs_command("resume", journal, run, env_file=env_file)
+    return jobs_command("resume", journal, run, env_file=env_file, contract=contract)
 
 
-def tell_interrupted(journal: str | PathLike[str], run: str, *, env_file: str | None = None) -> None:
+def tell_interrupted(
+    journal: str | PathLike[str], run: str, *, env_file: str | None = None, contract: PathLike[str] | None = None
+) -> None:
     """Say on standard error that a run was interrupted, that nothing is lost, and how to go on."""
     click.echo("octoffm: interrupted; the journal knows what was sent. To go on:", err=True)
-    click.echo(f"  {resume_command(journal, run, env_file=env_file)}", err=True)
+    click.echo(f"  {resume_command(journal, run, env_file=env_file, contract=contract)}", err=True)

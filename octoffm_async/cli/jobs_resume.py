@@ -14,13 +14,24 @@ from ..bulk.journaling import PATIENCE
 from ..client import FulfillmentClient
 from ..config import Config, Limit
 from ..errors import ConfigurationError
+from ..events import LoggingHook
+from .drift import drift_path, drift_told
 from .exits import Exit
 from .hints import UNREAD, jobs_command, resume_command, tell_interrupted
 from .interrupts import interruptible
 from .jobs_journal import find_run, opened, run_fields
 from .jobs_show import counts_of, write_json
 from .loop import run_async
-from .options import env_file_option, environment, journal_option, json_option, rate
+from .options import (
+    contract_option,
+    drift_option,
+    env_file_option,
+    environment,
+    journal_option,
+    json_option,
+    rate,
+    verbose_option,
+)
 from .show import StepResult, show_for
 from .text import items
 
@@ -29,6 +40,7 @@ if TYPE_CHECKING:
 
     from ..bulk.journal import Journal, RunRecord
     from ..bulk.outcomes import Summary
+    from .drift import Noticed
     from .show import Show
 
 
@@ -44,6 +56,8 @@ class Wanted:
     drain: float
     resend_unknown: bool
     limit: tuple[int, float] | None
+    contract: Path | None
+    drift: Path | None
     as_json: bool
 
     @property
@@ -77,7 +91,10 @@ class Wanted:
 @click.option(
     "--resend-unknown", is_flag=True, help="Send again what could not be looked for: it may then exist twice."
 )
+@contract_option
+@drift_option
 @json_option
+@verbose_option
 def resume(**options: Any) -> int:
     """Go on with a run that was interrupted, without its input.
 
@@ -90,13 +107,16 @@ def resume(**options: Any) -> int:
 
     RUN is a run's id, or a beginning of it that no other has.
     """
-    return run_async(_resume(Wanted(**options)))
+    wanted = Wanted(**options)
+    with drift_told(drift_path(wanted.drift, environment(wanted.env_file)), journal=wanted.journal) as noticed:
+        return run_async(_resume(wanted, noticed))
 
 
-async def _resume(wanted: Wanted) -> int:
+async def _resume(wanted: Wanted, noticed: Noticed) -> int:
     async with opened(wanted.journal) as journal:
         record = await find_run(journal, wanted.journal, wanted.run)
-    config = Config.from_env(environment(wanted.env_file))
+    settings = {} if wanted.contract is None else {"contract": wanted.contract}
+    config = Config.from_env(environment(wanted.env_file), **settings)
     if config.seller_id != record.seller:
         raise ConfigurationError(
             f"run {record.id} is of seller {record.seller}, and the credentials are of seller {config.seller_id}: "
@@ -107,17 +127,21 @@ async def _resume(wanted: Wanted) -> int:
         config = config.with_(limit=Limit(calls, per=seconds))
     show = show_for(json=wanted.as_json)
     try:
-        async with opened(wanted.journal, read_only=False) as journal, FulfillmentClient(config) as client:
+        async with (
+            opened(wanted.journal, read_only=False) as journal,
+            FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client,
+        ):
             interrupted = await _go_on(wanted, journal, record, client, show)
             record = await find_run(journal, wanted.journal, record.id)
     finally:
         show.close()
     if wanted.as_json:
-        write_json({"event": "summary", "interrupted": interrupted, **run_fields(record, wanted.journal)})
+        facts = {"interrupted": interrupted, "drift": len(noticed.seen)}
+        write_json({"event": "summary", **facts, **run_fields(record, wanted.journal)})
     else:
         _tell(record, wanted, interrupted=interrupted)
     if interrupted:
-        tell_interrupted(wanted.journal, record.id, env_file=wanted.env_text)
+        tell_interrupted(wanted.journal, record.id, env_file=wanted.env_text, contract=wanted.contract)
         return Exit.INTERRUPTED
     return verdict(record)
 
@@ -159,6 +183,7 @@ async def _go_on(wanted: Wanted, journal: Journal, record: RunRecord, client: Fu
             calls=stats.calls,
             throttled=stats.throttled,
             retries=stats.retries,
+            drift=stats.drift,
             seconds=run.summary.seconds,
         )
     )
@@ -186,4 +211,4 @@ def _counts(summary: Summary) -> dict[str, int]:
 
 
 def _again(wanted: Wanted, record: RunRecord) -> str:
-    return resume_command(wanted.journal, record.id, env_file=wanted.env_text)
+    return resume_command(wanted.journal, record.id, env_file=wanted.env_text, contract=wanted.contract)

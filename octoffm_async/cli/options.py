@@ -79,6 +79,33 @@ def log_calls() -> None:
     logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(levelname)s %(message)s")
 
 
+def contract_option(command: F) -> F:
+    """``--contract FILE``; the command gets ``contract: Path | None``."""
+    return click.option(
+        "--contract",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="A contract file: how the API spells things, in place of OCTOFFM_CONTRACT.",
+    )(command)
+
+
+def drift_option(command: F) -> F:
+    """``--drift FILE``; the command gets ``drift: Path | None``."""
+    return click.option(
+        "--drift",
+        type=click.Path(path_type=Path, dir_okay=False),
+        callback=_in_a_folder,
+        metavar="FILE",
+        help="Keep how answers differ from the contract, in place of OCTOFFM_DRIFT; see: octoffm contract drift.",
+    )(command)
+
+
+def _in_a_folder(context: click.Context, option: click.Parameter, given: Path | None) -> Path | None:
+    if given is not None and not given.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {given.parent}", context, option)
+    return given
+
+
 def env_file_option(command: F) -> F:
     """``--env-file FILE``; the command gets ``env_file: Path | None``, and :func:`environment` reads it."""
     return click.option(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..contract.operations import REQUEST_CANCELLATION
 from ..contract.outbound import CancellationStatus, OutboundCancellation, OutboundCancellationRequest
+from ..contract.translation import Translation
 from ..contract.validation import cancellation_problems
 from ..errors import NotFoundError, ValidationError
 from .exits import Exit
+from .extra import check_against_contract, extra_option
 from .fields import as_fields
 from .orders_find import find_order_id, order_options
 from .remote import remote_command
@@ -36,21 +39,25 @@ PAUSE = 1.0
     metavar="S",
     help="Seconds to wait for the warehouse's decision.",
 )
+@extra_option(OutboundCancellationRequest)
 @dry_run_option
 @remote_command
-async def cancel(remote: Remote, which: Which, reason: str | None, wait: float, dry_run: bool) -> int:
+async def cancel(
+    remote: Remote, which: Which, *, reason: str | None, extra: dict[str, Any] | None, wait: float, dry_run: bool
+) -> int:
     """Ask to have a shipping order cancelled. It is possible only before it is Shipped.
 
     The request has an outcome of its own. Exits with 0 if it was accepted, 1 if it was refused or came too late, 3 if
     it is not decided yet.
     """
+    check_against_contract(Translation(remote.config.contract_file), OutboundCancellationRequest, extra or ())
     order = await find_order_id(remote, which)
     if dry_run:
-        body = OutboundCancellationRequest(outbound_shipment_id=order, reason=reason)
+        body = OutboundCancellationRequest(outbound_shipment_id=order, reason=reason, extra=extra)
         if problems := cancellation_problems(body):
             raise ValidationError("cancellation", order, problems)
-        return tell_request("POST /outbound-cancellation-requests", body)
-    request_id = await remote.client.outbound.request_cancellation(order, reason=reason)
+        return tell_request(remote, REQUEST_CANCELLATION, body)
+    request_id = await remote.client.outbound.request_cancellation(order, reason=reason, extra=extra)
     decided = await _decision(remote, request_id, wait)
     if remote.as_json:
         tell_json(as_fields(decided))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..contract.operations import CREATE_PRODUCTS
 from ..contract.products import FulfillmentProduct, ProductCondition, ProductResult, RegistrationStatus
 from ..resources.products import check_product
 from .exits import Exit
@@ -54,7 +55,7 @@ async def add_reference(remote: Remote, gtin: str, reference: str, condition: st
     product = FulfillmentProduct(gtin=gtin, seller_product_reference=reference, product_condition=condition)
     if dry_run:
         check_product(product)
-        return tell_request("POST /fulfillment-products", [product])
+        return tell_request(remote, CREATE_PRODUCTS, [product])
     result = await remote.client.products.add_reference(
         gtin=gtin, seller_product_reference=reference, product_condition=condition
     )

@@ -10,8 +10,17 @@ import click
 
 from ..client import FulfillmentClient
 from ..config import Config
+from ..events import LoggingHook
+from .drift import drift_path, drift_told
 from .loop import run_async
-from .options import env_file_option, environment, json_option, verbose_option
+from .options import (
+    contract_option,
+    drift_option,
+    env_file_option,
+    environment,
+    json_option,
+    verbose_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -40,6 +49,8 @@ def remote_command(command: Callable[..., Coroutine[Any, Any, int]]) -> Callable
         env_file: Path | None,
         timeout: float | None,
         proxies: bool,
+        contract: Path | None,
+        drift: Path | None,
         as_json: bool,
         **own: Any,
     ) -> int:
@@ -48,15 +59,19 @@ def remote_command(command: Callable[..., Coroutine[Any, Any, int]]) -> Callable
             "deadline": timeout,
             "bulk_deadline": timeout,
             "trust_env": proxies or None,
+            "contract": contract,
         }
         settings = {name: value for name, value in wanted.items() if value is not None}
-        config = Config.from_env(environment(env_file), **settings)
+        variables = environment(env_file)
+        config = Config.from_env(variables, **settings)
 
-        async def work() -> int:
-            async with FulfillmentClient(config) as client:
-                return await command(Remote(client=client, config=config, as_json=as_json), *arguments, **own)
+        with drift_told(drift_path(drift, variables)) as noticed:
 
-        return run_async(work())
+            async def work() -> int:
+                async with FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client:
+                    return await command(Remote(client=client, config=config, as_json=as_json), *arguments, **own)
+
+            return run_async(work())
 
     return _with_options(made)
 
@@ -72,6 +87,8 @@ def _with_options(made: Callable[..., int]) -> Callable[..., int]:
             help="Seconds that a call may take, repetitions included (60).",
         ),
         click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name."),
+        contract_option,
+        drift_option,
         json_option,
         verbose_option,
     )

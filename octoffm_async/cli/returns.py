@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..contract.common import ShipmentLine
+from ..contract.operations import CREATE_RETURN
 from ..contract.returns import ReturnReason, ReturnRequest, ReturnStatus, ReturnType
+from ..contract.translation import Translation
 from ..contract.validation import return_problems
 from ..errors import ValidationError
 from .exits import Exit
+from .extra import check_against_contract, extra_option
 from .fields import as_fields
 from .filters import Known, limit_option, period_options
 from .remote import remote_command
@@ -73,6 +76,7 @@ def lines_of(context: click.Context, option: click.Parameter, given: Sequence[st
     help="A product that comes back, and how many of it; may be given many times.",
 )
 @click.option("--comment", metavar="TEXT", help="A word for the warehouse.")
+@extra_option(ReturnRequest)
 @dry_run_option
 @remote_command
 async def create(remote: Remote, order: str | None, dry_run: bool, **fields: Any) -> int:
@@ -83,11 +87,12 @@ async def create(remote: Remote, order: str | None, dry_run: bool, **fields: Any
     """
     if order is None and fields["reference"] is None:
         raise click.UsageError("name the order that comes back: --order or --reference", click.get_current_context())
+    check_against_contract(Translation(remote.config.contract_file), ReturnRequest, fields["extra"] or ())
     request = ReturnRequest(outbound_shipment_id=order, **fields)
     if dry_run:
         if problems := return_problems(request):
             raise ValidationError("return", str(request.reference or order), problems)
-        return tell_request("POST /returns", request)
+        return tell_request(remote, CREATE_RETURN, request)
     return_id = await remote.client.returns.create(request)
     if remote.as_json:
         tell_json({"return_id": return_id})

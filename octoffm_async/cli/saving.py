@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import msgspec
 
+from ..contract.encoding import RequestEncoder
+from ..contract.translation import Translation
 from ..errors import OctoffmError
 from .exits import Exit
 from .rows import tell_json
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from ..contract.common import Document
+    from ..contract.operations import Operation
     from .remote import Remote
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -85,8 +87,10 @@ def dry_run_option(command: F) -> F:
     return click.option("--dry-run", is_flag=True, help="Check it and show what would be sent; send nothing.")(command)
 
 
-def tell_request(call: str, body: object) -> int:
-    """What would be sent, as it would be sent."""
+def tell_request(remote: Remote, operation: Operation[Any], body: object) -> int:
+    """What would be sent, as it would be sent: under the API's names, if a contract file gives some."""
+    translation = Translation(remote.config.contract_file)
+    call = f"{operation.method} {translation.path(operation)}"
     click.echo(f"octoffm: nothing was sent; this would be the body of {call}:", err=True)
-    sys.stdout.write(msgspec.json.encode(body).decode() + "\n")
+    sys.stdout.write(RequestEncoder(translation).encode(operation, body).decode() + "\n")
     return Exit.DONE

@@ -20,7 +20,7 @@ _STYLES = {"refused": "yellow", "rejected": "yellow", "failed": "red", "unknown"
 
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What one step did. ``counts`` by outcome; ``throttled`` counts 429 answers."""
+    """What one step did. ``counts`` by outcome; ``throttled`` counts 429 answers, ``drift`` differences of answers."""
 
     step: str
     counts: dict[str, int]
@@ -28,6 +28,7 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     throttled: int
     retries: int
     seconds: float
+    drift: int = 0
 
     @property
     def per_second(self) -> float:

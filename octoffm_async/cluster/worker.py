@@ -32,6 +32,8 @@ from .redis_limits import RedisLimits
 from .sessions import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .redis_tokens import RedisTokens
 
 PLACES = 32
@@ -65,14 +67,20 @@ class WorkerOptions:
 class Worker:
     """One worker process: ``await Worker(address, config).run()`` until :meth:`stop`.
 
+    ``hooks`` are told what happens, besides the logger. A contract file of ``config`` is this worker's own: nothing of
+    it stands in the database, so all workers must be given the same one.
+
     Raises:
         ConfigurationError: not the address of a database.
     """
 
-    def __init__(self, address: str | Secret, config: Config, options: WorkerOptions | None = None) -> None:
+    def __init__(
+        self, address: str | Secret, config: Config, options: WorkerOptions | None = None, *, hooks: Sequence[Hook] = ()
+    ) -> None:
         self._address = Secret(address)
         self._config = config
         self._options = options or WorkerOptions()
+        self._hooks = tuple(hooks)
         self._database = Database(self._address, size=6)
         self._stopping = asyncio.Event()
         self._session: Session | None = None
@@ -124,7 +132,7 @@ class Worker:
         async with AsyncExitStack() as opened:
             journal = await opened.enter_async_context(PostgresJournal(self._address, lease=self._options.lease))
             tokens = await opened.enter_async_context(self._tokens())
-            hooks: list[Hook] = [LoggingHook(), *([] if self._metrics is None else [self._metrics])]
+            hooks: list[Hook] = [LoggingHook(), *self._hooks, *([] if self._metrics is None else [self._metrics])]
             client = await opened.enter_async_context(
                 FulfillmentClient(self._config, hooks=hooks, token_store=tokens, limit_store=self._limits())
             )

@@ -35,6 +35,13 @@ class RequestEncoder:
             encoder = self._encoders[operation] = self._encoder(operation)
         return encoder(body)
 
+    def encode_item(self, operation: Operation[Any], item: msgspec.Struct) -> bytes:
+        """Return the bytes of one item as it stands in a body: of a call for many, without the list around it."""
+        if operation.max_items == 1:
+            return self.encode(operation, item)
+        members = msgspec.json.decode(_ENCODER.encode(item))
+        return _ENCODER.encode(self._translation.to_wire(type(item), members))
+
     def _encoder(self, operation: Operation[Any]) -> Callable[[Any], bytes]:
         mapping = self._translation.operation(operation)
         exchanged = None

@@ -62,6 +62,20 @@ class Translation:
         mapping = self.mapping(struct, spec.name)
         return mapping.path[0] if mapping is not None and mapping.path else spec.wire
 
+    def names_of(self, struct: type[msgspec.Struct]) -> dict[str, str]:
+        """Return the fields of a struct by the names, as they are compared, that their object has at the API.
+
+        A field that stands deeper takes the name of the object that it stands in, a spread one those of its own fields.
+        """
+        found: dict[str, str] = {}
+        for spec in specs_of(struct):
+            mapping = self.mapping(struct, spec.name)
+            if mapping is not None and not mapping.path:
+                found |= {name: f"{spec.name}.{inner}" for name, inner in self.names_of(spec.inner).items()}
+            else:
+                found[folded(spec.wire if mapping is None else mapping.path[0])] = spec.name
+        return found
+
     def is_reshaped(self, struct: type[msgspec.Struct]) -> bool:
         """Return True if an object of ``struct`` differs in more than the names and values of its members."""
         return any(

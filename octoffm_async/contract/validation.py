@@ -7,13 +7,14 @@ sandbox enforces them, because a guess must never stop what the real API may acc
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, cast
 
 import msgspec
 
-from .base import own_fields
+from .base import Request, own_fields
 from .bounds import (
     COUNTRY_PATTERN,
     CUSTOMS_CODE_PATTERN,
@@ -28,6 +29,7 @@ from .bounds import (
 from .checks import FieldProblem, completed, is_count, moment, optional_text, text
 from .common import ShipmentLine
 from .inbound import InboundFilters, InboundShipmentRequest
+from .names import folded
 from .outbound import DeliveryAddress, OutboundCancellationRequest, OutboundFilters, OutboundShipmentRequest
 from .products import FulfillmentProduct, Packaging
 from .returns import ReturnFilters, ReturnRequest
@@ -59,6 +61,7 @@ def product_problems(product: FulfillmentProduct, *, assumed: bool = False) -> l
         found += _packaging(product.packaging)
     if assumed:
         found += _assumed_patterns(product)
+    found += _extra(product)
     return completed(found, product)
 
 
@@ -71,6 +74,7 @@ def outbound_problems(request: OutboundShipmentRequest, *, assumed: bool = False
     found += text("delivery_mode", request.delivery_mode)
     found += _lines(request.lines, "a shipment", most=LINES_MAX if assumed else None)
     found += _address(request.delivery_address, assumed=assumed)
+    found += _extra(request)
     return completed(found, request)
 
 
@@ -81,6 +85,7 @@ def inbound_problems(request: InboundShipmentRequest, *, assumed: bool = False) 
     found += _lines(request.lines, "a supply order", most=SUPPLY_LINES_MAX if assumed else None, reference_only=assumed)
     if request.expected_delivery_date is not None:
         found += moment("expected_delivery_date", request.expected_delivery_date)
+    found += _extra(request)
     return completed(found, request)
 
 
@@ -92,12 +97,17 @@ def return_problems(request: ReturnRequest, *, assumed: bool = False) -> list[Fi
         found.append(FieldProblem("outbound_shipment_id", request.outbound_shipment_id, reason))
     found += optional_text(request, "outbound_shipment_id", "reference", "comment")
     found += _lines(request.lines, "a return", most=LINES_MAX if assumed else None, reference_only=assumed)
+    found += _extra(request)
     return completed(found, request)
 
 
 def cancellation_problems(request: OutboundCancellationRequest) -> list[FieldProblem]:
     """All problems of a request to cancel a shipment."""
-    found = [*text("outbound_shipment_id", request.outbound_shipment_id), *optional_text(request, "reason")]
+    found = [
+        *text("outbound_shipment_id", request.outbound_shipment_id),
+        *optional_text(request, "reason"),
+        *_extra(request),
+    ]
     return completed(found, request)
 
 
@@ -156,6 +166,7 @@ def _packaging(packaging: Any) -> Iterator[FieldProblem]:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not (number and 0 < value <= sys.float_info.max):
             yield FieldProblem(f"packaging.{name}", value, "is not a number above zero")
+    yield from _extra(packaging, "packaging.")
 
 
 def _assumed_patterns(product: FulfillmentProduct) -> Iterator[FieldProblem]:
@@ -187,6 +198,8 @@ def _is_plain_order(request: OutboundShipmentRequest) -> bool:
     lines = cast("list[Any]", request.lines)
     if type(address) is not DeliveryAddress or type(lines) is not list or not lines:
         return False
+    if request.extra is not None or address.extra is not None:
+        return False
     for line in lines:
         if not _is_plain(line):
             return False
@@ -199,6 +212,8 @@ def _is_plain_order(request: OutboundShipmentRequest) -> bool:
 def _is_plain(line: Any) -> bool:
     """Whether a line is like nearly all, a quantity of a reference, and right."""
     if type(line) is not ShipmentLine or line.product_id is not None or line.product_condition is not None:
+        return False
+    if line.extra is not None:
         return False
     quantity, name = line.quantity, line.seller_product_reference
     return type(quantity) is int and 1 <= quantity <= QUANTITY_MAX and type(name) is str and bool(name.strip())
@@ -219,6 +234,7 @@ def _line(line: Any, *, reference_only: bool) -> Iterator[FieldProblem]:
         elif not (_named(line.product_id) and _named(line.product_condition)):
             reason = "no product: give seller_product_reference, or product_id with product_condition"
             yield FieldProblem("", None, reason)
+    yield from _extra(line, ".")
 
 
 def _named(value: Any) -> bool:
@@ -233,3 +249,35 @@ def _address(address: Any, *, assumed: bool) -> Iterator[FieldProblem]:
         value = getattr(address, name)
         if not _named(value):
             yield from text(f"delivery_address.{name}", value)
+    yield from _extra(address, "delivery_address.")
+
+
+def _extra(item: Request, before: str = "") -> Iterator[FieldProblem]:
+    """Problems of the members that go beside an item's own: they are named by text, and by no name of the item's."""
+    extra: Any = item.extra
+    if extra is None:
+        return
+    field = f"{before}extra"
+    if not isinstance(extra, Mapping):
+        yield FieldProblem(field, extra, f"is {type(extra).__name__}, not a mapping of names to values")
+        return
+    for name in item.extra or ():
+        if reason := extra_name_problem(type(item), name):
+            yield FieldProblem(field, name, reason)
+
+
+def extra_name_problem(struct: type[Request], name: object) -> str:
+    """Return why an item of ``struct`` cannot have an extra member ``name``; nothing if it can."""
+    if not isinstance(name, str):
+        return f"is a name that is {type(name).__name__}, not text"
+    if not name.strip():
+        return "is an empty name"
+    own = _names_of(struct).get(folded(name))
+    return "" if own is None else f"is a name of the field {own}: set that one"
+
+
+@lru_cache(maxsize=32)
+def _names_of(struct: type[Request]) -> Mapping[str, str]:
+    """Return the fields of a struct by their names as they are compared, in Python and on the wire."""
+    wire = dict(zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True))
+    return {folded(spelled): name for name in own_fields(struct) for spelled in (name, wire[name])}

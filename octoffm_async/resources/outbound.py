@@ -24,8 +24,9 @@ from ..errors import ConfigurationError, ValidationError, check_type
 from .waiting import wait_for_status
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Mapping
     from datetime import datetime
+    from typing import Any
 
     from msgspec import Raw
 
@@ -108,11 +109,13 @@ class Outbound:
             deadline=deadline,
         )
 
-    async def request_cancellation(self, outbound_shipment_id: str, *, reason: str | None = None) -> str:
+    async def request_cancellation(
+        self, outbound_shipment_id: str, *, reason: str | None = None, extra: Mapping[str, Any] | None = None
+    ) -> str:
         """Ask to have a shipment cancelled; the ``outbound_cancellation_request_id`` (**S**).
 
         The request has an outcome of its own, which :meth:`get_cancellation` reads: the shipment may be Shipped before
-        it is decided.
+        it is decided. ``extra`` holds members that the API wants besides.
 
         Raises:
             ValidationError: the id is no id; nothing was sent.
@@ -120,7 +123,7 @@ class Outbound:
             ConflictError: it is too late.
             CallError: the call did not succeed; see ``outcome_unknown``.
         """
-        request = OutboundCancellationRequest(outbound_shipment_id=outbound_shipment_id, reason=reason)
+        request = OutboundCancellationRequest(outbound_shipment_id=outbound_shipment_id, reason=reason, extra=extra)
         if problems := cancellation_problems(request):
             raise ValidationError("cancellation", str(outbound_shipment_id), problems)
         request_id, _ = await self._scope.call(REQUEST_CANCELLATION, body=request)

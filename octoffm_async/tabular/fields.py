@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
+
+import msgspec
 
 from ..contract.bounds import GTIN_LENGTHS
 from ..contract.validation import gtin_check_digit
 
-Value: TypeAlias = str | float | bool | datetime
+Value: TypeAlias = str | float | bool | datetime | list[Any] | dict[str, Any] | None
 Reader: TypeAlias = Callable[[str], Value]
 
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -32,6 +34,14 @@ def text(cell: str) -> str:
     if cell.startswith("#") and _ERROR.fullmatch(cell):
         raise ValueError("is a spreadsheet's error and not a value: mend the cell and export again")
     return cell
+
+
+def extra(given: str) -> Value:
+    """What an extra member is set to: JSON if it is some (``5``, ``true``, ``null``, ``"5"``, ``{…}``), else text."""
+    try:
+        return cast("Value", msgspec.json.decode(given))
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return given
 
 
 def code(cell: str) -> str:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ConfigurationError
+from .fields import extra as read_extra
 from .jsonl_table import snake
 from .rows import RESERVED
+from .targets import EXTRA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +58,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         steps = [
-            (name, column, self.target.fields[name], name in self.target.filled)
+            (name, column, self.target.reader(name), name in self.target.filled)
             for name, column in self.columns.items()
         ]
         object.__setattr__(self, "common", [step for step in steps if not step[0].startswith("lines.")])
@@ -134,6 +136,7 @@ def plan_for(table: Table, target: Target, mapping: Mapping[str, str], constants
     by_name = {name: column for name, column in _by_name(target, header).items() if name not in fixed_values}
     found = by_name | named
     columns = {name: found[name] for name in target.fields if name in found}
+    columns |= {name: column for name, column in named.items() if name not in columns}
     _check_complete(table, target, columns.keys() | fixed_values.keys())
     return Plan(target, columns, fixed_values, fixed=True)
 
@@ -182,7 +185,8 @@ def _canonical(target: Target, named: Mapping[str, Any]) -> dict[str, Any]:
 
 def _constant(target: Target, name: str, value: object) -> Value:
     text = str(value).strip()
+    reader = read_extra if name.startswith(EXTRA) else target.reader(name)
     try:
-        return target.fields[name](text)
+        return reader(text)
     except ValueError as error:
         raise ConfigurationError(f"{name} = {text!r}: {error}") from None

@@ -12,7 +12,7 @@ from ..contract.common import ShipmentLine
 from ..contract.inbound import InboundShipmentRequest
 from ..contract.outbound import DeliveryAddress, OutboundShipmentRequest
 from ..contract.products import FulfillmentProduct, Packaging
-from ..contract.validation import inbound_problems, outbound_problems, product_problems
+from ..contract.validation import extra_name_problem, inbound_problems, outbound_problems, product_problems
 from ..errors import ConfigurationError
 from . import fields as read
 from .jsonl_table import snake
@@ -20,8 +20,11 @@ from .jsonl_table import snake
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ..contract.base import Request
     from .fields import Reader, Value
 
+EXTRA: Final = "extra."
+"""How the name of a member begins that the API has and the package does not model; the rest is the API's name."""
 _PACKAGING: Final = own_fields(Packaging)
 _LINE: Final[Mapping[str, Reader]] = {
     "lines.seller_product_reference": read.code,
@@ -46,6 +49,8 @@ class Target:
     filled: frozenset[str]
     build: Callable[[dict[str, Value], Sequence[Mapping[str, Value]]], Any]
     problems: Callable[[Any], list[FieldProblem]]
+    struct: type[Request] | None = None
+    """What an item is sent as; without it, there are no extra members."""
     all_or_none: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
     """One of these must be mapped or set."""
@@ -58,10 +63,17 @@ class Target:
         Raises:
             ConfigurationError: there is none.
         """
+        if name.startswith(EXTRA):
+            check_extra(self.struct, name)
+            return name
         found = self.find(name)
         if not found:
             raise ConfigurationError(f"no field {name}; there are {', '.join(self.fields)}")
         return found
+
+    def reader(self, name: str) -> Reader:
+        """How the cells of a field are read."""
+        return read.text if name.startswith(EXTRA) else self.fields[name]
 
     def find(self, name: str) -> str:
         """The same; empty if there is none."""
@@ -83,11 +95,40 @@ class Target:
         return any(field.startswith("lines.") for field in self.fields)
 
 
+def check_extra(struct: type[Request] | None, name: str) -> None:
+    """Refuse a name ``extra.NAME`` that no item of ``struct`` can have.
+
+    Raises:
+        ConfigurationError: it has a field of that name, or no extra members at all.
+    """
+    member = name.removeprefix(EXTRA)
+    if struct is None:
+        raise ConfigurationError(f"{name}: nothing is sent of which it could be a part")
+    if "." in member:
+        head, _, last = member.partition(".")
+        raise ConfigurationError(
+            f'{name} is inside another member: set that one as JSON, such as {EXTRA}{head}={{"{last}": …}}'
+        )
+    if reason := extra_name_problem(struct, member):
+        raise ConfigurationError(f"{name}: {member!r} {reason}")
+
+
+def _extra(values: Mapping[str, Value]) -> dict[str, Value] | None:
+    """The extra members, in the order of their names: the journal compares what was sent before as text."""
+    found = {name.removeprefix(EXTRA): value for name, value in values.items() if name.startswith(EXTRA)}
+    return dict(sorted(found.items())) or None
+
+
+def _own(values: Mapping[str, Value], nested: str = EXTRA) -> Any:
+    return {name: value for name, value in values.items() if not name.startswith((nested, EXTRA))}
+
+
 def _product(values: dict[str, Value], _lines: Sequence[Mapping[str, Value]]) -> FulfillmentProduct:
-    own: Any = {field: value for field, value in values.items() if not field.startswith("packaging.")}
+    own = _own(values, "packaging.")
     own.setdefault("seller_product_reference", own["gtin"])
     measures: Any = {name: values[f"packaging.{name}"] for name in _PACKAGING if f"packaging.{name}" in values}
-    return FulfillmentProduct(packaging=Packaging(**measures) if measures else None, **own)
+    box = Packaging(**measures) if measures else None
+    return FulfillmentProduct(packaging=box, extra=_extra(values), **own)
 
 
 def _lines_of(lines: Sequence[Mapping[str, Value]]) -> list[ShipmentLine]:
@@ -98,15 +139,16 @@ def _lines_of(lines: Sequence[Mapping[str, Value]]) -> list[ShipmentLine]:
 
 
 def _order(values: dict[str, Value], lines: Sequence[Mapping[str, Value]]) -> OutboundShipmentRequest:
-    own: Any = {field: value for field, value in values.items() if not field.startswith("delivery_address.")}
+    own = _own(values, "delivery_address.")
     address: Any = {name: values.get(f"delivery_address.{name}") for name in own_fields(DeliveryAddress)}
     for name in _ADDRESS_NEEDED:
         address[name] = address[name] or ""
-    return OutboundShipmentRequest(lines=_lines_of(lines), delivery_address=DeliveryAddress(**address), **own)
+    to = DeliveryAddress(**address)
+    return OutboundShipmentRequest(lines=_lines_of(lines), delivery_address=to, extra=_extra(values), **own)
 
 
 def _supply(values: dict[str, Value], lines: Sequence[Mapping[str, Value]]) -> InboundShipmentRequest:
-    return InboundShipmentRequest(lines=_lines_of(lines), **cast("Any", values))
+    return InboundShipmentRequest(lines=_lines_of(lines), extra=_extra(values), **_own(values))
 
 
 def _reference(values: dict[str, Value], _lines: Sequence[Mapping[str, Value]]) -> str:
@@ -155,6 +197,7 @@ PRODUCTS: Final = Target(
     all_or_none=tuple(f"packaging.{name}" for name in _PACKAGING),
     build=_product,
     problems=product_problems,
+    struct=FulfillmentProduct,
 )
 ORDERS: Final = Target(
     name="order",
@@ -178,6 +221,7 @@ ORDERS: Final = Target(
     any_of=("lines.seller_product_reference", "lines.product_id"),
     build=_order,
     problems=_order_problems,
+    struct=OutboundShipmentRequest,
 )
 SUPPLIES: Final = Target(
     name="supply order",
@@ -193,6 +237,7 @@ SUPPLIES: Final = Target(
     filled=frozenset({"reference", "storage_country", "lines.seller_product_reference", "lines.quantity"}),
     build=_supply,
     problems=inbound_problems,
+    struct=InboundShipmentRequest,
 )
 REFERENCES: Final = Target(
     name="reference",

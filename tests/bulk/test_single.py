@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from octoffm_async import (
     BadRequestError,
@@ -14,6 +16,7 @@ from octoffm_async import (
     DeadlineExceededError,
     FulfillmentClient,
     Journal,
+    OutboundShipmentRequest,
     ServerError,
     UnprocessableError,
     ValidationError,
@@ -47,6 +50,20 @@ async def test_a_hundred_requests_for_one_order_at_once_send_one(path: Path) -> 
     async with serving() as (sandbox, client), Journal.open(path) as journal:
         ids = await asyncio.gather(*(client.outbound.create(order("O-1"), journal=journal) for _ in range(100)))
         assert len(set(ids)) == 1
+        assert sandbox.requests.count("outbound.create") == 1
+
+
+@pytest.mark.parametrize("change", [{"extra": {"channel": 2}}, {"extra": None}, {"lines": [{"channel": 2}]}])
+async def test_extra_members_belong_to_the_payload(path: Path, change: dict[str, Any]) -> None:
+    def ordered(**fields: Any) -> OutboundShipmentRequest:
+        lines = [replace(order("O-1").lines[0], extra=extra) for extra in fields.pop("lines", [{"channel": 1}])]
+        return replace(order("O-1"), **({"extra": {"channel": 1}, "lines": lines} | fields))
+
+    async with serving() as (sandbox, client), Journal.open(path) as journal:
+        first = await client.outbound.create(ordered(), journal=journal)
+        assert await client.outbound.create(ordered(), journal=journal) == first
+        with pytest.raises(ValidationError, match="another payload"):
+            await client.outbound.create(ordered(**change), journal=journal)
         assert sandbox.requests.count("outbound.create") == 1
 
 

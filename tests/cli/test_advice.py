@@ -17,6 +17,7 @@ from octoffm_async import (
     AnswerTimeoutError,
     AuthenticationError,
     BadRequestError,
+    BadRowError,
     CircuitOpenError,
     ConfigurationError,
     ConflictError,
@@ -98,6 +99,7 @@ CASES = [
     ("api down", CircuitOpenError("calls are held back")),
     ("too slow", AnswerTimeoutError("x did not answer in time")),
     ("too slow", OverloadedError("its turn would come too late")),
+    ("row without identity", BadRowError("1 of 3 rows cannot be told apart: row 1: it has no id")),
     ("answer not understood", UnusableAnswerError("the answer (200, application/json, 2 bytes) cannot be used")),
 ]
 

@@ -6,10 +6,12 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import click
@@ -21,8 +23,10 @@ from octoffm_async.cli.exits import Exit
 from octoffm_async.sandbox import SandboxThread
 from tests.cluster.conftest import postgres, postgres_server  # noqa: F401
 from tests.cluster.test_submitting import HEADER, row
+from tests.tabular.files import GOOD
 
 from .conftest import COMMAND
+from .front import Front, with_field
 
 
 @pytest.fixture
@@ -199,3 +203,47 @@ def test_the_command_loads_none_of_the_packages_that_only_a_fleet_needs() -> Non
         "print([name for name in ('procrastinate', 'psycopg', 'redis') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_contract_file_is_each_workers_own_and_nothing_of_it_stands_in_the_database(
+    call,
+    folder: Path,
+    monkeypatch,
+    postgres,  # noqa: F811
+) -> None:
+    Path("c.toml").write_text('[fields.FulfillmentProduct]\ntitle = "marketingLabel"\n')
+    Path("p.csv").write_text(f"gtin,title\n{GOOD},Pen\n")
+    given = ("p.csv", "--seller", "12345", "--set", "extra.brandId=7")
+    code, _, err = call("submit", "products", "create", *given, "--contract", "c.toml")
+    assert (code, err) == (Exit.DONE, "")
+    submitted = stored(postgres)
+
+    def named_as_we_do(products: list[dict[str, object]]) -> list[dict[str, object]]:
+        return [{"title": one.pop("marketingLabel"), **one} for one in products]
+
+    with SandboxThread() as sandbox, Front(sandbox) as front:
+        front.requests, front.answers = named_as_we_do, with_field("giftWrap", True)
+        for name, value in front.environment().items():
+            monkeypatch.setenv(name, value)
+        code, _, err = call("worker", "--until-done", "--limit", "off", "--contract", "c.toml", "--drift", "d.json")
+        assert code == Exit.DONE, err
+        assert sandbox.effects.products == {GOOD: 1}
+        (body,) = front.bodies("/fulfillment-products")
+        assert (body[0]["marketingLabel"], body[0]["brandId"], "title" in body[0]) == ("Pen", 7, False)
+    assert err.splitlines()[-1].endswith("octoffm contract drift d.json")
+    for content in (submitted, stored(postgres)):
+        for word in ("marketingLabel", "c.toml"):
+            assert word not in content
+            assert word.encode().hex() not in content
+    assert "brandId" in submitted  # the items were there
+
+
+def stored(address: str) -> str:
+    """All that stands in a database, as text, and once more without the compression of items."""
+    psycopg = pytest.importorskip("psycopg")
+    with psycopg.connect(address) as connection:
+        tables = connection.execute("SELECT relname FROM pg_stat_user_tables").fetchall()
+        each = [psycopg.sql.SQL("SELECT t::text FROM {} t").format(psycopg.sql.Identifier(name)) for (name,) in tables]
+        text = " ".join(row[0] for query in each for row in connection.execute(query).fetchall())
+    packed = [bytes.fromhex(digits) for digits in re.findall(r"\\x(78(?:[0-9a-f]{2})+)", text)]
+    return text + " ".join(zlib.decompress(one).decode() for one in packed)

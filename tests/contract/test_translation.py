@@ -250,3 +250,28 @@ def test_scales_of_answers_are_undone() -> None:
     contract = parse_contract('[fields.Quantities]\navailable = { name = "Available", scale = 1000 }\n')
     (found,) = read_twice(LIST_STOCKS, answer(200, [{"id": "S", "quantities": {"Available": 3000}}]), contract)
     assert found.quantities.available == 3
+
+
+def test_the_names_that_an_object_has_at_the_api_lead_to_its_fields() -> None:
+    translation = Translation(parse_contract(DEEP))
+    orders, products = translation.names_of(OutboundShipmentRequest), translation.names_of(FulfillmentProduct)
+    assert orders["shippingaddress"] == "delivery_address"
+    assert orders["shipping"] == "delivery_mode"  # it stands deeper, in an object of that name
+    assert "deliveryaddress" not in orders
+    assert products["packagedweight"] == "packaging.weight_g"
+    assert products["sizes"] == "packaging.length_cm"
+    assert "packaging" not in products
+    assert Translation().names_of(ShipmentLine)["sellerproductreference"] == "seller_product_reference"
+
+
+@pytest.mark.parametrize("text", ["", DEEP])
+def test_one_item_is_encoded_as_it_stands_among_others(text: str) -> None:
+    encoder = RequestEncoder(Translation(parse_contract(text)))
+    box = Packaging(length_cm=1, width_cm=2, height_cm=3, weight_g=350)
+    product = FulfillmentProduct(
+        gtin="4006381333931", seller_product_reference="R-1", packaging=box, extra={"brandId": 7}
+    )
+    body = msgspec.json.decode(encoder.encode(CREATE_PRODUCTS, [product]))
+    (listed,) = body["products"] if text else body
+    assert msgspec.json.decode(encoder.encode_item(CREATE_PRODUCTS, product)) == listed
+    assert listed["brandId"] == 7

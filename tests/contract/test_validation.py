@@ -234,7 +234,7 @@ def test_rules_for_lines(line, path) -> None:
     assert fields(outbound_problems(order)) == ([] if path is None else [f"lines[1]{path}"])
 
 
-@pytest.mark.parametrize("name", DeliveryAddress.__struct_fields__)
+@pytest.mark.parametrize("name", own_fields(DeliveryAddress))
 def test_which_parts_of_an_address_are_needed(name) -> None:
     order = replace(ORDER, delivery_address=replace(ADDRESS, **{name: " "}))
     always = name in {"address_line1", "city", "country_code"}
@@ -486,3 +486,39 @@ def test_whatever_stands_in_a_field_is_fine_or_told(value, kind, data) -> None:
     assert all(str(problem).startswith(problem.field) for problem in found)
     if not found:
         msgspec.json.encode(changed)
+
+
+OF_EACH = [
+    (product_problems, PRODUCT, "title"),
+    (outbound_problems, ORDER, "deliveryMode"),
+    (inbound_problems, SUPPLY, "storage_country"),
+    (return_problems, RETURN, "Outbound-Shipment-ID"),
+    (cancellation_problems, CANCELLATION, "REASON"),
+]
+
+
+@pytest.mark.parametrize(("problems", "item", "own"), OF_EACH, ids=lambda value: getattr(value, "__name__", ""))
+def test_extra_members_are_named_by_text_that_is_no_name_of_the_items_own(problems, item, own) -> None:
+    assert problems(replace(item, extra={"giftWrap": True, "more": {own: [1, None]}})) == []
+    assert problems(replace(item, extra={})) == []
+    for wrong in ({own: 1}, {"ok": 1, 7: 2}, {" ": 1}, "giftWrap", [("giftWrap", True)], {"ok": object()}):
+        assert set(fields(problems(replace(item, extra=wrong)))) == {"extra"}, wrong
+    (problem,) = problems(replace(item, extra={own: "a customer's name"}))
+    assert problem.value == own
+    assert "customer" not in str(problem)
+
+
+@pytest.mark.parametrize("wrong", [{"length_cm": 1}, {"Length": 1}])
+def test_extra_members_have_neither_the_python_nor_the_wire_name_of_a_field(wrong) -> None:
+    product = replace(PRODUCT, packaging=replace(BOX, extra=wrong))
+    assert fields(product_problems(product)) == ["packaging.extra"]
+    assert product_problems(replace(PRODUCT, extra=wrong)) == []  # the product itself has no such name
+
+
+def test_extra_members_of_nested_items_are_looked_at_where_the_rest_is_plain() -> None:
+    for wrong in ({"quantity": 1}, "no mapping"):
+        bad = replace(LINE, extra=wrong)
+        for problems, item in ((outbound_problems, ORDER), (inbound_problems, SUPPLY), (return_problems, RETURN)):
+            assert fields(problems(replace(item, lines=[LINE, bad]))) == ["lines[1].extra"]
+    order = replace(ORDER, delivery_address=replace(ADDRESS, extra={"zip_code": 1, "postal-code": 1}))
+    assert fields(outbound_problems(order)) == ["delivery_address.extra"]

@@ -152,3 +152,77 @@ def test_first_lines_are_exact_however_little_is_held(keys, in_memory):
         assert lines.add(key, line) == expected.get(key)
         expected.setdefault(key, line)
     lines.close()
+
+
+def written(folder, *lines):
+    path = folder / "orders.csv"
+    path.write_text("\n".join([*lines, ""]))
+    return path
+
+
+EXTRA = {"extra.giftWrap": "true", "extra.channel": "CDISFR", "extra.code": '"007"', "extra.tags": '[{"a": null}]'}
+
+
+def test_extra_members_are_json_where_the_text_is_some_and_text_where_it_is_none(tmp_path):
+    (tmp_path / "p.csv").write_text(f"gtin,title,wrap,note\n{GOOD},Pen,true,5\n{OTHER},Cup,,\n")
+    mapping = {"extra.note": "note", "extra.Wrap": "wrap"}
+    found, faulty = read(tmp_path / "p.csv", PRODUCTS, values=EXTRA, mapping=mapping)
+    assert faulty == []
+    every = {"giftWrap": True, "channel": "CDISFR", "code": "007", "tags": [{"a": None}]}
+    assert [one.extra for one in found] == [{**every, "note": "5", "Wrap": "true"}, every]
+    assert [(one.title, one.seller_product_reference) for one in found] == [("Pen", GOOD), ("Cup", OTHER)]
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [("1.5", 1.5), ("-3", -3), ("null", None), ("0123", "0123"), ("NaN", "NaN"), ('{"a"', '{"a"'), ('"1"', "1")],
+)
+def test_what_an_extra_member_is_set_to(tmp_path, given, value):
+    (tmp_path / "p.csv").write_text(f"gtin\n{GOOD}\n")
+    ((product,), _) = read(tmp_path / "p.csv", PRODUCTS, values={"extra.it": given})
+    assert product.extra == {"it": value}
+    assert type(product.extra["it"]) is type(value)
+
+
+def test_extra_members_come_in_one_order_whatever_order_they_were_named_in(tmp_path):
+    path = written(tmp_path, ORDER_HEADER + ",gift", order_row("A-1") + ",red")
+    twice = [{"extra.b": "1", "extra.a": "2"}, {"extra.a": "2", "extra.b": "1"}]
+    found = [
+        read(path, ORDERS, values=ORDER_VALUES | extra, mapping={"extra.aGift": "gift"})[0][0].extra for extra in twice
+    ]
+    assert [list(extra.items()) for extra in found] == [[("a", 2), ("aGift", "red"), ("b", 1)]] * 2
+
+
+def test_json_lines_have_extra_members_that_are_mapped(tmp_path):
+    line = {"reference": "I-1", "storageCountry": "FR", "gift": {"wrapNow": True}}
+    lines = [{"sellerProductReference": "P-1", "quantity": 1}]
+    (tmp_path / "i.jsonl").write_text(json.dumps(line | {"lines": lines}))
+    ((supply,), _) = read(tmp_path / "i.jsonl", SUPPLIES, mapping={"extra.wrapNow": "gift.wrapNow"})
+    assert supply.extra == {"wrapNow": "true"}
+
+
+def test_rows_of_an_order_that_disagree_on_an_extra_member_are_an_error(tmp_path):
+    path = written(tmp_path, ORDER_HEADER + ",gift", order_row("A-1") + ",red", order_row("A-1", "P-2") + ",blue")
+    found, faulty = read(path, ORDERS, values=ORDER_VALUES, mapping={"extra.gift": "gift"})
+    assert found == []
+    assert ["differs from 'red' on line 2" in line for line in told(faulty)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "message"),
+    [
+        (PRODUCTS, "extra.title", "field title"),
+        (PRODUCTS, "extra.SellerProduct-Reference", "field seller_product_reference"),
+        (ORDERS, "extra.storageCountry", "field storage_country"),
+        (SUPPLIES, "extra.lines", "field lines"),
+        (SUPPLIES, "extra.", "empty name"),
+        (ORDERS, "extra.gift.wrap", 'extra.gift={"wrap": …}'),
+        (REFERENCES, "extra.gift", "nothing is sent"),
+    ],
+)
+@pytest.mark.parametrize("how", ["values", "mapping"])
+def test_a_name_that_no_extra_member_can_have_is_refused_before_a_row_is_read(tmp_path, target, name, message, how):
+    path = written(tmp_path, ORDER_HEADER, order_row("A-1"))
+    with pytest.raises(ConfigurationError) as refused:
+        read(path, target, **{how: {name: "city"}})
+    assert message in str(refused.value)

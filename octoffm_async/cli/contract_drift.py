@@ -1,0 +1,103 @@
+"""``octoffm contract drift``: how the API's answers differed from the contract, as runs kept it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from .drift import VARIABLE
+from .drift_file import DriftFileError, beside, merged, read_drift
+from .exits import Exit
+from .options import json_option
+from .rows import Column, Rows, tell_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .drift_file import Seen
+
+_COLUMNS = (
+    Column("operation", "operation"),
+    Column("path", "path"),
+    Column("kind", "kind"),
+    Column("found", "found"),
+    Column("first seen (UTC)", "first_seen"),
+    Column("last seen (UTC)", "last_seen"),
+)
+_MEANING = {
+    "missing": "missing: expected and not there; it reads as None, or as an empty list",
+    "unknown": "unknown: not modelled; it does no harm, and stands in .extra",
+    "type": "type: another JSON type or form than expected; what could be read was read, the rest is None",
+    "value": "value: a word that this version does not know, or a date that stands for none",
+}
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
+@click.option(
+    "--journal", "journals", multiple=True, type=click.Path(path_type=Path), metavar="PATH", help="What its runs met."
+)
+@json_option
+def drift(files: Sequence[Path], journals: Sequence[Path], as_json: bool) -> int:
+    """Show how the API's answers differed from the contract, as runs kept it, and what to do.
+
+    Commands with a journal keep it beside that (orders.journal.drift.json), all others where --drift or OCTOFFM_DRIFT
+    says. FILE is such a file; without one and without --journal, OCTOFFM_DRIFT and OCTOFFM_JOURNAL name them.
+
+    Exits with 0 if no difference was met, else with 1.
+    """
+    found = merged(*(_read(path, needed=needed) for path, needed in _sources(files, journals).items()))
+    found.sort(key=lambda one: one.key)
+    if as_json:
+        for one in found:
+            tell_json(msgspec.structs.asdict(one))
+    elif found:
+        _tell(found)
+    else:
+        click.echo("octoffm: no difference from the contract was met", err=True)
+    return Exit.REFUSED if found else Exit.DONE
+
+
+def _sources(files: Sequence[Path], journals: Sequence[Path]) -> dict[Path, bool]:
+    """The files to read; whether each must be there: one beside a journal is made when a difference is met."""
+    if not files and not journals:
+        files = [Path(named) for named in [os.environ.get(VARIABLE, "").strip()] if named]
+        journals = [Path(named) for named in [os.environ.get("OCTOFFM_JOURNAL", "").strip()] if named]
+    if not files and not journals:
+        message = f"what was kept where? Name FILE or --journal PATH, or set {VARIABLE}"
+        raise click.UsageError(message, click.get_current_context())
+    for journal in journals:
+        if not journal.exists() and not beside(journal).exists():
+            raise click.ClickException(f"there is no journal {journal}")
+    return dict.fromkeys(map(beside, journals), False) | dict.fromkeys(files, True)
+
+
+def _read(path: Path, *, needed: bool) -> list[Seen]:
+    try:
+        return read_drift(path)
+    except FileNotFoundError:
+        if not needed:
+            return []
+        raise click.ClickException(
+            f"there is no file {path}; a command that is given --drift {path} makes it"
+        ) from None
+    except DriftFileError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _tell(found: Sequence[Seen]) -> None:
+    rows = Rows(_COLUMNS)
+    for one in found:
+        rows.add(one)
+    rows.close()
+    met = {one.kind for one in found}
+    click.echo("\n" + "\n".join(text for kind, text in _MEANING.items() if kind in met))
+    click.echo(
+        "\nWhat to do: let a contract file say how the API spells things. octoffm contract adopt OPENAPI writes one\n"
+        "from Octopia's own description; a few lines of yours do as well. Name it with --contract or\n"
+        "OCTOFFM_CONTRACT, and delete what was kept here, so that only what is left is met anew."
+    )
