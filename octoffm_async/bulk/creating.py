@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
@@ -13,6 +14,8 @@ from .finding import OrderFinder, ProductFinder
 from .products import CreateProducts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..session.scope import Scope
     from .finding import Finder
     from .job import Job
@@ -28,9 +31,18 @@ def job_of(operation: str, scope: Scope) -> tuple[Job[Any], Finder]:
         case CREATE_PRODUCTS.name:
             return CreateProducts(scope), ProductFinder(scope)
         case CREATE_OUTBOUND.name:
-            orders = CreateOrders(send=Outbound(scope).send, check=check_shipment, takes_encoded=True)
+            orders = CreateOrders(
+                send=Outbound(scope).send, check=partial(_check, scope, check_shipment), takes_encoded=True
+            )
             return orders, OrderFinder(scope, "outbound")
         case CREATE_INBOUND.name:
-            return CreateOrders(send=Inbound(scope).send, check=check_supply_order), OrderFinder(scope, "inbound")
+            return CreateOrders(
+                send=Inbound(scope).send, check=partial(_check, scope, check_supply_order)
+            ), OrderFinder(scope, "inbound")
         case _:
             raise ConfigurationError(f"{operation!r} is not known here")
+
+
+def _check(scope: Scope, check: Callable[[Any], None], item: Any) -> None:
+    check(item)
+    scope.check_extra("order", item)

@@ -48,6 +48,7 @@ class CreateProducts(Job[FulfillmentProduct]):
 
     def check(self, item: FulfillmentProduct) -> None:
         check_product(item)
+        self._scope.check_extra("product", item)
 
     async def handle(self, items: Sequence[FulfillmentProduct], deliver: Deliver) -> None:
         ends = asyncio.get_running_loop().time() + (self._scope.options.deadline or self._scope.session.config.deadline)

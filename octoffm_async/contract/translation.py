@@ -14,7 +14,8 @@ from typing import Any, cast
 
 import msgspec
 
-from .base import OpenEnum
+from .base import OpenEnum, Request
+from .checks import FieldProblem
 from .contract_file import ContractFile, FieldMapping, OperationMapping
 from .json_values import is_array, is_object
 from .names import folded, spelling_in
@@ -76,6 +77,25 @@ class Translation:
                 found[folded(spec.wire if mapping is None else mapping.path[0])] = spec.name
         return found
 
+    def extra_problems(self, item: Request, path: str = "") -> list[FieldProblem]:
+        """Return the extra members of an item that bear a name under which the contract file sends a field."""
+        if not self.file.fields:
+            return []
+        names = self.names_of(type(item)) if item.extra else {}
+        found = [
+            FieldProblem(f"{path}extra", name, f"is how the contract file names {names[folded(name)]}: give that field")
+            for name in item.extra or ()
+            if folded(name) in names
+        ]
+        for spec in specs_of(type(item)):
+            inner = getattr(item, spec.name)
+            if spec.kind == "struct" and inner is not None:
+                found += self.extra_problems(inner, f"{path}{spec.name}.")
+            elif spec.kind == "list":
+                for place, part in enumerate(inner):
+                    found += self.extra_problems(part, f"{path}{spec.name}[{place}].")
+        return found
+
     def is_reshaped(self, struct: type[msgspec.Struct]) -> bool:
         """Return True if an object of ``struct`` differs in more than the names and values of its members."""
         return any(
@@ -109,7 +129,7 @@ class Translation:
             elif is_object(value):
                 written |= value
         extra = rest.pop("extra", None)
-        return written | rest | dict(self.file.extra.get(struct.__name__, {})) | (extra or {})
+        return rest | dict(self.file.extra.get(struct.__name__, {})) | (extra or {}) | written
 
     def from_wire(self, struct: type[msgspec.Struct], members: Mapping[str, Any]) -> Members:
         """Return an object of the API under the names of the contract.

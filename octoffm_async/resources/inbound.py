@@ -51,6 +51,7 @@ class Inbound:
             CallError: the call did not succeed. If ``outcome_unknown``, look the reference up before it is sent again.
         """
         check_supply_order(request)
+        self._scope.check_extra("supply order", request)
         if journal is None:
             shipment_id, _ = await self.send(request)
             return shipment_id

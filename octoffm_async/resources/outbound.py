@@ -65,6 +65,7 @@ class Outbound:
                 up before ordering again.
         """
         check_shipment(request)
+        self._scope.check_extra("shipment", request)
         if journal is None:
             shipment_id, _ = await self.send(request)
             return shipment_id
@@ -126,6 +127,7 @@ class Outbound:
         request = OutboundCancellationRequest(outbound_shipment_id=outbound_shipment_id, reason=reason, extra=extra)
         if problems := cancellation_problems(request):
             raise ValidationError("cancellation", str(outbound_shipment_id), problems)
+        self._scope.check_extra("cancellation", request)
         request_id, _ = await self._scope.call(REQUEST_CANCELLATION, body=request)
         return request_id
 

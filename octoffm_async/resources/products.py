@@ -47,6 +47,7 @@ class Products:
         some = _listed(products)
         for product in some:
             check_product(product)
+            self._scope.check_extra("product", product)
         results = await self.send(some)
         return results or await self.read_back([product.seller_product_reference for product in some])
 

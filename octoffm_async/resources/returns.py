@@ -34,6 +34,7 @@ class Returns:
             CallError: the call did not succeed. If ``outcome_unknown``, look for it before it is sent again.
         """
         _check_return(request)
+        self._scope.check_extra("return", request)
         return_id, _ = await self._scope.call(CREATE_RETURN, body=request)
         return return_id
 

@@ -265,8 +265,7 @@ class PageReader(_LearningReader):
             there, rows = at_path(page, self._mapping.items)
             if not there or not isinstance(rows, list | None):
                 raise UnusableError(f"not what is expected: no list at {'.'.join(self._mapping.items)}")
-            found: list[Any] = rows or []
-            return found
+            return rows if is_array(rows) else []
         for name in _ROWS:
             key = spelling_in(page, name)
             if key is not None and isinstance(page[key], list | None):

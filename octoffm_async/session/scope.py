@@ -22,6 +22,7 @@ from .response import Response
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
 
+    from ..contract.base import Request
     from ..contract.common import Document
     from ..contract.filters import CountFilters, Filters, ListFilters
     from .options import Options
@@ -70,6 +71,16 @@ class Scope:
             options=self.options,
             peek=peek,
         )
+
+    def check_extra(self, what: str, item: Request) -> None:
+        """Refuse an item whose extra members would stand where the contract file sends a field.
+
+        Raises:
+            ValidationError: naming each of them.
+        """
+        if problems := self.session.translation.extra_problems(item):
+            key = getattr(item, "reference", None) or getattr(item, "seller_product_reference", None) or ""
+            raise ValidationError(what, str(key), problems)
 
     def list(self, operation: Operation[list[T]], filters: ListFilters, *, max_items: int | None = None) -> Pager[T]:
         """A list call, of at most ``max_items`` items.

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from octoffm_async import FulfillmentClient, ValidationError
 from octoffm_async.contract.common import ShipmentLine
 from octoffm_async.contract.contract_parser import parse_contract
 from octoffm_async.contract.encoding import RequestEncoder
@@ -24,7 +25,7 @@ from octoffm_async.contract.operations import (
 from octoffm_async.contract.outbound import DeliveryAddress, OutboundShipment, OutboundShipmentRequest
 from octoffm_async.contract.products import FulfillmentProduct, Packaging
 from octoffm_async.contract.translation import Translation, scaled
-from tests.fakes import answer, read_twice
+from tests.fakes import FakeTransport, answer, config, read_twice
 
 DEEP = """
 [fields.OutboundShipmentRequest]
@@ -190,6 +191,24 @@ def test_scaling_there_and_back_gives_the_same_number(ours, scale) -> None:
 @pytest.mark.parametrize("value", ["heavy", None, True, [1], "NaN", "1e999999999"])
 def test_what_is_no_number_is_not_scaled(value) -> None:
     assert scaled(value, Decimal("0.001"), divide=True) == value
+
+
+async def test_extra_members_under_a_name_of_the_contract_file_are_refused_before_anything_is_sent() -> None:
+    transport = FakeTransport(lambda sent: answer(201, {"outboundShipmentId": "O"}))
+    settings = config(contract=parse_contract(DEEP))
+    twice = order(
+        extra={"OrderNumber": "x", "gift": 1},
+        lines=[ShipmentLine(quantity=1, seller_product_reference="S", extra={"ok": 1})],
+        delivery_address=msgspec.structs.replace(ADDRESS, extra={"zip_code": "1"}),
+    )
+    async with FulfillmentClient(settings, transport=transport, hooks=()) as client:
+        with pytest.raises(ValidationError) as caught:
+            await client.outbound.create(twice)
+        assert [problem.field for problem in caught.value.problems] == ["extra", "delivery_address.extra"]
+        async with client.bulk.create_outbound([twice, order()]) as run:
+            outcomes = [outcome async for outcome in run]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Created", "Refused"]
+    assert len(transport.sent) == 1
 
 
 # Answers
