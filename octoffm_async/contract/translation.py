@@ -7,7 +7,7 @@ sandbox that speaks the API's names does the reverse. Names of answers are match
 Numbers are scaled as decimals, since 350 g are 0.35 kg and not 0.35000000000000003.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, cast
@@ -88,11 +88,11 @@ class Translation:
             if folded(name) in names
         ]
         for spec in specs_of(type(item)):
-            inner = getattr(item, spec.name)
+            inner: Any = getattr(item, spec.name)
             if spec.kind == "struct" and inner is not None:
                 found += self.extra_problems(inner, f"{path}{spec.name}.")
             elif spec.kind == "list":
-                for place, part in enumerate(inner):
+                for place, part in enumerate(cast("Sequence[Request]", inner)):
                     found += self.extra_problems(part, f"{path}{spec.name}[{place}].")
         return found
 
@@ -129,7 +129,9 @@ class Translation:
             elif is_object(value):
                 written |= value
         extra = rest.pop("extra", None)
-        return rest | dict(self.file.extra.get(struct.__name__, {})) | (extra or {}) | written
+        added: Members = dict(self.file.extra.get(struct.__name__, {}))
+        given: Members = extra or {}
+        return rest | added | given | written
 
     def from_wire(self, struct: type[msgspec.Struct], members: Mapping[str, Any]) -> Members:
         """Return an object of the API under the names of the contract.

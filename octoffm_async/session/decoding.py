@@ -263,9 +263,9 @@ class PageReader(_LearningReader):
         page = value
         if self._mapping.items is not None:
             there, rows = at_path(page, self._mapping.items)
-            if not there or not isinstance(rows, list | None):
+            if not there or not (rows is None or is_array(rows)):
                 raise UnusableError(f"not what is expected: no list at {'.'.join(self._mapping.items)}")
-            return rows if is_array(rows) else []
+            return rows or []
         for name in _ROWS:
             key = spelling_in(page, name)
             if key is not None and isinstance(page[key], list | None):
