@@ -149,9 +149,10 @@ def _named(value: object) -> str | None:
 def _bare(value: object) -> str | None:
     """Return a text or a number that stands alone, if it looks like an id."""
     text = _text(value)
-    if len(text) > LONGEST or (text.isdigit() and int(text) < _LEAST_BARE_NUMBER) or _DATE.fullmatch(text):
-        return None
-    return text if _GUID.fullmatch(text) or _WORD.fullmatch(text) else None
+    if _GUID.fullmatch(text):
+        return text
+    looks_like_one = len(text) <= LONGEST and _WORD.fullmatch(text) and not _DATE.fullmatch(text)
+    return text if looks_like_one and not (text.isdigit() and int(text) < _LEAST_BARE_NUMBER) else None
 
 
 def _text(value: object) -> str:

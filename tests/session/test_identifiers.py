@@ -88,7 +88,21 @@ def test_where_an_identifier_is_found(body: Any, headers: dict[str, str], found:
         # words and numbers that are no ids
         *(
             (body, {})
-            for body in (b"", b"{}", b"[]", b'""', b"false", b"true", b"null", b"0", b"1", b"200", b"202", b"-7")
+            for body in (
+                b"",
+                b"{}",
+                b"[]",
+                b'""',
+                b"false",
+                b"true",
+                b"null",
+                b"0",
+                b"1",
+                b"200",
+                b"202",
+                b"-7",
+                '"¹²"'.encode(),
+            )
         ),
         *(
             (body, {})
