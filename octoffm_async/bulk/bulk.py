@@ -8,7 +8,7 @@ from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUC
 from ..errors import ConfigurationError
 from ..session.scope import Scope
 from .creating import job_of
-from .following import Follower
+from .following import FOLLOW_FOR, Follower
 from .job import Options
 from .journaled import Journaled
 from .journaling import PATIENCE, Journaling
@@ -47,7 +47,9 @@ class Bulk:
     answered is found out on the remote side first. ``patience`` seconds after a sending, what is not visible there
     counts as absent and is sent again. Where the remote side cannot be read, items stay Unknown, unless
     ``resend_unknown`` says to send them all the same. ``follow`` keeps a run open until each order has reached that
-    status or was refused.
+    status or was refused, for ``follow_for`` seconds at most (a week): what has not got there by then is Unknown, and
+    so is, after a day, what is in a status that this version does not know. The journal keeps it as created, and the
+    next run of the same input follows it again.
 
     Common arguments: ``concurrency`` calls under way; ``on_progress`` is called with a :class:`Summary` at most four
     times a second and at the end; ``max_failures`` items may be refused, failed or unknown before the run stops with
@@ -90,6 +92,7 @@ class Bulk:
         patience: float = PATIENCE,
         resend_unknown: bool = False,
         follow: OutboundGoal | None = None,
+        follow_for: float = FOLLOW_FOR,
     ) -> Run[OutboundShipmentRequest]:
         """Order shipments, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
 
@@ -99,7 +102,7 @@ class Bulk:
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
         journaling = None if journal is None else self._journaling(CREATE_OUTBOUND, journal, patience, resend_unknown)
-        follower = None if follow is None else Follower(self._scope, "outbound", follow)
+        follower = None if follow is None else Follower(self._scope, "outbound", follow, seconds=follow_for)
         return self._creation(CREATE_OUTBOUND, requests, options, journaling, follower=follower)
 
     def create_inbound(
@@ -114,6 +117,7 @@ class Bulk:
         patience: float = PATIENCE,
         resend_unknown: bool = False,
         follow: InboundGoal | None = None,
+        follow_for: float = FOLLOW_FOR,
     ) -> Run[InboundShipmentRequest]:
         """Announce supply orders, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
 
@@ -121,7 +125,7 @@ class Bulk:
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
         journaling = None if journal is None else self._journaling(CREATE_INBOUND, journal, patience, resend_unknown)
-        follower = None if follow is None else Follower(self._scope, "inbound", follow)
+        follower = None if follow is None else Follower(self._scope, "inbound", follow, seconds=follow_for)
         return self._creation(CREATE_INBOUND, requests, options, journaling, follower=follower)
 
     def lookup_stocks(

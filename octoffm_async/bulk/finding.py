@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from ..contract.inbound import InboundShipment
 from ..contract.outbound import OutboundShipment
+from ..contract.progress import STATE_INVALID, is_refused
 from ..errors import BadRequestError
 from ..resources.inbound import Inbound
 from ..resources.outbound import Outbound
@@ -40,11 +41,22 @@ class Match(NamedTuple):
     refused: bool = False
 
 
+class Findings(NamedTuple):
+    """What a scan found: the matches of each reference, and why what is not among them may exist all the same."""
+
+    matches: Mapping[str, list[Match]]
+    doubt: str = ""
+
+
 class Finder(Protocol):
     """Looks for references of one kind."""
 
-    async def find(self, wanted: Collection[str], *, since: datetime) -> Mapping[str, list[Match]]:
-        """All that exists under the wanted references and was created after ``since`` by our clock."""
+    async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:
+        """All that exists under the wanted references and was created after ``since`` by our clock.
+
+        A scan that shows rows whose reference cannot be read proves nothing of what it does not show: each of those
+        rows may be one that is wanted.
+        """
         ...
 
 
@@ -55,15 +67,19 @@ class OrderFinder:
         self._scope = scope
         self._kind: OrderKind = kind
 
-    async def find(self, wanted: Collection[str], *, since: datetime) -> Mapping[str, list[Match]]:
+    async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:
         """See :class:`Finder`."""
         found: dict[str, dict[str, Match]] = {}
+        unreadable: set[str] = set()
         async for row in self._rows(await by_their_clock(self._scope, self._kind, since)):
-            reference = row.reference if isinstance(row, OutboundShipment | InboundShipment) else None
-            if reference is not None and reference in wanted:
-                match = match_of(row)
+            match = match_of(row)
+            reference: str | None = getattr(row, "reference", None)
+            if reference is None or not _is_readable(reference):
+                unreadable.add(match.id or "")
+            elif reference in wanted:
                 found.setdefault(reference, {})[match.id or ""] = match
-        return {reference: list(matches.values()) for reference, matches in found.items()}
+        matches = {reference: list(each.values()) for reference, each in found.items()}
+        return Findings(matches, _doubt(len(unreadable), "orders"))
 
     async def _rows(self, since: datetime) -> AsyncIterator[Changed]:
         refused = False
@@ -86,13 +102,29 @@ class ProductFinder:
     def __init__(self, scope: Scope) -> None:
         self._products = Products(scope)
 
-    async def find(self, wanted: Collection[str], *, since: datetime) -> Mapping[str, list[Match]]:  # noqa: ARG002
+    async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:  # noqa: ARG002
         """See :class:`Finder`."""
-        return {
-            known.seller_product_reference: [Match(None)]
-            async for known in self._products.references()
-            if known.seller_product_reference in wanted
-        }
+        found: dict[str, list[Match]] = {}
+        unreadable = 0
+        async for known in self._products.references():
+            if not _is_readable(known.seller_product_reference):
+                unreadable += 1
+            elif known.seller_product_reference in wanted:
+                found[known.seller_product_reference] = [Match(None)]
+        return Findings(found, _doubt(unreadable, "products"))
+
+
+def _is_readable(reference: object) -> bool:
+    return isinstance(reference, str) and bool(reference.strip())
+
+
+def _doubt(unreadable: int, what: str) -> str:
+    if not unreadable:
+        return ""
+    return (
+        f"it was sent, and the list does not show it; but the list holds {what} whose reference cannot be read "
+        f"({unreadable}), and each may be this one: look it up before it is sent again"
+    )
 
 
 async def by_their_clock(scope: Scope, kind: OrderKind, moment: datetime) -> datetime:
@@ -111,8 +143,9 @@ def match_of(row: Changed) -> Match:
     """An order as a match."""
     assert isinstance(row, OutboundShipment | InboundShipment)  # noqa: S101  (only orders are looked for)
     key = row.outbound_shipment_id if isinstance(row, OutboundShipment) else row.inbound_shipment_id
-    if row.status == "Refused":
-        refusal = row.refusal
-        code, message = (None, None) if refusal is None else (refusal.code, refusal.message)
-        return Match(key, code or "Refused", message or "refused later", refused=True)
+    if is_refused(row):
+        invalid = row.status is None or row.status.meaning != "Refused"
+        code = (row.refusal and row.refusal.code) or (STATE_INVALID if invalid else str(row.status))
+        message = (row.refusal and row.refusal.message) or ("state Invalid" if invalid else "refused later")
+        return Match(key, code, message, refused=True)
     return Match(key)

@@ -19,7 +19,7 @@ from .outcomes import Created, Refused, Skipped, Unknown
 from .reconcile import left_by, reconcile, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
     from datetime import datetime
 
     from .claims import Claims
@@ -128,7 +128,10 @@ class LooseEnds(Generic[T]):
         if self._follower is None or not self._followed or self._hurry.is_set():
             return
         arrivals = self._follower.follow(self._followed, since=self._followed_since, rest=self._rest)
-        async for key, match, status in arrivals:
+        async for key, match, status, reason in arrivals:
+            if match is None:  # the journal keeps it as created: another run follows it again
+                await deliver(Unknown(key=key, reason=reason))
+                continue
             outcome = outcome_of_match(key, match)
             if isinstance(outcome, Refused):
                 self.settle(outcome)
@@ -144,9 +147,14 @@ class LooseEnds(Generic[T]):
         self._claims.take(sent_at, self)
         left = {entry.key: left_by(entry, alone_since=self._alone_since) for entry in entries}
         undecided = set(sent_at)
+        doubted: set[str] = set()
         try:
             decided = reconcile(self._finder, sent_at, patience=patience, left_by=left, rest=self._rest)
-            async for key, matches in decided:
+            async for key, matches, doubt in decided:
+                if doubt:
+                    doubted.add(key)
+                    self._doubt(key, doubt)
+                    continue
                 undecided.discard(key)
                 waiting = self._waiting.pop(key, None)
                 if matches:
@@ -161,7 +169,12 @@ class LooseEnds(Generic[T]):
         except CallError as error:
             logger.warning("%d items stay unknown, reconciliation failed: %s", len(self._waiting), error)
             if resend_unknown:
-                await self._give_up_waiting()
+                await self._give_up_waiting(self._waiting.keys())
+        else:
+            if doubted:
+                logger.warning("the absence of %d items is not proven: they stay unknown", len(doubted))
+            if doubted and resend_unknown:
+                await self._give_up_waiting(doubted)
         finally:
             keys = [entry.key for entry in entries if entry.key not in self.again and entry.key not in self._waiting]
             self._book.release(undecided.intersection(keys))
@@ -228,13 +241,20 @@ class LooseEnds(Generic[T]):
             ]
         return found
 
-    async def _give_up_waiting(self) -> None:
+    def _doubt(self, key: str, reason: str) -> None:
+        """Let an item that may exist all the same wait for ever: it is told as unknown in the end."""
+        if (waiting := self._waiting.get(key)) is not None:
+            self._waiting[key] = waiting._replace(outcome=Unknown(key=key, reason=reason))
+
+    async def _give_up_waiting(self, keys: Collection[str]) -> None:
         """Send what waits again although nothing is known of it: the user asked for it."""
+        given_up = {key: waiting.item for key, waiting in self._waiting.items() if key in keys}
         for entry in await self._book.undecided():
-            if entry.key in self._waiting and entry.state is State.SENT:
+            if entry.key in given_up and entry.state is State.SENT:
                 self._book.settle(entry.key, State.UNKNOWN)
-        self.again |= {key: waiting.item for key, waiting in self._waiting.items()}
-        self._waiting.clear()
+        for key in given_up:
+            del self._waiting[key]
+        self.again |= given_up
 
     async def _rest(self, seconds: float) -> bool:
         """Wait, unless the run is to end soon; whether to go on."""

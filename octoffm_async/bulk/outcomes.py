@@ -53,7 +53,10 @@ class Failed(_Outcome, frozen=True, kw_only=True):
 
 
 class Unknown(_Outcome, frozen=True, kw_only=True):
-    """It may have been created: look it up by its reference before it is sent again."""
+    """It may have been created: look it up by its reference before it is sent again.
+
+    Or it was created, as ``reason`` says, and following it has not told in time where it has got to.
+    """
 
     reason: str
     error: Exception | None = None

@@ -134,7 +134,7 @@ def _outcome(key: str, result: ProductResult | None) -> Outcome:
         return Refused(key=key, code=code, message=message or "a quota is used up")
     if result.status == RegistrationStatus.ACCEPTED:
         return Created(key=key)
-    if result.status.known:
+    if result.status.meaning.known:
         return Refused(key=key, code=code, message=message)
     return Unknown(key=key, reason=f"the API says {result.status.value!r} {code} {message}".rstrip())
 

@@ -2,7 +2,8 @@
 
 An item that was found exists. One that was not found may still become visible (a replica lags, a request was slow), so
 it is looked for again until ``patience`` seconds have passed since it can have left at the latest; only then it counts
-as absent, and may be sent again. All items that are open at a time share each scan.
+as absent, and may be sent again. Where the last scan leaves a doubt, it is not absent but undecided, and is not sent
+again. All items that are open at a time share each scan.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import logging
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .journal import State
 
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
 
+
+class Decision(NamedTuple):
+    """What is known of a key in the end: its matches; without any it is absent, unless there is a ``doubt``."""
+
+    key: str
+    matches: list[Match]
+    doubt: str = ""
+
+
 logger = logging.getLogger("octoffm_async")
 
 
@@ -34,8 +44,8 @@ async def reconcile(
     patience: float,
     left_by: Mapping[str, datetime] | None = None,
     rest: Callable[[float], Awaitable[bool]] | None = None,
-) -> AsyncIterator[tuple[str, list[Match]]]:
-    """Decide each key: its matches, or an empty list once it is sure to be absent.
+) -> AsyncIterator[Decision]:
+    """Decide each key: its matches, or none once it is absent, or why its absence is not proven.
 
     ``sent_at`` tells when each key was sent at the earliest, by our clock, and ``left_by`` when at the latest (the same
     if not given): a request may wait long for its turn. ``rest`` waits between scans; if it says no, the keys that are
@@ -51,13 +61,13 @@ async def reconcile(
         began = time.time()
         found = await finder.find(open_keys.keys(), since=min(open_keys.values()))
         for key in list(open_keys):
-            matches = found.get(key, [])
+            matches = found.matches.get(key, [])
             if len(matches) > 1:
                 ids = ", ".join(str(match.id) for match in matches)
                 logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
             if matches or began - left[key] >= patience:
                 del open_keys[key]
-                yield key, matches
+                yield Decision(key, matches, "" if matches else found.doubt)
         if open_keys:
             ripe = max(left[key] for key in open_keys) + patience - time.time()
             if not await (rest or sleep)(min(max(ripe, 0.01), pause)):

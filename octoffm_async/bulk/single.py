@@ -20,6 +20,7 @@ from ..errors import (
     ConflictError,
     DeadlineExceededError,
     UnprocessableError,
+    UnusableAnswerError,
     ValidationError,
     is_outcome_unknown,
 )
@@ -157,6 +158,7 @@ class ProtectedCreation:
 
         Raises:
             DeadlineExceededError: it was not found out in time.
+            UnusableAnswerError: it was not found, and its absence is not proven.
         """
         try:
             async with asyncio.timeout_at(ends):
@@ -172,7 +174,12 @@ class ProtectedCreation:
     async def _reconcile(self, book: Book, entry: Entry) -> None:
         key = entry.key
         left = {key: left_by(entry, alone_since=self._journal.opened_at)}
-        async for _, matches in reconcile(self._finder, {key: entry.sent_at}, patience=self._patience, left_by=left):
+        sent_at = {key: entry.sent_at}
+        async for _, matches, doubt in reconcile(self._finder, sent_at, patience=self._patience, left_by=left):
+            if doubt:
+                unproven = UnusableAnswerError(f"{key!r}: {doubt}")
+                unproven.operation, unproven.seller_id, unproven.outcome_unknown = self._names[1], self._names[0], True
+                raise unproven
             if matches:
                 settle(book, outcome_of_match(key, matches[0]))
             else:

@@ -67,6 +67,7 @@ class FileOptions:
     patience: float = PATIENCE
     resend_unknown: bool = False
     follow: str | None = None
+    follow_for: float | None = None
     output: Path | None = None
     how: str = "auto"
 

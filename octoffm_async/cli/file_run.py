@@ -86,6 +86,8 @@ class FileRun:
             self.show.progress(self.items.share, self.tally.titled, rate, self._limit(client.stats()))
 
         more: dict[str, Any] = {} if wanted.follow is None else {"follow": wanted.follow}
+        if wanted.follow is not None and wanted.follow_for is not None:
+            more["follow_for"] = wanted.follow_for
         if wanted.concurrency is not None:
             more["concurrency"] = wanted.concurrency
         run = self.creation.start(

@@ -18,6 +18,13 @@ _PRODUCTS = Creation(PRODUCTS, CREATE_PRODUCTS, start_products)
 _ORDERS = Creation(ORDERS, CREATE_OUTBOUND, start_orders)
 _SUPPLIES = Creation(SUPPLIES, CREATE_INBOUND, start_supplies)
 
+_follow_for = click.option(
+    "--follow-for",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    help="Seconds that --follow may take, a week if not given; what is not there by then is undecided.",
+)
+
 
 @click.command("create")
 @creating_options
@@ -46,6 +53,7 @@ def create_products(**options: Any) -> int:
 @click.command("create")
 @creating_options
 @click.option("--follow", type=click.Choice(["accepted", "shipped"]), help="Wait until each order is so, or refused.")
+@_follow_for
 def create_orders(**options: Any) -> int:
     """Ship the orders of FILE: CSV, JSON lines (.jsonl), Parquet or a workbook (.xlsx, .ods, .xls).
 
@@ -71,6 +79,7 @@ def create_orders(**options: Any) -> int:
 @click.command("create")
 @creating_options
 @click.option("--follow", type=click.Choice(["accepted", "received"]), help="Wait until each is so, or refused.")
+@_follow_for
 def create_supplies(**options: Any) -> int:
     """Announce the supply orders of FILE: CSV, JSON lines (.jsonl), Parquet or a workbook (.xlsx, .ods, .xls).
 

@@ -63,7 +63,7 @@ async def cancel(
         tell_json(as_fields(decided))
     else:
         tell_facts({"order": order, "request": request_id, "status": decided.status})
-    match decided.status:
+    match None if decided.status is None else decided.status.meaning:
         case CancellationStatus.ACCEPTED:
             return Exit.DONE
         case CancellationStatus.REFUSED:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..contract.outbound import OutboundShipment, OutboundStatus
+from ..contract.progress import Stand, stand_of
 from ..errors import DeadlineExceededError, StatusUnreachableError
 from .exits import Exit
 from .fields import as_fields, cell
@@ -49,7 +50,7 @@ async def follow(remote: Remote, which: Which, until: str, patience: float) -> i
     ends = clock() + patience
     row = await remote.client.outbound.get(order)
     _tell(remote, row)
-    while not (row.status is not None and row.status.reached(until)):
+    while stand_of(row, OutboundStatus(until)) is not Stand.REACHED:
         try:
             row = await remote.client.outbound.wait_for(
                 order, _next(row.status, until), deadline=max(ends - clock(), 0.001)

@@ -70,4 +70,4 @@ async def add_reference(remote: Remote, gtin: str, reference: str, condition: st
 def verdict(result: ProductResult) -> Exit:
     """What the API's word on a product comes to."""
     verdicts = {RegistrationStatus.ACCEPTED: Exit.DONE, RegistrationStatus.REFUSED: Exit.REFUSED}
-    return verdicts.get(result.status, Exit.UNDECIDED)
+    return verdicts.get(result.status.meaning, Exit.UNDECIDED)

@@ -10,6 +10,8 @@ The tags are part of the type (``Annotated[str, D]``) and cost nothing when a me
 out as ``x-provenance`` in a JSON schema. So do bounds (:func:`bounds`) and the known values of a text (:func:`known`).
 """
 
+import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -47,41 +49,64 @@ def known(values: type[StrEnum]) -> msgspec.Meta:
 
 
 # A server chooses the values of an open enum, so the memory that remembers them is bounded.
-_REMEMBERED_UNKNOWN_VALUES = 256
+_REMEMBERED_VALUES = 256
+_LONGEST_REMEMBERED = 100
+# Not among the enum's own values: msgspec takes all of those for known ones when it makes a decoder.
+_REMEMBERED: defaultdict[type["OpenEnum"], dict[str, "OpenEnum"]] = defaultdict(dict)
 _UNKNOWN_VALUES: list[tuple[type["OpenEnum"], str]] = []
+
+_SEPARATORS = re.compile(r"[\s_-]+")
+_ONE_CLASS = {"rejected": "refused", "canceled": "cancelled"}
+"""Words that mean the same in this family of APIs, tidied: both of each pair live in it (**S**)."""
+
+
+def tidied(text: str) -> str:
+    """Return ``text`` without what spellings of one value differ in: case, blanks, ``_`` and ``-``."""
+    return _SEPARATORS.sub("", text).casefold()
 
 
 class OpenEnum(StrEnum):
     """An enum of the API that may grow: an unknown value becomes a member that keeps its text.
 
-    Values compare ignoring case on the way in (``"accepted"`` is ``Accepted``); unknown text goes back out unchanged.
+    Another spelling of a known value is that value: case, blanks, ``_`` and ``-`` do not count (``"in_preparation "``
+    is ``InPreparation``). Unknown text goes back out unchanged; :attr:`meaning` tells what it stands for.
     """
+
+    _stands_for: Self
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, str):
             return None
-        if (seen := cls._value2member_map_.get(value)) is not None:  # msgspec asks again for each unknown value
-            if not _UNKNOWN_VALUES:
+        remembered = _REMEMBERED[cls]
+        if (seen := remembered.get(value)) is not None:  # msgspec asks again for each unknown value
+            if not _UNKNOWN_VALUES and seen.value == value:  # else it is another spelling of a known one
                 _UNKNOWN_VALUES.append((cls, value))
             return cast("Self", seen)
-        folded = value.casefold()
-        for member in cls:
-            if member.value.casefold() == folded:
-                return member
-        if len(_UNKNOWN_VALUES) < _REMEMBERED_UNKNOWN_VALUES:
-            _UNKNOWN_VALUES.append((cls, value))
-        unknown = str.__new__(cls, value)
-        unknown._name_ = value
-        unknown._value_ = value
-        if len(cls._value2member_map_) < _REMEMBERED_UNKNOWN_VALUES:
-            cls._value2member_map_[value] = unknown
-        return unknown
+        tidy = tidied(value)
+        members = {tidied(member.value): member for member in cls}
+        found = members.get(tidy)
+        if found is None:
+            if len(_UNKNOWN_VALUES) < _REMEMBERED_VALUES:
+                _UNKNOWN_VALUES.append((cls, value))
+            found = str.__new__(cls, value)
+            found._name_ = value
+            found._value_ = value
+            if (stands_for := members.get(_ONE_CLASS.get(tidy, ""))) is not None:
+                found._stands_for = stands_for  # noqa: SLF001  (its own class makes it)
+        if len(value) <= _LONGEST_REMEMBERED and len(remembered) < _REMEMBERED_VALUES:
+            remembered[value] = found
+        return found
 
     @property
     def known(self) -> bool:
         """Whether this value was in the contract when this version of the package was made."""
         return any(self is member for member in type(self))
+
+    @property
+    def meaning(self) -> Self:
+        """The value of the contract that this text stands for: ``Refused`` for ``Rejected``; else the value itself."""
+        return getattr(self, "_stands_for", self)
 
 
 def take_unknown_values() -> list[tuple[type[OpenEnum], str]]:
@@ -97,10 +122,13 @@ def take_unknown_values() -> list[tuple[type[OpenEnum], str]]:
 
 
 def at_or_after(flow: Sequence[OpenEnum], status: OpenEnum, wanted: OpenEnum) -> bool:
-    """Whether ``status`` stands at ``wanted`` or behind it in ``flow``; off the flow only itself counts."""
+    """Whether ``status`` stands at ``wanted`` or behind it in ``flow``; off the flow only its own class counts.
+
+    A status that is not known is never taken for one that was reached.
+    """
     if status in flow and wanted in flow:
         return flow.index(status) >= flow.index(wanted)
-    return status == wanted
+    return status.meaning == wanted.meaning
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):

@@ -28,7 +28,7 @@ class InboundStatus(OpenEnum):
     @property
     def final(self) -> bool:
         """Whether a supply order in this status will not change any more."""
-        return self in _FINAL
+        return self.meaning in _FINAL
 
     def reached(self, wanted: str) -> bool:
         """Whether this status is ``wanted`` or one that follows it on the way to Received."""

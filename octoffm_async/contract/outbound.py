@@ -36,7 +36,7 @@ class OutboundStatus(OpenEnum):
     @property
     def final(self) -> bool:
         """Whether a shipment in this status will not change any more."""
-        return self in _FINAL
+        return self.meaning in _FINAL
 
     def reached(self, wanted: str) -> bool:
         """Whether this status is ``wanted`` or one that follows it on the way to Shipped."""
@@ -174,7 +174,7 @@ class CancellationStatus(OpenEnum):
     @property
     def final(self) -> bool:
         """Whether the request is decided."""
-        return self in (CancellationStatus.ACCEPTED, CancellationStatus.REFUSED)
+        return self.meaning in (CancellationStatus.ACCEPTED, CancellationStatus.REFUSED)
 
 
 class OutboundCancellationRequest(Request, frozen=True, kw_only=True):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+import logging
+from typing import TYPE_CHECKING, TypeVar
 
 from ..config import is_above_zero
 from ..contract.checks import FieldProblem
+from ..contract.progress import LONGEST_TOLD, Row, Stand, reasons_of, stand_of, told_status
 from ..errors import CallError, DeadlineExceededError, StatusUnreachableError, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ..contract.base import OpenEnum
-    from ..contract.common import Refusal
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
@@ -22,20 +23,7 @@ LAST_LOOK = 1.0
 """Seconds that a look has even when the deadline is here."""
 
 
-class Status(Protocol):
-    """A status of a life cycle."""
-
-    @property
-    def final(self) -> bool: ...
-    def reached(self, wanted: str) -> bool: ...
-
-
-class Row(Protocol):
-    """Something with a status."""
-
-    @property
-    def status(self) -> Any: ...
-
+logger = logging.getLogger("octoffm_async")
 
 RowT = TypeVar("RowT", bound=Row)
 
@@ -51,16 +39,19 @@ async def wait_for_status(
 ) -> RowT:
     """Call ``read`` until what it gives has reached ``status``.
 
+    A status that is missing or not known is told once, as a warning, and waited through: it may pass. It is never
+    taken for one that was reached.
+
     Raises:
         ValidationError: there is no such status, or the deadline is none.
         StatusUnreachableError: it ended in another status.
         DeadlineExceededError: it has not got there within ``deadline`` seconds.
     """
     _check(what, key, statuses, status, deadline)
-    wanted = statuses(status)
+    wanted = statuses(status).meaning
     clock = asyncio.get_running_loop().time
     ends = clock() + deadline
-    pause, seen = FIRST_PAUSE, "not seen"
+    pause, seen, warned = FIRST_PAUSE, "not seen", False
     while True:
         try:
             async with asyncio.timeout(max(ends - clock(), LAST_LOOK)):
@@ -69,12 +60,19 @@ async def wait_for_status(
             raise
         except TimeoutError:
             raise _late(what, key, wanted, seen, deadline) from None
-        now: Status | None = row.status
-        seen = str(now)
-        if now is not None and now.reached(wanted):
-            return row
-        if now is not None and now.final:
-            raise _unreachable(what, key, wanted, row)
+        seen = str(row.status)[:LONGEST_TOLD]
+        match stand_of(row, wanted):
+            case Stand.REACHED:
+                return row
+            case Stand.REFUSED | Stand.CANCELLED | Stand.ENDED:
+                raise _unreachable(what, key, wanted, row)
+            case Stand.UNCLEAR if not warned:
+                warned = True
+                logger.warning(
+                    "%s %r has %s, which tells nothing here: waited for %s", what, key, told_status(row.status), wanted
+                )
+            case _:
+                pass
         left = ends - clock()
         if left <= 0:
             raise _late(what, key, wanted, seen, deadline)
@@ -89,8 +87,7 @@ def _late(what: str, key: str, wanted: str, seen: str, deadline: float) -> Deadl
 
 
 def _unreachable(what: str, key: str, wanted: str, row: Row) -> StatusUnreachableError:
-    refusal: Refusal | None = getattr(row, "refusal", None)
-    told = [] if refusal is None else [part for part in (refusal.code, refusal.message) if part]
+    told = reasons_of(row)
     why = f" ({': '.join(told)})" if told else ""
     message = f"{what} {key!r} will not become {wanted}: it is {row.status}{why}"
     return StatusUnreachableError(message, wanted=wanted, status=row.status, row=row)
@@ -98,7 +95,7 @@ def _unreachable(what: str, key: str, wanted: str, row: Row) -> StatusUnreachabl
 
 def _check(what: str, key: str, statuses: type[OpenEnum], status: object, deadline: object) -> None:
     problems: list[FieldProblem] = []
-    if not isinstance(status, str) or not statuses(status).known:
+    if not isinstance(status, str) or not statuses(status).meaning.known:
         problems.append(FieldProblem("status", status, f"is not one of {', '.join(statuses)}"))
     if not is_above_zero(deadline):
         problems.append(FieldProblem("deadline", deadline, "is not a number of seconds above zero"))

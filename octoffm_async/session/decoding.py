@@ -25,7 +25,8 @@ from ..contract.values import NotReadableError, read_whole
 from ..contract.wire_types import form_of, type_of
 from . import odd_json
 from .documents import UnusableDocumentError, document_in
-from .headers import identifier_in
+from .identifiers import identifier_reader
+from .unusable import UnusableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from ..contract.operations import Operation
     from .drift import DriftLog
     from .response import Response
+
+__all__ = ["Answers", "BadRowsError", "UnusableError"]
 
 T = TypeVar("T")
 _SAMPLE = 20
@@ -46,10 +49,6 @@ _COUNTS = ("count", "totalItemCount", "totalCount", "total")
 _COUNT = msgspec.json.Decoder[int | Counted](int | Counted)
 _TOKEN = msgspec.json.Decoder(TokenAnswer, strict=False)
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-
-
-class UnusableError(Exception):
-    """Why an answer cannot be used."""
 
 
 class BadRowsError(UnusableError):
@@ -88,7 +87,8 @@ class Answers:
     def _reader(self, operation: Operation[Any]) -> Callable[[Response, bool], Any]:
         match operation.shape:
             case Shape.IDENTIFIER:
-                return _identifier_reader(operation)
+                place = self._translation.operation(operation).identifier
+                return identifier_reader(operation, place=place, path=self._translation.path(operation))
             case Shape.COUNT:
                 return _count_reader(self._translation.operation(operation).count)
             case Shape.OBJECT if operation is CREATE_TOKEN:
@@ -429,32 +429,3 @@ def _counts(value: Any, place: tuple[str, ...] | None) -> list[Any]:
         return [value]
     members = value
     return [members[key] for name in _COUNTS if (key := spelling_in(members, name)) is not None]
-
-
-def _identifier_reader(operation: Operation[Any]) -> Callable[[Response, bool], str]:
-    named = msgspec.defstruct("Identified", [("value", str)], rename={"value": operation.identifier}, gc=False)
-    decoder = msgspec.json.Decoder[Any](named)
-
-    def read(response: Response, skip_bad_rows: bool) -> str:  # noqa: ARG001, FBT001
-        try:
-            plain: str = decoder.decode(response.body).value
-        except _UNDECODABLE:
-            return _odd_identifier(operation, response)
-        return plain if plain.strip() else _odd_identifier(operation, response)
-
-    return read
-
-
-def _odd_identifier(operation: Operation[Any], response: Response) -> str:
-    content: Any = None
-    if response.body.strip():
-        try:
-            content = msgspec.json.decode(response.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            content = None
-    named = content.get(operation.identifier) if is_object(content) else content
-    if isinstance(named, str | int) and not isinstance(named, bool) and str(named).strip():
-        return str(named)
-    if (found := identifier_in(response.headers, collection=operation.path.rpartition("/")[2])) is not None:
-        return found
-    raise UnusableError(f"no {operation.identifier} in the body, Location or Content-Location")

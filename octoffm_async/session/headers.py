@@ -15,9 +15,11 @@ from ..errors import PagingError, ValidationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PARAMETER = r";\s*([\w!#$&+.^`|~*-]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s\",;]+)))?"
+_PARAMETER = r";\s*([\w!#$&+.^`|~*-]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^'\",;]*)'|([^\s\",;]+)))?"
 _LINK = re.compile(rf"<([^<>]*)>((?:\s*{_PARAMETER})*)")
 _PARAMETERS = re.compile(_PARAMETER)
+_SIGN = re.compile(r"[^\s,;]")
+"""Something that is not between links, but said."""
 _CAPITALS = re.compile(r"(?=[A-Z])")  # where a wire name gets an underscore in Python
 _PLAIN = re.compile(r"[\w-]+", re.ASCII)
 """What stands in a path as it is: most ids."""
@@ -119,11 +121,29 @@ def http_date(value: str | None) -> datetime | None:
 
 
 def next_target(link: str | None) -> str | None:
-    """The address with ``rel="next"`` in a ``Link`` header, as written (usually relative), or ``None``."""
-    for found in _LINK.finditer(link or ""):
-        for name, quoted, plain in _PARAMETERS.findall(found[2]):
-            if name.lower() == "rel" and "next" in (quoted or plain).lower().split():
-                return found[1]
+    """The address with ``rel="next"`` in a ``Link`` header, as written (usually relative), or ``None``.
+
+    ``&amp;`` in it, of a server that escapes for HTML, is read as ``&``.
+
+    Raises:
+        PagingError: no next page can be read, and the header cannot be read whole, or speaks of a next one.
+    """
+    if not link:
+        return None
+    told: list[str] = []
+    unread: list[str] = []
+    read = 0
+    for found in _LINK.finditer(link):
+        told += link[read : found.start()], found[2]
+        read = found.end()
+        relations = [values for name, *values in _PARAMETERS.findall(found[2]) if name.lower() == "rel"]
+        if any("next" in "".join(values).lower().split() for values in relations):
+            return found[1].replace("&amp;", "&")
+        if not relations:  # it may be meant for the next page
+            unread.append(found[0])
+    unread += [*told[::2], link[read:]]
+    if any(_SIGN.search(part) for part in unread) or "next" in "".join(told).lower():
+        raise PagingError("the Link header cannot be read: whether there is a next page is not known")
     return None
 
 
@@ -134,7 +154,7 @@ def next_query(link: str | None, *, requested: str) -> dict[str, str] | None:
     works, and nothing the server writes can send a token elsewhere.
 
     Raises:
-        PagingError: the link leads to another origin or another list.
+        PagingError: the link cannot be read, or leads to another origin or another list.
     """
     target = next_target(link)
     if target is None:
@@ -161,19 +181,20 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
-def identifier_in(headers: Mapping[str, str], *, collection: str = "") -> str | None:
+def identifier_in(headers: Mapping[str, str], *, collection: str) -> str | None:
     """The id at the end of ``Location`` or ``Content-Location`` (**S** elsewhere in the API).
 
-    The address of the ``collection`` itself (``outbound-shipments``) carries none.
+    Only an address of that ``collection`` (``outbound-shipments``) with one segment behind it holds one: that of an
+    operation, an error or a login page does not.
     """
     for name in ("Location", "Content-Location"):
         try:
             path = urlsplit(headers.get(name, "")).path
         except ValueError:
             continue
-        tail = unquote(path.rstrip("/").rpartition("/")[2])
-        if tail and tail != collection:
-            return tail
+        before, _, tail = path.rstrip("/").rpartition("/")
+        if before.rpartition("/")[2].casefold() == collection.casefold() and (found := unquote(tail)).strip():
+            return found
     return None
 
 

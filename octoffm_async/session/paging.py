@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from ..config import is_whole
 from ..contract.checks import FieldProblem
-from ..errors import CallError, PagingError, ValidationError
+from ..errors import PagingError, ValidationError
 from .headers import http_date, next_query
 
 if TYPE_CHECKING:
@@ -25,18 +25,24 @@ if TYPE_CHECKING:
     from .scope import Scope
 
 T = TypeVar("T")
+End = Literal["no_link", "empty_cursor"]
+
+EMPTY_PAGES_MOST = 100
+"""Pages without a row that are read one after another: a filter that is applied behind the paging makes a few."""
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """One page: its items, the cursor it was asked for with, and the next one's (``None`` on the last page).
 
-    ``served_at`` is the API's own time of the answer (its ``Date`` header), if it tells.
+    ``served_at`` is the API's own time of the answer (its ``Date`` header), if it tells. ``end`` says how the list
+    ended with this page: without a link to a next one, or with one whose cursor is empty; ``None`` if there is a next.
     """
 
     items: list[T]
     cursor: str | None
     next_cursor: str | None
     served_at: datetime | None = None
+    end: End | None = None
 
 
 class Pager(Generic[T]):
@@ -47,7 +53,8 @@ class Pager(Generic[T]):
     cut, so that nothing is lost between them: the last one is the page in which the number is reached.
 
     Raises (when awaited or iterated):
-        PagingError: the next page is on another origin, or was already read.
+        PagingError: the next page cannot be read out of the ``Link`` header, is on another origin, or was already read;
+            or a hundred pages in a row were empty.
         CallError: a page could not be had.
     """
 
@@ -78,9 +85,17 @@ class Pager(Generic[T]):
         return _Pages(self._scope, self._operation, self._query, self._max_items, ahead=ahead)
 
 
+class _Next(NamedTuple):
+    """What the headers of a page say of the next one: its query, or how the list ended."""
+
+    query: dict[str, str] | None = None
+    end: End | None = None
+
+
 class _Fetched(NamedTuple, Generic[T]):
     items: list[T]
     following: dict[str, str] | None
+    end: End | None
     served_at: datetime | None
 
 
@@ -112,6 +127,7 @@ class _Pages(Generic[T]):
         self._awaited = False
         self._coming: _Coming[T] | None = None
         self._seen: set[str | None] = set()
+        self._empty = 0
         self._last: Response | None = None
 
     def __aiter__(self) -> _Pages[T]:
@@ -149,7 +165,10 @@ class _Pages(Generic[T]):
             coming.task.cancel()
 
     def _deliver(self, query: dict[str, str], fetched: _Fetched[T]) -> Page[T]:
-        items, following, served_at = fetched
+        items, following, end, served_at = fetched
+        self._empty = 0 if items else self._empty + 1
+        if self._empty >= EMPTY_PAGES_MOST and following is not None:
+            raise self._told(PagingError(f"{self._empty} pages in a row were empty: the list may never end"))
         if self._left is not None:
             self._left -= len(items)
         enough = self._left is not None and self._left <= 0
@@ -157,7 +176,7 @@ class _Pages(Generic[T]):
         if self._query is not None and self._coming is None and self._ahead:
             self._send_for(self._query)
         next_cursor = None if following is None else following.get("cursor")
-        return Page(items=items, cursor=query.get("cursor"), next_cursor=next_cursor, served_at=served_at)
+        return Page(items=items, cursor=query.get("cursor"), next_cursor=next_cursor, served_at=served_at, end=end)
 
     def _send_for(self, query: dict[str, str]) -> None:
         task = self._scope.session.background.start(self._fetch(query), name="octoffm_async next page")
@@ -166,15 +185,16 @@ class _Pages(Generic[T]):
     async def _fetch(self, query: dict[str, str]) -> _Fetched[T]:
         self._seen.add(query.get("cursor"))
         following: dict[str, str] | None = None
+        end: End | None = None
         wrong: PagingError | None = None
 
         def look(head: Response) -> None:
-            nonlocal following, wrong
+            nonlocal following, end, wrong
             if following is not None and self._coming is not None and self._coming.query == following:
                 self._let_go()  # an earlier attempt came as far as its headers
-            following, wrong = None, None
+            following, end, wrong = None, None, None
             try:
-                following = self._next(head)
+                following, end = self._next(head)
             except PagingError as error:
                 wrong = error
             enough = self._left is not None and self._left <= self._limit
@@ -188,20 +208,29 @@ class _Pages(Generic[T]):
         # Until the next body is there: if nothing lay above it, malloc would give the memory of each back to the
         # system and fault it in anew, which costs a fifth of the page.
         self._last = response
-        return _Fetched(items, following, http_date(response.headers.get("Date")))
+        return _Fetched(items, following, end, http_date(response.headers.get("Date")))
 
-    def _next(self, response: Response) -> dict[str, str] | None:
+    def _next(self, response: Response) -> _Next:
+        link = ", ".join(response.headers.getall("Link", []))
         try:
-            linked = next_query(", ".join(response.headers.getall("Link", [])), requested=response.url)
-            if linked is None:
-                return None
-            linked = self._scope.session.translation.query_from_wire(self._operation, linked)
-            if linked.get("cursor") in self._seen:
-                raise PagingError("the next page was already read: the list would never end")
-        except CallError as error:
-            error.operation, error.seller_id = self._operation.name, self._scope.seller_id
-            raise
-        return self._first | linked
+            linked = next_query(link, requested=response.url)
+        except PagingError as error:
+            raise self._told(error) from None
+        if linked is None:
+            return _Next(end="no_link")
+        linked = self._scope.session.translation.query_from_wire(self._operation, linked)
+        cursor = linked.get("cursor")
+        if cursor is None:
+            raise self._told(PagingError("the link to the next page names no cursor: not followed"))
+        if not cursor.strip():
+            return _Next(end="empty_cursor")
+        if cursor in self._seen:
+            raise self._told(PagingError("the next page was already read: the list would never end"))
+        return _Next(self._first | linked)
+
+    def _told(self, error: PagingError) -> PagingError:
+        error.operation, error.seller_id = self._operation.name, self._scope.seller_id
+        return error
 
 
 class _Items(Generic[T]):

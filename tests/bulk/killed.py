@@ -30,6 +30,7 @@ from octoffm_async import (
     Unknown,
 )
 from octoffm_async.bulk import journaled, loose_ends
+from octoffm_async.bulk.reconcile import Decision
 from octoffm_async.bulk.run import Run
 from octoffm_async.contract.validation import gtin_check_digit
 from octoffm_async.session.response import Response
@@ -136,15 +137,15 @@ def watch_reconciliation(plan: Plan) -> None:
     tally = os.open(plan.tally, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     real = loose_ends.reconcile
 
-    async def watched(*args: Any, **options: Any) -> AsyncIterator[tuple[str, list[Any]]]:
+    async def watched(*args: Any, **options: Any) -> AsyncIterator[Decision]:
         decided = {True: 0, False: 0}
-        async for key, matches in real(*args, **options):
-            os.write(tally, b"F" if matches else b"A")
-            decided[bool(matches)] += 1
+        async for decision in real(*args, **options):
+            os.write(tally, b"F" if decision.matches else b"A")
+            decided[bool(decision.matches)] += 1
             fatal = {"reconcile": decided[True] + decided[False], "absent": decided[False]}.get(plan.instant)
             if fatal == plan.after:
                 asyncio.get_running_loop().call_later(plan.delay, die)
-            yield key, matches
+            yield decision
 
     loose_ends.reconcile = watched  # type: ignore[assignment]
 

@@ -12,11 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from octoffm_async import CallError, FulfillmentClient, ServerError
-from octoffm_async.bulk.finding import MARGIN, Match, OrderFinder, ProductFinder, match_of
-from octoffm_async.contract.outbound import OutboundShipment
+from octoffm_async.bulk.finding import MARGIN, Findings, Match, OrderFinder, ProductFinder, match_of
+from octoffm_async.contract.common import Refusal
+from octoffm_async.contract.outbound import OutboundShipment, OutboundStatus, ShipmentState
 from octoffm_async.sandbox import Fault
 from tests.bulk.crashing import Remote, World
-from tests.bulk.items import order, products, serving
+from tests.bulk.items import fake, order, products, serving
 from tests.fakes import answer
 from tests.test_operations import supply
 
@@ -31,14 +32,22 @@ class Looking:
     def find(
         self, wanted: Collection[str], *, ago: float = 10.0, before: Callable[[], object] = lambda: None
     ) -> dict[str, list[Match]]:
-        async def main(client: FulfillmentClient, _: Any) -> dict[str, list[Match]]:
+        """The matches of a scan that leaves no doubt."""
+        matches, doubt = self.look(wanted, ago=ago, before=before)
+        assert doubt == ""
+        return dict(matches)
+
+    def look(
+        self, wanted: Collection[str], *, ago: float = 10.0, before: Callable[[], object] = lambda: None
+    ) -> Findings:
+        async def main(client: FulfillmentClient, _: Any) -> Findings:
             before()
             since = datetime.fromtimestamp(self.world.time() - ago, UTC)
             finder = OrderFinder(client.with_options(retries=0)._scope, "outbound")
-            return dict(await finder.find(wanted, since=since))
+            return await finder.find(wanted, since=since)
 
         with self.world.in_its_time():
-            found: dict[str, list[Match]] = self.world.live(main)
+            found: Findings = self.world.live(main)
         return found
 
     def make(self, *references: str, seconds_before: float = 0.0, status: str = "Created") -> list[Match]:
@@ -125,8 +134,74 @@ def test_a_refused_order_is_a_match_that_is_refused(looking: Looking) -> None:
     assert looking.find({"A"}) == {"A": [Match("S-0", "Refused", "refused later", refused=True)]}
 
 
-def test_rows_without_a_reference_are_nobodys() -> None:
-    assert match_of(OutboundShipment(outbound_shipment_id="S-1")) == Match("S-1")
+@pytest.mark.parametrize(
+    ("status", "state", "refusal", "match"),
+    [
+        (None, None, None, Match("S")),
+        ("Created", "Valid", None, Match("S")),
+        ("Delivered", None, None, Match("S")),
+        ("Canceled", "Invalid", None, Match("S")),
+        ("Shipped", "Invalid", None, Match("S")),
+        ("Rejected", None, None, Match("S", "Rejected", "refused later", True)),
+        ("refused", "Invalid", Refusal(code="X"), Match("S", "X", "refused later", True)),
+        ("Created", "Invalid", None, Match("S", "StateInvalid", "state Invalid", True)),
+        (None, "invalid", Refusal(message="no"), Match("S", "StateInvalid", "no", True)),
+    ],
+)
+def test_what_an_order_is_as_a_match(
+    status: str | None, state: str | None, refusal: Refusal | None, match: Match
+) -> None:
+    row = OutboundShipment(
+        outbound_shipment_id="S",
+        status=None if status is None else OutboundStatus(status),
+        state=None if state is None else ShipmentState(state),
+        refusal=refusal,
+    )
+    assert match_of(row) == match
+
+
+def rows_with(*references: Any, name: str = "reference") -> list[dict[str, Any]]:
+    """Rows of a list, which tells the references under ``name``; of ``...`` it tells none."""
+    return [
+        {"outboundShipmentId": f"S-{n}"} | ({} if reference is ... else {name: reference})
+        for n, reference in enumerate(references)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "unreadable"),
+    [
+        (rows_with("A", "B"), 0),
+        (rows_with("B", ...), 1),
+        (rows_with(None, "B", ""), 2),
+        (rows_with(" \t"), 1),
+        (rows_with("A", "B", name="sellerReference"), 2),
+        (rows_with(), 0),
+    ],
+)
+def test_rows_whose_reference_cannot_be_read_leave_a_doubt(
+    looking: Looking, rows: list[dict[str, Any]], unreadable: int
+) -> None:
+    looking.remote.list_script = lambda: answer(200, {"items": rows})
+    matches, doubt = looking.look({"A"})
+    assert matches == ({"A": [Match("S-0")]} if rows and rows[0].get("reference") == "A" else {})
+    assert bool(doubt) is (unreadable > 0)
+    assert unreadable == 0 or f"cannot be read ({unreadable})" in doubt
+
+
+def test_a_doubt_of_one_page_is_not_forgotten_on_the_next(looking: Looking) -> None:
+    def script() -> Any:
+        asked = parse_qs(urlsplit(looking.remote.lists[-1]).query)
+        if "statusUpdatedAtMin" in asked:
+            return answer(400, {"status": 400})
+        if "cursor" in asked:
+            return answer(200, {"items": rows_with("A", "C")})
+        return answer(200, {"items": rows_with("B", ...)}, Link='<?cursor=2>; rel="next"')
+
+    looking.remote.list_script = script
+    matches, doubt = looking.look({"A", "D"})
+    assert matches == {"A": [Match("S-0")]}
+    assert "(1)" in doubt
 
 
 @pytest.mark.parametrize("call", [1, 2, 3])
@@ -170,11 +245,20 @@ async def test_supply_orders_and_products_are_found_over_http() -> None:
         sandbox.clock.advance(3600)
         found = await OrderFinder(client._scope, "inbound").find({"IN-1", "IN-2", "IN-3"}, since=since)
         known = await ProductFinder(client._scope).find({"P-0", "P-249", "P-250"}, since=since)
-    assert found.keys() == {"IN-1", "IN-2"}
-    assert found["IN-1"] == [Match(made)]
-    assert found["IN-2"][0].id == refused
-    assert found["IN-2"][0].refused
-    assert known == {"P-0": [Match(None)], "P-249": [Match(None)]}
+    assert found.matches.keys() == {"IN-1", "IN-2"}
+    assert found.matches["IN-1"] == [Match(made)]
+    assert found.matches["IN-2"][0].id == refused
+    assert found.matches["IN-2"][0].refused
+    assert known == Findings({"P-0": [Match(None)], "P-249": [Match(None)]})
+
+
+async def test_references_of_products_that_cannot_be_read_leave_a_doubt() -> None:
+    rows = [{"sellerProductReference": reference} for reference in ("P-0", " ", "P-2")]
+    client, _ = fake(lambda _: answer(200, {"items": rows}))
+    async with client:
+        matches, doubt = await ProductFinder(client._scope).find({"P-0", "P-1"}, since=datetime.now(UTC))
+    assert matches == {"P-0": [Match(None)]}
+    assert "products whose reference cannot be read (1)" in doubt
 
 
 async def test_what_becomes_visible_later_is_found_later() -> None:
@@ -182,9 +266,9 @@ async def test_what_becomes_visible_later_is_found_later() -> None:
         sandbox.faults.next(Fault.LATE_VISIBILITY, operation="outbound.create", value=60)
         made = await client.outbound.create(order("A"))
         finder, since = OrderFinder(client._scope, "outbound"), datetime.now(UTC)
-        assert await finder.find({"A"}, since=since) == {}
+        assert await finder.find({"A"}, since=since) == Findings({})
         sandbox.clock.advance(61)
-        assert [match.id for match in (await finder.find({"A"}, since=since))["A"]] == [made]
+        assert [match.id for match in (await finder.find({"A"}, since=since)).matches["A"]] == [made]
 
 
 async def test_a_finder_that_is_cancelled_lets_go() -> None:
@@ -195,4 +279,4 @@ async def test_a_finder_that_is_cancelled_lets_go() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await OrderFinder(client._scope, "outbound").find({"A"}, since=datetime.now(UTC)) == {}
+        assert await OrderFinder(client._scope, "outbound").find({"A"}, since=datetime.now(UTC)) == Findings({})

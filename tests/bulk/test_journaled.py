@@ -15,10 +15,10 @@ from octoffm_async.bulk.journal import Journal, State, payload_hash
 from octoffm_async.bulk.journal.sqlite import SQLiteBook
 from octoffm_async.bulk.journaled import Journaled
 from octoffm_async.bulk.journaling import sendings_of
-from octoffm_async.errors import ClosedError, JournalWriteError
+from octoffm_async.errors import ClosedError, ConnectionLostError, JournalWriteError
 from octoffm_async.sandbox import Fault, Sandbox
 from tests.bulk.items import order, orders, posted, product, serving
-from tests.fakes import FakeTransport, answer, config
+from tests.fakes import Answer, FakeTransport, Sent, answer, config
 from tests.test_operations import supply
 
 
@@ -262,6 +262,60 @@ async def test_wrong_credentials_leave_everything_to_be_sent(path: Path) -> None
     assert {type(outcome) for outcome in outcomes.values()} == {Created}
 
 
+class Nameless:
+    """An API whose list tells no references; the answers to its first ``lost`` creations are lost."""
+
+    def __init__(self, lost: int) -> None:
+        self.lost = lost
+        self.made: list[str] = []
+        self.nameless = True
+
+    def __call__(self, sent: Sent) -> Answer:
+        if sent.method == "POST":
+            self.made += posted(sent)
+            if len(self.made) <= self.lost:
+                return ConnectionLostError("the connection broke")
+            return answer(201, {"outboundShipmentId": f"S-{len(self.made)}"})
+        named = [{} if self.nameless else {"reference": reference} for reference in self.made]
+        return answer(200, {"items": [{"outboundShipmentId": f"S-{n}"} | row for n, row in enumerate(named, start=1)]})
+
+
+async def test_rows_without_a_reference_are_no_proof_that_an_order_is_absent(path: Path, caplog: Any) -> None:
+    remote = Nameless(lost=1)
+    async with FulfillmentClient(config(max_attempts=1), transport=FakeTransport(remote), hooks=()) as client:
+        for _ in range(2):
+            outcomes = await done(client.bulk.create_outbound([order("A"), order("B")], journal=path, patience=0.05))
+            assert isinstance(outcomes["A"], Unknown)
+            assert "reference cannot be read" in outcomes["A"].reason
+            assert isinstance(outcomes["B"], Created | Skipped)
+        assert remote.made == ["A", "B"]
+        assert "the absence of 1 items is not proven" in caplog.text
+        remote.nameless = False  # the list is mended: it is found
+        outcomes = await done(client.bulk.create_outbound([order("A"), order("B")], journal=path, patience=0.05))
+        assert outcomes["A"] == Created(key="A", id="S-1")
+        assert remote.made == ["A", "B"]
+
+
+async def test_a_run_that_goes_on_without_its_input_sends_nothing_that_is_in_doubt(path: Path) -> None:
+    remote = Nameless(lost=1)
+    async with FulfillmentClient(config(max_attempts=1), transport=FakeTransport(remote), hooks=()) as client:
+        async with client.bulk.create_outbound([order("A")], journal=path, patience=0.05) as run:
+            await run.wait()
+        async with Journal.open(path) as journal:
+            (record,) = await journal.runs()
+            outcomes = await done(client.bulk.resume(journal, record.id, patience=0.05))
+    assert isinstance(outcomes["A"], Unknown)
+    assert remote.made == ["A"]
+
+
+async def test_what_is_in_doubt_is_sent_again_if_the_user_says_so(path: Path) -> None:
+    remote = Nameless(lost=1)
+    async with FulfillmentClient(config(max_attempts=1), transport=FakeTransport(remote), hooks=()) as client:
+        run = client.bulk.create_outbound([order("A")], journal=path, patience=0.05, resend_unknown=True)
+        assert await done(run) == {"A": Created(key="A", id="S-2")}
+    assert remote.made == ["A", "A"]
+
+
 async def stocked(client: FulfillmentClient, sandbox: Sandbox) -> None:
     await client.products.create([product(0)])
     sandbox.add_stock("P-0", quantity=10_000)
@@ -322,6 +376,27 @@ async def test_following_can_be_broken_off_and_resumed(path: Path, quick: None) 
             ).items()
         } == {f"O-{n}": Created for n in range(50)}
         assert set(sandbox.effects.outbound.values()) == {1}
+
+
+async def test_what_following_gives_up_is_unknown_and_followed_again_by_the_next_run(path: Path, quick: None) -> None:
+    status = "Delivered"
+
+    def script(sent: Sent) -> Answer:
+        if sent.method == "POST":
+            return answer(201, {"outboundShipmentId": "S-1"})
+        return answer(200, {"items": [{"outboundShipmentId": "S-1", "reference": "A", "status": status}]})
+
+    transport = FakeTransport(script)
+    async with FulfillmentClient(config(), transport=transport, hooks=()) as client:
+        run = client.bulk.create_outbound([order("A")], journal=path, follow="shipped", follow_for=0.2)
+        (outcome,) = (await done(run)).values()
+        assert isinstance(outcome, Unknown)
+        assert all(part in outcome.reason for part in ("created as S-1", "'Delivered'", "Shipped"))
+        assert run.summary.unknown == 1
+        status = "Shipped"
+        again = await done(client.bulk.create_outbound([order("A")], journal=path, follow="shipped"))
+        assert again == {"A": Created(key="A", id="S-1")}
+    assert len([sent for sent in transport.sent if sent.method == "POST"]) == 1
 
 
 async def test_a_goal_needs_a_journal_and_must_be_one(path: Path) -> None:

@@ -187,12 +187,14 @@ async def test_each_result_in_an_answer_means_what_it_says() -> None:
         "P_3": {"sellerProductReference": "somebody else"},
         "P_4": {"status": "refused"},
         "P_5": {"status": "Refused"},
+        "P_7": {"status": "Rejected", "code": "Bad"},
+        "P_8": {"status": "accepted "},
     }
     client, transport = fake(lambda sent: results(sent, **special))
     async with client:
-        outcomes = await outcomes_of(client, products(7))
-    told = [type(outcomes[f"P-{number}"]) for number in range(7)]
-    assert told == [Refused, Refused, Unknown, Unknown, Refused, Refused, Created]
+        outcomes = await outcomes_of(client, products(9))
+    told = [type(outcomes[f"P-{number}"]) for number in range(9)]
+    assert told == [Refused, Refused, Unknown, Unknown, Refused, Refused, Created, Refused, Created]
     assert (outcomes["P-0"].code, outcomes["P-0"].message) == ("Bad", "why")
     assert "Pondering" in outcomes["P-2"].reason
     assert len(transport.sent) == 1

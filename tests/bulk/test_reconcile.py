@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoffm_async.bulk import reconcile as module
-from octoffm_async.bulk.finding import Match
-from octoffm_async.bulk.reconcile import reconcile, utc_now
+from octoffm_async.bulk.finding import Findings, Match
+from octoffm_async.bulk.reconcile import Decision, reconcile, utc_now
 from octoffm_async.errors import ServerError
 from tests.bulk.items import on_virtual_time
 
@@ -46,19 +46,25 @@ class Seen:
         self.takes = takes
         self.scans: list[tuple[float, frozenset[str], datetime]] = []
         self.fails_at: int | None = None
+        self.doubted_until = 0.0
 
-    async def find(self, wanted: Collection[str], *, since: datetime) -> Mapping[str, list[Match]]:
+    async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:
         self.scans.append((now(), frozenset(wanted), since))
         if len(self.scans) == self.fails_at:
             raise ServerError("down", status=500)
         began = now()
         await asyncio.sleep(self.takes)
-        return {key: found for key, (at, found) in self.visible.items() if at <= began}
+        found = {key: matches for key, (at, matches) in self.visible.items() if at <= began}
+        return Findings(found, "a row cannot be read" if began < self.doubted_until else "")
 
 
 async def decided(finder: Any, sent_at: Mapping[str, datetime], **options: Any) -> dict[str, tuple[float, list[Match]]]:
     began = now()
-    return {key: (round(now() - began, 3), found) async for key, found in reconcile(finder, sent_at, **options)}
+    decisions: dict[str, tuple[float, list[Match]]] = {}
+    async for key, found, doubt in reconcile(finder, sent_at, **options):
+        assert doubt == ""
+        decisions[key] = round(now() - began, 3), found
+    return decisions
 
 
 async def test_nothing_open_asks_nothing() -> None:
@@ -126,9 +132,32 @@ async def test_what_was_decided_before_a_scan_fails_stays_decided() -> None:
     finder = Seen({"a": (0.0, [Match("S-1")])})
     finder.fails_at = 2
     decisions = reconcile(finder, {"a": ago(0), "b": ago(0)}, patience=60.0)
-    assert await anext(decisions) == ("a", [Match("S-1")])
+    assert await anext(decisions) == Decision("a", [Match("S-1")])
     with pytest.raises(ServerError):
         await anext(decisions)
+
+
+async def test_what_a_scan_leaves_in_doubt_is_not_absent_but_what_it_shows_is_found() -> None:
+    finder = Seen({"a": (0.0, [Match("S-1")])})
+    finder.doubted_until = 1e12
+    began = now()
+    decisions = {one.key: one async for one in reconcile(finder, {"a": ago(0), "b": ago(0)}, patience=60.0)}
+    assert decisions == {"a": Decision("a", [Match("S-1")]), "b": Decision("b", [], "a row cannot be read")}
+    assert now() - began == pytest.approx(60.0, abs=0.1)
+
+
+async def test_a_doubt_that_passes_in_time_is_none() -> None:
+    finder = Seen()
+    finder.doubted_until = now() + 30
+    decisions = [one async for one in reconcile(finder, {"a": ago(0)}, patience=60.0)]
+    assert decisions == [Decision("a", [])]
+
+
+async def test_a_doubt_is_told_of_those_alone_that_are_old_enough() -> None:
+    finder = Seen()
+    finder.doubted_until = now() + 30
+    decisions = {one.key: one async for one in reconcile(finder, {"old": ago(90), "new": ago(0)}, patience=60.0)}
+    assert [bool(decisions[key].doubt) for key in ("old", "new")] == [True, False]
 
 
 async def test_a_cancellation_ends_it_within_a_pause() -> None:
@@ -156,8 +185,8 @@ def test_every_key_is_decided_once_and_nothing_visible_in_time_is_missed(
         )
         sent_at = {key: ago(age) for key, (age, _) in keys.items()}
         decisions = [pair async for pair in reconcile(finder, sent_at, patience=patience)]
-        assert sorted(key for key, _ in decisions) == sorted(keys)
-        for key, found in decisions:
+        assert sorted(key for key, _, _ in decisions) == sorted(keys)
+        for key, found, _ in decisions:
             age, late = keys[key]
             if late is not None and late + age < patience - 0.001:
                 assert found == [Match(key)]

@@ -19,11 +19,13 @@ from octoffm_async import (
     OutboundShipmentRequest,
     ServerError,
     UnprocessableError,
+    UnusableAnswerError,
     ValidationError,
     is_outcome_unknown,
 )
 from octoffm_async.sandbox import Fault, Sandbox
 from tests.bulk.items import order, orders, serving
+from tests.fakes import Answer, FakeTransport, Sent, answer, config
 from tests.test_operations import supply
 
 
@@ -90,6 +92,27 @@ async def test_a_lost_answer_is_looked_up_by_the_next_try(path: Path, fault: Fau
         order_id = await client.outbound.create(order("O-1"), journal=journal, patience=0.2)
         assert (await client.outbound.get(order_id)).reference == "O-1"
         assert sandbox.effects.outbound == {"O-1": 1}
+
+
+async def test_an_order_whose_absence_is_not_proven_is_not_sent_again(path: Path) -> None:
+    made: list[Sent] = []
+
+    def script(sent: Sent) -> Answer:
+        if sent.method == "POST":
+            made.append(sent)
+            return ConnectionLostError("the connection broke")
+        return answer(200, {"items": [{"outboundShipmentId": "S-1"}]})
+
+    async with FulfillmentClient(config(max_attempts=1), transport=FakeTransport(script), hooks=()) as client:
+        async with Journal.open(path) as journal:
+            with pytest.raises(ConnectionLostError):
+                await client.outbound.create(order("O-1"), journal=journal)
+            for _ in range(2):
+                with pytest.raises(UnusableAnswerError, match=r"'O-1': .*reference cannot be read") as caught:
+                    await client.outbound.create(order("O-1"), journal=journal, patience=0.05)
+                assert caught.value.outcome_unknown
+                assert caught.value.operation == "outbound.create"
+    assert len(made) == 1
 
 
 async def test_a_failure_that_decides_nothing_in_time_sends_nothing(path: Path) -> None:

@@ -38,6 +38,11 @@ def outbound(*statuses: Any, **fields: Any) -> Callable[[Sent], Answer]:
     return script
 
 
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The warnings of waiting itself."""
+    return [one.getMessage() for one in caplog.records if (one.module, one.levelname) == ("waiting", "WARNING")]
+
+
 def elapsed(since: float) -> float:
     return asyncio.get_running_loop().time() - since
 
@@ -60,6 +65,10 @@ def now() -> float:
         ("Cancelled", ["Cancelled"], 1),
         ("Shipped", [None, "Created", None, "Shipped"], 4),
         ("Shipped", ["Teleporting", "Teleporting", "Shipped"], 3),
+        ("Shipped", ["in_preparation", "Delivered", "shipped "], 3),
+        ("Refused", ["Rejected"], 1),
+        ("Rejected", ["Created", "Refused"], 2),
+        ("canceled", ["Cancelled"], 1),
         (OutboundStatus.ACCEPTED, ["Accepted"], 1),
     ],
 )
@@ -85,7 +94,7 @@ async def test_a_supply_order_is_waited_for_in_the_same_way(statuses: list[str])
 
 
 @virtual
-@pytest.mark.parametrize("end", ["Refused", "Cancelled"])
+@pytest.mark.parametrize("end", ["Refused", "Cancelled", "Rejected", "Canceled"])
 async def test_another_end_is_told_with_its_reason(end: str) -> None:
     refusal = {"code": "UnknownProduct", "message": "no such thing"}
     async with Opened(outbound("Created", end, refusal=refusal)) as opened:
@@ -104,6 +113,40 @@ async def test_an_end_without_a_reason_is_told_plainly() -> None:
     async with Opened(outbound("Refused")) as opened:
         with pytest.raises(StatusUnreachableError, match=r"it is Refused$"):
             await opened.client.outbound.wait_for("S-1")
+
+
+@virtual
+@pytest.mark.parametrize("status", ["Created", "Delivered", None])
+async def test_a_state_of_invalid_ends_the_wait_at_once(status: str | None, caplog: pytest.LogCaptureFixture) -> None:
+    async with Opened(outbound(status, state="Invalid")) as opened:
+        started = now()
+        with pytest.raises(StatusUnreachableError, match=rf"it is {status} \(state Invalid\)$"):
+            await opened.client.outbound.wait_for("S-1")
+        assert elapsed(started) < 1
+        assert (await opened.client.outbound.wait_for("S-1", "Refused")).status == status
+    assert told(caplog) == []
+
+
+@virtual
+@pytest.mark.parametrize(("status", "named"), [("Delivered", "'Delivered'"), (None, "no status"), ("", "status ''")])
+async def test_a_status_that_tells_nothing_is_told_once(
+    status: str | None, named: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Opened(outbound("Created", status)) as opened:
+        with pytest.raises(DeadlineExceededError):
+            await opened.client.outbound.wait_for("S-1", deadline=600)
+        assert len(opened.transport.sent) > 10
+    (text,) = told(caplog)
+    assert all(part in text for part in ("outbound", "'S-1'", named, "Shipped"))
+
+
+@virtual
+async def test_a_long_status_makes_no_long_message(caplog: pytest.LogCaptureFixture) -> None:
+    async with Opened(outbound("x" * 100_000)) as opened:
+        with pytest.raises(DeadlineExceededError) as caught:
+            await opened.client.outbound.wait_for("S-1", deadline=1)
+    assert len(str(caught.value)) < 400
+    assert [len(text) < 400 for text in told(caplog)] == [True]
 
 
 @virtual

@@ -143,8 +143,96 @@ async def test_a_link_without_a_cursor_leads_nowhere_new(target) -> None:
     async with FulfillmentClient(
         config(), transport=FakeTransport(lambda _: answer(200, [], **link(target)))
     ) as client:
-        with pytest.raises(PagingError, match="already read"):
+        with pytest.raises(PagingError, match="names no cursor") as caught:
             await anext(aiter(client.stocks.list()))
+    assert (caught.value.operation, caught.value.seller_id) == ("stocks.list", "12345")
+
+
+def pages_linked_by(form: str, last: str | None = None):
+    """Three pages of a stock each; ``form`` is the ``Link`` with the next cursor, ``last`` that of the last page."""
+
+    def script(sent: Sent):
+        number = int(query_of(sent).get("cursor", "p1")[1:])
+        linked = form.replace("%", f"p{number + 1}") if number < 3 else last
+        headers = {} if linked is None else {"Link": linked}
+        return answer(200, [{"id": str(number)}], **headers)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("form", "last"),
+    [
+        ('<?cursor=%>; rel="next"', None),
+        ("<?cursor=%>; rel='next'", None),
+        ('<?limit=9&amp;cursor=%>; rel="next"', None),
+        ('<?Cursor=%&limit=9>; rel="next"', None),
+        ('<?cursor=%>; rel="next"', '<?cursor=>; rel="next"'),
+        ('<?cursor=%>; rel="next"', '<?limit=9&cursor=%20>; rel="next"'),
+        ('<?cursor=%>; rel="next"', '<?cursor=p1>; rel="prev"'),
+    ],
+)
+async def test_forms_of_links_that_are_understood(form, last) -> None:
+    async with FulfillmentClient(config(), transport=FakeTransport(pages_linked_by(form, last))) as client:
+        assert [stock.id async for stock in client.stocks.list(limit=9)] == ["1", "2", "3"]
+        assert [stock.id async for stock in client.stocks.list(limit=9, resume_from="p2")] == ["2", "3"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    ['?cursor=%; rel="next"', '<?cursor=%; rel="next"', '<?cursor=%>; rel="nextPage"', "<?cursor=%", "<?cursor=%>"],
+)
+async def test_a_link_that_cannot_be_read_is_not_taken_for_the_end(form) -> None:
+    async with FulfillmentClient(config(), transport=FakeTransport(pages_linked_by(form))) as client:
+        with pytest.raises(PagingError, match="Link header cannot be read") as caught:
+            await client.stocks.list()
+    assert (caught.value.operation, caught.value.seller_id) == ("stocks.list", "12345")
+
+
+@pytest.mark.parametrize(
+    ("last", "end"),
+    [(None, "no_link"), ('<?cursor=p1>; rel="prev"', "no_link"), ('<?cursor=>; rel="next"', "empty_cursor")],
+)
+async def test_a_page_says_how_the_list_ended_with_it(last, end) -> None:
+    script = pages_linked_by('<?cursor=%>; rel="next"', last)
+    async with FulfillmentClient(config(), transport=FakeTransport(script)) as client:
+        pages = [page async for page in client.stocks.list().pages()]
+        assert [(page.next_cursor, page.end) for page in pages] == [("p2", None), ("p3", None), (None, end)]
+        cut = [page async for page in client.stocks.list(max_items=2).pages()]
+        assert [(page.next_cursor, page.end) for page in cut] == [("p2", None), ("p3", None)]
+
+
+def empty_pages(count: int | None):
+    """So many pages without a row (``None``: no end), then one with a row."""
+
+    def script(sent: Sent):
+        number = int(query_of(sent).get("cursor", "1"))
+        if count is not None and number > count:
+            return answer(200, [{"id": "found"}])
+        return answer(200, [], **link(f"?cursor={number + 1}"))
+
+    return script
+
+
+async def test_empty_pages_without_end_are_an_error() -> None:
+    transport = FakeTransport(empty_pages(None))
+    async with FulfillmentClient(config(), transport=transport) as client:
+        with pytest.raises(PagingError, match="100 pages in a row were empty") as caught:
+            async for _ in client.stocks.list():
+                pass
+    assert len(transport.sent) <= 102
+    assert (caught.value.operation, caught.value.seller_id) == ("stocks.list", "12345")
+
+
+async def test_a_row_behind_many_empty_pages_is_found() -> None:
+    async with FulfillmentClient(config(), transport=FakeTransport(empty_pages(99))) as client:
+        assert [stock.id async for stock in client.stocks.list()] == ["found"]
+
+
+async def test_an_empty_list_has_ended_however_often_it_is_read() -> None:
+    async with FulfillmentClient(config(), transport=FakeTransport(lambda _: answer(200, []))) as client:
+        for _ in range(150):
+            assert (await client.stocks.list()).end == "no_link"
 
 
 @pytest.mark.parametrize(
