@@ -55,7 +55,7 @@ class FakeTransport:
     """Answers each API call by ``script`` after ``latency`` seconds; tokens are ``token-1``, ``token-2``…"""
 
     def __init__(self, script: Script | None = None, *, latency: float = 0.0, token_life: float = 7200.0) -> None:
-        self.script: Script = script or (lambda sent: answer(200, {"id": "S-1"}))
+        self.script: Script = script or (lambda sent: answer(200, {"id": "S-1", "quantities": {"Available": 1}}))
         self.token_script: Script = self._token
         self.latency = latency
         self.token_life = token_life

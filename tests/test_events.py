@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 
+import msgspec
 import pytest
 
 from octoffm_async import (
@@ -23,6 +24,7 @@ from octoffm_async.events import (
     AttemptFinished,
     CallFinished,
     CircuitChanged,
+    ContractDrift,
     Event,
     RateChanged,
     RetryScheduled,
@@ -51,7 +53,9 @@ ATTEMPT = AttemptFinished(
 CALL = CallFinished(
     call=1, operation="x", method="GET", seller_id="1", server="h", attempts=1, status=500, waited=0.0, travelled=0.1
 )
+STOCK = {"id": "S", "quantities": {"Available": 1}}
 EVENTS = [
+    (ContractDrift(operation="stocks.get", path="gtin", kind="type", found="integer"), logging.DEBUG),
     (TokenFetched(expires_in=60.0), logging.DEBUG),
     (ATTEMPT, logging.DEBUG),
     (RetryScheduled(call=1, operation="x", seller_id="1", attempt=1, delay=0.1, reason="lost"), logging.INFO),
@@ -103,7 +107,7 @@ def test_what_is_below_the_level_is_not_logged(caplog, event, level) -> None:
 
 
 async def test_a_normal_call_says_nothing_above_debug(caplog) -> None:
-    async with FulfillmentClient(config(), transport=FakeTransport(lambda _: answer(200, {"id": "S"}))) as client:
+    async with FulfillmentClient(config(), transport=FakeTransport(lambda _: answer(200, STOCK))) as client:
         await client.stocks.get("S")
     assert {record.levelno for record in caplog.records} == {logging.DEBUG}
     assert [record.getMessage().split()[0] for record in caplog.records] == [
@@ -127,7 +131,7 @@ async def test_no_secret_reaches_the_log(caplog) -> None:
 
 @pytest.mark.virtual_time
 async def test_hooks_are_told_in_order_what_happened() -> None:
-    answers = [answer(429, Retry_After="3"), answer(503), answer(200, {"id": "S"})]
+    answers = [answer(429, Retry_After="3"), answer(503), answer(200, STOCK)]
     told, other = [], []
     transport = FakeTransport(lambda _: answers.pop(0), latency=0.5)
     async with FulfillmentClient(config(), transport=transport, hooks=[told.append, other.append]) as client:
@@ -195,7 +199,7 @@ async def test_the_status_of_a_call_is_that_of_its_last_answer() -> None:
 
 async def test_attempts_tell_the_sizes_of_what_was_sent_and_answered() -> None:
     told = []
-    body = b'{"id": "S"}'
+    body = msgspec.json.encode(STOCK)
     transport = FakeTransport(lambda _: answer(200, body))
     async with FulfillmentClient(config(), transport=transport, hooks=[told.append]) as client:
         await client.stocks.get("S")
@@ -258,7 +262,7 @@ async def test_concurrent_calls_are_told_apart() -> None:
     def script(sent):
         path = sent.url.rpartition("/")[2]
         answers[path] = answers.get(path, 0) + 1
-        return answer(200, {"id": path}) if answers[path] > int(path[1:]) % 3 else answer(503)
+        return answer(200, STOCK | {"id": path}) if answers[path] > int(path[1:]) % 3 else answer(503)
 
     transport = FakeTransport(script, latency=0.001)
     settings = config(backoff_base=0.001)
@@ -289,7 +293,7 @@ async def test_a_storm_of_429s_is_one_line_a_pause(caplog) -> None:
     told = []
 
     def script(sent):
-        return answer(429, Retry_After="10") if sent.at < starts + 15.0 else answer(200, {"id": "S-1"})
+        return answer(429, Retry_After="10") if sent.at < starts + 15.0 else answer(200, STOCK)
 
     transport = FakeTransport(script, latency=0.5)
     settings = config(max_in_flight=50)
@@ -310,7 +314,7 @@ async def test_a_storm_of_429s_is_one_line_a_pause(caplog) -> None:
 async def test_each_key_tells_its_own_pause() -> None:
     told = []
     answers = [answer(429, Retry_After="5")] * 2
-    transport = FakeTransport(lambda _: answers.pop() if answers else answer(200, {"id": "S"}), latency=0.5)
+    transport = FakeTransport(lambda _: answers.pop() if answers else answer(200, STOCK), latency=0.5)
     async with FulfillmentClient(config(), transport=transport, hooks=[told.append]) as client:
         await client.check()
         await asyncio.gather(client.stocks.get("S"), client.seller("98980").stocks.get("S"))
@@ -327,7 +331,7 @@ async def test_a_hook_that_raises_disturbs_neither_the_call_nor_other_hooks(capl
     def broken(event) -> None:
         raise kind("on purpose")
 
-    transport = FakeTransport(lambda _: answer(200, {"id": "S"}))
+    transport = FakeTransport(lambda _: answer(200, STOCK))
     async with FulfillmentClient(config(), transport=transport, hooks=[broken, told.append]) as client:
         assert (await client.stocks.get("S")).id == "S"
     assert [type(event) for event in told] == [AttemptFinished, TokenFetched, AttemptFinished, CallFinished]
@@ -336,7 +340,7 @@ async def test_a_hook_that_raises_disturbs_neither_the_call_nor_other_hooks(capl
 
 
 async def test_hooks_can_be_left_out(caplog) -> None:
-    transport = FakeTransport(lambda _: answer(200, {"id": "S"}))
+    transport = FakeTransport(lambda _: answer(200, STOCK))
     async with FulfillmentClient(config(), transport=transport, hooks=[]) as client:
         assert (await client.stocks.get("S")).id == "S"
     assert caplog.records == []

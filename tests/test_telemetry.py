@@ -41,6 +41,8 @@ from tests.fakes import SECRET, FakeTransport, answer, config
 
 ROOT = Path(__file__).parent.parent
 
+STOCK = {"id": "S-1", "quantities": {"Available": 1}}
+
 
 class Desk:
     """OpenTelemetry's SDK with everything kept in memory, and a hook on it."""
@@ -290,7 +292,7 @@ async def test_requests_are_timed_by_operation_and_outcome(desk: Desk) -> None:
 @pytest.mark.virtual_time
 async def test_a_storm_counts_each_429_and_one_pause(desk: Desk) -> None:
     answers = [answer(429, Retry_After="10")] * 20
-    transport = FakeTransport(lambda _: answers.pop() if answers else answer(200, {"id": "S-1"}), latency=0.5)
+    transport = FakeTransport(lambda _: answers.pop() if answers else answer(200, STOCK), latency=0.5)
     async with FulfillmentClient(config(max_in_flight=20), transport=transport, hooks=[desk.hook]) as client:
         await client.check()
         await asyncio.gather(*(client.stocks.get("S-1") for _ in range(20)))

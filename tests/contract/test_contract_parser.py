@@ -39,6 +39,7 @@ def test_documented_example_is_read_as_it_says() -> None:
         values={"OutboundStatus": {"Refused": "Rejected"}},
         operations={
             "products.create": OperationMapping(wrap="products", path="/fulfillment-products"),
+            "outbound.create": OperationMapping(identifier=("orderId",)),
             "outbound.list": OperationMapping(query={"status_updated_at_min": "updatedAtMin"}, items=("data",)),
         },
         extra={"OutboundShipmentRequest": {"salesChannel": "CDISFR"}},

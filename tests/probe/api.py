@@ -180,6 +180,7 @@ STOCKS = [
 REFERENCES = [
     {
         "sellerProductReference": "REF-1",
+        "sellerId": "98979-the-seller",
         "productId": "product-1",
         "stockId": "stock-1",
         "gtin": "4006381333931",

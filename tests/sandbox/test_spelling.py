@@ -303,7 +303,10 @@ async def test_tokens_and_the_description_are_not_the_apis_to_spell(serve: Serve
     api = await serve(names="pascal", numbers="text")
     assert (await api.ask_token()).json["expires_in"] == 7200
     described = (await api.call("GET", api.sandbox.base_url.removesuffix("/seller/v2") + "/openapi.json")).json
-    assert described == openapi_document(server=api.sandbox.base_url, token_url=api.sandbox.token_url)
+    ours = openapi_document(server=api.sandbox.base_url, token_url=api.sandbox.token_url)
+    assert {path: described["paths"][path] for path in ours["paths"]} == ours["paths"]
+    schemas = described["components"]["schemas"]
+    assert {name: schemas[name] for name in ours["components"]["schemas"]} == ours["components"]["schemas"]
 
 
 async def test_faults_strike_in_every_spelling(serve: Serve) -> None:
