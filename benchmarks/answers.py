@@ -113,12 +113,13 @@ RENAMES = {
 
 def respelled(value: Any, name: Callable[[str], str]) -> Any:
     """What the JSON ``value`` is when ``name`` gives each of its members another name."""
-    if isinstance(value, dict):
-        return {name(key): respelled(part, name) for key, part in cast("dict[str, Any]", value).items()}
-    if isinstance(value, list):
-        parts: list[Any] = value
-        return [respelled(part, name) for part in parts]
-    return value
+    match value:
+        case dict():
+            return {name(key): respelled(part, name) for key, part in cast("dict[str, Any]", value).items()}
+        case [*parts]:
+            return [respelled(part, name) for part in parts]
+        case _:
+            return value
 
 
 def in_pascal(name: str) -> str:
