@@ -50,7 +50,8 @@ class RequestEncoder:
 
         def encode(body: Any) -> bytes:
             encoded = _ENCODER.encode(body)
-            if exchanged is None or _EXTRA in encoded:
+            # From the end, because that search looks for the quotation mark first and skips most of the rest.
+            if exchanged is None or encoded.rfind(_EXTRA) >= 0:
                 written = self._translation.request_to_wire(operation, msgspec.json.decode(encoded))
                 return _ENCODER.encode(written)
             for ours, theirs in exchanged:

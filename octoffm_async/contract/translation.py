@@ -244,6 +244,8 @@ class Translation:
         if operation.filters is None:
             return dict(query)
         names = self.operation(operation).query
+        if not names and not self.file.values:
+            return dict(query)
         specs = {spec.wire: spec for spec in specs_of(operation.filters)}
         written: dict[str, str] = {}
         for wire, text in query.items():

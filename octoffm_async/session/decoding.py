@@ -77,10 +77,10 @@ class Answers:
         Raises:
             UnusableError: the body is not JSON, not of the operation's type, or lacks an id.
         """
-        if operation.shape is Shape.RAW:
-            return cast("T", response)
         reader = self._readers.get(operation)
         if reader is None:
+            if operation.shape is Shape.RAW:  # there may be any number of those: calls of what is not modelled
+                return cast("T", response)
             reader = self._readers[operation] = self._reader(operation)
         return cast("T", reader(response, skip_bad_rows))
 
@@ -313,7 +313,7 @@ class ObjectReader(_LearningReader):
         self._tell()
         for _ in self._place:
             found = found.held
-        return cast("list[Any]", found)
+        return found
 
     def _read_carefully(self, response: Response) -> Any:
         if not response.body.removeprefix(_MARK).strip():
