@@ -82,7 +82,8 @@ class Answers:
             if operation.shape is Shape.RAW:  # there may be any number of those: calls of what is not modelled
                 return cast("T", response)
             reader = self._readers[operation] = self._reader(operation)
-        return cast("T", reader(response, skip_bad_rows))
+        found: T = reader(response, skip_bad_rows)
+        return found
 
     def _reader(self, operation: Operation[Any]) -> Callable[[Response, bool], Any]:
         match operation.shape:
