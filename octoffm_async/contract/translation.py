@@ -46,6 +46,8 @@ class Translation:
 
     def path(self, operation: Operation[Any]) -> str:
         """Return the path of an operation, with its placeholders."""
+        if not self.file.operations:
+            return operation.path
         return self.operation(operation).path or operation.path
 
     def most_items(self, operation: Operation[Any]) -> int:

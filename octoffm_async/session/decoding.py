@@ -77,8 +77,9 @@ class Answers:
         Raises:
             UnusableError: the body is not JSON, not of the operation's type, or lacks an id.
         """
-        reader = self._readers.get(operation)
-        if reader is None:
+        try:
+            reader = self._readers[operation]
+        except KeyError:
             if operation.shape is Shape.RAW:  # there may be any number of those: calls of what is not modelled
                 return cast("T", response)
             reader = self._readers[operation] = self._reader(operation)
