@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import msgspec
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 API = "/seller/v2"
+PASCAL_API = "/pascal/v2"
+RENAMED_API = "/rename/v2"
 TOKEN_PATH = "/token"
 TOKEN = "bench-token"
 SELLER_ID = "12345"
@@ -50,13 +55,13 @@ ORDER: dict[str, Any] = {
 
 def _quantities(number: int) -> dict[str, int]:
     return {
-        "available": number % 1000,
-        "allocated": number % 7,
-        "blocked": 0,
-        "litigation": 0,
-        "removal": 0,
-        "return": number % 3,
-        "logisticOperations": 0,
+        "Available": number % 1000,
+        "Allocated": number % 7,
+        "Blocked": 0,
+        "Litigation": 0,
+        "Removal": 0,
+        "Return": number % 3,
+        "LogisticOperations": 0,
     }
 
 
@@ -86,8 +91,43 @@ def stock(number: int) -> dict[str, Any]:
 
 TOKEN_BODY = msgspec.json.encode({"access_token": TOKEN, "expires_in": 86_400, "token_type": "Bearer"})
 CREATED_BODY = msgspec.json.encode({"outboundShipmentId": CREATED_ID})
-STOCK_BODY = msgspec.json.encode(stock(0))
-PAGE_BODY = msgspec.json.encode({"itemsPerPage": PAGE, "items": [stock(number) for number in range(PAGE)]})
+STOCKS = {"itemsPerPage": PAGE, "items": [stock(number) for number in range(PAGE)]}
+PAGE_BODY = msgspec.json.encode(STOCKS)
+
+RENAMES = {
+    "city": "town",
+    "deliveryAddress": "shippingAddress",
+    "deliveryMode": "shippingMode",
+    "sellerProductReference": "vendorProductReference",
+    "storageCountry": "depositCountry",
+    "productState": "articleState",
+    "updatedAt": "changedAt",
+    "updateReason": "changeReason",
+    "localizations": "storagePlaces",
+    "Available": "Orderable",
+}
+"""Other names that orders and stocks go by under ``RENAMED_API``; as long as the usual ones, so bytes are as many."""
+
+
+def respelled(value: Any, name: Callable[[str], str]) -> Any:
+    """What the JSON ``value`` is when ``name`` gives each of its members another name."""
+    match value:
+        case dict():
+            return {name(key): respelled(part, name) for key, part in cast("dict[str, Any]", value).items()}
+        case [*parts]:
+            return [respelled(part, name) for part in parts]
+        case _:
+            return value
+
+
+def in_pascal(name: str) -> str:
+    """A name in PascalCase, as all names are under ``PASCAL_API``."""
+    return name[0].upper() + name[1:]
+
+
+def renamed(name: str) -> str:
+    """A name as it is under ``RENAMED_API``."""
+    return RENAMES.get(name, name)
 
 
 def facts(row: Any) -> tuple[object, ...]:

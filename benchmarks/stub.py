@@ -2,8 +2,9 @@
 
 It answers the token endpoint, ``POST /outbound-shipments``, ``GET /stocks/{id}`` and ``GET /stocks`` (pages with a
 ``Link`` header, as many as it was told), counts what came in by kind, and says how much CPU it used itself, so that
-each measurement can show that the client and not the server was the bottleneck. ``PUT /_stub`` sets the number of pages
-and the latency and answers the counts; it is not counted.
+each measurement can show that the client and not the server was the bottleneck. Under two other base paths it speaks in
+other names: all in PascalCase, or those that a contract file gives. ``PUT /_stub`` sets the number of pages and the
+latency and answers the counts; it is not counted.
 """
 
 from __future__ import annotations
@@ -12,12 +13,27 @@ import asyncio
 import ssl
 import sys
 import time
-from typing import cast
+from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 import msgspec
 
-from .answers import API, CREATED_BODY, PAGE_BODY, STOCK_BODY, TOKEN_BODY, TOKEN_PATH
+from .answers import (
+    API,
+    CREATED_BODY,
+    PASCAL_API,
+    RENAMED_API,
+    STOCKS,
+    TOKEN_BODY,
+    TOKEN_PATH,
+    in_pascal,
+    renamed,
+    respelled,
+    stock,
+)
 from .child import adopt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 END = b"\r\n\r\n"
 LENGTH = b"content-length:"
@@ -69,13 +85,35 @@ def whole(status: str, body: bytes) -> bytes:
     return head(status, len(body)) + body
 
 
+class Face(NamedTuple):
+    """The API under one base path: what requests to it begin with, and what it answers."""
+
+    api: str
+    post_order: bytes
+    get_stock: bytes
+    list_stocks: bytes
+    stock: bytes
+    page: bytes
+
+    @classmethod
+    def spelled(cls, api: str, name: Callable[[str], str]) -> Self:
+        """The API whose stocks have the names that ``name`` gives."""
+        return cls(
+            api,
+            f"POST {api}/outbound-shipments".encode(),
+            f"GET {api}/stocks/".encode(),
+            f"GET {api}/stocks?".encode(),
+            whole("200 OK", msgspec.json.encode(respelled(stock(0), name))),
+            msgspec.json.encode(respelled(STOCKS, name)),
+        )
+
+
+USUAL = Face.spelled(API, str)
+FACES = USUAL, Face.spelled(PASCAL_API, in_pascal), Face.spelled(RENAMED_API, renamed)
 CREATED = whole("201 Created", CREATED_BODY)
-STOCK = whole("200 OK", STOCK_BODY)
+STOCK = USUAL.stock
 TOKEN = whole("200 OK", TOKEN_BODY)
 NOT_FOUND = whole("404 Not Found", b"{}")
-POST_ORDER = f"POST {API}/outbound-shipments".encode()
-GET_STOCK = f"GET {API}/stocks/".encode()
-LIST_STOCKS = f"GET {API}/stocks?".encode()
 POST_TOKEN = f"POST {TOKEN_PATH}".encode()
 CONTROL = b"PUT /_stub"
 
@@ -99,27 +137,28 @@ class Stub:
 
     def _answer(self, request: bytes, start: int, body: int, stop: int) -> list[bytes]:
         counts = self.counts
-        if request.startswith(POST_ORDER, start):
-            counts.posts += 1
-            self._last_order = request[body:stop]
-            return [CREATED]
-        if request.startswith(GET_STOCK, start):
-            counts.gets += 1
-            return [STOCK]
-        if request.startswith(LIST_STOCKS, start):
-            counts.pages += 1
-            return self._page(request[start : request.index(b" HTTP/1.1\r\n", start)])
+        for face in FACES:
+            if request.startswith(face.post_order, start):
+                counts.posts += 1
+                self._last_order = request[body:stop]
+                return [CREATED]
+            if request.startswith(face.get_stock, start):
+                counts.gets += 1
+                return [face.stock]
+            if request.startswith(face.list_stocks, start):
+                counts.pages += 1
+                return self._page(request[start : request.index(b" HTTP/1.1\r\n", start)], face)
         if request.startswith(POST_TOKEN, start):
             counts.tokens += 1
             return [TOKEN]
         counts.unknown += 1
         return [NOT_FOUND]
 
-    def _page(self, line: bytes) -> list[bytes]:
+    def _page(self, line: bytes, face: Face) -> list[bytes]:
         at = line.find(CURSOR)
         number = 1 if at < 0 else int(line[at + len(CURSOR) :].partition(b"&")[0])
-        link = f'Link: <{API}/stocks?limit=1000&cursor={number + 1}>; rel="next"\r\n'
-        return [head("200 OK", len(PAGE_BODY), link if number < self.setting.pages else ""), PAGE_BODY]
+        link = f'Link: <{face.api}/stocks?limit=1000&cursor={number + 1}>; rel="next"\r\n'
+        return [head("200 OK", len(face.page), link if number < self.setting.pages else ""), face.page]
 
     def _control(self, body: bytes) -> bytes:
         if body:

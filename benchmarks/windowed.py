@@ -16,9 +16,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from .answers import API, PAGE, stock
+from .answers import PAGE, stock
 from .child import adopt
-from .stub import Connection, Start, Stub, head
+from .stub import Connection, Face, Start, Stub, head
 
 SPREAD = timedelta(days=30)
 AGE = timedelta(hours=1)
@@ -46,7 +46,7 @@ class Windowed(Stub):
         until, rest = after.split(_AT, 1)
         return before, until, rest
 
-    def _page(self, line: bytes) -> list[bytes]:
+    def _page(self, line: bytes, face: Face) -> list[bytes]:
         query = dict(parse_qsl(line.partition(b"?")[2].decode()))
         rows = self.setting.pages * PAGE
         step = SPREAD.total_seconds() / rows
@@ -62,7 +62,7 @@ class Windowed(Stub):
         )
         extra = f"Date: {format_datetime(datetime.now(UTC), usegmt=True)}\r\n"
         if end < high:
-            extra += f'Link: <{API}/stocks?cursor={end}>; rel="next"\r\n'
+            extra += f'Link: <{face.api}/stocks?cursor={end}>; rel="next"\r\n'
         return [head("200 OK", len(body), extra), body]
 
     def _place(self, moment: str, step: float) -> float:

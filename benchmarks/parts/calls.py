@@ -23,8 +23,11 @@ def run(options: Options) -> Result:
     tables: list[Table] = []
     with Bench(options) as bench:
         stub = bench.stub()
-        children = bench.peers(chosen(options, "post"), stub.target)
+        children = bench.peers([entry for entry in chosen(options) if set(entry.kinds) & TITLES.keys()], stub.target)
         for kind, title in TITLES.items():
-            measured = compare(bench, stub, children, Work(kind, options.in_flight))
+            able = {entry.name: children[entry.name] for entry in chosen(options, kind)}
+            if not able:
+                continue
+            measured = compare(bench, stub, able, Work(kind, options.in_flight))
             tables.append(peer_table(kind, f"{title}, {options.in_flight} in flight, {options.loop}", "call", measured))
     return Result(part="calls", tables=tables, notes=notes(options))

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from .base import Peer
 
 OURS = "octoffm_async"
+LEARNED = f"{OURS}, learned spelling"
+CONTRACT = f"{OURS}, contract file"
 TUNED = "aiohttp tuned"
 """What all others are compared with."""
 ALL_KINDS = ("post", "get", "page")
@@ -40,6 +42,8 @@ ENTRIES = (
         note="every span and metric is made, none is exported",
     ),
     Entry(f"{OURS}, item by item", "ours:item_by_item", ours=True, kinds=("page",)),
+    Entry(LEARNED, "ours:learned", ours=True, kinds=("get", "page"), note="the API writes all names in PascalCase"),
+    Entry(CONTRACT, "ours:with_contract", ours=True, note="a contract file gives other names of the same length"),
     Entry(TUNED, "tuned:Tuned", note="no token, limit, retry or deadline: what a careful user writes for one call"),
     Entry("aiohttp naive", "naive:Naive"),
     Entry(

@@ -7,49 +7,76 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from octoffm_async import Config, FulfillmentClient, Limit, LoggingHook, OutboundShipmentRequest
+from octoffm_async import (
+    Config,
+    DeliveryAddress,
+    FulfillmentClient,
+    Limit,
+    LoggingHook,
+    OutboundShipmentRequest,
+    ShipmentLine,
+    Stock,
+)
+from octoffm_async.contract.contract_file import ContractFile, FieldMapping
+from octoffm_async.contract.registry import fields_of
+from octoffm_async.contract.stocks import Localization, Quantities
 
-from ..answers import API, ORDER, SELLER_ID, STOCK_ID
+from ..answers import API, ORDER, PASCAL_API, RENAMED_API, RENAMES, SELLER_ID, STOCK_ID
 from .base import MOST_IN_FLIGHT, Spread, Target, Walked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from octoffm_async import Hook, Stock
+    from octoffm_async import Hook
     from octoffm_async.session.transport import Transport
 
 NEVER_BINDS = Limit(1_000_000, per=1.0)
+RENAMED = (OutboundShipmentRequest, DeliveryAddress, ShipmentLine, Stock, Localization, Quantities)
 
 
-def config_for(target: Target) -> Config:
-    """Settings to reach the stub."""
+def config_for(target: Target, api: str = API, contract: ContractFile | None = None) -> Config:
+    """Settings to reach the stub, under the base path of the usual names or another one."""
     return Config(
         client_id="bench",
         client_secret="bench",
         seller_id=SELLER_ID,
-        base_url=target.origin + API,
+        base_url=target.origin + api,
         token_url=target.origin + target.token_path,
         limit=NEVER_BINDS,
         max_in_flight=MOST_IN_FLIGHT,
+        contract=contract,
     )
 
 
-def client_for(target: Target, hooks: Sequence[Hook] = (), transport: Transport | None = None) -> FulfillmentClient:
+def client_for(
+    target: Target, hooks: Sequence[Hook] = (), transport: Transport | None = None, config: Config | None = None
+) -> FulfillmentClient:
     """A client of the stub."""
-    return FulfillmentClient(config_for(target), ssl_context=target.ssl_context(), hooks=hooks, transport=transport)
+    return FulfillmentClient(
+        config or config_for(target), ssl_context=target.ssl_context(), hooks=hooks, transport=transport
+    )
 
 
 class Ours(Spread):
     """See :class:`~benchmarks.peers.base.Peer`."""
 
-    def __init__(self, hooks: Sequence[Hook] = (), *, item_by_item: bool = False) -> None:
+    def __init__(
+        self,
+        hooks: Sequence[Hook] = (),
+        *,
+        item_by_item: bool = False,
+        api: str = API,
+        contract: ContractFile | None = None,
+    ) -> None:
         self._hooks = hooks
         self._item_by_item = item_by_item
+        self._api, self._contract = api, contract
         self._order = msgspec.convert(ORDER, OutboundShipmentRequest)
 
     async def open(self, target: Target) -> None:
         """See Peer."""
-        self._client = await client_for(target, self._hooks).open()
+        config = config_for(target, self._api, self._contract)
+        self._client = await client_for(target, self._hooks, config=config).open()
 
     async def post(self) -> str:
         """See Peer."""
@@ -98,3 +125,26 @@ def with_telemetry() -> Ours:
 def item_by_item() -> Ours:
     """Nobody listens; lists are read as items and not as pages."""
     return Ours(item_by_item=True)
+
+
+def learned() -> Ours:
+    """Nobody listens; the API spells all its names in PascalCase, which the first answer shows."""
+    return Ours(api=PASCAL_API)
+
+
+def with_contract() -> Ours:
+    """Nobody listens; the API has other names, which a contract file gives."""
+    return Ours(api=RENAMED_API, contract=renames())
+
+
+def renames() -> ContractFile:
+    """A contract file that gives fields other names and does nothing else."""
+    fields = {
+        struct.__name__: {
+            name: FieldMapping(path=(RENAMES[field.encode_name],))
+            for name, field in fields_of(struct).items()
+            if field.encode_name in RENAMES
+        }
+        for struct in RENAMED
+    }
+    return ContractFile(fields=fields)

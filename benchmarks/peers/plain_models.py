@@ -62,13 +62,13 @@ class Quantities:
     def from_dict(cls, source: dict[str, Any]) -> Quantities:
         """From its wire form."""
         return cls(
-            available=source.get("available", 0),
-            allocated=source.get("allocated", 0),
-            blocked=source.get("blocked", 0),
-            litigation=source.get("litigation", 0),
-            removal=source.get("removal", 0),
-            return_=source.get("return", 0),
-            logistic_operations=source.get("logisticOperations", 0),
+            available=source.get("Available", 0),
+            allocated=source.get("Allocated", 0),
+            blocked=source.get("Blocked", 0),
+            litigation=source.get("Litigation", 0),
+            removal=source.get("Removal", 0),
+            return_=source.get("Return", 0),
+            logistic_operations=source.get("LogisticOperations", 0),
         )
 
 

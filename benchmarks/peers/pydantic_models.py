@@ -4,7 +4,7 @@
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_camel, to_pascal
 
 
 class Model(BaseModel):
@@ -53,14 +53,16 @@ class Created(Model):
 
 
 class Quantities(Model):
-    """Items by type."""
+    """Items by type; PascalCase on the wire."""
+
+    model_config = ConfigDict(alias_generator=to_pascal, populate_by_name=True)
 
     available: int = 0
     allocated: int = 0
     blocked: int = 0
     litigation: int = 0
     removal: int = 0
-    return_: int = Field(default=0, alias="return")
+    return_: int = Field(default=0, alias="Return")
     logistic_operations: int = 0
 
 

@@ -101,13 +101,13 @@ class Created(BaseModel):
 class Quantities(BaseModel):
     """Items by type."""
 
-    available: int
-    allocated: int
-    blocked: int
-    litigation: int
-    removal: int
-    return_: int = Field(alias="return")
-    logistic_operations: int = Field(alias="logisticOperations")
+    available: int = Field(alias="Available")
+    allocated: int = Field(alias="Allocated")
+    blocked: int = Field(alias="Blocked")
+    litigation: int = Field(alias="Litigation")
+    removal: int = Field(alias="Removal")
+    return_: int = Field(alias="Return")
+    logistic_operations: int = Field(alias="LogisticOperations")
 
 
 class Localization(BaseModel):

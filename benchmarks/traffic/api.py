@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BASE_URL, TOKEN_URL = "http://127.0.0.1:9/seller/v2", "http://127.0.0.1:9/token"
 HEADERS = CIMultiDict({"Content-Type": "application/json"})
-STOCK = b'{"id": "00000000-0000-0000-0000-000000000001", "productId": "P", "quantities": {"available": 1}}'
+STOCK = b'{"id": "00000000-0000-0000-0000-000000000001", "productId": "P", "quantities": {"Available": 1}}'
 
 
 class Quota(Protocol):

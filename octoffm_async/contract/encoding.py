@@ -6,7 +6,6 @@ it is done only where a name is exchanged alike in all objects of the request. S
 that are not modelled take the way over :mod:`.translation`.
 """
 
-from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
@@ -24,16 +23,23 @@ class RequestEncoder:
 
     def __init__(self, translation: Translation) -> None:
         self._translation = translation
-        self._encoders: dict[Operation[Any], Callable[[Any], bytes]] = {}
+        self._exchanges: dict[Operation[Any], list[tuple[bytes, bytes]] | None] = {}
 
     def encode(self, operation: Operation[Any], body: Any) -> bytes:
         """Return the bytes of a body: a request, a list of them, or their JSON under the contract's names (``Raw``)."""
-        encoder = self._encoders.get(operation)
-        if encoder is None:
-            if operation.request is None:  # a call that is not modelled: its body is the caller's affair
-                return _ENCODER.encode(body)
-            encoder = self._encoders[operation] = self._encoder(operation)
-        return encoder(body)
+        encoded = _ENCODER.encode(body)
+        if operation.request is None:  # a call that is not modelled: its body is the caller's affair
+            return encoded
+        try:
+            exchanged = self._exchanges[operation]
+        except KeyError:
+            exchanged = self._exchanges[operation] = self._exchanged(operation)
+        # From the end, because that search looks for the quotation mark first and skips most of the rest.
+        if exchanged is None or encoded.rfind(_EXTRA) >= 0:
+            return _ENCODER.encode(self._translation.request_to_wire(operation, msgspec.json.decode(encoded)))
+        for ours, theirs in exchanged:
+            encoded = encoded.replace(ours, theirs)
+        return encoded
 
     def encode_item(self, operation: Operation[Any], item: msgspec.Struct) -> bytes:
         """Return the bytes of one item as it stands in a body: of a call for many, without the list around it."""
@@ -42,26 +48,12 @@ class RequestEncoder:
         members = msgspec.json.decode(_ENCODER.encode(item))
         return _ENCODER.encode(self._translation.to_wire(type(item), members))
 
-    def _encoder(self, operation: Operation[Any]) -> Callable[[Any], bytes]:
-        mapping = self._translation.operation(operation)
-        exchanged = None
-        if mapping.wrap is None and mapping.body is None:
-            exchanged = self._exchanged(cast("type[msgspec.Struct]", operation.request))
-
-        def encode(body: Any) -> bytes:
-            encoded = _ENCODER.encode(body)
-            if exchanged is None or _EXTRA in encoded:
-                written = self._translation.request_to_wire(operation, msgspec.json.decode(encoded))
-                return _ENCODER.encode(written)
-            for ours, theirs in exchanged:
-                encoded = encoded.replace(ours, theirs)
-            return encoded
-
-        return encode
-
-    def _exchanged(self, struct: type[msgspec.Struct]) -> list[tuple[bytes, bytes]] | None:
+    def _exchanged(self, operation: Operation[Any]) -> list[tuple[bytes, bytes]] | None:
         """Return what is exchanged in encoded bytes; None if more than names differs, or one name in several ways."""
-        names = self._names(struct)
+        mapping = self._translation.operation(operation)
+        if mapping.wrap is not None or mapping.body is not None:
+            return None
+        names = self._names(cast("type[msgspec.Struct]", operation.request))
         if names is None:
             return None
         theirs: dict[str, str] = {}

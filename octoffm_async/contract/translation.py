@@ -46,6 +46,8 @@ class Translation:
 
     def path(self, operation: Operation[Any]) -> str:
         """Return the path of an operation, with its placeholders."""
+        if not self.file.operations:
+            return operation.path
         return self.operation(operation).path or operation.path
 
     def most_items(self, operation: Operation[Any]) -> int:
@@ -244,6 +246,8 @@ class Translation:
         if operation.filters is None:
             return dict(query)
         names = self.operation(operation).query
+        if not names and not self.file.values:
+            return dict(query)
         specs = {spec.wire: spec for spec in specs_of(operation.filters)}
         written: dict[str, str] = {}
         for wire, text in query.items():

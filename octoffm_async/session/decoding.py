@@ -77,12 +77,14 @@ class Answers:
         Raises:
             UnusableError: the body is not JSON, not of the operation's type, or lacks an id.
         """
-        if operation.shape is Shape.RAW:
-            return cast("T", response)
-        reader = self._readers.get(operation)
-        if reader is None:
+        try:
+            reader = self._readers[operation]
+        except KeyError:
+            if operation.shape is Shape.RAW:  # there may be any number of those: calls of what is not modelled
+                return cast("T", response)
             reader = self._readers[operation] = self._reader(operation)
-        return cast("T", reader(response, skip_bad_rows))
+        found: T = reader(response, skip_bad_rows)
+        return found
 
     def _reader(self, operation: Operation[Any]) -> Callable[[Response, bool], Any]:
         match operation.shape:
@@ -313,7 +315,7 @@ class ObjectReader(_LearningReader):
         self._tell()
         for _ in self._place:
             found = found.held
-        return cast("list[Any]", found)
+        return found
 
     def _read_carefully(self, response: Response) -> Any:
         if not response.body.removeprefix(_MARK).strip():

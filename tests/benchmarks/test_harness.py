@@ -10,20 +10,22 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.__main__ import main, parse
-from benchmarks.answers import CREATED_ID, HEADERS, ORDER, PAGE, PAGE_BODY, facts, stock
+from benchmarks.answers import CREATED_ID, HEADERS, ORDER, PAGE, PAGE_BODY, RENAMES, facts, renamed, respelled, stock
 from benchmarks.bench import Bench, StubProcess, Work, WrongWorkError
 from benchmarks.child import Child, ChildFailedError
 from benchmarks.options import Options
 from benchmarks.parts import PARTS, named
+from benchmarks.parts.decode import decoder, page_for, ways
 from benchmarks.parts.million_rows import COMMAND, check, leg, write_catalogue
-from benchmarks.peers import ENTRIES, TUNED, installed, missing
+from benchmarks.peers import CONTRACT, ENTRIES, LEARNED, TUNED, installed, missing
 from benchmarks.peers.plain_models import Stock
 from benchmarks.report import text_of
 from benchmarks.rounds import Case, Column, Lines, Table, interleave
-from benchmarks.stub import CREATED, STOCK
+from benchmarks.stub import CREATED, FACES, STOCK
 from octoffm_async.sandbox import SandboxProcess
 
 ALWAYS = ("octoffm_async", TUNED, "aiohttp naive")
+RESPELLED = (LEARNED, CONTRACT)
 PAGES = 2
 
 
@@ -40,7 +42,7 @@ def stub(bench: Bench) -> StubProcess:
 
 @pytest.fixture(scope="module")
 def children(bench: Bench, stub: StubProcess) -> dict[str, Child]:
-    return bench.peers(installed(names=ALWAYS), stub.target)
+    return bench.peers(installed(names=(*ALWAYS, *RESPELLED)), stub.target)
 
 
 def test_all_peers_send_and_decode_the_same(stub, children):
@@ -49,7 +51,24 @@ def test_all_peers_send_and_decode_the_same(stub, children):
     expected = {"post": CREATED_ID, "get": first, "rows": PAGES * PAGE, "last": last}
     for name, child in children.items():
         assert child.measure(kind="facts") == json.loads(json.dumps(expected)), name
-        assert json.loads(stub.counts().last_order) == ORDER, name
+        order = respelled(ORDER, renamed) if name == CONTRACT else ORDER
+        assert json.loads(stub.counts().last_order) == order, name
+
+
+def test_pages_in_other_names_hold_as_many_bytes_and_none_of_the_usual_names():
+    usual, pascal, renames = (face.page for face in FACES)
+    assert len(usual) == len(pascal) == len(renames)
+    assert all(f'"{name}":'.encode() not in renames for name in RENAMES)
+    assert set(json.loads(pascal)) == {"ItemsPerPage", "Items"}
+    assert not {name for name in stock(0) if f'"{name}":'.encode() in pascal}
+
+
+def test_all_ways_of_decoding_find_the_same_in_their_pages():
+    expected = [facts(Stock.from_dict(stock(number))) for number in range(PAGE)]
+    for way in ways():
+        decode, page = decoder(way), page_for(way)
+        for _ in range(2):  # what is learned from the first page reads the second one
+            assert [facts(row) for row in decode(page)] == expected, way
 
 
 @pytest.mark.parametrize(("kind", "counted"), [("post", "posts"), ("get", "gets"), ("page", "pages")])
