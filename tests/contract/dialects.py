@@ -17,7 +17,7 @@ STRUCTS = {
     " packaging:Packaging origin_country customs_code un_code icpe_code is_traceable:boolean",
     "Packaging": "length_cm!:number width_cm!:number height_cm!:number weight_g!:number",
     "ProductResult": "seller_product_reference! status!:RegistrationStatus code message",
-    "SellerReference": "seller_product_reference! product_id stock_id gtin product_condition:ProductCondition"
+    "SellerReference": "seller_id seller_product_reference! product_id stock_id gtin product_condition:ProductCondition"
     " created_at:time",
     "InboundShipmentRequest": "reference! storage_country! lines!:[ShipmentLine] expected_delivery_date:time",
     "InboundShipment": "inbound_shipment_id! reference code storage_country expected_delivery_date:time"
