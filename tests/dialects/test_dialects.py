@@ -20,7 +20,9 @@ from octoffm_async import (
     ShipmentLine,
     ValidationError,
 )
+from octoffm_async.bulk.journal import Journal
 from octoffm_async.contract.adoption import adopt
+from octoffm_async.sandbox import Fault
 from tests.bulk.items import gtin, order
 from tests.contract.dialects import B, C, openapi
 from tests.forks import Forks
@@ -111,6 +113,34 @@ def test_it_comes_out_the_same_in_other_words(
 def test_only_what_no_program_could_know_is_open() -> None:
     found = {name: [(one.section, one.name) for one in adopt(openapi(DIALECTS[name])).open] for name in DIALECTS}
     assert found == {"B": [], "C": [("extra.InboundShipmentRequest", "warehouseCode")]}
+
+
+@pytest.mark.parametrize("name", ["B", "C"])
+def test_what_the_journal_kept_is_sent_in_the_words_of_the_api(tmp_path: Path, name: str) -> None:
+    contract = contract_of(DIALECTS[name], tmp_path)
+    with speaking(SPEECHES[name]) as api:
+
+        async def main() -> tuple[list[str], list[str]]:
+            async with FulfillmentClient(api.config(contract=contract), hooks=()) as client:
+                await client.products.create([HEAVY])
+                journal = tmp_path / "o.journal"
+                requests = [order(f"O-{number}", product="P-1") for number in range(3)]
+                api.thread.next_fault(Fault.ERROR_500, operation="outbound.create", times=1000)
+                with_none = client.with_options(retries=0)
+                async with with_none.bulk.create_outbound(requests, journal=journal, patience=0) as run:
+                    first = [type(outcome).__name__ async for outcome in run]
+                api.thread.clear_faults()
+                async with Journal.open(journal) as opened:
+                    (record,) = await opened.runs()
+                async with client.bulk.resume(journal, record.id, patience=0) as again:
+                    return first, [type(outcome).__name__ async for outcome in again]
+
+        first, second = asyncio.run(main())
+        assert (first, second) == (["Unknown"] * 3, ["Created"] * 3)
+        assert api.refused == []
+        assert api.sandbox.effects.outbound == {"O-0": 1, "O-1": 1, "O-2": 1}
+        said = {request["reference"]: request for request in api.heard["outbound.create"][:3]}
+        assert all(said[request["reference"]] == request for request in api.heard["outbound.create"])
 
 
 # What the servers refuse, so that a journey without a refusal shows something
