@@ -146,7 +146,7 @@ class Reader:
     def _note_absent(self, spec: FieldSpec, path: str, where: str, *, null: bool) -> None:
         if spec.required:
             raise RowWithoutIdentityError(where)
-        if null and spec.kind in ("struct", "list"):
+        if null and spec.kind in ("struct", "list") and not spec.optional:
             self._learned.null[path].add(spec.name)
         if spec.expected:
             self._learned.absent[path].add(spec.name)

@@ -37,7 +37,7 @@ class FieldSpec:
     """One field of a struct: its Python and wire name, and what it holds.
 
     ``inner`` is the value's own type, the nested struct, or the type of a list's items. ``enum`` is the open enum whose
-    values a text takes, if the contract knows one.
+    values a text takes, if the contract knows one. ``optional``: absent or null, it reads as ``None``.
     """
 
     name: str
@@ -47,6 +47,7 @@ class FieldSpec:
     annotation: Any
     required: bool
     expected: bool
+    optional: bool = False
     enum: type[OpenEnum] | None = None
 
 
@@ -83,6 +84,7 @@ def _spec(field: msgspec.structs.FieldInfo, *, expected: bool) -> FieldSpec:
         annotation=field.type,
         required=field.required,
         expected=expected or field.required,
+        optional=field.default is None,
         enum=_enum(field.type, inner),
     )
 

@@ -8,6 +8,7 @@ Numbers are scaled as decimals, since 350 g are 0.35 kg and not 0.35000000000000
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, cast
@@ -19,7 +20,7 @@ from .checks import FieldProblem
 from .contract_file import ContractFile, FieldMapping, OperationMapping
 from .json_values import is_array, is_object
 from .names import folded, spelling_in
-from .operations import Operation, Shape
+from .operations import OPERATIONS, Operation, Shape
 from .specs import FieldSpec, specs_of
 
 _NO_OPERATION = OperationMapping()
@@ -32,7 +33,7 @@ class Translation:
     """A contract file at work. Without one, everything stays as the contract has it."""
 
     def __init__(self, file: ContractFile = _PLAIN) -> None:
-        self.file = file
+        self.file = _with_places_of_results(file)
 
     @cached_property
     def changes_nothing(self) -> bool:
@@ -300,6 +301,18 @@ class Translation:
                 return _wrapped(count, mapping.count)
             case _:
                 return answer
+
+
+def _with_places_of_results(file: ContractFile) -> ContractFile:
+    """Return a file that says of an answer with a list in it, as of any other object, where that list stands."""
+    placed = {
+        operation.answer.__name__: {"items": FieldMapping(path=mapping.items)}
+        for operation in OPERATIONS
+        if operation.shape is Shape.OPTIONAL
+        and (mapping := file.operations.get(operation.name)) is not None
+        and mapping.items is not None
+    }
+    return replace(file, fields={**file.fields, **placed}) if placed else file
 
 
 def row_type(operation: Operation[Any]) -> type[Any]:

@@ -325,15 +325,27 @@ class ObjectReader(_LearningReader):
         value, _ = self._value(response)
         if value is None and self._optional:
             return None
-        if is_array(value) and self._optional:  # results without the object around them
-            self._careful.tell("$", "type", "array")
-            value = {"items": value}
+        if self._optional:
+            value = self._with_items(value)
         there, value = at_path(value, self._mapping.result or ())
         if not there or not is_object(value):
             raise UnusableError(f"not what is expected: no object but {json_type(value)}")
         found = self._object(value)
         self._adapt()
         return found
+
+    def _with_items(self, value: Any) -> Any:
+        """Return an answer with a list in it as the contract has it, if it is the bare list, or has it in ``data``."""
+        if is_array(value):
+            self._careful.tell("$", "type", "array")
+            return {"items": value}
+        if self._mapping.items is not None or not is_object(value):
+            return value
+        key = spelling_in(value, "data")
+        if key is None or spelling_in(value, "items") is not None or not is_array(value[key]):
+            return value
+        self._careful.tell("$.items", "missing", "the rows stand in data")
+        return {"items": value[key], **{name: part for name, part in value.items() if name != key}}
 
     def _object(self, members: dict[str, Any]) -> Any:
         try:

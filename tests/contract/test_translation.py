@@ -23,8 +23,15 @@ from octoffm_async.contract.operations import (
     LIST_STOCKS,
 )
 from octoffm_async.contract.outbound import DeliveryAddress, OutboundShipment, OutboundShipmentRequest
-from octoffm_async.contract.products import FulfillmentProduct, Packaging
+from octoffm_async.contract.products import (
+    FulfillmentProduct,
+    Packaging,
+    ProductResult,
+    ProductResults,
+    RegistrationStatus,
+)
 from octoffm_async.contract.translation import Translation, scaled
+from octoffm_async.session.decoding import UnusableError
 from tests.fakes import FakeTransport, answer, config, read_twice
 
 DEEP = """
@@ -263,6 +270,40 @@ def test_a_list_that_is_not_where_the_contract_file_says_is_no_empty_list() -> N
     for body in ({"items": []}, {"result": {}}, {"result": {"rows": 5}}, None):
         with pytest.raises(Exception, match=r"no list|not what is expected"):
             read_twice(LIST_OUTBOUND, answer(200, body if body is not None else b"5"), parse_contract(READ))
+
+
+@pytest.mark.parametrize("place", ["results", "result.rows"])
+def test_the_results_of_a_registration_stand_where_the_contract_file_says(place) -> None:
+    contract = f"""
+[operations."products.create"]
+items = "{place}"
+[fields.ProductResult]
+seller_product_reference = "sku"
+[values.RegistrationStatus]
+Refused = "REJECTED"
+"""
+    rows: Any = [{"sku": "A", "status": "REJECTED", "code": "Taken"}, {"sku": "B", "status": "Accepted"}]
+    for name in reversed(place.split(".")):
+        rows = {name: rows}
+    file = parse_contract(contract)
+    found = read_twice(CREATE_PRODUCTS, answer(202, rows), file)
+    assert [(one.seller_product_reference, str(one.status), one.code) for one in found.items] == [
+        ("A", "Refused", "Taken"),
+        ("B", "Accepted", None),
+    ]
+    ours = {"items": [{"sellerProductReference": "A", "status": "Refused"}]}
+    theirs = Translation(file).answer_to_wire(CREATE_PRODUCTS, ours)
+    assert read_twice(CREATE_PRODUCTS, answer(202, theirs), file) == ProductResults(
+        items=[ProductResult(seller_product_reference="A", status=RegistrationStatus.REFUSED)]
+    )
+
+
+@pytest.mark.parametrize("body", [{"result": {"order_id": "S-1"}}, {"Result": {"orderId": 17}, "id": "another"}])
+def test_the_id_of_a_creation_stands_where_the_contract_file_says(body) -> None:
+    file = parse_contract('[operations."outbound.create"]\nid = "result.order_id"\npath = "/shipping_orders"\n')
+    assert read_twice(CREATE_OUTBOUND, answer(201, body), file) in {"S-1", "17"}
+    with pytest.raises(UnusableError):
+        read_twice(CREATE_OUTBOUND, answer(201, {}, Location="/shipping_orders"), file)
 
 
 def test_scales_of_answers_are_undone() -> None:

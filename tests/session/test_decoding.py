@@ -67,6 +67,13 @@ def test_an_optional_body_may_be_there() -> None:
         decode(CREATE_PRODUCTS, answer(202, b"accepted"))
 
 
+@pytest.mark.parametrize("around", ["data", "Data", "Items", ""])
+def test_results_stand_in_items_or_data_or_bare(around) -> None:
+    rows = [{"sellerProductReference": "A", "status": "Refused"}]
+    found = decode(CREATE_PRODUCTS, answer(202, {around: rows, "page": 1} if around else rows))
+    assert [(item.seller_product_reference, item.status) for item in found.items] == [("A", "Refused")]
+
+
 ITEM = {"sellerProductReference": "A"}
 
 

@@ -444,3 +444,13 @@ def _without_times(value: Any) -> Any:
             return MOMENT
         case _:
             return value
+
+
+@pytest.mark.parametrize("change", [{"Reference": "R"}, {"lines": [{"quantity": "2"}]}, {"parcels": None}])
+def test_an_object_that_is_null_stays_none_in_a_spelling_that_was_learned(change: dict[str, Any]) -> None:
+    """An empty one would be made up: an order that was not refused has no refusal."""
+    row = {name: part for name, part in order(1).items() if name.casefold() not in map(str.casefold, change)}
+    told = Told()
+    for _ in range(3):
+        (found,) = told.read(LIST_OUTBOUND, [{**row, **change, "refusal": None, "deliveryAddress": None}])
+        assert (found.refusal, found.delivery_address) == (None, None)
