@@ -183,7 +183,7 @@ class _Mender:
     def _mend_values(self, enum: type[OpenEnum], words: list[str]) -> None:
         seen = {word.casefold() for word in words}
         for word in words:
-            if enum(word).known:
+            if word.casefold() in {member.value.casefold() for member in enum}:
                 continue
             ours = next((one for one in enum if _means(one.value, word) and one.value.casefold() not in seen), None)
             if ours is not None:
