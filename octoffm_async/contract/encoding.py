@@ -12,10 +12,9 @@ import msgspec
 
 from .operations import Operation
 from .specs import specs_of
-from .translation import Translation
+from .translation import EXTRA, Translation
 
 _ENCODER = msgspec.json.Encoder()
-_EXTRA = b'"extra":{'
 
 
 class RequestEncoder:
@@ -35,7 +34,7 @@ class RequestEncoder:
         except KeyError:
             exchanged = self._exchanges[operation] = self._exchanged(operation)
         # From the end, because that search looks for the quotation mark first and skips most of the rest.
-        if exchanged is None or encoded.rfind(_EXTRA) >= 0:
+        if exchanged is None or encoded.rfind(EXTRA) >= 0:
             return _ENCODER.encode(self._translation.request_to_wire(operation, msgspec.json.decode(encoded)))
         for ours, theirs in exchanged:
             encoded = encoded.replace(ours, theirs)

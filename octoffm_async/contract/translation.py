@@ -23,6 +23,9 @@ from .names import folded, spelling_in
 from .operations import OPERATIONS, Operation, Shape
 from .specs import FieldSpec, specs_of
 
+EXTRA = b'"extra":{'
+"""How the extra members of a request begin, in its bytes as the contract has them."""
+_ENCODER = msgspec.json.Encoder()
 _NO_OPERATION = OperationMapping()
 _PLAIN = ContractFile()
 Members = dict[str, Any]
@@ -82,7 +85,7 @@ class Translation:
 
     def extra_problems(self, item: Request, path: str = "") -> list[FieldProblem]:
         """Return the extra members of an item that bear a name under which the contract file sends a field."""
-        if not self.file.fields:
+        if not self.file.fields or not _may_have_extra(item):
             return []
         names = self.names_of(type(item)) if item.extra else {}
         found = [
@@ -313,6 +316,14 @@ def _with_places_of_results(file: ContractFile) -> ContractFile:
         and mapping.items is not None
     }
     return replace(file, fields={**file.fields, **placed}) if placed else file
+
+
+def _may_have_extra(item: Request) -> bool:
+    """Return False if neither an item nor a request in it has extra members; its bytes show that the quickest."""
+    try:
+        return _ENCODER.encode(item).rfind(EXTRA) >= 0
+    except (TypeError, ValueError, OverflowError, RecursionError):  # it has some, and they cannot be sent
+        return True
 
 
 def row_type(operation: Operation[Any]) -> type[Any]:

@@ -78,7 +78,8 @@ class Scope:
         Raises:
             ValidationError: naming each of them.
         """
-        if problems := self.session.translation.extra_problems(item):
+        translation = self.session.translation
+        if translation.file.fields and (problems := translation.extra_problems(item)):
             key = getattr(item, "reference", None) or getattr(item, "seller_product_reference", None) or ""
             raise ValidationError(what, str(key), problems)
 
