@@ -206,10 +206,11 @@ def expected(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     """What the commands say with the plain sandbox."""
     desk, api = travelled(Speech(), forks, tmp_path_factory.mktemp("plain"))
     assert api.refused == []
+    assert_is_all_there(desk.told)
     return desk.told
 
 
-def test_the_commands_say_what_they_should(expected: dict[str, Any]) -> None:
+def assert_is_all_there(expected: dict[str, Any]) -> None:
     """What the dialects are compared with is not empty."""
     code, counts, refused = expected["shipped"]
     assert (code, counts) == (1, {"refused": 1})
@@ -225,7 +226,10 @@ def test_the_commands_say_what_they_should(expected: dict[str, Any]) -> None:
     assert '"available": 100' in expected["looked up"][1]
 
 
-@pytest.mark.parametrize("name", ["A", "B", "C"])
+# Each takes some twenty seconds; by the library, all three are in every run.
+@pytest.mark.parametrize(
+    "name", [pytest.param("A", marks=pytest.mark.soak), pytest.param("B", marks=pytest.mark.soak), "C"]
+)
 def test_the_commands_say_the_same_of_an_api_with_other_words(
     expected: dict[str, Any], forks: Forks, tmp_path: Path, name: str
 ) -> None:
