@@ -64,7 +64,7 @@ class Dialect:
         """Return an answer as the API of the contract file would give it."""
         if reply.body and reply.content_type == PROBLEM_JSON:
             return reply._replace(body=msgspec.json.encode(self._problem(msgspec.json.decode(reply.body))))
-        if operation is None:
+        if operation is None or operation not in OPERATIONS:  # no file speaks of the token call or of the sellers
             return reply
         if reply.body and reply.content_type == JSON:
             answer = self._translation.answer_to_wire(operation, msgspec.json.decode(reply.body))

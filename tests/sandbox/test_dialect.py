@@ -114,6 +114,12 @@ async def test_a_client_without_the_file_is_refused_in_the_names_of_the_file() -
     assert not sandbox.effects.outbound
 
 
+async def test_what_no_contract_file_speaks_of_is_answered_as_ever() -> None:
+    async with Sandbox(seed=7, contract=parse_contract(CONTRACT)) as sandbox:
+        async with FulfillmentClient(sandbox.config()) as client:
+            assert (await client.request("GET", "/sellers")).status == 200
+
+
 async def test_what_a_contract_file_adds_is_required() -> None:
     contract = parse_contract(CONTRACT)
     without = parse_contract(CONTRACT.replace('salesChannel = "CDISFR"', ""))
