@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from ..contract.access import TokenAnswer
 from ..contract.names import folded
 from ..contract.operations import Shape
 from .expectations import expected_of, fields_of
@@ -139,12 +140,16 @@ class _Comparison:
             )
         used = {wire.partition(".")[0] for wire in entries.values()}
         for name, inner in shape.fields.items():
-            if name not in taken:
+            if name not in taken and not (struct is TokenAnswer and name in _BESIDE_A_TOKEN):
                 found_types = f"{_types(inner)}{', names that may be data' if name == DATA else ''}"
                 cure: Cure = "contract file" if name in used else ""
                 yield self._one(prefix + name, "unknown", "", found_types, spelled=name, cure=cure)
 
 
+_BESIDE_A_TOKEN = frozenset(
+    {"refresh_expires_in", "refresh_token", "scope", "not-before-policy", "session_state", "id_token"}
+)
+"""What Keycloak tells beside a token, whoever asks."""
 _THINGS = {Shape.PAGE: "rows at items", Shape.COUNT: "a number, alone or at count", Shape.DOCUMENT: "a document"}
 _EXPECTED_BODIES = {Shape.DOCUMENT: ("json", "pdf", "other")}
 

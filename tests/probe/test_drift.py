@@ -8,6 +8,7 @@ import pytest
 
 from octoffm_async.contract.operations import (
     COUNT_RETURNS,
+    CREATE_TOKEN,
     GET_STOCK,
     LIST_OUTBOUND,
     LIST_REFERENCES,
@@ -153,3 +154,10 @@ def test_the_struct_of_each_answer_is_known() -> None:
             assert struct is not None
             assert fields_of(struct)
             assert all(field.holds.types for field in fields_of(struct))
+
+
+def test_what_keycloak_tells_beside_a_token_is_no_drift_and_all_else_is() -> None:
+    token = {"access_token": "t", "expires_in": 60, "token_type": "Bearer"}
+    beside = {"refresh_expires_in": 0, "not-before-policy": 0, "scope": "profile"}
+    assert drift(CREATE_TOKEN, token | beside) == []
+    assert told(drift(CREATE_TOKEN, token | {"tenant": "x"})) == [("unknown", "tenant")]
