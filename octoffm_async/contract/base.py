@@ -151,7 +151,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"
     """Base of what the API answers. What an answer did not hold is ``None``, an absent list is empty.
 
     A row may be an instance of a subclass made for the spelling that an API was seen to use (see :mod:`.wire_types`).
-    Such a row equals one of the public class with the same content, and is pickled as one.
+    Such a row equals one of the public class with the same content, and is pickled as one. Encoded by msgspec it keeps
+    the API's spelling; :func:`members_of` gives the contract's.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
