@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, get
 import msgspec
 
 from ..config import is_above_zero
+from ..contract.base import members_of
 from ..contract.checks import FieldProblem, moment
 from ..contract.inbound import InboundFilters, InboundShipment
 from ..contract.operations import LIST_INBOUND, LIST_OUTBOUND, LIST_RETURNS, LIST_STOCKS, Operation
@@ -142,7 +143,7 @@ class _KindFeed:
             at: datetime | None = getattr(row, self._kind.time)
             scan.saw(at)
             key = getattr(row, self._kind.id)
-            mark = hash(msgspec.json.encode(row))
+            mark = hash(msgspec.json.encode(members_of(row)))  # whatever spelling the row came in
             known = self._given.get(key)
             if known is not None and (known.mark == mark or (at is not None and at < known.at)):
                 continue  # as it was given, or an older state from a replica that lags

@@ -102,6 +102,23 @@ async def test_two_states_with_one_time_are_two_changes() -> None:
         assert view_of(await taken(feed)) == {"S-0": "Accepted"}
 
 
+async def test_a_row_that_comes_in_another_spelling_has_not_changed() -> None:
+    shop = Shop(5)
+    scans = 0
+
+    def respelled(sent: Sent) -> Response:
+        nonlocal scans
+        scans += 1
+        given = shop(sent)
+        return given._replace(body=given.body.replace(b'"status"', b'"Status"' if scans % 2 else b'"status"'))
+
+    async with opened(respelled) as client:
+        feed = client.changes(NOON, kinds=["outbound"])
+        assert len(await taken(feed)) == 5
+        assert await taken(feed) == []
+        assert await taken(feed) == []
+
+
 @pytest.mark.parametrize("dated", [True, False])
 @pytest.mark.parametrize("limit", [3, 10, 1000])
 @pytest.mark.parametrize("seed", range(5))
