@@ -90,12 +90,16 @@ class Products:
         """
         one_each = self._scope.session.translation.most_items(CREATE_PRODUCTS) == 1
         results: list[ProductResult] = []
+        silent: list[str] = []
         for some in [[product] for product in products] if one_each else [list(products)]:
             answer, _ = await self._scope.call(CREATE_PRODUCTS, body=some)
             if answer is None:
-                return None
-            results += answer.items
-        return results
+                silent += [product.seller_product_reference for product in some]
+            else:
+                results += answer.items
+        if silent and results:
+            return results + await self.read_back(silent)
+        return None if silent else results
 
     async def read_back(self, references: Sequence[str]) -> list[ProductResult]:
         """Results from what can be read: ``Accepted`` where the reference is there, else ``Unconfirmed``."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from octoffm_async import RegistrationStatus, ValidationError
+from octoffm_async import FulfillmentClient, RegistrationStatus, ValidationError
+from octoffm_async.contract.contract_parser import parse_contract
 from octoffm_async.errors import BadRequestError, CallError, PagingError
 from octoffm_async.resources.products import UNCONFIRMED
-from octoffm_async.sandbox import Fault
+from octoffm_async.sandbox import Fault, Sandbox
 from tests.bulk.items import product, products, serving
 
 
@@ -31,6 +32,15 @@ async def test_a_refusal_is_told_with_its_code(pair) -> None:
     assert refused.status is RegistrationStatus.REFUSED
     assert refused.code == "SellerProductReferenceAlreadyUsed"
     assert fine.status is RegistrationStatus.ACCEPTED
+
+
+async def test_where_a_call_takes_one_product_all_are_sent_though_the_answers_say_nothing() -> None:
+    contract = parse_contract('[operations."products.create"]\nbody = "object"\n')
+    async with Sandbox(seed=7, contract=contract, product_answer="empty") as sandbox:
+        async with FulfillmentClient(sandbox.config(contract=contract)) as client:
+            results = await client.products.create(products(3))
+            assert sandbox.effects.products == {"P-0": 1, "P-1": 1, "P-2": 1}
+    assert {result.status for result in results} == {RegistrationStatus.ACCEPTED}
 
 
 @pytest.mark.parametrize("wrong", [product(1, ""), product(1, "x" * 51), product(1, title=" ")])
