@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import msgspec
 
+from ..contract.names import spelling_in
 from ..errors import (
     AnsweredError,
     AuthenticationError,
@@ -103,11 +104,15 @@ class _Content:
         self._values = _json_object(body)
 
     def text(self, name: str) -> str:
-        value = self._values.get(name)
+        value = self._member(name)
         return self._shown(value) if isinstance(value, str) else ""
 
+    def _member(self, name: str) -> object:
+        key = spelling_in(self._values, name)
+        return None if key is None else self._values[key]
+
     def field_errors(self) -> dict[str, list[str]]:
-        errors = self._values.get("errors")
+        errors = self._member("errors")
         if not isinstance(errors, dict):
             return {}
         fields = islice(cast("dict[str, Any]", errors).items(), FIELD_ERRORS_MOST)

@@ -255,3 +255,10 @@ def test_a_secret_that_the_reading_itself_cut_does_not_show() -> None:
     secret = "s" * 900 + "ecret-of-some-length"
     shown = excerpt((secret * 40).encode(), [secret])
     assert "ss" not in shown
+
+
+def test_the_names_of_a_problem_may_be_spelled_in_any_way() -> None:
+    problem = {"Title": "Bad", "Detail": "worse", "trace_id": "T-1", "Errors": {"Gtin": ["is wrong"]}, "CODE": "C"}
+    error = error_for(answer(400, problem))
+    assert (error.title, error.trace_id, error.code) == ("Bad", "T-1", "C")
+    assert error.field_errors == {"Gtin": ["is wrong"]}
