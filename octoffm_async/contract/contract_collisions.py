@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from .contract_file import ContractFile
 from .contract_operations import placeholders_hidden
-from .contract_problems import Key, Problems, folded
+from .contract_problems import Key, Problems
+from .names import folded
 from .operations import OPERATIONS
 from .registry import BY_NAME, ENUMS, STRUCTS, fields_of, nested_struct
 

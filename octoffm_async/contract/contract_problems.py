@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, cast
 
+from .names import folded
+
 Key = tuple[str, ...]
 
 _MOST_TOLD = 20
@@ -64,11 +66,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"; do you mean {by_fold[close[0]]}?"
     return f"; known are {', '.join(names)}" if 0 < len(names) <= 8 else ""
-
-
-def folded(name: str) -> str:
-    """A name without what does not tell names apart: case, ``_`` and ``-``."""
-    return name.replace("_", "").replace("-", "").casefold()
 
 
 def quoted(name: str) -> str:

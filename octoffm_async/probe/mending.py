@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from ..contract.adoption.synonyms import field_synonyms, value_synonyms
 from ..contract.common import ShipmentLine
 from ..contract.contract_parser import parse_contract
 from ..contract.contract_problems import ContractFileError
@@ -20,7 +21,6 @@ from ..contract.outbound import DeliveryAddress, OutboundShipment, OutboundShipm
 from ..contract.returns import Return, ReturnLine, ReturnRequest
 from .expectations import fields_of
 from .shapes import DATA
-from .synonyms import SYNONYMS, VALUE_SYNONYMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +137,8 @@ class _Mender:
         self, struct: type[msgspec.Struct], wanted: ExpectedField, free: dict[str, ValueShape], shape: ValueShape
     ) -> None:
         fitting = {name: inner for name, inner in free.items() if _fits(wanted.holds, inner)}
-        synonyms = [name for name in fitting if folded(name) in SYNONYMS.get(folded(wanted.wire), ())]
+        known = field_synonyms(struct.__name__, wanted.name, wanted.wire)
+        synonyms = [name for name in fitting if folded(name) in known]
         if len(synonyms) == 1:
             self._enter(struct, wanted.name, synonyms[0])
             self._value(wanted.holds, free.pop(synonyms[0]))
@@ -148,7 +149,7 @@ class _Mender:
             spread = {name: free[name] for name in free}
             self._struct(inner, _object_of(spread, shape))
             for one in fields_of(inner):
-                free.pop(_match(one, free) or "", None)
+                free.pop(_match(inner, one, free) or "", None)
             return
         deeper = [
             (name, found)
@@ -205,18 +206,19 @@ def _fits(holds: Expected, shape: ValueShape) -> bool:
     return types <= holds.types
 
 
-def _match(wanted: ExpectedField, free: dict[str, ValueShape]) -> str | None:
+def _match(struct: type[msgspec.Struct], wanted: ExpectedField, free: dict[str, ValueShape]) -> str | None:
     """The one free name that is this field, by its own name or by a synonym."""
     fitting = [name for name, shape in free.items() if _fits(wanted.holds, shape)]
     own = [name for name in fitting if folded(name) == folded(wanted.wire)]
-    others = [name for name in fitting if folded(name) in SYNONYMS.get(folded(wanted.wire), ())]
+    known = field_synonyms(struct.__name__, wanted.name, wanted.wire)
+    others = [name for name in fitting if folded(name) in known]
     return own[0] if own else others[0] if len(others) == 1 else None
 
 
 def _is_spread(struct: type[msgspec.Struct], free: dict[str, ValueShape]) -> bool:
     """Whether the fields of an object stand in its parent: half of them, and two at least."""
     fields = fields_of(struct)
-    found = [one for one in fields if _match(one, free) is not None]
+    found = [one for one in fields if _match(struct, one, free) is not None]
     return len(found) >= max(2, len(fields) // 2)
 
 
@@ -231,7 +233,7 @@ def _resembles(one: str, other: str) -> bool:
 
 
 def _means(ours: str, word: str) -> bool:
-    return folded(ours) == folded(word) or folded(word) in VALUE_SYNONYMS.get(folded(ours), ())
+    return folded(ours) == folded(word) or folded(word) in value_synonyms(ours)
 
 
 def _quoted(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ..contract_problems import folded
+from ..names import folded
 from ..nodes import Node
 from ..operations import Operation
 from ..registry import STRUCTS

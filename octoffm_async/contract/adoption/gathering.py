@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..contract_file import FieldMapping, OperationMapping
-from ..contract_problems import folded
 from ..description import DescribedOperation
+from ..names import folded
 from ..nodes import Node
 from ..operations import Operation, Shape
 from ..registry import STRUCTS, fields_of, structs_in

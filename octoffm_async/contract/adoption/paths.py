@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from ..contract_problems import folded
 from ..description import DescribedOperation, Description
+from ..names import folded
 from ..operations import Operation
 from .words import likeness
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
-from ..contract_problems import folded
+from ..names import folded
 
 
 class _Row(NamedTuple):

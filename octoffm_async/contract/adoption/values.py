@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..base import OpenEnum
-from ..contract_problems import folded
 from ..contract_wire import is_wire_name
+from ..names import folded
 from .synonyms import value_synonyms
 from .words import likeness
 

@@ -8,8 +8,8 @@ from typing import Any, Literal, cast, get_origin
 import msgspec
 
 from ..base import OpenEnum
-from ..contract_problems import folded
 from ..contract_wire import is_wire_name
+from ..names import folded
 from ..nodes import Node
 from ..registry import ENUMS, fields_of, plain_types, row_struct
 from .synonyms import NEUTRAL, field_synonyms
