@@ -7,10 +7,20 @@ from typing import Any
 _NO_SEPARATORS = str.maketrans("", "", "_- ")
 
 
-@lru_cache(maxsize=4096)
+LONGEST = 200
+"""Characters of a name that is remembered; an API chooses them."""
+
+
 def folded(name: str) -> str:
     """Return ``name`` as it is compared: without case, ``_``, ``-`` and blanks."""
+    return _remembered(name) if len(name) <= LONGEST else _folded(name)
+
+
+def _folded(name: str) -> str:
     return name.translate(_NO_SEPARATORS).casefold()
+
+
+_remembered = lru_cache(maxsize=4096)(_folded)
 
 
 def spelling_in(members: Mapping[str, Any], name: str) -> str | None:

@@ -20,11 +20,11 @@ import msgspec
 from .base import Answer, OpenEnum, with_extra
 from .common import Refusal
 from .json_values import is_array, is_object, json_type
-from .names import folded, spelling_in, spellings
+from .names import LONGEST, folded, spelling_in, spellings
 from .specs import FieldSpec, specs_of
 from .stocks import Localization, Quantities
 from .translation import Members, Translation
-from .values import READERS, NotReadableError, is_plain, is_zoneless, read_gtin, reader_of_enum
+from .values import READERS, NotReadableError, is_of_this_century, is_plain, is_zoneless, read_gtin, reader_of_enum
 
 DriftKind = Literal["missing", "unknown", "type", "value"]
 UNKNOWN_MOST = 64
@@ -138,10 +138,18 @@ class Reader:
                 key = by_fold.get(folded(wire))
             if key is not None:
                 keys[spec.name] = key
-                names.setdefault(spec.name, key)
+                names[spec.name] = key  # the newest: an API may be served by machines that spell differently
         taken = set(keys.values())
         rest = {name: value for name, value in members.items() if name not in taken}
+        if rest:
+            self._note_doubles(struct, rest, path)
         return {name: members[key] for name, key in keys.items()}, rest, keys
+
+    def _note_doubles(self, struct: type[msgspec.Struct], rest: Members, path: str) -> None:
+        """Have an object read carefully from now on that bears a field in two spellings: which counts may change."""
+        modelled = {folded(self._translation.wire_name(struct, spec)) for spec in specs_of(struct)}
+        if any(folded(name) in modelled for name in rest):
+            self._learned.maps.add(path)
 
     def _note_absent(self, spec: FieldSpec, path: str, where: str, *, null: bool) -> None:
         if spec.required:
@@ -157,7 +165,7 @@ class Reader:
         for name, value in rest.items():
             if name in unknown:
                 unknown[name] = unknown[name] and not isinstance(value, dict | list)
-            elif len(unknown) >= UNKNOWN_MOST:
+            elif len(unknown) >= UNKNOWN_MOST or len(name) > LONGEST:
                 self._learned.maps.add(path)
                 self.tell(f"{path}.*" if path else "*", "unknown", "many names")
                 return
@@ -201,6 +209,8 @@ class Reader:
             self.tell(where, "type", json_type(raw))
         elif found is None:
             self.tell(where, "value", "a date that stands for none")
+        elif kind is datetime and self._learned.lax and not is_of_this_century(found):
+            self._learned.odd[path].add(spec.name)  # types that take numbers as text refuse it
         return found
 
     def _object(self, spec: FieldSpec, raw: Any, path: str, where: str) -> Any:

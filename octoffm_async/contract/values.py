@@ -19,6 +19,8 @@ _NUMBER = re.compile(r"[+-]?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?", re.AS
 _DOTNET = re.compile(r"/Date\((\d{1,15})\)/", re.ASCII)
 _CENTURY = (946_684_800, 4_102_444_800)
 """Seconds from 1970 to 2000 and to 2100."""
+GTIN_DIGITS = 14
+_COUNTED = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,12}))? ?([Zz]|[+-]\d\d(?::?\d\d)?)?", re.ASCII
@@ -55,7 +57,7 @@ def read_gtin(value: Any) -> str:
     found = read_text(value)
     if isinstance(value, str):
         return found
-    if not found.isdigit() or len(found) > 14:
+    if not found.isdigit() or not found.strip("0") or len(found) > GTIN_DIGITS:  # 0: a number that was never set
         raise NotReadableError
     return found.zfill(8 if len(found) <= 8 else max(13, len(found)))
 
@@ -107,14 +109,16 @@ def read_flag(value: Any) -> bool:
 def read_moment(value: Any) -> datetime | None:
     """Read a time: without a zone it is UTC, a plain date is midnight UTC, .NET's extreme dates are ``None``.
 
-    A number counts seconds or milliseconds since 1970; only those of this century are read, so one is never taken for
-    the other. So does ``/Date(1793527200000)/``, an older form of .NET.
+    A number, also as text, counts seconds or milliseconds since 1970; only those of this century are read, so one is
+    never taken for the other. So does ``/Date(1793527200000)/``, an older form of .NET.
     """
     if not isinstance(value, str):
         return _counted(value)
     text = value.strip()
     if (counted := _DOTNET.fullmatch(text)) is not None:
         return _counted(int(counted[1]))
+    if _COUNTED.fullmatch(text):
+        return _counted(float(text) if "." in text else int(text))
     try:
         if _DATE.fullmatch(text):
             found = datetime.combine(datetime.fromisoformat(text), time(), UTC)
@@ -126,6 +130,11 @@ def read_moment(value: Any) -> datetime | None:
     except ValueError:
         raise NotReadableError from None
     return None if stands_for_none(found) else found
+
+
+def is_of_this_century(moment: datetime | None) -> bool:
+    """Return False for a time that a number read as one of another kind would give; no time is none."""
+    return moment is None or 2000 <= moment.year < 2100
 
 
 def _counted(value: Any) -> datetime:

@@ -17,8 +17,10 @@ import msgspec
 from .reading import Learned, reader_of
 from .specs import FieldSpec, specs_of
 from .translation import Translation
+from .values import GTIN_DIGITS, is_of_this_century
 
 _ZONED = msgspec.Meta(tz=True)
+_GTIN = msgspec.Meta(gt=0, lt=10**GTIN_DIGITS)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Form:
     path: str
     members: tuple[_Member, ...] | None
     unknown: tuple[tuple[str, bool], ...] = ()
+    lax: bool = False
 
 
 def form_of(struct: type[msgspec.Struct], translation: Translation, learned: Learned) -> Form:
@@ -54,7 +57,7 @@ def _form(struct: type[msgspec.Struct], path: str, translation: Translation, lea
     if translation.is_reshaped(struct) or path in learned.maps:
         return Form(struct, path, None)
     members = tuple(_member(struct, spec, path, translation, learned) for spec in specs_of(struct))
-    return Form(struct, path, members, tuple(learned.unknown.get(path, {}).items()))
+    return Form(struct, path, members, tuple(learned.unknown.get(path, {}).items()), learned.lax)
 
 
 def _member(
@@ -102,12 +105,15 @@ def type_of(form: Form) -> Any:
         name = f"extra_{number}_{wire}" if wire.isidentifier() else f"extra_{number}"
         extra[name] = wire
         fields.append((name, Any if is_scalar else msgspec.Raw, msgspec.field(name=wire, default=msgspec.UNSET)))
+    namespace: dict[str, Any] = {"__modelled__": form.struct, "extra": _extra_property(extra)}
+    if form.lax and (times := [each.spec.name for each in form.members if _is_time(each)]):
+        namespace["__post_init__"] = _times_checked(times)
     made = msgspec.defstruct(
         form.struct.__name__,
         fields,
         bases=(form.struct,),
         module=form.struct.__module__,
-        namespace={"__modelled__": form.struct, "extra": _extra_property(extra)},
+        namespace=namespace,
         frozen=True,
         kw_only=True,
         gc=False,
@@ -135,7 +141,7 @@ def _field(form: Form, member: _Member) -> Any:
         if spec.inner is datetime and not member.zoneless:
             kind = Annotated[datetime, _ZONED]
         elif member.integer:
-            kind = str | int
+            kind = str | (Annotated[int, _GTIN] if spec.name == "gtin" else int)
     info = next(each for each in msgspec.structs.fields(form.struct) if each.name == spec.name)
     if member.required:
         return spec.name, kind, msgspec.field(name=member.wire)
@@ -144,6 +150,25 @@ def _field(form: Form, member: _Member) -> Any:
             return spec.name, kind | None, msgspec.field(name=member.wire, default=None)
         return spec.name, kind, msgspec.field(name=member.wire, default_factory=info.default_factory)
     return spec.name, kind | None, msgspec.field(name=member.wire, default=info.default)
+
+
+def _is_time(member: _Member) -> bool:
+    return member.spec.inner is datetime and not member.by_reader
+
+
+def _times_checked(names: list[str]) -> Any:
+    """Return what refuses a row with a time far from now.
+
+    Decoding that takes numbers as text takes any number for the seconds since 1970, in fields of time too: it would
+    read 20261115 as a day of 1970. Such a row is left to the careful reader.
+    """
+
+    def check(answer: Any) -> None:
+        for name in names:
+            if not is_of_this_century(getattr(answer, name)):
+                raise ValueError(name)
+
+    return check
 
 
 def _extra_property(names: dict[str, str]) -> property:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
-from ..contract.access import Counted, TokenAnswer
+from ..contract.access import TokenAnswer
 from ..contract.base import take_unknown_values
 from ..contract.json_values import is_array, is_object, json_type
 from ..contract.names import folded, spelling_in
@@ -21,9 +21,9 @@ from ..contract.operations import CREATE_TOKEN, Shape
 from ..contract.reading import Learned, Reader, RowWithoutIdentityError, shown_value
 from ..contract.specs import paths_of_enum
 from ..contract.translation import Translation, at_path
-from ..contract.values import NotReadableError, read_whole
 from ..contract.wire_types import form_of, type_of
 from . import odd_json
+from .counts import count_reader, counts_in
 from .documents import UnusableDocumentError, document_in
 from .identifiers import identifier_reader
 from .unusable import UnusableError
@@ -45,8 +45,6 @@ _MARK = b"\xef\xbb\xbf"
 _ROWS = ("items", "data")
 _BESIDE_ROWS = ("itemsPerPage", "count", "totalItemCount", "totalCount", "total", "page", "pageSize", "cursor", "links")
 _WRAPS = ("data", "item", "result")
-_COUNTS = ("count", "totalItemCount", "totalCount", "total")
-_COUNT = msgspec.json.Decoder[int | Counted](int | Counted)
 _TOKEN = msgspec.json.Decoder(TokenAnswer, strict=False)
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -83,6 +81,8 @@ class Answers:
             if operation.shape is Shape.RAW:  # there may be any number of those: calls of what is not modelled
                 return cast("T", response)
             reader = self._readers[operation] = self._reader(operation)
+        if response.body.startswith(_MARK) and operation.shape is not Shape.DOCUMENT:
+            response = _unmarked(response)
         found: T = reader(response, skip_bad_rows)
         return found
 
@@ -92,7 +92,7 @@ class Answers:
                 place = self._translation.operation(operation).identifier
                 return identifier_reader(operation, place=place, path=self._translation.path(operation))
             case Shape.COUNT:
-                return _count_reader(self._translation.operation(operation).count)
+                return count_reader(self._translation.operation(operation).count)
             case Shape.OBJECT if operation is CREATE_TOKEN:
                 return _token
             case Shape.DOCUMENT:
@@ -146,9 +146,8 @@ class _LearningReader:
         Raises:
             UnusableError: it is not JSON.
         """
-        body = response.body.removeprefix(_MARK)
         try:
-            return msgspec.json.decode(body), len(body) != len(response.body)
+            return msgspec.json.decode(response.body), False
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass
         except RecursionError:
@@ -202,7 +201,7 @@ class PageReader(_LearningReader):
         return cast("list[Any]", found)
 
     def _read_carefully(self, response: Response, *, skip_bad_rows: bool) -> list[Any]:
-        if not response.body.removeprefix(_MARK).strip():
+        if not response.body.strip():
             return []
         value, mended = self._value(response)
         rows = self._rows(value)
@@ -268,17 +267,33 @@ class PageReader(_LearningReader):
             if not there or not (rows is None or is_array(rows)):
                 raise UnusableError(f"not what is expected: no list at {'.'.join(self._mapping.items)}")
             return rows or []
-        for name in _ROWS:
-            key = spelling_in(page, name)
-            if key is not None and isinstance(page[key], list | None):
-                if name != "items":
-                    self._careful.tell("$.items", "missing", f"the rows stand in {name}")
-                self._place = (key,)
-                self._note_beside(page, key)
-                return page[key] or []
+        keys = [key for name in _ROWS if (key := spelling_in(page, name)) is not None]
+        for kind in (list, type(None)):
+            for key in keys:
+                if isinstance(page[key], kind):
+                    return self._rows_at(key, page)
         if any(folded(name) not in {folded(known) for known in _BESIDE_ROWS} for name in page):
             raise UnusableError("not what is expected: an object without a list of items")
         self._careful.tell("$.items", "missing", "nothing")
+        return self._none_in(page)
+
+    def _rows_at(self, key: str, page: dict[str, Any]) -> list[Any]:
+        if folded(key) != "items":
+            self._careful.tell("$.items", "missing", f"the rows stand in {folded(key)}")
+        self._place = (key,)
+        self._note_beside(page, key)
+        return self._none_in(page) if page[key] is None else page[key]
+
+    def _none_in(self, page: dict[str, Any]) -> list[Any]:
+        """Return no rows, for a page without a list.
+
+        Raises:
+            UnusableError: it holds a list under another name, or counts some rows.
+        """
+        if any(is_array(part) and part and folded(name) != "links" for name, part in page.items()):
+            raise UnusableError("not what is expected: no items, but a list under another name")
+        if any(count not in (0, "0", None) for count in counts_in(page)):
+            raise UnusableError("not what is expected: it counts rows, and there are none")
         return []
 
     def _note_beside(self, page: dict[str, Any], key: str) -> None:
@@ -318,7 +333,7 @@ class ObjectReader(_LearningReader):
         return found
 
     def _read_carefully(self, response: Response) -> Any:
-        if not response.body.removeprefix(_MARK).strip():
+        if not response.body.strip():
             if self._optional:
                 return None
             raise UnusableError("the body is empty")
@@ -379,13 +394,17 @@ class DocumentReader(ObjectReader):
             self._tell()
 
     def _described(self, response: Response) -> DocumentAnswer | str:
-        value, _ = self._value(response)
+        value, _ = self._value(_unmarked(response))
         there, value = at_path(value, self._mapping.result or ())
         if there and isinstance(value, str):
             return value
         if not there or not is_object(value):
             raise UnusableError(f"not what is expected: no document but {json_type(value)}")
         return cast("DocumentAnswer", self._object(value))
+
+
+def _unmarked(response: Response) -> Response:
+    return response._replace(body=response.body.removeprefix(_MARK))
 
 
 @lru_cache(maxsize=64)
@@ -399,47 +418,18 @@ def _raw_rows(place: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
 
 @lru_cache(maxsize=256)
 def _holder(name: str, kind: Any) -> Any:
-    """Return the type of an object that holds ``kind`` under ``name``; its other members do not matter."""
-    return msgspec.defstruct("Holder", [("held", kind)], rename={"held": name}, gc=False)
+    """Return the type of an object that holds ``kind`` under ``name``; its other members do not matter.
+
+    A page may have rows in ``data`` only as long as it has none in ``items``.
+    """
+    others = ("items", "Items") if folded(name) == "data" else ()
+    fields: list[Any] = [("held", kind, msgspec.field(name=name))]
+    fields += [(other, None, msgspec.field(name=other, default=None)) for other in others]
+    return msgspec.defstruct("Holder", fields, gc=False)
 
 
 def _token(response: Response, skip_bad_rows: bool) -> TokenAnswer:  # noqa: ARG001, FBT001
     try:
-        return _TOKEN.decode(response.body.removeprefix(_MARK))
+        return _TOKEN.decode(response.body)
     except _UNDECODABLE as error:
         raise UnusableError(f"not what is expected: {error}") from None
-
-
-def _count_reader(place: tuple[str, ...] | None) -> Callable[[Response, bool], int]:
-    def read(response: Response, skip_bad_rows: bool) -> int:  # noqa: ARG001, FBT001
-        if place is None:
-            try:
-                found = _COUNT.decode(response.body)
-            except _UNDECODABLE:
-                found = None
-            if isinstance(found, int) and found >= 0:
-                return found
-        try:
-            value = msgspec.json.decode(response.body.removeprefix(_MARK))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise UnusableError("not JSON") from None
-        for candidate in _counts(value, place):
-            try:
-                count = read_whole(candidate)
-            except NotReadableError:
-                continue
-            if count >= 0:
-                return count
-        raise UnusableError("not what is expected: no count of zero or more")
-
-    return read
-
-
-def _counts(value: Any, place: tuple[str, ...] | None) -> list[Any]:
-    if place is not None:
-        there, found = at_path(value, place)
-        return [found] if there else []
-    if not is_object(value):
-        return [value]
-    members = value
-    return [members[key] for name in _COUNTS if (key := spelling_in(members, name)) is not None]

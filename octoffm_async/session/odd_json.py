@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 
 from ..contract.json_values import is_array, is_object
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# A text that does not end is taken too: else each quotation mark in it would have it searched to the end again.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CHARSET = re.compile(

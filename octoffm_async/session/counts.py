@@ -1,0 +1,60 @@
+"""Counts: a number alone, as text, or in an object under one of several names (API.md, 3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..contract.access import Counted
+from ..contract.json_values import is_object
+from ..contract.names import spelling_in
+from ..contract.translation import at_path
+from ..contract.values import NotReadableError, read_whole
+from .unusable import UnusableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .response import Response
+
+_COUNTS = ("count", "totalItemCount", "totalCount", "total")
+_COUNT = msgspec.json.Decoder[int | Counted](int | Counted)
+
+
+def count_reader(place: tuple[str, ...] | None) -> Callable[[Response, bool], int]:
+    """Return what reads the answers of a count; ``place`` is where a contract file says that it stands."""
+
+    def read(response: Response, skip_bad_rows: bool) -> int:  # noqa: ARG001, FBT001
+        if place is None:
+            try:
+                found = _COUNT.decode(response.body)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                found = None
+            if isinstance(found, int) and found >= 0:
+                return found
+        try:
+            value = msgspec.json.decode(response.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise UnusableError("not JSON") from None
+        for candidate in counts_in(value, place):
+            try:
+                count = read_whole(candidate)
+            except NotReadableError:
+                continue
+            if count >= 0:
+                return count
+        raise UnusableError("not what is expected: no count of zero or more")
+
+    return read
+
+
+def counts_in(value: Any, place: tuple[str, ...] | None = None) -> list[Any]:
+    """Return what may be the count in an answer: what stands at ``place``, else under a name of counts, or alone."""
+    if place is not None:
+        there, found = at_path(value, place)
+        return [found] if there else []
+    if not is_object(value):
+        return [value]
+    members = value
+    return [members[key] for name in _COUNTS if (key := spelling_in(members, name)) is not None]
