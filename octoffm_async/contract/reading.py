@@ -91,7 +91,7 @@ class Reader:
                 self._note_absent(spec, path, where, null=spec.name in found)
                 continue
             try:
-                read = self._value(spec, raw, path, where)
+                read = self._value(spec, self._translation.scaled(struct, spec, raw, to_wire=False), path, where)
             except NotReadableError:
                 self.tell(where, "type", json_type(raw))
                 if spec.required:
@@ -121,12 +121,8 @@ class Reader:
         translation, specs = self._translation, specs_of(struct)
         if translation.is_reshaped(struct):
             found, rest = translation.unpack(struct, members)
-            scaled = {
-                spec.name: translation.scaled(struct, spec, found[spec.name], to_wire=False)
-                for spec in specs
-                if spec.name in found
-            }
-            return scaled, rest, {}
+            mappings = {spec.name: translation.mapping(struct, spec.name) for spec in specs}
+            return found, rest, {name: ".".join(mapping.path) for name, mapping in mappings.items() if mapping}
         by_fold: dict[str, str] | None = None
         keys: dict[str, str] = {}
         names = self._learned.names[path]

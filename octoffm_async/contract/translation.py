@@ -203,7 +203,7 @@ class Translation:
             parts: list[Any] = value
             return [nested(spec.inner, part) if is_object(part) else part for part in parts]
         if words and isinstance(value, str):
-            return words.get(value if to_wire else value.strip().casefold(), value)
+            return _in_their_words(spec, value, words) if to_wire else words.get(value.strip().casefold(), value)
         return self.scaled(struct, spec, value, to_wire=to_wire)
 
     def scaled(self, struct: type[msgspec.Struct], spec: FieldSpec, value: Any, *, to_wire: bool) -> Any:
@@ -260,8 +260,7 @@ class Translation:
                 written[wire] = text
                 continue
             words = self.their_values(spec.enum)
-            ours = str(spec.enum(text)) if spec.enum is not None and words else text
-            written[names.get(spec.name, wire)] = words.get(ours, text)
+            written[names.get(spec.name, wire)] = _in_their_words(spec, text, words) if words else text
         return written
 
     def query_from_wire(self, operation: Operation[Any], query: Mapping[str, str]) -> dict[str, str]:
@@ -353,6 +352,12 @@ def scaled(value: Any, scale: Decimal, *, divide: bool) -> Any:
     if not product.is_finite() or abs(product) > _LARGEST:
         return value
     return int(product) if product == product.to_integral_value() and abs(product) < 2**53 else float(product)
+
+
+def _in_their_words(spec: FieldSpec, text: str, words: Mapping[str, str]) -> str:
+    """Return the API's spelling of a value, which a caller may have spelled in any way."""
+    ours = text if spec.enum is None else spec.enum(text).value
+    return words.get(ours, text)
 
 
 def _wrapped(value: Any, path: tuple[str, ...] | None) -> Any:

@@ -41,6 +41,8 @@ _GUID = re.compile(r"\{?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.AS
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T.*)?", re.ASCII)
 _NIL = "00000000-0000-0000-0000-000000000000"
 """What .NET writes for a GUID that was never set."""
+_NO_IDS = frozenset({"null", "none", "nil", "undefined", "nan", "true", "false", "n/a", _NIL})
+"""Words that programs write where they have no id."""
 _NOTHING = object()
 
 
@@ -84,7 +86,7 @@ def identifier_reader(
         if deeper:
             for _ in range(deeper):
                 found = found.held
-        usual = " " not in found and found != _NIL and found.isprintable()
+        usual = " " not in found and found.casefold() not in _NO_IDS and found.isprintable()
         return cast("str", found) if usual else _odd_identifier(told, response)
 
     return read
@@ -143,7 +145,7 @@ def _member(members: Mapping[str, Any], name: str) -> Any:
 def _named(value: object) -> str | None:
     """Return an id that stands under its name."""
     text = _text(value)
-    return text if _is_usual(text) and text.strip("0-") else None
+    return text if _is_usual(text) and text.strip("0-") and text.casefold() not in _NO_IDS else None
 
 
 def _bare(value: object) -> str | None:

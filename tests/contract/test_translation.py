@@ -312,6 +312,23 @@ def test_scales_of_answers_are_undone() -> None:
     assert found.quantities.available == 3
 
 
+def test_what_cannot_be_scaled_back_is_kept_as_it_came() -> None:
+    contract = parse_contract('[fields.Quantities]\navailable = { name = "free.units", scale = 10 }\n')
+    for written in (375, "37x", True):
+        row = {"id": "S", "quantities": {"free": {"units": written, "since": 1}}}
+        (found,) = read_twice(LIST_STOCKS, answer(200, [row]), contract)
+        assert found.quantities.available is None
+        assert found.quantities.extra == {"free": {"since": 1}, "free.units": written}
+
+
+@pytest.mark.parametrize("spelled", ["LikeNew", "like_new", "LIKENEW"])
+def test_a_value_of_a_request_is_translated_however_it_is_spelled(spelled: str) -> None:
+    encoder = RequestEncoder(Translation(parse_contract('[values.ProductCondition]\nLikeNew = "AS_NEW"\n')))
+    product = FulfillmentProduct(gtin="12345670", seller_product_reference="A", product_condition=spelled)
+    (sent,) = msgspec.json.decode(encoder.encode(CREATE_PRODUCTS, [product]))
+    assert sent["productCondition"] == "AS_NEW"
+
+
 def test_the_names_that_an_object_has_at_the_api_lead_to_its_fields() -> None:
     translation = Translation(parse_contract(DEEP))
     orders, products = translation.names_of(OutboundShipmentRequest), translation.names_of(FulfillmentProduct)

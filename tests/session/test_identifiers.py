@@ -122,6 +122,8 @@ def test_where_an_identifier_is_found(body: Any, headers: dict[str, str], found:
         ({"outboundShipmentId": 0}, {}),
         ({"outboundShipmentId": -1}, {}),
         ({"outboundShipmentId": "00000000-0000-0000-0000-000000000000"}, {}),
+        *(({"outboundShipmentId": word}, {}) for word in ("null", "None", "undefined", "NaN", "true", "N/A")),
+        ({"id": "null"}, {}),
         ({"outboundShipmentId": {"id": "S-1"}}, {}),
         ([{"outboundShipmentId": "S-1"}, {"outboundShipmentId": "S-2"}], {}),
         ({"items": [{"id": "S-1"}]}, {}),
