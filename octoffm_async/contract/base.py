@@ -176,6 +176,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"
             return NotImplemented
         return _values(self) == _values(other) and self.extra == other.extra
 
+    def __repr__(self) -> str:
+        """Show what the contract models, as its properties give it, whichever spelling it came in."""
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in own_fields(self))
+        return f"{modelled(type(self)).__name__}({shown})"
+
     def __hash__(self) -> int:
         """Hash what the contract models; an answer that holds a list has no hash."""
         return hash((modelled(type(self)), _values(self)))

@@ -24,7 +24,7 @@ from .names import LONGEST, folded, spelling_in, spellings
 from .specs import FieldSpec, specs_of
 from .stocks import Localization, Quantities
 from .translation import Members, Translation
-from .values import READERS, NotReadableError, is_of_this_century, is_plain, is_zoneless, read_gtin, reader_of_enum
+from .values import READERS, NotReadableError, is_plain, is_zoneless, read_gtin, reader_of_enum
 
 DriftKind = Literal["missing", "unknown", "type", "value"]
 UNKNOWN_MOST = 64
@@ -205,8 +205,6 @@ class Reader:
             self.tell(where, "type", json_type(raw))
         elif found is None:
             self.tell(where, "value", "a date that stands for none")
-        elif kind is datetime and self._learned.lax and not is_of_this_century(found):
-            self._learned.odd[path].add(spec.name)  # types that take numbers as text refuse it
         return found
 
     def _object(self, spec: FieldSpec, raw: Any, path: str, where: str) -> Any:

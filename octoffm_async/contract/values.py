@@ -20,7 +20,6 @@ _DOTNET = re.compile(r"/Date\((\d{1,15})\)/", re.ASCII)
 _CENTURY = (946_684_800, 4_102_444_800)
 """Seconds from 1970 to 2000 and to 2100."""
 GTIN_DIGITS = 14
-_COUNTED = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,12}))? ?([Zz]|[+-]\d\d(?::?\d\d)?)?", re.ASCII
@@ -109,16 +108,14 @@ def read_flag(value: Any) -> bool:
 def read_moment(value: Any) -> datetime | None:
     """Read a time: without a zone it is UTC, a plain date is midnight UTC, .NET's extreme dates are ``None``.
 
-    A number, also as text, counts seconds or milliseconds since 1970; only those of this century are read, so one is
-    never taken for the other. So does ``/Date(1793527200000)/``, an older form of .NET.
+    A number counts seconds or milliseconds since 1970; only those of this century are read, so one is never taken for
+    the other. So does ``/Date(1793527200000)/``, an older form of .NET.
     """
     if not isinstance(value, str):
         return _counted(value)
     text = value.strip()
     if (counted := _DOTNET.fullmatch(text)) is not None:
         return _counted(int(counted[1]))
-    if _COUNTED.fullmatch(text):
-        return _counted(float(text) if "." in text else int(text))
     try:
         if _DATE.fullmatch(text):
             found = datetime.combine(datetime.fromisoformat(text), time(), UTC)
@@ -130,11 +127,6 @@ def read_moment(value: Any) -> datetime | None:
     except ValueError:
         raise NotReadableError from None
     return None if stands_for_none(found) else found
-
-
-def is_of_this_century(moment: datetime | None) -> bool:
-    """Return False for a time that a number read as one of another kind would give; no time is none."""
-    return moment is None or 2000 <= moment.year < 2100
 
 
 def _counted(value: Any) -> datetime:

@@ -17,9 +17,10 @@ import msgspec
 from .reading import Learned, reader_of
 from .specs import FieldSpec, specs_of
 from .translation import Translation
-from .values import GTIN_DIGITS, is_of_this_century
+from .values import GTIN_DIGITS
 
 _ZONED = msgspec.Meta(tz=True)
+_IMPOSSIBLE = msgspec.Meta(ge=1, le=0)
 _GTIN = msgspec.Meta(gt=0, lt=10**GTIN_DIGITS)
 
 
@@ -105,15 +106,12 @@ def type_of(form: Form) -> Any:
         name = f"extra_{number}_{wire}" if wire.isidentifier() else f"extra_{number}"
         extra[name] = wire
         fields.append((name, Any if is_scalar else msgspec.Raw, msgspec.field(name=wire, default=msgspec.UNSET)))
-    namespace: dict[str, Any] = {"__modelled__": form.struct, "extra": _extra_property(extra)}
-    if form.lax and (times := [each.spec.name for each in form.members if _is_time(each)]):
-        namespace["__post_init__"] = _times_checked(times)
     made = msgspec.defstruct(
         form.struct.__name__,
         fields,
         bases=(form.struct,),
         module=form.struct.__module__,
-        namespace=namespace,
+        namespace={"__modelled__": form.struct, "extra": _extra_property(extra)},
         frozen=True,
         kw_only=True,
         gc=False,
@@ -138,8 +136,10 @@ def _field(form: Form, member: _Member) -> Any:
             kind = list[kind]
     else:
         kind = spec.inner if spec.kind == "value" else spec.annotation
-        if spec.inner is datetime and not member.zoneless:
-            kind = Annotated[datetime, _ZONED]
+        if spec.inner is datetime:
+            kind = datetime if member.zoneless else Annotated[datetime, _ZONED]
+            if form.lax:  # else any number, also as text, would be seconds since 1970: 20261115 a day of that year
+                kind = kind | Annotated[int, _IMPOSSIBLE] | Annotated[float, _IMPOSSIBLE]
         elif member.integer:
             kind = str | (Annotated[int, _GTIN] if spec.name == "gtin" else int)
     info = next(each for each in msgspec.structs.fields(form.struct) if each.name == spec.name)
@@ -150,25 +150,6 @@ def _field(form: Form, member: _Member) -> Any:
             return spec.name, kind | None, msgspec.field(name=member.wire, default=None)
         return spec.name, kind, msgspec.field(name=member.wire, default_factory=info.default_factory)
     return spec.name, kind | None, msgspec.field(name=member.wire, default=info.default)
-
-
-def _is_time(member: _Member) -> bool:
-    return member.spec.inner is datetime and not member.by_reader
-
-
-def _times_checked(names: list[str]) -> Any:
-    """Return what refuses a row with a time far from now.
-
-    Decoding that takes numbers as text takes any number for the seconds since 1970, in fields of time too: it would
-    read 20261115 as a day of 1970. Such a row is left to the careful reader.
-    """
-
-    def check(answer: Any) -> None:
-        for name in names:
-            if not is_of_this_century(getattr(answer, name)):
-                raise ValueError(name)
-
-    return check
 
 
 def _extra_property(names: dict[str, str]) -> property:
