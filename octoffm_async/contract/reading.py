@@ -224,7 +224,13 @@ class Reader:
         rows: list[Any] = raw
         if not all(is_object(row) for row in rows):
             raise NotReadableError
-        return [self.read(spec.inner, row, f"{where}[]") for row in rows]
+        read: list[Any] = []
+        for row in rows:
+            try:
+                read.append(self.read(spec.inner, row, f"{where}[]"))
+            except RowWithoutIdentityError as lacking:  # the others are as good as ever
+                self.tell(lacking.path, "missing", "nothing")
+        return read
 
 
 def reader_of(spec: FieldSpec) -> Callable[[Any], Any]:

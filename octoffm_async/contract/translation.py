@@ -340,6 +340,16 @@ def at_path(value: Any, path: tuple[str, ...]) -> tuple[bool, Any]:
     return True, value
 
 
+def spelled_path(value: Any, path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return ``path`` as objects spell it, as far as they hold it."""
+    spelled: list[str] = []
+    for name in path:
+        key = spelling_in(value, name) if is_object(value) else None
+        spelled.append(name if key is None else key)
+        value = None if key is None else value[key]
+    return tuple(spelled)
+
+
 def scaled(value: Any, scale: Decimal, *, divide: bool) -> Any:
     """Return a number (or its text) times ``scale``, or divided by it; what is no number comes back as it is."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):

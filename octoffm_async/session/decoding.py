@@ -19,8 +19,8 @@ from ..contract.json_values import is_array, is_object, json_type
 from ..contract.names import folded, spelling_in
 from ..contract.operations import CREATE_TOKEN, Shape
 from ..contract.reading import Learned, Reader, RowWithoutIdentityError, shown_value
-from ..contract.specs import paths_of_enum
-from ..contract.translation import Translation, at_path
+from ..contract.specs import paths_of_enum, specs_of
+from ..contract.translation import Translation, at_path, spelled_path
 from ..contract.wire_types import form_of, type_of
 from . import odd_json
 from .counts import count_reader, counts_in
@@ -106,6 +106,8 @@ class Answers:
 class _LearningReader:
     """Decodes by a type made for the spelling seen so far; what that refuses, a subclass reads the careful way."""
 
+    _place: tuple[str, ...]
+
     def __init__(self, operation: Operation[Any], translation: Translation, drift: DriftLog) -> None:
         self._operation = operation
         self._mapping = translation.operation(operation)
@@ -115,6 +117,8 @@ class _LearningReader:
         self._learned = Learned()
         self._careful = Reader(translation, self._learned)
         self._made_for: Any = None
+        self._depth = 0
+        """Of the decoder: how many objects it wraps around what is read."""
         self._decoder: msgspec.json.Decoder[Any]
         self._row_decoder: msgspec.json.Decoder[Any]
         self._adapt()
@@ -130,6 +134,7 @@ class _LearningReader:
         if wanted == self._made_for:
             return False
         self._made_for = wanted
+        self._depth = len(self._place)
         self._decoder = self._decoder_of(body)
         self._row_decoder = self._decoder_of(type_of(form))
         return True
@@ -173,7 +178,7 @@ class PageReader(_LearningReader):
     """Reads the rows of a list: in ``items`` or ``data`` of an object, where a contract file says, or a bare array."""
 
     def __init__(self, operation: Operation[Any], translation: Translation, drift: DriftLog) -> None:
-        self._place: tuple[str, ...] = translation.operation(operation).items or ("items",)
+        self._place = translation.operation(operation).items or ("items",)
         super().__init__(operation, translation, drift)
 
     def _body_type(self, inner: Any) -> Any:
@@ -196,7 +201,7 @@ class PageReader(_LearningReader):
         return self._unwrapped(found)
 
     def _unwrapped(self, found: Any) -> list[Any]:
-        for _ in self._place:
+        for _ in range(self._depth):
             found = found.held
         return cast("list[Any]", found)
 
@@ -215,9 +220,7 @@ class PageReader(_LearningReader):
         read: list[Any] = []
         bad: list[int] = []
         reason = ""
-        plain: Sequence[Any] = (
-            () if mended or not rows else self._unwrapped(_raw_rows(self._place).decode(response.body))
-        )
+        plain = () if mended or not rows else _raw_rows(self._place, response.body)
         for place, row in enumerate(rows):
             if plain:
                 try:
@@ -256,8 +259,9 @@ class PageReader(_LearningReader):
             self._careful.tell("$", "type", "null")
             return []
         if is_array(value):
-            if self._mapping.items is None:
-                self._place = ()
+            if self._mapping.items is not None:
+                self._careful.tell("$", "type", "array")
+            self._place = ()
             return value
         if not is_object(value):
             raise UnusableError(f"not what is expected: no list but {json_type(value)}")
@@ -266,6 +270,7 @@ class PageReader(_LearningReader):
             there, rows = at_path(page, self._mapping.items)
             if not there or not (rows is None or is_array(rows)):
                 raise UnusableError(f"not what is expected: no list at {'.'.join(self._mapping.items)}")
+            self._place = spelled_path(page, self._mapping.items)
             return rows or []
         keys = [key for name in _ROWS if (key := spelling_in(page, name)) is not None]
         for kind in (list, type(None)):
@@ -307,7 +312,7 @@ class ObjectReader(_LearningReader):
     """Reads one object; where the operation's answer is optional, an empty body is ``None``."""
 
     def __init__(self, operation: Operation[Any], translation: Translation, drift: DriftLog) -> None:
-        self._place: tuple[str, ...] = translation.operation(operation).result or ()
+        self._place = translation.operation(operation).result or ()
         self._optional = operation.shape is Shape.OPTIONAL
         super().__init__(operation, translation, drift)
 
@@ -328,7 +333,7 @@ class ObjectReader(_LearningReader):
             finally:
                 self._tell()
         self._tell()
-        for _ in self._place:
+        for _ in range(self._depth):
             found = found.held
         return found
 
@@ -342,9 +347,11 @@ class ObjectReader(_LearningReader):
             return None
         if self._optional:
             value = self._with_items(value)
-        there, value = at_path(value, self._mapping.result or ())
+        place = spelled_path(value, self._mapping.result or ())
+        there, value = at_path(value, place)
         if not there or not is_object(value):
             raise UnusableError(f"not what is expected: no object but {json_type(value)}")
+        self._place = place
         found = self._object(value)
         self._adapt()
         return found
@@ -356,11 +363,20 @@ class ObjectReader(_LearningReader):
             return {"items": value}
         if self._mapping.items is not None or not is_object(value):
             return value
+        if self._is_one_result(value):
+            self._careful.tell("$.items", "missing", "the result itself")
+            return {"items": [value]}
         key = spelling_in(value, "data")
         if key is None or spelling_in(value, "items") is not None or not is_array(value[key]):
             return value
         self._careful.tell("$.items", "missing", "the rows stand in data")
         return {"items": value[key], **{name: part for name, part in value.items() if name != key}}
+
+    def _is_one_result(self, value: dict[str, Any]) -> bool:
+        """Return True for an answer to a call for one item that is what else stands in the list."""
+        (items,) = (spec for spec in specs_of(self._struct) if spec.name == "items")
+        wanted = [self._translation.wire_name(items.inner, spec) for spec in specs_of(items.inner) if spec.required]
+        return all(spelling_in(value, name) is not None for name in wanted)
 
     def _object(self, members: dict[str, Any]) -> Any:
         try:
@@ -407,8 +423,19 @@ def _unmarked(response: Response) -> Response:
     return response._replace(body=response.body.removeprefix(_MARK))
 
 
+def _raw_rows(place: tuple[str, ...], body: bytes) -> Sequence[msgspec.Raw]:
+    """Return the rows of a page as they came; none if they cannot be had like that."""
+    try:
+        found = _raw_decoder(place).decode(body)
+    except _UNDECODABLE:
+        return ()
+    for _ in place:
+        found = found.held
+    return cast("Sequence[msgspec.Raw]", found)
+
+
 @lru_cache(maxsize=64)
-def _raw_rows(place: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+def _raw_decoder(place: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
     """Return the decoder of a page whose rows stay as they came."""
     kind: Any = list[msgspec.Raw]
     for name in reversed(place):

@@ -18,6 +18,7 @@ from octoffm_async.contract.operations import (
     COUNT_OUTBOUND,
     CREATE_OUTBOUND,
     CREATE_PRODUCTS,
+    GET_OUTBOUND,
     LIST_INBOUND,
     LIST_OUTBOUND,
     LIST_STOCKS,
@@ -319,6 +320,38 @@ def test_what_cannot_be_scaled_back_is_kept_as_it_came() -> None:
         (found,) = read_twice(LIST_STOCKS, answer(200, [row]), contract)
         assert found.quantities.available is None
         assert found.quantities.extra == {"free": {"since": 1}, "free.units": written}
+
+
+@pytest.mark.parametrize("spell", [str.lower, str.upper, str.title])
+def test_places_of_a_contract_file_are_found_in_any_spelling(spell) -> None:
+    contract = parse_contract(
+        '[operations."outbound.list"]\nitems = "data.rows"\n[operations."outbound.get"]\nresult = "data.row"\n'
+    )
+    row = {"outboundShipmentId": "O-1"}
+    page = {spell("data"): {spell("rows"): [row, row | {"new": 1}]}}
+    first, second = read_twice(LIST_OUTBOUND, answer(200, page), contract)
+    assert (first.outbound_shipment_id, second.extra) == ("O-1", {"new": 1})
+    found = read_twice(GET_OUTBOUND, answer(200, {spell("data"): {spell("row"): row}}), contract)
+    assert found.outbound_shipment_id == "O-1"
+
+
+def test_a_bare_list_is_read_though_the_contract_file_says_where_it_stands() -> None:
+    contract = parse_contract('[operations."outbound.list"]\nitems = "data.rows"\n')
+    first, second = read_twice(
+        LIST_OUTBOUND, answer(200, [{"outboundShipmentId": "1"}, {"outboundShipmentId": 2}]), contract
+    )
+    assert (first.outbound_shipment_id, second.outbound_shipment_id) == ("1", "2")
+
+
+def test_of_results_only_those_are_left_out_that_say_nothing() -> None:
+    rows = [{"sellerProductReference": "A", "status": "Accepted"}, {"sellerProductReference": "B"}]
+    found = read_twice(CREATE_PRODUCTS, answer(202, {"items": rows}))
+    assert [(one.seller_product_reference, one.status) for one in found.items] == [("A", "Accepted")]
+
+
+def test_the_result_of_one_product_may_stand_alone() -> None:
+    found = read_twice(CREATE_PRODUCTS, answer(202, {"SellerProductReference": "A", "Status": "Refused", "code": "X"}))
+    assert [(one.seller_product_reference, one.status, one.code) for one in found.items] == [("A", "Refused", "X")]
 
 
 @pytest.mark.parametrize("spelled", ["LikeNew", "like_new", "LIKENEW"])

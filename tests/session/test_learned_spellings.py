@@ -33,7 +33,7 @@ TIMES = ["20261115", "202611151230", 0, 5, 1.5, "5", "", True, "1999-12-31T00:00
 
 
 @pytest.mark.parametrize("written", TIMES)
-def test_numbers_as_text_make_no_time_of_a_number(written) -> None:
+def test_numbers_as_text_make_no_time_of_a_number(written: Any) -> None:
     learned = answers()
     learned(LIST_STOCKS, stock(quantities={"Available": "37"}))
     (plain,) = answers()(LIST_STOCKS, stock(updatedAt=written))
@@ -46,7 +46,7 @@ def test_numbers_as_text_make_no_time_of_a_number(written) -> None:
 
 
 @pytest.mark.parametrize("written", [-1, 0, 10**14, 10**30, 5.5])
-def test_a_number_that_is_no_gtin_is_kept_as_it_came(written) -> None:
+def test_a_number_that_is_no_gtin_is_kept_as_it_came(written: Any) -> None:
     learned = answers()
     assert learned(LIST_STOCKS, stock(gtin=12345670))[0].gtin == "12345670"
     for _ in range(2):
@@ -74,7 +74,7 @@ def test_a_field_in_two_spellings_is_still_read_when_it_comes_in_one() -> None:
         {"page": [{"id": "S", "quantities": {"Available": 1}}]},
     ],
 )
-def test_a_page_that_speaks_of_rows_and_has_no_list_is_not_empty(page) -> None:
+def test_a_page_that_speaks_of_rows_and_has_no_list_is_not_empty(page: dict[str, Any]) -> None:
     with pytest.raises(UnusableError):
         answers()(LIST_STOCKS, page)
 
@@ -82,7 +82,7 @@ def test_a_page_that_speaks_of_rows_and_has_no_list_is_not_empty(page) -> None:
 @pytest.mark.parametrize(
     "page", [{}, {"count": 0}, {"total": "0"}, {"items": None}, {"itemsPerPage": 10}, {"items": [], "count": 9}]
 )
-def test_a_page_that_says_there_are_none_is_empty(page) -> None:
+def test_a_page_that_says_there_are_none_is_empty(page: dict[str, Any]) -> None:
     assert answers()(LIST_STOCKS, page) == []
 
 
@@ -103,7 +103,7 @@ def test_a_text_that_does_not_end_costs_no_more_than_its_length() -> None:
     assert time.process_time() - began < 5.0  # each quotation mark searched to the end anew: minutes
 
 
-def test_a_mark_before_the_json_is_learned_too(monkeypatch) -> None:
+def test_a_mark_before_the_json_is_learned_too(monkeypatch: pytest.MonkeyPatch) -> None:
     learned = answers()
     body = b"\xef\xbb\xbf" + b'{"Items":[{"Id":"S","Quantities":{"available":37}}]}'
     assert learned(LIST_STOCKS, body)[0].quantities.available == 37
@@ -111,7 +111,7 @@ def test_a_mark_before_the_json_is_learned_too(monkeypatch) -> None:
     assert learned(LIST_STOCKS, body)[0].quantities.available == 37
 
 
-def test_pages_in_two_spellings_by_turns_are_both_decoded(monkeypatch) -> None:
+def test_pages_in_two_spellings_by_turns_are_both_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     learned = answers()
     pages = [stock(), {"Items": [{"Id": "S", "Quantities": {"available": 1}}] * 500}]
     for page in pages * 2:
@@ -159,3 +159,12 @@ def test_a_row_shows_itself_alike_whatever_it_came_as() -> None:
         (found,) = learned(LIST_OUTBOUND, [other | {"secret": "S3CR3T"}])
         assert repr(found) == repr(plain)
     assert repr(plain).startswith("OutboundShipment(outbound_shipment_id='17', reference='77', status=")
+
+
+def test_a_page_that_cannot_be_used_leaves_what_was_learned() -> None:
+    learned = answers()
+    rows = stock()["items"]
+    for _ in range(2):
+        assert len(learned(LIST_STOCKS, rows)) == 1
+        with pytest.raises(UnusableError):
+            learned(LIST_STOCKS, {"items": None, "count": 3})
