@@ -29,7 +29,7 @@ from .values import READERS, NotReadableError, is_plain, is_zoneless, read_gtin,
 DriftKind = Literal["missing", "unknown", "type", "value"]
 UNKNOWN_MOST = 64
 """Members of one object that the contract does not have; with more, it is taken for a map with keys of its own."""
-_NAME_MOST = 60
+_FIELD = re.compile(r"[@$_]*[A-Za-z][A-Za-z0-9_.:-]{0,59}", re.ASCII)
 _API_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}", re.ASCII)
 _LAX = (int, float, bool)
 
@@ -167,7 +167,7 @@ class Reader:
                 return
             else:
                 unknown[name] = not isinstance(value, dict | list)
-                shown = name if name.isprintable() and len(name) <= _NAME_MOST else "*"
+                shown = name if _FIELD.fullmatch(name) else "*"  # else it may be data that serves as a name
                 self.tell(f"{path}.{shown}" if path else shown, "unknown", json_type(value))
 
     def _value(self, spec: FieldSpec, raw: Any, path: str, where: str) -> Any:

@@ -7,6 +7,7 @@ nothing that differs goes by unseen, and what was seen once costs no more than t
 Types are shared: two clients of one API, or a list and a single answer of the same form, use the same ones.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -158,12 +159,20 @@ def _extra_property(names: dict[str, str]) -> property:
     def extra(answer: Any) -> dict[str, Any]:
         found = ((wire, getattr(answer, name)) for name, wire in names.items())
         return {
-            wire: msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
+            wire: _decoded(value) if isinstance(value, msgspec.Raw) else value
             for wire, value in found
             if value is not msgspec.UNSET
         }
 
     return property(extra)
+
+
+def _decoded(value: msgspec.Raw) -> Any:
+    """Return the value of a member that was passed over; only its structure was looked at then."""
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # a damaged text, or a number that is too large
+        return json.loads(bytes(value).decode("utf-8", "replace"), strict=False)
 
 
 def _filled_property(stored: Any, spec: FieldSpec) -> property:

@@ -168,3 +168,29 @@ def test_a_page_that_cannot_be_used_leaves_what_was_learned() -> None:
         assert len(learned(LIST_STOCKS, rows)) == 1
         with pytest.raises(UnusableError):
             learned(LIST_STOCKS, {"items": None, "count": 3})
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (b'{"name": "Andr\xe9"}', {"name": "Andr\N{REPLACEMENT CHARACTER}"}),
+        (b'{"\xff": 1}', {"\N{REPLACEMENT CHARACTER}": 1}),
+        (b'{"n": 1e400}', {"n": float("inf")}),
+    ],
+)
+def test_what_is_not_modelled_can_be_read_though_it_is_damaged(written: bytes, read: Any) -> None:
+    learned = answers()
+    learned(LIST_STOCKS, stock(more={"a": 1}))
+    body = b'[{"id": "S", "quantities": {"Available": 1}, "more": ' + written + b"}]"
+    for _ in range(2):
+        (found,) = learned(LIST_STOCKS, body)
+        assert found.extra == {"more": read}
+        assert copy.copy(found) == found
+
+
+def test_data_that_serves_as_a_name_is_not_told() -> None:
+    told: list[Any] = []
+    reader = Answers(Translation(), DriftLog(told.append))
+    names = ("ada@example.org", "Ada Lovelace", "+33 1 23", "12345", "Lovelace, Ada")
+    reader.read(LIST_STOCKS, answer(200, stock(**dict.fromkeys(names, 1), newName=1, **{"@type": "x", "new_name": 1})))
+    assert [each.path for each in told] == ["*", "newName", "@type", "new_name"]
