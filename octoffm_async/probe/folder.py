@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .records import Probe
 
 SHAPES, DRIFT, CONTRACT, REPORT, PROOFS = "shapes.json", "drift.json", "contract.toml", "probe-report.md", "proofs.json"
+BEFORE = "contract.before-{}.toml"
 _SHORTEST_SECRET = 6
 """Characters. A shorter text stands in many words, so it is not searched for."""
 _PROOFS_MOST = 4 * 1024 * 1024
@@ -53,7 +55,8 @@ def read_proofs(path: Path) -> Proofs:
 
 
 class ProbeFolder:
-    """Writes what a probe came to. Proofs of other accounts that stand in the folder stay there.
+    """Writes what a probe came to. Proofs of other accounts that stand in the folder stay there, and
+    a contract file of an earlier probe is kept as ``contract.before-1.toml``.
 
     Raises:
         OSError: it cannot be written.
@@ -74,10 +77,23 @@ class ProbeFolder:
         self._write(SHAPES, _json(probe), secrets)
         drift = {"ended": probe.ended, "done": probe.done, "drift": results.drift}
         self._write(DRIFT, _json(drift), secrets)
+        if CONTRACT not in self._written:
+            self._keep_aside()
         self._write(CONTRACT, contract_text(results.mended, note=note), secrets)
         self._write(REPORT, report_text(results), secrets)
         self._write(PROOFS, encode_proofs(self._proofs.with_(self._key, results.proof)).decode(), ())
         return results
+
+    def _keep_aside(self) -> None:
+        """Keep the contract file of an earlier probe beside the new one: somebody may have decided lines of it."""
+        before = _text_of(self.folder / CONTRACT) or ""
+        for number in count(1) if _entries(before) else ():
+            name = BEFORE.format(number)
+            kept = _text_of(self.folder / name)
+            if kept is None:
+                self._write(name, before, ())
+            if kept is None or _entries(kept) == _entries(before):
+                return
 
     def _write(self, name: str, text: str, secrets: Collection[str]) -> None:
         """Write one file. Secrets cannot get this far; they are searched for all the same."""
@@ -96,6 +112,18 @@ class ProbeFolder:
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise
+
+
+def _text_of(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def _entries(contract: str) -> list[str]:
+    """The lines of a contract file that say something."""
+    return [line for line in contract.splitlines() if line.strip() and not line.startswith("#")]
 
 
 def _json(value: object) -> str:

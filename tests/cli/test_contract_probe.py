@@ -102,6 +102,17 @@ def test_a_whole_probe_writes_its_files_and_makes_it_0(against) -> None:
     assert all(f"## Step {step}:" in (probing.folder / REPORT).read_text(encoding="utf-8") for step in range(1, 14))
 
 
+def test_what_somebody_decided_in_the_contract_file_of_an_earlier_probe_is_kept(against) -> None:
+    probing = against(shop)
+    probing.probe()
+    decided = '[fields.Stock]\nproduct_id = "decidedByHand"\n'
+    (probing.folder / CONTRACT).write_text(decided, encoding="utf-8")
+    for _ in range(3):
+        assert probing.probe().code == 0
+    assert (probing.folder / "contract.before-1.toml").read_text(encoding="utf-8") == decided
+    assert {path.name for path in probing.folder.iterdir()} == FILES | {"contract.before-1.toml"}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such modes")
 def test_only_the_owner_can_read_the_files(against) -> None:
     probing = against(shop)
