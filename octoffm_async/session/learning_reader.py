@@ -1,0 +1,114 @@
+"""Decoding by a type made for the spelling that an API was seen to use; subclasses read what that type refuses."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from ..contract.base import take_unknown_values
+from ..contract.names import folded
+from ..contract.reading import Learned, Reader, shown_value
+from ..contract.specs import paths_of_enum
+from ..contract.wire_types import form_of, type_of
+from . import odd_json
+from .unusable import UnusableError
+
+if TYPE_CHECKING:
+    from ..contract.operations import Operation
+    from ..contract.translation import Translation
+    from .drift import DriftLog
+    from .response import Response
+
+
+MARK = b"\xef\xbb\xbf"
+"""A byte order mark, which some servers put before their JSON."""
+UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class LearningReader:
+    """Decodes by a type made for the spelling seen so far; what that refuses, a subclass reads the careful way."""
+
+    _place: tuple[str, ...]
+
+    def __init__(self, operation: Operation[Any], translation: Translation, drift: DriftLog) -> None:
+        self._operation = operation
+        self._mapping = translation.operation(operation)
+        self._struct = cast("type[msgspec.Struct]", operation.row or operation.answer)
+        self._translation = translation
+        self._drift = drift
+        self._learned = Learned()
+        self._careful = Reader(translation, self._learned)
+        self._made_for: Any = None
+        self._depth = 0
+        """Of the decoder: how many objects it wraps around what is read."""
+        self._decoder: msgspec.json.Decoder[Any]
+        self._row_decoder: msgspec.json.Decoder[Any]
+        self._adapt()
+
+    def _body_type(self, inner: Any) -> Any:
+        raise NotImplementedError
+
+    def _adapt(self) -> bool:
+        """Make the decoder for what was learned; return False if nothing is new."""
+        form = form_of(self._struct, self._translation, self._learned)
+        body = self._body_type(type_of(form))
+        wanted = (form, body, self._learned.lax)
+        if wanted == self._made_for:
+            return False
+        self._made_for = wanted
+        self._depth = len(self._place)
+        self._decoder = self._decoder_of(body)
+        self._row_decoder = self._decoder_of(type_of(form))
+        return True
+
+    def _decoder_of(self, kind: Any) -> msgspec.json.Decoder[Any]:
+        return msgspec.json.Decoder[Any](kind, strict=not self._learned.lax, dec_hook=self._hooked)
+
+    def _hooked(self, kind: Any, value: Any) -> Any:
+        return self._careful.read_hooked(kind, value)
+
+    def _value(self, response: Response) -> tuple[Any, bool]:
+        """Return the JSON value of a body, and whether it had to be mended.
+
+        Raises:
+            UnusableError: it is not JSON.
+        """
+        try:
+            return msgspec.json.decode(response.body), False
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+        except RecursionError:
+            raise UnusableError("not JSON that can be read: it is nested too deeply") from None
+        try:
+            value = odd_json.parse(response.body, response.headers.get("Content-Type", ""))
+        except (ValueError, RecursionError) as error:
+            raise UnusableError(f"not JSON: {error}") from None
+        self._careful.tell("$", "value", "a text with damaged characters")
+        return value, True
+
+    def _tell(self) -> None:
+        """Tell what differed, and unknown words that the decoder met."""
+        for enum, word in take_unknown_values():
+            for path in paths_of_enum(self._struct, enum):
+                self._careful.tell(path, "value", shown_value(word))
+        if self._careful.drift:
+            self._drift.note(self._operation.name, self._careful.drift)
+            self._careful.drift.clear()
+
+
+@lru_cache(maxsize=256)
+def holder(name: str, kind: Any) -> Any:
+    """Return the type of an object that holds ``kind`` under ``name``; its other members do not matter.
+
+    A page may have rows in ``data`` only as long as it has none in ``items``.
+    """
+    others = ("items", "Items") if folded(name) == "data" else ()
+    fields: list[Any] = [("held", kind, msgspec.field(name=name))]
+    fields += [(other, None, msgspec.field(name=other, default=None)) for other in others]
+    return msgspec.defstruct("Holder", fields, gc=False)
+
+
+def unmarked(response: Response) -> Response:
+    return response._replace(body=response.body.removeprefix(MARK))

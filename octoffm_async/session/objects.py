@@ -1,0 +1,137 @@
+"""Single objects and documents out of answers: by the type made for them, and the careful way where it does not do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from ..contract.base import take_unknown_values
+from ..contract.common import DocumentAnswer
+from ..contract.json_values import is_array, is_object, json_type
+from ..contract.names import spelling_in
+from ..contract.operations import Shape
+from ..contract.reading import RowWithoutIdentityError
+from ..contract.specs import specs_of
+from ..contract.translation import Translation, at_path, spelled_path
+from .documents import UnusableDocumentError, document_in
+from .learning_reader import UNDECODABLE, LearningReader, holder, unmarked
+from .unusable import UnusableError
+
+if TYPE_CHECKING:
+    from ..contract.common import Document, DocumentAnswer
+    from ..contract.operations import Operation
+    from .drift import DriftLog
+    from .response import Response
+
+
+_WRAPS = ("data", "item", "result")
+
+
+class ObjectReader(LearningReader):
+    """Reads one object; where the operation's answer is optional, an empty body is ``None``."""
+
+    def __init__(self, operation: Operation[Any], translation: Translation, drift: DriftLog) -> None:
+        self._place = translation.operation(operation).result or ()
+        self._optional = operation.shape is Shape.OPTIONAL
+        super().__init__(operation, translation, drift)
+
+    def _body_type(self, inner: Any) -> Any:
+        kind = inner
+        for name in reversed(self._place):
+            kind = holder(name, kind)
+        return kind
+
+    def read(self, response: Response, skip_bad_rows: bool) -> Any:  # noqa: ARG002, FBT001
+        """Return the object."""
+        take_unknown_values()
+        try:
+            found = self._decoder.decode(response.body)
+        except UNDECODABLE:
+            try:
+                return self._read_carefully(response)
+            finally:
+                self._tell()
+        self._tell()
+        for _ in range(self._depth):
+            found = found.held
+        return found
+
+    def _read_carefully(self, response: Response) -> Any:
+        if not response.body.strip():
+            if self._optional:
+                return None
+            raise UnusableError("the body is empty")
+        value, _ = self._value(response)
+        if value is None and self._optional:
+            return None
+        if self._optional:
+            value = self._with_items(value)
+        place = spelled_path(value, self._mapping.result or ())
+        there, value = at_path(value, place)
+        if not there or not is_object(value):
+            raise UnusableError(f"not what is expected: no object but {json_type(value)}")
+        self._place = place
+        found = self._object(value)
+        self._adapt()
+        return found
+
+    def _with_items(self, value: Any) -> Any:
+        """Return an answer with a list in it as the contract has it, if it is the bare list, or has it in ``data``."""
+        if is_array(value):
+            self._careful.tell("$", "type", "array")
+            return {"items": value}
+        if self._mapping.items is not None or not is_object(value):
+            return value
+        if self._is_one_result(value):
+            self._careful.tell("$.items", "missing", "the result itself")
+            return {"items": [value]}
+        key = spelling_in(value, "data")
+        if key is None or spelling_in(value, "items") is not None or not is_array(value[key]):
+            return value
+        self._careful.tell("$.items", "missing", "the rows stand in data")
+        return {"items": value[key], **{name: part for name, part in value.items() if name != key}}
+
+    def _is_one_result(self, value: dict[str, Any]) -> bool:
+        """Return True for an answer to a call for one item that is what else stands in the list."""
+        (items,) = (spec for spec in specs_of(self._struct) if spec.name == "items")
+        wanted = [self._translation.wire_name(items.inner, spec) for spec in specs_of(items.inner) if spec.required]
+        return all(spelling_in(value, name) is not None for name in wanted)
+
+    def _object(self, members: dict[str, Any]) -> Any:
+        try:
+            return self._careful.read(self._struct, members)
+        except RowWithoutIdentityError as error:
+            lacking = error
+        if self._mapping.result is None:
+            for name in _WRAPS:
+                key = spelling_in(members, name)
+                if key is not None and is_object(members[key]):
+                    try:
+                        found = self._careful.read(self._struct, members[key])
+                    except RowWithoutIdentityError:
+                        continue
+                    self._careful.tell("$", "type", f"an object inside {name}")
+                    self._place = (key,)
+                    return found
+        raise UnusableError(f"not what is expected: {lacking}")
+
+
+class DocumentReader(ObjectReader):
+    """Reads a document: its bytes, or JSON that holds them or names their address."""
+
+    def read(self, response: Response, skip_bad_rows: bool) -> Document | str:  # noqa: ARG002, FBT001
+        """Return the document, or the address to read it from."""
+        try:
+            return document_in(response, self._described)
+        except UnusableDocumentError as reason:
+            raise UnusableError(str(reason)) from None
+        finally:
+            self._tell()
+
+    def _described(self, response: Response) -> DocumentAnswer | str:
+        value, _ = self._value(unmarked(response))
+        there, value = at_path(value, self._mapping.result or ())
+        if there and isinstance(value, str):
+            return value
+        if not there or not is_object(value):
+            raise UnusableError(f"not what is expected: no document but {json_type(value)}")
+        return cast("DocumentAnswer", self._object(value))

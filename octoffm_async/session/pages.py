@@ -1,0 +1,196 @@
+"""Rows of a list, wherever they stand in the body: by the type made for them, and row by row where that does not do."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from ..contract.base import take_unknown_values
+from ..contract.json_values import is_array, is_object, json_type
+from ..contract.names import folded, spelling_in
+from ..contract.reading import RowWithoutIdentityError, shown_value
+from ..contract.translation import Translation, at_path, spelled_path
+from .counts import counts_in
+from .learning_reader import UNDECODABLE, LearningReader, holder
+from .unusable import UnusableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..contract.operations import Operation
+    from .drift import DriftLog
+    from .response import Response
+
+
+_SAMPLE = 20
+"""Rows of a page from which its spelling is learned, before all are read the careful way."""
+_ROWS = ("items", "data")
+_BESIDE_ROWS = ("itemsPerPage", "count", "totalItemCount", "totalCount", "total", "page", "pageSize", "cursor", "links")
+
+
+class BadRowsError(UnusableError):
+    """Some rows of a page have no identity; ``rows`` are the others, ``places`` counts the bad ones' from 0."""
+
+    def __init__(self, rows: list[Any], places: Sequence[int], reason: str) -> None:
+        of = len(rows) + len(places)
+        super().__init__(
+            f"not what is expected: {len(places)} of {of} rows have no identity; row {places[0]}: {reason}"
+        )
+        self.rows = rows
+        self.places = tuple(places)
+
+
+class PageReader(LearningReader):
+    """Reads the rows of a list: in ``items`` or ``data`` of an object, where a contract file says, or a bare array."""
+
+    def __init__(self, operation: Operation[Any], translation: Translation, drift: DriftLog) -> None:
+        self._place = translation.operation(operation).items or ("items",)
+        super().__init__(operation, translation, drift)
+
+    def _body_type(self, inner: Any) -> Any:
+        kind: Any = list[inner]
+        for name in reversed(self._place):
+            kind = holder(name, kind)
+        return kind
+
+    def read(self, response: Response, skip_bad_rows: bool) -> list[Any]:  # noqa: FBT001  (one shape for all readers)
+        """Return the rows."""
+        take_unknown_values()
+        try:
+            found = self._decoder.decode(response.body)
+        except UNDECODABLE:
+            try:
+                return self._read_carefully(response, skip_bad_rows=skip_bad_rows)
+            finally:
+                self._tell()
+        self._tell()
+        return self._unwrapped(found)
+
+    def _unwrapped(self, found: Any) -> list[Any]:
+        for _ in range(self._depth):
+            found = found.held
+        return cast("list[Any]", found)
+
+    def _read_carefully(self, response: Response, *, skip_bad_rows: bool) -> list[Any]:
+        if not response.body.strip():
+            return []
+        value, mended = self._value(response)
+        rows = self._rows(value)
+        for row in rows[:_SAMPLE]:
+            self._row(row)
+        if self._adapt() and not mended:
+            try:
+                return self._unwrapped(self._decoder.decode(response.body))
+            except UNDECODABLE:
+                pass
+        read: list[Any] = []
+        bad: list[int] = []
+        reason = ""
+        plain = () if mended or not rows else _raw_rows(self._place, response.body)
+        for place, row in enumerate(rows):
+            if plain:
+                try:
+                    read.append(self._row_decoder.decode(plain[place]))
+                    continue
+                except UNDECODABLE:
+                    pass
+            found, why = self._row(row)
+            if found is None:
+                bad.append(place)
+                reason = reason or why
+            else:
+                read.append(found)
+        self._adapt()
+        if bad:
+            self._careful.tell("[]", "missing", "an identity")
+            if not skip_bad_rows:
+                raise BadRowsError(read, bad, reason)
+        return read
+
+    def _row(self, row: Any) -> tuple[Any, str]:
+        if not is_object(row):
+            return None, f"it is no object but {json_type(row)}"
+        try:
+            return self._careful.read(self._struct, row), ""
+        except RowWithoutIdentityError as error:
+            return None, str(error)
+
+    def _rows(self, value: Any) -> list[Any]:
+        """Return the rows of a page, wherever they stand; note the place for the next one.
+
+        Raises:
+            UnusableError: there are none, and it is no page without any.
+        """
+        if value is None:
+            self._careful.tell("$", "type", "null")
+            return []
+        if is_array(value):
+            if self._mapping.items is not None:
+                self._careful.tell("$", "type", "array")
+            self._place = ()
+            return value
+        if not is_object(value):
+            raise UnusableError(f"not what is expected: no list but {json_type(value)}")
+        page = value
+        if self._mapping.items is not None:
+            there, rows = at_path(page, self._mapping.items)
+            if not there or not (rows is None or is_array(rows)):
+                raise UnusableError(f"not what is expected: no list at {'.'.join(self._mapping.items)}")
+            self._place = spelled_path(page, self._mapping.items)
+            return rows or []
+        keys = [key for name in _ROWS if (key := spelling_in(page, name)) is not None]
+        for kind in (list, type(None)):
+            for key in keys:
+                if isinstance(page[key], kind):
+                    return self._rows_at(key, page)
+        if any(folded(name) not in {folded(known) for known in _BESIDE_ROWS} for name in page):
+            raise UnusableError("not what is expected: an object without a list of items")
+        self._careful.tell("$.items", "missing", "nothing")
+        return self._none_in(page)
+
+    def _rows_at(self, key: str, page: dict[str, Any]) -> list[Any]:
+        if folded(key) != "items":
+            self._careful.tell("$.items", "missing", f"the rows stand in {folded(key)}")
+        self._place = (key,)
+        self._note_beside(page, key)
+        return self._none_in(page) if page[key] is None else page[key]
+
+    def _none_in(self, page: dict[str, Any]) -> list[Any]:
+        """Return no rows, for a page without a list.
+
+        Raises:
+            UnusableError: it holds a list under another name, or counts some rows.
+        """
+        if any(is_array(part) and part and folded(name) != "links" for name, part in page.items()):
+            raise UnusableError("not what is expected: no items, but a list under another name")
+        if any(count not in (0, "0", None) for count in counts_in(page)):
+            raise UnusableError("not what is expected: it counts rows, and there are none")
+        return []
+
+    def _note_beside(self, page: dict[str, Any], key: str) -> None:
+        known = {folded(name) for name in ("itemsPerPage", key)}
+        for name, value in page.items():
+            if folded(name) not in known:
+                self._careful.tell(f"$.{shown_value(name)}", "unknown", json_type(value))
+
+
+def _raw_rows(place: tuple[str, ...], body: bytes) -> Sequence[msgspec.Raw]:
+    """Return the rows of a page as they came; none if they cannot be had like that."""
+    try:
+        found = _raw_decoder(place).decode(body)
+    except UNDECODABLE:
+        return ()
+    for _ in place:
+        found = found.held
+    return cast("Sequence[msgspec.Raw]", found)
+
+
+@lru_cache(maxsize=64)
+def _raw_decoder(place: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    """Return the decoder of a page whose rows stay as they came."""
+    kind: Any = list[msgspec.Raw]
+    for name in reversed(place):
+        kind = holder(name, kind)
+    return msgspec.json.Decoder(kind)
