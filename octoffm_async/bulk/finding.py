@@ -7,7 +7,7 @@ is scanned without it.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..contract.inbound import InboundShipment
 from ..contract.outbound import OutboundShipment
@@ -17,9 +17,10 @@ from ..resources.inbound import Inbound
 from ..resources.outbound import Outbound
 from ..resources.products import Products
 from .changes import Changed, ChangeFeed
+from .gathering import Findings, Gathered, Match
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import AsyncIterator, Collection
 
     from ..session.scope import Scope
 
@@ -30,22 +31,6 @@ MARGIN = timedelta(minutes=5)
 
 MARGIN_UNTOLD = timedelta(days=1)
 """The same where the API does not tell its time: a clock in the wrong zone is some hours away."""
-
-
-class Match(NamedTuple):
-    """Something that exists remotely under a wanted reference."""
-
-    id: str | None
-    code: str = ""
-    message: str = ""
-    refused: bool = False
-
-
-class Findings(NamedTuple):
-    """What a scan found: the matches of each reference, and why what is not among them may exist all the same."""
-
-    matches: Mapping[str, list[Match]]
-    doubt: str = ""
 
 
 class Finder(Protocol):
@@ -69,17 +54,10 @@ class OrderFinder:
 
     async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:
         """See :class:`Finder`."""
-        found: dict[str, dict[str, Match]] = {}
-        unreadable: set[str] = set()
+        gathered = Gathered(wanted, what="orders")
         async for row in self._rows(await by_their_clock(self._scope, self._kind, since)):
-            match = match_of(row)
-            reference: str | None = getattr(row, "reference", None)
-            if reference is None or not _is_readable(reference):
-                unreadable.add(match.id or "")
-            elif reference in wanted:
-                found.setdefault(reference, {})[match.id or ""] = match
-        matches = {reference: list(each.values()) for reference, each in found.items()}
-        return Findings(matches, _doubt(len(unreadable), "orders"))
+            gathered.add(getattr(row, "reference", None), match_of(row))
+        return gathered.findings()
 
     async def _rows(self, since: datetime) -> AsyncIterator[Changed]:
         refused = False
@@ -104,27 +82,10 @@ class ProductFinder:
 
     async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:  # noqa: ARG002
         """See :class:`Finder`."""
-        found: dict[str, list[Match]] = {}
-        unreadable = 0
+        gathered = Gathered(wanted, what="products")
         async for known in self._products.references():
-            if not _is_readable(known.seller_product_reference):
-                unreadable += 1
-            elif known.seller_product_reference in wanted:
-                found[known.seller_product_reference] = [Match(None)]
-        return Findings(found, _doubt(unreadable, "products"))
-
-
-def _is_readable(reference: object) -> bool:
-    return isinstance(reference, str) and bool(reference.strip())
-
-
-def _doubt(unreadable: int, what: str) -> str:
-    if not unreadable:
-        return ""
-    return (
-        f"it was sent, and the list does not show it; but the list holds {what} whose reference cannot be read "
-        f"({unreadable}), and each may be this one: look it up before it is sent again"
-    )
+            gathered.add(known.seller_product_reference, Match(None))
+        return gathered.findings()
 
 
 async def by_their_clock(scope: Scope, kind: OrderKind, moment: datetime) -> datetime:

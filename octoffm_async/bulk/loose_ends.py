@@ -149,7 +149,9 @@ class LooseEnds(Generic[T]):
         undecided = set(sent_at)
         doubted: set[str] = set()
         try:
-            decided = reconcile(self._finder, sent_at, patience=patience, left_by=left, rest=self._rest)
+            decided = reconcile(
+                self._finder, sent_at, patience=patience, left_by=left, rest=self._rest, look_up=self._book.look_up
+            )
             async for key, matches, doubt in decided:
                 if doubt:
                     doubted.add(key)

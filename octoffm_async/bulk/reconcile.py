@@ -12,14 +12,15 @@ import asyncio
 import logging
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from .journal import State
+from .journal import LOOK_UP_MOST, State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
-    from .finding import Finder, Match
+    from .finding import Finder
+    from .gathering import Findings, Match
     from .journal import Entry
 
 FIRST_PAUSE = 1.0
@@ -34,6 +35,9 @@ class Decision(NamedTuple):
     doubt: str = ""
 
 
+LookUp: TypeAlias = "Callable[[Sequence[str]], Awaitable[list[Entry | None]]]"
+"""What the journal knows of up to ``LOOK_UP_MOST`` keys, in their order."""
+
 logger = logging.getLogger("octoffm_async")
 
 
@@ -44,12 +48,14 @@ async def reconcile(
     patience: float,
     left_by: Mapping[str, datetime] | None = None,
     rest: Callable[[float], Awaitable[bool]] | None = None,
+    look_up: LookUp | None = None,
 ) -> AsyncIterator[Decision]:
     """Decide each key: its matches, or none once it is absent, or why its absence is not proven.
 
     ``sent_at`` tells when each key was sent at the earliest, by our clock, and ``left_by`` when at the latest (the same
     if not given): a request may wait long for its turn. ``rest`` waits between scans; if it says no, the keys that are
-    left stay undecided. Two matches of one key are two real things: that is told in the log as an error.
+    left stay undecided. ``look_up`` tells which of the rows that only look like a key are other items of ours. Two
+    matches of one key are two real things: that is told in the log as an error.
 
     Raises:
         CallError: the remote side could not be read.
@@ -60,6 +66,8 @@ async def reconcile(
     while open_keys:
         began = time.time()
         found = await finder.find(open_keys.keys(), since=min(open_keys.values()))
+        if look_up is not None:
+            found = await without_ours(found, look_up)
         for key in list(open_keys):
             matches = found.matches.get(key, [])
             if len(matches) > 1:
@@ -67,12 +75,22 @@ async def reconcile(
                 logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
             if matches or began - left[key] >= patience:
                 del open_keys[key]
-                yield Decision(key, matches, "" if matches else found.doubt)
+                yield Decision(key, matches, "" if matches else found.doubt_of(key))
         if open_keys:
             ripe = max(left[key] for key in open_keys) + patience - time.time()
             if not await (rest or sleep)(min(max(ripe, 0.01), pause)):
                 return
             pause = min(LONGEST_PAUSE, pause * 2)
+
+
+async def without_ours(found: Findings, look_up: LookUp) -> Findings:
+    """Findings without the rows that are other items of ours: those have the very reference of an item."""
+    known: dict[str, Entry | None] = {}
+    keys = list(found.others())
+    for start in range(0, len(keys), LOOK_UP_MOST):
+        some = keys[start : start + LOOK_UP_MOST]
+        known.update(zip(some, await look_up(some), strict=True))
+    return found.without(known)
 
 
 async def sleep(seconds: float) -> bool:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoffm_async.bulk import reconcile as module
-from octoffm_async.bulk.finding import Findings, Match
+from octoffm_async.bulk.gathering import Findings, Match
 from octoffm_async.bulk.reconcile import Decision, reconcile, utc_now
 from octoffm_async.errors import ServerError
 from tests.bulk.items import on_virtual_time
