@@ -111,15 +111,15 @@ class Gathered:
         """What was not found."""
         return {reference for reference in self._wanted if reference not in self._found}
 
-    def findings(self) -> Findings:
-        """Return what all rows together say."""
+    def findings(self, doubt: str = "") -> Findings:
+        """Return what all rows together say; ``doubt`` is what the scan itself says against what it does not show."""
         matches = {reference: list(each.values()) for reference, each in self._found.items()}
         alike: dict[str, list[Like]] = {}
         for like in self._alike:
             for key in self._keys_like(like.reference):
                 if key != like.reference and key not in matches:
                     alike.setdefault(key, []).append(like)
-        return Findings(matches, self._doubt(), alike)
+        return Findings(matches, doubt or self._doubt(), alike)
 
     def _keys_like(self, reference: str) -> Iterable[str]:
         yield from self._spellings.same_as(reference)

@@ -1,9 +1,9 @@
 """Reconciliation: what became of sendings whose answer is not known, found out on the remote side.
 
 An item that was found exists. One that was not found may still become visible (a replica lags, a request was slow), so
-it is looked for again until ``patience`` seconds have passed since it can have left at the latest; only then it counts
-as absent, and may be sent again. Where the last scan leaves a doubt, it is not absent but undecided, and is not sent
-again. All items that are open at a time share each scan.
+it is looked for again until ``patience`` seconds have passed since it can have left at the latest; only then, and only
+after a thorough look that proves it, it counts as absent, and may be sent again. Where a look leaves a doubt, it is not
+absent but undecided, and is not sent again. All items that are open at a time share each scan.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import asyncio
 import logging
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from .journal import LOOK_UP_MOST, State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 
     from .finding import Finder
     from .gathering import Findings, Match
@@ -37,6 +37,13 @@ class Decision(NamedTuple):
 
 LookUp: TypeAlias = "Callable[[Sequence[str]], Awaitable[list[Entry | None]]]"
 """What the journal knows of up to ``LOOK_UP_MOST`` keys, in their order."""
+
+
+class Look(Protocol):
+    """A look of a finder: a quick one or a thorough one."""
+
+    def __call__(self, wanted: Collection[str], *, since: datetime) -> Awaitable[Findings]: ...
+
 
 logger = logging.getLogger("octoffm_async")
 
@@ -65,26 +72,38 @@ async def reconcile(
     pause = min(FIRST_PAUSE, patience)
     while open_keys:
         began = time.time()
-        found = await finder.find(open_keys.keys(), since=min(open_keys.values()))
-        if look_up is not None:
-            found = await without_ours(found, look_up)
-        for key in list(open_keys):
-            matches = found.matches.get(key, [])
-            if len(matches) > 1:
-                ids = ", ".join(str(match.id) for match in matches)
-                logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
-            if matches or began - left[key] >= patience:
+        found = await _found(finder.find, open_keys, look_up)
+        ripe = {key for key in open_keys if began - left[key] >= patience}
+        absent = {key for key in ripe if not found.matches.get(key) and not found.doubt_of(key)}
+        undecidable = ripe - absent
+        for key in [key for key in open_keys if found.matches.get(key) or key in undecidable]:
+            del open_keys[key]
+            yield _decision(key, found)
+        if absent:
+            proof = await _found(finder.prove, {key: open_keys[key] for key in absent}, look_up)
+            for key in [key for key in open_keys if key in absent]:
                 del open_keys[key]
-                yield Decision(key, matches, "" if matches else found.doubt_of(key))
+                yield _decision(key, proof)
         if open_keys:
-            ripe = max(left[key] for key in open_keys) + patience - time.time()
-            if not await (rest or sleep)(min(max(ripe, 0.01), pause)):
+            due = max(left[key] for key in open_keys) + patience - time.time()
+            if not await (rest or sleep)(min(max(due, 0.01), pause)):
                 return
             pause = min(LONGEST_PAUSE, pause * 2)
 
 
-async def without_ours(found: Findings, look_up: LookUp) -> Findings:
-    """Findings without the rows that are other items of ours: those have the very reference of an item."""
+def _decision(key: str, found: Findings) -> Decision:
+    matches = found.matches.get(key, [])
+    if len(matches) > 1:
+        ids = ", ".join(str(match.id) for match in matches)
+        logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
+    return Decision(key, matches, "" if matches else found.doubt_of(key))
+
+
+async def _found(look: Look, sent_at: Mapping[str, datetime], look_up: LookUp | None) -> Findings:
+    """What a look shows, without the rows that are other items of ours: those have the very reference of an item."""
+    found = await look(sent_at.keys(), since=min(sent_at.values()))
+    if look_up is None:
+        return found
     known: dict[str, Entry | None] = {}
     keys = list(found.others())
     for start in range(0, len(keys), LOOK_UP_MOST):
