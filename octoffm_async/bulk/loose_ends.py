@@ -146,6 +146,7 @@ class LooseEnds(Generic[T]):
         sent_at = {entry.key: entry.sent_at for entry in entries}
         self._claims.take(sent_at, self)
         left = {entry.key: left_by(entry, alone_since=self._alone_since) for entry in entries}
+        state = {entry.key: entry.state for entry in entries}
         undecided = set(sent_at)
         doubted: set[str] = set()
         try:
@@ -155,7 +156,7 @@ class LooseEnds(Generic[T]):
             async for key, matches, doubt in decided:
                 if doubt:
                     doubted.add(key)
-                    self._doubt(key, doubt)
+                    self._doubt(key, doubt, state[key])
                     continue
                 undecided.discard(key)
                 waiting = self._waiting.pop(key, None)
@@ -165,9 +166,7 @@ class LooseEnds(Generic[T]):
                     if waiting is not None:
                         await self.tell(outcome, deliver)
                 else:
-                    self._book.settle(key, State.PENDING)
-                    if waiting is not None:
-                        self.again[key] = waiting.item
+                    self._absent(key, waiting)
         except CallError as error:
             logger.warning("%d items stay unknown, reconciliation failed: %s", len(self._waiting), error)
             if resend_unknown:
@@ -243,10 +242,18 @@ class LooseEnds(Generic[T]):
             ]
         return found
 
-    def _doubt(self, key: str, reason: str) -> None:
+    def _absent(self, key: str, waiting: _Waiting[T] | None) -> None:
+        """Let an item that does not exist be sent, now or another time."""
+        self._book.settle(key, State.PENDING)
+        if waiting is not None:
+            self.again[key] = waiting.item
+
+    def _doubt(self, key: str, reason: str, state: State) -> None:
         """Let an item that may exist all the same wait for ever: it is told as unknown in the end."""
         if (waiting := self._waiting.get(key)) is not None:
             self._waiting[key] = waiting._replace(outcome=Unknown(key=key, reason=reason))
+        if state is State.SENT:  # the journal tells why; of what is unknown it has told already
+            self._book.settle(key, State.UNKNOWN, message=reason)
 
     async def _give_up_waiting(self, keys: Collection[str]) -> None:
         """Send what waits again although nothing is known of it: the user asked for it."""

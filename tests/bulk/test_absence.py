@@ -14,6 +14,8 @@ from octoffm_async import Created, FulfillmentClient, Unknown
 from octoffm_async.bulk import absence
 from octoffm_async.bulk.finding import OrderFinder, ProductFinder
 from octoffm_async.bulk.gathering import Findings, Match
+from octoffm_async.bulk.journal import State
+from octoffm_async.bulk.journaling import sending_of
 from tests.bulk.crashing import EPOCH, Fate, Remote, Trouble, World, ended
 from tests.bulk.items import fake, order, serving
 from tests.fakes import answer
@@ -276,6 +278,23 @@ def test_without_a_proof_an_order_stays_unknown_and_is_not_sent_again(proving: P
     assert proving.remote.effects == {"B": 1}
     proving.remote.count_script = lambda: None
     assert isinstance(proving.run("A")["A"], Created)
+
+
+def test_the_journal_tells_which_proof_is_missing(proving: Proving) -> None:
+    async def write(client: FulfillmentClient, journal: Any) -> None:
+        book = await journal.book(seller=client._scope.seller_id, operation="outbound.create")
+        await book.sent([sending_of("A", order("A"))])
+
+    async def read(_: FulfillmentClient, journal: Any) -> list[tuple[str, str]]:
+        runs = await journal.runs()
+        return [(one.state, one.message) for run in runs async for one in journal.entries(run.id)]
+
+    proving.world.live(write)
+    proving.remote.count_script = lambda: answer(200, {"count": 7})
+    assert isinstance(proving.run("A")["A"], Unknown)
+    ((state, message),) = proving.world.live(read)
+    assert state == State.UNKNOWN
+    assert "it shows 0 of 7 orders" in message
 
 
 def test_a_run_without_lost_answers_asks_for_nothing(proving: Proving) -> None:
