@@ -43,7 +43,7 @@ T = TypeVar("T")
 LOOK_AHEAD = 256
 """Items that are looked up, and written down as sent, together."""
 ROUNDS = 3
-"""How often an item is sent again by one run after it was shown to be absent."""
+"""How often a run looks for what is undecided and sends what is absent; each item is sent again once at the most."""
 AGAIN_AT_ONCE = 8
 """Calls under way when items are sent again."""
 UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)

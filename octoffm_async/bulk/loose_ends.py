@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .claims import Claims
     from .finding import Finder
     from .following import Follower
+    from .gathering import Match
     from .job import Deliver
     from .journal import Book, Entry
     from .outcomes import Outcome
@@ -34,6 +35,12 @@ logger = logging.getLogger("octoffm_async")
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.1, 2.0
 """Seconds between looks at what another process is busy with."""
+
+
+_ABSENT_TWICE = (
+    "it was not there, was sent again, and is not there again: it is not sent a third time by itself; look it up, and "
+    "run again if it does not exist"
+)
 
 
 class _Waiting(NamedTuple, Generic[T]):
@@ -54,6 +61,7 @@ class LooseEnds(Generic[T]):
         self._follower = follower
         self._alone_since = alone_since
         self._waiting: dict[str, _Waiting[T]] = {}
+        self._sent_again: set[str] = set()
         self._followed: dict[str, str | None] = {}
         self._followed_since = utc_now()
         self._hurry = asyncio.Event()
@@ -154,7 +162,7 @@ class LooseEnds(Generic[T]):
                 self._finder, sent_at, patience=patience, left_by=left, rest=self._rest, look_up=self._book.look_up
             )
             async for key, matches, doubt in decided:
-                if doubt:
+                if doubt := doubt or self._doubt_of_absence(key, matches):
                     doubted.add(key)
                     self._doubt(key, doubt, state[key])
                     continue
@@ -247,6 +255,11 @@ class LooseEnds(Generic[T]):
         self._book.settle(key, State.PENDING)
         if waiting is not None:
             self.again[key] = waiting.item
+            self._sent_again.add(key)
+
+    def _doubt_of_absence(self, key: str, matches: Sequence[Match]) -> str:
+        """Why what is not found is not believed to be absent: of two sendings, one should have arrived."""
+        return "" if matches or key not in self._sent_again else _ABSENT_TWICE
 
     def _doubt(self, key: str, reason: str, state: State) -> None:
         """Let an item that may exist all the same wait for ever: it is told as unknown in the end."""

@@ -297,6 +297,16 @@ def test_the_journal_tells_which_proof_is_missing(proving: Proving) -> None:
     assert "it shows 0 of 7 orders" in message
 
 
+def test_what_is_absent_twice_is_not_sent_a_third_time_by_itself(proving: Proving) -> None:
+    proving.remote.fates["A"] = [NEVER_ARRIVED, NEVER_ARRIVED]
+    outcome = proving.run("A")["A"]
+    assert isinstance(outcome, Unknown)
+    assert "is not there again" in outcome.reason
+    assert proving.remote.departed == 2
+    assert isinstance(proving.run("A")["A"], Created)
+    assert proving.remote.effects == {"A": 1}
+
+
 def test_a_run_without_lost_answers_asks_for_nothing(proving: Proving) -> None:
     proving.run("A", "B")
     assert proving.remote.lists == proving.remote.counts == []
