@@ -7,6 +7,8 @@ A first look reads only what changed since the sending. That is enough to find a
 - *Completeness.* A list may end too early and not show it: a proxy takes the link to the next page away, a page is cut.
   So the count over the same window must equal the ids that were seen. Where the API counts nothing, or another number,
   absence is not proven. A full page without a link is no end: its window is halved until no page is full.
+- *Control.* A list of something else, or of an account that may not see its orders, is empty and agrees with its count.
+  So where the run knows orders that exist, reconciliation asks for them too: the list must show one of them.
 - *Movement.* Orders that others make meanwhile change both numbers: list and count are read again, a few times.
 
 What is missing is told in words, and the item stays unknown. Nothing of this is done for what was found before, so a

@@ -12,6 +12,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from ..contract.operations import CREATE_PRODUCTS
 from ..errors import CallError
 from .journal import LOOK_UP_MOST, UNDECIDED, State, Verdict, judge
 from .journaling import known_outcome, outcome_of_match, sending_of, settle
@@ -37,6 +38,8 @@ _FIRST_LOOK, _LONGEST_LOOK = 0.1, 2.0
 """Seconds between looks at what another process is busy with."""
 
 
+_CONTROLS_MOST = 5
+"""Created items that a list is checked with, at the most: any one of them is enough."""
 _ABSENT_TWICE = (
     "it was not there, was sent again, and is not there again: it is not sent a third time by itself; look it up, and "
     "run again if it does not exist"
@@ -62,6 +65,8 @@ class LooseEnds(Generic[T]):
         self._alone_since = alone_since
         self._waiting: dict[str, _Waiting[T]] = {}
         self._sent_again: set[str] = set()
+        self._created: dict[str, float] = {}
+        self.wants_created = book.operation != CREATE_PRODUCTS.name  # a product may be listed much later
         self._followed: dict[str, str | None] = {}
         self._followed_since = utc_now()
         self._hurry = asyncio.Event()
@@ -75,6 +80,11 @@ class LooseEnds(Generic[T]):
         self.again.pop(key, None)
         self._waiting[key] = _Waiting(item, Unknown(key=key, reason=reason))
         self._claims.take([key], self)
+
+    def saw_created(self, key: str) -> None:
+        """Note one of the first items that this run created: a list that shows none of them proves no absence."""
+        self._created[key] = asyncio.get_running_loop().time()
+        self.wants_created = len(self._created) < _CONTROLS_MOST
 
     def is_waiting(self, key: str) -> bool:
         """Whether an item waits for reconciliation."""
@@ -159,7 +169,13 @@ class LooseEnds(Generic[T]):
         doubted: set[str] = set()
         try:
             decided = reconcile(
-                self._finder, sent_at, patience=patience, left_by=left, rest=self._rest, look_up=self._book.look_up
+                self._finder,
+                sent_at,
+                patience=patience,
+                left_by=left,
+                rest=self._rest,
+                look_up=self._book.look_up,
+                controls=partial(self._controls, patience),
             )
             async for key, matches, doubt in decided:
                 if doubt := doubt or self._doubt_of_absence(key, matches):
@@ -249,6 +265,11 @@ class LooseEnds(Generic[T]):
                 if entry is not None and entry.state in UNDECIDED and not self._claims.held_by_other(entry.key, self)
             ]
         return found
+
+    def _controls(self, patience: float) -> list[str]:
+        """Return items that exist for so long that the list must show them."""
+        now = asyncio.get_running_loop().time()
+        return [key for key, at in self._created.items() if now - at >= patience]
 
     def _absent(self, key: str, waiting: _Waiting[T] | None) -> None:
         """Let an item that does not exist be sent, now or another time."""

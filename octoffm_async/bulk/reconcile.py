@@ -14,6 +14,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
+from .gathering import not_shown
 from .journal import LOOK_UP_MOST, State
 
 if TYPE_CHECKING:
@@ -56,13 +57,15 @@ async def reconcile(
     left_by: Mapping[str, datetime] | None = None,
     rest: Callable[[float], Awaitable[bool]] | None = None,
     look_up: LookUp | None = None,
+    controls: Callable[[], Collection[str]] = tuple,
 ) -> AsyncIterator[Decision]:
     """Decide each key: its matches, or none once it is absent, or why its absence is not proven.
 
     ``sent_at`` tells when each key was sent at the earliest, by our clock, and ``left_by`` when at the latest (the same
     if not given): a request may wait long for its turn. ``rest`` waits between scans; if it says no, the keys that are
-    left stay undecided. ``look_up`` tells which of the rows that only look like a key are other items of ours. Two
-    matches of one key are two real things: that is told in the log as an error.
+    left stay undecided. ``look_up`` tells which of the rows that only look like a key are other items of ours.
+    ``controls`` tells keys that are known to exist: a list that shows neither one of them nor any other key proves no
+    absence. Two matches of one key are two real things: that is told in the log as an error.
 
     Raises:
         CallError: the remote side could not be read.
@@ -70,9 +73,11 @@ async def reconcile(
     open_keys = dict(sent_at)
     left = {key: at.timestamp() for key, at in (left_by or sent_at).items()}
     pause = min(FIRST_PAUSE, patience)
+    shown = False
     while open_keys:
         began = time.time()
         found = await _found(finder.find, open_keys, look_up)
+        shown = shown or any(found.matches.values())
         ripe = {key for key in open_keys if began - left[key] >= patience}
         absent = {key for key in ripe if not found.matches.get(key) and not found.doubt_of(key)}
         undecidable = ripe - absent
@@ -80,7 +85,12 @@ async def reconcile(
             del open_keys[key]
             yield _decision(key, found)
         if absent:
-            proof = await _found(finder.prove, {key: open_keys[key] for key in absent}, look_up)
+            known = controls()
+            proof = await _found(finder.prove, {key: open_keys[key] for key in absent}, look_up, also=known)
+            shown = shown or any(proof.matches.values())
+            if known and not shown and not proof.doubt:
+                why = f"it does not show {next(iter(known))!r} either, which is known to exist"
+                proof = proof._replace(doubt=not_shown(why))
             for key in [key for key in open_keys if key in absent]:
                 del open_keys[key]
                 yield _decision(key, proof)
@@ -99,9 +109,11 @@ def _decision(key: str, found: Findings) -> Decision:
     return Decision(key, matches, "" if matches else found.doubt_of(key))
 
 
-async def _found(look: Look, sent_at: Mapping[str, datetime], look_up: LookUp | None) -> Findings:
+async def _found(
+    look: Look, sent_at: Mapping[str, datetime], look_up: LookUp | None, *, also: Collection[str] = ()
+) -> Findings:
     """What a look shows, without the rows that are other items of ours: those have the very reference of an item."""
-    found = await look(sent_at.keys(), since=min(sent_at.values()))
+    found = await look({*sent_at, *also}, since=min(sent_at.values()))
     if look_up is None:
         return found
     known: dict[str, Entry | None] = {}

@@ -297,6 +297,29 @@ def test_the_journal_tells_which_proof_is_missing(proving: Proving) -> None:
     assert "it shows 0 of 7 orders" in message
 
 
+@pytest.mark.parametrize("others", [("B",), ("B", "C", "D", "E", "F", "G", "H")])
+def test_a_list_that_shows_nothing_of_what_was_created_proves_no_absence(
+    proving: Proving, others: Collection[str]
+) -> None:
+    proving.remote.fates["A"] = [NEVER_ARRIVED]
+    proving.cut(0)
+    proving.remote.count_script = lambda: answer(200, {"count": 0})
+    outcome = proving.run(*others, "A")["A"]
+    assert isinstance(outcome, Unknown)
+    assert "it does not show 'B' either, which is known to exist" in outcome.reason
+    assert proving.remote.effects == dict.fromkeys(others, 1)
+
+
+def test_what_was_created_just_now_need_not_be_shown_yet(proving: Proving) -> None:
+    proving.remote.fates["A"] = [NEVER_ARRIVED]
+    proving.remote.fates["B"] = [Fate(late=1000.0)]
+    proving.remote.count_script = lambda: answer(200, 1)
+    assert isinstance(proving.run("A", patience=20.0)["A"], Unknown)
+    proving.remote.count_script = lambda: None
+    proving.world.now += 100
+    assert isinstance(proving.run("B", "A", patience=20.0)["A"], Created)
+
+
 def test_what_is_absent_twice_is_not_sent_a_third_time_by_itself(proving: Proving) -> None:
     proving.remote.fates["A"] = [NEVER_ARRIVED, NEVER_ARRIVED]
     outcome = proving.run("A")["A"]
