@@ -5,8 +5,9 @@ A first look reads only what changed since the sending. That is enough to find a
 - *Time.* Stamps may lag behind the API's own clock, or be of another zone, and ours may have been wrong when the order
   was sent. So this scan goes a day back from the earlier of both clocks, and looks once more without the filter.
 - *Completeness.* A list may end too early and not show it: a proxy takes the link to the next page away, a page is cut.
-  So the count over the same window must equal the ids that were seen. Where the API counts nothing, or another number,
-  absence is not proven. A full page without a link is no end: its window is halved until no page is full.
+  So the count over the same window must equal the ids that were seen. Where it is another number,
+  absence is not proven. Where the API has no count, a list with a proven end is enough if it shows an order of ours
+  that is known to exist. A full page without a link is no end: its window is halved until no page is full.
 - *Control.* A list of something else, or of an account that may not see its orders, is empty and agrees with its count.
   So where the run knows orders that exist, reconciliation asks for them too: the list must show one of them.
 - *Movement.* Orders that others make meanwhile change both numbers: list and count are read again, a few times.
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..contract.inbound import InboundShipment
 from ..contract.outbound import OutboundShipment
-from ..errors import BadRequestError, CallError
+from ..errors import BadRequestError, CallError, UnusableAnswerError
 from ..resources.inbound import Inbound
 from ..resources.outbound import Outbound
 from ..session.scope import Scope
@@ -58,6 +59,8 @@ class AbsenceScan:
         self._orders = Outbound(bulk) if kind == "outbound" else Inbound(bulk)
         self._since: datetime | None = since
         self._take = take
+        self.uncounted = ""
+        """Why nothing but the list's own end tells that it is whole, where the API has no count."""
 
     async def read(self) -> str:
         """Read the window to its end; return why what it does not show may exist all the same, or nothing.
@@ -71,8 +74,11 @@ class AbsenceScan:
             try:
                 counted = await self._count()
             except CallError as error:
-                told = f"whether it shows all cannot be known: their count was not to be had ({error})"
-                return not_shown(f"{told}, and {end}" if end else told)
+                told = not_shown(f"whether it shows all cannot be known: their count was not to be had ({error})")
+                if end or not _is_not_offered(error):
+                    return f"{told} ({end})" if end else told
+                self.uncounted = told
+                return ""
             if counted == len(seen):
                 return ""
             doubt = not_shown(f"it shows {len(seen)} of {counted} orders{f', and {end}' if end else ''}")
@@ -157,6 +163,11 @@ class AbsenceScan:
         """Whether rows come newest first and the rest is older than the window."""
         times = [at for row in page.items if (at := _changed_at(row)) is not None]
         return bool(times) and self._since is not None and times[0] > times[-1] < self._since
+
+
+def _is_not_offered(error: CallError) -> bool:
+    """Whether an API that was asked for a count has none: it knows no address for it, or tells no number."""
+    return isinstance(error, UnusableAnswerError) or getattr(error, "status", None) in (400, 403, 404, 405, 422, 501)
 
 
 def unproven_end(page: Page[Any], limit: int) -> str:

@@ -80,7 +80,7 @@ class OrderFinder:
         doubt = await scan.read()
         if gathered.missing():
             await scan.read_newest()
-        return gathered.findings(doubt)
+        return gathered.findings(doubt, scan.uncounted)
 
     async def _rows(self, since: datetime) -> AsyncIterator[Changed]:
         refused = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from .journal.protocol import LOOK_UP_MOST
 from .journal.states import UNDECIDED, State
 from .likeness import Size, Wanted, tidied
 
@@ -40,12 +41,15 @@ class Like(NamedTuple):
 class Findings(NamedTuple):
     """What a scan found: the matches of each reference, and why what is not among them may exist all the same.
 
-    ``doubt`` is of all that is not among the matches, ``alike`` of single references.
+    ``doubt`` is of all that is not among the matches, ``alike`` of single references. ``uncounted`` is a doubt that
+    goes away if one of ``others_shown``, rows of the list, is an order of ours.
     """
 
     matches: Mapping[str, list[Match]]
     doubt: str = ""
     alike: Mapping[str, Sequence[Like]] = MappingProxyType({})
+    uncounted: str = ""
+    others_shown: Sequence[Like] = ()
 
     def others(self) -> set[str]:
         """The references of what only looks like something wanted."""
@@ -68,6 +72,13 @@ class Findings(NamedTuple):
         undecided = entry.state in UNDECIDED and like.reference not in self.matches
         return undecided or entry.state is State.CREATED
 
+    def shows_ours(self, known: Sequence[Entry | None]) -> bool:
+        """Whether any of the other rows is an order that the journal knows as created, with its id."""
+        return any(
+            entry is not None and entry.remote_id is not None and entry.remote_id == row.id
+            for row, entry in zip(self.others_shown, known, strict=True)
+        )
+
     def doubt_of(self, key: str) -> str:
         """Why a reference without a match may exist all the same."""
         alike = self.alike.get(key)
@@ -85,6 +96,7 @@ class Gathered:
         self._unreadable: set[str | None] = set()
         self._without_id = 0
         self._alike: dict[Like, None] = {}
+        self._others: dict[Like, None] = {}
         self._largest = Size()
         self.too_many = False
 
@@ -101,6 +113,8 @@ class Gathered:
             if len(matches) == 1:
                 return
         # The second of one reference may be another one, kept in this spelling.
+        if len(self._others) < LOOK_UP_MOST:
+            self._others[Like(reference, match.id)] = None
         if self._spellings.may_be(reference):
             if len(self._alike) < ALIKE_MOST:
                 self._alike[Like(reference, match.id)] = None
@@ -111,15 +125,16 @@ class Gathered:
         """What was not found."""
         return {reference for reference in self._wanted if reference not in self._found}
 
-    def findings(self, doubt: str = "") -> Findings:
-        """Return what all rows together say; ``doubt`` is what the scan itself says against what it does not show."""
+    def findings(self, doubt: str = "", uncounted: str = "") -> Findings:
+        """Return what all rows together say, and what the scan itself says against what it does not show."""
         matches = {reference: list(each.values()) for reference, each in self._found.items()}
         alike: dict[str, list[Like]] = {}
         for like in self._alike:
             for key in self._keys_like(like.reference):
                 if key != like.reference and key not in matches:
                     alike.setdefault(key, []).append(like)
-        return Findings(matches, doubt or self._doubt(), alike)
+        others = tuple(self._others) if uncounted else ()
+        return Findings(matches, doubt or self._doubt(), alike, uncounted, others)
 
     def _keys_like(self, reference: str) -> Iterable[str]:
         yield from self._spellings.same_as(reference)

@@ -91,6 +91,8 @@ async def reconcile(
             if known and not shown and not proof.doubt:
                 why = f"it does not show {next(iter(known))!r} either, which is known to exist"
                 proof = proof._replace(doubt=not_shown(why))
+            if proof.uncounted and not proof.doubt and not shown and not await _shows_ours(proof, look_up):
+                proof = proof._replace(doubt=proof.uncounted)
             for key in [key for key in open_keys if key in absent]:
                 del open_keys[key]
                 yield _decision(key, proof)
@@ -122,6 +124,11 @@ async def _found(
         some = keys[start : start + LOOK_UP_MOST]
         known.update(zip(some, await look_up(some), strict=True))
     return found.without(known)
+
+
+async def _shows_ours(proof: Findings, look_up: LookUp | None) -> bool:
+    keys = [row.reference for row in proof.others_shown]
+    return bool(keys) and look_up is not None and proof.shows_ours(await look_up(keys))
 
 
 async def sleep(seconds: float) -> bool:

@@ -147,8 +147,10 @@ def test_absence_needs_a_count_that_equals_what_is_seen(proving: Proving, rows: 
     proving.cut(rows)
     proving.remote.count_script = lambda: counted
     found = proving.prove("A")
-    assert doubt in found.doubt_of("A")
-    assert bool(found.doubt_of("A")) is bool(doubt)
+    told = found.doubt_of("A") or found.uncounted
+    assert doubt in told
+    assert bool(told) is bool(doubt)
+    assert bool(found.uncounted) is (counted.status in (403, 404) or b"items" in counted.body)
 
 
 def test_an_order_that_is_made_meanwhile_is_no_doubt(proving: Proving) -> None:
@@ -269,15 +271,26 @@ def test_two_orders_of_ours_that_look_alike_leave_no_doubt(proving: Proving) -> 
     assert proving.remote.effects == dict.fromkeys(keys, 1)
 
 
-def test_without_a_proof_an_order_stays_unknown_and_is_not_sent_again(proving: Proving) -> None:
+@pytest.mark.parametrize("status", [404, 500])
+def test_without_a_proof_an_order_stays_unknown_and_is_not_sent_again(proving: Proving, status: int) -> None:
     proving.remote.fates["A"] = [NEVER_ARRIVED]
-    proving.remote.count_script = lambda: answer(404, {"status": 404})
-    outcome = proving.run("A", "B")["A"]
+    proving.remote.count_script = lambda: answer(status, {"status": status})
+    outcome = proving.run("A")["A"]
     assert isinstance(outcome, Unknown)
     assert "their count was not to be had" in outcome.reason
-    assert proving.remote.effects == {"B": 1}
+    assert proving.remote.effects == {}
     proving.remote.count_script = lambda: None
     assert isinstance(proving.run("A")["A"], Created)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_an_api_without_a_count_is_believed_once_it_shows_an_order_of_ours(proving: Proving, *, together: bool) -> None:
+    proving.remote.fates["A"] = [NEVER_ARRIVED]
+    proving.remote.count_script = lambda: answer(404, {"status": 404})
+    if not together:
+        proving.run("B")
+    assert isinstance(proving.run(*(("B", "A") if together else ("A",)))["A"], Created)
+    assert proving.remote.effects == {"A": 1, "B": 1}
 
 
 def test_the_journal_tells_which_proof_is_missing(proving: Proving) -> None:
