@@ -7,7 +7,7 @@ is scanned without it.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..contract.inbound import InboundShipment
 from ..contract.outbound import OutboundShipment
@@ -16,10 +16,12 @@ from ..errors import BadRequestError
 from ..resources.inbound import Inbound
 from ..resources.outbound import Outbound
 from ..resources.products import Products
+from .absence import DAY, AbsenceScan, unproven_end
 from .changes import Changed, ChangeFeed
+from .gathering import Findings, Gathered, Match, not_shown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import AsyncIterator, Collection
 
     from ..session.scope import Scope
 
@@ -28,24 +30,10 @@ OrderKind = Literal["outbound", "inbound"]
 MARGIN = timedelta(minutes=5)
 """How much earlier than its sending a creation may be stamped, beyond the difference of the clocks that was seen."""
 
+_LIMIT = 1000
+
 MARGIN_UNTOLD = timedelta(days=1)
 """The same where the API does not tell its time: a clock in the wrong zone is some hours away."""
-
-
-class Match(NamedTuple):
-    """Something that exists remotely under a wanted reference."""
-
-    id: str | None
-    code: str = ""
-    message: str = ""
-    refused: bool = False
-
-
-class Findings(NamedTuple):
-    """What a scan found: the matches of each reference, and why what is not among them may exist all the same."""
-
-    matches: Mapping[str, list[Match]]
-    doubt: str = ""
 
 
 class Finder(Protocol):
@@ -59,6 +47,10 @@ class Finder(Protocol):
         """
         ...
 
+    async def prove(self, wanted: Collection[str], *, since: datetime) -> Findings:
+        """The same, as thoroughly as it takes to send again what is not found: see :mod:`.absence`."""
+        ...
+
 
 class OrderFinder:
     """Looks for shipping or supply orders, in a scan by time of change."""
@@ -69,17 +61,26 @@ class OrderFinder:
 
     async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:
         """See :class:`Finder`."""
-        found: dict[str, dict[str, Match]] = {}
-        unreadable: set[str] = set()
+        gathered = Gathered(wanted, what="orders")
         async for row in self._rows(await by_their_clock(self._scope, self._kind, since)):
+            gathered.add(getattr(row, "reference", None), match_of(row))
+        return gathered.findings()
+
+    async def prove(self, wanted: Collection[str], *, since: datetime) -> Findings:
+        """See :class:`Finder`."""
+        gathered = Gathered(wanted, what="orders")
+
+        def take(row: Changed) -> str | None:
             match = match_of(row)
-            reference: str | None = getattr(row, "reference", None)
-            if reference is None or not _is_readable(reference):
-                unreadable.add(match.id or "")
-            elif reference in wanted:
-                found.setdefault(reference, {})[match.id or ""] = match
-        matches = {reference: list(each.values()) for reference, each in found.items()}
-        return Findings(matches, _doubt(len(unreadable), "orders"))
+            gathered.add(getattr(row, "reference", None), match)
+            return match.id
+
+        start = await by_their_clock(self._scope, self._kind, since, margin=DAY)
+        scan = AbsenceScan(self._scope, self._kind, since=start, take=take)
+        doubt = await scan.read()
+        if gathered.missing():
+            await scan.read_newest()
+        return gathered.findings(doubt, scan.uncounted)
 
     async def _rows(self, since: datetime) -> AsyncIterator[Changed]:
         refused = False
@@ -104,39 +105,39 @@ class ProductFinder:
 
     async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:  # noqa: ARG002
         """See :class:`Finder`."""
-        found: dict[str, list[Match]] = {}
-        unreadable = 0
+        gathered = Gathered(wanted, what="products")
         async for known in self._products.references():
-            if not _is_readable(known.seller_product_reference):
-                unreadable += 1
-            elif known.seller_product_reference in wanted:
-                found[known.seller_product_reference] = [Match(None)]
-        return Findings(found, _doubt(unreadable, "products"))
+            gathered.add(known.seller_product_reference, Match(None))
+        return gathered.findings()
+
+    async def prove(self, wanted: Collection[str], *, since: datetime) -> Findings:  # noqa: ARG002
+        """See :class:`Finder`. Nothing counts references: the list must have a proven end."""
+        gathered = Gathered(wanted, what="products")
+        end = ""
+        # A list that ends with a full page is cut otherwise once more: its last page is then another one.
+        for limit in (_LIMIT, _LIMIT - 1):
+            async for page in self._products.references(limit=limit).pages():
+                for known in page.items:
+                    gathered.add(known.seller_product_reference, Match(None))
+                end = unproven_end(page, limit)
+            if not end:
+                break
+        return gathered.findings(not_shown(end) if end else "")
 
 
-def _is_readable(reference: object) -> bool:
-    return isinstance(reference, str) and bool(reference.strip())
+async def by_their_clock(
+    scope: Scope, kind: OrderKind, moment: datetime, *, margin: timedelta = timedelta(0)
+) -> datetime:
+    """Where a scan begins, on the API's clock, for what happened since ``moment`` of ours; by ``margin`` earlier.
 
-
-def _doubt(unreadable: int, what: str) -> str:
-    if not unreadable:
-        return ""
-    return (
-        f"it was sent, and the list does not show it; but the list holds {what} whose reference cannot be read "
-        f"({unreadable}), and each may be this one: look it up before it is sent again"
-    )
-
-
-async def by_their_clock(scope: Scope, kind: OrderKind, moment: datetime) -> datetime:
-    """Where a scan begins, on the API's clock, for what happened since ``moment`` of ours.
-
-    A clock that is ahead now may not have been so then: it makes no scan shorter.
+    A clock that is ahead now may not have been so then: it makes no scan shorter. One that was ahead then makes none
+    begin after now.
     """
     resource = Outbound(scope) if kind == "outbound" else Inbound(scope)
     page = await resource.list(limit=1)
     if page.served_at is None:
-        return moment - MARGIN_UNTOLD
-    return moment + min(timedelta(0), page.served_at - datetime.now(UTC)) - MARGIN
+        return moment - MARGIN_UNTOLD - margin
+    return min(moment + min(timedelta(0), page.served_at - datetime.now(UTC)), page.served_at) - MARGIN - margin
 
 
 def match_of(row: Changed) -> Match:

@@ -20,7 +20,8 @@ from ..contract.outbound import OutboundShipment, OutboundStatus
 from ..contract.progress import Stand, stand_of, told_status
 from ..errors import ConfigurationError
 from .changes import Changed, ChangeFeed
-from .finding import Match, OrderKind, by_their_clock, match_of
+from .finding import OrderKind, by_their_clock, match_of
+from .gathering import Match
 from .reconcile import sleep
 
 if TYPE_CHECKING:

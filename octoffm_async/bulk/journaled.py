@@ -25,7 +25,7 @@ from .job import RUN_ENDING, Job
 from .journal import IllegalTransitionError, Journal, State, Verdict, judge
 from .journaling import known_outcome, sendings_of, settle
 from .loose_ends import LooseEnds
-from .outcomes import Failed, Unknown, refused_locally
+from .outcomes import Created, Failed, Unknown, refused_locally
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
@@ -43,7 +43,7 @@ T = TypeVar("T")
 LOOK_AHEAD = 256
 """Items that are looked up, and written down as sent, together."""
 ROUNDS = 3
-"""How often an item is sent again by one run after it was shown to be absent."""
+"""How often a run looks for what is undecided and sends what is absent; each item is sent again once at the most."""
 AGAIN_AT_ONCE = 8
 """Calls under way when items are sent again."""
 UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)
@@ -247,6 +247,8 @@ class Journaled(Job[T]):
         ends.again.pop(key, None)
         claims.release_one(key, ends)
         settle(book, outcome)
+        if ends.wants_created and isinstance(outcome, Created):
+            ends.saw_created(key)
         if isinstance(outcome, Unknown):
             ends.wait_for(item, key, outcome.reason)
             return None

@@ -15,7 +15,7 @@ from .outcomes import Created, Failed, Refused, Skipped, Unknown
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .finding import Match
+    from .gathering import Match
     from .journal import Book, Entry
     from .outcomes import Outcome
 

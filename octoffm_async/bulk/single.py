@@ -175,8 +175,12 @@ class ProtectedCreation:
         key = entry.key
         left = {key: left_by(entry, alone_since=self._journal.opened_at)}
         sent_at = {key: entry.sent_at}
-        async for _, matches, doubt in reconcile(self._finder, sent_at, patience=self._patience, left_by=left):
+        decided = reconcile(self._finder, sent_at, patience=self._patience, left_by=left, look_up=book.look_up)
+        async for _, matches, doubt in decided:
             if doubt:
+                if entry.state is State.SENT:
+                    book.settle(key, State.UNKNOWN, message=doubt)
+                    await book.flush()
                 unproven = UnusableAnswerError(f"{key!r}: {doubt}")
                 unproven.operation, unproven.seller_id, unproven.outcome_unknown = self._names[1], self._names[0], True
                 raise unproven

@@ -88,6 +88,10 @@ class Remote:
         self.flying: list[tuple[str, Fate]] = []
         self.lists: list[str] = []
         self.list_script: Callable[[], Response | BaseException | None] = lambda: None
+        self.counts: list[str] = []
+        self.count_script: Callable[[], Response | BaseException | None] = lambda: None
+        self.keeps: Callable[[str], str] = lambda reference: reference
+        """In which spelling it keeps a reference."""
         self.now: Callable[[], float] = lambda: EPOCH
         self.departed = 0
         self.departures: dict[int, Callable[[], object]] = {}
@@ -99,7 +103,7 @@ class Remote:
 
     def create(self, reference: str, late: float = 0.0, *, status: str = "Created") -> Shipment:
         at = self.now()
-        shipment = Shipment(f"S-{len(self.shipments)}", reference, at + self.skew, at + late, status)
+        shipment = Shipment(f"S-{len(self.shipments)}", self.keeps(reference), at + self.skew, at + late, status)
         self.shipments.append(shipment)
         return shipment
 
@@ -137,6 +141,8 @@ class Remote:
 
     def look(self, url: str) -> Response | BaseException:
         """A page of the list."""
+        if urlsplit(url).path.endswith("/count"):
+            return self._count(url)
         self.lists.append(url)
         if (scripted := self.list_script()) is not None:
             return scripted
@@ -148,7 +154,7 @@ class Remote:
         if not self.takes_filters and asked.keys() & {"statusUpdatedAtMin", "statusUpdatedAtMax"}:
             return answer(400, {"title": "unknown filter", "status": 400})
         now = self.now()
-        rows = [row for row in self.shipments if row.visible_at <= now and low <= row.at <= high]
+        rows = self._visible(low, high)
         rows.sort(key=lambda row: row.at)
         size, begin = min(self.page, int(asked["limit"])), int(asked.get("cursor", "0"))
         headers = {"Date": format_datetime(datetime.fromtimestamp(now + self.skew, UTC), usegmt=True)}
@@ -157,6 +163,18 @@ class Remote:
         if not self.tells_time:
             del headers["Date"]
         return answer(200, {"items": [_shown(row) for row in rows[begin : begin + size]]}, **headers)
+
+    def _visible(self, low: float, high: float) -> list[Shipment]:
+        return [row for row in self.shipments if row.visible_at <= self.now() and low <= row.at <= high]
+
+    def _count(self, url: str) -> Response | BaseException:
+        self.counts.append(url)
+        if (scripted := self.count_script()) is not None:
+            return scripted
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+        if not self.takes_filters and asked:
+            return answer(400, {"title": "unknown filter", "status": 400})
+        return answer(200, {"count": len(self._visible(_seconds(asked.get("statusUpdatedAtMin"), 0.0), 1e12))})
 
 
 class RemoteTransport:

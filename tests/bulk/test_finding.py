@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from octoffm_async import CallError, FulfillmentClient, ServerError
-from octoffm_async.bulk.finding import MARGIN, Findings, Match, OrderFinder, ProductFinder, match_of
+from octoffm_async.bulk.finding import MARGIN, OrderFinder, ProductFinder, match_of
+from octoffm_async.bulk.gathering import Findings, Match
 from octoffm_async.contract.common import Refusal
 from octoffm_async.contract.outbound import OutboundShipment, OutboundStatus, ShipmentState
 from octoffm_async.sandbox import Fault
@@ -33,7 +34,7 @@ class Looking:
         self, wanted: Collection[str], *, ago: float = 10.0, before: Callable[[], object] = lambda: None
     ) -> dict[str, list[Match]]:
         """The matches of a scan that leaves no doubt."""
-        matches, doubt = self.look(wanted, ago=ago, before=before)
+        matches, doubt, *_ = self.look(wanted, ago=ago, before=before)
         assert doubt == ""
         return dict(matches)
 
@@ -183,7 +184,7 @@ def test_rows_whose_reference_cannot_be_read_leave_a_doubt(
     looking: Looking, rows: list[dict[str, Any]], unreadable: int
 ) -> None:
     looking.remote.list_script = lambda: answer(200, {"items": rows})
-    matches, doubt = looking.look({"A"})
+    matches, doubt, *_ = looking.look({"A"})
     assert matches == ({"A": [Match("S-0")]} if rows and rows[0].get("reference") == "A" else {})
     assert bool(doubt) is (unreadable > 0)
     assert unreadable == 0 or f"cannot be read ({unreadable})" in doubt
@@ -199,7 +200,7 @@ def test_a_doubt_of_one_page_is_not_forgotten_on_the_next(looking: Looking) -> N
         return answer(200, {"items": rows_with("B", ...)}, Link='<?cursor=2>; rel="next"')
 
     looking.remote.list_script = script
-    matches, doubt = looking.look({"A", "D"})
+    matches, doubt, *_ = looking.look({"A", "D"})
     assert matches == {"A": [Match("S-0")]}
     assert "(1)" in doubt
 
@@ -256,7 +257,7 @@ async def test_references_of_products_that_cannot_be_read_leave_a_doubt() -> Non
     rows = [{"sellerProductReference": reference} for reference in ("P-0", " ", "P-2")]
     client, _ = fake(lambda _: answer(200, {"items": rows}))
     async with client:
-        matches, doubt = await ProductFinder(client._scope).find({"P-0", "P-1"}, since=datetime.now(UTC))
+        matches, doubt, *_ = await ProductFinder(client._scope).find({"P-0", "P-1"}, since=datetime.now(UTC))
     assert matches == {"P-0": [Match(None)]}
     assert "products whose reference cannot be read (1)" in doubt
 

@@ -11,8 +11,9 @@ import pytest
 
 from octoffm_async import ConfigurationError
 from octoffm_async.bulk import following as module
-from octoffm_async.bulk.finding import Match, OrderKind
+from octoffm_async.bulk.finding import OrderKind
 from octoffm_async.bulk.following import FOLLOW_FOR, UNCLEAR_FOR, Arrival, Follower
+from octoffm_async.bulk.gathering import Match
 from tests.bulk.items import fake
 from tests.fakes import Sent, answer
 

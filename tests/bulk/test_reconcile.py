@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoffm_async.bulk import reconcile as module
-from octoffm_async.bulk.finding import Findings, Match
+from octoffm_async.bulk.gathering import Findings, Match
 from octoffm_async.bulk.reconcile import Decision, reconcile, utc_now
 from octoffm_async.errors import ServerError
 from tests.bulk.items import on_virtual_time
@@ -47,6 +47,8 @@ class Seen:
         self.scans: list[tuple[float, frozenset[str], datetime]] = []
         self.fails_at: int | None = None
         self.doubted_until = 0.0
+        self.proofs: list[tuple[float, frozenset[str], datetime]] = []
+        self.proven = Findings({})
 
     async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:
         self.scans.append((now(), frozenset(wanted), since))
@@ -56,6 +58,10 @@ class Seen:
         await asyncio.sleep(self.takes)
         found = {key: matches for key, (at, matches) in self.visible.items() if at <= began}
         return Findings(found, "a row cannot be read" if began < self.doubted_until else "")
+
+    async def prove(self, wanted: Collection[str], *, since: datetime) -> Findings:
+        self.proofs.append((now(), frozenset(wanted), since))
+        return self.proven
 
 
 async def decided(finder: Any, sent_at: Mapping[str, datetime], **options: Any) -> dict[str, tuple[float, list[Match]]]:
@@ -158,6 +164,26 @@ async def test_a_doubt_is_told_of_those_alone_that_are_old_enough() -> None:
     finder.doubted_until = now() + 30
     decisions = {one.key: one async for one in reconcile(finder, {"old": ago(90), "new": ago(0)}, patience=60.0)}
     assert [bool(decisions[key].doubt) for key in ("old", "new")] == [True, False]
+
+
+async def test_what_would_be_absent_is_looked_for_thoroughly_once_and_that_decides() -> None:
+    finder = Seen({"c": (0.0, [Match("S-3")])})
+    finder.proven = Findings({"a": [Match("S-1")]}, "it shows 1 of 2 orders")
+    sent_at = {"a": ago(70), "b": ago(61), "c": ago(90)}
+    decisions = {one.key: one async for one in reconcile(finder, sent_at, patience=60.0)}
+    assert decisions == {
+        "a": Decision("a", [Match("S-1")]),
+        "b": Decision("b", [], "it shows 1 of 2 orders"),
+        "c": Decision("c", [Match("S-3")]),
+    }
+    assert [(wanted, since) for _, wanted, since in finder.proofs] == [(frozenset("ab"), sent_at["a"])]
+
+
+async def test_what_is_found_or_in_doubt_needs_no_thorough_look() -> None:
+    finder = Seen({"a": (0.0, [Match("S-1")])})
+    finder.doubted_until = 1e12
+    assert len([one async for one in reconcile(finder, {"a": ago(90), "b": ago(90)}, patience=60.0)]) == 2
+    assert finder.proofs == []
 
 
 async def test_a_cancellation_ends_it_within_a_pause() -> None:

@@ -1,0 +1,85 @@
+"""Likeness: which spellings an API may keep of a reference, and which references are surely others."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from octoffm_async.bulk.likeness import SHORTEST_CUT, Size, Wanted, looks_like, tidied
+
+UNSEEN = "\u200b\u200c\u200d\u200e\u200f\ufeff\u00ad\u2060\u0007"
+BLANKS = " \t\u00a0\u2003\u3000\n"
+SIGNS = st.sampled_from("aZ09-_/é\u0301\u0131ßŒ\uff2f½\U0001f600" + UNSEEN + BLANKS)
+REFERENCES = st.text(SIGNS, max_size=30) | st.text(max_size=30)
+TIDYINGS: list[Callable[[str], str]] = [
+    str.strip,
+    str.upper,
+    str.lower,
+    str.casefold,
+    lambda text: unicodedata.normalize("NFC", text),
+    lambda text: unicodedata.normalize("NFKC", text),
+    lambda text: unicodedata.normalize("NFD", text),
+    lambda text: "".join(sign for sign in text if sign not in UNSEEN),
+    lambda text: " ".join(text.split()),
+    lambda text: text.replace("\t", " ").replace("\u00a0", " "),
+    lambda text: text.lstrip("0") or text[:1],
+]
+
+
+@given(REFERENCES, st.lists(st.sampled_from(TIDYINGS), max_size=4))
+def test_however_it_is_tidied_it_is_still_like_ours(reference: str, tidyings: list[Callable[[str], str]]) -> None:
+    kept = reference
+    for tidying in tidyings:
+        kept = tidying(kept)
+    assert looks_like(reference, kept)
+
+
+@given(st.text(SIGNS, min_size=1, max_size=60), st.sampled_from(TIDYINGS), st.sampled_from([20, 30, 50]))
+def test_the_beginning_of_ours_is_like_ours_unless_too_little_is_left(
+    reference: str, tidying: Callable[[str], str], column: int
+) -> None:
+    kept = tidying(reference)[:column]
+    assert looks_like(reference, kept) or len(tidied(kept)) < SHORTEST_CUT
+
+
+@given(REFERENCES)
+def test_tidying_twice_changes_no_more(reference: str) -> None:
+    assert tidied(tidied(reference)) == tidied(reference)
+
+
+@given(st.lists(REFERENCES, max_size=6), REFERENCES)
+@settings(max_examples=200)
+def test_many_are_compared_as_each_alone_is(wanted: list[str], theirs: str) -> None:
+    many = Wanted(wanted)
+    assert {*many.same_as(theirs), *many.cut_to(theirs)} == {ours for ours in wanted if looks_like(ours, theirs)}
+    assert many.may_be(theirs) is any(looks_like(ours, theirs) for ours in wanted)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("O-1", "O-2"),
+        ("O-1", "O-11"),
+        ("O-11", "O-1"),
+        ("100", "1"),
+        ("A-01", "A-1"),
+        ("SHOP-1234", "SHOP-123"),
+        ("SHOP-2026-1", "SHOP-2026-11"),
+        ("O-1", "O_1"),
+    ],
+)
+def test_others_are_others(ours: str, theirs: str) -> None:
+    assert not looks_like(ours, theirs)
+
+
+def test_a_longer_reference_disproves_a_cut_in_whichever_unit_it_is_measured() -> None:
+    smile = "\U0001f600"
+    assert Size.of("123456789012").disproves_a_cut_to(Size.of("12345"))
+    assert not Size.of("1234567890").disproves_a_cut_to(Size.of("1234567890"))
+    assert not Size.of("1234567890").disproves_a_cut_to(Size.of(smile * 5))  # ten units of UTF-16 are both
+    assert Size.of(smile) == (1, 2, 4)
+    assert Size.of("abc").joined(Size.of(smile)) == (3, 3, 4)
