@@ -42,7 +42,7 @@ _ANY = (
 )
 """Members of a summary that differ from run to run."""
 
-pytestmark = pytest.mark.one_loop
+pytestmark = [pytest.mark.one_loop, pytest.mark.timeout(240)]  # two ways through forty commands, on a busy machine
 
 
 @pytest.fixture(scope="module")
