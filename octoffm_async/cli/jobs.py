@@ -11,6 +11,7 @@ from .exits import Exit
 from .hints import resume_command
 from .jobs_export import export
 from .jobs_journal import find_run, opened
+from .jobs_rebind import rebind
 from .jobs_resume import resume
 from .jobs_show import counts_of, list_runs, show, write_json
 from .loop import run_async
@@ -84,5 +85,5 @@ async def _forget(path: Path, record: RunRecord, *, force: bool) -> int:
         return await journal.forget(record.id, force=force)
 
 
-for command in (list_runs, show, resume, export, forget):
+for command in (list_runs, show, resume, export, forget, rebind):
     jobs.add_command(command)

@@ -33,13 +33,16 @@ __all__ = [
 APPLICATION_ID = 0x6F66666D
 """``offm``, in the file's header."""
 
-VERSION = 2
+VERSION = 3
 
 _BATCHES = """CREATE TABLE batches (
         batch_id INTEGER PRIMARY KEY, scope_id INTEGER NOT NULL, run_id INTEGER NOT NULL, sent_at INTEGER NOT NULL,
         items BLOB NOT NULL)"""
 
-STEPS: Mapping[int, Sequence[str]] = MappingProxyType({1: (_BATCHES,)})
+_ENVIRONMENTS = """CREATE TABLE environments (
+        seller BLOB PRIMARY KEY, api BLOB NOT NULL, account TEXT NOT NULL) WITHOUT ROWID"""
+
+STEPS: Mapping[int, Sequence[str]] = MappingProxyType({1: (_BATCHES,), 2: (_ENVIRONMENTS,)})
 """By version: the statements that lead to the next one."""
 
 SCHEMA = (
@@ -59,13 +62,15 @@ SCHEMA = (
         scope_id INTEGER NOT NULL, key BLOB NOT NULL, payload BLOB NOT NULL,
         PRIMARY KEY (scope_id, key)) WITHOUT ROWID""",
     _BATCHES,
+    _ENVIRONMENTS,
 )
 """Times are milliseconds since 1970. Text is kept as bytes, because SQLite's text cannot hold half a surrogate pair.
 ``batches`` has what was sent together and is not all settled; an item of it is ``sent``, unless it has an entry.
 ``payloads`` has a row for every entry that is not created or refused, so it is also where the undecided are found
-without a walk over those that are decided."""
+without a walk over those that are decided. ``environments`` has to which API and account a seller's part belongs."""
 _TABLES = {1: frozenset({"scopes", "runs", "entries", "payloads"})}
 _TABLES[2] = _TABLES[1] | {"batches"}
+_TABLES[3] = _TABLES[2] | {"environments"}
 """By version."""
 
 _BUSY_SECONDS = 5.0

@@ -45,7 +45,7 @@ class Store:
     rows: Rows
 
     def __init__(self, path: Path, *, durability: Durability, read_only: bool, clock: Callable[[], float]) -> None:
-        self._path = path
+        self.path = path
         self._durability = durability
         self._read_only = read_only
         self._clock = clock
@@ -80,14 +80,14 @@ class Store:
         Raises:
             JournalError: it cannot be opened; it was not touched.
         """
-        schema.check_folder(self._path)
+        schema.check_folder(self.path)
         if not self._read_only:
             self._lock.acquire()
         try:
             self._connect(self._version())
         except sqlite3.Error as error:
             self.close()
-            raise schema.translated(error, self._path) from error
+            raise schema.translated(error, self.path) from error
         except BaseException:
             self.close()
             raise
@@ -108,10 +108,10 @@ class Store:
             except JournalError as error:
                 self._broken = error
             except sqlite3.Error as error:
-                self._broken = schema.translated(error, self._path)
+                self._broken = schema.translated(error, self.path)
                 self._broken.__cause__ = error
             except Exception as error:  # noqa: BLE001  (whatever it is, those who wait must learn of it)
-                self._broken = JournalError(f"the journal {self._path} failed: {error!r}")
+                self._broken = JournalError(f"the journal {self.path} failed: {error!r}")
                 self._broken.__cause__ = error
             self._roll_back()
         return self._refuse(steps, self._broken)
@@ -142,18 +142,18 @@ class Store:
 
     def _version(self) -> int:
         """The version of the file, which is made if it may be."""
-        version = schema.recognise(self._path)
+        version = schema.recognise(self.path)
         if version is None and self._read_only:
-            raise JournalError(f"there is no journal {self._path}")
+            raise JournalError(f"there is no journal {self.path}")
         if version is None:
-            schema.create(self._path)
+            schema.create(self.path)
             return schema.VERSION
         if self._read_only and version < schema.VERSION:
-            raise JournalError(f"the journal {self._path} is of an older version: open it once for writing")
+            raise JournalError(f"the journal {self.path} is of an older version: open it once for writing")
         return version
 
     def _connect(self, version: int) -> None:
-        self._connection = connection = schema.connect(self._path, read_only=self._read_only)
+        self._connection = connection = schema.connect(self.path, read_only=self._read_only)
         self.tables = Tables(connection)
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         if self._read_only:
@@ -265,7 +265,7 @@ class Store:
         try:
             self.unsettled = Unsettled(self.tables.batches())
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise schema.damaged(self._path, f"what was sent together cannot be read: {error}") from error
+            raise schema.damaged(self.path, f"what was sent together cannot be read: {error}") from error
         self.rows = Rows(self.unsettled.keys, self._read)
         self._sheet = Sheet(self.rows, self.unsettled)
 
