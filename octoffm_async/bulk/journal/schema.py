@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError, JournalDamagedError, JournalError, JournalInUseError, JournalWriteError
+from .standing import STANDING, is_part, log_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +43,7 @@ _BATCHES = """CREATE TABLE batches (
 _ENVIRONMENTS = """CREATE TABLE environments (
         seller BLOB PRIMARY KEY, api BLOB NOT NULL, account TEXT NOT NULL) WITHOUT ROWID"""
 
-STEPS: Mapping[int, Sequence[str]] = MappingProxyType({1: (_BATCHES,), 2: (_ENVIRONMENTS,)})
+STEPS: Mapping[int, Sequence[str]] = MappingProxyType({1: (_BATCHES,), 2: (_ENVIRONMENTS, STANDING)})
 """By version: the statements that lead to the next one."""
 
 SCHEMA = (
@@ -63,6 +64,7 @@ SCHEMA = (
         PRIMARY KEY (scope_id, key)) WITHOUT ROWID""",
     _BATCHES,
     _ENVIRONMENTS,
+    STANDING,
 )
 """Times are milliseconds since 1970. Text is kept as bytes, because SQLite's text cannot hold half a surrogate pair.
 ``batches`` has what was sent together and is not all settled; an item of it is ``sent``, unless it has an entry.
@@ -70,8 +72,10 @@ SCHEMA = (
 without a walk over those that are decided. ``environments`` has to which API and account a seller's part belongs."""
 _TABLES = {1: frozenset({"scopes", "runs", "entries", "payloads"})}
 _TABLES[2] = _TABLES[1] | {"batches"}
-_TABLES[3] = _TABLES[2] | {"environments"}
+_TABLES[3] = _TABLES[2] | {"environments", "standing"}
 """By version."""
+_MARKED = 3
+"""The first version that says whether it has a log."""
 
 _BUSY_SECONDS = 5.0
 _UNWRITABLE = {
@@ -118,12 +122,12 @@ def recognise(path: Path) -> int | None:
     """
     # Never by reading the file ourselves: on POSIX, closing it would drop the locks that SQLite holds on it here.
     try:
-        if not path.stat().st_size:
+        if not _size(path):
+            if _size(log_of(path)):
+                raise damaged(path, f"the file itself is gone, and {log_of(path).name} is left of it")
             return None
         with closing(connect(path, read_only=True)) as connection:
             return _check_content(path, connection)
-    except FileNotFoundError:
-        return None
     except OSError as error:
         raise JournalWriteError(f"the journal {path} cannot be opened: {error.strerror}") from error
     except sqlite3.Error as error:
@@ -201,6 +205,14 @@ def _open(uri: str) -> sqlite3.Connection:
     )
 
 
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 if it is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def _check_content(path: Path, connection: sqlite3.Connection) -> int:
     connection.execute("SELECT name FROM sqlite_master").fetchone()  # pragmas do not see that a file is cut short
     application = int(connection.execute("PRAGMA application_id").fetchone()[0])
@@ -209,9 +221,9 @@ def _check_content(path: Path, connection: sqlite3.Connection) -> int:
             f"{path} is not a journal but a database of another program (application id {application:#x}), "
             "or too little is left of it: name another file for the journal"
         )
-    log = path.with_name(path.name + "-wal")
+    has_log = _size(log_of(path)) > 0  # one that is empty may have been made by opening the file
     pages, size = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "page_size"))
-    if path.stat().st_size < pages * size and not (log.exists() and log.stat().st_size):
+    if path.stat().st_size < pages * size and not has_log:
         raise damaged(path, f"it has {path.stat().st_size} bytes of {pages * size}")
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
@@ -224,6 +236,12 @@ def _check_content(path: Path, connection: sqlite3.Connection) -> int:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if missing := _TABLES[version] - tables:
         raise damaged(path, f"it has no table {', '.join(sorted(missing))}")
+    if version >= _MARKED and is_part(connection, has_log=has_log):
+        raise JournalDamagedError(
+            f"the journal {path} is only a part: the last that was sent is in {log_of(path).name}, which is not there; "
+            "restore that file too (copy both, or use octoffm jobs backup); without it, every order must be looked up "
+            "by its reference before it is sent again"
+        )
     return version
 
 

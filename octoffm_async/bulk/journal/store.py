@@ -15,6 +15,7 @@ from .batches import Unsettled
 from .lock import WriterLock
 from .rows import Row, Rows
 from .sheet import Sheet
+from .standing import Standing
 from .states import IllegalTransitionError, State
 from .steps import Answer, Call, Flush, Follow, LookUp, Send, Settle, SettleCreated, Step
 from .tables import Tables
@@ -30,7 +31,6 @@ Durability: TypeAlias = Literal["process", "power"]
 _UNSETTLED_MOST, _BATCHES_MOST = 4096, 512
 """Items that are in batches, and batches, each of which keeps the requests of all that it had."""
 _CACHE_KIB = 16_384
-_CHECKPOINT_PAGES = 4000  # 16 MB: a page that many commits change is copied to its place once
 
 
 class Store:
@@ -52,6 +52,7 @@ class Store:
         self._lock = WriterLock(path)
         self._connection: sqlite3.Connection | None = None
         self._sheet: Sheet | None = None
+        self._standing: Standing | None = None
         self._names: dict[int, str] = {}
         self._faults: dict[int, Exception] = {}
         self._broken: JournalError | None = None
@@ -95,6 +96,9 @@ class Store:
     def close(self) -> None:
         """Let go of the file."""
         if self._connection is not None:
+            if self._standing is not None and self._broken is None:
+                with suppress(sqlite3.Error):  # then the log stays, with all that is in it
+                    self._standing.close()
             self._connection.close()
             self._connection = None
         self._sheet = None  # it refers back: what it holds is let go of at once
@@ -161,7 +165,6 @@ class Store:
         schema.migrate(connection, version)
         self._load_batches()
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         # NORMAL: a commit is handed to the operating system, which keeps it when this process is killed, and is
         # forced to the disk only at checkpoints, so that a power cut loses the last commits but never the file.
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -170,12 +173,16 @@ class Store:
                 connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN IMMEDIATE")  # an unwritable file or folder is told now, not in the middle of a run
         connection.execute("ROLLBACK")
+        self._standing = Standing(self.path, connection)
 
     def _transact(self, steps: Sequence[Step]) -> list[Answer]:
         writes = any(
             isinstance(step, tuple | SettleCreated | Send | Follow) or (isinstance(step, Call) and step.writes)
             for step in steps
         )
+        standing = self._standing if writes else None
+        if standing is not None:
+            standing.before_change()
         if writes:
             self.connection.execute("BEGIN IMMEDIATE")
         elif self._read_only:
@@ -193,6 +200,8 @@ class Store:
             self.part_batches(min(left, _UNSETTLED_MOST) // 2)
         if writes or self._read_only:
             self.connection.execute("COMMIT")
+        if standing is not None:
+            standing.after_change()
         self.rows.trim()
         return answers
 
