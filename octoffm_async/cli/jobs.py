@@ -9,6 +9,7 @@ import click
 
 from .exits import Exit
 from .hints import resume_command
+from .jobs_backup import backup
 from .jobs_export import export
 from .jobs_journal import find_run, opened
 from .jobs_rebind import rebind
@@ -85,5 +86,5 @@ async def _forget(path: Path, record: RunRecord, *, force: bool) -> int:
         return await journal.forget(record.id, force=force)
 
 
-for command in (list_runs, show, resume, export, forget, rebind):
+for command in (list_runs, show, resume, export, forget, rebind, backup):
     jobs.add_command(command)

@@ -36,13 +36,19 @@ async def test_staging_first_and_then_production(path: Path, tmp_path: Path) -> 
         assert set(production.effects.outbound) == set(staging.effects.outbound)
 
 
-async def test_a_run_is_not_resumed_elsewhere(path: Path) -> None:
+async def test_a_run_is_not_resumed_elsewhere(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with serving() as (_, tester), serving() as (production, client):
         await done(tester.bulk.create_outbound(orders(3), journal=path))
         async with Journal.open(path) as journal:
             (record,) = await journal.runs()
         with pytest.raises(OtherEnvironmentError):
             await done(client.bulk.resume(path, record.id))
+        for name, value in production.environment().items():
+            monkeypatch.setenv(name, value)
+        assert await asyncio.to_thread(command, ["jobs", "resume", record.id, "--journal", str(path)]) == 2
+        assert "nothing was sent" in capsys.readouterr().err
         assert production.requests.count("outbound.create") == 0
 
 

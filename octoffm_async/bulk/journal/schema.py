@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "APPLICATION_ID",
+    "MARKED",
     "STEPS",
     "VERSION",
     "check_folder",
@@ -74,7 +75,7 @@ _TABLES = {1: frozenset({"scopes", "runs", "entries", "payloads"})}
 _TABLES[2] = _TABLES[1] | {"batches"}
 _TABLES[3] = _TABLES[2] | {"environments", "standing"}
 """By version."""
-_MARKED = 3
+MARKED = 3
 """The first version that says whether it has a log."""
 
 _BUSY_SECONDS = 5.0
@@ -91,7 +92,9 @@ def translated(error: sqlite3.Error, path: Path) -> JournalError:
     """What an error of SQLite means for the journal at ``path``."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_NOTADB:
-        return JournalDamagedError(f"{path} is not a journal but some other file: name another file for the journal")
+        return JournalDamagedError(
+            f"{path} is not a journal but some other file: name the journal; if this was one, restore a copy"
+        )
     if code == sqlite3.SQLITE_CORRUPT:
         return damaged(path, str(error))
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -219,7 +222,7 @@ def _check_content(path: Path, connection: sqlite3.Connection) -> int:
     if application != APPLICATION_ID:
         raise JournalDamagedError(
             f"{path} is not a journal but a database of another program (application id {application:#x}), "
-            "or too little is left of it: name another file for the journal"
+            "or too little is left of it: name the journal; if this was one, restore a copy"
         )
     has_log = _size(log_of(path)) > 0  # one that is empty may have been made by opening the file
     pages, size = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "page_size"))
@@ -236,7 +239,7 @@ def _check_content(path: Path, connection: sqlite3.Connection) -> int:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if missing := _TABLES[version] - tables:
         raise damaged(path, f"it has no table {', '.join(sorted(missing))}")
-    if version >= _MARKED and is_part(connection, has_log=has_log):
+    if version >= MARKED and is_part(connection, has_log=has_log):
         raise JournalDamagedError(
             f"the journal {path} is only a part: the last that was sent is in {log_of(path).name}, which is not there; "
             "restore that file too (copy both, or use octoffm jobs backup); without it, every order must be looked up "

@@ -13,22 +13,27 @@ that would be sent a second time. So the file says by itself that there is a log
 - A clean close commits ``NONE`` and copies the log, which SQLite then removes.
 
 A reader in the middle of its reading holds up the copying: the mark stays ``BESIDE``, and the next change tries again.
-A copy of all files of an older state is whole, and is not noticed: it cannot know what was sent after it.
+A backup (:mod:`.backup`) is marked with its time, and says so when it is first written to. A copy by other means of all
+files of an older state is whole, and is not noticed: it cannot know what was sent after it.
 """
 
 from __future__ import annotations
 
+import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-__all__ = ["STANDING", "Standing", "is_part", "log_of"]
+__all__ = ["STANDING", "Standing", "is_part", "log_of", "note_backup"]
 
 NONE, BESIDE, WITHIN = range(3)
+"""A mark above is the time of a backup, in milliseconds since 1970."""
 STANDING = "CREATE TABLE standing (one INTEGER PRIMARY KEY CHECK (one = 1), mark INTEGER NOT NULL)"
 
+logger = logging.getLogger("octoffm_async")
 _COPY_AT = 16 * 1024 * 1024
 """Bytes of the log at which it is copied: a page that many commits change is copied to its place once."""
 
@@ -43,6 +48,12 @@ class Standing:
         self._copy_at = _COPY_AT
         for pragma in ("wal_autocheckpoint = 0", "journal_size_limit = 0"):
             connection.execute(f"PRAGMA {pragma}")
+        if (mark := _mark(connection)) > WITHIN:
+            logger.warning(
+                "the journal %s is a backup of %s: what was sent since is not known to it, and would be sent again",
+                path,
+                datetime.fromtimestamp(mark / 1000, UTC).isoformat(" ", "seconds"),
+            )
 
     def before_change(self) -> None:
         """See that the file says that it has a log, before anything comes into that."""
@@ -90,5 +101,14 @@ def log_of(path: Path) -> Path:
 
 def is_part(connection: sqlite3.Connection, *, has_log: bool) -> bool:
     """Whether a file lacks its log. ``has_log`` is whether one is beside it that is not empty."""
+    return not has_log and _mark(connection) == BESIDE
+
+
+def note_backup(connection: sqlite3.Connection, now: float) -> None:
+    """Mark a copy of a journal as its backup."""
+    connection.execute("REPLACE INTO standing (one, mark) VALUES (1, ?)", (int(now * 1000),))
+
+
+def _mark(connection: sqlite3.Connection) -> int:
     found = connection.execute("SELECT mark FROM standing").fetchone()
-    return not has_log and found is not None and found[0] == BESIDE
+    return NONE if found is None else int(found[0])
