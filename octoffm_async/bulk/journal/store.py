@@ -13,9 +13,10 @@ from ...errors import JournalError, OctoffmError
 from . import reading, schema
 from .batches import Unsettled
 from .lock import WriterLock
+from .place import Place, check_alone
 from .rows import Row, Rows
 from .sheet import Sheet
-from .standing import Standing
+from .standing import Standing, log_of
 from .states import IllegalTransitionError, State
 from .steps import Answer, Call, Flush, Follow, LookUp, Send, Settle, SettleCreated, Step
 from .tables import Tables
@@ -53,6 +54,7 @@ class Store:
         self._connection: sqlite3.Connection | None = None
         self._sheet: Sheet | None = None
         self._standing: Standing | None = None
+        self._place = Place(path, log_of(path), self._lock.path)
         self._names: dict[int, str] = {}
         self._faults: dict[int, Exception] = {}
         self._broken: JournalError | None = None
@@ -83,6 +85,7 @@ class Store:
         """
         schema.check_folder(self.path)
         if not self._read_only:
+            check_alone(self.path)
             self._lock.acquire()
         try:
             self._connect(self._version())
@@ -174,6 +177,7 @@ class Store:
         connection.execute("BEGIN IMMEDIATE")  # an unwritable file or folder is told now, not in the middle of a run
         connection.execute("ROLLBACK")
         self._standing = Standing(self.path, connection)
+        self._place.check(connection)
 
     def _transact(self, steps: Sequence[Step]) -> list[Answer]:
         writes = any(
@@ -182,6 +186,7 @@ class Store:
         )
         standing = self._standing if writes else None
         if standing is not None:
+            self._place.check(self.connection)
             standing.before_change()
         if writes:
             self.connection.execute("BEGIN IMMEDIATE")
