@@ -29,7 +29,7 @@ AGAIN = "A forgotten key may be sent again, and what it created would then exist
 
 @click.group()
 def jobs() -> None:
-    """List, show, resume, export and forget runs in a journal.
+    """List, show, resume, export and forget runs in a journal, and back it up.
 
     A journal is the file that journal= names in client.bulk.create_…. Listing, showing and exporting work while
     another process writes it.
