@@ -14,6 +14,7 @@ from .jobs_journal import opened
 from .jobs_show import write_json
 from .loop import run_async
 from .options import env_file_option, environment, journal_option, json_option
+from .text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,5 +55,9 @@ def rebind(journal: Path, env_file: Path | None, yes: bool, as_json: bool) -> in
 
 async def _rebind(path: Path, config: Config) -> str | None:
     async with opened(path, read_only=False) as journal:
+        sellers = {record.seller for record in await journal.runs()}
+        if config.seller_id not in sellers:
+            known = ", ".join(map(printable, sorted(sellers))) or "nobody"
+            raise click.ClickException(f"{path} knows nothing of seller {config.seller_id}, but of {known}")
         before = await journal.rebind(seller=config.seller_id, environment=environment_of(config))
     return None if before is None else before.api

@@ -12,6 +12,8 @@ from octoffm_async import Created, Journal, OtherEnvironmentError
 from octoffm_async.cli.app import run as command
 from tests.bulk.items import order, orders, serving
 
+pytestmark = pytest.mark.one_loop
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -70,9 +72,12 @@ async def test_an_api_that_moved_is_told_to_the_journal_by_the_command(
         for name, value in after.environment().items():
             monkeypatch.setenv(name, value)
         assert await asyncio.to_thread(command, ["jobs", "rebind", "--journal", str(path)]) == 2  # nobody to ask
+        with monkeypatch.context() as context:
+            context.setenv("OCTOFFM_SELLER_ID", "999")
+            assert await asyncio.to_thread(command, ["jobs", "rebind", "--journal", str(path), "--yes"]) == 2
+            assert "knows nothing of seller 999, but of 12345" in capsys.readouterr().err
         with pytest.raises(OtherEnvironmentError):
             await done(client.bulk.create_outbound(orders(3), journal=path))
-        capsys.readouterr()
         assert await asyncio.to_thread(command, ["jobs", "rebind", "--journal", str(path), "--yes"]) == 0
         told = capsys.readouterr().out
         assert before.config().base_url in told

@@ -13,6 +13,8 @@ from octoffm_async.bulk.journal.backup import back_up
 from octoffm_async.cli.app import run
 from octoffm_async.errors import ConfigurationError, JournalError, JournalWriteError
 
+pytestmark = pytest.mark.one_loop
+
 NOW = 1_790_000_000.0
 NAMES = {"seller": "S", "operation": "outbound.create"}
 

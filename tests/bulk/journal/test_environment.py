@@ -17,6 +17,8 @@ from octoffm_async.errors import JournalError, OtherEnvironmentError
 
 from .conftest import Kind
 
+pytestmark = pytest.mark.one_loop
+
 STAGING = Environment("https://staging.example/v2", "0a0a")
 PRODUCTION = Environment("https://api.example/v2", "0b0b")
 

@@ -15,6 +15,8 @@ from octoffm_async.bulk.journal.holder import holder_of
 from octoffm_async.errors import JournalError, JournalWriteError
 from tests.bulk.items import all_of, orders, serving
 
+pytestmark = pytest.mark.one_loop
+
 NAMES = {"seller": "S", "operation": "outbound.create"}
 
 

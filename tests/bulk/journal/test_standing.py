@@ -16,6 +16,8 @@ from octoffm_async.bulk.journal.schema import VERSION, recognise
 from octoffm_async.bulk.journal.standing import log_of
 from octoffm_async.errors import JournalDamagedError
 
+pytestmark = pytest.mark.one_loop
+
 NAMES = {"seller": "S", "operation": "outbound.create"}
 
 
