@@ -4,15 +4,15 @@ SQLite keeps the last commits in ``FILE-wal`` until they are copied into the fil
 while the journal was open or after its process was killed, looks whole and does not know what was sent last; all of
 that would be sent a second time. So the file says by itself that there is a log:
 
-- Before the first change, ``BESIDE`` is committed and copied into the file. Only then ``WITHIN`` is committed, which
+- Before the first change, ``PART`` is committed and copied into the file. Only then ``WHOLE`` is committed, which
   stays in the log. Whoever reads the file with its log, or after another program has copied the log into it, sees
-  ``WITHIN``: all is there. Whoever reads ``BESIDE`` and finds no log has a part of a journal.
-- Each copying of the log goes the same way, so that in the file itself there is always ``BESIDE``. That is why SQLite
-  must not copy it by itself. The log is never empty while the file says ``BESIDE``, at whatever instant the process
-  dies: it is begun anew, and cut, with the commit of ``WITHIN``.
-- A clean close commits ``NONE`` and copies the log, which SQLite then removes.
+  ``WHOLE``: all is there. Whoever reads ``PART`` and finds no log has a part of a journal.
+- Each copying of the log goes the same way, so that in the file itself there is always ``PART``. That is why SQLite
+  must not copy it by itself. The log is never empty while the file says ``PART``, at whatever instant the process
+  dies: it is begun anew, and cut, with the commit of ``WHOLE``.
+- A clean close copies the log, with ``WHOLE`` in it, and SQLite removes it.
 
-A reader in the middle of its reading holds up the copying: the mark stays ``BESIDE``, and the next change tries again.
+A reader in the middle of its reading holds up the copying: the mark stays ``PART``, and the next change tries again.
 A backup (:mod:`.backup`) is marked with its time, and says so when it is first written to. A copy by other means of all
 files of an older state is whole, and is not noticed: it cannot know what was sent after it.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STANDING", "Standing", "is_part", "log_of", "note_backup"]
 
-NONE, BESIDE, WITHIN = range(3)
+WHOLE, PART = range(2)
 """A mark above is the time of a backup, in milliseconds since 1970."""
 STANDING = "CREATE TABLE standing (one INTEGER PRIMARY KEY CHECK (one = 1), mark INTEGER NOT NULL)"
 
@@ -48,7 +48,7 @@ class Standing:
         self._copy_at = _COPY_AT
         for pragma in ("wal_autocheckpoint = 0", "journal_size_limit = 0"):
             connection.execute(f"PRAGMA {pragma}")
-        if (mark := _mark(connection)) > WITHIN:
+        if (mark := _mark(connection)) > PART:
             logger.warning(
                 "the journal %s is a backup of %s: what was sent since is not known to it, and would be sent again",
                 path,
@@ -67,17 +67,17 @@ class Standing:
             self._copy_at = _COPY_AT if copied else size + _COPY_AT // 4
 
     def close(self) -> None:
-        """Take the mark off, now that nothing more is written."""
-        if self._is_marked:
-            self._set(NONE)
-            self._checkpoint()
+        """Take the mark off, now that nothing more is written: copy the log, also if a reader keeps it in use."""
+        if _mark(self._connection) == PART:  # where a reader held up the last copying
+            self._set(WHOLE)
+        self._checkpoint()
 
     def _copy(self) -> bool:
         """Copy the log into the file, and leave the marks as they must be; whether all of it could be."""
-        self._set(BESIDE)
+        self._set(PART)
         if not self._checkpoint():
             return False
-        self._set(WITHIN)
+        self._set(WHOLE)
         return True
 
     def _set(self, mark: int) -> None:
@@ -101,7 +101,7 @@ def log_of(path: Path) -> Path:
 
 def is_part(connection: sqlite3.Connection, *, has_log: bool) -> bool:
     """Whether a file lacks its log. ``has_log`` is whether one is beside it that is not empty."""
-    return not has_log and _mark(connection) == BESIDE
+    return not has_log and _mark(connection) == PART
 
 
 def note_backup(connection: sqlite3.Connection, now: float) -> None:
@@ -111,4 +111,4 @@ def note_backup(connection: sqlite3.Connection, now: float) -> None:
 
 def _mark(connection: sqlite3.Connection) -> int:
     found = connection.execute("SELECT mark FROM standing").fetchone()
-    return NONE if found is None else int(found[0])
+    return WHOLE if found is None else int(found[0])

@@ -99,7 +99,7 @@ class Store:
     def close(self) -> None:
         """Let go of the file."""
         if self._connection is not None:
-            if self._standing is not None and self._broken is None:
+            if self._standing is not None:
                 with suppress(sqlite3.Error):  # then the log stays, with all that is in it
                     self._standing.close()
             self._connection.close()

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,48 @@ async def test_at_every_instant_the_files_together_are_whole_and_what_is_less_is
         else:
             assert known(part) == known(whole)
     assert 10 < refused < len(copies)
+
+
+async def test_a_long_log_is_copied_and_cut_and_not_copied_at_each_change(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing, "_COPY_AT", 100_000)
+    sizes: list[int] = []
+    async with SQLiteJournal(path) as journal:
+        book = await journal.book(**NAMES)
+        for number in range(60):
+            await send(book, f"{number}" * 500)
+            sizes.append(log_of(path).stat().st_size)
+    cuts = sum(after < before for before, after in pairwise(sizes))
+    assert 1 <= cuts < 30
+    assert max(sizes) < 200_000
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("copy_at", [1, 16_000_000])
+async def test_a_reader_that_holds_up_the_copying_makes_no_part_of_a_whole_journal(
+    path: Path, monkeypatch: pytest.MonkeyPatch, copy_at: int, killed: bool
+) -> None:
+    monkeypatch.setattr(standing, "_COPY_AT", copy_at)
+    async with SQLiteJournal(path) as journal:
+        await send(await journal.book(**NAMES), "A")
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        async with SQLiteJournal(path) as journal:
+            book = await journal.book(**NAMES)
+            for key in "BC":
+                reader.execute("BEGIN")
+                reader.execute("SELECT * FROM runs").fetchall()
+                await send(book, key)
+                reader.execute("COMMIT")
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM runs").fetchall()
+            await send(book, "D")
+            whole = copied(path, "whole", log=True)  # as a kill would leave it
+            reader.execute("COMMIT")
+    if killed:
+        path = whole
+        async with SQLiteJournal(path):  # opened, and nothing was written
+            pass
+    alone = copied(path, "alone", log=False)
+    async with SQLiteJournal(alone) as journal:
+        assert [entry.key for entry in await (await journal.book(**NAMES)).undecided()] == list("ABCD")
