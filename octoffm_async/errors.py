@@ -9,6 +9,7 @@
     ├── StoreError                  a store that machines share (PostgreSQL, Redis) is away, or refuses
     ├── JournalError                the journal cannot do what was asked
     │   ├── JournalInUseError       another process, or this one, already writes it
+    │   ├── OtherEnvironmentError   it belongs to another API or account than the one that was to be called
     │   ├── JournalDamagedError     not a journal, damaged, or of a newer version; it was left as it is
     │   └── JournalWriteError       it cannot be written: the disk is full, or read-only
     │       └── FencedError         this process was silent for too long: others go on with its items
@@ -74,6 +75,7 @@ __all__ = [
     "NotFoundError",
     "NotReadyError",
     "OctoffmError",
+    "OtherEnvironmentError",
     "OverloadedError",
     "PagingError",
     "PermissionDeniedError",
@@ -167,6 +169,18 @@ class JournalInUseError(JournalError):
     def __init__(self, message: str, *, pid: int = 0) -> None:
         super().__init__(message)
         self.pid = pid
+
+
+class OtherEnvironmentError(JournalError):
+    """What the journal knows of this seller belongs to another API, or another account, than the client's.
+
+    ``known`` is the journal's API, ``given`` the client's. Nothing was sent.
+    """
+
+    def __init__(self, message: str, *, known: str = "", given: str = "") -> None:
+        super().__init__(message)
+        self.known = known
+        self.given = given
 
 
 class JournalDamagedError(JournalError):

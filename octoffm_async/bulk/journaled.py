@@ -22,7 +22,7 @@ from msgspec import Raw
 from ..errors import CallError, ClosedError, ValidationError, is_outcome_unknown
 from .claims import Claims, claims_of
 from .job import RUN_ENDING, Job
-from .journal import IllegalTransitionError, Journal, State, Verdict, judge
+from .journal import IllegalTransitionError, Journal, State, Verdict, environment_of, judge
 from .journaling import known_outcome, sendings_of, settle
 from .loose_ends import LooseEnds
 from .outcomes import Created, Failed, Unknown, refused_locally
@@ -104,7 +104,13 @@ class Journaled(Job[T]):
         if isinstance(journal, str | PathLike):
             journal = await self._opened.enter_async_context(Journal.open(journal))
         self._scope.options = self._scope.options.changed(fence=journal.fence)
-        book = await journal.book(seller=how.seller_id, operation=how.operation, run=how.run, source=how.source)
+        book = await journal.book(
+            seller=how.seller_id,
+            operation=how.operation,
+            run=how.run,
+            source=how.source,
+            environment=environment_of(self._scope.session.config),
+        )
         self.low = 0 if book.in_thread else self.look_ahead // 2
         claims = claims_of(journal, how.seller_id, how.operation)
         ends = LooseEnds[T](book, claims, finder=self._finder, follower=self._follower, alone_since=journal.opened_at)

@@ -29,7 +29,7 @@ from ..resources.outbound import Outbound
 from ..session.scope import Scope
 from .claims import claims_of
 from .finding import OrderFinder
-from .journal import IllegalTransitionError, State, Verdict, judge
+from .journal import IllegalTransitionError, State, Verdict, environment_of, judge
 from .journaling import outcome_of_match, sending_of, settle
 from .outcomes import outcome_of
 from .reconcile import left_by, reconcile
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from ..resources.protecting import OpenJournal
     from ..session.pipeline import Result
     from .finding import Finder
-    from .journal import Book, Entry, Journal
+    from .journal import Book, Entry, Environment, Journal
 
-_books: WeakKeyDictionary[Journal, dict[tuple[str, str], asyncio.Future[Book]]] = WeakKeyDictionary()
+_books: WeakKeyDictionary[Journal, dict[tuple[str, str, Environment], asyncio.Future[Book]]] = WeakKeyDictionary()
 _FIRST_LOOK, _LONGEST_LOOK = 0.02, 1.0
 """Seconds between looks at what another process is busy with."""
 _turns: WeakValueDictionary[tuple[int, str, str, str], asyncio.Lock] = WeakValueDictionary()
@@ -67,6 +67,7 @@ class ProtectedCreation:
         patience: float,
     ) -> None:
         self._names = (scope.seller_id, operation.name)
+        self._environment = environment_of(scope.session.config)
         self._deadline = scope.options.deadline or scope.session.config.deadline
         self._sending = sending_of(key, request)
         self._request = request
@@ -130,11 +131,14 @@ class ProtectedCreation:
 
     async def _book(self) -> Book:
         books = _books.setdefault(self._journal, {})
-        opening = books.get(self._names)
+        seller, operation = self._names
+        names = seller, operation, self._environment
+        opening = books.get(names)
         if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
-            seller, operation = self._names
-            begun = self._journal.book(seller=seller, operation=operation, source="single calls")
-            opening = books[self._names] = asyncio.ensure_future(begun)
+            begun = self._journal.book(
+                seller=seller, operation=operation, source="single calls", environment=self._environment
+            )
+            opening = books[names] = asyncio.ensure_future(begun)
         return await asyncio.shield(opening)
 
     async def _sent(self, book: Book, key: str) -> str:

@@ -14,6 +14,7 @@ from ..errors import (
     CallError,
     ConfigurationError,
     OctoffmError,
+    OtherEnvironmentError,
     ValidationError,
     is_outcome_unknown,
 )
@@ -50,7 +51,7 @@ def code_of(error: BaseException) -> int:
             return Exit.INTERRUPTED
         case click.ClickException():
             return Exit.USAGE
-        case ConfigurationError() | ValidationError() | AuthenticationError():
+        case ConfigurationError() | ValidationError() | AuthenticationError() | OtherEnvironmentError():
             return Exit.USAGE
         case _:
             return Exit.UNDECIDED if is_outcome_unknown(error) else Exit.REFUSED

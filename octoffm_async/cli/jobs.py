@@ -9,8 +9,10 @@ import click
 
 from .exits import Exit
 from .hints import resume_command
+from .jobs_backup import backup
 from .jobs_export import export
 from .jobs_journal import find_run, opened
+from .jobs_rebind import rebind
 from .jobs_resume import resume
 from .jobs_show import counts_of, list_runs, show, write_json
 from .loop import run_async
@@ -27,7 +29,7 @@ AGAIN = "A forgotten key may be sent again, and what it created would then exist
 
 @click.group()
 def jobs() -> None:
-    """List, show, resume, export and forget runs in a journal.
+    """List, show, resume, export and forget runs in a journal, and back it up.
 
     A journal is the file that journal= names in client.bulk.create_…. Listing, showing and exporting work while
     another process writes it.
@@ -84,5 +86,5 @@ async def _forget(path: Path, record: RunRecord, *, force: bool) -> int:
         return await journal.forget(record.id, force=force)
 
 
-for command in (list_runs, show, resume, export, forget):
+for command in (list_runs, show, resume, export, forget, rebind, backup):
     jobs.add_command(command)

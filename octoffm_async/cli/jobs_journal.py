@@ -78,6 +78,7 @@ def run_fields(record: RunRecord, path: Path) -> dict[str, Any]:
         "run": record.id,
         "operation": record.operation,
         "seller": record.seller,
+        "api": record.api,
         "source": record.source,
         "state": state_of(record, holder_of(path)),
         "started_at": record.started_at,

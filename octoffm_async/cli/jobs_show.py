@@ -118,6 +118,7 @@ def _tell(record: RunRecord, path: Path) -> None:
         "run": click.style(record.id, bold=True),
         "operation": printable(record.operation),
         "seller": printable(record.seller),
+        "api": printable(record.api),
         "source": printable(record.source),
         "started": _moment(record.started_at, now),
         "finished": "" if record.finished_at is None else _moment(record.finished_at, now),

@@ -7,10 +7,10 @@ import logging
 from typing import TYPE_CHECKING, Any, Self
 
 from ..bulk.job import RUN_ENDING
-from ..bulk.journal import LOOK_UP_MOST
+from ..bulk.journal import LOOK_UP_MOST, environment_of
 from ..bulk.journaling import Journaling
 from ..bulk.outcomes import Created, Failed, Refused, Skipped, Unknown
-from ..errors import CredentialsRefusedError, FencedError, JournalError
+from ..errors import CredentialsRefusedError, FencedError, JournalError, OtherEnvironmentError
 from .fairness import SLICE
 from .jobs import Counts, creation_of
 from .submitting import unpack
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DRAIN = 20.0
 """Seconds that what is in flight gets when a worker is asked to stop."""
-WORKER_ENDING = (CredentialsRefusedError, FencedError)
+WORKER_ENDING = (CredentialsRefusedError, FencedError, OtherEnvironmentError)
 """Errors after which this worker's next turn would end the same way."""
 logger = logging.getLogger("octoffm_async")
 
@@ -86,7 +86,7 @@ class Doing:
         """Do the chunk, or as much of it as the time allows. ``keep_run`` keeps the journal's run of a job.
 
         Raises:
-            CredentialsRefusedError, FencedError: this worker can do nothing more.
+            CredentialsRefusedError, FencedError, OtherEnvironmentError: this worker can do nothing more.
             JournalError: the journal cannot be used now.
         """
         turn = self.turn
@@ -95,7 +95,11 @@ class Doing:
         except ValueError as error:
             return Ending(counts=Counts(unsent=turn.items), problem=str(error))
         book = await self._journal.book(
-            seller=turn.seller, operation=turn.operation, run=turn.run, source=f"{turn.source} (job {turn.job})"
+            seller=turn.seller,
+            operation=turn.operation,
+            run=turn.run,
+            source=f"{turn.source} (job {turn.job})",
+            environment=environment_of(self._client.config),
         )
         if turn.run is None:
             await keep_run(turn.job, book.run)

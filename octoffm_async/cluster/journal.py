@@ -22,6 +22,7 @@ from ..bulk.journal.states import Entry, IllegalTransitionError, State
 from ..bulk.journal.steps import Flush, Follow, LookUp
 from ..errors import ClosedError, ConfigurationError, JournalError, JournalWriteError, StoreError
 from . import journal_changes as changes
+from . import journal_environments as environments
 from . import journal_reading as reading
 from .database import Database, as_database
 from .journal_forgetting import forget_some
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from types import TracebackType
 
+    from ..bulk.journal.environment import Environment
     from ..config import Secret
     from .database import Connection
 
@@ -111,10 +113,21 @@ class PostgresJournal(Journal):
             finally:
                 await self.database.__aexit__(None, None, None)
 
-    async def book(self, *, seller: str, operation: str, run: str | None = None, source: str = "") -> PostgresBook:
+    async def book(
+        self,
+        *,
+        seller: str,
+        operation: str,
+        run: str | None = None,
+        source: str = "",
+        environment: Environment | None = None,
+    ) -> PostgresBook:
         """Begin a run, or go on with the run named, with others or alone. ``source`` is told to people.
 
+        ``environment`` is where its items will be sent. The seller's part of the journal belongs to the first one.
+
         Raises:
+            OtherEnvironmentError: it belongs to another one.
             ConfigurationError: no such run, or one of another seller or operation.
         """
         self._check_writable()
@@ -122,6 +135,10 @@ class PostgresJournal(Journal):
         names = (stored(seller), stored(operation))
 
         async def begin(connection: Connection) -> tuple[int, int]:
+            if run is not None:
+                await reading.run_of(connection, run)
+            if environment is not None:
+                await environments.bind(connection, self.database.name, seller, environment)
             if run is None:
                 return await _begun(connection, names, name, stored(source))
             return await _gone_on_with(connection, names, run, f"seller {seller}, operation {operation}")
@@ -129,6 +146,14 @@ class PostgresJournal(Journal):
         scope, run_id = await self._open.ask(begin)
         self._live.add(name)
         return PostgresBook(self._open, self._lease, (scope, run_id), (name, seller, operation), self._live)
+
+    async def rebind(self, *, seller: str, environment: Environment) -> Environment | None:
+        """Say that what is known of a seller belongs to this environment; the one that it belonged to before.
+
+        Right only for the same API and account under a new address or name: else items would be skipped, or sent twice.
+        """
+        self._check_writable()
+        return await self._open.ask(lambda connection: environments.rebind(connection, seller, environment))
 
     async def runs(self) -> list[RunRecord]:
         """All runs, the oldest first."""

@@ -49,12 +49,13 @@ _AFTER_KEPT: LiteralString = f"""
     AND e.state = ANY (%s) ORDER BY p.key LIMIT %s"""  # noqa: S608
 """The same for states that keep their payload, of which there are few."""
 _RECORDS: LiteralString = """
-    SELECT r.name, s.seller, s.operation, r.source, r.started_at, r.finished_at,
+    SELECT r.name, s.seller, s.operation, r.source, r.started_at, r.finished_at, v.api,
         coalesce(sum(c.pending), 0)::bigint, coalesce(sum(c.sent), 0)::bigint, coalesce(sum(c.created), 0)::bigint,
         coalesce(sum(c.refused), 0)::bigint, coalesce(sum(c.failed), 0)::bigint, coalesce(sum(c.unknown), 0)::bigint
     FROM octoffm_journal_runs r JOIN octoffm_journal_scopes s USING (scope_id)
     LEFT JOIN octoffm_journal_counts c USING (run_id)
-    GROUP BY r.run_id, s.scope_id ORDER BY r.run_id"""
+    LEFT JOIN octoffm_journal_environments v ON v.seller = s.seller
+    GROUP BY r.run_id, s.scope_id, v.seller ORDER BY r.run_id"""
 
 
 async def look_up(connection: Connection, scope: int, keys: Sequence[str], *, shift: Shift) -> dict[bytes, Entry]:
@@ -112,8 +113,9 @@ async def records(connection: Connection) -> list[RunRecord]:
             started_at=_utc(started_at),
             finished_at=None if finished_at is None else _utc(finished_at),
             counts=dict(zip(STATES, counts, strict=True)),
+            api="" if api is None else text(api),
         )
-        for name, seller, operation, source, started_at, finished_at, *counts in await found.fetchall()
+        for name, seller, operation, source, started_at, finished_at, api, *counts in await found.fetchall()
     ]
 
 

@@ -9,6 +9,7 @@ A process that is stopped in the middle of anything so holds no lock: the server
 - ``writers`` are the processes that write, each with its lease. One that is ``dead`` never comes back to life.
 - ``waves`` has the number of the last change that each writer made: what is repeated because its answer was lost, or
   arrives late over a connection that was given up, changes nothing.
+- ``environments`` has to which API and account each seller's part belongs.
 - ``counts`` has how many items of each run are in each state, as sums over what each writer added and took away, so
   that writers do not wait for each other.
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["FENCED", "ILLEGAL", "PART", "STATEMENTS", "VERSION"]
 
 PART = "journal"
-VERSION = 1
+VERSION = 2
 FENCED = "OF001"
 """The SQLSTATE of what a writer without a good lease asks for."""
 ILLEGAL = "OF002"
@@ -58,6 +59,8 @@ _TABLES: tuple[LiteralString, ...] = (
         scope_id int NOT NULL, key bytea NOT NULL, payload bytea NOT NULL,
         PRIMARY KEY (scope_id, key)) WITH (
             autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000)""",
+    """CREATE TABLE IF NOT EXISTS octoffm_journal_environments (
+        seller bytea PRIMARY KEY, api bytea NOT NULL, account text NOT NULL)""",
 )
 
 _WAVE: LiteralString = """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from procrastinate.worker import Worker as EngineWorker
 
-from ..errors import CredentialsRefusedError, FencedError, StoreError
+from ..errors import CredentialsRefusedError, FencedError, OtherEnvironmentError, StoreError
 from . import engine
 from .doing import Doing, is_broken
 from .mirroring import schedule_mirrors
@@ -98,7 +98,7 @@ class Session:
             with suppress(asyncio.CancelledError):
                 await ticking
             await self._presence.sign_off()
-        if isinstance(self._error, CredentialsRefusedError):
+        if isinstance(self._error, CredentialsRefusedError | OtherEnvironmentError):
             raise self._error
         if self._error is not None:
             logger.warning("the worker begins anew: %s", self._error)
@@ -156,13 +156,13 @@ class Session:
             if not is_broken(error) and not isinstance(error, StoreError):
                 logger.exception("chunk %d of job %s", doing.turn.number, doing.turn.job)
                 return doing.broken_off(error, put_off=False)
-            if isinstance(error, CredentialsRefusedError | FencedError):
+            if isinstance(error, CredentialsRefusedError | FencedError | OtherEnvironmentError):
                 self._give_up(error)
             else:
                 logger.warning("chunk %d of job %s is put off: %s", doing.turn.number, doing.turn.job, error)
             return doing.broken_off(error, put_off=True)
 
-    def _give_up(self, error: CredentialsRefusedError | FencedError) -> None:
+    def _give_up(self, error: CredentialsRefusedError | FencedError | OtherEnvironmentError) -> None:
         if self._error is None:
             self._error = error
             if self._metrics is not None and isinstance(error, FencedError):

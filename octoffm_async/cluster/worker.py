@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from ..client import FulfillmentClient
 from ..config import Config, Secret
-from ..errors import JournalError, StoreError
+from ..errors import JournalError, OtherEnvironmentError, StoreError
 from ..events import Hook, LoggingHook
 from . import engine, jobs
 from .database import Database
@@ -105,6 +105,7 @@ class Worker:
 
         Raises:
             CredentialsRefusedError: the API refuses the credentials.
+            OtherEnvironmentError: the journal belongs to another API or account than this worker's.
             StoreError: the database is away when the worker starts.
         """
         async with AsyncExitStack() as opened:
@@ -121,6 +122,8 @@ class Worker:
                 try:
                     if await self._one_session():
                         return
+                except OtherEnvironmentError:
+                    raise
                 except (StoreError, JournalError, engine.WorkerForgottenError) as error:
                     logger.warning("the worker begins anew: %s", error)
                 with suppress(TimeoutError):

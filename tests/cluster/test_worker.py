@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from octoffm_async import Config, CredentialsRefusedError, FulfillmentClient, Limit, StoreError
+from octoffm_async import Config, CredentialsRefusedError, FulfillmentClient, Limit, OtherEnvironmentError, StoreError
 from octoffm_async.bulk.journal import Journal, State
 from octoffm_async.cluster.cluster import Cluster
 from octoffm_async.cluster.jobs import Counts, JobRecord
@@ -227,6 +227,21 @@ async def test_a_worker_whose_database_is_away_says_so() -> None:
     config = Config(client_id="a", client_secret="b", seller_id="c")
     with pytest.raises(StoreError, match=r"nobody@127\.0\.0\.1:1"):
         await Worker("postgresql://nobody:secret@127.0.0.1:1/x", config).run()
+
+
+async def test_a_worker_of_another_environment_stops_and_leaves_the_job_to_others(postgres: str) -> None:
+    async with world(postgres) as (sandbox, cluster, config):
+        first = await cluster.submit("orders", orders(2), seller="12345")
+        await Worker(postgres, config, WorkerOptions(until_done=True)).run()
+        async with Sandbox() as staging:
+            record = await cluster.submit("orders", orders(4), seller="12345")
+            with pytest.raises(OtherEnvironmentError):
+                await Worker(postgres, staging.config(), WorkerOptions(until_done=True)).run()
+            assert staging.effects.outbound == {}
+        await Worker(postgres, config, WorkerOptions(until_done=True)).run()
+        assert (await cluster.job(first.job)).counts == Counts(created=2)
+        assert (await cluster.job(record.job)).counts == Counts(created=2, already=2)
+        assert len(sandbox.effects.outbound) == 4
 
 
 async def test_workers_tell_how_they_are(postgres: str) -> None:

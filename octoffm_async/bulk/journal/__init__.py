@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .environment import Environment, environment_of
 from .protocol import LOOK_UP_MOST, Book, Journal, RunRecord, Sending
 from .sqlite import SQLiteJournal
 from .states import UNDECIDED, Entry, IllegalTransitionError, State, Verdict, judge, payload_hash
@@ -11,6 +12,7 @@ __all__ = [
     "UNDECIDED",
     "Book",
     "Entry",
+    "Environment",
     "IllegalTransitionError",
     "Journal",
     "RunRecord",
@@ -18,6 +20,7 @@ __all__ = [
     "Sending",
     "State",
     "Verdict",
+    "environment_of",
     "judge",
     "payload_hash",
 ]

@@ -91,4 +91,4 @@ def _in_use(journal: Path, pid: int) -> str:
     if pid == os.getpid():
         return f"the journal {journal} is already open for writing in this process: share the object that opened it"
     whose = f"process {pid}" if pid else "another process"
-    return f"the journal {journal} is being written by {whose}: wait until it ends, or use another file"
+    return f"the journal {journal} is being written by {whose}: wait until it ends"

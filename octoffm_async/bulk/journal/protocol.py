@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ...session.fences import Fence
+    from .environment import Environment
     from .states import Entry
     from .store import Durability
 
@@ -35,7 +36,10 @@ class Sending(msgspec.Struct, frozen=True, gc=False):
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One run as the journal knows it. ``counts`` has every state; an item belongs to the run that sent it last."""
+    """One run as the journal knows it. ``counts`` has every state; an item belongs to the run that sent it last.
+
+    ``api`` is the address that its seller's items were sent to; empty where the journal does not know it.
+    """
 
     id: str
     seller: str
@@ -44,6 +48,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     finished_at: datetime | None
     counts: dict[State, int]
+    api: str = ""
 
     @property
     def undecided(self) -> int:
@@ -173,11 +178,29 @@ class Journal(Protocol):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
 
-    async def book(self, *, seller: str, operation: str, run: str | None = None, source: str = "") -> Book:
+    async def book(
+        self,
+        *,
+        seller: str,
+        operation: str,
+        run: str | None = None,
+        source: str = "",
+        environment: Environment | None = None,
+    ) -> Book:
         """Begin a run, or go on with the run named. ``source`` tells people where the items come from.
 
+        ``environment`` is where its items will be sent. The seller's part of the journal belongs to the first one.
+
         Raises:
+            OtherEnvironmentError: it belongs to another one.
             ConfigurationError: no such run, or one of another seller or operation.
+        """
+        ...
+
+    async def rebind(self, *, seller: str, environment: Environment) -> Environment | None:
+        """Say that what is known of a seller belongs to this environment; the one that it belonged to before.
+
+        Right only for the same API and account under a new address or name: else items would be skipped, or sent twice.
         """
         ...
 

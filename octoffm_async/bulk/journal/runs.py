@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError, JournalError
 from .batches import stored, text
+from .environment import Environment, check_same, tell_adopted
 from .protocol import RunRecord
 from .reading import moment
 from .sheet import STATES
@@ -14,29 +15,40 @@ from .sheet import STATES
 if TYPE_CHECKING:
     from .store import Store
 
-__all__ = ["begin", "finish", "forget_some", "of_name", "records"]
+__all__ = ["begin", "finish", "forget_some", "of_name", "rebind", "records"]
 
 _FORGET_ROWS = 2000
+_FREE = "DELETE FROM environments WHERE seller NOT IN (SELECT seller FROM scopes JOIN runs USING (scope_id))"
+"""A seller of whom nothing is known belongs to no environment."""
 _COUNTS = ", ".join(state.value for state in STATES)
 
 
-def begin(store: Store, seller: str, operation: str, run: str | None, source: str) -> tuple[int, int, str]:
-    """Begin a run, or go on with the one named; the numbers of its scope and of itself, and its id.
+def begin(
+    store: Store, names: tuple[str, str], run: str | None, source: str, environment: Environment | None
+) -> tuple[int, int, str]:
+    """Begin a run of a seller and an operation, or go on with the one named.
+
+    The numbers of its scope and of itself, and its id.
 
     Raises:
+        OtherEnvironmentError: the seller's part of the journal belongs to another environment.
         ConfigurationError: no such run, or one of another seller or operation.
     """
     connection = store.connection
-    names = (stored(seller), stored(operation))
-    found = connection.execute("SELECT scope_id FROM scopes WHERE seller = ? AND operation = ?", names).fetchone()
+    seller, operation = map(stored, names)
+    found = connection.execute(
+        "SELECT scope_id FROM scopes WHERE seller = ? AND operation = ?", (seller, operation)
+    ).fetchone()
+    scope, run_id = (0, 0) if run is None else of_name(store, run)
+    if run is not None and (found is None or found[0] != scope):
+        raise ConfigurationError(f"run {run} is not one of seller {names[0]}, operation {names[1]}")
+    if environment is not None:
+        _bind(store, names[0], environment)
     if run is not None:
-        scope, run_id = of_name(store, run)
-        if found is None or found[0] != scope:
-            raise ConfigurationError(f"run {run} is not one of seller {seller}, operation {operation}")
         connection.execute("UPDATE runs SET finished_at = NULL WHERE run_id = ?", (run_id,))
         return scope, run_id, run
     if found is None:
-        connection.execute("INSERT INTO scopes (seller, operation) VALUES (?, ?)", names)
+        connection.execute("INSERT INTO scopes (seller, operation) VALUES (?, ?)", (seller, operation))
         found = connection.execute("SELECT last_insert_rowid()").fetchone()
     now = store.now
     while True:
@@ -47,6 +59,14 @@ def begin(store: Store, seller: str, operation: str, run: str | None, source: st
         )
         if cursor.rowcount == 1:
             return int(found[0]), int(cursor.lastrowid or 0), run
+
+
+def rebind(store: Store, seller: str, environment: Environment) -> Environment | None:
+    """Give a seller's part of the journal to an environment; the one that it belonged to before."""
+    before = _known(store, seller)
+    values = (stored(seller), stored(environment.api), environment.account)
+    store.connection.execute("REPLACE INTO environments (seller, api, account) VALUES (?, ?, ?)", values)
+    return before
 
 
 def finish(store: Store, run_id: int) -> None:
@@ -72,8 +92,8 @@ def of_name(store: Store, run: str) -> tuple[int, int]:
 def records(store: Store) -> list[RunRecord]:
     """All runs, the oldest first."""
     found = store.connection.execute(
-        f"SELECT name, seller, operation, source, started_at, finished_at, {_COUNTS} "  # noqa: S608
-        "FROM runs JOIN scopes USING (scope_id) ORDER BY run_id"
+        f"SELECT name, seller, operation, source, started_at, finished_at, api, {_COUNTS} "  # noqa: S608
+        "FROM runs JOIN scopes USING (scope_id) LEFT JOIN environments USING (seller) ORDER BY run_id"
     )
     return [
         RunRecord(
@@ -84,8 +104,9 @@ def records(store: Store) -> list[RunRecord]:
             started_at=moment(started_at),
             finished_at=None if finished_at is None else moment(finished_at),
             counts=dict(zip(STATES, counts, strict=True)),
+            api="" if api is None else text(api),
         )
-        for name, seller, operation, source, started_at, finished_at, *counts in found.fetchall()
+        for name, seller, operation, source, started_at, finished_at, api, *counts in found.fetchall()
     ]
 
 
@@ -110,9 +131,29 @@ def forget_some(store: Store, run: str, key: str | None, *, force: bool) -> tupl
     rows = store.tables.after(scope, run_id, STATES, None if key is None else stored(key), _FORGET_ROWS)
     if not rows:
         connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+        connection.execute(_FREE)
         return 0, None
     store.drop(scope, [found for found, _ in rows])
     for state in STATES:
         gone = sum(row.state is state for _, row in rows)
         connection.execute(f"UPDATE runs SET {state.value} = {state.value} - ? WHERE run_id = ?", (gone, run_id))  # noqa: S608
     return len(rows), rows[-1][0]
+
+
+def _bind(store: Store, seller: str, environment: Environment) -> None:
+    """See that a seller's part of the journal belongs to this environment; if to none, it does from now on."""
+    journal = str(store.path)
+    if (known := _known(store, seller)) is not None:
+        check_same(journal, seller, known, environment)
+        return
+    used = "SELECT 1 FROM runs JOIN scopes USING (scope_id) WHERE seller = ? LIMIT 1"
+    is_old = store.connection.execute(used, (stored(seller),)).fetchone() is not None
+    rebind(store, seller, environment)
+    if is_old:
+        tell_adopted(journal, seller, environment)
+
+
+def _known(store: Store, seller: str) -> Environment | None:
+    sql = "SELECT api, account FROM environments WHERE seller = ?"
+    found = store.connection.execute(sql, (stored(seller),)).fetchone()
+    return None if found is None else Environment(text(found[0]), str(found[1]))

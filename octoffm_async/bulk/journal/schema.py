@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError, JournalDamagedError, JournalError, JournalInUseError, JournalWriteError
+from .standing import STANDING, is_part, log_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "APPLICATION_ID",
+    "MARKED",
     "STEPS",
     "VERSION",
     "check_folder",
@@ -33,13 +35,16 @@ __all__ = [
 APPLICATION_ID = 0x6F66666D
 """``offm``, in the file's header."""
 
-VERSION = 2
+VERSION = 3
 
 _BATCHES = """CREATE TABLE batches (
         batch_id INTEGER PRIMARY KEY, scope_id INTEGER NOT NULL, run_id INTEGER NOT NULL, sent_at INTEGER NOT NULL,
         items BLOB NOT NULL)"""
 
-STEPS: Mapping[int, Sequence[str]] = MappingProxyType({1: (_BATCHES,)})
+_ENVIRONMENTS = """CREATE TABLE environments (
+        seller BLOB PRIMARY KEY, api BLOB NOT NULL, account TEXT NOT NULL) WITHOUT ROWID"""
+
+STEPS: Mapping[int, Sequence[str]] = MappingProxyType({1: (_BATCHES,), 2: (_ENVIRONMENTS, STANDING)})
 """By version: the statements that lead to the next one."""
 
 SCHEMA = (
@@ -59,14 +64,19 @@ SCHEMA = (
         scope_id INTEGER NOT NULL, key BLOB NOT NULL, payload BLOB NOT NULL,
         PRIMARY KEY (scope_id, key)) WITHOUT ROWID""",
     _BATCHES,
+    _ENVIRONMENTS,
+    STANDING,
 )
 """Times are milliseconds since 1970. Text is kept as bytes, because SQLite's text cannot hold half a surrogate pair.
 ``batches`` has what was sent together and is not all settled; an item of it is ``sent``, unless it has an entry.
 ``payloads`` has a row for every entry that is not created or refused, so it is also where the undecided are found
-without a walk over those that are decided."""
+without a walk over those that are decided. ``environments`` has to which API and account a seller's part belongs."""
 _TABLES = {1: frozenset({"scopes", "runs", "entries", "payloads"})}
 _TABLES[2] = _TABLES[1] | {"batches"}
+_TABLES[3] = _TABLES[2] | {"environments", "standing"}
 """By version."""
+MARKED = 3
+"""The first version that says whether it has a log."""
 
 _BUSY_SECONDS = 5.0
 _UNWRITABLE = {
@@ -82,7 +92,9 @@ def translated(error: sqlite3.Error, path: Path) -> JournalError:
     """What an error of SQLite means for the journal at ``path``."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_NOTADB:
-        return JournalDamagedError(f"{path} is not a journal but some other file: name another file for the journal")
+        return JournalDamagedError(
+            f"{path} is not a journal but some other file: name the journal; if this was one, restore a copy"
+        )
     if code == sqlite3.SQLITE_CORRUPT:
         return damaged(path, str(error))
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -113,12 +125,12 @@ def recognise(path: Path) -> int | None:
     """
     # Never by reading the file ourselves: on POSIX, closing it would drop the locks that SQLite holds on it here.
     try:
-        if not path.stat().st_size:
+        if not _size(path):
+            if _size(log_of(path)):
+                raise damaged(path, f"the file itself is gone, and {log_of(path).name} is left of it")
             return None
         with closing(connect(path, read_only=True)) as connection:
             return _check_content(path, connection)
-    except FileNotFoundError:
-        return None
     except OSError as error:
         raise JournalWriteError(f"the journal {path} cannot be opened: {error.strerror}") from error
     except sqlite3.Error as error:
@@ -196,17 +208,25 @@ def _open(uri: str) -> sqlite3.Connection:
     )
 
 
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 if it is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def _check_content(path: Path, connection: sqlite3.Connection) -> int:
     connection.execute("SELECT name FROM sqlite_master").fetchone()  # pragmas do not see that a file is cut short
     application = int(connection.execute("PRAGMA application_id").fetchone()[0])
     if application != APPLICATION_ID:
         raise JournalDamagedError(
             f"{path} is not a journal but a database of another program (application id {application:#x}), "
-            "or too little is left of it: name another file for the journal"
+            "or too little is left of it: name the journal; if this was one, restore a copy"
         )
-    log = path.with_name(path.name + "-wal")
+    has_log = _size(log_of(path)) > 0  # one that is empty may have been made by opening the file
     pages, size = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "page_size"))
-    if path.stat().st_size < pages * size and not (log.exists() and log.stat().st_size):
+    if path.stat().st_size < pages * size and not has_log:
         raise damaged(path, f"it has {path.stat().st_size} bytes of {pages * size}")
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
@@ -219,6 +239,12 @@ def _check_content(path: Path, connection: sqlite3.Connection) -> int:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if missing := _TABLES[version] - tables:
         raise damaged(path, f"it has no table {', '.join(sorted(missing))}")
+    if version >= MARKED and is_part(connection, has_log=has_log):
+        raise JournalDamagedError(
+            f"the journal {path} is only a part: the last that was sent is in {log_of(path).name}, which is not there; "
+            "restore that file too (copy both, or use octoffm jobs backup); without it, every order must be looked up "
+            "by its reference before it is sent again"
+        )
     return version
 
 

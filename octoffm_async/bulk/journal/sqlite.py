@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ...session.fences import Fence
+    from .environment import Environment
 
 __all__ = ["SQLiteBook", "SQLiteJournal"]
 
@@ -88,18 +89,37 @@ class SQLiteJournal(Journal):
         """None: its writer cannot lose the right to write."""
         return None
 
-    async def book(self, *, seller: str, operation: str, run: str | None = None, source: str = "") -> SQLiteBook:
+    async def book(
+        self,
+        *,
+        seller: str,
+        operation: str,
+        run: str | None = None,
+        source: str = "",
+        environment: Environment | None = None,
+    ) -> SQLiteBook:
         """Begin a run, or go on with the run named. ``source`` tells people where the items come from.
 
+        ``environment`` is where its items will be sent. The seller's part of the journal belongs to the first one.
+
         Raises:
+            OtherEnvironmentError: it belongs to another one.
             ConfigurationError: no such run, or one of another seller or operation.
         """
         self._check_writable()
         scope, run_id, name = await self._thread.call(
-            lambda store: sql_runs.begin(store, seller, operation, run, source), writes=True
+            lambda store: sql_runs.begin(store, (seller, operation), run, source, environment), writes=True
         )
         self._live.add(name)
         return SQLiteBook(self._thread, scope, run_id, (name, seller, operation), self._live)
+
+    async def rebind(self, *, seller: str, environment: Environment) -> Environment | None:
+        """Say that what is known of a seller belongs to this environment; the one that it belonged to before.
+
+        Right only for the same API and account under a new address or name: else items would be skipped, or sent twice.
+        """
+        self._check_writable()
+        return await self._thread.call(lambda store: sql_runs.rebind(store, seller, environment), writes=True)
 
     async def runs(self) -> list[RunRecord]:
         """All runs, the oldest first."""

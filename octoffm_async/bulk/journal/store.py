@@ -13,8 +13,10 @@ from ...errors import JournalError, OctoffmError
 from . import reading, schema
 from .batches import Unsettled
 from .lock import WriterLock
+from .place import Place, check_alone
 from .rows import Row, Rows
 from .sheet import Sheet
+from .standing import Standing, log_of
 from .states import IllegalTransitionError, State
 from .steps import Answer, Call, Flush, Follow, LookUp, Send, Settle, SettleCreated, Step
 from .tables import Tables
@@ -30,7 +32,6 @@ Durability: TypeAlias = Literal["process", "power"]
 _UNSETTLED_MOST, _BATCHES_MOST = 4096, 512
 """Items that are in batches, and batches, each of which keeps the requests of all that it had."""
 _CACHE_KIB = 16_384
-_CHECKPOINT_PAGES = 4000  # 16 MB: a page that many commits change is copied to its place once
 
 
 class Store:
@@ -45,13 +46,15 @@ class Store:
     rows: Rows
 
     def __init__(self, path: Path, *, durability: Durability, read_only: bool, clock: Callable[[], float]) -> None:
-        self._path = path
+        self.path = path
         self._durability = durability
         self._read_only = read_only
         self._clock = clock
         self._lock = WriterLock(path)
         self._connection: sqlite3.Connection | None = None
         self._sheet: Sheet | None = None
+        self._standing: Standing | None = None
+        self._place = Place(path, log_of(path), self._lock.path)
         self._names: dict[int, str] = {}
         self._faults: dict[int, Exception] = {}
         self._broken: JournalError | None = None
@@ -80,14 +83,15 @@ class Store:
         Raises:
             JournalError: it cannot be opened; it was not touched.
         """
-        schema.check_folder(self._path)
+        schema.check_folder(self.path)
         if not self._read_only:
+            check_alone(self.path)
             self._lock.acquire()
         try:
             self._connect(self._version())
         except sqlite3.Error as error:
             self.close()
-            raise schema.translated(error, self._path) from error
+            raise schema.translated(error, self.path) from error
         except BaseException:
             self.close()
             raise
@@ -95,6 +99,9 @@ class Store:
     def close(self) -> None:
         """Let go of the file."""
         if self._connection is not None:
+            if self._standing is not None:
+                with suppress(sqlite3.Error):  # then the log stays, with all that is in it
+                    self._standing.close()
             self._connection.close()
             self._connection = None
         self._sheet = None  # it refers back: what it holds is let go of at once
@@ -108,10 +115,10 @@ class Store:
             except JournalError as error:
                 self._broken = error
             except sqlite3.Error as error:
-                self._broken = schema.translated(error, self._path)
+                self._broken = schema.translated(error, self.path)
                 self._broken.__cause__ = error
             except Exception as error:  # noqa: BLE001  (whatever it is, those who wait must learn of it)
-                self._broken = JournalError(f"the journal {self._path} failed: {error!r}")
+                self._broken = JournalError(f"the journal {self.path} failed: {error!r}")
                 self._broken.__cause__ = error
             self._roll_back()
         return self._refuse(steps, self._broken)
@@ -142,18 +149,18 @@ class Store:
 
     def _version(self) -> int:
         """The version of the file, which is made if it may be."""
-        version = schema.recognise(self._path)
+        version = schema.recognise(self.path)
         if version is None and self._read_only:
-            raise JournalError(f"there is no journal {self._path}")
+            raise JournalError(f"there is no journal {self.path}")
         if version is None:
-            schema.create(self._path)
+            schema.create(self.path)
             return schema.VERSION
         if self._read_only and version < schema.VERSION:
-            raise JournalError(f"the journal {self._path} is of an older version: open it once for writing")
+            raise JournalError(f"the journal {self.path} is of an older version: open it once for writing")
         return version
 
     def _connect(self, version: int) -> None:
-        self._connection = connection = schema.connect(self._path, read_only=self._read_only)
+        self._connection = connection = schema.connect(self.path, read_only=self._read_only)
         self.tables = Tables(connection)
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         if self._read_only:
@@ -161,7 +168,6 @@ class Store:
         schema.migrate(connection, version)
         self._load_batches()
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         # NORMAL: a commit is handed to the operating system, which keeps it when this process is killed, and is
         # forced to the disk only at checkpoints, so that a power cut loses the last commits but never the file.
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -170,12 +176,18 @@ class Store:
                 connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN IMMEDIATE")  # an unwritable file or folder is told now, not in the middle of a run
         connection.execute("ROLLBACK")
+        self._standing = Standing(self.path, connection)
+        self._place.check(connection)
 
     def _transact(self, steps: Sequence[Step]) -> list[Answer]:
         writes = any(
             isinstance(step, tuple | SettleCreated | Send | Follow) or (isinstance(step, Call) and step.writes)
             for step in steps
         )
+        standing = self._standing if writes else None
+        if standing is not None:
+            self._place.check(self.connection)
+            standing.before_change()
         if writes:
             self.connection.execute("BEGIN IMMEDIATE")
         elif self._read_only:
@@ -193,6 +205,8 @@ class Store:
             self.part_batches(min(left, _UNSETTLED_MOST) // 2)
         if writes or self._read_only:
             self.connection.execute("COMMIT")
+        if standing is not None:
+            standing.after_change()
         self.rows.trim()
         return answers
 
@@ -265,7 +279,7 @@ class Store:
         try:
             self.unsettled = Unsettled(self.tables.batches())
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise schema.damaged(self._path, f"what was sent together cannot be read: {error}") from error
+            raise schema.damaged(self.path, f"what was sent together cannot be read: {error}") from error
         self.rows = Rows(self.unsettled.keys, self._read)
         self._sheet = Sheet(self.rows, self.unsettled)
 

@@ -1,0 +1,80 @@
+"""Whose orders a journal knows: those of one API and one account for each seller.
+
+The same reference is another order in another environment. So a seller's part of a journal belongs to the API and the
+account that it was first used with, and a client of another one is refused: what staging has created must not be
+skipped in production. The address counts as it is written, with its port and its path, on this machine too: a test
+server that was started anew on another port is another world, and knows nothing of what the first one created.
+
+A journal of an older version does not say where its orders are. Its first use decides, and the log says so once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ...errors import OtherEnvironmentError
+
+if TYPE_CHECKING:
+    from ...config import Config
+
+__all__ = ["Environment", "check_same", "environment_of", "tell_adopted"]
+
+_PORTS = {"http": 80, "https": 443}
+logger = logging.getLogger("octoffm_async")
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """One API and one account. ``api`` is its address; ``account`` is a hash, which shows no credential."""
+
+    api: str
+    account: str
+
+
+def environment_of(config: Config) -> Environment:
+    """Where a client with these settings creates its orders."""
+    given = f"{_address(config.token_url)}\n{config.client_id}"
+    return Environment(_address(config.base_url), hashlib.sha256(given.encode()).hexdigest()[:12])
+
+
+def check_same(journal: str, seller: str, known: Environment, given: Environment) -> None:
+    """See that a seller's part of a journal is used with the environment that it belongs to.
+
+    Raises:
+        OtherEnvironmentError: it is another one; naming both, and what to do.
+    """
+    if given == known:
+        return
+    whose = f"what the journal {journal} knows of seller {seller} was sent to {known.api}"
+    if given.api != known.api:
+        what = f"{whose}, and this client calls {given.api}"
+        cure = "keep one journal for each environment; if this is the same API under a new address, say so once"
+    else:
+        what = f"{whose} with account {known.account}, and this client's account there is {given.account}"
+        cure = "keep one journal for each account; if these are new credentials of the same account, say so once"
+    raise OtherEnvironmentError(
+        f"{what}: nothing was sent; {cure} (octoffm jobs rebind, or Journal.rebind)", known=known.api, given=given.api
+    )
+
+
+def tell_adopted(journal: str, seller: str, given: Environment) -> None:
+    """Say that a journal which did not know its environment took this one for its own."""
+    logger.warning(
+        "the journal %s did not say to which API its orders of seller %s were sent: from now on they belong to %s "
+        "(if that is wrong: octoffm jobs rebind, or Journal.rebind)",
+        journal,
+        seller,
+        given.api,
+    )
+
+
+def _address(url: str) -> str:
+    """An address as it is compared: without a user, a query, the scheme's own port and a last slash."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = "" if parts.port in (None, _PORTS.get(parts.scheme)) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"

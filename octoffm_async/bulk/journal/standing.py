@@ -1,0 +1,114 @@
+"""Whether the file is all of the journal: a mark that tells a file without its log from one that needs none.
+
+SQLite keeps the last commits in ``FILE-wal`` until they are copied into the file. The file alone, copied or restored
+while the journal was open or after its process was killed, looks whole and does not know what was sent last; all of
+that would be sent a second time. So the file says by itself that there is a log:
+
+- Before the first change, ``PART`` is committed and copied into the file. Only then ``WHOLE`` is committed, which
+  stays in the log. Whoever reads the file with its log, or after another program has copied the log into it, sees
+  ``WHOLE``: all is there. Whoever reads ``PART`` and finds no log has a part of a journal.
+- Each copying of the log goes the same way, so that in the file itself there is always ``PART``. That is why SQLite
+  must not copy it by itself. The log is never empty while the file says ``PART``, at whatever instant the process
+  dies: it is begun anew, and cut, with the commit of ``WHOLE``.
+- A clean close copies the log, with ``WHOLE`` in it, and SQLite removes it.
+
+A reader in the middle of its reading holds up the copying: the mark stays ``PART``, and the next change tries again.
+A backup (:mod:`.backup`) is marked with its time, and says so when it is first written to. A copy by other means of all
+files of an older state is whole, and is not noticed: it cannot know what was sent after it.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+__all__ = ["STANDING", "Standing", "is_part", "log_of", "note_backup"]
+
+WHOLE, PART = range(2)
+"""A mark above is the time of a backup, in milliseconds since 1970."""
+STANDING = "CREATE TABLE standing (one INTEGER PRIMARY KEY CHECK (one = 1), mark INTEGER NOT NULL)"
+
+logger = logging.getLogger("octoffm_async")
+_COPY_AT = 16 * 1024 * 1024
+"""Bytes of the log at which it is copied: a page that many commits change is copied to its place once."""
+
+
+class Standing:
+    """The mark of a journal that is open for writing."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._log = log_of(path)
+        self._connection = connection
+        self._is_marked = False
+        self._copy_at = _COPY_AT
+        for pragma in ("wal_autocheckpoint = 0", "journal_size_limit = 0"):
+            connection.execute(f"PRAGMA {pragma}")
+        if (mark := _mark(connection)) > PART:
+            logger.warning(
+                "the journal %s is a backup of %s: what was sent since is not known to it, and would be sent again",
+                path,
+                datetime.fromtimestamp(mark / 1000, UTC).isoformat(" ", "seconds"),
+            )
+
+    def before_change(self) -> None:
+        """See that the file says that it has a log, before anything comes into that."""
+        if not self._is_marked:
+            self._is_marked = self._copy()
+
+    def after_change(self) -> None:
+        """Copy a log that has become long."""
+        if (size := self._log.stat().st_size) >= self._copy_at:
+            copied = self._copy()
+            self._copy_at = _COPY_AT if copied else size + _COPY_AT // 4
+
+    def close(self) -> None:
+        """Take the mark off, now that nothing more is written: copy the log, also if a reader keeps it in use."""
+        if _mark(self._connection) == PART:  # where a reader held up the last copying
+            self._set(WHOLE)
+        self._checkpoint()
+
+    def _copy(self) -> bool:
+        """Copy the log into the file, and leave the marks as they must be; whether all of it could be."""
+        self._set(PART)
+        if not self._checkpoint():
+            return False
+        self._set(WHOLE)
+        return True
+
+    def _set(self, mark: int) -> None:
+        self._connection.execute("REPLACE INTO standing (one, mark) VALUES (1, ?)", (mark,))
+
+    def _checkpoint(self) -> bool:
+        """Copy the log without waiting for readers; whether all of it is in the file, and durable there."""
+        (waits,) = self._connection.execute("PRAGMA busy_timeout").fetchone()
+        self._connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            busy, pages, copied = self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {waits}")
+        return not busy and pages == copied
+
+
+def log_of(path: Path) -> Path:
+    """Where SQLite keeps the last commits of a file."""
+    return path.with_name(path.name + "-wal")
+
+
+def is_part(connection: sqlite3.Connection, *, has_log: bool) -> bool:
+    """Whether a file lacks its log. ``has_log`` is whether one is beside it that is not empty."""
+    return not has_log and _mark(connection) == PART
+
+
+def note_backup(connection: sqlite3.Connection, now: float) -> None:
+    """Mark a copy of a journal as its backup."""
+    connection.execute("REPLACE INTO standing (one, mark) VALUES (1, ?)", (int(now * 1000),))
+
+
+def _mark(connection: sqlite3.Connection) -> int:
+    found = connection.execute("SELECT mark FROM standing").fetchone()
+    return WHOLE if found is None else int(found[0])
