@@ -53,7 +53,8 @@ _REMEMBERED_VALUES = 256
 _LONGEST_REMEMBERED = 100
 # Not among the enum's own values: msgspec takes all of those for known ones when it makes a decoder.
 _REMEMBERED: defaultdict[type["OpenEnum"], dict[str, "OpenEnum"]] = defaultdict(dict)
-_UNKNOWN_VALUES: list[tuple[type["OpenEnum"], str]] = []
+UNKNOWN_VALUES: list[tuple[type["OpenEnum"], str]] = []
+"""Unknown values that were met and not yet taken; empty for nearly every answer, so its reader looks here first."""
 
 _SEPARATORS = re.compile(r"[\s_-]+")
 _ONE_CLASS = {"rejected": "refused", "canceled": "cancelled"}
@@ -80,15 +81,15 @@ class OpenEnum(StrEnum):
             return None
         remembered = _REMEMBERED[cls]
         if (seen := remembered.get(value)) is not None:  # msgspec asks again for each unknown value
-            if not _UNKNOWN_VALUES and seen.value == value:  # else it is another spelling of a known one
-                _UNKNOWN_VALUES.append((cls, value))
+            if not UNKNOWN_VALUES and seen.value == value:  # else it is another spelling of a known one
+                UNKNOWN_VALUES.append((cls, value))
             return cast("Self", seen)
         tidy = tidied(value)
         members = {tidied(member.value): member for member in cls}
         found = members.get(tidy)
         if found is None:
-            if len(_UNKNOWN_VALUES) < _REMEMBERED_VALUES:
-                _UNKNOWN_VALUES.append((cls, value))
+            if len(UNKNOWN_VALUES) < _REMEMBERED_VALUES:
+                UNKNOWN_VALUES.append((cls, value))
             found = str.__new__(cls, value)
             found._name_ = value
             found._value_ = value
@@ -114,10 +115,10 @@ def take_unknown_values() -> list[tuple[type[OpenEnum], str]]:
 
     Decoding in C calls the enum and nobody else, so this is how its caller learns of them.
     """
-    if not _UNKNOWN_VALUES:
+    if not UNKNOWN_VALUES:
         return []
-    taken = _UNKNOWN_VALUES.copy()
-    _UNKNOWN_VALUES.clear()
+    taken = UNKNOWN_VALUES.copy()
+    UNKNOWN_VALUES.clear()
     return taken
 
 

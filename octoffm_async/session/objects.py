@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from ..contract.base import take_unknown_values
+from ..contract.base import UNKNOWN_VALUES, take_unknown_values
 from ..contract.common import DocumentAnswer
 from ..contract.json_values import is_array, is_object, json_type
 from ..contract.names import spelling_in
@@ -42,7 +42,8 @@ class ObjectReader(LearningReader):
 
     def read(self, response: Response, skip_bad_rows: bool) -> Any:  # noqa: ARG002, FBT001
         """Return the object."""
-        take_unknown_values()
+        if UNKNOWN_VALUES:
+            take_unknown_values()
         try:
             found = self._decoder.decode(response.body)
         except UNDECODABLE:
@@ -50,9 +51,11 @@ class ObjectReader(LearningReader):
                 return self._read_carefully(response)
             finally:
                 self._tell()
-        self._tell()
-        for _ in range(self._depth):
-            found = found.held
+        if UNKNOWN_VALUES or self._careful.drift:
+            self._tell()
+        if self._depth:
+            for _ in range(self._depth):
+                found = found.held
         return found
 
     def _read_carefully(self, response: Response) -> Any:

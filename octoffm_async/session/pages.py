@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from ..contract.base import take_unknown_values
+from ..contract.base import UNKNOWN_VALUES, take_unknown_values
 from ..contract.json_values import is_array, is_object, json_type
 from ..contract.names import folded, spelling_in
 from ..contract.reading import RowWithoutIdentityError, shown_value
@@ -57,7 +57,8 @@ class PageReader(LearningReader):
 
     def read(self, response: Response, skip_bad_rows: bool) -> list[Any]:  # noqa: FBT001  (one shape for all readers)
         """Return the rows."""
-        take_unknown_values()
+        if UNKNOWN_VALUES:
+            take_unknown_values()
         try:
             found = self._decoder.decode(response.body)
         except UNDECODABLE:
@@ -65,7 +66,8 @@ class PageReader(LearningReader):
                 return self._read_carefully(response, skip_bad_rows=skip_bad_rows)
             finally:
                 self._tell()
-        self._tell()
+        if UNKNOWN_VALUES or self._careful.drift:
+            self._tell()
         return self._unwrapped(found)
 
     def _unwrapped(self, found: Any) -> list[Any]:
