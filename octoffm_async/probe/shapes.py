@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import msgspec
 
+from ..contract.json_values import json_type
 from ..contract.names import folded, spelling_in
 from .words import NAMES_MOST, WORDS_MOST
 
@@ -118,7 +119,7 @@ class _Shaper:
 
     def add(self, shape: ValueShape, value: object, path: tuple[str, ...]) -> None:
         shape.seen += 1
-        _note(shape.types, _type_of(value))
+        _note(shape.types, json_type(value))
         match value:
             case str():
                 _note(shape.forms, form_of(value))
@@ -168,24 +169,6 @@ class _Shaper:
     def _new(self, path: tuple[str, ...]) -> ValueShape | None:
         self._nodes += 1
         return None if self._nodes > NODES_MOST or len(path) > DEPTH_MOST else ValueShape()
-
-
-def _type_of(value: object) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case _:
-            return "object"
 
 
 def _note(listed: list[str], text: str) -> None:
