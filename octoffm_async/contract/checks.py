@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
+_ENCODER = msgspec.json.Encoder()
 _NOT_ENCODABLE = (ValueError, TypeError, OverflowError, RecursionError)
 _DEEPEST = 8  # levels of a request; none has half as many
 
@@ -60,7 +61,7 @@ def moment(field: str, value: Any) -> Iterator[FieldProblem]:
 def completed(found: list[FieldProblem], item: msgspec.Struct) -> list[FieldProblem]:
     """The problems found, and what else JSON cannot carry (half a surrogate pair), wherever it stands."""
     try:
-        msgspec.json.encode(item)
+        _ENCODER.encode(item)
     except _NOT_ENCODABLE:
         named = {problem.field for problem in found}
         return found + [problem for problem in _culprits("", item, 0) if problem.field not in named]
@@ -78,6 +79,6 @@ def _culprits(path: str, value: Any, depth: int) -> Iterator[FieldProblem]:
             yield from _culprits(f"{path}[{place}]", part, depth + 1)
     else:
         try:
-            msgspec.json.encode(value)
+            _ENCODER.encode(value)
         except _NOT_ENCODABLE as error:
             yield FieldProblem(path, value, f"cannot be sent as JSON: {error}")

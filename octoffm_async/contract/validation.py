@@ -195,7 +195,7 @@ def _lines(lines: object, what: str, *, most: int | None, reference_only: bool =
 def _is_plain_order(request: OutboundShipmentRequest) -> bool:
     """Whether an order is like nearly all, and right: sooner seen than that nothing is wrong with it."""
     address: Any = request.delivery_address
-    lines = cast("list[Any]", request.lines)
+    lines: Any = request.lines
     if type(address) is not DeliveryAddress or type(lines) is not list or not lines:
         return False
     if request.extra is not None or address.extra is not None:
@@ -203,10 +203,11 @@ def _is_plain_order(request: OutboundShipmentRequest) -> bool:
     for line in lines:
         if not _is_plain(line):
             return False
-    for value in (request.reference, request.storage_country, request.delivery_mode, *_address_needed(address)):
-        if type(value) is not str or not value or value.isspace():
-            return False
-    return True
+    needed = (request.reference, request.storage_country, request.delivery_mode, *_address_needed(address))
+    try:
+        return all(map(str.strip, needed))
+    except TypeError:  # one is no text
+        return False
 
 
 def _is_plain(line: Any) -> bool:

@@ -11,6 +11,7 @@ from ..contract.json_values import is_object
 from ..contract.names import spelling_in
 from ..contract.translation import at_path
 from ..contract.values import NotReadableError, read_whole
+from .learning_reader import unmarked
 from .unusable import UnusableError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def count_reader(place: tuple[str, ...] | None) -> Callable[[Response, bool], in
             if isinstance(found, int) and found >= 0:
                 return found
         try:
-            value = msgspec.json.decode(response.body)
+            value = msgspec.json.decode(unmarked(response).body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise UnusableError("not JSON") from None
         for candidate in counts_in(value, place):

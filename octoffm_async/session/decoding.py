@@ -16,7 +16,7 @@ from ..contract.access import TokenAnswer
 from ..contract.operations import CREATE_TOKEN, Shape
 from .counts import count_reader
 from .identifiers import identifier_reader
-from .learning_reader import MARK, UNDECODABLE, unmarked
+from .learning_reader import UNDECODABLE, is_marked, unmarked
 from .objects import DocumentReader, ObjectReader
 from .pages import BadRowsError, PageReader
 from .unusable import UnusableError
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from ..contract.translation import Translation
     from .drift import DriftLog
     from .response import Response
-
-__all__ = ["Answers", "BadRowsError", "UnusableError"]
 
 __all__ = ["Answers", "BadRowsError", "UnusableError"]
 
@@ -57,8 +55,6 @@ class Answers:
             if operation.shape is Shape.RAW:  # there may be any number of those: calls of what is not modelled
                 return cast("T", response)
             reader = self._readers[operation] = self._reader(operation)
-        if response.body.startswith(MARK) and operation.shape is not Shape.DOCUMENT:
-            response = unmarked(response)
         found: T = reader(response, skip_bad_rows)
         return found
 
@@ -79,8 +75,10 @@ class Answers:
                 return ObjectReader(operation, self._translation, self._drift).read
 
 
-def _token(response: Response, skip_bad_rows: bool) -> TokenAnswer:  # noqa: ARG001, FBT001
+def _token(response: Response, skip_bad_rows: bool) -> TokenAnswer:  # noqa: FBT001
     try:
         return _TOKEN.decode(response.body)
     except UNDECODABLE as error:
+        if is_marked(response):
+            return _token(unmarked(response), skip_bad_rows)
         raise UnusableError(f"not what is expected: {error}") from None

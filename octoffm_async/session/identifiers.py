@@ -43,6 +43,7 @@ _NIL = "00000000-0000-0000-0000-000000000000"
 """What .NET writes for a GUID that was never set."""
 _NO_IDS = frozenset({"null", "none", "nil", "undefined", "nan", "true", "false", "n/a", _NIL})
 """Words that programs write where they have no id."""
+_LONGEST_WORD = len("undefined")
 _NOTHING = object()
 
 
@@ -78,16 +79,17 @@ def identifier_reader(
     decode = msgspec.json.Decoder[Any](kind).decode
     deeper = len(told.place) - 1
 
-    def read(response: Response, skip_bad_rows: bool) -> str:  # noqa: ARG001, FBT001
+    def read(response: Response, skip_bad_rows: bool) -> Any:  # noqa: ARG001, FBT001
         try:
-            found = decode(response.body).held
+            found: Any = decode(response.body).held
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return _odd_identifier(told, response)
         if deeper:
             for _ in range(deeper):
                 found = found.held
-        usual = " " not in found and found.casefold() not in _NO_IDS and found.isprintable()
-        return cast("str", found) if usual else _odd_identifier(told, response)
+        is_word = len(found) <= _LONGEST_WORD and found.casefold() in _NO_IDS
+        usual = found != _NIL and not is_word and " " not in found and found.isprintable()
+        return found if usual else _odd_identifier(told, response)
 
     return read
 

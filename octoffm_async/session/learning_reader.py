@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from .response import Response
 
 
-MARK = b"\xef\xbb\xbf"
-"""A byte order mark, which some servers put before their JSON."""
+_MARK = b"\xef\xbb\xbf"
+_MARKS = re.compile(rb"\A(?:\xef\xbb\xbf)+")
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -110,5 +111,11 @@ def holder(name: str, kind: Any) -> Any:
     return msgspec.defstruct("Holder", fields, gc=False)
 
 
+def is_marked(response: Response) -> bool:
+    """Return True if a byte order mark stands before a body: some servers put one before their JSON."""
+    return response.body.startswith(_MARK)
+
+
 def unmarked(response: Response) -> Response:
-    return response._replace(body=response.body.removeprefix(MARK))
+    """Return an answer without the marks before its body."""
+    return response._replace(body=_MARKS.sub(b"", response.body, count=1))

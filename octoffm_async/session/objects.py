@@ -13,7 +13,7 @@ from ..contract.reading import RowWithoutIdentityError
 from ..contract.specs import specs_of
 from ..contract.translation import Translation, at_path, spelled_path
 from .documents import UnusableDocumentError, document_in
-from .learning_reader import UNDECODABLE, LearningReader, holder, unmarked
+from .learning_reader import UNDECODABLE, LearningReader, holder, is_marked, unmarked
 from .unusable import UnusableError
 
 if TYPE_CHECKING:
@@ -40,13 +40,15 @@ class ObjectReader(LearningReader):
             kind = holder(name, kind)
         return kind
 
-    def read(self, response: Response, skip_bad_rows: bool) -> Any:  # noqa: ARG002, FBT001
+    def read(self, response: Response, skip_bad_rows: bool) -> Any:  # noqa: FBT001  (one shape for all readers)
         """Return the object."""
         if UNKNOWN_VALUES:
             take_unknown_values()
         try:
             found = self._decoder.decode(response.body)
         except UNDECODABLE:
+            if is_marked(response):
+                return self.read(unmarked(response), skip_bad_rows)
             try:
                 return self._read_carefully(response)
             finally:

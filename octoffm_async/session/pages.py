@@ -13,7 +13,7 @@ from ..contract.names import folded, spelling_in
 from ..contract.reading import RowWithoutIdentityError, shown_value
 from ..contract.translation import Translation, at_path, spelled_path
 from .counts import counts_in
-from .learning_reader import UNDECODABLE, LearningReader, holder
+from .learning_reader import UNDECODABLE, LearningReader, holder, is_marked, unmarked
 from .unusable import UnusableError
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class PageReader(LearningReader):
         try:
             found = self._decoder.decode(response.body)
         except UNDECODABLE:
+            if is_marked(response):
+                return self.read(unmarked(response), skip_bad_rows)
             try:
                 return self._read_carefully(response, skip_bad_rows=skip_bad_rows)
             finally:

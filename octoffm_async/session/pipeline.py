@@ -12,7 +12,7 @@ import msgspec
 
 from ..contract.access import TokenRequest
 from ..contract.encoding import RequestEncoder
-from ..contract.operations import CREATE_TOKEN, Repeatability
+from ..contract.operations import CREATE_TOKEN, OPERATIONS, Repeatability
 from ..contract.products import ProductResults
 from ..contract.translation import Translation
 from ..errors import (
@@ -94,8 +94,9 @@ class Session:
         self._deadlines = Deadlines(config.deadline, config.bulk_deadline)
         self._heads = Heads(config)
         self.translation = Translation(config.contract_file)
-        self.requests = RequestEncoder(self.translation)
+        self.encode = RequestEncoder(self.translation).encode
         self.drift = DriftLog(self._teller.drifted)
+        self._addresses = {each: config.base_url + self.translation.path(each) for each in OPERATIONS}
         self._answers = Answers(self.translation, self.drift)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.AbstractEventLoop | None = None
@@ -155,9 +156,9 @@ class Session:
             CallError: it did not succeed; ``outcome_unknown`` says that it may have been carried out.
             ClosedError: the session is not open on this event loop.
         """
-        address = (url or self.config.base_url + self.translation.path(operation)) + (
-            f"?{urlencode(query)}" if query else ""
-        )
+        address = url or self._addresses.get(operation) or self.config.base_url + operation.path
+        if query:
+            address = f"{address}?{urlencode(query)}"
         return self._travel(operation, seller_id=seller_id, url=address, body=body, options=options, peek=peek)
 
     async def check(self) -> float:

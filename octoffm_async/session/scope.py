@@ -67,7 +67,7 @@ class Scope:
             if path is None
             else self.session.config.base_url + _filled(self.session.translation.path(operation), operation, path),
             query=None if query is None else self.session.translation.query_to_wire(operation, query),
-            body=None if body is None else self.session.requests.encode(operation, body),
+            body=None if body is None else self.session.encode(operation, body),
             options=self.options,
             peek=peek,
         )
@@ -150,7 +150,13 @@ class Scope:
             repeatability=Repeatability.SAFE if method.upper() in ("GET", "HEAD") else Repeatability.NEVER,
             shape=Shape.RAW,
         )
-        response, _ = await self.call(operation, query=params, body=json)
+        response, _ = await self.session.call(
+            operation,
+            seller_id=self.seller_id,
+            query=params,
+            body=None if json is None else _ENCODER.encode(json),
+            options=self.options,
+        )
         return response
 
 
