@@ -125,7 +125,7 @@ def test_the_unfiltered_look_ends_where_rows_are_older_than_the_window(
     assert len(proving.remote.lists) == 2 + 2 + 1  # the page behind is under way already
     proving.remote.lists.clear()
     monkeypatch.setattr(absence, "NEWEST", 3)
-    monkeypatch.setattr(absence, "_changed_at", lambda _: None)
+    monkeypatch.setattr(absence, "changed_at", lambda _: None)
     assert proving.prove("A") == Findings({})
     assert len(proving.remote.lists) == 2 + 2
 

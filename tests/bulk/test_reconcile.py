@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoffm_async.bulk import reconcile as module
+from octoffm_async.bulk.controls import Evidence
 from octoffm_async.bulk.gathering import Findings, Match
 from octoffm_async.bulk.reconcile import Decision, reconcile, utc_now
 from octoffm_async.errors import ServerError
@@ -59,7 +60,7 @@ class Seen:
         found = {key: matches for key, (at, matches) in self.visible.items() if at <= began}
         return Findings(found, "a row cannot be read" if began < self.doubted_until else "")
 
-    async def prove(self, wanted: Collection[str], *, since: datetime) -> Findings:
+    async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence) -> Findings:
         self.proofs.append((now(), frozenset(wanted), since))
         return self.proven
 
@@ -103,7 +104,7 @@ async def test_absence_is_only_believed_of_a_scan_that_began_after_the_patience(
 
 async def test_a_request_that_waited_for_its_turn_gets_its_whole_patience() -> None:
     finder = Seen({"a": (now() + 59.5, [Match("S-1")])})
-    result = await decided(finder, {"a": ago(600)}, patience=60.0, left_by={"a": ago(0)})
+    result = await decided(finder, {"a": ago(600)}, patience=60.0, ago={"a": 0.0})
     assert result["a"][1] == [Match("S-1")]
     assert {since for _, _, since in finder.scans} == {ago(600 + result["a"][0])}
 
