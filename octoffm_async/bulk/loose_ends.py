@@ -63,6 +63,8 @@ class LooseEnds(Generic[T]):
         self._journal = journal
         self._api_clock = api_clock
         self._waiting: dict[str, _Waiting[T]] = {}
+        self._are_orders = book.operation != CREATE_PRODUCTS.name
+        self._sent_again: set[str] = set()
         self._followed: dict[str, str | None] = {}
         self._followed_since = utc_now()
         self._hurry = asyncio.Event()
@@ -170,11 +172,10 @@ class LooseEnds(Generic[T]):
                 api_clock=self._api_clock,
                 rest=self._rest,
                 look_up=book.look_up,
-                # A product may be listed much later.
-                controls=None if book.operation == CREATE_PRODUCTS.name else controls_of(book, patience),
+                controls=controls_of(book, patience) if self._are_orders else None,  # products may be listed much later
             )
             async for key, matches, doubt in decided:
-                if doubt := doubt or ("" if matches else braked(entry_of[key])):
+                if doubt := doubt or ("" if matches else self._braked(entry_of[key])):
                     doubted.add(key)
                     self._doubt(entry_of[key], doubt)
                     continue
@@ -267,6 +268,11 @@ class LooseEnds(Generic[T]):
         self._book.settle(key, State.PENDING, code=ABSENT)
         if waiting is not None:
             self.again[key] = waiting.item
+            self._sent_again.add(key)
+
+    def _braked(self, entry: Entry) -> str:
+        """Why what is absent is not sent again by itself. A product exists once at the most: each run may try twice."""
+        return braked(entry) if self._are_orders or entry.key in self._sent_again else ""
 
     def _doubt(self, entry: Entry, reason: str) -> None:
         """Let an item that may exist all the same wait for ever: it is told as unknown in the end."""
