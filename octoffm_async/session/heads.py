@@ -30,7 +30,7 @@ class Heads:
         self._kept: dict[tuple[str, Shape, bool, bool], Head] = {}
 
     def of(
-        self, operation: Operation[Any], seller_id: str, token: Token, *, with_body: bool, fresh: bool
+        self, operation: Operation[Any], seller_id: str, token: Token, *, with_body: bool, fresh: bool = False
     ) -> Mapping[str, str]:
         """Headers of one request: not to be changed. ``fresh``: no cache is to answer it."""
         if token is not self._token or len(self._kept) >= _KEPT_MOST:
@@ -42,7 +42,7 @@ class Heads:
             head = self._kept[key] = self._make(operation.shape, seller_id, token, with_body=with_body, fresh=fresh)
         return head
 
-    def _make(self, shape: Shape, seller_id: str, token: Token, *, with_body: bool, fresh: bool) -> Head:
+    def _make(self, shape: Shape, seller_id: str, token: Token, *, with_body: bool, fresh: bool = False) -> Head:
         head = {
             "Accept": _ACCEPT.get(shape, JSON),
             "Authorization": f"Bearer {token.secret.reveal()}",

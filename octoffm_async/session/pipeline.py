@@ -174,7 +174,10 @@ class Session:
 
     @property
     def api_clock(self) -> datetime | None:
-        """What the API's own clock shows now: the ``Date`` of its last answer, and the time since, if it tells."""
+        """What the API's own clock shows now: the ``Date`` of its last answer, and the time since, if it tells.
+
+        Before its first answer it is that of whoever gave the token.
+        """
         if self._heard is None or self._loop is None or (told := clock_of(self._heard[0])) is None:
             return None
         return told + timedelta(seconds=self._loop.time() - self._heard[1])
@@ -318,7 +321,8 @@ class Session:
         now = journey.clock()
         if isinstance(outcome, Response):
             journey.arrive(now, outcome.status)
-            if journey.operation is not CREATE_TOKEN:  # which another server answers, by a clock of its own
+            # The token comes from another server; until the API has answered, its clock is better than none.
+            if journey.operation is not CREATE_TOKEN or self._heard is None:
                 self._heard = outcome.headers, now
             if journey.options.on_response is not None:
                 self._teller.responded(journey.options.on_response, outcome)
