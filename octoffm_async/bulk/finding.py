@@ -180,7 +180,7 @@ async def their_clock(scope: Scope, kind: OrderKind) -> datetime | None:
     """What the API's own clock shows, if it tells."""
     resource = Outbound(scope) if kind == "outbound" else Inbound(scope)
     page = await resource.list(limit=1)
-    return None if page.served_at is None else scope.session.api_clock or page.served_at
+    return None if page.served_at is None else scope.session.api_clock
 
 
 async def by_their_clock(scope: Scope, kind: OrderKind, moment: datetime) -> datetime:

@@ -130,12 +130,12 @@ def age_of(headers: MultiMapping[str]) -> int:
 
 
 def clock_of(headers: MultiMapping[str]) -> datetime | None:
-    """The clock of whoever sent an answer, when it arrived: its ``Date``, and the time that a cache kept it since."""
+    """The clock of whoever sent an answer, when it arrived: its ``Date``, and the time that a cache kept it since.
+
+    Years that no clock shows are none.
+    """
     date = http_date(headers.get("Date"))
-    try:
-        return None if date is None else date + timedelta(seconds=age_of(headers))
-    except OverflowError:
-        return date
+    return date + timedelta(seconds=age_of(headers)) if date is not None and 1970 < date.year < 9000 else None
 
 
 def next_target(link: str | None) -> str | None:
