@@ -131,7 +131,7 @@ class LooseEnds(Generic[T]):
         await decide(entries)
         theirs = self._waiting.keys() - {entry.key for entry in entries}
         if theirs and self._book.others_within:
-            await self._wait_for_others(theirs, deliver, decide, seconds=patience + self._book.others_within)
+            await self._wait_for_others(theirs, deliver, decide, seconds=2 * patience + self._book.others_within)
         await self._book.flush()
 
     async def follow(self, deliver: Deliver) -> None:
@@ -232,7 +232,7 @@ class LooseEnds(Generic[T]):
         """Take what other calls of this process decide of the items that wait, once they are done with them."""
         theirs = [key for key in self._waiting if not self._claims.held_by(key, self)]
         try:
-            async with asyncio.timeout(2 * patience):
+            async with asyncio.timeout(3 * patience):  # they may need twice that
                 for key in theirs:
                     await self._claims.wait_for(key, self)
         except TimeoutError:
