@@ -1,19 +1,32 @@
 """The scan before an order counts as absent: what it must have seen, because "it is not there" leads to a second one.
 
-A first look reads only what changed since the sending. That is enough to find an order and too little to exclude one:
+Nothing is held back that is sent for the first time. A second sending waits for all of these proofs together; what is
+missing is told in words, and the item stays unknown. What was found before never comes here, so a run without lost
+answers costs nothing, and an honest API costs one count more for each look-up.
 
-- *Time.* Stamps may lag behind the API's own clock, or be of another zone, and ours may have been wrong when the order
-  was sent. So this scan goes a day back from the earlier of both clocks, and looks once more without the filter.
+- *Control.* A list of something else, of an account that may not see its orders, or of an hour ago is empty or old and
+  agrees with its count. So the list must show, by its reference, an order of ours that is known to exist: those next to
+  the lost one, before and after it, that the journal knows for longer than the patience. One of them that it does not
+  show is named in the doubt. Where the journal knows none from around that day, any order of ours in the list will do.
+  Where it knows none at all, or none is shown, all orders are read without a filter, and must agree with their count;
+  before the first order of a journal is known, that is done after twice the patience only.
 - *Completeness.* A list may end too early and not show it: a proxy takes the link to the next page away, a page is cut.
-  So the count over the same window must equal the ids that were seen. Where it is another number,
-  absence is not proven. Where the API has no count, a list with a proven end is enough if it shows an order of ours
-  that is known to exist. A full page without a link is no end: its window is halved until no page is full.
-- *Control.* A list of something else, or of an account that may not see its orders, is empty and agrees with its count.
-  So where the run knows orders that exist, reconciliation asks for them too: the list must show one of them.
-- *Movement.* Orders that others make meanwhile change both numbers: list and count are read again, a few times.
-
-What is missing is told in words, and the item stays unknown. Nothing of this is done for what was found before, so a
-run without lost answers never comes here.
+  So the count over the same window must equal the ids that were seen. Where the API has no count, a list with a proven
+  end is enough if it shows an order of ours. A full page without a link is no end: its window is halved until no page
+  is full. What had to be read by cursor may lose rows that move between its pages: it is read twice, and alike. Orders
+  that others make meanwhile change both numbers: list and count are read again, a few times.
+- *Freshness.* Each of these calls tells caches to ask the API. An answer with an ``Age``, or with a ``Date`` of before
+  the sending, proves nothing; nor is a missing ``Date`` held against an API.
+- *Time.* Our clock may have been wrong when the order was sent, or may be now. So the patience is measured by clocks
+  that nobody sets where there is one, and else by the one that has seen the least of it: ours, or the API's, whose time
+  before each sending the journal keeps. The window begins a day before the earlier of both, because stamps may lag
+  behind the API's own clock or be of another zone; a control shows by how much, and where that is more, the window is
+  made longer. A control that belongs into the window and is not in it leaves the reading of all orders. And once the
+  newest rows are read without a filter.
+- *Identity.* Rows whose reference cannot be read, and those that look like the lost one, leave a doubt:
+  see :mod:`.gathering` and :mod:`.likeness`.
+- *Brake.* Of two sendings, one should have arrived. What was absent, sent again and absent again is not sent a third
+  time by itself, whichever run finds it; see :func:`.journal.states.absences_after`.
 """
 
 from __future__ import annotations
@@ -45,6 +58,8 @@ FRUITLESS_MOST = 50
 """Windows without a new row that are read one after another. A day is halved 17 times until it is a second, so the way
 to a burst, back, and to the next one has fewer."""
 LIMIT = 1000
+WHOLE_MOST = 100_000
+"""Orders that are read without a filter, at the most: a hundred pages, and once more to see that they keep still."""
 
 Order: TypeAlias = OutboundShipment | InboundShipment
 
@@ -57,8 +72,13 @@ class AbsenceScan:
     ) -> None:
         bulk = Scope(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
         self._orders = Outbound(bulk) if kind == "outbound" else Inbound(bulk)
-        self._since: datetime | None = since
+        self.since: datetime | None = since
+        """Where the window begins; ``None`` once all is read."""
+        self.ids: set[str | None] = set()
+        """What the window held, when it was last read."""
         self._take = take
+        self._most: int | None = None
+        self._walked = self._cut = False
         self.uncounted = ""
         """Why nothing but the list's own end tells that it is whole, where the API has no count."""
 
@@ -70,7 +90,13 @@ class AbsenceScan:
         """
         doubt = ""
         for _ in range(TRIES):
-            seen, end = await self._seen()
+            self._walked = self._cut = False
+            self.ids, end = await self._seen()
+            if self._cut:
+                return not_shown(f"it holds more than the {WHOLE_MOST} orders that are read without a filter")
+            if self._walked and self.ids != (await self._seen())[0]:
+                doubt = not_shown("its orders move between its pages: read twice, it showed different ones")
+                continue
             try:
                 counted = await self._count()
             except CallError as error:
@@ -79,10 +105,25 @@ class AbsenceScan:
                     return f"{told} ({end})" if end else told
                 self.uncounted = told
                 return ""
-            if counted == len(seen):
+            if counted == len(self.ids):
                 return ""
-            doubt = not_shown(f"it shows {len(seen)} of {counted} orders{f', and {end}' if end else ''}")
+            doubt = not_shown(f"it shows {len(self.ids)} of {counted} orders{f', and {end}' if end else ''}")
         return doubt
+
+    async def read_whole(self) -> str:
+        """The same without a filter: all orders that there are, up to ``WHOLE_MOST``.
+
+        Raises:
+            CallError: the list could not be read.
+        """
+        since, self.since, self._most = self.since, None, WHOLE_MOST
+        try:
+            return await self.read()
+        except BadRequestError as error:
+            self.since = since
+            return not_shown(f"the API lists nothing without a filter ({error})")
+        finally:
+            self._most = None
 
     async def read_newest(self) -> None:
         """Read rows without a filter on times, up to ``NEWEST`` or until they are older than the window.
@@ -90,7 +131,7 @@ class AbsenceScan:
         Raises:
             CallError: the list could not be read.
         """
-        if self._since is None:
+        if self.since is None:
             return  # all was read without a filter
         try:
             async for page in self._orders.list(limit=LIMIT, max_items=NEWEST).pages():
@@ -102,14 +143,14 @@ class AbsenceScan:
 
     async def _seen(self) -> tuple[set[str | None], str]:
         """The ids of the window, and what speaks against its end."""
-        if self._since is not None:
+        if self.since is not None:
             try:
-                return await self._by_windows(self._since)
+                return await self._by_windows(self.since)
             except BadRequestError as error:
                 if error.status != 400:
                     raise
-                self._since = None  # the filter is refused
-        return await self._by_cursor(self._orders.list(limit=LIMIT))
+                self.since = None  # the filter is refused
+        return await self._by_cursor(self._orders.list(limit=LIMIT, max_items=self._most))
 
     async def _by_windows(self, since: datetime) -> tuple[set[str | None], str]:
         seen: set[str | None] = set()
@@ -140,10 +181,12 @@ class AbsenceScan:
 
     async def _by_cursor(self, pages: Pager[Any]) -> tuple[set[str | None], str]:
         seen: set[str | None] = set()
-        end = ""
+        end, count, following = "", 0, None
         async for page in pages.pages():
             seen.update(self._take_all(page))
-            end = unproven_end(page, LIMIT)
+            end, count, following = unproven_end(page, LIMIT), count + 1, page.next_cursor
+        self._walked |= count > 1
+        self._cut |= following is not None
         return seen, end
 
     def _take_all(self, page: Page[Any]) -> list[str | None]:
@@ -156,13 +199,13 @@ class AbsenceScan:
 
     async def _count(self) -> int:
         if isinstance(self._orders, Outbound):
-            return await self._orders.count(status_updated_at_min=self._since)
-        return await self._orders.count(updated_at_min=self._since)
+            return await self._orders.count(status_updated_at_min=self.since)
+        return await self._orders.count(updated_at_min=self.since)
 
     def _is_past(self, page: Page[Any]) -> bool:
         """Whether rows come newest first and the rest is older than the window."""
-        times = [at for row in page.items if (at := _changed_at(row)) is not None]
-        return bool(times) and self._since is not None and times[0] > times[-1] < self._since
+        times = [at for row in page.items if (at := changed_at(row)) is not None]
+        return bool(times) and self.since is not None and times[0] > times[-1] < self.since
 
 
 def _is_not_offered(error: CallError) -> bool:
@@ -179,5 +222,6 @@ def unproven_end(page: Page[Any], limit: int) -> str:
     return ""
 
 
-def _changed_at(row: Order) -> datetime | None:
+def changed_at(row: Order) -> datetime | None:
+    """The time by which the filter of the list selects a row."""
     return row.status_updated_at if isinstance(row, OutboundShipment) else row.updated_at

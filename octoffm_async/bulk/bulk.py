@@ -44,12 +44,12 @@ class Bulk:
 
     With a ``journal`` (a file's path, or one opened with :meth:`octoffm_async.Journal.open`) a run of creations can be
     killed at any instant and run again: what was decided is not sent again, and what became of a sending that nobody
-    answered is found out on the remote side first. ``patience`` seconds after a sending, what is not visible there
-    counts as absent and is sent again. Where the remote side cannot be read, items stay Unknown, unless
-    ``resend_unknown`` says to send them all the same. ``follow`` keeps a run open until each order has reached that
-    status or was refused, for ``follow_for`` seconds at most (a week): what has not got there by then is Unknown, and
-    so is, after a day, what is in a status that this version does not know. The journal keeps it as created, and the
-    next run of the same input follows it again.
+    answered is found out on the remote side first. ``patience`` seconds after a sending (twice as many, if the journal
+    knows no order that the list could show), what is proven not to be there is sent again, once. Where the remote side
+    cannot be read, or proves nothing, items stay Unknown, unless ``resend_unknown`` says to send them all the same.
+    ``follow`` keeps a run open until each order has reached that status or was refused, for ``follow_for`` seconds at
+    most (a week): what has not got there by then is Unknown, and so is, after a day, what is in a status that this
+    version does not know. The journal keeps it as created, and the next run of the same input follows it again.
 
     Common arguments: ``concurrency`` calls under way; ``on_progress`` is called with a :class:`Summary` at most four
     times a second and at the end; ``max_failures`` items may be refused, failed or unknown before the run stops with

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from .journal import Journal
 
+_OVER_MOST = 100_000
+
 _claims: WeakKeyDictionary[Journal, dict[tuple[str, str], Claims]] = WeakKeyDictionary()
 
 
@@ -25,6 +27,7 @@ class Claims:
     def __init__(self) -> None:
         self._holders: dict[str, object] = {}
         self._waiters: dict[str, asyncio.Event] = {}
+        self._over: dict[str, float] = {}
 
     def take(self, keys: Collection[str], holder: object) -> bool:
         """Hold those of the keys that nobody else holds, until they are released; whether that is all of them."""
@@ -58,6 +61,17 @@ class Claims:
     def held_by(self, key: str, holder: object) -> bool:
         """Whether this one is busy with a key."""
         return self._holders.get(key) is holder
+
+    def is_over(self, key: str) -> None:
+        """Note that a request of this process is over, and what became of it is not known."""
+        if len(self._over) >= _OVER_MOST:
+            del self._over[next(iter(self._over))]
+        self._over[key] = asyncio.get_running_loop().time()
+
+    def over_for(self, key: str) -> float | None:
+        """For how many seconds that is so, by a clock that nobody sets; ``None`` if it is not known."""
+        since = self._over.get(key)
+        return None if since is None else asyncio.get_running_loop().time() - since
 
     async def wait_for(self, key: str, holder: object) -> None:
         """Wait until nobody else is busy with a key."""

@@ -16,14 +16,17 @@ from ..errors import BadRequestError
 from ..resources.inbound import Inbound
 from ..resources.outbound import Outbound
 from ..resources.products import Products
-from .absence import DAY, AbsenceScan, unproven_end
+from .absence import DAY, AbsenceScan, changed_at, unproven_end
 from .changes import Changed, ChangeFeed
-from .gathering import Findings, Gathered, Match, not_shown
+from .controls import Evidence, Showing, Shown
+from .freshness import Freshness
+from .gathering import Findings, Gathered, Match, not_shown, shows_ours
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
     from ..session.scope import Scope
+    from .controls import LookUp
 
 OrderKind = Literal["outbound", "inbound"]
 
@@ -31,6 +34,9 @@ MARGIN = timedelta(minutes=5)
 """How much earlier than its sending a creation may be stamped, beyond the difference of the clocks that was seen."""
 
 _LIMIT = 1000
+
+NOTHING = Evidence()
+DAWN = datetime(1970, 1, 1, tzinfo=UTC)
 
 MARGIN_UNTOLD = timedelta(days=1)
 """The same where the API does not tell its time: a clock in the wrong zone is some hours away."""
@@ -47,7 +53,7 @@ class Finder(Protocol):
         """
         ...
 
-    async def prove(self, wanted: Collection[str], *, since: datetime) -> Findings:
+    async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> Findings:
         """The same, as thoroughly as it takes to send again what is not found: see :mod:`.absence`."""
         ...
 
@@ -62,37 +68,73 @@ class OrderFinder:
     async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:
         """See :class:`Finder`."""
         gathered = Gathered(wanted, what="orders")
-        async for row in self._rows(await by_their_clock(self._scope, self._kind, since)):
+        scope = Freshness(self._scope).scope
+        async for row in self._rows(scope, await by_their_clock(scope, self._kind, since)):
             gathered.add(getattr(row, "reference", None), match_of(row))
         return gathered.findings()
 
-    async def prove(self, wanted: Collection[str], *, since: datetime) -> Findings:
+    async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> Findings:
         """See :class:`Finder`."""
-        gathered = Gathered(wanted, what="orders")
+        controls = evidence.controls or ()
+        gathered = Gathered({*wanted, *(control.reference for control in controls)}, what="orders")
+        fresh = Freshness(self._scope, after=evidence.last)
+        served_at = await their_clock(fresh.scope, self._kind)
+        fresh.doubt = ""  # of the lists and counts alone that are read below
+        start = begin(since, served_at, margin=DAY)
+        if evidence.first is not None:
+            start = min(start, evidence.first - MARGIN - DAY)
+        showing = Showing(
+            controls, start=start, ahead=timedelta(0) if served_at is None else datetime.now(UTC) - served_at
+        )
 
         def take(row: Changed) -> str | None:
+            assert isinstance(row, OutboundShipment | InboundShipment)  # noqa: S101  (only orders are looked for)
             match = match_of(row)
-            gathered.add(getattr(row, "reference", None), match)
+            gathered.add(row.reference, match)
+            showing.saw(row.reference, Shown(match.id, changed_at(row)))
             return match.id
 
-        start = await by_their_clock(self._scope, self._kind, since, margin=DAY)
-        scan = AbsenceScan(self._scope, self._kind, since=start, take=take)
-        doubt = await scan.read()
-        if gathered.missing():
-            await scan.read_newest()
-        return gathered.findings(doubt, scan.uncounted)
+        scan = AbsenceScan(fresh.scope, self._kind, since=start, take=take)
+        if evidence.controls is not None and not controls:
+            doubt = await scan.read_whole()
+            if doubt and gathered.missing():
+                await scan.read()  # it proves nothing, and may show it
+            doubt = doubt or scan.uncounted
+        else:
+            doubt = await scan.read()
+            if gathered.missing():
+                await scan.read_newest()
+            if controls and not doubt:
+                doubt = await self._shows(scan, showing, gathered, evidence.look_up)
+        uncounted = scan.uncounted if evidence.controls is None else ""
+        return gathered.findings(fresh.doubt or doubt, uncounted)
 
-    async def _rows(self, since: datetime) -> AsyncIterator[Changed]:
+    async def _shows(self, scan: AbsenceScan, showing: Showing, gathered: Gathered, look_up: LookUp | None) -> str:
+        """Why a list that agrees with its count does not show what it must, or nothing: see :mod:`.absence`."""
+        if scan.since is not None and showing.lag > DAY:
+            scan.since -= min(showing.lag, scan.since - DAWN)
+            if doubt := await scan.read():
+                return doubt
+        whole = scan.since is None
+        ours = showing.is_any or await _is_ours(gathered, look_up)
+        if not whole and (showing.missing() or not ours or showing.misplaced(scan.ids, scan.since or DAWN)):
+            if doubt := await scan.read_whole():
+                return doubt
+            ours = showing.is_any or await _is_ours(gathered, look_up)
+        missing = showing.missing() or ("" if ours else showing.first())
+        return not_shown(f"it does not show {missing!r} either, which is known to exist") if missing else ""
+
+    async def _rows(self, scope: Scope, since: datetime) -> AsyncIterator[Changed]:
         refused = False
         try:
-            async for change in ChangeFeed(self._scope, since, kinds=[self._kind], overlap=0):
+            async for change in ChangeFeed(scope, since, kinds=[self._kind], overlap=0):
                 yield change.item
         except BadRequestError as error:
             if error.status != 400:
                 raise
             refused = True
         if refused:
-            everything = Outbound(self._scope).list() if self._kind == "outbound" else Inbound(self._scope).list()
+            everything = Outbound(scope).list() if self._kind == "outbound" else Inbound(scope).list()
             async for row in everything:
                 yield row
 
@@ -101,6 +143,7 @@ class ProductFinder:
     """Looks for registered products among the seller's references. A reference is unique, whenever it was added."""
 
     def __init__(self, scope: Scope) -> None:
+        self._scope = scope
         self._products = Products(scope)
 
     async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:  # noqa: ARG002
@@ -110,34 +153,57 @@ class ProductFinder:
             gathered.add(known.seller_product_reference, Match(None))
         return gathered.findings()
 
-    async def prove(self, wanted: Collection[str], *, since: datetime) -> Findings:  # noqa: ARG002
+    async def prove(
+        self,
+        wanted: Collection[str],
+        *,
+        since: datetime,  # noqa: ARG002
+        evidence: Evidence = NOTHING,
+    ) -> Findings:
         """See :class:`Finder`. Nothing counts references: the list must have a proven end."""
         gathered = Gathered(wanted, what="products")
+        fresh = Freshness(self._scope, after=evidence.last)
+        products = Products(fresh.scope)
         end = ""
         # A list that ends with a full page is cut otherwise once more: its last page is then another one.
         for limit in (_LIMIT, _LIMIT - 1):
-            async for page in self._products.references(limit=limit).pages():
+            async for page in products.references(limit=limit).pages():
                 for known in page.items:
                     gathered.add(known.seller_product_reference, Match(None))
                 end = unproven_end(page, limit)
             if not end:
                 break
-        return gathered.findings(not_shown(end) if end else "")
+        return gathered.findings(fresh.doubt or (not_shown(end) if end else ""))
 
 
-async def by_their_clock(
-    scope: Scope, kind: OrderKind, moment: datetime, *, margin: timedelta = timedelta(0)
-) -> datetime:
-    """Where a scan begins, on the API's clock, for what happened since ``moment`` of ours; by ``margin`` earlier.
+async def their_clock(scope: Scope, kind: OrderKind) -> datetime | None:
+    """What the API's own clock shows, if it tells."""
+    resource = Outbound(scope) if kind == "outbound" else Inbound(scope)
+    page = await resource.list(limit=1)
+    return None if page.served_at is None else scope.session.api_clock
+
+
+async def by_their_clock(scope: Scope, kind: OrderKind, moment: datetime) -> datetime:
+    """Where a scan begins, on the API's clock, for what happened since ``moment`` of ours."""
+    return begin(moment, await their_clock(scope, kind))
+
+
+def begin(moment: datetime, served_at: datetime | None, *, margin: timedelta = timedelta(0)) -> datetime:
+    """The same, by ``margin`` earlier, where the API's clock shows ``served_at`` now.
 
     A clock that is ahead now may not have been so then: it makes no scan shorter. One that was ahead then makes none
     begin after now.
     """
-    resource = Outbound(scope) if kind == "outbound" else Inbound(scope)
-    page = await resource.list(limit=1)
-    if page.served_at is None:
+    if served_at is None:
         return moment - MARGIN_UNTOLD - margin
-    return min(moment + min(timedelta(0), page.served_at - datetime.now(UTC)), page.served_at) - MARGIN - margin
+    return min(moment + min(timedelta(0), served_at - datetime.now(UTC)), served_at) - MARGIN - margin
+
+
+async def _is_ours(gathered: Gathered, look_up: LookUp | None) -> bool:
+    """Whether one of the rows is an order that the journal knows as created."""
+    if look_up is None or not (others := gathered.others):
+        return False
+    return shows_ours(others, await look_up([row.reference for row in others]))
 
 
 def match_of(row: Changed) -> Match:

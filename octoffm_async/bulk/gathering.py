@@ -41,15 +41,14 @@ class Like(NamedTuple):
 class Findings(NamedTuple):
     """What a scan found: the matches of each reference, and why what is not among them may exist all the same.
 
-    ``doubt`` is of all that is not among the matches, ``alike`` of single references. ``uncounted`` is a doubt that
-    goes away if one of ``others_shown``, rows of the list, is an order of ours.
+    ``doubt`` is of all that is not among the matches, ``alike`` of single references. ``uncounted`` is a doubt of a
+    list that was not asked to show an order of ours.
     """
 
     matches: Mapping[str, list[Match]]
     doubt: str = ""
     alike: Mapping[str, Sequence[Like]] = MappingProxyType({})
     uncounted: str = ""
-    others_shown: Sequence[Like] = ()
 
     def others(self) -> set[str]:
         """The references of what only looks like something wanted."""
@@ -71,13 +70,6 @@ class Findings(NamedTuple):
         # What failed, was refused or is absent has no row. What was looked for too has its own one already.
         undecided = entry.state in UNDECIDED and like.reference not in self.matches
         return undecided or entry.state is State.CREATED
-
-    def shows_ours(self, known: Sequence[Entry | None]) -> bool:
-        """Whether any of the other rows is an order that the journal knows as created, with its id."""
-        return any(
-            entry is not None and entry.remote_id is not None and entry.remote_id == row.id
-            for row, entry in zip(self.others_shown, known, strict=True)
-        )
 
     def doubt_of(self, key: str) -> str:
         """Why a reference without a match may exist all the same."""
@@ -121,6 +113,11 @@ class Gathered:
             else:
                 self.too_many = True
 
+    @property
+    def others(self) -> Sequence[Like]:
+        """Rows under other references, up to as many as one look-up may name."""
+        return tuple(self._others)
+
     def missing(self) -> set[str]:
         """What was not found."""
         return {reference for reference in self._wanted if reference not in self._found}
@@ -133,8 +130,7 @@ class Gathered:
             for key in self._keys_like(like.reference):
                 if key != like.reference and key not in matches:
                     alike.setdefault(key, []).append(like)
-        others = tuple(self._others) if uncounted else ()
-        return Findings(matches, doubt or self._doubt(), alike, uncounted, others)
+        return Findings(matches, doubt or self._doubt(), alike, uncounted)
 
     def _keys_like(self, reference: str) -> Iterable[str]:
         yield from self._spellings.same_as(reference)
@@ -148,6 +144,14 @@ class Gathered:
                 f"the list holds {self._what} whose reference cannot be read ({unreadable}), and each may be this one"
             )
         return not_shown(f"too many {self._what} of it have a similar reference") if self.too_many else ""
+
+
+def shows_ours(rows: Sequence[Like], known: Sequence[Entry | None]) -> bool:
+    """Whether any of the rows is an order that the journal knows as created, with its id."""
+    return any(
+        entry is not None and entry.remote_id is not None and entry.remote_id == row.id
+        for row, entry in zip(rows, known, strict=True)
+    )
 
 
 def not_shown(why: str) -> str:

@@ -25,7 +25,7 @@ from .job import RUN_ENDING, Job
 from .journal import IllegalTransitionError, Journal, State, Verdict, environment_of, judge
 from .journaling import known_outcome, sendings_of, settle
 from .loose_ends import LooseEnds
-from .outcomes import Created, Failed, Unknown, refused_locally
+from .outcomes import Failed, Unknown, refused_locally
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
@@ -113,7 +113,14 @@ class Journaled(Job[T]):
         )
         self.low = 0 if book.in_thread else self.look_ahead // 2
         claims = claims_of(journal, how.seller_id, how.operation)
-        ends = LooseEnds[T](book, claims, finder=self._finder, follower=self._follower, alone_since=journal.opened_at)
+        ends = LooseEnds[T](
+            book,
+            claims,
+            finder=self._finder,
+            follower=self._follower,
+            journal=journal,
+            api_clock=lambda: self._scope.session.api_clock,
+        )
         self._open = book, claims, ends
         if self.hurried:
             ends.hurry()
@@ -253,9 +260,8 @@ class Journaled(Job[T]):
         ends.again.pop(key, None)
         claims.release_one(key, ends)
         settle(book, outcome)
-        if ends.wants_created and isinstance(outcome, Created):
-            ends.saw_created(key)
         if isinstance(outcome, Unknown):
+            claims.is_over(key)
             ends.wait_for(item, key, outcome.reason)
             return None
         return outcome if self._follower is None or not ends.keeps(outcome) else None
@@ -274,7 +280,7 @@ class Journaled(Job[T]):
         if not claims.take(keys, ends):
             return await self._one_by_one(items, sendings)
         try:
-            await book.sent(sendings)
+            await book.sent(sendings, api_at=self._scope.session.api_clock)
         except IllegalTransitionError:  # another call sent one of them since they were looked up
             claims.release(keys, ends)
             return await self._one_by_one(items, sendings)

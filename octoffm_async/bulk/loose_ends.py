@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from ..contract.operations import CREATE_PRODUCTS
 from ..errors import CallError
-from .journal import LOOK_UP_MOST, UNDECIDED, State, Verdict, judge
+from .journal import ABSENT, LOOK_UP_MOST, UNDECIDED, State, Verdict, judge
 from .journaling import known_outcome, outcome_of_match, sending_of, settle
 from .outcomes import Created, Refused, Skipped, Unknown
-from .reconcile import left_by, reconcile, utc_now
+from .reconcile import braked, controls_of, left_ago, reconcile, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from .claims import Claims
     from .finding import Finder
     from .following import Follower
-    from .gathering import Match
     from .job import Deliver
-    from .journal import Book, Entry
+    from .journal import Book, Entry, Journal
     from .outcomes import Outcome
 
 T = TypeVar("T")
@@ -36,14 +35,6 @@ logger = logging.getLogger("octoffm_async")
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.1, 2.0
 """Seconds between looks at what another process is busy with."""
-
-
-_CONTROLS_MOST = 5
-"""Created items that a list is checked with, at the most: any one of them is enough."""
-_ABSENT_TWICE = (
-    "it was not there, was sent again, and is not there again: it is not sent a third time by itself; look it up, and "
-    "run again if it does not exist"
-)
 
 
 class _Waiting(NamedTuple, Generic[T]):
@@ -55,18 +46,25 @@ class LooseEnds(Generic[T]):
     """What is left to be decided, in the end, of one run."""
 
     def __init__(
-        self, book: Book, claims: Claims, *, finder: Finder, follower: Follower | None, alone_since: datetime | None
+        self,
+        book: Book,
+        claims: Claims,
+        *,
+        finder: Finder,
+        follower: Follower | None,
+        journal: Journal,
+        api_clock: Callable[[], datetime | None],
     ) -> None:
         self.again: dict[str, T] = {}
         self._book = book
         self._claims = claims
         self._finder = finder
         self._follower = follower
-        self._alone_since = alone_since
+        self._journal = journal
+        self._api_clock = api_clock
         self._waiting: dict[str, _Waiting[T]] = {}
+        self._are_orders = book.operation != CREATE_PRODUCTS.name
         self._sent_again: set[str] = set()
-        self._created: dict[str, float] = {}
-        self.wants_created = book.operation != CREATE_PRODUCTS.name  # a product may be listed much later
         self._followed: dict[str, str | None] = {}
         self._followed_since = utc_now()
         self._hurry = asyncio.Event()
@@ -80,11 +78,6 @@ class LooseEnds(Generic[T]):
         self.again.pop(key, None)
         self._waiting[key] = _Waiting(item, Unknown(key=key, reason=reason))
         self._claims.take([key], self)
-
-    def saw_created(self, key: str) -> None:
-        """Note one of the first items that this run created: a list that shows none of them proves no absence."""
-        self._created[key] = asyncio.get_running_loop().time()
-        self.wants_created = len(self._created) < _CONTROLS_MOST
 
     def is_waiting(self, key: str) -> bool:
         """Whether an item waits for reconciliation."""
@@ -138,7 +131,7 @@ class LooseEnds(Generic[T]):
         await decide(entries)
         theirs = self._waiting.keys() - {entry.key for entry in entries}
         if theirs and self._book.others_within:
-            await self._wait_for_others(theirs, deliver, decide, seconds=patience + self._book.others_within)
+            await self._wait_for_others(theirs, deliver, decide, seconds=2 * patience + self._book.others_within)
         await self._book.flush()
 
     async def follow(self, deliver: Deliver) -> None:
@@ -161,26 +154,30 @@ class LooseEnds(Generic[T]):
         self, deliver: Deliver, entries: Sequence[Entry], *, patience: float, resend_unknown: bool
     ) -> None:
         """Look for items that are ours to decide."""
-        sent_at = {entry.key: entry.sent_at for entry in entries}
-        self._claims.take(sent_at, self)
-        left = {entry.key: left_by(entry, alone_since=self._alone_since) for entry in entries}
-        state = {entry.key: entry.state for entry in entries}
-        undecided = set(sent_at)
+        book = self._book
+        entry_of = {entry.key: entry for entry in entries}
+        self._claims.take(entry_of, self)
+        undecided = set(entry_of)
         doubted: set[str] = set()
         try:
             decided = reconcile(
                 self._finder,
-                sent_at,
+                {entry.key: entry.sent_at for entry in entries},
                 patience=patience,
-                left_by=left,
+                ago={
+                    entry.key: left_ago(entry, self._journal, over_for=self._claims.over_for(entry.key))
+                    for entry in entries
+                },
+                api_at={entry.key: entry.api_at for entry in entries if entry.api_at is not None},
+                api_clock=self._api_clock,
                 rest=self._rest,
-                look_up=self._book.look_up,
-                controls=partial(self._controls, patience),
+                look_up=book.look_up,
+                controls=controls_of(book, patience) if self._are_orders else None,  # products may be listed much later
             )
             async for key, matches, doubt in decided:
-                if doubt := doubt or self._doubt_of_absence(key, matches):
+                if doubt := doubt or ("" if matches else self._braked(entry_of[key])):
                     doubted.add(key)
-                    self._doubt(key, doubt, state[key])
+                    self._doubt(entry_of[key], doubt)
                     continue
                 undecided.discard(key)
                 waiting = self._waiting.pop(key, None)
@@ -193,6 +190,9 @@ class LooseEnds(Generic[T]):
                     self._absent(key, waiting)
         except CallError as error:
             logger.warning("%d items stay unknown, reconciliation failed: %s", len(self._waiting), error)
+            for key in undecided.difference(doubted).intersection(self._waiting):
+                reason = f"{self._waiting[key].outcome.reason}; it could not be looked for: {error}"
+                self._waiting[key] = self._waiting[key]._replace(outcome=Unknown(key=key, reason=reason))
             if resend_unknown:
                 await self._give_up_waiting(self._waiting.keys())
         else:
@@ -232,7 +232,7 @@ class LooseEnds(Generic[T]):
         """Take what other calls of this process decide of the items that wait, once they are done with them."""
         theirs = [key for key in self._waiting if not self._claims.held_by(key, self)]
         try:
-            async with asyncio.timeout(2 * patience):
+            async with asyncio.timeout(3 * patience):  # they may need twice that
                 for key in theirs:
                     await self._claims.wait_for(key, self)
         except TimeoutError:
@@ -266,27 +266,23 @@ class LooseEnds(Generic[T]):
             ]
         return found
 
-    def _controls(self, patience: float) -> list[str]:
-        """Return items that exist for so long that the list must show them."""
-        now = asyncio.get_running_loop().time()
-        return [key for key, at in self._created.items() if now - at >= patience]
-
     def _absent(self, key: str, waiting: _Waiting[T] | None) -> None:
         """Let an item that does not exist be sent, now or another time."""
-        self._book.settle(key, State.PENDING)
+        self._book.settle(key, State.PENDING, code=ABSENT)
         if waiting is not None:
             self.again[key] = waiting.item
             self._sent_again.add(key)
 
-    def _doubt_of_absence(self, key: str, matches: Sequence[Match]) -> str:
-        """Why what is not found is not believed to be absent: of two sendings, one should have arrived."""
-        return "" if matches or key not in self._sent_again else _ABSENT_TWICE
+    def _braked(self, entry: Entry) -> str:
+        """Why what is absent is not sent again by itself. A product exists once at the most: each run may try twice."""
+        return braked(entry) if self._are_orders or entry.key in self._sent_again else ""
 
-    def _doubt(self, key: str, reason: str, state: State) -> None:
+    def _doubt(self, entry: Entry, reason: str) -> None:
         """Let an item that may exist all the same wait for ever: it is told as unknown in the end."""
+        key = entry.key
         if (waiting := self._waiting.get(key)) is not None:
             self._waiting[key] = waiting._replace(outcome=Unknown(key=key, reason=reason))
-        if state is State.SENT:  # the journal tells why; of what is unknown it has told already
+        if entry.state is State.SENT or entry.message != reason:
             self._book.settle(key, State.UNKNOWN, message=reason)
 
     async def _give_up_waiting(self, keys: Collection[str]) -> None:

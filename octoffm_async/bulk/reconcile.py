@@ -2,7 +2,8 @@
 
 An item that was found exists. One that was not found may still become visible (a replica lags, a request was slow), so
 it is looked for again until ``patience`` seconds have passed since it can have left at the latest; only then, and only
-after a thorough look that proves it, it counts as absent, and may be sent again. Where a look leaves a doubt, it is not
+after a thorough look that proves it, it counts as absent, and may be sent again. Where no order of ours is known that
+the list could show, twice as long. Where a look leaves a doubt, it is not
 absent but undecided, and is not sent again. All items that are open at a time share each scan.
 """
 
@@ -11,21 +12,31 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from .gathering import not_shown
-from .journal import LOOK_UP_MOST, State
+from .controls import Control, Evidence
+from .journal import ABSENT_MOST, LOOK_UP_MOST, State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 
+    from .controls import Controls, LookUp
     from .finding import Finder
     from .gathering import Findings, Match
-    from .journal import Entry
+    from .journal import Book, Entry, Journal
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
+_NOTED_WITHIN = 0.1
+"""Seconds after which the journal has noted what was created."""
+_SHOWN_MOST = 5
+"""Orders that were looked for and found, which a list is checked with where the journal knows none yet."""
+_ABSENT_AGAIN = (
+    "it was not there, was sent again, and is not there again: it is not sent a third time by itself; look it up, and "
+    "say what you found: octoffm jobs settle KEY --absent, or --created ID"
+)
 
 
 class Decision(NamedTuple):
@@ -34,10 +45,6 @@ class Decision(NamedTuple):
     key: str
     matches: list[Match]
     doubt: str = ""
-
-
-LookUp: TypeAlias = "Callable[[Sequence[str]], Awaitable[list[Entry | None]]]"
-"""What the journal knows of up to ``LOOK_UP_MOST`` keys, in their order."""
 
 
 class Look(Protocol):
@@ -54,51 +61,64 @@ async def reconcile(
     sent_at: Mapping[str, datetime],
     *,
     patience: float,
-    left_by: Mapping[str, datetime] | None = None,
+    ago: Mapping[str, float] | None = None,
+    api_at: Mapping[str, datetime] | None = None,
+    api_clock: Callable[[], datetime | None] = lambda: None,
     rest: Callable[[float], Awaitable[bool]] | None = None,
     look_up: LookUp | None = None,
-    controls: Callable[[], Collection[str]] = tuple,
+    controls: Controls | None = None,
 ) -> AsyncIterator[Decision]:
     """Decide each key: its matches, or none once it is absent, or why its absence is not proven.
 
-    ``sent_at`` tells when each key was sent at the earliest, by our clock, and ``left_by`` when at the latest (the same
-    if not given): a request may wait long for its turn. ``rest`` waits between scans; if it says no, the keys that are
-    left stay undecided. ``look_up`` tells which of the rows that only look like a key are other items of ours.
-    ``controls`` tells keys that are known to exist: a list that shows neither one of them nor any other key proves no
-    absence. Two matches of one key are two real things: that is told in the log as an error.
+    ``sent_at`` tells when each key was sent at the earliest, by our clock, and ``ago`` how many seconds ago at the
+    latest (since then, if not given): a request may wait long for its turn. ``api_at`` is what the API's own clock
+    showed before, where that is known, and ``api_clock`` what it shows now. ``rest`` waits between scans; if it says
+    no, the keys that are left stay undecided. ``look_up`` tells which of the rows that only look like a key are other
+    items of ours, ``controls`` which orders the list must show; ``None`` if it need not show any. Two matches of one
+    key are two real things: that is told in the log as an error.
 
     Raises:
         CallError: the remote side could not be read.
     """
-    open_keys = dict(sent_at)
-    left = {key: at.timestamp() for key, at in (left_by or sent_at).items()}
-    pause = min(FIRST_PAUSE, patience)
-    shown = False
+    clock = asyncio.get_running_loop().time
+    open_keys, api_at = dict(sent_at), api_at or {}
+    ages = ago or {key: time.time() - at.timestamp() for key, at in sent_at.items()}
+    due = {key: clock() + patience - max(0.0, age) for key, age in ages.items()}
+    pause, longer = min(FIRST_PAUSE, patience), 0.0
+    by_api = False
+    shown: dict[str, Control] = {}
     while open_keys:
-        began = time.time()
+        began = clock()
         found = await _found(finder.find, open_keys, look_up)
-        shown = shown or any(found.matches.values())
-        ripe = {key for key in open_keys if began - left[key] >= patience}
+        if not by_api and (api_now := api_clock()) is not None:
+            by_api = True
+            for key, at in api_at.items():  # our clock may have been put forward since
+                due[key] = max(due[key], began + patience - max(0.0, (api_now - at).total_seconds()))
+        shown |= {key: Control(key, open_keys[key]) for key in open_keys if found.matches.get(key)}
+        ripe = {key for key in open_keys if began >= due[key]}
         absent = {key for key in ripe if not found.matches.get(key) and not found.doubt_of(key)}
         undecidable = ripe - absent
         for key in [key for key in open_keys if found.matches.get(key) or key in undecidable]:
             del open_keys[key]
             yield _decision(key, found)
+        known: list[Control] | None = None
+        if absent and controls is not None:
+            times = [open_keys[key] for key in absent]
+            known = await controls(min(times), max(times)) or list(shown.values())[:_SHOWN_MOST]
+            longer = 0.0 if known else patience
+            absent = {key for key in absent if began >= due[key] + longer}
         if absent:
-            known = controls()
-            proof = await _found(finder.prove, {key: open_keys[key] for key in absent}, look_up, also=known)
-            shown = shown or any(proof.matches.values())
-            if known and not shown and not proof.doubt:
-                why = f"it does not show {next(iter(known))!r} either, which is known to exist"
-                proof = proof._replace(doubt=not_shown(why))
-            if proof.uncounted and not proof.doubt and not shown and not await _shows_ours(proof, look_up):
-                proof = proof._replace(doubt=proof.uncounted)
+            clocks = [api_at[key] for key in absent if key in api_at]
+            evidence = Evidence(min(clocks, default=None), max(clocks, default=None), known, look_up)
+            look = partial(finder.prove, evidence=evidence)
+            proof = await _found(look, {key: open_keys[key] for key in absent}, look_up)
+            shown |= {key: Control(key, open_keys[key]) for key in absent if proof.matches.get(key)}
             for key in [key for key in open_keys if key in absent]:
                 del open_keys[key]
                 yield _decision(key, proof)
         if open_keys:
-            due = max(left[key] for key in open_keys) + patience - time.time()
-            if not await (rest or sleep)(min(max(due, 0.01), pause)):
+            left = max(due[key] for key in open_keys) + longer - clock()
+            if not await (rest or sleep)(min(max(left, 0.01), pause)):
                 return
             pause = min(LONGEST_PAUSE, pause * 2)
 
@@ -111,11 +131,9 @@ def _decision(key: str, found: Findings) -> Decision:
     return Decision(key, matches, "" if matches else found.doubt_of(key))
 
 
-async def _found(
-    look: Look, sent_at: Mapping[str, datetime], look_up: LookUp | None, *, also: Collection[str] = ()
-) -> Findings:
+async def _found(look: Look, sent_at: Mapping[str, datetime], look_up: LookUp | None) -> Findings:
     """What a look shows, without the rows that are other items of ours: those have the very reference of an item."""
-    found = await look({*sent_at, *also}, since=min(sent_at.values()))
+    found = await look({*sent_at}, since=min(sent_at.values()))
     if look_up is None:
         return found
     known: dict[str, Entry | None] = {}
@@ -126,31 +144,49 @@ async def _found(
     return found.without(known)
 
 
-async def _shows_ours(proof: Findings, look_up: LookUp | None) -> bool:
-    keys = [row.reference for row in proof.others_shown]
-    return bool(keys) and look_up is not None and proof.shows_ours(await look_up(keys))
-
-
 async def sleep(seconds: float) -> bool:
     """Wait; yes, go on."""
     await asyncio.sleep(seconds)
     return True
 
 
-def left_by(entry: Entry, *, alone_since: datetime | None) -> datetime:
-    """When a request of an undecided item can have left at the latest, by our clock.
+def left_ago(entry: Entry, journal: Journal, *, over_for: float | None) -> float:
+    """How many seconds ago a request of an undecided item can have left at the latest.
 
     ``sent`` is written before the request waits for its turn, which may take long; but nothing of a process that is
-    gone left after this one had the journal alone.
+    gone left after this one had the ``journal`` alone. ``over_for`` is for how long a request of this process is over,
+    if one is: by a clock that nobody sets, while our wall clock may have been put forward.
     """
     now = utc_now()
+    opened_at = journal.opened_at
+    ages = [] if over_for is None else [over_for]
     if entry.left_by is not None:
-        return min(entry.left_by, now)
-    if entry.state is State.UNKNOWN:
-        return min(entry.changed_at, now)
-    if alone_since is not None and entry.changed_at < alone_since:
-        return alone_since
-    return now
+        ages.append((now - entry.left_by).total_seconds())
+    elif entry.state is State.UNKNOWN:
+        ages.append((now - entry.changed_at).total_seconds())
+    elif opened_at is not None and entry.changed_at < opened_at:
+        ages.append((now - opened_at).total_seconds())
+        if journal.opened_on is not None:
+            ages.append(asyncio.get_running_loop().time() - journal.opened_on)
+    else:
+        ages.append(0.0)
+    return max(0.0, min(ages))
+
+
+def controls_of(book: Book, patience: float) -> Controls:
+    """The controls that a journal knows, for so long that the list must show them."""
+
+    async def near(first: datetime, last: datetime) -> list[Control]:
+        ripe = utc_now() - timedelta(seconds=max(0.0, patience - _NOTED_WITHIN))
+        found = await book.created_near(first, last, ripe=ripe)
+        return [Control(entry.key, entry.sent_at) for entry in found]
+
+    return near
+
+
+def braked(entry: Entry) -> str:
+    """Why an item that is absent is not sent again by itself, or nothing: of two sendings, one should have arrived."""
+    return _ABSENT_AGAIN if entry.absences >= ABSENT_MOST else ""
 
 
 def utc_now() -> datetime:

@@ -29,10 +29,10 @@ from ..resources.outbound import Outbound
 from ..session.scope import Scope
 from .claims import claims_of
 from .finding import OrderFinder
-from .journal import IllegalTransitionError, State, Verdict, environment_of, judge
+from .journal import ABSENT, IllegalTransitionError, State, Verdict, environment_of, judge
 from .journaling import outcome_of_match, sending_of, settle
 from .outcomes import outcome_of
-from .reconcile import left_by, reconcile
+from .reconcile import braked, controls_of, left_ago, reconcile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -67,6 +67,7 @@ class ProtectedCreation:
         patience: float,
     ) -> None:
         self._names = (scope.seller_id, operation.name)
+        self._session = scope.session
         self._environment = environment_of(scope.session.config)
         self._deadline = scope.options.deadline or scope.session.config.deadline
         self._sending = sending_of(key, request)
@@ -142,11 +143,13 @@ class ProtectedCreation:
         return await asyncio.shield(opening)
 
     async def _sent(self, book: Book, key: str) -> str:
-        await book.sent([self._sending])
+        await book.sent([self._sending], api_at=self._session.api_clock)
         try:
             order_id, _ = await self._send(self._request)
         except CallError as error:
             settle(book, outcome_of(key, error))
+            if is_outcome_unknown(error):
+                claims_of(self._journal, *self._names).is_over(key)
             await book.flush()
             raise
         except BaseException as error:
@@ -177,12 +180,20 @@ class ProtectedCreation:
 
     async def _reconcile(self, book: Book, entry: Entry) -> None:
         key = entry.key
-        left = {key: left_by(entry, alone_since=self._journal.opened_at)}
-        sent_at = {key: entry.sent_at}
-        decided = reconcile(self._finder, sent_at, patience=self._patience, left_by=left, look_up=book.look_up)
+        over_for = claims_of(self._journal, *self._names).over_for(key)
+        decided = reconcile(
+            self._finder,
+            {key: entry.sent_at},
+            patience=self._patience,
+            ago={key: left_ago(entry, self._journal, over_for=over_for)},
+            api_at={} if entry.api_at is None else {key: entry.api_at},
+            api_clock=lambda: self._session.api_clock,
+            look_up=book.look_up,
+            controls=controls_of(book, self._patience),
+        )
         async for _, matches, doubt in decided:
-            if doubt:
-                if entry.state is State.SENT:
+            if doubt := doubt or ("" if matches else braked(entry)):
+                if entry.state is State.SENT or entry.message != doubt:
                     book.settle(key, State.UNKNOWN, message=doubt)
                     await book.flush()
                 unproven = UnusableAnswerError(f"{key!r}: {doubt}")
@@ -191,7 +202,7 @@ class ProtectedCreation:
             if matches:
                 settle(book, outcome_of_match(key, matches[0]))
             else:
-                book.settle(key, State.PENDING)
+                book.settle(key, State.PENDING, code=ABSENT)
         await book.flush()
 
     def _known(self, entry: Entry, verdict: Verdict) -> str:

@@ -236,10 +236,11 @@ class PostgresBook:
         entries: list[Entry | None] = await waiter
         return entries
 
-    async def sent(self, items: Sequence[Sending]) -> None:
+    async def sent(self, items: Sequence[Sending], *, api_at: datetime | None = None) -> None:
         """Write that these items are about to be sent; returns when that is durable. All of them or none.
 
-        Cancelled while it waits, it may have written them or not.
+        ``api_at`` is what the API's own clock shows, if that is known. Cancelled while it waits, it may have written
+        them or not.
 
         Raises:
             FencedError: this process was silent for longer than its lease; nothing may be sent.
@@ -254,7 +255,7 @@ class PostgresBook:
                 raise IllegalTransitionError(item.key, None, State.SENT)
             seen.add(item.key)
         waiter = self._writer.future()
-        self._writer.submit(Send(self._scope, self._run_id, items, waiter))
+        self._writer.submit(Send(self._scope, self._run_id, items, waiter, api_at))
         await waiter
 
     def settle(
@@ -300,6 +301,15 @@ class PostgresBook:
             )
 
         return await self._writer.ask(take)
+
+    async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
+        """Up to two created items, by our clock: the last known before ``first``, and one known after ``last``."""
+
+        async def read(connection: Connection) -> list[Entry]:
+            shift = self._lease.shift
+            return await reading.created_near(connection, self._scope, first=first, last=last, ripe=ripe, shift=shift)
+
+        return await self._writer.ask(read)
 
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The encoded requests of those of up to ``LOOK_UP_MOST`` keys that have one: all but created and refused."""

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Remark", "follow", "send", "settle", "take"]
 
 _LET_GO = 9
-_SENT = "SELECT octoffm_journal_sent(%s::bigint, %s::bigint, %s::int, %b::int[], %b::bytea[], %b::bytea[], %b::bytea[])"
+_SENT = """
+    SELECT octoffm_journal_sent(%s::bigint, %s::bigint, %s::int, %b::int[], %b::bytea[], %b::bytea[], %b::bytea[],
+        %b::timestamptz[])"""
 _SETTLE = """
     SELECT * FROM octoffm_journal_settle(%s::bigint, %s::bigint, %b::int[], %b::bytea[], %b::smallint[],
         %b::bytea[], %b::bytea[], %b::bytea[])"""
@@ -59,9 +61,10 @@ async def send(connection: Connection, writer: int, wave: int, scope: int, steps
     """
     items = [(stored(item.key), item.payload_hash, item.payload) for step in steps for item in step.items]
     runs = [step.run_id for step in steps for _ in step.items]
-    keys, hashes, payloads = zip(*items, strict=True)
+    clocks = [step.api_at for step in steps for _ in step.items]
+    columns = [list(column) for column in zip(*items, strict=True)]
     with _told():
-        await connection.execute(_SENT, (writer, wave, scope, runs, list(keys), list(hashes), list(payloads)))
+        await connection.execute(_SENT, (writer, wave, scope, runs, *columns, clocks))
 
 
 async def settle(connection: Connection, writer: int, wave: int, steps: Sequence[Settle | Release]) -> list[Remark]:

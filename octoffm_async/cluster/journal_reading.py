@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .database import Connection
 
-__all__ = ["NO_SHIFT", "Shift", "after", "look_up", "payloads", "records", "run_of", "undecided"]
+__all__ = ["NO_SHIFT", "Shift", "after", "created_near", "look_up", "payloads", "records", "run_of", "undecided"]
 
 
 class Shift(NamedTuple):
@@ -32,7 +32,7 @@ class Shift(NamedTuple):
 NO_SHIFT = Shift(timedelta(), timedelta())
 
 _COLUMNS: LiteralString = """e.key, e.state, e.payload_hash, r.name, e.changed_at, e.sent_at,
-    e.remote_id, e.code, e.message, e.followed, e.left_by"""
+    e.remote_id, e.code, e.message, e.followed, e.left_by, e.api_at, e.absences"""
 _FROM: LiteralString = "FROM octoffm_journal_entries e JOIN octoffm_journal_runs r USING (run_id)"
 _LOOK_UP: LiteralString = f"SELECT {_COLUMNS} {_FROM} WHERE e.scope_id = %s AND e.key = ANY (%s)"
 _UNDECIDED: LiteralString = f"""
@@ -48,6 +48,18 @@ _AFTER_KEPT: LiteralString = f"""
     WHERE p.scope_id = %s AND (%s::bytea IS NULL OR p.key > %s) AND e.run_id = %s
     AND e.state = ANY (%s) ORDER BY p.key LIMIT %s"""  # noqa: S608
 """The same for states that keep their payload, of which there are few."""
+_NEAR: LiteralString = f"""
+    WITH created AS (
+        SELECT key, changed_at FROM octoffm_journal_entries WHERE scope_id = %(scope)s AND state = 2
+            AND changed_at <= %(ripe)s
+    ), near AS (
+        (SELECT key, 1 AS rank FROM created WHERE changed_at <= %(first)s ORDER BY changed_at DESC LIMIT 1)
+        UNION ALL (SELECT key, 2 FROM created WHERE changed_at >= %(last)s ORDER BY changed_at LIMIT 1)
+        UNION ALL (SELECT key, 3 FROM created WHERE changed_at > %(first)s ORDER BY changed_at DESC LIMIT 1)
+    )
+    SELECT {_COLUMNS} FROM (SELECT key, min(rank) AS rank FROM near GROUP BY key ORDER BY 2 LIMIT 2) n
+    JOIN octoffm_journal_entries e ON e.scope_id = %(scope)s AND e.key = n.key
+    JOIN octoffm_journal_runs r USING (run_id) ORDER BY n.rank"""  # noqa: S608
 _RECORDS: LiteralString = """
     SELECT r.name, s.seller, s.operation, r.source, r.started_at, r.finished_at, v.api,
         coalesce(sum(c.pending), 0)::bigint, coalesce(sum(c.sent), 0)::bigint, coalesce(sum(c.created), 0)::bigint,
@@ -70,6 +82,15 @@ async def undecided(
     """The undecided items of a scope that a writer holds, by key; of these keys only, if given."""
     names = None if keys is None else [stored(key) for key in keys]
     found = await connection.execute(_UNDECIDED, (scope, writer, names is None, names), binary=True)
+    return [_entry(row, shift) for row in await found.fetchall()]
+
+
+async def created_near(
+    connection: Connection, scope: int, *, first: datetime, last: datetime, ripe: datetime, shift: Shift
+) -> list[Entry]:
+    """Created items next to what was sent from the first to the last time; times are by this machine's clock."""
+    given = {"scope": scope, "first": first - shift.least, "last": last - shift.least, "ripe": ripe - shift.most}
+    found = await connection.execute(_NEAR, given, binary=True)
     return [_entry(row, shift) for row in await found.fetchall()]
 
 
@@ -136,7 +157,9 @@ async def run_of(connection: Connection, run: str) -> tuple[int, int]:
 
 def _entry(row: tuple[Any, ...], shift: Shift) -> Entry:
     code: int
-    key, code, payload_hash, run, changed_at, sent_at, remote_id, why, message, followed, left_by = row
+    key, code, payload_hash, run, changed_at, sent_at, remote_id, why, message, followed, left_by, api_at, absences = (
+        row
+    )
     state = STATES[code]
     if state is State.UNKNOWN:
         left_by = changed_at
@@ -152,6 +175,8 @@ def _entry(row: tuple[Any, ...], shift: Shift) -> Entry:
         message=text(message) if message else "",
         followed=text(followed) if followed else "",
         left_by=None if left_by is None else _utc(left_by) + shift.most,
+        api_at=None if api_at is None else _utc(api_at),
+        absences=absences,
     )
 
 

@@ -10,11 +10,13 @@ A process that is stopped in the middle of anything so holds no lock: the server
 - ``waves`` has the number of the last change that each writer made: what is repeated because its answer was lost, or
   arrives late over a connection that was given up, changes nothing.
 - ``environments`` has to which API and account each seller's part belongs.
+- ``api_at`` of an entry is the API's own clock before the sending, where it was known; ``absences`` is how often it was
+  declared absent, weighed.
 - ``counts`` has how many items of each run are in each state, as sums over what each writer added and took away, so
   that writers do not wait for each other.
 
 Text is kept as bytes, because PostgreSQL's text cannot hold a zero or half a surrogate pair. Rows are locked in the
-order of scopes and keys. All times are the server's.
+order of scopes and keys. All other times are the server's.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["FENCED", "ILLEGAL", "PART", "STATEMENTS", "VERSION"]
 
 PART = "journal"
-VERSION = 2
+VERSION = 3
 FENCED = "OF001"
 """The SQLSTATE of what a writer without a good lease asks for."""
 ILLEGAL = "OF002"
@@ -61,6 +63,11 @@ _TABLES: tuple[LiteralString, ...] = (
             autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000)""",
     """CREATE TABLE IF NOT EXISTS octoffm_journal_environments (
         seller bytea PRIMARY KEY, api bytea NOT NULL, account text NOT NULL)""",
+)
+
+_CLOCKS: tuple[LiteralString, ...] = (
+    "ALTER TABLE octoffm_journal_entries ADD COLUMN IF NOT EXISTS api_at timestamptz",
+    "ALTER TABLE octoffm_journal_entries ADD COLUMN IF NOT EXISTS absences smallint NOT NULL DEFAULT 0",
 )
 
 _WAVE: LiteralString = """
@@ -114,7 +121,8 @@ $$"""
 
 _SENT: LiteralString = """
 CREATE OR REPLACE FUNCTION octoffm_journal_sent(
-    the_writer bigint, the_wave bigint, the_scope int, runs int[], keys bytea[], hashes bytea[], payloads bytea[])
+    the_writer bigint, the_wave bigint, the_scope int, runs int[], keys bytea[], hashes bytea[], payloads bytea[],
+    clocks timestamptz[])
 RETURNS void LANGUAGE plpgsql AS $$
 -- Mark items of one scope, each named once, as sent by this writer: all or none.
 DECLARE
@@ -148,17 +156,19 @@ BEGIN
     IF cardinality(there) > 0 THEN
         UPDATE octoffm_journal_entries e SET
             sent_at = CASE WHEN e.state = 5 THEN e.sent_at ELSE stamp END, changed_at = stamp, run_id = g.run_id,
+            api_at = CASE WHEN e.state = 5 THEN least(e.api_at, g.api_at) ELSE g.api_at END,
             state = 1, payload_hash = g.hash, remote_id = NULL, code = NULL, message = NULL, followed = NULL,
             holder = the_writer, left_by = NULL
-        FROM unnest(runs, keys, hashes) AS g (run_id, key, hash)
+        FROM unnest(runs, keys, hashes, clocks) AS g (run_id, key, hash, api_at)
         WHERE e.scope_id = the_scope AND e.key = g.key AND e.key = ANY (there);
         PERFORM octoffm_journal_count(
             the_writer, old_runs, old_states, array_fill(-1::bigint, ARRAY[cardinality(there)]));
     END IF;
     IF cardinality(there) < cardinality(keys) THEN
-        INSERT INTO octoffm_journal_entries (sent_at, changed_at, scope_id, run_id, state, payload_hash, key, holder)
-        SELECT stamp, stamp, the_scope, g.run_id, 1, g.hash, g.key, the_writer
-        FROM unnest(runs, keys, hashes) AS g (run_id, key, hash) ORDER BY g.key
+        INSERT INTO octoffm_journal_entries (
+            sent_at, changed_at, scope_id, run_id, state, payload_hash, key, holder, api_at)
+        SELECT stamp, stamp, the_scope, g.run_id, 1, g.hash, g.key, the_writer, g.api_at
+        FROM unnest(runs, keys, hashes, clocks) AS g (run_id, key, hash, api_at) ORDER BY g.key
         ON CONFLICT DO NOTHING;
         GET DIAGNOSTICS fresh = ROW_COUNT;
     END IF;
@@ -209,7 +219,7 @@ BEGIN
             WHEN was IS NULL THEN CASE WHEN state = 9 THEN 'left out' ELSE 'wrong' END
             WHEN state = 9 THEN CASE WHEN undecided AND mine THEN 'let go' ELSE 'left out' END
             WHEN undecided AND mine THEN CASE
-                WHEN state IN (0, 2, 3) OR (was = 1 AND state IN (4, 5)) THEN 'write' ELSE 'wrong' END
+                WHEN state IN (0, 2, 3, 5) OR (was = 1 AND state = 4) THEN 'write' ELSE 'wrong' END
             WHEN undecided THEN CASE WHEN state = 2 THEN 'write' ELSE 'left out' END
             WHEN was = 2 AND state = 3 THEN 'write'
             WHEN was IN (0, 3, 4) AND state = 2 AND (gone OR mine) THEN 'write'
@@ -218,7 +228,11 @@ BEGIN
         FROM given
     ), written AS (
         UPDATE octoffm_journal_entries e SET
-            state = j.state, changed_at = stamp, remote_id = coalesce(j.remote_id, e.remote_id), code = j.code,
+            state = j.state, remote_id = coalesce(j.remote_id, e.remote_id), code = j.code,
+            changed_at = CASE WHEN j.was = 5 AND j.state = 5 THEN e.changed_at ELSE stamp END,  -- only another reason
+            absences = CASE WHEN j.state IN (2, 3) THEN 0
+                WHEN j.state = 0 AND j.code = 'Absent' THEN least(e.absences + CASE j.was WHEN 5 THEN 2 ELSE 1 END, 99)
+                ELSE e.absences END,
             message = j.message, left_by = NULL,
             holder = CASE WHEN j.mine THEN CASE WHEN j.state = 5 THEN the_writer END
                 WHEN j.undecided THEN j.holder END
@@ -287,4 +301,4 @@ BEGIN
             SELECT 1 FROM octoffm_journal_writers w WHERE w.writer_id = e.holder AND NOT w.dead);
 END $$"""
 
-STATEMENTS: tuple[LiteralString, ...] = (*_TABLES, _WAVE, _ALIVE, _COUNT, _SENT, _SETTLE, _UNDECIDED)
+STATEMENTS: tuple[LiteralString, ...] = (*_TABLES, *_CLOCKS, _WAVE, _ALIVE, _COUNT, _SENT, _SETTLE, _UNDECIDED)

@@ -10,6 +10,7 @@ from ..bulk.journal.steps import Flush, Follow, LookUp, Settle
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from datetime import datetime
     from typing import Any
 
     from ..bulk.journal import Sending
@@ -25,6 +26,7 @@ class Send(NamedTuple):
     run_id: int
     items: Sequence[Sending]
     waiter: asyncio.Future[Any]
+    api_at: datetime | None = None
 
 
 class Release(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
@@ -15,6 +15,8 @@ from ..errors import PagingError, ValidationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from multidict import MultiMapping
+
 _PARAMETER = r";\s*([\w!#$&+.^`|~*-]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^'\",;]*)'|([^\s\",;]+)))?"
 _LINK = re.compile(rf"<([^<>]*)>((?:\s*{_PARAMETER})*)")
 _PARAMETERS = re.compile(_PARAMETER)
@@ -23,6 +25,7 @@ _SIGN = re.compile(r"[^\s,;]")
 _CAPITALS = re.compile(r"(?=[A-Z])")  # where a wire name gets an underscore in Python
 _PLAIN = re.compile(r"[\w-]+", re.ASCII)
 """What stands in a path as it is: most ids."""
+_AGE = re.compile(r"\s*(\d{1,9})")
 _LONGEST_RESET = 86_400.0
 """A reset further away than a day is a Unix time, and a longer window is not believed."""
 _SHORTEST_WINDOW, _MOST = 1e-3, 1e12
@@ -118,6 +121,21 @@ def http_date(value: str | None) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment  # in GMT, said or not
+
+
+def age_of(headers: MultiMapping[str]) -> int:
+    """For how many seconds a cache has kept an answer, as its ``Age`` tells; 0 if it does not."""
+    told = _AGE.match(headers.get("Age", ""))
+    return int(told[1]) if told is not None else 0
+
+
+def clock_of(headers: MultiMapping[str]) -> datetime | None:
+    """The clock of whoever sent an answer, when it arrived: its ``Date``, and the time that a cache kept it since.
+
+    Years that no clock shows are none.
+    """
+    date = http_date(headers.get("Date"))
+    return date + timedelta(seconds=age_of(headers)) if date is not None and 1970 < date.year < 9000 else None
 
 
 def next_target(link: str | None) -> str | None:

@@ -27,20 +27,22 @@ class Heads:
     def __init__(self, config: Config) -> None:
         self._channel = config.sales_channel_id
         self._token: Token | None = None
-        self._kept: dict[tuple[str, Shape, bool], Head] = {}
+        self._kept: dict[tuple[str, Shape, bool, bool], Head] = {}
 
-    def of(self, operation: Operation[Any], seller_id: str, token: Token, *, with_body: bool) -> Mapping[str, str]:
-        """Headers of one request: not to be changed."""
+    def of(
+        self, operation: Operation[Any], seller_id: str, token: Token, *, with_body: bool, fresh: bool = False
+    ) -> Mapping[str, str]:
+        """Headers of one request: not to be changed. ``fresh``: no cache is to answer it."""
         if token is not self._token or len(self._kept) >= _KEPT_MOST:
             self._kept.clear()
             self._token = token
-        key = (seller_id, operation.shape, with_body)
+        key = (seller_id, operation.shape, with_body, fresh)
         head = self._kept.get(key)
         if head is None:
-            head = self._kept[key] = self._make(operation.shape, seller_id, token, with_body=with_body)
+            head = self._kept[key] = self._make(operation.shape, seller_id, token, with_body=with_body, fresh=fresh)
         return head
 
-    def _make(self, shape: Shape, seller_id: str, token: Token, *, with_body: bool) -> Head:
+    def _make(self, shape: Shape, seller_id: str, token: Token, *, with_body: bool, fresh: bool = False) -> Head:
         head = {
             "Accept": _ACCEPT.get(shape, JSON),
             "Authorization": f"Bearer {token.secret.reveal()}",
@@ -50,4 +52,6 @@ class Heads:
             head["SalesChannelId"] = self._channel
         if with_body:
             head["Content-Type"] = JSON
+        if fresh:
+            head["Cache-Control"] = "no-cache"
         return Head(head)

@@ -27,7 +27,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ``retries`` the repetitions (0: none, not even after a 429). ``lane`` says who waits for whom on the same limit:
     ``interactive`` calls go before ``bulk`` ones. ``on_response`` is given each answer as it came, of every attempt.
     ``fence`` is asked right before the bytes of each attempt leave, and may refuse. ``on_bad_row`` says what becomes of
-    a list's row that has no identity: ``raise`` (the default) or ``skip``.
+    a list's row that has no identity: ``raise`` (the default) or ``skip``. ``fresh`` tells caches on the way to ask the
+    API itself.
     """
 
     deadline: float | None = None
@@ -37,6 +38,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     on_response: Callable[[Response], object] | None = None
     fence: Fence | None = None
     on_bad_row: Literal["raise", "skip"] | None = None
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         for name in ("deadline", "timeout"):

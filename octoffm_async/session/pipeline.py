@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import quote_plus, urlencode
 
@@ -31,6 +32,7 @@ from .deadlines import Deadlines
 from .decoding import Answers, BadRowsError, UnusableError
 from .drift import DriftLog
 from .gates import Gates
+from .headers import clock_of
 from .heads import FOR_TOKEN, Heads
 from .journey import Journey
 from .options import DEFAULTS
@@ -46,6 +48,9 @@ from .transport import as_fencing, as_head_telling
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from datetime import datetime
+
+    from multidict import MultiMapping
 
     from ..config import Config
     from ..contract.access import TokenAnswer
@@ -98,6 +103,7 @@ class Session:
         self.drift = DriftLog(self._teller.drifted)
         self._addresses = {each: config.base_url + self.translation.path(each) for each in OPERATIONS}
         self._answers = Answers(self.translation, self.drift)
+        self._heard: tuple[MultiMapping[str], float] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.AbstractEventLoop | None = None
         self._under_way = 0
@@ -111,6 +117,7 @@ class Session:
         self._retries.circuit.rebind()
         self._deadlines = Deadlines(self.config.deadline, self.config.bulk_deadline)  # another loop, other timers
         self._loop = asyncio.get_running_loop()
+        self._heard = None  # another loop, another clock
         self._idle = asyncio.Event()
 
     async def close(self, *, drain: float) -> None:
@@ -165,6 +172,16 @@ class Session:
         """Make sure that there is a token; how many seconds it is still good for."""
         token = await self.tokens.get()
         return token.expires_at - asyncio.get_running_loop().time()
+
+    @property
+    def api_clock(self) -> datetime | None:
+        """What the API's own clock shows now: the ``Date`` of its last answer, and the time since, if it tells.
+
+        Before its first answer it is that of whoever gave the token.
+        """
+        if self._heard is None or self._loop is None or (told := clock_of(self._heard[0])) is None:
+            return None
+        return told + timedelta(seconds=self._loop.time() - self._heard[1])
 
     def snapshot(self) -> Stats:
         """The counters, and how the client stands. May be asked for from another thread."""
@@ -290,7 +307,13 @@ class Session:
     ) -> Awaitable[Response]:
         headers: Mapping[str, str] = FOR_TOKEN
         if token is not None:
-            headers = self._heads.of(journey.operation, journey.seller_id, token, with_body=journey.body is not None)
+            headers = self._heads.of(
+                journey.operation,
+                journey.seller_id,
+                token,
+                with_body=journey.body is not None,
+                fresh=journey.options.fresh,
+            )
         journey.depart(journey.clock())
         self.stats.attempts += 1
         return self._send(journey, headers, peek)
@@ -299,6 +322,9 @@ class Session:
         now = journey.clock()
         if isinstance(outcome, Response):
             journey.arrive(now, outcome.status)
+            # The token comes from another server; until the API has answered, its clock is better than none.
+            if journey.operation is not CREATE_TOKEN or self._heard is None:
+                self._heard = outcome.headers, now
             if journey.options.on_response is not None:
                 self._teller.responded(journey.options.on_response, outcome)
         else:

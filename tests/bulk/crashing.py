@@ -20,9 +20,9 @@ from typing import Any, NamedTuple, Self
 from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
-from octoffm_async import FulfillmentClient, Outcome, Summary
+from octoffm_async import FulfillmentClient, Outcome, Summary, Unknown
 from octoffm_async.bulk import finding, reconcile
-from octoffm_async.bulk.journal import SQLiteJournal
+from octoffm_async.bulk.journal import SQLiteJournal, State
 from octoffm_async.bulk.journal.steps import Flush, Step
 from octoffm_async.bulk.journal.store import Store
 from octoffm_async.bulk.journal.writer import Writer, _resolve
@@ -328,6 +328,19 @@ class World:
             self.remote.outlive()
             self._loop = None
             loop.close()
+
+    def settle_absent(self, outcomes: Sequence[Outcome]) -> None:
+        """Say, as a person who looked would, that what was absent twice does not exist: nothing else sends it again."""
+        keys = [one.key for one in outcomes if isinstance(one, Unknown) and "not sent a third time" in one.reason]
+        assert not self.remote.effects.keys() & keys
+
+        async def settle(client: FulfillmentClient, journal: SteppedJournal) -> None:
+            book = await journal.book(seller=client._scope.seller_id, operation="outbound.create")
+            for key in keys:
+                book.settle(key, State.PENDING)
+            await book.flush()
+
+        self.live(settle)
 
     def _bury(self, loop: MortalLoop) -> None:
         tasks: Collection[Any] = asyncio.all_tasks(loop)

@@ -92,6 +92,7 @@ def test_cancelled_runs_lose_nothing(troubles: list[list[Fate]], moments: list[f
                 outcomes, summary = world.live(creating(count, 2))
                 if not any(isinstance(outcome, Unknown) for outcome in outcomes):
                     break
+                world.settle_absent(outcomes)
             check_all(world, outcomes, summary, count)
 
 

@@ -76,6 +76,7 @@ def survive(troubles: list[list[Fate]], crashes: list[int], concurrency: int, pa
                 check_once(world)
                 if not any(isinstance(outcome, Unknown) for outcome in outcomes):
                     break
+                world.settle_absent(outcomes)
             check_all(world, outcomes, summary, count)
 
 
@@ -113,8 +114,9 @@ def test_each_step_of_a_run_is_a_place_to_crash() -> None:
                 world.live(creating(3, 2), steps=step // 2)
                 check_once(world)
                 outcomes, summary = world.live(creating(3, 2))
-                if summary.unknown:  # absent twice: somebody has to ask for a third sending
+                if summary.unknown:
                     check_once(world)
+                    world.settle_absent(outcomes)
                     outcomes, summary = world.live(creating(3, 2))
                 check_all(world, outcomes, summary, 3)
         if first is not None:

@@ -77,6 +77,8 @@ class Campaign:
             self.runs += 1
             report, code = await self._run(**self._fate(most))
             self.complete |= report is not None and not report.undecided
+            if report is not None and report.undecided:
+                await self._settle_absent(report.undecided)
             self.kills += code == -signal.SIGKILL
             assert self.runs < 4 * most + 20, f"of {self.runs} runs only {self.kills} could be killed"
 
@@ -92,7 +94,19 @@ class Campaign:
             assert report.total == self.count, report
             if not report.undecided:
                 return report
+            await self._settle_absent(report.undecided)
         raise AssertionError(f"still undecided after {ENDINGS} runs: {report}")
+
+    async def _settle_absent(self, keys: list[str]) -> None:
+        """Say, as a person who looked would, what does not exist: what was absent twice is not sent again else."""
+        effects = (await self.sandbox.effects())[self.kind]
+        async with Journal.open(self.journal) as journal:
+            last = (await journal.runs())[-1]
+            book = await journal.book(seller=last.seller, operation=last.operation, run=last.id)
+            for key in keys:
+                if not effects.get(key):
+                    book.settle(key, State.PENDING)
+            await book.finish()
 
     async def check(self, report: Report) -> None:
         """Exactly one of each, every outcome decided, nothing undecided in the journal."""

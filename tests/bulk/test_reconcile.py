@@ -15,8 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoffm_async.bulk import reconcile as module
+from octoffm_async.bulk.controls import Evidence
+from octoffm_async.bulk.finding import NOTHING
 from octoffm_async.bulk.gathering import Findings, Match
-from octoffm_async.bulk.reconcile import Decision, reconcile, utc_now
+from octoffm_async.bulk.journal import Entry, State
+from octoffm_async.bulk.reconcile import Decision, left_ago, reconcile, utc_now
 from octoffm_async.errors import ServerError
 from tests.bulk.items import on_virtual_time
 
@@ -59,7 +62,7 @@ class Seen:
         found = {key: matches for key, (at, matches) in self.visible.items() if at <= began}
         return Findings(found, "a row cannot be read" if began < self.doubted_until else "")
 
-    async def prove(self, wanted: Collection[str], *, since: datetime) -> Findings:
+    async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> Findings:
         self.proofs.append((now(), frozenset(wanted), since))
         return self.proven
 
@@ -103,7 +106,7 @@ async def test_absence_is_only_believed_of_a_scan_that_began_after_the_patience(
 
 async def test_a_request_that_waited_for_its_turn_gets_its_whole_patience() -> None:
     finder = Seen({"a": (now() + 59.5, [Match("S-1")])})
-    result = await decided(finder, {"a": ago(600)}, patience=60.0, left_by={"a": ago(0)})
+    result = await decided(finder, {"a": ago(600)}, patience=60.0, ago={"a": 0.0})
     assert result["a"][1] == [Match("S-1")]
     assert {since for _, _, since in finder.scans} == {ago(600 + result["a"][0])}
 
@@ -222,6 +225,88 @@ def test_every_key_is_decided_once_and_nothing_visible_in_time_is_missed(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "time", SimpleNamespace(time=now))
         on_virtual_time(main)
+
+
+@pytest.mark.parametrize(
+    ("by_ours", "by_theirs", "waits"),
+    [
+        (3600.0, 10.0, 50.0),  # ours was put forward since
+        (10.0, 3600.0, 50.0),  # ours was put back, or the request waited for its turn
+        (3600.0, 3600.0, 0.0),
+        (3600.0, -3600.0, 60.0),  # theirs was put back
+        (-3600.0, 3600.0, 60.0),
+        (3600.0, None, 0.0),
+    ],
+)
+async def test_the_patience_is_measured_by_the_clock_that_saw_the_least_of_it(
+    by_ours: float, by_theirs: float | None, waits: float
+) -> None:
+    result = await decided(
+        Seen(),
+        {"a": ago(7200)},
+        patience=60.0,
+        ago={"a": by_ours},
+        api_at={} if by_theirs is None else {"a": ago(by_theirs)},
+        api_clock=lambda: None if by_theirs is None else datetime.fromtimestamp(now(), UTC),
+    )
+    assert result["a"][0] == pytest.approx(waits, abs=0.02)
+
+
+async def test_a_clock_that_is_set_while_it_waits_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    finder = Seen()
+    task = asyncio.create_task(decided(finder, {"a": ago(0)}, patience=60.0))
+    await asyncio.sleep(5)
+    began = len(finder.scans)
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: now() + 3600))
+    await asyncio.sleep(40)
+    assert not task.done()
+    assert (await task)["a"][1] == []
+    assert len(finder.scans) > began
+
+
+def entry(state: State, *, changed: float, left_by: float | None = None) -> Entry:
+    return Entry(
+        key="a",
+        state=state,
+        payload_hash=b"",
+        run="",
+        sent_at=ago(9000),
+        changed_at=ago(changed),
+        left_by=None if left_by is None else ago(left_by),
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "changed", "left_by", "over_for", "opened", "seconds"),
+    [
+        (State.UNKNOWN, 100, None, None, None, 100),
+        (State.UNKNOWN, 3700, None, 100, None, 100),  # our clock was put forward
+        (State.UNKNOWN, -3500, None, 100, None, 0),  # and back
+        (State.SENT, 100, None, None, None, 0),  # it may wait for its turn
+        (State.SENT, 100, None, None, (50, 50), 50),  # of a process that was gone when this one opened the journal
+        (State.SENT, 3700, None, None, (3650, 50), 50),
+        (State.SENT, 10, None, None, (50, 50), 0),
+        (State.SENT, 100, 80, None, None, 80),
+        (State.SENT, 100, -80, None, None, 0),
+    ],
+)
+async def test_how_long_ago_a_request_can_have_left(
+    *,
+    state: State,
+    changed: float,
+    left_by: float | None,
+    over_for: float | None,
+    opened: tuple[float, float] | None,
+    seconds: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "utc_now", lambda: ago(0))
+    await asyncio.sleep(100)
+    journal: Any = SimpleNamespace(opened_at=None, opened_on=None)
+    if opened is not None:
+        journal.opened_at, journal.opened_on = ago(opened[0]), asyncio.get_running_loop().time() - opened[1]
+    found = left_ago(entry(state, changed=changed, left_by=left_by), journal, over_for=over_for)
+    assert found == pytest.approx(seconds, abs=0.01)
 
 
 async def test_utc_now_has_a_zone() -> None:

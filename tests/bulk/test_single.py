@@ -115,6 +115,38 @@ async def test_an_order_whose_absence_is_not_proven_is_not_sent_again(path: Path
     assert len(made) == 1
 
 
+async def test_an_order_that_was_absent_twice_is_not_sent_a_third_time(path: Path) -> None:
+    async with serving() as (sandbox, client), Journal.open(path) as journal:
+        for _ in range(2):
+            sandbox.faults.next(Fault.RESET_BEFORE, operation="outbound.create")
+            with pytest.raises(ConnectionLostError):
+                await client.outbound.create(order("O-1"), journal=journal, patience=0.05)
+        for _ in range(2):
+            with pytest.raises(UnusableAnswerError, match="not sent a third time") as caught:
+                await client.outbound.create(order("O-1"), journal=journal, patience=0.05)
+            assert caught.value.outcome_unknown
+        assert sandbox.requests.count("outbound.create", 201) == 0
+        (run,) = await journal.runs()
+        assert ["third time" in one.message async for one in journal.entries(run.id)] == [True]
+
+
+async def test_a_list_that_does_not_show_an_order_of_before_proves_nothing(path: Path) -> None:
+    lost = [ConnectionLostError("the connection broke")]
+
+    def script(sent: Sent) -> Answer:
+        if sent.method == "POST":
+            return lost.pop() if b'"O-2"' in (sent.body or b"") else answer(201, {"outboundShipmentId": "S-1"})
+        return answer(200, {"count": 0} if "count" in sent.url else {"items": []})
+
+    async with FulfillmentClient(config(max_attempts=1), transport=FakeTransport(script), hooks=()) as client:
+        async with Journal.open(path) as journal:
+            await client.outbound.create(order("O-1"), journal=journal)
+            with pytest.raises(ConnectionLostError):
+                await client.outbound.create(order("O-2"), journal=journal)
+            with pytest.raises(UnusableAnswerError, match="does not show 'O-1' either, which is known to exist"):
+                await client.outbound.create(order("O-2"), journal=journal, patience=0.05)
+
+
 async def test_a_failure_that_decides_nothing_in_time_sends_nothing(path: Path) -> None:
     async with serving() as (sandbox, client), Journal.open(path) as journal:
         await client.check()

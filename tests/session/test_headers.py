@@ -7,9 +7,11 @@ from email.utils import format_datetime, formatdate
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from octoffm_async.errors import PagingError, ValidationError
 from octoffm_async.session.headers import (
+    clock_of,
     identifier_in,
     next_query,
     next_target,
@@ -388,3 +390,20 @@ def test_a_segment_never_leaves_its_place(value) -> None:
 
 def test_the_time_of_the_tables_is_the_one_that_dates_are_made_of() -> None:
     assert datetime.fromtimestamp(NOW, UTC).strftime("%H:%M:%S") in date(0)
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        ({}, None),
+        ({"Date": "Mon, 30 Nov 2026 12:00:00 GMT"}, "2026-11-30T12:00:00+00:00"),
+        ({"Date": "Mon, 30 Nov 2026 12:00:00 GMT", "Age": "90"}, "2026-11-30T12:01:30+00:00"),
+        ({"Date": "Mon, 30 Nov 2026 12:00:00 GMT", "Age": "9" * 99}, "2058-08-08T13:46:39+00:00"),
+        ({"Date": "Fri, 31 Dec 9999 23:59:59 GMT", "Age": "90"}, None),
+        ({"Date": "Mon, 01 Jan 1601 00:00:00 GMT"}, None),
+        ({"Date": "noon"}, None),
+    ],
+)
+def test_the_clock_of_whoever_answered(head, told) -> None:
+    clock = clock_of(CIMultiDict(head))
+    assert (clock and clock.isoformat()) == told

@@ -53,6 +53,12 @@ def test_no_call_ever_gets_the_headers_of_another(calls: list[tuple[int, int, Op
         assert kept.of(operation, str(seller), tokens[which], with_body=with_body) == fresh
 
 
+def test_a_call_that_must_be_fresh_tells_caches_so_and_no_other_does() -> None:
+    heads, one = Heads(config()), token("t")
+    told = [heads.of(GET_STOCK, "1", one, with_body=False, fresh=fresh).get("Cache-Control") for fresh in (True, False)]
+    assert told == ["no-cache", None]
+
+
 def test_they_are_made_once_and_forgotten_with_the_token() -> None:
     heads, one, two = Heads(config()), token("one"), token("two")
     assert heads.of(GET_STOCK, "1", one, with_body=False) is heads.of(GET_STOCK, "1", one, with_body=False)

@@ -37,13 +37,14 @@ def text(value: bytes) -> str:
 class Batch:
     """Items that one run sent together. ``left`` are the hashes of those that are not settled, by key."""
 
-    __slots__ = ("_parts", "_payloads", "left", "number", "run_id", "scope", "sent_at")
+    __slots__ = ("_parts", "_payloads", "api_at", "left", "number", "run_id", "scope", "sent_at")
 
-    def __init__(self, number: int, scope: int, run_id: int, sent_at: int) -> None:
+    def __init__(self, number: int, scope: int, run_id: int, sent_at: int, api_at: int | None = None) -> None:
         self.number = number
         self.scope = scope
         self.run_id = run_id
         self.sent_at = sent_at
+        self.api_at = api_at
         self.left: dict[str, bytes] = {}
         self._parts: list[bytes] = []
         self._payloads: dict[str, bytes] | None = None
@@ -56,7 +57,7 @@ class Batch:
 
     def row(self, key: str) -> Row:
         """An item that is left as a row of its own."""
-        return Row(State.SENT, self.run_id, self.left[key], self.sent_at, self.sent_at)
+        return Row(State.SENT, self.run_id, self.left[key], self.sent_at, self.sent_at, api_at=self.api_at)
 
     def payload(self, key: str) -> bytes:
         """The payload of one of its items."""
@@ -107,9 +108,9 @@ class Unsettled:
     def __len__(self) -> int:
         return sum(map(len, self.keys.values()))
 
-    def begin(self, scope: int, run_id: int, sent_at: int) -> Batch:
+    def begin(self, scope: int, run_id: int, sent_at: int, api_at: int | None = None) -> Batch:
         """A new batch without items."""
-        batch = Batch(self._last + 1, scope, run_id, sent_at)
+        batch = Batch(self._last + 1, scope, run_id, sent_at, api_at)
         self._put(batch)
         return batch
 

@@ -88,10 +88,11 @@ class Book(Protocol):
         """What is known of up to ``LOOK_UP_MOST`` keys, in their order."""
         ...
 
-    async def sent(self, items: Sequence[Sending]) -> None:
+    async def sent(self, items: Sequence[Sending], *, api_at: datetime | None = None) -> None:
         """Write that these items are about to be sent; returns when that is durable. All of them or none.
 
-        Cancelled while it waits, it may have written them or not.
+        ``api_at`` is what the API's own clock shows, if that is known. Cancelled while it waits, it may have written
+        them or not.
 
         Raises:
             FencedError: this process was silent for longer than its lease; nothing may be sent.
@@ -103,7 +104,10 @@ class Book(Protocol):
     def settle(
         self, key: str, state: State, *, remote_id: str | None = None, code: str = "", message: str = ""
     ) -> None:
-        """Queue what became of an item, after all that was queued before. ``None`` keeps the remote id known."""
+        """Queue what became of an item, after all that was queued before. ``None`` keeps the remote id known.
+
+        Pending with the code ``ABSENT`` is counted: it was looked for and declared absent.
+        """
         ...
 
     def settle_created(self, key: str, remote_id: str | None) -> None:
@@ -135,6 +139,13 @@ class Book(Protocol):
         """
         ...
 
+    async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
+        """Up to two created items, by our clock: the last known before ``first``, and one known after ``last``.
+
+        Where none is known after that, it is the last one after ``first``. What is younger than ``ripe`` is left out.
+        """
+        ...
+
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The encoded requests of those of up to ``LOOK_UP_MOST`` keys that have one: all but created and refused."""
         ...
@@ -152,6 +163,8 @@ class Journal(Protocol):
     """
 
     opened_at: datetime | None
+    opened_on: float | None = None
+    """The same by the event loop's clock, which nobody sets."""
 
     @property
     def fence(self) -> Fence | None:

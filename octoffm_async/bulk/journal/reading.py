@@ -18,13 +18,18 @@ if TYPE_CHECKING:
     from .store import Store
     from .tables import Values
 
-__all__ = ["after", "look_up", "moment", "payloads", "undecided"]
+__all__ = ["after", "created_near", "look_up", "milliseconds", "moment", "payloads", "undecided"]
 
 
 @lru_cache(maxsize=1024)
 def moment(milliseconds: int) -> datetime:
     """A stored time. What was written together has the same one."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def milliseconds(moment: datetime) -> int:
+    """A time as it is stored."""
+    return int(moment.timestamp() * 1000)
 
 
 def look_up(store: Store, scope: int, keys: Sequence[str]) -> list[Entry | None]:
@@ -69,6 +74,12 @@ def undecided(store: Store, scope: int) -> list[Entry]:
     return [_entry(store, key, row) for key, row in sorted(rows, key=_place)]
 
 
+def created_near(store: Store, scope: int, *, first: datetime, last: datetime, ripe: datetime) -> list[Entry]:
+    """Created items next to what was sent from the first to the last time."""
+    times = (milliseconds(first), milliseconds(last), milliseconds(ripe))
+    return [_entry(store, key, row) for key, row in store.tables.created_near(scope, *times)]
+
+
 def payloads(store: Store, scope: int, keys: Sequence[str]) -> dict[str, bytes]:
     """The requests of those of the keys that have one."""
     unsettled = store.unsettled.keys[scope]
@@ -92,13 +103,15 @@ def _entry(store: Store, key: str, row: Row) -> Entry:
         code=row.code,
         message=row.message,
         followed=row.followed,
+        api_at=None if row.api_at is None else moment(row.api_at),
+        absences=row.absences,
     )
 
 
 def _entry_of(store: Store, key: str, values: Values) -> Entry:
     """An entry straight from its columns: a run that goes on looks up every item of its input."""
     state: int
-    _, state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed = values
+    _, state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences = values
     return Entry(
         key=key,
         state=STATES[state],
@@ -110,6 +123,8 @@ def _entry_of(store: Store, key: str, values: Values) -> Entry:
         code=text(code) if code else "",
         message=text(message) if message else "",
         followed=text(followed) if followed else "",
+        api_at=None if api_at is None else moment(api_at),
+        absences=absences or 0,
     )
 
 

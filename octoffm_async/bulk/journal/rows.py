@@ -31,6 +31,8 @@ class Row(NamedTuple):
     code: str = ""
     message: str = ""
     followed: str = ""
+    api_at: int | None = None
+    absences: int = 0
 
 
 class Rows:

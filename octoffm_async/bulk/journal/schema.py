@@ -35,7 +35,7 @@ __all__ = [
 APPLICATION_ID = 0x6F66666D
 """``offm``, in the file's header."""
 
-VERSION = 3
+VERSION = 4
 
 _BATCHES = """CREATE TABLE batches (
         batch_id INTEGER PRIMARY KEY, scope_id INTEGER NOT NULL, run_id INTEGER NOT NULL, sent_at INTEGER NOT NULL,
@@ -44,7 +44,13 @@ _BATCHES = """CREATE TABLE batches (
 _ENVIRONMENTS = """CREATE TABLE environments (
         seller BLOB PRIMARY KEY, api BLOB NOT NULL, account TEXT NOT NULL) WITHOUT ROWID"""
 
-STEPS: Mapping[int, Sequence[str]] = MappingProxyType({1: (_BATCHES,), 2: (_ENVIRONMENTS, STANDING)})
+_CLOCKS = (
+    "ALTER TABLE batches ADD COLUMN api_at INTEGER",
+    "ALTER TABLE entries ADD COLUMN api_at INTEGER",
+    "ALTER TABLE entries ADD COLUMN absences INTEGER",
+)
+
+STEPS: Mapping[int, Sequence[str]] = MappingProxyType({1: (_BATCHES,), 2: (_ENVIRONMENTS, STANDING), 3: _CLOCKS})
 """By version: the statements that lead to the next one."""
 
 SCHEMA = (
@@ -66,14 +72,17 @@ SCHEMA = (
     _BATCHES,
     _ENVIRONMENTS,
     STANDING,
+    *_CLOCKS,
 )
 """Times are milliseconds since 1970. Text is kept as bytes, because SQLite's text cannot hold half a surrogate pair.
 ``batches`` has what was sent together and is not all settled; an item of it is ``sent``, unless it has an entry.
 ``payloads`` has a row for every entry that is not created or refused, so it is also where the undecided are found
-without a walk over those that are decided. ``environments`` has to which API and account a seller's part belongs."""
+without a walk over those that are decided. ``environments`` has to which API and account a seller's part belongs.
+``api_at`` is what the API's own clock showed before the sending, where it was known; of what was created it is not
+kept. ``absences`` is how often an item was declared absent, weighed; NULL is never."""
 _TABLES = {1: frozenset({"scopes", "runs", "entries", "payloads"})}
 _TABLES[2] = _TABLES[1] | {"batches"}
-_TABLES[3] = _TABLES[2] | {"environments", "standing"}
+_TABLES[3] = _TABLES[4] = _TABLES[2] | {"environments", "standing"}
 """By version."""
 MARKED = 3
 """The first version that says whether it has a log."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .batches import unpacked
 from .rows import Row
-from .states import KEEPS_PAYLOAD, IllegalTransitionError, State, check
+from .states import KEEPS_PAYLOAD, IllegalTransitionError, State, absences_after, check
 
 if TYPE_CHECKING:
     from .batches import Batch, Unsettled
@@ -26,6 +26,11 @@ _BATCH_MOST = 256
 
 Creation: TypeAlias = tuple[str, bytes, str | None]
 """Key, hash and remote id of an item that was created."""
+
+
+def earlier(one: int | None, other: int | None) -> int | None:
+    """The earlier of two times, of those that are known."""
+    return other if one is None else one if other is None else min(one, other)
 
 
 class Sheet:
@@ -73,10 +78,10 @@ class Sheet:
                     raise IllegalTransitionError(key, row.state, State.SENT)
             for item in unpacked(step.packed):
                 if item.key in again:
-                    self._send_again(scope, run_id, item, again[item.key])
+                    self._send_again(step, item, again[item.key])
             new = {key: payload_hash for key, payload_hash in new.items() if key not in again}
         if new:
-            batch = self._batch(scope, run_id, room=len(new))
+            batch = self._batch(step, room=len(new))
             batch.add(new, step.packed)
             unsettled |= dict.fromkeys(new, batch)
             self._rows.absent[scope].difference_update(new)
@@ -98,7 +103,9 @@ class Sheet:
             raise IllegalTransitionError(key, state, state)
         before = batch.row(key)
         payload_hash = self._taken_out(batch, key)
+        absences = absences_after(0, State.SENT, state, code)
         after = Row(state, batch.run_id, payload_hash, batch.sent_at, self.now, remote_id, code, message)
+        after = after._replace(api_at=batch.api_at, absences=absences)
         self._put((scope, key), before, after)
         if state in KEEPS_PAYLOAD:
             self.payloads[scope, key] = batch.payload(key)
@@ -152,25 +159,37 @@ class Sheet:
         if row is None or state is State.SENT:
             raise IllegalTransitionError(key, None if row is None else row.state, state)
         identity = row.remote_id if remote_id is None else remote_id
-        after = Row(state, row.run_id, row.payload_hash, row.sent_at, self.now, identity, code, message, row.followed)
+        after = row._replace(
+            state=state,
+            # Another reason changes nothing of when an item was sent.
+            changed_at=row.changed_at if row.state is state is State.UNKNOWN else self.now,
+            remote_id=identity,
+            code=code,
+            message=message,
+            absences=absences_after(row.absences, row.state, state, code),
+        )
         self._put(spot, row, after)
         if state not in KEEPS_PAYLOAD and row.state in KEEPS_PAYLOAD:
             self.payloads[spot] = None
 
-    def _batch(self, scope: int, run_id: int, *, room: int) -> Batch:
+    def _batch(self, step: Send, *, room: int) -> Batch:
         """The batch that takes in what a run sends in this transaction."""
         for batch in self.begun:
-            if batch.scope == scope and batch.run_id == run_id and len(batch.left) + room <= _BATCH_MOST:
+            if batch.scope == step.scope and batch.run_id == step.run_id and len(batch.left) + room <= _BATCH_MOST:
+                batch.api_at = earlier(batch.api_at, step.api_at)
                 return batch
-        batch = self._batches.begin(scope, run_id, self.now)
+        batch = self._batches.begin(step.scope, step.run_id, self.now, step.api_at)
         self.begun.append(batch)
         return batch
 
-    def _send_again(self, scope: int, run_id: int, item: Sending, row: Row) -> None:
+    def _send_again(self, step: Send, item: Sending, row: Row) -> None:
         """Mark an item as sent that has a row."""
-        first = row.sent_at if row.state is State.UNKNOWN else self.now
-        self._put((scope, item.key), row, Row(State.SENT, run_id, item.payload_hash, first, self.now))
-        self.payloads[scope, item.key] = item.payload
+        first, api_at = self.now, step.api_at
+        if row.state is State.UNKNOWN:
+            first, api_at = row.sent_at, earlier(row.api_at, step.api_at)
+        after = Row(State.SENT, step.run_id, item.payload_hash, first, self.now, api_at=api_at, absences=row.absences)
+        self._put((step.scope, item.key), row, after)
+        self.payloads[step.scope, item.key] = item.payload
 
     def _taken_out(self, batch: Batch, key: str) -> bytes:
         """The hash of an item that is in its batch no more."""

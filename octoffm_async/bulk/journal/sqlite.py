@@ -9,6 +9,7 @@ The file and those that SQLite puts beside it are readable by their owner only: 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +56,7 @@ class SQLiteJournal(Journal):
             raise ConfigurationError(f"a journal's durability is 'process' or 'power', not {durability!r}")
         self.path = Path(path).absolute()
         self.opened_at: datetime | None = None
+        self.opened_on: float | None = None
         self._read_only = read_only
         self._store = lambda: Store(self.path.resolve(), durability=durability, read_only=read_only, clock=clock)
         self._writer: Writer | None = None
@@ -71,6 +73,7 @@ class SQLiteJournal(Journal):
             self._writer = None
             raise
         self.opened_at = datetime.now(UTC)
+        self.opened_on = asyncio.get_running_loop().time()
         return self
 
     async def __aexit__(
@@ -187,10 +190,11 @@ class SQLiteBook:
         entries: list[Entry | None] = await waiter
         return entries
 
-    async def sent(self, items: Sequence[Sending]) -> None:
+    async def sent(self, items: Sequence[Sending], *, api_at: datetime | None = None) -> None:
         """Write that these items are about to be sent; returns when that is durable. All of them or none.
 
-        Cancelled while it waits, it may have written them or not.
+        ``api_at`` is what the API's own clock shows, if that is known. Cancelled while it waits, it may have written
+        them or not.
 
         Raises:
             JournalWriteError: it could not be written; nothing of it was, and nothing may be sent.
@@ -201,7 +205,8 @@ class SQLiteBook:
             keys = [item.key for item in items]
             raise IllegalTransitionError(next(key for key in keys if keys.count(key) > 1), None, State.SENT)
         waiter = self._writer.future()
-        self._writer.submit(Send(self._scope, self._run_id, hashes, packed(items), waiter))
+        at = None if api_at is None else reading.milliseconds(api_at)
+        self._writer.submit(Send(self._scope, self._run_id, hashes, packed(items), waiter, at))
         await waiter
 
     def settle(
@@ -240,6 +245,12 @@ class SQLiteBook:
         if keys is not None:
             return [entry for entry in await self.look_up(keys) if entry is not None and entry.state in UNDECIDED]
         return await self._writer.call(lambda store: reading.undecided(store, self._scope))
+
+    async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
+        """Up to two created items, by our clock: the last known before ``first``, and one known after ``last``."""
+        return await self._writer.call(
+            lambda store: reading.created_near(store, self._scope, first=first, last=last, ripe=ripe)
+        )
 
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The encoded requests of those of up to ``LOOK_UP_MOST`` keys that have one: all but created and refused."""

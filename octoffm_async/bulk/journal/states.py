@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "ABSENT",
+    "ABSENT_MOST",
     "HASH_SIZE",
     "KEEPS_PAYLOAD",
     "LEGAL",
@@ -22,6 +24,7 @@ __all__ = [
     "IllegalTransitionError",
     "State",
     "Verdict",
+    "absences_after",
     "check",
     "judge",
     "payload_hash",
@@ -48,7 +51,7 @@ LEGAL: Mapping[State | None, frozenset[State]] = MappingProxyType(
         None: frozenset({State.SENT}),
         State.PENDING: frozenset({State.SENT}),
         State.SENT: frozenset({State.CREATED, State.REFUSED, State.FAILED, State.UNKNOWN, State.PENDING}),
-        State.UNKNOWN: frozenset({State.CREATED, State.REFUSED, State.PENDING, State.SENT}),
+        State.UNKNOWN: frozenset({State.CREATED, State.REFUSED, State.PENDING, State.SENT, State.UNKNOWN}),
         State.FAILED: frozenset({State.SENT}),
         State.REFUSED: frozenset({State.SENT}),
         State.CREATED: frozenset({State.REFUSED}),
@@ -57,8 +60,28 @@ LEGAL: Mapping[State | None, frozenset[State]] = MappingProxyType(
 """The states that may follow each state; ``None`` is a key that was never seen.
 
 ``unknown`` → ``sent`` happens only when the user asks for it, ``refused`` → ``sent`` only with another payload;
-``created`` → ``refused`` is a late refusal.
+``created`` → ``refused`` is a late refusal. ``unknown`` → ``unknown`` is another reason: the times stay.
 """
+
+ABSENT = "Absent"
+"""The code of an item that is pending because it was looked for and declared absent."""
+_LEFT, _MAY_HAVE_LEFT = 2, 1
+ABSENT_MOST = 2
+"""What its absences may come to before an item is not sent again: see :func:`absences_after`."""
+
+
+def absences_after(absences: int, before: State, after: State, code: str) -> int:
+    """The absences of an item that goes from one state to another.
+
+    An absence after a sending that has left counts 2; one after a sending of a process that was killed counts 1,
+    because it may have been killed before that left. Another order under the same reference begins anew.
+    """
+    if after in (State.CREATED, State.REFUSED):
+        return 0
+    if after is State.PENDING and code == ABSENT:
+        return absences + (_LEFT if before is State.UNKNOWN else _MAY_HAVE_LEFT)
+    return absences
+
 
 UNDECIDED = frozenset({State.SENT, State.UNKNOWN})
 """The states that must be reconciled with the remote side before the item may be sent again."""
@@ -113,6 +136,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The last status that following it saw."""
     left_by: datetime | None = None
     """When an undecided item's request has left at the latest, by this machine's clock, if the journal knows."""
+    api_at: datetime | None = None
+    """What the API's own clock showed before it was sent, if that was known."""
+    absences: int = 0
+    """How often it was declared absent, weighed: see :func:`absences_after`."""
 
 
 class Verdict(Enum):

@@ -47,6 +47,7 @@ class Send:
     hashes: dict[str, bytes]
     packed: bytes
     waiter: asyncio.Future[Any]
+    api_at: int | None = None
 
 
 @dataclass(slots=True)

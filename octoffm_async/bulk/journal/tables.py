@@ -29,17 +29,18 @@ __all__ = ["Tables", "Values"]
 Values: TypeAlias = tuple[Any, ...]
 """The columns of an entry behind its scope: its key, and what ``COLUMNS`` names."""
 
-COLUMNS = "state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed"
-_MOST_ROWS = 64  # 704 values: older SQLite libraries bear 999
+COLUMNS = "state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences"
+_MOST_ROWS = 64  # 832 values: older SQLite libraries bear 999
 _MOST_CREATED = 256
 _MOST_KEYS = 512
+_NEAR_MOST = 2
 
 _PUT_ENTRIES = f"REPLACE INTO entries (scope_id, key, {COLUMNS}) VALUES "  # noqa: S608
 _PUT_PAYLOADS = "REPLACE INTO payloads (scope_id, key, payload) VALUES "
 _GET = f"SELECT key, {COLUMNS} FROM entries WHERE scope_id = ? AND key IN "  # noqa: S608
 _HAS = "SELECT 1 FROM entries WHERE scope_id = ? AND key BETWEEN ? AND ? LIMIT 1"
 _GET_PAYLOADS = "SELECT key, payload FROM payloads WHERE scope_id = ? AND key IN "
-_PUT_BATCH = "INSERT INTO batches (batch_id, scope_id, run_id, sent_at, items) VALUES (?, ?, ?, ?, ?)"
+_PUT_BATCH = "INSERT INTO batches (batch_id, scope_id, run_id, sent_at, api_at, items) VALUES (?, ?, ?, ?, ?, ?)"
 _COUNT = f"UPDATE runs SET {', '.join(f'{state.value} = {state.value} + ?' for state in STATES)} WHERE run_id = ?"  # noqa: S608
 _DROP_PAYLOADS = "DELETE FROM payloads WHERE scope_id = ? AND key IN "
 _DROP_ENTRIES = "DELETE FROM entries WHERE scope_id = ? AND key IN "
@@ -47,7 +48,7 @@ _DROP_ENTRIES = "DELETE FROM entries WHERE scope_id = ? AND key IN "
 
 def row_of(values: Sequence[Any]) -> Row:
     """A stored entry from its columns."""
-    state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed = values
+    state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences = values
     return Row(
         STATES[state],
         run_id,
@@ -58,6 +59,8 @@ def row_of(values: Sequence[Any]) -> Row:
         text(code) if code else "",
         text(message) if message else "",
         text(followed) if followed else "",
+        api_at,
+        absences or 0,
     )
 
 
@@ -88,7 +91,7 @@ class Tables:
         """Write entries, new or not."""
         flat: list[object] = []
         for (scope, key), row in rows.items():
-            state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed = row
+            state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences = row
             flat += (
                 scope,
                 stored(key),
@@ -101,8 +104,10 @@ class Tables:
                 stored(code) if code else None,
                 stored(message) if message else None,
                 stored(followed) if followed else None,
+                api_at,
+                absences or None,
             )
-        self._put(_PUT_ENTRIES, 11, flat)
+        self._put(_PUT_ENTRIES, 13, flat)
 
     def put_payloads(self, payloads: Mapping[Spot, bytes | None]) -> None:
         """Keep payloads, or drop those that are ``None``."""
@@ -133,7 +138,7 @@ class Tables:
 
     def put_batch(self, batch: Batch) -> None:
         """Write what is left of a new batch."""
-        values = (batch.number, batch.scope, batch.run_id, batch.sent_at, batch.content())
+        values = (batch.number, batch.scope, batch.run_id, batch.sent_at, batch.api_at, batch.content())
         self.connection.execute(_PUT_BATCH, values)
 
     def drop_batches(self, numbers: Iterable[int]) -> None:
@@ -147,9 +152,9 @@ class Tables:
         Raises:
             msgspec.DecodeError, UnicodeDecodeError: one of them is damaged.
         """
-        sql = "SELECT batch_id, scope_id, run_id, sent_at, items FROM batches ORDER BY batch_id"
-        for number, scope, run_id, sent_at, content in self.connection.execute(sql).fetchall():
-            batch = Batch(number, scope, run_id, sent_at)
+        sql = "SELECT batch_id, scope_id, run_id, sent_at, api_at, items FROM batches ORDER BY batch_id"
+        for number, scope, run_id, sent_at, api_at, content in self.connection.execute(sql).fetchall():
+            batch = Batch(number, scope, run_id, sent_at, api_at)
             batch.add({item.key: item.payload_hash for item in unpacked(content)}, content)
             for values in self._by_key(_GET, scope, list(batch.left)):
                 del batch.left[text(values[0])]
@@ -189,6 +194,27 @@ class Tables:
             (scope,),
         )
         return [(text(values[0]), row_of(values[1:])) for values in found.fetchall()]
+
+    def created_near(self, scope: int, first: int, last: int, ripe: int) -> list[tuple[str, Row]]:
+        """The created entries next to what was sent from the first to the last time: see ``Book.created_near``.
+
+        It walks over all of a scope, and is asked only before something is declared absent.
+        """
+        found: dict[str, Row] = {}
+        for where, order, bounds in (
+            ("changed_at <= ?", "DESC", (min(first, ripe),)),
+            ("changed_at BETWEEN ? AND ?", "ASC", (last, ripe)),
+            ("changed_at BETWEEN ? AND ?", "DESC", (first, ripe)),
+        ):
+            if len(found) == _NEAR_MOST:
+                break
+            sql = (
+                f"SELECT key, {COLUMNS} FROM entries WHERE scope_id = ? AND state = {CODES[State.CREATED]} "  # noqa: S608
+                f"AND {where} ORDER BY changed_at {order} LIMIT 1"
+            )
+            for values in self.connection.execute(sql, (scope, *bounds)).fetchall():
+                found[text(values[0])] = row_of(values[1:])
+        return list(found.items())
 
     def _by_key(self, statement: str, scope: int, keys: Sequence[str]) -> list[Any]:
         return self._by_name(statement, scope, [stored(key) for key in keys])

@@ -156,7 +156,10 @@ async def test_a_file_of_version_2_is_brought_up_to_date(tmp_path: Path, caplog:
         book = await journal.book(seller="S1", operation="o")
         await book.sent([Sending("A", payload_hash(b"a"), b"a")])
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript("DROP TABLE environments; DROP TABLE standing; PRAGMA user_version = 2")
+        connection.executescript(
+            "DROP TABLE environments; DROP TABLE standing; ALTER TABLE batches DROP COLUMN api_at;"
+            "ALTER TABLE entries DROP COLUMN api_at; ALTER TABLE entries DROP COLUMN absences; PRAGMA user_version = 2"
+        )
     async with SQLiteJournal(path) as journal:
         book = await journal.book(seller="S1", operation="o", environment=STAGING)
         assert [entry.key for entry in await book.undecided()] == ["A"]

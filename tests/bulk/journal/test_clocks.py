@@ -1,0 +1,137 @@
+"""What every journal keeps of clocks and absences, for what is looked for later."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from octoffm_async.bulk.journal import ABSENT, Book, Entry, Journal, Sending, SQLiteJournal, State, payload_hash
+from octoffm_async.cluster.database import Database
+
+from .conftest import Kind
+
+SLACK = timedelta(seconds=0.03)
+"""How exactly the times of another clock are known, and more."""
+API = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+
+
+def sending(key: str, payload: bytes = b"payload") -> Sending:
+    return Sending(key, payload_hash(payload), payload)
+
+
+async def entry(book: Book, key: str) -> Entry:
+    (found,) = await book.look_up([key])
+    assert found is not None
+    return found
+
+
+async def test_the_apis_clock_stands_beside_ours_for_each_batch(kind: Kind) -> None:
+    async with kind.open() as journal:
+        book = await journal.book(seller="S", operation="o")
+        await book.sent([sending("a"), sending("b")], api_at=API)
+        await book.sent([sending("c")])
+        book.settle("b", State.UNKNOWN, message="lost")
+        await book.flush()
+    async with kind.open() as journal:
+        book = await journal.book(seller="S", operation="o")
+        kept = {one.key: one.api_at for one in await book.undecided()}
+        assert kept == {"a": API, "b": API, "c": None}
+        await book.sent([sending("b")], api_at=API + timedelta(hours=1))
+        assert (await entry(book, "b")).api_at == API  # the first of two sendings
+        book.settle("a", State.PENDING)
+        await book.sent([sending("a")], api_at=API + timedelta(hours=1))
+        assert (await entry(book, "a")).api_at == API + timedelta(hours=1)
+
+
+async def test_absences_are_counted_over_runs_until_the_order_is_another_one(kind: Kind) -> None:
+    counts: list[int] = []
+    # Sent by a process that was killed, sent and lost, not sent at all, and lost once more.
+    for lost, code in ((False, ABSENT), (True, ABSENT), (False, ""), (True, ABSENT)):
+        async with kind.open() as journal:
+            book = await journal.book(seller="S", operation="o")
+            await book.sent([sending("a")])
+            if lost:
+                book.settle("a", State.UNKNOWN, message="lost")
+            book.settle("a", State.PENDING, code=code)
+            await book.flush()
+            counts.append((await entry(book, "a")).absences)
+    assert counts == [1, 3, 3, 5]
+    async with kind.open() as journal:
+        book = await journal.book(seller="S", operation="o")
+        await book.sent([sending("a")])
+        book.settle("a", State.REFUSED, code="no")
+        await book.sent([sending("a", b"other")])
+        assert (await entry(book, "a")).absences == 0
+
+
+async def test_another_reason_changes_nothing_of_the_times(book: Book, kind: Kind) -> None:
+    await book.sent([sending("a")])
+    book.settle("a", State.UNKNOWN, message="one")
+    first = await entry(book, "a")
+    await kind.later()
+    book.settle("a", State.UNKNOWN, message="another")
+    await book.flush()
+    later = await entry(book, "a")
+    assert (later.message, later.changed_at, later.sent_at) == ("another", first.changed_at, first.sent_at)
+    assert [one.key for one in await book.undecided()] == ["a"]
+
+
+async def test_created_items_next_to_a_time_are_found(book: Book, kind: Kind) -> None:
+    assert await book.created_near(kind.now(), kind.now(), ripe=kind.now()) == []
+    times: dict[str, datetime] = {}
+    for key in "abcde":
+        await book.sent([sending(key)])
+        book.settle(key, State.FAILED if key == "c" else State.CREATED, message="x" if key == "c" else "")
+        await book.flush()
+        times[key] = (await entry(book, key)).changed_at
+        await kind.later()
+    now = kind.now()
+
+    async def near(first: str, last: str, ripe: datetime = now) -> list[str]:
+        found = await book.created_near(times[first] + SLACK, times[last] - SLACK, ripe=ripe)
+        return sorted(one.key for one in found)
+
+    assert await near("c", "c") == ["b", "d"]
+    assert await near("a", "d") == ["a", "d"]
+    assert await near("c", "c", ripe=times["b"] + SLACK) == ["b"]
+    early = times["a"] - timedelta(hours=1)
+    assert [one.key for one in await book.created_near(early, now + timedelta(hours=1), ripe=now)] == ["e"]
+    assert await book.created_near(now, now, ripe=early) == []
+
+
+async def test_a_file_of_version_3_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "orders.sqlite"
+    async with SQLiteJournal(path) as journal:
+        book = await journal.book(seller="S", operation="o")
+        await book.sent([sending("a"), sending("b")])
+        book.settle("a", State.UNKNOWN)
+        await book.flush()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "ALTER TABLE batches DROP COLUMN api_at; ALTER TABLE entries DROP COLUMN api_at;"
+            "ALTER TABLE entries DROP COLUMN absences; PRAGMA user_version = 3"
+        )
+    async with SQLiteJournal(path) as journal:
+        book = await journal.book(seller="S", operation="o")
+        kept = {one.key: (one.api_at, one.absences) for one in await book.undecided()}
+        assert kept == {"a": (None, 0), "b": (None, 0)}
+        await book.sent([sending("c")], api_at=API)
+        assert (await entry(book, "c")).api_at == API
+
+
+async def test_tables_of_version_2_in_postgresql_are_brought_up_to_date(postgres: str) -> None:
+    async with Journal.open(postgres) as journal:
+        book = await journal.book(seller="S", operation="o")
+        await book.sent([sending("a")])
+    async with Database(postgres) as database, database.connection() as connection:
+        for column in ("api_at", "absences"):
+            await connection.execute(f"ALTER TABLE octoffm_journal_entries DROP COLUMN {column}")
+        await connection.execute("UPDATE octoffm_schema SET version = 2 WHERE part = 'journal'")
+    async with Journal.open(postgres) as journal:
+        book = await journal.book(seller="S", operation="o")
+        (kept,) = await book.undecided()
+        assert (kept.api_at, kept.absences) == (None, 0)
+        await book.sent([sending("b")], api_at=API)
+        assert (await entry(book, "b")).api_at == API

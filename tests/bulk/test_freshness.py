@@ -1,0 +1,70 @@
+"""Whether an answer comes from the API itself, as its head tells it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from octoffm_async.bulk.freshness import Freshness
+from octoffm_async.contract.operations import LIST_OUTBOUND as OPERATION
+from octoffm_async.session.response import Response
+from octoffm_async.session.scope import Scope
+from tests.bulk.items import fake, order
+from tests.fakes import Sent, answer
+
+SENT = datetime(2026, 11, 30, 12, 0, 0, 900_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("head", "doubt"),
+    [
+        ({}, ""),
+        ({"Age": "0"}, ""),
+        ({"Age": "312"}, "Age 312"),
+        ({"Age": " 12, 0"}, "Age 12"),
+        ({"Age": "soon"}, ""),
+        ({"Age": "9" * 400}, "Age 999999999"),
+        ({"Date": "Mon, 30 Nov 2026 12:00:00 GMT"}, ""),
+        ({"Date": "Mon, 30 Nov 2026 11:59:59 GMT"}, "its Date is 2026-11-30 11:59:59"),
+        ({"Date": "Mon, 30 Nov 2026 13:00:00 +0200"}, "its Date is 2026-11-30 13:00:00"),
+        ({"Date": "yesterday"}, ""),
+    ],
+)
+async def test_what_a_head_says_of_a_cache(head: dict[str, str], doubt: str) -> None:
+    client, _ = fake(lambda _: answer(200, {"items": []}, **head))
+    async with client:
+        fresh = Freshness(client._scope, after=SENT)
+        await client.outbound.list()
+        assert fresh.doubt == ""  # it hears its own calls alone
+        await Scope(fresh.scope.session, "12345", fresh.scope.options).call(OPERATION, query={"limit": "1"})
+    assert doubt in fresh.doubt
+    assert bool(fresh.doubt) is bool(doubt)
+
+
+async def test_an_answer_that_is_none_proves_nothing_either_way() -> None:
+    answers = [answer(503, Age="5"), answer(200, {"items": []})]
+    client, _ = fake(lambda _: answers.pop(0))
+    async with client:
+        fresh = Freshness(client._scope)
+        await fresh.scope.call(OPERATION, query={"limit": "1"})
+    assert fresh.doubt == ""
+
+
+async def test_look_ups_alone_tell_caches_to_ask_and_the_callers_listener_hears_them_too() -> None:
+    heard: list[Response] = []
+
+    def script(sent: Sent) -> Any:
+        if sent.method == "POST":
+            return answer(201, {"outboundShipmentId": "S-1"})
+        return answer(200, {"items": []})
+
+    client, transport = fake(script)
+    async with client:
+        view = client.with_options(on_response=heard.append)
+        await Freshness(view._scope).scope.call(OPERATION, query={"limit": "1"})
+        await view.outbound.list(limit=1)
+        await view.outbound.create(order("A"))
+    assert [sent.headers.get("Cache-Control") for sent in transport.sent] == ["no-cache", None, None]
+    assert len(heard) == 3
