@@ -249,7 +249,7 @@ class Bulk:
         follower: Follower | None = None,
     ) -> Run[T]:
         scope = Scope(self._scope.session, self._scope.seller_id, self._scope.options)
-        job, finder = job_of(operation.name, scope)
+        job, finder = job_of(operation.name, scope, alone=journaling is None)
         if journaling is not None:
             job = Journaled(job, finder, journaling, follower, scope=scope)
         elif follower is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ..errors import ConfigurationError
+from ..resources.believing import Believing
 from ..resources.inbound import Inbound, check_supply_order
 from ..resources.outbound import Outbound, check_shipment
 from .creations import CreateOrders
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from .job import Job
 
 
-def job_of(operation: str, scope: Scope) -> tuple[Job[Any], Finder]:
-    """The job and the finder of a creation, by the operation's name.
+def job_of(operation: str, scope: Scope, *, alone: bool = False) -> tuple[Job[Any], Finder]:
+    """The job and the finder of a creation, by the operation's name; ``alone`` if there is no journal around it.
 
     Raises:
         ConfigurationError: no creation that is known here has this name.
@@ -32,13 +33,21 @@ def job_of(operation: str, scope: Scope) -> tuple[Job[Any], Finder]:
             return CreateProducts(scope), ProductFinder(scope)
         case CREATE_OUTBOUND.name:
             orders = CreateOrders(
-                send=Outbound(scope).send, check=partial(_check, scope, check_shipment), takes_encoded=True
+                send=Outbound(scope).send,
+                check=partial(_check, scope, check_shipment),
+                believing=Believing(scope, CREATE_OUTBOUND),
+                takes_encoded=True,
+                alone=alone,
             )
             return orders, OrderFinder(scope, "outbound")
         case CREATE_INBOUND.name:
-            return CreateOrders(
-                send=Inbound(scope).send, check=partial(_check, scope, check_supply_order)
-            ), OrderFinder(scope, "inbound")
+            supplies = CreateOrders(
+                send=Inbound(scope).send,
+                check=partial(_check, scope, check_supply_order),
+                believing=Believing(scope, CREATE_INBOUND),
+                alone=alone,
+            )
+            return supplies, OrderFinder(scope, "inbound")
         case _:
             raise ConfigurationError(f"{operation!r} is not known here")
 

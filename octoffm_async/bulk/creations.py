@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from ..errors import CallError
 from .job import RUN_ENDING, Job
-from .outcomes import Created, outcome_of
+from .outcomes import Created, Unknown, outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from ..resources.believing import Believing
+    from ..session.given import Doubt
     from ..session.pipeline import Result
+    from ..session.trail import Trail
+    from .job import Deliver
     from .outcomes import Outcome
+
+HELD_MOST = 10_000
+"""Orders with an odd id that wait for the end of a run to be looked up; more of them are unknown."""
 
 
 class Order(Protocol):
@@ -26,8 +33,18 @@ class Order(Protocol):
 OrderT = TypeVar("OrderT", bound=Order)
 
 
+class _Held(NamedTuple):
+    id: str
+    trail: Trail | None
+    reason: str
+
+
 class CreateOrders(Job[OrderT]):
-    """The job of ``client.bulk.create_outbound`` and ``create_inbound``."""
+    """The job of ``client.bulk.create_outbound`` and ``create_inbound``.
+
+    ``alone``: there is no journal, and nothing else looks up what is unknown. So orders whose id has an odd form are
+    asked for by that id at the end of the run.
+    """
 
     one_by_one = True
 
@@ -36,17 +53,51 @@ class CreateOrders(Job[OrderT]):
         *,
         send: Callable[[Any], Awaitable[Result[str]]],
         check: Callable[[OrderT], None],
+        believing: Believing,
         takes_encoded: bool = False,
+        alone: bool = False,
     ) -> None:
         self.key = attrgetter("reference")
         self.check = check
         self.send = send
         self.takes_encoded = takes_encoded
+        self._believing = believing
+        self._alone = alone
+        self._take: Callable[[str, str, Trail | None], Doubt | None]
+        self._held: dict[str, _Held] = {}
 
-    def outcome(self, item: OrderT, answer: Result[str]) -> Outcome:
-        return Created(key=item.reference, id=answer[0])
+    async def start(self) -> None:
+        self.given = self._believing.given
+        self._take = self.given.take
+
+    def outcome(self, item: OrderT, answer: Result[str]) -> Outcome | None:
+        reference = item.reference
+        found, response = answer
+        if (doubt := self._take(reference, found, response.trail)) is None:
+            return Created(key=reference, id=found)
+        return self._doubted(reference, found, response.trail, doubt)
 
     def outcome_of_error(self, item: OrderT, error: BaseException) -> Outcome:
         if not isinstance(error, CallError) or isinstance(error, RUN_ENDING):
             raise error
         return outcome_of(item.reference, error)
+
+    async def finish(self, deliver: Deliver) -> None:
+        """Ask for what has an odd id, unless others showed meanwhile that such ones are right."""
+        while self._held and not self.hurried:
+            reference, held = next(iter(self._held.items()))
+            doubt = self._believing.given.take(reference, held.id, held.trail)
+            right = doubt is None or (doubt.odd and await self._believing.prove(reference, held.id))
+            del self._held[reference]
+            await deliver(Created(key=reference, id=held.id) if right else Unknown(key=reference, reason=held.reason))
+
+    def undecided(self) -> list[Outcome]:
+        return [Unknown(key=reference, reason=held.reason) for reference, held in self._held.items()]
+
+    def _doubted(self, reference: str, found: str, trail: Trail | None, doubt: Doubt) -> Outcome | None:
+        if doubt.odd:
+            self._believing.prove_soon(reference, found)
+            if self._alone and len(self._held) < HELD_MOST:
+                self._held[reference] = _Held(found, trail, doubt.reason)
+                return None
+        return Unknown(key=reference, reason=doubt.reason)

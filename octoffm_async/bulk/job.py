@@ -13,6 +13,8 @@ from .outcomes import Outcome, Summary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ..session.given import Given
+
 T = TypeVar("T")
 
 Deliver: TypeAlias = Callable[[Outcome], Awaitable[None]]
@@ -40,6 +42,8 @@ class Job(Generic[T]):
     """Whether each item is one call: :meth:`send` begins it, :meth:`outcome` or :meth:`outcome_of_error` ends it."""
     takes_encoded: bool = False
     """Whether :meth:`send` does so, too, for an item's request as the journal has it."""
+    given: Given | None = None
+    """What the session knows of the ids of what is created, if there are any; there once it is started."""
     hurried: bool = False
     """Whether the run is to end soon: it was stopped, or broke off."""
 

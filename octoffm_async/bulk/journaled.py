@@ -26,6 +26,7 @@ from .journal import IllegalTransitionError, Journal, State, Verdict, environmen
 from .journaling import known_outcome, sendings_of, settle
 from .loose_ends import LooseEnds
 from .outcomes import Failed, Unknown, refused_locally
+from .taking_back import TakingBack
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
@@ -113,6 +114,8 @@ class Journaled(Job[T]):
         )
         self.low = 0 if book.in_thread else self.look_ahead // 2
         claims = claims_of(journal, how.seller_id, how.operation)
+        await self._inner.start()
+        back = TakingBack(book, self._inner.given)
         ends = LooseEnds[T](
             book,
             claims,
@@ -120,14 +123,16 @@ class Journaled(Job[T]):
             follower=self._follower,
             journal=journal,
             api_clock=lambda: self._scope.session.api_clock,
+            back=back,
         )
         self._open = book, claims, ends
         if self.hurried:
             ends.hurry()
-        await self._inner.start()
+        await back.learn()
 
     async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
         book, claims, ends = self._parts()
+        await ends.back.take_back()
         outcomes: list[Outcome] = []
         items, sendings = self._sendings(items, outcomes)
         keys = self.keys(items)
@@ -228,6 +233,7 @@ class Journaled(Job[T]):
             if self._open is not None:
                 book, _, ends = self._open
                 ends.let_go()
+                await ends.back.take_back()
                 await (book.finish() if self._complete else book.flush())
         finally:
             await self._opened.aclose()

@@ -18,6 +18,7 @@ from .journal import ABSENT, LOOK_UP_MOST, UNDECIDED, State, Verdict, judge
 from .journaling import known_outcome, outcome_of_match, sending_of, settle
 from .outcomes import Created, Refused, Skipped, Unknown
 from .reconcile import braked, controls_of, left_ago, reconcile, utc_now
+from .taking_back import WHY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -29,12 +30,16 @@ if TYPE_CHECKING:
     from .job import Deliver
     from .journal import Book, Entry, Journal
     from .outcomes import Outcome
+    from .taking_back import TakingBack
 
 T = TypeVar("T")
 logger = logging.getLogger("octoffm_async")
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.1, 2.0
 """Seconds between looks at what another process is busy with."""
+
+
+_TOLD_ABSENT = "its answer gave the id of another order, and it does not exist: run again, and it is sent"
 
 
 class _Waiting(NamedTuple, Generic[T]):
@@ -54,8 +59,10 @@ class LooseEnds(Generic[T]):
         follower: Follower | None,
         journal: Journal,
         api_clock: Callable[[], datetime | None],
+        back: TakingBack,
     ) -> None:
         self.again: dict[str, T] = {}
+        self.back = back
         self._book = book
         self._claims = claims
         self._finder = finder
@@ -119,13 +126,15 @@ class LooseEnds(Generic[T]):
         return [
             *(waiting.outcome for waiting in self._waiting.values()),
             *(Skipped(key=key, reason=absent) for key in self.again),
-            *(Created(key=key, id=remote_id) for key, remote_id in self._followed.items()),
+            *(Unknown(key=key, reason=WHY) for key in self._followed if key in self.back.told),
+            *(Created(key=key, id=remote_id) for key, remote_id in self._followed.items() if key not in self.back.told),
         ]
 
     async def reconcile(self, deliver: Deliver, *, patience: float, resend_unknown: bool) -> None:
         """Decide what is undecided, of whichever run; what is absent and in the input stands in :attr:`again` then."""
         decide = partial(self._decide, deliver, patience=patience, resend_unknown=resend_unknown)
         await self._book.flush()
+        await self.back.take_back()
         await self._learn(deliver, patience)
         entries = await self._undecided_entries()
         await decide(entries)
@@ -175,19 +184,20 @@ class LooseEnds(Generic[T]):
                 controls=controls_of(book, patience) if self._are_orders else None,  # products may be listed much later
             )
             async for key, matches, doubt in decided:
-                if doubt := doubt or ("" if matches else self._braked(entry_of[key])):
+                if doubt := doubt or ("" if matches else self._doubt_of_absence(entry_of[key])):
                     doubted.add(key)
-                    self._doubt(entry_of[key], doubt)
+                    await self._doubt(entry_of[key], doubt, deliver)
                     continue
                 undecided.discard(key)
                 waiting = self._waiting.pop(key, None)
+                self.back.compare(key, matches)
                 if matches:
                     outcome = outcome_of_match(key, matches[0])
                     self.settle(outcome)
-                    if waiting is not None:
+                    if waiting is not None or self._is_kept(key):
                         await self.tell(outcome, deliver)
                 else:
-                    self._absent(key, waiting)
+                    await self._absent(key, waiting, deliver)
         except CallError as error:
             logger.warning("%d items stay unknown, reconciliation failed: %s", len(self._waiting), error)
             for key in undecided.difference(doubted).intersection(self._waiting):
@@ -266,24 +276,35 @@ class LooseEnds(Generic[T]):
             ]
         return found
 
-    def _absent(self, key: str, waiting: _Waiting[T] | None) -> None:
+    def _is_kept(self, key: str) -> bool:
+        """Return True for an item that was followed when it was taken back: its outcome is not told yet."""
+        is_kept = key in self._followed
+        self._followed.pop(key, None)
+        return is_kept
+
+    async def _absent(self, key: str, waiting: _Waiting[T] | None, deliver: Deliver) -> None:
         """Let an item that does not exist be sent, now or another time."""
         self._book.settle(key, State.PENDING, code=ABSENT)
         if waiting is not None:
             self.again[key] = waiting.item
             self._sent_again.add(key)
+        if self._is_kept(key):
+            await deliver(Skipped(key=key, reason=_TOLD_ABSENT))
 
-    def _braked(self, entry: Entry) -> str:
+    def _doubt_of_absence(self, entry: Entry) -> str:
         """Why what is absent is not sent again by itself. A product exists once at the most: each run may try twice."""
-        return braked(entry) if self._are_orders or entry.key in self._sent_again else ""
+        is_braked = self._are_orders or entry.key in self._sent_again
+        return (braked(entry) if is_braked else "") or self.back.doubt_of_absence(entry.remote_id)
 
-    def _doubt(self, entry: Entry, reason: str) -> None:
+    async def _doubt(self, entry: Entry, reason: str, deliver: Deliver) -> None:
         """Let an item that may exist all the same wait for ever: it is told as unknown in the end."""
         key = entry.key
         if (waiting := self._waiting.get(key)) is not None:
             self._waiting[key] = waiting._replace(outcome=Unknown(key=key, reason=reason))
         if entry.state is State.SENT or entry.message != reason:
             self._book.settle(key, State.UNKNOWN, message=reason)
+        if self._is_kept(key):
+            await deliver(Unknown(key=key, reason=reason))
 
     async def _give_up_waiting(self, keys: Collection[str]) -> None:
         """Send what waits again although nothing is known of it: the user asked for it."""

@@ -238,6 +238,8 @@ class Resuming(Job[Kept]):
         kept = Kept(entry.key, entry.state)
         if payload is None:
             return kept._replace(problem="the journal has lost it")
+        if not payload:
+            return kept._replace(problem="it was told as created, and the journal keeps no request of such ones")
         try:
             request: Any = msgspec.json.decode(payload, type=self._request)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

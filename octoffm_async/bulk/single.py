@@ -24,6 +24,7 @@ from ..errors import (
     ValidationError,
     is_outcome_unknown,
 )
+from ..resources.believing import Believing
 from ..resources.inbound import Inbound
 from ..resources.outbound import Outbound
 from ..session.scope import Scope
@@ -33,6 +34,7 @@ from .journal import ABSENT, IllegalTransitionError, State, Verdict, environment
 from .journaling import outcome_of_match, sending_of, settle
 from .outcomes import outcome_of
 from .reconcile import braked, controls_of, left_ago, reconcile
+from .taking_back import TakingBack
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -73,6 +75,7 @@ class ProtectedCreation:
         self._sending = sending_of(key, request)
         self._request = request
         self._send = send
+        self._believing = Believing(scope, operation)
         self._finder = finder
         self._journal = journal
         self._patience = patience
@@ -123,12 +126,16 @@ class ProtectedCreation:
 
     async def _looked_up(self, key: str) -> tuple[Book, Entry | None]:
         try:
-            book = await self._book()
-            return book, (await book.look_up([key]))[0]
+            return await self._looked_up_in(await self._book(), key)
         except ClosedError:  # the journal was closed since, and may have been opened again
             _books.pop(self._journal, None)
-            book = await self._book()
-            return book, (await book.look_up([key]))[0]
+            return await self._looked_up_in(await self._book(), key)
+
+    async def _looked_up_in(self, book: Book, key: str) -> tuple[Book, Entry | None]:
+        back = TakingBack(book, self._believing.given)
+        await back.learn()
+        await back.take_back()
+        return book, (await book.look_up([key]))[0]
 
     async def _book(self) -> Book:
         books = _books.setdefault(self._journal, {})
@@ -145,7 +152,7 @@ class ProtectedCreation:
     async def _sent(self, book: Book, key: str) -> str:
         await book.sent([self._sending], api_at=self._session.api_clock)
         try:
-            order_id, _ = await self._send(self._request)
+            order_id = await self._believing.believed(key, await self._send(self._request))
         except CallError as error:
             settle(book, outcome_of(key, error))
             if is_outcome_unknown(error):
@@ -191,8 +198,9 @@ class ProtectedCreation:
             look_up=book.look_up,
             controls=controls_of(book, self._patience),
         )
+        back = TakingBack(book, self._believing.given)
         async for _, matches, doubt in decided:
-            if doubt := doubt or ("" if matches else braked(entry)):
+            if doubt := doubt or ("" if matches else braked(entry) or back.doubt_of_absence(entry.remote_id)):
                 if entry.state is State.SENT or entry.message != doubt:
                     book.settle(key, State.UNKNOWN, message=doubt)
                     await book.flush()

@@ -32,7 +32,7 @@ from .journal_writer import JournalWriter
 from .lease import GRACE, Lease, boot_time
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Sized
     from types import TracebackType
 
     from ..bulk.journal.environment import Environment
@@ -316,6 +316,17 @@ class PostgresBook:
         _check_number(keys)
         return await self._writer.ask(lambda connection: reading.payloads(connection, self._scope, keys))
 
+    async def ids(self) -> dict[str, str]:
+        """Ids of some created items of this seller and operation, by key, from any run."""
+        return await self._writer.ask(lambda connection: reading.ids(connection, self._scope))
+
+    async def doubt(self, told: Mapping[str, str], message: str) -> list[str]:
+        """Make unknown, durably, what is created with the very id that its key was told; the keys of those."""
+        _check_number(told)
+        return await self._writer.ask(
+            lambda connection: changes.doubt(connection, self._lease.writer_id, self._scope, told, message)
+        )
+
     async def finish(self) -> None:
         """Write that the run is over, after all that was queued before; returns when that is durable."""
 
@@ -355,6 +366,6 @@ async def _gone_on_with(connection: Connection, names: tuple[bytes, bytes], run:
     return scope, run_id
 
 
-def _check_number(keys: Sequence[str]) -> None:
+def _check_number(keys: Sized) -> None:
     if len(keys) > LOOK_UP_MOST:
         raise ConfigurationError(f"a look-up names up to {LOOK_UP_MOST} keys, not {len(keys)}")

@@ -16,13 +16,13 @@ from .journal_schema import FENCED, ILLEGAL
 from .journal_waves import Release
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from ..bulk.journal.steps import Follow, Settle
     from .database import Connection
     from .journal_waves import Send
 
-__all__ = ["Remark", "follow", "send", "settle", "take"]
+__all__ = ["Remark", "doubt", "follow", "send", "settle", "take"]
 
 _LET_GO = 9
 _SENT = """
@@ -40,6 +40,26 @@ _FOLLOW = """
     )
     UPDATE octoffm_journal_entries e SET followed = g.status
     FROM given g WHERE e.scope_id = g.scope_id AND e.key = g.key"""
+_DOUBT = """
+    WITH given AS (
+        SELECT e.scope_id, e.key
+        FROM unnest(%b::bytea[], %b::bytea[]) AS g (key, remote_id)
+        JOIN octoffm_journal_entries e ON e.scope_id = %s::int AND e.key = g.key
+        WHERE e.state = 2 AND e.remote_id = g.remote_id ORDER BY e.key FOR UPDATE OF e
+    ), doubted AS (
+        UPDATE octoffm_journal_entries e SET
+            state = 5, changed_at = clock_timestamp(), message = %b::bytea, holder = NULL, left_by = NULL
+        FROM given g WHERE e.scope_id = g.scope_id AND e.key = g.key RETURNING e.scope_id, e.key, e.run_id
+    ), kept AS (
+        INSERT INTO octoffm_journal_payloads (scope_id, key, payload) SELECT scope_id, key, '' FROM doubted
+        ON CONFLICT (scope_id, key) DO NOTHING
+    ), counted AS (
+        INSERT INTO octoffm_journal_counts AS c (run_id, writer_id, created, unknown)
+        SELECT run_id, %s::bigint, -count(*), count(*) FROM doubted GROUP BY run_id ORDER BY run_id
+        ON CONFLICT (run_id, writer_id) DO UPDATE SET
+            created = c.created + excluded.created, unknown = c.unknown + excluded.unknown
+    )
+    SELECT key FROM doubted"""
 _TAKE = "SELECT octoffm_journal_take(%s::bigint, %s::int, %b::bytea[], %s::interval)"
 
 
@@ -104,6 +124,19 @@ async def follow(connection: Connection, steps: Sequence[Follow]) -> None:
     scopes = [step.scope for step in steps]
     keys = [stored(step.key) for step in steps]
     await connection.execute(_FOLLOW, (scopes, keys, [stored(step.status) for step in steps]))
+
+
+async def doubt(connection: Connection, writer: int, scope: int, told: Mapping[str, str], message: str) -> list[str]:
+    """Make unknown what is created with the very id that its key was told; the keys of those.
+
+    Raises:
+        FencedError: the writer's lease is over.
+    """
+    with _told():
+        await connection.execute("SELECT octoffm_journal_alive(%s::bigint)", (writer,))
+    keys, remote_ids = [stored(key) for key in told], [stored(remote_id) for remote_id in told.values()]
+    found = await connection.execute(_DOUBT, (keys, remote_ids, scope, stored(message), writer))
+    return [text(key) for (key,) in await found.fetchall()]
 
 
 async def take(connection: Connection, writer: int, scope: int, keys: Sequence[str] | None, grace: Any) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from ..bulk.journal.batches import stored, text
+from ..bulk.journal.doubting import IDS_MOST
 from ..bulk.journal.protocol import RunRecord
 from ..bulk.journal.sheet import CODES, STATES
 from ..bulk.journal.states import KEEPS_PAYLOAD, Entry, State
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from .database import Connection
 
-__all__ = ["NO_SHIFT", "Shift", "after", "created_near", "look_up", "payloads", "records", "run_of", "undecided"]
+__all__ = ["NO_SHIFT", "Shift", "after", "created_near", "ids", "look_up", "payloads", "records", "run_of", "undecided"]
 
 
 class Shift(NamedTuple):
@@ -39,6 +40,15 @@ _UNDECIDED: LiteralString = f"""
     SELECT {_COLUMNS} FROM octoffm_journal_payloads p JOIN octoffm_journal_entries e USING (scope_id, key)
     JOIN octoffm_journal_runs r USING (run_id)
     WHERE p.scope_id = %s AND e.state IN (1, 5) AND e.holder = %s AND (%s OR e.key = ANY (%s)) ORDER BY e.key"""  # noqa: S608
+_IDS: LiteralString = """
+    WITH head AS (
+        SELECT key, state, remote_id FROM octoffm_journal_entries WHERE scope_id = %s ORDER BY key LIMIT %s
+    ), tail AS (
+        SELECT key, state, remote_id FROM octoffm_journal_entries WHERE scope_id = %s ORDER BY key DESC LIMIT %s
+    )
+    (SELECT key, remote_id FROM head WHERE state = 2 AND remote_id IS NOT NULL LIMIT %s)
+    UNION ALL (SELECT key, remote_id FROM tail WHERE state = 2 AND remote_id IS NOT NULL LIMIT %s)"""
+_LOOKED_AT = 8 * IDS_MOST
 _AFTER: LiteralString = f"""
     SELECT {_COLUMNS} {_FROM} WHERE e.scope_id = %s AND (%s::bytea IS NULL OR e.key > %s) AND e.run_id = %s
     AND e.state = ANY (%s) ORDER BY e.key LIMIT %s"""
@@ -102,6 +112,12 @@ async def payloads(connection: Connection, scope: int, keys: Sequence[str]) -> d
         binary=True,
     )
     return {text(key): payload for key, payload in await found.fetchall()}
+
+
+async def ids(connection: Connection, scope: int) -> dict[str, str]:
+    """Ids of some created items, by key: of those with the first and with the last keys."""
+    found = await connection.execute(_IDS, (scope, _LOOKED_AT, scope, _LOOKED_AT, IDS_MOST, IDS_MOST), binary=True)
+    return {text(key): text(remote_id) for key, remote_id in await found.fetchall()}
 
 
 async def after(

@@ -11,6 +11,7 @@ from ..contract.inbound import InboundCountFilters, InboundFilters, InboundShipm
 from ..contract.operations import COUNT_INBOUND, CREATE_INBOUND, GET_DELIVERY_NOTE, GET_INBOUND, LIST_INBOUND
 from ..contract.validation import inbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
+from .believing import Believing
 from .waiting import wait_for_status
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ class Inbound:
         check_supply_order(request)
         self._scope.check_extra("supply order", request)
         if journal is None:
-            shipment_id, _ = await self.send(request)
-            return shipment_id
+            return await Believing(self._scope, CREATE_INBOUND).believed(request.reference, await self.send(request))
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(self._scope, CREATE_INBOUND, request, journal=journal, patience=patience)

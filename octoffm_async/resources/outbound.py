@@ -21,6 +21,7 @@ from ..contract.outbound import (
 )
 from ..contract.validation import cancellation_problems, outbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
+from .believing import Believing
 from .waiting import wait_for_status
 
 if TYPE_CHECKING:
@@ -67,8 +68,7 @@ class Outbound:
         check_shipment(request)
         self._scope.check_extra("shipment", request)
         if journal is None:
-            shipment_id, _ = await self.send(request)
-            return shipment_id
+            return await Believing(self._scope, CREATE_OUTBOUND).believed(request.reference, await self.send(request))
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(self._scope, CREATE_OUTBOUND, request, journal=journal, patience=patience)

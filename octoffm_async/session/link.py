@@ -7,11 +7,14 @@ protocol on the socket, because that one is made for two waits, a queue and a ti
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, TypeAlias
 
 import aiohttp
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpResponseParser
+
+from .trail import Trail
 
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
@@ -24,6 +27,10 @@ __all__ = ["Arrived", "Link", "Shelf", "can_parse"]
 READ_AHEAD = 2**18
 """Bytes of a body that are kept before the socket is no longer read, twice over."""
 
+_UNASKED = "an answer came over its connection that nobody waited for"
+_SUCCESS = re.compile(rb"HTTP/1\.[01] 2")
+"""The beginning of an answer that another request may have been meant to get. Servers that close what is idle say so
+with a 408, which is none."""
 _SAMPLE = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
 
 Shelf: TypeAlias = "dict[Link, None]"
@@ -40,7 +47,19 @@ class Link(BaseProtocol):
     ``deadline`` and ``expired`` are for :class:`~.deadlines.Deadlines`: when the head of an answer must be there.
     """
 
-    __slots__ = ("_connection", "_content", "_handler", "_usable", "_waiter", "deadline", "expired", "idle", "shelf")
+    __slots__ = (
+        "_connection",
+        "_content",
+        "_handler",
+        "_has_left",
+        "_usable",
+        "_waiter",
+        "deadline",
+        "expired",
+        "idle",
+        "shelf",
+        "trail",
+    )
 
     def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, shelf: Shelf) -> None:
         super().__init__(loop)
@@ -52,12 +71,14 @@ class Link(BaseProtocol):
         self.expired = False
         self.idle = False
         self.shelf = shelf
+        self.trail = Trail(self.close)
         self.transport = transport
         self._connection = connection
         self._handler = handler
         self._waiter: asyncio.Future[Arrived] | None = None
         self._content: aiohttp.StreamReader | None = None
         self._usable = True
+        self._has_left = False
         transport.set_protocol(self)
 
     def is_open(self) -> bool:
@@ -81,12 +102,14 @@ class Link(BaseProtocol):
             if fence is not None:
                 fence.check()
             self.transport.write(data)
+            self._has_left = True
         except Exception as error:  # noqa: BLE001  (who waits for the answer gets it)
             self._fail(error)
 
     def finish(self) -> bool:
         """The answer was read; whether another request may follow."""
         content, self._content = self._content, None
+        self._has_left = False
         self._parser = None  # whatever comes now was not asked for
         if content is None or not content.is_eof() or content.exception() is not None:
             self._usable = False
@@ -110,7 +133,12 @@ class Link(BaseProtocol):
 
     def data_received(self, data: bytes) -> None:
         """See :class:`asyncio.Protocol`."""
-        if self._parser is None:
+        if (
+            self._parser is None or not self._has_left
+        ):  # no request waits for it, so it is not the answer to the next one either
+            if _SUCCESS.match(data):
+                self.trail.doubt(_UNASKED)
+            self._fail(aiohttp.ServerDisconnectedError())
             self.close()
             return
         try:
@@ -126,6 +154,8 @@ class Link(BaseProtocol):
             waiter, self._waiter = self._waiter, None
             if message.should_close or upgraded or waiter is None:
                 self._usable = False
+            if waiter is None and 200 <= message.code < 300:
+                self.trail.doubt(_UNASKED)
             if waiter is not None and not waiter.done():
                 self._content = content
                 waiter.set_result((message, content))

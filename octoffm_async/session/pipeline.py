@@ -366,6 +366,11 @@ class Session:
             bad.rows, bad.places = reason.rows, reason.places
             raise bad from None
         except UnusableError as reason:
+            if response.trail is not None:
+                # It may be another request's answer. What creates is answered 201; what reads is not.
+                if response.status == 201 and operation.repeatability is Repeatability.SAFE:
+                    response.trail.doubt("another request was answered over its connection with what it created")
+                response.trail.drop()
             if token is None:  # the token endpoint's answer may hold a token even when it is broken: show none of it
                 error = unusable(response._replace(body=b""), "it holds no token")
             else:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import aiohttp
     from multidict import MultiMapping
 
+    from .trail import Trail
+
 __all__ = ["Body", "Response"]
 
 
@@ -23,6 +25,8 @@ class Response(NamedTuple):
     headers: MultiMapping[str]
     body: bytes
     url: str
+    trail: Trail | None = None
+    """What else came over its connection, if this package holds that one itself."""
 
     def json(self, type: Any = Any) -> Any:  # noqa: A002  (msgspec's name for it)
         """The body decoded as JSON, to ``type`` (any that msgspec knows) if given.

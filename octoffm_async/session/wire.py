@@ -156,7 +156,7 @@ class Wire:
             if whole is None:
                 whole = await self._body.read(content, status, named, read_timeout)
             self._links.put(link)
-            return Response(status, named, whole, url)
+            return Response(status, named, whole, url, link.trail)
         except BaseException as error:
             if link is not None:
                 link.close()

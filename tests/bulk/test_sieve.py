@@ -6,9 +6,12 @@ from octoffm_async import Refused, Skipped
 from octoffm_async.bulk.creations import CreateOrders
 from octoffm_async.bulk.seen import SeenKeys
 from octoffm_async.bulk.sieve import sort_out
+from octoffm_async.contract.operations import CREATE_OUTBOUND
+from octoffm_async.resources.believing import Believing
 from octoffm_async.resources.outbound import check_shipment
 from octoffm_async.session.pipeline import Result
-from tests.bulk.items import order
+from octoffm_async.session.scope import Scope
+from tests.bulk.items import fake, order
 
 
 async def never(_: object) -> Result[str]:
@@ -17,7 +20,9 @@ async def never(_: object) -> Result[str]:
 
 def test_wrong_ones_and_duplicates_get_their_outcome() -> None:
     seen = SeenKeys()
-    job = CreateOrders(send=never, check=check_shipment)
+    client, _ = fake()
+    believing = Believing(Scope(client.outbound._scope.session, "12345"), CREATE_OUTBOUND)
+    job = CreateOrders(send=never, check=check_shipment, believing=believing)
     chunk = [order("A"), order("B", quantity=0), order("A"), order("C")]
     some, outcomes = sort_out(chunk, job, seen)
     assert [item.reference for item in some] == ["A", "C"]

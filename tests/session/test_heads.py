@@ -13,9 +13,9 @@ from octoffm_async.config import Secret
 from octoffm_async.contract.operations import CREATE_OUTBOUND, OPERATIONS, Operation, Shape
 from octoffm_async.session.heads import _KEPT_MOST, Heads
 from octoffm_async.session.tokens import Token
-from tests.bulk.items import order
+from tests.bulk.items import accepted, order
 from tests.fakes import FakeTransport, Sent, answer, config
-from tests.session.test_pipeline import CREATED, STOCK, Opened, in_turn
+from tests.session.test_pipeline import STOCK, Opened, in_turn
 
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
 GET_STOCK = BY_NAME["stocks.get"]
@@ -84,7 +84,7 @@ async def test_many_sellers_and_a_token_that_changes_meet_in_no_request() -> Non
     def script(sent: Sent) -> Any:
         if sent.headers["Authorization"] == "Bearer token-1" and sent.at > 1000.5:
             return answer(401)
-        return CREATED if sent.method == "POST" else STOCK
+        return accepted(sent) if sent.method == "POST" else STOCK
 
     transport_of = FakeTransport.send
     async with Opened(script, latency=0.1) as opened:

@@ -89,6 +89,48 @@ async def test_one_that_says_what_nobody_asked_is_closed() -> None:
         assert server.connections == 2
 
 
+@pytest.mark.parametrize(
+    ("said", "is_doubted"),
+    [
+        (HELLO, True),
+        (b"HTTP/1.0 202 Accepted\r\n\r\n", True),
+        (b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n", False),
+        (b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n", False),
+        (b"\r\n", False),
+    ],
+)
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_what_a_connection_told_is_doubted_once_it_says_what_nobody_asked(
+    said: bytes, at_once: bool, is_doubted: bool
+) -> None:
+    pieces = (HELLO + said,) if at_once else (HELLO, said)
+    async with Server(*pieces, stay=True) as server, opened() as transport:
+        answer = await get(transport, server.url)
+        assert answer.body == b"hi"
+        trail = answer.trail
+        if trail is None:  # aiohttp's own session has the connection
+            return
+        await until(lambda: not free(transport))
+        assert bool(trail.doubted) == is_doubted
+        assert (await get(transport, server.url)).trail is not trail
+
+
+async def test_an_answer_before_its_request_has_left_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Server(HELLO, stay=True) as server, opened() as transport:
+        trail = (await get(transport, server.url)).trail
+        wire = transport._wire
+        assert wire is not None
+        link = next(iter(next(iter(wire._links._shelves.values()))))
+        monkeypatch.setattr(wire, "_let_leave", lambda link, data, fence: setattr(wire, "_awaited", wire._awaited + 1))
+        call = asyncio.ensure_future(transport.send("POST", server.url, {}, b"{}", 1.0))
+        await asyncio.sleep(0)
+        link.data_received(HELLO)
+        with pytest.raises(ConnectionLostError):
+            await call
+        assert trail is not None
+        assert trail.doubted
+
+
 async def test_what_was_said_while_aiohttp_had_it_is_no_answer_either(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Server(HELLO, OK + b"Content-Length: 6\r\n\r\nforged", stay=True) as server, opened() as transport:
         await get(transport, server.url)

@@ -12,7 +12,7 @@ from octoffm_async import (
     UnusableAnswerError,
     is_outcome_unknown,
 )
-from tests.bulk.items import order
+from tests.bulk.items import accepted, order
 from tests.fakes import FakeTransport, answer, config
 
 ORDER = order("O-1")
@@ -70,7 +70,7 @@ async def test_an_item_that_cannot_be_encoded_is_an_error_of_ours() -> None:
 
 async def test_an_item_that_cannot_be_encoded_does_not_stop_a_run() -> None:
     orders = [ORDER, CANNOT_BE_ENCODED, *(replace(ORDER, reference=f"N-{n}") for n in range(200))]
-    transport = FakeTransport(lambda _: answer(201, {"outboundShipmentId": "S"}))
+    transport = FakeTransport(accepted)
     created = 0
     async with (
         FulfillmentClient(config(), transport=transport) as client,

@@ -13,7 +13,7 @@ from ...errors import ConfigurationError
 from .states import State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from ...session.fences import Fence
@@ -148,6 +148,18 @@ class Book(Protocol):
 
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The encoded requests of those of up to ``LOOK_UP_MOST`` keys that have one: all but created and refused."""
+        ...
+
+    async def ids(self) -> dict[str, str]:
+        """Ids of some created items of this seller and operation, by key, from any run: how such ids look."""
+        ...
+
+    async def doubt(self, told: Mapping[str, str], message: str) -> list[str]:
+        """Make unknown, durably, what is created with the very id that its key was told; the keys of those.
+
+        ``told`` has up to ``LOOK_UP_MOST`` keys. Their requests are kept no more: what turns out not to exist can be
+        sent again only from the input.
+        """
         ...
 
     async def finish(self) -> None:

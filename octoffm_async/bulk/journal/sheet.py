@@ -123,6 +123,16 @@ class Sheet:
                 self.created[batch].append((key, batch.left.pop(key), remote_id))
         return others
 
+    def doubt(self, scope: int, key: str, remote_id: str, message: str) -> bool:
+        """Make a created item unknown if it has this very id; return whether it had. Its request is kept no more."""
+        spot = (scope, key)
+        row = self._rows.get(spot)
+        if row is None or row.state is not State.CREATED or row.remote_id != remote_id:
+            return False
+        self._put(spot, row, row._replace(state=State.UNKNOWN, changed_at=self.now, message=message))
+        self.payloads[spot] = b""
+        return True
+
     def follow(self, scope: int, key: str, status: str) -> None:
         """Note the status that following saw; a key that is not there is left alone."""
         spot = (scope, key)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, get_args
 
 from ...errors import ConfigurationError, JournalError, JournalWriteError
-from . import reading
+from . import doubting, reading
 from . import runs as sql_runs
 from .batches import packed
 from .protocol import LOOK_UP_MOST, Journal, RunRecord, Sending
@@ -27,7 +27,7 @@ from .writer import Writer
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Sized
     from types import TracebackType
 
     from ...session.fences import Fence
@@ -257,6 +257,15 @@ class SQLiteBook:
         _check_number(keys)
         return await self._writer.call(lambda store: reading.payloads(store, self._scope, keys))
 
+    async def ids(self) -> dict[str, str]:
+        """Ids of some created items of this seller and operation, by key, from any run."""
+        return await self._writer.call(lambda store: doubting.ids(store, self._scope))
+
+    async def doubt(self, told: Mapping[str, str], message: str) -> list[str]:
+        """Make unknown, durably, what is created with the very id that its key was told; the keys of those."""
+        _check_number(told)
+        return await self._writer.call(lambda store: doubting.doubt(store, self._scope, told, message), writes=True)
+
     async def finish(self) -> None:
         """Write that the run is over, after all that was queued before; returns when that is durable."""
         await self._writer.call(lambda store: sql_runs.finish(store, self._run_id), writes=True)
@@ -271,6 +280,6 @@ def _forgetting(run: str, key: str | None, *, force: bool) -> Callable[[Store], 
     return lambda store: sql_runs.forget_some(store, run, key, force=force)
 
 
-def _check_number(keys: Sequence[str]) -> None:
+def _check_number(keys: Sized) -> None:
     if len(keys) > LOOK_UP_MOST:
         raise ConfigurationError(f"a look-up names up to {LOOK_UP_MOST} keys, not {len(keys)}")

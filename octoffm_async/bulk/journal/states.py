@@ -60,7 +60,8 @@ LEGAL: Mapping[State | None, frozenset[State]] = MappingProxyType(
 """The states that may follow each state; ``None`` is a key that was never seen.
 
 ``unknown`` → ``sent`` happens only when the user asks for it, ``refused`` → ``sent`` only with another payload;
-``created`` → ``refused`` is a late refusal. ``unknown`` → ``unknown`` is another reason: the times stay.
+``created`` → ``refused`` is a late refusal. ``unknown`` → ``unknown`` is another reason: the times stay. What is
+created with an id that turns out to be another one's becomes ``unknown`` again, by ``Book.doubt`` only.
 """
 
 ABSENT = "Absent"

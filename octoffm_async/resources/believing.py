@@ -1,0 +1,87 @@
+"""Whether the id that an answer gives is that of the order it was asked for; the order itself is read if it is odd."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, GET_INBOUND, GET_OUTBOUND
+from ..errors import CallError, UnusableAnswerError, ValidationError, mark_unknown
+from ..session.given import Given
+
+if TYPE_CHECKING:
+    from ..contract.operations import Operation
+    from ..session.pipeline import Result
+    from ..session.scope import Scope
+
+_GETS: dict[str, tuple[Operation[Any], str]] = {
+    CREATE_OUTBOUND.name: (GET_OUTBOUND, "outboundShipmentId"),
+    CREATE_INBOUND.name: (GET_INBOUND, "inboundShipmentId"),
+}
+_TRIES_MOST = 20
+"""Odd ids of one seller and kind that are asked for in one session without being found right."""
+
+
+class Believing:
+    """Judges the ids of one seller's orders of one kind. What is known of them is shared in the session."""
+
+    def __init__(self, scope: Scope, operation: Operation[str]) -> None:
+        self._scope = scope
+        self._operation = operation
+        self._tries = 0
+        self._asked: set[str] = set()
+
+    @property
+    def given(self) -> Given:
+        """What the session knows of their ids."""
+        name = (f"ids of {self._operation.name}", self._scope.seller_id)
+        return cast("Given", self._scope.session.kept.setdefault(name, Given()))
+
+    async def believed(self, reference: str, answer: Result[str]) -> str:
+        """Return the id that an answer gives.
+
+        Raises:
+            UnusableAnswerError: it is not believed, and so the outcome is unknown.
+        """
+        found, response = answer
+        doubt = self.given.take(reference, found, response.trail)
+        if doubt is None:
+            return found
+        try:
+            if doubt.odd and await self.prove(reference, found):
+                return found
+        except BaseException as error:
+            mark_unknown(error)
+            raise
+        unproven = UnusableAnswerError(f"the answer for {reference!r} is not believed: {doubt.reason}")
+        unproven.status, unproven.outcome_unknown = response.status, True
+        unproven.operation, unproven.seller_id = self._operation.name, self._scope.seller_id
+        raise unproven
+
+    async def prove(self, reference: str, found: str) -> bool:
+        """Return True if the API shows an order with this id and this very reference; its form is usual then."""
+        if self._tries >= _TRIES_MOST:
+            return False
+        self._tries += 1
+        operation, name = _GETS[self._operation.name]
+        try:
+            order, _ = await self._scope.call(operation, path={name: found})
+        except (CallError, ValidationError):
+            return False
+        if getattr(order, "reference", None) != reference:
+            return False
+        self._tries = 0
+        self.given.know(reference, found, proven=True)
+        return True
+
+    def prove_soon(self, reference: str, found: str) -> None:
+        """Find out beside what is under way whether an odd id is right, so that others of its form pass."""
+        if not self._asked:
+            self._asked.add(found)
+            work = self._prove(reference, found)
+            self._scope.session.background.start(work, name="octoffm_async odd id")
+
+    async def _prove(self, reference: str, found: str) -> None:
+        try:
+            await self.prove(reference, found)
+        finally:
+            self._asked.discard(found)
