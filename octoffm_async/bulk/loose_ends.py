@@ -164,7 +164,6 @@ class LooseEnds(Generic[T]):
         sent_at = {entry.key: entry.sent_at for entry in entries}
         self._claims.take(sent_at, self)
         left = {entry.key: left_by(entry, alone_since=self._alone_since) for entry in entries}
-        state = {entry.key: entry.state for entry in entries}
         undecided = set(sent_at)
         doubted: set[str] = set()
         try:
@@ -180,7 +179,7 @@ class LooseEnds(Generic[T]):
             async for key, matches, doubt in decided:
                 if doubt := doubt or self._doubt_of_absence(key, matches):
                     doubted.add(key)
-                    self._doubt(key, doubt, state[key])
+                    self._doubt(key, doubt)
                     continue
                 undecided.discard(key)
                 waiting = self._waiting.pop(key, None)
@@ -193,6 +192,8 @@ class LooseEnds(Generic[T]):
                     self._absent(key, waiting)
         except CallError as error:
             logger.warning("%d items stay unknown, reconciliation failed: %s", len(self._waiting), error)
+            for key in undecided:
+                self._doubt(key, f"it was sent, and could not be looked for: {error}")
             if resend_unknown:
                 await self._give_up_waiting(self._waiting.keys())
         else:
@@ -282,12 +283,11 @@ class LooseEnds(Generic[T]):
         """Why what is not found is not believed to be absent: of two sendings, one should have arrived."""
         return "" if matches or key not in self._sent_again else _ABSENT_TWICE
 
-    def _doubt(self, key: str, reason: str, state: State) -> None:
+    def _doubt(self, key: str, reason: str) -> None:
         """Let an item that may exist all the same wait for ever: it is told as unknown in the end."""
         if (waiting := self._waiting.get(key)) is not None:
             self._waiting[key] = waiting._replace(outcome=Unknown(key=key, reason=reason))
-        if state is State.SENT:  # the journal tells why; of what is unknown it has told already
-            self._book.settle(key, State.UNKNOWN, message=reason)
+        self._book.settle(key, State.UNKNOWN, message=reason)  # the journal tells which proof is missing
 
     async def _give_up_waiting(self, keys: Collection[str]) -> None:
         """Send what waits again although nothing is known of it: the user asked for it."""

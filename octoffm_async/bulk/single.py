@@ -182,9 +182,8 @@ class ProtectedCreation:
         decided = reconcile(self._finder, sent_at, patience=self._patience, left_by=left, look_up=book.look_up)
         async for _, matches, doubt in decided:
             if doubt:
-                if entry.state is State.SENT:
-                    book.settle(key, State.UNKNOWN, message=doubt)
-                    await book.flush()
+                book.settle(key, State.UNKNOWN, message=doubt)
+                await book.flush()
                 unproven = UnusableAnswerError(f"{key!r}: {doubt}")
                 unproven.operation, unproven.seller_id, unproven.outcome_unknown = self._names[1], self._names[0], True
                 raise unproven

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["FENCED", "ILLEGAL", "PART", "STATEMENTS", "VERSION"]
 
 PART = "journal"
-VERSION = 2
+VERSION = 3
 FENCED = "OF001"
 """The SQLSTATE of what a writer without a good lease asks for."""
 ILLEGAL = "OF002"
@@ -209,7 +209,7 @@ BEGIN
             WHEN was IS NULL THEN CASE WHEN state = 9 THEN 'left out' ELSE 'wrong' END
             WHEN state = 9 THEN CASE WHEN undecided AND mine THEN 'let go' ELSE 'left out' END
             WHEN undecided AND mine THEN CASE
-                WHEN state IN (0, 2, 3) OR (was = 1 AND state IN (4, 5)) THEN 'write' ELSE 'wrong' END
+                WHEN state IN (0, 2, 3, 5) OR (was = 1 AND state = 4) THEN 'write' ELSE 'wrong' END
             WHEN undecided THEN CASE WHEN state = 2 THEN 'write' ELSE 'left out' END
             WHEN was = 2 AND state = 3 THEN 'write'
             WHEN was IN (0, 3, 4) AND state = 2 AND (gone OR mine) THEN 'write'
@@ -218,7 +218,8 @@ BEGIN
         FROM given
     ), written AS (
         UPDATE octoffm_journal_entries e SET
-            state = j.state, changed_at = stamp, remote_id = coalesce(j.remote_id, e.remote_id), code = j.code,
+            state = j.state, remote_id = coalesce(j.remote_id, e.remote_id), code = j.code,
+            changed_at = CASE WHEN j.was = 5 AND j.state = 5 THEN e.changed_at ELSE stamp END,
             message = j.message, left_by = NULL,
             holder = CASE WHEN j.mine THEN CASE WHEN j.state = 5 THEN the_writer END
                 WHEN j.undecided THEN j.holder END

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from .environment import Environment, environment_of
 from .protocol import LOOK_UP_MOST, Book, Journal, RunRecord, Sending
+from .settling import BY_HAND, Known
 from .sqlite import SQLiteJournal
 from .states import UNDECIDED, Entry, IllegalTransitionError, State, Verdict, judge, payload_hash
 
 __all__ = [
+    "BY_HAND",
     "LOOK_UP_MOST",
     "UNDECIDED",
     "Book",
@@ -15,6 +17,7 @@ __all__ = [
     "Environment",
     "IllegalTransitionError",
     "Journal",
+    "Known",
     "RunRecord",
     "SQLiteJournal",
     "Sending",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ...session.fences import Fence
     from .environment import Environment
+    from .settling import Known
     from .states import Entry
     from .store import Durability
 
@@ -208,8 +209,40 @@ class Journal(Protocol):
         """All runs, the oldest first."""
         ...
 
-    def entries(self, run: str, state: State | Iterable[State] | None = None) -> AsyncIterator[Entry]:
-        """A run's items by key, read a few at a time. Items that another run sent again belong to that one."""
+    def entries(
+        self, run: str, state: State | Iterable[State] | None = None, *, code: str | None = None
+    ) -> AsyncIterator[Entry]:
+        """A run's items by key, read a few at a time; those with this ``code`` only, if given.
+
+        Items that another run sent again belong to that one.
+        """
+        ...
+
+    async def find(self, keys: Sequence[str]) -> list[Known]:
+        """What is known of up to ``LOOK_UP_MOST`` keys, of whichever seller and operation."""
+        ...
+
+    async def settle(
+        self,
+        keys: str | Sequence[str],
+        *,
+        absent: bool = False,
+        created: str | None = None,
+        seller: str | None = None,
+        operation: str | None = None,
+        note: str = "",
+        dry_run: bool = False,
+    ) -> list[Known]:
+        """Say what became of undecided items, for whoever has looked; what they were.
+
+        ``absent`` items do not exist: the next run sends them. One that was ``created`` has this id. All are settled,
+        or none. ``seller`` and ``operation`` choose where several items have a key. The journal keeps when, and a
+        ``note`` on who and why. A ``dry_run`` sees that it could be done, and changes nothing.
+
+        Raises:
+            ConfigurationError: an item is not in the journal, it is not clear which is meant, or the id cannot be one.
+            JournalError: an item is decided already, a run is busy with it, or another one has the id.
+        """
         ...
 
     async def forget(self, run: str, *, force: bool = False) -> int:

@@ -152,7 +152,8 @@ class Sheet:
         if row is None or state is State.SENT:
             raise IllegalTransitionError(key, None if row is None else row.state, state)
         identity = row.remote_id if remote_id is None else remote_id
-        after = Row(state, row.run_id, row.payload_hash, row.sent_at, self.now, identity, code, message, row.followed)
+        at = row.changed_at if state is row.state else self.now  # when its request had left is not to be forgotten
+        after = Row(state, row.run_id, row.payload_hash, row.sent_at, at, identity, code, message, row.followed)
         self._put(spot, row, after)
         if state not in KEEPS_PAYLOAD and row.state in KEEPS_PAYLOAD:
             self.payloads[spot] = None

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, get_args
 
 from ...errors import ConfigurationError, JournalError, JournalWriteError
-from . import reading
+from . import by_hand, reading
 from . import runs as sql_runs
 from .batches import packed
 from .protocol import LOOK_UP_MOST, Journal, RunRecord, Sending
+from .settling import choose, settle_by_hand, word_of
 from .states import UNDECIDED, Entry, IllegalTransitionError, State
 from .steps import Flush, Follow, LookUp, Send
 from .store import Durability, Store
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from ...session.fences import Fence
     from .environment import Environment
+    from .settling import Known
 
 __all__ = ["SQLiteBook", "SQLiteJournal"]
 
@@ -125,13 +127,18 @@ class SQLiteJournal(Journal):
         """All runs, the oldest first."""
         return await self._thread.call(sql_runs.records)
 
-    async def entries(self, run: str, state: State | Iterable[State] | None = None) -> AsyncIterator[Entry]:
-        """A run's items by key, read a few at a time. Items that another run sent again belong to that one."""
+    async def entries(
+        self, run: str, state: State | Iterable[State] | None = None, *, code: str | None = None
+    ) -> AsyncIterator[Entry]:
+        """A run's items by key, read a few at a time; those with this ``code`` only, if given.
+
+        Items that another run sent again belong to that one.
+        """
         wanted = [state] if isinstance(state, State) else list(State if state is None else state)
         scope, run_id = await self._thread.call(lambda store: sql_runs.of_name(store, run))
         key: str | None = None
         while True:
-            chunk = await self._thread.call(_reading(scope, run_id, wanted, key))
+            chunk = await self._thread.call(_reading(scope, run_id, wanted, key, code))
             for entry in chunk:
                 yield entry
             if len(chunk) < _CHUNK:
@@ -154,6 +161,31 @@ class SQLiteJournal(Journal):
             total += gone
             if key is None:
                 return total
+
+    async def find(self, keys: Sequence[str]) -> list[Known]:
+        """What is known of up to ``LOOK_UP_MOST`` keys, of whichever seller and operation."""
+        _check_number(keys)
+        return await by_hand.ByHand(self._thread).find(keys)
+
+    async def settle(
+        self,
+        keys: str | Sequence[str],
+        *,
+        absent: bool = False,
+        created: str | None = None,
+        seller: str | None = None,
+        operation: str | None = None,
+        note: str = "",
+        dry_run: bool = False,
+    ) -> list[Known]:
+        """Say what became of undecided items, for whoever has looked; what they were. See :class:`Journal`."""
+        word = word_of(keys, absent=absent, created=created, seller=seller, operation=operation, note=note)
+        _check_number(word.keys)
+        settling = by_hand.ByHand(self._thread)
+        if dry_run:
+            return await choose(settling, word)
+        self._check_writable()
+        return await settle_by_hand(self, settling, word)
 
     @property
     def _thread(self) -> Writer:
@@ -252,8 +284,10 @@ class SQLiteBook:
         self._live.discard(self.run)
 
 
-def _reading(scope: int, run_id: int, states: list[State], key: str | None) -> Callable[[Store], list[Entry]]:
-    return lambda store: reading.after(store, scope, run_id, states, key=key, most=_CHUNK)
+def _reading(
+    scope: int, run_id: int, states: list[State], key: str | None, code: str | None
+) -> Callable[[Store], list[Entry]]:
+    return lambda store: reading.after(store, scope, run_id, states, key=key, most=_CHUNK, code=code)
 
 
 def _forgetting(run: str, key: str | None, *, force: bool) -> Callable[[Store], tuple[int, str | None]]:

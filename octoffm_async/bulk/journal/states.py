@@ -48,7 +48,7 @@ LEGAL: Mapping[State | None, frozenset[State]] = MappingProxyType(
         None: frozenset({State.SENT}),
         State.PENDING: frozenset({State.SENT}),
         State.SENT: frozenset({State.CREATED, State.REFUSED, State.FAILED, State.UNKNOWN, State.PENDING}),
-        State.UNKNOWN: frozenset({State.CREATED, State.REFUSED, State.PENDING, State.SENT}),
+        State.UNKNOWN: frozenset({State.CREATED, State.REFUSED, State.PENDING, State.SENT, State.UNKNOWN}),
         State.FAILED: frozenset({State.SENT}),
         State.REFUSED: frozenset({State.SENT}),
         State.CREATED: frozenset({State.REFUSED}),
@@ -56,7 +56,8 @@ LEGAL: Mapping[State | None, frozenset[State]] = MappingProxyType(
 )
 """The states that may follow each state; ``None`` is a key that was never seen.
 
-``unknown`` → ``sent`` happens only when the user asks for it, ``refused`` → ``sent`` only with another payload;
+``unknown`` → ``unknown`` tells anew why, and keeps since when; ``unknown`` → ``sent`` happens only when the user asks
+for it, ``refused`` → ``sent`` only with another payload;
 ``created`` → ``refused`` is a late refusal.
 """
 

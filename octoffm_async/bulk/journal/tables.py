@@ -168,10 +168,12 @@ class Tables:
         self._by_key(_DROP_ENTRIES, scope, keys)
 
     def after(
-        self, scope: int, run_id: int, states: Iterable[State], key: bytes | None, most: int
+        self, scope: int, run_id: int, states: Iterable[State], key: bytes | None, *, most: int, code: str | None
     ) -> list[tuple[str, Row]]:
         """Up to ``most`` entries of a run behind a stored key in the order of keys; ``None`` is before all."""
         start, bound = ("", ()) if key is None else ("AND key > ?", (key,))
+        if code is not None:
+            start, bound = f"{start} AND code = ?", (*bound, stored(code))
         codes = ", ".join(str(CODES[state]) for state in states)
         found = self.connection.execute(
             f"SELECT key, {COLUMNS} FROM entries WHERE scope_id = ? {start} AND run_id = ? AND state IN ({codes}) "  # noqa: S608

@@ -22,7 +22,7 @@ P, S, C, R, F, U = State.PENDING, State.SENT, State.CREATED, State.REFUSED, Stat
 ALLOWED = {
     *[(None, S), (P, S)],
     *[(S, C), (S, R), (S, F), (S, U), (S, P)],
-    *[(U, C), (U, R), (U, P), (U, S)],
+    *[(U, C), (U, R), (U, P), (U, S), (U, U)],
     *[(F, S), (R, S), (C, R)],
 }
 SAME, OTHER = payload_hash(b"one"), payload_hash(b"two")
