@@ -50,14 +50,22 @@ Order: TypeAlias = OutboundShipment | InboundShipment
 
 
 class AbsenceScan:
-    """One scan of the orders of a kind. ``take`` is given each row, and tells its id."""
+    """One scan of the orders of a kind: of what changed since then, or of all that there are if ``since`` is ``None``.
+
+    ``take`` is given each row, and tells its id.
+    """
 
     def __init__(
-        self, scope: Scope, kind: Literal["outbound", "inbound"], *, since: datetime, take: Callable[[Any], str | None]
+        self,
+        scope: Scope,
+        kind: Literal["outbound", "inbound"],
+        *,
+        since: datetime | None,
+        take: Callable[[Any], str | None],
     ) -> None:
         bulk = Scope(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
         self._orders = Outbound(bulk) if kind == "outbound" else Inbound(bulk)
-        self._since: datetime | None = since
+        self._since = since
         self._take = take
         self.uncounted = ""
         """Why nothing but the list's own end tells that it is whole, where the API has no count."""

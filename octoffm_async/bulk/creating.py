@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from ..session.scope import Scope
     from .finding import Finder
     from .job import Job
+    from .verifying import Verification
 
 
-def job_of(operation: str, scope: Scope) -> tuple[Job[Any], Finder]:
-    """The job and the finder of a creation, by the operation's name.
+def job_of(
+    operation: str, scope: Scope, *, verify: Callable[[], Verification] | None = None
+) -> tuple[Job[Any], Finder]:
+    """The job and the finder of a creation, by the operation's name. ``verify`` looks orders up before they are sent.
 
     Raises:
         ConfigurationError: no creation that is known here has this name.
@@ -32,12 +35,15 @@ def job_of(operation: str, scope: Scope) -> tuple[Job[Any], Finder]:
             return CreateProducts(scope), ProductFinder(scope)
         case CREATE_OUTBOUND.name:
             orders = CreateOrders(
-                send=Outbound(scope).send, check=partial(_check, scope, check_shipment), takes_encoded=True
+                send=Outbound(scope).send,
+                check=partial(_check, scope, check_shipment),
+                takes_encoded=True,
+                verify=verify,
             )
             return orders, OrderFinder(scope, "outbound")
         case CREATE_INBOUND.name:
             return CreateOrders(
-                send=Inbound(scope).send, check=partial(_check, scope, check_supply_order)
+                send=Inbound(scope).send, check=partial(_check, scope, check_supply_order), verify=verify
             ), OrderFinder(scope, "inbound")
         case _:
             raise ConfigurationError(f"{operation!r} is not known here")

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..errors import CallError
 from .job import RUN_ENDING, Job
-from .outcomes import Created, outcome_of
+from .journaling import outcome_of_match
+from .outcomes import Created, Skipped, Unknown, outcome_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from ..session.pipeline import Result
+    from .gathering import Match
     from .outcomes import Outcome
+    from .verifying import Verification
+
+logger = logging.getLogger("octoffm_async")
+
+LOOK_AHEAD = 256
+"""Items that are looked up together."""
 
 
 class Order(Protocol):
@@ -27,7 +36,10 @@ OrderT = TypeVar("OrderT", bound=Order)
 
 
 class CreateOrders(Job[OrderT]):
-    """The job of ``client.bulk.create_outbound`` and ``create_inbound``."""
+    """The job of ``client.bulk.create_outbound`` and ``create_inbound``.
+
+    ``verify`` makes what looks each order up before it is sent; a job with a journal does so itself.
+    """
 
     one_by_one = True
 
@@ -37,11 +49,45 @@ class CreateOrders(Job[OrderT]):
         send: Callable[[Any], Awaitable[Result[str]]],
         check: Callable[[OrderT], None],
         takes_encoded: bool = False,
+        verify: Callable[[], Verification] | None = None,
     ) -> None:
         self.key = attrgetter("reference")
         self.check = check
         self.send = send
         self.takes_encoded = takes_encoded
+        self._verify = verify
+        self._verification: Verification | None = None
+        if verify is not None:
+            self.look_ahead = LOOK_AHEAD
+
+    async def screen(self, items: list[OrderT]) -> tuple[list[OrderT], list[Outcome]]:
+        if self._verify is None:
+            return items, []
+        self._verification = self._verification or self._verify()
+        if self.hurried:
+            self._verification.hurry()
+        if (found := await self._verification.findings(self.keys(items))) is None:
+            return [], [not_looked_up(item.reference) for item in items]
+        absent: list[OrderT] = []
+        outcomes: list[Outcome] = []
+        for item in items:
+            key = item.reference
+            if matches := found.matches.get(key):
+                outcomes.append(exists_already(key, matches))
+            elif doubt := found.doubt_of(key):
+                outcomes.append(Unknown(key=key, reason=doubt))
+            else:
+                absent.append(item)
+        return absent, outcomes
+
+    def hurry(self) -> None:
+        super().hurry()
+        if self._verification is not None:
+            self._verification.hurry()
+
+    async def close(self) -> None:
+        if self._verification is not None:
+            self._verification.close()
 
     def outcome(self, item: OrderT, answer: Result[str]) -> Outcome:
         return Created(key=item.reference, id=answer[0])
@@ -50,3 +96,17 @@ class CreateOrders(Job[OrderT]):
         if not isinstance(error, CallError) or isinstance(error, RUN_ENDING):
             raise error
         return outcome_of(item.reference, error)
+
+
+def exists_already(key: str, matches: Sequence[Match]) -> Skipped:
+    """The outcome of an order that was found before it was sent."""
+    if len(matches) > 1:
+        ids = ", ".join(str(match.id) for match in matches)
+        logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
+    earlier = outcome_of_match(key, matches[0])
+    return Skipped(key=key, reason="it exists already: found before it was sent", earlier=earlier)
+
+
+def not_looked_up(key: str) -> Skipped:
+    """The outcome of an order of a run that ended before it was looked up."""
+    return Skipped(key=key, reason="the run was stopped before it was looked up")

@@ -19,6 +19,7 @@ from ..resources.products import Products
 from .absence import DAY, AbsenceScan, unproven_end
 from .changes import Changed, ChangeFeed
 from .gathering import Findings, Gathered, Match, not_shown
+from .journal.states import LONG_AGO
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -62,7 +63,8 @@ class OrderFinder:
     async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:
         """See :class:`Finder`."""
         gathered = Gathered(wanted, what="orders")
-        async for row in self._rows(await by_their_clock(self._scope, self._kind, since)):
+        start = None if is_long_ago(since) else await by_their_clock(self._scope, self._kind, since)
+        async for row in self._rows(start):
             gathered.add(getattr(row, "reference", None), match_of(row))
         return gathered.findings()
 
@@ -75,23 +77,24 @@ class OrderFinder:
             gathered.add(getattr(row, "reference", None), match)
             return match.id
 
-        start = await by_their_clock(self._scope, self._kind, since, margin=DAY)
+        start = None if is_long_ago(since) else await by_their_clock(self._scope, self._kind, since, margin=DAY)
         scan = AbsenceScan(self._scope, self._kind, since=start, take=take)
         doubt = await scan.read()
         if gathered.missing():
             await scan.read_newest()
         return gathered.findings(doubt, scan.uncounted)
 
-    async def _rows(self, since: datetime) -> AsyncIterator[Changed]:
-        refused = False
+    async def _rows(self, since: datetime | None) -> AsyncIterator[Changed]:
+        unfiltered = since is None
         try:
-            async for change in ChangeFeed(self._scope, since, kinds=[self._kind], overlap=0):
-                yield change.item
+            if since is not None:
+                async for change in ChangeFeed(self._scope, since, kinds=[self._kind], overlap=0):
+                    yield change.item
         except BadRequestError as error:
             if error.status != 400:
                 raise
-            refused = True
-        if refused:
+            unfiltered = True
+        if unfiltered:
             everything = Outbound(self._scope).list() if self._kind == "outbound" else Inbound(self._scope).list()
             async for row in everything:
                 yield row
@@ -123,6 +126,11 @@ class ProductFinder:
             if not end:
                 break
         return gathered.findings(not_shown(end) if end else "")
+
+
+def is_long_ago(moment: datetime) -> bool:
+    """Whether nothing is known of when an item was sent: it is looked for among all orders."""
+    return moment <= LONG_AGO + DAY
 
 
 async def by_their_clock(

@@ -21,14 +21,17 @@ from msgspec import Raw
 
 from ..errors import CallError, ClosedError, ValidationError, is_outcome_unknown
 from .claims import Claims, claims_of
+from .creations import not_looked_up
 from .job import RUN_ENDING, Job
-from .journal import IllegalTransitionError, Journal, State, Verdict, environment_of, judge
+from .journal import LONG_AGO, IllegalTransitionError, Journal, State, Verdict, environment_of, judge
 from .journaling import known_outcome, sendings_of, settle
 from .loose_ends import LooseEnds
 from .outcomes import Created, Failed, Unknown, refused_locally
+from .verifying import KINDS, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
+    from datetime import datetime
 
     from ..session.scope import Scope
     from .finding import Finder
@@ -75,6 +78,7 @@ class Journaled(Job[T]):
         self.key = inner.key
         self._open: tuple[Book, Claims, LooseEnds[T]] | None = None
         self._complete = False
+        self._verification: Verification | None = None
         self._encoded: dict[str, bytes] = {}
         """The requests of what is written down and waits for its turn."""
 
@@ -97,6 +101,8 @@ class Journaled(Job[T]):
         self._inner.hurry()
         if self._open is not None:
             self._open[2].hurry()
+        if self._verification is not None:
+            self._verification.hurry()
 
     async def start(self) -> None:
         how = self._how
@@ -115,8 +121,14 @@ class Journaled(Job[T]):
         claims = claims_of(journal, how.seller_id, how.operation)
         ends = LooseEnds[T](book, claims, finder=self._finder, follower=self._follower, alone_since=journal.opened_at)
         self._open = book, claims, ends
+        if how.verify_first and (kind := KINDS.get(how.operation)) is not None:
+            runs = [one for one in await journal.runs() if (one.seller, one.operation) == (book.seller, book.operation)]
+            knows = any(one.counts[State.CREATED] for one in runs)
+            self._verification = Verification(
+                self._scope, kind, patience=how.patience, look_up=book.look_up, knows=knows
+            )
         if self.hurried:
-            ends.hurry()
+            self.hurry()
         await self._inner.start()
 
     async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
@@ -144,6 +156,8 @@ class Journaled(Job[T]):
                 ends.wait_for(item, sending.key, "it was sent before, and what became of it is not known")
             elif verdict is not Verdict.ALREADY_CREATED or not ends.needs_following(entry):
                 outcomes.append(known_outcome(entry, verdict, sending.payload_hash))
+        if self._verification is not None and wanted:
+            wanted, to_send = await self._verified(self._verification, wanted, to_send, outcomes)
         return await self._written_down(wanted, to_send), outcomes
 
     def send(self, item: T) -> Awaitable[Any]:
@@ -218,6 +232,8 @@ class Journaled(Job[T]):
     async def close(self) -> None:
         try:
             await self._inner.close()
+            if self._verification is not None:
+                self._verification.close()
             if self._open is not None:
                 book, _, ends = self._open
                 ends.let_go()
@@ -265,33 +281,64 @@ class Journaled(Job[T]):
         _, claims, ends = self._parts()
         claims.release([key for key in keys if not ends.is_waiting(key)], ends)
 
-    async def _written_down(self, items: list[T], sendings: list[Sending]) -> list[T]:
-        """Those of the items that are durably marked as sent, and ours to send."""
+    async def _verified(
+        self, verification: Verification, items: list[T], sendings: list[Sending], outcomes: list[Outcome]
+    ) -> tuple[list[T], list[Sending]]:
+        """Those of the items that are proven to be absent, and how they are sent.
+
+        What exists is written down as created. What may exist is written down as sent long ago, before anything is
+        said of it: whatever happens from now on, it is looked for among all orders before it is sent.
+        """
+        found = await verification.findings([sending.key for sending in sendings])
+        if found is None:
+            outcomes += [not_looked_up(sending.key) for sending in sendings]
+            return [], []
+        pairs = list(zip(items, sendings, strict=True))
+        there = [pair for pair in pairs if found.matches.get(pair[1].key) or found.doubt_of(pair[1].key)]
+        if there:
+            kept = await self._written_down([item for item, _ in there], [one for _, one in there], first_at=LONG_AGO)
+            ends = self._parts()[2]
+            some = [ends.found_first(item, key, found) for item, key in zip(kept, self.keys(kept), strict=True)]
+            outcomes += [outcome for outcome in some if outcome is not None]
+        gone = {sending.key for _, sending in there}
+        left = [pair for pair in pairs if pair[1].key not in gone]
+        return [item for item, _ in left], [sending for _, sending in left]
+
+    async def _written_down(
+        self, items: list[T], sendings: list[Sending], *, first_at: datetime | None = None
+    ) -> list[T]:
+        """Those of the items that are durably marked as sent, and ours to send; at ``first_at``, not to be sent now."""
         if not items:
             return []
         book, claims, ends = self._parts()
         keys = [sending.key for sending in sendings]
         if not claims.take(keys, ends):
-            return await self._one_by_one(items, sendings)
+            return await self._one_by_one(items, sendings, first_at)
         try:
-            await book.sent(sendings)
+            await book.sent(sendings, first_at=first_at)
         except IllegalTransitionError:  # another call sent one of them since they were looked up
             claims.release(keys, ends)
-            return await self._one_by_one(items, sendings)
+            return await self._one_by_one(items, sendings, first_at)
         except asyncio.CancelledError:
-            self.put_back(items)  # it is written behind what was asked for, and none has left
+            if first_at is None:
+                self.put_back(items)  # it is written behind what was asked for, and none has left
+            else:
+                claims.release(keys, ends)
             raise
         except BaseException:
             claims.release(keys, ends)
             raise
-        if self._inner.takes_encoded:
+        if self._inner.takes_encoded and first_at is None:
             self._encoded.update([(sending.key, sending.payload) for sending in sendings])
         return items
 
-    async def _one_by_one(self, items: list[T], sendings: list[Sending]) -> list[T]:
+    async def _one_by_one(self, items: list[T], sendings: list[Sending], first_at: datetime | None) -> list[T]:
         if len(items) > 1:
-            pairs = zip(items, sendings, strict=True)
-            return [written for item, sending in pairs for written in await self._written_down([item], [sending])]
+            each = [
+                await self._written_down([item], [sending], first_at=first_at)
+                for item, sending in zip(items, sendings, strict=True)
+            ]
+            return [written for some in each for written in some]
         self._parts()[2].wait_for(items[0], sendings[0].key, "another call is busy with it, or was meanwhile")
         return []
 

@@ -37,6 +37,7 @@ class Journaling(msgspec.Struct, frozen=True, kw_only=True):
     resend_unknown: bool = False
     run: str | None = None
     source: str = ""
+    verify_first: bool = False
 
     def __post_init__(self) -> None:
         if not self.patience >= 0:
@@ -90,7 +91,7 @@ def _reason(state: State, run: str) -> str:
     return f"{state.value} already, in run {run}"
 
 
-def outcome_of_match(key: str, match: Match) -> Outcome:
+def outcome_of_match(key: str, match: Match) -> Created | Refused:
     if match.refused:
         return Refused(key=key, code=match.code, message=match.message)
     return Created(key=key, id=match.id)

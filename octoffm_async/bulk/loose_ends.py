@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from ..contract.operations import CREATE_PRODUCTS
 from ..errors import CallError
+from .creations import exists_already
 from .journal import LOOK_UP_MOST, UNDECIDED, State, Verdict, judge
 from .journaling import known_outcome, outcome_of_match, sending_of, settle
 from .outcomes import Created, Refused, Skipped, Unknown
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from .claims import Claims
     from .finding import Finder
     from .following import Follower
-    from .gathering import Match
+    from .gathering import Findings, Match
     from .job import Deliver
     from .journal import Book, Entry
     from .outcomes import Outcome
@@ -38,6 +39,8 @@ _FIRST_LOOK, _LONGEST_LOOK = 0.1, 2.0
 """Seconds between looks at what another process is busy with."""
 
 
+_WAITING_MOST = 10_000
+"""Items that were looked up before they are sent and wait for another look, at the most: memory holds them all."""
 _CONTROLS_MOST = 5
 """Created items that a list is checked with, at the most: any one of them is enough."""
 _ABSENT_TWICE = (
@@ -80,6 +83,22 @@ class LooseEnds(Generic[T]):
         self.again.pop(key, None)
         self._waiting[key] = _Waiting(item, Unknown(key=key, reason=reason))
         self._claims.take([key], self)
+
+    def found_first(self, item: T, key: str, found: Findings) -> Outcome | None:
+        """Write down what was found of an item before it was sent; its outcome, unless it waits for one."""
+        if matches := found.matches.get(key):
+            outcome = exists_already(key, matches)
+            settle(self._book, outcome_of_match(key, matches[0]))
+            self._claims.release_one(key, self)
+            return None if outcome.earlier is not None and self.keeps(outcome.earlier) else outcome
+        doubted = Unknown(key=key, reason=found.doubt_of(key))
+        self.settle(doubted)
+        if len(self._waiting) >= _WAITING_MOST:
+            self._book.release([key])
+            self._claims.release_one(key, self)
+            return doubted
+        self.wait_for(item, key, doubted.reason)
+        return None
 
     def saw_created(self, key: str) -> None:
         """Note one of the first items that this run created: a list that shows none of them proves no absence."""

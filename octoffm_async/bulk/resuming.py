@@ -81,6 +81,7 @@ class Resuming(Job[Kept]):
         *,
         patience: float,
         resend_unknown: bool,
+        verify_first: bool = False,
     ) -> None:
         self._scope = scope
         self._how = Journaling(
@@ -89,6 +90,7 @@ class Resuming(Job[Kept]):
             operation="",
             patience=patience,
             resend_unknown=resend_unknown,
+            verify_first=verify_first,
             run=run,
         )
         self._run = run

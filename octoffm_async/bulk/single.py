@@ -12,6 +12,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from msgspec import structs
+
 from ..contract.checks import FieldProblem
 from ..contract.operations import CREATE_OUTBOUND
 from ..errors import (
@@ -29,13 +31,14 @@ from ..resources.outbound import Outbound
 from ..session.scope import Scope
 from .claims import claims_of
 from .finding import OrderFinder
-from .journal import IllegalTransitionError, State, Verdict, environment_of, judge
+from .journal import LONG_AGO, IllegalTransitionError, State, Verdict, environment_of, judge
 from .journaling import outcome_of_match, sending_of, settle
 from .outcomes import outcome_of
 from .reconcile import left_by, reconcile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
     import msgspec
 
@@ -65,6 +68,7 @@ class ProtectedCreation:
         finder: Finder,
         journal: Journal,
         patience: float,
+        verify_first: bool = False,
     ) -> None:
         self._names = (scope.seller_id, operation.name)
         self._environment = environment_of(scope.session.config)
@@ -75,6 +79,7 @@ class ProtectedCreation:
         self._finder = finder
         self._journal = journal
         self._patience = patience
+        self._trusts = not verify_first
 
     async def create(self) -> str:
         """The id of the order: of a new one, or of the one that was created before.
@@ -108,6 +113,12 @@ class ProtectedCreation:
             try:
                 if entry is not None and verdict is Verdict.UNDECIDED:
                     await self._decide(book, key, pause=pause, ends=ends)
+                    self._trusts = True
+                elif (entry is None or verdict is Verdict.SEND) and not self._trusts:
+                    await self._doubt(book, key)
+                    # Nothing of this process is under way: what others sent had left when they let go of the journal.
+                    await self._decide(book, key, pause=pause, ends=ends, left=self._journal.opened_at)
+                    self._trusts = True
                 elif entry is None or verdict is Verdict.SEND:
                     return await self._sent(book, key)
                 else:
@@ -141,6 +152,11 @@ class ProtectedCreation:
             opening = books[names] = asyncio.ensure_future(begun)
         return await asyncio.shield(opening)
 
+    async def _doubt(self, book: Book, key: str) -> None:
+        """Write the order down as one that may have been sent at any time: whatever happens, it is looked for first."""
+        await book.sent([self._sending], first_at=LONG_AGO)
+        book.settle(key, State.UNKNOWN, message="it is to be looked up before it is sent")
+
     async def _sent(self, book: Book, key: str) -> str:
         await book.sent([self._sending])
         try:
@@ -157,7 +173,7 @@ class ProtectedCreation:
         await book.flush()
         return order_id
 
-    async def _decide(self, book: Book, key: str, *, pause: float, ends: float) -> None:
+    async def _decide(self, book: Book, key: str, *, pause: float, ends: float, left: datetime | None = None) -> None:
         """Find out what became of a sending, or wait a little if another process is busy with that.
 
         Raises:
@@ -167,7 +183,7 @@ class ProtectedCreation:
         try:
             async with asyncio.timeout_at(ends):
                 if ours := await book.undecided([key]):
-                    await self._reconcile(book, ours[0])
+                    await self._reconcile(book, ours[0] if left is None else structs.replace(ours[0], left_by=left))
                 else:
                     await asyncio.sleep(pause)
         except TimeoutError:
@@ -206,7 +222,13 @@ class ProtectedCreation:
 
 
 async def protect(
-    scope: Scope, operation: Operation[str], request: Any, *, journal: OpenJournal, patience: float
+    scope: Scope,
+    operation: Operation[str],
+    request: Any,
+    *,
+    journal: OpenJournal,
+    patience: float,
+    verify_first: bool = False,
 ) -> str:
     """Create one order through a journal; see :meth:`ProtectedCreation.create`."""
     is_outbound = operation is CREATE_OUTBOUND
@@ -222,5 +244,6 @@ async def protect(
         finder=OrderFinder(scope, "outbound" if is_outbound else "inbound"),
         journal=opened,
         patience=patience,
+        verify_first=verify_first,
     )
     return await creation.create()

@@ -88,6 +88,8 @@ class FileRun:
         more: dict[str, Any] = {} if wanted.follow is None else {"follow": wanted.follow}
         if wanted.follow is not None and wanted.follow_for is not None:
             more["follow_for"] = wanted.follow_for
+        if wanted.verify_first:
+            more["verify_first"] = True
         if wanted.concurrency is not None:
             more["concurrency"] = wanted.concurrency
         run = self.creation.start(

@@ -31,6 +31,7 @@ from .options import (
     json_option,
     rate,
     verbose_option,
+    verify_option,
 )
 from .show import StepResult, show_for
 from .text import items
@@ -55,6 +56,7 @@ class Wanted:
     patience: float
     drain: float
     resend_unknown: bool
+    verify_first: bool
     limit: tuple[int, float] | None
     contract: Path | None
     drift: Path | None
@@ -91,6 +93,7 @@ class Wanted:
 @click.option(
     "--resend-unknown", is_flag=True, help="Send again what could not be looked for: it may then exist twice."
 )
+@verify_option
 @contract_option
 @drift_option
 @json_option
@@ -163,6 +166,7 @@ async def _go_on(wanted: Wanted, journal: Journal, record: RunRecord, client: Fu
         concurrency=wanted.concurrency,
         patience=wanted.patience,
         resend_unknown=wanted.resend_unknown,
+        verify_first=wanted.verify_first,
         on_progress=tell,
         drain=0.0,  # the time to drain is given by the interrupt, before the run is left
     )

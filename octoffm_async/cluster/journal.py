@@ -272,9 +272,10 @@ class PostgresBook:
         entries: list[Entry | None] = await waiter
         return entries
 
-    async def sent(self, items: Sequence[Sending]) -> None:
+    async def sent(self, items: Sequence[Sending], *, first_at: datetime | None = None) -> None:
         """Write that these items are about to be sent; returns when that is durable. All of them or none.
 
+        ``first_at`` is when they may have been sent first, if that is not now: they are looked for from then on.
         Cancelled while it waits, it may have written them or not.
 
         Raises:
@@ -290,7 +291,7 @@ class PostgresBook:
                 raise IllegalTransitionError(item.key, None, State.SENT)
             seen.add(item.key)
         waiter = self._writer.future()
-        self._writer.submit(Send(self._scope, self._run_id, items, waiter))
+        self._writer.submit(Send(self._scope, self._run_id, items, waiter, first_at))
         await waiter
 
     def settle(

@@ -26,6 +26,7 @@ __all__ = ["Remark", "follow", "send", "settle", "take"]
 
 _LET_GO = 9
 _SENT = "SELECT octoffm_journal_sent(%s::bigint, %s::bigint, %s::int, %b::int[], %b::bytea[], %b::bytea[], %b::bytea[])"
+_SENT_SINCE = _SENT.replace("_sent(", "_sent_since(").removesuffix(")") + ", %s::timestamptz)"
 _SETTLE = """
     SELECT * FROM octoffm_journal_settle(%s::bigint, %s::bigint, %b::int[], %b::bytea[], %b::smallint[],
         %b::bytea[], %b::bytea[], %b::bytea[])"""
@@ -51,7 +52,7 @@ class Remark(NamedTuple):
 
 
 async def send(connection: Connection, writer: int, wave: int, scope: int, steps: Sequence[Send]) -> None:
-    """Mark the items of steps of one scope as sent, all or none.
+    """Mark the items of steps of one scope, with one ``first_at``, as sent, all or none.
 
     Raises:
         FencedError: the writer's lease is over.
@@ -61,7 +62,11 @@ async def send(connection: Connection, writer: int, wave: int, scope: int, steps
     runs = [step.run_id for step in steps for _ in step.items]
     keys, hashes, payloads = zip(*items, strict=True)
     with _told():
-        await connection.execute(_SENT, (writer, wave, scope, runs, list(keys), list(hashes), list(payloads)))
+        given = (writer, wave, scope, runs, list(keys), list(hashes), list(payloads))
+        if (first_at := steps[0].first_at) is None:
+            await connection.execute(_SENT, given)
+        else:
+            await connection.execute(_SENT_SINCE, (*given, first_at))
 
 
 async def settle(connection: Connection, writer: int, wave: int, steps: Sequence[Settle | Release]) -> list[Remark]:

@@ -176,6 +176,18 @@ BEGIN
         array_fill(1::bigint, ARRAY[cardinality(runs)]));
 END $$"""
 
+_SENT_SINCE: LiteralString = """
+CREATE OR REPLACE FUNCTION octoffm_journal_sent_since(
+    the_writer bigint, the_wave bigint, the_scope int, runs int[], keys bytea[], hashes bytea[], payloads bytea[],
+    the_first timestamptz)
+RETURNS void LANGUAGE plpgsql AS $$
+-- The same, of items that may have been sent before, by whom nobody knows any more: they are looked for from then on.
+BEGIN
+    PERFORM octoffm_journal_sent(the_writer, the_wave, the_scope, runs, keys, hashes, payloads);
+    UPDATE octoffm_journal_entries SET sent_at = least(sent_at, the_first)
+        WHERE scope_id = the_scope AND key = ANY (keys) AND state = 1 AND holder = the_writer;
+END $$"""
+
 _SETTLE: LiteralString = """
 CREATE OR REPLACE FUNCTION octoffm_journal_settle(
     the_writer bigint, the_wave bigint, scopes int[], keys bytea[], states smallint[],
@@ -288,4 +300,4 @@ BEGIN
             SELECT 1 FROM octoffm_journal_writers w WHERE w.writer_id = e.holder AND NOT w.dead);
 END $$"""
 
-STATEMENTS: tuple[LiteralString, ...] = (*_TABLES, _WAVE, _ALIVE, _COUNT, _SENT, _SETTLE, _UNDECIDED)
+STATEMENTS: tuple[LiteralString, ...] = (*_TABLES, _WAVE, _ALIVE, _COUNT, _SENT, _SENT_SINCE, _SETTLE, _UNDECIDED)

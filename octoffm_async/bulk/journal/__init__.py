@@ -6,10 +6,11 @@ from .environment import Environment, environment_of
 from .protocol import LOOK_UP_MOST, Book, Journal, RunRecord, Sending
 from .settling import BY_HAND, Known
 from .sqlite import SQLiteJournal
-from .states import UNDECIDED, Entry, IllegalTransitionError, State, Verdict, judge, payload_hash
+from .states import LONG_AGO, UNDECIDED, Entry, IllegalTransitionError, State, Verdict, judge, payload_hash
 
 __all__ = [
     "BY_HAND",
+    "LONG_AGO",
     "LOOK_UP_MOST",
     "UNDECIDED",
     "Book",

@@ -89,9 +89,10 @@ class Book(Protocol):
         """What is known of up to ``LOOK_UP_MOST`` keys, in their order."""
         ...
 
-    async def sent(self, items: Sequence[Sending]) -> None:
+    async def sent(self, items: Sequence[Sending], *, first_at: datetime | None = None) -> None:
         """Write that these items are about to be sent; returns when that is durable. All of them or none.
 
+        ``first_at`` is when they may have been sent first, if that is not now: they are looked for from then on.
         Cancelled while it waits, it may have written them or not.
 
         Raises:

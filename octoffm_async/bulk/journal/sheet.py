@@ -73,10 +73,10 @@ class Sheet:
                     raise IllegalTransitionError(key, row.state, State.SENT)
             for item in unpacked(step.packed):
                 if item.key in again:
-                    self._send_again(scope, run_id, item, again[item.key])
+                    self._send_again(step, item, again[item.key])
             new = {key: payload_hash for key, payload_hash in new.items() if key not in again}
         if new:
-            batch = self._batch(scope, run_id, room=len(new))
+            batch = self._batch(scope, run_id, self.now if step.first_at is None else step.first_at, room=len(new))
             batch.add(new, step.packed)
             unsettled |= dict.fromkeys(new, batch)
             self._rows.absent[scope].difference_update(new)
@@ -158,20 +158,24 @@ class Sheet:
         if state not in KEEPS_PAYLOAD and row.state in KEEPS_PAYLOAD:
             self.payloads[spot] = None
 
-    def _batch(self, scope: int, run_id: int, *, room: int) -> Batch:
+    def _batch(self, scope: int, run_id: int, sent_at: int, *, room: int) -> Batch:
         """The batch that takes in what a run sends in this transaction."""
         for batch in self.begun:
-            if batch.scope == scope and batch.run_id == run_id and len(batch.left) + room <= _BATCH_MOST:
+            same = batch.scope == scope and batch.run_id == run_id and batch.sent_at == sent_at
+            if same and len(batch.left) + room <= _BATCH_MOST:
                 return batch
-        batch = self._batches.begin(scope, run_id, self.now)
+        batch = self._batches.begin(scope, run_id, sent_at)
         self.begun.append(batch)
         return batch
 
-    def _send_again(self, scope: int, run_id: int, item: Sending, row: Row) -> None:
+    def _send_again(self, step: Send, item: Sending, row: Row) -> None:
         """Mark an item as sent that has a row."""
+        spot = step.scope, item.key
         first = row.sent_at if row.state is State.UNKNOWN else self.now
-        self._put((scope, item.key), row, Row(State.SENT, run_id, item.payload_hash, first, self.now))
-        self.payloads[scope, item.key] = item.payload
+        if step.first_at is not None:
+            first = min(first, step.first_at)
+        self._put(spot, row, Row(State.SENT, step.run_id, item.payload_hash, first, self.now))
+        self.payloads[spot] = item.payload
 
     def _taken_out(self, batch: Batch, key: str) -> bytes:
         """The hash of an item that is in its batch no more."""

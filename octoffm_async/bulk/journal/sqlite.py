@@ -219,9 +219,10 @@ class SQLiteBook:
         entries: list[Entry | None] = await waiter
         return entries
 
-    async def sent(self, items: Sequence[Sending]) -> None:
+    async def sent(self, items: Sequence[Sending], *, first_at: datetime | None = None) -> None:
         """Write that these items are about to be sent; returns when that is durable. All of them or none.
 
+        ``first_at`` is when they may have been sent first, if that is not now: they are looked for from then on.
         Cancelled while it waits, it may have written them or not.
 
         Raises:
@@ -233,7 +234,8 @@ class SQLiteBook:
             keys = [item.key for item in items]
             raise IllegalTransitionError(next(key for key in keys if keys.count(key) > 1), None, State.SENT)
         waiter = self._writer.future()
-        self._writer.submit(Send(self._scope, self._run_id, hashes, packed(items), waiter))
+        since = None if first_at is None else int(first_at.timestamp() * 1000)
+        self._writer.submit(Send(self._scope, self._run_id, hashes, packed(items), waiter, since))
         await waiter
 
     def settle(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum, StrEnum, auto
 from hashlib import blake2b
 from types import MappingProxyType
@@ -17,6 +17,7 @@ __all__ = [
     "HASH_SIZE",
     "KEEPS_PAYLOAD",
     "LEGAL",
+    "LONG_AGO",
     "UNDECIDED",
     "Entry",
     "IllegalTransitionError",
@@ -67,6 +68,8 @@ UNDECIDED = frozenset({State.SENT, State.UNKNOWN})
 KEEPS_PAYLOAD = frozenset(State) - {State.CREATED, State.REFUSED}
 """The states in which the encoded request is kept, so that it can be sent without the input."""
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""When an item was sent of which only that is known that it may exist: before any order of any account."""
 
 HASH_SIZE = 16
 

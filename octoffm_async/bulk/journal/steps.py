@@ -47,6 +47,8 @@ class Send:
     hashes: dict[str, bytes]
     packed: bytes
     waiter: asyncio.Future[Any]
+    first_at: int | None = None
+    """When they may have been sent first, in milliseconds since 1970; now, if it is ``None``."""
 
 
 @dataclass(slots=True)
