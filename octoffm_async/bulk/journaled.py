@@ -27,6 +27,7 @@ from .journal import LONG_AGO, IllegalTransitionError, Journal, State, Verdict, 
 from .journaling import known_outcome, sendings_of, settle
 from .loose_ends import LooseEnds
 from .outcomes import Created, Failed, Unknown, refused_locally
+from .reconcile import utc_now
 from .verifying import KINDS, Verification
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class Journaled(Job[T]):
         self._open: tuple[Book, Claims, LooseEnds[T]] | None = None
         self._complete = False
         self._verification: Verification | None = None
+        self._first_at = LONG_AGO
+        """When what may exist already was sent first."""
         self._encoded: dict[str, bytes] = {}
         """The requests of what is written down and waits for its turn."""
 
@@ -108,7 +111,7 @@ class Journaled(Job[T]):
         how = self._how
         journal = how.journal
         if isinstance(journal, str | PathLike):
-            journal = await self._opened.enter_async_context(Journal.open(journal))
+            journal = await self._opened.enter_async_context(Journal.open(journal, verify_first=how.verify_first))
         self._scope.options = self._scope.options.changed(fence=journal.fence)
         book = await journal.book(
             seller=how.seller_id,
@@ -121,11 +124,15 @@ class Journaled(Job[T]):
         claims = claims_of(journal, how.seller_id, how.operation)
         ends = LooseEnds[T](book, claims, finder=self._finder, follower=self._follower, alone_since=journal.opened_at)
         self._open = book, claims, ends
-        if how.verify_first and (kind := KINDS.get(how.operation)) is not None:
+        if (how.verify_first or journal.gap is not None) and (kind := KINDS.get(how.operation)) is not None:
             runs = [one for one in await journal.runs() if (one.seller, one.operation) == (book.seller, book.operation)]
             knows = any(one.counts[State.CREATED] for one in runs)
+            if not how.verify_first and journal.gap is not None:
+                self._first_at, passed = journal.gap.since, (utc_now() - journal.gap.until).total_seconds()
+            else:
+                self._first_at, passed = LONG_AGO, 0.0
             self._verification = Verification(
-                self._scope, kind, patience=how.patience, look_up=book.look_up, knows=knows
+                self._scope, kind, patience=how.patience, look_up=book.look_up, knows=knows, passed=passed
             )
         if self.hurried:
             self.hurry()
@@ -286,8 +293,8 @@ class Journaled(Job[T]):
     ) -> tuple[list[T], list[Sending]]:
         """Those of the items that are proven to be absent, and how they are sent.
 
-        What exists is written down as created. What may exist is written down as sent long ago, before anything is
-        said of it: whatever happens from now on, it is looked for among all orders before it is sent.
+        What exists is written down as created. What may exist is written down as sent long ago (or in the journal's
+        gap), before anything is said of it: whatever happens from now on, it is looked for before it is sent.
         """
         found = await verification.findings([sending.key for sending in sendings])
         if found is None:
@@ -296,10 +303,11 @@ class Journaled(Job[T]):
         pairs = list(zip(items, sendings, strict=True))
         there = [pair for pair in pairs if found.matches.get(pair[1].key) or found.doubt_of(pair[1].key)]
         if there:
-            kept = await self._written_down([item for item, _ in there], [one for _, one in there], first_at=LONG_AGO)
+            some, how = [item for item, _ in there], [sending for _, sending in there]
+            kept = await self._written_down(some, how, first_at=self._first_at)
             ends = self._parts()[2]
-            some = [ends.found_first(item, key, found) for item, key in zip(kept, self.keys(kept), strict=True)]
-            outcomes += [outcome for outcome in some if outcome is not None]
+            told = [ends.found_first(item, key, found) for item, key in zip(kept, self.keys(kept), strict=True)]
+            outcomes += [outcome for outcome in told if outcome is not None]
         gone = {sending.key for _, sending in there}
         left = [pair for pair in pairs if pair[1].key not in gone]
         return [item for item, _ in left], [sending for _, sending in left]

@@ -115,7 +115,7 @@ class Resuming(Job[Kept]):
     async def start(self) -> None:
         journal = self._how.journal
         if isinstance(journal, str | PathLike):
-            journal = await self._opened.enter_async_context(Journal.open(journal))
+            journal = await self._opened.enter_async_context(Journal.open(journal, verify_first=self._how.verify_first))
         record = await self._record(journal)
         try:
             scope = Scope(self._scope.session, self._scope.seller_id, self._scope.options)

@@ -79,7 +79,9 @@ class ProtectedCreation:
         self._finder = finder
         self._journal = journal
         self._patience = patience
-        self._trusts = not verify_first
+        gap = journal.gap
+        self._trusts = not verify_first and gap is None
+        self._first_at = LONG_AGO if verify_first or gap is None else gap.since
 
     async def create(self) -> str:
         """The id of the order: of a new one, or of the one that was created before.
@@ -153,8 +155,8 @@ class ProtectedCreation:
         return await asyncio.shield(opening)
 
     async def _doubt(self, book: Book, key: str) -> None:
-        """Write the order down as one that may have been sent at any time: whatever happens, it is looked for first."""
-        await book.sent([self._sending], first_at=LONG_AGO)
+        """Write the order down as one that may have been sent before: whatever happens, it is looked for first."""
+        await book.sent([self._sending], first_at=self._first_at)
         book.settle(key, State.UNKNOWN, message="it is to be looked up before it is sent")
 
     async def _sent(self, book: Book, key: str) -> str:

@@ -195,7 +195,7 @@ async def create_from_file(wanted: FileOptions, creation: Creation) -> int:
         return dry_run(wanted, table, plan, creation.operation)
     config = wanted.config()
     with drift_told(wanted.drift_file, journal=wanted.journal_file) as noticed:
-        async with Journal.open(wanted.journal_file) as journal:
+        async with Journal.open(wanted.journal_file, verify_first=wanted.verify_first) as journal:
             undecided = await _undecided(journal, config.seller_id, creation.operation.name)
             if undecided and not wanted.as_json:
                 until = f"what is not found counts as absent {wanted.patience:g} s after it was sent"

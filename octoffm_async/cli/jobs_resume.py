@@ -116,7 +116,7 @@ def resume(**options: Any) -> int:
 
 
 async def _resume(wanted: Wanted, noticed: Noticed) -> int:
-    async with opened(wanted.journal) as journal:
+    async with opened(wanted.journal, verify_first=wanted.verify_first) as journal:
         record = await find_run(journal, wanted.journal, wanted.run)
     settings = {} if wanted.contract is None else {"contract": wanted.contract}
     config = Config.from_env(environment(wanted.env_file), **settings)
@@ -131,7 +131,7 @@ async def _resume(wanted: Wanted, noticed: Noticed) -> int:
     show = show_for(json=wanted.as_json)
     try:
         async with (
-            opened(wanted.journal, read_only=False) as journal,
+            opened(wanted.journal, read_only=False, verify_first=wanted.verify_first) as journal,
             FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client,
         ):
             interrupted = await _go_on(wanted, journal, record, client, show)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ...session.fences import Fence
     from .environment import Environment
+    from .gap import Gap
     from .settling import Known
     from .states import Entry
     from .store import Durability
@@ -154,6 +155,8 @@ class Journal(Protocol):
     """
 
     opened_at: datetime | None
+    gap: Gap | None = None
+    """A time of which it may not know what was sent, where an older state was put back: then orders are looked up."""
 
     @property
     def fence(self) -> Fence | None:
@@ -162,17 +165,22 @@ class Journal(Protocol):
 
     @staticmethod
     def open(
-        address: str | os.PathLike[str], *, durability: Durability = "process", read_only: bool = False
+        address: str | os.PathLike[str],
+        *,
+        durability: Durability = "process",
+        read_only: bool = False,
+        verify_first: bool = False,
     ) -> Journal:
         """The journal at ``address``, to be entered with ``async with``: a file, or ``postgresql://…``.
 
         A file has one writer at a time; ``durability="power"`` survives a power cut too. In PostgreSQL, which sees to
-        that itself, many processes may write at once.
+        that itself, many processes may write at once. For runs that look everything up first, ``verify_first`` opens
+        a file, too, that lacks its ``-wal``.
 
         Raises:
             ConfigurationError: the address of something else, or what PostgreSQL needs is not installed.
         """
-        return _at(os.fspath(address), durability=durability, read_only=read_only)
+        return _at(os.fspath(address), durability=durability, read_only=read_only, verify_first=verify_first)
 
     async def __aenter__(self) -> Self: ...
 
@@ -256,7 +264,7 @@ class Journal(Protocol):
         ...
 
 
-def _at(address: str, *, durability: Durability, read_only: bool) -> Journal:
+def _at(address: str, *, durability: Durability, read_only: bool, verify_first: bool) -> Journal:
     """See :meth:`Journal.open`."""
     if address.startswith(("postgresql://", "postgres://")):
         try:
@@ -272,4 +280,4 @@ def _at(address: str, *, durability: Durability, read_only: bool) -> Journal:
         raise ConfigurationError(f"a journal is a file or in PostgreSQL, not {address.partition('://')[0]}://…")
     from .sqlite import SQLiteJournal
 
-    return SQLiteJournal(address, durability=durability, read_only=read_only)
+    return SQLiteJournal(address, durability=durability, read_only=read_only, verify_first=verify_first)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ...session.fences import Fence
     from .environment import Environment
+    from .gap import Gap
     from .settling import Known
 
 __all__ = ["SQLiteBook", "SQLiteJournal"]
@@ -51,6 +52,7 @@ class SQLiteJournal(Journal):
         *,
         durability: Durability = "process",
         read_only: bool = False,
+        verify_first: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if durability not in get_args(Durability):
@@ -58,7 +60,10 @@ class SQLiteJournal(Journal):
         self.path = Path(path).absolute()
         self.opened_at: datetime | None = None
         self._read_only = read_only
-        self._store = lambda: Store(self.path.resolve(), durability=durability, read_only=read_only, clock=clock)
+        self.gap: Gap | None = None
+        self._store = lambda: Store(
+            self.path.resolve(), durability=durability, read_only=read_only, clock=clock, verify_first=verify_first
+        )
         self._writer: Writer | None = None
         self._live: set[str] = set()
 
@@ -73,6 +78,8 @@ class SQLiteJournal(Journal):
             self._writer = None
             raise
         self.opened_at = datetime.now(UTC)
+        if not self._read_only:
+            self.gap = await writer.call(lambda store: store.gap)
         return self
 
     async def __aexit__(
