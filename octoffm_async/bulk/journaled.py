@@ -28,7 +28,7 @@ from .journaling import known_outcome, sendings_of, settle
 from .loose_ends import LooseEnds
 from .outcomes import Created, Failed, Unknown, refused_locally
 from .reconcile import utc_now
-from .verifying import KINDS, Verification
+from .verifying import KINDS, Verification, first_created
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
@@ -80,8 +80,6 @@ class Journaled(Job[T]):
         self._open: tuple[Book, Claims, LooseEnds[T]] | None = None
         self._complete = False
         self._verification: Verification | None = None
-        self._first_at = LONG_AGO
-        """When what may exist already was sent first."""
         self._encoded: dict[str, bytes] = {}
         """The requests of what is written down and waits for its turn."""
 
@@ -125,14 +123,12 @@ class Journaled(Job[T]):
         ends = LooseEnds[T](book, claims, finder=self._finder, follower=self._follower, alone_since=journal.opened_at)
         self._open = book, claims, ends
         if (how.verify_first or journal.gap is not None) and (kind := KINDS.get(how.operation)) is not None:
-            runs = [one for one in await journal.runs() if (one.seller, one.operation) == (book.seller, book.operation)]
-            knows = any(one.counts[State.CREATED] for one in runs)
+            ends.control = await first_created(journal, book.seller, book.operation)
+            gone_by = 0.0
             if not how.verify_first and journal.gap is not None:
-                self._first_at, passed = journal.gap.since, (utc_now() - journal.gap.until).total_seconds()
-            else:
-                self._first_at, passed = LONG_AGO, 0.0
+                gone_by = (utc_now() - journal.gap.until).total_seconds()
             self._verification = Verification(
-                self._scope, kind, patience=how.patience, look_up=book.look_up, knows=knows, passed=passed
+                self._scope, kind, patience=how.patience, look_up=book.look_up, knows=bool(ends.control), passed=gone_by
             )
         if self.hurried:
             self.hurry()
@@ -293,8 +289,8 @@ class Journaled(Job[T]):
     ) -> tuple[list[T], list[Sending]]:
         """Those of the items that are proven to be absent, and how they are sent.
 
-        What exists is written down as created. What may exist is written down as sent long ago (or in the journal's
-        gap), before anything is said of it: whatever happens from now on, it is looked for before it is sent.
+        What exists is written down as created. What may exist is written down as sent long ago, before anything is
+        said of it: whatever happens from now on, it is looked for among all orders before it is sent.
         """
         found = await verification.findings([sending.key for sending in sendings])
         if found is None:
@@ -304,7 +300,7 @@ class Journaled(Job[T]):
         there = [pair for pair in pairs if found.matches.get(pair[1].key) or found.doubt_of(pair[1].key)]
         if there:
             some, how = [item for item, _ in there], [sending for _, sending in there]
-            kept = await self._written_down(some, how, first_at=self._first_at)
+            kept = await self._written_down(some, how, first_at=LONG_AGO)
             ends = self._parts()[2]
             told = [ends.found_first(item, key, found) for item, key in zip(kept, self.keys(kept), strict=True)]
             outcomes += [outcome for outcome in told if outcome is not None]

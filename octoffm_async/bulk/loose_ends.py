@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from ..contract.operations import CREATE_PRODUCTS
 from ..errors import CallError
 from .creations import exists_already
+from .finding import is_long_ago
 from .journal import LOOK_UP_MOST, UNDECIDED, State, Verdict, judge
 from .journaling import known_outcome, outcome_of_match, sending_of, settle
 from .outcomes import Created, Refused, Skipped, Unknown
@@ -61,6 +62,8 @@ class LooseEnds(Generic[T]):
         self, book: Book, claims: Claims, *, finder: Finder, follower: Follower | None, alone_since: datetime | None
     ) -> None:
         self.again: dict[str, T] = {}
+        self.control = ""
+        """An order that the journal knew as created, of any age: a list of all orders must show it."""
         self._book = book
         self._claims = claims
         self._finder = finder
@@ -193,7 +196,7 @@ class LooseEnds(Generic[T]):
                 left_by=left,
                 rest=self._rest,
                 look_up=self._book.look_up,
-                controls=partial(self._controls, patience),
+                controls=partial(self._controls, patience, of_all=any(map(is_long_ago, sent_at.values()))),
             )
             async for key, matches, doubt in decided:
                 if doubt := doubt or self._doubt_of_absence(key, matches):
@@ -286,10 +289,11 @@ class LooseEnds(Generic[T]):
             ]
         return found
 
-    def _controls(self, patience: float) -> list[str]:
-        """Return items that exist for so long that the list must show them."""
+    def _controls(self, patience: float, *, of_all: bool) -> list[str]:
+        """Return items that exist for so long that the list must show them; a list ``of_all`` shows any."""
         now = asyncio.get_running_loop().time()
-        return [key for key, at in self._created.items() if now - at >= patience]
+        created = [key for key, at in self._created.items() if now - at >= patience]
+        return [*created, self.control] if of_all and self.control else created
 
     def _absent(self, key: str, waiting: _Waiting[T] | None) -> None:
         """Let an item that does not exist be sent, now or another time."""

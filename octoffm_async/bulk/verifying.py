@@ -25,7 +25,7 @@ from ..errors import CallError
 from .absence import AbsenceScan
 from .finding import match_of
 from .gathering import Gathered, Match, why_not_shown
-from .journal import LOOK_UP_MOST
+from .journal import LOOK_UP_MOST, State
 from .likeness import SHORTEST_CUT, Size, tidied
 from .seen import stored, temporary_database
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ..session.scope import Scope
     from .finding import OrderKind
     from .gathering import Findings
-    from .journal import Entry
+    from .journal import Entry, Journal
     from .reconcile import LookUp
 
 KINDS: Mapping[str, OrderKind] = MappingProxyType({CREATE_OUTBOUND.name: "outbound", CREATE_INBOUND.name: "inbound"})
@@ -107,6 +107,15 @@ class Shown:
     def _write(self) -> None:
         self._database.executemany("INSERT INTO shown VALUES (?, ?, ?, ?, ?, ?)", self._waiting)
         self._waiting.clear()
+
+
+async def first_created(journal: Journal, seller: str, operation: str) -> str:
+    """An order that a journal knows as created, which a list of all orders must show; empty if there is none."""
+    for run in reversed(await journal.runs()):
+        if (run.seller, run.operation) == (seller, operation) and run.counts[State.CREATED]:
+            async for entry in journal.entries(run.id, State.CREATED):
+                return entry.key
+    return ""
 
 
 class Verification:

@@ -200,6 +200,9 @@ async def create_from_file(wanted: FileOptions, creation: Creation) -> int:
             if undecided and not wanted.as_json:
                 until = f"what is not found counts as absent {wanted.patience:g} s after it was sent"
                 click.echo(f"octoffm: {items_text(undecided, 'undecided')} will be looked for; {until}", err=True)
+            if (wanted.verify_first or journal.gap is not None) and not wanted.as_json:
+                when = f"within {2 * wanted.patience:g} s, the list of all orders is read once"
+                click.echo(f"octoffm: what is new to the journal is looked up before it is sent; {when}", err=True)
             return await _send(FileRun(wanted, creation, table, plan), config, journal, noticed)
 
 
