@@ -240,6 +240,7 @@ class SteppedJournal(SQLiteJournal):
         self.stepped = SteppedWriter(self._store)
         self._writer = self.stepped
         await self.stepped.open()
+        self.gap = self.stepped.store.gap
         return self
 
     def crash(self) -> None:
