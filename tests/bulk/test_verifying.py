@@ -52,7 +52,7 @@ class Losing:
 
         async def main(client: FulfillmentClient, journal: Any) -> Any:
             items = [order(reference) for reference in references]
-            how = {"journal": journal if with_journal else None, "patience": PATIENCE, **options}
+            how: dict[str, Any] = {"journal": journal if with_journal else None, "patience": PATIENCE, **options}
             return await ended(client.bulk.create_outbound(items, **how))
 
         lived = self.live(main, steps=steps)
@@ -123,12 +123,16 @@ def test_another_spelling_is_not_sent_now_nor_by_a_run_that_trusts_the_journal(l
     assert (losing.entry("ORDER-1").state, losing.entry("ORDER-1").sent_at) == (State.UNKNOWN, LONG_AGO)
 
 
+def _nameless(_: str) -> str:
+    return ""
+
+
 LIES: dict[str, Callable[[Remote], None]] = {
     "cut": lambda remote: setattr(remote, "list_script", lambda: answer(200, {"items": []})),
     "broken": lambda remote: setattr(remote, "list_script", lambda: answer(503)),
     "forbidden": lambda remote: setattr(remote, "list_script", lambda: answer(403)),
     "uncounted": lambda remote: setattr(remote, "count_script", lambda: answer(404)),
-    "nameless": lambda remote: setattr(remote, "keeps", lambda _: ""),
+    "nameless": lambda remote: setattr(remote, "keeps", _nameless),
 }
 
 
@@ -236,13 +240,14 @@ def test_one_order_is_looked_up_among_all_before_it_is_sent(losing: Losing) -> N
     losing.make("LIKE-THIS")
 
     async def main(client: FulfillmentClient, journal: Any) -> Any:
-        how = {"journal": journal, "patience": PATIENCE, "verify_first": True}
+        how: dict[str, Any] = {"journal": journal, "patience": PATIENCE, "verify_first": True}
         with pytest.raises(ConfigurationError, match="needs a journal"):
             await client.outbound.create(order("OLD"), verify_first=True)
         assert await client.outbound.create(order("OLD"), **how) == old
         assert await client.outbound.create(order("NEW"), **how) == "S-2"
         assert await client.outbound.create(order("NEW"), **how) == "S-2"
-        for options in (how, how | {"verify_first": False}):
+        trusting: dict[str, Any] = how | {"verify_first": False}
+        for options in (how, trusting):
             with pytest.raises(UnusableAnswerError, match="looks like 'like-THIS'"):
                 await client.outbound.create(order("LIKE-THIS"), **options)
 

@@ -80,8 +80,8 @@ class Memory:
         found = connection.execute("SELECT changed_at, gap_since, gap_until FROM known").fetchone()
         if found is None and backup_at is None and not lacks_log:
             return  # new, or of an older version
-        changed_at, *before = found or (int(LONG_AGO.timestamp() * 1000), None, None)
-        known = None if None in before else Gap(*map(_moment, before))
+        changed_at, known_since, known_until = found or (int(LONG_AGO.timestamp() * 1000), None, None)
+        known = None if known_since is None or known_until is None else Gap(_moment(known_since), _moment(known_until))
         now = datetime.now(UTC)
         if known is not None and now - known.until < KEPT:
             self.gap = known

@@ -107,7 +107,7 @@ def word_of(
             raise ConfigurationError(f"{len(named)} items cannot have one id: name one")
         if not is_identifier(created):
             raise ConfigurationError(f"{created[:100]!r} cannot be the id of an order: copy it as Octopia shows it")
-        if created == named[0]:
+        if created in named:
             raise ConfigurationError(f"{created!r} is the reference itself, not the id that Octopia gave to it")
     return Word(named, created, seller, operation, note)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from octoffm_async.bulk.journal.backup import back_up
 from octoffm_async.bulk.journal.gap import KEPT, TOLERANCE, Gap
 from octoffm_async.errors import JournalDamagedError
 
-NAMES = {"seller": "S1", "operation": "outbound.create"}
+NAMES: dict[str, Any] = {"seller": "S1", "operation": "outbound.create"}
 AGO = 3600.0
 
 
@@ -139,7 +140,7 @@ async def test_a_gap_is_forgotten_after_some_time(
     ago(AGO)
     await use(path, "A")
     ago(0)
-    path.chmod(0o600)
+    await asyncio.to_thread(path.chmod, 0o600)
     assert await use(path, "B") is not None
 
     def in_days(days: timedelta) -> None:
