@@ -73,13 +73,11 @@ class SQLiteJournal(Journal):
         writer = Writer(self._store)
         self._writer = writer
         try:
-            await writer.open()
+            self.gap = await writer.open()
         except BaseException:
             self._writer = None
             raise
         self.opened_at = datetime.now(UTC)
-        if not self._read_only:
-            self.gap = await writer.call(lambda store: store.gap)
         return self
 
     async def __aexit__(
