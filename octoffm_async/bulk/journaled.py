@@ -24,9 +24,9 @@ from .claims import Claims, claims_of
 from .creations import not_looked_up
 from .job import RUN_ENDING, Job
 from .journal import LONG_AGO, IllegalTransitionError, Journal, State, Verdict, environment_of, judge
-from .journaling import known_outcome, sendings_of, settle
+from .journaling import encodable, known_outcome, sendings_of, settle
 from .loose_ends import LooseEnds
-from .outcomes import Created, Failed, Unknown, refused_locally
+from .outcomes import Created, Unknown, refused_locally
 from .reconcile import utc_now
 from .verifying import KINDS, Verification, first_created
 
@@ -50,7 +50,6 @@ ROUNDS = 3
 """How often a run looks for what is undecided and sends what is absent; each item is sent again once at the most."""
 AGAIN_AT_ONCE = 8
 """Calls under way when items are sent again."""
-UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)
 NOTHING_LEFT = (CallError, asyncio.CancelledError, *RUN_ENDING)
 """Errors that tell whether a request may have left; after any other, it may."""
 
@@ -137,7 +136,7 @@ class Journaled(Job[T]):
     async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
         book, claims, ends = self._parts()
         outcomes: list[Outcome] = []
-        items, sendings = self._sendings(items, outcomes)
+        items, sendings = encodable(self._inner, items, outcomes)
         keys = self.keys(items)
         entries = await book.look_up(keys)
         busy = claims.held_by_others(keys, ends)
@@ -248,22 +247,6 @@ class Journaled(Job[T]):
         if self._open is None:
             raise ClosedError("the journal of this run is not open")
         return self._open
-
-    def _sendings(self, items: list[T], outcomes: list[Outcome]) -> tuple[list[T], list[Sending]]:
-        """The items that can be encoded, and how they are sent; those that cannot get their outcomes."""
-        try:
-            return items, sendings_of(self.keys(items), items)
-        except UNENCODABLE as error:
-            if len(items) > 1:
-                parts = [self._sendings([item], outcomes) for item in items]
-                return [item for some, _ in parts for item in some], [one for _, some in parts for one in some]
-            try:
-                self._inner.check(items[0])
-            except ValidationError as invalid:
-                outcomes.append(refused_locally(invalid))
-            else:
-                outcomes.append(Failed(key=self.key(items[0]), error=error))
-            return [], []
 
     def _noted(self, item: T, outcome: Outcome) -> Outcome | None:
         """Write what became of an item behind; the outcome, unless it is told in the end."""

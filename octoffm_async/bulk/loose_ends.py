@@ -16,7 +16,7 @@ from ..contract.operations import CREATE_PRODUCTS
 from ..errors import CallError
 from .creations import exists_already
 from .finding import is_long_ago
-from .journal import LOOK_UP_MOST, UNDECIDED, State, Verdict, judge
+from .journal import LONG_AGO, LOOK_UP_MOST, UNDECIDED, State, Verdict, judge
 from .journaling import known_outcome, outcome_of_match, sending_of, settle
 from .outcomes import Created, Refused, Skipped, Unknown
 from .reconcile import left_by, reconcile, utc_now
@@ -93,7 +93,10 @@ class LooseEnds(Generic[T]):
             outcome = exists_already(key, matches)
             settle(self._book, outcome_of_match(key, matches[0]))
             self._claims.release_one(key, self)
-            return None if outcome.earlier is not None and self.keeps(outcome.earlier) else outcome
+            if outcome.earlier is None or not self.keeps(outcome.earlier):
+                return outcome
+            self._followed_since = LONG_AGO  # it may have got there long ago
+            return None
         doubted = Unknown(key=key, reason=found.doubt_of(key))
         self.settle(doubted)
         if len(self._waiting) >= _WAITING_MOST:

@@ -3,9 +3,10 @@
 What a lost journal knew may be of any age. So the list is read once in a run, all of it and without a filter, before
 the first item is sent, by the scan that may declare absence (:mod:`.absence`): to a proven end, as many as their count.
 Its references go into a temporary database on the disk, and each few hundred items of the input are looked up there:
-memory does not grow with either. 20,000 orders cost 21 requests, once; a scan for every few hundred items would cost
-as many for each. On top of that, the run waits before it reads until what was sent last by whom nobody knows is
-visible: ``patience`` seconds, and twice that where the journal knows no order that the list must show.
+memory does not grow with either, but for the ids that the scan counts. 20,000 orders cost 21 requests, once (a scan
+for every few hundred items would cost as many for each), some 13 µs a row, and 9 µs an item. Before it reads, the run
+waits until what was sent last, by whom nobody knows, is visible: ``patience`` seconds, and twice that where the journal
+knows no order that the list must show.
 
 - What exists is not sent, and is in the journal from then on.
 - What is not there is sent. That it is new is proven for this run; the journal protects it from then on.

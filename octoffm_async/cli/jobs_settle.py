@@ -70,7 +70,8 @@ def _is_sure(found: Sequence[Known], created: str | None) -> bool:
     for seller, operation, entry in found:
         why = f": {printable(entry.message)}" if entry.message else ""
         whose = f"seller {printable(seller)}, {printable(operation)}"
-        click.echo(f"{printable(entry.key)}  ({whose}), {entry.state} since {age(entry.sent_at, now)}{why}", err=True)
+        since = age(max(entry.sent_at, entry.changed_at), now)
+        click.echo(f"{printable(entry.key)}  ({whose}), {entry.state} since {since}{why}", err=True)
     if created is None:
         click.echo("If one of them exists all the same, it will then exist twice: as two parcels.", err=True)
         sure = click.confirm(f"Did you look, and {'it does' if len(found) == 1 else 'they do'} not exist?", err=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from ..bulk.journal import BY_HAND, State
+from ..bulk.journal import BY_HAND, LONG_AGO, State
 from ..bulk.journal.holder import holder_of
 from ..bulk.journal.states import KEEPS_PAYLOAD, UNDECIDED
 from .hints import UNREAD, resume_command, settle_command
@@ -177,7 +177,8 @@ def _settles(path: Path, entry: Entry) -> dict[str, str]:
 
 
 def _item(entry: Entry, key_width: int, width: int | None, now: datetime, path: Path) -> str:
-    since = entry.sent_at if entry.state in UNDECIDED else entry.changed_at
+    was_sent = entry.state in UNDECIDED and entry.sent_at > LONG_AGO  # else nobody knows whether it was
+    since = entry.sent_at if was_sent else entry.changed_at
     state = f"{entry.state.value:9}" if entry.state in UNDECIDED else ""
     why = ": ".join(printable(part) for part in (entry.code, entry.message) if part)
     if not why:

@@ -165,6 +165,15 @@ def test_where_a_list_proves_nothing_nothing_is_sent_and_later_it_is_looked_for_
     assert losing.remote.departed == 1
 
 
+def test_what_exists_is_followed_too(losing: Losing) -> None:
+    then = losing.world.time() - 30 * DAY
+    losing.remote.now = lambda: then
+    losing.remote.create("A", status="Shipped")
+    losing.remote.now = losing.world.time
+    outcomes = losing.run("A", verify_first=True, follow="shipped", follow_for=60.0)
+    assert outcomes == {"A": Created(key="A", id="S-0")}
+
+
 def test_a_list_that_shows_no_order_that_the_journal_knows_proves_nothing(losing: Losing) -> None:
     losing.run("KNOWN")
     losing.remote.shipments.clear()  # as of another account
