@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError, JournalDamagedError, JournalError, JournalInUseError, JournalWriteError
 from .gap import KNOWN
-from .standing import STANDING, is_part, log_of
+from .standing import STANDING, VERIFY, is_part, log_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,8 +78,6 @@ _TABLES = {1: frozenset({"scopes", "runs", "entries", "payloads"})}
 _TABLES[2] = _TABLES[1] | {"batches"}
 _TABLES[3] = _TABLES[2] | {"environments", "standing"}
 """By version."""
-VERIFY = "send the same again with --verify-first (verify_first=True)"
-"""The cure where the journal does not know what was sent."""
 MARKED = 3
 """The first version that says whether it has a log."""
 

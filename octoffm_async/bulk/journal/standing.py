@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
     from .gap import Memory
 
-__all__ = ["STANDING", "Standing", "backup_time", "is_part", "log_of", "note_backup"]
+__all__ = ["STANDING", "VERIFY", "Standing", "backup_time", "is_part", "log_of", "note_backup"]
 
+VERIFY = "send the same again with --verify-first (verify_first=True)"
+"""The cure where a journal does not know what was sent."""
 WHOLE, PART = range(2)
 """A mark above is the time of a backup, in milliseconds since 1970."""
 STANDING = "CREATE TABLE standing (one INTEGER PRIMARY KEY CHECK (one = 1), mark INTEGER NOT NULL)"
