@@ -22,11 +22,11 @@ answers costs nothing, and an honest API costs one count more for each look-up.
   before each sending the journal keeps. The window begins a day before the earlier of both, because stamps may lag
   behind the API's own clock or be of another zone; a control shows by how much, and where that is more, the window is
   made longer. A control that belongs into the window and is not in it leaves the reading of all orders. And once the
-  newest rows are read without a filter.
+  newest rows are read without a filter. What was sent nobody knows when (:mod:`.verifying`) is looked for among all.
 - *Identity.* Rows whose reference cannot be read, and those that look like the lost one, leave a doubt:
   see :mod:`.gathering` and :mod:`.likeness`.
 - *Brake.* Of two sendings, one should have arrived. What was absent, sent again and absent again is not sent a third
-  time by itself, whichever run finds it; see :func:`.journal.states.absences_after`.
+  time by itself, whichever run finds it; see :func:`.journal.states.absences_after`. A person's word begins anew.
 """
 
 from __future__ import annotations
@@ -65,14 +65,22 @@ Order: TypeAlias = OutboundShipment | InboundShipment
 
 
 class AbsenceScan:
-    """One scan of the orders of a kind. ``take`` is given each row, and tells its id."""
+    """One scan of the orders of a kind: of what changed since then, or of all that there are if ``since`` is ``None``.
+
+    ``take`` is given each row, and tells its id.
+    """
 
     def __init__(
-        self, scope: Scope, kind: Literal["outbound", "inbound"], *, since: datetime, take: Callable[[Any], str | None]
+        self,
+        scope: Scope,
+        kind: Literal["outbound", "inbound"],
+        *,
+        since: datetime | None,
+        take: Callable[[Any], str | None],
     ) -> None:
         bulk = Scope(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
         self._orders = Outbound(bulk) if kind == "outbound" else Inbound(bulk)
-        self.since: datetime | None = since
+        self.since = since
         """Where the window begins; ``None`` once all is read."""
         self.ids: set[str | None] = set()
         """What the window held, when it was last read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
@@ -17,6 +18,7 @@ from .run import Run
 from .scanning import OVERLAP, PAGES_UNDER_WAY, StockScan
 from .stock_filter import FilterProof, StockFilter
 from .stocks import LookupStocks
+from .verifying import KINDS, Verification
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable
@@ -50,6 +52,10 @@ class Bulk:
     ``follow`` keeps a run open until each order has reached that status or was refused, for ``follow_for`` seconds at
     most (a week): what has not got there by then is Unknown, and so is, after a day, what is in a status that this
     version does not know. The journal keeps it as created, and the next run of the same input follows it again.
+
+    ``verify_first`` is for a journal that was lost, or put back as it was before: each order is looked up before it is
+    sent, whenever it may have been sent before. The list of all orders is read once, twice ``patience`` after the run
+    began. What exists is Skipped, and ``earlier`` has its id; what may exist is Unknown, and not sent.
 
     Common arguments: ``concurrency`` calls under way; ``on_progress`` is called with a :class:`Summary` at most four
     times a second and at the end; ``max_failures`` items may be refused, failed or unknown before the run stops with
@@ -91,6 +97,7 @@ class Bulk:
         journal: Journal | str | PathLike[str] | None = None,
         patience: float = PATIENCE,
         resend_unknown: bool = False,
+        verify_first: bool = False,
         follow: OutboundGoal | None = None,
         follow_for: float = FOLLOW_FOR,
     ) -> Run[OutboundShipmentRequest]:
@@ -101,9 +108,14 @@ class Bulk:
         itself, and sending one would ship it twice (**D**).
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
-        journaling = None if journal is None else self._journaling(CREATE_OUTBOUND, journal, patience, resend_unknown)
+        journaling = (
+            None
+            if journal is None
+            else self._journaling(CREATE_OUTBOUND, journal, patience, resend_unknown, verify_first)
+        )
         follower = None if follow is None else Follower(self._scope, "outbound", follow, seconds=follow_for)
-        return self._creation(CREATE_OUTBOUND, requests, options, journaling, follower=follower)
+        verify = patience if verify_first else None
+        return self._creation(CREATE_OUTBOUND, requests, options, journaling, follower=follower, verify=verify)
 
     def create_inbound(
         self,
@@ -116,6 +128,7 @@ class Bulk:
         journal: Journal | str | PathLike[str] | None = None,
         patience: float = PATIENCE,
         resend_unknown: bool = False,
+        verify_first: bool = False,
         follow: InboundGoal | None = None,
         follow_for: float = FOLLOW_FOR,
     ) -> Run[InboundShipmentRequest]:
@@ -124,9 +137,14 @@ class Bulk:
         Without a journal an order whose answer was lost is Unknown and is never sent again by the run.
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
-        journaling = None if journal is None else self._journaling(CREATE_INBOUND, journal, patience, resend_unknown)
+        journaling = (
+            None
+            if journal is None
+            else self._journaling(CREATE_INBOUND, journal, patience, resend_unknown, verify_first)
+        )
         follower = None if follow is None else Follower(self._scope, "inbound", follow, seconds=follow_for)
-        return self._creation(CREATE_INBOUND, requests, options, journaling, follower=follower)
+        verify = patience if verify_first else None
+        return self._creation(CREATE_INBOUND, requests, options, journaling, follower=follower, verify=verify)
 
     def lookup_stocks(
         self,
@@ -205,6 +223,7 @@ class Bulk:
         drain: float = 30.0,
         patience: float = PATIENCE,
         resend_unknown: bool = False,
+        verify_first: bool = False,
     ) -> Run[Kept]:
         """Go on with a run of this seller without its input: ``run`` is its id, such as ``20260801-101500-3fa1``.
 
@@ -216,7 +235,9 @@ class Bulk:
         The run raises :class:`ConfigurationError` if the journal has no such run, or it is another seller's.
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
-        job = Resuming(self._scope, journal, run, patience=patience, resend_unknown=resend_unknown)
+        job = Resuming(
+            self._scope, journal, run, patience=patience, resend_unknown=resend_unknown, verify_first=verify_first
+        )
         return Run(job, job, options)
 
     def create(
@@ -247,9 +268,13 @@ class Bulk:
         journaling: Journaling | None,
         *,
         follower: Follower | None = None,
+        verify: float | None = None,
     ) -> Run[T]:
         scope = Scope(self._scope.session, self._scope.seller_id, self._scope.options)
-        job, finder = job_of(operation.name, scope, alone=journaling is None)
+        verification = None
+        if verify is not None and journaling is None:
+            verification = partial(Verification, scope, KINDS[operation.name], patience=verify)
+        job, finder = job_of(operation.name, scope, alone=journaling is None, verify=verification)
         if journaling is not None:
             job = Journaled(job, finder, journaling, follower, scope=scope)
         elif follower is not None:
@@ -262,6 +287,7 @@ class Bulk:
         journal: Journal | str | PathLike[str],
         patience: float,
         resend_unknown: bool,  # noqa: FBT001  (passed on as it came)
+        verify_first: bool = False,  # noqa: FBT001, FBT002
     ) -> Journaling:
         return Journaling(
             journal=journal,
@@ -269,4 +295,5 @@ class Bulk:
             operation=operation.name,
             patience=patience,
             resend_unknown=resend_unknown,
+            verify_first=verify_first,
         )

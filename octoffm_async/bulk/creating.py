@@ -20,10 +20,15 @@ if TYPE_CHECKING:
     from ..session.scope import Scope
     from .finding import Finder
     from .job import Job
+    from .verifying import Verification
 
 
-def job_of(operation: str, scope: Scope, *, alone: bool = False) -> tuple[Job[Any], Finder]:
+def job_of(
+    operation: str, scope: Scope, *, alone: bool = False, verify: Callable[[], Verification] | None = None
+) -> tuple[Job[Any], Finder]:
     """The job and the finder of a creation, by the operation's name; ``alone`` if there is no journal around it.
+
+    ``verify`` looks orders up before they are sent.
 
     Raises:
         ConfigurationError: no creation that is known here has this name.
@@ -38,6 +43,7 @@ def job_of(operation: str, scope: Scope, *, alone: bool = False) -> tuple[Job[An
                 believing=Believing(scope, CREATE_OUTBOUND),
                 takes_encoded=True,
                 alone=alone,
+                verify=verify,
             )
             return orders, OrderFinder(scope, "outbound")
         case CREATE_INBOUND.name:
@@ -46,6 +52,7 @@ def job_of(operation: str, scope: Scope, *, alone: bool = False) -> tuple[Job[An
                 check=partial(_check, scope, check_supply_order),
                 believing=Believing(scope, CREATE_INBOUND),
                 alone=alone,
+                verify=verify,
             )
             return supplies, OrderFinder(scope, "inbound")
         case _:

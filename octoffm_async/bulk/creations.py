@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from ..errors import CallError
 from .job import RUN_ENDING, Job
-from .outcomes import Created, Unknown, outcome_of
+from .journaling import outcome_of_match
+from .outcomes import Created, Skipped, Unknown, outcome_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from ..resources.believing import Believing
     from ..session.given import Doubt
     from ..session.pipeline import Result
     from ..session.trail import Trail
+    from .gathering import Match
     from .job import Deliver
     from .outcomes import Outcome
+    from .verifying import Verification
+
+logger = logging.getLogger("octoffm_async")
+
+LOOK_AHEAD = 256
+"""Items that are looked up together."""
 
 HELD_MOST = 10_000
 """Orders with an odd id that wait for the end of a run to be looked up; more of them are unknown."""
@@ -43,7 +52,8 @@ class CreateOrders(Job[OrderT]):
     """The job of ``client.bulk.create_outbound`` and ``create_inbound``.
 
     ``alone``: there is no journal, and nothing else looks up what is unknown. So orders whose id has an odd form are
-    asked for by that id at the end of the run.
+    asked for by that id at the end of the run. ``verify`` makes what looks each order up before it is sent; a job with
+    a journal does so itself.
     """
 
     one_by_one = True
@@ -56,6 +66,7 @@ class CreateOrders(Job[OrderT]):
         believing: Believing,
         takes_encoded: bool = False,
         alone: bool = False,
+        verify: Callable[[], Verification] | None = None,
     ) -> None:
         self.key = attrgetter("reference")
         self.check = check
@@ -65,10 +76,43 @@ class CreateOrders(Job[OrderT]):
         self._alone = alone
         self._take: Callable[[str, str, Trail | None], Doubt | None]
         self._held: dict[str, _Held] = {}
+        self._verify = verify
+        self._verification: Verification | None = None
+        if verify is not None:
+            self.look_ahead = LOOK_AHEAD
 
     async def start(self) -> None:
         self.given = self._believing.given
         self._take = self.given.take
+
+    async def screen(self, items: list[OrderT]) -> tuple[list[OrderT], list[Outcome]]:
+        if self._verify is None:
+            return items, []
+        self._verification = self._verification or self._verify()
+        if self.hurried:
+            self._verification.hurry()
+        if (found := await self._verification.findings(self.keys(items))) is None:
+            return [], [not_looked_up(item.reference) for item in items]
+        absent: list[OrderT] = []
+        outcomes: list[Outcome] = []
+        for item in items:
+            key = item.reference
+            if matches := found.matches.get(key):
+                outcomes.append(exists_already(key, matches))
+            elif doubt := found.doubt_of(key):
+                outcomes.append(Unknown(key=key, reason=doubt))
+            else:
+                absent.append(item)
+        return absent, outcomes
+
+    def hurry(self) -> None:
+        super().hurry()
+        if self._verification is not None:
+            self._verification.hurry()
+
+    async def close(self) -> None:
+        if self._verification is not None:
+            self._verification.close()
 
     def outcome(self, item: OrderT, answer: Result[str]) -> Outcome | None:
         reference = item.reference
@@ -101,3 +145,17 @@ class CreateOrders(Job[OrderT]):
                 self._held[reference] = _Held(found, trail, doubt.reason)
                 return None
         return Unknown(key=reference, reason=doubt.reason)
+
+
+def exists_already(key: str, matches: Sequence[Match]) -> Skipped:
+    """The outcome of an order that was found before it was sent."""
+    if len(matches) > 1:
+        ids = ", ".join(str(match.id) for match in matches)
+        logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
+    earlier = outcome_of_match(key, matches[0])
+    return Skipped(key=key, reason="it exists already: found before it was sent", earlier=earlier)
+
+
+def not_looked_up(key: str) -> Skipped:
+    """The outcome of an order of a run that ended before it was looked up."""
+    return Skipped(key=key, reason="the run was stopped before it was looked up")

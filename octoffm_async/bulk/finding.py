@@ -23,10 +23,12 @@ from .changes import Changed, ChangeFeed
 from .controls import Evidence, Showing, Shown
 from .freshness import Freshness
 from .gathering import Findings, Gathered, Match, not_shown, shows_ours
+from .journal.states import is_long_ago
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
+    from ..session.given import Given
     from ..session.scope import Scope
     from .controls import LookUp
 
@@ -72,9 +74,10 @@ class OrderFinder:
         """See :class:`Finder`."""
         gathered = Gathered(wanted, what="orders")
         scope = Freshness(self._scope).scope
-        async for row in self._rows(scope, await by_their_clock(scope, self._kind, since)):
+        start = None if is_long_ago(since) else await by_their_clock(scope, self._kind, since)
+        async for row in self._rows(scope, start):
             gathered.add(getattr(row, "reference", None), match_of(row))
-        return self._learned(gathered.findings())
+        return learned(self._given, gathered.findings())
 
     async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> Findings:
         """See :class:`Finder`."""
@@ -97,10 +100,11 @@ class OrderFinder:
             showing.saw(row.reference, Shown(match.id, changed_at(row)))
             return match.id
 
-        scan = AbsenceScan(fresh.scope, self._kind, since=start, take=take)
+        is_any_age = is_long_ago(since)
+        scan = AbsenceScan(fresh.scope, self._kind, since=None if is_any_age else start, take=take)
         if evidence.controls is not None and not controls:
-            doubt = await scan.read_whole()
-            if doubt and gathered.missing():
+            doubt = await (scan.read() if is_any_age else scan.read_whole())
+            if doubt and gathered.missing() and not is_any_age:
                 await scan.read()  # it proves nothing, and may show it
             doubt = doubt or scan.uncounted
         else:
@@ -110,15 +114,7 @@ class OrderFinder:
             if controls and not doubt:
                 doubt = await self._shows(scan, showing, gathered, evidence.look_up)
         uncounted = scan.uncounted if evidence.controls is None else ""
-        return self._learned(gathered.findings(fresh.doubt or doubt, uncounted))
-
-    def _learned(self, found: Findings) -> Findings:
-        """Let the session know the ids that the API itself shows."""
-        for reference, matches in found.matches.items():
-            for match in matches:
-                if match.id is not None:
-                    self._given.know(reference, match.id, proven=True)
-        return found
+        return learned(self._given, gathered.findings(fresh.doubt or doubt, uncounted))
 
     async def _shows(self, scan: AbsenceScan, showing: Showing, gathered: Gathered, look_up: LookUp | None) -> str:
         """Why a list that agrees with its count does not show what it must, or nothing: see :mod:`.absence`."""
@@ -135,16 +131,17 @@ class OrderFinder:
         missing = showing.missing() or ("" if ours else showing.first())
         return not_shown(f"it does not show {missing!r} either, which is known to exist") if missing else ""
 
-    async def _rows(self, scope: Scope, since: datetime) -> AsyncIterator[Changed]:
-        refused = False
+    async def _rows(self, scope: Scope, since: datetime | None) -> AsyncIterator[Changed]:
+        unfiltered = since is None
         try:
-            async for change in ChangeFeed(scope, since, kinds=[self._kind], overlap=0):
-                yield change.item
+            if since is not None:
+                async for change in ChangeFeed(scope, since, kinds=[self._kind], overlap=0):
+                    yield change.item
         except BadRequestError as error:
             if error.status != 400:
                 raise
-            refused = True
-        if refused:
+            unfiltered = True
+        if unfiltered:
             everything = Outbound(scope).list() if self._kind == "outbound" else Inbound(scope).list()
             async for row in everything:
                 yield row
@@ -208,6 +205,15 @@ def begin(moment: datetime, served_at: datetime | None, *, margin: timedelta = t
     if served_at is None:
         return moment - MARGIN_UNTOLD - margin
     return min(moment + min(timedelta(0), served_at - datetime.now(UTC)), served_at) - MARGIN - margin
+
+
+def learned(given: Given, found: Findings) -> Findings:
+    """Let the session know the ids that the API itself shows."""
+    for reference, matches in found.matches.items():
+        for match in matches:
+            if match.id is not None:
+                given.know(reference, match.id, proven=True)
+    return found
 
 
 async def _is_ours(gathered: Gathered, look_up: LookUp | None) -> bool:

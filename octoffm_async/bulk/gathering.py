@@ -78,9 +78,12 @@ class Findings(NamedTuple):
 
 
 class Gathered:
-    """Takes rows, keeps what concerns the wanted references. A row that is added again changes nothing."""
+    """Takes rows, keeps what concerns the wanted references. A row that is added again changes nothing.
 
-    def __init__(self, wanted: Collection[str], *, what: str) -> None:
+    ``largest`` is the size of references of the same list that are not added.
+    """
+
+    def __init__(self, wanted: Collection[str], *, what: str, largest: Size | None = None) -> None:
         self._wanted = frozenset(wanted)
         self._spellings = Wanted(wanted)
         self._what = what
@@ -89,7 +92,7 @@ class Gathered:
         self._without_id = 0
         self._alike: dict[Like, None] = {}
         self._others: dict[Like, None] = {}
-        self._largest = Size()
+        self._largest = largest or Size()
         self.too_many = False
 
     def add(self, reference: object, match: Match) -> None:
@@ -152,6 +155,12 @@ def shows_ours(rows: Sequence[Like], known: Sequence[Entry | None]) -> bool:
         entry is not None and entry.remote_id is not None and entry.remote_id == row.id
         for row, entry in zip(rows, known, strict=True)
     )
+
+
+def why_not_shown(doubt: str) -> str:
+    """The ``why`` of :func:`not_shown`."""
+    before, _, behind = not_shown("\0").partition("\0")
+    return doubt.removeprefix(before).removesuffix(behind)
 
 
 def not_shown(why: str) -> str:

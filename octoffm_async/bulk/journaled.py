@@ -21,15 +21,19 @@ from msgspec import Raw
 
 from ..errors import CallError, ClosedError, ValidationError, is_outcome_unknown
 from .claims import Claims, claims_of
+from .creations import not_looked_up
 from .job import RUN_ENDING, Job
-from .journal import IllegalTransitionError, Journal, State, Verdict, environment_of, judge
-from .journaling import known_outcome, sendings_of, settle
+from .journal import LONG_AGO, IllegalTransitionError, Journal, State, Verdict, environment_of, judge
+from .journaling import encodable, known_outcome, sendings_of, settle
 from .loose_ends import LooseEnds
-from .outcomes import Failed, Unknown, refused_locally
+from .outcomes import Unknown, refused_locally
+from .reconcile import controls_of, utc_now
 from .taking_back import TakingBack
+from .verifying import KINDS, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
+    from datetime import datetime
 
     from ..session.scope import Scope
     from .finding import Finder
@@ -47,7 +51,6 @@ ROUNDS = 3
 """How often a run looks for what is undecided and sends what is absent; each item is sent again once at the most."""
 AGAIN_AT_ONCE = 8
 """Calls under way when items are sent again."""
-UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)
 NOTHING_LEFT = (CallError, asyncio.CancelledError, *RUN_ENDING)
 """Errors that tell whether a request may have left; after any other, it may."""
 
@@ -76,6 +79,7 @@ class Journaled(Job[T]):
         self.key = inner.key
         self._open: tuple[Book, Claims, LooseEnds[T]] | None = None
         self._complete = False
+        self._verification: Verification | None = None
         self._encoded: dict[str, bytes] = {}
         """The requests of what is written down and waits for its turn."""
 
@@ -98,12 +102,14 @@ class Journaled(Job[T]):
         self._inner.hurry()
         if self._open is not None:
             self._open[2].hurry()
+        if self._verification is not None:
+            self._verification.hurry()
 
     async def start(self) -> None:
         how = self._how
         journal = how.journal
         if isinstance(journal, str | PathLike):
-            journal = await self._opened.enter_async_context(Journal.open(journal))
+            journal = await self._opened.enter_async_context(Journal.open(journal, verify_first=how.verify_first))
         self._scope.options = self._scope.options.changed(fence=journal.fence)
         book = await journal.book(
             seller=how.seller_id,
@@ -126,15 +132,27 @@ class Journaled(Job[T]):
             back=back,
         )
         self._open = book, claims, ends
+        if (how.verify_first or journal.gap is not None) and (kind := KINDS.get(how.operation)) is not None:
+            gone_by = 0.0
+            if not how.verify_first and journal.gap is not None:
+                gone_by = max(0.0, (utc_now() - journal.gap.until).total_seconds())
+            self._verification = Verification(
+                self._scope,
+                kind,
+                patience=how.patience,
+                look_up=book.look_up,
+                controls=controls_of(book, how.patience),
+                passed=gone_by,
+            )
         if self.hurried:
-            ends.hurry()
+            self.hurry()
         await back.learn()
 
     async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
         book, claims, ends = self._parts()
         await ends.back.take_back()
         outcomes: list[Outcome] = []
-        items, sendings = self._sendings(items, outcomes)
+        items, sendings = encodable(self._inner, items, outcomes)
         keys = self.keys(items)
         entries = await book.look_up(keys)
         busy = claims.held_by_others(keys, ends)
@@ -156,6 +174,8 @@ class Journaled(Job[T]):
                 ends.wait_for(item, sending.key, "it was sent before, and what became of it is not known")
             elif verdict is not Verdict.ALREADY_CREATED or not ends.needs_following(entry):
                 outcomes.append(known_outcome(entry, verdict, sending.payload_hash))
+        if self._verification is not None and wanted:
+            wanted, to_send = await self._verified(self._verification, wanted, to_send, outcomes)
         return await self._written_down(wanted, to_send), outcomes
 
     def send(self, item: T) -> Awaitable[Any]:
@@ -230,6 +250,8 @@ class Journaled(Job[T]):
     async def close(self) -> None:
         try:
             await self._inner.close()
+            if self._verification is not None:
+                self._verification.close()
             if self._open is not None:
                 book, _, ends = self._open
                 ends.let_go()
@@ -242,22 +264,6 @@ class Journaled(Job[T]):
         if self._open is None:
             raise ClosedError("the journal of this run is not open")
         return self._open
-
-    def _sendings(self, items: list[T], outcomes: list[Outcome]) -> tuple[list[T], list[Sending]]:
-        """The items that can be encoded, and how they are sent; those that cannot get their outcomes."""
-        try:
-            return items, sendings_of(self.keys(items), items)
-        except UNENCODABLE as error:
-            if len(items) > 1:
-                parts = [self._sendings([item], outcomes) for item in items]
-                return [item for some, _ in parts for item in some], [one for _, some in parts for one in some]
-            try:
-                self._inner.check(items[0])
-            except ValidationError as invalid:
-                outcomes.append(refused_locally(invalid))
-            else:
-                outcomes.append(Failed(key=self.key(items[0]), error=error))
-            return [], []
 
     def _noted(self, item: T, outcome: Outcome) -> Outcome | None:
         """Write what became of an item behind; the outcome, unless it is told in the end."""
@@ -277,33 +283,67 @@ class Journaled(Job[T]):
         _, claims, ends = self._parts()
         claims.release([key for key in keys if not ends.is_waiting(key)], ends)
 
-    async def _written_down(self, items: list[T], sendings: list[Sending]) -> list[T]:
-        """Those of the items that are durably marked as sent, and ours to send."""
+    async def _verified(
+        self, verification: Verification, items: list[T], sendings: list[Sending], outcomes: list[Outcome]
+    ) -> tuple[list[T], list[Sending]]:
+        """Those of the items that are proven to be absent, and how they are sent.
+
+        What exists is written down as created. What may exist is written down as sent long ago, before anything is
+        said of it: whatever happens from now on, it is looked for among all orders before it is sent.
+        """
+        found = await verification.findings([sending.key for sending in sendings])
+        if found is None:
+            outcomes += [not_looked_up(sending.key) for sending in sendings]
+            return [], []
+        pairs = list(zip(items, sendings, strict=True))
+        there = [pair for pair in pairs if found.matches.get(pair[1].key) or found.doubt_of(pair[1].key)]
+        if there:
+            some, how = [item for item, _ in there], [sending for _, sending in there]
+            kept = await self._written_down(some, how, first_at=LONG_AGO)
+            ends = self._parts()[2]
+            told = [ends.found_first(item, key, found) for item, key in zip(kept, self.keys(kept), strict=True)]
+            outcomes += [outcome for outcome in told if outcome is not None]
+        gone = {sending.key for _, sending in there}
+        left = [pair for pair in pairs if pair[1].key not in gone]
+        return [item for item, _ in left], [sending for _, sending in left]
+
+    async def _written_down(
+        self, items: list[T], sendings: list[Sending], *, first_at: datetime | None = None
+    ) -> list[T]:
+        """Those of the items that are durably marked as sent, and ours to send; at ``first_at``, not to be sent now."""
         if not items:
             return []
         book, claims, ends = self._parts()
         keys = [sending.key for sending in sendings]
         if not claims.take(keys, ends):
-            return await self._one_by_one(items, sendings)
+            return await self._one_by_one(items, sendings, first_at)
         try:
-            await book.sent(sendings, api_at=self._scope.session.api_clock)
+            # Of what may have been sent long ago, the API's clock now says nothing.
+            api_at = self._scope.session.api_clock if first_at is None else None
+            await book.sent(sendings, api_at=api_at, first_at=first_at)
         except IllegalTransitionError:  # another call sent one of them since they were looked up
             claims.release(keys, ends)
-            return await self._one_by_one(items, sendings)
+            return await self._one_by_one(items, sendings, first_at)
         except asyncio.CancelledError:
-            self.put_back(items)  # it is written behind what was asked for, and none has left
+            if first_at is None:
+                self.put_back(items)  # it is written behind what was asked for, and none has left
+            else:
+                claims.release(keys, ends)
             raise
         except BaseException:
             claims.release(keys, ends)
             raise
-        if self._inner.takes_encoded:
+        if self._inner.takes_encoded and first_at is None:
             self._encoded.update([(sending.key, sending.payload) for sending in sendings])
         return items
 
-    async def _one_by_one(self, items: list[T], sendings: list[Sending]) -> list[T]:
+    async def _one_by_one(self, items: list[T], sendings: list[Sending], first_at: datetime | None) -> list[T]:
         if len(items) > 1:
-            pairs = zip(items, sendings, strict=True)
-            return [written for item, sending in pairs for written in await self._written_down([item], [sending])]
+            each = [
+                await self._written_down([item], [sending], first_at=first_at)
+                for item, sending in zip(items, sendings, strict=True)
+            ]
+            return [written for some in each for written in some]
         self._parts()[2].wait_for(items[0], sendings[0].key, "another call is busy with it, or was meanwhile")
         return []
 

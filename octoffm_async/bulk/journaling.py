@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from functools import lru_cache
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, ValidationError
 from .journal import Journal, Sending, State, Verdict, payload_hash
-from .outcomes import Created, Failed, Refused, Skipped, Unknown
+from .outcomes import Created, Failed, Refused, Skipped, Unknown, refused_locally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .gathering import Match
+    from .job import Job
     from .journal import Book, Entry
     from .outcomes import Outcome
 
+T = TypeVar("T")
+UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)
 encode = msgspec.json.Encoder().encode
 """A request as it is sent."""
 
@@ -37,6 +40,7 @@ class Journaling(msgspec.Struct, frozen=True, kw_only=True):
     resend_unknown: bool = False
     run: str | None = None
     source: str = ""
+    verify_first: bool = False
 
     def __post_init__(self) -> None:
         if not self.patience >= 0:
@@ -50,6 +54,23 @@ def sending_of(key: str, item: object) -> Sending:
 def sendings_of(keys: Iterable[str], items: Iterable[object]) -> list[Sending]:
     payloads = [encode(item) for item in items]
     return list(map(Sending, keys, map(payload_hash, payloads), payloads))
+
+
+def encodable(job: Job[T], items: list[T], outcomes: list[Outcome]) -> tuple[list[T], list[Sending]]:
+    """The items that can be encoded, and how they are sent; those that cannot get their outcomes."""
+    try:
+        return items, sendings_of(job.keys(items), items)
+    except UNENCODABLE as error:
+        if len(items) > 1:
+            parts = [encodable(job, [item], outcomes) for item in items]
+            return [item for some, _ in parts for item in some], [one for _, some in parts for one in some]
+        try:
+            job.check(items[0])
+        except ValidationError as invalid:
+            outcomes.append(refused_locally(invalid))
+        else:
+            outcomes.append(Failed(key=job.key(items[0]), error=error))
+        return [], []
 
 
 def settle(book: Book, outcome: Outcome) -> None:
@@ -90,7 +111,7 @@ def _reason(state: State, run: str) -> str:
     return f"{state.value} already, in run {run}"
 
 
-def outcome_of_match(key: str, match: Match) -> Outcome:
+def outcome_of_match(key: str, match: Match) -> Created | Refused:
     if match.refused:
         return Refused(key=key, code=match.code, message=match.message)
     return Created(key=key, id=match.id)

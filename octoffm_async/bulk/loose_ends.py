@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from ..contract.operations import CREATE_PRODUCTS
 from ..errors import CallError
-from .journal import ABSENT, LOOK_UP_MOST, UNDECIDED, State, Verdict, judge
+from .creations import exists_already
+from .journal import ABSENT, LONG_AGO, LOOK_UP_MOST, UNDECIDED, State, Verdict, is_long_ago, judge
 from .journaling import known_outcome, outcome_of_match, sending_of, settle
 from .outcomes import Created, Refused, Skipped, Unknown
 from .reconcile import braked, controls_of, left_ago, reconcile, utc_now
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .claims import Claims
     from .finding import Finder
     from .following import Follower
+    from .gathering import Findings
     from .job import Deliver
     from .journal import Book, Entry, Journal
     from .outcomes import Outcome
@@ -39,6 +41,9 @@ _FIRST_LOOK, _LONGEST_LOOK = 0.1, 2.0
 """Seconds between looks at what another process is busy with."""
 
 
+_WAITING_MOST = 10_000
+"""Items that were looked up before they are sent and wait for another look, at the most: memory holds them all."""
+_NOT_LOOKED_FOR = "; it could not be looked for"
 _TOLD_ABSENT = "its answer gave the id of another order, and it does not exist: run again, and it is sent"
 
 
@@ -85,6 +90,25 @@ class LooseEnds(Generic[T]):
         self.again.pop(key, None)
         self._waiting[key] = _Waiting(item, Unknown(key=key, reason=reason))
         self._claims.take([key], self)
+
+    def found_first(self, item: T, key: str, found: Findings) -> Outcome | None:
+        """Write down what was found of an item before it was sent; its outcome, unless it waits for one."""
+        if matches := found.matches.get(key):
+            outcome = exists_already(key, matches)
+            settle(self._book, outcome_of_match(key, matches[0]))
+            self._claims.release_one(key, self)
+            if outcome.earlier is None or not self.keeps(outcome.earlier):
+                return outcome
+            self._followed_since = LONG_AGO  # it may have got there long ago
+            return None
+        doubted = Unknown(key=key, reason=found.doubt_of(key))
+        self.settle(doubted)
+        if len(self._waiting) >= _WAITING_MOST:
+            self._book.release([key])
+            self._claims.release_one(key, self)
+            return doubted
+        self.wait_for(item, key, doubted.reason)
+        return None
 
     def is_waiting(self, key: str) -> bool:
         """Whether an item waits for reconciliation."""
@@ -197,12 +221,13 @@ class LooseEnds(Generic[T]):
                     if waiting is not None or self._is_kept(key):
                         await self.tell(outcome, deliver)
                 else:
-                    await self._absent(key, waiting, deliver)
+                    await self._absent(entry_of[key], waiting, deliver)
         except CallError as error:
             logger.warning("%d items stay unknown, reconciliation failed: %s", len(self._waiting), error)
-            for key in undecided.difference(doubted).intersection(self._waiting):
-                reason = f"{self._waiting[key].outcome.reason}; it could not be looked for: {error}"
-                self._waiting[key] = self._waiting[key]._replace(outcome=Unknown(key=key, reason=reason))
+            for key in undecided.difference(doubted):
+                first = "it was sent" if (lost := self._waiting.get(key)) is None else lost.outcome.reason
+                reason = f"{first.partition(_NOT_LOOKED_FOR)[0]}{_NOT_LOOKED_FOR}: {error}"
+                await self._doubt(entry_of[key], reason, deliver)
             if resend_unknown:
                 await self._give_up_waiting(self._waiting.keys())
         else:
@@ -282,9 +307,11 @@ class LooseEnds(Generic[T]):
         self._followed.pop(key, None)
         return is_kept
 
-    async def _absent(self, key: str, waiting: _Waiting[T] | None, deliver: Deliver) -> None:
+    async def _absent(self, entry: Entry, waiting: _Waiting[T] | None, deliver: Deliver) -> None:
         """Let an item that does not exist be sent, now or another time."""
-        self._book.settle(key, State.PENDING, code=ABSENT)
+        key = entry.key
+        # An absence counts only after a sending: what was sent nobody knows when, or whether, may have had none.
+        self._book.settle(key, State.PENDING, code="" if is_long_ago(entry.sent_at) else ABSENT)
         if waiting is not None:
             self.again[key] = waiting.item
             self._sent_again.add(key)

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .controls import Control, Evidence
-from .journal import ABSENT_MOST, LOOK_UP_MOST, State
+from .journal import ABSENT_MOST, LOOK_UP_MOST, State, is_long_ago
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
@@ -174,9 +174,14 @@ def left_ago(entry: Entry, journal: Journal, *, over_for: float | None) -> float
 
 
 def controls_of(book: Book, patience: float) -> Controls:
-    """The controls that a journal knows, for so long that the list must show them."""
+    """The controls that a journal knows, for so long that the list must show them.
+
+    What was sent nobody knows when has no neighbours: its controls are those of the others, or the last one of all.
+    """
 
     async def near(first: datetime, last: datetime) -> list[Control]:
+        if is_long_ago(first):
+            first = last = utc_now() if is_long_ago(last) else last
         ripe = utc_now() - timedelta(seconds=max(0.0, patience - _NOTED_WITHIN))
         found = await book.created_near(first, last, ripe=ripe)
         return [Control(entry.key, entry.sent_at) for entry in found]

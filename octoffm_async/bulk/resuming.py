@@ -81,6 +81,7 @@ class Resuming(Job[Kept]):
         *,
         patience: float,
         resend_unknown: bool,
+        verify_first: bool = False,
     ) -> None:
         self._scope = scope
         self._how = Journaling(
@@ -89,6 +90,7 @@ class Resuming(Job[Kept]):
             operation="",
             patience=patience,
             resend_unknown=resend_unknown,
+            verify_first=verify_first,
             run=run,
         )
         self._run = run
@@ -113,7 +115,7 @@ class Resuming(Job[Kept]):
     async def start(self) -> None:
         journal = self._how.journal
         if isinstance(journal, str | PathLike):
-            journal = await self._opened.enter_async_context(Journal.open(journal))
+            journal = await self._opened.enter_async_context(Journal.open(journal, verify_first=self._how.verify_first))
         record = await self._record(journal)
         try:
             scope = Scope(self._scope.session, self._scope.seller_id, self._scope.options)

@@ -27,7 +27,7 @@ def temporary_database(schema: str) -> sqlite3.Connection:
     return connection
 
 
-def _stored(key: str) -> bytes:
+def stored(key: str) -> bytes:
     # Any text a program can hold, half a surrogate pair too, must be told apart here: SQLite's own text cannot.
     return key.encode("utf-8", "surrogatepass")
 
@@ -62,7 +62,7 @@ class SeenKeys:
         place = hash(key) & _PLACES
         if not self._marks[place >> 3] & 1 << (place & 7):
             return False
-        return database.execute("SELECT 1 FROM seen WHERE key = ?", (_stored(key),)).fetchone() is not None
+        return database.execute("SELECT 1 FROM seen WHERE key = ?", (stored(key),)).fetchone() is not None
 
     def _spill(self) -> None:
         if self._database is None:
@@ -74,7 +74,7 @@ class SeenKeys:
         for key in self._recent:
             place = hash(key) & _PLACES
             marks[place >> 3] |= 1 << (place & 7)
-        rows = [bytearray(key) for key in sorted(map(_stored, self._recent))]  # bytes would be looked at for adapters
+        rows = [bytearray(key) for key in sorted(map(stored, self._recent))]  # bytes would be looked at for adapters
         for start in range(0, len(rows), _ROWS):
             some = rows[start : start + _ROWS]
             self._database.execute(f"INSERT INTO seen VALUES (?){', (?)' * (len(some) - 1)}", some)  # noqa: S608

@@ -12,6 +12,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from msgspec import structs
+
 from ..contract.checks import FieldProblem
 from ..contract.operations import CREATE_OUTBOUND
 from ..errors import (
@@ -30,7 +32,7 @@ from ..resources.outbound import Outbound
 from ..session.scope import Scope
 from .claims import claims_of
 from .finding import OrderFinder
-from .journal import ABSENT, IllegalTransitionError, State, Verdict, environment_of, judge
+from .journal import ABSENT, LONG_AGO, IllegalTransitionError, State, Verdict, environment_of, judge
 from .journaling import outcome_of_match, sending_of, settle
 from .outcomes import outcome_of
 from .reconcile import braked, controls_of, left_ago, reconcile
@@ -67,6 +69,7 @@ class ProtectedCreation:
         finder: Finder,
         journal: Journal,
         patience: float,
+        verify_first: bool = False,
     ) -> None:
         self._names = (scope.seller_id, operation.name)
         self._session = scope.session
@@ -79,6 +82,9 @@ class ProtectedCreation:
         self._finder = finder
         self._journal = journal
         self._patience = patience
+        gap = journal.gap
+        self._trusts = not verify_first and gap is None
+        self._first_at = LONG_AGO if verify_first or gap is None else gap.since
 
     async def create(self) -> str:
         """The id of the order: of a new one, or of the one that was created before.
@@ -112,6 +118,11 @@ class ProtectedCreation:
             try:
                 if entry is not None and verdict is Verdict.UNDECIDED:
                     await self._decide(book, key, pause=pause, ends=ends)
+                    self._trusts = True
+                elif (entry is None or verdict is Verdict.SEND) and not self._trusts:
+                    await self._doubt(book, key)
+                    await self._decide(book, key, pause=pause, ends=ends, is_sent=False)
+                    self._trusts = True
                 elif entry is None or verdict is Verdict.SEND:
                     return await self._sent(book, key)
                 else:
@@ -149,6 +160,11 @@ class ProtectedCreation:
             opening = books[names] = asyncio.ensure_future(begun)
         return await asyncio.shield(opening)
 
+    async def _doubt(self, book: Book, key: str) -> None:
+        """Write the order down as one that may have been sent before: whatever happens, it is looked for first."""
+        await book.sent([self._sending], first_at=self._first_at)
+        book.settle(key, State.UNKNOWN, message="it is to be looked up before it is sent")
+
     async def _sent(self, book: Book, key: str) -> str:
         await book.sent([self._sending], api_at=self._session.api_clock)
         try:
@@ -167,8 +183,10 @@ class ProtectedCreation:
         await book.flush()
         return order_id
 
-    async def _decide(self, book: Book, key: str, *, pause: float, ends: float) -> None:
+    async def _decide(self, book: Book, key: str, *, pause: float, ends: float, is_sent: bool = True) -> None:
         """Find out what became of a sending, or wait a little if another process is busy with that.
+
+        ``is_sent`` is false if this process knows of none: what others sent had left when they let go of the journal.
 
         Raises:
             DeadlineExceededError: it was not found out in time.
@@ -177,7 +195,7 @@ class ProtectedCreation:
         try:
             async with asyncio.timeout_at(ends):
                 if ours := await book.undecided([key]):
-                    await self._reconcile(book, ours[0])
+                    await self._reconcile(book, ours[0], is_sent=is_sent)
                 else:
                     await asyncio.sleep(pause)
         except TimeoutError:
@@ -185,14 +203,17 @@ class ProtectedCreation:
             late.operation, late.seller_id, late.outcome_unknown = self._names[1], self._names[0], True
             raise late from None
 
-    async def _reconcile(self, book: Book, entry: Entry) -> None:
+    async def _reconcile(self, book: Book, entry: Entry, *, is_sent: bool) -> None:
         key = entry.key
+        left = entry
+        if not is_sent and self._journal.opened_at is not None:
+            left = structs.replace(entry, state=State.SENT, changed_at=entry.sent_at, left_by=None)
         over_for = claims_of(self._journal, *self._names).over_for(key)
         decided = reconcile(
             self._finder,
             {key: entry.sent_at},
             patience=self._patience,
-            ago={key: left_ago(entry, self._journal, over_for=over_for)},
+            ago={key: left_ago(left, self._journal, over_for=over_for)},
             api_at={} if entry.api_at is None else {key: entry.api_at},
             api_clock=lambda: self._session.api_clock,
             look_up=book.look_up,
@@ -210,7 +231,7 @@ class ProtectedCreation:
             if matches:
                 settle(book, outcome_of_match(key, matches[0]))
             else:
-                book.settle(key, State.PENDING, code=ABSENT)
+                book.settle(key, State.PENDING, code=ABSENT if is_sent else "")  # an absence counts after a sending
         await book.flush()
 
     def _known(self, entry: Entry, verdict: Verdict) -> str:
@@ -226,7 +247,13 @@ class ProtectedCreation:
 
 
 async def protect(
-    scope: Scope, operation: Operation[str], request: Any, *, journal: OpenJournal, patience: float
+    scope: Scope,
+    operation: Operation[str],
+    request: Any,
+    *,
+    journal: OpenJournal,
+    patience: float,
+    verify_first: bool = False,
 ) -> str:
     """Create one order through a journal; see :meth:`ProtectedCreation.create`."""
     is_outbound = operation is CREATE_OUTBOUND
@@ -242,5 +269,6 @@ async def protect(
         finder=OrderFinder(scope, "outbound" if is_outbound else "inbound"),
         journal=opened,
         patience=patience,
+        verify_first=verify_first,
     )
     return await creation.create()

@@ -66,6 +66,7 @@ class FileOptions:
     drain: float = 30.0
     patience: float = PATIENCE
     resend_unknown: bool = False
+    verify_first: bool = False
     follow: str | None = None
     follow_for: float | None = None
     output: Path | None = None

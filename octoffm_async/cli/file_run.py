@@ -88,6 +88,8 @@ class FileRun:
         more: dict[str, Any] = {} if wanted.follow is None else {"follow": wanted.follow}
         if wanted.follow is not None and wanted.follow_for is not None:
             more["follow_for"] = wanted.follow_for
+        if wanted.verify_first:
+            more["verify_first"] = True
         if wanted.concurrency is not None:
             more["concurrency"] = wanted.concurrency
         run = self.creation.start(
@@ -193,11 +195,14 @@ async def create_from_file(wanted: FileOptions, creation: Creation) -> int:
         return dry_run(wanted, table, plan, creation.operation)
     config = wanted.config()
     with drift_told(wanted.drift_file, journal=wanted.journal_file) as noticed:
-        async with Journal.open(wanted.journal_file) as journal:
+        async with Journal.open(wanted.journal_file, verify_first=wanted.verify_first) as journal:
             undecided = await _undecided(journal, config.seller_id, creation.operation.name)
             if undecided and not wanted.as_json:
                 until = f"what is not found counts as absent {wanted.patience:g} s after it was sent"
                 click.echo(f"octoffm: {items_text(undecided, 'undecided')} will be looked for; {until}", err=True)
+            if (wanted.verify_first or journal.gap is not None) and not wanted.as_json:
+                when = f"within {2 * wanted.patience:g} s, the list of all orders is read once"
+                click.echo(f"octoffm: what is new to the journal is looked up before it is sent; {when}", err=True)
             return await _send(FileRun(wanted, creation, table, plan), config, journal, noticed)
 
 

@@ -13,6 +13,7 @@ from .file_lookup import lookup
 from .file_options import FileOptions, creating_options
 from .file_run import Creation, create_from_file, start_orders, start_products, start_supplies
 from .loop import run_async
+from .options import verify_option
 
 _PRODUCTS = Creation(PRODUCTS, CREATE_PRODUCTS, start_products)
 _ORDERS = Creation(ORDERS, CREATE_OUTBOUND, start_orders)
@@ -54,6 +55,7 @@ def create_products(**options: Any) -> int:
 @creating_options
 @click.option("--follow", type=click.Choice(["accepted", "shipped"]), help="Wait until each order is so, or refused.")
 @_follow_for
+@verify_option
 def create_orders(**options: Any) -> int:
     """Ship the orders of FILE: CSV, JSON lines (.jsonl), Parquet or a workbook (.xlsx, .ods, .xls).
 
@@ -66,7 +68,8 @@ def create_orders(**options: Any) -> int:
     octoffm orders create orders.csv --map reference="Order no." --set delivery_mode=TrackedHomeDelivery --dry-run
 
     What is sent stands in the journal first: run the same command again after Ctrl-C, a crash or a failure, and it goes
-    on where it was; no order is sent twice. Rows that are not taken go to the rejects file with the reason.
+    on where it was; no order is sent twice. Rows that are not taken go to the rejects file with the reason. If the
+    journal is lost, or only an older copy of it is left, say --verify-first: the list of all orders is read first.
 
     Leave out marketplace orders in supply mode Fulfillment: they are shipped by Octopia itself and must not be sent
     here. Sending one would ship it twice.
@@ -80,6 +83,7 @@ def create_orders(**options: Any) -> int:
 @creating_options
 @click.option("--follow", type=click.Choice(["accepted", "received"]), help="Wait until each is so, or refused.")
 @_follow_for
+@verify_option
 def create_supplies(**options: Any) -> int:
     """Announce the supply orders of FILE: CSV, JSON lines (.jsonl), Parquet or a workbook (.xlsx, .ods, .xls).
 

@@ -37,6 +37,20 @@ def resume_command(
     return jobs_command("resume", journal, run, env_file=env_file, contract=contract)
 
 
+def settle_command(journal: str | PathLike[str], key: str, what: str = "") -> str:
+    """``octoffm jobs settle … KEY``, to be copied into a shell, whatever signs the key has; ``what`` is said of it."""
+    words = shlex.join(["octoffm", "jobs", "settle", "--journal", str(journal)])
+    name = shlex.quote(key) if key.isprintable() else f"$'{''.join(map(_escaped, key))}'"
+    return f"{words}{what and ' '}{what} {'-- ' if key.startswith('-') else ''}{name}"
+
+
+def _escaped(sign: str) -> str:
+    """A sign as it stands between ``$'`` and ``'``."""
+    if sign in "\\'":
+        return f"\\{sign}"
+    return sign if sign.isprintable() else f"\\U{ord(sign):08x}"
+
+
 def tell_interrupted(
     journal: str | PathLike[str], run: str, *, env_file: str | None = None, contract: PathLike[str] | None = None
 ) -> None:

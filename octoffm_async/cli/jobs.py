@@ -14,6 +14,7 @@ from .jobs_export import export
 from .jobs_journal import find_run, opened
 from .jobs_rebind import rebind
 from .jobs_resume import resume
+from .jobs_settle import settle
 from .jobs_show import counts_of, list_runs, show, write_json
 from .loop import run_async
 from .options import journal_option, json_option
@@ -29,7 +30,7 @@ AGAIN = "A forgotten key may be sent again, and what it created would then exist
 
 @click.group()
 def jobs() -> None:
-    """List, show, resume, export and forget runs in a journal, and back it up.
+    """List, show, resume, export and forget runs in a journal, settle their items, and back it up.
 
     A journal is the file that journal= names in client.bulk.create_…. Listing, showing and exporting work while
     another process writes it.
@@ -86,5 +87,5 @@ async def _forget(path: Path, record: RunRecord, *, force: bool) -> int:
         return await journal.forget(record.id, force=force)
 
 
-for command in (list_runs, show, resume, export, forget, rebind, backup):
+for command in (list_runs, show, resume, settle, export, forget, rebind, backup):
     jobs.add_command(command)

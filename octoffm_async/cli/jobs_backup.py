@@ -24,8 +24,8 @@ def backup(journal: Path, target: Path | None) -> None:
     To copy FILE with other means takes FILE-wal too, and nobody who writes. Without TARGET the copy's name is FILE with
     the time (UTC). Only its owner can read it, and nothing is overwritten.
 
-    A backup is for a disk that is lost. It does not know what was sent after it was made: put back, it would let that
-    be sent again.
+    A backup is for a disk that is lost. It does not know what was sent after it was made: put back, it says so, and
+    each order that is new to it is looked up before it is sent.
     """
     now = time.time()
     if target is None:

@@ -25,7 +25,7 @@ LAST_RUNS = 5
 
 
 @asynccontextmanager
-async def opened(path: Path, *, read_only: bool = True) -> AsyncGenerator[Journal]:
+async def opened(path: Path, *, read_only: bool = True, verify_first: bool = False) -> AsyncGenerator[Journal]:
     """The journal at ``path``, which must be there. Reading works beside a process that writes.
 
     Raises:
@@ -34,7 +34,7 @@ async def opened(path: Path, *, read_only: bool = True) -> AsyncGenerator[Journa
     _check_exists(path)
     entered = False
     try:
-        async with Journal.open(path, read_only=read_only) as journal:
+        async with Journal.open(path, read_only=read_only, verify_first=verify_first) as journal:
             entered = True
             yield journal
     except JournalError as error:

@@ -31,6 +31,7 @@ from .options import (
     json_option,
     rate,
     verbose_option,
+    verify_option,
 )
 from .show import StepResult, show_for
 from .text import items
@@ -55,6 +56,7 @@ class Wanted:
     patience: float
     drain: float
     resend_unknown: bool
+    verify_first: bool
     limit: tuple[int, float] | None
     contract: Path | None
     drift: Path | None
@@ -91,6 +93,7 @@ class Wanted:
 @click.option(
     "--resend-unknown", is_flag=True, help="Send again what could not be looked for: it may then exist twice."
 )
+@verify_option
 @contract_option
 @drift_option
 @json_option
@@ -113,7 +116,7 @@ def resume(**options: Any) -> int:
 
 
 async def _resume(wanted: Wanted, noticed: Noticed) -> int:
-    async with opened(wanted.journal) as journal:
+    async with opened(wanted.journal, verify_first=wanted.verify_first) as journal:
         record = await find_run(journal, wanted.journal, wanted.run)
     settings = {} if wanted.contract is None else {"contract": wanted.contract}
     config = Config.from_env(environment(wanted.env_file), **settings)
@@ -128,7 +131,7 @@ async def _resume(wanted: Wanted, noticed: Noticed) -> int:
     show = show_for(json=wanted.as_json)
     try:
         async with (
-            opened(wanted.journal, read_only=False) as journal,
+            opened(wanted.journal, read_only=False, verify_first=wanted.verify_first) as journal,
             FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client,
         ):
             interrupted = await _go_on(wanted, journal, record, client, show)
@@ -163,6 +166,7 @@ async def _go_on(wanted: Wanted, journal: Journal, record: RunRecord, client: Fu
         concurrency=wanted.concurrency,
         patience=wanted.patience,
         resend_unknown=wanted.resend_unknown,
+        verify_first=wanted.verify_first,
         on_progress=tell,
         drain=0.0,  # the time to drain is given by the interrupt, before the run is left
     )

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from ..bulk.journal import State
+from ..bulk.journal import BY_HAND, LONG_AGO, State
 from ..bulk.journal.holder import holder_of
 from ..bulk.journal.states import KEEPS_PAYLOAD, UNDECIDED
-from .hints import UNREAD, resume_command
+from .hints import UNREAD, resume_command, settle_command
 from .jobs_journal import entry_fields, find_run, opened, run_fields, state_of
 from .loop import run_async
 from .options import journal_option, json_option
@@ -35,6 +35,7 @@ _COLOURS: dict[RunState, str] = {
     "interrupted": "yellow",
     "unfinished": "yellow",
 }
+_BY_HAND = (State.PENDING, State.CREATED)
 _SECTIONS: tuple[tuple[str, Iterable[State]], ...] = (
     ("undecided: each may exist or not; a resume finds out", UNDECIDED),
     ("refused: sent again only if they are changed", (State.REFUSED,)),
@@ -59,7 +60,8 @@ def list_runs(journal: Path, as_json: bool) -> None:
 def show(run: str, journal: Path, everything: bool, as_json: bool) -> None:
     """Show a run, and its items that want an eye.
 
-    Those are the undecided ones (since when, and why) and the refused and failed ones with their reasons.
+    Those are the undecided ones (since when, which proof is missing, and what settles them), the refused and failed
+    ones with their reasons, and those that were settled by hand.
 
     RUN is a run's id, or a beginning of it that no other has.
     """
@@ -98,10 +100,11 @@ async def _show(path: Path, name: str, *, most: int | None, as_json: bool) -> No
                 continue
             if as_json:
                 async for entry in _first(journal.entries(record.id, states), most):
-                    write_json({"event": "item", **entry_fields(entry)})
+                    write_json({"event": "item", **entry_fields(entry), **_settles(path, entry)})
             else:
                 click.echo(f"\n{click.style(f'{total:,}', bold=True)} {title}")
-                await _tell_items(journal, record, states, most)
+                await _tell_items(journal, record, states, most, path)
+        await _tell_by_hand(journal, record, most, as_json=as_json)
     if not as_json and (record.finished_at is None or any(record.counts[state] for state in KEEPS_PAYLOAD)):
         click.echo(f"\nTo go on:\n  {resume_command(path, record.id)}")
         if record.finished_at is None:
@@ -130,34 +133,60 @@ def _tell(record: RunRecord, path: Path) -> None:
             click.echo(f"{title:11}{fact}" if title != "items" else hanging(f"{title:11}", fact, _width()))
 
 
-async def _tell_items(journal: Journal, record: RunRecord, states: Iterable[State], most: int | None) -> None:
+async def _tell_items(
+    journal: Journal, record: RunRecord, states: Iterable[State], most: int | None, path: Path
+) -> None:
     now, width, shown, key_width = datetime.now(UTC), _width(), 0, 0
     waiting: list[Entry] = []  # the first ones, until it is known how wide their keys are
     async for entry in _first(journal.entries(record.id, states), most):
         shown += 1
         if key_width:
-            click.echo(_item(entry, key_width, width, now))
+            click.echo(_item(entry, key_width, width, now, path))
             continue
         waiting.append(entry)
         if len(waiting) == FIRST:
             key_width = _key_width(waiting)
             for one in waiting:
-                click.echo(_item(one, key_width, width, now))
+                click.echo(_item(one, key_width, width, now, path))
             waiting.clear()
     for one in waiting:
-        click.echo(_item(one, _key_width(waiting), width, now))
+        click.echo(_item(one, _key_width(waiting), width, now, path))
     total = sum(record.counts[state] for state in states)
     if total > shown and most is not None:
         click.echo(f"  … and {total - shown:,} more: --all shows them")
 
 
-def _item(entry: Entry, key_width: int, width: int | None, now: datetime) -> str:
-    since = entry.sent_at if entry.state in UNDECIDED else entry.changed_at
+async def _tell_by_hand(journal: Journal, record: RunRecord, most: int | None, *, as_json: bool) -> None:
+    now, shown = datetime.now(UTC), 0
+    async for entry in _first(journal.entries(record.id, _BY_HAND, code=BY_HAND), most):
+        shown += 1
+        if as_json:
+            write_json({"event": "item", **entry_fields(entry)})
+            continue
+        if shown == 1:
+            click.echo("\nsettled by hand:")
+        what = printable(f"{entry.message}; {entry.state}{f', id {entry.remote_id}' if entry.remote_id else ''}")
+        click.echo(hanging(f"  {printable(entry.key)}  {age(entry.changed_at, now):10}  ", what, _width()))
+    if shown == most and not as_json:
+        click.echo("  … and maybe more: --all shows them")
+
+
+def _settles(path: Path, entry: Entry) -> dict[str, str]:
+    """What settles an item, as JSON shows it."""
+    return {"settle": settle_command(path, entry.key)} if entry.state is State.UNKNOWN else {}
+
+
+def _item(entry: Entry, key_width: int, width: int | None, now: datetime, path: Path) -> str:
+    was_sent = entry.state in UNDECIDED and entry.sent_at > LONG_AGO  # else nobody knows whether it was
+    since = entry.sent_at if was_sent else entry.changed_at
     state = f"{entry.state.value:9}" if entry.state in UNDECIDED else ""
     why = ": ".join(printable(part) for part in (entry.code, entry.message) if part)
     if not why:
         why = _SENT if entry.state is State.SENT else "no reason was given"
-    return hanging(f"  {printable(entry.key):{key_width}}  {state}{age(since, now):10}  ", why, width)
+    told = hanging(f"  {printable(entry.key):{key_width}}  {state}{age(since, now):10}  ", why, width)
+    if entry.state is State.UNKNOWN:  # in one piece, to be copied
+        told += f"\n      {settle_command(path, entry.key, '[--absent | --created ID]')}"
+    return told
 
 
 async def _first(entries: AsyncIterator[Entry], most: int | None) -> AsyncIterator[Entry]:

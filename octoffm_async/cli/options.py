@@ -57,6 +57,15 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")(command)
 
 
+def verify_option(command: F) -> F:
+    """``--verify-first``; the command gets ``verify_first: bool``."""
+    return click.option(
+        "--verify-first",
+        is_flag=True,
+        help="Look every order up before it is sent: where the journal was lost, or put back as it was before.",
+    )(command)
+
+
 def verbose_option(command: F) -> F:
     """``-v``, behind a command as well as before it."""
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 from ..bulk.journal.batches import stored
 from ..bulk.journal.protocol import LOOK_UP_MOST, Journal, RunRecord, Sending
+from ..bulk.journal.settling import choose, settle_by_hand, word_of
 from ..bulk.journal.states import Entry, IllegalTransitionError, State
 from ..bulk.journal.steps import Flush, Follow, LookUp
 from ..errors import ClosedError, ConfigurationError, JournalError, JournalWriteError, StoreError
@@ -26,7 +27,9 @@ from . import journal_environments as environments
 from . import journal_reading as reading
 from .database import Database, as_database
 from .journal_forgetting import forget_some
+from .journal_runs import begun, gone_on_with
 from .journal_schema import PART, STATEMENTS, VERSION
+from .journal_settling import ByHand
 from .journal_waves import Release, Send
 from .journal_writer import JournalWriter
 from .lease import GRACE, Lease, boot_time
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..bulk.journal.environment import Environment
+    from ..bulk.journal.settling import Known
     from ..config import Secret
     from .database import Connection
 
@@ -140,8 +144,8 @@ class PostgresJournal(Journal):
             if environment is not None:
                 await environments.bind(connection, self.database.name, seller, environment)
             if run is None:
-                return await _begun(connection, names, name, stored(source))
-            return await _gone_on_with(connection, names, run, f"seller {seller}, operation {operation}")
+                return await begun(connection, names, name, stored(source))
+            return await gone_on_with(connection, names, run, f"seller {seller}, operation {operation}")
 
         scope, run_id = await self._open.ask(begin)
         self._live.add(name)
@@ -159,8 +163,13 @@ class PostgresJournal(Journal):
         """All runs, the oldest first."""
         return await self._open.ask(reading.records)
 
-    async def entries(self, run: str, state: State | Iterable[State] | None = None) -> AsyncIterator[Entry]:
-        """A run's items by key, read a few at a time. Items that another run sent again belong to that one."""
+    async def entries(
+        self, run: str, state: State | Iterable[State] | None = None, *, code: str | None = None
+    ) -> AsyncIterator[Entry]:
+        """A run's items by key, read a few at a time; those with this ``code`` only, if given.
+
+        Items that another run sent again belong to that one.
+        """
         wanted = [state] if isinstance(state, State) else list(State if state is None else state)
         scope, run_id = await self._open.ask(lambda connection: reading.run_of(connection, run))
         key: str | None = None
@@ -168,7 +177,9 @@ class PostgresJournal(Journal):
 
             async def read(connection: Connection, key: str | None = key) -> list[Entry]:
                 shift = self._lease.shift
-                return await reading.after(connection, scope, run_id, wanted, key=key, most=_CHUNK, shift=shift)
+                return await reading.after(
+                    connection, scope, run_id, wanted, key=key, most=_CHUNK, shift=shift, code=code
+                )
 
             chunk = await self._open.ask(read)
             for entry in chunk:
@@ -198,6 +209,31 @@ class PostgresJournal(Journal):
             total += gone
             if key is None:
                 return total
+
+    async def find(self, keys: Sequence[str]) -> list[Known]:
+        """What is known of up to ``LOOK_UP_MOST`` keys, of whichever seller and operation."""
+        _check_number(keys)
+        return await ByHand(self._open, self._lease).find(keys)
+
+    async def settle(
+        self,
+        keys: str | Sequence[str],
+        *,
+        absent: bool = False,
+        created: str | None = None,
+        seller: str | None = None,
+        operation: str | None = None,
+        note: str = "",
+        dry_run: bool = False,
+    ) -> list[Known]:
+        """Say what became of undecided items, for whoever has looked; what they were. See :class:`Journal`."""
+        word = word_of(keys, absent=absent, created=created, seller=seller, operation=operation, note=note)
+        _check_number(word.keys)
+        settling = ByHand(self._open, self._lease)
+        if dry_run:
+            return await choose(settling, word)
+        self._check_writable()
+        return await settle_by_hand(self, settling, word)
 
     @property
     def _open(self) -> JournalWriter:
@@ -236,11 +272,14 @@ class PostgresBook:
         entries: list[Entry | None] = await waiter
         return entries
 
-    async def sent(self, items: Sequence[Sending], *, api_at: datetime | None = None) -> None:
+    async def sent(
+        self, items: Sequence[Sending], *, api_at: datetime | None = None, first_at: datetime | None = None
+    ) -> None:
         """Write that these items are about to be sent; returns when that is durable. All of them or none.
 
-        ``api_at`` is what the API's own clock shows, if that is known. Cancelled while it waits, it may have written
-        them or not.
+        ``api_at`` is what the API's own clock shows, if that is known. ``first_at`` is when they may have been sent
+        first, if that is not now: they are looked for from then on. Cancelled while it waits, it may have written them
+        or not.
 
         Raises:
             FencedError: this process was silent for longer than its lease; nothing may be sent.
@@ -255,7 +294,7 @@ class PostgresBook:
                 raise IllegalTransitionError(item.key, None, State.SENT)
             seen.add(item.key)
         waiter = self._writer.future()
-        self._writer.submit(Send(self._scope, self._run_id, items, waiter, api_at))
+        self._writer.submit(Send(self._scope, self._run_id, items, waiter, api_at, first_at))
         await waiter
 
     def settle(
@@ -336,34 +375,6 @@ class PostgresBook:
 
         await self._writer.ask(stamp)
         self._live.discard(self.run)
-
-
-async def _begun(connection: Connection, names: tuple[bytes, bytes], name: str, source: bytes) -> tuple[int, int]:
-    """A new run's scope and number. Done again, it is the same run."""
-    await connection.execute(
-        "INSERT INTO octoffm_journal_scopes (seller, operation) VALUES (%s, %s) ON CONFLICT DO NOTHING", names
-    )
-    found = await connection.execute(
-        "INSERT INTO octoffm_journal_runs (name, scope_id, source) "
-        "SELECT %s, scope_id, %s FROM octoffm_journal_scopes WHERE seller = %s AND operation = %s "
-        "ON CONFLICT (name) DO UPDATE SET source = excluded.source RETURNING scope_id, run_id",
-        (name, source, *names),
-    )
-    row = await found.fetchone()
-    assert row is not None  # noqa: S101
-    return int(row[0]), int(row[1])
-
-
-async def _gone_on_with(connection: Connection, names: tuple[bytes, bytes], run: str, told: str) -> tuple[int, int]:
-    scope, run_id = await reading.run_of(connection, run)
-    found = await connection.execute(
-        "UPDATE octoffm_journal_runs r SET finished_at = NULL FROM octoffm_journal_scopes s "
-        "WHERE r.run_id = %s AND s.scope_id = r.scope_id AND s.seller = %s AND s.operation = %s RETURNING 1",
-        (run_id, *names),
-    )
-    if await found.fetchone() is None:
-        raise ConfigurationError(f"run {run} is not one of {told}")
-    return scope, run_id
 
 
 def _check_number(keys: Sized) -> None:

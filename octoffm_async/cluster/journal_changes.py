@@ -28,6 +28,9 @@ _LET_GO = 9
 _SENT = """
     SELECT octoffm_journal_sent(%s::bigint, %s::bigint, %s::int, %b::int[], %b::bytea[], %b::bytea[], %b::bytea[],
         %b::timestamptz[])"""
+_SENT_SINCE = """
+    SELECT octoffm_journal_sent_since(%s::bigint, %s::bigint, %s::int, %b::int[], %b::bytea[], %b::bytea[], %b::bytea[],
+        %b::timestamptz[], %s::timestamptz)"""
 _SETTLE = """
     SELECT * FROM octoffm_journal_settle(%s::bigint, %s::bigint, %b::int[], %b::bytea[], %b::smallint[],
         %b::bytea[], %b::bytea[], %b::bytea[])"""
@@ -73,7 +76,7 @@ class Remark(NamedTuple):
 
 
 async def send(connection: Connection, writer: int, wave: int, scope: int, steps: Sequence[Send]) -> None:
-    """Mark the items of steps of one scope as sent, all or none.
+    """Mark the items of steps of one scope, with one ``first_at``, as sent, all or none.
 
     Raises:
         FencedError: the writer's lease is over.
@@ -84,7 +87,11 @@ async def send(connection: Connection, writer: int, wave: int, scope: int, steps
     clocks = [step.api_at for step in steps for _ in step.items]
     columns = [list(column) for column in zip(*items, strict=True)]
     with _told():
-        await connection.execute(_SENT, (writer, wave, scope, runs, *columns, clocks))
+        given = (writer, wave, scope, runs, *columns, clocks)
+        if (first_at := steps[0].first_at) is None:
+            await connection.execute(_SENT, given)
+        else:
+            await connection.execute(_SENT_SINCE, (*given, first_at))
 
 
 async def settle(connection: Connection, writer: int, wave: int, steps: Sequence[Settle | Release]) -> list[Remark]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 from ..bulk.journal.batches import stored, text
 from ..bulk.journal.doubting import IDS_MOST
 from ..bulk.journal.protocol import RunRecord
+from ..bulk.journal.settling import Known
 from ..bulk.journal.sheet import CODES, STATES
 from ..bulk.journal.states import KEEPS_PAYLOAD, Entry, State
 from ..errors import ConfigurationError
@@ -20,7 +21,19 @@ if TYPE_CHECKING:
 
     from .database import Connection
 
-__all__ = ["NO_SHIFT", "Shift", "after", "created_near", "ids", "look_up", "payloads", "records", "run_of", "undecided"]
+__all__ = [
+    "NO_SHIFT",
+    "Shift",
+    "after",
+    "created_near",
+    "find",
+    "ids",
+    "look_up",
+    "payloads",
+    "records",
+    "run_of",
+    "undecided",
+]
 
 
 class Shift(NamedTuple):
@@ -36,6 +49,9 @@ _COLUMNS: LiteralString = """e.key, e.state, e.payload_hash, r.name, e.changed_a
     e.remote_id, e.code, e.message, e.followed, e.left_by, e.api_at, e.absences"""
 _FROM: LiteralString = "FROM octoffm_journal_entries e JOIN octoffm_journal_runs r USING (run_id)"
 _LOOK_UP: LiteralString = f"SELECT {_COLUMNS} {_FROM} WHERE e.scope_id = %s AND e.key = ANY (%s)"
+_FIND: LiteralString = f"""
+    SELECT s.seller, s.operation, {_COLUMNS} {_FROM} JOIN octoffm_journal_scopes s ON s.scope_id = e.scope_id
+    WHERE e.key = ANY (%s) ORDER BY s.scope_id, e.key"""
 _UNDECIDED: LiteralString = f"""
     SELECT {_COLUMNS} FROM octoffm_journal_payloads p JOIN octoffm_journal_entries e USING (scope_id, key)
     JOIN octoffm_journal_runs r USING (run_id)
@@ -51,17 +67,17 @@ _IDS: LiteralString = """
 _LOOKED_AT = 8 * IDS_MOST
 _AFTER: LiteralString = f"""
     SELECT {_COLUMNS} {_FROM} WHERE e.scope_id = %s AND (%s::bytea IS NULL OR e.key > %s) AND e.run_id = %s
-    AND e.state = ANY (%s) ORDER BY e.key LIMIT %s"""
+    AND e.state = ANY (%s) AND (%s::bytea IS NULL OR e.code = %s) ORDER BY e.key LIMIT %s"""
 _AFTER_KEPT: LiteralString = f"""
     SELECT {_COLUMNS} FROM octoffm_journal_payloads p JOIN octoffm_journal_entries e USING (scope_id, key)
     JOIN octoffm_journal_runs r USING (run_id)
     WHERE p.scope_id = %s AND (%s::bytea IS NULL OR p.key > %s) AND e.run_id = %s
-    AND e.state = ANY (%s) ORDER BY p.key LIMIT %s"""  # noqa: S608
+    AND e.state = ANY (%s) AND (%s::bytea IS NULL OR e.code = %s) ORDER BY p.key LIMIT %s"""  # noqa: S608
 """The same for states that keep their payload, of which there are few."""
 _NEAR: LiteralString = f"""
     WITH created AS (
         SELECT key, changed_at FROM octoffm_journal_entries WHERE scope_id = %(scope)s AND state = 2
-            AND changed_at <= %(ripe)s
+            AND changed_at <= %(ripe)s AND code IS DISTINCT FROM 'ByHand'
     ), near AS (
         (SELECT key, 1 AS rank FROM created WHERE changed_at <= %(first)s ORDER BY changed_at DESC LIMIT 1)
         UNION ALL (SELECT key, 2 FROM created WHERE changed_at >= %(last)s ORDER BY changed_at LIMIT 1)
@@ -84,6 +100,14 @@ async def look_up(connection: Connection, scope: int, keys: Sequence[str], *, sh
     """What is known of keys, by the stored key."""
     found = await connection.execute(_LOOK_UP, (scope, [stored(key) for key in keys]), binary=True)
     return {row[0]: _entry(row, shift) for row in await found.fetchall()}
+
+
+async def find(connection: Connection, keys: Sequence[str], *, shift: Shift) -> list[Known]:
+    """What is known of keys, of whichever seller and operation."""
+    found = await connection.execute(_FIND, ([stored(key) for key in keys],), binary=True)
+    return [
+        Known(text(seller), text(operation), _entry(row, shift)) for seller, operation, *row in await found.fetchall()
+    ]
 
 
 async def undecided(
@@ -129,12 +153,15 @@ async def after(
     key: str | None,
     most: int,
     shift: Shift,
+    code: str | None = None,
 ) -> list[Entry]:
     """Up to ``most`` items of a run behind ``key`` in the order of keys; ``None`` is before all."""
     start = None if key is None else stored(key)
     statement = _AFTER_KEPT if KEEPS_PAYLOAD.issuperset(states) else _AFTER
     codes = [CODES[state] for state in states]
-    found = await connection.execute(statement, (scope, start, start, run_id, codes, most), binary=True)
+    why = None if code is None else stored(code)
+    bound = (scope, start, start, run_id, codes, why, why, most)
+    found = await connection.execute(statement, bound, binary=True)
     return [_entry(row, shift) for row in await found.fetchall()]
 
 
@@ -171,7 +198,7 @@ async def run_of(connection: Connection, run: str) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def _entry(row: tuple[Any, ...], shift: Shift) -> Entry:
+def _entry(row: Sequence[Any], shift: Shift) -> Entry:
     code: int
     key, code, payload_hash, run, changed_at, sent_at, remote_id, why, message, followed, left_by, api_at, absences = (
         row

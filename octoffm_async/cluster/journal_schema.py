@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["FENCED", "ILLEGAL", "PART", "STATEMENTS", "VERSION"]
 
 PART = "journal"
-VERSION = 3
+VERSION = 4
 FENCED = "OF001"
 """The SQLSTATE of what a writer without a good lease asks for."""
 ILLEGAL = "OF002"
@@ -186,6 +186,18 @@ BEGIN
         array_fill(1::bigint, ARRAY[cardinality(runs)]));
 END $$"""
 
+_SENT_SINCE: LiteralString = """
+CREATE OR REPLACE FUNCTION octoffm_journal_sent_since(
+    the_writer bigint, the_wave bigint, the_scope int, runs int[], keys bytea[], hashes bytea[], payloads bytea[],
+    clocks timestamptz[], the_first timestamptz)
+RETURNS void LANGUAGE plpgsql AS $$
+-- The same, of items that may have been sent before, by whom nobody knows any more: they are looked for from then on.
+BEGIN
+    PERFORM octoffm_journal_sent(the_writer, the_wave, the_scope, runs, keys, hashes, payloads, clocks);
+    UPDATE octoffm_journal_entries SET sent_at = least(sent_at, the_first)
+        WHERE scope_id = the_scope AND key = ANY (keys) AND state = 1 AND holder = the_writer;
+END $$"""
+
 _SETTLE: LiteralString = """
 CREATE OR REPLACE FUNCTION octoffm_journal_settle(
     the_writer bigint, the_wave bigint, scopes int[], keys bytea[], states smallint[],
@@ -229,10 +241,10 @@ BEGIN
     ), written AS (
         UPDATE octoffm_journal_entries e SET
             state = j.state, remote_id = coalesce(j.remote_id, e.remote_id), code = j.code,
-            changed_at = CASE WHEN j.was = 5 AND j.state = 5 THEN e.changed_at ELSE stamp END,  -- only another reason
-            absences = CASE WHEN j.state IN (2, 3) THEN 0
+            absences = CASE WHEN j.state IN (2, 3) OR (j.state = 0 AND j.code = 'ByHand') THEN 0
                 WHEN j.state = 0 AND j.code = 'Absent' THEN least(e.absences + CASE j.was WHEN 5 THEN 2 ELSE 1 END, 99)
                 ELSE e.absences END,
+            changed_at = CASE WHEN j.was = 5 AND j.state = 5 THEN e.changed_at ELSE stamp END,  -- only another reason
             message = j.message, left_by = NULL,
             holder = CASE WHEN j.mine THEN CASE WHEN j.state = 5 THEN the_writer END
                 WHEN j.undecided THEN j.holder END
@@ -301,4 +313,14 @@ BEGIN
             SELECT 1 FROM octoffm_journal_writers w WHERE w.writer_id = e.holder AND NOT w.dead);
 END $$"""
 
-STATEMENTS: tuple[LiteralString, ...] = (*_TABLES, *_CLOCKS, _WAVE, _ALIVE, _COUNT, _SENT, _SETTLE, _UNDECIDED)
+STATEMENTS: tuple[LiteralString, ...] = (
+    *_TABLES,
+    *_CLOCKS,
+    _WAVE,
+    _ALIVE,
+    _COUNT,
+    _SENT,
+    _SENT_SINCE,
+    _SETTLE,
+    _UNDECIDED,
+)

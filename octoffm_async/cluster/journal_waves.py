@@ -27,6 +27,9 @@ class Send(NamedTuple):
     items: Sequence[Sending]
     waiter: asyncio.Future[Any]
     api_at: datetime | None = None
+    """What the API's clock shows."""
+    first_at: datetime | None = None
+    """When they may have been sent first; now, if it is ``None``."""
 
 
 class Release(NamedTuple):
@@ -54,8 +57,8 @@ class Wave:
     def __init__(self) -> None:
         self.settled: dict[Spot, Settle | Release] = {}
         self.followed: dict[Spot, Follow] = {}
-        self.sent: defaultdict[int, list[Send]] = defaultdict(list)
-        """By scope."""
+        self.sent: defaultdict[tuple[int, datetime | None], list[Send]] = defaultdict(list)
+        """By scope, and by when they may have been sent first."""
         self.flushes: list[Flush] = []
         self.questions: list[LookUp | Ask] = []
         self._touched: set[Spot] = set()
@@ -63,12 +66,12 @@ class Wave:
     def takes(self, step: Step) -> bool:
         """Add a step, unless it is on an item that another one is on."""
         match step:
-            case Send(scope=scope, items=items):
+            case Send(scope=scope, items=items, first_at=first_at):
                 spots = {(scope, item.key) for item in items}
                 if not self._touched.isdisjoint(spots):
                     return False
                 self._touched |= spots
-                self.sent[scope].append(step)
+                self.sent[scope, first_at].append(step)
             case Flush():
                 self.flushes.append(step)
             case LookUp() | Ask():

@@ -130,7 +130,7 @@ class JournalWriter:
 
     async def _carry_out(self, wave: Wave) -> None:
         await self._settle(list(wave.settled.values()))
-        for scope, steps in wave.sent.items():
+        for (scope, _), steps in wave.sent.items():
             await self._send(scope, steps)
         await self._follow(list(wave.followed.values()))
         for flush in wave.flushes:

@@ -46,7 +46,12 @@ class Outbound:
         self._protect = protect
 
     async def create(
-        self, request: OutboundShipmentRequest, *, journal: OpenJournal | None = None, patience: float = 60.0
+        self,
+        request: OutboundShipmentRequest,
+        *,
+        journal: OpenJournal | None = None,
+        patience: float = 60.0,
+        verify_first: bool = False,
     ) -> str:
         """Order one shipment; its ``outbound_shipment_id`` (**D**).
 
@@ -56,7 +61,8 @@ class Outbound:
 
         With a ``journal`` (open, see :meth:`octoffm_async.Journal.open`) the same order asked for again gives the same
         id, also after a crash: an earlier sending whose outcome is not known is looked for first, until ``patience``
-        seconds have passed since it was sent.
+        seconds have passed since it was sent. ``verify_first`` looks for every order among all that there are before
+        it is sent: for a while, where a journal was lost or put back as it was before.
 
         Raises:
             ValidationError: the order cannot be right, or another payload was sent under its reference; nothing was
@@ -67,11 +73,15 @@ class Outbound:
         """
         check_shipment(request)
         self._scope.check_extra("shipment", request)
+        if journal is None and verify_first:
+            raise ConfigurationError("verify_first= needs a journal=, which remembers what is looked for")
         if journal is None:
             return await Believing(self._scope, CREATE_OUTBOUND).believed(request.reference, await self.send(request))
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
-        return await self._protect(self._scope, CREATE_OUTBOUND, request, journal=journal, patience=patience)
+        return await self._protect(
+            self._scope, CREATE_OUTBOUND, request, journal=journal, patience=patience, verify_first=verify_first
+        )
 
     def send(self, request: OutboundShipmentRequest | Raw) -> Awaitable[Result[str]]:
         """One call, without checks; of a request that may be encoded already."""

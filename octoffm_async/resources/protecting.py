@@ -25,5 +25,12 @@ class Protect(Protocol):
     """Makes a creation through a journal; its id."""
 
     async def __call__(
-        self, scope: Scope, operation: Operation[str], request: Any, *, journal: OpenJournal, patience: float
+        self,
+        scope: Scope,
+        operation: Operation[str],
+        request: Any,
+        *,
+        journal: OpenJournal,
+        patience: float,
+        verify_first: bool,
     ) -> str: ...

@@ -44,6 +44,7 @@ _NIL = "00000000-0000-0000-0000-000000000000"
 _NO_IDS = frozenset({"null", "none", "nil", "undefined", "nan", "true", "false", "n/a", _NIL})
 """Words that programs write where they have no id."""
 _LONGEST_WORD = len("undefined")
+_GIVEN = re.compile(r"[A-Za-z0-9][\w.:~-]*", re.ASCII)
 _NOTHING = object()
 
 
@@ -92,6 +93,11 @@ def identifier_reader(
         return found if usual else _odd_identifier(told, response)
 
     return read
+
+
+def is_identifier(text: str) -> bool:
+    """Return True if a text that a person gives can be the id of something that was created."""
+    return len(text) <= LONGEST and bool(_GUID.fullmatch(text) or _GIVEN.fullmatch(text)) and _named(text) == text
 
 
 def _is_usual(text: str) -> bool:

@@ -22,7 +22,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from octoffm_async import FulfillmentClient, Outcome, Summary, Unknown
 from octoffm_async.bulk import finding, reconcile
-from octoffm_async.bulk.journal import SQLiteJournal, State
+from octoffm_async.bulk.journal import SQLiteJournal
+from octoffm_async.bulk.journal.gap import Gap
 from octoffm_async.bulk.journal.steps import Flush, Step
 from octoffm_async.bulk.journal.store import Store
 from octoffm_async.bulk.journal.writer import Writer, _resolve
@@ -213,11 +214,12 @@ class SteppedWriter(Writer):
 
     store: Store
 
-    async def open(self) -> None:
+    async def open(self) -> Gap | None:
         self._loop = asyncio.get_running_loop()
         self._ended = self._loop.create_future()
         self.store = self._make()
         self.store.open()
+        return self.store.gap
 
     async def close(self) -> None:
         last = self.future()
@@ -239,7 +241,7 @@ class SteppedJournal(SQLiteJournal):
     async def __aenter__(self) -> Self:
         self.stepped = SteppedWriter(self._store)
         self._writer = self.stepped
-        await self.stepped.open()
+        self.gap = await self.stepped.open()
         return self
 
     def crash(self) -> None:
@@ -335,10 +337,8 @@ class World:
         assert not self.remote.effects.keys() & keys
 
         async def settle(client: FulfillmentClient, journal: SteppedJournal) -> None:
-            book = await journal.book(seller=client._scope.seller_id, operation="outbound.create")
-            for key in keys:
-                book.settle(key, State.PENDING)
-            await book.flush()
+            if keys:
+                await journal.settle(keys, absent=True)
 
         self.live(settle)
 

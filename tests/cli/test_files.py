@@ -101,6 +101,22 @@ def test_a_dry_run_checks_all_shows_bodies_and_sends_nothing(octoffm, octoffm_sa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_where_the_journal_is_lost_every_order_is_looked_up_first(octoffm, stocked):
+    write_orders(4)
+    octoffm("orders", "create", "orders.csv", *ORDERS)
+    Path("orders.journal").unlink()
+    write_orders(6)
+    again = ("orders", "create", "orders.csv", *ORDERS, "--patience", "0.05", "--verify-first")
+    code, out, err = octoffm(*again, "--json")
+    assert (code, counts(out), err) == (0, {"created": 2, "already": 4}, "")
+    assert set(stocked.effects.outbound.values()) == {1}
+    Path("orders.journal").unlink()
+    code, _, err = octoffm(*again)
+    assert code == 0
+    assert "within 0.1 s, the list of all orders is read once" in err
+    assert set(stocked.effects.outbound.values()) == {1}
+
+
 def test_a_dry_run_needs_no_credentials(octoffm, monkeypatch):
     monkeypatch.delenv("OCTOFFM_CLIENT_SECRET")
     code, out, _ = octoffm("products", "create", CATALOGUE, *MAPPED, "--dry-run", "--json")

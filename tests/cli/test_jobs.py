@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import errno
+import getpass
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 import pytest
 
@@ -125,6 +127,7 @@ def test_a_run_is_shown_with_what_wants_an_eye(jobs, path):
     assert lines[begin + 1 :] == [
         "  A-4  sent     NOW it was being sent; no answer is known",
         "  A-5  unknown  NOW the connection was lost",
+        f"      octoffm jobs settle --journal {path} [--absent | --created ID] A-5",
         "",
         "1 refused: sent again only if they are changed",
         "  A-2  NOW InvalidAddress: the postal code is not one of France",
@@ -138,6 +141,85 @@ def test_a_run_is_shown_with_what_wants_an_eye(jobs, path):
     ]
     assert "state      interrupted" in lines
     assert "source     orders.csv" in lines
+
+
+def test_an_item_is_settled_by_whoever_looked_and_the_run_tells_of_it(jobs, path):
+    run_id = write(path, MIXED)
+    code, out, err = jobs("settle", "A-4", "--absent", "--yes", "--note", "Octopia's page")
+    assert (code, err) == (0, "")
+    assert out.startswith("A-4 is absent: the next run of its input, or octoffm jobs resume")
+    code, out, _ = jobs("settle", "--yes", "--json", "--created", "5eed-7", "A-5")
+    told = {"key": "A-5", "seller": SELLER, "operation": "outbound.create", "run": run_id, "before": "unknown"}
+    assert (code, json.loads(out)) == (0, told | {"state": "created", "id": "5eed-7"})
+    _, out, _ = jobs("show", run_id)
+    lines = [re.sub(r"(just now|\d+ s ago) +", "NOW ", line) for line in out.splitlines()]
+    begin = lines.index("settled by hand:")
+    user = getpass.getuser()
+    assert lines[begin + 1 : begin + 3] == [
+        f"  A-4  NOW settled by hand: absent (by {user}: Octopia's page); pending",
+        f"  A-5  NOW settled by hand: created (by {user}); created, id 5eed-7",
+    ]
+    assert "undecided" not in out
+    _, out, _ = jobs("show", run_id, "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [(row["key"], row["state"]) for row in rows if row.get("code") == "ByHand"] == [
+        ("A-4", "pending"),
+        ("A-5", "created"),
+    ]
+
+
+def test_what_settles_an_item_is_told_as_a_shell_takes_it(jobs, path):
+    keys = ["-1", "it's", "a b", "\x1b]0;x\x07'\\é", "$HOME"]
+    run_id = write(path, dict.fromkeys(keys, (State.UNKNOWN, "", "lost")))
+    _, out, _ = jobs("show", run_id, "--json")
+    told = {row["key"]: row["settle"] for row in map(json.loads, out.splitlines()) if "settle" in row}
+    assert set(told) == set(keys)
+    for key, command in told.items():
+        typed = command.replace("octoffm jobs", "printf '%s\\0' --absent --yes", 1)
+        shown = subprocess.run(["/bin/bash", "-c", typed], stdout=subprocess.PIPE, check=True)
+        options, settles, *words = shown.stdout.decode().split("\0")[:-1][1:]
+        assert (options, settles, words[-1]) == ("--yes", "settle", key)
+        code, _, err = jobs("settle", "--absent", "--yes", *words)
+        assert (code, err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["A-5"], 2, "say --absent, or --created"),
+        (["A-5", "--absent", "--created", "5eed-1", "-y"], 2, "say --absent, or --created"),
+        (["A-5", "--absent"], 2, "there is nobody to ask: say --yes"),
+        (["A-6", "--absent", "-y"], 1, "it is pending: the next run sends it"),
+        (["A-1", "--created", "5eed-1", "-y"], 1, "created already, with id id-A-1"),
+        (["A-5", "--created", "id-A-1", "-y"], 1, "id-A-1 is the id of 'A-1' already"),
+        (["A-5", "--created", "null", "-y"], 2, "cannot be the id"),
+        (["A-9", "--absent", "-y"], 2, "the nearest that is undecided is"),
+        (["A-5", "A-9", "--absent", "-y"], 2, "'A-9'"),
+    ],
+)
+def test_a_word_that_cannot_be_true_is_refused(jobs, path, arguments, code, told):
+    run_id = write(path, MIXED)
+    found, out, err = jobs("settle", *arguments)
+    assert (found, out) == (code, "")
+    assert told in err
+    _, out, _ = jobs("show", run_id, "--json")
+    assert json.loads(out.splitlines()[0])["undecided"] == 2
+
+
+def test_on_a_terminal_what_is_settled_is_shown_and_asked_for(jobs, path, monkeypatch):
+    run_id = write(path, MIXED)
+    monkeypatch.setattr("octoffm_async.cli.jobs_settle.sys.stdin", io.StringIO("n\n"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    answers = iter([False, True])
+    monkeypatch.setattr(click, "confirm", lambda *_, **__: next(answers))
+    code, out, err = jobs("settle", "A-5", "--absent")
+    assert (code, out) == (1, "")
+    assert "A-5  (seller 12345, outbound.create), unknown since" in err
+    assert "the connection was lost" in err
+    assert "as two parcels" in err
+    code, out, _ = jobs("settle", "A-5", "--absent")
+    assert code == 0
+    assert run_id in out
 
 
 def test_a_finished_run_has_nothing_to_go_on_with(jobs, path):

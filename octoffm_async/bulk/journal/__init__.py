@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from .environment import Environment, environment_of
 from .protocol import LOOK_UP_MOST, Book, Journal, RunRecord, Sending
+from .settling import Known
 from .sqlite import SQLiteJournal
-from .states import ABSENT, ABSENT_MOST, UNDECIDED, Entry, IllegalTransitionError, State, Verdict, judge, payload_hash
+from .states import (
+    ABSENT,
+    ABSENT_MOST,
+    BY_HAND,
+    LONG_AGO,
+    UNDECIDED,
+    Entry,
+    IllegalTransitionError,
+    State,
+    Verdict,
+    is_long_ago,
+    judge,
+    payload_hash,
+)
 
 __all__ = [
     "ABSENT",
     "ABSENT_MOST",
+    "BY_HAND",
+    "LONG_AGO",
     "LOOK_UP_MOST",
     "UNDECIDED",
     "Book",
@@ -17,12 +33,14 @@ __all__ = [
     "Environment",
     "IllegalTransitionError",
     "Journal",
+    "Known",
     "RunRecord",
     "SQLiteJournal",
     "Sending",
     "State",
     "Verdict",
     "environment_of",
+    "is_long_ago",
     "judge",
     "payload_hash",
 ]

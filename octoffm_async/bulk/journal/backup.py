@@ -18,7 +18,8 @@ def back_up(journal: str | os.PathLike[str], target: str | os.PathLike[str], *, 
     """Write a copy of the journal at ``target``, readable by its owner only; it is there as a whole or not at all.
 
     It holds all that was durable at ``now``, in seconds since 1970. Put back later, it does not know what was sent
-    since: it says so in the log when it is first written to.
+    since: it says so in the log when it is first written to, and each order that is new to it is looked up before it is
+    sent (:mod:`.gap`).
 
     Raises:
         ConfigurationError: there is something at ``target``, which is not overwritten.

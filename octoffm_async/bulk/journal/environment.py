@@ -52,12 +52,16 @@ def check_same(journal: str, seller: str, known: Environment, given: Environment
     whose = f"what the journal {journal} knows of seller {seller} was sent to {known.api}"
     if given.api != known.api:
         what = f"{whose}, and this client calls {given.api}"
-        cure = "keep one journal for each environment; if this is the same API under a new address, say so once"
+        cure = "if this is the same API under a new address, say so once"
+        otherwise = "if not, name the journal of this environment"
     else:
         what = f"{whose} with account {known.account}, and this client's account there is {given.account}"
-        cure = "keep one journal for each account; if these are new credentials of the same account, say so once"
+        cure = "if these are new credentials of the same account, say so once"
+        otherwise = "if not, name the journal of this account"
     raise OtherEnvironmentError(
-        f"{what}: nothing was sent; {cure} (octoffm jobs rebind, or Journal.rebind)", known=known.api, given=given.api
+        f"{what}: nothing was sent; {cure} (octoffm jobs rebind, or Journal.rebind); {otherwise}",
+        known=known.api,
+        given=given.api,
     )
 
 

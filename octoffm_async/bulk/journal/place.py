@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ...errors import JournalError, JournalWriteError
+from .standing import VERIFY
 
 __all__ = ["Place", "check_alone"]
 
@@ -78,7 +79,8 @@ class Place:
             os.close(os.open(saved, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             connection.execute("VACUUM INTO ?", (str(saved),))
         except (OSError, sqlite3.Error) as error:
-            return f"{told}; all that it knew is lost with this process ({error})"
+            lost = f"all that it knew is lost with this process ({error})"
+            return f"{told}; {lost}: put a copy in its place, and look everything up first: {VERIFY}"
         return f"{told}; all that it knew is in {saved}: give that file its name {self._path.name} before you go on"
 
 

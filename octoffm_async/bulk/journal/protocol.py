@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from ...session.fences import Fence
     from .environment import Environment
+    from .gap import Gap
+    from .settling import Known
     from .states import Entry
     from .store import Durability
 
@@ -88,11 +90,14 @@ class Book(Protocol):
         """What is known of up to ``LOOK_UP_MOST`` keys, in their order."""
         ...
 
-    async def sent(self, items: Sequence[Sending], *, api_at: datetime | None = None) -> None:
+    async def sent(
+        self, items: Sequence[Sending], *, api_at: datetime | None = None, first_at: datetime | None = None
+    ) -> None:
         """Write that these items are about to be sent; returns when that is durable. All of them or none.
 
-        ``api_at`` is what the API's own clock shows, if that is known. Cancelled while it waits, it may have written
-        them or not.
+        ``api_at`` is what the API's own clock shows, if that is known. ``first_at`` is when they may have been sent
+        first, if that is not now: they are looked for from then on. Cancelled while it waits, it may have written them
+        or not.
 
         Raises:
             FencedError: this process was silent for longer than its lease; nothing may be sent.
@@ -106,7 +111,8 @@ class Book(Protocol):
     ) -> None:
         """Queue what became of an item, after all that was queued before. ``None`` keeps the remote id known.
 
-        Pending with the code ``ABSENT`` is counted: it was looked for and declared absent.
+        Pending with the code ``ABSENT`` is counted: it was looked for and declared absent. With ``BY_HAND``, a person
+        has said so, and the count begins anew.
         """
         ...
 
@@ -142,7 +148,8 @@ class Book(Protocol):
     async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
         """Up to two created items, by our clock: the last known before ``first``, and one known after ``last``.
 
-        Where none is known after that, it is the last one after ``first``. What is younger than ``ripe`` is left out.
+        Where none is known after that, it is the last one after ``first``. What is younger than ``ripe`` is left out,
+        and so is what a person settled.
         """
         ...
 
@@ -177,6 +184,8 @@ class Journal(Protocol):
     opened_at: datetime | None
     opened_on: float | None = None
     """The same by the event loop's clock, which nobody sets."""
+    gap: Gap | None = None
+    """A time of which it may not know what was sent, where an older state was put back: then orders are looked up."""
 
     @property
     def fence(self) -> Fence | None:
@@ -185,17 +194,22 @@ class Journal(Protocol):
 
     @staticmethod
     def open(
-        address: str | os.PathLike[str], *, durability: Durability = "process", read_only: bool = False
+        address: str | os.PathLike[str],
+        *,
+        durability: Durability = "process",
+        read_only: bool = False,
+        verify_first: bool = False,
     ) -> Journal:
         """The journal at ``address``, to be entered with ``async with``: a file, or ``postgresql://…``.
 
         A file has one writer at a time; ``durability="power"`` survives a power cut too. In PostgreSQL, which sees to
-        that itself, many processes may write at once.
+        that itself, many processes may write at once. For runs that look everything up first, ``verify_first`` opens
+        a file, too, that lacks its ``-wal``.
 
         Raises:
             ConfigurationError: the address of something else, or what PostgreSQL needs is not installed.
         """
-        return _at(os.fspath(address), durability=durability, read_only=read_only)
+        return _at(os.fspath(address), durability=durability, read_only=read_only, verify_first=verify_first)
 
     async def __aenter__(self) -> Self: ...
 
@@ -233,8 +247,40 @@ class Journal(Protocol):
         """All runs, the oldest first."""
         ...
 
-    def entries(self, run: str, state: State | Iterable[State] | None = None) -> AsyncIterator[Entry]:
-        """A run's items by key, read a few at a time. Items that another run sent again belong to that one."""
+    def entries(
+        self, run: str, state: State | Iterable[State] | None = None, *, code: str | None = None
+    ) -> AsyncIterator[Entry]:
+        """A run's items by key, read a few at a time; those with this ``code`` only, if given.
+
+        Items that another run sent again belong to that one.
+        """
+        ...
+
+    async def find(self, keys: Sequence[str]) -> list[Known]:
+        """What is known of up to ``LOOK_UP_MOST`` keys, of whichever seller and operation."""
+        ...
+
+    async def settle(
+        self,
+        keys: str | Sequence[str],
+        *,
+        absent: bool = False,
+        created: str | None = None,
+        seller: str | None = None,
+        operation: str | None = None,
+        note: str = "",
+        dry_run: bool = False,
+    ) -> list[Known]:
+        """Say what became of undecided items, for whoever has looked; what they were.
+
+        ``absent`` items do not exist: the next run sends them. One that was ``created`` has this id. All are settled,
+        or none. ``seller`` and ``operation`` choose where several items have a key. The journal keeps when, and a
+        ``note`` on who and why. A ``dry_run`` sees that it could be done, and changes nothing.
+
+        Raises:
+            ConfigurationError: an item is not in the journal, it is not clear which is meant, or the id cannot be one.
+            JournalError: an item is decided already, a run is busy with it, or another one has the id.
+        """
         ...
 
     async def forget(self, run: str, *, force: bool = False) -> int:
@@ -247,7 +293,7 @@ class Journal(Protocol):
         ...
 
 
-def _at(address: str, *, durability: Durability, read_only: bool) -> Journal:
+def _at(address: str, *, durability: Durability, read_only: bool, verify_first: bool) -> Journal:
     """See :meth:`Journal.open`."""
     if address.startswith(("postgresql://", "postgres://")):
         try:
@@ -263,4 +309,4 @@ def _at(address: str, *, durability: Durability, read_only: bool) -> Journal:
         raise ConfigurationError(f"a journal is a file or in PostgreSQL, not {address.partition('://')[0]}://…")
     from .sqlite import SQLiteJournal
 
-    return SQLiteJournal(address, durability=durability, read_only=read_only)
+    return SQLiteJournal(address, durability=durability, read_only=read_only, verify_first=verify_first)

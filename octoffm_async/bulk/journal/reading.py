@@ -56,12 +56,19 @@ def look_up(store: Store, scope: int, keys: Sequence[str]) -> list[Entry | None]
 
 
 def after(
-    store: Store, scope: int, run_id: int, states: Collection[State], *, key: str | None, most: int
+    store: Store,
+    scope: int,
+    run_id: int,
+    states: Collection[State],
+    *,
+    key: str | None,
+    most: int,
+    code: str | None = None,
 ) -> list[Entry]:
     """Up to ``most`` items of a run behind ``key`` in the order of keys; ``None`` is before all."""
     start = None if key is None else stored(key)
-    rows = store.tables.after(scope, run_id, states, start, most)
-    if State.SENT in states:
+    rows = store.tables.after(scope, run_id, states, start, most=most, code=code)
+    if State.SENT in states and code is None:
         some = {key: batch for key, batch in store.unsettled.keys[scope].items() if batch.run_id == run_id}
         waiting = [(key, row) for key, row in _rows(some) if start is None or stored(key) > start]
         rows = sorted(rows + waiting, key=_place)[:most]

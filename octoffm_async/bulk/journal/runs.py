@@ -128,7 +128,8 @@ def forget_some(store: Store, run: str, key: str | None, *, force: bool) -> tupl
                 "resume the run first, or forget it by force"
             )
     store.part_batches()  # what is deleted must not be in a batch any more
-    rows = store.tables.after(scope, run_id, STATES, None if key is None else stored(key), _FORGET_ROWS)
+    start = None if key is None else stored(key)
+    rows = store.tables.after(scope, run_id, STATES, start, most=_FORGET_ROWS, code=None)
     if not rows:
         connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
         connection.execute(_FREE)

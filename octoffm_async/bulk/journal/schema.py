@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError, JournalDamagedError, JournalError, JournalInUseError, JournalWriteError
-from .standing import STANDING, is_part, log_of
+from .gap import KNOWN
+from .standing import STANDING, VERIFY, is_part, log_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ __all__ = [
     "damaged",
     "migrate",
     "recognise",
+    "size_of",
     "translated",
 ]
 
@@ -72,6 +74,7 @@ SCHEMA = (
     _BATCHES,
     _ENVIRONMENTS,
     STANDING,
+    KNOWN,
     *_CLOCKS,
 )
 """Times are milliseconds since 1970. Text is kept as bytes, because SQLite's text cannot hold half a surrogate pair.
@@ -102,7 +105,8 @@ def translated(error: sqlite3.Error, path: Path) -> JournalError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_NOTADB:
         return JournalDamagedError(
-            f"{path} is not a journal but some other file: name the journal; if this was one, restore a copy"
+            f"{path} is not a journal but some other file: name the journal; if this was one, put a copy in its "
+            f"place and look everything up first: {VERIFY}"
         )
     if code == sqlite3.SQLITE_CORRUPT:
         return damaged(path, str(error))
@@ -125,8 +129,10 @@ def check_folder(path: Path) -> None:
         raise ConfigurationError(f"the journal {path} is a folder: name a file")
 
 
-def recognise(path: Path) -> int | None:
+def recognise(path: Path, *, takes_part: bool = False) -> int | None:
     """The version of the journal at ``path``; ``None`` if there is none yet. Writes nothing.
+
+    ``takes_part`` lets a file pass that lacks its log.
 
     Raises:
         JournalDamagedError: something else is there, it is damaged, or it is of a newer version.
@@ -134,12 +140,16 @@ def recognise(path: Path) -> int | None:
     """
     # Never by reading the file ourselves: on POSIX, closing it would drop the locks that SQLite holds on it here.
     try:
-        if not _size(path):
-            if _size(log_of(path)):
-                raise damaged(path, f"the file itself is gone, and {log_of(path).name} is left of it")
+        if not size_of(path):
+            if size_of(log_of(path)):
+                name = log_of(path).name
+                raise JournalDamagedError(
+                    f"the journal {path} is gone, and {name} is left of it: restore {path.name} too; if it is lost, "
+                    f"move {name} away and look everything up first: {VERIFY}"
+                )
             return None
         with closing(connect(path, read_only=True)) as connection:
-            return _check_content(path, connection)
+            return _check_content(path, connection, takes_part=takes_part)
     except OSError as error:
         raise JournalWriteError(f"the journal {path} cannot be opened: {error.strerror}") from error
     except sqlite3.Error as error:
@@ -217,7 +227,7 @@ def _open(uri: str) -> sqlite3.Connection:
     )
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
     """Bytes of a file; 0 if it is not there."""
     try:
         return path.stat().st_size
@@ -225,15 +235,16 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _check_content(path: Path, connection: sqlite3.Connection) -> int:
+def _check_content(path: Path, connection: sqlite3.Connection, *, takes_part: bool) -> int:
     connection.execute("SELECT name FROM sqlite_master").fetchone()  # pragmas do not see that a file is cut short
     application = int(connection.execute("PRAGMA application_id").fetchone()[0])
     if application != APPLICATION_ID:
         raise JournalDamagedError(
             f"{path} is not a journal but a database of another program (application id {application:#x}), "
-            "or too little is left of it: name the journal; if this was one, restore a copy"
+            "or too little is left of it: name the journal; if this was one, put a copy in its place and look "
+            f"everything up first: {VERIFY}"
         )
-    has_log = _size(log_of(path)) > 0  # one that is empty may have been made by opening the file
+    has_log = size_of(log_of(path)) > 0  # one that is empty may have been made by opening the file
     pages, size = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "page_size"))
     if path.stat().st_size < pages * size and not has_log:
         raise damaged(path, f"it has {path.stat().st_size} bytes of {pages * size}")
@@ -248,11 +259,11 @@ def _check_content(path: Path, connection: sqlite3.Connection) -> int:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if missing := _TABLES[version] - tables:
         raise damaged(path, f"it has no table {', '.join(sorted(missing))}")
-    if version >= MARKED and is_part(connection, has_log=has_log):
+    if version >= MARKED and not takes_part and is_part(connection, has_log=has_log):
         raise JournalDamagedError(
             f"the journal {path} is only a part: the last that was sent is in {log_of(path).name}, which is not there; "
-            "restore that file too (copy both, or use octoffm jobs backup); without it, every order must be looked up "
-            "by its reference before it is sent again"
+            f"restore {log_of(path).name} too (copy both, or use octoffm jobs backup), or look everything up first: "
+            f"{VERIFY}"
         )
     return version
 
@@ -260,6 +271,6 @@ def _check_content(path: Path, connection: sqlite3.Connection) -> int:
 def damaged(path: Path, why: str) -> JournalDamagedError:
     """What to tell of a file that is not whole."""
     return JournalDamagedError(
-        f"the journal {path} is damaged ({why}): keep it, with the files beside it, and restore a copy; "
-        "a new journal would not know what was already sent"
+        f"the journal {path} is damaged ({why}): keep it, with the files beside it, and put a copy of all of them in "
+        f"its place; as that does not know what was sent last, look everything up first: {VERIFY}"
     )

@@ -184,22 +184,27 @@ class Sheet:
 
     def _batch(self, step: Send, *, room: int) -> Batch:
         """The batch that takes in what a run sends in this transaction."""
+        sent_at = self.now if step.first_at is None else step.first_at
         for batch in self.begun:
-            if batch.scope == step.scope and batch.run_id == step.run_id and len(batch.left) + room <= _BATCH_MOST:
+            same = (batch.scope, batch.run_id, batch.sent_at) == (step.scope, step.run_id, sent_at)
+            if same and len(batch.left) + room <= _BATCH_MOST:
                 batch.api_at = earlier(batch.api_at, step.api_at)
                 return batch
-        batch = self._batches.begin(step.scope, step.run_id, self.now, step.api_at)
+        batch = self._batches.begin(step.scope, step.run_id, sent_at, step.api_at)
         self.begun.append(batch)
         return batch
 
     def _send_again(self, step: Send, item: Sending, row: Row) -> None:
         """Mark an item as sent that has a row."""
+        spot = step.scope, item.key
         first, api_at = self.now, step.api_at
         if row.state is State.UNKNOWN:
             first, api_at = row.sent_at, earlier(row.api_at, step.api_at)
+        if step.first_at is not None:
+            first = min(first, step.first_at)
         after = Row(State.SENT, step.run_id, item.payload_hash, first, self.now, api_at=api_at, absences=row.absences)
-        self._put((step.scope, item.key), row, after)
-        self.payloads[step.scope, item.key] = item.payload
+        self._put(spot, row, after)
+        self.payloads[spot] = item.payload
 
     def _taken_out(self, batch: Batch, key: str) -> bytes:
         """The hash of an item that is in its batch no more."""

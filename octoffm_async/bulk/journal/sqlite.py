@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, get_args
 
 from ...errors import ConfigurationError, JournalError, JournalWriteError
-from . import doubting, reading
+from . import by_hand, doubting, reading
 from . import runs as sql_runs
 from .batches import packed
 from .protocol import LOOK_UP_MOST, Journal, RunRecord, Sending
+from .settling import choose, settle_by_hand, word_of
 from .states import UNDECIDED, Entry, IllegalTransitionError, State
 from .steps import Flush, Follow, LookUp, Send
 from .store import Durability, Store
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from ...session.fences import Fence
     from .environment import Environment
+    from .gap import Gap
+    from .settling import Known
 
 __all__ = ["SQLiteBook", "SQLiteJournal"]
 
@@ -50,6 +53,7 @@ class SQLiteJournal(Journal):
         *,
         durability: Durability = "process",
         read_only: bool = False,
+        verify_first: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if durability not in get_args(Durability):
@@ -58,7 +62,10 @@ class SQLiteJournal(Journal):
         self.opened_at: datetime | None = None
         self.opened_on: float | None = None
         self._read_only = read_only
-        self._store = lambda: Store(self.path.resolve(), durability=durability, read_only=read_only, clock=clock)
+        self.gap: Gap | None = None
+        self._store = lambda: Store(
+            self.path.resolve(), durability=durability, read_only=read_only, clock=clock, verify_first=verify_first
+        )
         self._writer: Writer | None = None
         self._live: set[str] = set()
 
@@ -68,7 +75,7 @@ class SQLiteJournal(Journal):
         writer = Writer(self._store)
         self._writer = writer
         try:
-            await writer.open()
+            self.gap = await writer.open()
         except BaseException:
             self._writer = None
             raise
@@ -128,13 +135,18 @@ class SQLiteJournal(Journal):
         """All runs, the oldest first."""
         return await self._thread.call(sql_runs.records)
 
-    async def entries(self, run: str, state: State | Iterable[State] | None = None) -> AsyncIterator[Entry]:
-        """A run's items by key, read a few at a time. Items that another run sent again belong to that one."""
+    async def entries(
+        self, run: str, state: State | Iterable[State] | None = None, *, code: str | None = None
+    ) -> AsyncIterator[Entry]:
+        """A run's items by key, read a few at a time; those with this ``code`` only, if given.
+
+        Items that another run sent again belong to that one.
+        """
         wanted = [state] if isinstance(state, State) else list(State if state is None else state)
         scope, run_id = await self._thread.call(lambda store: sql_runs.of_name(store, run))
         key: str | None = None
         while True:
-            chunk = await self._thread.call(_reading(scope, run_id, wanted, key))
+            chunk = await self._thread.call(_reading(scope, run_id, wanted, key, code))
             for entry in chunk:
                 yield entry
             if len(chunk) < _CHUNK:
@@ -157,6 +169,31 @@ class SQLiteJournal(Journal):
             total += gone
             if key is None:
                 return total
+
+    async def find(self, keys: Sequence[str]) -> list[Known]:
+        """What is known of up to ``LOOK_UP_MOST`` keys, of whichever seller and operation."""
+        _check_number(keys)
+        return await by_hand.ByHand(self._thread).find(keys)
+
+    async def settle(
+        self,
+        keys: str | Sequence[str],
+        *,
+        absent: bool = False,
+        created: str | None = None,
+        seller: str | None = None,
+        operation: str | None = None,
+        note: str = "",
+        dry_run: bool = False,
+    ) -> list[Known]:
+        """Say what became of undecided items, for whoever has looked; what they were. See :class:`Journal`."""
+        word = word_of(keys, absent=absent, created=created, seller=seller, operation=operation, note=note)
+        _check_number(word.keys)
+        settling = by_hand.ByHand(self._thread)
+        if dry_run:
+            return await choose(settling, word)
+        self._check_writable()
+        return await settle_by_hand(self, settling, word)
 
     @property
     def _thread(self) -> Writer:
@@ -190,11 +227,14 @@ class SQLiteBook:
         entries: list[Entry | None] = await waiter
         return entries
 
-    async def sent(self, items: Sequence[Sending], *, api_at: datetime | None = None) -> None:
+    async def sent(
+        self, items: Sequence[Sending], *, api_at: datetime | None = None, first_at: datetime | None = None
+    ) -> None:
         """Write that these items are about to be sent; returns when that is durable. All of them or none.
 
-        ``api_at`` is what the API's own clock shows, if that is known. Cancelled while it waits, it may have written
-        them or not.
+        ``api_at`` is what the API's own clock shows, if that is known. ``first_at`` is when they may have been sent
+        first, if that is not now: they are looked for from then on. Cancelled while it waits, it may have written them
+        or not.
 
         Raises:
             JournalWriteError: it could not be written; nothing of it was, and nothing may be sent.
@@ -205,8 +245,8 @@ class SQLiteBook:
             keys = [item.key for item in items]
             raise IllegalTransitionError(next(key for key in keys if keys.count(key) > 1), None, State.SENT)
         waiter = self._writer.future()
-        at = None if api_at is None else reading.milliseconds(api_at)
-        self._writer.submit(Send(self._scope, self._run_id, hashes, packed(items), waiter, at))
+        at, since = (None if moment is None else reading.milliseconds(moment) for moment in (api_at, first_at))
+        self._writer.submit(Send(self._scope, self._run_id, hashes, packed(items), waiter, at, since))
         await waiter
 
     def settle(
@@ -272,8 +312,10 @@ class SQLiteBook:
         self._live.discard(self.run)
 
 
-def _reading(scope: int, run_id: int, states: list[State], key: str | None) -> Callable[[Store], list[Entry]]:
-    return lambda store: reading.after(store, scope, run_id, states, key=key, most=_CHUNK)
+def _reading(
+    scope: int, run_id: int, states: list[State], key: str | None, code: str | None
+) -> Callable[[Store], list[Entry]]:
+    return lambda store: reading.after(store, scope, run_id, states, key=key, most=_CHUNK, code=code)
 
 
 def _forgetting(run: str, key: str | None, *, force: bool) -> Callable[[Store], tuple[int, str | None]]:

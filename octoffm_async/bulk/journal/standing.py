@@ -13,27 +13,28 @@ that would be sent a second time. So the file says by itself that there is a log
 - A clean close copies the log, with ``WHOLE`` in it, and SQLite removes it.
 
 A reader in the middle of its reading holds up the copying: the mark stays ``PART``, and the next change tries again.
-A backup (:mod:`.backup`) is marked with its time, and says so when it is first written to. A copy by other means of all
-files of an older state is whole, and is not noticed: it cannot know what was sent after it.
+A backup (:mod:`.backup`) is marked with its time. An older state that is whole is noticed by :mod:`.gap`, where it can
+be.
 """
 
 from __future__ import annotations
 
-import logging
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-__all__ = ["STANDING", "Standing", "is_part", "log_of", "note_backup"]
+    from .gap import Memory
 
+__all__ = ["STANDING", "VERIFY", "Standing", "backup_time", "is_part", "log_of", "note_backup"]
+
+VERIFY = "send the same again with --verify-first (verify_first=True)"
+"""The cure where a journal does not know what was sent."""
 WHOLE, PART = range(2)
 """A mark above is the time of a backup, in milliseconds since 1970."""
 STANDING = "CREATE TABLE standing (one INTEGER PRIMARY KEY CHECK (one = 1), mark INTEGER NOT NULL)"
 
-logger = logging.getLogger("octoffm_async")
 _COPY_AT = 16 * 1024 * 1024
 """Bytes of the log at which it is copied: a page that many commits change is copied to its place once."""
 
@@ -41,19 +42,14 @@ _COPY_AT = 16 * 1024 * 1024
 class Standing:
     """The mark of a journal that is open for writing."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, memory: Memory) -> None:
         self._log = log_of(path)
         self._connection = connection
+        self._memory = memory
         self._is_marked = False
         self._copy_at = _COPY_AT
         for pragma in ("wal_autocheckpoint = 0", "journal_size_limit = 0"):
             connection.execute(f"PRAGMA {pragma}")
-        if (mark := _mark(connection)) > PART:
-            logger.warning(
-                "the journal %s is a backup of %s: what was sent since is not known to it, and would be sent again",
-                path,
-                datetime.fromtimestamp(mark / 1000, UTC).isoformat(" ", "seconds"),
-            )
 
     def before_change(self) -> None:
         """See that the file says that it has a log, before anything comes into that."""
@@ -70,6 +66,8 @@ class Standing:
         """Take the mark off, now that nothing more is written: copy the log, also if a reader keeps it in use."""
         if _mark(self._connection) == PART:  # where a reader held up the last copying
             self._set(WHOLE)
+        if self._log.exists() and self._log.stat().st_size:
+            self._memory.note_now()  # the copying changes the file
         self._checkpoint()
 
     def _copy(self) -> bool:
@@ -81,7 +79,10 @@ class Standing:
         return True
 
     def _set(self, mark: int) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._memory.note_now()
         self._connection.execute("REPLACE INTO standing (one, mark) VALUES (1, ?)", (mark,))
+        self._connection.execute("COMMIT")
 
     def _checkpoint(self) -> bool:
         """Copy the log without waiting for readers; whether all of it is in the file, and durable there."""
@@ -102,6 +103,12 @@ def log_of(path: Path) -> Path:
 def is_part(connection: sqlite3.Connection, *, has_log: bool) -> bool:
     """Whether a file lacks its log. ``has_log`` is whether one is beside it that is not empty."""
     return not has_log and _mark(connection) == PART
+
+
+def backup_time(connection: sqlite3.Connection) -> int | None:
+    """When a file was made as a backup that nobody has written to yet, in milliseconds since 1970."""
+    mark = _mark(connection)
+    return mark if mark > PART else None
 
 
 def note_backup(connection: sqlite3.Connection, now: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum, auto
 from hashlib import blake2b
 from types import MappingProxyType
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 __all__ = [
     "ABSENT",
     "ABSENT_MOST",
+    "BY_HAND",
     "HASH_SIZE",
     "KEEPS_PAYLOAD",
     "LEGAL",
+    "LONG_AGO",
     "UNDECIDED",
     "Entry",
     "IllegalTransitionError",
@@ -26,6 +28,7 @@ __all__ = [
     "Verdict",
     "absences_after",
     "check",
+    "is_long_ago",
     "judge",
     "payload_hash",
 ]
@@ -60,12 +63,14 @@ LEGAL: Mapping[State | None, frozenset[State]] = MappingProxyType(
 """The states that may follow each state; ``None`` is a key that was never seen.
 
 ``unknown`` → ``sent`` happens only when the user asks for it, ``refused`` → ``sent`` only with another payload;
-``created`` → ``refused`` is a late refusal. ``unknown`` → ``unknown`` is another reason: the times stay. What is
+``created`` → ``refused`` is a late refusal. ``unknown`` → ``unknown`` tells anew why, and keeps since when. What is
 created with an id that turns out to be another one's becomes ``unknown`` again, by ``Book.doubt`` only.
 """
 
 ABSENT = "Absent"
 """The code of an item that is pending because it was looked for and declared absent."""
+BY_HAND = "ByHand"
+"""The code of an item that a person settled."""
 _LEFT, _MAY_HAVE_LEFT = 2, 1
 ABSENT_MOST = 2
 """What its absences may come to before an item is not sent again: see :func:`absences_after`."""
@@ -75,9 +80,10 @@ def absences_after(absences: int, before: State, after: State, code: str) -> int
     """The absences of an item that goes from one state to another.
 
     An absence after a sending that has left counts 2; one after a sending of a process that was killed counts 1,
-    because it may have been killed before that left. Another order under the same reference begins anew.
+    because it may have been killed before that left. Another order under the same reference begins anew, and so does
+    one that a person looked for and said to be absent.
     """
-    if after in (State.CREATED, State.REFUSED):
+    if after in (State.CREATED, State.REFUSED) or (after is State.PENDING and code == BY_HAND):
         return 0
     if after is State.PENDING and code == ABSENT:
         return absences + (_LEFT if before is State.UNKNOWN else _MAY_HAVE_LEFT)
@@ -90,8 +96,15 @@ UNDECIDED = frozenset({State.SENT, State.UNKNOWN})
 KEEPS_PAYLOAD = frozenset(State) - {State.CREATED, State.REFUSED}
 """The states in which the encoded request is kept, so that it can be sent without the input."""
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""When an item was sent of which only that is known that it may exist: before any order of any account."""
 
 HASH_SIZE = 16
+
+
+def is_long_ago(moment: datetime) -> bool:
+    """Whether nothing is known of when an item was sent: it is looked for among all orders."""
+    return moment <= LONG_AGO + timedelta(days=1)
 
 
 class IllegalTransitionError(AssertionError):

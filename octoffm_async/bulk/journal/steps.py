@@ -48,6 +48,9 @@ class Send:
     packed: bytes
     waiter: asyncio.Future[Any]
     api_at: int | None = None
+    """What the API's clock shows."""
+    first_at: int | None = None
+    """When they may have been sent first; now, if it is ``None``. Both are milliseconds since 1970."""
 
 
 @dataclass(slots=True)

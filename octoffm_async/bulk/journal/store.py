@@ -12,11 +12,12 @@ import msgspec
 from ...errors import JournalError, OctoffmError
 from . import reading, schema
 from .batches import Unsettled
+from .gap import Memory, touched_at
 from .lock import WriterLock
 from .place import Place, check_alone
 from .rows import Row, Rows
 from .sheet import Sheet
-from .standing import Standing, log_of
+from .standing import Standing, backup_time, is_part, log_of
 from .states import IllegalTransitionError, State
 from .steps import Answer, Call, Flush, Follow, LookUp, Send, Settle, SettleCreated, Step
 from .tables import Tables
@@ -24,6 +25,8 @@ from .tables import Tables
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from .gap import Gap
 
 __all__ = ["Durability", "Store"]
 
@@ -45,8 +48,17 @@ class Store:
     """The items that are in batches; a reader learns of them anew each time."""
     rows: Rows
 
-    def __init__(self, path: Path, *, durability: Durability, read_only: bool, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durability: Durability,
+        read_only: bool,
+        clock: Callable[[], float],
+        verify_first: bool = False,
+    ) -> None:
         self.path = path
+        self._takes_part = verify_first
         self._durability = durability
         self._read_only = read_only
         self._clock = clock
@@ -54,6 +66,8 @@ class Store:
         self._connection: sqlite3.Connection | None = None
         self._sheet: Sheet | None = None
         self._standing: Standing | None = None
+        self._memory: Memory | None = None
+        self._touched = 0.0
         self._place = Place(path, log_of(path), self._lock.path)
         self._names: dict[int, str] = {}
         self._faults: dict[int, Exception] = {}
@@ -73,6 +87,11 @@ class Store:
         return self._sheet
 
     @property
+    def gap(self) -> Gap | None:
+        """What may be missing in the journal."""
+        return None if self._memory is None else self._memory.gap
+
+    @property
     def now(self) -> int:
         """Milliseconds since 1970."""
         return int(self._clock() * 1000)
@@ -88,6 +107,8 @@ class Store:
             check_alone(self.path)
             self._lock.acquire()
         try:
+            if not self._read_only:
+                self._touched = touched_at(self._lock.path, self.path, log_of(self.path))
             self._connect(self._version())
         except sqlite3.Error as error:
             self.close()
@@ -149,7 +170,7 @@ class Store:
 
     def _version(self) -> int:
         """The version of the file, which is made if it may be."""
-        version = schema.recognise(self.path)
+        version = schema.recognise(self.path, takes_part=self._takes_part)
         if version is None and self._read_only:
             raise JournalError(f"there is no journal {self.path}")
         if version is None:
@@ -165,6 +186,7 @@ class Store:
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         if self._read_only:
             return
+        lacks_log = version >= schema.MARKED and is_part(connection, has_log=schema.size_of(log_of(self.path)) > 0)
         schema.migrate(connection, version)
         self._load_batches()
         connection.execute("PRAGMA journal_mode = WAL")
@@ -176,7 +198,10 @@ class Store:
                 connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN IMMEDIATE")  # an unwritable file or folder is told now, not in the middle of a run
         connection.execute("ROLLBACK")
-        self._standing = Standing(self.path, connection)
+        made_at = backup_time(connection)
+        backup_at = None if made_at is None else reading.moment(made_at)
+        self._memory = Memory(self.path, connection, self._touched, backup_at=backup_at, lacks_log=lacks_log)
+        self._standing = Standing(self.path, connection, self._memory)
         self._place.check(connection)
 
     def _transact(self, steps: Sequence[Step]) -> list[Answer]:
@@ -193,6 +218,8 @@ class Store:
         elif self._read_only:
             self.connection.execute("BEGIN")
             self._load_batches()
+        if standing is not None and self._memory is not None:
+            self._memory.note()
         sheet = self.sheet
         sheet.now = self.now
         self._load_rows(steps)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from .batches import Batch, stored, text, unpacked
 from .rows import Row
 from .sheet import CODES, STATES
-from .states import HASH_SIZE, State
+from .states import BY_HAND, HASH_SIZE, State
 
 if TYPE_CHECKING:
     import sqlite3
@@ -173,10 +173,12 @@ class Tables:
         self._by_key(_DROP_ENTRIES, scope, keys)
 
     def after(
-        self, scope: int, run_id: int, states: Iterable[State], key: bytes | None, most: int
+        self, scope: int, run_id: int, states: Iterable[State], key: bytes | None, *, most: int, code: str | None
     ) -> list[tuple[str, Row]]:
         """Up to ``most`` entries of a run behind a stored key in the order of keys; ``None`` is before all."""
         start, bound = ("", ()) if key is None else ("AND key > ?", (key,))
+        if code is not None:
+            start, bound = f"{start} AND code = ?", (*bound, stored(code))
         codes = ", ".join(str(CODES[state]) for state in states)
         found = self.connection.execute(
             f"SELECT key, {COLUMNS} FROM entries WHERE scope_id = ? {start} AND run_id = ? AND state IN ({codes}) "  # noqa: S608
@@ -198,7 +200,8 @@ class Tables:
     def created_near(self, scope: int, first: int, last: int, ripe: int) -> list[tuple[str, Row]]:
         """The created entries next to what was sent from the first to the last time: see ``Book.created_near``.
 
-        It walks over all of a scope, and is asked only before something is declared absent.
+        It walks over all of a scope, and is asked only before something is declared absent. What a person settled is
+        no control: the list may have it in another spelling, or not yet.
         """
         found: dict[str, Row] = {}
         for where, order, bounds in (
@@ -210,9 +213,9 @@ class Tables:
                 break
             sql = (
                 f"SELECT key, {COLUMNS} FROM entries WHERE scope_id = ? AND state = {CODES[State.CREATED]} "  # noqa: S608
-                f"AND {where} ORDER BY changed_at {order} LIMIT 1"
+                f"AND {where} AND code IS NOT ? ORDER BY changed_at {order} LIMIT 1"
             )
-            for values in self.connection.execute(sql, (scope, *bounds)).fetchall():
+            for values in self.connection.execute(sql, (scope, *bounds, stored(BY_HAND))).fetchall():
                 found[text(values[0])] = row_of(values[1:])
         return list(found.items())
 

@@ -19,6 +19,7 @@ from .steps import Call, Flush, SettleCreated
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from .gap import Gap
     from .steps import Answer, Follow, LookUp, Settle, Step
     from .store import Store
 
@@ -49,18 +50,18 @@ class Writer:
         self._linger: asyncio.TimerHandle | None = None
         self._closing = False
 
-    async def open(self) -> None:
-        """Start the thread and open the store.
+    async def open(self) -> Gap | None:
+        """Start the thread and open the store; what may be missing in it.
 
         Raises:
             JournalError: what the store raises.
         """
         loop = asyncio.get_running_loop()
-        opened: asyncio.Future[None] = loop.create_future()
+        opened: asyncio.Future[Gap | None] = loop.create_future()
         self._loop, self._ended = loop, loop.create_future()
         Thread(target=self._work, args=(opened, self._ended), name="octoffm_async journal", daemon=True).start()
         try:
-            await asyncio.shield(opened)
+            return await asyncio.shield(opened)
         except BaseException:
             self._closing = True
             self._queue.put(None)
@@ -190,14 +191,14 @@ class Writer:
         """Hand steps to the thread."""
         self._queue.put(steps)
 
-    def _work(self, opened: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
+    def _work(self, opened: asyncio.Future[Gap | None], ended: asyncio.Future[None]) -> None:
         try:
             store = self._make()
             store.open()
         except BaseException as error:  # noqa: BLE001  (the opener must learn of it, whatever it is)
             self._tell([(opened, None, error if isinstance(error, Exception) else RuntimeError(repr(error)))])
             return
-        self._tell([(opened, None, None)])
+        self._tell([(opened, store.gap, None)])
         try:
             while steps := self._take():
                 self._tell(store.process(steps))

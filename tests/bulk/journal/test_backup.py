@@ -54,7 +54,7 @@ async def test_a_backup_of_a_journal_that_is_being_written_is_whole_and_private(
             assert [entry.key for entry in await book.undecided()] == ["A"]
         messages = [record.getMessage() for record in caplog.records if record.name == "octoffm_async"]
         assert len(messages) == told
-        assert "is a backup of 2026-09-21 14:13:20+00:00" in messages[0]
+        assert "is a backup: what was sent since 2026-09-21 14:13:20+00:00" in messages[0]
 
 
 @pytest.mark.parametrize("there", ["backup.sqlite", "backup.sqlite-wal", "backup.sqlite.new"])

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from octoffm_async.bulk.journal import ABSENT, Book, Entry, Journal, Sending, SQLiteJournal, State, payload_hash
+import pytest
+
+from octoffm_async.bulk.journal import (
+    ABSENT,
+    LONG_AGO,
+    Book,
+    Entry,
+    Journal,
+    Sending,
+    SQLiteJournal,
+    State,
+    payload_hash,
+)
 from octoffm_async.cluster.database import Database
 
 from .conftest import Kind
@@ -43,6 +57,24 @@ async def test_the_apis_clock_stands_beside_ours_for_each_batch(kind: Kind) -> N
         book.settle("a", State.PENDING)
         await book.sent([sending("a")], api_at=API + timedelta(hours=1))
         assert (await entry(book, "a")).api_at == API + timedelta(hours=1)
+
+
+async def test_what_was_sent_at_another_time_is_no_part_of_what_is_sent_now(kind: Kind) -> None:
+    hour = timedelta(hours=1)
+    async with kind.open() as journal:
+        book = await journal.book(seller="S", operation="o")
+        await asyncio.gather(  # in one transaction
+            book.sent([sending("now")], api_at=API),
+            book.sent([sending("then")], api_at=API + hour, first_at=LONG_AGO),
+            book.sent([sending("too")], api_at=API - hour),
+        )
+    async with kind.open() as journal:
+        book = await journal.book(seller="S", operation="o")
+        now, then, too = [await entry(book, key) for key in ("now", "then", "too")]
+        assert (abs(then.sent_at - LONG_AGO) < SLACK, then.api_at) == (True, API + hour)
+        assert abs(now.sent_at - kind.now()) < timedelta(minutes=1)
+        assert now.api_at in (API, API - hour)  # what is kept together has the earlier
+        assert too.api_at == API - hour
 
 
 async def test_absences_are_counted_over_runs_until_the_order_is_another_one(kind: Kind) -> None:
@@ -111,7 +143,7 @@ async def test_a_file_of_version_3_is_brought_up_to_date(tmp_path: Path) -> None
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
             "ALTER TABLE batches DROP COLUMN api_at; ALTER TABLE entries DROP COLUMN api_at;"
-            "ALTER TABLE entries DROP COLUMN absences; PRAGMA user_version = 3"
+            "ALTER TABLE entries DROP COLUMN absences; DROP TABLE known; PRAGMA user_version = 3"
         )
     async with SQLiteJournal(path) as journal:
         book = await journal.book(seller="S", operation="o")
@@ -119,19 +151,60 @@ async def test_a_file_of_version_3_is_brought_up_to_date(tmp_path: Path) -> None
         assert kept == {"a": (None, 0), "b": (None, 0)}
         await book.sent([sending("c")], api_at=API)
         assert (await entry(book, "c")).api_at == API
+        assert journal.gap is None
 
 
-async def test_tables_of_version_2_in_postgresql_are_brought_up_to_date(postgres: str) -> None:
+async def test_a_file_that_does_not_know_when_it_was_changed_is_none_that_was_put_back(tmp_path: Path) -> None:
+    path = tmp_path / "orders.sqlite"
+    async with SQLiteJournal(path) as journal:
+        await (await journal.book(seller="S", operation="o")).sent([sending("a")])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE known")
+    async with SQLiteJournal(path, read_only=True) as journal:
+        assert len(await journal.runs()) == 1
+    for _ in range(2):
+        async with SQLiteJournal(path) as journal:
+            assert journal.gap is None
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM known").fetchone() == (1,)
+
+
+_WITHOUT_CLOCKS = (
+    "ALTER TABLE octoffm_journal_entries DROP COLUMN api_at",
+    "ALTER TABLE octoffm_journal_entries DROP COLUMN absences",
+    """DROP FUNCTION octoffm_journal_sent(
+        bigint, bigint, int, int[], bytea[], bytea[], bytea[], timestamptz[])""",
+)
+_WITHOUT_FIRST = (
+    """DROP FUNCTION octoffm_journal_sent_since(
+        bigint, bigint, int, int[], bytea[], bytea[], bytea[], timestamptz[], timestamptz)""",
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "without"), [(2, (*_WITHOUT_FIRST, *_WITHOUT_CLOCKS)), (3, _WITHOUT_FIRST), (3, _WITHOUT_CLOCKS)]
+)
+async def test_older_tables_in_postgresql_are_brought_up_to_date(
+    postgres: str, version: int, without: tuple[Any, ...]
+) -> None:
     async with Journal.open(postgres) as journal:
         book = await journal.book(seller="S", operation="o")
         await book.sent([sending("a")])
     async with Database(postgres) as database, database.connection() as connection:
-        for column in ("api_at", "absences"):
-            await connection.execute(f"ALTER TABLE octoffm_journal_entries DROP COLUMN {column}")
-        await connection.execute("UPDATE octoffm_schema SET version = 2 WHERE part = 'journal'")
+        for statement in without:
+            await connection.execute(statement)
+        await connection.execute("UPDATE octoffm_schema SET version = %s WHERE part = 'journal'", (version,))
     async with Journal.open(postgres) as journal:
         book = await journal.book(seller="S", operation="o")
         (kept,) = await book.undecided()
         assert (kept.api_at, kept.absences) == (None, 0)
         await book.sent([sending("b")], api_at=API)
+        await book.sent([sending("c")], api_at=API, first_at=LONG_AGO)
         assert (await entry(book, "b")).api_at == API
+        long_ago = await entry(book, "c")
+        assert (long_ago.api_at, abs(long_ago.sent_at - LONG_AGO) < SLACK) == (API, True)
+        await book.flush()
+        book.release(["a"])
+        await book.flush()
+        await journal.settle("a", absent=True)
+        assert (await entry(book, "a")).state is State.PENDING

@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from octoffm_async.bulk.journal import Book, Entry, IllegalTransitionError, Journal, Sending, State, payload_hash
+from octoffm_async.bulk.journal import (
+    LONG_AGO,
+    Book,
+    Entry,
+    IllegalTransitionError,
+    Journal,
+    Sending,
+    State,
+    payload_hash,
+)
 from octoffm_async.errors import ClosedError, ConfigurationError, JournalError, JournalWriteError
 
 from .conftest import Kind
@@ -247,6 +256,31 @@ async def test_leaving_writes_what_is_queued(kind: Kind) -> None:
             book.settle(str(number), State.CREATED)
     async with kind.open(read_only=True) as journal:
         assert (await journal.runs())[0].counts[State.CREATED] == 500
+
+
+async def test_what_may_have_been_sent_before_is_looked_for_from_then_on(book: Book) -> None:
+    await book.sent([sending("F"), sending("U")])
+    book.settle("F", State.FAILED)
+    book.settle("U", State.UNKNOWN)
+    await book.flush()
+    await asyncio.gather(book.sent([sending("F"), sending("N")], first_at=LONG_AGO), book.sent([sending("M")]))
+    await book.sent([sending("U")], first_at=LONG_AGO)
+    entries = {entry.key: entry for entry in await book.undecided()}
+    assert set(entries) == {"F", "M", "N", "U"}
+    assert {key for key, entry in entries.items() if near(entry.sent_at, LONG_AGO, LONG_AGO)} == {"F", "N", "U"}
+    book.settle("N", State.UNKNOWN)
+    book.settle("F", State.PENDING)
+    (unknown, pending) = await book.look_up(["N", "F"])
+    assert unknown is not None
+    assert near(unknown.sent_at, LONG_AGO, LONG_AGO)
+    await book.sent([sending("F")])
+    (sent,) = await book.look_up(["F"])
+    assert pending is not None
+    assert sent is not None
+    assert sent.sent_at > LONG_AGO + timedelta(days=1)
+    with pytest.raises(IllegalTransitionError):
+        await book.sent([sending("M"), sending("Z")], first_at=LONG_AGO)
+    assert await states(book, "Z") == [None]
 
 
 async def test_what_is_followed(journal: Journal, book: Book) -> None:

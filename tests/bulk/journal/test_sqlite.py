@@ -8,8 +8,11 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from threading import Event
+from typing import NoReturn
 
 import pytest
 
@@ -23,6 +26,7 @@ from octoffm_async.bulk.journal import (
 from octoffm_async.bulk.journal import schema as module
 from octoffm_async.bulk.journal.sqlite import SQLiteBook
 from octoffm_async.bulk.journal.steps import Flush, Follow, LookUp, Send, SettleCreated, Step
+from octoffm_async.bulk.journal.store import Store
 from octoffm_async.bulk.journal.writer import _LINGER_MOST, Writer
 from octoffm_async.errors import (
     ConfigurationError,
@@ -348,3 +352,47 @@ async def test_another_program_that_holds_the_file_is_told(path: Path, monkeypat
                 pass
     finally:
         shell.close()
+
+
+async def test_a_journal_whose_opening_is_cancelled_is_let_go_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "orders.sqlite"
+    begun, go_on, opens = Event(), Event(), Store.open
+
+    def slowly(store: Store) -> None:
+        opens(store)
+        begun.set()
+        assert go_on.wait(10)
+
+    monkeypatch.setattr(Store, "open", slowly)
+    before = {*threading.enumerate()}
+    journal = SQLiteJournal(path)
+    opening = asyncio.ensure_future(journal.__aenter__())
+    assert await asyncio.to_thread(begun.wait, 10)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    go_on.set()
+    for thread in {*threading.enumerate()} - before:
+        if thread.name == "octoffm_async journal":
+            await asyncio.to_thread(thread.join, 10)
+            assert not thread.is_alive()
+    async with journal, SQLiteJournal(path, read_only=True):  # its lock is free
+        pass
+
+
+async def test_nothing_more_is_waited_for_once_the_file_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(
+        store: Store, steps: object
+    ) -> NoReturn:  # what is cancelled while it waits for that lets go of nothing
+        raise AssertionError(steps)
+
+    journal = SQLiteJournal(tmp_path / "orders.sqlite")
+    with monkeypatch.context() as patches:
+        patches.setattr(Store, "process", refused)
+        async with asyncio.timeout(10):
+            await journal.__aenter__()
+    await journal.__aexit__(None, None, None)

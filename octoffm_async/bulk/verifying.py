@@ -1,0 +1,220 @@
+"""Looking every reference up before it is sent, for who cannot trust the journal: it is lost, or an older state of it.
+
+What a lost journal knew may be of any age. So the list is read once in a run, all of it and without a filter, before
+the first item is sent, by the scan that may declare absence and under its rules (:mod:`.absence`): fresh, to a proven
+end, twice alike if it has several pages, as many as their count, and with the order that the journal knows as created
+last, before this run. Its references go into a temporary database on the disk, and each few hundred items of the input
+are looked up there: memory does not grow with either, but for the ids that the scan counts. 20,000 orders cost 41
+requests, once (a scan for every few hundred items would cost as many for each), some 13 µs a row, and 9 µs an item.
+Before it reads, the run waits until what was sent last, by whom nobody knows, is visible: ``patience`` seconds, and
+twice that where the journal knows no order that the list must show.
+
+- What exists is not sent, and is in the journal from then on.
+- What is not there is sent. That it is new is proven for this run; the journal protects it from then on.
+- What looks like another spelling, and all if the list proves nothing, may exist. It is written down as sent at an
+  unknown time, and looked for again in the end among all orders; without a proof it stays unknown, and unsent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND
+from ..errors import CallError
+from ..resources.believing import Believing
+from .absence import AbsenceScan
+from .finding import learned, match_of
+from .freshness import Freshness
+from .gathering import Gathered, Match, why_not_shown
+from .journal import LOOK_UP_MOST
+from .likeness import SHORTEST_CUT, Size, tidied
+from .reconcile import utc_now
+from .seen import stored, temporary_database
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from ..session.scope import Scope
+    from .controls import Control, Controls, LookUp
+    from .finding import OrderKind
+    from .gathering import Findings
+    from .journal import Entry
+
+KINDS: Mapping[str, OrderKind] = MappingProxyType({CREATE_OUTBOUND.name: "outbound", CREATE_INBOUND.name: "inbound"})
+"""What can be looked up before it is sent, by the operation that creates it."""
+_SCHEMA = """
+    CREATE TABLE shown (tidied BLOB NOT NULL, reference BLOB NOT NULL, id BLOB, code BLOB NOT NULL,
+        message BLOB NOT NULL, refused INTEGER NOT NULL)"""
+_ROWS = 1000
+_MOST_NAMES = 500
+
+
+class Shown:
+    """All references that a list shows, on the disk."""
+
+    def __init__(self) -> None:
+        self._database = temporary_database(_SCHEMA)
+        self._waiting: list[tuple[object, ...]] = []
+        self._largest = Size()
+        self._longest = 0
+        self.unreadable = 0
+        """Rows whose reference cannot be read."""
+
+    def add(self, reference: object, match: Match) -> None:
+        """Take a row."""
+        if not isinstance(reference, str) or not (plain := tidied(reference)):
+            self.unreadable += 1
+            return
+        self._largest = self._largest.joined(Size.of(reference))
+        self._longest = max(self._longest, len(plain))
+        identity = None if match.id is None else stored(match.id)
+        texts = map(stored, (match.code, match.message))
+        self._waiting.append((stored(plain), stored(reference), identity, *texts, match.refused))
+        if len(self._waiting) >= _ROWS:
+            self._write()
+
+    def complete(self) -> None:
+        """Be ready to be asked: nothing more is added."""
+        self._write()
+        self._database.execute("CREATE INDEX by_tidied ON shown (tidied)")
+
+    def gathered(self, wanted: Collection[str]) -> Gathered:
+        """What concerns some references."""
+        gathered = Gathered(wanted, what="orders", largest=self._largest)
+        names = list({stored(beginning) for key in wanted for beginning in self._beginnings(tidied(key))})
+        for start in range(0, len(names), _MOST_NAMES):
+            some = names[start : start + _MOST_NAMES]
+            places = ", ".join("?" * len(some))
+            sql = f"SELECT reference, id, code, message, refused FROM shown WHERE tidied IN ({places}) ORDER BY rowid"  # noqa: S608
+            for reference, identity, code, message, refused in self._database.execute(sql, some):
+                match = Match(None if identity is None else _text(identity), _text(code), _text(message), bool(refused))
+                gathered.add(_text(reference), match)
+        return gathered
+
+    def close(self) -> None:
+        """Forget all."""
+        self._database.close()
+
+    def _beginnings(self, plain: str) -> Iterator[str]:
+        yield plain
+        for length in range(SHORTEST_CUT, min(len(plain), self._longest + 1)):
+            yield plain[:length]
+
+    def _write(self) -> None:
+        self._database.executemany("INSERT INTO shown VALUES (?, ?, ?, ?, ?, ?)", self._waiting)
+        self._waiting.clear()
+
+
+class Verification:
+    """Tells of the references of a run what the API shows. The first who asks reads the list, the others wait.
+
+    ``look_up`` tells what the journal knows, ``controls`` which orders the list must show. ``passed`` seconds have gone
+    by since anybody else can have sent something.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        kind: OrderKind,
+        *,
+        patience: float,
+        look_up: LookUp | None = None,
+        controls: Controls | None = None,
+        passed: float = 0.0,
+    ) -> None:
+        self._scope = scope
+        self._kind: OrderKind = kind
+        self._look_up = look_up
+        self._controls = controls
+        self._patience = patience
+        self._given = Believing(scope, CREATE_OUTBOUND if kind == "outbound" else CREATE_INBOUND).given
+        self._api_at = scope.session.api_clock
+        self._begun = asyncio.get_running_loop().time() - passed
+        self._lock = asyncio.Lock()
+        self._hurry = asyncio.Event()
+        self._shown: Shown | None = None
+        self._doubt = ""
+
+    def hurry(self) -> None:
+        """Let nobody wait any more."""
+        self._hurry.set()
+
+    async def findings(self, keys: Sequence[str]) -> Findings | None:
+        """What exists under these references, and why others may exist all the same; ``None`` if the run is to end."""
+        async with self._lock:
+            if self._shown is None and not await self._read():
+                return None
+        assert self._shown is not None  # noqa: S101
+        found = learned(self._given, self._shown.gathered(keys).findings(self._doubt))
+        if self._look_up is None or not found.alike:
+            return found
+        return found.without(await _known(self._look_up, list(found.others())))
+
+    def close(self) -> None:
+        """Let go of the list."""
+        if self._shown is not None:
+            self._shown.close()
+
+    async def _read(self) -> bool:
+        """Read the list, when all that was sent before must be visible; whether the run goes on."""
+        seconds = self._patience if await self._known_created() else 2 * self._patience
+        left = self._begun + seconds - asyncio.get_running_loop().time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, left)):
+                await self._hurry.wait()
+        if self._hurry.is_set():
+            return False
+        controls = await self._known_created()
+        shown = Shown()
+
+        def take(row: Any) -> str | None:
+            match = match_of(row)
+            if match.id is None or match.id not in scan.ids:  # those of an earlier reading are there
+                shown.add(getattr(row, "reference", None), match)
+            return match.id
+
+        fresh = Freshness(self._scope, after=self._api_at)
+        scan = AbsenceScan(fresh.scope, self._kind, since=None, take=take)
+        try:
+            doubt = why_not_shown(await scan.read() or fresh.doubt)
+        except CallError as error:
+            doubt = f"the list could not be read ({error})"
+        except BaseException:
+            shown.close()
+            raise
+        shown.complete()
+        self._shown = shown
+        doubt = doubt or _doubt_of(shown, controls, why_not_shown(scan.uncounted))
+        self._doubt = f"it may have been sent before, and is not sent now: {doubt}" if doubt else ""
+        return True
+
+    async def _known_created(self) -> list[Control]:
+        """The last order that the journal knows as created for so long that the list must show it, if there is one."""
+        now = utc_now()
+        return [] if self._controls is None else await self._controls(now, now)
+
+
+def _doubt_of(shown: Shown, controls: Sequence[Control], uncounted: str) -> str:
+    """Why a list that is whole, as far as it can be known, proves nothing all the same."""
+    if shown.unreadable:
+        return f"the list holds orders whose reference cannot be read ({shown.unreadable}), and each may be this one"
+    references = [control.reference for control in controls]
+    matches = shown.gathered(references).findings().matches
+    if missing := next((reference for reference in references if reference not in matches), ""):
+        return f"the list does not show {missing!r} either, which is known to exist"
+    return "" if controls else uncounted
+
+
+async def _known(look_up: LookUp, keys: list[str]) -> dict[str, Entry | None]:
+    known: dict[str, Entry | None] = {}
+    for start in range(0, len(keys), LOOK_UP_MOST):
+        some = keys[start : start + LOOK_UP_MOST]
+        known.update(zip(some, await look_up(some), strict=True))
+    return known
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogatepass")
