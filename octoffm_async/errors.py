@@ -105,6 +105,15 @@ def mark_unknown(error: BaseException) -> None:
     error.add_note(_UNKNOWN_ADVICE)
 
 
+def mark_journaled(error: BaseException, *, seconds: float) -> None:
+    """Note on an error whose outcome is unknown that a journal knows of it, and when asking again makes sense."""
+    if not isinstance(error, CallError):
+        error.add_note(_JOURNALED_ADVICE)
+        return
+    error.in_journal = True
+    error.retry_after = max(error.retry_after or 0.0, seconds)
+
+
 def is_outcome_unknown(error: BaseException) -> bool:
     """Whether the call that ended with ``error`` may have been carried out; works for cancellations too."""
     marked = _UNKNOWN_ADVICE in getattr(error, "__notes__", ())

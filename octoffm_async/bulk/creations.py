@@ -5,12 +5,13 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+from ..contract.fingerprints import fingerprints
 from ..errors import CallError
 from .job import RUN_ENDING, Job
 from .outcomes import Created, Unknown, outcome_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from ..resources.believing import Believing
     from ..session.given import Doubt
@@ -65,6 +66,9 @@ class CreateOrders(Job[OrderT]):
         self._alone = alone
         self._take: Callable[[str, str, Trail | None], Doubt | None]
         self._held: dict[str, _Held] = {}
+
+    def fingerprints(self, items: Sequence[OrderT]) -> list[bytes]:
+        return fingerprints(items)
 
     async def start(self) -> None:
         self.given = self._believing.given

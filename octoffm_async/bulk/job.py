@@ -47,6 +47,10 @@ class Job(Generic[T]):
     hurried: bool = False
     """Whether the run is to end soon: it was stopped, or broke off."""
 
+    def fingerprints(self, items: Sequence[T]) -> list[bytes]:
+        """Return what tells items of one reference apart; nothing where the reference says all."""
+        return [b""] * len(items)
+
     def keys(self, items: Iterable[T]) -> list[str]:
         """The business references of many."""
         return list(map(self.key, items))
@@ -78,8 +82,15 @@ class Job(Generic[T]):
     async def start(self) -> None:
         """Be ready; called once, before the first item is read."""
 
-    async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
-        """The items that are to be handled, and the outcomes of others; what has neither gets one in the end."""
+    async def screen(
+        self,
+        items: list[T],
+        prints: list[bytes],  # noqa: ARG002  (for jobs that write them down)
+    ) -> tuple[list[T], list[Outcome]]:
+        """The items that are to be handled, and the outcomes of others; what has neither gets one in the end.
+
+        ``prints`` are their fingerprints.
+        """
         return items, []
 
     def put_back(self, items: Iterable[T]) -> None:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 from msgspec import Raw
 
-from ..errors import CallError, ClosedError, ValidationError, is_outcome_unknown
+from ..errors import CallError, ClosedError, ValidationError, is_outcome_unknown, mark_journaled
 from .claims import Claims, claims_of
 from .job import RUN_ENDING, Job
 from .journal import IllegalTransitionError, Journal, State, Verdict, environment_of, judge
-from .journaling import known_outcome, sendings_of, settle
+from .journaling import conflict_of, known_outcome, refused_conflict, sendings_of, settle
 from .loose_ends import LooseEnds
 from .outcomes import Failed, Unknown, refused_locally
 from .taking_back import TakingBack
@@ -93,6 +93,9 @@ class Journaled(Job[T]):
         if not isinstance(key, str) or not key.strip():
             self._inner.check(item)
 
+    def fingerprints(self, items: Sequence[T]) -> list[bytes]:
+        return self._inner.fingerprints(items)
+
     def hurry(self) -> None:
         super().hurry()
         self._inner.hurry()
@@ -130,11 +133,11 @@ class Journaled(Job[T]):
             ends.hurry()
         await back.learn()
 
-    async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
+    async def screen(self, items: list[T], prints: list[bytes]) -> tuple[list[T], list[Outcome]]:
         book, claims, ends = self._parts()
         await ends.back.take_back()
         outcomes: list[Outcome] = []
-        items, sendings = self._sendings(items, outcomes)
+        items, sendings = self._sendings(items, prints, outcomes)
         keys = self.keys(items)
         entries = await book.look_up(keys)
         busy = claims.held_by_others(keys, ends)
@@ -154,8 +157,10 @@ class Journaled(Job[T]):
                     to_send.append(sending)
             elif verdict is Verdict.UNDECIDED:
                 ends.wait_for(item, sending.key, "it was sent before, and what became of it is not known")
+            elif verdict is Verdict.CHANGED:
+                outcomes.append(refused_conflict(await conflict_of(book, entry, item, sending)))
             elif verdict is not Verdict.ALREADY_CREATED or not ends.needs_following(entry):
-                outcomes.append(known_outcome(entry, verdict, sending.payload_hash))
+                outcomes.append(known_outcome(entry, verdict))
         return await self._written_down(wanted, to_send), outcomes
 
     def send(self, item: T) -> Awaitable[Any]:
@@ -167,6 +172,8 @@ class Journaled(Job[T]):
         return None if outcome is None else self._noted(item, outcome)
 
     def outcome_of_error(self, item: T, error: BaseException) -> Outcome | None:
+        if is_outcome_unknown(error):
+            mark_journaled(error, seconds=self._how.patience)
         try:
             outcome = self._inner.outcome_of_error(item, error)
         except BaseException:
@@ -225,7 +232,8 @@ class Journaled(Job[T]):
         self._complete = not self.hurried
 
     def undecided(self) -> list[Outcome]:
-        return [*self._inner.undecided(), *(self._open[2].undecided() if self._open is not None else [])]
+        ours = [] if self._open is None else self._open[2].undecided(self._how.patience)
+        return [*self._inner.undecided(), *ours]
 
     async def close(self) -> None:
         try:
@@ -243,13 +251,13 @@ class Journaled(Job[T]):
             raise ClosedError("the journal of this run is not open")
         return self._open
 
-    def _sendings(self, items: list[T], outcomes: list[Outcome]) -> tuple[list[T], list[Sending]]:
+    def _sendings(self, items: list[T], prints: list[bytes], outcomes: list[Outcome]) -> tuple[list[T], list[Sending]]:
         """The items that can be encoded, and how they are sent; those that cannot get their outcomes."""
         try:
-            return items, sendings_of(self.keys(items), items)
+            return items, sendings_of(self.keys(items), items, prints)
         except UNENCODABLE as error:
             if len(items) > 1:
-                parts = [self._sendings([item], outcomes) for item in items]
+                parts = [self._sendings([item], [one], outcomes) for item, one in zip(items, prints, strict=True)]
                 return [item for some, _ in parts for item in some], [one for _, some in parts for one in some]
             try:
                 self._inner.check(items[0])
@@ -268,7 +276,7 @@ class Journaled(Job[T]):
         settle(book, outcome)
         if isinstance(outcome, Unknown):
             claims.is_over(key)
-            ends.wait_for(item, key, outcome.reason)
+            ends.wait_for(item, key, outcome.reason, outcome.error)
             return None
         return outcome if self._follower is None or not ends.keeps(outcome) else None
 

@@ -55,11 +55,13 @@ class Failed(_Outcome, frozen=True, kw_only=True):
 class Unknown(_Outcome, frozen=True, kw_only=True):
     """It may have been created: look it up by its reference before it is sent again.
 
-    Or it was created, as ``reason`` says, and following it has not told in time where it has got to.
+    Or it was created, as ``reason`` says, and following it has not told in time where it has got to. With a journal,
+    the same run again looks it up by itself: ``retry_after`` is in how many seconds that makes sense.
     """
 
     reason: str
     error: Exception | None = None
+    retry_after: float | None = None
 
 
 class Skipped(_Outcome, frozen=True, kw_only=True, gc=False):

@@ -13,13 +13,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from ..errors import ClosedError, ValidationError, is_outcome_unknown
+from ..errors import ClosedError, is_outcome_unknown
 from .delivery import Delivery
 from .intake import Intake
 from .job import RUN_ENDING
 from .look_ahead import end_all
-from .outcomes import Failed, Outcome, Skipped, Unknown, refused_locally
-from .sieve import seen_before
+from .outcomes import Failed, Outcome, Skipped, Unknown
 from .source import END, broken_off
 
 if TYPE_CHECKING:
@@ -168,21 +167,14 @@ class Run(Generic[T]):
     async def _decide_items(self) -> None:
         """What each item of a large run passes: whatever can be looked up once is looked up before."""
         job, intake, delivery, summary = self._job, self._intake, self._delivery, self._delivery.summary
-        check, key_of, send, outcome_of = job.check, job.key, job.send, job.outcome
-        screened, ready, is_new, offer = intake.is_screened, intake.ready, intake.is_new, delivery.offer
+        send, outcome_of, outcome_before = job.send, job.outcome, intake.outcome_before
+        screened, ready, offer = intake.is_screened, intake.ready, delivery.offer
         try:
             while not intake.stopping:
                 item = next(ready, END)
                 if item is END and (item := await intake.awaited()) is END:
                     return
-                outcome: Outcome | None = None
-                if not screened:
-                    try:
-                        check(item)
-                        if not is_new(key := key_of(item)):
-                            outcome = seen_before(key)
-                    except ValidationError as error:
-                        outcome = refused_locally(error)
+                outcome = None if screened else outcome_before(item)
                 if outcome is None:
                     summary.in_flight += 1
                     try:

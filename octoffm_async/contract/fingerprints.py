@@ -22,8 +22,7 @@ __all__ = ["differing_fields", "differing_paths", "fingerprint", "fingerprints",
 
 _KEYS = frozenset({"reference", "seller_product_reference"})
 _NARROW = frozenset(
-    ("extra", "delivery_mode", "storage_country", "expected_delivery_date", "product_condition", "origin_country")
-    + ("customs_code", "un_code", "icpe_code", "is_traceable")
+    ["extra", "delivery_mode", "storage_country", "expected_delivery_date", "product_condition", "origin_country", "customs_code", "un_code", "icpe_code", "is_traceable"]
 )
 """Fields that have few values in one run: the hashes of each combination are worked out once."""
 _MOST = 12

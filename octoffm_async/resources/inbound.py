@@ -46,10 +46,11 @@ class Inbound:
         seconds have passed since it was sent.
 
         Raises:
-            ValidationError: the order cannot be right, or another payload was sent under its reference; nothing was
-                sent.
+            ValidationError: the order cannot be right; nothing was sent.
+            PayloadConflictError: with a journal: another order was sent under its reference; nothing was sent.
             JournalError: the journal could not be read or written; nothing was sent.
-            CallError: the call did not succeed. If ``outcome_unknown``, look the reference up before it is sent again.
+            CallError: the call did not succeed. If ``outcome_unknown``, look the reference up before it is sent again,
+                or, with a journal, ask again after ``retry_after`` seconds.
         """
         check_supply_order(request)
         self._scope.check_extra("supply order", request)

@@ -59,11 +59,11 @@ class Outbound:
         seconds have passed since it was sent.
 
         Raises:
-            ValidationError: the order cannot be right, or another payload was sent under its reference; nothing was
-                sent.
+            ValidationError: the order cannot be right; nothing was sent.
+            PayloadConflictError: with a journal: another order was sent under its reference; nothing was sent.
             JournalError: the journal could not be read or written; nothing was sent.
             CallError: the call did not succeed. If ``outcome_unknown``, a parcel may be on its way: look the reference
-                up before ordering again.
+                up before ordering again, or, with a journal, ask again after ``retry_after`` seconds.
         """
         check_shipment(request)
         self._scope.check_extra("shipment", request)

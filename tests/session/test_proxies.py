@@ -13,7 +13,6 @@ from octoffm_async import ConnectError, FulfillmentClient
 from tests.bulk.items import order
 from tests.fakes import config
 
-
 GIVEN = b'{"access_token": "abcdefgh", "expires_in": 3600}'
 TOKEN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(GIVEN), GIVEN)
 

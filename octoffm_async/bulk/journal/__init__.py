@@ -5,11 +5,23 @@ from __future__ import annotations
 from .environment import Environment, environment_of
 from .protocol import LOOK_UP_MOST, Book, Journal, RunRecord, Sending
 from .sqlite import SQLiteJournal
-from .states import ABSENT, ABSENT_MOST, UNDECIDED, Entry, IllegalTransitionError, State, Verdict, judge, payload_hash
+from .states import (
+    ABSENT,
+    ABSENT_MOST,
+    HASH_SIZE,
+    UNDECIDED,
+    Entry,
+    IllegalTransitionError,
+    State,
+    Verdict,
+    judge,
+    payload_hash,
+)
 
 __all__ = [
     "ABSENT",
     "ABSENT_MOST",
+    "HASH_SIZE",
     "LOOK_UP_MOST",
     "UNDECIDED",
     "Book",
