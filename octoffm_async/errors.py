@@ -384,8 +384,10 @@ class PayloadConflictError(ConflictError):
     values; it is empty where that is not known, as in journals of older versions.
     """
 
-    def __init__(self, message: str, *, key: str = "", fields: Sequence[str] = (), **answered: Any) -> None:
-        super().__init__(message, **({"code": "PayloadChanged"} | answered))
+    def __init__(
+        self, message: str, *, key: str = "", fields: Sequence[str] = (), code: str = "PayloadChanged", **answered: Any
+    ) -> None:
+        super().__init__(message, code=code, **answered)
         self.key = key
         self.fields = tuple(fields)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from operator import concat
+from operator import add
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ def sendings_of(keys: Iterable[str], items: Sequence[object], prints: Sequence[b
     """How items stand in the journal; ``prints`` are their fingerprints, if they were made already."""
     payloads = [encode(item) for item in items]
     halves = map(halved, fingerprints(items) if prints is None else prints)
-    return list(map(Sending, keys, map(concat, map(payload_hash, payloads), halves), payloads))
+    return list(map(Sending, keys, map(add, map(payload_hash, payloads), halves), payloads))
 
 
 def settle(book: Book, outcome: Outcome) -> None:

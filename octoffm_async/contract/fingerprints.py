@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import zip_longest
-from operator import attrgetter, concat
+from operator import add, attrgetter
 from struct import Struct as Packed
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from zlib import crc32
 
 import msgspec
@@ -22,7 +21,18 @@ __all__ = ["differing_fields", "differing_paths", "fingerprint", "fingerprints",
 
 _KEYS = frozenset({"reference", "seller_product_reference"})
 _NARROW = frozenset(
-    ["extra", "delivery_mode", "storage_country", "expected_delivery_date", "product_condition", "origin_country", "customs_code", "un_code", "icpe_code", "is_traceable"]
+    {
+        "customs_code",
+        "delivery_mode",
+        "expected_delivery_date",
+        "extra",
+        "icpe_code",
+        "is_traceable",
+        "origin_country",
+        "product_condition",
+        "storage_country",
+        "un_code",
+    }
 )
 """Fields that have few values in one run: the hashes of each combination are worked out once."""
 _MOST = 12
@@ -40,8 +50,7 @@ class _Layout(NamedTuple):
     pack: Callable[..., bytes]
 
 
-@lru_cache(maxsize=64)
-def _layout(kind: type) -> _Layout | None:
+def _worked_out(kind: type) -> _Layout | None:
     names = [name for name in getattr(kind, "__struct_fields__", ()) if name not in _KEYS]
     wide = [name for name in names if name not in _NARROW]
     narrow = [name for name in names if name in _NARROW]
@@ -50,11 +59,14 @@ def _layout(kind: type) -> _Layout | None:
     return _Layout((*wide, *narrow), attrgetter(*wide), attrgetter(*narrow), Packed(f"<{len(wide)}I").pack)
 
 
+_layout: Callable[[type], _Layout | None] = lru_cache(maxsize=64)(_worked_out)
+
+
 def _hashes(values: tuple[Any, ...]) -> bytes:
     return Packed(f"<{len(values)}I").pack(*map(crc32, map(_encode, values)))
 
 
-_remembered = lru_cache(maxsize=1024)(_hashes)
+_remembered: Callable[[tuple[Any, ...]], bytes] = lru_cache(maxsize=1024)(_hashes)
 
 
 def fingerprint(item: object) -> bytes:
@@ -83,7 +95,7 @@ def fingerprints(items: Sequence[object]) -> list[bytes]:
     try:
         columns = zip(*map(wide, items), strict=True)
         hashes = map(pack, *(map(crc32, map(_encode, column)) for column in columns))
-        return list(map(concat, hashes, map(_remembered, map(narrow, items))))
+        return list(map(add, hashes, map(_remembered, map(narrow, items))))
     except _NOT_ENCODABLE:
         return list(map(fingerprint, items))
 
@@ -119,12 +131,15 @@ def _compare(path: str, before: Any, now: Any, found: list[str]) -> None:
     if isinstance(before, msgspec.Struct) and type(before) is type(now):
         for name in before.__struct_fields__:
             _compare(f"{path}.{name}" if path else name, getattr(before, name), getattr(now, name), found)
-    elif _is_list(before) and _is_list(now) and len(before) == len(now):
-        for place, (one, other) in enumerate(zip_longest(before, now)):
+        return
+    ours, theirs = _parts(before), _parts(now)
+    if ours and len(ours) == len(theirs):
+        for place, (one, other) in enumerate(zip(ours, theirs, strict=True)):
             _compare(f"{path}[{place}]", one, other, found)
     else:
         found.append(path)
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+def _parts(value: Any) -> Sequence[Any]:
+    """Return the parts of a list of parts, in whichever kind of sequence; nothing of anything else."""
+    return cast("Sequence[Any]", value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else ()
