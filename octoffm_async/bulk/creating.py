@@ -12,6 +12,7 @@ from ..resources.inbound import Inbound, check_supply_order
 from ..resources.outbound import Outbound, check_shipment
 from .creations import CreateOrders
 from .finding import OrderFinder, ProductFinder
+from .oddities import OddReferences
 from .products import CreateProducts
 
 if TYPE_CHECKING:
@@ -22,12 +23,28 @@ if TYPE_CHECKING:
     from .job import Job
 
 
+_WORDS = {
+    CREATE_PRODUCTS.name: ("product", "seller_product_reference"),
+    CREATE_OUTBOUND.name: ("shipment", "reference"),
+    CREATE_INBOUND.name: ("supply order", "reference"),
+}
+"""By operation: what an item is, and the field of its reference."""
+
+
 def job_of(operation: str, scope: Scope, *, alone: bool = False) -> tuple[Job[Any], Finder]:
     """The job and the finder of a creation, by the operation's name; ``alone`` if there is no journal around it.
 
     Raises:
         ConfigurationError: no creation that is known here has this name.
     """
+    job, finder = _job_of(operation, scope, alone=alone)
+    what, field = _WORDS[operation]
+    job.odd = OddReferences(what, field, strict=bool(scope.options.strict_references))
+    job.check = job.odd.checking(job.check, job.key)
+    return job, finder
+
+
+def _job_of(operation: str, scope: Scope, *, alone: bool) -> tuple[Job[Any], Finder]:
     match operation:
         case CREATE_PRODUCTS.name:
             return CreateProducts(scope), ProductFinder(scope)

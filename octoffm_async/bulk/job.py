@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ..session.given import Given
+    from .oddities import OddReferences
 
 T = TypeVar("T")
 
@@ -44,6 +45,8 @@ class Job(Generic[T]):
     """Whether :meth:`send` does so, too, for an item's request as the journal has it."""
     given: Given | None = None
     """What the session knows of the ids of what is created, if there are any; there once it is started."""
+    odd: OddReferences | None = None
+    """Tells of references that an API may keep in another form."""
     hurried: bool = False
     """Whether the run is to end soon: it was stopped, or broke off."""
 

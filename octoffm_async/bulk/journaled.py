@@ -74,6 +74,7 @@ class Journaled(Job[T]):
         self._scope = scope
         self._opened = AsyncExitStack()
         self.key = inner.key
+        self.odd = inner.odd
         self._open: tuple[Book, Claims, LooseEnds[T]] | None = None
         self._complete = False
         self._encoded: dict[str, bytes] = {}

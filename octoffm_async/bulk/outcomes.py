@@ -100,7 +100,10 @@ Outcome: TypeAlias = Created | Refused | Failed | Unknown | Skipped | Found | Mi
 
 
 class Summary(msgspec.Struct, kw_only=True):
-    """Counts of a run by outcome. ``total`` is their sum; ``seconds`` counts from the start of the run."""
+    """Counts of a run by outcome. ``total`` is their sum; ``seconds`` counts from the start of the run.
+
+    ``odd_references`` are those that an API may keep in another form, of the items that were to be sent.
+    """
 
     created: int = 0
     refused: int = 0
@@ -112,6 +115,7 @@ class Summary(msgspec.Struct, kw_only=True):
     total: int = 0
     in_flight: int = 0
     seconds: float = 0.0
+    odd_references: int = 0
 
     @property
     def per_second(self) -> float:

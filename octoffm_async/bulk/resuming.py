@@ -123,7 +123,7 @@ class Resuming(Job[Kept]):
             job, finder = job_of(record.operation, scope)
         except ConfigurationError as error:
             raise ConfigurationError(f"run {record.id} cannot be resumed: {error}") from None
-        self.batch, self.one_by_one = job.batch, job.one_by_one
+        self.batch, self.one_by_one, self.odd = job.batch, job.one_by_one, job.odd
         self._request = {one.name: one for one in OPERATIONS}[record.operation].request
         how = msgspec.structs.replace(self._how, journal=journal, operation=record.operation)
         inner = Journaled[Any](job, finder, how, scope=scope)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .job import Job, Options
+    from .oddities import OddReferences
     from .outcomes import Summary
 
 T = TypeVar("T")
@@ -67,10 +68,16 @@ class Run(Generic[T]):
             self._raise_error()
 
     @property
+    def odd(self) -> OddReferences | None:
+        """What tells of odd references; none where items have no reference of their own."""
+        return self._job.odd
+
+    @property
     def summary(self) -> Summary:
         """The counts so far."""
         if self._main is not None and not self._main.done():
             self._delivery.keep_time()
+        self._count_odd()
         return self._delivery.summary
 
     def __aiter__(self) -> Self:
@@ -156,6 +163,13 @@ class Run(Generic[T]):
             await self._intake.close()
         finally:
             await self._job.close()
+            self._count_odd()
+            if self._job.odd is not None:
+                self._job.odd.tell_all()
+
+    def _count_odd(self) -> None:
+        if self._job.odd is not None:
+            self._delivery.summary.odd_references = self._job.odd.count
 
     async def _handle_batches(self) -> None:
         try:

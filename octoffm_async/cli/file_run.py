@@ -71,6 +71,7 @@ class FileRun:
         self.rejects = RejectsFile(wanted.rejects_file, table)
         self.items = Items(table, plan, self._faulty, keep=True)
         self.interrupted = False
+        self.odd_references = 0
         self.run_id: str | None = None
         self._told = 0
         title = creation.target.plural.capitalize()
@@ -98,8 +99,11 @@ class FileRun:
             drain=0.0,  # the time to drain is given by the interrupt, before the run is left
             patience=wanted.patience,
             resend_unknown=wanted.resend_unknown,
+            strict_references=wanted.strict_references or None,
             **more,
         )
+        if run.odd is not None:
+            run.odd.tell = self._tell_odd
         try:
             with interruptible(run.stop, drain=wanted.drain, say=self.show.say) as interrupts:
                 async with run:
@@ -109,6 +113,7 @@ class FileRun:
         finally:
             for outcome in run.leftover:
                 self._note(outcome)
+            self.odd_references = run.summary.odd_references
             self.items.close()
             self.rejects.close()
 
@@ -151,6 +156,10 @@ class FileRun:
                 self.show.outcome(fields | {"field": problem.field, "value": problem.value, "message": problem.reason})
             self._say(str(problem))
 
+    def _tell_odd(self, text: str) -> None:
+        if not self.wanted.as_json:
+            self.show.say(f"octoffm: {printable(text)} (--strict-references refuses such)")
+
     def _say(self, text: str) -> None:
         self._told += 1
         if self.wanted.as_json or self._told > SHOWN_IN_PIPE + 1:
@@ -168,6 +177,7 @@ class FileRun:
         facts: dict[str, Any] = {"rows": self.items.rows, "seconds": round(seconds, 1), "calls": stats.calls}
         facts |= {"items per second": _rate(self.tally.done, seconds), "followed until": wanted.follow}
         facts |= {"throttled": stats.throttled, "retries": stats.retries, "drift": stats.drift}
+        facts |= {"odd references": self.odd_references or None}
         facts |= {"journal": str(wanted.journal_file)}
         facts |= {"run": self.run_id, "rejects file": str(self.rejects.path) if self.rejects.items else None}
         if wanted.report is not None:

@@ -142,4 +142,6 @@ def _compare(path: str, before: Any, now: Any, found: list[str]) -> None:
 
 def _parts(value: Any) -> Sequence[Any]:
     """Return the parts of a list of parts, in whichever kind of sequence; nothing of anything else."""
-    return cast("Sequence[Any]", value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else ()
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        return ()
+    return tuple(cast(Any, value))

@@ -12,6 +12,7 @@ from ..contract.operations import COUNT_INBOUND, CREATE_INBOUND, GET_DELIVERY_NO
 from ..contract.validation import inbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
 from .believing import Believing
+from .references import check_reference
 from .waiting import wait_for_status
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Inbound:
         """
         check_supply_order(request)
         self._scope.check_extra("supply order", request)
+        check_reference(self._scope, "supply order", request.reference)
         if journal is None:
             return await Believing(self._scope, CREATE_INBOUND).believed(request.reference, await self.send(request))
         if self._protect is None:

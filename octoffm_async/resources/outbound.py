@@ -22,6 +22,7 @@ from ..contract.outbound import (
 from ..contract.validation import cancellation_problems, outbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
 from .believing import Believing
+from .references import check_reference
 from .waiting import wait_for_status
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Outbound:
         """
         check_shipment(request)
         self._scope.check_extra("shipment", request)
+        check_reference(self._scope, "shipment", request.reference)
         if journal is None:
             return await Believing(self._scope, CREATE_OUTBOUND).believed(request.reference, await self.send(request))
         if self._protect is None:
