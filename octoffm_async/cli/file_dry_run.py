@@ -69,7 +69,7 @@ def dry_run(wanted: FileOptions, table: Table, plan: Plan, operation: Operation[
         write_json({"event": "dry_run", **facts, "would_send": bodies})
     else:
         _tell(wanted, plan, facts, first, items.good)
-    return Exit.REFUSED if items.faulty else Exit.DONE
+    return Exit.REFUSED if items.faulty or (odd and wanted.strict_references) else Exit.DONE
 
 
 def _tell(wanted: FileOptions, plan: Plan, facts: dict[str, Any], first: list[bytes], good: int) -> None:

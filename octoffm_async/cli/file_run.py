@@ -26,6 +26,7 @@ from .file_options import FileOptions, command_again
 from .file_tally import Tally, Told, told_of
 from .hints import jobs_command
 from .interrupts import interruptible
+from .jobs_show import write_json
 from .recording import Example, Recording
 from .report import report_page, write_report
 from .text import items as items_text
@@ -157,7 +158,9 @@ class FileRun:
             self._say(str(problem))
 
     def _tell_odd(self, text: str) -> None:
-        if not self.wanted.as_json:
+        if self.wanted.as_json:
+            write_json({"event": "odd_references", "message": text})
+        else:
             self.show.say(f"octoffm: {printable(text)} (--strict-references refuses such)")
 
     def _say(self, text: str) -> None:

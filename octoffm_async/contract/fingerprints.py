@@ -24,7 +24,6 @@ _NARROW = frozenset(
     {
         "customs_code",
         "delivery_mode",
-        "expected_delivery_date",
         "extra",
         "icpe_code",
         "is_traceable",
