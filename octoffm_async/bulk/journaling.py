@@ -84,7 +84,7 @@ async def conflict_of(book: Book, entry: Entry, item: object, sending: Sending) 
             fields = differing_paths(msgspec.json.decode(kept, type=type(item)), item)
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass
-    fields = fields or differing_fields(type(item), entry.field_hashes, sending.payload_hash[HASH_SIZE:])
+    fields = fields or differing_fields(item, entry.field_hashes, sending.payload_hash[HASH_SIZE:])
     given = sending.payload_hash[:HASH_SIZE]
     message = (
         f"{entry.key!r} was sent before with another payload (hash {entry.payload_hash.hex()}, now {given.hex()}), "
@@ -96,7 +96,7 @@ async def conflict_of(book: Book, entry: Entry, item: object, sending: Sending) 
 
 def conflict_within(key: str, item: object, before: bytes, now: bytes) -> PayloadConflictError:
     """Why an item is not sent whose reference came before in the same input, for another one."""
-    fields = differing_fields(type(item), before, now)
+    fields = differing_fields(item, before, now)
     message = (
         f"{key!r} came before in this input with another payload{_differ(fields)}: only the first is sent; send "
         "something else under a reference of its own"

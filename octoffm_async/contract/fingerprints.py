@@ -104,9 +104,9 @@ def halved(print_: bytes) -> bytes:
     return print_[::2]
 
 
-def differing_fields(kind: type, before: bytes, now: bytes) -> tuple[str, ...]:
-    """Return the names of the fields in which two fingerprints of the same form differ, as far as they tell."""
-    layout = _layout(kind)
+def differing_fields(item: object, before: bytes, now: bytes) -> tuple[str, ...]:
+    """Return the names of the fields of ``item`` in which two fingerprints of one form differ, as far as they tell."""
+    layout = _layout(type(item))
     if layout is None or not before or len(before) != len(now):
         return ()
     width = len(now) // len(layout.fields)

@@ -145,7 +145,7 @@ class Items(Iterator[Any]):
         if not problems:
             print_ = fingerprint(item)
             if (before := self._first.add(self._key_of(item), rows[0].line, print_)) is not None:
-                differ = differing_fields(type(item), before[1], print_)
+                differ = differing_fields(item, before[1], print_)
                 problems.append(self._again(key, rows[0], before[0], differ))
         return item, problems
 
