@@ -216,7 +216,8 @@ class LooseEnds(Generic[T]):
             logger.warning("%d items stay unknown, reconciliation failed: %s", len(self._waiting), error)
             for key in undecided.difference(doubted).intersection(self._waiting):
                 reason = f"{self._waiting[key].outcome.reason}; it could not be looked for: {error}"
-                self._waiting[key] = self._waiting[key]._replace(outcome=Unknown(key=key, reason=reason))
+                waiting = self._waiting[key]
+                self._waiting[key] = waiting._replace(outcome=replace(waiting.outcome, reason=reason))
             if resend_unknown:
                 await self._give_up_waiting(self._waiting.keys())
         else:

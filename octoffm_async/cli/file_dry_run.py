@@ -51,7 +51,7 @@ def dry_run(wanted: FileOptions, table: Table, plan: Plan, operation: Operation[
     odd = 0
     items = Items(table, plan, tell)
     for item in items:
-        reference = item if isinstance(item, str) else getattr(item, plan.target.key)
+        reference: str = getattr(item, plan.target.key)
         if reason := oddness(reference):
             odd += 1
             if odd <= FIRST and not wanted.as_json:

@@ -43,7 +43,7 @@ async def test_they_are_told_before_the_first_is_sent_and_counted(
     assert error is None
     assert {type(outcome) for outcome in outcomes} == {Created}
     assert all(told_when_sent[reference] for reference in ODD)
-    first, last = [record.getMessage() for record in caplog.records]
+    first, last = [said for record in caplog.records if "odd reference" in (said := record.getMessage())]
     assert first.startswith("odd reference: 'A-1 ' has blanks around it: ")
     assert last.startswith("4 odd references in this input, the first: 'A-1 ' has blanks around it; ")
     assert "\u200b" not in last
