@@ -1,0 +1,201 @@
+"""Trials: orders are sent through the library to an adversary, run after run, until nothing changes any more."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from octoffm_async import (
+    Config,
+    DeliveryAddress,
+    FulfillmentClient,
+    Limit,
+    OutboundShipmentRequest,
+    ShipmentLine,
+)
+from tests.fakes import SECRET
+
+from .judge import Finding, Told, judge_end, judge_told
+from .lie import Lie
+from .server import READ_TIMEOUT, Adversary
+
+ORDERS = 48
+PATIENCE = 0.1
+RUNS = 4
+"""Runs with one journal, at the most."""
+HANG = 30.0
+"""Seconds after which a run counts as one that hangs."""
+
+ADDRESS = DeliveryAddress(
+    first_name="Ada",
+    last_name="Lovelace",
+    address_line1="1 rue de la Paix",
+    postal_code="75002",
+    city="Paris",
+    country_code="FR",
+)
+LINES = [ShipmentLine(quantity=1, seller_product_reference="SKU-000001")]
+SHAPES = (
+    "ORD-{n}",
+    "shop-Ab-{n}",
+    "000{n:05d}",
+    "MARKETPLACE-2026-11-30-{n:05d}",
+    "Stra\u00dfe-\u00e9t\u00e9-{n}",
+    "e\u0301te\u0301-{n}",
+    "o\ufb03ce-{n}",
+    "zero\u200b-{n}",
+    "two  blanks {n}",
+    " around-{n} ",
+)
+"""References as shops make them; half of the orders have the plain first one."""
+TWINS = ("twin-1", "TWIN-1", "0042", "42", "long-reference-number-1", "long-reference-number-11")
+"""Orders whose references are alike, and which are not the same."""
+
+
+def references(count: int, rng: random.Random, *, plain: bool = False) -> list[str]:
+    """References of all shapes, in random order."""
+    found = [] if plain else list(TWINS)
+    found += [
+        (SHAPES[n % len(SHAPES)] if n % 2 and not plain else SHAPES[0]).format(n=n) for n in range(count - len(found))
+    ]
+    rng.shuffle(found)
+    return found
+
+
+def order(reference: str) -> OutboundShipmentRequest:
+    """An order of this reference."""
+    return OutboundShipmentRequest(
+        reference=reference,
+        lines=LINES,
+        delivery_address=ADDRESS,
+        delivery_mode="TrackedHomeDelivery",
+        storage_country="FR",
+    )
+
+
+def config_of(origin: str, *, limit: Limit | None = None) -> Config:
+    """A client's settings for an adversary."""
+    return Config(
+        client_id="client",
+        client_secret=SECRET,
+        seller_id="12345",
+        base_url=f"{origin}/seller/v2",
+        token_url=f"{origin}/token",
+        limit=limit,
+        read_timeout=READ_TIMEOUT,
+        backoff_base=0.001,
+        backoff_cap=0.01,
+        throttle_base=0.01,
+        bulk_deadline=5.0,
+        deadline=5.0,
+    )
+
+
+async def one_run(
+    origin: str, items: Sequence[str], journal: Path, *, patience: float = PATIENCE, limit: Limit | None = None
+) -> dict[str, Told]:
+    """Send the orders through the library; what it told of each."""
+    told: dict[str, Told] = {}
+    async with FulfillmentClient(config_of(origin, limit=limit), hooks=()) as client:
+        orders = [order(each) for each in items]
+        run = client.bulk.create_outbound(orders, journal=journal, patience=patience, concurrency=8)
+        async with run:
+            async for outcome in run:
+                assert outcome.key not in told, f"{outcome.key!r} has two outcomes"
+                told[outcome.key] = Told.of(outcome)
+    return told
+
+
+async def campaign(lies: Sequence[Lie], folder: Path, *, seed: int, count: int = ORDERS) -> Finding:
+    """Run, and run again with the same journal, until a run changes nothing; judge each run, and the end."""
+    finding = Finding(lies, seed)
+    rng = random.Random(seed)
+    items = references(count, rng)
+    told: dict[str, Told] = {}
+    async with Adversary(lies, seed=seed) as server:
+        with our_clock(server):
+            for _ in range(RUNS):
+                before, asked = told, Counter(server.requests)
+                try:
+                    async with asyncio.timeout(HANG):
+                        told = await one_run(server.origin, items, folder / "orders.sqlite")
+                except TimeoutError:
+                    finding.fault("hangs", f"a run did not end in {HANG:.0f} s")
+                    break
+                except Exception as error:  # noqa: BLE001  (judged)
+                    finding.fault("raises", repr(error))
+                    break
+                finding.runs += 1
+                finding.costs.append(server.requests - asked)
+                judge_told(finding, server, told)
+                if told == before:
+                    break
+        judge_end(finding, server, items, told)
+    return finding
+
+
+# Our own clock
+
+
+class _Datetimes(type):
+    def __instancecheck__(cls, thing: object) -> bool:
+        return isinstance(thing, datetime)
+
+
+@contextmanager
+def our_clock(server: Adversary) -> Iterator[None]:
+    """Let the wall clock that the package reads be as much ahead as the lies want."""
+    if not any("ours" in lie.hooks for lie in server.lies):
+        yield
+        return
+    real = time.time
+
+    def now() -> float:
+        return real() + server.our_clock_ahead
+
+    with shifted_clock(now):
+        yield
+
+
+@contextmanager
+def shifted_clock(now: Any) -> Iterator[None]:
+    """Put ``now`` in place of the wall clock in every module of the package that reads it."""
+
+    class Shifted(datetime, metaclass=_Datetimes):
+        def __new__(cls, *given: Any, **named: Any) -> Any:
+            return datetime(*given, **named)  # noqa: DTZ001  (the caller's affair)
+
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.fromtimestamp(now(), tz)
+
+    shifted_time = ModuleType("time")
+    vars(shifted_time).update(vars(time), time=now)
+    replaced: list[tuple[ModuleType, str, object]] = []
+    modules = [
+        module
+        for name, module in sys.modules.items()
+        if name.startswith("octoffm_async.") and not name.startswith("octoffm_async.contract")
+    ]
+    for module in modules:
+        for name, thing in list(vars(module).items()):
+            new = (
+                Shifted if thing is datetime else shifted_time if thing is time else now if thing is time.time else None
+            )
+            if new is not None:
+                replaced.append((module, name, thing))
+                setattr(module, name, new)
+    try:
+        yield
+    finally:
+        for module, name, thing in replaced:
+            setattr(module, name, thing)
