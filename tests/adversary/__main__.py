@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .campaign import ORDERS, campaign
+from .campaign import ORDERS, by_bulk, by_calls, campaign
 from .lies import LIES, named
 
 
@@ -20,6 +20,7 @@ async def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--orders", type=int, default=ORDERS)
+    parser.add_argument("--calls", action="store_true", help="by single calls in place of runs")
     parser.add_argument("--list", action="store_true", help="print all lies and what they allow")
     chosen = parser.parse_args()
     if chosen.list:
@@ -29,7 +30,13 @@ async def main() -> int:
     faults = 0
     for lies in [named(*chosen.lie)] if chosen.lie else [[each] for each in LIES.values()]:
         with tempfile.TemporaryDirectory() as folder:
-            finding = await campaign(lies, Path(folder), seed=chosen.seed, count=chosen.orders)
+            finding = await campaign(
+                lies,
+                Path(folder),
+                seed=chosen.seed,
+                count=chosen.orders,
+                way=by_calls if chosen.calls else by_bulk,
+            )
         print(finding, flush=True)
         faults += bool(finding.faults)
     return 1 if faults else 0

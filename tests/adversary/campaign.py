@@ -7,7 +7,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,18 +18,20 @@ from octoffm_async import (
     Config,
     DeliveryAddress,
     FulfillmentClient,
-    Limit,
+    Journal,
     OutboundShipmentRequest,
     ShipmentLine,
 )
+from octoffm_async.errors import CallError
 from tests.fakes import SECRET
 
 from .judge import Finding, Told, judge_end, judge_told
 from .lie import Lie
-from .server import READ_TIMEOUT, Adversary
+from .server import READ_TIMEOUT, SHARE_LOST, Adversary
 
 ORDERS = 48
 PATIENCE = 0.1
+CONCURRENCY = 8
 RUNS = 4
 """Runs with one journal, at the most."""
 HANG = 30.0
@@ -57,18 +59,16 @@ SHAPES = (
     " around-{n} ",
 )
 """References as shops make them; half of the orders have the plain first one."""
-TWINS = ("twin-1", "TWIN-1", "0042", "42", "long-reference-number-1", "long-reference-number-11")
-"""Orders whose references are alike, and which are not the same."""
+TWINS = {"TWIN-1": "twin-1", "42": "0042", "long-reference-number-1": "long-reference-number-11"}
+"""Orders whose references are alike, and which are not the same. Of each two, one does not arrive at first."""
 
 
 def references(count: int, rng: random.Random, *, plain: bool = False) -> list[str]:
-    """References of all shapes, in random order."""
-    found = [] if plain else list(TWINS)
-    found += [
-        (SHAPES[n % len(SHAPES)] if n % 2 and not plain else SHAPES[0]).format(n=n) for n in range(count - len(found))
-    ]
+    """References of all shapes, in random order; ``plain`` ones have no blanks around them."""
+    found = [*TWINS, *TWINS.values()]
+    found += [(SHAPES[n % len(SHAPES)] if n % 2 else SHAPES[0]).format(n=n) for n in range(count - len(found))]
     rng.shuffle(found)
-    return found
+    return [each.strip() for each in found] if plain else found
 
 
 def order(reference: str) -> OutboundShipmentRequest:
@@ -82,7 +82,7 @@ def order(reference: str) -> OutboundShipmentRequest:
     )
 
 
-def config_of(origin: str, *, limit: Limit | None = None) -> Config:
+def config_of(origin: str) -> Config:
     """A client's settings for an adversary."""
     return Config(
         client_id="client",
@@ -90,7 +90,7 @@ def config_of(origin: str, *, limit: Limit | None = None) -> Config:
         seller_id="12345",
         base_url=f"{origin}/seller/v2",
         token_url=f"{origin}/token",
-        limit=limit,
+        limit=None,
         read_timeout=READ_TIMEOUT,
         backoff_base=0.001,
         backoff_cap=0.01,
@@ -100,14 +100,22 @@ def config_of(origin: str, *, limit: Limit | None = None) -> Config:
     )
 
 
-async def one_run(
-    origin: str, items: Sequence[str], journal: Path, *, patience: float = PATIENCE, limit: Limit | None = None
-) -> dict[str, Told]:
-    """Send the orders through the library; what it told of each."""
+Way = Callable[[Adversary, Sequence[str], Path], Awaitable[dict[str, Told]]]
+"""A way to send orders of these references with this journal: what it told of each."""
+
+
+async def by_bulk(server: Adversary, items: Sequence[str], journal: Path) -> dict[str, Told]:
+    """Send by a run of the library, in this process."""
+    with our_clock(server):
+        return await one_run(server.origin, items, journal, patience=PATIENCE)
+
+
+async def one_run(origin: str, items: Sequence[str], journal: Path, *, patience: float) -> dict[str, Told]:
+    """Send the orders by one run of the library; what it told of each."""
     told: dict[str, Told] = {}
-    async with FulfillmentClient(config_of(origin, limit=limit), hooks=()) as client:
+    async with FulfillmentClient(config_of(origin), hooks=()) as client:
         orders = [order(each) for each in items]
-        run = client.bulk.create_outbound(orders, journal=journal, patience=patience, concurrency=8)
+        run = client.bulk.create_outbound(orders, journal=journal, patience=patience, concurrency=CONCURRENCY)
         async with run:
             async for outcome in run:
                 assert outcome.key not in told, f"{outcome.key!r} has two outcomes"
@@ -115,31 +123,67 @@ async def one_run(
     return told
 
 
-async def campaign(lies: Sequence[Lie], folder: Path, *, seed: int, count: int = ORDERS) -> Finding:
-    """Run, and run again with the same journal, until a run changes nothing; judge each run, and the end."""
-    finding = Finding(lies, seed)
-    rng = random.Random(seed)
-    items = references(count, rng)
+async def by_calls(server: Adversary, items: Sequence[str], journal: Path) -> dict[str, Told]:
+    """Send each order by a call of its own, as a web backend does."""
     told: dict[str, Told] = {}
-    async with Adversary(lies, seed=seed) as server:
-        with our_clock(server):
+    waiting = iter(items)
+
+    async def work(client: FulfillmentClient, opened: Journal) -> None:
+        for reference in waiting:
+            try:
+                made = await client.outbound.create(order(reference), journal=opened, patience=PATIENCE)
+                told[reference] = Told("Created", made)
+            except CallError as error:
+                told[reference] = Told("Unknown" if error.outcome_unknown else "Failed", reason=str(error))
+
+    with our_clock(server):
+        async with FulfillmentClient(config_of(server.origin), hooks=()) as client, Journal.open(journal) as opened:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(CONCURRENCY):
+                    group.create_task(work(client, opened))
+    return told
+
+
+async def campaign(
+    lies: Sequence[Lie],
+    folder: Path,
+    *,
+    seed: int,
+    count: int = ORDERS,
+    way: Way = by_bulk,
+    before: Callable[[Adversary, Sequence[str], Path], Awaitable[None]] | None = None,
+    share_lost: float = SHARE_LOST,
+    plain: bool = False,
+) -> Finding:
+    """Run, and run again with the same journal, until a run changes nothing; judge each run, and the end.
+
+    ``before`` is done first, with the same orders and journal: runs that are killed. ``plain`` leaves out references
+    that files cannot hold as they are.
+    """
+    finding = Finding(lies, seed)
+    items = references(count, random.Random(seed), plain=plain)
+    journal = folder / "orders.sqlite"
+    told: dict[str, Told] = {}
+    async with Adversary(lies, seed=seed, share_lost=share_lost) as server:
+        server.never_arrive = TWINS if share_lost else ()
+        try:
+            if before is not None:
+                await before(server, items, journal)
             for _ in range(RUNS):
-                before, asked = told, Counter(server.requests)
-                try:
-                    async with asyncio.timeout(HANG):
-                        told = await one_run(server.origin, items, folder / "orders.sqlite")
-                except TimeoutError:
-                    finding.fault("hangs", f"a run did not end in {HANG:.0f} s")
-                    break
-                except Exception as error:  # noqa: BLE001  (judged)
-                    finding.fault("raises", repr(error))
-                    break
+                earlier, asked = told, Counter(server.requests)
+                async with asyncio.timeout(HANG):
+                    told = await way(server, items, journal)
                 finding.runs += 1
                 finding.costs.append(server.requests - asked)
                 judge_told(finding, server, told)
-                if told == before:
+                if told == earlier:
                     break
+        except TimeoutError:
+            finding.fault("hangs", f"a run did not end in {HANG:.0f} s")
+        except Exception as error:  # noqa: BLE001  (judged)
+            finding.fault("raises", repr(error))
         judge_end(finding, server, items, told)
+        finding.untold = [each.name for each in lies if each.name not in server.used]
     return finding
 
 

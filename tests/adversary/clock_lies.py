@@ -1,4 +1,4 @@
-"""Lies of clocks: the server's, its stamps', its ``Date``, and our own; set wrong in both directions, or moved in a run."""
+"""Lies of clocks: the server's, its stamps', its ``Date``, and our own: wrong in both directions, or moved in a run."""
 
 from __future__ import annotations
 

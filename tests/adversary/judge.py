@@ -50,6 +50,8 @@ class Finding:
     created: int = 0
     costs: list[Counter[str]] = field(default_factory=list[Counter[str]])
     """Requests of each run."""
+    untold: list[str] = field(default_factory=list[str])
+    """Lies that were never told: there was no occasion."""
 
     def fault(self, kind: str, detail: str) -> None:
         self.faults.setdefault(kind, []).append(detail)
@@ -58,10 +60,9 @@ class Finding:
         names = " + ".join(each.name for each in self.lies) or "no lie"
         told = ", ".join(f"{count} {what}" for what, count in sorted(self.told.items()))
         costs = "; ".join(" ".join(f"{count} {what}" for what, count in sorted(cost.items())) for cost in self.costs)
-        lines = [
-            f"{'FAULT' if self.faults else 'good'}  {names} (seed {self.seed}): {self.created} created; told {told} "
-            f"after {self.runs} runs [{costs}]"
-        ]
+        verdict = "FAULT" if self.faults else "good"
+        about = f"(seed {self.seed}): {self.created} created; told {told} after {self.runs} runs [{costs}]"
+        lines = [f"{verdict:5} {names} {about}"]
         for kind, details in self.faults.items():
             lines.append(f"    {kind} ({len(details)}): {'; '.join(details[:3])}")
         return "\n".join(lines)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from . import answer_lies, clock_lies, list_lies, reference_lies
+from . import answer_lies, clock_lies, list_lies, page_lies, reference_lies
 from .lie import Lie
 
 LIES: dict[str, Lie] = {
-    each.name: each for part in (reference_lies, list_lies, clock_lies, answer_lies) for each in part.LIES
+    each.name: each for part in (reference_lies, page_lies, list_lies, clock_lies, answer_lies) for each in part.LIES
 }
 PROVABLE = [each for each in LIES.values() if each.verdict != "unprovable"]
 

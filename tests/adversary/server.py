@@ -1,7 +1,7 @@
 """An API of shipping orders on loopback that may lie, and keeps the truth: every order that it really created.
 
-Real HTTP, written by hand byte for byte, because the lies concern what no server library lets one say: an answer that is
-cut off, a missing ``Date``, a connection that ends behind a creation. Whatever lies there are, it loses the answers of
+Real HTTP, written by hand, because the lies concern what no server library lets one say: an answer that is cut off, a
+missing ``Date``, a connection that ends behind a creation. Whatever lies there are, it loses the answers of
 a third of the creations, so that the client has to look.
 """
 
@@ -12,7 +12,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,8 +27,8 @@ READ_TIMEOUT = 0.25
 """Seconds after which clients of this server are to give an answer up."""
 SHARE_LOST = 1 / 3
 """Creations whose first answer is lost."""
-SHARE_LOST_AGAIN = 0.1
-"""The same of the second sending of an order."""
+SHARE_LOST_AGAIN = 0.3
+"""How much of that is lost of later sendings of an order."""
 OTHERS = 5
 """Orders that somebody else made for the same account before."""
 LOSSES = ("closed_before", "closed_after", "error_500_after", "error_504_after", "late_after", "truncated_after")
@@ -102,10 +102,11 @@ class Page:
 class Adversary:
     """Serves, lies, and knows what is true. Use it as a context manager."""
 
-    def __init__(self, lies: Sequence[Lie] = (), *, seed: int = 1) -> None:
+    def __init__(self, lies: Sequence[Lie] = (), *, seed: int = 1, share_lost: float = SHARE_LOST) -> None:
         self.lies = lies
         self.rng = random.Random(seed)
         self._seed = seed
+        self._share_lost = share_lost
         self.orders: list[Order] = []
         self.others: list[Order] = []
         self.sent = Counter[str]()
@@ -117,9 +118,14 @@ class Adversary:
         """Seconds by which its stamps differ from its clock."""
         self.page_most = 1000
         self.background = OTHERS
+        self.never_arrive: Collection[str] = ()
+        """References whose first sending does not arrive, for certain."""
         self.memory: dict[str, Any] = {}
         """What lies remember."""
-        self._links = 0
+        self.used: set[str] = set()
+        """Lies that were told."""
+        self.watch: Callable[[str], None] = lambda _: None
+        """Told of each request as it comes: ``creation``, ``list``, ``count`` or ``single``."""
 
     async def __aenter__(self) -> Self:
         self.bend("begin")
@@ -146,7 +152,9 @@ class Adversary:
     @property
     def our_clock_ahead(self) -> float:
         """How much the clock of the client's machine is to be ahead."""
-        return sum(lie.hooks["ours"](self) for lie in self.lies if "ours" in lie.hooks)
+        ours = [lie for lie in self.lies if "ours" in lie.hooks]
+        self.used.update(lie.name for lie in ours)
+        return sum(lie.hooks["ours"](self) for lie in ours)
 
     @property
     def truth(self) -> dict[str, list[str]]:
@@ -162,6 +170,7 @@ class Adversary:
         for lie in self.lies:
             if hook in lie.hooks:
                 value = lie.hooks[hook](self, *((value, *given[1:]) if given else ()))
+                self.used.add(lie.name)
         return value
 
     def create(self, reference: str) -> Order:
@@ -177,8 +186,10 @@ class Adversary:
     def _create(self, body: bytes, connection: dict[str, Any]) -> Reply:
         reference = json.loads(body)["reference"]
         self.sent[reference] += 1
+        if self.sent[reference] == 1 and reference in self.never_arrive:
+            return Reply(aborts=True)
         rng = random.Random(f"{self._seed} {reference} {self.sent[reference]}")
-        lost = rng.random() < (SHARE_LOST if self.sent[reference] == 1 else SHARE_LOST_AGAIN)
+        lost = rng.random() < self._share_lost * (1 if self.sent[reference] == 1 else SHARE_LOST_AGAIN)
         odd = [lie for lie in self.lies if "odd" in lie.hooks]
         if lost and odd and self.sent[reference] == 1 and rng.random() < 0.6:
             return self._odd(rng.choice(odd), reference, carried_out=rng.random() < 0.5)
@@ -208,6 +219,7 @@ class Adversary:
             order = self.create(reference)
             order.lost = True
         reply: Reply = lie.hooks["odd"](self, order, reference)
+        self.used.add(lie.name)
         reply.date = reply.date or self.now()
         return reply
 
@@ -291,14 +303,15 @@ class Adversary:
         split = urlsplit(target)
         if split.path == "/token":
             return Reply(200, {"access_token": "token", "expires_in": 7200}, date=self.now())
-        if method == "POST":
-            self.requests["creation"] += 1
-            return self._create(body, connection)
         counting = split.path == f"{ORDERS}/count"
-        if not counting and split.path != ORDERS:
-            self.requests["single"] += 1
+        listing = split.path == ORDERS
+        what = "creation" if method == "POST" else "count" if counting else "list" if listing else "single"
+        self.requests[what] += 1
+        self.watch(what)
+        if what == "creation":
+            return self._create(body, connection)
+        if what == "single":
             return self._single(split.path)
-        self.requests["count" if counting else "list"] += 1
         query = {name: values[0] for name, values in parse_qs(split.query).items()}
         return self._look(Asked(query, headers, counting))
 
