@@ -34,7 +34,7 @@ PATIENCE = 0.1
 CONCURRENCY = 8
 RUNS = 4
 """Runs with one journal, at the most."""
-HANG = 30.0
+HANG = 45.0
 """Seconds after which a run counts as one that hangs."""
 
 ADDRESS = DeliveryAddress(
@@ -182,6 +182,8 @@ async def campaign(
             finding.fault("hangs", f"a run did not end in {HANG:.0f} s")
         except Exception as error:  # noqa: BLE001  (judged)
             finding.fault("raises", repr(error))
+        if server.broken is not None:
+            raise server.broken
         judge_end(finding, server, items, told)
         finding.untold = [each.name for each in lies if each.name not in server.used]
     return finding

@@ -25,7 +25,7 @@ def _of_lost(change: Callable[[Row], Row]) -> Callable[..., Row]:
     """Return a ``row`` hook that changes the rows of orders whose answer was lost, and no others."""
 
     def row(_: object, row: Row, order: Order) -> Row:
-        return change(row) if order.lost else row
+        return change(row) if order.lost and isinstance(row.get("reference"), str) else row
 
     return row
 
@@ -61,7 +61,7 @@ LIES: list[Lie] = [
         "other_field",
         "references stand under another name",
         "told",
-        row=lambda _, row, __: _without(row) | {"sellerReference": row["reference"]},
+        row=lambda _, row, __: _without(row) | {"sellerReference": row.get("reference")},
     ),
     lie("prefixed", "all references come back behind a prefix", "told", row=_kept(lambda text: f"CDS-{text}")),
     lie("suffixed", "all references come back before a suffix", "told", row=_kept(lambda text: f"{text}/1")),

@@ -122,6 +122,8 @@ class Adversary:
         """References whose first sending does not arrive, for certain."""
         self.memory: dict[str, Any] = {}
         """What lies remember."""
+        self.broken: Exception | None = None
+        """A fault of this server itself."""
         self.used: set[str] = set()
         """Lies that were told."""
         self.watch: Callable[[str], None] = lambda _: None
@@ -269,6 +271,8 @@ class Adversary:
                     pass
         except asyncio.CancelledError:
             pass
+        except Exception as error:  # noqa: BLE001  (told by the trial)
+            self.broken = error
         finally:
             self._tasks.discard(task)
             writer.transport.abort()

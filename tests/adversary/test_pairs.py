@@ -35,28 +35,19 @@ def forks() -> Iterator[Forks]:
 
 
 async def found(pairs: list[tuple[Lie, ...]], folder: Path, rng: random.Random, **how: Any) -> list[Finding]:
-    """What is found of each pair; those that move our own clock are tried by themselves."""
-    findings: list[Finding] = []
+    """What is found of each pair. Those that move our own clock, which is this process's, are tried one by one."""
     turns = asyncio.Semaphore(TOGETHER)
 
-    async def one(number: int, lies: tuple[Lie, ...], seed: int) -> None:
-        alone = any("ours" in lie.hooks for lie in lies) and "before" not in how
+    async def one(number: int, lies: tuple[Lie, ...]) -> Finding:
         own = folder / str(number)
         own.mkdir()
-        for _ in range(TOGETHER if alone else 1):
-            await turns.acquire()
-        try:
-            finding = await campaign(lies, own, seed=seed, **how)
-        finally:
-            for _ in range(TOGETHER if alone else 1):
-                turns.release()
-        findings.append(finding)
+        async with turns:
+            return await campaign(lies, own, seed=seeds[number], **how)
 
-    by_clock = sorted(pairs, key=lambda lies: any("ours" in lie.hooks for lie in lies))
-    async with asyncio.TaskGroup() as group:
-        for number, lies in enumerate(by_clock):
-            group.create_task(one(number, lies, rng.randrange(1 << 32)))
-    return findings
+    seeds = [rng.randrange(1 << 32) for _ in pairs]
+    moves_clock = {n for n, lies in enumerate(pairs) if any("ours" in lie.hooks for lie in lies)}
+    findings = await asyncio.gather(*[one(n, lies) for n, lies in enumerate(pairs) if n not in moves_clock])
+    return findings + [await one(n, pairs[n]) for n in moves_clock]
 
 
 def drawn(count: int, rng: random.Random) -> list[tuple[Lie, ...]]:
