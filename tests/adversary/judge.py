@@ -48,7 +48,7 @@ class Finding:
     runs: int = 0
     told: Counter[str] = field(default_factory=Counter[str])
     created: int = 0
-    costs: list[Counter[str]] = field(default_factory=list[Counter[str]])
+    requests: list[list[str]] = field(default_factory=list[list[str]])
     """Requests of each run."""
     untold: list[str] = field(default_factory=list[str])
     """Lies that were never told: there was no occasion."""
@@ -59,7 +59,9 @@ class Finding:
     def __str__(self) -> str:
         names = " + ".join(each.name for each in self.lies) or "no lie"
         told = ", ".join(f"{count} {what}" for what, count in sorted(self.told.items()))
-        costs = "; ".join(" ".join(f"{count} {what}" for what, count in sorted(cost.items())) for cost in self.costs)
+        costs = "; ".join(
+            " ".join(f"{count} {what}" for what, count in sorted(Counter(asked).items())) for asked in self.requests
+        )
         verdict = "FAULT" if self.faults else "good"
         about = f"(seed {self.seed}): {self.created} created; told {told} after {self.runs} runs [{costs}]"
         lines = [f"{verdict:5} {names} {about}"]

@@ -111,7 +111,8 @@ class Adversary:
         self.others: list[Order] = []
         self.sent = Counter[str]()
         """How often each reference arrived, carried out or not."""
-        self.requests = Counter[str]()
+        self.requests: list[str] = []
+        """All of them but those for tokens: ``creation``, ``list``, ``count`` or ``single``."""
         self.ahead = 0.0
         """Seconds by which the server's clock is ahead of the real one."""
         self.stamps_off = 0.0
@@ -127,7 +128,7 @@ class Adversary:
         self.used: set[str] = set()
         """Lies that were told."""
         self.watch: Callable[[str], None] = lambda _: None
-        """Told of each request as it comes: ``creation``, ``list``, ``count`` or ``single``."""
+        """Told of each request as it comes."""
 
     async def __aenter__(self) -> Self:
         self.bend("begin")
@@ -310,7 +311,7 @@ class Adversary:
         counting = split.path == f"{ORDERS}/count"
         listing = split.path == ORDERS
         what = "creation" if method == "POST" else "count" if counting else "list" if listing else "single"
-        self.requests[what] += 1
+        self.requests.append(what)
         self.watch(what)
         if what == "creation":
             return self._create(body, connection)

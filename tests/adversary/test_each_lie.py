@@ -19,22 +19,15 @@ TOGETHER = 12
 BY_CALLS = [
     "upper",
     "renamed",
-    "no_references",
+    "broken_json_sometimes",
     "cut_pages",
-    "moving",
     "aged_cache",
     "silent_cache",
     "empty",
-    "foreign_account",
     "hidden_at_first",
-    "filter_refused",
     "count_missing",
-    "ahead_1d",
     "stamps_behind",
-    "steps_2d_back",
-    "login_page",
     "shifted",
-    "ids_of_others",
     "conflict",
 ]
 """Lies that are tried on single calls with a journal too."""
