@@ -69,7 +69,7 @@ def killed(
     async def before(server: Adversary, items: Sequence[str], journal: Path) -> None:
         for _ in range(kills):
             child = _start(forks, server, items, journal, patience)
-            left = rng.randint(1, len(items) // kills + 8)
+            left = rng.randint(1, rng.choice((12, len(items))))
             delay = rng.choice((0.0, 0.001, 0.005))
 
             def watch(_: str) -> None:
