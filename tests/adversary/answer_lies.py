@@ -10,6 +10,8 @@ from .server import ORDERS, Adversary, Order, Reply
 
 LATE = 2.5
 """Seconds after which an order is created whose connection was closed: longer than any patience of the trials."""
+CONCURRENCY = 8
+"""Creations that the trials have under way."""
 HTML = {"Content-Type": "text/html"}
 PROBLEM = {"Content-Type": "application/problem+json"}
 
@@ -20,10 +22,10 @@ def _odd(status: int, body: Any, **headers: str) -> Any:
     return lambda *_: Reply(status, body, dict(named))
 
 
-def _another(server: Adversary, order: Order | None, _: str) -> Reply:
-    """Answer with the id of an order that was created before."""
-    before = [each.id for each in server.orders if each is not order]
-    return Reply(201, {"outboundShipmentId": before[-1]}) if before else Reply(aborts=True)
+def _another(server: Adversary, _: Order | None, __: str) -> Reply:
+    """Repeat the answer to an earlier creation: one that the client has read long before."""
+    before = server.answered[:-CONCURRENCY]
+    return Reply(201, {"outboundShipmentId": before[-1].id}) if before else Reply(aborts=True)
 
 
 def _another_in_location(server: Adversary, order: Order | None, reference: str) -> Reply:
@@ -135,7 +137,9 @@ LIES: list[Lie] = [
     ),
     lie("ids_of_others", "the id of another order (a replayed answer)", "honest", odd=_another),
     lie("location_of_others", "the Location of another order", "honest", odd=_another_in_location),
-    lie("shifted", "on a connection each answer is of the creation before", "told", replied=_shifted),
+    lie(
+        "shifted", "on a connection each answer is of the creation before", "told", is_seen_later=True, replied=_shifted
+    ),
     lie("conflict", "409 to a first creation, for what was created", "honest", odd=_conflict, always_carried_out=True),
     lie("error_500", "500 after the creation, or without one", "honest", odd=_odd(500, {"status": 500})),
     lie(

@@ -54,7 +54,9 @@ class Finding:
     """Lies that were never told: there was no occasion."""
 
     def fault(self, kind: str, detail: str) -> None:
-        self.faults.setdefault(kind, []).append(detail)
+        details = self.faults.setdefault(kind, [])
+        if detail not in details:
+            details.append(detail)
 
     def __str__(self) -> str:
         names = " + ".join(each.name for each in self.lies) or "no lie"
@@ -76,13 +78,17 @@ def allowed(lies: Sequence[Lie]) -> Verdict:
     return "unprovable" if "unprovable" in verdicts else "told" if "told" in verdicts else "honest"
 
 
-def judge_told(finding: Finding, server: Adversary, told: Mapping[str, Told]) -> None:
-    """Judge what a run told, right after it: nothing false may be told at any time."""
+def judge_told(finding: Finding, server: Adversary, told: Mapping[str, Told], *, is_last: bool = False) -> None:
+    """Judge what a run told, right after it: nothing false may be told at any time.
+
+    Where an id can only be seen to be another's when that one is looked up, this holds for what is told in the end.
+    """
     truth = server.truth
+    seen_later = not is_last and any(each.is_seen_later for each in finding.lies)
     unprovable = allowed(finding.lies) == "unprovable"
     for reference, one in told.items():
         ids = truth.get(reference, [])
-        if one.what == "Created" and one.id not in ids:
+        if one.what == "Created" and one.id not in ids and not (ids and (seen_later or one.id is None)):
             owner = next((each for each, some in truth.items() if one.id in some), "nobody")
             finding.fault("told Created, which is false", f"{reference!r} as {one.id}, the id of {owner!r}")
         if one.what in ("Refused", "Failed") and ids and not unprovable:
@@ -93,6 +99,7 @@ def judge_told(finding: Finding, server: Adversary, told: Mapping[str, Told]) ->
 
 def judge_end(finding: Finding, server: Adversary, references: Sequence[str], told: Mapping[str, Told]) -> None:
     """Judge the end of a trial: nothing doubled, nothing lost, and nothing undecided without need."""
+    judge_told(finding, server, told, is_last=True)
     truth = server.truth
     verdict = allowed(finding.lies)
     finding.told = Counter(one.what for one in told.values())

@@ -44,11 +44,28 @@ class Lie:
     hooks: dict[str, Callable[..., Any]] = field(default_factory=dict)
     always_carried_out: bool = False
     """Whether what gets an ``odd`` answer was always created; else half of it was not."""
+    is_seen_later: bool = False
+    """Whether a client can only see afterwards that an id was another's: what it told may be wrong until then."""
 
 
-def lie(name: str, tells: str, verdict: Verdict, *, always_carried_out: bool = False, **hooks: Any) -> Lie:
+def lie(
+    name: str,
+    tells: str,
+    verdict: Verdict,
+    *,
+    always_carried_out: bool = False,
+    is_seen_later: bool = False,
+    **hooks: Any,
+) -> Lie:
     """Define a lie by its hooks."""
-    return Lie(name=name, tells=tells, verdict=verdict, hooks=hooks, always_carried_out=always_carried_out)
+    return Lie(
+        name=name,
+        tells=tells,
+        verdict=verdict,
+        hooks=hooks,
+        always_carried_out=always_carried_out,
+        is_seen_later=is_seen_later,
+    )
 
 
 def settings(**values: Any) -> Callable[[Any], None]:

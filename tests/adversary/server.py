@@ -117,6 +117,8 @@ class Adversary:
         """Seconds by which the server's clock is ahead of the real one."""
         self.stamps_off = 0.0
         """Seconds by which its stamps differ from its clock."""
+        self.answered: list[Order] = []
+        """The orders whose creation was answered as it should be, in turn."""
         self.page_most = 1000
         self.background = OTHERS
         self.never_arrive: Collection[str] = ()
@@ -214,6 +216,7 @@ class Adversary:
                 reply.cut_at = 20
                 return reply
             case _:
+                self.answered.append(order)
                 return self.bend("replied", reply, order, connection)
 
     def _odd(self, lie: Lie, reference: str, *, carried_out: bool) -> Reply:
