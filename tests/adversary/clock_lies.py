@@ -99,6 +99,18 @@ LIES: list[Lie] = [
         "told",
         ours=_ours_stepping(-2 * DAY, 0),
     ),
+    lie(
+        "we_were_ahead",
+        "our clock was an hour ahead in the first run, and is right in those behind it",
+        "told",
+        ours=lambda server: 0.0 if server.runs else HOUR,
+    ),
+    lie(
+        "we_were_behind",
+        "our clock was an hour behind in the first run, and is right in those behind it",
+        "told",
+        ours=lambda server: 0.0 if server.runs else -HOUR,
+    ),
     lie("we_step_back", "our clock is put back by an hour in the run", "told", ours=_ours_stepping(0, -HOUR)),
     lie("we_step_on", "our clock is put forward by an hour in the run", "told", ours=_ours_stepping(0, HOUR)),
 ]

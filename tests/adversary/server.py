@@ -125,6 +125,8 @@ class Adversary:
         """References whose first sending does not arrive, for certain."""
         self.memory: dict[str, Any] = {}
         """What lies remember."""
+        self.runs = 0
+        """Runs of the client that ended by themselves."""
         self.broken: Exception | None = None
         """A fault of this server itself."""
         self.used: set[str] = set()
@@ -174,8 +176,9 @@ class Adversary:
         value = given[0] if given else None
         for lie in self.lies:
             if hook in lie.hooks:
-                value = lie.hooks[hook](self, *((value, *given[1:]) if given else ()))
                 self.used.add(lie.name)
+                bent = lie.hooks[hook](self, *((value, *given[1:]) if given else ()))
+                value = given[0] if hook == "made" else bent
         return value
 
     def create(self, reference: str) -> Order:
