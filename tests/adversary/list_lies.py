@@ -112,12 +112,6 @@ LIES: list[Lie] = [
         told=_old_date,
     ),
     lie("silent_cache", "a cache shows what was before all orders, and does not say so", "told", listed=_snapshot(0)),
-    lie(
-        "silent_cache_of_some",
-        "a cache shows some of the orders, and does not say so",
-        "unprovable",
-        listed=_snapshot(20),
-    ),
     lie("obedient_cache", "a cache that obeys no-cache", "honest", listed=_cache),
     lie("list_cache_only", "the list alone is an old one", "told", listed=_of_list(_snapshot(5))),
     lie("count_cache_only", "the count alone is an old one", "told", listed=_of_count(_snapshot(5))),
