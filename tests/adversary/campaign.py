@@ -159,7 +159,7 @@ async def campaign(
     ``before`` is done first, with the same orders and journal: runs that are killed. ``plain`` leaves out references
     that files cannot hold as they are.
     """
-    finding = Finding(lies, seed)
+    finding = Finding(lies, seed, was_killed=before is not None)
     items = references(count, random.Random(seed), plain=plain)
     journal = folder / "orders.sqlite"
     told: dict[str, Told] = {}

@@ -45,6 +45,8 @@ class Finding:
     lies: Sequence[Lie]
     seed: int
     faults: dict[str, list[str]] = field(default_factory=dict)
+    was_killed: bool = False
+    """Whether runs were killed: an order that a killed run did not come to send twice over may then stay Unknown."""
     runs: int = 0
     told: Counter[str] = field(default_factory=Counter[str])
     created: int = 0
@@ -112,7 +114,7 @@ def judge_end(finding: Finding, server: Adversary, references: Sequence[str], to
             finding.fault("lost" if not ids else "told nothing", repr(reference))
         elif not ids and one.what == "Created":
             finding.fault("lost", f"{reference!r} told {one.what}")
-        elif verdict == "honest" and one.what != "Created":
+        elif verdict == "honest" and not finding.was_killed and one.what != "Created":
             finding.fault("needlessly undecided", f"{reference!r} {one.what}: {one.reason}")
     for reference in truth.keys() - set(references):
         finding.fault("created, but not asked for", repr(reference))
