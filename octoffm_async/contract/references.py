@@ -19,8 +19,11 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 def oddness(reference: str) -> str:
     """Return why a reference is odd; nothing for one that every API keeps as it is."""
-    if len(reference) <= REFERENCE_MAX and reference.isascii() and reference.isprintable() and "  " not in reference:
-        return "" if reference[:1] != " " != reference[-1:] else "has blanks around it"
+    if len(reference) <= REFERENCE_MAX and reference.isascii() and reference.isprintable():
+        if " " not in reference:
+            return ""
+        if "  " not in reference:
+            return "" if reference[:1] != " " != reference[-1:] else "has blanks around it"
     reasons: list[str] = []
     if reference != reference.strip():
         reasons.append("has blanks around it")

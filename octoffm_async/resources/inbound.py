@@ -11,7 +11,7 @@ from ..contract.inbound import InboundCountFilters, InboundFilters, InboundShipm
 from ..contract.operations import COUNT_INBOUND, CREATE_INBOUND, GET_DELIVERY_NOTE, GET_INBOUND, LIST_INBOUND
 from ..contract.validation import inbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
-from .believing import Believing
+from .believing import Believing, given_of
 from .references import check_reference
 from .waiting import wait_for_status
 
@@ -57,7 +57,11 @@ class Inbound:
         self._scope.check_extra("supply order", request)
         check_reference(self._scope, "supply order", request.reference)
         if journal is None:
-            return await Believing(self._scope, CREATE_INBOUND).believed(request.reference, await self.send(request))
+            answer = await self.send(request)
+            doubt = given_of(self._scope, CREATE_INBOUND).take(request.reference, answer[0], answer[1].trail)
+            if doubt is None:
+                return answer[0]
+            return await Believing(self._scope, CREATE_INBOUND).doubted(request.reference, answer, doubt)
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(self._scope, CREATE_INBOUND, request, journal=journal, patience=patience)

@@ -21,7 +21,7 @@ from ..contract.outbound import (
 )
 from ..contract.validation import cancellation_problems, outbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
-from .believing import Believing
+from .believing import Believing, given_of
 from .references import check_reference
 from .waiting import wait_for_status
 
@@ -70,7 +70,11 @@ class Outbound:
         self._scope.check_extra("shipment", request)
         check_reference(self._scope, "shipment", request.reference)
         if journal is None:
-            return await Believing(self._scope, CREATE_OUTBOUND).believed(request.reference, await self.send(request))
+            answer = await self.send(request)
+            doubt = given_of(self._scope, CREATE_OUTBOUND).take(request.reference, answer[0], answer[1].trail)
+            if doubt is None:
+                return answer[0]
+            return await Believing(self._scope, CREATE_OUTBOUND).doubted(request.reference, answer, doubt)
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(self._scope, CREATE_OUTBOUND, request, journal=journal, patience=patience)
