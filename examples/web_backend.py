@@ -38,6 +38,7 @@ from octoffm_async import (
     Journal,
     NotFoundError,
     OutboundShipmentRequest,
+    PayloadConflictError,
     RateLimitedError,
     SellerClient,
     ShipmentLine,
@@ -129,7 +130,7 @@ app = FastAPI(title="A shop's backend", lifespan=lifespan)
 
 @app.post("/orders", status_code=201)
 async def create_order(order: Order, client: Seller, journal: Journaled) -> dict[str, str]:
-    """Have an order shipped, once. The same order again gives the same id; another one under its reference is a 422."""
+    """Have an order shipped, once. The same order again gives the same id; another one under its reference is a 409."""
     request = OutboundShipmentRequest(
         reference=order.reference,
         lines=[ShipmentLine(seller_product_reference=line.product, quantity=line.quantity) for line in order.lines],
@@ -161,6 +162,12 @@ async def invalid(_: Request, error: ValidationError) -> JSONResponse:
     return JSONResponse({"error": str(error), "problems": problems}, 422)
 
 
+@app.exception_handler(PayloadConflictError)
+async def another_order(_: Request, error: PayloadConflictError) -> JSONResponse:
+    """Nothing was sent: another order has this reference. The fields are named, their values are not."""
+    return JSONResponse({"error": error.message, "fields": error.fields}, 409)
+
+
 @app.exception_handler(ConfigurationError)
 async def misnamed_seller(_: Request, error: ConfigurationError) -> JSONResponse:
     """The seller's id cannot stand in a header."""
@@ -174,7 +181,9 @@ async def not_done(_: Request, error: CallError) -> JSONResponse:
         advice = (
             "It may have been ordered. Send the very same order again: it is looked for first, never ordered twice."
         )
-        return JSONResponse({"error": error.message, "outcome": "unknown", "advice": advice}, 202)
+        wait = math.ceil(error.retry_after or 5)
+        told = {"error": error.message, "outcome": "unknown", "advice": advice}
+        return JSONResponse(told, 202, headers={"Retry-After": str(wait)})
     if isinstance(error, RateLimitedError):
         wait = math.ceil(error.retry_after or 5)
         return JSONResponse({"error": error.message}, 503, headers={"Retry-After": str(wait)})

@@ -79,6 +79,7 @@ class SellerClient:
         lane: Lane | None = None,
         on_response: Callable[[Response], object] | None = None,
         on_bad_row: Literal["raise", "skip"] | None = None,
+        strict_references: bool | None = None,
     ) -> SellerClient:
         """The same API with other options for its calls: a cheap copy that shares everything else.
 
@@ -86,8 +87,10 @@ class SellerClient:
         answer is awaited; ``retries`` the repetitions (0: none, not even after a 429). Calls of the ``interactive``
         lane go before those of the ``bulk`` lane (bulk runs use it) on the same limit. ``on_response`` is given each
         answer as it came (status, headers, bytes), of every attempt. ``on_bad_row`` says what becomes of a list's row
-        that has no identity: ``"raise"`` (:class:`BadRowError`, the default) or ``"skip"``. What is not given stays as
-        it is.
+        that has no identity: ``"raise"`` (:class:`BadRowError`, the default) or ``"skip"``. ``strict_references`` has
+        creations refused, before anything is sent, whose reference an API may keep in another form: with blanks around
+        it or signs that nobody sees, not composed (NFC), or of more than 50 signs; else the log tells of them. What is
+        not given stays as it is.
 
         Raises:
             ConfigurationError: an option is out of range.
@@ -99,6 +102,7 @@ class SellerClient:
             lane=lane,
             on_response=on_response,
             on_bad_row=on_bad_row,
+            strict_references=strict_references,
         )
         return SellerClient(Scope(self._scope.session, self.seller_id, options))
 

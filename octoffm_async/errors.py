@@ -29,6 +29,7 @@
             ├── PermissionDeniedError 403
             ├── NotFoundError       404
             ├── ConflictError       409
+            │   └── PayloadConflictError  another request was given under the same reference: nothing was sent
             ├── UnprocessableError  422
             ├── RateLimitedError    429
             ├── NotReadyError       a document was asked for too early (404 or 409)
@@ -78,6 +79,7 @@ __all__ = [
     "OtherEnvironmentError",
     "OverloadedError",
     "PagingError",
+    "PayloadConflictError",
     "PermissionDeniedError",
     "RateLimitedError",
     "ServerError",
@@ -91,12 +93,25 @@ __all__ = [
 ]
 
 NO_USE = "a further try would not help"
+ASK_AGAIN = "ask again with the same journal: it is looked for first, and never sent twice"
 _UNKNOWN_ADVICE = "OUTCOME UNKNOWN: it may have been carried out; look it up by its reference before sending it again"
+
+
+_JOURNALED_ADVICE = f"OUTCOME UNKNOWN: it may have been carried out; {ASK_AGAIN}"
 
 
 def mark_unknown(error: BaseException) -> None:
     """Note on an error that is not ours (a cancellation) that the call it ended may have been carried out."""
     error.add_note(_UNKNOWN_ADVICE)
+
+
+def mark_journaled(error: BaseException, *, seconds: float) -> None:
+    """Note on an error whose outcome is unknown that a journal knows of it, and when asking again makes sense."""
+    if not isinstance(error, CallError):
+        error.add_note(_JOURNALED_ADVICE)
+        return
+    error.in_journal = True
+    error.retry_after = max(error.retry_after or 0.0, seconds)
 
 
 def is_outcome_unknown(error: BaseException) -> bool:
@@ -213,11 +228,14 @@ class CallError(OctoffmError):
     """One call of the API did not succeed.
 
     ``operation`` is its name (``outbound.create``), ``attempts`` how often it was sent; ``waited`` (limits, back-off)
-    and ``travelled`` (on the wire) are in seconds.
+    and ``travelled`` (on the wire) are in seconds. ``retry_after`` is in how many seconds asking again makes sense, if
+    that is known. ``in_journal`` says that a journal knows of a creation whose outcome is unknown: asked for again with
+    the same journal, it is looked for first.
     """
 
     retryable: bool = False
     outcome_unknown: bool = False
+    in_journal: bool = False
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -227,6 +245,7 @@ class CallError(OctoffmError):
         self.attempts = 0
         self.waited = 0.0
         self.travelled = 0.0
+        self.retry_after: float | None = None
 
     def __str__(self) -> str:
         parts = [self.message]
@@ -236,7 +255,7 @@ class CallError(OctoffmError):
             spent = f"{self.travelled:.2f} s on the wire, {self.waited:.2f} s waiting"
             parts.append(f"[{self.operation}{seller}, {times}, {spent}]")
         if self.outcome_unknown:
-            parts.append(_UNKNOWN_ADVICE)
+            parts.append(_JOURNALED_ADVICE if self.in_journal else _UNKNOWN_ADVICE)
         return " ".join(parts)
 
 
@@ -265,9 +284,22 @@ class NotAnsweredError(CallError):
 
 
 class ConnectError(NotAnsweredError):
-    """No connection could be made: nothing was sent."""
+    """No connection could be made: nothing was sent.
+
+    ``proxy_status`` is the status with which a proxy refused to connect, 0 where none did. It is not ``retryable`` if
+    the proxy forbids the address (403), wants a password (407), or refuses otherwise what it would refuse again.
+    """
 
     bytes_left = False
+    proxy_status: int = 0
+
+    @classmethod
+    def of_proxy(cls, message: str, status: int) -> Self:
+        """A proxy refused to connect, with this status."""
+        error = cls(message)
+        error.proxy_status = status
+        error.retryable = not 400 <= status < 500 or status in (408, 429)
+        return error
 
 
 class TLSError(ConnectError):
@@ -343,6 +375,21 @@ class NotFoundError(AnsweredError):
 
 class ConflictError(AnsweredError):
     """409: the thing's state does not allow it."""
+
+
+class PayloadConflictError(ConflictError):
+    """Another request was given under a reference that is used: nothing was sent.
+
+    ``key`` is the reference. ``fields`` names what differs, such as ``lines`` or ``delivery_address.city``, never the
+    values; it is empty where that is not known, as in journals of older versions.
+    """
+
+    def __init__(
+        self, message: str, *, key: str = "", fields: Sequence[str] = (), code: str = "PayloadChanged", **answered: Any
+    ) -> None:
+        super().__init__(message, code=code, **answered)
+        self.key = key
+        self.fields = tuple(fields)
 
 
 class UnprocessableError(AnsweredError):

@@ -61,6 +61,10 @@ class Bulk:
     times a second and at the end; ``max_failures`` items may be refused, failed or unknown before the run stops with
     :class:`ErrorBudgetExceededError` (``None``: any number); ``drain`` seconds are given to what is in flight when a
     run is stopped.
+
+    References that an API may keep in another form (blanks around them, signs that nobody sees, not composed, more than
+    50 signs) are told in the log before the first of them is sent, and counted in ``run.summary.odd_references``;
+    ``strict_references`` refuses such items.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -77,6 +81,7 @@ class Bulk:
         journal: Journal | str | PathLike[str] | None = None,
         patience: float = PATIENCE,
         resend_unknown: bool = False,
+        strict_references: bool | None = None,
     ) -> Run[FulfillmentProduct]:
         """Register products, a hundred a call. Outcomes: Created, Refused, Failed, Unknown, Skipped.
 
@@ -84,7 +89,7 @@ class Bulk:
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
         journaling = None if journal is None else self._journaling(CREATE_PRODUCTS, journal, patience, resend_unknown)
-        return self._creation(CREATE_PRODUCTS, products, options, journaling)
+        return self._creation(CREATE_PRODUCTS, products, options, journaling, strict=strict_references)
 
     def create_outbound(
         self,
@@ -100,6 +105,7 @@ class Bulk:
         verify_first: bool = False,
         follow: OutboundGoal | None = None,
         follow_for: float = FOLLOW_FOR,
+        strict_references: bool | None = None,
     ) -> Run[OutboundShipmentRequest]:
         """Order shipments, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
 
@@ -115,7 +121,15 @@ class Bulk:
         )
         follower = None if follow is None else Follower(self._scope, "outbound", follow, seconds=follow_for)
         verify = patience if verify_first else None
-        return self._creation(CREATE_OUTBOUND, requests, options, journaling, follower=follower, verify=verify)
+        return self._creation(
+            CREATE_OUTBOUND,
+            requests,
+            options,
+            journaling,
+            follower=follower,
+            verify=verify,
+            strict=strict_references,
+        )
 
     def create_inbound(
         self,
@@ -131,6 +145,7 @@ class Bulk:
         verify_first: bool = False,
         follow: InboundGoal | None = None,
         follow_for: float = FOLLOW_FOR,
+        strict_references: bool | None = None,
     ) -> Run[InboundShipmentRequest]:
         """Announce supply orders, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
 
@@ -144,7 +159,15 @@ class Bulk:
         )
         follower = None if follow is None else Follower(self._scope, "inbound", follow, seconds=follow_for)
         verify = patience if verify_first else None
-        return self._creation(CREATE_INBOUND, requests, options, journaling, follower=follower, verify=verify)
+        return self._creation(
+            CREATE_INBOUND,
+            requests,
+            options,
+            journaling,
+            follower=follower,
+            verify=verify,
+            strict=strict_references,
+        )
 
     def lookup_stocks(
         self,
@@ -269,8 +292,10 @@ class Bulk:
         *,
         follower: Follower | None = None,
         verify: float | None = None,
+        strict: bool | None = None,
     ) -> Run[T]:
-        scope = Scope(self._scope.session, self._scope.seller_id, self._scope.options)
+        options_of_calls = self._scope.options.changed(strict_references=strict)
+        scope = Scope(self._scope.session, self._scope.seller_id, options_of_calls)
         verification = None
         if verify is not None and journaling is None:
             verification = partial(Verification, scope, KINDS[operation.name], patience=verify)

@@ -12,6 +12,7 @@ from ..resources.inbound import Inbound, check_supply_order
 from ..resources.outbound import Outbound, check_shipment
 from .creations import CreateOrders
 from .finding import OrderFinder, ProductFinder
+from .oddities import OddReferences
 from .products import CreateProducts
 
 if TYPE_CHECKING:
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from .finding import Finder
     from .job import Job
     from .verifying import Verification
+
+
+_WORDS = {
+    CREATE_PRODUCTS.name: ("product", "seller_product_reference"),
+    CREATE_OUTBOUND.name: ("shipment", "reference"),
+    CREATE_INBOUND.name: ("supply order", "reference"),
+}
+"""By operation: what an item is, and the field of its reference."""
 
 
 def job_of(
@@ -33,6 +42,16 @@ def job_of(
     Raises:
         ConfigurationError: no creation that is known here has this name.
     """
+    job, finder = _job_of(operation, scope, alone=alone, verify=verify)
+    what, field = _WORDS[operation]
+    job.odd = OddReferences(what, field, strict=bool(scope.options.strict_references))
+    job.check = job.odd.checking(job.check, job.key)
+    return job, finder
+
+
+def _job_of(
+    operation: str, scope: Scope, *, alone: bool, verify: Callable[[], Verification] | None
+) -> tuple[Job[Any], Finder]:
     match operation:
         case CREATE_PRODUCTS.name:
             return CreateProducts(scope), ProductFinder(scope)

@@ -6,6 +6,7 @@ import logging
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+from ..contract.fingerprints import fingerprints
 from ..errors import CallError
 from .job import RUN_ENDING, Job
 from .journaling import outcome_of_match
@@ -81,11 +82,14 @@ class CreateOrders(Job[OrderT]):
         if verify is not None:
             self.look_ahead = LOOK_AHEAD
 
+    def fingerprints(self, items: Sequence[OrderT]) -> list[bytes]:
+        return fingerprints(items)
+
     async def start(self) -> None:
         self.given = self._believing.given
         self._take = self.given.take
 
-    async def screen(self, items: list[OrderT]) -> tuple[list[OrderT], list[Outcome]]:
+    async def screen(self, items: list[OrderT], prints: list[bytes]) -> tuple[list[OrderT], list[Outcome]]:  # noqa: ARG002
         if self._verify is None:
             return items, []
         self._verification = self._verification or self._verify()

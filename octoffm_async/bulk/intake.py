@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from ..errors import ValidationError
 from .look_ahead import LookAhead
-from .outcomes import Skipped
+from .outcomes import Skipped, refused_locally
 from .seen import SeenKeys
-from .sieve import sort_out
+from .sieve import seen_before, sort_out
 from .source import END, End, Source
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from .delivery import Delivery
     from .job import Job, Options
+    from .outcomes import Outcome
 
 T = TypeVar("T")
 
@@ -33,10 +35,22 @@ class Intake(Generic[T]):
         self._options = options
         self._delivery = delivery
         self._seen = SeenKeys()
-        self.is_new = self._seen.add
-        """Takes note of a key; whether it was not there before."""
         self._source = Source(items)
         self._ahead = LookAhead(self._screened, low=0)
+
+    def outcome_before(self, item: T) -> Outcome | None:
+        """Return the outcome of an item that is not to be sent, because it is wrong or came before.
+
+        For the items of a run that does not screen, which come one by one.
+        """
+        job, seen = self._job, self._seen
+        try:
+            job.check(item)
+        except ValidationError as error:
+            return refused_locally(error)
+        (print_,) = job.fingerprints((item,))
+        key = job.key(item)
+        return None if seen.add(key, print_) else seen_before(key, item, seen, print_)
 
     def begin(self) -> None:
         """The job has started."""
@@ -97,7 +111,7 @@ class Intake(Generic[T]):
         """The next item that may be right and was not there before."""
         while not self.stopping:
             item = await self._source.next()
-            right, outcomes = sort_out([item], self._job, self._seen)
+            right, _, outcomes = sort_out([item], self._job, self._seen)
             if right:
                 return item
             for outcome in outcomes:
@@ -110,8 +124,8 @@ class Intake(Generic[T]):
         if not chunk:
             return None
         try:
-            some, outcomes = sort_out(chunk, self._job, self._seen)
-            wanted, known = await self._job.screen(some)
+            some, prints, outcomes = sort_out(chunk, self._job, self._seen)
+            wanted, known = await self._job.screen(some, prints)
         except BaseException:
             undecided = self._job.undecided_keys()
             self._skip([item for item in chunk if self._job.key(item) not in undecided])

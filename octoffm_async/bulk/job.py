@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ..session.given import Given
+    from .oddities import OddReferences
 
 T = TypeVar("T")
 
@@ -44,8 +45,14 @@ class Job(Generic[T]):
     """Whether :meth:`send` does so, too, for an item's request as the journal has it."""
     given: Given | None = None
     """What the session knows of the ids of what is created, if there are any; there once it is started."""
+    odd: OddReferences | None = None
+    """Tells of references that an API may keep in another form."""
     hurried: bool = False
     """Whether the run is to end soon: it was stopped, or broke off."""
+
+    def fingerprints(self, items: Sequence[T]) -> list[bytes]:
+        """Return what tells items of one reference apart; nothing where the reference says all."""
+        return [b""] * len(items)
 
     def keys(self, items: Iterable[T]) -> list[str]:
         """The business references of many."""
@@ -78,8 +85,15 @@ class Job(Generic[T]):
     async def start(self) -> None:
         """Be ready; called once, before the first item is read."""
 
-    async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
-        """The items that are to be handled, and the outcomes of others; what has neither gets one in the end."""
+    async def screen(
+        self,
+        items: list[T],
+        prints: list[bytes],  # noqa: ARG002  (for jobs that write them down)
+    ) -> tuple[list[T], list[Outcome]]:
+        """The items that are to be handled, and the outcomes of others; what has neither gets one in the end.
+
+        ``prints`` are their fingerprints.
+        """
         return items, []
 
     def put_back(self, items: Iterable[T]) -> None:

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 from msgspec import Raw
 
-from ..errors import CallError, ClosedError, ValidationError, is_outcome_unknown
+from ..errors import CallError, ClosedError, ValidationError, is_outcome_unknown, mark_journaled
 from .claims import Claims, claims_of
 from .creations import not_looked_up
 from .job import RUN_ENDING, Job
 from .journal import LONG_AGO, IllegalTransitionError, Journal, State, Verdict, environment_of, judge
-from .journaling import encodable, known_outcome, sendings_of, settle
+from .journaling import conflict_of, encodable, known_outcome, refused_conflict, sendings_of, settle
 from .loose_ends import LooseEnds
 from .outcomes import Unknown, refused_locally
 from .reconcile import controls_of, utc_now
@@ -77,6 +77,7 @@ class Journaled(Job[T]):
         self._scope = scope
         self._opened = AsyncExitStack()
         self.key = inner.key
+        self.odd = inner.odd
         self._open: tuple[Book, Claims, LooseEnds[T]] | None = None
         self._complete = False
         self._verification: Verification | None = None
@@ -96,6 +97,9 @@ class Journaled(Job[T]):
             key = None
         if not isinstance(key, str) or not key.strip():
             self._inner.check(item)
+
+    def fingerprints(self, items: Sequence[T]) -> list[bytes]:
+        return self._inner.fingerprints(items)
 
     def hurry(self) -> None:
         super().hurry()
@@ -148,11 +152,11 @@ class Journaled(Job[T]):
             self.hurry()
         await back.learn()
 
-    async def screen(self, items: list[T]) -> tuple[list[T], list[Outcome]]:
+    async def screen(self, items: list[T], prints: list[bytes]) -> tuple[list[T], list[Outcome]]:
         book, claims, ends = self._parts()
         await ends.back.take_back()
         outcomes: list[Outcome] = []
-        items, sendings = encodable(self._inner, items, outcomes)
+        items, sendings = encodable(self._inner, items, prints, outcomes)
         keys = self.keys(items)
         entries = await book.look_up(keys)
         busy = claims.held_by_others(keys, ends)
@@ -172,8 +176,10 @@ class Journaled(Job[T]):
                     to_send.append(sending)
             elif verdict is Verdict.UNDECIDED:
                 ends.wait_for(item, sending.key, "it was sent before, and what became of it is not known")
+            elif verdict is Verdict.CHANGED:
+                outcomes.append(refused_conflict(await conflict_of(book, entry, item, sending)))
             elif verdict is not Verdict.ALREADY_CREATED or not ends.needs_following(entry):
-                outcomes.append(known_outcome(entry, verdict, sending.payload_hash))
+                outcomes.append(known_outcome(entry, verdict))
         if self._verification is not None and wanted:
             wanted, to_send = await self._verified(self._verification, wanted, to_send, outcomes)
         return await self._written_down(wanted, to_send), outcomes
@@ -187,6 +193,8 @@ class Journaled(Job[T]):
         return None if outcome is None else self._noted(item, outcome)
 
     def outcome_of_error(self, item: T, error: BaseException) -> Outcome | None:
+        if is_outcome_unknown(error):
+            mark_journaled(error, seconds=self._how.patience)
         try:
             outcome = self._inner.outcome_of_error(item, error)
         except BaseException:
@@ -245,7 +253,8 @@ class Journaled(Job[T]):
         self._complete = not self.hurried
 
     def undecided(self) -> list[Outcome]:
-        return [*self._inner.undecided(), *(self._open[2].undecided() if self._open is not None else [])]
+        ours = [] if self._open is None else self._open[2].undecided(self._how.patience)
+        return [*self._inner.undecided(), *ours]
 
     async def close(self) -> None:
         try:
@@ -274,7 +283,7 @@ class Journaled(Job[T]):
         settle(book, outcome)
         if isinstance(outcome, Unknown):
             claims.is_over(key)
-            ends.wait_for(item, key, outcome.reason)
+            ends.wait_for(item, key, outcome.reason, outcome.error)
             return None
         return outcome if self._follower is None or not ends.keeps(outcome) else None
 

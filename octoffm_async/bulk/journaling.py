@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import add
 from os import PathLike
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from ..errors import ConfigurationError, ValidationError
-from .journal import Journal, Sending, State, Verdict, payload_hash
+from ..contract.fingerprints import differing_fields, differing_paths, fingerprints, halved
+from ..errors import ConfigurationError, PayloadConflictError, ValidationError
+from .journal import HASH_SIZE, UNDECIDED, Journal, Sending, State, Verdict, payload_hash
 from .outcomes import Created, Failed, Refused, Skipped, Unknown, refused_locally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from .gathering import Match
     from .job import Job
@@ -51,18 +53,22 @@ def sending_of(key: str, item: object) -> Sending:
     return sendings_of([key], [item])[0]
 
 
-def sendings_of(keys: Iterable[str], items: Iterable[object]) -> list[Sending]:
+def sendings_of(keys: Iterable[str], items: Sequence[object], prints: Sequence[bytes] | None = None) -> list[Sending]:
+    """How items stand in the journal; ``prints`` are their fingerprints, if they were made already."""
     payloads = [encode(item) for item in items]
-    return list(map(Sending, keys, map(payload_hash, payloads), payloads))
+    halves = map(halved, fingerprints(items) if prints is None else prints)
+    return list(map(Sending, keys, map(add, map(payload_hash, payloads), halves), payloads))
 
 
-def encodable(job: Job[T], items: list[T], outcomes: list[Outcome]) -> tuple[list[T], list[Sending]]:
+def encodable(
+    job: Job[T], items: list[T], prints: list[bytes], outcomes: list[Outcome]
+) -> tuple[list[T], list[Sending]]:
     """The items that can be encoded, and how they are sent; those that cannot get their outcomes."""
     try:
-        return items, sendings_of(job.keys(items), items)
+        return items, sendings_of(job.keys(items), items, prints)
     except UNENCODABLE as error:
         if len(items) > 1:
-            parts = [encodable(job, [item], outcomes) for item in items]
+            parts = [encodable(job, [item], [one], outcomes) for item, one in zip(items, prints, strict=True)]
             return [item for some, _ in parts for item in some], [one for _, some in parts for one in some]
         try:
             job.check(items[0])
@@ -90,15 +96,49 @@ def settle(book: Book, outcome: Outcome) -> None:
             raise AssertionError(f"no outcome of a creation: {outcome}")
 
 
-def known_outcome(entry: Entry, verdict: Verdict, given: bytes) -> Outcome:
-    """The outcome of an item that the journal has decided."""
+async def conflict_of(book: Book, entry: Entry, item: object, sending: Sending) -> PayloadConflictError:
+    """Why an item is not sent whose reference was used for another one; the fields that differ, by name.
+
+    What is not decided has its request in the journal, and is compared with it; of the rest there are hashes of fields.
+    """
+    fields: tuple[str, ...] = ()
+    if entry.state in UNDECIDED and (kept := (await book.payloads([entry.key])).get(entry.key)) is not None:
+        try:
+            fields = differing_paths(msgspec.json.decode(kept, type=type(item)), item)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+    fields = fields or differing_fields(item, entry.field_hashes, sending.payload_hash[HASH_SIZE:])
+    given = sending.payload_hash[:HASH_SIZE]
+    message = (
+        f"{entry.key!r} was sent before with another payload (hash {entry.payload_hash.hex()}, now {given.hex()}), "
+        f"and is {entry.state}{_differ(fields)}: what exists under a reference is not changed by sending it again; "
+        "send something else under a reference of its own"
+    )
+    return PayloadConflictError(message, key=entry.key, fields=fields)
+
+
+def conflict_within(key: str, item: object, before: bytes, now: bytes) -> PayloadConflictError:
+    """Why an item is not sent whose reference came before in the same input, for another one."""
+    fields = differing_fields(item, before, now)
+    message = (
+        f"{key!r} came before in this input with another payload{_differ(fields)}: only the first is sent; send "
+        "something else under a reference of its own"
+    )
+    return PayloadConflictError(message, key=key, fields=fields)
+
+
+def _differ(fields: Sequence[str]) -> str:
+    return f" (different: {', '.join(fields)})" if fields else ""
+
+
+def refused_conflict(error: PayloadConflictError) -> Refused:
+    """The outcome of an item whose reference was used for another one."""
+    return Refused(key=error.key, code=error.code, message=error.message, error=error)
+
+
+def known_outcome(entry: Entry, verdict: Verdict) -> Skipped:
+    """The outcome of an item that the journal has decided, and that is as it was."""
     key = entry.key
-    if verdict is Verdict.CHANGED:
-        message = (
-            f"{key!r} was sent before with another payload (hash {entry.payload_hash.hex()}, now {given.hex()}), "
-            f"and is {entry.state}: what exists under a reference is not changed by sending it again"
-        )
-        return Refused(key=key, code="PayloadChanged", message=message)
     if verdict is Verdict.ALREADY_REFUSED:
         earlier: Created | Refused = Refused(key=key, code=entry.code, message=entry.message)
     else:

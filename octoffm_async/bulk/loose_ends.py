@@ -12,11 +12,13 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
 from ..contract.operations import CREATE_PRODUCTS
-from ..errors import CallError
+from ..errors import ASK_AGAIN, CallError, mark_journaled
 from .creations import exists_already
 from .journal import ABSENT, LONG_AGO, LOOK_UP_MOST, UNDECIDED, State, Verdict, is_long_ago, judge
-from .journaling import known_outcome, outcome_of_match, sending_of, settle
+from .journaling import conflict_of, known_outcome, outcome_of_match, refused_conflict, sending_of, settle
 from .outcomes import Created, Refused, Skipped, Unknown
 from .reconcile import braked, controls_of, left_ago, reconcile, utc_now
 from .taking_back import WHY
@@ -50,6 +52,16 @@ _TOLD_ABSENT = "its answer gave the id of another order, and it does not exist: 
 class _Waiting(NamedTuple, Generic[T]):
     item: T
     outcome: Unknown
+    since: float
+
+
+def _to_ask_again(outcome: Unknown, left: float, patience: float) -> Unknown:
+    """Say of an unknown outcome that the same run settles it, and when; where the patience is over, after as much."""
+    seconds = left if left > 0 else patience
+    if isinstance(outcome.error, CallError):
+        mark_journaled(outcome.error, seconds=seconds)
+    reason = outcome.reason if ASK_AGAIN in outcome.reason else f"{outcome.reason}; {ASK_AGAIN}"
+    return replace(outcome, reason=reason, retry_after=seconds)
 
 
 class LooseEnds(Generic[T]):
@@ -85,10 +97,11 @@ class LooseEnds(Generic[T]):
         """Wait for nothing any more."""
         self._hurry.set()
 
-    def wait_for(self, item: T, key: str, reason: str) -> None:
+    def wait_for(self, item: T, key: str, reason: str, error: Exception | None = None) -> None:
         """An item of the input whose sending is undecided."""
         self.again.pop(key, None)
-        self._waiting[key] = _Waiting(item, Unknown(key=key, reason=reason))
+        now = asyncio.get_running_loop().time()
+        self._waiting[key] = _Waiting(item, Unknown(key=key, reason=reason, error=error), now)
         self._claims.take([key], self)
 
     def found_first(self, item: T, key: str, found: Findings) -> Outcome | None:
@@ -144,11 +157,12 @@ class LooseEnds(Generic[T]):
         self._book.release(keys)
         self._claims.release(keys, self)
 
-    def undecided(self) -> list[Outcome]:
-        """The outcomes that items have if nothing more is found out."""
+    def undecided(self, patience: float) -> list[Outcome]:
+        """The outcomes that items have if nothing more is found out; what is unknown may be asked for again."""
+        now = asyncio.get_running_loop().time()
         absent = "it was not there, and the run ended before it was sent again"
         return [
-            *(waiting.outcome for waiting in self._waiting.values()),
+            *(_to_ask_again(outcome, since + patience - now, patience) for _, outcome, since in self._waiting.values()),
             *(Skipped(key=key, reason=absent) for key in self.again),
             *(Unknown(key=key, reason=WHY) for key in self._followed if key in self.back.told),
             *(Created(key=key, id=remote_id) for key, remote_id in self._followed.items() if key not in self.back.told),
@@ -281,11 +295,13 @@ class LooseEnds(Generic[T]):
                 if entry is None or entry.state in UNDECIDED:
                     continue
                 item = self._waiting.pop(entry.key).item
-                given = sending_of(entry.key, item).payload_hash
-                if (verdict := judge(entry, given)) is Verdict.SEND:
+                sending = sending_of(entry.key, item)
+                if (verdict := judge(entry, sending.payload_hash)) is Verdict.SEND:
                     self.again[entry.key] = item
+                elif verdict is Verdict.CHANGED:
+                    await deliver(refused_conflict(await conflict_of(self._book, entry, item, sending)))
                 else:
-                    await deliver(known_outcome(entry, verdict, given))
+                    await deliver(known_outcome(entry, verdict))
 
     async def _undecided_entries(self) -> list[Entry]:
         """What is undecided and not in the hands of another call of this process."""

@@ -55,11 +55,13 @@ class Failed(_Outcome, frozen=True, kw_only=True):
 class Unknown(_Outcome, frozen=True, kw_only=True):
     """It may have been created: look it up by its reference before it is sent again.
 
-    Or it was created, as ``reason`` says, and following it has not told in time where it has got to.
+    Or it was created, as ``reason`` says, and following it has not told in time where it has got to. With a journal,
+    the same run again looks it up by itself: ``retry_after`` is in how many seconds that makes sense.
     """
 
     reason: str
     error: Exception | None = None
+    retry_after: float | None = None
 
 
 class Skipped(_Outcome, frozen=True, kw_only=True, gc=False):
@@ -98,7 +100,10 @@ Outcome: TypeAlias = Created | Refused | Failed | Unknown | Skipped | Found | Mi
 
 
 class Summary(msgspec.Struct, kw_only=True):
-    """Counts of a run by outcome. ``total`` is their sum; ``seconds`` counts from the start of the run."""
+    """Counts of a run by outcome. ``total`` is their sum; ``seconds`` counts from the start of the run.
+
+    ``odd_references`` are those that an API may keep in another form, of the items that were to be sent.
+    """
 
     created: int = 0
     refused: int = 0
@@ -110,6 +115,7 @@ class Summary(msgspec.Struct, kw_only=True):
     total: int = 0
     in_flight: int = 0
     seconds: float = 0.0
+    odd_references: int = 0
 
     @property
     def per_second(self) -> float:

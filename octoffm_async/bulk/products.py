@@ -6,6 +6,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
+from ..contract.fingerprints import fingerprints
 from ..contract.operations import CREATE_PRODUCTS
 from ..contract.products import FulfillmentProduct, RegistrationStatus
 from ..errors import AnsweredError, CallError
@@ -45,6 +46,9 @@ class CreateProducts(Job[FulfillmentProduct]):
 
     def key(self, item: FulfillmentProduct) -> str:
         return item.seller_product_reference
+
+    def fingerprints(self, items: Sequence[FulfillmentProduct]) -> list[bytes]:
+        return fingerprints(items)
 
     def check(self, item: FulfillmentProduct) -> None:
         check_product(item)

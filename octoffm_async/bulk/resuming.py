@@ -112,6 +112,9 @@ class Resuming(Job[Kept]):
         if not item.problem:
             self._started.check(item.request)
 
+    def fingerprints(self, items: Sequence[Kept]) -> list[bytes]:
+        return self._started.fingerprints([item.request for item in items])
+
     async def start(self) -> None:
         journal = self._how.journal
         if isinstance(journal, str | PathLike):
@@ -122,7 +125,7 @@ class Resuming(Job[Kept]):
             job, finder = job_of(record.operation, scope)
         except ConfigurationError as error:
             raise ConfigurationError(f"run {record.id} cannot be resumed: {error}") from None
-        self.batch, self.one_by_one = job.batch, job.one_by_one
+        self.batch, self.one_by_one, self.odd = job.batch, job.one_by_one, job.odd
         self._request = {one.name: one for one in OPERATIONS}[record.operation].request
         how = msgspec.structs.replace(self._how, journal=journal, operation=record.operation)
         inner = Journaled[Any](job, finder, how, scope=scope)
@@ -136,18 +139,20 @@ class Resuming(Job[Kept]):
         """What the run may have to send, by key."""
         return KeptItems(self._chunks())
 
-    async def screen(self, items: list[Kept]) -> tuple[list[Kept], list[Outcome]]:
+    async def screen(self, items: list[Kept], prints: list[bytes]) -> tuple[list[Kept], list[Outcome]]:
         lost: list[Outcome] = []
         whole: dict[str, Kept] = {}
-        for item in items:
+        whole_prints: list[bytes] = []
+        for item, print_ in zip(items, prints, strict=True):
             if not item.problem:
                 whole[item.key] = item
+                whole_prints.append(print_)
             elif item.state in UNDECIDED:
                 self._stuck[item.key] = item.problem
             else:
                 lost.append(_lost(item.key, item.problem))
         inner = self._started
-        wanted, outcomes = await inner.screen([item.request for item in whole.values()])
+        wanted, outcomes = await inner.screen([item.request for item in whole.values()], whole_prints)
         return [whole[inner.key(request)] for request in wanted], outcomes + lost
 
     def send(self, item: Kept) -> Awaitable[Any]:

@@ -13,13 +13,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from ..errors import ClosedError, ValidationError, is_outcome_unknown
+from ..errors import ClosedError, is_outcome_unknown
 from .delivery import Delivery
 from .intake import Intake
 from .job import RUN_ENDING
 from .look_ahead import end_all
-from .outcomes import Failed, Outcome, Skipped, Unknown, refused_locally
-from .sieve import seen_before
+from .outcomes import Failed, Outcome, Skipped, Unknown
 from .source import END, broken_off
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .job import Job, Options
+    from .oddities import OddReferences
     from .outcomes import Summary
 
 T = TypeVar("T")
@@ -68,10 +68,16 @@ class Run(Generic[T]):
             self._raise_error()
 
     @property
+    def odd(self) -> OddReferences | None:
+        """What tells of odd references; none where items have no reference of their own."""
+        return self._job.odd
+
+    @property
     def summary(self) -> Summary:
         """The counts so far."""
         if self._main is not None and not self._main.done():
             self._delivery.keep_time()
+        self._count_odd()
         return self._delivery.summary
 
     def __aiter__(self) -> Self:
@@ -157,6 +163,13 @@ class Run(Generic[T]):
             await self._intake.close()
         finally:
             await self._job.close()
+            self._count_odd()
+            if self._job.odd is not None:
+                self._job.odd.tell_all()
+
+    def _count_odd(self) -> None:
+        if self._job.odd is not None:
+            self._delivery.summary.odd_references = self._job.odd.count
 
     async def _handle_batches(self) -> None:
         try:
@@ -168,21 +181,14 @@ class Run(Generic[T]):
     async def _decide_items(self) -> None:
         """What each item of a large run passes: whatever can be looked up once is looked up before."""
         job, intake, delivery, summary = self._job, self._intake, self._delivery, self._delivery.summary
-        check, key_of, send, outcome_of = job.check, job.key, job.send, job.outcome
-        screened, ready, is_new, offer = intake.is_screened, intake.ready, intake.is_new, delivery.offer
+        send, outcome_of, outcome_before = job.send, job.outcome, intake.outcome_before
+        screened, ready, offer = intake.is_screened, intake.ready, delivery.offer
         try:
             while not intake.stopping:
                 item = next(ready, END)
                 if item is END and (item := await intake.awaited()) is END:
                     return
-                outcome: Outcome | None = None
-                if not screened:
-                    try:
-                        check(item)
-                        if not is_new(key := key_of(item)):
-                            outcome = seen_before(key)
-                    except ValidationError as error:
-                        outcome = refused_locally(error)
+                outcome = None if screened else outcome_before(item)
                 if outcome is None:
                     summary.in_flight += 1
                     try:

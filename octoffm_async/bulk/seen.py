@@ -1,4 +1,4 @@
-"""Which keys came before, exactly, in bounded memory.
+"""Which keys came before, exactly, in bounded memory, each with what tells its item from another one.
 
 The latest keys stay in a set. Those of a long input move on to a temporary SQLite database, which the operating system
 keeps on disk and which vanishes when it is closed: a million references cost a few mebibytes instead of a hundred. A
@@ -37,19 +37,26 @@ class SeenKeys:
 
     def __init__(self, *, in_memory: int = KEYS_IN_MEMORY) -> None:
         self._most_recent = in_memory
-        self._recent: set[str] = set()
+        self._recent: dict[str, bytes] = {}
         self._database: sqlite3.Connection | None = None
         self._marks = bytearray()
 
-    def add(self, key: str) -> bool:
-        """Take note of ``key``; whether it is new."""
+    def add(self, key: str, print_: bytes = b"") -> bool:
+        """Take note of ``key``, and of its item's fingerprint; whether it is new."""
         recent = self._recent
-        if key in recent or (self._database is not None and self._is_stored(self._database, key)):
+        if key in recent or (self._database is not None and self._is_kept(self._database, key)):
             return False
-        recent.add(key)
+        recent[key] = print_
         if len(recent) > self._most_recent:
             self._spill()
         return True
+
+    def print_of(self, key: str) -> bytes:
+        """Return the fingerprint that a key came with first."""
+        if (print_ := self._recent.get(key)) is not None or self._database is None:
+            return print_ or b""
+        found = self._database.execute("SELECT print FROM seen WHERE key = ?", (stored(key),)).fetchone()
+        return b"" if found is None else bytes(found[0])
 
     def close(self) -> None:
         """Forget all."""
@@ -58,7 +65,7 @@ class SeenKeys:
             self._database.close()
             self._database = None
 
-    def _is_stored(self, database: sqlite3.Connection, key: str) -> bool:
+    def _is_kept(self, database: sqlite3.Connection, key: str) -> bool:
         place = hash(key) & _PLACES
         if not self._marks[place >> 3] & 1 << (place & 7):
             return False
@@ -66,7 +73,7 @@ class SeenKeys:
 
     def _spill(self) -> None:
         if self._database is None:
-            self._database = temporary_database("CREATE TABLE seen (key BLOB PRIMARY KEY) WITHOUT ROWID")
+            self._database = temporary_database("CREATE TABLE seen (key BLOB PRIMARY KEY, print BLOB) WITHOUT ROWID")
             self._database.execute("BEGIN")
             self._marks = bytearray((_PLACES + 1) >> 3)
             self._most_recent = min(self._most_recent, _SPILLED_AT_ONCE)
@@ -74,8 +81,9 @@ class SeenKeys:
         for key in self._recent:
             place = hash(key) & _PLACES
             marks[place >> 3] |= 1 << (place & 7)
-        rows = [bytearray(key) for key in sorted(map(stored, self._recent))]  # bytes would be looked at for adapters
-        for start in range(0, len(rows), _ROWS):
-            some = rows[start : start + _ROWS]
-            self._database.execute(f"INSERT INTO seen VALUES (?){', (?)' * (len(some) - 1)}", some)  # noqa: S608
+        pairs = sorted([(stored(key), print_) for key, print_ in self._recent.items()])
+        for start in range(0, len(pairs), _ROWS):
+            some = [bytearray(part) for pair in pairs[start : start + _ROWS] for part in pair]  # bytes would be
+            places = "(?, ?)" + ", (?, ?)" * (len(some) // 2 - 1)  # looked at for adapters
+            self._database.execute(f"INSERT INTO seen VALUES {places}", some)  # noqa: S608
         self._recent.clear()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import ValidationError
-from .outcomes import Skipped, refused_locally
+from .journaling import conflict_within, refused_conflict
+from .outcomes import Refused, Skipped, refused_locally
 
 if TYPE_CHECKING:
     from .job import Job
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def sort_out(chunk: list[T], job: Job[T], seen: SeenKeys) -> tuple[list[T], list[Outcome]]:
-    """Those of a chunk that may be right and were not there before, and the outcomes of the others."""
+def sort_out(chunk: list[T], job: Job[T], seen: SeenKeys) -> tuple[list[T], list[bytes], list[Outcome]]:
+    """Those of a chunk that may be right and were not there before, their fingerprints, and outcomes of the others."""
     right: list[T] = []
     outcomes: list[Outcome] = []
     check, key_of = job.check, job.key
@@ -28,13 +29,19 @@ def sort_out(chunk: list[T], job: Job[T], seen: SeenKeys) -> tuple[list[T], list
         else:
             right.append(item)
     keys = list(map(key_of, right))
-    new = list(map(seen.add, keys))
+    prints = job.fingerprints(right)
+    new = list(map(seen.add, keys, prints))
     if all(new):
-        return right, outcomes
-    outcomes += [seen_before(key) for key, is_new in zip(keys, new, strict=True) if not is_new]
-    return [item for item, is_new in zip(right, new, strict=True) if is_new], outcomes
+        return right, prints, outcomes
+    together = list(zip(keys, right, prints, new, strict=True))
+    outcomes += [seen_before(key, item, seen, print_) for key, item, print_, is_new in together if not is_new]
+    fresh = [(item, print_) for _, item, print_, is_new in together if is_new]
+    return [item for item, _ in fresh], [print_ for _, print_ in fresh], outcomes
 
 
-def seen_before(key: str) -> Skipped:
-    """The outcome of an item whose key came before."""
+def seen_before(key: str, item: object, seen: SeenKeys, print_: bytes) -> Skipped | Refused:
+    """The outcome of an item whose key came before: refused if that was another request, as far as that is known."""
+    before = seen.print_of(key)
+    if before and print_ and before != print_:
+        return refused_conflict(conflict_within(key, item, before, print_))
     return Skipped(key=key, reason="the same key came before in this input")

@@ -14,7 +14,6 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from msgspec import structs
 
-from ..contract.checks import FieldProblem
 from ..contract.operations import CREATE_OUTBOUND
 from ..errors import (
     CallError,
@@ -23,8 +22,8 @@ from ..errors import (
     DeadlineExceededError,
     UnprocessableError,
     UnusableAnswerError,
-    ValidationError,
     is_outcome_unknown,
+    mark_journaled,
 )
 from ..resources.believing import Believing
 from ..resources.inbound import Inbound
@@ -33,7 +32,7 @@ from ..session.scope import Scope
 from .claims import claims_of
 from .finding import OrderFinder
 from .journal import ABSENT, LONG_AGO, IllegalTransitionError, State, Verdict, environment_of, judge
-from .journaling import outcome_of_match, sending_of, settle
+from .journaling import conflict_of, outcome_of_match, sending_of, settle
 from .outcomes import outcome_of
 from .reconcile import braked, controls_of, left_ago, reconcile
 from .taking_back import TakingBack
@@ -90,7 +89,7 @@ class ProtectedCreation:
         """The id of the order: of a new one, or of the one that was created before.
 
         Raises:
-            ValidationError: another payload was sent under this reference; nothing was sent.
+            PayloadConflictError: another payload was sent under this reference; nothing was sent.
             UnprocessableError: this very payload was refused before; nothing was sent.
             DeadlineExceededError: what became of an earlier sending was not found out in time; nothing was sent.
             FencedError: this process was silent for longer than its lease on the journal; nothing was sent.
@@ -117,16 +116,16 @@ class ProtectedCreation:
             verdict = judge(entry, self._sending.payload_hash)
             try:
                 if entry is not None and verdict is Verdict.UNDECIDED:
-                    await self._decide(book, key, pause=pause, ends=ends)
+                    await self._decide(book, entry, pause=pause, ends=ends)
                     self._trusts = True
                 elif (entry is None or verdict is Verdict.SEND) and not self._trusts:
-                    await self._doubt(book, key)
-                    await self._decide(book, key, pause=pause, ends=ends, is_sent=False)
+                    doubted = await self._doubt(book, key)
+                    await self._decide(book, doubted, pause=pause, ends=ends, is_sent=False)
                     self._trusts = True
                 elif entry is None or verdict is Verdict.SEND:
                     return await self._sent(book, key)
                 else:
-                    return self._known(entry, verdict)
+                    return await self._known(book, entry, verdict)
             except IllegalTransitionError:
                 pass  # another process was faster: what becomes of that is ours too
             except BaseException:
@@ -160,30 +159,35 @@ class ProtectedCreation:
             opening = books[names] = asyncio.ensure_future(begun)
         return await asyncio.shield(opening)
 
-    async def _doubt(self, book: Book, key: str) -> None:
+    async def _doubt(self, book: Book, key: str) -> Entry:
         """Write the order down as one that may have been sent before: whatever happens, it is looked for first."""
         await book.sent([self._sending], first_at=self._first_at)
         book.settle(key, State.UNKNOWN, message="it is to be looked up before it is sent")
+        return cast("Entry", (await book.look_up([key]))[0])
 
     async def _sent(self, book: Book, key: str) -> str:
         await book.sent([self._sending], api_at=self._session.api_clock)
         try:
             order_id = await self._believing.believed(key, await self._send(self._request))
         except CallError as error:
+            if error.outcome_unknown:
+                mark_journaled(error, seconds=self._patience)
             settle(book, outcome_of(key, error))
             if is_outcome_unknown(error):
                 claims_of(self._journal, *self._names).is_over(key)
             await book.flush()
             raise
         except BaseException as error:
-            if not is_outcome_unknown(error):
+            if is_outcome_unknown(error):
+                mark_journaled(error, seconds=self._patience)
+            else:
                 book.settle(key, State.PENDING)
             raise
         book.settle_created(key, order_id)
         await book.flush()
         return order_id
 
-    async def _decide(self, book: Book, key: str, *, pause: float, ends: float, is_sent: bool = True) -> None:
+    async def _decide(self, book: Book, entry: Entry, *, pause: float, ends: float, is_sent: bool = True) -> None:
         """Find out what became of a sending, or wait a little if another process is busy with that.
 
         ``is_sent`` is false if this process knows of none: what others sent had left when they let go of the journal.
@@ -194,14 +198,15 @@ class ProtectedCreation:
         """
         try:
             async with asyncio.timeout_at(ends):
-                if ours := await book.undecided([key]):
+                if ours := await book.undecided([entry.key]):
                     await self._reconcile(book, ours[0], is_sent=is_sent)
                 else:
                     await asyncio.sleep(pause)
         except TimeoutError:
-            late = DeadlineExceededError(f"{key!r} was sent before, and what became of it was not found out in time")
-            late.operation, late.seller_id, late.outcome_unknown = self._names[1], self._names[0], True
-            raise late from None
+            said = f"{entry.key!r} was sent before, and what became of it was not found out in time"
+            over_for = claims_of(self._journal, *self._names).over_for(entry.key)
+            left = self._patience - left_ago(entry, self._journal, over_for=over_for)
+            raise self._unknown(DeadlineExceededError(said), seconds=max(left, _LONGEST_LOOK)) from None
 
     async def _reconcile(self, book: Book, entry: Entry, *, is_sent: bool) -> None:
         key = entry.key
@@ -225,20 +230,26 @@ class ProtectedCreation:
                 if entry.state is State.SENT or entry.message != doubt:
                     book.settle(key, State.UNKNOWN, message=doubt)
                     await book.flush()
-                unproven = UnusableAnswerError(f"{key!r}: {doubt}")
-                unproven.operation, unproven.seller_id, unproven.outcome_unknown = self._names[1], self._names[0], True
-                raise unproven
+                raise self._unknown(UnusableAnswerError(f"{key!r}: {doubt}"), seconds=self._patience)
             if matches:
                 settle(book, outcome_of_match(key, matches[0]))
             else:
                 book.settle(key, State.PENDING, code=ABSENT if is_sent else "")  # an absence counts after a sending
         await book.flush()
 
-    def _known(self, entry: Entry, verdict: Verdict) -> str:
+    def _unknown(self, error: CallError, *, seconds: float) -> CallError:
+        """Return an error that says that the outcome is unknown, and when asking again makes sense."""
+        error.outcome_unknown = True
+        mark_journaled(error, seconds=seconds)
+        return self._named(error)
+
+    def _named(self, error: CallError) -> CallError:
+        error.seller_id, error.operation = self._names
+        return error
+
+    async def _known(self, book: Book, entry: Entry, verdict: Verdict) -> str:
         if verdict is Verdict.CHANGED:
-            hashes = f"hash {entry.payload_hash.hex()}, now {self._sending.payload_hash.hex()}"
-            reason = f"was sent before with another payload ({hashes}), and is {entry.state}"
-            raise ValidationError(self._names[1], entry.key, [FieldProblem("reference", entry.key, reason)])
+            raise self._named(await conflict_of(book, entry, self._request, self._sending))
         if verdict is Verdict.ALREADY_REFUSED:
             raise UnprocessableError(f"refused before, in run {entry.run}: {entry.message}", code=entry.code)
         if entry.remote_id is None:

@@ -68,7 +68,16 @@ def _is_web_page(error: BaseException) -> bool:
 
 
 def _wants_proxy_password(error: BaseException) -> bool:
-    return isinstance(error, AnsweredError) and error.status == 407
+    status = error.proxy_status if isinstance(error, ConnectError) else getattr(error, "status", 0)
+    return status == 407
+
+
+def _proxy_forbids(error: BaseException) -> bool:
+    return isinstance(error, ConnectError) and error.proxy_status > 0 and not error.retryable
+
+
+def _proxy_cannot_connect(error: BaseException) -> bool:
+    return isinstance(error, ConnectError) and error.proxy_status > 0
 
 
 def _is_of(
@@ -114,6 +123,18 @@ ADVICE: tuple[Advice, ...] = (
         "proxy asks for a password",
         _wants_proxy_password,
         "a proxy of your network stands in between: name it with its user in HTTPS_PROXY and say --proxies",
+    ),
+    Advice(
+        "proxy forbids",
+        _proxy_forbids,
+        "nothing was sent: the proxy that HTTPS_PROXY names lets nobody connect to this address. Have the hosts in "
+        "OCTOFFM_BASE_URL and OCTOFFM_TOKEN_URL allowed there, or leave --proxies out",
+    ),
+    Advice(
+        "proxy cannot connect",
+        _proxy_cannot_connect,
+        "nothing was sent: the proxy that HTTPS_PROXY names did not reach the API. Try again in some minutes; if it "
+        "stays so, ask who runs the proxy",
     ),
     Advice(
         "proxy in between",

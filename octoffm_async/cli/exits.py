@@ -8,6 +8,7 @@ from enum import IntEnum
 import click
 
 from ..errors import (
+    ASK_AGAIN,
     NO_USE,
     AnsweredError,
     AuthenticationError,
@@ -38,7 +39,8 @@ class Exit(IntEnum):
 
 _INNER = re.compile(
     rf" \[[a-z_.]+(, seller [^,\]]*)?, \d+ attempts?, [^\]]* waiting\]"
-    rf"| OUTCOME UNKNOWN: .*? before sending it again| \(trace [^)]*\)| \({re.escape(NO_USE)}\)"
+    rf"| OUTCOME UNKNOWN: .*? before sending it again| OUTCOME UNKNOWN: [^;]*; {re.escape(ASK_AGAIN)}"
+    rf"| \(trace [^)]*\)| \({re.escape(NO_USE)}\)"
 )
 EXPECTED = (OctoffmError, SandboxStartError)
 """Errors that are told in one line. All others are our mistakes and keep their traceback."""

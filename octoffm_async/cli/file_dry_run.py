@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from ..contract.encoding import RequestEncoder
+from ..contract.references import oddness
 from ..contract.translation import Translation
 from ..tabular.items import Items
 from ..tabular.rejects import RejectsFile
@@ -47,8 +48,14 @@ def dry_run(wanted: FileOptions, table: Table, plan: Plan, operation: Operation[
                 click.echo(f"{wanted.file}, {printable(str(problem))}")
 
     first: list[bytes] = []
+    odd = 0
     items = Items(table, plan, tell)
     for item in items:
+        reference: str = getattr(item, plan.target.key)
+        if reason := oddness(reference):
+            odd += 1
+            if odd <= FIRST and not wanted.as_json:
+                click.echo(f"{wanted.file}, line {items.line}: {printable(f'odd reference: {reference!r} {reason}')}")
         if len(first) < FIRST:
             first.append(encoder.encode_item(operation, item))
     if rejects is not None:
@@ -56,12 +63,13 @@ def dry_run(wanted: FileOptions, table: Table, plan: Plan, operation: Operation[
     calls = ceil(items.good / batch)
     facts: dict[str, Any] = {"rows": items.rows, plan.target.plural.replace(" ", "_"): items.good}
     facts |= {"calls": calls, "faulty": items.faulty, "faulty_rows": items.faulty_rows}
+    facts |= {"odd_references": odd} if odd else {}
     if wanted.as_json:
         bodies = [msgspec.Raw(body) for body in first]
         write_json({"event": "dry_run", **facts, "would_send": bodies})
     else:
         _tell(wanted, plan, facts, first, items.good)
-    return Exit.REFUSED if items.faulty else Exit.DONE
+    return Exit.REFUSED if items.faulty or (odd and wanted.strict_references) else Exit.DONE
 
 
 def _tell(wanted: FileOptions, plan: Plan, facts: dict[str, Any], first: list[bytes], good: int) -> None:
@@ -75,5 +83,7 @@ def _tell(wanted: FileOptions, plan: Plan, facts: dict[str, Any], first: list[by
         f"{wanted.file}: {facts['rows']:,} rows, {good:,} {plan.target.plural} in {facts['calls']:,} calls would be "
         f"sent, {facts['faulty']:,} are faulty ({facts['faulty_rows']:,} rows); nothing was sent"
     )
+    if odd := facts.get("odd_references"):
+        click.echo(f"{odd:,} odd references, which may be kept in another form (--strict-references refuses such)")
     if facts["faulty"] and wanted.rejects is not None:
         click.echo(f"rejects file: {wanted.rejects}")

@@ -67,6 +67,7 @@ class FileOptions:
     patience: float = PATIENCE
     resend_unknown: bool = False
     verify_first: bool = False
+    strict_references: bool = False
     follow: str | None = None
     follow_for: float | None = None
     output: Path | None = None
@@ -195,6 +196,11 @@ _CREATING = (
     ),
     click.option(
         "--resend-unknown", is_flag=True, help="Send again what could not be looked for: it may then exist twice."
+    ),
+    click.option(
+        "--strict-references",
+        is_flag=True,
+        help="Refuse references that may be kept in another form: blanks around, unseen signs, over 50 signs.",
     ),
 )
 limit_option = click.option("--limit", callback=_limit, metavar="N/T|off", help="At most N calls in T seconds.")

@@ -26,6 +26,7 @@ from .file_options import FileOptions, command_again
 from .file_tally import Tally, Told, told_of
 from .hints import jobs_command
 from .interrupts import interruptible
+from .jobs_show import write_json
 from .recording import Example, Recording
 from .report import report_page, write_report
 from .text import items as items_text
@@ -71,6 +72,7 @@ class FileRun:
         self.rejects = RejectsFile(wanted.rejects_file, table)
         self.items = Items(table, plan, self._faulty, keep=True)
         self.interrupted = False
+        self.odd_references = 0
         self.run_id: str | None = None
         self._told = 0
         title = creation.target.plural.capitalize()
@@ -100,8 +102,11 @@ class FileRun:
             drain=0.0,  # the time to drain is given by the interrupt, before the run is left
             patience=wanted.patience,
             resend_unknown=wanted.resend_unknown,
+            strict_references=wanted.strict_references or None,
             **more,
         )
+        if run.odd is not None:
+            run.odd.tell = self._tell_odd
         try:
             with interruptible(run.stop, drain=wanted.drain, say=self.show.say) as interrupts:
                 async with run:
@@ -111,6 +116,7 @@ class FileRun:
         finally:
             for outcome in run.leftover:
                 self._note(outcome)
+            self.odd_references = run.summary.odd_references
             self.items.close()
             self.rejects.close()
 
@@ -153,6 +159,12 @@ class FileRun:
                 self.show.outcome(fields | {"field": problem.field, "value": problem.value, "message": problem.reason})
             self._say(str(problem))
 
+    def _tell_odd(self, text: str) -> None:
+        if self.wanted.as_json:
+            write_json({"event": "odd_references", "message": text})
+        else:
+            self.show.say(f"octoffm: {printable(text)} (--strict-references refuses such)")
+
     def _say(self, text: str) -> None:
         self._told += 1
         if self.wanted.as_json or self._told > SHOWN_IN_PIPE + 1:
@@ -170,6 +182,7 @@ class FileRun:
         facts: dict[str, Any] = {"rows": self.items.rows, "seconds": round(seconds, 1), "calls": stats.calls}
         facts |= {"items per second": _rate(self.tally.done, seconds), "followed until": wanted.follow}
         facts |= {"throttled": stats.throttled, "retries": stats.retries, "drift": stats.drift}
+        facts |= {"odd references": self.odd_references or None}
         facts |= {"journal": str(wanted.journal_file)}
         facts |= {"run": self.run_id, "rejects file": str(self.rejects.path) if self.rejects.items else None}
         if wanted.report is not None:

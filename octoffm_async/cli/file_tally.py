@@ -76,8 +76,10 @@ def told_of(outcome: Outcome) -> Told:  # noqa: PLR0911  (a table of cases)
             return Told("refused", None, code, plain(message) if error is None else headline_of(error))
         case Failed(error=error):
             return Told("failed", None, type(error).__name__, headline_of(error))
-        case Unknown(reason=reason, error=error):
-            return Told("unknown", None, "", plain(reason) if error is None else headline_of(error))
+        case Unknown(reason=reason, error=error, retry_after=again):  # of a journal: the reason says more
+            return Told(
+                "unknown", None, "", plain(reason) if error is None or again is not None else headline_of(error)
+            )
         case Skipped(earlier=Created(id=remote), reason=reason):
             return Told("already", remote, "", reason)
         case Skipped(earlier=Refused(code=code, message=message)):

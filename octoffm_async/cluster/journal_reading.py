@@ -13,7 +13,7 @@ from ..bulk.journal.doubting import IDS_MOST
 from ..bulk.journal.protocol import RunRecord
 from ..bulk.journal.settling import Known
 from ..bulk.journal.sheet import CODES, STATES
-from ..bulk.journal.states import KEEPS_PAYLOAD, Entry, State
+from ..bulk.journal.states import HASH_SIZE, KEEPS_PAYLOAD, Entry, State
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -209,7 +209,8 @@ def _entry(row: Sequence[Any], shift: Shift) -> Entry:
     return Entry(
         key=text(key),
         state=state,
-        payload_hash=payload_hash,
+        payload_hash=payload_hash[:HASH_SIZE],
+        field_hashes=payload_hash[HASH_SIZE:],
         run=run,
         changed_at=_utc(changed_at) + shift.most,
         sent_at=_utc(sent_at) + shift.least,

@@ -15,6 +15,7 @@ from .operations import OPERATIONS, Operation
 
 # A page, the answer to a registration and the other layout of quantities are ways to hold rows, not rows.
 _CONTAINERS = frozenset({"Page", "ProductResults", "TypedQuantity"})
+_CONTRACT = OpenEnum.__module__.rpartition(".")[0] + "."
 _NO_HOLDERS = (Annotated, Union, UnionType)
 
 
@@ -82,7 +83,7 @@ REQUESTS: Mapping[str, type[msgspec.Struct]] = {
 """Those that are sent."""
 
 ENUMS: Mapping[str, type[OpenEnum]] = {
-    enum.__name__: enum for enum in OpenEnum.__subclasses__() if enum.__module__.startswith(f"{__package__}.")
+    enum.__name__: enum for enum in OpenEnum.__subclasses__() if enum.__module__.startswith(_CONTRACT)
 }
 """The open enums by name."""
 

@@ -10,6 +10,7 @@ from ..session.given import Given
 
 if TYPE_CHECKING:
     from ..contract.operations import Operation
+    from ..session.given import Doubt
     from ..session.pipeline import Result
     from ..session.scope import Scope
 
@@ -19,6 +20,17 @@ _GETS: dict[str, tuple[Operation[Any], str]] = {
 }
 _TRIES_MOST = 20
 """Odd ids of one seller and kind that are asked for in one session without being found right."""
+
+
+def given_of(scope: Scope, operation: Operation[str]) -> Given:
+    """Return what the session knows of the ids of one seller's orders of one kind."""
+    kept = scope.session.kept
+    name = (operation.name, scope.seller_id)
+    try:
+        return cast("Given", kept[name])
+    except KeyError:
+        given = kept[name] = Given()
+        return given
 
 
 class Believing:
@@ -33,8 +45,7 @@ class Believing:
     @property
     def given(self) -> Given:
         """What the session knows of their ids."""
-        name = (f"ids of {self._operation.name}", self._scope.seller_id)
-        return cast("Given", self._scope.session.kept.setdefault(name, Given()))
+        return given_of(self._scope, self._operation)
 
     async def believed(self, reference: str, answer: Result[str]) -> str:
         """Return the id that an answer gives.
@@ -44,8 +55,15 @@ class Believing:
         """
         found, response = answer
         doubt = self.given.take(reference, found, response.trail)
-        if doubt is None:
-            return found
+        return found if doubt is None else await self.doubted(reference, answer, doubt)
+
+    async def doubted(self, reference: str, answer: Result[str], doubt: Doubt) -> str:
+        """Return the id of an answer that is in doubt, if the API shows that it is right.
+
+        Raises:
+            UnusableAnswerError: it is not believed, and so the outcome is unknown.
+        """
+        found, response = answer
         try:
             if doubt.odd and await self.prove(reference, found):
                 return found

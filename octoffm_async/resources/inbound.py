@@ -11,7 +11,8 @@ from ..contract.inbound import InboundCountFilters, InboundFilters, InboundShipm
 from ..contract.operations import COUNT_INBOUND, CREATE_INBOUND, GET_DELIVERY_NOTE, GET_INBOUND, LIST_INBOUND
 from ..contract.validation import inbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
-from .believing import Believing
+from .believing import Believing, given_of
+from .references import check_reference
 from .waiting import wait_for_status
 
 if TYPE_CHECKING:
@@ -52,17 +53,23 @@ class Inbound:
         it is sent: for a while, where a journal was lost or put back as it was before.
 
         Raises:
-            ValidationError: the order cannot be right, or another payload was sent under its reference; nothing was
-                sent.
+            ValidationError: the order cannot be right; nothing was sent.
+            PayloadConflictError: with a journal: another order was sent under its reference; nothing was sent.
             JournalError: the journal could not be read or written; nothing was sent.
-            CallError: the call did not succeed. If ``outcome_unknown``, look the reference up before it is sent again.
+            CallError: the call did not succeed. If ``outcome_unknown``, look the reference up before it is sent again,
+                or, with a journal, ask again after ``retry_after`` seconds.
         """
         check_supply_order(request)
         self._scope.check_extra("supply order", request)
+        check_reference(self._scope, "supply order", request.reference)
         if journal is None and verify_first:
             raise ConfigurationError("verify_first= needs a journal=, which remembers what is looked for")
         if journal is None:
-            return await Believing(self._scope, CREATE_INBOUND).believed(request.reference, await self.send(request))
+            answer = await self.send(request)
+            doubt = given_of(self._scope, CREATE_INBOUND).take(request.reference, answer[0], answer[1].trail)
+            if doubt is None:
+                return answer[0]
+            return await Believing(self._scope, CREATE_INBOUND).doubted(request.reference, answer, doubt)
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(

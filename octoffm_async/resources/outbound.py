@@ -21,7 +21,8 @@ from ..contract.outbound import (
 )
 from ..contract.validation import cancellation_problems, outbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
-from .believing import Believing
+from .believing import Believing, given_of
+from .references import check_reference
 from .waiting import wait_for_status
 
 if TYPE_CHECKING:
@@ -65,18 +66,23 @@ class Outbound:
         it is sent: for a while, where a journal was lost or put back as it was before.
 
         Raises:
-            ValidationError: the order cannot be right, or another payload was sent under its reference; nothing was
-                sent.
+            ValidationError: the order cannot be right; nothing was sent.
+            PayloadConflictError: with a journal: another order was sent under its reference; nothing was sent.
             JournalError: the journal could not be read or written; nothing was sent.
             CallError: the call did not succeed. If ``outcome_unknown``, a parcel may be on its way: look the reference
-                up before ordering again.
+                up before ordering again, or, with a journal, ask again after ``retry_after`` seconds.
         """
         check_shipment(request)
         self._scope.check_extra("shipment", request)
+        check_reference(self._scope, "shipment", request.reference)
         if journal is None and verify_first:
             raise ConfigurationError("verify_first= needs a journal=, which remembers what is looked for")
         if journal is None:
-            return await Believing(self._scope, CREATE_OUTBOUND).believed(request.reference, await self.send(request))
+            answer = await self.send(request)
+            doubt = given_of(self._scope, CREATE_OUTBOUND).take(request.reference, answer[0], answer[1].trail)
+            if doubt is None:
+                return answer[0]
+            return await Believing(self._scope, CREATE_OUTBOUND).doubted(request.reference, answer, doubt)
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(

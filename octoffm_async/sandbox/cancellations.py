@@ -68,7 +68,7 @@ def _check(account: Account, shipment_id: str) -> None:
         raise ProblemError(409, f"Request '{key}' to cancel outbound shipment '{shipment_id}' is still Pending.")
 
 
-@happening
+@happening("cancellations._decide")
 def _decide(account: Account, key: str, moment: datetime) -> None:
     row = account.cancellations.get(key)
     assert row is not None, "requests are never removed"  # noqa: S101  (an invariant, not a check of input)

@@ -10,15 +10,28 @@ from typing import Any, TypeVar
 FunctionT = TypeVar("FunctionT", bound=Callable[..., None])
 
 HAPPENINGS: dict[str, Callable[..., None]] = {}
-"""All functions that may be scheduled, by ``module.name``."""
+"""All functions that may be scheduled, by the names under which state files keep them."""
+_NAMES: dict[Callable[..., Any], str] = {}
 
 
-def happening(function: FunctionT) -> FunctionT:
-    """Let a function of a module be scheduled and be kept in state files under its name, which must not change."""
-    HAPPENINGS[name_of(function)] = function
-    return function
+def happening(name: str) -> Callable[[FunctionT], FunctionT]:
+    """Let a function be scheduled and be kept in state files under ``name``, which must not change."""
+
+    def mark(function: FunctionT) -> FunctionT:
+        HAPPENINGS[name] = function
+        _NAMES[function] = name
+        return function
+
+    return mark
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """The name under which a function is kept: its module's last part, and its own."""
-    return f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+    """Return the name under which a function is kept.
+
+    Raises:
+        TypeError: it is not marked, and so cannot be kept.
+    """
+    try:
+        return _NAMES[function]
+    except KeyError:
+        raise TypeError(f"{function.__qualname__} cannot be kept: it is not marked with @happening") from None

@@ -97,7 +97,7 @@ def _seconds(timeline: Timeline, status: ReturnStatus) -> float:
     return seconds[_FLOW.index(status)]
 
 
-@happening
+@happening("inspection._step")
 def _step(world: World, account: Account, key: str, moment: datetime) -> None:
     """Move a return on to its next status."""
     row = account.returns.get(key)

@@ -60,7 +60,7 @@ def receive_supplies(world: World, seller: str | None = None) -> dict[str, int]:
     return dict(Counter(str(_shipment(*order).status) for order in orders))
 
 
-@happening
+@happening("receiving._accept")
 def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
     shipment = _shipment(account, key)
     for line in shipment.lines:
@@ -74,14 +74,14 @@ def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
     world.schedule(moment + timedelta(seconds=wait), partial(_receive, world, account, key))
 
 
-@happening
+@happening("receiving._receive")
 def _receive(world: World, account: Account, key: str, moment: datetime) -> None:
     _progress(account, _shipment(account, key), moment, status=InboundStatus.RECEIVING)
     wait = world.timeline.partially_received - world.timeline.receiving
     world.schedule(moment + timedelta(seconds=wait), partial(_take_first_delivery, world, account, key))
 
 
-@happening
+@happening("receiving._take_first_delivery")
 def _take_first_delivery(world: World, account: Account, key: str, moment: datetime) -> None:
     """Take the first delivery in. If it holds everything that was announced, the order is Received at once."""
     shipment = _shipment(account, key)
@@ -94,7 +94,7 @@ def _take_first_delivery(world: World, account: Account, key: str, moment: datet
     world.schedule(moment + timedelta(seconds=wait), partial(_take_second_delivery, world, account, key))
 
 
-@happening
+@happening("receiving._take_second_delivery")
 def _take_second_delivery(world: World, account: Account, key: str, moment: datetime) -> None:
     """Take in the rest. What has not come by now is known to be missing."""
     shipment = _shipment(account, key)

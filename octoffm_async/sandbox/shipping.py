@@ -44,7 +44,7 @@ def cancel(account: Account, key: str, moment: datetime) -> bool:
     return True
 
 
-@happening
+@happening("shipping._accept")
 def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
     shipment = _shipment(account, key)
     if shipment.status is not OutboundStatus.CREATED:
@@ -62,7 +62,7 @@ def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
     world.schedule(moment + timedelta(seconds=wait), partial(_prepare, world, account, key))
 
 
-@happening
+@happening("shipping._prepare")
 def _prepare(world: World, account: Account, key: str, moment: datetime) -> None:
     shipment = _shipment(account, key)
     if shipment.status is not OutboundStatus.ACCEPTED:
@@ -72,7 +72,7 @@ def _prepare(world: World, account: Account, key: str, moment: datetime) -> None
     world.schedule(moment + timedelta(seconds=wait), partial(_ship, account, key))
 
 
-@happening
+@happening("shipping._ship")
 def _ship(account: Account, key: str, moment: datetime) -> None:
     shipment = _shipment(account, key)
     if shipment.status is not OutboundStatus.IN_PREPARATION:

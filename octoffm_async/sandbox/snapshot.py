@@ -165,8 +165,6 @@ def _saved_event(world: World, due: datetime, happen: Callable[[datetime], None]
     if not isinstance(happen, partial) or happen.keywords:
         raise TypeError(f"{happen!r} cannot be kept: an event is partial(function, …) with positional arguments")
     name = name_of(happen.func)
-    if HAPPENINGS.get(name) is not happen.func:
-        raise TypeError(f"{name} cannot be kept: it is not marked with @happening")
     return _Event(due, name, [_saved_argument(world, name, argument) for argument in happen.args])
 
 

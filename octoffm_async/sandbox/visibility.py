@@ -30,7 +30,7 @@ class LateRows:
                 self._world.schedule(until, partial(_reveal, account, name, key))
 
 
-@happening
+@happening("visibility._reveal")
 def _reveal(account: Account, name: str, key: str, _: datetime) -> None:
     account.ledgers()[name].reveal(key)
 

@@ -28,7 +28,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ``interactive`` calls go before ``bulk`` ones. ``on_response`` is given each answer as it came, of every attempt.
     ``fence`` is asked right before the bytes of each attempt leave, and may refuse. ``on_bad_row`` says what becomes of
     a list's row that has no identity: ``raise`` (the default) or ``skip``. ``fresh`` tells caches on the way to ask the
-    API itself.
+    API itself. ``strict_references`` refuses to create what has a reference that an API may keep in another form.
     """
 
     deadline: float | None = None
@@ -39,6 +39,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     fence: Fence | None = None
     on_bad_row: Literal["raise", "skip"] | None = None
     fresh: bool = False
+    strict_references: bool | None = None
 
     def __post_init__(self) -> None:
         for name in ("deadline", "timeout"):

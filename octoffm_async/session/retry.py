@@ -28,7 +28,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..contract.operations import Repeatability
-from ..errors import NO_USE, AnswerTimeoutError, ConnectError, NotAnsweredError, TLSError
+from ..errors import NO_USE, AnswerTimeoutError, ConnectError, NotAnsweredError
 
 if TYPE_CHECKING:
     from random import Random
@@ -95,9 +95,9 @@ class Situation(NamedTuple):
 def classify(outcome: Response | NotAnsweredError) -> Verdict:
     """The verdict on one attempt."""
     if isinstance(outcome, NotAnsweredError):
-        if isinstance(outcome, TLSError):
-            return Verdict.REFUSED
-        return Verdict.NOT_SENT if isinstance(outcome, ConnectError) else Verdict.LOST
+        if isinstance(outcome, ConnectError):
+            return Verdict.NOT_SENT if outcome.retryable else Verdict.REFUSED
+        return Verdict.LOST
     status = outcome.status
     if 200 <= status < 300:
         return OK

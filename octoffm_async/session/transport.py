@@ -155,7 +155,7 @@ class AiohttpTransport:
             raise ClosedError("the client is not open")
         if wire is not None and method in METHODS and _is_plain(session):
             return wire.send(method, url, headers, body, read_timeout, on_head=on_head, fence=fence)
-        data = body if fence is None else _fenced(body, fence)
+        data = _watched(body, fence, session)
         return self._send_through(session, method, url, headers, data, read_timeout=read_timeout, on_head=on_head)
 
     async def close(self) -> None:
@@ -177,7 +177,7 @@ class AiohttpTransport:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        data: bytes | _FencedBody | None,
+        data: bytes | _WatchedBody | None,
         *,
         read_timeout: float,
         on_head: Callable[[Response], None] | None,
@@ -195,7 +195,7 @@ class AiohttpTransport:
                 )
             return await self._read(response, url, read_timeout, on_head)
         except (aiohttp.ClientError, OSError) as error:
-            raise as_ours(error, url) from error
+            raise as_ours(error, url, has_left=not isinstance(data, _WatchedBody) or data.has_left) from error
         except RuntimeError as error:
             if session.closed:
                 raise ClosedError("the aiohttp session is closed") from error
@@ -225,23 +225,32 @@ class AiohttpTransport:
         return Response(status, named, whole, url)
 
 
-class _FencedBody(aiohttp.BytesPayload):
-    """A body that passes a fence; the head of the request leaves with it or not at all."""
+class _WatchedBody(aiohttp.BytesPayload):
+    """A body that passes a fence, if there is one; the head of the request leaves with it or not at all.
 
-    def __init__(self, body: bytes, fence: Fence) -> None:
+    ``has_left`` turns true right before it leaves. Until then a failure is one of the way to the API, as of a proxy
+    that is asked to connect, and the API has seen nothing.
+    """
+
+    def __init__(self, body: bytes, fence: Fence | None) -> None:
         super().__init__(body)
+        self.has_left = False
         self._fence = fence
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        self._fence.check()
+        if self._fence is not None:
+            self._fence.check()
+        self.has_left = True
         await super().write_with_length(writer, content_length)
 
 
-def _fenced(body: bytes | None, fence: Fence) -> _FencedBody | None:
-    if body:
-        return _FencedBody(body, fence)
-    fence.check()
-    return None
+def _watched(body: bytes | None, fence: Fence | None, session: aiohttp.ClientSession) -> bytes | _WatchedBody | None:
+    # A library that stands in for aiohttp's sending may look at the body: it gets bytes, unless there is a fence.
+    if body and (fence is not None or _is_plain(session)):
+        return _WatchedBody(body, fence)
+    if fence is not None:
+        fence.check()
+    return body
 
 
 def _takes(transport: Transport, name: str) -> bool:

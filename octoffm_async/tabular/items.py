@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
+from ..contract.fingerprints import differing_fields, fingerprint
 from .first_lines import FirstLines
 from .plan import Problem
 
@@ -141,8 +142,11 @@ class Items(Iterator[Any]):
             return None, problems
         item = plan.target.build(values, lines)
         problems = [self._placed(problem, rows) for problem in plan.target.problems(item)]
-        if not problems and (before := self._first.add(self._key_of(item), rows[0].line)) is not None:
-            problems.append(self._again(key, rows[0], before))
+        if not problems:
+            print_ = fingerprint(item)
+            if (before := self._first.add(self._key_of(item), rows[0].line, print_)) is not None:
+                differ = differing_fields(item, before[1], print_)
+                problems.append(self._again(key, rows[0], before[0], differ))
         return item, problems
 
     def _incomplete(
@@ -169,11 +173,13 @@ class Items(Iterator[Any]):
                 )
                 yield Problem(row.line, column, name, cell, reason)
 
-    def _again(self, key: str, row: Row, before: int) -> Problem:
+    def _again(self, key: str, row: Row, before: int, differ: Sequence[str]) -> Problem:
         target = self._plan.target
         columns = self._plan.columns
         column = columns.get(target.key, columns.get(target.key_from, ""))
         reason = f"came before, on line {before}"
+        if differ:
+            reason += f", with another payload (different: {', '.join(differ)}); only the first is sent"
         if target.has_lines:
             reason += f": the rows of one {target.name} must stand together"
         return Problem(row.line, column, target.key, key, reason)

@@ -50,9 +50,9 @@ async def test_a_thread_is_asked_about_the_next_items_when_none_are_left_another
     decided_before: list[int] = []
     screen = Journaled.screen
 
-    async def spy(job: Journaled[Any], items: list[Any]) -> Any:
+    async def spy(job: Journaled[Any], items: list[Any], prints: list[bytes]) -> Any:
         decided_before.append(run.summary.total)
-        return await screen(job, items)
+        return await screen(job, items, prints)
 
     monkeypatch.setattr(Journaled, "screen", spy)
     monkeypatch.setattr(Journaled, "look_ahead", 8)

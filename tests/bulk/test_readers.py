@@ -134,7 +134,11 @@ def test_a_reference_that_came_before_is_rejected(write):
     path = write(f"gtin,seller_product_reference\n{GOOD},A\n{OTHER},A\n{OTHER},B\n")
     products, rejected = read(path)
     assert [product.seller_product_reference for product in products] == ["A", "B"]
-    assert told(rejected) == [(3, "seller_product_reference = 'A': came before, on line 2")]
+    ((line, reason),) = told(rejected)
+    assert line == 3
+    assert reason.startswith(
+        "seller_product_reference = 'A': came before, on line 2, with another payload (different: gtin)"
+    )
 
 
 def test_a_rejected_row_does_not_claim_its_reference(write):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +28,7 @@ def test_keys_stay_in_memory_up_to_the_bound_and_leave_it_beyond() -> None:
     assert seen._database is None
     assert seen.add("d")
     assert seen._database is not None
-    assert seen._recent == set()
+    assert not seen._recent
     assert [seen.add(key) for key in "abcde"] == [False] * 4 + [True]
     seen.close()
     assert seen._database is None
@@ -38,6 +39,16 @@ def test_a_long_input_is_told_apart_exactly() -> None:
     assert all(seen.add(f"reference-{number}") for number in range(KEYS_IN_MEMORY * 2))
     assert not any(seen.add(f"reference-{number}") for number in range(KEYS_IN_MEMORY * 2))
     assert seen.add("reference")
+    seen.close()
+
+
+@pytest.mark.parametrize("in_memory", [0, 2, 10])
+def test_a_key_keeps_the_fingerprint_that_it_came_with_first(in_memory: int) -> None:
+    seen = SeenKeys(in_memory=in_memory)
+    for key in "abc":
+        seen.add(key, key.encode() * 3)
+    seen.add("a", b"other")
+    assert [seen.print_of(key) for key in "abcd"] == [b"aaa", b"bbb", b"ccc", b""]
     seen.close()
 
 

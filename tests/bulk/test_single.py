@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,16 @@ from msgspec.structs import replace
 from octoffm_async import (
     BadRequestError,
     ClosedError,
+    ConflictError,
     ConnectionLostError,
     DeadlineExceededError,
     FulfillmentClient,
     Journal,
     OutboundShipmentRequest,
+    PayloadConflictError,
     ServerError,
     UnprocessableError,
     UnusableAnswerError,
-    ValidationError,
     is_outcome_unknown,
 )
 from octoffm_async.sandbox import Fault, Sandbox
@@ -64,7 +66,7 @@ async def test_extra_members_belong_to_the_payload(path: Path, change: dict[str,
     async with serving() as (sandbox, client), Journal.open(path) as journal:
         first = await client.outbound.create(ordered(), journal=journal)
         assert await client.outbound.create(ordered(), journal=journal) == first
-        with pytest.raises(ValidationError, match="another payload"):
+        with pytest.raises(PayloadConflictError, match="another payload"):
             await client.outbound.create(ordered(**change), journal=journal)
         assert sandbox.requests.count("outbound.create") == 1
 
@@ -72,8 +74,12 @@ async def test_extra_members_belong_to_the_payload(path: Path, change: dict[str,
 async def test_another_payload_is_refused_and_a_refusal_is_remembered(path: Path) -> None:
     async with serving() as (sandbox, client), Journal.open(path) as journal:
         await client.outbound.create(order("O-1"), journal=journal)
-        with pytest.raises(ValidationError, match=r"another payload \(hash \w{32}, now \w{32}\)"):
-            await client.outbound.create(order("O-1", quantity=2), journal=journal)
+        with pytest.raises(PayloadConflictError, match=r"another payload \(hash \w{32}, now \w{32}\)") as conflict:
+            await client.outbound.create(order("O-1", quantity=2, city="Lyon"), journal=journal)
+        assert isinstance(conflict.value, ConflictError)
+        assert (conflict.value.key, conflict.value.fields) == ("O-1", ("lines", "delivery_address"))
+        assert (conflict.value.operation, conflict.value.outcome_unknown) == ("outbound.create", False)
+        assert not re.search("Lyon|Paris", str(conflict.value))
         for _ in range(2):
             with pytest.raises((BadRequestError, UnprocessableError), match="at most 50 are allowed") as caught:
                 await client.outbound.create(order("O" * 51), journal=journal)
@@ -89,6 +95,11 @@ async def test_a_lost_answer_is_looked_up_by_the_next_try(path: Path, fault: Fau
         with pytest.raises(ConnectionLostError) as caught:
             await client.outbound.create(order("O-1"), journal=journal)
         assert is_outcome_unknown(caught.value)
+        assert "ask again with the same journal" in str(caught.value)
+        assert caught.value.retry_after == 60.0
+        with pytest.raises(PayloadConflictError) as conflict:  # its request is still there, and can be compared
+            await client.outbound.create(order("O-1", city="Lyon"), journal=journal, patience=0.2)
+        assert conflict.value.fields == ("delivery_address.city",)
         order_id = await client.outbound.create(order("O-1"), journal=journal, patience=0.2)
         assert (await client.outbound.get(order_id)).reference == "O-1"
         assert sandbox.effects.outbound == {"O-1": 1}
@@ -112,6 +123,8 @@ async def test_an_order_whose_absence_is_not_proven_is_not_sent_again(path: Path
                     await client.outbound.create(order("O-1"), journal=journal, patience=0.05)
                 assert caught.value.outcome_unknown
                 assert caught.value.operation == "outbound.create"
+                assert "ask again with the same journal" in str(caught.value)
+                assert caught.value.retry_after == 0.05
     assert len(made) == 1
 
 
@@ -157,6 +170,9 @@ async def test_a_failure_that_decides_nothing_in_time_sends_nothing(path: Path) 
         with pytest.raises(DeadlineExceededError, match="not found out in time") as caught:
             await hasty.outbound.create(order("O-1"), journal=journal, patience=30)
         assert is_outcome_unknown(caught.value)
+        assert "ask again with the same journal" in str(caught.value)
+        assert caught.value.retry_after is not None
+        assert 25 < caught.value.retry_after <= 30  # what is left of the patience
         assert sandbox.requests.count("outbound.create", 201) == 0
 
 

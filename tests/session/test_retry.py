@@ -61,6 +61,8 @@ def decided(seed: int = 1, **changes: object) -> Again | Stop:
         *((answer(status), Verdict.FAILED) for status in (500, 501, 502, 503, 504, 520, 599, 999)),
         (ConnectError("x"), Verdict.NOT_SENT),
         (TLSError("x"), Verdict.REFUSED),
+        *((ConnectError.of_proxy("x", status), Verdict.NOT_SENT) for status in (302, 408, 429, 502, 503, 504)),
+        *((ConnectError.of_proxy("x", status), Verdict.REFUSED) for status in (400, 403, 405, 407)),
         (ConnectionLostError("x"), Verdict.LOST),
         (AnswerTimeoutError("x"), Verdict.LOST),
         (DeadlineExceededError("x"), Verdict.LOST),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .batches import stored, text
 from .sheet import STATES
-from .states import Entry, State
+from .states import HASH_SIZE, Entry, State
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -102,7 +102,8 @@ def _entry(store: Store, key: str, row: Row) -> Entry:
     return Entry(
         key=key,
         state=row.state,
-        payload_hash=row.payload_hash,
+        payload_hash=row.payload_hash[:HASH_SIZE],
+        field_hashes=row.payload_hash[HASH_SIZE:],
         run=store.name_of(row.run_id),
         changed_at=moment(row.changed_at),
         sent_at=moment(row.sent_at),
@@ -122,7 +123,8 @@ def _entry_of(store: Store, key: str, values: Values) -> Entry:
     return Entry(
         key=key,
         state=STATES[state],
-        payload_hash=payload_hash,
+        payload_hash=payload_hash[:HASH_SIZE],
+        field_hashes=payload_hash[HASH_SIZE:],
         run=store.name_of(run_id),
         changed_at=moment(changed_at),
         sent_at=moment(sent_at),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .batches import unpacked
 from .rows import Row
-from .states import KEEPS_PAYLOAD, IllegalTransitionError, State, absences_after, check
+from .states import HASH_SIZE, KEEPS_PAYLOAD, IllegalTransitionError, State, absences_after, check
 
 if TYPE_CHECKING:
     from .batches import Batch, Unsettled
@@ -74,7 +74,7 @@ class Sheet:
         if again := self._rows.some(scope, new):
             for key, row in again.items():
                 check(row.state, State.SENT, key=key)
-                if row.state is State.REFUSED and row.payload_hash == new[key]:
+                if row.state is State.REFUSED and row.payload_hash[:HASH_SIZE] == new[key][:HASH_SIZE]:
                     raise IllegalTransitionError(key, row.state, State.SENT)
             for item in unpacked(step.packed):
                 if item.key in again:

@@ -100,6 +100,7 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """When an item was sent of which only that is known that it may exist: before any order of any account."""
 
 HASH_SIZE = 16
+"""Bytes of a payload's hash. What stands behind them are the hashes of its fields, in journals that have them."""
 
 
 def is_long_ago(moment: datetime) -> bool:
@@ -148,6 +149,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Why it was refused, failed or is unknown."""
     followed: str = ""
     """The last status that following it saw."""
+    field_hashes: bytes = b""
+    """Short hashes of the request's fields; none where an older version sent it."""
     left_by: datetime | None = None
     """When an undecided item's request has left at the latest, by this machine's clock, if the journal knows."""
     api_at: datetime | None = None
@@ -169,10 +172,10 @@ class Verdict(Enum):
 
 
 def judge(entry: Entry | None, payload_hash: bytes) -> Verdict:
-    """What to do with an item whose encoded request hashes to ``payload_hash``."""
+    """What to do with an item whose encoded request hashes to ``payload_hash``; hashes of its fields may follow."""
     if entry is None:
         return Verdict.SEND
-    same = entry.payload_hash == payload_hash
+    same = entry.payload_hash == payload_hash[:HASH_SIZE]
     match entry.state:
         case State.CREATED:  # the most frequent one comes first
             return Verdict.ALREADY_CREATED if same else Verdict.CHANGED

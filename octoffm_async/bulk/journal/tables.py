@@ -124,17 +124,23 @@ class Tables:
 
     def put_created(self, batch: Batch, now: int, items: Sequence[Creation]) -> None:
         """Write entries of a batch's items that were created."""
+        hashed = {len(payload_hash) for _, payload_hash, _ in items}
+        if len(hashed) > 1:  # of two versions: one kept the hashes of fields, too
+            for size in hashed:
+                self.put_created(batch, now, [item for item in items if len(item[1]) == size])
+            return
+        size = next(iter(hashed), HASH_SIZE)
+        if size < HASH_SIZE:
+            raise ValueError(f"a payload's hash has {HASH_SIZE} bytes or more")
         for part in _parts(items, _MOST_CREATED):
             hashes = bytearray().join([payload_hash for _, payload_hash, _ in part])
-            if len(hashes) != HASH_SIZE * len(part):
-                raise ValueError(f"a payload's hash has {HASH_SIZE} bytes")
             room = _room(len(part))
             values: list[object] = [0] * (2 * room)
             end = 2 * len(part)
             values[0:end:2] = [_castable(key) for key, _, _ in part]
             values[1:end:2] = [None if remote_id is None else _castable(remote_id) for _, _, remote_id in part]
             bound = (batch.scope, batch.run_id, hashes, batch.sent_at, now, *values)
-            self.connection.execute(_put_created(room), bound)
+            self.connection.execute(_put_created(room, size), bound)
 
     def put_batch(self, batch: Batch) -> None:
         """Write what is left of a new batch."""
@@ -242,12 +248,12 @@ class Tables:
 
 
 @cache
-def _put_created(room: int) -> str:
+def _put_created(room: int, size: int) -> str:
     """A statement with so many places: all the hashes are one value, the key and the remote id of each are two."""
-    places = ", ".join([f"({place}, ?, ?)" for place in range(1, room * HASH_SIZE, HASH_SIZE)])
+    places = ", ".join([f"({place}, ?, ?)" for place in range(1, room * size, size)])
     return (
         "INSERT INTO entries (scope_id, key, state, run_id, payload_hash, sent_at, changed_at, remote_id) "  # noqa: S608
-        f"SELECT ?, CAST(column2 AS BLOB), {CODES[State.CREATED]}, ?, substr(?, column1, {HASH_SIZE}), ?, ?, "
+        f"SELECT ?, CAST(column2 AS BLOB), {CODES[State.CREATED]}, ?, substr(?, column1, {size}), ?, ?, "
         f"CAST(column3 AS BLOB) FROM (VALUES {places}) WHERE column2 <> 0"
     )
 

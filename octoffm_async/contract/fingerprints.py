@@ -1,0 +1,146 @@
+"""Short hashes by which two requests of one reference are told apart, field by field, without keeping either.
+
+A fingerprint has four bytes for each field of a request, in the order of the struct; the field that identifies it is
+left out, because it is the same. So a run can tell in which fields a second request differs from the first, although it
+kept neither: names can be told, values cannot. A journal keeps half of each (:func:`halved`), beside the hash of the
+whole that decides whether two requests are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from operator import add, attrgetter
+from struct import Struct as Packed
+from typing import Any, NamedTuple, cast
+from zlib import crc32
+
+import msgspec
+
+__all__ = ["differing_fields", "differing_paths", "fingerprint", "fingerprints", "halved"]
+
+_KEYS = frozenset({"reference", "seller_product_reference"})
+_NARROW = frozenset(
+    {
+        "customs_code",
+        "delivery_mode",
+        "extra",
+        "icpe_code",
+        "is_traceable",
+        "origin_country",
+        "product_condition",
+        "storage_country",
+        "un_code",
+    }
+)
+"""Fields that have few values in one run: the hashes of each combination are worked out once."""
+_MOST = 12
+"""Paths that are told one by one: a longer list says no more."""
+_NOT_ENCODABLE = (AttributeError, TypeError, ValueError, OverflowError, RecursionError)
+_encode = msgspec.json.Encoder().encode
+
+
+class _Layout(NamedTuple):
+    """Which fields of a request a fingerprint has, and how it is made: the wide ones come first."""
+
+    fields: tuple[str, ...]
+    wide: Callable[[Any], tuple[Any, ...]]
+    narrow: Callable[[Any], tuple[Any, ...]]
+    pack: Callable[..., bytes]
+
+
+def _worked_out(kind: type) -> _Layout | None:
+    names = [name for name in getattr(kind, "__struct_fields__", ()) if name not in _KEYS]
+    wide = [name for name in names if name not in _NARROW]
+    narrow = [name for name in names if name in _NARROW]
+    if min(len(wide), len(narrow)) < 2:  # attrgetter gives a bare value for one name; no request has so few
+        return None
+    return _Layout((*wide, *narrow), attrgetter(*wide), attrgetter(*narrow), Packed(f"<{len(wide)}I").pack)
+
+
+_layout: Callable[[type], _Layout | None] = lru_cache(maxsize=64)(_worked_out)
+
+
+def _hashes(values: tuple[Any, ...]) -> bytes:
+    return Packed(f"<{len(values)}I").pack(*map(crc32, map(_encode, values)))
+
+
+_remembered: Callable[[tuple[Any, ...]], bytes] = lru_cache(maxsize=1024)(_hashes)
+
+
+def fingerprint(item: object) -> bytes:
+    """Return the hashes of a request's fields; nothing for what is no request, or cannot be encoded."""
+    layout = _layout(type(item))
+    if layout is None:
+        return b""
+    _, wide, narrow, pack = layout
+    try:
+        hashes = pack(*map(crc32, map(_encode, wide(item))))
+        values = narrow(item)
+        try:
+            return hashes + _remembered(values)
+        except TypeError:  # it has extra members, which have no hash of their own
+            return hashes + _hashes(values)
+    except _NOT_ENCODABLE:
+        return b""
+
+
+def fingerprints(items: Sequence[object]) -> list[bytes]:
+    """Return the fingerprints of many; those of one kind are made column by column, which costs half as much."""
+    layout = _layout(type(items[0])) if items else None
+    if layout is None or len(set(map(type, items))) > 1:
+        return list(map(fingerprint, items))
+    _, wide, narrow, pack = layout
+    try:
+        columns = zip(*map(wide, items), strict=True)
+        hashes = map(pack, *(map(crc32, map(_encode, column)) for column in columns))
+        return list(map(add, hashes, map(_remembered, map(narrow, items))))
+    except _NOT_ENCODABLE:
+        return list(map(fingerprint, items))
+
+
+def halved(print_: bytes) -> bytes:
+    """Return two of four bytes of each field: enough to name fields, and half as much to keep."""
+    return print_[::2]
+
+
+def differing_fields(item: object, before: bytes, now: bytes) -> tuple[str, ...]:
+    """Return the names of the fields of ``item`` in which two fingerprints of one form differ, as far as they tell."""
+    layout = _layout(type(item))
+    if layout is None or not before or len(before) != len(now):
+        return ()
+    width = len(now) // len(layout.fields)
+    if width * len(layout.fields) != len(now):  # of another version, which knew other fields
+        return ()
+    places = range(0, len(now), width)
+    differ = [before[place : place + width] != now[place : place + width] for place in places]
+    return tuple(name for name, is_other in zip(layout.fields, differ, strict=True) if is_other)
+
+
+def differing_paths(before: object, now: object) -> tuple[str, ...]:
+    """Return the paths at which two requests differ, such as ``delivery_address.city``: a dozen at the most."""
+    found: list[str] = []
+    _compare("", before, now, found)
+    return tuple(found[:_MOST])
+
+
+def _compare(path: str, before: Any, now: Any, found: list[str]) -> None:
+    if len(found) > _MOST or before == now:
+        return
+    if isinstance(before, msgspec.Struct) and type(before) is type(now):
+        for name in before.__struct_fields__:
+            _compare(f"{path}.{name}" if path else name, getattr(before, name), getattr(now, name), found)
+        return
+    ours, theirs = _parts(before), _parts(now)
+    if ours and len(ours) == len(theirs):
+        for place, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            _compare(f"{path}[{place}]", one, other, found)
+    else:
+        found.append(path)
+
+
+def _parts(value: Any) -> Sequence[Any]:
+    """Return the parts of a list of parts, in whichever kind of sequence; nothing of anything else."""
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        return ()
+    return tuple(cast(Any, value))

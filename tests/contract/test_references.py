@@ -1,0 +1,36 @@
+"""Odd references: which ones an API may keep in another form, and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from octoffm_async.contract.references import oddness
+
+
+@pytest.mark.parametrize("plain", ["O-1", "0001", "a b", "CAFÉ-1", "注文-1", "x" * 50, "A/B:C", "🛒-1"])
+def test_a_plain_reference_is_not_odd(plain: str) -> None:
+    assert oddness(plain) == ""
+
+
+@pytest.mark.parametrize(
+    ("reference", "reason"),
+    [
+        (" O-1", "has blanks around it"),
+        ("O-1 ", "has blanks around it"),
+        ("O-1\t", "has blanks around it"),
+        ("CAF\u00c9 ", "has blanks around it"),
+        ("O\t1", "has signs that nobody sees (U+0009)"),
+        ("O-1\u200b", "has signs that nobody sees (U+200B)"),
+        ("\u202eO-1", "has signs that nobody sees (U+202E)"),
+        ("\ufeffO-1", "has signs that nobody sees (U+FEFF)"),
+        ("O\0-1", "has signs that nobody sees (U+0000)"),
+        ("O\u00a01", "has blanks that are not single plain ones"),
+        ("O  1", "has blanks that are not single plain ones"),
+        ("Cafe\u0301-1", "is not composed (NFC)"),
+        ("\uff2f-1", "has signs that have a plainer form (NFKC)"),
+        ("x" * 51, "has 51 signs, more than 50"),
+        (" " + "x" * 50, "has blanks around it, has 51 signs, more than 50"),
+    ],
+)
+def test_an_odd_one_is_told_with_the_reason(reference: str, reason: str) -> None:
+    assert oddness(reference) == reason
