@@ -343,7 +343,7 @@ class LooseEnds(Generic[T]):
         """Let an item that may exist all the same wait for ever: it is told as unknown in the end."""
         key = entry.key
         if (waiting := self._waiting.get(key)) is not None:
-            self._waiting[key] = waiting._replace(outcome=Unknown(key=key, reason=reason))
+            self._waiting[key] = waiting._replace(outcome=replace(waiting.outcome, reason=reason))
         if entry.state is State.SENT or entry.message != reason:
             self._book.settle(key, State.UNKNOWN, message=reason)
         if self._is_kept(key):
