@@ -34,7 +34,7 @@ class Intake(Generic[T]):
         self._job = job
         self._options = options
         self._delivery = delivery
-        self._seen = SeenKeys()
+        self._seen = SeenKeys(fingerprints=job.fingerprints)
         self._source = Source(items)
         self._ahead = LookAhead(self._screened, low=0)
 
@@ -48,9 +48,8 @@ class Intake(Generic[T]):
             job.check(item)
         except ValidationError as error:
             return refused_locally(error)
-        (print_,) = job.fingerprints((item,))
         key = job.key(item)
-        return None if seen.add(key, print_) else seen_before(key, item, seen, print_)
+        return None if seen.add_item(key, item) else seen_before(key, item, seen, *job.fingerprints((item,)))
 
     def begin(self) -> None:
         """The job has started."""

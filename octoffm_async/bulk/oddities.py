@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ..contract.checks import FieldProblem
-from ..contract.references import oddness
+from ..contract.references import is_plain, oddness
 from ..errors import ValidationError
 from .likeness import tidied
 
@@ -55,9 +55,10 @@ class OddReferences:
         Raises:
             ValidationError: it is, and odd ones are to be refused.
         """
-        reason = oddness(reference)
-        is_plain = not reason and " " not in reference and reference.isascii()  # sooner tidied
-        plain = (reference.lower().lstrip("0") or reference[:1]) if is_plain else tidied(reference)
+        if is_plain(reference):  # sooner tidied
+            reason, plain = "", reference.lower().lstrip("0") or reference[:1]
+        else:
+            reason, plain = oddness(reference), tidied(reference)
         like = self._recent.setdefault(plain, reference)
         if len(self._recent) > self._most:
             self._recent.clear()

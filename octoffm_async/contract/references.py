@@ -11,19 +11,21 @@ import unicodedata
 
 from .bounds import REFERENCE_MAX
 
-__all__ = ["oddness"]
+__all__ = ["is_plain", "oddness"]
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 """Categories of controls, of format signs (without width, of writing direction), and of what is no sign at all."""
 
 
+def is_plain(reference: str) -> bool:
+    """Return True for one of visible ASCII signs: nothing of it can be odd."""
+    return len(reference) <= REFERENCE_MAX and reference.isascii() and reference.isprintable() and " " not in reference
+
+
 def oddness(reference: str) -> str:
     """Return why a reference is odd; nothing for one that every API keeps as it is."""
-    if len(reference) <= REFERENCE_MAX and reference.isascii() and reference.isprintable():
-        if " " not in reference:
-            return ""
-        if "  " not in reference:
-            return "" if reference[:1] != " " != reference[-1:] else "has blanks around it"
+    if is_plain(reference):
+        return ""
     reasons: list[str] = []
     if reference != reference.strip():
         reasons.append("has blanks around it")
