@@ -100,6 +100,12 @@ _UNKNOWN_ADVICE = "OUTCOME UNKNOWN: it may have been carried out; look it up by 
 _JOURNALED_ADVICE = f"OUTCOME UNKNOWN: it may have been carried out; {ASK_AGAIN}"
 
 
+_ORDERING = ("outbound.create", "inbound.create")
+_TAKEN_ADVICE = (
+    "an order exists under this reference, perhaps this very one: look it up before you send it under another"
+)
+
+
 def mark_unknown(error: BaseException) -> None:
     """Note on an error that is not ours (a cancellation) that the call it ended may have been carried out."""
     error.add_note(_UNKNOWN_ADVICE)
@@ -108,7 +114,8 @@ def mark_unknown(error: BaseException) -> None:
 def mark_journaled(error: BaseException, *, seconds: float) -> None:
     """Note on an error whose outcome is unknown that a journal knows of it, and when asking again makes sense."""
     if not isinstance(error, CallError):
-        error.add_note(_JOURNALED_ADVICE)
+        if _JOURNALED_ADVICE not in getattr(error, "__notes__", ()):
+            error.add_note(_JOURNALED_ADVICE)
         return
     error.in_journal = True
     error.retry_after = max(error.retry_after or 0.0, seconds)
@@ -116,7 +123,7 @@ def mark_journaled(error: BaseException, *, seconds: float) -> None:
 
 def is_outcome_unknown(error: BaseException) -> bool:
     """Whether the call that ended with ``error`` may have been carried out; works for cancellations too."""
-    marked = _UNKNOWN_ADVICE in getattr(error, "__notes__", ())
+    marked = not {_UNKNOWN_ADVICE, _JOURNALED_ADVICE}.isdisjoint(getattr(error, "__notes__", ()))
     return marked or (isinstance(error, CallError) and error.outcome_unknown)
 
 
@@ -374,7 +381,16 @@ class NotFoundError(AnsweredError):
 
 
 class ConflictError(AnsweredError):
-    """409: the thing's state does not allow it."""
+    """409: the thing's state does not allow it.
+
+    Of an order that is created, it says that its reference is used, perhaps by this very order: a proxy may have sent
+    it twice. A journal finds that out by itself. Without one nothing is sent again, and ``outcome_unknown`` is false:
+    what exists under the reference is known to the API.
+    """
+
+    def __str__(self) -> str:
+        is_of_order = self.status == 409 and self.operation in _ORDERING
+        return super().__str__() + (f"; {_TAKEN_ADVICE}" if is_of_order else "")
 
 
 class PayloadConflictError(ConflictError):

@@ -231,5 +231,5 @@ def match_of(row: Changed) -> Match:
         invalid = row.status is None or row.status.meaning != "Refused"
         code = (row.refusal and row.refusal.code) or (STATE_INVALID if invalid else str(row.status))
         message = (row.refusal and row.refusal.message) or ("state Invalid" if invalid else "refused later")
-        return Match(key, code, message, refused=True)
-    return Match(key)
+        return Match(key, code, message, refused=True, created_at=row.created_at)
+    return Match(key, created_at=row.created_at)

@@ -11,6 +11,7 @@ from .likeness import Size, Wanted, tidied
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from .journal import Entry
 
@@ -25,6 +26,7 @@ class Match(NamedTuple):
     code: str = ""
     message: str = ""
     refused: bool = False
+    created_at: datetime | None = None
 
 
 class Like(NamedTuple):

@@ -26,8 +26,9 @@ from .job import RUN_ENDING, Job
 from .journal import LONG_AGO, IllegalTransitionError, Journal, State, Verdict, environment_of, judge
 from .journaling import conflict_of, encodable, known_outcome, refused_conflict, sendings_of, settle
 from .loose_ends import LooseEnds
-from .outcomes import Unknown, refused_locally
+from .outcomes import Refused, Unknown, refused_locally
 from .reconcile import controls_of, utc_now
+from .taken import says_taken, to_look_for
 from .taking_back import TakingBack
 from .verifying import KINDS, Verification
 
@@ -280,6 +281,8 @@ class Journaled(Job[T]):
         key = outcome.key
         ends.again.pop(key, None)
         claims.release_one(key, ends)
+        if isinstance(outcome, Refused) and says_taken(outcome.error):
+            outcome = to_look_for(outcome)
         settle(book, outcome)
         if isinstance(outcome, Unknown):
             claims.is_over(key)

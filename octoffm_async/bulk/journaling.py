@@ -13,6 +13,7 @@ from ..contract.fingerprints import differing_fields, differing_paths, fingerpri
 from ..errors import ConfigurationError, PayloadConflictError, ValidationError
 from .journal import HASH_SIZE, UNDECIDED, Journal, Sending, State, Verdict, payload_hash
 from .outcomes import Created, Failed, Refused, Skipped, Unknown, refused_locally
+from .taken import taken_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,8 +91,8 @@ def settle(book: Book, outcome: Outcome) -> None:
             book.settle(key, State.REFUSED, code=code, message=message)
         case Failed(error=error):
             book.settle(key, State.FAILED, message=str(error))
-        case Unknown(reason=reason):
-            book.settle(key, State.UNKNOWN, message=reason)
+        case Unknown(reason=reason, error=error):
+            book.settle(key, State.UNKNOWN, code=taken_code(error), message=reason)
         case _:
             raise AssertionError(f"no outcome of a creation: {outcome}")
 

@@ -21,6 +21,7 @@ from .journal import ABSENT, LONG_AGO, LOOK_UP_MOST, UNDECIDED, State, Verdict, 
 from .journaling import conflict_of, known_outcome, outcome_of_match, refused_conflict, sending_of, settle
 from .outcomes import Created, Refused, Skipped, Unknown
 from .reconcile import braked, controls_of, left_ago, reconcile, utc_now
+from .taken import weigh, with_refusal
 from .taking_back import WHY
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def _to_ask_again(outcome: Unknown, left: float, patience: float) -> Unknown:
     """Say of an unknown outcome that the same run settles it, and when; where the patience is over, after as much."""
     seconds = left if left > 0 else patience
     if isinstance(outcome.error, CallError):
+        outcome.error.outcome_unknown = True  # a refusal that says that its reference is used does not say so
         mark_journaled(outcome.error, seconds=seconds)
     reason = outcome.reason if ASK_AGAIN in outcome.reason else f"{outcome.reason}; {ASK_AGAIN}"
     return replace(outcome, reason=reason, retry_after=seconds)
@@ -221,16 +223,19 @@ class LooseEnds(Generic[T]):
                 look_up=book.look_up,
                 controls=controls_of(book, patience) if self._are_orders else None,  # products may be listed much later
             )
-            async for key, matches, doubt in decided:
-                if doubt := doubt or ("" if matches else self._doubt_of_absence(entry_of[key])):
+            async for key, found, doubt in decided:
+                waiting, entry = self._waiting.get(key), entry_of[key]
+                error = None if waiting is None else waiting.outcome.error
+                matches, refused, unsaid = weigh(entry, found, api_now=self._api_clock(), error=error)
+                if doubt := doubt or unsaid or ("" if matches or refused else self._doubt_of_absence(entry)):
                     doubted.add(key)
-                    await self._doubt(entry_of[key], doubt, deliver)
+                    await self._doubt(entry, doubt, deliver)
                     continue
                 undecided.discard(key)
-                waiting = self._waiting.pop(key, None)
+                self._waiting.pop(key, None)
                 self.back.compare(key, matches)
-                if matches:
-                    outcome = outcome_of_match(key, matches[0])
+                if matches or refused is not None:
+                    outcome = refused or outcome_of_match(key, matches[0])
                     self.settle(outcome)
                     if waiting is not None or self._is_kept(key):
                         await self.tell(outcome, deliver)
@@ -341,11 +346,11 @@ class LooseEnds(Generic[T]):
 
     async def _doubt(self, entry: Entry, reason: str, deliver: Deliver) -> None:
         """Let an item that may exist all the same wait for ever: it is told as unknown in the end."""
-        key = entry.key
+        key, reason = entry.key, with_refusal(entry, reason)
         if (waiting := self._waiting.get(key)) is not None:
             self._waiting[key] = waiting._replace(outcome=replace(waiting.outcome, reason=reason))
         if entry.state is State.SENT or entry.message != reason:
-            self._book.settle(key, State.UNKNOWN, message=reason)
+            self._book.settle(key, State.UNKNOWN, code=entry.code, message=reason)
         if self._is_kept(key):
             await deliver(Unknown(key=key, reason=reason))
 

@@ -32,9 +32,11 @@ from ..session.scope import Scope
 from .claims import claims_of
 from .finding import OrderFinder
 from .journal import ABSENT, LONG_AGO, IllegalTransitionError, State, Verdict, environment_of, judge
+from .journaled import NOTHING_LEFT
 from .journaling import conflict_of, outcome_of_match, sending_of, settle
-from .outcomes import outcome_of
+from .outcomes import Refused, Unknown, outcome_of
 from .reconcile import braked, controls_of, left_ago, reconcile
+from .taken import says_taken, to_look_for, weigh, with_refusal
 from .taking_back import TakingBack
 
 if TYPE_CHECKING:
@@ -84,6 +86,10 @@ class ProtectedCreation:
         gap = journal.gap
         self._trusts = not verify_first and gap is None
         self._first_at = LONG_AGO if verify_first or gap is None else gap.since
+        self._may_exist = False
+        """Whether the order was sent, and what became of it is not known."""
+        self._refusal: CallError | None = None
+        """What the API answered, if that says that the reference is used."""
 
     async def create(self) -> str:
         """The id of the order: of a new one, or of the one that was created before.
@@ -93,18 +99,29 @@ class ProtectedCreation:
             UnprocessableError: this very payload was refused before; nothing was sent.
             DeadlineExceededError: what became of an earlier sending was not found out in time; nothing was sent.
             FencedError: this process was silent for longer than its lease on the journal; nothing was sent.
+            ConflictError: another order has its reference.
             CallError: the call did not succeed; see ``outcome_unknown``.
-            JournalError: the journal could not be read or written; nothing was sent.
+            JournalError: the journal could not be read or written; nothing was sent, or a note says otherwise.
+
+        Whatever ends it while the order may exist says so, and that it is to be asked for again with the same journal.
         """
         key = self._sending.key
         claims = claims_of(self._journal, *self._names)
         turn = _turns.setdefault((id(self._journal), *self._names, key), asyncio.Lock())
         async with turn:  # the same order, asked for twice at once, is sent once
-            async with asyncio.timeout(self._deadline):  # a run of this process may be busy with the same key
-                await claims.wait_for(key, self)
+            try:
+                async with asyncio.timeout(self._deadline):  # a run of this process may be busy with the same key
+                    await claims.wait_for(key, self)
+            except TimeoutError:
+                said = f"another call of this process is busy with {key!r}, and did not end in time"
+                raise self._unknown(DeadlineExceededError(said), seconds=_LONGEST_LOOK) from None
             claims.take([key], self)
             try:
                 return await self._created(key)
+            except BaseException as error:
+                if self._may_exist:
+                    self._mark(error)
+                raise
             finally:
                 claims.release([key], self)
 
@@ -114,16 +131,19 @@ class ProtectedCreation:
         while True:
             book, entry = await self._looked_up(key)
             verdict = judge(entry, self._sending.payload_hash)
+            self._may_exist = verdict is Verdict.UNDECIDED
             try:
                 if entry is not None and verdict is Verdict.UNDECIDED:
                     await self._decide(book, entry, pause=pause, ends=ends)
                     self._trusts = True
                 elif (entry is None or verdict is Verdict.SEND) and not self._trusts:
                     doubted = await self._doubt(book, key)
+                    self._may_exist = True
                     await self._decide(book, doubted, pause=pause, ends=ends, is_sent=False)
                     self._trusts = True
                 elif entry is None or verdict is Verdict.SEND:
-                    return await self._sent(book, key)
+                    if (order_id := await self._sent(book, key)) is not None:
+                        return order_id
                 else:
                     return await self._known(book, entry, verdict)
             except IllegalTransitionError:
@@ -165,22 +185,29 @@ class ProtectedCreation:
         book.settle(key, State.UNKNOWN, message="it is to be looked up before it is sent")
         return cast("Entry", (await book.look_up([key]))[0])
 
-    async def _sent(self, book: Book, key: str) -> str:
+    async def _sent(self, book: Book, key: str) -> str | None:
+        """The id of an order that is sent; nothing if it is to be looked for, because its reference is used."""
         await book.sent([self._sending], api_at=self._session.api_clock)
+        self._may_exist = True
         try:
             order_id = await self._believing.believed(key, await self._send(self._request))
         except CallError as error:
             if error.outcome_unknown:
                 mark_journaled(error, seconds=self._patience)
-            settle(book, outcome_of(key, error))
-            if is_outcome_unknown(error):
+            outcome = outcome_of(key, error)
+            if isinstance(outcome, Refused) and says_taken(error):
+                self._refusal, outcome = error, to_look_for(outcome)
+            self._may_exist = isinstance(outcome, Unknown)
+            settle(book, outcome)
+            if self._may_exist:
                 claims_of(self._journal, *self._names).is_over(key)
             await book.flush()
+            if error is self._refusal:
+                return None
             raise
         except BaseException as error:
-            if is_outcome_unknown(error):
-                mark_journaled(error, seconds=self._patience)
-            else:
+            self._may_exist = is_outcome_unknown(error) or not isinstance(error, NOTHING_LEFT)
+            if not self._may_exist:
                 book.settle(key, State.PENDING)
             raise
         book.settle_created(key, order_id)
@@ -202,11 +229,16 @@ class ProtectedCreation:
                     await self._reconcile(book, ours[0], is_sent=is_sent)
                 else:
                     await asyncio.sleep(pause)
+        except CallError as error:
+            if not error.in_journal:  # it is of the look itself
+                was = "was" if is_sent else "may have been"
+                error.message = f"{entry.key!r} {was} sent, and could not be looked for: {error.message}"
+            raise
         except TimeoutError:
             said = f"{entry.key!r} was sent before, and what became of it was not found out in time"
             over_for = claims_of(self._journal, *self._names).over_for(entry.key)
             left = self._patience - left_ago(entry, self._journal, over_for=over_for)
-            raise self._unknown(DeadlineExceededError(said), seconds=max(left, _LONGEST_LOOK)) from None
+            raise self._unknown(DeadlineExceededError(said), seconds=max(left, _LONGEST_LOOK)) from self._refusal
 
     async def _reconcile(self, book: Book, entry: Entry, *, is_sent: bool) -> None:
         key = entry.key
@@ -225,13 +257,18 @@ class ProtectedCreation:
             controls=controls_of(book, self._patience),
         )
         back = TakingBack(book, self._believing.given)
-        async for _, matches, doubt in decided:
-            if doubt := doubt or ("" if matches else braked(entry) or back.doubt_of_absence(entry.remote_id)):
-                if entry.state is State.SENT or entry.message != doubt:
-                    book.settle(key, State.UNKNOWN, message=doubt)
+        async for _, found, doubt in decided:
+            matches, refused, unsaid = weigh(entry, found, api_now=self._session.api_clock)
+            doubted = "" if matches or refused else braked(entry) or back.doubt_of_absence(entry.remote_id)
+            if doubt := doubt or unsaid or doubted:
+                reason = with_refusal(entry, doubt)
+                if entry.state is State.SENT or entry.message != reason:
+                    book.settle(key, State.UNKNOWN, code=entry.code, message=reason)
                     await book.flush()
-                raise self._unknown(UnusableAnswerError(f"{key!r}: {doubt}"), seconds=self._patience)
-            if matches:
+                raise self._unknown(UnusableAnswerError(f"{key!r}: {reason}"), seconds=self._patience)
+            if refused is not None:
+                settle(book, refused)
+            elif matches:
                 settle(book, outcome_of_match(key, matches[0]))
             else:
                 book.settle(key, State.PENDING, code=ABSENT if is_sent else "")  # an absence counts after a sending
@@ -243,6 +280,14 @@ class ProtectedCreation:
         mark_journaled(error, seconds=seconds)
         return self._named(error)
 
+    def _mark(self, error: BaseException) -> None:
+        """Let whatever ends the call say the same; an error of looking for the order does not by itself."""
+        if isinstance(error, CallError):
+            error.outcome_unknown = True
+            if error.in_journal:
+                return
+        mark_journaled(error, seconds=self._patience)
+
     def _named(self, error: CallError) -> CallError:
         error.seller_id, error.operation = self._names
         return error
@@ -251,6 +296,8 @@ class ProtectedCreation:
         if verdict is Verdict.CHANGED:
             raise self._named(await conflict_of(book, entry, self._request, self._sending))
         if verdict is Verdict.ALREADY_REFUSED:
+            if self._refusal is not None:
+                raise self._refusal
             raise UnprocessableError(f"refused before, in run {entry.run}: {entry.message}", code=entry.code)
         if entry.remote_id is None:
             raise ConflictError(f"{entry.key!r} was created before, and its id is not known")

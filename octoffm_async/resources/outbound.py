@@ -68,7 +68,9 @@ class Outbound:
         Raises:
             ValidationError: the order cannot be right; nothing was sent.
             PayloadConflictError: with a journal: another order was sent under its reference; nothing was sent.
-            JournalError: the journal could not be read or written; nothing was sent.
+            ConflictError: an order under its reference exists, perhaps this very one; with a journal, that was looked
+                up, and it is another one.
+            JournalError: the journal could not be read or written; nothing was sent, or a note says otherwise.
             CallError: the call did not succeed. If ``outcome_unknown``, a parcel may be on its way: look the reference
                 up before ordering again, or, with a journal, ask again after ``retry_after`` seconds.
         """

@@ -147,6 +147,14 @@ LIES: list[Lie] = [
         "shifted", "on a connection each answer is of the creation before", "told", is_seen_later=True, replied=_shifted
     ),
     lie("conflict", "409 to a first creation, for what was created", "honest", odd=_conflict, always_carried_out=True),
+    lie("conflict_perhaps", "409 to what was created, and to what was not", "told", odd=_conflict),
+    lie(
+        "duplicate_422",
+        "422 that says that the reference is used, for what was created",
+        "honest",
+        odd=_odd(422, {"code": "DuplicateReference", "status": 422}),
+        always_carried_out=True,
+    ),
     lie("error_500", "500 after the creation, or without one", "honest", odd=_odd(500, {"status": 500})),
     lie(
         "error_502",

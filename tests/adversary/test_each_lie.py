@@ -30,6 +30,10 @@ BY_CALLS = [
     "stamps_behind",
     "shifted",
     "conflict",
+    "conflict_perhaps",
+    "list_fails",
+    "no_rel",
+    "no_cursor",
 ]
 """Lies that are tried on single calls with a journal too."""
 

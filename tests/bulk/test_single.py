@@ -6,6 +6,7 @@ import asyncio
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from msgspec.structs import replace
@@ -18,6 +19,7 @@ from octoffm_async import (
     DeadlineExceededError,
     FulfillmentClient,
     Journal,
+    JournalWriteError,
     OutboundShipmentRequest,
     PayloadConflictError,
     ServerError,
@@ -233,3 +235,36 @@ async def test_a_failed_call_may_be_tried_again(path: Path) -> None:
                 await client.outbound.create(order("O-2"), journal=journal)
             assert await client.outbound.create(order("O-2"), journal=journal, patience=0.1)
         assert set(sandbox.effects.outbound.values()) == {1}
+
+
+async def test_a_call_that_is_cancelled_while_it_looks_says_that_the_order_may_exist(path: Path) -> None:
+    async with serving() as (sandbox, client), Journal.open(path) as journal:
+        await client.check()
+        sandbox.faults.next(Fault.RESET_BEFORE, operation="outbound.create")
+        with pytest.raises(ConnectionLostError):
+            await client.outbound.create(order("O-1"), journal=journal)
+        task = asyncio.create_task(client.outbound.create(order("O-1"), journal=journal, patience=3600))
+        while not sandbox.requests.count("outbound.list"):  # noqa: ASYNC110  (the sandbox tells nobody)
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert is_outcome_unknown(caught.value)
+        assert "ask again with the same journal" in "".join(caught.value.__notes__)
+
+
+@pytest.mark.parametrize("broken", [RuntimeError("broken"), JournalWriteError("the disk is full")])
+async def test_what_breaks_after_an_answer_is_not_taken_for_what_was_not_sent(
+    path: Path, broken: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as (sandbox, client), Journal.open(path) as journal:
+        with monkeypatch.context() as patched:
+            where = ("resources.believing.Believing", "believed")
+            if isinstance(broken, JournalWriteError):
+                where = ("bulk.journal.sqlite.SQLiteBook", "flush")
+            patched.setattr(f"octoffm_async.{where[0]}.{where[1]}", AsyncMock(side_effect=broken))
+            with pytest.raises(type(broken)) as caught:
+                await client.outbound.create(order("O-1"), journal=journal, patience=0.05)
+        assert is_outcome_unknown(caught.value)
+        assert await client.outbound.create(order("O-1"), journal=journal, patience=0.05)
+        assert sandbox.effects.outbound == {"O-1": 1}
