@@ -7,14 +7,20 @@ answers costs nothing, and an honest API costs one count more for each look-up.
 - *Control.* A list of something else, of an account that may not see its orders, or of an hour ago is empty or old and
   agrees with its count. So the list must show, by its reference, an order of ours that is known to exist: those next to
   the lost one, before and after it, that the journal knows for longer than the patience. One of them that it does not
-  show is named in the doubt. Where the journal knows none from around that day, any order of ours in the list will do.
-  Where it knows none at all, or none is shown, all orders are read without a filter, and must agree with their count;
-  before the first order of a journal is known, that is done after twice the patience only.
+  show is named in the doubt. Where the journal knows younger ones only, it is waited until they are old enough, by a
+  clock that nobody sets. Where it knows none from around that day, any order of ours in the list will do. Where none is
+  shown, all orders are read without a filter, and must agree with their count.
+- *One first.* Where no order of ours is known, nothing tells a new account from a list that shows nothing of it. All
+  orders are read without a filter, after twice the patience, and if they agree with their count, one alone is sent
+  again: the one that is the least likely to have left. It is the control of the others, which wait until the list shows
+  it. If it is lost too, nothing else is sent again on such evidence, by any run: the others wait until any order has
+  been created through the same journal. So a list of nothing leads to one order more at the most.
 - *Completeness.* A list may end too early and not show it: a proxy takes the link to the next page away, a page is cut.
-  So the count over the same window must equal the ids that were seen. Where the API has no count, a list with a proven
-  end is enough if it shows an order of ours. A full page without a link is no end: its window is halved until no page
-  is full. What had to be read by cursor may lose rows that move between its pages: it is read twice, and alike. Orders
-  that others make meanwhile change both numbers: list and count are read again, a few times.
+  So the count over the same window must equal the ids that were seen. Both may end behind the same page: so there must
+  be as many as the journal knows to have been created since the first of the lost ones. Where the API has no count, a
+  list with a proven end is enough if it shows an order of ours. A full page without a link is no end: its window is
+  halved until no page is full. What had to be read by cursor may lose rows that move between its pages: it is read
+  twice, and alike. Orders that others make meanwhile change both numbers: list and count are read again, a few times.
 - *Freshness.* Each of these calls tells caches to ask the API. An answer with an ``Age``, or with a ``Date`` of before
   the sending, proves nothing; nor is a missing ``Date`` held against an API.
 - *Time.* Our clock may have been wrong when the order was sent, or may be now. So the patience is measured by clocks

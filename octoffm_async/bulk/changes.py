@@ -5,7 +5,8 @@ what the API holds, whatever changes while a scan runs. How:
 
 - *Snapshots.* A list that takes several pages may skip rows when others change meanwhile (a row that changes moves
   to the end, and those behind it move up). One page is one answer, so a scan halves its time window until each part
-  fits on a page. Only a part of a second that holds more than a page is read by cursor.
+  fits on a page. Only a part of a second that holds more than a page is read by cursor, or what is left where the
+  filter turns out to narrow nothing: until a walk shows nothing new.
 - *Watermark.* The next scan begins where this one began by the API's own clock (its ``Date`` header), never later
   than the last change that was seen: what changed behind a scan's back carries a later time than the scan's start.
 - *Overlap.* Each scan looks back a little further, for rows that become visible late and for clocks that differ.
@@ -37,7 +38,7 @@ from ..session.scope import Scope
 
 if TYPE_CHECKING:
     from ..contract.filters import ListFilters
-    from ..session.paging import Pager
+    from ..session.paging import Page, Pager
 
 ChangeKind = Literal["outbound", "inbound", "stocks", "returns"]
 Changed: TypeAlias = OutboundShipment | InboundShipment | Stock | Return
@@ -47,6 +48,12 @@ OVERLAP = 60.0
 """Seconds: more than clocks of one site differ and than a read replica lags; a re-read costs a page at most."""
 FINEST = timedelta(seconds=1)
 """Windows are not halved below this: times of the API may have no finer grain."""
+
+
+FRUITLESS_MOST = 40
+"""Windows that hold more than a page, of which nothing new was seen, one after another: a scan of ten years has 29."""
+WALKS = 3
+"""How often a list is read by cursor, at the most, until that shows nothing new."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,15 +168,41 @@ class _KindFeed:
             page = await pages
             scan.asked(page.served_at, (getattr(row, self._kind.time) for row in page.items))
             until = high or scan.began or datetime.now(UTC)
+            is_wide = self._is_wide(page, low, high, scan)
             if page.next_cursor is None:
                 for row in page.items:
                     yield row
+            elif is_wide:
+                async for row in self._walked(low, scan):
+                    yield row
+                return  # the windows that are left lie behind this one
             elif until - low > FINEST:
                 middle = low + (until - low) / 2
                 windows += [(middle, high), (low, middle)]
             else:
                 async for row in pages:
                     yield row
+
+    async def _walked(self, low: datetime, scan: _Scan) -> AsyncIterator[Any]:
+        for _ in range(WALKS):
+            known = len(scan.seen)
+            async for row in self._pages(low, None):
+                scan.seen.add(getattr(row, self._kind.id))
+                yield row
+            if len(scan.seen) == known:
+                return
+
+    def _is_wide(self, page: Page[Any], low: datetime, high: datetime | None, scan: _Scan) -> bool:
+        """Whether the filter of a window that holds more than a page narrows nothing, as its rows show."""
+        known = len(scan.seen)
+        scan.seen.update(getattr(row, self._kind.id) for row in page.items)
+        if page.next_cursor is None:
+            return False
+        scan.fruitless = 0 if len(scan.seen) > known else scan.fruitless + 1
+        times: list[datetime] = [at for row in page.items if (at := getattr(row, self._kind.time)) is not None]
+        until = datetime.max.replace(tzinfo=UTC) if high is None else high + FINEST
+        is_outside = bool(times) and not any(_earlier(low, FINEST) <= at <= until for at in times)
+        return is_outside or scan.fruitless >= FRUITLESS_MOST
 
     def _pages(self, low: datetime, high: datetime | None) -> Pager[Any]:
         bounds = {f"{self._kind.bound}_min": low, f"{self._kind.bound}_max": high}
@@ -182,6 +215,10 @@ class _Scan:
 
     def __init__(self) -> None:
         self.began: datetime | None = None
+        self.seen: set[str] = set()
+        """The ids of all rows."""
+        self.fruitless = 0
+        """How many windows with more than a page showed no other, one after another."""
         self._first = True
         self._last_change: datetime | None = None
 

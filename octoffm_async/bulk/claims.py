@@ -28,6 +28,8 @@ class Claims:
         self._holders: dict[str, object] = {}
         self._waiters: dict[str, asyncio.Event] = {}
         self._over: dict[str, float] = {}
+        self.sent_first: str | None = None
+        """The key that is sent again on the evidence of a list that could show no order of ours."""
 
     def take(self, keys: Collection[str], holder: object) -> bool:
         """Hold those of the keys that nobody else holds, until they are released; whether that is all of them."""

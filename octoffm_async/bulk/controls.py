@@ -5,7 +5,7 @@ Values; see :mod:`.absence`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
@@ -22,8 +22,23 @@ class Control(NamedTuple):
     sent_at: datetime
 
 
-Controls: TypeAlias = Callable[[datetime, datetime], Awaitable[list[Control]]]
-"""The controls for what was sent from the first to the last of two times, by our clock; none if none is known."""
+class Known(NamedTuple):
+    """What is known to exist around some sendings.
+
+    ``controls`` must be shown, from ``ripe_in`` seconds on: younger ones may still be invisible. ``created`` is how
+    many orders of ours were created since the first of the sendings, longer ago than the patience.
+    """
+
+    controls: Sequence[Control] = ()
+    created: int = 0
+    ripe_in: float = 0.0
+
+
+Controls: TypeAlias = Callable[[datetime, datetime], Awaitable[Known]]
+"""What is known around what was sent from the first to the last of two times, by our clock."""
+
+OneFirst: TypeAlias = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
+"""Why some of these absent keys are not to be sent again yet: one is first, as a control of the others."""
 
 
 class Evidence(NamedTuple):
@@ -31,13 +46,15 @@ class Evidence(NamedTuple):
 
     ``first`` and ``last`` are what the API's own clock showed before the earliest and the latest of them. ``controls``
     are those that the list must show; ``None`` if it need not show any, as one of products. ``look_up`` tells which
-    other rows are orders of ours.
+    other rows are orders of ours. At least ``created`` orders
+    were created since.
     """
 
     first: datetime | None = None
     last: datetime | None = None
     controls: Sequence[Control] | None = None
     look_up: LookUp | None = None
+    created: int = 0
 
 
 class Shown(NamedTuple):

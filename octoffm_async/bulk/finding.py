@@ -82,7 +82,7 @@ class OrderFinder:
     async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> Findings:
         """See :class:`Finder`."""
         controls = evidence.controls or ()
-        gathered = Gathered({*wanted, *(control.reference for control in controls)}, what="orders")
+        gathered = Gathered({*wanted, *(control.reference for control in controls)}, what="orders", inside=True)
         fresh = Freshness(self._scope, after=evidence.last)
         served_at = await their_clock(fresh.scope, self._kind)
         fresh.doubt = ""  # of the lists and counts alone that are read below
@@ -112,24 +112,28 @@ class OrderFinder:
             if gathered.missing():
                 await scan.read_newest()
             if controls and not doubt:
-                doubt = await self._shows(scan, showing, gathered, evidence.look_up)
+                doubt = await self._shows(scan, showing, gathered, evidence)
         uncounted = scan.uncounted if evidence.controls is None else ""
         return learned(self._given, gathered.findings(fresh.doubt or doubt, uncounted))
 
-    async def _shows(self, scan: AbsenceScan, showing: Showing, gathered: Gathered, look_up: LookUp | None) -> str:
+    async def _shows(self, scan: AbsenceScan, showing: Showing, gathered: Gathered, evidence: Evidence) -> str:
         """Why a list that agrees with its count does not show what it must, or nothing: see :mod:`.absence`."""
         if scan.since is not None and showing.lag > DAY:
             scan.since -= min(showing.lag, scan.since - DAWN)
             if doubt := await scan.read():
                 return doubt
-        whole = scan.since is None
-        ours = showing.is_any or await _is_ours(gathered, look_up)
-        if not whole and (showing.missing() or not ours or showing.misplaced(scan.ids, scan.since or DAWN)):
+        since, created = scan.since, evidence.created
+        ours = showing.is_any or await _is_ours(gathered, evidence.look_up)
+        odd = showing.missing() or not ours or len(scan.ids) < created
+        if since is not None and (odd or showing.misplaced(scan.ids, since)):
             if doubt := await scan.read_whole():
                 return doubt
-            ours = showing.is_any or await _is_ours(gathered, look_up)
-        missing = showing.missing() or ("" if ours else showing.first())
-        return not_shown(f"it does not show {missing!r} either, which is known to exist") if missing else ""
+            ours = showing.is_any or await _is_ours(gathered, evidence.look_up)
+        if missing := showing.missing() or ("" if ours else showing.first()):
+            return not_shown(f"it does not show {missing!r} either, which is known to exist")
+        if len(scan.ids) < created:
+            return not_shown(f"it shows {len(scan.ids)} orders, and {created} of ours are known to exist")
+        return ""
 
     async def _rows(self, scope: Scope, since: datetime | None) -> AsyncIterator[Changed]:
         unfiltered = since is None

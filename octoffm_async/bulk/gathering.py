@@ -82,10 +82,14 @@ class Findings(NamedTuple):
 class Gathered:
     """Takes rows, keeps what concerns the wanted references. A row that is added again changes nothing.
 
-    ``largest`` is the size of references of the same list that are not added.
+    ``largest`` is the size of references of the same list that are not added. With ``inside``, a reference that holds a
+    wanted one looks like it, too.
     """
 
-    def __init__(self, wanted: Collection[str], *, what: str, largest: Size | None = None) -> None:
+    def __init__(
+        self, wanted: Collection[str], *, what: str, largest: Size | None = None, inside: bool = False
+    ) -> None:
+        self._inside = inside
         self._wanted = frozenset(wanted)
         self._spellings = Wanted(wanted)
         self._what = what
@@ -112,7 +116,7 @@ class Gathered:
         # The second of one reference may be another one, kept in this spelling.
         if len(self._others) < LOOK_UP_MOST:
             self._others[Like(reference, match.id)] = None
-        if self._spellings.may_be(reference):
+        if self._spellings.may_be(reference) or (self._inside and self._spellings.is_inside(reference)):
             if len(self._alike) < ALIKE_MOST:
                 self._alike[Like(reference, match.id)] = None
             else:
@@ -141,6 +145,8 @@ class Gathered:
         yield from self._spellings.same_as(reference)
         if not self._largest.disproves_a_cut_to(Size.of(reference)):
             yield from self._spellings.cut_to(reference)
+        if self._inside:
+            yield from self._spellings.inside(reference)
 
     def _doubt(self) -> str:
         unreadable = len(self._unreadable - {None}) + self._without_id

@@ -4,11 +4,16 @@ APIs tidy what they keep: they trim, fold case, compose, drop signs that nobody 
 too long for a column. So a row whose reference is equal only when both are *tidied*, or which is the beginning of ours,
 may be our order. That is no proof that it is, and none that it is not: it leaves a doubt.
 
+An API may also put something before or behind what it keeps, as the name of a channel. So may another system that makes
+orders of its own under longer references; but where ours is lost and theirs holds it, a person should look. Longer
+numbers are no such case: ``ORDER-1`` is not in ``ORDER-10``.
+
 A cut is believed only where nothing speaks against it: an API that shows a longer reference does not cut there.
 """
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,6 +24,11 @@ if TYPE_CHECKING:
 SHORTEST_CUT = 10
 """Signs that are left of a reference that was cut off, at the least: no API has a shorter column for it."""
 
+SHORTEST_INSIDE = 4
+"""Signs of a reference that is found inside another one, at the least, parted from the rest by signs like ``-``."""
+SHORTEST_JOINED = 6
+"""The same where it is not parted so."""
+
 _UNSEEN = frozenset({"Cf", "Cc", "Mn", "Zs", "Zl", "Zp"})
 """Categories of format signs, controls, marks that a composition takes in, and blanks of all kinds."""
 
@@ -28,15 +38,19 @@ def tidied(reference: str) -> str:
 
     It is decomposed, so that the beginning of a reference stays a beginning.
     """
+    plain = _plain(reference)
+    return plain.lstrip("0") or plain[:1]
+
+
+def _plain(reference: str) -> str:
+    """The same, with leading zeros."""
     if reference.isascii():
         seen = "".join(reference.split()).casefold()
-        plain = seen if seen.isprintable() else "".join(sign for sign in seen if sign.isprintable())
-    else:
-        # Folded between two decompositions: each may bring forth what the other changes. Capitals come first, because
-        # some signs, as the dotless i, have the capital of another.
-        folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", reference).upper().casefold())
-        plain = "".join(sign for sign in folded if unicodedata.category(sign) not in _UNSEEN)
-    return plain.lstrip("0") or plain[:1]
+        return seen if seen.isprintable() else "".join(sign for sign in seen if sign.isprintable())
+    # Folded between two decompositions: each may bring forth what the other changes. Capitals come first, because
+    # some signs, as the dotless i, have the capital of another.
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", reference).upper().casefold())
+    return "".join(sign for sign in folded if unicodedata.category(sign) not in _UNSEEN)
 
 
 def looks_like(ours: str, theirs: str) -> bool:
@@ -72,6 +86,14 @@ class Size(NamedTuple):
         return self.signs > cut.signs and self.units > cut.units + 1 and self.octets > cut.octets + 3
 
 
+def _is_parted(text: str, start: int, end: int) -> bool:
+    """Whether a part of a text is more than a piece of a longer word or number."""
+    edges = [text[at - 1 : at + 1] for at in (start, end) if 0 < at < len(text)]
+    if end - start >= SHORTEST_JOINED:
+        return not any(edge.isdecimal() for edge in edges)
+    return all(not edge[outer].isalnum() for edge, outer in zip(edges, (0, 1) if start else (1,), strict=False))
+
+
 class Wanted:
     """References that are looked for, and which of them a reference of the list may be."""
 
@@ -80,6 +102,8 @@ class Wanted:
         for reference in references:
             self._by_tidied.setdefault(tidied(reference), []).append(reference)
         self._sorted = sorted(self._by_tidied)
+        self._by_plain: dict[str, list[str]] | None = None
+        self._lengths: list[int] = []
 
     def same_as(self, theirs: str) -> list[str]:
         """Those that are equal to it, tidied."""
@@ -95,6 +119,28 @@ class Wanted:
                 return
             if self._sorted[number] != start:
                 yield from self._by_tidied[self._sorted[number]]
+
+    def inside(self, theirs: str) -> Iterator[str]:
+        """Those that it may hold behind a prefix, before a suffix, or between both."""
+        if self._by_plain is None:
+            self._by_plain = {}
+            for reference in itertools.chain.from_iterable(self._by_tidied.values()):
+                if len(plain := _plain(reference)) >= SHORTEST_INSIDE:
+                    self._by_plain.setdefault(plain, []).append(reference)
+            self._lengths = sorted({len(plain) for plain in self._by_plain})
+        text = _plain(theirs)
+        starts = {0, *(place + 1 for place, sign in enumerate(text) if not sign.isalnum())}
+        for length in self._lengths:
+            if length >= len(text):
+                return
+            for start in starts | {len(text) - length}:
+                ours = self._by_plain.get(text[start : start + length])
+                if ours is not None and _is_parted(text, start, start + length):
+                    yield from ours
+
+    def is_inside(self, theirs: str) -> bool:
+        """Whether it may hold any of them."""
+        return next(self.inside(theirs), None) is not None
 
     def may_be(self, theirs: str) -> bool:
         """Whether it looks like any of them."""

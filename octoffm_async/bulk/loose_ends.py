@@ -20,7 +20,7 @@ from .creations import exists_already
 from .journal import ABSENT, LONG_AGO, LOOK_UP_MOST, UNDECIDED, State, Verdict, is_long_ago, judge
 from .journaling import conflict_of, known_outcome, outcome_of_match, refused_conflict, sending_of, settle
 from .outcomes import Created, Refused, Skipped, Unknown
-from .reconcile import braked, controls_of, left_ago, reconcile, utc_now
+from .reconcile import ONE_FIRST, braked, controls_of, left_ago, one_first_of, reconcile, utc_now
 from .taken import weigh, with_refusal
 from .taking_back import WHY
 
@@ -222,6 +222,7 @@ class LooseEnds(Generic[T]):
                 rest=self._rest,
                 look_up=book.look_up,
                 controls=controls_of(book, patience) if self._are_orders else None,  # products may be listed much later
+                one_first=one_first_of(book, self._claims, entry_of, self._waiting),
             )
             async for key, found, doubt in decided:
                 waiting, entry = self._waiting.get(key), entry_of[key]
@@ -345,11 +346,15 @@ class LooseEnds(Generic[T]):
         return (braked(entry) if is_braked else "") or self.back.doubt_of_absence(entry.remote_id)
 
     async def _doubt(self, entry: Entry, reason: str, deliver: Deliver) -> None:
-        """Let an item that may exist all the same wait for ever: it is told as unknown in the end."""
+        """Let an item that may exist all the same wait: it is told as unknown in the end.
+
+        The journal is not told of one that another one is sent before: to have been sent is less than to be unknown.
+        """
+        waits = reason is ONE_FIRST
         key, reason = entry.key, with_refusal(entry, reason)
         if (waiting := self._waiting.get(key)) is not None:
             self._waiting[key] = waiting._replace(outcome=replace(waiting.outcome, reason=reason))
-        if entry.state is State.SENT or entry.message != reason:
+        if not waits and (entry.state is State.SENT or entry.message != reason):
             self._book.settle(key, State.UNKNOWN, code=entry.code, message=reason)
         if self._is_kept(key):
             await deliver(Unknown(key=key, reason=reason))

@@ -3,8 +3,9 @@
 An item that was found exists. One that was not found may still become visible (a replica lags, a request was slow), so
 it is looked for again until ``patience`` seconds have passed since it can have left at the latest; only then, and only
 after a thorough look that proves it, it counts as absent, and may be sent again. Where no order of ours is known that
-the list could show, twice as long. Where a look leaves a doubt, it is not
-absent but undecided, and is not sent again. All items that are open at a time share each scan.
+the list could show, twice as long, and one alone: the list must show that one before it proves anything of the others.
+Where a look leaves a doubt, an item is not absent but undecided, and is not sent again. All items that are open at a
+time share each scan.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from .controls import Control, Evidence
-from .journal import ABSENT_MOST, LOOK_UP_MOST, State, is_long_ago
+from .controls import Control, Evidence, Known
+from .gathering import not_shown
+from .journal import ABSENT_MOST, LOOK_UP_MOST, UNDECIDED, State, is_long_ago
+from .taken import was_taken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 
-    from .controls import Controls, LookUp
+    from .claims import Claims
+    from .controls import Controls, LookUp, OneFirst
     from .finding import Finder
     from .gathering import Findings, Match
     from .journal import Book, Entry, Journal
@@ -33,6 +37,16 @@ _NOTED_WITHIN = 0.1
 """Seconds after which the journal has noted what was created."""
 _SHOWN_MOST = 5
 """Orders that were looked for and found, which a list is checked with where the journal knows none yet."""
+_AGES = timedelta(days=36_500)
+"""More than any clock is wrong."""
+ONE_FIRST = not_shown(
+    "no order of ours is known that it could show: one is sent again first, and the others once it has shown that one"
+)
+"""The doubt of what is to be looked for again once another one, which is absent too, has been sent again."""
+NONE_KNOWN = not_shown(
+    "no order of ours is known that it could show, and one at the most is sent again without that (run again once any "
+    "order has been created through the same journal)"
+)
 _ABSENT_AGAIN = (
     "it was not there, was sent again, and is not there again: it is not sent a third time by itself; look it up, and "
     "say what you found: octoffm jobs settle KEY --absent, or --created ID"
@@ -67,6 +81,7 @@ async def reconcile(
     rest: Callable[[float], Awaitable[bool]] | None = None,
     look_up: LookUp | None = None,
     controls: Controls | None = None,
+    one_first: OneFirst | None = None,
 ) -> AsyncIterator[Decision]:
     """Decide each key: its matches, or none once it is absent, or why its absence is not proven.
 
@@ -74,8 +89,9 @@ async def reconcile(
     latest (since then, if not given): a request may wait long for its turn. ``api_at`` is what the API's own clock
     showed before, where that is known, and ``api_clock`` what it shows now. ``rest`` waits between scans; if it says
     no, the keys that are left stay undecided. ``look_up`` tells which of the rows that only look like a key are other
-    items of ours, ``controls`` which orders the list must show; ``None`` if it need not show any. Two matches of one
-    key are two real things: that is told in the log as an error.
+    items of ours, ``controls`` which orders the list must show; ``None`` if it need not show any. Where it can be asked
+    for none, ``one_first`` chooses the only key that may be absent. Two matches of one key are two real things: that is
+    told in the log as an error.
 
     Raises:
         CallError: the remote side could not be read.
@@ -101,23 +117,30 @@ async def reconcile(
         for key in [key for key in open_keys if found.matches.get(key) or key in undecidable]:
             del open_keys[key]
             yield _decision(key, found)
-        known: list[Control] | None = None
+        known: Known | None = None
+        ripe_in = 0.0
         if absent and controls is not None:
             times = [open_keys[key] for key in absent]
-            known = await controls(min(times), max(times)) or list(shown.values())[:_SHOWN_MOST]
-            longer = 0.0 if known else patience
-            absent = {key for key in absent if began >= due[key] + longer}
+            known = await controls(min(times), max(times))
+            if shown and (known.ripe_in or not known.controls):
+                known = known._replace(controls=list(shown.values())[:_SHOWN_MOST], ripe_in=0.0)
+            ripe_in, longer = known.ripe_in, 0.0 if known.controls else patience
+            absent = {key for key in absent if not ripe_in and began >= due[key] + longer}
         if absent:
             clocks = [api_at[key] for key in absent if key in api_at]
-            evidence = Evidence(min(clocks, default=None), max(clocks, default=None), known, look_up)
+            must_show, created = (None, 0) if known is None else (known.controls, known.created)
+            evidence = Evidence(min(clocks, default=None), max(clocks, default=None), must_show, look_up, created)
             look = partial(finder.prove, evidence=evidence)
             proof = await _found(look, {key: open_keys[key] for key in absent}, look_up)
             shown |= {key: Control(key, open_keys[key]) for key in absent if proof.matches.get(key)}
-            for key in [key for key in open_keys if key in absent]:
-                del open_keys[key]
-                yield _decision(key, proof)
+            decisions = [_decision(key, proof) for key in open_keys if key in absent]
+            if must_show is not None and not must_show and one_first is not None:
+                decisions = await _but_one(decisions, one_first)
+            for decision in decisions:
+                del open_keys[decision.key]
+                yield decision
         if open_keys:
-            left = max(due[key] for key in open_keys) + longer - clock()
+            left = max(ripe_in, max(due[key] for key in open_keys) + longer - clock())
             if not await (rest or sleep)(min(max(left, 0.01), pause)):
                 return
             pause = min(LONGEST_PAUSE, pause * 2)
@@ -129,6 +152,12 @@ def _decision(key: str, found: Findings) -> Decision:
         ids = ", ".join(str(match.id) for match in matches)
         logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
     return Decision(key, matches, "" if matches else found.doubt_of(key))
+
+
+async def _but_one(decisions: list[Decision], one_first: OneFirst) -> list[Decision]:
+    """The decisions where the list could show no order of ours: of what it does not show, one may be absent."""
+    doubts = await one_first({decision.key for decision in decisions if not decision.matches and not decision.doubt})
+    return [each._replace(doubt=doubts.get(each.key, each.doubt)) for each in decisions]
 
 
 async def _found(look: Look, sent_at: Mapping[str, datetime], look_up: LookUp | None) -> Findings:
@@ -176,17 +205,56 @@ def left_ago(entry: Entry, journal: Journal, *, over_for: float | None) -> float
 def controls_of(book: Book, patience: float) -> Controls:
     """The controls that a journal knows, for so long that the list must show them.
 
-    What was sent nobody knows when has no neighbours: its controls are those of the others, or the last one of all.
+    Where it knows younger ones only, those, and when they are old enough by a clock that nobody sets: our wall clock
+    may have been ahead when they were created, and none would ever be old enough by it. What was sent nobody knows when
+    has no neighbours: its controls are those of the others, or the last one of all.
     """
+    seen: dict[str, float] = {}
 
-    async def near(first: datetime, last: datetime) -> list[Control]:
+    async def near(first: datetime, last: datetime) -> Known:
         if is_long_ago(first):
             first = last = utc_now() if is_long_ago(last) else last
+        now = asyncio.get_running_loop().time()
         ripe = utc_now() - timedelta(seconds=max(0.0, patience - _NOTED_WITHIN))
         found = await book.created_near(first, last, ripe=ripe)
-        return [Control(entry.key, entry.sent_at) for entry in found]
+        ripe_in = 0.0
+        if not found:
+            found = await book.created_near(first, last, ripe=ripe + _AGES)
+            ages = [now - seen.setdefault(entry.key, now) for entry in found]
+            ripe_in = max(0.0, patience - min(ages, default=patience))
+        count = await book.count_created(first, ripe=ripe)
+        return Known([Control(entry.key, entry.sent_at) for entry in found], count, ripe_in)
 
     return near
+
+
+def one_first_of(book: Book, claims: Claims, entries: Mapping[str, Entry], waiting: Collection[str]) -> OneFirst:
+    """Choose what is sent again where no order of ours is known: one of what is ``waiting``, and no other one after it.
+
+    None is chosen while one that was is undecided: one of which the journal knows an absence, or which this process
+    chose. ``entries`` are those that are undecided. Those of killed runs may never have left, and the last of them are
+    the least likely to have, for a run sends in the order of its input. What is not sent again anyway is no matter.
+    """
+
+    async def choose(absent: Collection[str]) -> str | None:
+        keys = [key for key in waiting if key in absent][::-1]
+        keys.sort(key=lambda key: entries[key].state is not State.SENT)
+        if not keys or any(entry.absences for entry in entries.values()):
+            return None
+        if (before := claims.sent_first) is not None:
+            (entry,) = await book.look_up([before])
+            is_open = entry is not None and (entry.state in UNDECIDED or entry.state is State.PENDING)
+            if is_open or claims.sent_first != before:  # another call has chosen meanwhile
+                return None
+        claims.sent_first = keys[0]
+        return keys[0]
+
+    async def doubts(absent: Collection[str]) -> dict[str, str]:
+        held = {key for key in absent if not braked(entries[key]) and not was_taken(entries[key])}
+        one = await choose(held)
+        return dict.fromkeys(held - {one}, NONE_KNOWN if one is None else ONE_FIRST)
+
+    return doubts
 
 
 def braked(entry: Entry) -> str:

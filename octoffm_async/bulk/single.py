@@ -35,7 +35,7 @@ from .journal import ABSENT, LONG_AGO, IllegalTransitionError, State, Verdict, e
 from .journaled import NOTHING_LEFT
 from .journaling import conflict_of, outcome_of_match, sending_of, settle
 from .outcomes import Refused, Unknown, outcome_of
-from .reconcile import braked, controls_of, left_ago, reconcile
+from .reconcile import braked, controls_of, left_ago, one_first_of, reconcile
 from .taken import says_taken, to_look_for, weigh, with_refusal
 from .taking_back import TakingBack
 
@@ -255,6 +255,7 @@ class ProtectedCreation:
             api_clock=lambda: self._session.api_clock,
             look_up=book.look_up,
             controls=controls_of(book, self._patience),
+            one_first=one_first_of(book, claims_of(self._journal, *self._names), {key: entry}, (key,)),
         )
         back = TakingBack(book, self._believing.given)
         async for _, found, doubt in decided:

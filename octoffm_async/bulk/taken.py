@@ -67,6 +67,11 @@ def taken_code(error: BaseException | None) -> str:
     return _CODE + (getattr(error, "code", "") or str(getattr(error, "status", "")))
 
 
+def was_taken(entry: Entry) -> bool:
+    """Return True for an undecided item that was refused so: what is absent of these is not sent again."""
+    return entry.code.startswith(_CODE)
+
+
 def to_look_for(refused: Refused) -> Unknown:
     """The outcome of an item whose refusal says so: it is looked for."""
     return Unknown(key=refused.key, reason=refused.message, error=refused.error)
@@ -80,7 +85,7 @@ def weigh(
     ``api_now`` is the API's own clock, ``error`` what it answered, as far as they are known. What is of long before the
     sending is another order; where clocks could explain it, that is left open.
     """
-    if not entry.code.startswith(_CODE):
+    if not was_taken(entry):
         return Weighed(matches)
     first_at = min(entry.sent_at, entry.api_at or _by_their_clock(entry.sent_at, api_now))
     if ours := [match for match in matches if (match.created_at or first_at) >= first_at - LONG_BEFORE]:
@@ -103,4 +108,4 @@ def _by_their_clock(moment: datetime, api_now: datetime | None) -> datetime:
 
 def with_refusal(entry: Entry, doubt: str) -> str:
     """Why an item stays unknown, with what the API said of it, which is kept for the end."""
-    return f"{entry.message.partition(_BUT)[0]}{_BUT}{doubt}" if entry.code.startswith(_CODE) else doubt
+    return f"{entry.message.partition(_BUT)[0]}{_BUT}{doubt}" if was_taken(entry) else doubt

@@ -26,6 +26,7 @@ from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND
 from ..errors import CallError
 from ..resources.believing import Believing
 from .absence import AbsenceScan
+from .controls import Known
 from .finding import learned, match_of
 from .freshness import Freshness
 from .gathering import Gathered, Match, why_not_shown
@@ -160,14 +161,16 @@ class Verification:
 
     async def _read(self) -> bool:
         """Read the list, when all that was sent before must be visible; whether the run goes on."""
-        seconds = self._patience if await self._known_created() else 2 * self._patience
-        left = self._begun + seconds - asyncio.get_running_loop().time()
+        before = await self._known_created()
+        seconds = self._patience if before.controls and not before.ripe_in else 2 * self._patience
+        left = max(before.ripe_in, self._begun + seconds - asyncio.get_running_loop().time())
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, left)):
                 await self._hurry.wait()
         if self._hurry.is_set():
             return False
-        controls = await self._known_created()
+        known = await self._known_created()
+        controls = before.controls if known.ripe_in else known.controls
         shown = Shown()
 
         def take(row: Any) -> str | None:
@@ -191,10 +194,10 @@ class Verification:
         self._doubt = f"it may have been sent before, and is not sent now: {doubt}" if doubt else ""
         return True
 
-    async def _known_created(self) -> list[Control]:
+    async def _known_created(self) -> Known:
         """The last order that the journal knows as created for so long that the list must show it, if there is one."""
         now = utc_now()
-        return [] if self._controls is None else await self._controls(now, now)
+        return Known() if self._controls is None else await self._controls(now, now)
 
 
 def _doubt_of(shown: Shown, controls: Sequence[Control], uncounted: str) -> str:

@@ -350,6 +350,15 @@ class PostgresBook:
 
         return await self._writer.ask(read)
 
+    async def count_created(self, since: datetime, *, ripe: datetime) -> int:
+        """How many items with an id were sent since then and created until ``ripe``, by our clock."""
+
+        async def read(connection: Connection) -> int:
+            shift = self._lease.shift
+            return await reading.count_created(connection, self._scope, since=since, ripe=ripe, shift=shift)
+
+        return await self._writer.ask(read)
+
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The encoded requests of those of up to ``LOOK_UP_MOST`` keys that have one: all but created and refused."""
         _check_number(keys)

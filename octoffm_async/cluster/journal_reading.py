@@ -25,6 +25,7 @@ __all__ = [
     "NO_SHIFT",
     "Shift",
     "after",
+    "count_created",
     "created_near",
     "find",
     "ids",
@@ -86,6 +87,9 @@ _NEAR: LiteralString = f"""
     SELECT {_COLUMNS} FROM (SELECT key, min(rank) AS rank FROM near GROUP BY key ORDER BY 2 LIMIT 2) n
     JOIN octoffm_journal_entries e ON e.scope_id = %(scope)s AND e.key = n.key
     JOIN octoffm_journal_runs r USING (run_id) ORDER BY n.rank"""  # noqa: S608
+_COUNT_CREATED: LiteralString = """
+    SELECT count(*) FROM octoffm_journal_entries
+    WHERE scope_id = %s AND state = 2 AND sent_at >= %s AND changed_at <= %s AND remote_id IS NOT NULL"""
 _RECORDS: LiteralString = """
     SELECT r.name, s.seller, s.operation, r.source, r.started_at, r.finished_at, v.api,
         coalesce(sum(c.pending), 0)::bigint, coalesce(sum(c.sent), 0)::bigint, coalesce(sum(c.created), 0)::bigint,
@@ -126,6 +130,13 @@ async def created_near(
     given = {"scope": scope, "first": first - shift.least, "last": last - shift.least, "ripe": ripe - shift.most}
     found = await connection.execute(_NEAR, given, binary=True)
     return [_entry(row, shift) for row in await found.fetchall()]
+
+
+async def count_created(connection: Connection, scope: int, *, since: datetime, ripe: datetime, shift: Shift) -> int:
+    """How many items with an id were sent since then, and created until ``ripe``; times are by this machine's clock."""
+    found = await connection.execute(_COUNT_CREATED, (scope, since - shift.least, ripe - shift.most), binary=True)
+    row = await found.fetchone()
+    return 0 if row is None else row[0]
 
 
 async def payloads(connection: Connection, scope: int, keys: Sequence[str]) -> dict[str, bytes]:

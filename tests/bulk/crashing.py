@@ -332,8 +332,13 @@ class World:
             loop.close()
 
     def settle_absent(self, outcomes: Sequence[Outcome]) -> None:
-        """Say, as a person who looked would, that what was absent twice does not exist: nothing else sends it again."""
-        keys = [one.key for one in outcomes if isinstance(one, Unknown) and "not sent a third time" in one.reason]
+        """Say, as a person who looked would, that what does not exist is absent, where nothing else sends it again.
+
+        That is what was absent twice, and what nothing can prove to be absent because no order of ours is known.
+        """
+        reasons = "not sent a third time", "no order of ours is known"
+        unknown = [one for one in outcomes if isinstance(one, Unknown)]
+        keys = [one.key for one in unknown if any(reason in one.reason for reason in reasons)]
         assert not self.remote.effects.keys() & keys
 
         async def settle(client: FulfillmentClient, journal: SteppedJournal) -> None:

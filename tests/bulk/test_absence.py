@@ -323,14 +323,105 @@ def test_a_list_that_shows_nothing_of_what_was_created_proves_no_absence(
     assert proving.remote.effects == dict.fromkeys(others, 1)
 
 
-def test_what_was_created_just_now_need_not_be_shown_yet(proving: Proving) -> None:
+@pytest.mark.parametrize(("late", "kind"), [(15.0, Created), (1000.0, Unknown)])
+def test_what_was_created_just_now_must_be_shown_once_it_is_old_enough(
+    proving: Proving, late: float, kind: type
+) -> None:
     proving.remote.fates["A"] = [NEVER_ARRIVED]
-    proving.remote.fates["B"] = [Fate(late=1000.0)]
+    proving.remote.fates["B"] = [Fate(late=late)]
     proving.remote.count_script = lambda: answer(200, 1)
     assert isinstance(proving.run("A", patience=20.0)["A"], Unknown)
     proving.remote.count_script = lambda: None
     proving.world.now += 100
-    assert isinstance(proving.run("B", "A", patience=20.0)["A"], Created)
+    assert isinstance(proving.run("B", "A", patience=20.0)["A"], kind)
+    assert proving.remote.effects["A"] == (kind is Created)
+
+
+def test_what_was_created_while_our_clock_was_ahead_must_be_shown_too(proving: Proving) -> None:
+    proving.remote.fates["A"] = [LOST]
+    proving.remote.list_script = lambda: answer(500)
+    proving.world.now += 3600
+    proving.run("B", "A")
+    proving.world.now -= 3590
+    proving.cut(0)
+    proving.remote.count_script = lambda: answer(200, 0)
+    outcome = proving.run("A")["A"]
+    assert isinstance(outcome, Unknown)
+    assert "it does not show 'B' either" in outcome.reason
+    assert proving.remote.effects == {"A": 1, "B": 1}
+
+
+def test_where_no_order_of_ours_is_known_one_is_sent_again_and_must_be_shown_before_the_others(
+    proving: Proving,
+) -> None:
+    keys = [f"O-{n}" for n in range(5)]
+    for key in keys:
+        proving.remote.fates[key] = [NEVER_ARRIVED]
+    assert all(isinstance(outcome, Created) for outcome in proving.run(*keys).values())
+    assert proving.remote.effects == dict.fromkeys(keys, 1)
+
+
+def test_a_list_of_nothing_leads_to_one_order_more_at_the_most(proving: Proving) -> None:
+    keys = [f"O-{n}" for n in range(5)]
+    for key in keys:
+        proving.remote.fates[key] = [LOST]
+    proving.cut(0)
+    proving.remote.count_script = lambda: answer(200, {"count": 0})
+    outcomes = {}
+    for _ in range(3):
+        outcomes = proving.run(*keys)
+    assert sorted(proving.remote.effects.values()) == [1, 1, 1, 1, 2]
+    assert sum(isinstance(outcome, Unknown) for outcome in outcomes.values()) == 4
+    assert all(
+        "either, which is known to exist" in outcome.reason
+        for outcome in outcomes.values()
+        if isinstance(outcome, Unknown)
+    )
+
+
+def test_what_was_sent_again_alone_and_lost_again_lets_nothing_else_be_sent_again(proving: Proving) -> None:
+    proving.remote.fates["A"] = [NEVER_ARRIVED]
+    proving.remote.fates["B"] = [NEVER_ARRIVED, NEVER_ARRIVED]
+    for _ in range(2):
+        outcome = proving.run("A", "B")["A"]
+        assert isinstance(outcome, Unknown)
+        assert "no order of ours is known that it could show" in outcome.reason
+    assert proving.remote.departed == 3
+    assert isinstance(proving.run("C", "A")["A"], Created)
+
+
+@pytest.mark.parametrize("shown", ["CDS-{}", "{}/1", "CDS-{}/1"])
+def test_an_order_that_is_kept_inside_another_reference_is_never_sent_twice(proving: Proving, shown: str) -> None:
+    proving.remote.keeps = lambda text: shown.format(text) if text == "ORDER-1" else text
+    proving.remote.fates["ORDER-1"] = [LOST]
+    outcome = proving.run("B", "ORDER-1", "ORDER-11", "NO-ORDER-1")["ORDER-1"]
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason.startswith(f"looks like {shown.format('ORDER-1')!r}")
+    assert [one.reference for one in proving.remote.shipments].count(shown.format("ORDER-1")) == 1
+    assert len(proving.remote.shipments) == 4
+
+
+def test_longer_references_of_others_with_longer_numbers_leave_no_doubt(proving: Proving) -> None:
+    proving.make("ORDER-10", "ORDER-11", "21-ORDER", "7ORDER-12")
+    proving.remote.fates["ORDER-1"] = [NEVER_ARRIVED]
+    proving.remote.fates["1-ORDER"] = [NEVER_ARRIVED]
+    outcomes = proving.run("B", "ORDER-1", "1-ORDER")
+    assert all(isinstance(outcome, Created) for outcome in outcomes.values())
+
+
+def test_a_list_with_fewer_orders_than_are_known_to_exist_proves_nothing(proving: Proving) -> None:
+    known = [f"O-{n}" for n in range(9)]
+    proving.remote.fates["A"] = [LOST]
+    proving.remote.list_script = lambda: answer(500)
+    proving.run("A", *known)
+    shown = [proving.remote.shipments[n] for n in range(1, 10)]
+    rows = [{"outboundShipmentId": one.id, "reference": one.reference} for one in shown if one.reference != "O-4"]
+    proving.remote.list_script = lambda: answer(200, {"items": rows})
+    proving.remote.count_script = lambda: answer(200, {"count": len(rows)})
+    proving.world.now += 10
+    outcome = proving.run("A")["A"]
+    assert isinstance(outcome, Unknown)
+    assert "it shows 8 orders, and 9 of ours are known to exist" in outcome.reason
 
 
 def test_what_is_absent_twice_is_not_sent_a_third_time_by_itself(proving: Proving) -> None:

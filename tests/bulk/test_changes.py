@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from octoffm_async import ConnectionLostError, FulfillmentClient, ServerError, ValidationError
-from octoffm_async.bulk.changes import KINDS, Change, ChangeFeed
+from octoffm_async.bulk.changes import FRUITLESS_MOST, KINDS, Change, ChangeFeed
 from octoffm_async.session.response import Response
 from tests.fakes import FakeTransport, Sent, answer, config
 
@@ -159,6 +159,33 @@ async def test_more_than_a_page_within_a_second_is_read_by_cursor() -> None:
         feed = client.changes(NOON - timedelta(hours=1), kinds=["outbound"], limit=7)
         assert view_of(await taken(feed)) == shop.truth
     assert len(shop.asked) < 40
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_filter_that_narrows_nothing_is_left_and_the_list_read_by_cursor(
+    newest_first: bool, told: bool
+) -> None:
+    asked: list[Sent] = []
+    shop = Shop(40)
+
+    def wide(sent: Sent) -> Any:
+        asked.append(sent)
+        start = int(dict(parse_qsl(urlsplit(sent.url).query)).get("cursor", "0"))
+        rows = sorted(shop.rows.items(), key=lambda row: row[1][0], reverse=newest_first)
+        items = [
+            {"outboundShipmentId": key, "status": status, **({"statusUpdatedAt": at.isoformat()} if told else {})}
+            for key, (at, status) in rows[start : start + 10]
+        ]
+        headers = {"Date": format_datetime(shop.now, usegmt=True)}
+        if start + 10 < len(rows):
+            headers["Link"] = f'</seller/v2/outbound-shipments?cursor={start + 10}&limit=10>; rel="next"'
+        return answer(200, {"items": items}, **headers)
+
+    async with opened(wide) as client:
+        feed = client.changes(NOON - timedelta(days=30), kinds=["outbound"], overlap=0)
+        assert view_of(await taken(feed)) == shop.truth
+    assert len(asked) < 3 * FRUITLESS_MOST
 
 
 async def test_rows_that_become_visible_late_are_found_within_the_overlap() -> None:

@@ -76,6 +76,36 @@ def test_others_are_others(ours: str, theirs: str) -> None:
     assert not looks_like(ours, theirs)
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "inside"),
+    [
+        ("ORDER-1", "CDS-ORDER-1", True),
+        ("ORDER-1", "cds_order- 1/2", True),
+        ("ORDER-1", "XORDER-1", True),
+        ("ORDER-1", "ORDER-1B", True),
+        ("ORDER-1", "ORDER-11", False),
+        ("ORDER-1", "X-ORDER-10", False),
+        ("123456", "0123456", False),
+        ("0042", "CDS-0042", True),
+        ("0042", "CDS-10042", False),
+        ("ORD-7", "CDS-ORD-7", True),
+        ("ORD-7", "ORD-7/1", True),
+        ("ORD-7", "CDS-ORD-7/1", True),
+        ("ORD-7", "WORD-7", False),
+        ("ORD-7", "ORD-7B", False),
+        ("42", "CDS-42", False),
+        ("ORDER-1", "ORDER-1", False),
+        ("Straße-1", "CDS-STRASSE-1", True),
+    ],
+)
+def test_ours_inside_a_longer_reference_is_like_it_unless_it_is_a_piece_of_a_word_or_number(
+    ours: str, theirs: str, inside: bool
+) -> None:
+    wanted = Wanted([ours, "SOMETHING-ELSE-OF-OTHER-LENGTH", "X"])
+    assert list(dict.fromkeys(wanted.inside(theirs))) == ([ours] if inside else [])
+    assert wanted.is_inside(theirs) is inside
+
+
 def test_a_longer_reference_disproves_a_cut_in_whichever_unit_it_is_measured() -> None:
     smile = "\U0001f600"
     assert Size.of("123456789012").disproves_a_cut_to(Size.of("12345"))

@@ -153,6 +153,13 @@ class Book(Protocol):
         """
         ...
 
+    async def count_created(self, since: datetime, *, ripe: datetime) -> int:
+        """How many items with an id were sent since then and created until ``ripe``, by our clock.
+
+        It may walk over all items, and is asked only before something is declared absent.
+        """
+        ...
+
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The encoded requests of those of up to ``LOOK_UP_MOST`` keys that have one: all but created and refused."""
         ...

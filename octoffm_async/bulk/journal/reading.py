@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .store import Store
     from .tables import Values
 
-__all__ = ["after", "created_near", "look_up", "milliseconds", "moment", "payloads", "undecided"]
+__all__ = ["after", "count_created", "created_near", "look_up", "milliseconds", "moment", "payloads", "undecided"]
 
 
 @lru_cache(maxsize=1024)
@@ -85,6 +85,11 @@ def created_near(store: Store, scope: int, *, first: datetime, last: datetime, r
     """Created items next to what was sent from the first to the last time."""
     times = (milliseconds(first), milliseconds(last), milliseconds(ripe))
     return [_entry(store, key, row) for key, row in store.tables.created_near(scope, *times)]
+
+
+def count_created(store: Store, scope: int, *, since: datetime, ripe: datetime) -> int:
+    """How many items with an id were sent since then, and created until ``ripe``."""
+    return store.tables.count_created(scope, milliseconds(since), milliseconds(ripe))
 
 
 def payloads(store: Store, scope: int, keys: Sequence[str]) -> dict[str, bytes]:

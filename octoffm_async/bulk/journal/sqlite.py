@@ -292,6 +292,10 @@ class SQLiteBook:
             lambda store: reading.created_near(store, self._scope, first=first, last=last, ripe=ripe)
         )
 
+    async def count_created(self, since: datetime, *, ripe: datetime) -> int:
+        """How many items with an id were sent since then and created until ``ripe``, by our clock."""
+        return await self._writer.call(lambda store: reading.count_created(store, self._scope, since=since, ripe=ripe))
+
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The encoded requests of those of up to ``LOOK_UP_MOST`` keys that have one: all but created and refused."""
         _check_number(keys)

@@ -42,6 +42,10 @@ _HAS = "SELECT 1 FROM entries WHERE scope_id = ? AND key BETWEEN ? AND ? LIMIT 1
 _GET_PAYLOADS = "SELECT key, payload FROM payloads WHERE scope_id = ? AND key IN "
 _PUT_BATCH = "INSERT INTO batches (batch_id, scope_id, run_id, sent_at, api_at, items) VALUES (?, ?, ?, ?, ?, ?)"
 _COUNT = f"UPDATE runs SET {', '.join(f'{state.value} = {state.value} + ?' for state in STATES)} WHERE run_id = ?"  # noqa: S608
+_COUNT_CREATED = (
+    f"SELECT count(*) FROM entries WHERE scope_id = ? AND state = {CODES[State.CREATED]} "  # noqa: S608
+    "AND sent_at >= ? AND changed_at <= ? AND remote_id IS NOT NULL"
+)
 _DROP_PAYLOADS = "DELETE FROM payloads WHERE scope_id = ? AND key IN "
 _DROP_ENTRIES = "DELETE FROM entries WHERE scope_id = ? AND key IN "
 
@@ -224,6 +228,11 @@ class Tables:
             for values in self.connection.execute(sql, (scope, *bounds, stored(BY_HAND))).fetchall():
                 found[text(values[0])] = row_of(values[1:])
         return list(found.items())
+
+    def count_created(self, scope: int, since: int, ripe: int) -> int:
+        """How many entries with an id were sent since then, and created until ``ripe``; as costly as the above."""
+        (count,) = self.connection.execute(_COUNT_CREATED, (scope, since, ripe)).fetchone()
+        return int(count)
 
     def _by_key(self, statement: str, scope: int, keys: Sequence[str]) -> list[Any]:
         return self._by_name(statement, scope, [stored(key) for key in keys])

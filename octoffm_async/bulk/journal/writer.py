@@ -46,6 +46,8 @@ class Writer:
         """The keys of what waits and nobody waits for."""
         self._ahead: list[Step] = []
         self._urgent = False
+        self._knows_one = False
+        """Whether a creation was written."""
         self._lingering = False
         self._linger: asyncio.TimerHandle | None = None
         self._closing = False
@@ -157,7 +159,8 @@ class Writer:
         last.keys.append(key)
         last.remote_ids.append(remote_id)
         self._queued.add(key)
-        if len(last.keys) == _LINGER_MOST:
+        if len(last.keys) == _LINGER_MOST or not self._knows_one:
+            self._knows_one = True  # of a run that is killed right after, the list must show this one
             self._hurry()
 
     async def call(self, work: Callable[[Store], T], *, writes: bool = False) -> T:

@@ -131,6 +131,27 @@ async def test_created_items_next_to_a_time_are_found(book: Book, kind: Kind) ->
     early = times["a"] - timedelta(hours=1)
     assert [one.key for one in await book.created_near(early, now + timedelta(hours=1), ripe=now)] == ["e"]
     assert await book.created_near(now, now, ripe=early) == []
+    assert await book.count_created(early, ripe=now) == 0  # none has an id
+
+
+async def test_created_items_with_an_id_are_counted_from_a_time_on(book: Book, kind: Kind) -> None:
+    sent: list[datetime] = []
+    changed: list[datetime] = []
+    for key in "abcd":
+        await book.sent([sending(key)])
+        await kind.later()
+        if key == "b":
+            book.settle(key, State.FAILED, message="x")
+        else:
+            book.settle(key, State.CREATED, remote_id=f"S-{key}")
+        await book.flush()
+        found = await entry(book, key)
+        sent.append(found.sent_at)
+        changed.append(found.changed_at)
+        await kind.later()
+    late = kind.now() + timedelta(hours=1)
+    assert [await book.count_created(at - SLACK, ripe=late) for at in sent] == [3, 2, 2, 1]
+    assert [await book.count_created(sent[0] - SLACK, ripe=at + SLACK) for at in changed] == [1, 1, 2, 3]
 
 
 async def test_a_file_of_version_3_is_brought_up_to_date(tmp_path: Path) -> None:
