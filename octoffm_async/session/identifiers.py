@@ -47,6 +47,7 @@ _NIL = "00000000-0000-0000-0000-000000000000"
 _NO_ID = re.compile(r"[^0-9]*|-[0-9.,]+(?:[eE][-+]?[0-9]+)?|[{}0.-]+")
 """A text without a digit, a number below zero, or nothing but zeros."""
 _DIGITS = frozenset("123456789")
+"""Nothing that ends with one of these and does not begin with a sign is zero or below."""
 _GIVEN = re.compile(r"[A-Za-z0-9][\w.:~-]*", re.ASCII)
 _NOTHING = object()
 
@@ -91,11 +92,13 @@ def identifier_reader(
         if deeper:
             for _ in range(deeper):
                 found = found.held
-        # The way of every order. A GUID, or what begins and ends as usual ids do, needs no look for a digit.
-        if found[8:24:5] == "----" and len(found) == 36:
+        # The way of every order: few ids need a search for what speaks against them.
+        if found[-1] in _DIGITS and found[0] != "-":
+            can_be_one = True
+        elif len(found) == 36 and found[8] == found[13] == "-":  # a GUID
             can_be_one = found != _NIL
         else:
-            can_be_one = (found[-1] in _DIGITS and found[0] != "-") or not _NO_ID.fullmatch(found)
+            can_be_one = _NO_ID.fullmatch(found) is None
         usual = can_be_one and " " not in found and found.isprintable()
         return found if usual else _odd_identifier(told, response)
 
