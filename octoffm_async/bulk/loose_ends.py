@@ -178,6 +178,8 @@ class LooseEnds(Generic[T]):
         await self._learn(deliver, patience)
         entries = await self._undecided_entries()
         await decide(entries)
+        if await self.back.take_back():  # the list shows them with other ids than they were told
+            await decide([entry for entry in await self._undecided_entries() if entry.key in self.back.told])
         theirs = self._waiting.keys() - {entry.key for entry in entries}
         if theirs and self._book.others_within:
             await self._wait_for_others(theirs, deliver, decide, seconds=2 * patience + self._book.others_within)
@@ -222,6 +224,8 @@ class LooseEnds(Generic[T]):
                 rest=self._rest,
                 look_up=book.look_up,
                 controls=controls_of(book, patience) if self._are_orders else None,  # products may be listed much later
+                owners=self.back.owners,
+                rivals=[entry.key for entry in await book.undecided()] if entries else (),
             )
             async for key, found, doubt in decided:
                 waiting, entry = self._waiting.get(key), entry_of[key]

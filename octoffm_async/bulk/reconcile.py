@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .controls import Control, Evidence
 from .journal import ABSENT_MOST, LOOK_UP_MOST, State, is_long_ago
+from .likeness import alike
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .finding import Finder
     from .gathering import Findings, Match
     from .journal import Book, Entry, Journal
+    from .owning import Owners
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
@@ -67,6 +69,8 @@ async def reconcile(
     rest: Callable[[float], Awaitable[bool]] | None = None,
     look_up: LookUp | None = None,
     controls: Controls | None = None,
+    owners: Owners | None = None,
+    rivals: Collection[str] = (),
 ) -> AsyncIterator[Decision]:
     """Decide each key: its matches, or none once it is absent, or why its absence is not proven.
 
@@ -74,7 +78,8 @@ async def reconcile(
     latest (since then, if not given): a request may wait long for its turn. ``api_at`` is what the API's own clock
     showed before, where that is known, and ``api_clock`` what it shows now. ``rest`` waits between scans; if it says
     no, the keys that are left stay undecided. ``look_up`` tells which of the rows that only look like a key are other
-    items of ours, ``controls`` which orders the list must show; ``None`` if it need not show any. Two matches of one
+    items of ours, ``controls`` which orders the list must show; ``None`` if it need not show any. ``owners``
+    tells what is surely another order's, and ``rivals`` are other references that are undecided. Two matches of one
     key are two real things: that is told in the log as an error.
 
     Raises:
@@ -87,9 +92,10 @@ async def reconcile(
     pause, longer = min(FIRST_PAUSE, patience), 0.0
     by_api = False
     shown: dict[str, Control] = {}
+    others = set(rivals).difference(open_keys)
     while open_keys:
         began = clock()
-        found = await _found(finder.find, open_keys, look_up)
+        found = await _found(finder.find, open_keys, look_up, owners, others)
         if not by_api and (api_now := api_clock()) is not None:
             by_api = True
             for key, at in api_at.items():  # our clock may have been put forward since
@@ -100,6 +106,8 @@ async def reconcile(
         undecidable = ripe - absent
         for key in [key for key in open_keys if found.matches.get(key) or key in undecidable]:
             del open_keys[key]
+            if key in undecidable:
+                others.add(key)
             yield _decision(key, found)
         known: list[Control] | None = None
         if absent and controls is not None:
@@ -111,10 +119,14 @@ async def reconcile(
             clocks = [api_at[key] for key in absent if key in api_at]
             evidence = Evidence(min(clocks, default=None), max(clocks, default=None), known, look_up)
             look = partial(finder.prove, evidence=evidence)
-            proof = await _found(look, {key: open_keys[key] for key in absent}, look_up)
+            others.update(open_keys.keys() - absent)
+            proof = await _found(look, {key: open_keys[key] for key in absent}, look_up, owners, others)
+            others.difference_update(open_keys)
             shown |= {key: Control(key, open_keys[key]) for key in absent if proof.matches.get(key)}
             for key in [key for key in open_keys if key in absent]:
                 del open_keys[key]
+                if proof.doubt_of(key):
+                    others.add(key)
                 yield _decision(key, proof)
         if open_keys:
             left = max(due[key] for key in open_keys) + longer - clock()
@@ -131,17 +143,27 @@ def _decision(key: str, found: Findings) -> Decision:
     return Decision(key, matches, "" if matches else found.doubt_of(key))
 
 
-async def _found(look: Look, sent_at: Mapping[str, datetime], look_up: LookUp | None) -> Findings:
-    """What a look shows, without the rows that are other items of ours: those have the very reference of an item."""
-    found = await look({*sent_at}, since=min(sent_at.values()))
-    if look_up is None:
-        return found
+async def _found(
+    look: Look, sent_at: Mapping[str, datetime], look_up: LookUp | None, owners: Owners | None, others: Collection[str]
+) -> Findings:
+    """What a look shows, without the rows that are other items of ours: those have the very reference of an item.
+
+    ``others`` are undecided too: those that one of these may be taken for are looked for with them.
+    """
+    wanted = {*sent_at, *alike(sent_at, others)}
+    found = await look(wanted, since=min(sent_at.values()))
+    if look_up is not None:
+        found = found.without(await _known(found, look_up))
+    return found if owners is None else await owners.sift(found, wanted)
+
+
+async def _known(found: Findings, look_up: LookUp) -> dict[str, Entry | None]:
     known: dict[str, Entry | None] = {}
     keys = list(found.others())
     for start in range(0, len(keys), LOOK_UP_MOST):
         some = keys[start : start + LOOK_UP_MOST]
         known.update(zip(some, await look_up(some), strict=True))
-    return found.without(known)
+    return known
 
 
 async def sleep(seconds: float) -> bool:

@@ -27,6 +27,7 @@ __all__ = [
     "after",
     "created_near",
     "find",
+    "holders",
     "ids",
     "look_up",
     "payloads",
@@ -142,6 +143,19 @@ async def ids(connection: Connection, scope: int) -> dict[str, str]:
     """Ids of some created items, by key: of those with the first and with the last keys."""
     found = await connection.execute(_IDS, (scope, _LOOKED_AT, scope, _LOOKED_AT, IDS_MOST, IDS_MOST), binary=True)
     return {text(key): text(remote_id) for key, remote_id in await found.fetchall()}
+
+
+async def holders(connection: Connection, scope: int, remote_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The keys of the created items that have these ids, by id."""
+    found = await connection.execute(
+        "SELECT remote_id, key FROM octoffm_journal_entries WHERE scope_id = %s AND state = 2 AND remote_id = ANY (%s)",
+        (scope, [stored(remote_id) for remote_id in remote_ids]),
+        binary=True,
+    )
+    keys: dict[str, list[str]] = {}
+    for remote_id, key in await found.fetchall():
+        keys.setdefault(text(remote_id), []).append(text(key))
+    return keys
 
 
 async def after(

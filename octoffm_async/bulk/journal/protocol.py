@@ -161,6 +161,13 @@ class Book(Protocol):
         """Ids of some created items of this seller and operation, by key, from any run: how such ids look."""
         ...
 
+    async def holders(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The keys of the created items, from any run, that have one of up to ``LOOK_UP_MOST`` ids, by id.
+
+        It may walk over all items, and is asked only of what was looked for and found.
+        """
+        ...
+
     async def doubt(self, told: Mapping[str, str], message: str) -> list[str]:
         """Make unknown, durably, what is created with the very id that its key was told; the keys of those.
 

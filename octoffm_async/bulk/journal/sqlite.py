@@ -301,6 +301,11 @@ class SQLiteBook:
         """Ids of some created items of this seller and operation, by key, from any run."""
         return await self._writer.call(lambda store: doubting.ids(store, self._scope))
 
+    async def holders(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The keys of the created items, from any run, that have one of up to ``LOOK_UP_MOST`` ids, by id."""
+        _check_number(remote_ids)
+        return await self._writer.call(lambda store: doubting.holders(store, self._scope, remote_ids))
+
     async def doubt(self, told: Mapping[str, str], message: str) -> list[str]:
         """Make unknown, durably, what is created with the very id that its key was told; the keys of those."""
         _check_number(told)

@@ -225,6 +225,11 @@ class Tables:
                 found[text(values[0])] = row_of(values[1:])
         return list(found.items())
 
+    def holders(self, scope: int, remote_ids: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+        """The created entries that have one of these ids: the id and the key of each. It walks over all of a scope."""
+        sql = f"SELECT remote_id, key FROM entries WHERE scope_id = ? AND state = {CODES[State.CREATED]} AND remote_id IN "  # noqa: S608
+        return self._by_name(sql, scope, remote_ids) if remote_ids else []
+
     def _by_key(self, statement: str, scope: int, keys: Sequence[str]) -> list[Any]:
         return self._by_name(statement, scope, [stored(key) for key in keys])
 
