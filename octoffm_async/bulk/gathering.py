@@ -63,6 +63,9 @@ class Rows:
         return len(self._first)
 
 
+NO_ROWS = Rows()
+
+
 class Findings(NamedTuple):
     """What a scan found: the matches of each reference, and why what is not among them may exist all the same.
 
@@ -76,7 +79,7 @@ class Findings(NamedTuple):
     alike: Mapping[str, Sequence[Like]] = MappingProxyType({})
     uncounted: str = ""
     held: Mapping[str, str] = MappingProxyType({})
-    rows: Rows = Rows()
+    rows: Rows = NO_ROWS
 
     def others(self) -> set[str]:
         """The references of what only looks like something wanted."""
@@ -166,7 +169,7 @@ class Gathered:
             for key in self._keys_like(like.reference):
                 if key != like.reference and key not in matches:
                     alike.setdefault(key, []).append(like)
-        return Findings(matches, doubt or self._doubt(), alike, uncounted, rows=self._rows)
+        return Findings(matches, doubt or self._doubt(), alike, uncounted, rows=self._rows if len(self._rows) else NO_ROWS)
 
     def _keys_like(self, reference: str) -> Iterable[str]:
         yield from self._spellings.same_as(reference)

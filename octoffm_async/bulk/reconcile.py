@@ -148,9 +148,10 @@ async def _found(
 ) -> Findings:
     """What a look shows, without the rows that are other items of ours: those have the very reference of an item.
 
-    ``others`` are undecided too: those that one of these may be taken for are looked for with them.
+    ``others`` are undecided too. If one of them may be taken for one of these, all are looked for with them: they may
+    show whether the list keeps references.
     """
-    wanted = {*sent_at, *alike(sent_at, others)}
+    wanted = {*sent_at, *others} if alike(sent_at, others) else {*sent_at}
     found = await look(wanted, since=min(sent_at.values()))
     if look_up is not None:
         found = found.without(await _known(found, look_up))
