@@ -169,7 +169,9 @@ class Gathered:
             for key in self._keys_like(like.reference):
                 if key != like.reference and key not in matches:
                     alike.setdefault(key, []).append(like)
-        return Findings(matches, doubt or self._doubt(), alike, uncounted, rows=self._rows if len(self._rows) else NO_ROWS)
+        return Findings(
+            matches, doubt or self._doubt(), alike, uncounted, rows=self._rows if len(self._rows) else NO_ROWS
+        )
 
     def _keys_like(self, reference: str) -> Iterable[str]:
         yield from self._spellings.same_as(reference)

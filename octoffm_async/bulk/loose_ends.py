@@ -225,7 +225,7 @@ class LooseEnds(Generic[T]):
                 look_up=book.look_up,
                 controls=controls_of(book, patience) if self._are_orders else None,  # products may be listed much later
                 owners=self.back.owners,
-                rivals=[entry.key for entry in await book.undecided()] if entries else (),
+                rivals=await book.undecided_keys() if entries and self.back.owners is not None else (),
             )
             async for key, found, doubt in decided:
                 waiting, entry = self._waiting.get(key), entry_of[key]

@@ -151,9 +151,7 @@ def _shared(key: str, match: Match, found: Findings) -> str:
     return f"the list shows it with the id {match.id!r}, and {other!r} with the same one: look both up"
 
 
-def _of_holder(
-    key: str, match: Match, found: Findings, holders: dict[str, set[str]], suspects: dict[str, str]
-) -> str:
+def _of_holder(key: str, match: Match, found: Findings, holders: dict[str, set[str]], suspects: dict[str, str]) -> str:
     for holder in sorted(holders.get(match.id or "", set())):
         told = f"the list shows it with the id {match.id!r}, which {holder!r} was told"
         if looks_like(holder, key) or looks_like(key, holder):
@@ -164,9 +162,7 @@ def _of_holder(
     return ""
 
 
-def _indistinct(
-    left: dict[str, list[Match]], wanted: Collection[str], found: Findings
-) -> list[tuple[str, str]]:
+def _indistinct(left: dict[str, list[Match]], wanted: Collection[str], found: Findings) -> list[tuple[str, str]]:
     """The references that are shown, each with one that is not and may be shown so."""
     missing = Wanted([key for key in wanted if key not in left])
     return [

@@ -93,6 +93,8 @@ async def reconcile(
     by_api = False
     shown: dict[str, Control] = {}
     others = set(rivals).difference(open_keys)
+    if not alike(open_keys, others):
+        others.clear()
     while open_keys:
         began = clock()
         found = await _found(finder.find, open_keys, look_up, owners, others)

@@ -257,7 +257,7 @@ class ProtectedCreation:
             look_up=book.look_up,
             controls=controls_of(book, self._patience),
             owners=back.owners,
-            rivals=[other.key for other in await book.undecided()],
+            rivals=await book.undecided_keys(),
         )
         async for _, found, doubt in decided:
             await back.take_back()  # the list may show that others were told wrong ids

@@ -341,6 +341,10 @@ class PostgresBook:
 
         return await self._writer.ask(take)
 
+    async def undecided_keys(self) -> list[str]:
+        """The keys of all those items, whoever is busy with them. Nothing is taken over."""
+        return await self._writer.ask(lambda connection: reading.undecided_keys(connection, self._scope))
+
     async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
         """Up to two created items, by our clock: the last known before ``first``, and one known after ``last``."""
 

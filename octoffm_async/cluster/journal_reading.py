@@ -34,6 +34,7 @@ __all__ = [
     "records",
     "run_of",
     "undecided",
+    "undecided_keys",
 ]
 
 
@@ -118,6 +119,17 @@ async def undecided(
     names = None if keys is None else [stored(key) for key in keys]
     found = await connection.execute(_UNDECIDED, (scope, writer, names is None, names), binary=True)
     return [_entry(row, shift) for row in await found.fetchall()]
+
+
+async def undecided_keys(connection: Connection, scope: int) -> list[str]:
+    """The keys of the undecided items of a scope, whoever holds them."""
+    found = await connection.execute(
+        "SELECT key FROM octoffm_journal_payloads JOIN octoffm_journal_entries USING (scope_id, key) "
+        "WHERE scope_id = %s AND state IN (1, 5) ORDER BY key",
+        (scope,),
+        binary=True,
+    )
+    return [text(key) for (key,) in await found.fetchall()]
 
 
 async def created_near(

@@ -37,7 +37,10 @@ def answered(body: Any, headers: dict[str, str] | None = None, status: int = 201
         ({"outboundShipmentId": "S-1"}, {}, "S-1"),
         ({"outboundShipmentId": 17}, {}, "17"),
         ({"outboundShipmentId": "S-1", "more": 1}, HERE, "S-1"),
-        *(({"outboundShipmentId": odd}, HERE, odd) for odd in ("-Nx7abc", "a1b", "10", "1a", "0a0", "S-10", ID[:-1] + "a")),
+        *(
+            ({"outboundShipmentId": odd}, HERE, odd)
+            for odd in ("-Nx7abc", "a1b", "10", "1a", "0a0", "S-10", ID[:-1] + "a")
+        ),
         ({"outboundShipmentId": "accepted"}, HERE, "S-2"),
         ({"outboundShipmentId": f" {ID}\n"}, {}, ID),
         ({"OutboundShipmentId": "S-1"}, {}, "S-1"),

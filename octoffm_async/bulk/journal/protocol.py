@@ -145,6 +145,10 @@ class Book(Protocol):
         """
         ...
 
+    async def undecided_keys(self) -> list[str]:
+        """The keys of all those items, whoever is busy with them. Nothing is taken over."""
+        ...
+
     async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
         """Up to two created items, by our clock: the last known before ``first``, and one known after ``last``.
 

@@ -286,6 +286,10 @@ class SQLiteBook:
             return [entry for entry in await self.look_up(keys) if entry is not None and entry.state in UNDECIDED]
         return await self._writer.call(lambda store: reading.undecided(store, self._scope))
 
+    async def undecided_keys(self) -> list[str]:
+        """The keys of all those items, whoever is busy with them."""
+        return [entry.key for entry in await self.undecided()]
+
     async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
         """Up to two created items, by our clock: the last known before ``first``, and one known after ``last``."""
         return await self._writer.call(
