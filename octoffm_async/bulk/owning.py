@@ -6,8 +6,8 @@ another spelling, or a row that has another one's id. Then neither order is deci
 - An id that the list shows for two references is nobody's.
 - An id that another order was told is that one's, if their references are alike: the API may respell it. If they are
   not, the list must show that one with another id: its answer was another order's then, and it is suspected, see
-  :mod:`.taking_back`. Whoever else the list shows with another id than it was told is suspected with it: so the orders
-  of a connection that was out of step are found from the first of them that is looked up.
+  :mod:`.taking_back`. So is then whoever else the list shows with another id than it was told, and who was told that
+  one: all orders of a connection that was out of step are found from the first of them that is looked up.
 - Of two undecided references that are the same when tidied, or of which one may be cut off to the other, the list shows
   one: it may be either's. What tells them apart is that the list shows what such a spelling would have changed: a
   capital, a leading zero, a longer reference. That counts only if no row looks like one of ours in another spelling.
@@ -88,22 +88,22 @@ class Owners:
                     held[key] = why
                 else:
                     left.setdefault(key, []).append(match)
-        for key, other in _indistinct(left, wanted, found):
+        if suspects or self._given.changes:
+            suspects |= await self._told_otherwise(found, wanted)
+        for key, other in _indistinct(left, {*wanted, *suspects}, found):
             held[key] = held[other] = (
                 f"the list shows {key!r}, and that may be {key!r} or {other!r}, which were both sent: references may "
                 "come back in another spelling; look both up before one is sent again"
             )
             left.pop(key, None)
-        matches = {key: each for key, each in found.matches.items() if key not in matched} | left
-        for key, each in matches.items():
-            for match in each:
+        decided = {key: matches for key, matches in found.matches.items() if key not in matched} | left
+        for key, matches in decided.items():
+            for match in matches:
                 if match.id is not None and match.id not in found.rows.shared:
                     self._given.know(key, match.id, proven=True)
-        if suspects or self._given.changes:
-            suspects |= await self._told_otherwise(found, wanted)
         for key, remote_id in suspects.items():
             self._given.suspect(key, remote_id)
-        return found._replace(matches=matches, held={key: why for key, why in held.items() if key not in left})
+        return found._replace(matches=decided, held={key: why for key, why in held.items() if key not in left})
 
     async def _holders(self, ids: Collection[str | None], wanted: Collection[str]) -> dict[str, set[str]]:
         """Who was told these ids, of those that are not looked for themselves."""
@@ -127,8 +127,9 @@ class Owners:
         return {name: keys.difference(wanted) for name, keys in holders.items()}
 
     async def _told_otherwise(self, found: Findings, wanted: Collection[str]) -> dict[str, str]:
-        """The orders that the list shows with another id than they were told, with what they were told."""
+        """The orders that the list shows with another id than they were told, and who was told those: what each was."""
         suspects: dict[str, str] = {}
+        owners: dict[str, str] = {}
         for some in _parts([reference for reference in found.rows.ids_of if reference not in wanted]):
             for entry in await self._book.look_up(some):
                 if entry is None or entry.state is not State.CREATED or entry.remote_id is None:
@@ -136,6 +137,12 @@ class Owners:
                 shown = found.rows.ids_of[entry.key]
                 if entry.remote_id not in shown and found.rows.shared.isdisjoint(shown):
                     suspects[entry.key] = entry.remote_id
+                    owners.update(dict.fromkeys(shown, entry.key))
+        for remote_id, holders in (await self._holders(owners, wanted)).items():
+            owner = owners[remote_id]
+            suspects.update(
+                {key: remote_id for key in holders if not (looks_like(key, owner) or looks_like(owner, key))}
+            )
         return suspects
 
 

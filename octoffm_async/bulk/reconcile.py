@@ -22,6 +22,7 @@ from .likeness import alike
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+    from collections.abc import Set as AbstractSet
 
     from .controls import Controls, LookUp
     from .finding import Finder
@@ -92,12 +93,10 @@ async def reconcile(
     pause, longer = min(FIRST_PAUSE, patience), 0.0
     by_api = False
     shown: dict[str, Control] = {}
-    others = set(rivals).difference(open_keys)
-    if not alike(open_keys, others):
-        others.clear()
+    undecided = {*open_keys, *(rivals if alike(open_keys, set(rivals).difference(open_keys)) else ())}
     while open_keys:
         began = clock()
-        found = await _found(finder.find, open_keys, look_up, owners, others)
+        found = await _found(finder.find, open_keys, look_up, owners, undecided)
         if not by_api and (api_now := api_clock()) is not None:
             by_api = True
             for key, at in api_at.items():  # our clock may have been put forward since
@@ -108,9 +107,7 @@ async def reconcile(
         undecidable = ripe - absent
         for key in [key for key in open_keys if found.matches.get(key) or key in undecidable]:
             del open_keys[key]
-            if key in undecidable:
-                others.add(key)
-            yield _decision(key, found)
+            yield _decision(key, found, undecided)
         known: list[Control] | None = None
         if absent and controls is not None:
             times = [open_keys[key] for key in absent]
@@ -121,15 +118,11 @@ async def reconcile(
             clocks = [api_at[key] for key in absent if key in api_at]
             evidence = Evidence(min(clocks, default=None), max(clocks, default=None), known, look_up)
             look = partial(finder.prove, evidence=evidence)
-            others.update(open_keys.keys() - absent)
-            proof = await _found(look, {key: open_keys[key] for key in absent}, look_up, owners, others)
-            others.difference_update(open_keys)
+            proof = await _found(look, {key: open_keys[key] for key in absent}, look_up, owners, undecided)
             shown |= {key: Control(key, open_keys[key]) for key in absent if proof.matches.get(key)}
             for key in [key for key in open_keys if key in absent]:
                 del open_keys[key]
-                if proof.doubt_of(key):
-                    others.add(key)
-                yield _decision(key, proof)
+                yield _decision(key, proof, undecided)
         if open_keys:
             left = max(due[key] for key in open_keys) + longer - clock()
             if not await (rest or sleep)(min(max(left, 0.01), pause)):
@@ -137,23 +130,31 @@ async def reconcile(
             pause = min(LONGEST_PAUSE, pause * 2)
 
 
-def _decision(key: str, found: Findings) -> Decision:
+def _decision(key: str, found: Findings, undecided: set[str]) -> Decision:
+    """What is known of a key in the end; unless that leaves a doubt, it is undecided no more."""
     matches = found.matches.get(key, [])
     if len(matches) > 1:
         ids = ", ".join(str(match.id) for match in matches)
         logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
-    return Decision(key, matches, "" if matches else found.doubt_of(key))
+    doubt = "" if matches else found.doubt_of(key)
+    if not doubt:
+        undecided.discard(key)
+    return Decision(key, matches, doubt)
 
 
 async def _found(
-    look: Look, sent_at: Mapping[str, datetime], look_up: LookUp | None, owners: Owners | None, others: Collection[str]
+    look: Look,
+    sent_at: Mapping[str, datetime],
+    look_up: LookUp | None,
+    owners: Owners | None,
+    undecided: AbstractSet[str],
 ) -> Findings:
     """What a look shows, without the rows that are other items of ours: those have the very reference of an item.
 
-    ``others`` are undecided too. If one of them may be taken for one of these, all are looked for with them: they may
-    show whether the list keeps references.
+    If another one that is ``undecided`` may be taken for one of these, all are looked for with them: they may show
+    whether the list keeps references.
     """
-    wanted = {*sent_at, *others} if alike(sent_at, others) else {*sent_at}
+    wanted = {*undecided} if alike(sent_at, undecided - sent_at.keys()) else {*sent_at}
     found = await look(wanted, since=min(sent_at.values()))
     if look_up is not None:
         found = found.without(await _known(found, look_up))

@@ -9,9 +9,9 @@ an operation all come with one. An id that is none would be told as Created, and
   flag, count or date.
 - ``Location`` and ``Content-Location`` give it if they name the collection and one segment behind it, unless the body
   is a page (HTML) or tells of a problem.
-- Wherever it stands, it has a digit, and is no number from zero down: "accepted" is a status, "count" behind the collection
-  is not an order, and -1 is what programs write where they have no id. GUIDs, numbers and words of any make have
-  digits. An API whose ids are of letters only is not known; its orders would all be looked up by their references.
+- Wherever it stands, it has a digit, and is no number from zero down: "accepted" is a status, "count" behind the
+  collection is not an order, and -1 is what programs write where they have no id. GUIDs, numbers and words of any make
+  have digits. That an API has ids of letters only is improbable; all its orders would be looked up by reference.
 
 Everything else is unusable, and the creation's outcome unknown: it is looked up by its reference.
 """

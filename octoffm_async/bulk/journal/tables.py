@@ -64,6 +64,9 @@ def row_of(values: Sequence[Any]) -> Row:
     )
 
 
+_HOLDERS = f"SELECT remote_id, key FROM entries WHERE scope_id = ? AND state = {CODES[State.CREATED]} AND remote_id IN "  # noqa: S608
+
+
 class Tables:
     """The entries and payloads of one open file."""
 
@@ -227,8 +230,7 @@ class Tables:
 
     def holders(self, scope: int, remote_ids: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
         """The created entries that have one of these ids: the id and the key of each. It walks over all of a scope."""
-        sql = f"SELECT remote_id, key FROM entries WHERE scope_id = ? AND state = {CODES[State.CREATED]} AND remote_id IN "  # noqa: S608
-        return self._by_name(sql, scope, remote_ids) if remote_ids else []
+        return self._by_name(_HOLDERS, scope, remote_ids) if remote_ids else []
 
     def _by_key(self, statement: str, scope: int, keys: Sequence[str]) -> list[Any]:
         return self._by_name(statement, scope, [stored(key) for key in keys])
