@@ -10,11 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..contract.inbound import InboundShipment
-from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND
 from ..contract.outbound import OutboundShipment
 from ..contract.progress import STATE_INVALID, is_refused
 from ..errors import BadRequestError
-from ..resources.believing import Believing
 from ..resources.inbound import Inbound
 from ..resources.outbound import Outbound
 from ..resources.products import Products
@@ -68,7 +66,6 @@ class OrderFinder:
     def __init__(self, scope: Scope, kind: OrderKind) -> None:
         self._scope = scope
         self._kind: OrderKind = kind
-        self._given = Believing(scope, CREATE_OUTBOUND if kind == "outbound" else CREATE_INBOUND).given
 
     async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:
         """See :class:`Finder`."""
@@ -77,7 +74,7 @@ class OrderFinder:
         start = None if is_long_ago(since) else await by_their_clock(scope, self._kind, since)
         async for row in self._rows(scope, start):
             gathered.add(getattr(row, "reference", None), match_of(row))
-        return learned(self._given, gathered.findings())
+        return gathered.findings()
 
     async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> Findings:
         """See :class:`Finder`."""
@@ -114,7 +111,7 @@ class OrderFinder:
             if controls and not doubt:
                 doubt = await self._shows(scan, showing, gathered, evidence)
         uncounted = scan.uncounted if evidence.controls is None else ""
-        return learned(self._given, gathered.findings(fresh.doubt or doubt, uncounted))
+        return gathered.findings(fresh.doubt or doubt, uncounted)
 
     async def _shows(self, scan: AbsenceScan, showing: Showing, gathered: Gathered, evidence: Evidence) -> str:
         """Why a list that agrees with its count does not show what it must, or nothing: see :mod:`.absence`."""

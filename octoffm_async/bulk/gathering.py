@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ALIKE_MOST = 10_000
 """Rows that look like what is wanted and are kept; a list with more of them proves no absence."""
 
+ROWS_MOST = 20_000
+"""Rows whose ids are kept to be compared, some 500 bytes each."""
+
 
 class Match(NamedTuple):
     """Something that exists remotely under a wanted reference."""
@@ -40,17 +43,43 @@ class Like(NamedTuple):
         return f"looks like {self.reference!r}, {whose}: it may be this one; look it up before it is sent again"
 
 
+class Rows:
+    """The rows of a list: the ids that it shows for each reference, and those that it shows for several."""
+
+    def __init__(self) -> None:
+        self.ids_of: dict[str, tuple[str, ...]] = {}
+        self.shared: set[str] = set()
+        self._first: dict[str, str] = {}
+
+    def add(self, reference: str, remote_id: str) -> None:
+        """Take a row."""
+        if (first := self._first.setdefault(remote_id, reference)) != reference:
+            self.shared.add(remote_id)
+        elif first in self.ids_of and remote_id in self.ids_of[first]:
+            return
+        self.ids_of[reference] = tuple({*self.ids_of.get(reference, ()), remote_id})
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+
+NO_ROWS = Rows()
+
+
 class Findings(NamedTuple):
     """What a scan found: the matches of each reference, and why what is not among them may exist all the same.
 
     ``doubt`` is of all that is not among the matches, ``alike`` of single references. ``uncounted`` is a doubt of a
-    list that was not asked to show an order of ours.
+    list that was not asked to show an order of ours. ``held`` is why something that is shown may be another one, see
+    :mod:`.owning`; ``rows`` are up to ``ROWS_MOST`` of the list, and all that are wanted.
     """
 
     matches: Mapping[str, list[Match]]
     doubt: str = ""
     alike: Mapping[str, Sequence[Like]] = MappingProxyType({})
     uncounted: str = ""
+    held: Mapping[str, str] = MappingProxyType({})
+    rows: Rows = NO_ROWS
 
     def others(self) -> set[str]:
         """The references of what only looks like something wanted."""
@@ -75,6 +104,8 @@ class Findings(NamedTuple):
 
     def doubt_of(self, key: str) -> str:
         """Why a reference without a match may exist all the same."""
+        if key in self.held:
+            return self.held[key]
         alike = self.alike.get(key)
         return str(alike[0]) if alike else self.doubt
 
@@ -99,6 +130,7 @@ class Gathered:
         self._alike: dict[Like, None] = {}
         self._others: dict[Like, None] = {}
         self._largest = largest or Size()
+        self._rows = Rows()
         self.too_many = False
 
     def add(self, reference: object, match: Match) -> None:
@@ -108,6 +140,8 @@ class Gathered:
             self._unreadable.add(match.id)
             return
         self._largest = self._largest.joined(Size.of(reference))
+        if match.id is not None and (len(self._rows) < ROWS_MOST or reference in self._wanted):
+            self._rows.add(reference, match.id)
         if reference in self._wanted:
             matches = self._found.setdefault(reference, {})
             matches[match.id] = match
@@ -139,7 +173,9 @@ class Gathered:
             for key in self._keys_like(like.reference):
                 if key != like.reference and key not in matches:
                     alike.setdefault(key, []).append(like)
-        return Findings(matches, doubt or self._doubt(), alike, uncounted)
+        return Findings(
+            matches, doubt or self._doubt(), alike, uncounted, rows=self._rows if len(self._rows) else NO_ROWS
+        )
 
     def _keys_like(self, reference: str) -> Iterable[str]:
         yield from self._spellings.same_as(reference)

@@ -147,6 +147,7 @@ class Journaled(Job[T]):
                 patience=how.patience,
                 look_up=book.look_up,
                 controls=controls_of(book, how.patience),
+                owners=back.owners,
                 passed=gone_by,
             )
         if self.hurried:

@@ -145,3 +145,12 @@ class Wanted:
     def may_be(self, theirs: str) -> bool:
         """Whether it looks like any of them."""
         return bool(self.same_as(theirs)) or next(self.cut_to(theirs), None) is not None
+
+
+def alike(keys: Collection[str], others: Collection[str]) -> set[str]:
+    """Those of the others of which one may be shown as one of the keys, or the other way round."""
+    if not others:
+        return set()
+    ours, theirs = Wanted(keys), Wanted(others)
+    shown_so = {other for key in keys for other in (*theirs.same_as(key), *theirs.cut_to(key))}
+    return shown_so | {other for other in others if ours.may_be(other)}

@@ -178,6 +178,8 @@ class LooseEnds(Generic[T]):
         await self._learn(deliver, patience)
         entries = await self._undecided_entries()
         await decide(entries)
+        if await self.back.take_back():  # the list shows them with other ids than they were told
+            await decide([entry for entry in await self._undecided_entries() if entry.key in self.back.told])
         theirs = self._waiting.keys() - {entry.key for entry in entries}
         if theirs and self._book.others_within:
             await self._wait_for_others(theirs, deliver, decide, seconds=2 * patience + self._book.others_within)
@@ -223,6 +225,8 @@ class LooseEnds(Generic[T]):
                 look_up=book.look_up,
                 controls=controls_of(book, patience) if self._are_orders else None,  # products may be listed much later
                 one_first=one_first_of(book, self._claims, entry_of, self._waiting),
+                owners=self.back.owners,
+                rivals=await book.undecided_keys() if entries and self.back.owners is not None else (),
             )
             async for key, found, doubt in decided:
                 waiting, entry = self._waiting.get(key), entry_of[key]

@@ -20,16 +20,19 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from .controls import Control, Evidence, Known
 from .gathering import not_shown
 from .journal import ABSENT_MOST, LOOK_UP_MOST, UNDECIDED, State, is_long_ago
+from .likeness import alike
 from .taken import was_taken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+    from collections.abc import Set as AbstractSet
 
     from .claims import Claims
     from .controls import Controls, LookUp, OneFirst
     from .finding import Finder
     from .gathering import Findings, Match
     from .journal import Book, Entry, Journal
+    from .owning import Owners
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
@@ -82,6 +85,8 @@ async def reconcile(
     look_up: LookUp | None = None,
     controls: Controls | None = None,
     one_first: OneFirst | None = None,
+    owners: Owners | None = None,
+    rivals: Collection[str] = (),
 ) -> AsyncIterator[Decision]:
     """Decide each key: its matches, or none once it is absent, or why its absence is not proven.
 
@@ -90,8 +95,9 @@ async def reconcile(
     showed before, where that is known, and ``api_clock`` what it shows now. ``rest`` waits between scans; if it says
     no, the keys that are left stay undecided. ``look_up`` tells which of the rows that only look like a key are other
     items of ours, ``controls`` which orders the list must show; ``None`` if it need not show any. Where it can be asked
-    for none, ``one_first`` chooses the only key that may be absent. Two matches of one key are two real things: that is
-    told in the log as an error.
+    for none, ``one_first`` chooses the only key that may be absent. ``owners`` tells what is surely another order's,
+    and ``rivals`` are other references that are undecided. Two matches of one key are two real things: that is told in
+    the log as an error.
 
     Raises:
         CallError: the remote side could not be read.
@@ -103,9 +109,10 @@ async def reconcile(
     pause, longer = min(FIRST_PAUSE, patience), 0.0
     by_api = False
     shown: dict[str, Control] = {}
+    undecided = {*open_keys, *(rivals if alike(open_keys, set(rivals).difference(open_keys)) else ())}
     while open_keys:
         began = clock()
-        found = await _found(finder.find, open_keys, look_up)
+        found = await _found(finder.find, open_keys, look_up, owners, undecided)
         if not by_api and (api_now := api_clock()) is not None:
             by_api = True
             for key, at in api_at.items():  # our clock may have been put forward since
@@ -116,7 +123,7 @@ async def reconcile(
         undecidable = ripe - absent
         for key in [key for key in open_keys if found.matches.get(key) or key in undecidable]:
             del open_keys[key]
-            yield _decision(key, found)
+            yield _decision(key, found, undecided)
         known: Known | None = None
         ripe_in = 0.0
         if absent and controls is not None:
@@ -131,11 +138,12 @@ async def reconcile(
             must_show, created = (None, 0) if known is None else (known.controls, known.created)
             evidence = Evidence(min(clocks, default=None), max(clocks, default=None), must_show, look_up, created)
             look = partial(finder.prove, evidence=evidence)
-            proof = await _found(look, {key: open_keys[key] for key in absent}, look_up)
+            proof = await _found(look, {key: open_keys[key] for key in absent}, look_up, owners, undecided)
             shown |= {key: Control(key, open_keys[key]) for key in absent if proof.matches.get(key)}
-            decisions = [_decision(key, proof) for key in open_keys if key in absent]
+            decisions = [_decision(key, proof, undecided) for key in open_keys if key in absent]
             if must_show is not None and not must_show and one_first is not None:
                 decisions = await _but_one(decisions, one_first)
+                undecided |= {decision.key for decision in decisions if decision.doubt}
             for decision in decisions:
                 del open_keys[decision.key]
                 yield decision
@@ -146,12 +154,16 @@ async def reconcile(
             pause = min(LONGEST_PAUSE, pause * 2)
 
 
-def _decision(key: str, found: Findings) -> Decision:
+def _decision(key: str, found: Findings, undecided: set[str]) -> Decision:
+    """What is known of a key in the end; unless that leaves a doubt, it is undecided no more."""
     matches = found.matches.get(key, [])
     if len(matches) > 1:
         ids = ", ".join(str(match.id) for match in matches)
         logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
-    return Decision(key, matches, "" if matches else found.doubt_of(key))
+    doubt = "" if matches else found.doubt_of(key)
+    if not doubt:
+        undecided.discard(key)
+    return Decision(key, matches, doubt)
 
 
 async def _but_one(decisions: list[Decision], one_first: OneFirst) -> list[Decision]:
@@ -160,17 +172,32 @@ async def _but_one(decisions: list[Decision], one_first: OneFirst) -> list[Decis
     return [each._replace(doubt=doubts.get(each.key, each.doubt)) for each in decisions]
 
 
-async def _found(look: Look, sent_at: Mapping[str, datetime], look_up: LookUp | None) -> Findings:
-    """What a look shows, without the rows that are other items of ours: those have the very reference of an item."""
-    found = await look({*sent_at}, since=min(sent_at.values()))
-    if look_up is None:
-        return found
+async def _found(
+    look: Look,
+    sent_at: Mapping[str, datetime],
+    look_up: LookUp | None,
+    owners: Owners | None,
+    undecided: AbstractSet[str],
+) -> Findings:
+    """What a look shows, without the rows that are other items of ours: those have the very reference of an item.
+
+    If another one that is ``undecided`` may be taken for one of these, all are looked for with them: they may show
+    whether the list keeps references.
+    """
+    wanted = {*undecided} if alike(sent_at, undecided - sent_at.keys()) else {*sent_at}
+    found = await look(wanted, since=min(sent_at.values()))
+    if look_up is not None:
+        found = found.without(await _known(found, look_up))
+    return found if owners is None else await owners.sift(found, wanted)
+
+
+async def _known(found: Findings, look_up: LookUp) -> dict[str, Entry | None]:
     known: dict[str, Entry | None] = {}
     keys = list(found.others())
     for start in range(0, len(keys), LOOK_UP_MOST):
         some = keys[start : start + LOOK_UP_MOST]
         known.update(zip(some, await look_up(some), strict=True))
-    return found.without(known)
+    return known
 
 
 async def sleep(seconds: float) -> bool:

@@ -246,6 +246,7 @@ class ProtectedCreation:
         if not is_sent and self._journal.opened_at is not None:
             left = structs.replace(entry, state=State.SENT, changed_at=entry.sent_at, left_by=None)
         over_for = claims_of(self._journal, *self._names).over_for(key)
+        back = TakingBack(book, self._believing.given)
         decided = reconcile(
             self._finder,
             {key: entry.sent_at},
@@ -256,9 +257,11 @@ class ProtectedCreation:
             look_up=book.look_up,
             controls=controls_of(book, self._patience),
             one_first=one_first_of(book, claims_of(self._journal, *self._names), {key: entry}, (key,)),
+            owners=back.owners,
+            rivals=await book.undecided_keys(),
         )
-        back = TakingBack(book, self._believing.given)
         async for _, found, doubt in decided:
+            await back.take_back()  # the list may show that others were told wrong ids
             matches, refused, unsaid = weigh(entry, found, api_now=self._session.api_clock)
             doubted = "" if matches or refused else braked(entry) or back.doubt_of_absence(entry.remote_id)
             if doubt := doubt or unsaid or doubted:

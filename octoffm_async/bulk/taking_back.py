@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .gathering import not_shown
 from .journal import LOOK_UP_MOST
+from .owning import Owners
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,7 @@ class TakingBack:
     def __init__(self, book: Book, given: Given | None) -> None:
         self._book = book
         self._given = given
+        self.owners = None if given is None else Owners(book, given)
         self.told: dict[str, str] = {}
         """The ids that were told and are taken back, by key."""
 
@@ -40,11 +42,14 @@ class TakingBack:
             for key, remote_id in (await self._book.ids()).items():
                 self._given.know(key, remote_id)
 
-    async def take_back(self) -> None:
-        """Make unknown what the session suspects and this journal has as created. Costs nothing if there is nothing."""
+    async def take_back(self) -> bool:
+        """Make unknown what the session suspects and this journal has as created; return True if that was any.
+
+        It costs nothing if there is nothing.
+        """
         given = self._given
         if given is None or not given.changes or given.seen.get(self._book) == given.changes:
-            return
+            return False
         changes, before = given.changes, len(self.told)
         suspects = iter(given.suspects.items())
         while some := dict(islice(suspects, LOOK_UP_MOST)):
@@ -54,6 +59,7 @@ class TakingBack:
         given.seen[self._book] = changes
         if len(self.told) > before:
             logger.warning("%d orders that were told as created are looked up again", len(self.told) - before)
+        return len(self.told) > before
 
     def doubt_of_absence(self, told: str | None) -> str:
         """Why an order that a look does not show is not absent, if it was told as created with the id ``told``.

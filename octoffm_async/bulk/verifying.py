@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .finding import OrderKind
     from .gathering import Findings
     from .journal import Entry
+    from .owning import Owners
 
 KINDS: Mapping[str, OrderKind] = MappingProxyType({CREATE_OUTBOUND.name: "outbound", CREATE_INBOUND.name: "inbound"})
 """What can be looked up before it is sent, by the operation that creates it."""
@@ -112,8 +113,8 @@ class Shown:
 class Verification:
     """Tells of the references of a run what the API shows. The first who asks reads the list, the others wait.
 
-    ``look_up`` tells what the journal knows, ``controls`` which orders the list must show. ``passed`` seconds have gone
-    by since anybody else can have sent something.
+    ``look_up`` tells what the journal knows, ``controls`` which orders the list must show, and ``owners`` whose the ids
+    are. ``passed`` seconds have gone by since anybody else can have sent something.
     """
 
     def __init__(
@@ -124,12 +125,14 @@ class Verification:
         patience: float,
         look_up: LookUp | None = None,
         controls: Controls | None = None,
+        owners: Owners | None = None,
         passed: float = 0.0,
     ) -> None:
         self._scope = scope
         self._kind: OrderKind = kind
         self._look_up = look_up
         self._controls = controls
+        self._owners = owners
         self._patience = patience
         self._given = Believing(scope, CREATE_OUTBOUND if kind == "outbound" else CREATE_INBOUND).given
         self._api_at = scope.session.api_clock
@@ -149,10 +152,10 @@ class Verification:
             if self._shown is None and not await self._read():
                 return None
         assert self._shown is not None  # noqa: S101
-        found = learned(self._given, self._shown.gathered(keys).findings(self._doubt))
-        if self._look_up is None or not found.alike:
-            return found
-        return found.without(await _known(self._look_up, list(found.others())))
+        found = self._shown.gathered(keys).findings(self._doubt)
+        if self._look_up is not None and found.alike:
+            found = found.without(await _known(self._look_up, list(found.others())))
+        return learned(self._given, found) if self._owners is None else await self._owners.sift(found, keys)
 
     def close(self) -> None:
         """Let go of the list."""

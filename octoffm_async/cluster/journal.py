@@ -341,6 +341,10 @@ class PostgresBook:
 
         return await self._writer.ask(take)
 
+    async def undecided_keys(self) -> list[str]:
+        """The keys of all those items, whoever is busy with them. Nothing is taken over."""
+        return await self._writer.ask(lambda connection: reading.undecided_keys(connection, self._scope))
+
     async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
         """Up to two created items, by our clock: the last known before ``first``, and one known after ``last``."""
 
@@ -367,6 +371,11 @@ class PostgresBook:
     async def ids(self) -> dict[str, str]:
         """Ids of some created items of this seller and operation, by key, from any run."""
         return await self._writer.ask(lambda connection: reading.ids(connection, self._scope))
+
+    async def holders(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The keys of the created items, from any run, that have one of up to ``LOOK_UP_MOST`` ids, by id."""
+        _check_number(remote_ids)
+        return await self._writer.ask(lambda connection: reading.holders(connection, self._scope, remote_ids))
 
     async def doubt(self, told: Mapping[str, str], message: str) -> list[str]:
         """Make unknown, durably, what is created with the very id that its key was told; the keys of those."""

@@ -28,12 +28,14 @@ __all__ = [
     "count_created",
     "created_near",
     "find",
+    "holders",
     "ids",
     "look_up",
     "payloads",
     "records",
     "run_of",
     "undecided",
+    "undecided_keys",
 ]
 
 
@@ -123,6 +125,17 @@ async def undecided(
     return [_entry(row, shift) for row in await found.fetchall()]
 
 
+async def undecided_keys(connection: Connection, scope: int) -> list[str]:
+    """The keys of the undecided items of a scope, whoever holds them."""
+    found = await connection.execute(
+        "SELECT key FROM octoffm_journal_payloads JOIN octoffm_journal_entries USING (scope_id, key) "
+        "WHERE scope_id = %s AND state IN (1, 5) ORDER BY key",
+        (scope,),
+        binary=True,
+    )
+    return [text(key) for (key,) in await found.fetchall()]
+
+
 async def created_near(
     connection: Connection, scope: int, *, first: datetime, last: datetime, ripe: datetime, shift: Shift
 ) -> list[Entry]:
@@ -153,6 +166,19 @@ async def ids(connection: Connection, scope: int) -> dict[str, str]:
     """Ids of some created items, by key: of those with the first and with the last keys."""
     found = await connection.execute(_IDS, (scope, _LOOKED_AT, scope, _LOOKED_AT, IDS_MOST, IDS_MOST), binary=True)
     return {text(key): text(remote_id) for key, remote_id in await found.fetchall()}
+
+
+async def holders(connection: Connection, scope: int, remote_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The keys of the created items that have these ids, by id."""
+    found = await connection.execute(
+        "SELECT remote_id, key FROM octoffm_journal_entries WHERE scope_id = %s AND state = 2 AND remote_id = ANY (%s)",
+        (scope, [stored(remote_id) for remote_id in remote_ids]),
+        binary=True,
+    )
+    keys: dict[str, list[str]] = {}
+    for remote_id, key in await found.fetchall():
+        keys.setdefault(text(remote_id), []).append(text(key))
+    return keys
 
 
 async def after(

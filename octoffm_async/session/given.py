@@ -110,6 +110,10 @@ class Given:
             self._suspects[reference] = remote_id
             self.changes += 1
 
+    def holder(self, remote_id: str) -> str | None:
+        """Return the reference that was given this id last, if that is known."""
+        return self._recent.get(remote_id) or self._older.get(remote_id)
+
     def is_shown(self, remote_id: str) -> bool:
         """Return True if the API has shown which order has this id."""
         return remote_id in self._shown

@@ -9,6 +9,9 @@ an operation all come with one. An id that is none would be told as Created, and
   flag, count or date.
 - ``Location`` and ``Content-Location`` give it if they name the collection and one segment behind it, unless the body
   is a page (HTML) or tells of a problem.
+- Wherever it stands, it has a digit, and is no number from zero down: "accepted" is a status, "count" behind the
+  collection is not an order, and -1 is what programs write where they have no id. GUIDs, numbers and words of any make
+  have digits. That an API has ids of letters only is improbable; all its orders would be looked up by reference.
 
 Everything else is unusable, and the creation's outcome unknown: it is looked up by its reference.
 """
@@ -41,9 +44,10 @@ _GUID = re.compile(r"\{?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.AS
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T.*)?", re.ASCII)
 _NIL = "00000000-0000-0000-0000-000000000000"
 """What .NET writes for a GUID that was never set."""
-_NO_IDS = frozenset({"null", "none", "nil", "undefined", "nan", "true", "false", "n/a", _NIL})
-"""Words that programs write where they have no id."""
-_LONGEST_WORD = len("undefined")
+_NO_ID = re.compile(r"[^0-9]*|-[0-9.,]+(?:[eE][-+]?[0-9]+)?|[{}0.-]+")
+"""A text without a digit, a number below zero, or nothing but zeros."""
+_DIGITS = frozenset("123456789")
+"""Nothing that ends with one of these and does not begin with a sign is zero or below."""
 _GIVEN = re.compile(r"[A-Za-z0-9][\w.:~-]*", re.ASCII)
 _NOTHING = object()
 
@@ -88,8 +92,14 @@ def identifier_reader(
         if deeper:
             for _ in range(deeper):
                 found = found.held
-        is_word = len(found) <= _LONGEST_WORD and found.casefold() in _NO_IDS
-        usual = found != _NIL and not is_word and " " not in found and found.isprintable()
+        # The way of every order: few ids need a search for what speaks against them.
+        if found[-1] in _DIGITS and found[0] != "-":
+            can_be_one = True
+        elif len(found) == 36 and found[8] == found[13] == "-":  # a GUID
+            can_be_one = found != _NIL
+        else:
+            can_be_one = _NO_ID.fullmatch(found) is None
+        usual = can_be_one and " " not in found and found.isprintable()
         return found if usual else _odd_identifier(told, response)
 
     return read
@@ -101,7 +111,7 @@ def is_identifier(text: str) -> bool:
 
 
 def _is_usual(text: str) -> bool:
-    return 0 < len(text) <= LONGEST and " " not in text and text.isprintable()
+    return 0 < len(text) <= LONGEST and " " not in text and text.isprintable() and not _NO_ID.fullmatch(text)
 
 
 def _odd_identifier(told: _Told, response: Response) -> str:
@@ -153,14 +163,14 @@ def _member(members: Mapping[str, Any], name: str) -> Any:
 def _named(value: object) -> str | None:
     """Return an id that stands under its name."""
     text = _text(value)
-    return text if _is_usual(text) and text.strip("0-") and text.casefold() not in _NO_IDS else None
+    return text if _is_usual(text) else None
 
 
 def _bare(value: object) -> str | None:
     """Return a text or a number that stands alone, if it looks like an id."""
     text = _text(value)
     if _GUID.fullmatch(text):
-        return text
+        return text if _is_usual(text) else None
     looks_like_one = len(text) <= LONGEST and _WORD.fullmatch(text) and not _DATE.fullmatch(text)
     return text if looks_like_one and not (text.isdigit() and int(text) < _LEAST_BARE_NUMBER) else None
 

@@ -19,6 +19,12 @@ TOGETHER = 12
 """Trials that run at a time: most of one is waiting."""
 BY_CALLS = [
     "upper",
+    "lower",
+    "no_zeros",
+    "upper_of_lost",
+    "one_id",
+    "id_of_another",
+    "word_as_id",
     "renamed",
     "broken_json_sometimes",
     "cut_pages",

@@ -78,7 +78,7 @@ def posted(sent: Sent) -> list[str]:
 def accepted(sent: Sent) -> Response:
     """A registration's answer that accepts all products; an order's answer with an id."""
     if sent.url.endswith("/outbound-shipments"):
-        return answer(201, {"outboundShipmentId": f"S-{posted(sent)[0]}"})
+        return answer(201, {"outboundShipmentId": f"S1-{posted(sent)[0]}"})
     rows = [{"sellerProductReference": reference, "status": "Accepted"} for reference in posted(sent)]
     return answer(202, {"items": rows})
 

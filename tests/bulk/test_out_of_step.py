@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +18,7 @@ from octoffm_async import (
     Journal,
     OutboundShipmentRequest,
     Outcome,
+    ServerError,
     Skipped,
     Unknown,
     UnusableAnswerError,
@@ -330,3 +332,44 @@ async def test_an_answer_that_is_no_creations_ends_its_connection() -> None:
     async with speaking(honest) as (api, client):
         api.__class__ = Stuttering
         await main(client, api)
+
+
+def one_late(api: Api, link: Link, _: str, answer: bytes) -> list[bytes]:
+    """The second creation gets a 504, and each after it the answer of the one before. No id comes twice."""
+    if link.creations == 1:
+        return [answer]
+    before, api.held = getattr(api, "held", http(504, {})), answer  # type: ignore[attr-defined]
+    return [before]
+
+
+async def test_ids_that_are_all_of_the_order_before_are_found_from_the_first_that_is_looked_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "octoffm_async")
+    async with speaking(one_late) as (api, client):
+        path = tmp_path / "orders.sqlite"
+        outcomes = await outcomes_of(client.bulk.create_outbound(orders(8), journal=path, concurrency=1, patience=0))
+        assert len(outcomes) == 8
+        assert await kept(path) == api.ids
+        assert api.calls.count("create") == 8
+        wrong = [each.key for each in outcomes if isinstance(each, Created) and api.ids[str(each.id)] != each.key]
+        assert wrong == [f"O-{n}" for n in range(2, 8)]
+        assert all(f"{key!r} was told as created" in caplog.text for key in wrong)
+
+
+async def test_a_single_creation_that_is_looked_up_shows_which_others_were_told_wrong_ids(tmp_path: Path) -> None:
+    path = tmp_path / "orders.sqlite"
+    async with speaking(one_late) as (api, client):
+
+        async def made(number: int, client: FulfillmentClient = client) -> str:
+            async with Journal.open(path) as journal:
+                return await client.outbound.create(order(f"O-{number}"), journal=journal, patience=0)
+
+        for number in (0, 2, 3, 4, 5):
+            with contextlib.suppress(ServerError):
+                await made(number)
+        async with FulfillmentClient(client.config, hooks=()) as another:  # another process, which has seen no answer
+            assert api.ids[await made(2, another)] == "O-2"
+            assert {api.ids[await made(number, another)] for number in (3, 4, 5)} == {"O-3", "O-4", "O-5"}
+        assert await kept(path) == api.ids
+        assert api.calls.count("create") == 5

@@ -311,3 +311,20 @@ async def test_how_long_ago_a_request_can_have_left(
 
 async def test_utc_now_has_a_zone() -> None:
     assert timedelta(0) <= utc_now() - datetime.now(UTC) + timedelta(seconds=5) < timedelta(seconds=10)
+
+
+async def test_those_that_may_be_taken_for_one_another_are_looked_for_together() -> None:
+    finder = Seen({"a": (0.0, [Match("S-1")])})
+    for rivals, wanted in ((["b", "A"], {"a", "A", "b"}), (["b", "c"], {"a"}), ([], {"a"})):
+        finder.scans.clear()
+        assert await decided(finder, {"a": ago(5)}, patience=60.0, rivals=rivals) == {"a": (0.0, [Match("S-1")])}
+        assert [names for _, names, _ in finder.scans] == [wanted]
+
+
+async def test_one_that_stays_undecided_is_still_looked_for_with_those_that_are_like_it() -> None:
+    finder = Seen()
+    finder.doubted_until = now() + 5
+    looking = reconcile(finder, {"old": ago(61), "OLD": ago(50), "x": ago(50)}, patience=60.0)
+    decisions = [(key, bool(doubt)) async for key, _, doubt in looking]
+    assert decisions == [("old", True), ("OLD", False), ("x", False)]
+    assert finder.scans[-1][1] == {"old", "OLD", "x"}

@@ -202,7 +202,7 @@ def test_what_is_no_number_is_not_scaled(value) -> None:
 
 
 async def test_extra_members_under_a_name_of_the_contract_file_are_refused_before_anything_is_sent() -> None:
-    transport = FakeTransport(lambda sent: answer(201, {"outboundShipmentId": "O"}))
+    transport = FakeTransport(lambda sent: answer(201, {"outboundShipmentId": "O-1"}))
     settings = config(contract=parse_contract(DEEP))
     twice = order(
         extra={"OrderNumber": "x", "gift": 1},

@@ -42,6 +42,14 @@ def test_an_id_of_another_order_is_nobodys(caplog: pytest.LogCaptureFixture) -> 
     assert given.take("B", guid(2), None) is None
 
 
+def test_whose_an_id_is_is_known_for_as_long_as_it_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REMEMBERED", 2)
+    given = Given()
+    for number in range(5):
+        given.take(f"O-{number}", guid(number), None)
+    assert [given.holder(guid(number)) for number in range(6)] == [None, None, "O-2", "O-3", "O-4", None]
+
+
 def test_a_cache_that_repeats_itself_a_million_times_is_told_a_few_times(caplog: pytest.LogCaptureFixture) -> None:
     given = Given()
     for number in range(1000):

@@ -18,6 +18,7 @@ from tests.bulk.items import order
 from tests.fakes import FakeTransport, answer, config
 
 ID = "5eed0000-0000-4000-8000-000000000009"
+NIL = "00000000-0000-0000-0000-000000000000"
 HERE = {"Location": "/seller/v2/outbound-shipments/S-2"}
 HTML = "text/html; charset=utf-8"
 PROBLEM = "application/problem+json"
@@ -36,6 +37,11 @@ def answered(body: Any, headers: dict[str, str] | None = None, status: int = 201
         ({"outboundShipmentId": "S-1"}, {}, "S-1"),
         ({"outboundShipmentId": 17}, {}, "17"),
         ({"outboundShipmentId": "S-1", "more": 1}, HERE, "S-1"),
+        *(
+            ({"outboundShipmentId": odd}, HERE, odd)
+            for odd in ("-Nx7abc", "a1b", "10", "1a", "0a0", "S-10", ID[:-1] + "a")
+        ),
+        ({"outboundShipmentId": "accepted"}, HERE, "S-2"),
         ({"outboundShipmentId": f" {ID}\n"}, {}, ID),
         ({"OutboundShipmentId": "S-1"}, {}, "S-1"),
         ({"outbound_shipment_id": "S-1"}, {}, "S-1"),
@@ -123,6 +129,15 @@ def test_where_an_identifier_is_found(body: Any, headers: dict[str, str], found:
         ({"outboundShipmentId": -1}, {}),
         ({"outboundShipmentId": "00000000-0000-0000-0000-000000000000"}, {}),
         *(({"outboundShipmentId": word}, {}) for word in ("null", "None", "undefined", "NaN", "true", "N/A")),
+        # words without a digit and numbers from zero down, wherever they stand
+        *(({"outboundShipmentId": word}, {}) for word in ("accepted", "in-progress", "a" * 36, "aaaaaaaa-b", "OK")),
+        *(({"outboundShipmentId": number}, {}) for number in ("0", "00", "-1", "-17", "-1.5", "-1e3", "0.0", "-")),
+        *(({"id": word}, {}) for word in ("accepted", "0", "-1")),
+        *(([{"data": {"outboundShipmentId": word}}], {}) for word in ("accepted", "-1")),
+        *((b"", {"Location": f"/seller/v2/outbound-shipments/{word}"}) for word in ("count", "documents", "-1", "0")),
+        (b"", {"Content-Location": "/seller/v2/outbound-shipments/cancellations"}),
+        *((msgspec.json.encode(nil), {}) for nil in (NIL, f"{{{NIL}}}", NIL.replace("-", ""))),
+        *(({"outboundShipmentId": nil}, {}) for nil in (f"{{{NIL}}}", NIL.replace("-", ""))),
         ({"id": "null"}, {}),
         ({"outboundShipmentId": {"id": "S-1"}}, {}),
         ([{"outboundShipmentId": "S-1"}, {"outboundShipmentId": "S-2"}], {}),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .batches import text
+from .batches import stored, text
 from .sheet import CODES
 from .states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .store import Store
 
-__all__ = ["IDS_MOST", "doubt", "ids"]
+__all__ = ["IDS_MOST", "doubt", "holders", "ids"]
 
 IDS_MOST = 16
 """Created items at each end of the order of keys whose ids tell how the account's ids look."""
@@ -33,6 +33,14 @@ def ids(store: Store, scope: int) -> dict[str, str]:
         for row in store.connection.execute(_IDS.format(order=order), (scope,)).fetchall()
     ]
     return {text(key): text(remote_id) for key, remote_id in found}
+
+
+def holders(store: Store, scope: int, remote_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The keys of the created items that have these ids, by id."""
+    found: dict[str, list[str]] = {}
+    for remote_id, key in store.tables.holders(scope, [stored(remote_id) for remote_id in remote_ids]):
+        found.setdefault(text(remote_id), []).append(text(key))
+    return found
 
 
 def doubt(store: Store, scope: int, told: Mapping[str, str], message: str) -> list[str]:

@@ -145,6 +145,10 @@ class Book(Protocol):
         """
         ...
 
+    async def undecided_keys(self) -> list[str]:
+        """The keys of all those items, whoever is busy with them. Nothing is taken over."""
+        ...
+
     async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
         """Up to two created items, by our clock: the last known before ``first``, and one known after ``last``.
 
@@ -166,6 +170,13 @@ class Book(Protocol):
 
     async def ids(self) -> dict[str, str]:
         """Ids of some created items of this seller and operation, by key, from any run: how such ids look."""
+        ...
+
+    async def holders(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The keys of the created items, from any run, that have one of up to ``LOOK_UP_MOST`` ids, by id.
+
+        It may walk over all items, and is asked only of what was looked for and found.
+        """
         ...
 
     async def doubt(self, told: Mapping[str, str], message: str) -> list[str]:

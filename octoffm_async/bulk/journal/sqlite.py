@@ -286,6 +286,10 @@ class SQLiteBook:
             return [entry for entry in await self.look_up(keys) if entry is not None and entry.state in UNDECIDED]
         return await self._writer.call(lambda store: reading.undecided(store, self._scope))
 
+    async def undecided_keys(self) -> list[str]:
+        """The keys of all those items, whoever is busy with them."""
+        return [entry.key for entry in await self.undecided()]
+
     async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
         """Up to two created items, by our clock: the last known before ``first``, and one known after ``last``."""
         return await self._writer.call(
@@ -304,6 +308,11 @@ class SQLiteBook:
     async def ids(self) -> dict[str, str]:
         """Ids of some created items of this seller and operation, by key, from any run."""
         return await self._writer.call(lambda store: doubting.ids(store, self._scope))
+
+    async def holders(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The keys of the created items, from any run, that have one of up to ``LOOK_UP_MOST`` ids, by id."""
+        _check_number(remote_ids)
+        return await self._writer.call(lambda store: doubting.holders(store, self._scope, remote_ids))
 
     async def doubt(self, told: Mapping[str, str], message: str) -> list[str]:
         """Make unknown, durably, what is created with the very id that its key was told; the keys of those."""

@@ -68,6 +68,9 @@ def row_of(values: Sequence[Any]) -> Row:
     )
 
 
+_HOLDERS = f"SELECT remote_id, key FROM entries WHERE scope_id = ? AND state = {CODES[State.CREATED]} AND remote_id IN "  # noqa: S608
+
+
 class Tables:
     """The entries and payloads of one open file."""
 
@@ -233,6 +236,10 @@ class Tables:
         """How many entries with an id were sent since then, and created until ``ripe``; as costly as the above."""
         (count,) = self.connection.execute(_COUNT_CREATED, (scope, since, ripe)).fetchone()
         return int(count)
+
+    def holders(self, scope: int, remote_ids: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+        """The created entries that have one of these ids: the id and the key of each. It walks over all of a scope."""
+        return self._by_name(_HOLDERS, scope, remote_ids) if remote_ids else []
 
     def _by_key(self, statement: str, scope: int, keys: Sequence[str]) -> list[Any]:
         return self._by_name(statement, scope, [stored(key) for key in keys])

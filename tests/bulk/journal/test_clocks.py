@@ -229,3 +229,22 @@ async def test_older_tables_in_postgresql_are_brought_up_to_date(
         await book.flush()
         await journal.settle("a", absent=True)
         assert (await entry(book, "a")).state is State.PENDING
+
+
+async def test_who_has_an_id_and_what_is_undecided_is_told_of_all_runs(kind: Kind) -> None:
+    async with kind.open() as journal:
+        book = await journal.book(seller="S", operation="o")
+        await book.sent([sending(key) for key in ("a", "b", "\ud800", "refused", "lost", "sent")])
+        for key, remote_id in (("a", "1"), ("b", "1"), ("\ud800", "\u00e9")):
+            book.settle_created(key, remote_id)
+        book.settle("refused", State.REFUSED, remote_id="1", code="no")
+        book.settle("lost", State.UNKNOWN, message="lost")
+        await book.flush()
+        other = await journal.book(seller="T", operation="o")
+        await other.sent([sending("a")])
+        other.settle_created("a", "2")
+        book = await journal.book(seller="S", operation="o")
+        assert await book.holders(["1", "\u00e9", "2", "3"]) == {"1": ["a", "b"], "\u00e9": ["\ud800"]}
+        assert await book.holders([]) == {}
+        assert await book.undecided_keys() == ["lost", "sent"]
+        assert await other.undecided_keys() == []

@@ -1,0 +1,195 @@
+"""Whose the ids are that a list shows: an order is found only if its row cannot be another order's.
+
+A row has the very reference that is looked for, and yet may be another order's: one whose reference the API keeps in
+another spelling, or a row that has another one's id. Then neither order is decided, and the reason names the other one.
+
+- An id that the list shows for two references is nobody's.
+- An id that another order was told is that one's, if their references are alike: the API may respell it. If they are
+  not, the list must show that one with another id: its answer was another order's then, and it is suspected, see
+  :mod:`.taking_back`. So is then whoever else the list shows with another id than it was told, and who was told that
+  one: all orders of a connection that was out of step are found from the first of them that is looked up.
+- Of two undecided references that are the same when tidied, or of which one may be cut off to the other, the list shows
+  one: it may be either's. What tells them apart is that the list shows what such a spelling would have changed: a
+  capital, a leading zero, a longer reference. That counts only if no row looks like one of ours in another spelling.
+
+An honest API gives each order an id of its own and keeps references, so this leaves nothing undecided, and costs no
+request. The journal is asked once for each order that is found.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from .journal import LOOK_UP_MOST, State
+from .likeness import Size, Wanted, looks_like, tidied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
+    from ..session.given import Given
+    from .gathering import Findings, Match
+    from .journal import Book
+
+
+def _joined(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _closed(text: str) -> str:
+    return "".join(text.split())
+
+
+def _without_zeros(text: str) -> str:
+    return text.lstrip("0")
+
+
+def _seen(text: str) -> str:
+    return "".join(sign for sign in text if unicodedata.category(sign) not in ("Cf", "Cc"))
+
+
+def _unmarked(text: str) -> str:
+    return "".join(sign for sign in unicodedata.normalize("NFKD", text) if unicodedata.category(sign) != "Mn")
+
+
+def _form(name: str) -> Callable[[str], str]:
+    return lambda text: unicodedata.normalize(name, text)  # type: ignore[arg-type]
+
+
+_SPELLINGS: Sequence[Callable[[str], str]] = (
+    *(str.lower, str.upper, str.casefold, str.strip, _joined, _closed, _without_zeros, _seen, _unmarked),
+    *(_form("NFC"), _form("NFD"), _form("NFKC"), _form("NFKD")),
+)
+"""What an API may do to the references that it keeps. What one of them changes is not shown where it does that."""
+
+
+class Owners:
+    """What one journal and the session know of whose an id is."""
+
+    def __init__(self, book: Book, given: Given) -> None:
+        self._book = book
+        self._given = given
+
+    async def sift(self, found: Findings, wanted: Collection[str]) -> Findings:
+        """Leave of what a look found what is surely the order that is wanted; of the rest say whose it may be.
+
+        ``wanted`` are all that are undecided, as far as one may be taken for another.
+        """
+        matched = {key: found.matches[key] for key in wanted if found.matches.get(key)}
+        holders = await self._holders({match.id for each in matched.values() for match in each}, wanted)
+        held: dict[str, str] = {}
+        suspects: dict[str, str] = {}
+        left: dict[str, list[Match]] = {}
+        for key, matches in matched.items():
+            for match in matches:
+                why = _shared(key, match, found) or _of_holder(key, match, found, holders, suspects)
+                if why:
+                    held[key] = why
+                else:
+                    left.setdefault(key, []).append(match)
+        if suspects or self._given.changes:
+            suspects |= await self._told_otherwise(found, wanted)
+        for key, other in _indistinct(left, {*wanted, *suspects}, found):
+            held[key] = held[other] = (
+                f"the list shows {key!r}, and that may be {key!r} or {other!r}, which were both sent: references may "
+                "come back in another spelling; look both up before one is sent again"
+            )
+            left.pop(key, None)
+        decided = {key: matches for key, matches in found.matches.items() if key not in matched} | left
+        for key, matches in decided.items():
+            for match in matches:
+                if match.id is not None and match.id not in found.rows.shared:
+                    self._given.know(key, match.id, proven=True)
+        for key, remote_id in suspects.items():
+            self._given.suspect(key, remote_id)
+        return found._replace(matches=decided, held={key: why for key, why in held.items() if key not in left})
+
+    async def _holders(self, ids: Collection[str | None], wanted: Collection[str]) -> dict[str, set[str]]:
+        """Who was told these ids, of those that are not looked for themselves."""
+        names = [each for each in ids if each is not None]
+        holders: dict[str, set[str]] = {name: set() for name in names}
+        for some in _parts(names):
+            for remote_id, keys in (await self._book.holders(some)).items():
+                holders[remote_id].update(keys)
+        told = {name: holder for name in names if (holder := self._given.holder(name)) is not None}
+        others = [key for key in {*told.values()} if key not in wanted]
+        # What this journal knows of them is right: an answer may have been taken back since.
+        strangers = {
+            key
+            for some in _parts(others)
+            for key, entry in zip(some, await self._book.look_up(some), strict=True)
+            if entry is None
+        }
+        for name, holder in told.items():
+            if holder in strangers:
+                holders[name].add(holder)
+        return {name: keys.difference(wanted) for name, keys in holders.items()}
+
+    async def _told_otherwise(self, found: Findings, wanted: Collection[str]) -> dict[str, str]:
+        """The orders that the list shows with another id than they were told, and who was told those: what each was."""
+        suspects: dict[str, str] = {}
+        owners: dict[str, str] = {}
+        for some in _parts([reference for reference in found.rows.ids_of if reference not in wanted]):
+            for entry in await self._book.look_up(some):
+                if entry is None or entry.state is not State.CREATED or entry.remote_id is None:
+                    continue
+                shown = found.rows.ids_of[entry.key]
+                if entry.remote_id not in shown and found.rows.shared.isdisjoint(shown):
+                    suspects[entry.key] = entry.remote_id
+                    owners.update(dict.fromkeys(shown, entry.key))
+        for remote_id, holders in (await self._holders(owners, wanted)).items():
+            owner = owners[remote_id]
+            suspects.update(
+                {key: remote_id for key in holders if not (looks_like(key, owner) or looks_like(owner, key))}
+            )
+        return suspects
+
+
+def _parts(names: Sequence[str]) -> Iterable[Sequence[str]]:
+    for start in range(0, len(names), LOOK_UP_MOST):
+        yield names[start : start + LOOK_UP_MOST]
+
+
+def _shared(key: str, match: Match, found: Findings) -> str:
+    if match.id is None or match.id not in found.rows.shared:
+        return ""
+    other = next(reference for reference, ids in found.rows.ids_of.items() if reference != key and match.id in ids)
+    return f"the list shows it with the id {match.id!r}, and {other!r} with the same one: look both up"
+
+
+def _of_holder(key: str, match: Match, found: Findings, holders: dict[str, set[str]], suspects: dict[str, str]) -> str:
+    for holder in sorted(holders.get(match.id or "", set())):
+        told = f"the list shows it with the id {match.id!r}, which {holder!r} was told"
+        if looks_like(holder, key) or looks_like(key, holder):
+            return f"{told}: it may be that one in another spelling; look both up before it is sent again"
+        if match.id is None or match.id in found.rows.ids_of.get(holder, (match.id,)):
+            return f"{told}, and does not show that one with another: look both up before it is sent again"
+        suspects[holder] = match.id
+    return ""
+
+
+def _indistinct(left: dict[str, list[Match]], wanted: Collection[str], found: Findings) -> list[tuple[str, str]]:
+    """The references that are shown, each with one that is not and may be shown so."""
+    missing = Wanted([key for key in wanted if key not in left])
+    return [
+        (key, other)
+        for key in left
+        for other in (*missing.same_as(key), *missing.cut_to(key))
+        if not _are_told_apart(key, other, found)
+    ]
+
+
+def _are_told_apart(shown: str, other: str, found: Findings) -> bool:
+    """Whether the list shows that it does not make the one of the other."""
+    changes = [spelling for spelling in _SPELLINGS if spelling(shown) == shown and spelling(other) != other]
+    is_cut = tidied(shown) != tidied(other)
+    if not changes and not is_cut:
+        return True
+    if any(like.reference not in found.matches for likes in found.alike.values() for like in likes):
+        return False  # one of ours may be shown in another spelling
+    references = [reference for reference in found.rows.ids_of if reference != shown]
+    if is_cut:
+        longest = reduce(Size.joined, map(Size.of, references), Size())
+        return longest.disproves_a_cut_to(Size.of(shown))
+    return any(spelling(reference) != reference for spelling in changes for reference in references)
