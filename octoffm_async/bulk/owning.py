@@ -5,8 +5,8 @@ another spelling, or a row that has another one's id. Then neither order is deci
 
 - An id that the list shows for two references is nobody's.
 - An id that another order was told is that one's, if their references are alike: the API may respell it. If they are
-  not, the list must show that one with another id: its answer was another order's then, and it is suspected, see
-  :mod:`.taking_back`. So is then whoever else the list shows with another id than it was told, and who was told that
+  not, that one is suspected, see :mod:`.taking_back`, and the list must show it with another id: its answer was another
+  order's then. So is whoever else the list shows with another id than it was told, and who was told that
   one: all orders of a connection that was out of step are found from the first of them that is looked up.
 - Of two undecided references that are the same when tidied, or of which one may be cut off to the other, the list shows
   one: it may be either's. What tells them apart is that the list shows what such a spelling would have changed: a
@@ -163,9 +163,10 @@ def _of_holder(key: str, match: Match, found: Findings, holders: dict[str, set[s
         told = f"the list shows it with the id {match.id!r}, which {holder!r} was told"
         if looks_like(holder, key) or looks_like(key, holder):
             return f"{told}: it may be that one in another spelling; look both up before it is sent again"
-        if match.id is None or match.id in found.rows.ids_of.get(holder, (match.id,)):
-            return f"{told}, and does not show that one with another: look both up before it is sent again"
-        suspects[holder] = match.id
+        if match.id is not None:
+            suspects[holder] = match.id
+        if holder not in found.rows.ids_of:
+            return f"{told}, and does not show that one: look both up before it is sent again"
     return ""
 
 

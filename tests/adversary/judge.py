@@ -83,14 +83,18 @@ def allowed(lies: Sequence[Lie]) -> Verdict:
 def judge_told(finding: Finding, server: Adversary, told: Mapping[str, Told], *, is_last: bool = False) -> None:
     """Judge what a run told, right after it: nothing false may be told at any time.
 
-    Where an id can only be seen to be another's when that one is looked up, this holds for what is told in the end.
+    Where an id can only be seen to be another's when that one is looked up, this holds for what is told in the end; and
+    there it holds of ids only if the list tells the truth: no other lie is told that leaves orders undecided. An order
+    that does not exist is never told as created in the end.
     """
     truth = server.truth
-    seen_later = not is_last and any(each.is_seen_later for each in finding.lies)
+    is_shifted = any(each.is_seen_later for each in finding.lies)
+    is_blind = is_shifted and any(not each.is_seen_later and each.verdict != "honest" for each in finding.lies)
     unprovable = allowed(finding.lies) == "unprovable"
     for reference, one in told.items():
         ids = truth.get(reference, [])
-        if one.what == "Created" and one.id not in ids and not (ids and (seen_later or one.id is None)):
+        excused = (is_shifted and not is_last) or (bool(ids) and (one.id is None or is_blind))
+        if one.what == "Created" and one.id not in ids and not excused:
             owner = next((each for each, some in truth.items() if one.id in some), "nobody")
             finding.fault("told Created, which is false", f"{reference!r} as {one.id}, the id of {owner!r}")
         if one.what in ("Refused", "Failed") and ids and not unprovable:

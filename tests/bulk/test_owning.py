@@ -84,7 +84,7 @@ async def test_an_id_of_an_order_that_the_list_does_not_show_is_in_doubt(book: B
     found = await sifted(book, given, {"A"}, ("A", "1"), ("C", "3"))
     assert found.matches == {}
     assert "which 'B' was told, and does not show that one" in found.doubt_of("A")
-    assert given.suspects == {}
+    assert given.suspects == {"B": "1"}
 
 
 async def test_what_another_journal_was_told_is_known_by_the_session(book: Book, given: Given) -> None:

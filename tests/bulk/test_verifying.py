@@ -159,8 +159,8 @@ def test_where_a_list_proves_nothing_nothing_is_sent_and_later_it_is_looked_for_
         mended.keeps,
     )
     if lie == "nameless":
-        losing.remote.shipments = [shipment._replace(reference="OLD") for shipment in losing.remote.shipments]
-        losing.remote.shipments = losing.remote.shipments[-1:]
+        pairs = zip(losing.remote.shipments, ("OTHER", "OLD"), strict=True)
+        losing.remote.shipments = [shipment._replace(reference=reference) for shipment, reference in pairs]
     outcomes = losing.run("OLD", "NEW")  # trusts the journal, which says that both may be of any age
     assert isinstance(outcomes["OLD"], Created)
     assert isinstance(outcomes["NEW"], Created)
