@@ -46,8 +46,8 @@ class Evidence(NamedTuple):
 
     ``first`` and ``last`` are what the API's own clock showed before the earliest and the latest of them. ``controls``
     are those that the list must show; ``None`` if it need not show any, as one of products. ``look_up`` tells which
-    other rows are orders of ours. At least ``created`` orders
-    were created since.
+    other rows are orders of ours. At least ``created`` orders were created since. ``waited`` is how many seconds have
+    passed since the last of them was sent.
     """
 
     first: datetime | None = None
@@ -55,6 +55,7 @@ class Evidence(NamedTuple):
     controls: Sequence[Control] | None = None
     look_up: LookUp | None = None
     created: int = 0
+    waited: float = 0.0
 
 
 class Shown(NamedTuple):

@@ -80,7 +80,7 @@ class OrderFinder:
         """See :class:`Finder`."""
         controls = evidence.controls or ()
         gathered = Gathered({*wanted, *(control.reference for control in controls)}, what="orders", inside=True)
-        fresh = Freshness(self._scope, after=evidence.last)
+        fresh = Freshness(self._scope, after=evidence.last, waited=evidence.waited)
         served_at = await their_clock(fresh.scope, self._kind)
         fresh.doubt = ""  # of the lists and counts alone that are read below
         start = begin(since, served_at, margin=DAY)
@@ -171,7 +171,7 @@ class ProductFinder:
     ) -> Findings:
         """See :class:`Finder`. Nothing counts references: the list must have a proven end."""
         gathered = Gathered(wanted, what="products")
-        fresh = Freshness(self._scope, after=evidence.last)
+        fresh = Freshness(self._scope, after=evidence.last, waited=evidence.waited)
         products = Products(fresh.scope)
         end = ""
         # A list that ends with a full page is cut otherwise once more: its last page is then another one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ..session.headers import age_of, http_date
@@ -13,18 +14,25 @@ if TYPE_CHECKING:
 
     from ..session.response import Response
 
+_INEXACT = 2.0
+"""Seconds by which a ``Date``, of whole seconds and of when an answer was begun, may be early."""
+
 
 class Freshness:
     """Hears all answers of a look-up, counts too. ``after`` is what the API's clock showed before the sending.
 
-    Caches are told to ask the API. One that does not is seen by the ``Age`` of its answers, or by a ``Date`` of before
-    the sending. An API that tells no ``Date`` is not doubted for that.
+    Caches are told to ask the API. One that does not is seen by the ``Age`` of its answers, or by a ``Date`` that is
+    too old: of before the sending, or of less than ``waited`` seconds after it, since so much time has passed. An API
+    that tells no ``Date`` is not doubted for that.
     """
 
-    def __init__(self, scope: Scope, *, after: datetime | None = None) -> None:
+    def __init__(self, scope: Scope, *, after: datetime | None = None, waited: float = 0.0) -> None:
         self.doubt = ""
         """Why the answers prove nothing, or nothing."""
         self._after = after
+        self._oldest = None
+        if after is not None:
+            self._oldest = after.replace(microsecond=0) + timedelta(seconds=max(0.0, waited - _INEXACT))
         self._listener = scope.options.on_response
         self.scope = Scope(scope.session, scope.seller_id, scope.options.changed(fresh=True, on_response=self._hear))
 
@@ -36,6 +44,8 @@ class Freshness:
         date = http_date(answer.headers.get("Date"))
         if age := age_of(answer.headers):
             self.doubt = not_shown(f"the list came from a cache: Age {age}")
-        elif date is not None and self._after is not None and date < self._after.replace(microsecond=0):
+        elif date is not None and self._after is not None and self._oldest is not None and date < self._oldest:
             told = f"its Date is {date:%Y-%m-%d %H:%M:%S}, and it was sent after {self._after:%Y-%m-%d %H:%M:%S}"
+            seconds = (self._oldest - self._after.replace(microsecond=0)).total_seconds()
+            told += f", at least {seconds:g} s before it was looked for" if seconds else ""
             self.doubt = not_shown(f"the list came from a cache: {told}")

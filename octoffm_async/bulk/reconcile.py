@@ -136,7 +136,8 @@ async def reconcile(
         if absent:
             clocks = [api_at[key] for key in absent if key in api_at]
             must_show, created = (None, 0) if known is None else (known.controls, known.created)
-            evidence = Evidence(min(clocks, default=None), max(clocks, default=None), must_show, look_up, created)
+            first, last = min(clocks, default=None), max(clocks, default=None)
+            evidence = Evidence(first, last, must_show, look_up, created, waited=patience)
             look = partial(finder.prove, evidence=evidence)
             proof = await _found(look, {key: open_keys[key] for key in absent}, look_up, owners, undecided)
             shown |= {key: Control(key, open_keys[key]) for key in absent if proof.matches.get(key)}

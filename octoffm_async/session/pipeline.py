@@ -103,7 +103,8 @@ class Session:
         self.drift = DriftLog(self._teller.drifted)
         self._addresses = {each: config.base_url + self.translation.path(each) for each in OPERATIONS}
         self._answers = Answers(self.translation, self.drift)
-        self._heard: tuple[MultiMapping[str], float] | None = None
+        self._heard: dict[str, tuple[MultiMapping[str], float]] = {}
+        """The last answer to each kind of call, and when it came: to creations, to reading, for a token."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.AbstractEventLoop | None = None
         self._under_way = 0
@@ -117,7 +118,7 @@ class Session:
         self._retries.circuit.rebind()
         self._deadlines = Deadlines(self.config.deadline, self.config.bulk_deadline)  # another loop, other timers
         self._loop = asyncio.get_running_loop()
-        self._heard = None  # another loop, another clock
+        self._heard.clear()  # another loop, another clock
         self._idle = asyncio.Event()
 
     async def close(self, *, drain: float) -> None:
@@ -175,13 +176,20 @@ class Session:
 
     @property
     def api_clock(self) -> datetime | None:
-        """What the API's own clock shows now: the ``Date`` of its last answer, and the time since, if it tells.
+        """What the API's own clock shows now: the ``Date`` of an answer, and the time since, if it tells.
 
-        Before its first answer it is that of whoever gave the token.
+        That of a creation, because no cache answers those. Before the first one it is the later of what lists and the
+        token endpoint told: an old list must not make the clock old, and the token may come from another server.
         """
-        if self._heard is None or self._loop is None or (told := clock_of(self._heard[0])) is None:
+        if self._loop is None:
             return None
-        return told + timedelta(seconds=self._loop.time() - self._heard[1])
+        now = self._loop.time()
+        for kinds in (("POST",), ("GET", "token")):
+            heard = [self._heard[kind] for kind in kinds if kind in self._heard]
+            clocks = [told + timedelta(seconds=now - at) for headers, at in heard if (told := clock_of(headers))]
+            if clocks:
+                return max(clocks)
+        return None
 
     def snapshot(self) -> Stats:
         """The counters, and how the client stands. May be asked for from another thread."""
@@ -322,9 +330,10 @@ class Session:
         now = journey.clock()
         if isinstance(outcome, Response):
             journey.arrive(now, outcome.status)
-            # The token comes from another server; until the API has answered, its clock is better than none.
-            if journey.operation is not CREATE_TOKEN or self._heard is None:
-                self._heard = outcome.headers, now
+            self._heard["token" if journey.operation is CREATE_TOKEN else journey.operation.method] = (
+                outcome.headers,
+                now,
+            )
             if journey.options.on_response is not None:
                 self._teller.responded(journey.options.on_response, outcome)
         else:

@@ -43,6 +43,43 @@ async def test_what_a_head_says_of_a_cache(head: dict[str, str], doubt: str) -> 
     assert bool(fresh.doubt) is bool(doubt)
 
 
+@pytest.mark.parametrize(
+    ("date", "is_old"), [("12:00:30", True), ("12:00:57", True), ("12:00:58", False), ("12:01:01", False)]
+)
+async def test_an_answer_of_soon_after_the_sending_is_too_old_for_who_waited_longer(date: str, is_old: bool) -> None:
+    client, _ = fake(lambda _: answer(200, {"items": []}, Date=f"Mon, 30 Nov 2026 {date} GMT"))
+    async with client:
+        fresh = Freshness(client._scope, after=SENT, waited=60.0)
+        await fresh.scope.call(OPERATION, query={"limit": "1"})
+    assert ("58 s before it was looked for" in fresh.doubt) is is_old
+    assert bool(fresh.doubt) is is_old
+
+
+async def test_an_old_list_does_not_make_the_clock_of_the_api_old() -> None:
+    dates = {"POST": "Mon, 30 Nov 2026 12:00:00 GMT", "GET": "Mon, 30 Nov 2026 11:00:00 GMT"}
+
+    ids = iter(("S-1", "S-2"))
+
+    def script(sent: Sent) -> Any:
+        body = {"outboundShipmentId": next(ids)} if sent.method == "POST" else {"items": []}
+        return answer(201 if sent.method == "POST" else 200, body, Date=dates[sent.method])
+
+    client, _ = fake(script)
+    async with client:
+        session = client._scope.session
+        await client.outbound.list(limit=1)
+        assert session.api_clock is not None
+        assert session.api_clock.hour == 11  # nothing else is known
+        await client.outbound.create(order("A"))
+        await client.outbound.list(limit=1)
+        assert session.api_clock is not None
+        assert session.api_clock.hour == 12
+        dates["POST"] = "Mon, 30 Nov 2026 10:00:00 GMT"  # the API's clock was set
+        await client.outbound.create(order("B"))
+        assert session.api_clock is not None
+        assert session.api_clock.hour == 10
+
+
 async def test_an_answer_that_is_none_proves_nothing_either_way() -> None:
     answers = [answer(503, Age="5"), answer(200, {"items": []})]
     client, _ = fake(lambda _: answers.pop(0))
