@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from octoffm_async import Created, Failed, Refused, Skipped, Unknown
+from octoffm_async.bulk.likeness import tidied
 from octoffm_async.bulk.outcomes import Outcome
 
 from .lie import Lie, Verdict
@@ -108,6 +109,13 @@ def judge_end(finding: Finding, server: Adversary, references: Sequence[str], to
     judge_told(finding, server, told, is_last=True)
     truth = server.truth
     verdict = allowed(finding.lies)
+    undecided = Counter(tidied(reference) for reference, one in told.items() if one.what == "Unknown")
+
+    def in_doubt(reference: str) -> bool:
+        # Two that differ in what an API may drop, and of both the answers were lost: one row may be either. Such
+        # references are told as odd before they are sent.
+        return undecided[tidied(reference)] > 1
+
     finding.told = Counter(one.what for one in told.values())
     finding.created = len(server.orders)
     for reference in references:
@@ -118,7 +126,7 @@ def judge_end(finding: Finding, server: Adversary, references: Sequence[str], to
             finding.fault("lost" if not ids else "told nothing", repr(reference))
         elif not ids and one.what == "Created":
             finding.fault("lost", f"{reference!r} told {one.what}")
-        elif verdict == "honest" and not finding.was_killed and one.what != "Created":
+        elif verdict == "honest" and not finding.was_killed and one.what != "Created" and not in_doubt(reference):
             finding.fault("needlessly undecided", f"{reference!r} {one.what}: {one.reason}")
     for reference in truth.keys() - set(references):
         finding.fault("created, but not asked for", repr(reference))

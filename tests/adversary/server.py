@@ -177,6 +177,8 @@ class Adversary:
         for lie in self.lies:
             if hook in lie.hooks:
                 self.used.add(lie.name)
+                if hook == "counted" and isinstance(value, Reply):
+                    continue  # another lie has answered in place of the count
                 bent = lie.hooks[hook](self, *((value, *given[1:]) if given else ()))
                 value = given[0] if hook == "made" else bent
         return value
