@@ -99,8 +99,7 @@ from .session.paging import Page, Pager
 from .session.response import Response
 from .session.stats import KeyStats, Stats
 from .session.token_stores import MemoryTokenStore, TokenStore
-
-__version__ = "0.1.0"
+from .version import __version__
 
 __all__ = [
     "AnswerTimeoutError",

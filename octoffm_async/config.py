@@ -84,6 +84,10 @@ class Limit:
             raise ConfigurationError(f"not a limit: {self.calls} calls per {self.per} s, burst {self.burst}")
 
 
+TOKEN_LIMIT = Limit(500, per=3600.0, burst=250)
+"""Tokens an hour: the only number that Octopia prints (D), with room for a burst of short-lived tokens."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings of a client. Times are in seconds, sizes in bytes."""

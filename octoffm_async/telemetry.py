@@ -33,7 +33,6 @@ except ModuleNotFoundError as missing:
         "octoffm_async.telemetry needs opentelemetry-api: pip install 'octoffm-async[otel]'", name=missing.name
     ) from missing
 
-from . import __version__
 from .contract.operations import CREATE_TOKEN, OPERATIONS
 from .events import (
     AttemptFinished,
@@ -45,6 +44,7 @@ from .events import (
     Throttled,
     TokenFetched,
 )
+from .version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import __version__
+from ..version import __version__
 from . import auth, files, inbound, orders, products, returns, stocks
 from .advice import advice_for
 from .cluster import cluster

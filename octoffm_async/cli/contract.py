@@ -12,7 +12,6 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from .. import __version__
 from ..contract.comparison import compare
 from ..contract.contract_parser import read_contract
 from ..contract.contract_problems import ContractFileError
@@ -20,6 +19,7 @@ from ..contract.description import NotOpenAPIError, describe
 from ..contract.openapi import openapi_document
 from ..contract.operations import CREATE_PRODUCTS, OPERATIONS, Operation
 from ..contract.respelling import respelled_document
+from ..version import __version__
 from .contract_adopt import OFFICIAL, adopt_command
 from .contract_probe import probe
 from .documents import UnreadableDocumentError, json_text, read_document, yaml_text

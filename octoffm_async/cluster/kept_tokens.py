@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from ..session.gates import TOKEN_LIMIT
+from ..config import TOKEN_LIMIT
 from ..session.token_entries import Entry, decode_entry, encode_entry
 from ..session.token_stores import LONGEST_LIFE, Allowance, Holding
 from .sealing import BrokenSealError, Sealer

@@ -6,9 +6,9 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from .. import __version__
 from ..config import Secret
 from ..errors import NotAnsweredError, UnusableAnswerError
+from ..version import __version__
 from .calls import CALLS, KINDS, TOKEN_SHOWN, WRONG_SECRET_SHOWN, ProbeCall
 from .known import Known
 from .records import Kept, Probe, read_answer

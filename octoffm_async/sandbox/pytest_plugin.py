@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from octoffm_async import Config
+    from octoffm_async.config import Config
     from octoffm_async.sandbox import SandboxThread
     from octoffm_async.sandbox.thread import LoopThread
 

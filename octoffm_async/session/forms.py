@@ -18,6 +18,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LONGEST = 100
+"""Characters of an id; a GUID has 36."""
+GUID = re.compile(r"\{?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.ASCII | re.IGNORECASE)
+NO_ID = re.compile(r"[^0-9]*|-[0-9.,]+(?:[eE][-+]?[0-9]+)?|[{}0.-]+")
+"""A text without a digit, a number below zero, or nothing but zeros."""
+_GIVEN = re.compile(r"[A-Za-z0-9][\w.:~-]*", re.ASCII)
 ENOUGH = 3
 """Ids after which a form is established."""
 SLACK = 2
@@ -28,6 +34,16 @@ _NOT_A_GUID = "(?!.{8}-.{4}-.{4}-.{4}-.{12}$)"
 _CLASSES = {"0": "0-9", "a": "a-z", "A": "A-Z"}
 
 Kind: TypeAlias = Literal["GUID", "number", "word"]
+
+
+def can_be_id(text: str) -> bool:
+    """Return True if a text of an answer can be the id of something that was created."""
+    return 0 < len(text) <= LONGEST and " " not in text and text.isprintable() and not NO_ID.fullmatch(text)
+
+
+def is_identifier(text: str) -> bool:
+    """Return True if a text that a person gives can be the id of something that was created."""
+    return can_be_id(text) and bool(GUID.fullmatch(text) or _GIVEN.fullmatch(text))
 
 
 def is_guid(text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from ..config import Limit
+from ..config import TOKEN_LIMIT
 from ..contract.operations import Group
 from .exchange import Exchange
 from .leased_gate import LeasedGate
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from .limit_stores import LimitStore
     from .stats import KeyStats
 
-TOKEN_LIMIT = Limit(500, per=3600.0, burst=250)
-"""The only number that Octopia prints (D), with room for a burst of short-lived tokens."""
 SWEEP_FROM, SWEEP_EVERY = 64, 60.0
 """From so many keys on it is looked every so many seconds which can be forgotten."""
 

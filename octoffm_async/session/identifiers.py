@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 import msgspec
 
 from ..contract.translation import at_path
+from .forms import GUID, LONGEST, NO_ID, can_be_id
 from .headers import identifier_in
 from .unusable import UnusableError
 
@@ -34,21 +35,15 @@ if TYPE_CHECKING:
     from ..contract.operations import Operation
     from .response import Response
 
-LONGEST = 100
-"""Characters of an id; a GUID has 36."""
 _LEAST_BARE_NUMBER = 1000
 """A bare number below is a flag, a count or an HTTP status."""
 _WRAPS = ("data", "result")
 _WORD = re.compile(r"(?=[A-Za-z_.:~-]*[0-9])[A-Za-z0-9][\w.:~-]*", re.ASCII)
-_GUID = re.compile(r"\{?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.ASCII | re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T.*)?", re.ASCII)
 _NIL = "00000000-0000-0000-0000-000000000000"
 """What .NET writes for a GUID that was never set."""
-_NO_ID = re.compile(r"[^0-9]*|-[0-9.,]+(?:[eE][-+]?[0-9]+)?|[{}0.-]+")
-"""A text without a digit, a number below zero, or nothing but zeros."""
 _DIGITS = frozenset("123456789")
 """Nothing that ends with one of these and does not begin with a sign is zero or below."""
-_GIVEN = re.compile(r"[A-Za-z0-9][\w.:~-]*", re.ASCII)
 _NOTHING = object()
 
 
@@ -98,20 +93,11 @@ def identifier_reader(
         elif len(found) == 36 and found[8] == found[13] == "-":  # a GUID
             can_be_one = found != _NIL
         else:
-            can_be_one = _NO_ID.fullmatch(found) is None
+            can_be_one = NO_ID.fullmatch(found) is None
         usual = can_be_one and " " not in found and found.isprintable()
         return found if usual else _odd_identifier(told, response)
 
     return read
-
-
-def is_identifier(text: str) -> bool:
-    """Return True if a text that a person gives can be the id of something that was created."""
-    return len(text) <= LONGEST and bool(_GUID.fullmatch(text) or _GIVEN.fullmatch(text)) and _named(text) == text
-
-
-def _is_usual(text: str) -> bool:
-    return 0 < len(text) <= LONGEST and " " not in text and text.isprintable() and not _NO_ID.fullmatch(text)
 
 
 def _odd_identifier(told: _Told, response: Response) -> str:
@@ -124,7 +110,7 @@ def _odd_identifier(told: _Told, response: Response) -> str:
     if isinstance(content, dict) and _tells_a_problem(cast("dict[str, Any]", content), response.headers):
         raise UnusableError(f"no {told.name}: the body tells of a problem")
     found = identifier_in(response.headers, collection=told.collection)
-    if found is not None and _is_usual(found) and not _is_problem(response.headers):
+    if found is not None and can_be_id(found) and not _is_problem(response.headers):
         return found
     raise UnusableError(f"no {told.name} that can be one in the body, Location or Content-Location")
 
@@ -163,14 +149,14 @@ def _member(members: Mapping[str, Any], name: str) -> Any:
 def _named(value: object) -> str | None:
     """Return an id that stands under its name."""
     text = _text(value)
-    return text if _is_usual(text) else None
+    return text if can_be_id(text) else None
 
 
 def _bare(value: object) -> str | None:
     """Return a text or a number that stands alone, if it looks like an id."""
     text = _text(value)
-    if _GUID.fullmatch(text):
-        return text if _is_usual(text) else None
+    if GUID.fullmatch(text):
+        return text if can_be_id(text) else None
     looks_like_one = len(text) <= LONGEST and _WORD.fullmatch(text) and not _DATE.fullmatch(text)
     return text if looks_like_one and not (text.isdigit() and int(text) < _LEAST_BARE_NUMBER) else None
 

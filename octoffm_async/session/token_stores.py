@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
-from ..config import Secret
-from .gates import TOKEN_LIMIT
+from ..config import TOKEN_LIMIT, Secret
 
 if TYPE_CHECKING:
     from ..config import Config

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octoffm_async import ClosedError, FulfillmentClient, Limit, OverloadedError, RateLimitedError
+from octoffm_async.config import TOKEN_LIMIT
 from octoffm_async.contract.operations import Group
 from octoffm_async.contract.stocks import Stock
-from octoffm_async.session.gates import TOKEN_LIMIT, Gates
+from octoffm_async.session.gates import Gates
 from octoffm_async.session.headers import RateAdvice
 from octoffm_async.session.lanes import Lane
 from octoffm_async.session.limits import Gate

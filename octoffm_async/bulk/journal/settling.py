@@ -11,8 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ...errors import ConfigurationError, JournalError
-from ...session.forms import is_guid
-from ...session.identifiers import is_identifier
+from ...session.forms import is_guid, is_identifier
 from ..claims import claims_of
 from .states import UNDECIDED, Entry, State
 
