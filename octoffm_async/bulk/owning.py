@@ -23,7 +23,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from .journal import LOOK_UP_MOST, State
-from .likeness import Size, Wanted, looks_like, tidied
+from .likeness import Size, Wanted, alike, looks_like, tidied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -90,12 +90,17 @@ class Owners:
                     left.setdefault(key, []).append(match)
         if suspects or self._given.changes:
             suspects |= await self._told_otherwise(found, wanted)
-        for key, other in _indistinct(left, {*wanted, *suspects}, found):
+        # An order that is alike, and that the list does not show, may have been told a wrong id too.
+        told = self._given.told() if suspects or self._given.changes else {}
+        unseen = alike(left, told.keys() - {*wanted, *found.rows.ids_of})
+        for key, other in _indistinct(left, {*wanted, *suspects, *unseen}, found):
             held[key] = held[other] = (
                 f"the list shows {key!r}, and that may be {key!r} or {other!r}, which were both sent: references may "
                 "come back in another spelling; look both up before one is sent again"
             )
             left.pop(key, None)
+            if other in unseen:
+                suspects[other] = told[other]
         decided = {key: matches for key, matches in found.matches.items() if key not in matched} | left
         for key, matches in decided.items():
             for match in matches:
@@ -161,7 +166,7 @@ def _shared(key: str, match: Match, found: Findings) -> str:
 def _of_holder(key: str, match: Match, found: Findings, holders: dict[str, set[str]], suspects: dict[str, str]) -> str:
     for holder in sorted(holders.get(match.id or "", set())):
         told = f"the list shows it with the id {match.id!r}, which {holder!r} was told"
-        if looks_like(holder, key) or looks_like(key, holder):
+        if holder not in found.rows.ids_of and (looks_like(holder, key) or looks_like(key, holder)):
             return f"{told}: it may be that one in another spelling; look both up before it is sent again"
         if match.id is not None:
             suspects[holder] = match.id

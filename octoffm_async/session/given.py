@@ -64,6 +64,10 @@ class Given:
         """References that were told ids which may be those of others."""
         return dict(self._suspects)
 
+    def told(self) -> dict[str, str]:
+        """Return the references that are remembered, each with the id that it was given last."""
+        return {reference: remote_id for ids in (self._older, self._recent) for remote_id, reference in ids.items()}
+
     def take(self, reference: str, remote_id: str, trail: Trail | None) -> Doubt | None:
         """Believe the id that an answer gives; if not, return why."""
         # The way of every order: four look-ups and, for a GUID, one slice. What is rare has methods of its own.

@@ -66,6 +66,10 @@ async def test_the_id_of_an_order_that_is_alike_is_that_ones(book: Book, given: 
     found = await sifted(book, given, {"ORD-1"}, ("ORD-1", "1"), ("ORD-1", "4"))
     assert (found.matches, found.doubt_of("ORD-1")) == ({"ORD-1": [Match("4")]}, "")
     assert given.suspects == {}
+    found = await sifted(
+        book, given, {"ORD-1"}, ("ORD-1", "1"), ("ord-1", "5")
+    )  # both are kept: it was told a wrong one
+    assert (found.matches, given.suspects) == ({"ORD-1": [Match("1")]}, {"ord-1": "1"})
 
 
 async def test_an_order_that_the_list_shows_with_another_id_than_it_was_told_is_suspected(
@@ -132,6 +136,21 @@ async def test_of_two_that_are_alike_one_is_found_if_the_list_is_seen_to_keep_re
         assert repr(other) in found.doubt_of(key)
     both = await sifted(book, given, {shown, other}, (shown, "1"), (other, "2"))
     assert both.matches == {shown: [Match("1")], other: [Match("2")]}
+
+
+async def test_where_answers_are_out_of_step_an_order_that_is_alike_and_not_shown_may_be_the_one(
+    book: Book, given: Given
+) -> None:
+    """``ord-1`` was told the id of ``B``, which was told another one: its own row may be the one that is shown."""
+    await sent(book, "ORD-1", ord_1="2", B="3")
+    given.take("ord-1", "2", None)
+    rows = ("ORD-1", "1"), ("B", "2")
+    assert (await sifted(book, given, {"ORD-1"}, *rows)).matches == {"ORD-1": [Match("1")]}  # nothing shows it
+    given.suspect("B", "3")
+    found = await sifted(book, given, {"ORD-1"}, *rows)
+    assert found.matches == {}
+    assert "'ord-1'" in found.doubt_of("ORD-1")
+    assert given.suspects == {"B": "3", "ord-1": "2"}
 
 
 async def test_a_list_that_shows_one_of_ours_in_another_spelling_keeps_none(book: Book, given: Given) -> None:
