@@ -16,7 +16,8 @@ RENAMED_API = "/rename/v2"
 TOKEN_PATH = "/token"
 TOKEN = "bench-token"
 SELLER_ID = "12345"
-CREATED_ID = "3f2a0000-1111-4222-8333-444455556666"
+CREATED_ID = "3f2a0000-1111-4222-8333-%012x"
+"""Of each order its own: an API does not give one id twice."""
 STOCK_ID = "00000000-0000-4000-8000-000000000000"
 PAGE = 1000
 UPDATED = "2026-07-01T12:34:56Z"
@@ -91,6 +92,7 @@ def stock(number: int) -> dict[str, Any]:
 
 TOKEN_BODY = msgspec.json.encode({"access_token": TOKEN, "expires_in": 86_400, "token_type": "Bearer"})
 CREATED_BODY = msgspec.json.encode({"outboundShipmentId": CREATED_ID})
+"""With the number of the order to be filled in."""
 STOCKS = {"itemsPerPage": PAGE, "items": [stock(number) for number in range(PAGE)]}
 PAGE_BODY = msgspec.json.encode(STOCKS)
 

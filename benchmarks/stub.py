@@ -110,7 +110,7 @@ class Face(NamedTuple):
 
 USUAL = Face.spelled(API, str)
 FACES = USUAL, Face.spelled(PASCAL_API, in_pascal), Face.spelled(RENAMED_API, renamed)
-CREATED = whole("201 Created", CREATED_BODY)
+CREATED = whole("201 Created", CREATED_BODY % 0).replace(b"%012x" % 0, b"%012x")
 STOCK = USUAL.stock
 TOKEN = whole("200 OK", TOKEN_BODY)
 NOT_FOUND = whole("404 Not Found", b"{}")
@@ -141,7 +141,7 @@ class Stub:
             if request.startswith(face.post_order, start):
                 counts.posts += 1
                 self._last_order = request[body:stop]
-                return [CREATED]
+                return [CREATED % counts.posts]
             if request.startswith(face.get_stock, start):
                 counts.gets += 1
                 return [face.stock]

@@ -41,6 +41,8 @@ _HEADERS = CIMultiDictProxy(CIMultiDict({"Content-Type": "application/json"}))
 class Immediate:
     """A transport that answers at once, after giving the others a turn."""
 
+    _posts = 0
+
     def open(self) -> None:
         """See Transport."""
 
@@ -56,7 +58,8 @@ class Immediate:
         await asyncio.sleep(0)
         if url.endswith("/token"):
             return Response(200, _HEADERS, TOKEN_BODY, url)
-        return Response(201 if method == "POST" else 200, _HEADERS, CREATED_BODY, url)
+        self._posts += method == "POST"
+        return Response(201 if method == "POST" else 200, _HEADERS, CREATED_BODY % self._posts, url)
 
     async def close(self) -> None:
         """See Transport."""

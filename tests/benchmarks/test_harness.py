@@ -48,8 +48,9 @@ def children(bench: Bench, stub: StubProcess) -> dict[str, Child]:
 def test_all_peers_send_and_decode_the_same(stub, children):
     stub.set(pages=PAGES)
     first, last = (facts(Stock.from_dict(stock(number))) for number in (0, PAGE - 1))
-    expected = {"post": CREATED_ID, "get": first, "rows": PAGES * PAGE, "last": last}
     for name, child in children.items():
+        created = CREATED_ID % (stub.counts().posts + 1)
+        expected = {"post": created, "get": first, "rows": PAGES * PAGE, "last": last}
         assert child.measure(kind="facts") == json.loads(json.dumps(expected)), name
         order = respelled(ORDER, renamed) if name == CONTRACT else ORDER
         assert json.loads(stub.counts().last_order) == order, name
@@ -106,7 +107,8 @@ def test_the_stub_answers_in_order_however_requests_are_cut(stub):
     get = f"GET /seller/v2/stocks/7 HTTP/1.1\r\n{fields}\r\n"
     wrong = "GET /nowhere HTTP/1.1\r\n\r\n"
     sent = (post + get + post + wrong).encode()
-    expected = CREATED + STOCK + CREATED
+    posts = stub.counts().posts
+    expected = CREATED % (posts + 1) + STOCK + CREATED % (posts + 2)
     port = int(stub.target.origin.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
