@@ -91,6 +91,7 @@ def test_a_lie_alone_leads_to_nothing_wrong(name: str) -> None:
     assert not finding.untold
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", BY_CALLS)
 def test_a_lie_leads_single_calls_to_nothing_wrong(name: str) -> None:
     finding = _found((name,), [(each,) for each in BY_CALLS], by_calls)
