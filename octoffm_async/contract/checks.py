@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 _ENCODER = msgspec.json.Encoder()
-_NOT_ENCODABLE = (ValueError, TypeError, OverflowError, RecursionError)
+NOT_ENCODABLE = (ValueError, TypeError, OverflowError, RecursionError)
+"""What is raised of an item that JSON cannot carry."""
 _DEEPEST = 8  # levels of a request; none has half as many
 
 
@@ -62,7 +63,7 @@ def completed(found: list[FieldProblem], item: msgspec.Struct) -> list[FieldProb
     """The problems found, and what else JSON cannot carry (half a surrogate pair), wherever it stands."""
     try:
         _ENCODER.encode(item)
-    except _NOT_ENCODABLE:
+    except NOT_ENCODABLE:
         named = {problem.field for problem in found}
         return found + [problem for problem in _culprits("", item, 0) if problem.field not in named]
     return found
@@ -80,5 +81,5 @@ def _culprits(path: str, value: Any, depth: int) -> Iterator[FieldProblem]:
     else:
         try:
             _ENCODER.encode(value)
-        except _NOT_ENCODABLE as error:
+        except NOT_ENCODABLE as error:
             yield FieldProblem(path, value, f"cannot be sent as JSON: {error}")

@@ -67,7 +67,7 @@ def product_problems(product: FulfillmentProduct, *, assumed: bool = False) -> l
 
 def outbound_problems(request: OutboundShipmentRequest, *, assumed: bool = False) -> list[FieldProblem]:
     """All problems of a shipping order."""
-    if not assumed and _is_plain_order(request):
+    if not assumed and is_plain_order(request):
         return completed([], request)
     found = list(text("reference", request.reference, most=REFERENCE_MAX if assumed else None))
     found += text("storage_country", request.storage_country)
@@ -192,19 +192,24 @@ def _lines(lines: object, what: str, *, most: int | None, reference_only: bool =
             yield problem._replace(field=f"lines[{place}]{problem.field}")
 
 
-def _is_plain_order(request: OutboundShipmentRequest) -> bool:
-    """Whether an order is like nearly all, and right: sooner seen than that nothing is wrong with it."""
+def is_plain_order(request: OutboundShipmentRequest) -> bool:
+    """Return True for an order that is like nearly all, and right: sooner seen than that nothing is wrong with it.
+
+    It has no extra members. That JSON can carry its texts shows only when it is encoded.
+    """
+    if type(request) is not OutboundShipmentRequest or request.extra is not None:
+        return False
     address: Any = request.delivery_address
     lines: Any = request.lines
-    if type(address) is not DeliveryAddress or type(lines) is not list or not lines:
-        return False
-    if request.extra is not None or address.extra is not None:
+    if type(address) is not DeliveryAddress or address.extra is not None or type(lines) is not list or not lines:
         return False
     for line in lines:
         if not _is_plain(line):
             return False
     needed = (request.reference, request.storage_country, request.delivery_mode, *_address_needed(address))
     try:
+        if "".join(needed).isascii() and min(needed) > "!":  # none is empty, and none begins with a blank
+            return True
         return all(map(str.strip, needed))
     except TypeError:  # one is no text
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..contract.checks import NOT_ENCODABLE
 from ..contract.operations import (
     COUNT_OUTBOUND,
     CREATE_OUTBOUND,
@@ -19,7 +20,7 @@ from ..contract.outbound import (
     OutboundShipmentRequest,
     OutboundStatus,
 )
-from ..contract.validation import cancellation_problems, outbound_problems
+from ..contract.validation import cancellation_problems, is_plain_order, outbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
 from .believing import Believing, given_of
 from .references import check_reference
@@ -74,22 +75,34 @@ class Outbound:
             CallError: the call did not succeed. If ``outcome_unknown``, a parcel may be on its way: look the reference
                 up before ordering again, or, with a journal, ask again after ``retry_after`` seconds.
         """
+        if journal is None and not verify_first and is_plain_order(request):
+            return await self._create_plain(request)
         check_shipment(request)
         self._scope.check_extra("shipment", request)
         check_reference(self._scope, "shipment", request.reference)
         if journal is None and verify_first:
             raise ConfigurationError("verify_first= needs a journal=, which remembers what is looked for")
         if journal is None:
-            answer = await self.send(request)
-            doubt = given_of(self._scope, CREATE_OUTBOUND).take(request.reference, answer[0], answer[1].trail)
-            if doubt is None:
-                return answer[0]
-            return await Believing(self._scope, CREATE_OUTBOUND).doubted(request.reference, answer, doubt)
+            return await Believing(self._scope, CREATE_OUTBOUND).believed(request.reference, await self.send(request))
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(
             self._scope, CREATE_OUTBOUND, request, journal=journal, patience=patience, verify_first=verify_first
         )
+
+    async def _create_plain(self, request: OutboundShipmentRequest) -> str:
+        """Create an order of which only its encoding can show that something is wrong: it is encoded once."""
+        check_reference(self._scope, "shipment", request.reference)
+        try:
+            call = self.send(request)
+        except NOT_ENCODABLE:
+            check_shipment(request)  # says what of it
+            raise
+        answer = await call
+        doubt = given_of(self._scope, CREATE_OUTBOUND).take(request.reference, answer[0], answer[1].trail)
+        if doubt is None:
+            return answer[0]
+        return await Believing(self._scope, CREATE_OUTBOUND).doubted(request.reference, answer, doubt)
 
     def send(self, request: OutboundShipmentRequest | Raw) -> Awaitable[Result[str]]:
         """One call, without checks; of a request that may be encoded already."""
