@@ -45,6 +45,13 @@ class Fork:
         except ProcessLookupError:
             pass
 
+    def abandon(self) -> None:
+        """Kill it and close the pipes, unless its end was waited for."""
+        if not self._news.closed:
+            self.kill()
+            for stream in (self.stdout, self.stderr, self._news):
+                stream.close()
+
 
 class Forks:
     """A process that has imported ``modules`` and forks; leave it to end it."""
@@ -52,6 +59,7 @@ class Forks:
     def __init__(self, *modules: str) -> None:
         self._ours, theirs = socket.socketpair()
         self._sending = threading.Lock()
+        self._started: list[Fork] = []
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.forks", str(theirs.fileno()), *modules],
@@ -65,6 +73,8 @@ class Forks:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for started in self._started:  # of a test that failed, whose pipes would be warned of in a later one
+            started.abandon()
         self._ours.close()
         self._process.wait(20)
 
@@ -78,7 +88,9 @@ class Forks:
             socket.send_fds(self._ours, [json.dumps(wanted).encode() + b"\n"], [end for _, end in pipes])
         for _, end in pipes:
             os.close(end)
-        return Fork(*(end for end, _ in pipes))
+        started = Fork(*(end for end, _ in pipes))
+        self._started.append(started)
+        return started
 
     def run(
         self, function: str, arguments: Sequence[str], *, cwd: Path, timeout: float

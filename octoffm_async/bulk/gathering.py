@@ -180,7 +180,7 @@ class Gathered:
     def _keys_like(self, reference: str) -> Iterable[str]:
         yield from self._spellings.same_as(reference)
         if not self._largest.disproves_a_cut_to(Size.of(reference)):
-            yield from self._spellings.cut_to(reference)
+            yield from (key for key in self._spellings.cut_to(reference) if not self._largest.holds(key))
         if self._inside:
             yield from self._spellings.inside(reference)
 

@@ -8,7 +8,8 @@ An API may also put something before or behind what it keeps, as the name of a c
 orders of its own under longer references; but where ours is lost and theirs holds it, a person should look. Longer
 numbers are no such case: ``ORDER-1`` is not in ``ORDER-10``.
 
-A cut is believed only where nothing speaks against it: an API that shows a longer reference does not cut there.
+A cut is believed only where nothing speaks against it: an API that shows a longer reference does not cut there, and
+one that shows a reference as long as ours had no need to cut ours.
 """
 
 from __future__ import annotations
@@ -84,6 +85,13 @@ class Size(NamedTuple):
         A sign is never cut in two, so a cut one may be up to 1 unit or 3 bytes shorter than the column.
         """
         return self.signs > cut.signs and self.units > cut.units + 1 and self.octets > cut.octets + 3
+
+    def holds(self, ours: str) -> bool:
+        """Whether an API that shows this much, in whichever unit it measures, has room for all of a reference.
+
+        Of what is not ASCII nothing is said: in another form it may be longer.
+        """
+        return ours.isascii() and len(ours) <= min(self)
 
 
 def _is_parted(text: str, start: int, end: int) -> bool:

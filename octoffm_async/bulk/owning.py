@@ -10,7 +10,8 @@ another spelling, or a row that has another one's id. Then neither order is deci
   one: all orders of a connection that was out of step are found from the first of them that is looked up.
 - Of two undecided references that are the same when tidied, or of which one may be cut off to the other, the list shows
   one: it may be either's. What tells them apart is that the list shows what such a spelling would have changed: a
-  capital, a leading zero, a longer reference. That counts only if no row looks like one of ours in another spelling.
+  capital, a leading zero, a reference that is much longer than the one shown, or as long as the other one. That counts
+  only if no row looks like one of ours in another spelling.
 
 An honest API gives each order an id of its own and keeps references, so this leaves nothing undecided, and costs no
 request. The journal is asked once for each order that is found.
@@ -197,5 +198,5 @@ def _are_told_apart(shown: str, other: str, found: Findings) -> bool:
     references = [reference for reference in found.rows.ids_of if reference != shown]
     if is_cut:
         longest = reduce(Size.joined, map(Size.of, references), Size())
-        return longest.disproves_a_cut_to(Size.of(shown))
+        return longest.disproves_a_cut_to(Size.of(shown)) or longest.holds(other)
     return any(spelling(reference) != reference for spelling in changes for reference in references)

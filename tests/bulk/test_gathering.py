@@ -43,6 +43,8 @@ def test_a_cut_leaves_a_doubt_unless_a_longer_reference_is_shown() -> None:
     ours, cut = "SHOP-2026-11-30-000000001", "SHOP-2026-11-30-0000"
     assert gathered({ours}, (cut, "S-1")).doubt_of(ours).startswith(f"looks like {cut!r}")
     assert gathered({ours}, (cut, "S-1"), ("x" * 24, "S-2")).doubt_of(ours) == ""
+    assert gathered({cut + "é"}, (cut, "S-1"), ("x" * 21, "S-2")).doubt_of(cut + "é") != ""
+    assert gathered({cut + "2"}, (cut, "S-1"), ("x" * 21, "S-2")).doubt_of(cut + "2") == ""  # there was room for it
 
 
 @pytest.mark.parametrize(

@@ -113,3 +113,10 @@ def test_a_longer_reference_disproves_a_cut_in_whichever_unit_it_is_measured() -
     assert not Size.of("1234567890").disproves_a_cut_to(Size.of(smile * 5))  # ten units of UTF-16 are both
     assert Size.of(smile) == (1, 2, 4)
     assert Size.of("abc").joined(Size.of(smile)) == (3, 3, 4)
+
+
+def test_an_api_that_shows_a_reference_as_long_as_ours_has_room_for_ours() -> None:
+    assert Size.of("SHOP-2026-20").holds("SHOP-2026-10")
+    assert not Size.of("SHOP-2026-9").holds("SHOP-2026-10")
+    assert not Size.of("\U0001f600" * 6).holds("SHOP-2026-10")  # twelve units, but six signs
+    assert not Size.of("SHOP-2026-2000").holds("SHOP-2026-É")  # it may be kept as two signs

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from octoffm_async import Config, FulfillmentClient, Limit, Skipped
+from octoffm_async import Config, FulfillmentClient, Limit, Skipped, Unknown
 from octoffm_async.cluster import journal_writer
 from octoffm_async.cluster.journal import PostgresJournal
 from octoffm_async.cluster.lease import Lease
@@ -50,6 +50,8 @@ class Report(msgspec.Struct, kw_only=True):
     outcomes: dict[str, int]
     ids: dict[str, list[str]]
     error: str
+    unknown: dict[str, str] = {}
+    """Why items are unknown."""
 
 
 def stops(plan: Plan) -> Callable[[], None]:
@@ -105,6 +107,8 @@ async def run(client: FulfillmentClient, journal: PostgresJournal, plan: Plan, r
             async for outcome in run:
                 earlier = f" {type(outcome.earlier).__name__}" if isinstance(outcome, Skipped) else ""
                 outcomes[type(outcome).__name__ + earlier] += 1
+                if isinstance(outcome, Unknown):
+                    report.unknown[outcome.key] = outcome.reason
     finally:
         report.outcomes = dict(outcomes)
 

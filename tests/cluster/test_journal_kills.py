@@ -30,6 +30,11 @@ AFTER = {"before sent": 1, "after sent": 1, "before write": 9, "after write": 5,
 """Of the times that each instant comes, the one at which a process stops."""
 
 
+def keys_of(instant: str) -> list[str]:
+    """References of which none is the beginning of another: a killed batch may show the shorter ones only."""
+    return [f"{instant}-{number:02}" for number in range(40)]
+
+
 @asynccontextmanager
 async def serving() -> AsyncIterator[tuple[SandboxProcess, dict[str, str]]]:
     async with SandboxProcess(catalogue=1, stock=10_000_000) as sandbox:
@@ -101,7 +106,7 @@ async def check(address: str, sandbox: SandboxProcess, keys: list[str]) -> None:
 async def test_processes_that_wake_up_too_late_send_nothing(forks: Forks, postgres: str) -> None:
     """One for each instant. A sixth takes over what they had under way, before they wake up."""
     async with serving() as (sandbox, addresses):
-        parts = {instant: [f"{instant}-{number}" for number in range(40)] for instant in INSTANTS}
+        parts = {instant: keys_of(instant) for instant in INSTANTS}
         plans = [
             Plan(journal=postgres, addresses=addresses, keys=keys, instant=instant, after=AFTER[instant])
             for instant, keys in parts.items()
@@ -127,7 +132,7 @@ async def test_processes_that_wake_up_too_late_send_nothing(forks: Forks, postgr
 
 async def test_what_killed_processes_left_is_gone_on_with(forks: Forks, postgres: str) -> None:
     async with serving() as (sandbox, addresses):
-        parts = {instant: [f"{instant}-{number}" for number in range(40)] for instant in INSTANTS}
+        parts = {instant: keys_of(instant) for instant in INSTANTS}
         plans = [
             Plan(
                 journal=postgres,
