@@ -18,6 +18,7 @@ KILLS = 25
 
 
 @pytest.mark.one_loop
+@pytest.mark.timeout(300)
 async def test_killed_workers_and_a_crashed_database_leave_exactly_one_of_each(
     postgres_server: PostgresServer, postgres: str, tmp_path: Path
 ) -> None:
@@ -31,10 +32,10 @@ async def test_killed_workers_and_a_crashed_database_leave_exactly_one_of_each(
             await campaign.begin(cluster, count=400, chunk=25)
             for _ in range(2):
                 await campaign.hire()
-            await campaign.reach(cluster, 0.1, within=30)
+            await campaign.reach(cluster, 0.1, within=60)
             await campaign.kill()
             await campaign.crash_database()
-            await campaign.reach(cluster, 1.0, within=45)
+            await campaign.reach(cluster, 1.0, within=150)
             await campaign.check(cluster)
             await campaign.dismiss()
         finally:
