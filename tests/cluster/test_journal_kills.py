@@ -28,6 +28,8 @@ pytestmark = pytest.mark.one_loop
 
 AFTER = {"before sent": 1, "after sent": 1, "before write": 9, "after write": 5, "before settle": 2}
 """Of the times that each instant comes, the one at which a process stops."""
+LONG = 6.0
+"""Seconds of a lease that a process keeps on a busy machine."""
 
 
 def keys_of(instant: str) -> list[str]:
@@ -114,7 +116,9 @@ async def test_processes_that_wake_up_too_late_send_nothing(forks: Forks, postgr
         frozen = await asyncio.gather(*(stopped(forks, plan) for plan in plans))
         try:
             everything = [key for keys in parts.values() for key in keys]
-            report = await report_of(await started(forks, Plan(journal=postgres, addresses=addresses, keys=everything)))
+            report = await report_of(
+                await started(forks, Plan(journal=postgres, addresses=addresses, keys=everything, lease=LONG))
+            )
             assert report.error == ""
             assert set(report.outcomes) <= {"Created", "Skipped Created"}, report
             assert sum(report.outcomes.values()) == len(everything)
@@ -149,7 +153,7 @@ async def test_what_killed_processes_left_is_gone_on_with(forks: Forks, postgres
         everything = [key for keys in parts.values() for key in keys]
         some = [everything[: len(everything) * 2 // 3], everything[len(everything) // 3 :]]
         children = await asyncio.gather(
-            *(started(forks, Plan(journal=postgres, addresses=addresses, keys=keys)) for keys in some)
+            *(started(forks, Plan(journal=postgres, addresses=addresses, keys=keys, lease=LONG)) for keys in some)
         )
         for child, keys in zip(children, some, strict=True):
             report = await report_of(child)
