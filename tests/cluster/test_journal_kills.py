@@ -26,7 +26,7 @@ from .stopping import INSTANTS, STOPPING, Plan, Report
 
 pytestmark = pytest.mark.one_loop
 
-AFTER = {"before sent": 1, "after sent": 1, "before write": 9, "after write": 5, "before settle": 2}
+AFTER = {"before sent": 1, "after sent": 1, "before write": 9, "after write": 5, "before settle": 1}
 """Of the times that each instant comes, the one at which a process stops."""
 SHORT, LONG = 2.0, 6.0
 """Seconds of the lease of a process that is stopped, which others wait for, and of one that goes on."""
