@@ -201,7 +201,9 @@ def is_plain_order(request: OutboundShipmentRequest) -> bool:
         return False
     address: Any = request.delivery_address
     lines: Any = request.lines
-    if type(address) is not DeliveryAddress or address.extra is not None or type(lines) is not list or not lines:
+    if type(address) is not DeliveryAddress or address.extra is not None or type(request.lines) is not list:
+        return False
+    if not lines:
         return False
     for line in lines:
         if not _is_plain(line):
