@@ -12,10 +12,10 @@ import weakref
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from ..disk.disk_index import temporary_database
 from ..errors import BadRowError, CallError
 from ..resources.products import Products
 from ..session.scope import Scope
-from .seen import temporary_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

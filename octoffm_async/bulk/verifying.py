@@ -23,6 +23,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND
+from ..disk.disk_index import stored, temporary_database
 from ..errors import CallError
 from ..resources.believing import Believing
 from .absence import AbsenceScan
@@ -33,7 +34,6 @@ from .gathering import Gathered, Match, why_not_shown
 from .journal import LOOK_UP_MOST
 from .likeness import SHORTEST_CUT, Size, tidied
 from .reconcile import utc_now
-from .seen import stored, temporary_database
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

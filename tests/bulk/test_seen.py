@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoffm_async.bulk.seen import KEYS_IN_MEMORY, SeenKeys
+from octoffm_async.bulk.seen import SeenKeys
+from octoffm_async.disk.disk_index import KEYS_IN_MEMORY
 
 KEYS = st.lists(
     st.text(max_size=4) | st.sampled_from(["", "a", "A", "a ", "é", "e\u0301", "\0", "a\0b", "a\0c", "1", "1.0"])

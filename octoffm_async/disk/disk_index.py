@@ -1,0 +1,91 @@
+"""Small values by key, exactly, in bounded memory.
+
+The latest keys stay in a dictionary. Those of a long input move on to a temporary SQLite database, which the operating
+system keeps on disk and which vanishes when it is closed: a million references cost a few mebibytes instead of a
+hundred. A table of marks by hash tells of nearly every new key that it is not there, so that few are looked up.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+KEYS_IN_MEMORY = 10_000
+_CACHE_KIB = 4096
+_SPILLED_AT_ONCE = 1000
+"""Few enough that the event loop does not notice."""
+_ROWS = 500
+"""Rows a statement."""
+_PLACES = (1 << 24) - 1  # 2 MiB of marks: at a million keys, one new key in seventeen is looked up for nothing
+
+
+def temporary_database(schema: str) -> sqlite3.Connection:
+    """Return a private database that spills to a temporary file and is gone when closed."""
+    connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    connection.executescript(
+        f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{_CACHE_KIB}; {schema}"
+    )
+    return connection
+
+
+def stored(key: str) -> bytes:
+    """Return a key as the database keeps it.
+
+    Any text a program can hold, half a surrogate pair too, must be told apart there: SQLite's own text cannot.
+    """
+    return key.encode("utf-8", "surrogatepass")
+
+
+class DiskIndex:
+    """Values by key. It only grows, and the first value of a key stays."""
+
+    def __init__(self, *, in_memory: int = KEYS_IN_MEMORY) -> None:
+        self._most_recent = in_memory
+        self._recent: dict[str, bytes] = {}
+        self._database: sqlite3.Connection | None = None
+        self._marks = bytearray()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._recent or (self._database is not None and self._on_disk(self._database, key) is not None)
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value of a key; ``None`` if it is new."""
+        if (value := self._recent.get(key)) is not None or self._database is None:
+            return value
+        return self._on_disk(self._database, key)
+
+    def put(self, key: str, value: bytes) -> None:
+        """Take in a key that is new."""
+        self._recent[key] = value
+        if len(self._recent) > self._most_recent:
+            self._spill()
+
+    def close(self) -> None:
+        """Forget all."""
+        self._recent.clear()
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def _on_disk(self, database: sqlite3.Connection, key: str) -> bytes | None:
+        place = hash(key) & _PLACES
+        if not self._marks[place >> 3] & 1 << (place & 7):
+            return None
+        found = database.execute("SELECT value FROM kept WHERE key = ?", (stored(key),)).fetchone()
+        return None if found is None else bytes(found[0])
+
+    def _spill(self) -> None:
+        if self._database is None:
+            self._database = temporary_database("CREATE TABLE kept (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
+            self._database.execute("BEGIN")
+            self._marks = bytearray((_PLACES + 1) >> 3)
+            self._most_recent = min(self._most_recent, _SPILLED_AT_ONCE)
+        marks = self._marks
+        for key in self._recent:
+            place = hash(key) & _PLACES
+            marks[place >> 3] |= 1 << (place & 7)
+        pairs = sorted([(stored(key), value) for key, value in self._recent.items()])
+        for start in range(0, len(pairs), _ROWS):
+            some = [bytearray(part) for pair in pairs[start : start + _ROWS] for part in pair]  # bytes would be
+            places = "(?, ?)" + ", (?, ?)" * (len(some) // 2 - 1)  # looked at for adapters
+            self._database.execute(f"INSERT INTO kept VALUES {places}", some)  # noqa: S608
+        self._recent.clear()
