@@ -46,8 +46,10 @@ def tidied(reference: str) -> str:
 def _plain(reference: str) -> str:
     """The same, with leading zeros."""
     if reference.isascii():
-        seen = "".join(reference.split()).casefold()
-        return seen if seen.isprintable() else "".join(sign for sign in seen if sign.isprintable())
+        plain = reference.lower()
+        if " " not in plain and plain.isprintable():
+            return plain
+        return "".join(sign for sign in plain if sign != " " and sign.isprintable())
     # Folded between two decompositions: each may bring forth what the other changes. Capitals come first, because
     # some signs, as the dotless i, have the capital of another.
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", reference).upper().casefold())

@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ..contract.checks import FieldProblem
-from ..contract.references import is_plain, oddness
+from ..contract.references import oddness
 from ..errors import ValidationError
 from .likeness import tidied
 
@@ -55,11 +55,8 @@ class OddReferences:
         Raises:
             ValidationError: it is, and odd ones are to be refused.
         """
-        if is_plain(reference):  # sooner tidied
-            reason, plain = "", reference.lower().lstrip("0") or reference[:1]
-        else:
-            reason, plain = oddness(reference), tidied(reference)
-        like = self._recent.setdefault(plain, reference)
+        reason = oddness(reference)
+        like = self._recent.setdefault(tidied(reference), reference)
         if len(self._recent) > self._most:
             self._recent.clear()
         if like != reference:

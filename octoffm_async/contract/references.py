@@ -11,20 +11,16 @@ import unicodedata
 
 from .bounds import REFERENCE_MAX
 
-__all__ = ["is_plain", "oddness"]
+__all__ = ["oddness"]
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 """Categories of controls, of format signs (without width, of writing direction), and of what is no sign at all."""
 
 
-def is_plain(reference: str) -> bool:
-    """Return True for one of visible ASCII signs: nothing of it can be odd."""
-    return len(reference) <= REFERENCE_MAX and reference.isascii() and reference.isprintable() and " " not in reference
-
-
 def oddness(reference: str) -> str:
     """Return why a reference is odd; nothing for one that every API keeps as it is."""
-    if is_plain(reference):
+    is_ascii = reference.isascii() and reference.isprintable()
+    if is_ascii and " " not in reference and len(reference) <= REFERENCE_MAX:  # nothing of visible signs can be odd
         return ""
     reasons: list[str] = []
     if reference != reference.strip():

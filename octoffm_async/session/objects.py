@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from ..contract.base import UNKNOWN_VALUES, take_unknown_values
 from ..contract.common import DocumentAnswer
 from ..contract.json_values import is_array, is_object, json_type
 from ..contract.names import spelling_in
@@ -13,7 +12,7 @@ from ..contract.reading import RowWithoutIdentityError
 from ..contract.specs import specs_of
 from ..contract.translation import Translation, at_path, spelled_path
 from .documents import UnusableDocumentError, document_in
-from .learning_reader import UNDECODABLE, LearningReader, holder, is_marked, unmarked
+from .learning_reader import LearningReader, unmarked
 from .unusable import UnusableError
 
 if TYPE_CHECKING:
@@ -34,33 +33,7 @@ class ObjectReader(LearningReader):
         self._optional = operation.shape is Shape.OPTIONAL
         super().__init__(operation, translation, drift)
 
-    def _body_type(self, inner: Any) -> Any:
-        kind = inner
-        for name in reversed(self._place):
-            kind = holder(name, kind)
-        return kind
-
-    def read(self, response: Response, skip_bad_rows: bool) -> Any:  # noqa: FBT001  (one shape for all readers)
-        """Return the object."""
-        if UNKNOWN_VALUES:
-            take_unknown_values()
-        try:
-            found = self._decoder.decode(response.body)
-        except UNDECODABLE:
-            if is_marked(response):
-                return self.read(unmarked(response), skip_bad_rows)
-            try:
-                return self._read_carefully(response)
-            finally:
-                self._tell()
-        if UNKNOWN_VALUES or self._careful.drift:
-            self._tell()
-        if self._depth:
-            for _ in range(self._depth):
-                found = found.held
-        return found
-
-    def _read_carefully(self, response: Response) -> Any:
+    def _read_carefully(self, response: Response, *, skip_bad_rows: bool) -> Any:  # noqa: ARG002  (one object has no rows)
         if not response.body.strip():
             if self._optional:
                 return None

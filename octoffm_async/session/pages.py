@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from ..contract.base import UNKNOWN_VALUES, take_unknown_values
 from ..contract.json_values import is_array, is_object, json_type
 from ..contract.names import folded, spelling_in
 from ..contract.reading import RowWithoutIdentityError, shown_value
 from ..contract.translation import Translation, at_path, spelled_path
 from .counts import counts_in
-from .learning_reader import UNDECODABLE, LearningReader, holder, is_marked, unmarked
+from .learning_reader import UNDECODABLE, LearningReader, holder
 from .unusable import UnusableError
 
 if TYPE_CHECKING:
@@ -49,33 +48,8 @@ class PageReader(LearningReader):
         self._place = translation.operation(operation).items or ("items",)
         super().__init__(operation, translation, drift)
 
-    def _body_type(self, inner: Any) -> Any:
-        kind: Any = list[inner]
-        for name in reversed(self._place):
-            kind = holder(name, kind)
-        return kind
-
-    def read(self, response: Response, skip_bad_rows: bool) -> list[Any]:  # noqa: FBT001  (one shape for all readers)
-        """Return the rows."""
-        if UNKNOWN_VALUES:
-            take_unknown_values()
-        try:
-            found = self._decoder.decode(response.body)
-        except UNDECODABLE:
-            if is_marked(response):
-                return self.read(unmarked(response), skip_bad_rows)
-            try:
-                return self._read_carefully(response, skip_bad_rows=skip_bad_rows)
-            finally:
-                self._tell()
-        if UNKNOWN_VALUES or self._careful.drift:
-            self._tell()
-        return self._unwrapped(found)
-
-    def _unwrapped(self, found: Any) -> list[Any]:
-        for _ in range(self._depth):
-            found = found.held
-        return cast("list[Any]", found)
+    def _inner_type(self, row: Any) -> Any:
+        return list[row]
 
     def _read_carefully(self, response: Response, *, skip_bad_rows: bool) -> list[Any]:
         if not response.body.strip():
@@ -86,7 +60,7 @@ class PageReader(LearningReader):
             self._row(row)
         if self._adapt() and not mended:
             try:
-                return self._unwrapped(self._decoder.decode(response.body))
+                return cast("list[Any]", self._unwrapped(self._decoder.decode(response.body)))
             except UNDECODABLE:
                 pass
         read: list[Any] = []

@@ -15,13 +15,13 @@ from typing import Any
 
 from octoffm_async import (
     Config,
-    DeliveryAddress,
     FulfillmentClient,
     Journal,
     OutboundShipmentRequest,
     ShipmentLine,
 )
 from octoffm_async.errors import CallError
+from tests.bulk.items import ADDRESS
 from tests.fakes import SECRET
 
 from .judge import Finding, Told, judge_end, judge_told
@@ -36,14 +36,6 @@ RUNS = 4
 HANG = 45.0
 """Seconds after which a run counts as one that hangs."""
 
-ADDRESS = DeliveryAddress(
-    first_name="Ada",
-    last_name="Lovelace",
-    address_line1="1 rue de la Paix",
-    postal_code="75002",
-    city="Paris",
-    country_code="FR",
-)
 LINES = [ShipmentLine(quantity=1, seller_product_reference="SKU-000001")]
 SHAPES = (
     "ORD-{n}",
