@@ -140,7 +140,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _share_bytecode(config: pytest.Config) -> None:
     """Where no bytecode may lie beside sources: some hundred processes that tests start still compile all only once."""
-    cache: pytest.Cache | None = config.cache
+    cache: pytest.Cache | None = getattr(config, "cache", None)  # absent with -p no:cacheprovider
     if cache is not None:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))

@@ -34,6 +34,7 @@ from ..contract.outbound import OutboundFilters, OutboundShipment
 from ..contract.returns import Return, ReturnFilters
 from ..contract.stocks import Stock, StockFilters
 from ..errors import ValidationError
+from ..session.paging import paginate
 from ..session.scope import Scope
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ class _KindFeed:
     def _pages(self, low: datetime, high: datetime | None) -> Pager[Any]:
         bounds = {f"{self._kind.bound}_min": low, f"{self._kind.bound}_max": high}
         filters: ListFilters = self._kind.filters(limit=self._limit, **bounds)
-        return self._scope.list(self._kind.operation, filters)
+        return paginate(self._scope, self._kind.operation, filters)
 
 
 class _Scan:

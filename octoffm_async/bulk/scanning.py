@@ -29,6 +29,7 @@ from ..contract.checks import FieldProblem
 from ..contract.operations import LIST_STOCKS
 from ..contract.stocks import Stock, StockFilters
 from ..errors import ValidationError
+from ..session.paging import paginate
 from .windows import FINEST, Stretch, Window, whole_second
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class _List:
         filters = StockFilters(
             updated_at_min=window.asked_from, updated_at_max=window.asked_to, cursor=cursor, **self._filters
         )
-        return self.scope.list(LIST_STOCKS, filters)
+        return paginate(self.scope, LIST_STOCKS, filters)
 
 
 class _Scan:

@@ -101,7 +101,8 @@ def worker(
     credentials, 130 when it was stopped at once.
     """
     needs_extra()
-    from ..cluster.worker import Worker, WorkerOptions
+    from ..cluster.sessions import WorkerOptions
+    from ..cluster.worker import Worker
 
     settings = {"bulk_deadline": timeout, "trust_env": proxies or None, "contract": contract}
     found = environment(env_file)

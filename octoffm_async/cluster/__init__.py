@@ -73,11 +73,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .cluster import Cluster
-    from .worker import Worker, WorkerOptions
+    from .sessions import WorkerOptions
+    from .worker import Worker
 
 __all__ = ["Cluster", "Worker", "WorkerOptions"]
 
-_HOME = {"Cluster": "cluster", "Worker": "worker", "WorkerOptions": "worker"}
+_HOME = {"Cluster": "cluster", "Worker": "worker", "WorkerOptions": "sessions"}
 
 
 def __getattr__(name: str) -> Any:

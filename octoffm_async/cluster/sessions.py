@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from procrastinate.worker import Worker as EngineWorker
 from ..errors import CredentialsRefusedError, FencedError, OtherEnvironmentError, StoreError
 from . import engine
 from .doing import Doing, is_broken
+from .fairness import SLICE
+from .journal import LEASE
 from .mirroring import schedule_mirrors
 from .presence import Doings, Presence
 from .turns import TURN, Ending, LostTurnError, Turns
@@ -22,15 +25,40 @@ if TYPE_CHECKING:
 
     from ..bulk.outcomes import Outcome
     from ..client import FulfillmentClient
+    from ..config import Secret
     from .database import Database
     from .journal import PostgresJournal
     from .metrics import ChunkResult, WorkerMetrics
     from .turns import Turn
-    from .worker import WorkerOptions
 
+PLACES = 32
+"""Turns under way at once: a turn mostly waits for its seller's limit."""
 END_WITHIN = 60.0
 """Seconds for which the end of a turn is tried to be written while the database is away."""
 logger = logging.getLogger("octoffm_async")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions:
+    """How a worker works. Times are in seconds; ``silent`` is after how long a worker counts as dead."""
+
+    concurrency: int = PLACES
+    lease: float = LEASE
+    slice: float = SLICE
+    polling: float = 5.0
+    until_done: bool = False
+    """End when nothing is left to do, in place of waiting for more."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    redis: str | Secret | None = None
+    """Where limits and tokens are shared, in place of the database."""
+    mirror_every: int | None = None
+    """Minutes between two mirrorings of the sellers' stocks; none without it."""
+
+    @property
+    def silent(self) -> float:
+        """A little longer than the lease, so that whoever takes over finds it expired."""
+        return self.lease + 3.0
 
 
 class Session:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..client import FulfillmentClient
@@ -22,46 +21,20 @@ from ..errors import JournalError, OtherEnvironmentError, StoreError
 from ..events import Hook, LoggingHook
 from . import engine, jobs
 from .database import Database
-from .fairness import SLICE
-from .journal import LEASE, PostgresJournal
+from .journal import PostgresJournal
 from .metrics import MetricsServer, WorkerMetrics
 from .mirror import prepare_mirrors
 from .postgres_limits import PostgresLimits
 from .postgres_tokens import PostgresTokens
 from .redis_limits import RedisLimits
-from .sessions import Session
+from .sessions import Session, WorkerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .redis_tokens import RedisTokens
 
-PLACES = 32
-"""Turns under way at once: a turn mostly waits for its seller's limit."""
 logger = logging.getLogger("octoffm_async")
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerOptions:
-    """How a worker works. Times are in seconds; ``silent`` is after how long a worker counts as dead."""
-
-    concurrency: int = PLACES
-    lease: float = LEASE
-    slice: float = SLICE
-    polling: float = 5.0
-    until_done: bool = False
-    """End when nothing is left to do, in place of waiting for more."""
-    metrics_host: str = "127.0.0.1"
-    metrics_port: int | None = None
-    redis: str | Secret | None = None
-    """Where limits and tokens are shared, in place of the database."""
-    mirror_every: int | None = None
-    """Minutes between two mirrorings of the sellers' stocks; none without it."""
-
-    @property
-    def silent(self) -> float:
-        """A little longer than the lease, so that whoever takes over finds it expired."""
-        return self.lease + 3.0
 
 
 class Worker:

@@ -11,6 +11,7 @@ from ..contract.inbound import InboundCountFilters, InboundFilters, InboundShipm
 from ..contract.operations import COUNT_INBOUND, CREATE_INBOUND, GET_DELIVERY_NOTE, GET_INBOUND, LIST_INBOUND
 from ..contract.validation import inbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
+from ..session.paging import paginate
 from .believing import Believing, given_of
 from .references import check_reference
 from .waiting import wait_for_status
@@ -161,7 +162,7 @@ class Inbound:
             limit=limit,
             cursor=resume_from,
         )
-        return self._scope.list(LIST_INBOUND, filters, max_items=max_items)
+        return paginate(self._scope, LIST_INBOUND, filters, max_items=max_items)
 
     async def count(
         self,

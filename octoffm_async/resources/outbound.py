@@ -22,6 +22,7 @@ from ..contract.outbound import (
 )
 from ..contract.validation import cancellation_problems, is_plain_order, outbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
+from ..session.paging import paginate
 from .believing import Believing, given_of
 from .references import check_reference
 from .waiting import wait_for_status
@@ -199,7 +200,7 @@ class Outbound:
             limit=limit,
             cursor=resume_from,
         )
-        return self._scope.list(LIST_OUTBOUND, filters, max_items=max_items)
+        return paginate(self._scope, LIST_OUTBOUND, filters, max_items=max_items)
 
     async def count(
         self,

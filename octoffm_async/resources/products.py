@@ -16,6 +16,7 @@ from ..contract.products import (
 )
 from ..contract.validation import product_problems
 from ..errors import ValidationError, check_type
+from ..session.paging import paginate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +82,7 @@ class Products:
             ValidationError: ``limit`` or ``max_items`` is out of range.
         """
         filters = ReferenceFilters(limit=limit, cursor=resume_from)
-        return self._scope.list(LIST_REFERENCES, filters, max_items=max_items)
+        return paginate(self._scope, LIST_REFERENCES, filters, max_items=max_items)
 
     async def send(self, products: Sequence[FulfillmentProduct]) -> list[ProductResult] | None:
         """Send products, without checks; return ``None`` when the API answers without results.

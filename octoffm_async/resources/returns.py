@@ -8,6 +8,7 @@ from ..contract.operations import COUNT_RETURNS, CREATE_RETURN, GET_LABEL, GET_R
 from ..contract.returns import ReturnCountFilters, ReturnFilters, ReturnRequest
 from ..contract.validation import return_problems
 from ..errors import ValidationError, check_type
+from ..session.paging import paginate
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -92,7 +93,7 @@ class Returns:
             limit=limit,
             cursor=resume_from,
         )
-        return self._scope.list(LIST_RETURNS, filters, max_items=max_items)
+        return paginate(self._scope, LIST_RETURNS, filters, max_items=max_items)
 
     async def count(
         self,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..contract.operations import GET_STOCK, LIST_STOCKS
 from ..contract.stocks import StockFilters
+from ..session.paging import paginate
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,4 +72,4 @@ class Stocks:
             limit=limit,
             cursor=resume_from,
         )
-        return self._scope.list(LIST_STOCKS, filters, max_items=max_items)
+        return paginate(self._scope, LIST_STOCKS, filters, max_items=max_items)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..errors import ConfigurationError
 from .leases import Offset
@@ -19,7 +19,6 @@ from .slots import SECOND
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .leased_gate import LeasedGate
     from .limit_stores import LimitStore
     from .slots import Answer, Ask
 
@@ -39,6 +38,33 @@ USELESS_MOST = 5
 """After so many answers in a row that came too late for their slots the store is held for away."""
 
 
+class Participant(Protocol):
+    """Something that shares a limit by questions to a store: a gate."""
+
+    asked: bool
+    """Whether it has its say with the next question."""
+
+    def draw_up(self, now: float, *, leasing: bool) -> Ask:
+        """Return what it asks; without ``leasing``, for the time only."""
+        ...
+
+    def hear(self, ask: Ask, answer: Answer, *, sent: float, received: float, ahead: tuple[float, float]) -> bool:
+        """Take in an answer; return False if it came too late to be of use."""
+        ...
+
+    def unheard(self, now: float) -> None:
+        """Take in that the store did not answer."""
+        ...
+
+    def parting(self) -> bool:
+        """Return whether it holds anything to give back before the end."""
+        ...
+
+    def fail(self, error: Exception) -> None:
+        """Let its calls fail: the store cannot be used as it is configured."""
+        ...
+
+
 class Exchange:
     """Asks one store on behalf of the gates of one client. ``away`` tells that it cannot be used now."""
 
@@ -49,7 +75,7 @@ class Exchange:
         self.processes = max(1, store.processes)
         self._store = store
         self._offset = Offset()
-        self._due: dict[LeasedGate, None] = {}
+        self._due: dict[Participant, None] = {}
         self._asking: asyncio.Task[None] | None = None
         self._retry_at = 0.0
         self._useless = self._vague = 0
@@ -65,7 +91,7 @@ class Exchange:
         self._store.open()
         self._is_open = True
 
-    def ask(self, gate: LeasedGate) -> None:
+    def ask(self, gate: Participant) -> None:
         """Let a gate have its say with the next question; not while the store is away."""
         if not self._is_open or (self.away and asyncio.get_running_loop().time() < self._retry_at):
             return
@@ -74,7 +100,7 @@ class Exchange:
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask_all(), name="octoffm_async limits")
 
-    async def close(self, gates: Iterable[LeasedGate]) -> None:
+    async def close(self, gates: Iterable[Participant]) -> None:
         """Give back what the gates hold, and let go of the store."""
         if not self._is_open:
             return
@@ -118,7 +144,7 @@ class Exchange:
                 if isinstance(error, ConfigurationError):
                     gate.fail(error)
 
-    def _hear(self, gates: list[LeasedGate], asks: list[Ask], answers: Sequence[Answer], sent: float) -> None:
+    def _hear(self, gates: list[Participant], asks: list[Ask], answers: Sequence[Answer], sent: float) -> None:
         received = asyncio.get_running_loop().time()
         self._is_back()
         in_time = False

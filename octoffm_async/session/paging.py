@@ -16,10 +16,12 @@ from ..config import is_whole
 from ..contract.checks import FieldProblem
 from ..errors import PagingError, ValidationError
 from .headers import http_date, next_query
+from .scope import checked_query
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 
+    from ..contract.filters import ListFilters
     from ..contract.operations import Operation
     from .response import Response
     from .scope import Scope
@@ -29,6 +31,17 @@ End = Literal["no_link", "empty_cursor"]
 
 EMPTY_PAGES_MOST = 100
 """Pages without a row that are read one after another: a filter that is applied behind the paging makes a few."""
+
+
+def paginate(
+    scope: Scope, operation: Operation[list[T]], filters: ListFilters, *, max_items: int | None = None
+) -> Pager[T]:
+    """Return a list call of one seller, of at most ``max_items`` items.
+
+    Raises:
+        ValidationError: the filters cannot be asked for together, or are out of range.
+    """
+    return Pager(scope, operation, checked_query(operation, filters), max_items=max_items)
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):

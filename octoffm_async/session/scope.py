@@ -16,7 +16,6 @@ from ..contract.operations import OPERATIONS, Group, Operation, Repeatability, S
 from ..errors import ConflictError, NotFoundError, NotReadyError, UnusableAnswerError, ValidationError
 from .headers import path_segment
 from .options import DEFAULTS
-from .paging import Pager
 from .response import Response
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..contract.base import Request
     from ..contract.common import Document
-    from ..contract.filters import CountFilters, Filters, ListFilters
+    from ..contract.filters import CountFilters, Filters
     from .options import Options
     from .pipeline import Result, Session
 
@@ -83,21 +82,13 @@ class Scope:
             key = getattr(item, "reference", None) or getattr(item, "seller_product_reference", None) or ""
             raise ValidationError(what, str(key), problems)
 
-    def list(self, operation: Operation[list[T]], filters: ListFilters, *, max_items: int | None = None) -> Pager[T]:
-        """A list call, of at most ``max_items`` items.
-
-        Raises:
-            ValidationError: the filters cannot be asked for together, or are out of range.
-        """
-        return Pager(self, operation, _checked_query(operation, filters), max_items=max_items)
-
     async def count(self, operation: Operation[int], filters: CountFilters) -> int:
         """A count.
 
         Raises:
             ValidationError: the filters cannot be asked for together, or are out of range.
         """
-        count, _ = await self.call(operation, query=_checked_query(operation, filters))
+        count, _ = await self.call(operation, query=checked_query(operation, filters))
         return count
 
     async def document(
@@ -166,7 +157,12 @@ def _filled(path: str, operation: Operation[Any], segments: Mapping[str, str]) -
     return path
 
 
-def _checked_query(operation: Operation[Any], filters: Filters) -> dict[str, str]:
+def checked_query(operation: Operation[Any], filters: Filters) -> dict[str, str]:
+    """Return the parameters of a list or count call.
+
+    Raises:
+        ValidationError: the filters cannot be asked for together, or are out of range.
+    """
     if problems := filter_problems(filters):
         named = [problem._replace(field=_ARGUMENTS.get(problem.field, problem.field)) for problem in problems]
         raise ValidationError(operation.name, problems=named)
