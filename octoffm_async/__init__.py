@@ -11,95 +11,217 @@ if sys.version_info < (3, 11):  # noqa: UP036  (else an older one stumbles over 
         "install a newer one, and make the virtual environment with it"
     )
 
-from .bulk.changes import Change, ChangeFeed
-from .bulk.journal import Journal
-from .bulk.outcomes import Created, Failed, Found, Missing, Outcome, Refused, Skipped, Summary, Unknown
-from .bulk.readers import ProductRows
-from .bulk.rejects import RejectedRow, RejectsReport
-from .bulk.run import Run
-from .bulk.scanning import StockScan
-from .client import FulfillmentClient, SellerClient
-from .config import Config, Limit, Secret
-from .contract.checks import FieldProblem
-from .contract.common import Document, Refusal, ShipmentLine
-from .contract.inbound import InboundLine, InboundShipment, InboundShipmentRequest, InboundStatus
-from .contract.outbound import (
-    CancellationStatus,
-    DeliveryAddress,
-    DeliveryMode,
-    OutboundCancellation,
-    OutboundShipment,
-    OutboundShipmentRequest,
-    OutboundStatus,
-    Parcel,
-    ShipmentState,
-)
-from .contract.products import (
-    FulfillmentProduct,
-    Packaging,
-    ProductCondition,
-    ProductResult,
-    RegistrationStatus,
-    SellerReference,
-)
-from .contract.returns import (
-    Return,
-    ReturnLine,
-    ReturnLineState,
-    ReturnReason,
-    ReturnRequest,
-    ReturnStatus,
-    ReturnType,
-)
-from .contract.stocks import Localization, ProductState, Quantities, QuantityType, SortOrder, Stock
-from .errors import (
-    AnsweredError,
-    AnswerTimeoutError,
-    AuthenticationError,
-    BadRequestError,
-    BadRowError,
-    CallError,
-    CircuitOpenError,
-    ClosedError,
-    ConfigurationError,
-    ConflictError,
-    ConnectError,
-    ConnectionLostError,
-    CredentialsRefusedError,
-    DeadlineExceededError,
-    ErrorBudgetExceededError,
-    FencedError,
-    JournalDamagedError,
-    JournalError,
-    JournalInUseError,
-    JournalWriteError,
-    NotAnsweredError,
-    NotFoundError,
-    NotReadyError,
-    OctoffmError,
-    OtherEnvironmentError,
-    OverloadedError,
-    PagingError,
-    PayloadConflictError,
-    PermissionDeniedError,
-    RateLimitedError,
-    ServerError,
-    StatusUnreachableError,
-    StoreError,
-    TLSError,
-    UnprocessableError,
-    UnusableAnswerError,
-    ValidationError,
-    is_outcome_unknown,
-)
-from .events import ContractDrift, DriftKind, Event, Hook, LoggingHook
-from .session.file_tokens import FileTokenStore
-from .session.limit_stores import LimitStore, MemoryLimits
-from .session.paging import Page, Pager
-from .session.response import Response
-from .session.stats import KeyStats, Stats
-from .session.token_stores import MemoryTokenStore, TokenStore
+from typing import TYPE_CHECKING
+
+from .lazy import lazy_names
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .bulk.changes import Change, ChangeFeed
+    from .bulk.journal import Journal
+    from .bulk.outcomes import Created, Failed, Found, Missing, Outcome, Refused, Skipped, Summary, Unknown
+    from .bulk.readers import ProductRows
+    from .bulk.rejects import RejectedRow, RejectsReport
+    from .bulk.run import Run
+    from .bulk.scanning import StockScan
+    from .client import FulfillmentClient, SellerClient
+    from .config import Config, Limit, Secret
+    from .contract.checks import FieldProblem
+    from .contract.common import Document, Refusal, ShipmentLine
+    from .contract.inbound import InboundLine, InboundShipment, InboundShipmentRequest, InboundStatus
+    from .contract.outbound import (
+        CancellationStatus,
+        DeliveryAddress,
+        DeliveryMode,
+        OutboundCancellation,
+        OutboundShipment,
+        OutboundShipmentRequest,
+        OutboundStatus,
+        Parcel,
+        ShipmentState,
+    )
+    from .contract.products import (
+        FulfillmentProduct,
+        Packaging,
+        ProductCondition,
+        ProductResult,
+        RegistrationStatus,
+        SellerReference,
+    )
+    from .contract.returns import (
+        Return,
+        ReturnLine,
+        ReturnLineState,
+        ReturnReason,
+        ReturnRequest,
+        ReturnStatus,
+        ReturnType,
+    )
+    from .contract.stocks import Localization, ProductState, Quantities, QuantityType, SortOrder, Stock
+    from .errors import (
+        AnsweredError,
+        AnswerTimeoutError,
+        AuthenticationError,
+        BadRequestError,
+        BadRowError,
+        CallError,
+        CircuitOpenError,
+        ClosedError,
+        ConfigurationError,
+        ConflictError,
+        ConnectError,
+        ConnectionLostError,
+        CredentialsRefusedError,
+        DeadlineExceededError,
+        ErrorBudgetExceededError,
+        FencedError,
+        JournalDamagedError,
+        JournalError,
+        JournalInUseError,
+        JournalWriteError,
+        NotAnsweredError,
+        NotFoundError,
+        NotReadyError,
+        OctoffmError,
+        OtherEnvironmentError,
+        OverloadedError,
+        PagingError,
+        PayloadConflictError,
+        PermissionDeniedError,
+        RateLimitedError,
+        ServerError,
+        StatusUnreachableError,
+        StoreError,
+        TLSError,
+        UnprocessableError,
+        UnusableAnswerError,
+        ValidationError,
+        is_outcome_unknown,
+    )
+    from .events import ContractDrift, DriftKind, Event, Hook, LoggingHook
+    from .session.file_tokens import FileTokenStore
+    from .session.limit_stores import LimitStore, MemoryLimits
+    from .session.paging import Page, Pager
+    from .session.response import Response
+    from .session.stats import KeyStats, Stats
+    from .session.token_stores import MemoryTokenStore, TokenStore
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "octoffm_async.bulk.changes": ("Change", "ChangeFeed"),
+            "octoffm_async.bulk.journal": ("Journal",),
+            "octoffm_async.bulk.outcomes": (
+                "Created",
+                "Failed",
+                "Found",
+                "Missing",
+                "Outcome",
+                "Refused",
+                "Skipped",
+                "Summary",
+                "Unknown",
+            ),
+            "octoffm_async.bulk.readers": ("ProductRows",),
+            "octoffm_async.bulk.rejects": ("RejectedRow", "RejectsReport"),
+            "octoffm_async.bulk.run": ("Run",),
+            "octoffm_async.bulk.scanning": ("StockScan",),
+            "octoffm_async.client": ("FulfillmentClient", "SellerClient"),
+            "octoffm_async.config": ("Config", "Limit", "Secret"),
+            "octoffm_async.contract.checks": ("FieldProblem",),
+            "octoffm_async.contract.common": ("Document", "Refusal", "ShipmentLine"),
+            "octoffm_async.contract.inbound": (
+                "InboundLine",
+                "InboundShipment",
+                "InboundShipmentRequest",
+                "InboundStatus",
+            ),
+            "octoffm_async.contract.outbound": (
+                "CancellationStatus",
+                "DeliveryAddress",
+                "DeliveryMode",
+                "OutboundCancellation",
+                "OutboundShipment",
+                "OutboundShipmentRequest",
+                "OutboundStatus",
+                "Parcel",
+                "ShipmentState",
+            ),
+            "octoffm_async.contract.products": (
+                "FulfillmentProduct",
+                "Packaging",
+                "ProductCondition",
+                "ProductResult",
+                "RegistrationStatus",
+                "SellerReference",
+            ),
+            "octoffm_async.contract.returns": (
+                "Return",
+                "ReturnLine",
+                "ReturnLineState",
+                "ReturnReason",
+                "ReturnRequest",
+                "ReturnStatus",
+                "ReturnType",
+            ),
+            "octoffm_async.contract.stocks": (
+                "Localization",
+                "ProductState",
+                "Quantities",
+                "QuantityType",
+                "SortOrder",
+                "Stock",
+            ),
+            "octoffm_async.errors": (
+                "AnsweredError",
+                "AnswerTimeoutError",
+                "AuthenticationError",
+                "BadRequestError",
+                "BadRowError",
+                "CallError",
+                "CircuitOpenError",
+                "ClosedError",
+                "ConfigurationError",
+                "ConflictError",
+                "ConnectError",
+                "ConnectionLostError",
+                "CredentialsRefusedError",
+                "DeadlineExceededError",
+                "ErrorBudgetExceededError",
+                "FencedError",
+                "JournalDamagedError",
+                "JournalError",
+                "JournalInUseError",
+                "JournalWriteError",
+                "NotAnsweredError",
+                "NotFoundError",
+                "NotReadyError",
+                "OctoffmError",
+                "OtherEnvironmentError",
+                "OverloadedError",
+                "PagingError",
+                "PayloadConflictError",
+                "PermissionDeniedError",
+                "RateLimitedError",
+                "ServerError",
+                "StatusUnreachableError",
+                "StoreError",
+                "TLSError",
+                "UnprocessableError",
+                "UnusableAnswerError",
+                "ValidationError",
+                "is_outcome_unknown",
+            ),
+            "octoffm_async.events": ("ContractDrift", "DriftKind", "Event", "Hook", "LoggingHook"),
+            "octoffm_async.session.file_tokens": ("FileTokenStore",),
+            "octoffm_async.session.limit_stores": ("LimitStore", "MemoryLimits"),
+            "octoffm_async.session.paging": ("Page", "Pager"),
+            "octoffm_async.session.response": ("Response",),
+            "octoffm_async.session.stats": ("KeyStats", "Stats"),
+            "octoffm_async.session.token_stores": ("MemoryTokenStore", "TokenStore"),
+        },
+        modules=("client", "config", "errors", "events"),
+    )
 
 __all__ = [
     "AnswerTimeoutError",

@@ -1,5 +1,7 @@
 """The public names, and what importing them does not load."""
 
+import ast
+import importlib
 import inspect
 import subprocess
 import sys
@@ -24,13 +26,35 @@ ALONE = [
 ]
 
 
-def test_all_is_sorted_and_complete() -> None:
-    assert octoffm_async.__all__ == sorted(octoffm_async.__all__)
-    assert len(set(octoffm_async.__all__)) == len(octoffm_async.__all__)
-    visible = {
-        name for name, value in vars(octoffm_async).items() if not name.startswith("_") and not inspect.ismodule(value)
-    }
-    assert visible | {"__version__"} == set(octoffm_async.__all__)
+LAZY = ["octoffm_async", "octoffm_async.sandbox", "octoffm_async.cluster"]
+OWN_MODULES = 5
+"""Modules of ours that a bare import may load."""
+
+
+def typed_imports(package: str) -> dict[str, str]:
+    """The names that a package imports for type checkers, with the module of each."""
+    module = importlib.import_module(package)
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    found: dict[str, str] = {}
+    for node in block.body:
+        assert isinstance(node, ast.ImportFrom)
+        source = f"{package}.{node.module}" if node.level == 1 else str(node.module)
+        found |= {alias.name: source for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_names_that_are_loaded_when_used_are_those_that_type_checkers_see(package) -> None:
+    module = importlib.import_module(package)
+    typed = typed_imports(package)
+    assert module.__all__ == sorted(module.__all__)
+    assert {*typed} == {*module.__all__} - {"__version__"}
+    for name, source in typed.items():
+        assert getattr(module, name) is getattr(importlib.import_module(source), name)
+    assert {*dir(module)} >= {*module.__all__}
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        module.Nothing  # noqa: B018
 
 
 @pytest.mark.parametrize("name", octoffm_async.__all__)
@@ -38,6 +62,14 @@ def test_every_name_is_there_and_documented(name) -> None:
     value = getattr(octoffm_async, name)
     if inspect.isclass(value) or inspect.isfunction(value):
         assert value.__doc__
+
+
+@pytest.mark.parametrize("package", [*LAZY, "octoffm_async.sandbox.pytest_plugin"])
+def test_importing_a_package_loads_few_modules_of_ours(package) -> None:
+    code = f"import sys, {package}; print(*(name for name in sys.modules if name.startswith('octoffm_async')))"
+    loaded = run(code).split()
+    assert package in loaded
+    assert len(loaded) <= OWN_MODULES, loaded
 
 
 def run(code: str) -> str:

@@ -67,24 +67,38 @@ how long a repeated key is recognised: keep a run for as long as its file may co
 items are 340 MB and are forgotten in pieces of a few thousand rows, so that nothing waits for it.
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-from typing import TYPE_CHECKING, Any
+from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .cluster import Cluster
+    from .postgres_limits import PostgresLimits
+    from .postgres_tokens import PostgresTokens
+    from .redis_limits import RedisLimits
+    from .redis_tokens import RedisTokens
     from .sessions import WorkerOptions
     from .worker import Worker
+else:
+    __getattr__, __dir__ = lazy_names(  # importing this package needs no extra, using it does
+        __name__,
+        {
+            "octoffm_async.cluster.cluster": ("Cluster",),
+            "octoffm_async.cluster.postgres_limits": ("PostgresLimits",),
+            "octoffm_async.cluster.postgres_tokens": ("PostgresTokens",),
+            "octoffm_async.cluster.redis_limits": ("RedisLimits",),
+            "octoffm_async.cluster.redis_tokens": ("RedisTokens",),
+            "octoffm_async.cluster.sessions": ("WorkerOptions",),
+            "octoffm_async.cluster.worker": ("Worker",),
+        },
+    )
 
-__all__ = ["Cluster", "Worker", "WorkerOptions"]
-
-_HOME = {"Cluster": "cluster", "Worker": "worker", "WorkerOptions": "sessions"}
-
-
-def __getattr__(name: str) -> Any:
-    """What is named, loaded now: importing this package needs no extra, using it does."""
-    if name in _HOME:
-        from importlib import import_module
-
-        return getattr(import_module(f".{_HOME[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__all__ = [
+    "Cluster",
+    "PostgresLimits",
+    "PostgresTokens",
+    "RedisLimits",
+    "RedisTokens",
+    "Worker",
+    "WorkerOptions",
+]

@@ -5,19 +5,43 @@ and life cycles as far as anything public tells, limits and faults on demand, an
 It shares the contract with the client and nothing else, so it can serve any client written for the real API.
 """
 
-from octoffm_async.contract.operations import Group
+from typing import TYPE_CHECKING
 
-from .clock import Clock
-from .face import SandboxFace
-from .faults import Fault, Faults
-from .process import SandboxProcess, SandboxStartError
-from .records import Arrival, Requests
-from .sandbox import Sandbox
-from .settings import Inspection, Reception, Style, Timeline
-from .statefile import StateFileError
-from .thread import SandboxThread
-from .tokens import Tokens
-from .world import Effects
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from octoffm_async.contract.operations import Group
+
+    from .clock import Clock
+    from .face import SandboxFace
+    from .faults import Fault, Faults
+    from .process import SandboxProcess, SandboxStartError
+    from .records import Arrival, Requests
+    from .sandbox import Sandbox
+    from .settings import Inspection, Reception, Style, Timeline
+    from .statefile import StateFileError
+    from .thread import SandboxThread
+    from .tokens import Tokens
+    from .world import Effects
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "octoffm_async.contract.operations": ("Group",),
+            "octoffm_async.sandbox.clock": ("Clock",),
+            "octoffm_async.sandbox.face": ("SandboxFace",),
+            "octoffm_async.sandbox.faults": ("Fault", "Faults"),
+            "octoffm_async.sandbox.process": ("SandboxProcess", "SandboxStartError"),
+            "octoffm_async.sandbox.records": ("Arrival", "Requests"),
+            "octoffm_async.sandbox.sandbox": ("Sandbox",),
+            "octoffm_async.sandbox.settings": ("Inspection", "Reception", "Style", "Timeline"),
+            "octoffm_async.sandbox.statefile": ("StateFileError",),
+            "octoffm_async.sandbox.thread": ("SandboxThread",),
+            "octoffm_async.sandbox.tokens": ("Tokens",),
+            "octoffm_async.sandbox.world": ("Effects",),
+        },
+    )
+
 
 __all__ = [
     "Arrival",
