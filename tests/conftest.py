@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import inspect
 import linecache
 import os
@@ -119,10 +120,11 @@ linecache.checkcache = lambda filename=None: None  # no look at the disk for eac
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Keep the tests themselves, some hundred thousand objects, out of what the garbage collector goes through."""
     gc.disable()
     try:
+        _import_in_turns(session.config)
         return (yield)
     finally:
         gc.enable()
@@ -139,11 +141,31 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _share_bytecode(config: pytest.Config) -> None:
-    """Where no bytecode may lie beside sources: some hundred processes that tests start still compile all only once."""
+    """Where no bytecode may lie beside sources: what tests start, and we, compile all only once."""
     cache: pytest.Cache | None = config.cache
     if cache is not None:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(cache.mkdir("bytecode"))
+        sys.dont_write_bytecode = False
+
+
+def _import_in_turns(config: pytest.Config) -> None:
+    """Import what will be collected, each worker of pytest-xdist another part of it first.
+
+    They begin at once and collect in one order: each would compile every module just when all others do.
+    """
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker is None:
+        return
+    root = Path(__file__).parents[1]
+    places = [root / place for place in config.args if "::" not in place]
+    files = sorted({file for place in places for file in [place, *place.rglob("test_*.py")] if file.suffix == ".py"})
+    begin = len(files) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+    for file in files[begin:] + files[:begin]:
+        try:
+            importlib.import_module(".".join(file.relative_to(root).with_suffix("").parts))
+        except (Exception, pytest.skip.Exception):  # noqa: S110, BLE001 (the collection imports it again, and tells)
+            pass
 
 
 def pytest_asyncio_loop_factories(
