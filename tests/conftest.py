@@ -1,7 +1,9 @@
 """Loops that tests run on, fakes they share, and the shim that lets aioresponses work with current aiohttp.
 
-- Most tests run twice: on asyncio and on uvloop, both in debug mode. It keeps one frame of the stack for each future:
-  ten would double what the tests cost.
+- Tests of the session run twice: on asyncio and on uvloop, both in debug mode. It keeps one frame of the stack for each
+  future: ten would double what the tests cost.
+- So do tests of cancellation anywhere. All others of the folders in ``IN_TURN``, which stand on the session, run on one
+  of the two, by the test's name: ``OCTOFFM_LOOPS=both`` runs them on both.
 - Tests marked ``virtual_time`` run on a loop whose clock jumps to the next timer: an hour of waiting takes no time.
   Sockets may be used within the process: what was sent over loopback is there before the clock jumps.
 - Tests of the sandbox, the command and the examples run once: they drive processes and servers, not our loop code.
@@ -24,6 +26,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from zlib import crc32
 
 import aiohttp
 import pytest
@@ -32,7 +35,11 @@ from aioresponses import aioresponses
 from aioresponses import core as aioresponses_core
 
 ONCE = ("sandbox", "cli", "examples")
-
+IN_TURN = ("bulk", "cluster", "contract", "resources")
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+}
 
 DELIVERY = 0.002
 """Real seconds that other threads get to come back with something, before the clock jumps."""
@@ -175,8 +182,11 @@ def pytest_asyncio_loop_factories(
         return {"virtual": VirtualTimeLoop}
     folder = Path(item.path).relative_to(Path(__file__).parent).parts[0]
     if folder in ONCE or item.get_closest_marker("one_loop"):
-        return {"asyncio": asyncio.new_event_loop}
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+        return {"asyncio": LOOPS["asyncio"]}
+    if folder in IN_TURN and "cancel" not in item.nodeid and os.environ.get("OCTOFFM_LOOPS") != "both":
+        name = list(LOOPS)[crc32(item.nodeid.encode()) % len(LOOPS)]
+        return {name: LOOPS[name]}
+    return LOOPS
 
 
 @pytest.fixture
