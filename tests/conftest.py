@@ -29,10 +29,13 @@ from typing import Any
 from zlib import crc32
 
 import aiohttp
+import hypothesis
 import pytest
 import uvloop
 from aioresponses import aioresponses
 from aioresponses import core as aioresponses_core
+
+from tests.sizes import tries
 
 ONCE = ("sandbox", "cli", "examples")
 IN_TURN = ("bulk", "cluster", "contract", "resources")
@@ -120,6 +123,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.clock.now
 
+
+os.environ["SSL_CERT_FILE"] = os.devnull
+"""No server of a test is vouched for by the machine's authorities: each process would read a hundred of them."""
+
+hypothesis.settings.register_profile("usual", max_examples=tries(100))
+hypothesis.settings.load_profile("usual")
 
 asyncio.constants.DEBUG_STACK_DEPTH = 1
 traceback.extract_stack.__defaults__ = (None, 1)  # futures written in C call it without arguments
