@@ -1,7 +1,9 @@
 """Loops that tests run on, fakes they share, and the shim that lets aioresponses work with current aiohttp.
 
-- Most tests run twice: on asyncio and on uvloop, both in debug mode. It keeps one frame of the stack for each future:
-  ten would double what the tests cost.
+- Tests of the session run twice: on asyncio and on uvloop, both in debug mode. It keeps one frame of the stack for each
+  future: ten would double what the tests cost.
+- So do tests of cancellation anywhere. All others of the folders in ``IN_TURN``, which stand on the session, run on one
+  of the two, by the test's name: ``OCTOFFM_LOOPS=both`` runs them on both.
 - Tests marked ``virtual_time`` run on a loop whose clock jumps to the next timer: an hour of waiting takes no time.
   Sockets may be used within the process: what was sent over loopback is there before the clock jumps.
 - Tests of the sandbox, the command and the examples run once: they drive processes and servers, not our loop code.
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import inspect
 import linecache
 import os
@@ -23,15 +26,32 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from zlib import crc32
 
 import aiohttp
+import hypothesis
 import pytest
 import uvloop
 from aioresponses import aioresponses
 from aioresponses import core as aioresponses_core
 
-ONCE = ("sandbox", "cli", "examples")
+from tests.sizes import tries
 
+ONCE = ("sandbox", "cli", "examples")
+IN_TURN = ("bulk", "cluster", "contract", "resources")
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+}
+MOSTLY_WAITING = (
+    "bulk/test_kills.py",
+    "cluster/test_fleet.py",
+    "cluster/test_journal_kills.py",
+    "cluster/test_limits_fleet.py",
+    "cluster/test_token_processes.py",
+    "cluster/test_worker.py",
+)
+"""Files in real time. One worker begins with them: it waits while others compute, and nobody for it at the end."""
 
 DELIVERY = 0.002
 """Real seconds that other threads get to come back with something, before the clock jumps."""
@@ -113,21 +133,35 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self.clock.now
 
 
+os.environ["SSL_CERT_FILE"] = os.devnull
+"""No server of a test is vouched for by the machine's authorities: each process would read a hundred of them."""
+
+hypothesis.settings.register_profile("usual", max_examples=tries(100))
+hypothesis.settings.load_profile("usual")
+
 asyncio.constants.DEBUG_STACK_DEPTH = 1
 traceback.extract_stack.__defaults__ = (None, 1)  # futures written in C call it without arguments
 linecache.checkcache = lambda filename=None: None  # no look at the disk for each frame: sources stay as they are
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Keep the tests themselves, some hundred thousand objects, out of what the garbage collector goes through."""
     gc.disable()
     try:
+        _import_in_turns(session.config)
         return (yield)
     finally:
         gc.enable()
         gc.collect()
         gc.freeze()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move what mostly waits to the front."""
+    tests = Path(__file__).parent
+    files = {tests / name for name in MOSTLY_WAITING}
+    items.sort(key=lambda item: item.path not in files)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -139,11 +173,31 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _share_bytecode(config: pytest.Config) -> None:
-    """Where no bytecode may lie beside sources: some hundred processes that tests start still compile all only once."""
+    """Where no bytecode may lie beside sources: what tests start, and we, compile all only once."""
     cache: pytest.Cache | None = getattr(config, "cache", None)  # absent with -p no:cacheprovider
     if cache is not None:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(cache.mkdir("bytecode"))
+        sys.dont_write_bytecode = False
+
+
+def _import_in_turns(config: pytest.Config) -> None:
+    """Import what will be collected, each worker of pytest-xdist another part of it first.
+
+    They begin at once and collect in one order: each would compile every module just when all others do.
+    """
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker is None:
+        return
+    root = Path(__file__).parents[1]
+    places = [root / place for place in config.args if "::" not in place]
+    files = sorted({file for place in places for file in [place, *place.rglob("test_*.py")] if file.suffix == ".py"})
+    begin = len(files) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+    for file in files[begin:] + files[:begin]:
+        try:
+            importlib.import_module(".".join(file.relative_to(root).with_suffix("").parts))
+        except (Exception, pytest.skip.Exception):  # noqa: S110, BLE001 (the collection imports it again, and tells)
+            pass
 
 
 def pytest_asyncio_loop_factories(
@@ -153,8 +207,11 @@ def pytest_asyncio_loop_factories(
         return {"virtual": VirtualTimeLoop}
     folder = Path(item.path).relative_to(Path(__file__).parent).parts[0]
     if folder in ONCE or item.get_closest_marker("one_loop"):
-        return {"asyncio": asyncio.new_event_loop}
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+        return {"asyncio": LOOPS["asyncio"]}
+    if folder in IN_TURN and "cancel" not in item.nodeid and os.environ.get("OCTOFFM_LOOPS") != "both":
+        name = list(LOOPS)[crc32(item.nodeid.encode()) % len(LOOPS)]
+        return {name: LOOPS[name]}
+    return LOOPS
 
 
 @pytest.fixture

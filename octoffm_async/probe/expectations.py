@@ -57,6 +57,7 @@ def fields_of(struct: type[msgspec.Struct]) -> tuple[ExpectedField, ...]:
     )
 
 
+@cache
 def expected_of(answer: Any) -> Expected:
     """What a type of the contract expects."""
     return _expected(inspect.type_info(answer))

@@ -18,6 +18,7 @@ from octoffm_async import Created, FulfillmentClient, Outcome, Skipped, Unknown
 from tests.bulk.crashing import Fate, Remote, SteppedJournal, Trouble, World
 from tests.bulk.items import IN_MEMORY, Counted, orders
 from tests.bulk.test_crash_model import FATES, LIVES, PATIENCE, check_all, check_once, creating
+from tests.sizes import tries
 
 MOMENTS = st.lists(st.floats(0.0, 20.0) | st.floats(0.0, 0.1) | st.integers(1, 12), max_size=4)
 """When a run is cut short: after so many seconds, or (a whole number) when so many creations have left."""
@@ -72,7 +73,7 @@ def cutting(world: World, count: int, moment: float, drain: float, *, stop: bool
 
 
 @pytest.mark.one_loop
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=tries(80), deadline=None)
 @given(st.lists(st.lists(FATES, max_size=3), min_size=1, max_size=6), MOMENTS, st.sampled_from([0.0, 0.05, 8.0]))
 def test_cancelled_runs_lose_nothing(troubles: list[list[Fate]], moments: list[float], drain: float) -> None:
     count = len(troubles)
@@ -97,7 +98,7 @@ def test_cancelled_runs_lose_nothing(troubles: list[list[Fate]], moments: list[f
 
 
 @pytest.mark.one_loop
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=tries(80), deadline=None)
 @given(st.lists(st.lists(FATES, max_size=3), min_size=1, max_size=6), st.floats(0.0, 20.0) | st.integers(1, 12))
 def test_stopped_runs_account_for_every_item_they_read(troubles: list[list[Fate]], moment: float) -> None:
     count = len(troubles)

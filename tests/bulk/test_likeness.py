@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octoffm_async.bulk.likeness import SHORTEST_CUT, Size, Wanted, looks_like, tidied
+from tests.sizes import tries
 
 UNSEEN = "\u200b\u200c\u200d\u200e\u200f\ufeff\u00ad\u2060\u0007"
 BLANKS = " \t\u00a0\u2003\u3000\n"
@@ -52,7 +53,7 @@ def test_tidying_twice_changes_no_more(reference: str) -> None:
 
 
 @given(st.lists(REFERENCES, max_size=6), REFERENCES)
-@settings(max_examples=200)
+@settings(max_examples=tries(200))
 def test_many_are_compared_as_each_alone_is(wanted: list[str], theirs: str) -> None:
     many = Wanted(wanted)
     assert {*many.same_as(theirs), *many.cut_to(theirs)} == {ours for ours in wanted if looks_like(ours, theirs)}

@@ -17,6 +17,7 @@ from octoffm_async.events import RateChanged, Throttled
 from octoffm_async.sandbox import Fault
 from tests.bulk.items import all_of, fake, on_virtual_time, posted, products, serving
 from tests.fakes import Answer, FakeTransport, Sent, answer, config
+from tests.sizes import tries
 
 
 def answering(sent: Sent, over: set[str], code: str = "QuotaExceeded", **headers: str) -> Answer:
@@ -131,7 +132,7 @@ async def test_what_is_lost_when_it_is_sent_again_is_unknown() -> None:
     assert len(transport.sent) == 2
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=tries(30), deadline=None)
 @given(
     count=st.integers(1, 250),
     over=st.lists(st.sets(st.integers(0, 249), max_size=40), max_size=6),

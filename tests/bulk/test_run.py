@@ -41,6 +41,7 @@ from tests.bulk.items import (
     serving,
 )
 from tests.fakes import Answer, Sent, answer
+from tests.sizes import tries
 
 INVALID = order("invalid", quantity=0)
 STATUSES = st.sampled_from([201, 201, 400, 401, 403, 409, 422, 429, 500, 502, "lost", "no connection", "no id"])
@@ -109,7 +110,7 @@ def counted(summary: Summary) -> int:
 # ---------------------------------------------------------------------------------------------- one outcome an item
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=tries(80), deadline=None)
 @given(
     scripts=st.lists(st.lists(STATUSES, max_size=4), max_size=40),
     extra=st.lists(st.sampled_from(["invalid", "duplicate"]), max_size=10),

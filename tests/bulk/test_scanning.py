@@ -354,9 +354,9 @@ async def settle() -> None:
 @pytest.mark.parametrize("after", [0.0, 0.07, 5.0])
 async def test_who_leaves_leaves_nothing_behind(way: str, pages: bool, after: float) -> None:
     shop = Shop()
-    spread_evenly(shop, 4000, 7200)
+    spread_evenly(shop, 1000, 7200)
     async with opened(shop, latency=0.05) as client:
-        scan = client.bulk.scan_stocks(limit=20)
+        scan = client.bulk.scan_stocks(limit=5)
 
         async def read() -> None:
             iterator: Any = scan.pages() if pages else aiter(scan)

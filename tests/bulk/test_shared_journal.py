@@ -15,6 +15,7 @@ from octoffm_async import Created, FulfillmentClient, Outcome, Skipped, Unknown
 from tests.bulk.crashing import Fate, Remote, SteppedJournal, Trouble, World
 from tests.bulk.items import IN_MEMORY, all_of, order
 from tests.bulk.test_crash_model import FATES, LIVES, PATIENCE, check_all, check_once, creating
+from tests.sizes import tries
 
 pytestmark = pytest.mark.one_loop
 
@@ -37,7 +38,7 @@ def together(inputs: list[list[int]], pauses: list[float]) -> Any:
     return main
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(
     st.lists(st.lists(FATES, max_size=3), min_size=4, max_size=4),
     st.lists(SOME, min_size=2, max_size=3),

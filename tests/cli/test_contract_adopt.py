@@ -1,6 +1,7 @@
 """``octoffm contract adopt`` makes a file that the checks and clients take, or says in one line why it cannot."""
 
 import json
+from functools import cache
 
 import pytest
 import yaml
@@ -15,11 +16,16 @@ from ..contract.dialects import B, C, openapi
 DOCUMENTS = {dialect.name: openapi(dialect) for dialect in (B, C)}
 
 
+@cache
+def in_yaml() -> str:
+    return yaml_text(DOCUMENTS["B"])
+
+
 @pytest.fixture
 def command(tmp_path, monkeypatch, capsys):
     """Runs ``octoffm contract …`` in a folder with the documents: exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "b.yaml").write_text(yaml_text(DOCUMENTS["B"]), encoding="utf-8")
+    (tmp_path / "b.yaml").write_text(in_yaml(), encoding="utf-8")
     (tmp_path / "c.json").write_text(json_text(DOCUMENTS["C"]), encoding="utf-8")
 
     def run_it(*arguments):
@@ -110,12 +116,12 @@ OTHER = {"openapi": "3.0.0", "paths": {"/pets": {"get": {"responses": {}}}}}
         ("", "it is empty"),
         ("hello", "it is a text, not an OpenAPI document"),
         ("swagger: '2.0'", "it is Swagger 2.0"),
-        (yaml_text({**DOCUMENTS["B"], "components": {}}), "it is cut off: "),
-        (yaml_text({"openapi": "3.1.0", "paths": DOCUMENTS["B"]["paths"]}), "it is cut off: "),
+        ({**DOCUMENTS["B"], "components": {}}, "it is cut off: "),
+        ({"openapi": "3.1.0", "paths": DOCUMENTS["B"]["paths"]}, "it is cut off: "),
     ],
 )
 def test_what_cannot_be_used_is_one_line_and_2(command, tmp_path, content, reason):
-    (tmp_path / "theirs").write_text(content, encoding="utf-8")
+    (tmp_path / "theirs").write_text(content if isinstance(content, str) else yaml_text(content), encoding="utf-8")
     code, output, errors = command("adopt", "theirs", "-o", "contract.toml")
     assert (code, output) == (2, "")
     assert errors.startswith(f"octoffm: cannot use theirs: {reason}")

@@ -127,7 +127,8 @@ def test_an_order_is_followed_through_its_statuses(moving):
     done = moving.octoffm("orders", "follow", order, "--for", 5)
     assert done.code == 0
     statuses = [line.split()[2] for line in done.out.splitlines()]
-    assert statuses == ["Created", "Accepted", "InPreparation", "Shipped"]
+    gone_through = ["Created", "Accepted", "InPreparation", "Shipped"]
+    assert statuses in (gone_through, gone_through[1:])  # on a busy machine it is Accepted before the first look
     again = moving.octoffm("orders", "follow", "--reference", "ORDER-1", "--until", "accepted", "--json")
     assert (again.code, [row["status"] for row in again.rows]) == (0, ["Shipped"])
 
@@ -136,7 +137,7 @@ def test_an_order_that_is_refused_on_the_way_ends_the_wait(moving):
     order = moving.ordered("ORDER-1", product="NOBODY-KNOWS")
     done = moving.octoffm("orders", "follow", order, "--for", 5)
     assert done.code == 1
-    assert [line.split()[2] for line in done.out.splitlines()] == ["Created", "Refused"]
+    assert [line.split()[2] for line in done.out.splitlines()] in (["Created", "Refused"], ["Refused"])
     assert "UnknownProduct" in done.out
     assert "register what is missing" in done.err
 

@@ -127,14 +127,14 @@ def test_it_has_the_sellers_and_the_style_that_were_asked_for():
         (["--sellers", ","], "--sellers"),
     ],
 )
-def test_a_wrong_form_is_told_with_those_there_are(arguments, said):
-    ended = subprocess.run([*COMMAND, "sandbox", *arguments], capture_output=True, encoding="utf-8", check=False)
+def test_a_wrong_form_is_told_with_those_there_are(octoffm, arguments, said):
+    ended = octoffm("sandbox", *arguments)
     assert ended.returncode == 2
     assert said in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_the_help_shows_all_forms():
-    shown = subprocess.run([*COMMAND, "sandbox", "--help"], capture_output=True, encoding="utf-8", check=True).stdout
+def test_the_help_shows_all_forms(octoffm):
+    shown = octoffm("sandbox", "--help").stdout
     assert style_table().splitlines()[0].strip() in shown
     assert "  empty      list, null, 204" in shown

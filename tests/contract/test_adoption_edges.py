@@ -15,6 +15,7 @@ from octoffm_async.contract.contract_file import FieldMapping, OperationMapping
 from octoffm_async.contract.contract_parser import parse_contract
 from octoffm_async.contract.description import NotOpenAPIError
 from octoffm_async.contract.openapi import openapi_document
+from tests.sizes import tries
 
 Document = dict[str, Any]
 OURS = json.dumps(openapi_document())
@@ -342,7 +343,7 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(40), deadline=None)
 @given(st.randoms(use_true_random=True))
 def test_any_document_gives_a_file_that_can_be_parsed_or_a_clear_refusal(random: Random) -> None:
     document = copy.deepcopy(SMALL)

@@ -12,6 +12,7 @@ from octoffm_async.contract.comparison import compare
 from octoffm_async.contract.description import describe
 from octoffm_async.contract.differences import Difference, Kind
 from octoffm_async.contract.openapi import openapi_document
+from tests.sizes import tries
 
 from .openapi30 import as_openapi30
 
@@ -361,7 +362,7 @@ JUNK = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(data=st.data())
 def test_any_change_of_a_field_is_a_difference(data) -> None:
     *place, key = data.draw(st.sampled_from(COMPONENTS))
@@ -373,7 +374,7 @@ def test_any_change_of_a_field_is_a_difference(data) -> None:
     assert differences(document) != []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(data=st.data())
 def test_no_junk_anywhere_makes_it_fail(data) -> None:
     document = json.loads(EXPORTED)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octoffm_async.session.forms import ENOUGH, SLACK, Forms, kind_of
+from tests.sizes import tries
 
 MAKERS: dict[str, Callable[[random.Random, int], str]] = {
     "GUIDs": lambda rng, _: str(uuid.UUID(int=rng.getrandbits(128))),
@@ -112,7 +113,7 @@ def test_how_far_ids_of_one_kind_may_differ(ids: list[str], near: str, far: str)
     assert not forms.fits(far)
 
 
-@settings(max_examples=40)
+@settings(max_examples=tries(40))
 @given(st.lists(IDS, max_size=30), IDS)
 def test_what_is_proven_is_usual_from_then_on_and_nothing_becomes_odd(ids: list[str], proven: str) -> None:
     forms = Forms()
@@ -128,7 +129,7 @@ def test_what_is_proven_is_usual_from_then_on_and_nothing_becomes_odd(ids: list[
     assert all(is_usual(forms, each) for each in before)
 
 
-@settings(max_examples=40)
+@settings(max_examples=tries(40))
 @given(st.lists(IDS, max_size=30), st.lists(IDS, max_size=10))
 def test_what_passes_at_once_fits(ids: list[str], others: list[str]) -> None:
     forms = Forms()

@@ -23,6 +23,7 @@ from octoffm_async.session.limits import Gate
 from tests.bulk.items import on_virtual_time
 from tests.fakes import config
 from tests.session.test_limits import worst_window
+from tests.sizes import tries
 
 pytestmark = pytest.mark.virtual_time
 
@@ -487,7 +488,7 @@ MISHAPS: list[Callable[[RemoteLimits, Client, random.Random], None]] = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(40), deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     limit=st.builds(Limit, st.integers(1, 40), per=st.sampled_from([0.5, 1.0, 5.0]), burst=st.sampled_from([None, 3])),

@@ -23,6 +23,7 @@ from octoffm_async.session.pacing import Pacer, Windows, bucket_for
 from tests.bulk.items import on_virtual_time
 from tests.conftest import VirtualTimeLoop
 from tests.fakes import FakeTransport, config
+from tests.sizes import tries
 
 LIMITS = st.builds(
     Limit,
@@ -99,7 +100,7 @@ def admissions(limit: Limit, arrivals: list[float], *, jitter: float = 0.0) -> l
     return admitted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(
     st.integers(1, 30),
     st.sampled_from([0.5, 1.0, 7.0]),
@@ -279,7 +280,7 @@ async def adversary(gate: Gate, seed: int, steps: int) -> Usage:
     return usage
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=tries(120), deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     limit=st.none() | st.builds(Limit, st.integers(1, 12), per=st.sampled_from([0.5, 2.0, 10.0])),

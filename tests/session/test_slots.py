@@ -23,6 +23,7 @@ from octoffm_async.session.slots import (
     advance,
 )
 from tests.session.test_limits import worst_window
+from tests.sizes import tries
 
 JITTER = 0.02
 LIMITS = st.builds(
@@ -108,7 +109,7 @@ class Client:
             self.end = place + answer.step
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=tries(500), deadline=None)
 @given(LIMITS, STEPS)
 def test_no_window_holds_more_than_the_limit_however_late_the_slots_are_used(limit: Limit, steps: list[Step]) -> None:
     clients, ended = [Client(limit) for _ in range(4)], dict[int, float]()

@@ -20,6 +20,7 @@ from octoffm_async.events import ContractDrift
 from octoffm_async.session.decoding import Answers, BadRowsError
 from octoffm_async.session.drift import DriftLog
 from tests.fakes import answer
+from tests.sizes import tries
 
 MOMENT = "2026-01-02T03:04:05Z"
 TYPES = ("Available", "Allocated", "Blocked", "Litigation", "Removal", "Return", "LogisticOperations")
@@ -415,7 +416,7 @@ def silent() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("silent")
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=tries(40))
 @given(st.data())
 def test_no_value_is_read_that_was_not_written_and_no_row_is_lost(data: st.DataObject) -> None:
     told = Told()

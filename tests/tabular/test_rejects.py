@@ -11,6 +11,7 @@ from octoffm_async.tabular.opening import open_table
 from octoffm_async.tabular.plan import plan_for
 from octoffm_async.tabular.rejects import RejectsFile
 from octoffm_async.tabular.targets import ORDERS, PRODUCTS
+from tests.sizes import tries
 
 from .files import GOOD, ORDER_HEADER, ORDER_VALUES, OTHER, order_row, read
 
@@ -75,7 +76,7 @@ def test_a_row_of_the_wrong_length_stays_as_it_is(tmp_path):
         assert [row[2:] for row in csv.reader(file)] == [["gtin", "title"], [GOOD, "a", "b"], [OTHER]]
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=tries(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(CELL, min_size=6, max_size=6), max_size=5, unique_by=lambda row: row[0]))
 def test_rows_become_items_and_rows_again_through_a_rejects_file(tmp_path, rows):
     """Every cell survives being rejected, opened as CSV, and read again."""

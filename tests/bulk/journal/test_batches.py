@@ -24,6 +24,7 @@ from octoffm_async.bulk.journal.batches import Unsettled
 from octoffm_async.bulk.journal.sqlite import SQLiteBook
 from octoffm_async.bulk.journal.states import KEEPS_PAYLOAD, LEGAL
 from tests.bulk.items import IN_MEMORY
+from tests.sizes import tries
 
 pytestmark = pytest.mark.one_loop
 
@@ -182,7 +183,7 @@ class Sharing(RuleBasedStateMachine):
 
 
 TestSharing = Sharing.TestCase
-TestSharing.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestSharing.settings = settings(max_examples=tries(40), stateful_step_count=30, deadline=None)
 
 
 @pytest.fixture

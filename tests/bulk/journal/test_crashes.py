@@ -34,6 +34,7 @@ from octoffm_async.bulk.journal import (
 )
 from octoffm_async.bulk.journal.states import LEGAL
 from tests.bulk.items import IN_MEMORY
+from tests.sizes import tries
 
 pytestmark = pytest.mark.one_loop
 
@@ -209,7 +210,7 @@ class Crashing(RuleBasedStateMachine):
 
 
 TestCrashing = Crashing.TestCase
-TestCrashing.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestCrashing.settings = settings(max_examples=tries(40), stateful_step_count=40, deadline=None)
 
 
 WRITE = """
