@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from .journal import Journal
+    from .journal.protocol import Journal
 
 _OVER_MOST = 100_000
 

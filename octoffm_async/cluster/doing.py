@@ -7,7 +7,8 @@ import logging
 from typing import TYPE_CHECKING, Any, Self
 
 from ..bulk.job import RUN_ENDING
-from ..bulk.journal import LOOK_UP_MOST, environment_of
+from ..bulk.journal.environment import environment_of
+from ..bulk.journal.protocol import LOOK_UP_MOST
 from ..bulk.journaling import Journaling
 from ..bulk.outcomes import Created, Failed, Refused, Skipped, Unknown
 from ..errors import CredentialsRefusedError, FencedError, JournalError, OtherEnvironmentError
@@ -19,7 +20,7 @@ from .turns import Ending
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..bulk.journal import Book, Journal
+    from ..bulk.journal.protocol import Book, Journal
     from ..bulk.outcomes import Outcome
     from ..bulk.run import Run
     from ..client import FulfillmentClient

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..bulk.journal import LOOK_UP_MOST
 from ..bulk.journal.batches import stored
+from ..bulk.journal.protocol import LOOK_UP_MOST
 from . import journal_reading as reading
 from .jobs import creation_of
 from .submitting import unpack
@@ -16,7 +16,7 @@ from .submitting import unpack
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ..bulk.journal import Entry
+    from ..bulk.journal.states import Entry
     from .database import Connection, Database
     from .jobs import Creation, JobRecord
 

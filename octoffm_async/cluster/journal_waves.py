@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
-    from ..bulk.journal import Sending
+    from ..bulk.journal.protocol import Sending
     from .database import Connection
 
 __all__ = ["Ask", "Release", "Send", "Step", "Wave", "waves"]

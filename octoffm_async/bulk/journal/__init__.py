@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .environment import Environment, environment_of
-from .protocol import LOOK_UP_MOST, Book, Journal, RunRecord, Sending
-from .settling import Known
+from .opening import open_journal
+from .protocol import LOOK_UP_MOST, Book, Journal, Known, RunRecord, Sending
 from .sqlite import SQLiteJournal
 from .states import (
     ABSENT,
@@ -44,5 +44,6 @@ __all__ = [
     "environment_of",
     "is_long_ago",
     "judge",
+    "open_journal",
     "payload_hash",
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from . import reading
 from .batches import stored, text
-from .settling import Known
+from .protocol import Known
 from .states import BY_HAND
 
 if TYPE_CHECKING:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self, TypeAlias
 
 import msgspec
 
-from ...errors import ConfigurationError
-from .states import State
+from .states import Entry, State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -19,12 +17,11 @@ if TYPE_CHECKING:
     from ...session.fences import Fence
     from .environment import Environment
     from .gap import Gap
-    from .settling import Known
-    from .states import Entry
-    from .store import Durability
 
-__all__ = ["LOOK_UP_MOST", "Book", "Journal", "RunRecord", "Sending"]
+__all__ = ["LOOK_UP_MOST", "Book", "Durability", "Journal", "Known", "RunRecord", "Sending"]
 
+Durability: TypeAlias = Literal["process", "power"]
+"""The end that what is written survives: that of the process, or that of the machine's power."""
 LOOK_UP_MOST = 1000
 """Keys that one look-up may name."""
 
@@ -56,6 +53,14 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     def undecided(self) -> int:
         """Items that must be reconciled."""
         return self.counts[State.SENT] + self.counts[State.UNKNOWN]
+
+
+class Known(NamedTuple):
+    """An item that the journal knows, and whose it is."""
+
+    seller: str
+    operation: str
+    entry: Entry
 
 
 class Book(Protocol):
@@ -192,6 +197,18 @@ class Book(Protocol):
         ...
 
 
+class Opener(Protocol):
+    """The function behind :meth:`Journal.open`."""
+
+    def __call__(self, address: str, *, durability: Durability, read_only: bool, verify_first: bool) -> Journal:
+        """Return the journal at an address."""
+        ...
+
+
+openers: list[Opener] = []
+"""The one opener, which :mod:`.opening` puts here: it knows all kinds of journals, and they know this module."""
+
+
 class Journal(Protocol):
     """A store of many runs. Enter it to open it; leaving it writes what is queued.
 
@@ -227,7 +244,8 @@ class Journal(Protocol):
         Raises:
             ConfigurationError: the address of something else, or what PostgreSQL needs is not installed.
         """
-        return _at(os.fspath(address), durability=durability, read_only=read_only, verify_first=verify_first)
+        (opener,) = openers
+        return opener(os.fspath(address), durability=durability, read_only=read_only, verify_first=verify_first)
 
     async def __aenter__(self) -> Self: ...
 
@@ -309,22 +327,3 @@ class Journal(Protocol):
             ConfigurationError: no such run.
         """
         ...
-
-
-def _at(address: str, *, durability: Durability, read_only: bool, verify_first: bool) -> Journal:
-    """See :meth:`Journal.open`."""
-    if address.startswith(("postgresql://", "postgres://")):
-        try:
-            journal: Journal = importlib.import_module("octoffm_async.cluster.journal").PostgresJournal(
-                address, read_only=read_only
-            )
-        except ImportError as error:
-            raise ConfigurationError(
-                f"a journal in PostgreSQL needs more ({error}): pip install 'octoffm-async[cluster]'"
-            ) from error
-        return journal
-    if "://" in address:
-        raise ConfigurationError(f"a journal is a file or in PostgreSQL, not {address.partition('://')[0]}://…")
-    from .sqlite import SQLiteJournal
-
-    return SQLiteJournal(address, durability=durability, read_only=read_only, verify_first=verify_first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .batches import stored, text
 from .sheet import STATES
@@ -13,12 +13,34 @@ from .states import HASH_SIZE, Entry, State
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from .batches import Batch
-    from .rows import Row
-    from .store import Store
-    from .tables import Values
+    from .batches import Batch, Unsettled
+    from .rows import Row, Rows
+    from .tables import Tables, Values
 
 __all__ = ["after", "count_created", "created_near", "look_up", "milliseconds", "moment", "payloads", "undecided"]
+
+
+class Readable(Protocol):
+    """The parts of an open journal that readers need."""
+
+    @property
+    def unsettled(self) -> Unsettled:
+        """The items that are in batches."""
+        ...
+
+    @property
+    def tables(self) -> Tables:
+        """The tables of the file."""
+        ...
+
+    @property
+    def rows(self) -> Rows:
+        """The rows that are known without reading."""
+        ...
+
+    def name_of(self, run_id: int) -> str:
+        """Return the name of a run."""
+        ...
 
 
 @lru_cache(maxsize=1024)
@@ -32,7 +54,7 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def look_up(store: Store, scope: int, keys: Sequence[str]) -> list[Entry | None]:
+def look_up(store: Readable, scope: int, keys: Sequence[str]) -> list[Entry | None]:
     """What is known of keys, in their order."""
     if not keys:
         return []
@@ -56,7 +78,7 @@ def look_up(store: Store, scope: int, keys: Sequence[str]) -> list[Entry | None]
 
 
 def after(
-    store: Store,
+    store: Readable,
     scope: int,
     run_id: int,
     states: Collection[State],
@@ -75,24 +97,24 @@ def after(
     return [_entry(store, key, row) for key, row in rows]
 
 
-def undecided(store: Store, scope: int) -> list[Entry]:
+def undecided(store: Readable, scope: int) -> list[Entry]:
     """The items of a scope that must be reconciled, by key."""
     rows = store.tables.undecided(scope) + _rows(store.unsettled.keys[scope])
     return [_entry(store, key, row) for key, row in sorted(rows, key=_place)]
 
 
-def created_near(store: Store, scope: int, *, first: datetime, last: datetime, ripe: datetime) -> list[Entry]:
+def created_near(store: Readable, scope: int, *, first: datetime, last: datetime, ripe: datetime) -> list[Entry]:
     """Created items next to what was sent from the first to the last time."""
     times = (milliseconds(first), milliseconds(last), milliseconds(ripe))
     return [_entry(store, key, row) for key, row in store.tables.created_near(scope, *times)]
 
 
-def count_created(store: Store, scope: int, *, since: datetime, ripe: datetime) -> int:
+def count_created(store: Readable, scope: int, *, since: datetime, ripe: datetime) -> int:
     """How many items with an id were sent since then, and created until ``ripe``."""
     return store.tables.count_created(scope, milliseconds(since), milliseconds(ripe))
 
 
-def payloads(store: Store, scope: int, keys: Sequence[str]) -> dict[str, bytes]:
+def payloads(store: Readable, scope: int, keys: Sequence[str]) -> dict[str, bytes]:
     """The requests of those of the keys that have one."""
     unsettled = store.unsettled.keys[scope]
     waiting = {key: unsettled[key].payload(key) for key in keys if key in unsettled}
@@ -103,7 +125,7 @@ def _rows(unsettled: dict[str, Batch]) -> list[tuple[str, Row]]:
     return [(key, batch.row(key)) for key, batch in unsettled.items()]
 
 
-def _entry(store: Store, key: str, row: Row) -> Entry:
+def _entry(store: Readable, key: str, row: Row) -> Entry:
     return Entry(
         key=key,
         state=row.state,
@@ -121,7 +143,7 @@ def _entry(store: Store, key: str, row: Row) -> Entry:
     )
 
 
-def _entry_of(store: Store, key: str, values: Values) -> Entry:
+def _entry_of(store: Readable, key: str, values: Values) -> Entry:
     """An entry straight from its columns: a run that goes on looks up every item of its input."""
     state: int
     _, state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences = values

@@ -6,9 +6,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from .batches import Batch
     from .states import State
 
 __all__ = ["Row", "Rows", "Spot"]
@@ -42,7 +41,7 @@ class Rows:
     """
 
     def __init__(
-        self, unsettled: defaultdict[int, dict[str, Batch]], read: Callable[[int, Sequence[str]], dict[str, Row]]
+        self, unsettled: Mapping[int, Collection[str]], read: Callable[[int, Sequence[str]], dict[str, Row]]
     ) -> None:
         self._unsettled = unsettled
         self._read = read

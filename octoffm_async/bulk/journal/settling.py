@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from ...errors import ConfigurationError, JournalError
 from ...session.forms import is_guid, is_identifier
 from ..claims import claims_of
+from .protocol import Known
 from .states import UNDECIDED, Entry, State
 
 if TYPE_CHECKING:
@@ -26,14 +27,6 @@ NEAR_MOST = 10_000
 """Undecided keys among which the nearest to one that is not known is looked for."""
 SAMPLE = 20
 """Ids of the same operation that a given one is compared with."""
-
-
-class Known(NamedTuple):
-    """An item that the journal knows, and whose it is."""
-
-    seller: str
-    operation: str
-    entry: Entry
 
 
 class Word(NamedTuple):

@@ -19,11 +19,11 @@ from ...errors import ConfigurationError, JournalError, JournalWriteError
 from . import by_hand, doubting, reading
 from . import runs as sql_runs
 from .batches import packed
-from .protocol import LOOK_UP_MOST, Journal, RunRecord, Sending
+from .protocol import LOOK_UP_MOST, Durability, Journal, RunRecord, Sending
 from .settling import choose, settle_by_hand, word_of
 from .states import UNDECIDED, Entry, IllegalTransitionError, State
 from .steps import Flush, Follow, LookUp, Send
-from .store import Durability, Store
+from .store import Store
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ...session.fences import Fence
     from .environment import Environment
     from .gap import Gap
-    from .settling import Known
+    from .protocol import Known
 
 __all__ = ["SQLiteBook", "SQLiteJournal"]
 

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
 
-    from .store import Store
-
 __all__ = ["Answer", "Call", "Flush", "Follow", "LookUp", "Send", "Settle", "SettleCreated", "Step"]
 
 Answer: TypeAlias = "tuple[asyncio.Future[Any], Any, Exception | None]"
@@ -83,7 +81,8 @@ class Flush:
 class Call:
     """Anything else, on the store itself. It raises errors of its own only before it writes."""
 
-    work: Callable[[Store], Any]
+    work: Callable[[Any], Any]
+    """It gets the store, and runs in its thread."""
     waiter: asyncio.Future[Any]
     writes: bool = False
 

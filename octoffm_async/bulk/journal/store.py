@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .gap import Gap
+    from .protocol import Durability
 
-__all__ = ["Durability", "Store"]
-
-Durability: TypeAlias = Literal["process", "power"]
+__all__ = ["Store"]
 
 _UNSETTLED_MOST, _BATCHES_MOST = 4096, 512
 """Items that are in batches, and batches, each of which keeps the requests of all that it had."""
