@@ -1,8 +1,8 @@
 """``python -m octoffm_async.sandbox``: the sandbox as a server process of its own.
 
-The first line on standard output is one JSON object with its addresses and credentials; after that it is quiet. It
-serves until SIGTERM or SIGINT or, with ``--exit-with-parent``, until its standard input ends: a pipe ends even when the
-parent is killed with no chance to say goodbye.
+The first line on standard output is one JSON object with the addresses and credentials; the process prints nothing
+after it. It serves until SIGTERM or SIGINT or, with ``--exit-with-parent``, until its standard input ends: a pipe ends
+even when the parent is killed without any cleanup.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from .verbs import help_lines
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until told to stop."""
+    """Serve until a signal or the end of standard input stops the process."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def parse_limit(text: str) -> tuple[int, float]:
-    """``100/1`` as 100 requests per 1 second."""
+    """Parse ``100/1`` as 100 requests per 1 second."""
     requests, _, seconds = text.partition("/")
     try:
         limit = int(requests), float(seconds)
@@ -79,7 +79,7 @@ def parse_limit(text: str) -> tuple[int, float]:
 
 
 def parse_sellers(text: str) -> tuple[str, ...]:
-    """``1,2`` as two sellers."""
+    """Parse ``1,2`` as two sellers."""
     if sellers := tuple(part for part in map(str.strip, text.split(",")) if part):
         return sellers
     raise argparse.ArgumentTypeError(f"{text!r} is not ID,ID")

@@ -1,6 +1,6 @@
-"""The control routes: what a test in another process does to the sandbox by HTTP.
+"""The control routes: HTTP requests by which another process drives the sandbox.
 
-They are outside the API: no token, no limits, no faults, and not counted.
+They are outside the API: they need no token, no limit or fault applies to them, and the counters ignore them.
 """
 
 import time
@@ -35,12 +35,12 @@ from .verbs import (
 
 _SAVE = ("POST", "/save")
 _SELLERS = 200
-"""Sellers that the live page offers; more are named by their ids in an order."""
+"""Number of sellers that ``/help`` lists; a command may name any other seller by its id."""
 _Order = Callable[[bytes], object]
 
 
 class Control:
-    """Answers the control routes. A mistake in an order is a 400 that says what is wrong."""
+    """Dispatcher of the control routes. An invalid command is a 400 whose error names the mistake."""
 
     def __init__(self, state: State, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._state = state
@@ -60,7 +60,7 @@ class Control:
         }
 
     async def answer(self, method: str, path: str, body: bytes) -> Reply:
-        """Do what the order says."""
+        """Run the command of a control request and return the response."""
         order = (method, path.removeprefix(CONTROL_PATH))
         route = self._routes.get(order)
         try:
@@ -117,7 +117,7 @@ class Control:
         return {}
 
     def _help(self) -> object:
-        """The routes, and the names that their bodies may hold."""
+        """Return the routes, and the names that their bodies may contain."""
         return {
             "routes": [
                 {"method": verb.method, "path": verb.route, "purpose": verb.purpose, "example": verb.example}

@@ -1,4 +1,4 @@
-"""What a client needs to know of a sandbox, whether it runs in this process or in its own."""
+"""The base class of sandboxes, in this process or in another: addresses, credentials, start and stop."""
 
 from abc import ABC, abstractmethod
 from types import TracebackType
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class SandboxFace(ABC):
-    """A sandbox as its user sees it: a context manager that runs it, and the settings of a client for it."""
+    """A sandbox as an asynchronous context manager, with the settings of a client for it."""
 
     client_id: str
     client_secret: str
@@ -27,7 +27,7 @@ class SandboxFace(ABC):
     @property
     @abstractmethod
     def seller_id(self) -> str:
-        """The first seller, for whom clients act unless told otherwise."""
+        """The first seller, the default of clients."""
 
     @abstractmethod
     async def start(self) -> None:
@@ -35,10 +35,10 @@ class SandboxFace(ABC):
 
     @abstractmethod
     async def stop(self) -> None:
-        """Stop serving. What exists and what was counted stays readable."""
+        """Stop serving. All rows and counters stay readable."""
 
     async def __aenter__(self) -> Self:
-        """Start, and stop again if that fails half-way."""
+        """Start the sandbox; stop it again if the start fails half-way."""
         try:
             await self.start()
         except BaseException:
@@ -49,11 +49,11 @@ class SandboxFace(ABC):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop."""
+        """Stop the sandbox."""
         await self.stop()
 
     def config(self, **overrides: Any) -> "Config":
-        """A client's configuration for this sandbox, without a limit; ``overrides`` are fields of ``Config``."""
+        """Return a client's configuration for this sandbox, without a limit; ``overrides`` are fields of ``Config``."""
         from octoffm_async.config import Config  # the sandbox's server needs no client
 
         fields: dict[str, Any] = {
@@ -67,7 +67,7 @@ class SandboxFace(ABC):
         return Config(**{**fields, **overrides})
 
     def environment(self) -> dict[str, str]:
-        """The same as environment variables, for a program that reads them."""
+        """Return the same settings as environment variables, for a program that reads them."""
         return {
             "OCTOFFM_CLIENT_ID": self.client_id,
             "OCTOFFM_CLIENT_SECRET": self.client_secret,

@@ -1,4 +1,4 @@
-"""The forms of answers as the command line names them: ``--style names=pascal``."""
+"""The forms of responses as options of the command line: ``--style names=pascal``."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, cast
@@ -7,7 +7,7 @@ from .settings import StyleOptions, style_values
 
 
 class _Choice(NamedTuple):
-    """A short name, the field of :class:`~.settings.Style` that it sets, and what that is."""
+    """A short name, the field of :class:`~.settings.Style` that it sets, and a description."""
 
     name: str
     field: str
@@ -36,9 +36,10 @@ _ALIASES = {("count", "object"): "count"}
 
 
 def parse_styles(texts: Iterable[str]) -> StyleOptions:
-    """``NAME=VALUE``, any number of times, as keyword arguments of a sandbox.
+    """Parse any number of ``NAME=VALUE`` into keyword arguments of a sandbox.
 
-    Raises ``ValueError`` for an unknown name or value (it lists those there are), and for a name given twice.
+    Raises:
+        ValueError: a name or value is unknown (the message lists the known ones), or a name is given twice.
     """
     found: dict[str, str] = {}
     for text in texts:
@@ -58,12 +59,12 @@ def parse_styles(texts: Iterable[str]) -> StyleOptions:
 
 
 def style_texts(options: StyleOptions) -> list[str]:
-    """Keyword arguments of a sandbox as ``NAME=VALUE``."""
+    """Return keyword arguments of a sandbox as ``NAME=VALUE``."""
     given = cast("dict[str, str]", options)
     return [f"{choice.name}={given[choice.field]}" for choice in _CHOICES if choice.field in given]
 
 
 def style_table() -> str:
-    """All names and values, a line each; the first value is the usual one."""
+    """Return all names with their values, a line per name; the first value is the default."""
     values = {choice.name: ", ".join(style_values()[choice.field]) for choice in _CHOICES}
     return "\n".join(f"  {name:<11}{forms}: {_BY_NAME[name].what}" for name, forms in values.items())
