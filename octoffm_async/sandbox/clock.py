@@ -36,9 +36,9 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Jump ahead by ``seconds`` of this clock; events that become due run before this method returns.
 
-    Raises:
-        ValueError: ``seconds`` is negative, or the clock would pass the year 8999.
-    """
+        Raises:
+            ValueError: ``seconds`` is negative, or the clock would pass the year 8999.
+        """
         if seconds < 0:
             raise ValueError(f"seconds = {seconds}: a clock cannot run backwards")
         if self.elapsed() + seconds > (_END - self._origin).total_seconds():

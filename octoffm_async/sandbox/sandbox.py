@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from os import PathLike, fspath
 from random import Random
-from typing import Unpack
+from typing import TypeVar, Unpack
 
 from aiohttp import web
 
@@ -15,23 +15,22 @@ from octoffm_async.contract.contract_file import ContractFile
 from octoffm_async.contract.contract_parser import read_contract
 from octoffm_async.contract.operations import Group
 
-from .activation import activate, deactivate, set_countries
+from .activation import set_countries
 from .bodies import make_request
 from .calls import API_PATH
 from .catalogue import fill_catalogue, seed_stocks
 from .clock import Clock
+from .control import carry_out
+from .control_methods import CalledMethods, ControlCommand
 from .dialect import Dialect
-from .face import SandboxFace
+from .face import Addresses, SandboxFace
 from .faults import Faults
 from .keeper import Keeper
-from .movements import add_stock
 from .quota import Limit, RequestLimits, RetryAfter
-from .receiving import receive_supplies
 from .records import Arrival, Requests
-from .returns import return_by_carrier
 from .routes import TOKEN_PATH
 from .server import Server
-from .settings import Inspection, Reception, StyleOptions, Timeline, style_of
+from .settings import Inspection, Reception, Style, StyleOptions, Timeline, style_of
 from .state import State
 from .statefile import StateFile
 from .tokens import Tokens
@@ -45,7 +44,10 @@ _LONGEST_LINE = 1024 * 1024  # bytes of a request's first line: a long query get
 _DRAIN = 1.0  # seconds for requests in flight when the server stops
 
 
-class Sandbox(SandboxFace):
+ResultT = TypeVar("ResultT")
+
+
+class Sandbox(SandboxFace, CalledMethods):
     """An emulator of the fulfillment API.
 
     ``async with Sandbox(seed=7) as sandbox`` serves until the block ends. The same seed and the same requests give the
@@ -97,11 +99,7 @@ class Sandbox(SandboxFace):
         if catalogue < 0 or stock < 0:
             raise ValueError(f"catalogue = {catalogue}, stock = {stock}: must not be below zero")
         forms = style_of(style)
-        dialect = None
-        if contract is not None:
-            dialect = Dialect(contract if isinstance(contract, ContractFile) else read_contract(fspath(contract)))
-        if dialect is not None and forms.names != "camel":
-            raise ValueError(f"names = {forms.names!r}: a contract file says how names are spelled")
+        dialect = None if contract is None else _dialect(contract, forms)
         self.client_id = client_id
         self.client_secret = client_secret
         self._host = host
@@ -136,13 +134,7 @@ class Sandbox(SandboxFace):
         )
         self._state.retry_after = retry_after
         set_countries(self._state.world, countries or {})
-        self._server = Server(
-            self._state,
-            style=forms,
-            rng=rngs["traces"],
-            monotonic=monotonic,
-            dialect=dialect,
-        )
+        self._server = Server(self._state, style=forms, rng=rngs["traces"], monotonic=monotonic, dialect=dialect)
 
     async def start(self) -> None:
         """Start serving. A start after a stop takes the same port again.
@@ -190,24 +182,10 @@ class Sandbox(SandboxFace):
         return f"http://{host}:{self._port}"
 
     @property
-    def base_url(self) -> str:
-        """URL that stands for ``https://api.octopia-io.net/seller/v2``."""
-        return self._origin + API_PATH
-
-    @property
-    def token_url(self) -> str:
-        """URL of the token endpoint."""
-        return self._origin + TOKEN_PATH
-
-    @property
-    def control_url(self) -> str:
-        """URL of the control routes, for programs in other processes."""
-        return self._origin + CONTROL_PATH
-
-    @property
-    def page_url(self) -> str:
-        """URL of the live page, for a browser on this machine."""
-        return self._origin + "/"
+    def _addresses(self) -> Addresses:
+        """The paths of the server under its origin."""
+        origin = self._origin
+        return Addresses(origin + API_PATH, origin + TOKEN_PATH, origin + CONTROL_PATH)
 
     @property
     def seller_id(self) -> str:
@@ -266,21 +244,9 @@ class Sandbox(SandboxFace):
         """Return the counters of requests and tokens, as ``SandboxProcess.stats`` does."""
         return self._state.stats()
 
-    def add_stock(
-        self, reference: str | None = None, *, quantity: int, country: str = "FR", seller: str | None = None
-    ) -> None:
-        """Put ``quantity`` available items behind one registered product, or behind each (``None``).
-
-        ``seller`` is the first one unless named. Raises ``LookupError`` for an unknown reference or seller.
-        """
-        add_stock(self._state.world, seller, reference, quantity=quantity, country=country)
-
-    def receive_supplies(self, seller: str | None = None) -> dict[str, int]:
-        """Take in at once all that supply orders have on its way: those of one seller, or of all (``None``).
-
-        Returns how many orders ended in which status, ``{"Received": 2}``. The clock does not move.
-        """
-        return receive_supplies(self._state.world, seller)
+    def execute(self, command: ControlCommand[ResultT]) -> ResultT:
+        """Execute the command of a control method and return its result."""
+        return command.read(carry_out(self._state, command.body))
 
     def seed_stocks(
         self,
@@ -300,18 +266,8 @@ class Sandbox(SandboxFace):
         """
         seed_stocks(self._state.world, seller, count, spread=spread, quantity=quantity)
 
-    def return_by_carrier(self, outbound_shipment_id: str, seller: str | None = None) -> str:
-        """Let the carrier bring back what no return has announced of a shipped parcel; return the return's id.
 
-        ``seller`` is the first one unless named. Raises ``LookupError`` for an unknown shipment or seller, and
-        ``ValueError`` for a shipment that is not Shipped or has nothing left to come back.
-        """
-        return return_by_carrier(self._state.world, seller, outbound_shipment_id)
-
-    def activate(self, country: str, seller: str | None = None) -> None:
-        """Let a seller (the first, unless named) supply a storage country: FR, ES or UK."""
-        activate(self._state.world, seller, country)
-
-    def deactivate(self, country: str, seller: str | None = None) -> None:
-        """Refuse a seller's supply orders for a storage country from now on."""
-        deactivate(self._state.world, seller, country)
+def _dialect(contract: ContractFile | str | PathLike[str], style: Style) -> Dialect:
+    if style.names != "camel":
+        raise ValueError(f"names = {style.names!r}: the contract file determines the spelling of names")
+    return Dialect(contract if isinstance(contract, ContractFile) else read_contract(fspath(contract)))

@@ -116,11 +116,11 @@ class Style:
     """The form of responses, where that of the real API is unknown or differs from route to route.
 
     ``links`` in the form ``base`` are relative to the base URL (``</stocks?…>``). With ``reference_filter="applied"``,
-    ``GET /stocks`` obeys ``sellerProductReference``; with ``"ignored"`` it returns all stocks, as a sister route does
-    (seen). ``names`` is the spelling of the members of all responses; the types of quantities stay in PascalCase unless
-    the spelling is snake_case. ``times`` have a ``Z``, no zone, an offset of one hour, or the 7 decimals of .NET. With
-    ``ids="integer"``, new ids are consecutive numbers, and ids and ``gtin`` are JSON integers. ``empty`` is the form of
-    an empty list: ``[]``, ``null``, or no content (204) for a list that is the whole response.
+    ``GET /stocks`` obeys ``sellerProductReference``; with ``"ignored"`` it returns all stocks, as a related route of
+    Octopia is known to do. ``names`` is the spelling of the members of all responses; the types of quantities stay in
+    PascalCase unless the spelling is snake_case. ``times`` have a ``Z``, no zone, an offset of one hour, or the 7
+    decimals of .NET. With ``ids="integer"``, new ids are consecutive numbers, and ids and ``gtin`` are JSON integers.
+    ``empty`` is the form of an empty list: ``[]``, ``null``, or no content (204) for a list that is the whole response.
 
     Raises:
         ValueError: a field has an unknown form; the message lists the known ones.

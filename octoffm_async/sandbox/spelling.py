@@ -1,7 +1,7 @@
 """The spelling of responses: one walk over their JSON, if the style differs from the contract's own form.
 
-The handlers answer in the contract's own spelling; only this module changes it. In a problem, only the names change. The
-responses of the token endpoint do not belong to the API and stay unchanged.
+The handlers answer in the contract's own spelling; only this module changes it. In a problem, only the names change.
+The responses of the token endpoint do not belong to the API and stay unchanged.
 """
 
 import re

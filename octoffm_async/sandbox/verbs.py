@@ -1,9 +1,10 @@
-"""The control routes as a table: what each does, by which method and path, and the body that it takes.
+"""The table of control routes: method, path, purpose and body of each.
 
-The help of the commands, the live page and ``/openapi.json`` are made from it.
+The dispatcher (:mod:`.control`), the control methods (:mod:`.control_methods`), the help of the commands and
+``/openapi.json`` use this table.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -20,11 +21,11 @@ _YEAR = 366 * 86400.0
 
 
 class ControlBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Base of the bodies: an unknown name is a mistake that is told."""
+    """Base of the bodies of control requests. An unknown name in a body is an error."""
 
 
 class StockOrder(ControlBody):
-    """Put available items behind one product, or behind each of a seller's products (no ``reference``)."""
+    """Add available items to one product, or to each of a seller's products (no ``reference``)."""
 
     quantity: Annotated[int, Meta(le=_MOST_ITEMS)]
     reference: str | None = None
@@ -33,20 +34,20 @@ class StockOrder(ControlBody):
 
 
 class ReceiveOrder(ControlBody):
-    """Take in at once what the supply orders of one seller, or of all, have on its way."""
+    """Receive at once the open supply orders of one seller, or of all sellers."""
 
     seller: str | None = None
 
 
 class ReturnOrder(ControlBody):
-    """Let the carrier bring back what is left of a shipment."""
+    """Create a carrier return of all returnable items of a shipment."""
 
     outbound_shipment_id: str
     seller: str | None = None
 
 
 class CountryOrder(ControlBody):
-    """Let a seller supply a storage country, or no longer."""
+    """Activate or deactivate a storage country for a seller."""
 
     country: str
     seller: str | None = None
@@ -54,20 +55,20 @@ class CountryOrder(ControlBody):
 
 
 class ClockOrder(ControlBody):
-    """Seconds to jump ahead."""
+    """Move the clock ahead by ``advance`` seconds."""
 
     advance: float
 
 
 class LimitOrder(ControlBody):
-    """Requests per seconds for each seller and group, or no limit; how 429 says when to come back, if given."""
+    """Set the limit of each seller and group (requests, seconds; null: none), and the form of Retry-After if given."""
 
     limit: tuple[Annotated[int, Meta(le=_MOST_CALLS)], Annotated[float, Meta(le=_YEAR)]] | None
     retry_after: RetryAfter | UnsetType | None = UNSET
 
 
 class Script(ControlBody):
-    """A fault for the next calls, by the name of its member."""
+    """A fault, by the name of its member, for the next ``times`` requests."""
 
     fault: str
     operation: str | None = None
@@ -76,7 +77,7 @@ class Script(ControlBody):
 
 
 class FaultOrder(ControlBody):
-    """Clear, then set rates, then script; each if given."""
+    """Clear all faults, then set rates, then add a scripted fault; each step only if given."""
 
     clear: bool = False
     rates: dict[str, float | tuple[float, float]] | None = None
@@ -86,11 +87,11 @@ class FaultOrder(ControlBody):
 
 
 class SaveOrder(ControlBody):
-    """Nothing is to be said."""
+    """Save the state file; the body has no fields."""
 
 
 class Verb(NamedTuple):
-    """One control route. ``example`` is a body as JSON; ``optional`` bodies may be empty."""
+    """A control route. ``example`` is a body as JSON; an ``optional`` body may be empty."""
 
     method: str
     path: str
@@ -101,7 +102,7 @@ class Verb(NamedTuple):
 
     @property
     def route(self) -> str:
-        """The whole path."""
+        """The whole path, with the prefix of the control routes."""
         return CONTROL_PATH + self.path
 
 
@@ -157,9 +158,12 @@ VERBS = (
     Verb("GET", "/help", "These routes, and the names they take."),
 )
 
+VERB_OF_BODY: Mapping[type[ControlBody], Verb] = {verb.body: verb for verb in VERBS if verb.body is not None}
+"""The route of each body."""
+
 
 def help_lines() -> Iterator[str]:
-    """The routes as lines of a help text, each of at most 78 characters."""
+    """Yield the routes as lines of a help text, each of at most 78 characters."""
     yield "Control routes, for tests and programs on this machine: JSON, no token. All"
     yield "but the first field of a body may be left out; the first seller is meant then."
     for verb in VERBS:
