@@ -43,25 +43,25 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m octoffm_async.sandbox",
         description="Emulate the fulfillment API.",
-        epilog="\n".join(["Styles, the usual form first:", style_table(), "", *help_lines()]).replace("%", "%%"),
+        epilog="\n".join(["Styles, the default form first:", style_table(), "", *help_lines()]).replace("%", "%%"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 chooses a free port")
     parser.add_argument("--seed", type=int, default=0, help="seed of ids, tokens and random faults")
     parser.add_argument("--token-life", type=float, default=7200.0, metavar="S", help="life of a token in seconds")
     parser.add_argument(
-        "--sellers", type=parse_sellers, default=SELLERS, metavar="ID,ID", help="the sellers (12345,98980)"
+        "--sellers", type=parse_sellers, default=SELLERS, metavar="ID,ID", help="ids of the sellers (12345,98980)"
     )
     parser.add_argument("--limit", type=parse_limit, metavar="N/T", help="N requests per T seconds, seller and group")
-    parser.add_argument("--retry-after", choices=("seconds", "date"), help="let 429 answers carry Retry-After")
+    parser.add_argument("--retry-after", choices=("seconds", "date"), help="send Retry-After in 429 responses")
     parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="sandbox seconds per real second")
-    parser.add_argument("--state", metavar="FILE", help="load what exists from this file, and save it at the end")
-    parser.add_argument("--products", type=int, default=0, metavar="N", help="registered products to begin with")
+    parser.add_argument("--state", metavar="FILE", help="load the state from this file, and save it at the end")
+    parser.add_argument("--products", type=int, default=0, metavar="N", help="number of initial products")
     parser.add_argument("--stock", type=int, default=100, metavar="Q", help="items of each of these products")
     parser.add_argument(
-        "--style", action="append", default=[], metavar="NAME=VALUE", help="a form of answers; see below"
+        "--style", action="append", default=[], metavar="NAME=VALUE", help="a form of responses; see below"
     )
-    parser.add_argument("--contract", metavar="FILE", help="speak the names of this contract file")
+    parser.add_argument("--contract", metavar="FILE", help="use the names of this contract file")
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
     return parser
 

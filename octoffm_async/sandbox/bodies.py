@@ -45,9 +45,9 @@ async def _invite(request: web.BaseRequest) -> None:
     if expected is None or request.version < HttpVersion11:
         return
     if expected.strip().casefold() != "100-continue":
-        raise ProblemError(417, f"The expectation '{expected}' is not known; only 100-continue is.")
+        raise ProblemError(417, f"The expectation '{expected}' is not supported; only 100-continue is.")
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    request.writer.output_size = 0  # these bytes belong to no body
+    request.writer.output_size = 0  # these bytes are not part of a body
 
 
 def _too_large() -> ProblemError:

@@ -42,7 +42,7 @@ async def send_truncated(request: web.BaseRequest, reply: Reply) -> web.StreamRe
     await response.prepare(request)
     await response.write(reply.body[: len(reply.body) // 2])
     if request.transport is not None:
-        request.transport.close()  # unlike abort(), what was written still goes out
+        request.transport.close()  # unlike abort(), close() still sends the written bytes
     return response
 
 

@@ -172,7 +172,7 @@ def _comment(lines: list[ReturnLine], undeclared: int) -> str:
         if line.state is ReturnLineState.DAMAGED:
             remarks.append(f"{line.seller_product_reference} is damaged.")
         elif line.state is ReturnLineState.WRONG:
-            remarks.append(f"Another product than {line.seller_product_reference} came.")
+            remarks.append(f"The parcel contained another product than {line.seller_product_reference}.")
     if undeclared:
         remarks.append(f"{undeclared} item was not announced.")
     return " ".join(remarks) or "Complete and in good state."

@@ -42,7 +42,7 @@ class Ledger(Generic[RowT]):
         self._rows: list[RowT] = []
         self._place: dict[str, int] = {}
         self._hidden: set[int] = set()
-        # One entry a change, in order of time. An entry is stale once its row has changed again.
+        # One entry per change, in order of time. An entry is stale once its row has changed again.
         self._change_times: list[datetime] = []
         self._changed_places: list[int] = []
         self._last_change: list[int] = []

@@ -23,7 +23,7 @@ CHANGES_A_LOOK = 10_000
 """Most changes that one call of ``look`` counts; with more, the totals are complete after a few calls."""
 _RECENT = 50
 _LATEST = 10
-_TEXT = 60  # characters of a text from outside
+_TEXT = 60  # longest text of a client that the page shows, in characters
 
 
 class _Kind(NamedTuple):

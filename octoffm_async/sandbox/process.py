@@ -187,7 +187,7 @@ class SandboxProcess(SandboxFace, AwaitedMethods):
             return msgspec.json.decode(line, type=_Greeting)
         except (TimeoutError, msgspec.DecodeError) as error:
             await self.stop()
-            what = "ended" if isinstance(error, msgspec.DecodeError) else f"said nothing for {self._start_timeout} s"
+            what = "ended" if isinstance(error, msgspec.DecodeError) else f"printed nothing for {self._start_timeout} s"
             raise SandboxStartError("\n".join([f"the sandbox process {what}", *self._stderr])) from error
 
     async def _reap(self, child: asyncio.subprocess.Process) -> None:

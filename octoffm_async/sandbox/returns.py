@@ -63,7 +63,7 @@ def create_return(call: Call) -> Reply:
     shipment = _named_shipment(call.account, request)
     key = shipment.outbound_shipment_id
     if shipment.status is not OutboundStatus.SHIPPED:
-        raise ProblemError(409, f"Outbound shipment '{key}' is {shipment.status}: only what is Shipped can come back.")
+        raise ProblemError(409, f"Outbound shipment '{key}' is {shipment.status}: only a Shipped one can be returned.")
     if (country := storage_country(shipment)) not in _COUNTRIES:
         raise ProblemError(
             409, f"Outbound shipment '{key}' was shipped from {country}: returns exist for {' and '.join(_COUNTRIES)}."
@@ -200,7 +200,7 @@ def _check_lines(account: Account, shipment: OutboundShipment, lines: Sequence[S
             errors[f"lines[{place}].sellerProductReference"] = [f"'{name}' was not in this shipment."]
         elif wanted[name] > left[name]:
             errors[f"lines[{place}].quantity"] = [
-                f"{wanted[name]} of '{name}' wanted, {max(left[name], 0)} can come back."
+                f"{wanted[name]} of '{name}' requested, {max(left[name], 0)} can be returned."
             ]
     if errors:
         raise ProblemError(422, "The return does not match what was shipped.", errors=errors)

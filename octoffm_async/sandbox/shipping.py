@@ -126,7 +126,7 @@ def _shortage(account: Account, shipment: OutboundShipment) -> Refusal | None:
         stock = account.stocks.get(stock_id)
         free = 0 if stock is None else available_in(stock, country)
         if free < quantity:
-            message = f"{quantity} wanted of stock '{stock_id}' in {country}, {free} available."
+            message = f"{quantity} requested of stock '{stock_id}' in {country}, {free} available."
             return Refusal(code="InsufficientStock", message=message)
     return None
 
@@ -159,7 +159,7 @@ def reference_of(account: Account, line: ParcelLine) -> SellerReference | None:
 
 
 def _parcel(shipment: OutboundShipment) -> Parcel:
-    # Made from the shipment's id, not drawn: ids must not depend on when the clock was looked at.
+    # Made from the shipment's id, not drawn: ids must not depend on the times at which events run.
     digits = shipment.outbound_shipment_id.replace("-", "")
     number = f"6A{int(digits[:9], 16):011d}"
     return Parcel(

@@ -15,7 +15,7 @@ from .quota import RetryAfter
 
 CONTROL_PATH = "/_sandbox"
 
-_MOST_ITEMS = 1_000_000_000  # far above any shop, far below what no longer fits an integer of JSON
+_MOST_ITEMS = 1_000_000_000  # far above any shop, far below the largest integer in JSON
 _MOST_CALLS = 1_000_000_000
 _YEAR = 366 * 86400.0
 
@@ -110,14 +110,14 @@ VERBS = (
     Verb(
         "POST",
         "/stock",
-        "Put items behind one product, or behind each.",
+        "Add available items to one product, or to each.",
         StockOrder,
         '{"quantity": 5, "reference": "REF-1", "country": "FR", "seller": "12345"}',
     ),
     Verb(
         "POST",
         "/receive",
-        "Receive supply orders now (of all sellers).",
+        "Receive open supply orders now (of all sellers).",
         ReceiveOrder,
         '{"seller": "12345"}',
         optional=True,
@@ -125,37 +125,37 @@ VERBS = (
     Verb(
         "POST",
         "/returns",
-        "Let the carrier bring a shipped parcel back.",
+        "Create a carrier return of a shipped parcel.",
         ReturnOrder,
         '{"outbound_shipment_id": "ID", "seller": "12345"}',
     ),
     Verb(
         "POST",
         "/countries",
-        "Let a seller supply a country, or no longer.",
+        "Activate or deactivate a storage country.",
         CountryOrder,
         '{"country": "ES", "active": false, "seller": "12345"}',
     ),
-    Verb("POST", "/clock", "Let the clock jump ahead, in seconds.", ClockOrder, '{"advance": 3600}'),
+    Verb("POST", "/clock", "Move the clock ahead, in seconds.", ClockOrder, '{"advance": 3600}'),
     Verb(
         "POST",
         "/faults",
-        "Let the next calls go wrong, or a share of all.",
+        "Set faults of the next requests, or of a share.",
         FaultOrder,
         '{"clear": true, "next": {"fault": "RESET_AFTER", "times": 2}}',
     ),
     Verb(
         "POST",
         "/limit",
-        "Limit requests per seconds (null: no limit).",
+        "Set the limit: requests, seconds (null: no limit).",
         LimitOrder,
         '{"limit": [5, 1.0], "retry_after": "seconds"}',
     ),
     Verb("POST", "/save", "Save the state file now.", SaveOrder, optional=True),
-    Verb("GET", "/effects", "What was really created, by reference."),
-    Verb("GET", "/stats", "Counters of requests and tokens."),
-    Verb("GET", "/state", "What the live page shows."),
-    Verb("GET", "/help", "These routes, and the names they take."),
+    Verb("GET", "/effects", "Return the counters of created rows by reference."),
+    Verb("GET", "/stats", "Return the counters of requests and tokens."),
+    Verb("GET", "/state", "Return the content of the live page."),
+    Verb("GET", "/help", "Return these routes, and the names in bodies."),
 )
 
 VERB_OF_BODY: Mapping[type[ControlBody], Verb] = {verb.body: verb for verb in VERBS if verb.body is not None}
@@ -165,7 +165,7 @@ VERB_OF_BODY: Mapping[type[ControlBody], Verb] = {verb.body: verb for verb in VE
 def help_lines() -> Iterator[str]:
     """Yield the routes as lines of a help text, each of at most 78 characters."""
     yield "Control routes, for tests and programs on this machine: JSON, no token. All"
-    yield "but the first field of a body may be left out; the first seller is meant then."
+    yield "but the first field of a body are optional; the default is the first seller."
     for verb in VERBS:
         yield f"{verb.method:<4} {verb.route:<20} {verb.purpose}"
         if verb.example:

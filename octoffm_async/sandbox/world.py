@@ -86,7 +86,7 @@ class Account:
         self.cancellation_of_shipment: dict[str, str] = {}
         self.returns_of_shipment: dict[str, list[str]] = {}
         self.shipments_of_reference: dict[str, list[str]] = {}
-        # Returns whose parcel has arrived, by id, as the inspection will leave them.
+        # Returns with an arrived parcel, by id, in their form after the inspection.
         self.received: dict[str, Return] = {}
 
     def ledgers(self) -> dict[str, Ledger[Any]]:
@@ -164,7 +164,7 @@ class World:
             key
             for account in self.accounts.values()
             for ledger in account.ledgers().values()
-            if ledger is not account.references  # its keys are the seller's
+            if ledger is not account.references  # its keys are the seller's references
             for key in ledger.keys()  # noqa: SIM118  (no dictionary)
         )
         return max((int(key) for key in keys if key.isascii() and key.isdecimal()), default=_FIRST_NUMBER)
