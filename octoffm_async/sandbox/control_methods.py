@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import wraps
 from inspect import signature
 from types import MethodType, NoneType
-from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Self, TypeVar, get_args, overload
+from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, get_args, overload
 
 from msgspec import UNSET, UnsetType
 
@@ -55,7 +55,7 @@ class ControlMethod(Generic[P, ResultT]):
         self._method = method
 
     @overload
-    def __get__(self, sandbox: None, owner: type) -> Self: ...
+    def __get__(self, sandbox: None, owner: type) -> Callable[Concatenate[Any, P], Any]: ...
     @overload
     def __get__(self, sandbox: "CalledMethods", owner: type) -> Callable[P, ResultT]: ...
     @overload
