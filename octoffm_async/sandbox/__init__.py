@@ -1,8 +1,9 @@
 """An emulator of Octopia's fulfillment API, for tests, examples, benchmarks and users' own CI.
 
-Octopia has no public sandbox. This one is a real HTTP server on a loopback port: token endpoint, operations, refusals
-and life cycles as far as anything public tells, limits and faults on demand, and a count of what was really created.
-It shares the contract with the client and nothing else, so it can serve any client written for the real API.
+Octopia has no public sandbox. This one is a real HTTP server on a loopback port. It has the token endpoint, the
+operations, the refusals and the life cycles as far as public sources describe them, limits and faults on demand, and
+counters of what was really created. It shares the contract with the client and nothing else, so it can serve any client
+written for the real API.
 """
 
 from typing import TYPE_CHECKING

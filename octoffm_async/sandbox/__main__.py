@@ -1,8 +1,8 @@
 """``python -m octoffm_async.sandbox``: the sandbox as a server process of its own.
 
-The first line on standard output is one JSON object with its addresses and credentials; after that it is quiet. It
-serves until SIGTERM or SIGINT or, with ``--exit-with-parent``, until its standard input ends: a pipe ends even when the
-parent is killed with no chance to say goodbye.
+The first line on standard output is one JSON object with the addresses and credentials; the process prints nothing
+after it. It serves until SIGTERM or SIGINT or, with ``--exit-with-parent``, until its standard input ends: a pipe ends
+even when the parent is killed without any cleanup.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from .verbs import help_lines
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until told to stop."""
+    """Serve until a signal or the end of standard input stops the process."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -43,31 +43,31 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m octoffm_async.sandbox",
         description="Emulate the fulfillment API.",
-        epilog="\n".join(["Styles, the usual form first:", style_table(), "", *help_lines()]).replace("%", "%%"),
+        epilog="\n".join(["Styles, the default form first:", style_table(), "", *help_lines()]).replace("%", "%%"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 chooses a free port")
     parser.add_argument("--seed", type=int, default=0, help="seed of ids, tokens and random faults")
     parser.add_argument("--token-life", type=float, default=7200.0, metavar="S", help="life of a token in seconds")
     parser.add_argument(
-        "--sellers", type=parse_sellers, default=SELLERS, metavar="ID,ID", help="the sellers (12345,98980)"
+        "--sellers", type=parse_sellers, default=SELLERS, metavar="ID,ID", help="ids of the sellers (12345,98980)"
     )
     parser.add_argument("--limit", type=parse_limit, metavar="N/T", help="N requests per T seconds, seller and group")
-    parser.add_argument("--retry-after", choices=("seconds", "date"), help="let 429 answers carry Retry-After")
+    parser.add_argument("--retry-after", choices=("seconds", "date"), help="send Retry-After in 429 responses")
     parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="sandbox seconds per real second")
-    parser.add_argument("--state", metavar="FILE", help="load what exists from this file, and save it at the end")
-    parser.add_argument("--products", type=int, default=0, metavar="N", help="registered products to begin with")
+    parser.add_argument("--state", metavar="FILE", help="load the state from this file, and save it at the end")
+    parser.add_argument("--products", type=int, default=0, metavar="N", help="number of initial products")
     parser.add_argument("--stock", type=int, default=100, metavar="Q", help="items of each of these products")
     parser.add_argument(
-        "--style", action="append", default=[], metavar="NAME=VALUE", help="a form of answers; see below"
+        "--style", action="append", default=[], metavar="NAME=VALUE", help="a form of responses; see below"
     )
-    parser.add_argument("--contract", metavar="FILE", help="speak the names of this contract file")
+    parser.add_argument("--contract", metavar="FILE", help="use the names of this contract file")
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
     return parser
 
 
 def parse_limit(text: str) -> tuple[int, float]:
-    """``100/1`` as 100 requests per 1 second."""
+    """Parse ``100/1`` as 100 requests per 1 second."""
     requests, _, seconds = text.partition("/")
     try:
         limit = int(requests), float(seconds)
@@ -79,7 +79,7 @@ def parse_limit(text: str) -> tuple[int, float]:
 
 
 def parse_sellers(text: str) -> tuple[str, ...]:
-    """``1,2`` as two sellers."""
+    """Parse ``1,2`` as two sellers."""
     if sellers := tuple(part for part in map(str.strip, text.split(",")) if part):
         return sellers
     raise argparse.ArgumentTypeError(f"{text!r} is not ID,ID")

@@ -1,4 +1,4 @@
-"""Which storage countries a seller may supply: some must first be activated (API.md, 5)."""
+"""Activation of storage countries: a seller may supply only activated ones (API.md, 5)."""
 
 from collections.abc import Collection, Mapping
 
@@ -13,12 +13,12 @@ def activate(world: World, seller: str | None, country: str) -> None:
 
 
 def deactivate(world: World, seller: str | None, country: str) -> None:
-    """Take that right away again. Supply orders that exist go on."""
+    """Refuse new supply orders of a seller for a country. Existing supply orders go on."""
     world.account(seller).countries.discard(_storage_country(country))
 
 
 def set_countries(world: World, countries: Mapping[str, Collection[str]]) -> None:
-    """Give the sellers that are named these countries and no others."""
+    """Replace the activated countries of the sellers in the mapping; other sellers keep theirs."""
     for seller, active in countries.items():
         if isinstance(active, str):
             raise TypeError(f"countries = {{{seller!r}: {active!r}}}: not a collection of countries")

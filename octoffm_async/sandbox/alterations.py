@@ -1,4 +1,4 @@
-"""Faults that change an answer and leave the wire alone: what a client must survive in a body or a header."""
+"""Faults that change the body or a header of a response, but not the way in which the server sends it."""
 
 from collections.abc import Callable, Mapping
 from typing import cast
@@ -26,9 +26,9 @@ HTML_200 = Reply(200, _MAINTENANCE, HTML)
 
 
 def altered(fault: Fault, reply: Reply, call: Call | None) -> Reply:
-    """The answer as this fault leaves it; unchanged if the fault does not change answers.
+    """Return the response as the fault changes it; other faults return it unchanged.
 
-    The token endpoint has no ``call``, and its answers no link to change.
+    The token endpoint has no ``call``, and its responses have no ``Link`` to change.
     """
     alter = _ALTERATIONS.get(fault)
     return reply if alter is None else alter(reply, call)
@@ -58,7 +58,7 @@ def _estranged(value: object) -> object:
 
 
 def _folded(name: str) -> str:
-    """A member's name in whichever spelling the sandbox is set to."""
+    """Return the name of a member without underscores and case, whatever spelling the sandbox uses."""
     return name.replace("_", "").casefold()
 
 

@@ -1,4 +1,4 @@
-"""One call as the rules see it: who calls what with which input. No HTTP library in sight."""
+"""The request that a handler receives, and helpers for its response. Independent of the HTTP library."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -33,7 +33,7 @@ _DECODE_ERROR = re.compile(r"(.*) - at `(.*)`")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """An admitted call. ``moment`` is the sandbox's time; all that was due by then has happened."""
+    """An admitted request. ``moment`` is the sandbox's time; every event due by then has run."""
 
     world: World
     account: Account
@@ -46,10 +46,10 @@ class Call:
     body: bytes
     moment: datetime
     over_quota: int = 0
-    """So many of its items find a quota used up."""
+    """Number of items, from the first on, that exceed the quota (fault QUOTA_EXCEEDED)."""
 
     def link_prefix(self, path: str) -> str:
-        """``path`` as answers name it: relative to the origin or to the base URL, or absolute."""
+        """Return ``path`` in the form of the style: relative to the origin or to the base URL, or absolute."""
         match self.style.links:
             case "relative":
                 return path
@@ -63,7 +63,7 @@ Handler = Callable[[Call], Reply]
 
 
 def read_body(call: Call, reader: BodyReader[BodyT]) -> BodyT:
-    """The decoded body, or a 400 that names the first field that cannot be read, as JSON readers do."""
+    """Return the decoded body, or raise a 400 that names the first field that cannot be read."""
     try:
         return reader.read(call.body)
     except (ValueError, RecursionError) as error:  # msgspec's own errors and UnicodeDecodeError are ValueErrors
@@ -78,7 +78,7 @@ def _located(message: str) -> dict[str, list[str]]:
 
 
 def field_errors(problems: Iterable[FieldProblem], prefix: str = "") -> dict[str, list[str]]:
-    """Validation's findings under their wire names, in their reasons too."""
+    """Return the findings of the validation by wire name; their reasons use wire names too."""
     errors: dict[str, list[str]] = {}
     for problem in problems:
         errors.setdefault(prefix + wire_path(problem.field), []).append(wire_path(problem.reason))
@@ -86,7 +86,7 @@ def field_errors(problems: Iterable[FieldProblem], prefix: str = "") -> dict[str
 
 
 def read_filters(call: Call, kind: type[FiltersT]) -> FiltersT:
-    """The query as typed filters, or a 400 that names what is wrong. Unknown parameters are ignored."""
+    """Return the query as typed filters, or raise a 400 that names the wrong parameter. Ignore unknown parameters."""
     if call.operation.limit_required and "limit" not in call.query:
         raise invalid({"limit": ["The limit field is required."]})
     try:
@@ -99,7 +99,7 @@ def read_filters(call: Call, kind: type[FiltersT]) -> FiltersT:
 
 
 def chosen(name: str, kind: type[ChoiceT], text: str | None) -> frozenset[ChoiceT] | None:
-    """The values that a filter keeps, one or several parted by commas; ``None`` if it was not given."""
+    """Return the values that a filter accepts, separated by commas; ``None`` if the filter is absent."""
     if text is None:
         return None
     values = [kind(part.strip()) for part in text.split(",")]
@@ -110,14 +110,14 @@ def chosen(name: str, kind: type[ChoiceT], text: str | None) -> frozenset[Choice
 
 
 def within(moment: datetime | None, low: datetime | None, high: datetime | None) -> bool:
-    """Whether a time lies between two inclusive bounds, each if given; without bounds every row does."""
+    """Return True if a time lies between two inclusive bounds; ``None`` as a bound does not restrict it."""
     if moment is None:
         return low is None and high is None
     return (low is None or moment >= low) and (high is None or moment <= high)
 
 
 def answer_page(call: Call, rows: list[Any], limit: int, following: Cursor | None) -> Reply:
-    """One page of a list, with the ``Link`` to the next if there is one."""
+    """Return one page of a list, with the ``Link`` to the next page if there is one."""
     link = None
     if following is not None:
         query = {"limit": str(limit), **call.query}
@@ -134,9 +134,9 @@ def answer_list(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Reply:
-    """One page of a ledger: in the order of creation or, when a lower bound on the change is given, of change.
+    """Return one page of a table: in order of creation or, with ``since``, in order of change.
 
-    With ``until``, no row that ``keep`` keeps has changed later.
+    With ``until``, the caller guarantees that no row accepted by ``keep`` has changed later.
     """
     order: Order = "created" if since is None else "changed"
     start = _start_of(filters, order)
@@ -150,7 +150,7 @@ def answer_list(
 
 
 def answer_count(call: Call, ledger: Ledger[RowT], keep: Callable[[RowT], bool] | None) -> Reply:
-    """How many rows a list with the same filters would give, in the chosen form."""
+    """Return the number of rows that a list with the same filters has, in the form of the style."""
     number = len(ledger) if keep is None else sum(map(keep, ledger.rows))
     form = call.style.count_form
     return json_reply(number if form == "integer" else {form: number})
@@ -166,7 +166,7 @@ def _start_of(filters: ListFilters, order: Order) -> int | None:
 
 
 def created(call: Call, key: str) -> Reply:
-    """The answer to a creation: the new id in the body, or at the end of one of two headers."""
+    """Return the response to a creation: the new id in the body, or at the end of one of two headers."""
     operation = call.operation
     where = call.link_prefix(f"{call.path}/{key}")
     match call.style.creation_answer:
@@ -181,7 +181,7 @@ def created(call: Call, key: str) -> Reply:
 
 
 def found(row: object | None, what: str, key: str) -> Reply:
-    """One row, or the 404 that says what is not there."""
+    """Return one row, or raise a 404 that names the missing resource."""
     if row is None:
         raise ProblemError(404, f"{what} '{key}' was not found.")
     return json_reply(row)

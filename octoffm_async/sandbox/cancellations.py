@@ -1,7 +1,7 @@
 """Requests to cancel a shipment (API.md, 7): Pending, then Accepted or Refused.
 
-A request is a row of its own and takes time to be decided. Meanwhile the warehouse goes on: what is Shipped by then
-stays shipped, and the request is Refused.
+A request is a row of its own, and the warehouse decides it after a delay (``Timeline.cancellation``). Meanwhile the
+shipment goes on: if it is Shipped when the decision is due, it stays Shipped and the request is Refused.
 """
 
 from datetime import datetime, timedelta
@@ -25,9 +25,9 @@ _request = BodyReader(OutboundCancellationRequest)
 
 
 def request_cancellation(call: Call) -> Reply:
-    """Take a request to cancel a shipment that is not in a final status, unless one is Pending already.
+    """Create a request to cancel a shipment that is not in a final status and has no Pending request.
 
-    A shipment that does not exist is a 422 that names the field: a 404 would say that the route does not exist.
+    An unknown shipment is a 422 that names the field: a 404 would mean that the route does not exist.
     """
     request = read_body(call, _request)
     if errors := field_errors(cancellation_problems(request)):
@@ -51,7 +51,7 @@ def request_cancellation(call: Call) -> Reply:
 
 
 def get_cancellation(call: Call) -> Reply:
-    """One request to cancel by its id."""
+    """Return one cancellation request by its id."""
     return found(call.account.cancellations.get(call.item), "Outbound cancellation request", call.item)
 
 

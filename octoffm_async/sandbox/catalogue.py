@@ -1,4 +1,4 @@
-"""Products to begin with, so that a newcomer has something to look at."""
+"""Initial products and stocks of a new sandbox."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,7 +15,7 @@ from .world import World
 def fill_catalogue(world: World, rng: Random, *, products: int, stock: int) -> None:
     """Register ``products`` for the first seller, ``SKU-000001`` and so on, with ``stock`` items of each in FR.
 
-    They are there from the beginning and no call created them: effects do not count them.
+    They exist from the beginning, and no request created them: the effects do not count them.
     """
     moment = world.settle()
     account = world.account(None)
@@ -33,7 +33,10 @@ def fill_catalogue(world: World, rng: Random, *, products: int, stock: int) -> N
 def seed_stocks(
     world: World, seller: str | None, count: int, *, spread: float | Callable[[int], float], quantity: int
 ) -> None:
-    """Register ``count`` products, ``SEED-0000001`` and so on, whose stocks changed in the past; see the sandbox."""
+    """Register ``count`` products, ``SEED-0000001`` and so on, whose stocks changed in the past.
+
+    :meth:`.Sandbox.seed_stocks` describes the parameters.
+    """
     now = world.settle()
     account = world.account(seller)
     newest, known = account.stocks.newest_change, len(account.references)

@@ -1,18 +1,18 @@
-"""The sandbox's wall clock: it runs by itself and can be driven, so that a day of life cycles costs a test no time."""
+"""The sandbox's wall clock. It runs by itself and can jump ahead, so that a test need not wait for life cycles."""
 
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 _END = datetime(9000, 1, 1, tzinfo=UTC)
-"""No jump goes further: what is scheduled from there on would be past the last date there is."""
+"""End of the clock: events scheduled later than this could exceed ``datetime.max``."""
 
 
 class Clock:
-    """A wall clock that starts now, runs ``speed`` times as fast as the real one, and jumps when told to.
+    """A wall clock that starts now, runs ``speed`` times as fast as the real one, and jumps ahead on demand.
 
-    It rules life cycles and timestamps. It does not rule the life of tokens and the request limits: a client measures
-    those in real time. ``speed=0`` stops it, so that only :meth:`advance` moves it.
+    It governs life cycles and timestamps. It does not govern the life of tokens and the request limits: a client
+    measures those in real time. With ``speed=0`` the clock stands still, and only :meth:`advance` moves it.
     """
 
     def __init__(self, *, speed: float = 1.0, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -26,15 +26,19 @@ class Clock:
         self._listeners: list[Callable[[], object]] = []
 
     def now(self) -> datetime:
-        """The time, aware, in UTC."""
+        """Return the time as an aware ``datetime`` in UTC."""
         return self._origin + timedelta(seconds=self.elapsed())
 
     def elapsed(self) -> float:
-        """Seconds of this clock since it was made."""
+        """Return the seconds of this clock since its creation."""
         return (self._monotonic() - self._began) * self.speed + self._advanced
 
     def advance(self, seconds: float) -> None:
-        """Jump ahead; what falls due on the way happens at once."""
+        """Jump ahead by ``seconds`` of this clock; events that become due run before this method returns.
+
+        Raises:
+            ValueError: ``seconds`` is negative, or the clock would pass the year 8999.
+        """
         if seconds < 0:
             raise ValueError(f"seconds = {seconds}: a clock cannot run backwards")
         if self.elapsed() + seconds > (_END - self._origin).total_seconds():
@@ -44,7 +48,7 @@ class Clock:
             listener()
 
     def resume(self, moment: datetime) -> None:
-        """Go on from a moment of an earlier life: from then if the clock stands, else from now if that is later."""
+        """Continue from the time of a saved state; a running clock does so only if that time lies ahead."""
         ahead = moment - self.now()
         if ahead > timedelta() or self.speed == 0:
             self._origin += ahead

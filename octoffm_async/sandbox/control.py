@@ -1,6 +1,6 @@
-"""The control routes: what a test in another process does to the sandbox by HTTP.
+"""The control routes: HTTP requests by which another process drives the sandbox.
 
-They are outside the API: no token, no limits, no faults, and not counted.
+They are outside the API: they need no token, no limit or fault applies to them, and the counters ignore them.
 """
 
 import time
@@ -12,7 +12,7 @@ import msgspec
 from octoffm_async.contract.operations import CREATE_TOKEN, OPERATIONS
 
 from .activation import activate, deactivate
-from .faults import Fault
+from .faults import Fault, Faults
 from .movements import add_stock
 from .overview import Overview
 from .receiving import receive_supplies
@@ -24,6 +24,7 @@ from .verbs import (
     CONTROL_PATH,
     VERBS,
     ClockOrder,
+    ControlBody,
     CountryOrder,
     FaultOrder,
     LimitOrder,
@@ -31,93 +32,47 @@ from .verbs import (
     ReturnOrder,
     SaveOrder,
     StockOrder,
+    Verb,
 )
 
-_SAVE = ("POST", "/save")
 _SELLERS = 200
-"""Sellers that the live page offers; more are named by their ids in an order."""
-_Order = Callable[[bytes], object]
+"""Number of sellers that ``/help`` lists; a command may name any other seller by its id."""
+_VERBS = {(verb.method, verb.path): verb for verb in VERBS}
 
 
 class Control:
-    """Answers the control routes. A mistake in an order is a 400 that says what is wrong."""
+    """Dispatcher of the control routes. An invalid command is a 400 whose error names the mistake."""
 
     def __init__(self, state: State, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._state = state
-        self._overview = Overview(state)
-        self._routes: dict[tuple[str, str], _Order] = {
-            ("POST", "/stock"): self._add_stock,
-            ("POST", "/receive"): self._receive,
-            ("POST", "/returns"): self._return_by_carrier,
-            ("POST", "/countries"): self._set_country,
-            ("POST", "/clock"): self._advance,
-            ("POST", "/faults"): self._set_faults,
-            ("POST", "/limit"): self._set_limit,
-            ("GET", "/effects"): lambda _: state.world.effects.as_dict(),
-            ("GET", "/state"): lambda _: self._overview.look(monotonic()),
-            ("GET", "/stats"): lambda _: state.stats(),
-            ("GET", "/help"): lambda _: self._help(),
+        overview = Overview(state)
+        self._views: dict[str, Callable[[], object]] = {
+            "/effects": state.world.effects.as_dict,
+            "/state": lambda: overview.look(monotonic()),
+            "/stats": state.stats,
+            "/help": self._help,
         }
 
     async def answer(self, method: str, path: str, body: bytes) -> Reply:
-        """Do what the order says."""
-        order = (method, path.removeprefix(CONTROL_PATH))
-        route = self._routes.get(order)
+        """Run the command of a control request and return the response."""
+        verb = _VERBS.get((method, path.removeprefix(CONTROL_PATH)))
+        if verb is None:
+            return json_reply({"error": f"no control route {method} {path}"}, 404)
         try:
-            if order == _SAVE:
-                msgspec.json.decode(body or b"{}", type=SaveOrder)
-                return json_reply(await self._state.keeper.save_on_order())
-            if route is None:
-                return json_reply({"error": f"no control route {method} {path}"}, 404)
-            return json_reply(route(body))
+            return json_reply(await self._result(verb, body))
         except (ValueError, LookupError) as mistake:
             return json_reply({"error": str(mistake.args[0] if mistake.args else mistake)}, 400)
 
-    def _add_stock(self, body: bytes) -> object:
-        order = msgspec.json.decode(body, type=StockOrder)
-        world = self._state.world
-        stocks = add_stock(world, order.seller, order.reference, quantity=order.quantity, country=order.country)
-        return {"stocks": stocks}
-
-    def _receive(self, body: bytes) -> object:
-        order = msgspec.json.decode(body or b"{}", type=ReceiveOrder)
-        return receive_supplies(self._state.world, order.seller)
-
-    def _return_by_carrier(self, body: bytes) -> object:
-        order = msgspec.json.decode(body, type=ReturnOrder)
-        return {"return_id": return_by_carrier(self._state.world, order.seller, order.outbound_shipment_id)}
-
-    def _set_country(self, body: bytes) -> object:
-        order = msgspec.json.decode(body, type=CountryOrder)
-        (activate if order.active else deactivate)(self._state.world, order.seller, order.country)
-        return {}
-
-    def _advance(self, body: bytes) -> object:
-        clock = self._state.world.clock
-        clock.advance(msgspec.json.decode(body, type=ClockOrder).advance)
-        return {"now": clock.now()}
-
-    def _set_limit(self, body: bytes) -> object:
-        order = msgspec.json.decode(body, type=LimitOrder)
-        self._state.limits.set(order.limit)
-        if order.retry_after is not msgspec.UNSET:
-            self._state.retry_after = order.retry_after
-        return {}
-
-    def _set_faults(self, body: bytes) -> object:
-        order = msgspec.json.decode(body, type=FaultOrder)
-        faults = self._state.faults
-        if order.clear:
-            faults.clear()
-        if order.rates is not None:
-            rates = {_fault(name): rate for name, rate in order.rates.items()}
-            faults.set_rates(rates, only=order.only, operations=order.operations)
-        if (script := order.next) is not None:
-            faults.next(_fault(script.fault), operation=script.operation, times=script.times, value=script.value)
-        return {}
+    async def _result(self, verb: Verb, body: bytes) -> object:
+        if verb.body is None:
+            return self._views[verb.path]()
+        order = msgspec.json.decode(b"{}" if verb.optional and not body else body, type=verb.body)
+        if isinstance(order, SaveOrder):
+            return await self._state.keeper.save_on_order()
+        return carry_out(self._state, order)
 
     def _help(self) -> object:
-        """The routes, and the names that their bodies may hold."""
+        """Return the routes, and the names that their bodies may contain."""
         return {
             "routes": [
                 {"method": verb.method, "path": verb.route, "purpose": verb.purpose, "example": verb.example}
@@ -128,6 +83,52 @@ class Control:
             "countries": STORAGE_COUNTRIES,
             "sellers": list(islice(self._state.world.accounts, _SELLERS)),
         }
+
+
+def carry_out(state: State, order: ControlBody) -> object:
+    """Execute a command; return the content of the response of its route.
+
+    Raises:
+        ValueError: a value in the command is invalid.
+        LookupError: the command names an unknown seller, product or shipment.
+    """
+    world = state.world
+    match order:
+        case StockOrder():
+            stocks = add_stock(world, order.seller, order.reference, quantity=order.quantity, country=order.country)
+            return {"stocks": stocks}
+        case ReceiveOrder():
+            return receive_supplies(world, order.seller)
+        case ReturnOrder():
+            return {"return_id": return_by_carrier(world, order.seller, order.outbound_shipment_id)}
+        case ClockOrder():
+            world.clock.advance(order.advance)
+            return {"now": world.clock.now()}
+        case CountryOrder():
+            (activate if order.active else deactivate)(world, order.seller, order.country)
+        case LimitOrder():
+            _set_limit(state, order)
+        case FaultOrder():
+            _set_faults(state.faults, order)
+        case _:
+            raise TypeError(f"{order!r} is no command of the sandbox")
+    return {}
+
+
+def _set_limit(state: State, order: LimitOrder) -> None:
+    state.limits.set(order.limit)
+    if order.retry_after is not msgspec.UNSET:
+        state.retry_after = order.retry_after
+
+
+def _set_faults(faults: Faults, order: FaultOrder) -> None:
+    if order.clear:
+        faults.clear()
+    if order.rates is not None:
+        rates = {_fault(name): rate for name, rate in order.rates.items()}
+        faults.set_rates(rates, only=order.only, operations=order.operations)
+    if (script := order.next) is not None:
+        faults.next(_fault(script.fault), operation=script.operation, times=script.times, value=script.value)
 
 
 def _fault(name: str) -> Fault:

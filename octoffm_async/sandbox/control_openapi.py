@@ -1,4 +1,4 @@
-"""The control routes in the sandbox's own OpenAPI document. The contract's document knows nothing of them."""
+"""The control routes in the sandbox's own OpenAPI document; the contract's document does not contain them."""
 
 from typing import Any
 
@@ -10,23 +10,23 @@ from .faults import Fault
 from .verbs import VERBS, Script, Verb
 
 TAG = "sandbox control"
-_ABOUT = "Of the sandbox alone: the API has no such routes. No token, no limits, no faults; not counted."
+_ABOUT = "Of the sandbox only: the API has no such routes. No token, no limits, no faults; not counted."
 _ERROR: dict[str, Any] = {
     "type": "object",
     "properties": {"error": {"type": "string"}},
     "required": ["error"],
 }
 _REFUSALS = {
-    400: "The order is wrong; the error says where.",
-    403: "It comes from a web page of another origin.",
-    415: "It is sent as a web form.",
-    421: "It is sent to a name that is not this machine's.",
+    400: "The command is invalid; the error names the field.",
+    403: "A web page of another origin sent the request.",
+    415: "The request has the media type of a web form.",
+    421: "The Host header does not name this machine.",
 }
 _JSON = "application/json"
 
 
 def with_control_routes(document: dict[str, Any], origin: str) -> dict[str, Any]:
-    """The API's document with the control routes, which are served at ``origin`` and not under the API's path."""
+    """Add the control routes to the API's document; they are served at ``origin``, not under the API's path."""
     bodies = [verb.body for verb in VERBS if verb.body is not None]
     schemas, components = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
     schema_of = dict(zip(bodies, schemas, strict=True))

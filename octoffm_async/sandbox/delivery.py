@@ -1,4 +1,4 @@
-"""How an answer goes on the wire: as it should, cut short, swollen, drop by drop, or not at all."""
+"""Sending of responses: normally, truncated, padded, slowly, or not at all."""
 
 import asyncio
 import math
@@ -11,12 +11,12 @@ from aiohttp import web
 from .replies import Reply
 
 _CHUNK = b" " * 65536
-_DROPS = 50  # pieces a second that a slow body comes in at most
-_CLIENT_CHECK = 0.02  # seconds between two looks at whether a stalled client is still there
+_DROPS = 50  # most pieces per second of a slow body
+_CLIENT_CHECK = 0.02  # seconds between two checks that a stalled client is still connected
 
 
 def response_of(reply: Reply) -> web.Response:
-    """The answer as it should be."""
+    """Return the response without any fault."""
     headers = dict(reply.headers)
     if reply.body:
         headers["Content-Type"] = reply.content_type
@@ -25,7 +25,7 @@ def response_of(reply: Reply) -> web.Response:
 
 @lru_cache(maxsize=4)
 def http_date(second: int) -> str:
-    """What ``Date`` says at this second of the sandbox's clock, which also rules the times in the bodies."""
+    """Return the ``Date`` header for a second of the sandbox's clock, which also gives the times in the bodies."""
     return formatdate(second, usegmt=True)
 
 
@@ -36,18 +36,18 @@ def abort(request: web.BaseRequest) -> None:
 
 
 async def send_truncated(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
-    """Promise the whole body and more, send a half, and end the connection."""
+    """Declare 100 bytes more than the body has, send half of the body, and close the connection."""
     response = web.StreamResponse(status=reply.status, headers={"Content-Type": reply.content_type, **reply.headers})
     response.content_length = len(reply.body) + 100
     await response.prepare(request)
     await response.write(reply.body[: len(reply.body) // 2])
     if request.transport is not None:
-        request.transport.close()  # unlike abort(), what was written still goes out
+        request.transport.close()  # unlike abort(), close() still sends the written bytes
     return response
 
 
 async def send_huge(request: web.BaseRequest, reply: Reply, size: float) -> web.StreamResponse:
-    """Send the body behind ``size`` bytes of white space, never holding them in memory."""
+    """Send ``size`` bytes of white space, in chunks, and then the body."""
     response = web.StreamResponse(status=reply.status, headers={"Content-Type": reply.content_type, **reply.headers})
     await response.prepare(request)
     left = int(size)
@@ -61,7 +61,7 @@ async def send_huge(request: web.BaseRequest, reply: Reply, size: float) -> web.
 async def send_slowly(
     request: web.BaseRequest, reply: Reply, rate: float, stopping: asyncio.Event
 ) -> web.StreamResponse:
-    """Send the body at ``rate`` bytes a second, in the smallest pieces that this allows."""
+    """Send the body at ``rate`` bytes per second, in at most 50 pieces per second."""
     response = web.StreamResponse(status=reply.status, headers={"Content-Type": reply.content_type, **reply.headers})
     response.content_length = len(reply.body)
     await response.prepare(request)
@@ -76,18 +76,18 @@ async def send_slowly(
 
 
 class StaleConnections:
-    """Connections that are dead on the server's side, as their clients will learn from the next request on them."""
+    """Connections that the server closes when the next request on them arrives."""
 
     def __init__(self) -> None:
         self._doomed: WeakSet[asyncio.BaseTransport] = WeakSet()
 
     def doom(self, request: web.BaseRequest) -> None:
-        """Let the next request on this connection find it dying."""
+        """Mark the connection of a request: the server drops it when the next request on it arrives."""
         if request.transport is not None:
             self._doomed.add(request.transport)
 
     def drop(self, request: web.BaseRequest) -> bool:
-        """Whether the connection of this request was doomed; it is dropped if so."""
+        """Drop the connection of a request if it is marked; return True if so."""
         if request.transport not in self._doomed:
             return False
         abort(request)
@@ -95,7 +95,7 @@ class StaleConnections:
 
 
 async def linger(stopping: asyncio.Event, seconds: float) -> None:
-    """Wait, but not longer than the server runs."""
+    """Wait for some seconds, or until the server stops."""
     try:
         async with asyncio.timeout(seconds):
             await stopping.wait()
@@ -106,7 +106,7 @@ async def linger(stopping: asyncio.Event, seconds: float) -> None:
 async def stall(request: web.BaseRequest, stopping: asyncio.Event) -> None:
     """Wait until the client goes away or the server stops.
 
-    aiohttp does not cancel a handler whose client has left, so the connection is looked at now and then.
+    aiohttp does not cancel a handler whose client has disconnected, so this function checks the connection regularly.
     """
     while not (stopping.is_set() or request.transport is None or request.transport.is_closing()):
         await linger(stopping, _CLIENT_CHECK)

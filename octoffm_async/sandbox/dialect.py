@@ -1,8 +1,8 @@
-"""A sandbox that speaks a contract file: what comes in is read, and what goes out is written, in another API's names.
+"""Translation of requests and responses between the names of a contract file and the contract's own names.
 
-The rules know the contract's names only. So a client can be rehearsed against the names of the real API before it meets
-it: a request in the contract's own names is refused where the file says otherwise, and so is one without the members
-that the file adds.
+The handlers know the contract's names only. With a contract file the sandbox uses the names of the real API, so that a
+client can be tested against them first. The sandbox refuses a request that uses the contract's own name where the file
+has another one, or that lacks a member which the file adds.
 """
 
 import re
@@ -28,7 +28,7 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Dialect:
-    """Translates between a contract file's names and the contract's."""
+    """Translator between a contract file's names and the contract's."""
 
     def __init__(self, file: ContractFile) -> None:
         self._translation = Translation(file)
@@ -45,10 +45,10 @@ class Dialect:
         return self._translation.query_from_wire(operation, query)
 
     def body(self, operation: Operation[Any], body: bytes) -> bytes:
-        """Return a request's body under the contract's names; one that is no JSON comes back as it is.
+        """Return a request's body under the contract's names; a body that is not JSON is returned unchanged.
 
         Raises:
-            ProblemError: it lacks a member that the contract file adds.
+            ProblemError: the body lacks a member that the contract file adds.
         """
         if operation.request is None:
             return body
@@ -61,10 +61,10 @@ class Dialect:
         return msgspec.json.encode(read)
 
     def reply(self, operation: Operation[Any] | None, reply: Reply) -> Reply:
-        """Return an answer as the API of the contract file would give it."""
+        """Return a response in the names of the contract file."""
         if reply.body and reply.content_type == PROBLEM_JSON:
             return reply._replace(body=msgspec.json.encode(self._problem(msgspec.json.decode(reply.body))))
-        if operation is None or operation not in OPERATIONS:  # no file speaks of the token call or of the sellers
+        if operation is None or operation not in OPERATIONS:  # no contract file covers the token request or the sellers
             return reply
         if reply.body and reply.content_type == JSON:
             answer = self._translation.answer_to_wire(operation, msgspec.json.decode(reply.body))
@@ -81,7 +81,7 @@ class Dialect:
         return f"<{matched[1]}?{urlencode(query)}>{matched[3]}"
 
     def _check_added(self, struct: type, sent: Any, path: str) -> None:
-        """Refuse a request that lacks what the file's ``extra`` says is sent with each."""
+        """Refuse a request that lacks a member of the file's ``extra``."""
         rows: list[Any] = sent if is_array(sent) else [sent]
         for place, row in enumerate(rows):
             if not is_object(row):
@@ -105,7 +105,7 @@ class Dialect:
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        """The API's names of fields and parameters by the contract's, for the paths in problems."""
+        """Names of fields and parameters in the API by name in the contract, for the paths in problems."""
         names: dict[str, str] = {}
         for operation in OPERATIONS:
             if operation.request is not None:

@@ -1,6 +1,6 @@
-"""Documents: delivery notes and return labels as real PDFs, and the forms in which they are answered (API.md, 3).
+"""Documents: delivery notes and return labels as real PDFs, and the forms of their responses (API.md, 3).
 
-Making them needs fpdf2 (the extra ``sandbox``). The same input gives the same bytes.
+The PDFs need fpdf2 (the extra ``sandbox``). The same input gives the same bytes.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ GET_DOCUMENT = Operation[Document | str](
     answer=DocumentAnswer,
     shape=Shape.DOCUMENT,
 )
-"""Outside the contract: the sandbox's own address of a document that was answered as a URL."""
+"""The sandbox's own route for documents that a response names by URL; not part of the contract."""
 
 REMEMBERED_DOCUMENTS = 100
 
@@ -52,14 +52,14 @@ _CODE_39 = re.compile(r"[0-9A-Z. $/+%-]{1,40}")
 
 
 async def load_library() -> None:
-    """Import fpdf2 in a thread, for it takes some tenths of a second, in which the server must go on answering."""
+    """Import fpdf2 in a thread: the import takes some tenths of a second and must not block the server."""
     if "fpdf" not in sys.modules:
         with suppress(ImportError):
             await asyncio.to_thread(import_module, "fpdf")
 
 
 def delivery_note(shipment: InboundShipment) -> bytes:
-    """The note that travels with a supply order: what was announced, whatever has been received since."""
+    """Return the delivery note of a supply order, with the announced quantities, not the received ones."""
     pdf = _new_pdf(f"Delivery note {shipment.code}", shipment.created_at)
     _heading(pdf, "Delivery note")
     expected = shipment.expected_delivery_date
@@ -80,7 +80,7 @@ def delivery_note(shipment: InboundShipment) -> bytes:
 
 
 def return_label(row: Return, address: ShippedTo | None) -> bytes:
-    """The label of a parcel that comes back: its id in letters and in Code 39, who sends it, and where it goes."""
+    """Return the label of a return parcel: its id as text and in Code 39, the sender and the recipient."""
     pdf = _new_pdf(f"Return label {row.return_id}", row.created_at)
     _heading(pdf, "Return label")
     y = _facts(pdf, _TOP + 10, (("Return", row.return_id), ("Reference", row.reference), ("Parcel", row.parcel_id)))
@@ -93,7 +93,7 @@ def return_label(row: Return, address: ShippedTo | None) -> bytes:
 
 
 def document_reply(call: Call, content: bytes, file_name: str) -> Reply:
-    """A PDF in the form that the sandbox is set to: as bytes, inside JSON, or at an address on the API's origin."""
+    """Return a PDF in the form of the style: as bytes, inside JSON, or as a URL on the API's origin."""
     document = Document(content=content, media_type=PDF, file_name=re.sub(r"[^\w.-]", "_", file_name, flags=re.ASCII))
     match call.style.documents:
         case "pdf":
@@ -106,7 +106,7 @@ def document_reply(call: Call, content: bytes, file_name: str) -> Reply:
 
 
 def get_document(call: Call) -> Reply:
-    """A document by the address that was answered for it."""
+    """Return a document by the URL that an earlier response gave."""
     document = call.account.documents.get(call.item)
     if document is None:
         raise ProblemError(404, f"Document '{call.item}' was not found.")
@@ -123,7 +123,7 @@ def _named(document: Document, **where: Any) -> Reply:
 
 
 def _keep(documents: dict[str, Document], document: Document) -> str:
-    """Remember a document under a key made from it; beyond the bound, the one asked for longest ago is forgotten."""
+    """Store a document under the hash of its content; beyond the bound, drop the least recently requested one."""
     key = sha256(document.file_name.encode() + b"\0" + document.content).hexdigest()[:32]
     documents.pop(key, None)
     documents[key] = document
@@ -150,7 +150,7 @@ def _heading(pdf: "FPDF", words: str) -> None:
 
 
 def _facts(pdf: "FPDF", y: float, facts: Iterable[tuple[str, str | None]]) -> float:
-    """Write what is known, a line each; return where the page goes on."""
+    """Write each fact that has a value on a line; return the next free position."""
     pdf.set_font("Helvetica", "", 11)
     for name, value in facts:
         if value:
@@ -202,7 +202,7 @@ def _address_lines(address: ShippedTo) -> list[str]:
 
 
 def _plain(text: str | None) -> str:
-    """Text as the built-in fonts have it: on one line, with ``?`` for what Latin-1 lacks."""
+    """Return a text for the built-in fonts: on one line, with ``?`` for characters outside Latin-1."""
     printable = "".join(letter if letter.isprintable() else " " for letter in (text or "")[:_LONGEST_TEXT])
     return printable.encode("latin-1", "replace").decode("latin-1")
 

@@ -1,4 +1,4 @@
-"""Faults on demand: which one strikes a call is decided here; what it does on the wire is in :mod:`.delivery`."""
+"""Faults on demand: the choice of the fault for a request. :mod:`.delivery` sends the faulty response."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -11,51 +11,51 @@ from octoffm_async.contract.operations import CREATE_TOKEN, OPERATIONS, Group, O
 
 
 class Fault(Enum):
-    """Something that goes wrong with one call. *Processed* says whether the call has its effect all the same."""
+    """A failure of one request. *Processed* means that the request nevertheless has its effect."""
 
     LATENCY = "latency"
-    """The answer takes ``value`` seconds longer (0.05). Processed, after the wait."""
+    """The response takes ``value`` seconds longer (0.05). Processed, after the wait."""
     THROTTLE = "throttle"
-    """429; ``value`` is what ``Retry-After`` says (1 second), if the sandbox sends it. Not processed."""
+    """429 with ``value`` seconds (1) as ``Retry-After``, if the sandbox sends that header. Not processed."""
     ERROR_500 = "error_500"
     """500 with a problem. Not processed."""
     UNAVAILABLE_HTML = "unavailable_html"
     """503 with a proxy's HTML page. Not processed."""
     RESET_BEFORE = "reset_before"
-    """The connection is dropped. Not processed."""
+    """The server drops the connection. Not processed."""
     RESET_AFTER = "reset_after"
-    """The connection is dropped without an answer. Processed."""
+    """The server drops the connection without a response. Processed."""
     STALL = "stall"
-    """No answer until the client goes away or the server stops. Not processed."""
+    """No response until the client disconnects or the server stops. Not processed."""
     STALL_AFTER = "stall_after"
-    """As STALL, but processed."""
+    """No response until the client disconnects or the server stops. Processed."""
     MALFORMED_JSON = "malformed_json"
-    """The status of a success with a body that is no JSON. Processed."""
+    """The status of a success with a body that is not valid JSON. Processed."""
     TRUNCATED = "truncated"
-    """The connection ends before the promised length of the body. Processed."""
+    """The connection ends before the declared length of the body. Processed."""
     HTML_200 = "html_200"
     """200 with a proxy's HTML page. Not processed."""
     HUGE = "huge"
-    """The right body behind ``value`` bytes of white space (64 MiB), streamed. Processed."""
+    """The right body after ``value`` bytes of white space (64 MiB), streamed. Processed."""
     FOREIGN_LINK = "foreign_link"
     """A list's ``Link`` names a next page at another origin. Processed."""
     LINK_LOOP = "link_loop"
-    """A list's ``Link`` names the page that was just asked for. Processed."""
+    """A list's ``Link`` names the page of this request. Processed."""
     UNKNOWN_VALUES = "unknown_values"
-    """Answers hold enum values and fields that no contract knows. Processed."""
+    """The response has enum values and fields that no contract knows. Processed."""
     SLOW_DRIP = "slow_drip"
-    """The right body, ``value`` bytes a second (10, one at a time). Processed."""
+    """The right body, ``value`` bytes per second (10, one at a time). Processed."""
     STALE_KEEP_ALIVE = "stale_keep_alive"
-    """The answer is right and promises to keep the connection, but the next request on it finds it dying: it is closed
-    as soon as that request's head has come. Processed; that next request is neither processed nor counted."""
+    """The response is right and keeps the connection alive, but the server closes the connection as soon as the head of
+    the next request on it has arrived. Processed; that next request is neither processed nor counted."""
     LATE_VISIBILITY = "late_visibility"
-    """What the call creates is answered and counted as an effect at once, but no list, count or get shows it before
-    ``value`` seconds (5) of the sandbox's clock have passed. It then has its true, old times. Processed."""
+    """The response and the effects are right at once, but no list, count or get shows the new row before ``value``
+    seconds (5) of the sandbox's clock have passed. The row then has its true, old times. Processed."""
     QUOTA_EXCEEDED = "quota_exceeded"
-    """A registration refuses its first ``value`` products (1) with the code QuotaExceeded, inside its normal answer,
-    and processes the others. Other calls are processed as always."""
+    """A registration refuses its first ``value`` products (1) with the code QuotaExceeded, inside its normal response,
+    and processes the others. Other requests are processed normally."""
     TOKEN_EXPIRED = "token_expired"  # noqa: S105  (a fault's name, not a secret)
-    """401, and the bearer token that was used is invalid from now on. Not processed."""
+    """401, and the bearer token of the request is invalid from now on. Not processed."""
 
 
 DEFAULT_VALUES = {
@@ -66,14 +66,14 @@ DEFAULT_VALUES = {
     Fault.LATE_VISIBILITY: 5.0,
     Fault.QUOTA_EXCEEDED: 1.0,
 }
-"""What a fault's ``value`` is when none is given."""
+"""Default ``value`` of each fault that has one."""
 
 Only = Literal["reads", "writes"]
 Rate = float | tuple[float, float]
 
 
 class Strike(NamedTuple):
-    """A fault that hits one call, with its value."""
+    """A fault that hits one request, with its value."""
 
     fault: Fault
     value: float
@@ -87,7 +87,7 @@ class _Scripted:
 
 
 class Faults:
-    """Scripted faults first, then random ones at the set rates. The token endpoint is only hit when it is named."""
+    """Scripted faults first, then random ones at the set rates. The token endpoint is hit only when it is named."""
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
@@ -99,10 +99,13 @@ class Faults:
     def set_rates(
         self, rates: Mapping[Fault, Rate], *, only: Only | None = None, operations: Collection[str] | None = None
     ) -> None:
-        """Let each call be hit at random: a share from 0 to 1 per fault, or the share and the fault's value.
+        """Hit each request at random: a share from 0 to 1 per fault, or the share and the fault's value.
 
-        Replaces all earlier rates. ``only`` and ``operations`` (names such as ``outbound.create``) narrow down which
-        calls can be hit.
+        The new rates replace all earlier ones. ``only`` and ``operations`` (names such as ``outbound.create``) restrict
+        the requests that can be hit.
+
+        Raises:
+            ValueError: the shares are negative or sum to more than 1, or a name or value is invalid.
         """
         drawn = [_rate(fault, rate) for fault, rate in rates.items()]
         if any(share < 0 for share, _ in drawn) or sum(share for share, _ in drawn) > 1:
@@ -112,19 +115,23 @@ class Faults:
         self._operations = None if operations is None else frozenset(map(_known, operations))
 
     def next(self, fault: Fault, *, operation: str | None = None, times: int = 1, value: float | None = None) -> None:
-        """Hit the next ``times`` calls (of one operation, if named). Faults that are scripted first come first."""
+        """Hit the next ``times`` requests (of one operation, if named), in the order in which faults were scripted.
+
+        Raises:
+            ValueError: ``times`` is below 1, or the operation or the value is invalid.
+        """
         if times < 1:
             raise ValueError(f"times = {times}: must be at least 1")
         named = None if operation is None else _known(operation)
         self._script.append(_Scripted(_strike(fault, value), named, times))
 
     def clear(self) -> None:
-        """No faults any more, scripted or random."""
+        """Remove all faults, scripted and random."""
         self._script.clear()
         self._rates.clear()
 
     def as_dict(self) -> dict[str, Any]:
-        """What is scripted (the next 20) and what comes at random, ready for JSON."""
+        """Return the next 20 scripted faults and the rates of the random ones, ready for JSON."""
         return {
             "script": [
                 {"fault": entry.strike.fault.name, "operation": entry.operation, "times": entry.times}
@@ -136,7 +143,7 @@ class Faults:
         }
 
     def draw(self, operation: Operation[Any]) -> Strike | None:
-        """The fault that hits this call, if any."""
+        """Return the fault that hits a request of this operation, if any."""
         if self._script and (strike := self._scripted(operation)) is not None:
             return strike
         return self._random(operation) if self._rates else None
@@ -188,7 +195,7 @@ def _strike(fault: Fault, value: float | None) -> Strike:
     if value is None:
         return Strike(fault, DEFAULT_VALUES.get(fault, 0.0))
     if not 0 <= value < math.inf:
-        raise ValueError(f"value = {value}: must be a number from 0 on")
+        raise ValueError(f"value = {value}: must be a finite number that is not negative")
     if value == 0 and fault is Fault.SLOW_DRIP:
-        raise ValueError("value = 0: SLOW_DRIP wants a number above zero")
+        raise ValueError("value = 0: SLOW_DRIP needs a number above zero")
     return Strike(fault, value)

@@ -1,4 +1,4 @@
-"""What every API call must pass before its handler: token, seller, acceptable type, limit, body type."""
+"""The checks of every API request before its handler: token, seller, acceptable type and rate limit."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ _DOCUMENT = (*_JSON, PDF)
 
 
 class Gate:
-    """The checks that are the same for every operation."""
+    """Checks that are the same for every operation."""
 
     def __init__(self, *, world: World, tokens: Tokens, limits: RequestLimits) -> None:
         self._world = world
@@ -24,7 +24,10 @@ class Gate:
         self._limits = limits
 
     def admit(self, headers: Mapping[str, str], operation: Operation[Any], now: float) -> Account:
-        """The account that the call acts for, or the problem that stops it. The limit, last, counts what passes."""
+        """Return the account of a request, or raise the problem that stops it.
+
+        The rate limit comes last, so that it counts only requests that pass the other checks.
+        """
         if not self._tokens.valid(bearer(headers)):
             raise ProblemError(401, "The bearer token is missing, unknown or expired.")
         seller = self._world.first_seller if operation is LIST_SELLERS else headers.get("SellerId")
@@ -44,16 +47,16 @@ class Gate:
 
 
 def bearer(headers: Mapping[str, str]) -> str:
-    """The bearer token of a request, or nothing."""
+    """Return the bearer token of a request, or an empty text."""
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     return token if scheme.casefold() == "bearer" else ""
 
 
 def accepts_json(accept: str | None) -> bool:
-    """Whether a client takes JSON. No ``Accept`` means anything."""
+    """Return True if a client accepts JSON; a client without an ``Accept`` header accepts everything."""
     return accepts(accept, _JSON)
 
 
 def accepts(accept: str | None, acceptable: Collection[str]) -> bool:
-    """Whether one of the ``acceptable`` types is asked for. No ``Accept`` means anything."""
+    """Return True if ``accept`` names one of the ``acceptable`` types, or is absent."""
     return accept is None or any(part.partition(";")[0].strip().casefold() in acceptable for part in accept.split(","))

@@ -1,7 +1,7 @@
-"""What may be scheduled: functions of this package that are known by name, so that a state file can hold them.
+"""Scheduled events: functions of this package with registered names, so that a state file can store them.
 
 A pending event is ``partial(function, …)`` of a function marked with :func:`happening`. Its arguments are the world, an
-account, text and numbers; when it happens it gets the moment as one argument more.
+account, text and numbers; the world calls it with the due time as one more argument.
 """
 
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 FunctionT = TypeVar("FunctionT", bound=Callable[..., None])
 
 HAPPENINGS: dict[str, Callable[..., None]] = {}
-"""All functions that may be scheduled, by the names under which state files keep them."""
+"""All functions that may be scheduled, by their names in state files."""
 _NAMES: dict[Callable[..., Any], str] = {}
 
 
 def happening(name: str) -> Callable[[FunctionT], FunctionT]:
-    """Let a function be scheduled and be kept in state files under ``name``, which must not change."""
+    """Register a function for scheduling under ``name``; state files contain the name, so it must not change."""
 
     def mark(function: FunctionT) -> FunctionT:
         HAPPENINGS[name] = function
@@ -26,12 +26,12 @@ def happening(name: str) -> Callable[[FunctionT], FunctionT]:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """Return the name under which a function is kept.
+    """Return the name under which a function is registered.
 
     Raises:
-        TypeError: it is not marked, and so cannot be kept.
+        TypeError: the function is not registered, so a state file cannot store it.
     """
     try:
         return _NAMES[function]
     except KeyError:
-        raise TypeError(f"{function.__qualname__} cannot be kept: it is not marked with @happening") from None
+        raise TypeError(f"{function.__qualname__} cannot be stored: it is not marked with @happening") from None

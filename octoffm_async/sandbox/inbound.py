@@ -1,4 +1,4 @@
-"""Inbound shipments: creating, reading, listing, counting (API.md, 5). What becomes of them is in :mod:`.receiving`."""
+"""Inbound shipments: create, get, list, count (API.md, 5). Their life cycle is in :mod:`.receiving`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -46,7 +46,7 @@ _request = BodyReader(InboundShipmentRequest)
 
 
 def create_inbound(call: Call) -> Reply:
-    """Create a supply order. As with shipments, a reference that was used before creates another one."""
+    """Create a supply order. As with shipments, a used reference creates another supply order."""
     request = read_body(call, _request)
     errors = field_errors(inbound_problems(request, assumed=True))
     country = country_code(request.storage_country)
@@ -63,24 +63,24 @@ def create_inbound(call: Call) -> Reply:
 
 
 def list_inbound(call: Call) -> Reply:
-    """The seller's supply orders: as created, or by change when a lower bound on it is given."""
+    """List the seller's supply orders in order of creation or, with ``updatedAtMin``, of change."""
     filters = read_filters(call, InboundFilters)
     return answer_list(call, call.account.inbound, filters, keep=_keeper(filters), since=filters.updated_at_min)
 
 
 def count_inbound(call: Call) -> Reply:
-    """How many supply orders the list with the same filters has."""
+    """Count the supply orders that the list with the same filters has."""
     filters = read_filters(call, InboundCountFilters)
     return answer_count(call, call.account.inbound, _keeper(filters))
 
 
 def get_inbound(call: Call) -> Reply:
-    """One supply order by its id."""
+    """Return one supply order by its id."""
     return found(call.account.inbound.get(call.item), "Inbound shipment", call.item)
 
 
 def get_delivery_note(call: Call) -> Reply:
-    """The delivery note, which is there from Accepted on (**D**)."""
+    """Return the delivery note, which exists from Accepted on (documented)."""
     shipment = call.account.inbound.get(call.item)
     if shipment is None:
         raise ProblemError(404, f"Inbound shipment '{call.item}' was not found.")
@@ -90,7 +90,7 @@ def get_delivery_note(call: Call) -> Reply:
 
 
 def _check_activated(call: Call, country: str) -> None:
-    """A country that is not activated is a right that the seller lacks: repeating the call cannot help."""
+    """Refuse a storage country that the seller has not activated: a 403, since a retry cannot help."""
     if country not in call.account.countries:
         detail = f"Storage in {country} is not activated for seller '{call.account.seller}'."
         raise ProblemError(403, detail, errors={"storageCountry": ["The country is not activated."]})
@@ -138,7 +138,7 @@ def _new_shipment(call: Call, key: str, request: InboundShipmentRequest, country
 
 
 def _next_code(world: World) -> str:
-    """Octopia's own number of a supply order, unique over all sellers."""
+    """Return Octopia's own number of a new supply order, unique over all sellers."""
     return f"IS-{world.effects.inbound.total() + 1:06d}"
 
 

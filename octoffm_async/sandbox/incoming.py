@@ -1,8 +1,8 @@
-"""What callers send, read as .NET reads it: names in any case, times without a zone, and a few forms more.
+"""Decoding of queries and bodies with the tolerance of .NET: names in any case, times without a zone, and more.
 
-Names of parameters and of members count in any case. A time without a zone is one of UTC, and a date without a time its
-midnight. An id or a ``gtin`` may be a JSON integer; a number as text stays refused, for nothing shows that the API
-takes it. What is spelled as the contract has it is decoded at once; only the rest pays for being tidied first.
+Names of parameters and of members match in any case. A time without a zone is in UTC, and a date without a time is its
+midnight. An id or a ``gtin`` may be a JSON integer; a number as text is refused, because no source shows that the API
+accepts it. A body in the contract's own spelling is decoded directly; only other bodies pay for the normalisation.
 """
 
 import re
@@ -19,7 +19,7 @@ from octoffm_async.contract.bounds import GTIN_LENGTHS
 
 BodyT = TypeVar("BodyT")
 
-_NAMES = re.compile(rb'"([^"\\]*)"\s*:')  # a member's name; text that looks like one costs time only
+_NAMES = re.compile(rb'"([^"\\]*)"\s*:')  # a member's name; text that looks like a name costs time only
 _NUMBER = re.compile(r"[-+]?[0-9]{1,18}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -28,7 +28,7 @@ _Members = Mapping[str, tuple[str, _Tidy | None]]
 
 
 def named_query(query: Mapping[str, str], filters: type | None) -> dict[str, str]:
-    """Return a query under the contract's names, without empty parameters; of two values of a name the first counts."""
+    """Return a query under the contract's names, without empty parameters; the first value of a name wins."""
     names: Mapping[str, str] = {} if filters is None else _parameters(filters)
     found: dict[str, str] = {}
     for name, text in query.items():
@@ -38,7 +38,7 @@ def named_query(query: Mapping[str, str], filters: type | None) -> dict[str, str
 
 
 def typed_query(query: Mapping[str, str], filters: type) -> dict[str, object]:
-    """Return a query with its limit as a number and its times as such; what is neither stays text, to be refused."""
+    """Return a query with its limit as a number and its times as such; invalid values stay text, to be refused."""
     timed = _times(filters)
     typed: dict[str, object] = {**query}
     for name, text in query.items():
@@ -50,7 +50,7 @@ def typed_query(query: Mapping[str, str], filters: type) -> dict[str, object]:
 
 
 def moment_of(value: object) -> object:
-    """Return the time that a text names, in UTC unless it says otherwise; what is no time comes back as it is."""
+    """Return the time that a text names, in UTC if it has no zone; return any other value unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -61,7 +61,7 @@ def moment_of(value: object) -> object:
 
 
 def gtin_of(value: object) -> object:
-    """Return a ``gtin`` that came as an integer as text, with the leading zeros that make a valid length."""
+    """Return an integer ``gtin`` as text, with the leading zeros that make a valid length."""
     digits = text_of(value)
     if digits is value or not isinstance(digits, str) or len(digits) in GTIN_LENGTHS:
         return digits
@@ -69,19 +69,19 @@ def gtin_of(value: object) -> object:
 
 
 def text_of(value: object) -> object:
-    """Return an integer as text, and anything else as it is."""
+    """Return an integer as text, and any other value unchanged."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class BodyReader(Generic[BodyT]):
-    """Reads the bodies of one kind of request. ``wrap`` is a member in which the whole may stand."""
+    """Decoder of the bodies of one type of request. ``wrap`` names a member that may enclose the whole body."""
 
     def __init__(self, kind: type[BodyT], *, wrap: str = "") -> None:
         self._kind = kind
         self._wrap = wrap
         self._decoder = msgspec.json.Decoder(kind)
         self._tidy = _tidier(type_info(kind), "")
-        # A body with a time is always tidied: decoded as it is, one without a zone would not be seen.
+        # A body with a time is always normalised: decoded directly, a time without a zone would stay unnoticed.
         self._usual = frozenset(
             field.encode_name.encode()
             for struct in _structs(kind)
@@ -90,12 +90,12 @@ class BodyReader(Generic[BodyT]):
         )
 
     def read(self, body: bytes) -> BodyT:
-        """Decode a body. Raises what msgspec raises for what cannot be read."""
+        """Decode a body. Raises the errors of msgspec if the body does not fit."""
         if self._usual.issuperset(_NAMES.findall(body)):
             try:
                 return self._decoder.decode(body)
             except msgspec.ValidationError:
-                pass  # perhaps an integer that may stand for text
+                pass  # perhaps an integer where text is expected
         content: object = msgspec.json.decode(body)
         if self._wrap and isinstance(content, dict):
             whole = cast("dict[str, object]", content)
@@ -104,7 +104,7 @@ class BodyReader(Generic[BodyT]):
 
 
 def _tidier(kind: Any, name: str) -> _Tidy | None:
-    """What makes a value of this kind fit for decoding; ``None`` if there is nothing to do."""
+    """Return the function that normalises a value of this type; ``None`` if there is nothing to do."""
     match kind:
         case Metadata(type=bare):
             return _tidier(bare, name)
@@ -155,7 +155,7 @@ def _parameters(filters: type[msgspec.Struct]) -> Mapping[str, str]:
 
 @lru_cache(maxsize=64)
 def _times(filters: type[msgspec.Struct]) -> frozenset[str]:
-    """The parameters that are times."""
+    """Return the names of the parameters that are times."""
     return frozenset(
         field.encode_name for struct in _structs(filters) for field in struct.fields if _is_time(field.type)
     )
@@ -166,12 +166,12 @@ def _is_time(kind: Any) -> bool:
 
 
 def _structs(kind: Any) -> Iterator[StructType]:
-    """The structs that stand anywhere in a type."""
+    """Return the structs anywhere in a type."""
     return (part for part in _parts(type_info(kind)) if isinstance(part, StructType))
 
 
 def _parts(kind: Any, *, inside_structs: bool = True) -> Iterator[Any]:
-    """A type of ``msgspec.inspect`` and all that it is made of. None of the contract's requests holds itself."""
+    """Yield a type of ``msgspec.inspect`` and all its parts. No request of the contract contains itself."""
     waiting = [kind]
     while waiting:
         part = waiting.pop()

@@ -1,9 +1,9 @@
 """The life of a return: Created → Referencing → Referenced → Accepted → Pending → Completed.
 
-The parcel reaches the warehouse when the return becomes Pending; the goods lie in the quantity ``return`` until the
-inspection, which completes it. Good ones are available again, Damaged ones blocked, Wrong and undeclared ones in
-litigation. What is in a parcel is drawn from the return's id, and ids come from the seed: when somebody looks does not
-matter.
+The parcel reaches the warehouse when the return becomes Pending. The goods are in the quantity ``return`` until the
+inspection, which completes the return: Good items are available again, Damaged items blocked, Wrong and undeclared
+items in litigation. The contents of a parcel are drawn from the return's id, and ids come from the seed: the time of a
+request has no influence on them.
 """
 
 from datetime import datetime, timedelta
@@ -34,14 +34,14 @@ _PLACE = {
 
 
 class Contents(NamedTuple):
-    """What a parcel holds: each announced line with what arrived of it, and whether there is an item more."""
+    """The contents of a parcel: the announced lines with their received items, and a flag for one undeclared item."""
 
     lines: list[ReturnLine]
     one_more: bool
 
 
 def contents(row: Return, shares: Inspection) -> Contents:
-    """Draw what is in the parcel of a return. Each line takes the same draws, whatever the shares are."""
+    """Draw the contents of a return's parcel. Each line takes the same number of draws, whatever the shares are."""
     rng = Random(row.return_id)
     one_more = rng.random() < shares.undeclared
     return Contents([_arrived(line, shares, rng) for line in row.lines], one_more)
@@ -65,14 +65,14 @@ def begin(world: World, account: Account, key: str, moment: datetime) -> None:
 
 
 def shipment_of(account: Account, row: Return) -> OutboundShipment:
-    """The shipment that a return belongs to."""
+    """Return the shipment that a return belongs to."""
     shipment = account.shipments.get(row.outbound_shipment_id or "")
     assert shipment is not None, "shipments are never removed"  # noqa: S101  (an invariant, not a check of input)
     return shipment
 
 
 def storage_country(shipment: OutboundShipment) -> str:
-    """The country from which a shipment left, and to which its returns go."""
+    """Return the country from which a shipment was sent, and to which its returns go."""
     return country_code(shipment.storage_country or "")
 
 
@@ -99,7 +99,7 @@ def _seconds(timeline: Timeline, status: ReturnStatus) -> float:
 
 @happening("inspection._step")
 def _step(world: World, account: Account, key: str, moment: datetime) -> None:
-    """Move a return on to its next status."""
+    """Move a return to its next status."""
     row = account.returns.get(key)
     assert row is not None, "returns are never removed"  # noqa: S101  (an invariant, not a check of input)
     status = _after(row.status or ReturnStatus.CREATED)
@@ -118,14 +118,14 @@ def _step(world: World, account: Account, key: str, moment: datetime) -> None:
 
 
 def _labelled(account: Account, row: Return) -> Return:
-    """The warehouse makes labels for customers' parcels to FR only (**D**); those to ES come by mail."""
+    """Add the label, which exists for customer returns to FR only (documented); labels for ES come by mail."""
     if row.type is not ReturnType.CUSTOMER or storage_country(shipment_of(account, row)) != "FR":
         return row
     return replace(row, has_label=True, label_url=API_PATH + GET_LABEL.path.format(returnId=row.return_id))
 
 
 def _receive(world: World, account: Account, row: Return, moment: datetime) -> None:
-    """Take the parcel in. What is in it is settled now and told after the inspection."""
+    """Receive the parcel. Its contents are decided now, and the API shows them after the inspection."""
     lines, one_more = contents(row, world.inspection)
     first = row.lines[0].seller_product_reference or ""
     undeclared = 1 if one_more and returnable_items(account, shipment_of(account, row))[first] > 0 else 0
@@ -172,14 +172,14 @@ def _comment(lines: list[ReturnLine], undeclared: int) -> str:
         if line.state is ReturnLineState.DAMAGED:
             remarks.append(f"{line.seller_product_reference} is damaged.")
         elif line.state is ReturnLineState.WRONG:
-            remarks.append(f"Another product than {line.seller_product_reference} came.")
+            remarks.append(f"The parcel contained another product than {line.seller_product_reference}.")
     if undeclared:
         remarks.append(f"{undeclared} item was not announced.")
     return " ".join(remarks) or "Complete and in good state."
 
 
 def _recommended(row: Return, lines: list[ReturnLine]) -> ReturnReason | None:
-    """The reason that the goods show; none if nothing arrived, or if the carrier brings back what is in good state."""
+    """Return the reason that the goods suggest; ``None`` without goods or for good ones that the carrier returns."""
     states = {line.state for line in lines}
     customer = row.type is ReturnType.CUSTOMER
     if ReturnLineState.DAMAGED in states:

@@ -1,4 +1,4 @@
-"""Keeps a world beyond the life of its server, if a state file is named."""
+"""Loading and saving of a world in a state file, so that it outlives its server."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from .world import World
 
 
 class Keeper:
-    """Loads a world once, and saves it. A file that could not be loaded is never written."""
+    """Loader and saver of one world. It never writes a file that it could not load."""
 
     def __init__(self, world: World, generators: Mapping[str, Random], file: StateFile | None) -> None:
         self._world = world
@@ -22,11 +22,15 @@ class Keeper:
 
     @property
     def loaded(self) -> bool:
-        """Whether the world has been loaded, or was found to have no file yet."""
+        """True once the world is loaded, or once the sandbox has found no file to load."""
         return self._loaded
 
     async def load(self) -> bool:
-        """Load the world at the first start; whether there was something to load."""
+        """Load the world at the first start; return True if there was a file to load.
+
+        Raises:
+            StateFileError: the file is unusable; every later call raises the same error.
+        """
         if self._failure is not None:
             raise self._failure
         content = None
@@ -38,14 +42,18 @@ class Keeper:
         return content is not None
 
     async def save(self) -> None:
-        """Save the world if it is kept and was loaded."""
+        """Save the world if it has a state file and was loaded."""
         if self._file is None or not self._loaded:
             return
         async with self._lock:
             await asyncio.to_thread(self._file.write, take(self._world, self._generators))
 
     async def save_on_order(self) -> dict[str, object]:
-        """Save the world; an error if no file is named. Says where it was saved."""
+        """Save the world and return the path of the file.
+
+        Raises:
+            ValueError: the sandbox has no state file.
+        """
         if self._file is None:
             raise ValueError("this sandbox has no state file")
         await self.save()

@@ -1,11 +1,11 @@
-"""Rows in the order of their creation, with an index by id and one by time of change.
+"""A table of rows in order of creation, with an index by id and an index by time of change.
 
-The rows are the contract's frozen structs: a change puts a new struct in the old one's place, and what is read is
-encoded as it stands. A page of a million rows costs what the page costs: both orders are plain lists, entered at a
-position.
+The rows are the contract's frozen structs: a change puts a new struct in the place of the old one, and readers encode
+the rows directly. The cost of a page does not depend on the number of rows: both orders are plain lists, which a reader
+enters at a position.
 
-A row may be hidden for a while, as one that has not reached the replica that readers ask. It keeps its place in both
-orders, so that it turns up where it belongs and not where it would be convenient.
+A row may be hidden for a while, like a row that has not reached the replica that readers query. It keeps its place in
+both orders, and appears there when it is revealed.
 """
 
 from bisect import bisect_left, bisect_right
@@ -18,14 +18,14 @@ RowT = TypeVar("RowT")
 
 
 class Slice(NamedTuple, Generic[RowT]):
-    """Some rows, and the position from which the rest goes on (``None``: there is no rest)."""
+    """Consecutive rows, and the position of the next row (``None``: there are no more rows)."""
 
     rows: list[RowT]
     following: int | None
 
 
 class Change(NamedTuple):
-    """One entry of the order of change: the place of a row that was added or replaced, and when."""
+    """One entry of the order of change: the place of a row that was added or replaced, and the time."""
 
     place: int
     moment: datetime
@@ -34,15 +34,15 @@ class Change(NamedTuple):
 class Ledger(Generic[RowT]):
     """All rows of one kind that belong to one seller.
 
-    ``rows``, the length and the slices are what readers see; ``get``, ``in`` and :meth:`everything` know hidden rows
-    too, because life goes on behind the curtain.
+    ``rows``, the length and the slices omit hidden rows, as readers see them. ``get``, ``in`` and :meth:`everything`
+    include hidden rows, because life cycles go on for these too.
     """
 
     def __init__(self) -> None:
         self._rows: list[RowT] = []
         self._place: dict[str, int] = {}
         self._hidden: set[int] = set()
-        # One entry a change, in order of time. An entry is stale once its row has changed again.
+        # One entry per change, in order of time. An entry is stale once its row has changed again.
         self._change_times: list[datetime] = []
         self._changed_places: list[int] = []
         self._last_change: list[int] = []
@@ -59,29 +59,29 @@ class Ledger(Generic[RowT]):
         return [row for _, row in self.placed()] if self._hidden else self._rows
 
     def everything(self) -> Sequence[RowT]:
-        """All rows, hidden or not, in the order of their creation."""
+        """Return all rows, hidden or not, in order of creation."""
         return self._rows
 
     def keys(self) -> Iterator[str]:
-        """The ids of all rows, hidden or not, in the order of their creation."""
+        """Return the ids of all rows, hidden or not, in order of creation."""
         return iter(self._place)
 
     def newest_keys(self, count: int) -> list[str]:
-        """The ids of the ``count`` rows that were created last, hidden or not."""
+        """Return the ids of the ``count`` newest rows, hidden or not, newest first."""
         return list(islice(reversed(self._place), count))
 
     def placed(self) -> Iterator[tuple[int, RowT]]:
-        """The rows that are not hidden, with their places, which never change."""
+        """Return the rows that are not hidden, with their places, which never change."""
         hidden = self._hidden
         return ((place, row) for place, row in enumerate(self._rows) if place not in hidden)
 
     def get(self, key: str) -> RowT | None:
-        """The row with this id, hidden or not."""
+        """Return the row with this id, hidden or not."""
         place = self._place.get(key)
         return None if place is None else self._rows[place]
 
     def add(self, key: str, row: RowT, moment: datetime) -> None:
-        """Append a row. Moments never go back, or the order of change would not be an order."""
+        """Append a row. Times must not decrease, since the order of change is sorted by them."""
         place = len(self._rows)
         self._place[key] = place
         self._rows.append(row)
@@ -89,36 +89,36 @@ class Ledger(Generic[RowT]):
         self._note_change(place, moment)
 
     def replace(self, key: str, row: RowT, moment: datetime) -> None:
-        """Put a changed row in its place, and last in the order of change."""
+        """Replace a row by its changed form, and move it to the end of the order of change."""
         place = self._place[key]
         self._rows[place] = row
         self._note_change(place, moment)
 
     def hide(self, key: str) -> None:
-        """Keep a row from readers until it is revealed."""
+        """Hide a row from readers until :meth:`reveal`."""
         self._hidden.add(self._place[key])
 
     def reveal(self, key: str) -> None:
-        """Let readers see a row again, at its old place in both orders."""
+        """Show a row to readers again, at its old place in both orders."""
         self._hidden.discard(self._place[key])
 
     def hides(self, key: str) -> bool:
-        """Whether there is a row with this id that readers do not see."""
+        """Return True if there is a hidden row with this id."""
         return bool(self._hidden) and self._place.get(key) in self._hidden
 
     def hidden_keys(self) -> list[str]:
-        """The ids of the hidden rows."""
+        """Return the ids of the hidden rows."""
         return [key for key, place in self._place.items() if place in self._hidden] if self._hidden else []
 
     @property
     def row_type(self) -> Any:
-        """What its rows are: the ``RowT`` that it was made with."""
+        """The type of the rows: the ``RowT`` with which the table was made."""
         return get_args(vars(self)["__orig_class__"])[0]
 
     def restore(
         self, keys: Sequence[str], rows: Sequence[RowT], changes: Sequence[Change], hidden: Sequence[str]
     ) -> None:
-        """Fill an empty ledger with what another held. Raises ``ValueError`` if the parts do not fit each other."""
+        """Fill an empty table with the content of another. Raises ``ValueError`` if the parts do not match."""
         if len(set(keys)) != len(rows) or len(keys) != len(rows):
             raise ValueError(f"{len(keys)} keys for {len(rows)} rows")
         if {change.place for change in changes} != set(range(len(rows))):
@@ -141,7 +141,7 @@ class Ledger(Generic[RowT]):
         self._changed_places.append(place)
 
     def by_creation(self, start: int, limit: int, keep: Callable[[RowT], bool] | None = None) -> Slice[RowT]:
-        """Up to ``limit`` rows from position ``start`` on; without ``keep`` no other row is touched."""
+        """Return up to ``limit`` rows from position ``start`` on; without ``keep``, read no other row."""
         if keep is None and not self._hidden:
             end = start + limit
             return Slice(self._rows[start:end], end if end < len(self._rows) else None)
@@ -149,22 +149,22 @@ class Ledger(Generic[RowT]):
         return _cut(((place, self._rows[place]) for place in places if place not in self._hidden), limit, keep)
 
     def first_change(self, moment: datetime) -> int:
-        """Position, in the order of change, of the first change at or after ``moment``."""
+        """Return the position, in the order of change, of the first change at or after ``moment``."""
         return bisect_left(self._change_times, moment)
 
     def by_change(
         self, start: int, limit: int, keep: Callable[[RowT], bool] | None = None, *, until: datetime | None = None
     ) -> Slice[RowT]:
-        """Up to ``limit`` rows in the order of their last change, from a position of that order on.
+        """Return up to ``limit`` rows in the order of their last change, from a position of that order on.
 
-        What changed after ``until`` is not looked at.
+        Changes after ``until`` are not read.
         """
         end = len(self._changed_places) if until is None else bisect_right(self._change_times, until)
         return _cut(self._fresh_changes(start, end), limit, keep)
 
     @property
     def newest_change(self) -> datetime | None:
-        """When a row was added or replaced last."""
+        """The time of the last addition or replacement of a row."""
         return self._change_times[-1] if self._change_times else None
 
     @property
@@ -173,7 +173,7 @@ class Ledger(Generic[RowT]):
         return len(self._changed_places)
 
     def changes(self, start: int = 0, most: int | None = None) -> list[Change]:
-        """Up to ``most`` entries of the order of change from a position on, stale ones included."""
+        """Return up to ``most`` entries of the order of change from a position on, stale entries included."""
         end = None if most is None else start + most
         return list(map(Change, self._changed_places[start:end], self._change_times[start:end]))
 

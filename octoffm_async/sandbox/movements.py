@@ -1,4 +1,4 @@
-"""Stock movements: pure rules on one stock, and what puts goods behind a product."""
+"""Stock movements: pure rules for one stock, and the addition of items to the stocks of products."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,17 +16,17 @@ Reason = Literal[
 ]
 
 NOTHING = Quantities(available=0, allocated=0, blocked=0, litigation=0, removal=0, return_=0, logistic_operations=0)
-"""The quantities of a stock that holds no item: the sandbox knows all of them, so none is left out."""
+"""The quantities of a stock without items. The sandbox knows all quantities, so none is absent."""
 
 
 def country_code(text: str) -> str:
-    """A storage country in one spelling. The API says UK; GB is accepted for it."""
+    """Normalise a storage country. The API uses UK; GB is accepted for it."""
     code = text.strip().upper()
     return "UK" if code == "GB" else code
 
 
 def available_in(stock: Stock, country: str) -> int:
-    """Items of a stock that may be promised from one country."""
+    """Return the available items of a stock in one country."""
     return next(
         (counted(part.quantities.available) for part in stock.localizations if part.storage_country == country),
         0,
@@ -34,9 +34,9 @@ def available_in(stock: Stock, country: str) -> int:
 
 
 def moved(stock: Stock, country: str, moment: datetime, reason: Reason, **changes: int) -> Stock:
-    """The stock after a movement in one country: its totals, that country's part, and the times of both.
+    """Return the stock after a movement in one country: new totals, a new part of that country, new times of both.
 
-    ``changes`` are differences by quantity, named as in :class:`Quantities` (``available=-2, allocated=2``).
+    ``changes`` are differences in items by the fields of :class:`Quantities` (``available=-2, allocated=2``).
     """
     parts = {part.storage_country: part for part in stock.localizations}
     before = parts[country].quantities if country in parts else NOTHING
@@ -55,7 +55,12 @@ def moved(stock: Stock, country: str, moment: datetime, reason: Reason, **change
 
 
 def add_stock(world: World, seller: str | None, reference: str | None, *, quantity: int, country: str) -> int:
-    """Put ``quantity`` available items behind one product, or behind each of a seller's; return how many it were."""
+    """Add ``quantity`` available items to one product or to each product of a seller; return the number of products.
+
+    Raises:
+        ValueError: ``quantity`` is below 1.
+        LookupError: the sandbox does not know the seller, or the seller has not registered the reference.
+    """
     if quantity < 1:
         raise ValueError(f"quantity = {quantity}: at least 1 item is needed")
     moment = world.settle()

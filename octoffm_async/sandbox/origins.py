@@ -1,4 +1,4 @@
-"""Who may talk to a server on loopback: not the web pages of others, which a browser on this machine may have open."""
+"""Protection of a loopback server from web pages of other origins that a browser on this machine has open."""
 
 import re
 from collections.abc import Mapping
@@ -6,13 +6,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
-_OWN_SITES = (None, "same-origin", "none")  # "none" is an address that somebody typed in
+_OWN_SITES = (None, "same-origin", "none")  # "none" is an address that the user typed
 _FORM = "application/x-www-form-urlencoded"
 _OTHER_FORMS = ("text/plain", "multipart/form-data")
 
 
 class Refusal(NamedTuple):
-    """Why a control order is not taken, and the status that says so."""
+    """The status and the reason with which the server refuses a control request."""
 
     status: int
     reason: str
@@ -20,31 +20,32 @@ class Refusal(NamedTuple):
 
 @lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
-    """Whether a ``Host`` header names this machine.
+    """Return True if a ``Host`` header names this machine.
 
-    A page whose name was pointed at 127.0.0.1 after it was loaded (DNS rebinding) counts as of the sandbox's origin for
-    the browser; its ``Host`` header gives it away.
+    A page whose name resolves to 127.0.0.1 after the browser has loaded it (DNS rebinding) has the sandbox's origin in
+    the eyes of the browser; its ``Host`` header still has the name of the page.
     """
     return _LOOPBACK.fullmatch(host) is not None
 
 
 def is_foreign(origin: str | None, host: str) -> bool:
-    """Whether an ``Origin`` header names another origin than the server's own. Only browsers send one."""
+    """Return True if an ``Origin`` header differs from the server's own origin. Only browsers send the header."""
     return origin is not None and origin.casefold() != f"http://{host}".casefold()
 
 
 def refusal_of(method: str, headers: Mapping[str, str], host: str) -> Refusal | None:
-    """Why a control order is refused, or ``None`` if it is the page's own or no browser's.
+    """Return the refusal of a control request, or ``None`` if the live page or no browser sent it.
 
-    A page of another origin gives itself away by ``Origin`` or ``Sec-Fetch-Site``. A browser too old to send either can
-    post to other origins with a form's types alone. ``curl -d`` uses one of them as well; it is taken with a body,
-    because a browser encodes a form of that type so that it never is JSON. A form of ``text/plain`` can be.
+    ``Origin`` or ``Sec-Fetch-Site`` show a request from a page of another origin. A browser too old for both headers
+    can post to other origins only with the media types of a form. ``curl -d`` uses one of these types as well; the
+    server accepts it with a body, because a browser encodes a form of that type so that it is never valid JSON. A
+    form of type ``text/plain`` can be valid JSON, so the server refuses it.
     """
     if is_foreign(headers.get("Origin"), host) or headers.get("Sec-Fetch-Site") not in _OWN_SITES:
-        return Refusal(403, "control orders are not taken from web pages of another origin")
+        return Refusal(403, "the sandbox refuses control requests from web pages of another origin")
     if method != "POST":
         return None
     kind = headers.get("Content-Type", "").partition(";")[0].strip().casefold()
     if kind in _OTHER_FORMS or (kind == _FORM and headers.get("Content-Length") == "0"):
-        return Refusal(415, f"control orders are not taken as {kind}; send application/json")
+        return Refusal(415, f"the sandbox refuses control requests of type {kind}; send application/json")
     return None

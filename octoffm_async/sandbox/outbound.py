@@ -1,4 +1,4 @@
-"""Outbound shipments: creating, reading, listing (API.md, 7). What becomes of them is in :mod:`.shipping`."""
+"""Outbound shipments: create, get, list, count (API.md, 7). Their life cycle is in :mod:`.shipping`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +38,7 @@ _request = BodyReader(OutboundShipmentRequest)
 
 
 def create_outbound(call: Call) -> Reply:
-    """Create a shipment. A reference that was used before creates another one: the API has no idempotency key."""
+    """Create a shipment. A used reference creates another shipment: the API has no idempotency key."""
     request = read_body(call, _request)
     if errors := field_errors(outbound_problems(request, assumed=True)):
         raise invalid(errors)
@@ -51,20 +51,20 @@ def create_outbound(call: Call) -> Reply:
 
 
 def list_outbound(call: Call) -> Reply:
-    """The seller's shipments: as created, or by change of status when a lower bound on it is given."""
+    """List the seller's shipments in order of creation or, with ``statusUpdatedAtMin``, of change of status."""
     filters = read_filters(call, OutboundFilters)
     shipments = call.account.shipments
     return answer_list(call, shipments, filters, keep=_keeper(filters), since=filters.status_updated_at_min)
 
 
 def count_outbound(call: Call) -> Reply:
-    """How many shipments the list with the same filters has."""
+    """Count the shipments that the list with the same filters has."""
     filters = read_filters(call, OutboundCountFilters)
     return answer_count(call, call.account.shipments, _keeper(filters))
 
 
 def get_outbound(call: Call) -> Reply:
-    """One shipment by its id."""
+    """Return one shipment by its id."""
     return found(call.account.shipments.get(call.item), "Outbound shipment", call.item)
 
 

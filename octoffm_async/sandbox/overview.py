@@ -1,4 +1,4 @@
-"""What the live page shows: the sandbox at a glance, of bounded size and at a bounded price."""
+"""The content of the live page: totals and the latest events, of bounded size and cost."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -20,14 +20,14 @@ from .state import State
 from .tally import Tally
 
 CHANGES_A_LOOK = 10_000
-"""Changes that one look counts at most; with more to count, the totals come after a few looks."""
+"""Most changes that one call of ``look`` counts; with more, the totals are complete after a few calls."""
 _RECENT = 50
 _LATEST = 10
-_TEXT = 60  # characters of a text from outside
+_TEXT = 60  # longest text of a client that the page shows, in characters
 
 
 class _Kind(NamedTuple):
-    """Rows whose totals are shown: under which name, which totals there are, and what one row adds to them."""
+    """A type of rows with totals: its name, the names of the totals, and the contribution of one row to each total."""
 
     name: str
     totals: tuple[str, ...]
@@ -60,14 +60,14 @@ _KINDS: Mapping[type, _Kind] = {
 
 
 class Overview:
-    """Looks at a sandbox again and again. All sellers are counted together; rows hidden from readers count."""
+    """Running totals of a sandbox for the live page, over all sellers; rows hidden from readers count too."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._tallies: dict[tuple[str, str], tuple[_Kind, Tally]] = {}
 
     def look(self, now: float) -> dict[str, Any]:
-        """The sandbox at the monotonic time ``now``, ready for JSON."""
+        """Return the state of the sandbox at the monotonic time ``now``, ready for JSON."""
         state = self._state
         moment = state.world.settle()
         totals, behind = self._totals()
@@ -109,7 +109,7 @@ class Overview:
                     self._tallies[account.seller, name] = kind, Tally(ledger, kind.measure)
 
     def _latest(self) -> list[dict[str, Any]]:
-        """The last shipments of each seller, newest first."""
+        """Return the latest shipments of the first sellers, newest first."""
         found: list[OutboundShipment] = []
         for account in islice(self._state.world.accounts.values(), _LATEST):
             shipments = account.shipments
@@ -126,7 +126,7 @@ class Overview:
         ]
 
     def _recent(self, now: float) -> list[dict[str, Any]]:
-        """The last requests that were answered, newest first."""
+        """Return the latest answered requests, newest first."""
         return [
             {
                 "ago": round(max(0.0, now - arrival.at), 3),

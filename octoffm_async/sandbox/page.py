@@ -1,4 +1,4 @@
-"""The live page at ``/``: one file of HTML, with its styles and its script inside, and nothing from elsewhere."""
+"""The live page at ``/``: one HTML file with its style and its script, and no external resource."""
 
 import re
 from base64 import b64encode
@@ -13,7 +13,7 @@ _INLINE = re.compile(rb"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 @cache
 def page_reply() -> Reply:
-    """The page. Its policy lets it run the script that it was made with, and talk to its own server only."""
+    """Return the page. Its policy allows its own script and style by hash, and requests to its own server only."""
     body = (files("octoffm_async.sandbox") / "page.html").read_bytes()
     sources: dict[bytes, list[str]] = {b"script": [], b"style": []}
     for kind, content in _INLINE.findall(body):

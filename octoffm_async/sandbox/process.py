@@ -1,46 +1,45 @@
-"""The sandbox in a process of its own, for benchmarks and for clients that must not share an event loop with it."""
+"""The sandbox in its own process, for benchmarks and for clients that must not share an event loop with it."""
 
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from os import PathLike, fspath
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 import aiohttp
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from .face import SandboxFace
-from .faults import Fault, Only, Rate
+from .control_methods import AwaitedMethods, ControlCommand
+from .face import Addresses, SandboxFace
 from .quota import Limit, RetryAfter
 from .settings import StyleOptions, style_of
 from .styles import style_texts
-from .verbs import CONTROL_PATH, LimitOrder
+from .verbs import VERB_OF_BODY
 
 _STDERR_LINES = 20
-_TERMINATION = 5.0  # seconds that the child gets to end by itself
+_TERMINATION = 5.0  # seconds for the child to end after SIGTERM
+
+ResultT = TypeVar("ResultT")
 
 
 class SandboxStartError(RuntimeError):
-    """The child did not come up; the message ends with the last lines of its standard error."""
+    """A failed start of the child process; the message ends with the last lines of its standard error."""
 
 
-class _Greeting(msgspec.Struct, frozen=True):
-    base_url: str
-    token_url: str
-    control_url: str
+class _Greeting(Addresses, frozen=True):
     client_id: str
     client_secret: str
     seller_id: str
 
 
-class SandboxProcess(SandboxFace):
+class SandboxProcess(SandboxFace, AwaitedMethods):
     """A sandbox in a child process that ends with this one, even if this one is killed.
 
-    It has the face of :class:`~octoffm_async.sandbox.Sandbox` and takes the same ``style``; what drives it is awaited,
-    because it goes by HTTP.
+    It has the addresses and control methods of :class:`~octoffm_async.sandbox.Sandbox` and takes the same ``style``.
+    Its control methods are awaited, because they send HTTP requests. They raise ``ValueError`` for every command that
+    the sandbox refuses.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class SandboxProcess(SandboxFace):
         start_timeout: float = 15.0,
         **style: Unpack[StyleOptions],
     ) -> None:
-        style_of(style)  # a wrong one is told here, not by the child's death
+        style_of(style)  # an invalid style fails here, not in the child
         self._styles = style_texts(style)
         self._options: dict[str, object] = {
             "--seed": seed,
@@ -88,7 +87,11 @@ class SandboxProcess(SandboxFace):
         self._http: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
-        """Start the child and wait for its addresses; raises :class:`SandboxStartError` if they do not come in time."""
+        """Start the child and wait for its addresses.
+
+        Raises:
+            SandboxStartError: the child ends, or prints no address within ``start_timeout`` seconds.
+        """
         if self._child is not None:
             raise RuntimeError("the sandbox process is already started")
         options = [*self._options.items(), *(("--style", text) for text in self._styles)]
@@ -103,7 +106,7 @@ class SandboxProcess(SandboxFace):
             stdin=pipe,
             stdout=pipe,
             stderr=pipe,
-            start_new_session=True,  # a terminal's Ctrl-C is for the parent: its calls in flight still want answers
+            start_new_session=True,  # Ctrl-C stops the parent only: its requests in flight need responses
         )  # fmt: skip  (the command reads best on one line)
         self._drain = asyncio.create_task(self._keep_stderr(child))
         self._greeting = await self._await_greeting(child)
@@ -112,7 +115,7 @@ class SandboxProcess(SandboxFace):
         self._http = aiohttp.ClientSession()
 
     async def stop(self) -> None:
-        """End the child and reap it: ask, wait, then kill."""
+        """Terminate the child and wait for its end; kill it after 5 s."""
         http, self._http = self._http, None
         child, self._child = self._child, None
         try:
@@ -123,28 +126,8 @@ class SandboxProcess(SandboxFace):
                 await self._reap(child)
 
     @property
-    def base_url(self) -> str:
-        """URL that stands for ``https://api.octopia-io.net/seller/v2``."""
-        return self._addresses.base_url
-
-    @property
-    def token_url(self) -> str:
-        """URL of the token endpoint."""
-        return self._addresses.token_url
-
-    @property
-    def control_url(self) -> str:
-        """URL of the control routes."""
-        return self._addresses.control_url
-
-    @property
-    def page_url(self) -> str:
-        """URL of the live page, for a browser on this machine."""
-        return self.control_url.removesuffix(CONTROL_PATH.removeprefix("/"))
-
-    @property
     def seller_id(self) -> str:
-        """The first seller."""
+        """The first seller, the default of clients."""
         return self._addresses.seller_id
 
     @property
@@ -154,73 +137,29 @@ class SandboxProcess(SandboxFace):
             raise RuntimeError("the sandbox process is not started")
         return self._child.pid
 
-    async def add_stock(
-        self, reference: str | None = None, *, quantity: int, country: str = "FR", seller: str | None = None
-    ) -> None:
-        """Put ``quantity`` available items behind one registered product, or behind each (``None``)."""
-        order = {"reference": reference, "quantity": quantity, "country": country, "seller": seller}
-        await self._order("POST", "/stock", order)
-
-    async def receive_supplies(self, seller: str | None = None) -> dict[str, int]:
-        """As ``Sandbox.receive_supplies``."""
-        return await self._order("POST", "/receive", {"seller": seller})
-
-    async def return_by_carrier(self, outbound_shipment_id: str, seller: str | None = None) -> str:
-        """Let the carrier bring back what is left of a shipped parcel; return the return's id."""
-        order = {"outbound_shipment_id": outbound_shipment_id, "seller": seller}
-        return str((await self._order("POST", "/returns", order))["return_id"])
-
-    async def activate(self, country: str, seller: str | None = None) -> None:
-        """Let a seller (the first, unless named) supply a storage country: FR, ES or UK."""
-        await self._order("POST", "/countries", {"country": country, "seller": seller})
-
-    async def deactivate(self, country: str, seller: str | None = None) -> None:
-        """Refuse a seller's supply orders for a storage country from now on."""
-        await self._order("POST", "/countries", {"country": country, "seller": seller, "active": False})
-
-    async def advance(self, seconds: float) -> None:
-        """Let the sandbox's clock jump ahead."""
-        await self._order("POST", "/clock", {"advance": seconds})
-
-    async def set_limit(self, limit: Limit | None, *, retry_after: RetryAfter | UnsetType | None = UNSET) -> None:
-        """Set ``Sandbox.limit`` (requests, seconds) from now on, and ``Sandbox.retry_after`` if it is given."""
-        await self._order("POST", "/limit", LimitOrder(limit=limit, retry_after=retry_after))
-
     async def save(self) -> None:
-        """Save all that exists to the state file now, and not only at the end."""
+        """Write the state file now, and not only at the end. Raises ``ValueError`` if there is none."""
         await self._order("POST", "/save")
 
     async def effects(self) -> dict[str, dict[str, int]]:
-        """What was really created: counts by kind (``products``, ``outbound``) and reference, over all sellers."""
+        """Return the counters of created rows by kind (``products``, ``outbound``) and reference, over all sellers."""
         return msgspec.convert(await self._order("GET", "/effects"), dict[str, dict[str, int]])
 
     async def stats(self) -> dict[str, Any]:
-        """Counters: ``total``, ``by_status``, ``by_operation``, ``throttled`` (429s), ``tokens_issued``."""
+        """Return the counters ``total``, ``by_status``, ``by_operation``, ``throttled`` (429s), ``tokens_issued``."""
         return await self._order("GET", "/stats")
-
-    async def set_fault_rates(
-        self, rates: Mapping[Fault, Rate], *, only: Only | None = None, operations: list[str] | None = None
-    ) -> None:
-        """As ``Sandbox.faults.set_rates``."""
-        named = {fault.name: rate for fault, rate in rates.items()}
-        await self._order("POST", "/faults", {"rates": named, "only": only, "operations": operations})
-
-    async def next_fault(
-        self, fault: Fault, *, operation: str | None = None, times: int = 1, value: float | None = None
-    ) -> None:
-        """As ``Sandbox.faults.next``."""
-        script = {"fault": fault.name, "operation": operation, "times": times, "value": value}
-        await self._order("POST", "/faults", {"next": script})
-
-    async def clear_faults(self) -> None:
-        """As ``Sandbox.faults.clear``."""
-        await self._order("POST", "/faults", {"clear": True})
 
     @property
     def _addresses(self) -> _Greeting:
+        """The first line of the child's output."""
         if self._greeting is None:
             raise RuntimeError("the sandbox process has no address before it is started")
         return self._greeting
+
+    async def execute(self, command: ControlCommand[ResultT]) -> ResultT:
+        """Send the command of a control method and return its result."""
+        verb = VERB_OF_BODY[type(command.body)]
+        return command.read(await self._order(verb.method, verb.path, command.body))
 
     async def _order(self, method: str, route: str, order: object = None) -> dict[str, Any]:
         if self._http is None:
@@ -234,7 +173,7 @@ class SandboxProcess(SandboxFace):
         return answer
 
     async def _keep_stderr(self, child: asyncio.subprocess.Process) -> None:
-        """Read all of it, or a talkative child would block; keep the end for error messages."""
+        """Read all of standard error, or the child could block; keep its last lines for error messages."""
         assert child.stderr is not None  # noqa: S101  (it was asked for above)
         async for line in child.stderr:
             self._stderr.append(line.decode(errors="replace").rstrip())
@@ -248,7 +187,7 @@ class SandboxProcess(SandboxFace):
             return msgspec.json.decode(line, type=_Greeting)
         except (TimeoutError, msgspec.DecodeError) as error:
             await self.stop()
-            what = "ended" if isinstance(error, msgspec.DecodeError) else f"said nothing for {self._start_timeout} s"
+            what = "ended" if isinstance(error, msgspec.DecodeError) else f"printed nothing for {self._start_timeout} s"
             raise SandboxStartError("\n".join([f"the sandbox process {what}", *self._stderr])) from error
 
     async def _reap(self, child: asyncio.subprocess.Process) -> None:

@@ -1,7 +1,7 @@
 """Products: registration and the seller's references (API.md, 4).
 
-A malformed product refuses the whole request, as .NET model validation does; a well-formed one that breaks a rule of
-identity is refused alone, inside a 202.
+One malformed product makes the sandbox refuse the whole request, as .NET model validation does. A well-formed product
+that breaks a rule of identity is refused alone, inside a 202.
 """
 
 from datetime import datetime
@@ -48,13 +48,13 @@ def create_products(call: Call) -> Reply:
 
 
 def list_references(call: Call) -> Reply:
-    """The seller's references in the order of their registration."""
+    """List the seller's references in order of registration."""
     filters = read_filters(call, ReferenceFilters)
     return answer_list(call, call.account.references, filters)
 
 
 def product_pair(gtin: str, condition: str) -> tuple[str, str]:
-    """Identity of a product in one condition. GTINs of all lengths name the same article with leading zeros."""
+    """Return the identity of a product in one condition; leading zeros do not distinguish GTINs."""
     return gtin.zfill(14), condition.casefold()
 
 
@@ -93,7 +93,7 @@ def _refusal(account: Account, reference: str, pair: tuple[str, str]) -> tuple[s
 
 
 def enter_product(world: World, account: Account, product: FulfillmentProduct, moment: datetime) -> None:
-    """Give an account a product that it does not have, with its reference and an empty stock."""
+    """Add a new product to an account, with its reference and an empty stock."""
     reference = product.seller_product_reference
     condition = ProductCondition(product.product_condition)
     row = SellerReference(

@@ -1,10 +1,10 @@
-"""A pytest plugin: an emulator of the fulfillment API for each test that asks for one.
+"""A pytest plugin: an emulator of the fulfillment API for each test that requests the fixture.
 
 - ``octoffm_sandbox`` is a :class:`octoffm_async.sandbox.SandboxThread`, empty at the start of each test. It is a plain
-  fixture: it serves tests with and without an event loop, whichever plugin runs the loop.
+  fixture: it works in tests with and without an event loop, with any plugin that runs the loop.
 - ``octoffm_config`` is the ``Config`` of a client for it.
-- ``octoffm_sandbox_settings`` may be overridden by a fixture that returns settings of ``Sandbox``; settings in
-  ``@pytest.mark.octoffm_sandbox(limit=(5, 1.0), speed=0)`` come on top, nearest last.
+- ``octoffm_sandbox_settings`` may be overridden by a fixture that returns settings of ``Sandbox``. The settings of
+  ``@pytest.mark.octoffm_sandbox(limit=(5, 1.0), speed=0)`` override them; the nearest marker wins.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ MARKER = "octoffm_sandbox"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line("markers", f"{MARKER}(**settings): settings of the octoffm_sandbox fixture, as of Sandbox")
 
 
 @pytest.fixture
 def octoffm_sandbox_settings() -> dict[str, Any]:
-    """Settings of the sandbox; override this fixture where all tests of a file or folder want others."""
+    """Return the settings of the sandbox; override this fixture for all tests of a file or folder."""
     return {}
 
 
 @pytest.fixture(scope="session")
 def _octoffm_loop() -> Iterator[LoopThread]:
-    """One thread for the sandboxes of all tests, one after the other: starting one costs about a millisecond."""
+    """Run one thread for the sandboxes of all tests; starting a thread takes about a millisecond."""
     from octoffm_async.sandbox.thread import LoopThread
 
     loop = LoopThread()
@@ -48,7 +48,7 @@ def _octoffm_loop() -> Iterator[LoopThread]:
 def octoffm_sandbox(
     request: pytest.FixtureRequest, octoffm_sandbox_settings: dict[str, Any], _octoffm_loop: LoopThread
 ) -> Iterator[SandboxThread]:
-    """A sandbox of this test's own, in another thread."""
+    """Serve a sandbox for this test alone, in another thread."""
     from octoffm_async.sandbox import SandboxThread
 
     settings = dict(octoffm_sandbox_settings)
@@ -62,5 +62,5 @@ def octoffm_sandbox(
 
 @pytest.fixture
 def octoffm_config(octoffm_sandbox: SandboxThread) -> Config:
-    """The configuration of a client for the sandbox of this test."""
+    """Return the configuration of a client for the sandbox of this test."""
     return octoffm_sandbox.config()

@@ -1,8 +1,7 @@
-"""Limits on requests: a sliding log, exact in every window.
+"""Rate limits: a sliding log, exact in every window.
 
-The real limits are unpublished, so the sandbox's are whatever a test sets. A request counts when it is accepted; one
-that was refused does not, so a client that waits as told is never refused for having asked too early. Time is the
-monotonic clock, passed in.
+The real limits are unpublished, so a test sets the sandbox's limits. Only accepted requests count: a client that obeys
+``Retry-After`` is never refused because of a request that came too early. Callers pass the monotonic time.
 """
 
 import math
@@ -21,7 +20,7 @@ RetryAfter = Literal["seconds", "date"]
 
 
 class SlidingLog:
-    """At most ``most`` admissions in any ``period`` seconds."""
+    """A limit of ``most`` admissions in any ``period`` seconds."""
 
     def __init__(self, most: int, period: float) -> None:
         if most < 1 or period <= 0:
@@ -31,7 +30,7 @@ class SlidingLog:
         self._admitted: deque[float] = deque()
 
     def admit(self, now: float) -> float:
-        """Admit one more and return 0, or return the seconds after which one will be admitted."""
+        """Admit one more request and return 0, or return the seconds after which a request will be admitted."""
         admitted = self._admitted
         while admitted and admitted[0] <= now - self.period:
             admitted.popleft()
@@ -42,7 +41,7 @@ class SlidingLog:
 
 
 class RequestLimits:
-    """One sliding log per seller and group. ``retry_after`` is the form in which a 429 says when to come back."""
+    """One sliding log per seller and group. ``retry_after`` is the form of the ``Retry-After`` header of a 429."""
 
     def __init__(self, limit: Limit | None, limits: Mapping[Group, Limit] | None) -> None:
         self._limits: dict[Group, Limit] = {}
@@ -52,13 +51,13 @@ class RequestLimits:
         self.set(limit, limits)
 
     def set(self, limit: Limit | None, limits: Mapping[Group, Limit] | None = None) -> None:
-        """Limit every group from now on, or single ones; what was admitted counts on."""
+        """Limit every group from now on, or single groups; earlier admissions still count."""
         wanted: dict[Group, Limit] = {}
         if limit is not None:
             wanted.update((group, limit) for group in Group if group is not Group.TOKEN)
         wanted.update(limits or {})
         for most, period in wanted.values():
-            SlidingLog(most, period)  # a wrong limit fails here rather than at the first request
+            SlidingLog(most, period)  # an invalid limit fails here rather than at the first request
         self.limit, self._limits = limit, wanted
         for (seller, group), log in list(self._logs.items()):
             if group in wanted:
@@ -67,7 +66,7 @@ class RequestLimits:
                 del self._logs[seller, group]
 
     def as_dict(self) -> dict[str, Any]:
-        """The limit of all groups, those of single groups that differ, and the form of Retry-After, ready for JSON."""
+        """Return the common limit, the limits of groups that differ and the form of Retry-After, ready for JSON."""
         return {
             "limit": self.limit,
             "groups": {group.value: limit for group, limit in self._limits.items() if limit != self.limit},
@@ -85,13 +84,13 @@ class RequestLimits:
 
 
 def throttled(wait: float, form: RetryAfter | None) -> ProblemError:
-    """The 429 that asks to come back in ``wait`` seconds, if it says so at all."""
+    """Return the 429 problem, with ``wait`` seconds in ``Retry-After`` in the given form; ``None`` omits the header."""
     whole = max(1, math.ceil(wait))
     match form:
         case "seconds":
             headers = {"Retry-After": str(whole)}
         case "date":
-            # HTTP dates have whole seconds: rounded up, or the client would come back too early.
+            # HTTP dates have whole seconds: rounded up, or the client would retry too early.
             headers = {"Retry-After": formatdate(math.ceil(time.time() + wait), usegmt=True)}
         case None:
             headers = {}

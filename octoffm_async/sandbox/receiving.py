@@ -1,7 +1,7 @@
 """The life of a supply order: Created → Accepted → Receiving → PartiallyReceived → Received, or Refused.
 
-The check of products happens at acceptance: an unregistered product refuses the order later, as it does a shipment.
-The goods come in two deliveries; how much comes in each depends on the settings and the order's id alone.
+The warehouse checks the products at acceptance: an order with an unregistered product is Refused then, as a shipment
+is. The goods arrive in two deliveries; their sizes depend on the settings and the order's id alone.
 """
 
 from collections import Counter
@@ -30,14 +30,14 @@ def begin(world: World, account: Account, key: str, moment: datetime) -> None:
 
 
 def undelivered_of(reception: Reception, key: str, lines: Sequence[InboundLine]) -> list[int]:
-    """Items of each line that never come: the share of it, rounded up or down by the order's id."""
+    """Return the items of each line that never arrive: its share, rounded up or down by the order's id."""
     rng = Random(key)
     quantities = [counted(line.quantity) for line in lines]
     return [min(quantity, int(quantity * reception.undelivered + rng.random())) for quantity in quantities]
 
 
 def first_delivery_of(reception: Reception, key: str, lines: Sequence[InboundLine]) -> list[int]:
-    """Items of each line that come in the first delivery: the share of it, rounded up, of what comes at all."""
+    """Return the items of each line in the first delivery: its share, rounded up, at most the items that arrive."""
     missing = undelivered_of(reception, key, lines)
     return [
         min(quantity - lacking, ceil(quantity * reception.first_delivery - 1e-9))
@@ -46,7 +46,7 @@ def first_delivery_of(reception: Reception, key: str, lines: Sequence[InboundLin
 
 
 def receive_supplies(world: World, seller: str | None = None) -> dict[str, int]:
-    """Take in at once all that is on its way, to one seller or to all; return how many orders ended in which status."""
+    """Receive all open supply orders of one seller, or of all, at once; return the number of orders by final status."""
     accounts = set(world.accounts.values()) if seller is None else {world.account(seller)}
     steps = {_accept, _receive, _take_first_delivery, _take_second_delivery}
 
@@ -83,7 +83,7 @@ def _receive(world: World, account: Account, key: str, moment: datetime) -> None
 
 @happening("receiving._take_first_delivery")
 def _take_first_delivery(world: World, account: Account, key: str, moment: datetime) -> None:
-    """Take the first delivery in. If it holds everything that was announced, the order is Received at once."""
+    """Receive the first delivery. If it contains all announced items, the order is Received at once."""
     shipment = _shipment(account, key)
     lines = _take_in(account, shipment, first_delivery_of(world.reception, key, shipment.lines), moment)
     if all(line.received_quantity == line.quantity for line in lines):
@@ -96,7 +96,7 @@ def _take_first_delivery(world: World, account: Account, key: str, moment: datet
 
 @happening("receiving._take_second_delivery")
 def _take_second_delivery(world: World, account: Account, key: str, moment: datetime) -> None:
-    """Take in the rest. What has not come by now is known to be missing."""
+    """Receive the second delivery. All items that have not arrived by now are undelivered."""
     shipment = _shipment(account, key)
     missing = undelivered_of(world.reception, key, shipment.lines)
     pairs = list(zip(shipment.lines, missing, strict=True))
@@ -109,7 +109,7 @@ def _take_second_delivery(world: World, account: Account, key: str, moment: date
 def _take_in(
     account: Account, shipment: InboundShipment, quantities: Sequence[int], moment: datetime
 ) -> list[InboundLine]:
-    """Put what has come into the stocks; return the lines with it counted as received."""
+    """Add the arrived items to the stocks; return the lines with these items counted as received."""
     pairs = list(zip(shipment.lines, quantities, strict=True))
     arrived: Counter[str] = Counter()
     for line, quantity in pairs:

@@ -1,4 +1,4 @@
-"""What the server saw: counters of requests, and when each one came."""
+"""The request log of the server: counters of requests, and the time of each request."""
 
 from collections import Counter, deque
 from typing import Any, NamedTuple
@@ -10,10 +10,10 @@ PACE_SECONDS = 60
 
 
 class Arrival(NamedTuple):
-    """One request.
+    """One request in the log.
 
-    ``at`` is the monotonic time at which its handler began. ``operation`` is empty and ``group`` ``None`` for a route
-    that does not exist; ``status`` is 0 if no answer was given.
+    ``at`` is the monotonic time in seconds at which its handler began. ``operation`` is empty and ``group`` is ``None``
+    for a route that does not exist; ``status`` is 0 if the server sent no response.
     """
 
     at: float
@@ -24,7 +24,7 @@ class Arrival(NamedTuple):
 
 
 class Pace:
-    """Requests in each of the last 60 seconds."""
+    """The number of requests in each of the last 60 seconds."""
 
     def __init__(self) -> None:
         self._seconds = [-1] * PACE_SECONDS
@@ -32,19 +32,19 @@ class Pace:
         self._throttled = [0] * PACE_SECONDS
 
     def note(self, at: float, status: int) -> None:
-        """Count a request that came at a monotonic time."""
+        """Count a request that began at a monotonic time."""
         second = int(at)
         slot = second % PACE_SECONDS
         if self._seconds[slot] != second:
             if self._seconds[slot] > second:
-                return  # answered a minute after it came
+                return  # answered a minute after its start
             self._seconds[slot], self._counts[slot], self._throttled[slot] = second, 0, 0
         self._counts[slot] += 1
         if status == 429:
             self._throttled[slot] += 1
 
     def last(self, now: float) -> list[tuple[int, int]]:
-        """Requests, and those of them that were answered 429, in each second, the current one last."""
+        """Return the requests, and those answered 429, of each second, the current second last."""
         end = int(now) + 1
         slots = [(second, second % PACE_SECONDS) for second in range(end - PACE_SECONDS, end)]
         return [
@@ -54,7 +54,7 @@ class Pace:
 
 
 class Requests:
-    """How many requests came, and how each kind was answered. Requests to the control routes do not count."""
+    """Counters of requests by operation and status. Requests to the control routes do not count."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -63,17 +63,17 @@ class Requests:
         self.arrivals: deque[Arrival] = deque(maxlen=REMEMBERED_ARRIVALS)
 
     def begin(self) -> None:
-        """Count a request that has come."""
+        """Count a request at its start."""
         self.total += 1
 
     def end(self, arrival: Arrival) -> None:
-        """Note how a request was answered; those still unanswered are in ``total`` only."""
+        """Record the response to a request; requests without a response yet are in ``total`` only."""
         self.by[arrival.operation, arrival.status] += 1
         self.arrivals.append(arrival)
         self.pace.note(arrival.at, arrival.status)
 
     def count(self, operation: str | None = None, status: int | None = None) -> int:
-        """Answered requests of one operation, with one status, or both."""
+        """Return the number of answered requests of one operation, with one status, or both."""
         return sum(
             count
             for (name, answered), count in self.by.items()
@@ -81,7 +81,7 @@ class Requests:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """The counters, ready for JSON."""
+        """Return the counters, ready for JSON."""
         by_status: Counter[str] = Counter()
         by_operation: dict[str, dict[str, int]] = {}
         for (name, status), count in self.by.items():

@@ -1,4 +1,4 @@
-"""What an answer is before it goes on the wire, and the API's way to say no."""
+"""Responses before they are sent, and the API's problems."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -17,7 +17,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Reply(NamedTuple):
-    """One answer, complete. An empty body has no content type."""
+    """One complete response. An empty body has no content type."""
 
     status: int
     body: bytes = b""
@@ -26,7 +26,7 @@ class Reply(NamedTuple):
 
 
 class ProblemError(Exception):
-    """A call that is answered with a problem. Raised anywhere in the rules, answered in one place."""
+    """A request whose response is a problem. Handlers raise it anywhere; the server turns it into a response."""
 
     def __init__(
         self, status: int, detail: str, *, errors: FieldErrors | None = None, headers: Mapping[str, str] | None = None
@@ -38,7 +38,7 @@ class ProblemError(Exception):
         self.headers = headers or {}
 
     def reply(self, *, instance: str, trace_id: str) -> Reply:
-        """The problem of this call."""
+        """Return the problem as a response."""
         fields: dict[str, Any] = {
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
@@ -52,10 +52,10 @@ class ProblemError(Exception):
 
 
 def json_reply(result: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
-    """Encode a result; this is the only time that it is encoded."""
+    """Return a result as a JSON response; no other code encodes it."""
     return Reply(status, _encode(result), JSON, headers or {})
 
 
 def invalid(errors: FieldErrors) -> ProblemError:
-    """The problem of a request whose fields are wrong."""
+    """Return the problem of a request with invalid fields."""
     return ProblemError(400, "One or more validation errors occurred.", errors=errors)

@@ -1,4 +1,4 @@
-"""What of a shipment can still come back."""
+"""The items of a shipment that can still be returned."""
 
 from collections import Counter
 
@@ -10,7 +10,7 @@ from .world import Account
 
 
 def shipped_items(account: Account, shipment: OutboundShipment) -> Counter[str]:
-    """Items of a shipment by seller reference; its lines may name products by their ids."""
+    """Count the items of a shipment by seller reference; its lines may name products by their ids."""
     items: Counter[str] = Counter()
     for line in shipment.lines:
         row = reference_of(account, line)
@@ -20,10 +20,9 @@ def shipped_items(account: Account, shipment: OutboundShipment) -> Counter[str]:
 
 
 def returnable_items(account: Account, shipment: OutboundShipment) -> Counter[str]:
-    """Items that were shipped and that no return has announced or brought, by seller reference.
+    """Count the shipped items that no return has announced or contained, by seller reference.
 
-    What was announced and did not arrive counts as announced. An item that nobody announced is one of the first line's
-    product.
+    Announced items that did not arrive count as announced. An undeclared item is an item of the first line's product.
     """
     items = shipped_items(account, shipment)
     for key in account.returns_of_shipment.get(shipment.outbound_shipment_id, ()):

@@ -1,6 +1,6 @@
-"""Returns: announcing, reading, listing, counting, labels (API.md, 8). What becomes of them is in :mod:`.inspection`.
+"""Returns: announce, get, list, count, labels (API.md, 8). Their life cycle is in :mod:`.inspection`.
 
-Customer returns come from calls; carrier returns appear by themselves, when :func:`return_by_carrier` says so.
+API requests create customer returns; :func:`return_by_carrier` creates carrier returns.
 """
 
 from collections import Counter
@@ -50,20 +50,20 @@ from .replies import ProblemError, Reply, invalid
 from .returnable import returnable_items, shipped_items
 from .world import Account, World
 
-_COUNTRIES = ("FR", "ES")  # D: from where a parcel must have been shipped for a customer return
+_COUNTRIES = ("FR", "ES")  # documented: origin of a shipment that allows a customer return
 
 _request = BodyReader(ReturnRequest)
 
 
 def create_return(call: Call) -> Reply:
-    """Announce a customer return. A shipment or product that does not exist is a 422 that names the field."""
+    """Announce a customer return. An unknown shipment or product is a 422 that names the field."""
     request = read_body(call, _request)
     if errors := field_errors(return_problems(request, assumed=True)):
         raise invalid(errors)
     shipment = _named_shipment(call.account, request)
     key = shipment.outbound_shipment_id
     if shipment.status is not OutboundStatus.SHIPPED:
-        raise ProblemError(409, f"Outbound shipment '{key}' is {shipment.status}: only what is Shipped can come back.")
+        raise ProblemError(409, f"Outbound shipment '{key}' is {shipment.status}: only a Shipped one can be returned.")
     if (country := storage_country(shipment)) not in _COUNTRIES:
         raise ProblemError(
             409, f"Outbound shipment '{key}' was shipped from {country}: returns exist for {' and '.join(_COUNTRIES)}."
@@ -85,23 +85,23 @@ def create_return(call: Call) -> Reply:
 
 
 def list_returns(call: Call) -> Reply:
-    """The seller's returns: as created, or by change when a lower bound on it is given."""
+    """List the seller's returns in order of creation or, with ``updatedAtMin``, of change."""
     filters = read_filters(call, ReturnFilters)
     return answer_list(call, call.account.returns, filters, keep=_keeper(filters), since=filters.updated_at_min)
 
 
 def count_returns(call: Call) -> Reply:
-    """How many returns a list with the same filters would give."""
+    """Count the returns that the list with the same filters has."""
     return answer_count(call, call.account.returns, _keeper(read_filters(call, ReturnCountFilters)))
 
 
 def get_return(call: Call) -> Reply:
-    """One return by its id."""
+    """Return one return by its id."""
     return found(call.account.returns.get(call.item), "Return", call.item)
 
 
 def get_label(call: Call) -> Reply:
-    """The label that a customer sticks on the parcel: for returns to FR only, once they are Referenced."""
+    """Return the label for the customer's parcel; it exists for returns to FR only, from Referenced on."""
     row = call.account.returns.get(call.item)
     if row is None:
         raise ProblemError(404, f"Return '{call.item}' was not found.")
@@ -117,7 +117,12 @@ def get_label(call: Call) -> Reply:
 
 
 def return_by_carrier(world: World, seller: str | None, outbound_shipment_id: str) -> str:
-    """Let the carrier bring back what is left of a shipped parcel, from any country; return the return's id."""
+    """Create a carrier return of all returnable items of a shipment, from any country; return the return's id.
+
+    Raises:
+        LookupError: the seller or the shipment is unknown.
+        ValueError: the shipment is not Shipped, or no item of it is returnable.
+    """
     moment = world.settle()
     account = world.account(seller)
     shipment = account.shipments.get(outbound_shipment_id)
@@ -158,7 +163,7 @@ def _announced(reference: str, quantity: int) -> ReturnLine:
 
 
 def _named_shipment(account: Account, request: ReturnRequest) -> OutboundShipment:
-    """The shipment that a request means; if it gives both names, they must mean the same one."""
+    """Return the shipment of a request by id or reference; given both, they must name the same shipment."""
     key, reference = request.outbound_shipment_id, request.reference
     if not (key and key.strip()):
         return _only_shipment(account, reference or "")
@@ -171,7 +176,7 @@ def _named_shipment(account: Account, request: ReturnRequest) -> OutboundShipmen
 
 
 def _only_shipment(account: Account, reference: str) -> OutboundShipment:
-    """The shipment with a reference; what was cancelled or refused does not matter if another one was shipped."""
+    """Return the shipment with a reference; a Shipped one takes precedence over cancelled or refused ones."""
     rows = [account.shipments.get(key) for key in account.shipments_of_reference.get(reference, ())]
     shipments = [row for row in rows if row is not None]
     if not shipments:
@@ -195,7 +200,7 @@ def _check_lines(account: Account, shipment: OutboundShipment, lines: Sequence[S
             errors[f"lines[{place}].sellerProductReference"] = [f"'{name}' was not in this shipment."]
         elif wanted[name] > left[name]:
             errors[f"lines[{place}].quantity"] = [
-                f"{wanted[name]} of '{name}' wanted, {max(left[name], 0)} can come back."
+                f"{wanted[name]} of '{name}' requested, {max(left[name], 0)} can be returned."
             ]
     if errors:
         raise ProblemError(422, "The return does not match what was shipped.", errors=errors)

@@ -11,7 +11,7 @@ from .calls import API_PATH, Handler
 
 TOKEN_PATH = "/auth/realms/maas/protocol/openid-connect/token"  # noqa: S105  (a path, not a secret)
 
-# A new resource joins the sandbox here.
+# Register a new resource here.
 _RESOURCES: tuple[Mapping[Operation[Any], Handler], ...] = (
     products.HANDLERS,
     stocks.HANDLERS,
@@ -27,7 +27,7 @@ _Key = tuple[str, ...]
 
 
 class Route(NamedTuple):
-    """Where a request goes. The token endpoint has no handler here: it is outside the API."""
+    """The target of a request. The token endpoint has no handler here: it is outside the API."""
 
     operation: Operation[Any]
     handler: Handler | None
@@ -35,13 +35,13 @@ class Route(NamedTuple):
 
 
 class MethodNotAllowed(NamedTuple):
-    """The path exists, but not with this method."""
+    """A path that exists, but not with the method of the request."""
 
     allowed: str
 
 
 class Router:
-    """Looks a request up in O(1), whatever the number of routes. The parameter of a path is its second segment."""
+    """Router with a look-up in O(1), whatever the number of routes. The parameter of a path is its second segment."""
 
     def __init__(self, path: Callable[[Operation[Any]], str] = lambda operation: operation.path) -> None:
         self._table: dict[_Key, dict[str, Route]] = {}
@@ -53,7 +53,10 @@ class Router:
         self._elsewhere = [pattern for pattern in self._table if "*" in pattern and pattern.index("*") != 1]
 
     def find(self, method: str, path: str) -> Route | MethodNotAllowed | None:
-        """The route of a request; ``None`` if there is none. ``path`` is as it came: ``%2F`` parts no segments."""
+        """Return the route of a request; ``None`` if there is none.
+
+        ``path`` is the raw path: ``%2F`` does not separate segments.
+        """
         if path == TOKEN_PATH:
             return Route(CREATE_TOKEN, None) if method == "POST" else MethodNotAllowed("POST")
         if not path.startswith(API_PATH + "/"):

@@ -1,4 +1,4 @@
-"""The sandbox in this process: a real HTTP server on a loopback port, and the hands to drive it."""
+"""The sandbox in this process: a real HTTP server on a loopback port, and its control methods."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from os import PathLike, fspath
 from random import Random
-from typing import Unpack
+from typing import TypeVar, Unpack
 
 from aiohttp import web
 
@@ -15,23 +15,22 @@ from octoffm_async.contract.contract_file import ContractFile
 from octoffm_async.contract.contract_parser import read_contract
 from octoffm_async.contract.operations import Group
 
-from .activation import activate, deactivate, set_countries
+from .activation import set_countries
 from .bodies import make_request
 from .calls import API_PATH
 from .catalogue import fill_catalogue, seed_stocks
 from .clock import Clock
+from .control import carry_out
+from .control_methods import CalledMethods, ControlCommand
 from .dialect import Dialect
-from .face import SandboxFace
+from .face import Addresses, SandboxFace
 from .faults import Faults
 from .keeper import Keeper
-from .movements import add_stock
 from .quota import Limit, RequestLimits, RetryAfter
-from .receiving import receive_supplies
 from .records import Arrival, Requests
-from .returns import return_by_carrier
 from .routes import TOKEN_PATH
 from .server import Server
-from .settings import Inspection, Reception, StyleOptions, Timeline, style_of
+from .settings import Inspection, Reception, Style, StyleOptions, Timeline, style_of
 from .state import State
 from .statefile import StateFile
 from .tokens import Tokens
@@ -39,25 +38,34 @@ from .verbs import CONTROL_PATH
 from .world import AllEffects, World
 
 SELLERS = ("12345", "98980")
-"""Who sells here unless others are named."""
+"""Default sellers."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_LONGEST_LINE = 1024 * 1024  # bytes of a request's first line: a long query deserves a problem, not a parser's text
-_DRAIN = 1.0  # seconds that calls in flight get when the server stops
+_LONGEST_LINE = 1024 * 1024  # bytes of a request's first line: a long query gets a problem, not the parser's error text
+_DRAIN = 1.0  # seconds for requests in flight when the server stops
 
 
-class Sandbox(SandboxFace):
+ResultT = TypeVar("ResultT")
+
+
+class Sandbox(SandboxFace, CalledMethods):
     """An emulator of the fulfillment API.
 
-    ``async with Sandbox(seed=7) as sandbox`` serves until the block ends. The same seed and the same calls give the
-    same ids, tokens and random faults. Limits are unlimited unless set, as requests per seconds, for each seller and
-    group. ``stop`` and ``start`` in turn make an outage: the port and all that exists stay. ``countries`` says where a
-    seller may store goods; a seller that it does not name may do so in FR, ES and UK. ``state_file`` is loaded at the
-    first start if it is there, and written at each stop. In a new world, ``catalogue`` is the number of products that
-    the first seller has from the beginning, with ``stock`` items of each. ``monotonic`` is what limits, the life of
-    tokens and the clock are measured by; a test on a driven event loop passes the loop's ``time``. Where nothing public
-    says how the API answers, ``style`` chooses: the fields of :class:`~octoffm_async.sandbox.Style`, as keyword
-    arguments of the sandbox (``names="pascal"``). With a ``contract`` file (its path, or
-    what was read of one) the sandbox speaks the names of that file in both directions, and refuses requests in others.
+    ``async with Sandbox(seed=7) as sandbox`` serves until the block ends. The same seed and the same requests give the
+    same ids, tokens and random faults. There is no rate limit unless ``limit`` or ``limits`` (by group) set one, as
+    (requests, seconds), for each seller and group. A ``stop`` followed by a ``start`` simulates an outage: the port and
+    all rows stay. ``token_life`` is in seconds; ``token_quota`` is the number of tokens per hour. ``countries`` lists
+    the storage countries of each seller; a seller that is not in it may use FR, ES and UK. The sandbox loads
+    ``state_file`` at the first start, if the file exists, and writes it at each stop. In a new world, ``catalogue`` is
+    the number of products that the first seller has from the beginning, with ``stock`` items of each. ``monotonic`` is
+    the clock behind the limits, the life of tokens and the sandbox's clock; a test on a driven event loop passes the
+    loop's ``time``. Where no public source describes the form of a response, ``style`` chooses it: the fields of
+    :class:`~octoffm_async.sandbox.Style`, as keyword arguments of the sandbox (``names="pascal"``). With a ``contract``
+    file (its path or its parsed content) the sandbox uses the names of that file in both directions, and refuses
+    requests with other names.
+
+    Raises:
+        ValueError: a setting is invalid; the message names it and its value.
+        TypeError: a keyword argument is no setting.
     """
 
     def __init__(
@@ -91,17 +99,13 @@ class Sandbox(SandboxFace):
         if catalogue < 0 or stock < 0:
             raise ValueError(f"catalogue = {catalogue}, stock = {stock}: must not be below zero")
         forms = style_of(style)
-        dialect = None
-        if contract is not None:
-            dialect = Dialect(contract if isinstance(contract, ContractFile) else read_contract(fspath(contract)))
-        if dialect is not None and forms.names != "camel":
-            raise ValueError(f"names = {forms.names!r}: a contract file says how names are spelled")
+        dialect = None if contract is None else _dialect(contract, forms)
         self.client_id = client_id
         self.client_secret = client_secret
         self._host = host
         self._port = port
         self._runner: web.ServerRunner | None = None
-        # Each kind of chance has its own generator, so that a fault more does not change the ids.
+        # Each purpose has its own generator, so that one more fault does not change the ids.
         rngs = {purpose: Random(f"{seed}/{purpose}") for purpose in ("world", "tokens", "faults", "traces")}
         self._fill = partial(fill_catalogue, rng=Random(f"{seed}/catalogue"), products=catalogue, stock=stock)
         world = World(
@@ -130,16 +134,15 @@ class Sandbox(SandboxFace):
         )
         self._state.retry_after = retry_after
         set_countries(self._state.world, countries or {})
-        self._server = Server(
-            self._state,
-            style=forms,
-            rng=rngs["traces"],
-            monotonic=monotonic,
-            dialect=dialect,
-        )
+        self._server = Server(self._state, style=forms, rng=rngs["traces"], monotonic=monotonic, dialect=dialect)
 
     async def start(self) -> None:
-        """Serve. A second start after a stop takes the same port again."""
+        """Start serving. A start after a stop takes the same port again.
+
+        Raises:
+            RuntimeError: the sandbox is already started.
+            StateFileError: the state file is unusable.
+        """
         if self._runner is not None:
             raise RuntimeError("the sandbox is already started")
         if not self._state.keeper.loaded and not await self._state.keeper.load():
@@ -156,7 +159,7 @@ class Sandbox(SandboxFace):
         self._server.origin = self._origin
 
     async def stop(self) -> None:
-        """Let calls in flight end (1 s), close the port, save. What exists and what was counted stays readable."""
+        """Wait up to 1 s for requests in flight, close the port, save. All rows and counters stay readable."""
         runner, self._runner = self._runner, None
         if runner is not None:
             self._server.stopping.set()
@@ -164,7 +167,11 @@ class Sandbox(SandboxFace):
             await self.save()
 
     async def save(self) -> None:
-        """Write the state file now, if there is one. Raises :class:`StateFileError` rather than overwrite another's."""
+        """Write the state file now, if there is one.
+
+        Raises:
+            StateFileError: another program has written the file since, or it cannot be written.
+        """
         await self._state.keeper.save()
 
     @property
@@ -175,28 +182,14 @@ class Sandbox(SandboxFace):
         return f"http://{host}:{self._port}"
 
     @property
-    def base_url(self) -> str:
-        """URL that stands for ``https://api.octopia-io.net/seller/v2``."""
-        return self._origin + API_PATH
-
-    @property
-    def token_url(self) -> str:
-        """URL of the token endpoint."""
-        return self._origin + TOKEN_PATH
-
-    @property
-    def control_url(self) -> str:
-        """URL of the control routes, for programs in other processes."""
-        return self._origin + CONTROL_PATH
-
-    @property
-    def page_url(self) -> str:
-        """URL of the live page, for a browser on this machine."""
-        return self._origin + "/"
+    def _addresses(self) -> Addresses:
+        """The paths of the server under its origin."""
+        origin = self._origin
+        return Addresses(origin + API_PATH, origin + TOKEN_PATH, origin + CONTROL_PATH)
 
     @property
     def seller_id(self) -> str:
-        """The first seller, for whom clients act unless told otherwise."""
+        """The first seller, the default of clients."""
         return self._state.world.first_seller
 
     @property
@@ -206,12 +199,12 @@ class Sandbox(SandboxFace):
 
     @property
     def effects(self) -> AllEffects:
-        """What was really created: ``effects.outbound["ORDER-1"]`` counts the shipments with that reference."""
+        """Counters of created rows: ``effects.outbound["ORDER-1"]`` is the number of shipments with that reference."""
         return self._state.world.effects
 
     @property
     def faults(self) -> Faults:
-        """Makes calls go wrong, at random or on purpose."""
+        """The faults of requests, random and scripted."""
         return self._state.faults
 
     @property
@@ -221,17 +214,17 @@ class Sandbox(SandboxFace):
 
     @property
     def arrivals(self) -> deque[Arrival]:
-        """The last 200,000 requests, in the order in which they were answered."""
+        """The last 200,000 requests, in the order of their responses."""
         return self._state.requests.arrivals
 
     @property
     def tokens(self) -> Tokens:
-        """The tokens given out; ``tokens.expire_now()`` ends them all early."""
+        """The issued tokens; ``tokens.expire_now()`` makes all of them expire early."""
         return self._state.tokens
 
     @property
     def limit(self) -> Limit | None:
-        """Requests per seconds for each seller and group; may be set while it runs, also in place of ``limits``."""
+        """The rate limit (requests, seconds) of each seller and group. Settable at any time; replaces ``limits``."""
         return self._state.limits.limit
 
     @limit.setter
@@ -240,7 +233,7 @@ class Sandbox(SandboxFace):
 
     @property
     def retry_after(self) -> RetryAfter | None:
-        """How a 429 says when to come back; ``None`` if it does not. May be set while it runs."""
+        """The form of ``Retry-After`` in a 429; ``None`` omits the header. Settable at any time."""
         return self._state.retry_after
 
     @retry_after.setter
@@ -248,24 +241,12 @@ class Sandbox(SandboxFace):
         self._state.retry_after = form
 
     def stats(self) -> dict[str, object]:
-        """The counters of requests and tokens, as ``SandboxProcess.stats`` gives them."""
+        """Return the counters of requests and tokens, as ``SandboxProcess.stats`` does."""
         return self._state.stats()
 
-    def add_stock(
-        self, reference: str | None = None, *, quantity: int, country: str = "FR", seller: str | None = None
-    ) -> None:
-        """Put ``quantity`` available items behind one registered product, or behind each (``None``).
-
-        ``seller`` is the first one unless named. Raises ``LookupError`` for an unknown reference or seller.
-        """
-        add_stock(self._state.world, seller, reference, quantity=quantity, country=country)
-
-    def receive_supplies(self, seller: str | None = None) -> dict[str, int]:
-        """Take in at once all that supply orders have on its way: those of one seller, or of all (``None``).
-
-        Returns how many orders ended in which status, ``{"Received": 2}``. The clock does not move.
-        """
-        return receive_supplies(self._state.world, seller)
+    def execute(self, command: ControlCommand[ResultT]) -> ResultT:
+        """Execute the command of a control method and return its result."""
+        return command.read(carry_out(self._state, command.body))
 
     def seed_stocks(
         self,
@@ -277,23 +258,16 @@ class Sandbox(SandboxFace):
     ) -> None:
         """Register ``count`` products, ``SEED-0000001`` and so on, whose stocks in FR changed in the past.
 
-        They changed evenly over the last ``spread`` seconds; or ``spread`` tells how many seconds ago each one (0, 1,
-        2…) did. Raises ``ValueError`` if one would be older than the last change there was.
+        The times of change lie evenly in the last ``spread`` seconds; a function ``spread`` returns, for each stock (0,
+        1, 2…), the seconds since its change. ``quantity`` is the available items of each stock.
+
+        Raises:
+            ValueError: a change would be in the future, or older than the newest change of the seller's stocks.
         """
         seed_stocks(self._state.world, seller, count, spread=spread, quantity=quantity)
 
-    def return_by_carrier(self, outbound_shipment_id: str, seller: str | None = None) -> str:
-        """Let the carrier bring back what no return has announced of a shipped parcel; return the return's id.
 
-        ``seller`` is the first one unless named. Raises ``LookupError`` for an unknown shipment or seller, and
-        ``ValueError`` for a shipment that is not Shipped or has nothing left to come back.
-        """
-        return return_by_carrier(self._state.world, seller, outbound_shipment_id)
-
-    def activate(self, country: str, seller: str | None = None) -> None:
-        """Let a seller (the first, unless named) supply a storage country: FR, ES or UK."""
-        activate(self._state.world, seller, country)
-
-    def deactivate(self, country: str, seller: str | None = None) -> None:
-        """Refuse a seller's supply orders for a storage country from now on."""
-        deactivate(self._state.world, seller, country)
+def _dialect(contract: ContractFile | str | PathLike[str], style: Style) -> Dialect:
+    if style.names != "camel":
+        raise ValueError(f"names = {style.names!r}: the contract file determines the spelling of names")
+    return Dialect(contract if isinstance(contract, ContractFile) else read_contract(fspath(contract)))

@@ -1,4 +1,4 @@
-"""The sellers of the client's account (API.md, 1): no call of fulfillment, but a good first check of credentials."""
+"""The sellers of the client's account (API.md, 1): not part of fulfillment, but a good check of credentials."""
 
 from typing import Any
 
@@ -15,11 +15,11 @@ LIST_SELLERS = Operation[Any](
     tag="D",
     answer=None,
 )
-"""Outside the contract's table: it is no operation of fulfillment. It needs a token, and no seller."""
+"""The list of sellers. The contract's table lacks it: it is no fulfillment operation. It needs no seller header."""
 
 
 def list_sellers(call: Call) -> Reply:
-    """Every seller that this client may act for."""
+    """List the sellers that this client may act for."""
     return json_reply({"items": [{"sellerId": seller} for seller in call.world.accounts]})
 
 

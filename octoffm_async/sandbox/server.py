@@ -1,7 +1,7 @@
-"""The HTTP server: from a request to its operation, through the gate and the faults, to an answer.
+"""The HTTP server: from a request to its operation, through the checks and the faults, to a response.
 
-It sits on aiohttp's low-level server: the route table comes from the contract, and routing, access log and middlewares
-of an application would double the cost of a request.
+It uses aiohttp's low-level server: the route table comes from the contract, and routing, access log and middlewares of
+an aiohttp application would double the cost of a request.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ _Process = Callable[..., _Performed]
 
 
 class Server:
-    """Answers every request. ``origin`` is set once the port is known."""
+    """Handler of all requests. The sandbox sets ``origin`` once the port is known."""
 
     def __init__(
         self,
@@ -101,17 +101,17 @@ class Server:
             seller = request.headers.get("SellerId", "")
             group = None if operation is None else operation.group
             requests.end(Arrival(at, seller, group, "" if operation is None else operation.name, status))
-        if response is None:  # after an abort there is nobody to read this answer, but aiohttp wants one
+        if response is None:  # after an abort the client cannot read this response, but aiohttp needs one
             return web.Response()
         if not response.prepared:
             response.headers["Date"] = http_date(int(self._state.world.clock.now().timestamp()))
         return response
 
     async def _aside(self, request: web.BaseRequest) -> Reply | None:
-        """The answer to what is no call of the API: the live page, control orders, and what comes from elsewhere."""
+        """Return the response to a request outside the API: the live page, OpenAPI, a control request, another host."""
         path, host = request.path, request.headers.get("Host", "localhost")
         if not is_loopback(host):
-            return json_reply({"error": f"the sandbox answers on loopback only, not as {host!r}"}, 421)
+            return json_reply({"error": f"the sandbox serves on loopback only, not as {host!r}"}, 421)
         if path == "/":
             allowed = request.method in {"GET", "HEAD"}
             return page_reply() if allowed else Reply(405, headers={"Allow": "GET, HEAD"})
@@ -153,7 +153,7 @@ class Server:
     def _process(
         self, request: web.BaseRequest, route: Route, account: Account | None, body: bytes, over_quota: int = 0
     ) -> _Performed:
-        """Do what the call asks for. No await: a call is processed as a whole or not at all."""
+        """Run the handler of a request. Without an await, it is processed as a whole or not at all."""
         call = None
         try:
             if route.handler is None or account is None:
@@ -181,7 +181,7 @@ class Server:
         )
 
     def _heard(self, request: web.BaseRequest, operation: Operation[Any]) -> dict[str, str]:
-        """The query in the contract's names, whichever way the caller spells them."""
+        """Return the query in the contract's names, whatever spelling the client uses."""
         query: Mapping[str, str] = request.query
         if self._dialect is not None:
             query = self._dialect.query(operation, query)
@@ -189,7 +189,7 @@ class Server:
         return query if self._spelling is None else self._spelling.query(query)
 
     def _said(self, reply: Reply, operation: Operation[Any] | None = None) -> Reply:
-        """An answer as it leaves, in the spelling that the sandbox is set to. Nothing is done where it is the usual."""
+        """Return a response in the spelling of the style and the contract file; the default needs no work."""
         if self._spelling is not None:
             reply = self._spelling.reply(operation, reply)
         return reply if self._dialect is None else self._dialect.reply(operation, reply)
@@ -199,7 +199,7 @@ class Server:
         return self._said(problem.reply(instance=request.path, trace_id=trace_id))
 
     async def _struck(self, request: web.BaseRequest, strike: Strike, process: _Process) -> web.StreamResponse | None:
-        """What a call comes to when a fault hits it; ``None`` if it gets no answer."""
+        """Return the response to a request that a fault hits; ``None`` if there is no response."""
         fault, value = strike
         if fault in (Fault.RESET_BEFORE, Fault.STALL):
             return await self._silence(request, fault)
@@ -227,14 +227,14 @@ class Server:
                 return response_of(reply)
 
     async def _silence(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse | None:
-        """Drop the connection, at once or when the client has had enough."""
+        """Drop the connection, at once or, for a stall, when the client has disconnected."""
         if fault in (Fault.STALL, Fault.STALL_AFTER):
             await stall(request, self.stopping)
         abort(request)
         return None
 
     def _instead(self, request: web.BaseRequest, fault: Fault, value: float) -> Reply | None:
-        """The answer that a fault gives instead of processing the call."""
+        """Return the response that a fault gives instead of processing the request; ``None`` if there is none."""
         match fault:
             case Fault.THROTTLE:
                 return self._problem(request, throttled(value, self._state.retry_after))
@@ -253,7 +253,7 @@ class Server:
 
 @lru_cache(maxsize=8)
 def _description(origin: str, dialect: Dialect | None) -> Reply:
-    """The contract as it is served here, like the control routes outside the API, and those routes."""
+    """Return the OpenAPI document of this sandbox: the contract and the control routes."""
     document = openapi_document(server=origin + API_PATH, token_url=origin + TOKEN_PATH)
     if dialect is not None:
         document |= dialect.document

@@ -1,4 +1,4 @@
-"""How the sandbox behaves where nothing public says how the real API does: each choice is a setting, to test both."""
+"""Settings for behaviour of the real API that no public source describes, so that a test can try each variant."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,16 +21,19 @@ TimeForm = Literal["z", "zoneless", "offset", "ticks7"]
 IdForm = Literal["text", "integer"]
 EmptyForm = Literal["list", "null", "204"]
 
-STORAGE_COUNTRIES = ("FR", "ES", "UK")  # D
+STORAGE_COUNTRIES = ("FR", "ES", "UK")  # documented
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """When things move on: seconds of the sandbox's clock after their creation.
+    """Times of the status changes, in seconds of the sandbox's clock after the creation of a row.
 
-    The first three are a shipment's, the next four a supply order's. A request to cancel is decided ``cancellation``
-    seconds after it was made. A return's parcel reaches the warehouse at ``return_pending`` and is inspected at
-    ``return_completed``. The defaults let a test see every status without a long wait and without missing one.
+    The first three belong to a shipment, the next four to a supply order. The warehouse decides a cancellation request
+    ``cancellation`` seconds after its creation. The parcel of a return reaches the warehouse at ``return_pending``, and
+    the inspection is at ``return_completed``. With the defaults a test can see every status without a long wait.
+
+    Raises:
+        ValueError: a time is negative, or the times are not in the order of the statuses.
     """
 
     accepted: float = 2.0
@@ -48,7 +51,7 @@ class Timeline:
     return_completed: float = 40.0
 
     def __post_init__(self) -> None:
-        """Refuse a shipment that would leave before it is accepted, and the like."""
+        """Refuse negative times and times out of order."""
         _check_order(self, "accepted", "in_preparation", "shipped")
         _check_order(self, "cancellation")
         _check_order(self, "inbound_accepted", "receiving", "partially_received", "received")
@@ -65,10 +68,13 @@ def _check_order(timeline: Timeline, *names: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What the warehouse finds in returns, as shares from 0 to 1: by default each is complete and in good state.
+    """Results of the inspection of returns, as shares from 0 to 1: by default each is complete and in good state.
 
-    ``damaged`` and ``wrong`` are shares of the lines, ``missing`` the share of lines of which items did not arrive, and
-    ``undeclared`` the share of returns that hold one item more than announced (if that much was shipped).
+    ``damaged`` and ``wrong`` are shares of the lines, ``missing`` is the share of lines with items that did not arrive,
+    and ``undeclared`` is the share of returns with one item more than announced (if that much was shipped).
+
+    Raises:
+        ValueError: a share, or ``damaged + wrong``, is not from 0 to 1.
     """
 
     damaged: float = 0.0
@@ -77,26 +83,29 @@ class Inspection:
     undeclared: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse shares that are none, and more bad lines than lines."""
+        """Refuse shares that are not from 0 to 1, and ``damaged + wrong`` above 1."""
         shares = (self.damaged, self.wrong, self.missing, self.undeclared, self.damaged + self.wrong)
         if not all(0 <= share <= 1 for share in shares):
-            raise ValueError(f"{self}: shares go from 0 to 1, and damaged + wrong make at most 1")
+            raise ValueError(f"{self}: shares go from 0 to 1, and damaged + wrong must be at most 1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reception:
-    """How the goods of a supply order come in: shares of each line, from 0 to 1.
+    """Deliveries of a supply order, as shares of each line from 0 to 1.
 
-    ``first_delivery`` comes at first, rounded up to whole items, and the rest later; an order that is complete with
-    the first delivery needs no second. ``undelivered`` never comes: which lines lose the odd item hangs on the
-    order's id.
+    ``first_delivery`` is the share of the first delivery, rounded up to whole items; the rest arrives later. An order
+    that is complete after the first delivery has no second one. ``undelivered`` is the share that never arrives; the
+    order's id decides how it is rounded for each line.
+
+    Raises:
+        ValueError: a share is not from 0 to 1.
     """
 
     first_delivery: float = 0.5
     undelivered: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what is no share."""
+        """Refuse shares that are not from 0 to 1."""
         for name, share in (("first_delivery", self.first_delivery), ("undelivered", self.undelivered)):
             if not 0 <= share <= 1:
                 raise ValueError(f"{name} = {share}: must be from 0 to 1")
@@ -104,14 +113,17 @@ class Reception:
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """The form of answers, where the real API's is not known or differs from route to route.
+    """The form of responses, where that of the real API is unknown or differs from route to route.
 
-    ``links`` in the form ``base`` are relative to the base URL (``</stocks?…>``). ``reference_filter`` says whether
-    ``GET /stocks`` obeys ``sellerProductReference``, or gives everything, as a sister route is known to. ``names`` is
-    the spelling of the members of all answers; the types of quantities stay in PascalCase unless all is snake_case.
-    ``times`` come with a ``Z``, without a zone, at an offset of one hour, or with the 7 decimals of .NET. With ``ids``
-    as integers, new ids count up from a number, and ids and ``gtin`` are JSON integers. ``empty`` says what stands for
-    an empty list: ``null``, or no content (204) for a list that is the whole answer.
+    ``links`` in the form ``base`` are relative to the base URL (``</stocks?…>``). With ``reference_filter="applied"``,
+    ``GET /stocks`` obeys ``sellerProductReference``; with ``"ignored"`` it returns all stocks, as a related route of
+    Octopia is known to do. ``names`` is the spelling of the members of all responses; the types of quantities stay in
+    PascalCase unless the spelling is snake_case. ``times`` have a ``Z``, no zone, an offset of one hour, or the 7
+    decimals of .NET. With ``ids="integer"``, new ids are consecutive numbers, and ids and ``gtin`` are JSON integers.
+    ``empty`` is the form of an empty list: ``[]``, ``null``, or no content (204) for a list that is the whole response.
+
+    Raises:
+        ValueError: a field has an unknown form; the message lists the known ones.
     """
 
     list_shape: ListShape = "object"
@@ -138,7 +150,7 @@ class Style:
 
 
 class StyleOptions(TypedDict, total=False):
-    """The fields of :class:`Style` as keyword arguments, each of which may be left out."""
+    """The fields of :class:`Style` as optional keyword arguments."""
 
     list_shape: ListShape
     links: LinkForm
@@ -158,14 +170,14 @@ class StyleOptions(TypedDict, total=False):
 
 
 def style_values() -> Mapping[str, tuple[str, ...]]:
-    """The forms that each field of a style may have, the usual one first."""
+    """Return the allowed forms of each field of a style, the default first."""
     return {name: get_args(form) for name, form in get_type_hints(Style).items()}
 
 
 def style_of(options: StyleOptions) -> Style:
-    """The style that keyword arguments ask for. Raises ``TypeError`` for one that is no field of it."""
+    """Return the style of some keyword arguments. Raises ``TypeError`` for an argument that is no field of a style."""
     known = style_values()
     for name in cast("Mapping[str, object]", options):
         if name not in known:
-            raise TypeError(f"{name!r} is no setting of the sandbox; the forms of its answers are {', '.join(known)}")
+            raise TypeError(f"{name!r} is no setting of the sandbox; the forms of its responses are {', '.join(known)}")
     return Style(**options)

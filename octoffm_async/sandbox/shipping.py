@@ -1,8 +1,10 @@
 """The life of a shipment: Created → Accepted → InPreparation → Shipped, or Refused where it would have been accepted.
 
-Before it is Shipped it may be Cancelled; what was due to happen to it then finds another status and does nothing.
+Before it is Shipped it may be Cancelled; a scheduled event of a cancelled shipment finds another status and does
+nothing.
 
-The check of products and stock happens at acceptance, not at creation: an unknown product is refused later (**D**).
+The warehouse checks products and stock at acceptance, not at creation: a shipment of an unknown product is Refused
+later (documented).
 """
 
 from collections import Counter
@@ -33,7 +35,7 @@ def begin(world: World, account: Account, key: str, moment: datetime) -> None:
 
 
 def cancel(account: Account, key: str, moment: datetime) -> bool:
-    """Cancel a shipment, unless it is in a final status. What was allocated is available again."""
+    """Cancel a shipment unless its status is final; return True if cancelled. Its items become available again."""
     shipment = _shipment(account, key)
     if shipment.status is None or shipment.status.final:
         return False
@@ -124,13 +126,13 @@ def _shortage(account: Account, shipment: OutboundShipment) -> Refusal | None:
         stock = account.stocks.get(stock_id)
         free = 0 if stock is None else available_in(stock, country)
         if free < quantity:
-            message = f"{quantity} wanted of stock '{stock_id}' in {country}, {free} available."
+            message = f"{quantity} requested of stock '{stock_id}' in {country}, {free} available."
             return Refusal(code="InsufficientStock", message=message)
     return None
 
 
 def _demand(account: Account, shipment: OutboundShipment) -> Counter[str]:
-    """Items wanted from each stock; several lines may want the same product."""
+    """Count the demanded items of each stock; several lines may name the same product."""
     demand: Counter[str] = Counter()
     for line in shipment.lines:
         stock_id = _stock_of(account, line)
@@ -140,13 +142,13 @@ def _demand(account: Account, shipment: OutboundShipment) -> Counter[str]:
 
 
 def _stock_of(account: Account, line: ParcelLine) -> str | None:
-    """The stock that a line draws on."""
+    """Return the id of the stock of a line's product."""
     row = reference_of(account, line)
     return None if row is None else row.stock_id
 
 
 def reference_of(account: Account, line: ParcelLine) -> SellerReference | None:
-    """The product that a line names. If it has both names, the reference wins (**D**)."""
+    """Return the product that a line names. If the line has reference and id, the reference wins (documented)."""
     if line.seller_product_reference:
         return account.references.get(line.seller_product_reference)
     reference = account.reference_of_product.get(line.product_id or "")
@@ -157,7 +159,7 @@ def reference_of(account: Account, line: ParcelLine) -> SellerReference | None:
 
 
 def _parcel(shipment: OutboundShipment) -> Parcel:
-    # Made from the shipment's id, not drawn: ids must not depend on when the clock was looked at.
+    # Made from the shipment's id, not drawn: ids must not depend on the times at which events run.
     digits = shipment.outbound_shipment_id.replace("-", "")
     number = f"6A{int(digits[:9], 16):011d}"
     return Parcel(

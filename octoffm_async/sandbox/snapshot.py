@@ -1,7 +1,7 @@
-"""All that exists in a world as bytes, and back.
+"""Serialisation of a whole world to bytes, and back.
 
-Rows are kept in the form in which the API gives them out; pending events by the names of their functions. What belongs
-to a run and not to the world (tokens, faults, counters of requests) is not kept.
+A snapshot stores rows in the form of the API, and pending events by the names of their functions. It does not store the
+parts of a run that are not the world: tokens, faults and counters of requests.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,8 +20,8 @@ from .happenings import HAPPENINGS, name_of
 from .ledger import Change, Ledger
 from .world import Account, EffectKind, World
 
-# What an account holds besides its ledgers: attributes, and their types in the file. Keys of JSON are text only, so a
-# dictionary stands there as its items.
+# Attributes of an account besides its tables, and their types in the file. Keys of JSON are text only, so a dictionary
+# is stored as its items.
 ACCOUNT_FIELDS: Mapping[str, Any] = {
     "cancellation_of_shipment": list[tuple[str, str]],
     "countries": list[str],
@@ -78,7 +78,7 @@ _decoder = msgspec.json.Decoder(_Snapshot)
 
 
 def take(world: World, generators: Mapping[str, Random]) -> bytes:
-    """The world as it is now. Raises ``TypeError`` for a pending event that cannot be kept."""
+    """Return a snapshot of the world. Raises ``TypeError`` for a pending event that cannot be stored."""
     now = world.settle()
     snapshot = _Snapshot(
         now=now,
@@ -90,7 +90,7 @@ def take(world: World, generators: Mapping[str, Random]) -> bytes:
 
 
 def restore(world: World, generators: Mapping[str, Random], content: bytes) -> None:
-    """Put a snapshot in the place of an empty world. Raises ``ValueError`` if it does not fit."""
+    """Restore a snapshot into an empty world. Raises ``ValueError`` if it does not fit this version."""
     snapshot = _decoder.decode(content)
     for seller, saved in snapshot.accounts.items():
         account = world.open_account(seller)
@@ -135,9 +135,9 @@ def _restore_account(account: Account, saved: _Account) -> None:
 
 
 def _today(rows: bytes) -> bytes:
-    """Return rows in the spelling of today: earlier versions spelled the types of quantities in camelCase.
+    """Return rows in the current spelling: earlier versions spelled the types of quantities in camelCase.
 
-    Read as they are, such quantities would be absent.
+    Without the conversion such quantities would be absent.
     """
     if b'"quantities":{"available":' not in rows:
         return rows
@@ -163,7 +163,7 @@ def _saved_ledger(ledger: Ledger[Any]) -> _Ledger:
 
 def _saved_event(world: World, due: datetime, happen: Callable[[datetime], None]) -> _Event:
     if not isinstance(happen, partial) or happen.keywords:
-        raise TypeError(f"{happen!r} cannot be kept: an event is partial(function, …) with positional arguments")
+        raise TypeError(f"{happen!r} cannot be stored: an event is partial(function, …) with positional arguments")
     name = name_of(happen.func)
     return _Event(due, name, [_saved_argument(world, name, argument) for argument in happen.args])
 
@@ -180,7 +180,7 @@ def _saved_argument(world: World, name: str, argument: object) -> _Argument:
             return argument
         case _:
             pass
-    raise TypeError(f"{name} cannot be kept: {argument!r} is neither the world nor an account, text or a number")
+    raise TypeError(f"{name} cannot be stored: {argument!r} is neither the world nor an account, text or a number")
 
 
 def _happening(world: World, event: _Event) -> Callable[[datetime], None]:

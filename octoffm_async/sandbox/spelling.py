@@ -1,7 +1,7 @@
-"""The spelling of answers: one walk over the JSON of a reply, in a sandbox that is set to another than the usual.
+"""The spelling of responses: one walk over their JSON, if the style differs from the contract's own form.
 
-The rules answer in the contract's own spelling; this is the one place where it becomes another API's. A problem is
-spelled anew in its names alone. What the token endpoint says is not the API's, and stays as it is.
+The handlers answer in the contract's own spelling; only this module changes it. In a problem, only the names change.
+The responses of the token endpoint do not belong to the API and stay unchanged.
 """
 
 import re
@@ -18,25 +18,25 @@ from .replies import JSON, PROBLEM_JSON, Reply
 from .settings import NameForm, Style
 
 TIMES = frozenset({"createdAt", "updatedAt", "statusUpdatedAt", "expectedDeliveryDate", "receiptDate"})
-"""The members of answers that are times."""
+"""The members of responses that are times."""
 
 _OWN_FIELDS = ("names", "numbers", "quantities", "refused", "cancelled", "times", "ids", "empty")
-_FOREIGN_IDS = frozenset({"orderSellerId"})  # an id by its name, a text of the seller's by its nature
+_FOREIGN_IDS = frozenset({"orderSellerId"})  # named like an id, but a text of the seller
 _PARIS = timezone(timedelta(hours=1))
-_LONGEST_INTEGER = 18  # digits that every reader of JSON takes as a whole number of 64 bits
+_LONGEST_INTEGER = 18  # digits of an integer that always fits 64 bits
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SNAKE = re.compile(r"_([a-z0-9])")
 
 
 def spelling_of(style: Style) -> "Spelling | None":
-    """The spelling that a style asks for; ``None`` if it is the contract's own."""
+    """Return the spelling of a style; ``None`` if it is the contract's own."""
     usual = Style()
     return Spelling(style) if any(getattr(style, name) != getattr(usual, name) for name in _OWN_FIELDS) else None
 
 
 class Spelling:
-    """Spells answers anew, and what comes back of them in a query the contract's way."""
+    """Converter of responses to the spelling of a style, and of queries back to the contract's spelling."""
 
     def __init__(self, style: Style) -> None:
         self._style = style
@@ -51,7 +51,7 @@ class Spelling:
         return {**query, "status": ",".join(self._values.get(word.casefold(), word) for word in words)}
 
     def reply(self, operation: Operation[Any] | None, reply: Reply) -> Reply:
-        """Return an answer in this spelling; what is no JSON comes back as it is."""
+        """Return a response in this spelling; a response that is not JSON is returned unchanged."""
         if not reply.body or reply.content_type not in (JSON, PROBLEM_JSON):
             return reply
         content = msgspec.json.decode(reply.body)
@@ -103,7 +103,7 @@ class Spelling:
 
 @lru_cache(maxsize=1024)
 def spelled(name: str, form: NameForm) -> str:
-    """A member's name in one of the three forms. In ``camel`` it stays as the contract has it."""
+    """Return the name of a member in one of the three forms; ``camel`` is the contract's own."""
     match form:
         case "camel":
             return name
@@ -115,9 +115,9 @@ def spelled(name: str, form: NameForm) -> str:
 
 
 def _is_number(name: str, text: str) -> bool:
-    """Whether a text is an id or a ``gtin`` that another API would give as an integer.
+    """Return True if a text is an id or a ``gtin`` that an API with integer ids would give as an integer.
 
-    A ``gtin`` loses its leading zeros that way, as it does there; an id that has some is no number.
+    A ``gtin`` loses its leading zeros in that way; an id with leading zeros stays text.
     """
     if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_INTEGER):
         return False

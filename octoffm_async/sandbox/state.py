@@ -1,4 +1,4 @@
-"""The parts of a running sandbox that the server, the control routes and the test's own hands share."""
+"""The parts of a running sandbox that the server, the control routes and the control methods share."""
 
 from dataclasses import dataclass
 from typing import get_args
@@ -13,7 +13,7 @@ from .world import World
 
 @dataclass(kw_only=True)
 class State:
-    """Everything that a request may change."""
+    """The parts of a sandbox that a request may change."""
 
     world: World
     tokens: Tokens
@@ -24,7 +24,7 @@ class State:
 
     @property
     def retry_after(self) -> RetryAfter | None:
-        """How a 429 says when to come back; ``None`` if it does not."""
+        """The form of ``Retry-After`` in a 429; ``None`` omits the header."""
         return self.limits.retry_after
 
     @retry_after.setter
@@ -34,7 +34,7 @@ class State:
         self.limits.retry_after = self.tokens.retry_after = form
 
     def stats(self) -> dict[str, object]:
-        """The counters of requests and tokens, ready for JSON."""
+        """Return the counters of requests and tokens, ready for JSON."""
         return {
             **self.requests.as_dict(),
             "tokens_issued": len(self.tokens.issued),

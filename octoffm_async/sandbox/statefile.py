@@ -1,7 +1,7 @@
-"""The file that keeps what exists in a sandbox: recognised before it is read, and replaced as a whole or not at all.
+"""The state file of a sandbox: its header is checked before its content is read, and it is replaced atomically.
 
-Two lines of JSON: a header with the format, its version and the checksum of the second line; and the content. Nothing
-in it is executed: a file that comes from elsewhere can be refused, but it cannot do harm.
+The file has two lines of JSON: a header with the format, its version and the checksum of the second line; and the
+content. Nothing in it is executed: a file from an unknown source can be refused, but it can do no harm.
 """
 
 import os
@@ -16,7 +16,7 @@ VERSION = 1
 
 
 class StateFileError(ValueError):
-    """A state file cannot be used, or must not be overwritten; the message names it and says why."""
+    """A state file that cannot be used or must not be overwritten; the message names the file and the reason."""
 
 
 class _Header(msgspec.Struct, kw_only=True):
@@ -26,14 +26,14 @@ class _Header(msgspec.Struct, kw_only=True):
 
 
 class StateFile:
-    """Reads and writes one file, and never overwrites what it has not itself read or written."""
+    """Reader and writer of one file. It never overwrites content that it has not itself read or written."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._seen = ""
 
     def read(self) -> bytes | None:
-        """The content; ``None`` if there is no file yet."""
+        """Return the content; ``None`` if there is no file yet."""
         try:
             head, _, content = self.path.read_bytes().partition(b"\n")
         except FileNotFoundError:
@@ -43,12 +43,12 @@ class StateFile:
         header = self._header(head)
         content = content.removesuffix(b"\n")
         if sha256(content).hexdigest() != header.sha256:
-            raise self._error("is damaged: its checksum does not fit its content")
+            raise self._error("is damaged: its checksum does not match its content")
         self._seen = header.sha256
         return content
 
     def write(self, content: bytes) -> None:
-        """Replace the file: other programs see the old content or the new, never a part. Only its owner may read it."""
+        """Replace the file atomically: other programs see the old content or the new. Only the owner may read it."""
         self._check_unchanged()
         header = _Header(format=FORMAT, version=VERSION, sha256=sha256(content).hexdigest())
         try:
@@ -66,7 +66,7 @@ class StateFile:
         except OSError as error:
             raise self._error(f"cannot be read: {error.strerror}") from error
         if self._header(head).sha256 != self._seen:
-            raise self._error("was written by another program since; it was left as it is")
+            raise self._error("was written by another program since; the sandbox has not changed it")
 
     def _header(self, line: bytes) -> _Header:
         try:

@@ -1,4 +1,4 @@
-"""Stocks: the lists and the single stock (API.md, 6). How stocks change is in :mod:`.movements`."""
+"""Stocks: the lists and the single stock (API.md, 6). :mod:`.movements` changes them."""
 
 from collections.abc import Callable
 from heapq import nsmallest
@@ -25,10 +25,10 @@ _QUANTITY_FIELDS = {
 
 
 def list_stocks(call: Call) -> Reply:
-    """The seller's stocks: as created, by change when a lower bound on it is given, or by a quantity.
+    """List the seller's stocks in order of creation, of change (with ``updatedAtMin``), or of a quantity.
 
-    ``sellerProductReference`` keeps the stock of one reference; an unknown one has none, which is no error.
-    ``deliveryCountry`` is accepted alone or with that, and keeps every stock: the sandbox delivers everywhere.
+    ``sellerProductReference`` selects the stock of one reference; an unknown reference gives an empty page, no error.
+    ``deliveryCountry`` is accepted, alone or with it, and selects every stock: the sandbox delivers everywhere.
     """
     filters = read_filters(call, StockFilters)
     keep = _keeper(filters)
@@ -41,7 +41,7 @@ def list_stocks(call: Call) -> Reply:
 
 
 def get_stock(call: Call) -> Reply:
-    """One stock by its id."""
+    """Return one stock by its id."""
     return found(call.account.stocks.get(call.item), "Stock", call.item)
 
 
@@ -62,7 +62,7 @@ def _keeper(filters: StockFilters) -> Callable[[Stock], bool] | None:
 def _page_of_reference(
     call: Call, filters: StockFilters, reference: str, keep: Callable[[Stock], bool] | None
 ) -> Reply:
-    """The stock of one seller reference, if readers see it and the other filters keep it. It has one page."""
+    """Return the one page with the stock of a seller reference, if it is visible and the other filters accept it."""
     if filters.cursor is not None:
         raise invalid({"cursor": ["The cursor is not valid."]})
     if filters.sort is not None or filters.order is not None:
@@ -75,7 +75,7 @@ def _page_of_reference(
 
 
 def _sorted_page(call: Call, filters: StockFilters, keep: Callable[[Stock], bool] | None) -> Reply:
-    """A page by quantity, then by creation; the cursor is the key of the last row given out."""
+    """Return a page in order of quantity, then of creation; the cursor is the sort key of its last row."""
     field, sign = _sorting(filters)
     after = decode_cursor(filters.cursor, "sorted", numbers=2)
     keyed = (

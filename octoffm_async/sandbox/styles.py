@@ -1,4 +1,4 @@
-"""The forms of answers as the command line names them: ``--style names=pascal``."""
+"""The forms of responses as options of the command line: ``--style names=pascal``."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, cast
@@ -7,7 +7,7 @@ from .settings import StyleOptions, style_values
 
 
 class _Choice(NamedTuple):
-    """A short name, the field of :class:`~.settings.Style` that it sets, and what that is."""
+    """A short name, the field of :class:`~.settings.Style` that it sets, and a description."""
 
     name: str
     field: str
@@ -17,16 +17,16 @@ class _Choice(NamedTuple):
 _CHOICES = (
     _Choice("list", "list_shape", 'lists as {"items": [...]} or bare'),
     _Choice("links", "links", "addresses in Link and Location headers"),
-    _Choice("creation", "creation_answer", "where a new id stands"),
-    _Choice("products", "product_answer", "what a registration answers"),
+    _Choice("creation", "creation_answer", "place of a new id"),
+    _Choice("products", "product_answer", "response to a registration"),
     _Choice("count", "count_form", "form of counts"),
     _Choice("documents", "documents", "notes and labels"),
     _Choice("filter", "reference_filter", "sellerProductReference of /stocks"),
     _Choice("names", "names", "spelling of all members"),
-    _Choice("numbers", "numbers", "numbers as such or as text"),
+    _Choice("numbers", "numbers", "numbers as numbers or as text"),
     _Choice("quantities", "quantities", "by type, or [{type, quantity}]"),
-    _Choice("refused", "refused", "the word for it"),
-    _Choice("cancelled", "cancelled", "the word for it"),
+    _Choice("refused", "refused", "word for this status"),
+    _Choice("cancelled", "cancelled", "word for this status"),
     _Choice("times", "times", "with Z, none, +01:00, 7 decimals"),
     _Choice("ids", "ids", "ids and gtin"),
     _Choice("empty", "empty", "lists without rows"),
@@ -36,9 +36,10 @@ _ALIASES = {("count", "object"): "count"}
 
 
 def parse_styles(texts: Iterable[str]) -> StyleOptions:
-    """``NAME=VALUE``, any number of times, as keyword arguments of a sandbox.
+    """Parse any number of ``NAME=VALUE`` into keyword arguments of a sandbox.
 
-    Raises ``ValueError`` for an unknown name or value (it lists those there are), and for a name given twice.
+    Raises:
+        ValueError: a name or value is unknown (the message lists the known ones), or a name is given twice.
     """
     found: dict[str, str] = {}
     for text in texts:
@@ -58,12 +59,12 @@ def parse_styles(texts: Iterable[str]) -> StyleOptions:
 
 
 def style_texts(options: StyleOptions) -> list[str]:
-    """Keyword arguments of a sandbox as ``NAME=VALUE``."""
+    """Return keyword arguments of a sandbox as ``NAME=VALUE``."""
     given = cast("dict[str, str]", options)
     return [f"{choice.name}={given[choice.field]}" for choice in _CHOICES if choice.field in given]
 
 
 def style_table() -> str:
-    """All names and values, a line each; the first value is the usual one."""
+    """Return all names with their values, a line per name; the first value is the default."""
     values = {choice.name: ", ".join(style_values()[choice.field]) for choice in _CHOICES}
     return "\n".join(f"  {name:<11}{forms}: {_BY_NAME[name].what}" for name, forms in values.items())

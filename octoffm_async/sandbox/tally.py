@@ -1,4 +1,4 @@
-"""Totals over a ledger that cost what has changed since they were last asked for, and never more than so much."""
+"""Running totals over a table. An update costs as much as the changes since the last one, up to a bound."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from .ledger import Ledger
 
 
 class Tally:
-    """Adds up a measure of all rows. It reads the ledger's order of change from where it ended the last time."""
+    """Sum of a measure over all rows. It reads the table's order of change from the end of its last update on."""
 
     def __init__(self, ledger: Ledger[Any], measure: Callable[[Any], Mapping[str, int]]) -> None:
         self.totals: Counter[str] = Counter()
@@ -19,11 +19,11 @@ class Tally:
 
     @property
     def behind(self) -> int:
-        """Changes that have not been counted yet."""
+        """Number of changes that are not counted yet."""
         return self._ledger.change_count - self._position
 
     def update(self, most: int) -> int:
-        """Count up to ``most`` more changes; how many it were."""
+        """Count up to ``most`` more changes; return the number of counted changes."""
         changes = self._ledger.changes(self._position, most)
         rows = self._ledger.everything()
         for place in {change.place for change in changes}:

@@ -9,16 +9,16 @@ from .quota import RetryAfter, SlidingLog, throttled
 from .replies import Reply, json_reply
 
 QUOTA_PERIOD = 3600.0
-"""Seconds of the token quota's window: Octopia counts tokens per hour (**D**)."""
+"""Window of the token quota in seconds: Octopia counts tokens per hour (documented)."""
 _REMEMBERED = 10_000
 
 
 class Tokens:
-    """Which bearer tokens are good, and how many were asked for.
+    """The bearer tokens of a sandbox, and counters of the token endpoint.
 
-    ``issued`` holds the monotonic times at which tokens were given out (the last 10,000); ``requests`` counts calls of
-    the endpoint and ``refused`` those that got no token. ``retry_after`` is the form in which a 429
-    says when to come back.
+    ``issued`` has the monotonic times at which tokens were issued (the last 10,000); ``requests`` counts requests to
+    the endpoint, and ``refused`` those without a token as response. ``retry_after`` is the form of ``Retry-After`` in a
+    429; ``None`` omits the header.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Tokens:
         self._expiry: dict[str, float] = {}
 
     def grant(self, form: Mapping[str, str]) -> Reply:
-        """Answer a token request; over the quota it raises a 429."""
+        """Answer a token request; raise a 429 above the quota."""
         self.requests += 1
         if (refusal := self._refusal(form)) is not None:
             self.refused += 1
@@ -60,21 +60,21 @@ class Tokens:
         )
 
     def valid(self, token: str) -> bool:
-        """Whether a bearer token is known and still lives."""
+        """Return True if a bearer token is known and has not expired."""
         expiry = self._expiry.get(token)
         return expiry is not None and self._monotonic() < expiry
 
     def living(self) -> int:
-        """How many bearer tokens are good now."""
+        """Return the number of valid bearer tokens."""
         now = self._monotonic()
         return sum(expiry > now for expiry in self._expiry.values())
 
     def expire_now(self) -> None:
-        """Make all tokens invalid at once, whatever life they were promised."""
+        """Make all tokens invalid at once, whatever their ``expires_in`` was."""
         self._expiry.clear()
 
     def invalidate(self, token: str) -> None:
-        """Make one token invalid before its time."""
+        """Make one token invalid before its expiry."""
         self._expiry.pop(token, None)
 
     def _refusal(self, form: Mapping[str, str]) -> Reply | None:

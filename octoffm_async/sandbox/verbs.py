@@ -1,9 +1,10 @@
-"""The control routes as a table: what each does, by which method and path, and the body that it takes.
+"""The table of control routes: method, path, purpose and body of each.
 
-The help of the commands, the live page and ``/openapi.json`` are made from it.
+The dispatcher (:mod:`.control`), the control methods (:mod:`.control_methods`), the help of the commands and
+``/openapi.json`` use this table.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -14,17 +15,17 @@ from .quota import RetryAfter
 
 CONTROL_PATH = "/_sandbox"
 
-_MOST_ITEMS = 1_000_000_000  # far above any shop, far below what no longer fits an integer of JSON
+_MOST_ITEMS = 1_000_000_000  # far above any shop, far below the largest integer in JSON
 _MOST_CALLS = 1_000_000_000
 _YEAR = 366 * 86400.0
 
 
 class ControlBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Base of the bodies: an unknown name is a mistake that is told."""
+    """Base of the bodies of control requests. An unknown name in a body is an error."""
 
 
 class StockOrder(ControlBody):
-    """Put available items behind one product, or behind each of a seller's products (no ``reference``)."""
+    """Add available items to one product, or to each of a seller's products (no ``reference``)."""
 
     quantity: Annotated[int, Meta(le=_MOST_ITEMS)]
     reference: str | None = None
@@ -33,20 +34,20 @@ class StockOrder(ControlBody):
 
 
 class ReceiveOrder(ControlBody):
-    """Take in at once what the supply orders of one seller, or of all, have on its way."""
+    """Receive at once the open supply orders of one seller, or of all sellers."""
 
     seller: str | None = None
 
 
 class ReturnOrder(ControlBody):
-    """Let the carrier bring back what is left of a shipment."""
+    """Create a carrier return of all returnable items of a shipment."""
 
     outbound_shipment_id: str
     seller: str | None = None
 
 
 class CountryOrder(ControlBody):
-    """Let a seller supply a storage country, or no longer."""
+    """Activate or deactivate a storage country for a seller."""
 
     country: str
     seller: str | None = None
@@ -54,20 +55,20 @@ class CountryOrder(ControlBody):
 
 
 class ClockOrder(ControlBody):
-    """Seconds to jump ahead."""
+    """Move the clock ahead by ``advance`` seconds."""
 
     advance: float
 
 
 class LimitOrder(ControlBody):
-    """Requests per seconds for each seller and group, or no limit; how 429 says when to come back, if given."""
+    """Set the limit of each seller and group (requests, seconds; null: none), and the form of Retry-After if given."""
 
     limit: tuple[Annotated[int, Meta(le=_MOST_CALLS)], Annotated[float, Meta(le=_YEAR)]] | None
     retry_after: RetryAfter | UnsetType | None = UNSET
 
 
 class Script(ControlBody):
-    """A fault for the next calls, by the name of its member."""
+    """A fault, by the name of its member, for the next ``times`` requests."""
 
     fault: str
     operation: str | None = None
@@ -76,7 +77,7 @@ class Script(ControlBody):
 
 
 class FaultOrder(ControlBody):
-    """Clear, then set rates, then script; each if given."""
+    """Clear all faults, then set rates, then add a scripted fault; each step only if given."""
 
     clear: bool = False
     rates: dict[str, float | tuple[float, float]] | None = None
@@ -86,11 +87,11 @@ class FaultOrder(ControlBody):
 
 
 class SaveOrder(ControlBody):
-    """Nothing is to be said."""
+    """Save the state file; the body has no fields."""
 
 
 class Verb(NamedTuple):
-    """One control route. ``example`` is a body as JSON; ``optional`` bodies may be empty."""
+    """A control route. ``example`` is a body as JSON; an ``optional`` body may be empty."""
 
     method: str
     path: str
@@ -101,7 +102,7 @@ class Verb(NamedTuple):
 
     @property
     def route(self) -> str:
-        """The whole path."""
+        """The whole path, with the prefix of the control routes."""
         return CONTROL_PATH + self.path
 
 
@@ -109,14 +110,14 @@ VERBS = (
     Verb(
         "POST",
         "/stock",
-        "Put items behind one product, or behind each.",
+        "Add available items to one product, or to each.",
         StockOrder,
         '{"quantity": 5, "reference": "REF-1", "country": "FR", "seller": "12345"}',
     ),
     Verb(
         "POST",
         "/receive",
-        "Receive supply orders now (of all sellers).",
+        "Receive open supply orders now (of all sellers).",
         ReceiveOrder,
         '{"seller": "12345"}',
         optional=True,
@@ -124,44 +125,47 @@ VERBS = (
     Verb(
         "POST",
         "/returns",
-        "Let the carrier bring a shipped parcel back.",
+        "Create a carrier return of a shipped parcel.",
         ReturnOrder,
         '{"outbound_shipment_id": "ID", "seller": "12345"}',
     ),
     Verb(
         "POST",
         "/countries",
-        "Let a seller supply a country, or no longer.",
+        "Activate or deactivate a storage country.",
         CountryOrder,
         '{"country": "ES", "active": false, "seller": "12345"}',
     ),
-    Verb("POST", "/clock", "Let the clock jump ahead, in seconds.", ClockOrder, '{"advance": 3600}'),
+    Verb("POST", "/clock", "Move the clock ahead, in seconds.", ClockOrder, '{"advance": 3600}'),
     Verb(
         "POST",
         "/faults",
-        "Let the next calls go wrong, or a share of all.",
+        "Set faults of the next requests, or of a share.",
         FaultOrder,
         '{"clear": true, "next": {"fault": "RESET_AFTER", "times": 2}}',
     ),
     Verb(
         "POST",
         "/limit",
-        "Limit requests per seconds (null: no limit).",
+        "Set the limit: requests, seconds (null: no limit).",
         LimitOrder,
         '{"limit": [5, 1.0], "retry_after": "seconds"}',
     ),
     Verb("POST", "/save", "Save the state file now.", SaveOrder, optional=True),
-    Verb("GET", "/effects", "What was really created, by reference."),
-    Verb("GET", "/stats", "Counters of requests and tokens."),
-    Verb("GET", "/state", "What the live page shows."),
-    Verb("GET", "/help", "These routes, and the names they take."),
+    Verb("GET", "/effects", "Return the counters of created rows by reference."),
+    Verb("GET", "/stats", "Return the counters of requests and tokens."),
+    Verb("GET", "/state", "Return the content of the live page."),
+    Verb("GET", "/help", "Return these routes, and the names in bodies."),
 )
+
+VERB_OF_BODY: Mapping[type[ControlBody], Verb] = {verb.body: verb for verb in VERBS if verb.body is not None}
+"""The route of each body."""
 
 
 def help_lines() -> Iterator[str]:
-    """The routes as lines of a help text, each of at most 78 characters."""
+    """Yield the routes as lines of a help text, each of at most 78 characters."""
     yield "Control routes, for tests and programs on this machine: JSON, no token. All"
-    yield "but the first field of a body may be left out; the first seller is meant then."
+    yield "but the first field of a body are optional; the default is the first seller."
     for verb in VERBS:
         yield f"{verb.method:<4} {verb.route:<20} {verb.purpose}"
         if verb.example:

@@ -1,4 +1,4 @@
-"""Rows that exist but are not seen yet, as in a replicated database whose readers lag behind."""
+"""Rows that exist but are not visible yet, as in a database with lagging read replicas."""
 
 from datetime import datetime
 from functools import partial
@@ -10,7 +10,7 @@ from .world import Account, World
 
 
 class LateRows:
-    """Knows which rows were there when it was made; hides those that have come since."""
+    """A record of the rows at its creation; it hides the rows that were added since."""
 
     def __init__(self, world: World) -> None:
         world.settle()
@@ -22,7 +22,7 @@ class LateRows:
         }
 
     def hide(self, account: Account, until: datetime) -> None:
-        """Hide the new rows of one account; the clock reveals them."""
+        """Hide the new rows of one account until a time of the sandbox's clock."""
         for name, ledger in account.ledgers().items():
             fresh = len(ledger.everything()) - self._lengths[account.seller, name]
             for key in ledger.newest_keys(fresh):
@@ -36,6 +36,6 @@ def _reveal(account: Account, name: str, key: str, _: datetime) -> None:
 
 
 def refuse_hidden(call: Call) -> None:
-    """A 404 for a call whose path names a row that is hidden."""
+    """Raise a 404 for a request whose path names a hidden row."""
     if call.item and any(ledger.hides(call.item) for ledger in call.account.ledgers().values()):
         raise ProblemError(404, f"'{call.item}' was not found.")

@@ -1,4 +1,4 @@
-"""What exists in the sandbox: each seller's rows, what is due to happen, and what was really created."""
+"""The state of the sandbox: the rows of each seller, the scheduled events, and counters of created rows."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -22,12 +22,12 @@ from .settings import STORAGE_COUNTRIES, IdForm, Inspection, Reception, Timeline
 _FIRST_NUMBER = 100_000
 
 Happening = Callable[[datetime], None]
-"""What may be scheduled: it is called with the moment at which it was due."""
+"""A scheduled event: the world calls it with the time at which it was due."""
 EffectKind = Literal["products", "inbound", "outbound", "cancellations", "returns"]
 
 
 class Effects:
-    """How many things with a reference were really created. A reference that was never used counts 0."""
+    """Counters of created rows by reference. A reference that was never used counts 0."""
 
     def __init__(self) -> None:
         self.products: Counter[str] = Counter()
@@ -39,35 +39,35 @@ class Effects:
         """By the id of the outbound shipment."""
 
     def as_dict(self) -> dict[EffectKind, dict[str, int]]:
-        """The counts by kind and reference."""
+        """Return the counters by kind and reference."""
         return {kind: dict(getattr(self, kind)) for kind in get_args(EffectKind)}
 
 
 class AllEffects(Effects):
-    """The effects of all sellers together, and of each one through :meth:`of`."""
+    """The effects of all sellers together, and of each seller through :meth:`of`."""
 
     def __init__(self, sellers: Iterable[str]) -> None:
         super().__init__()
         self._by_seller = {seller: Effects() for seller in sellers}
 
     def note(self, seller: str, kind: EffectKind, key: str, count: int = 1) -> None:
-        """Count one more creation (or ``count``), for its seller and for all together."""
+        """Count ``count`` more creations, for the seller and for all sellers together."""
         for effects in (self, self._by_seller[seller]):
             getattr(effects, kind)[key] += count
 
     def open(self, seller: str) -> None:
-        """Count for one seller more."""
+        """Add counters for one more seller."""
         self._by_seller.setdefault(seller, Effects())
 
     def of(self, seller: str) -> Effects:
-        """What was created for one seller."""
+        """Return the effects of one seller. Raises ``LookupError`` for an unknown seller."""
         if seller not in self._by_seller:
             raise LookupError(f"seller = {seller!r}: the sandbox has {', '.join(self._by_seller)}")
         return self._by_seller[seller]
 
 
 class Account:
-    """Everything that belongs to one seller. No other seller ever sees it."""
+    """The rows of one seller. No other seller ever sees them."""
 
     def __init__(self, seller: str) -> None:
         self.seller = seller
@@ -79,32 +79,32 @@ class Account:
         self.inbound = Ledger[InboundShipment]()
         self.countries = set[str](STORAGE_COUNTRIES)
         self.documents = dict[str, Document]()
-        # A seller has one reference a product and condition; both ways lead to it.
+        # A seller has one reference per product and condition; both keys find it.
         self.reference_of_pair: dict[tuple[str, str], str] = {}
         self.reference_of_product: dict[str, str] = {}
         # By the id of the shipment: the last request to cancel it, and its returns.
         self.cancellation_of_shipment: dict[str, str] = {}
         self.returns_of_shipment: dict[str, list[str]] = {}
         self.shipments_of_reference: dict[str, list[str]] = {}
-        # Returns whose parcel has arrived, by id, as the inspection will leave them.
+        # Returns with an arrived parcel, by id, in their form after the inspection.
         self.received: dict[str, Return] = {}
 
     def ledgers(self) -> dict[str, Ledger[Any]]:
-        """All ledgers by the names of their attributes."""
+        """Return all tables by the names of their attributes."""
         return {name: held for name, held in vars(self).items() if isinstance(held, Ledger)}
 
 
 class _Event(NamedTuple):
     due: datetime
-    number: int  # ties are settled in the order in which they were scheduled
+    number: int  # breaks ties in the order of scheduling
     happen: Happening
 
 
 class World:
     """The state behind the server.
 
-    Nothing runs in the background: what is due happens, in order, when somebody looks (each request, each jump of the
-    clock), and bears the time at which it was due.
+    Nothing runs in the background: due events run, in order, at each request and at each jump of the clock, and their
+    changes have the time at which they were due.
     """
 
     def __init__(
@@ -135,23 +135,23 @@ class World:
 
     @property
     def first_seller(self) -> str:
-        """The seller that is meant when none is named."""
+        """The default seller."""
         return next(iter(self.accounts))
 
     def account(self, seller: str | None) -> Account:
-        """The account of a seller; the first seller's if none is named."""
+        """Return the account of a seller (``None``: the first). Raises ``LookupError`` for an unknown seller."""
         name = self.first_seller if seller is None else seller
         if name not in self.accounts:
             raise LookupError(f"seller = {name!r}: the sandbox has {', '.join(self.accounts)}")
         return self.accounts[name]
 
     def open_account(self, seller: str) -> Account:
-        """The account of a seller, new if there was none."""
+        """Return the account of a seller; create it if there is none."""
         self.effects.open(seller)
         return self.accounts.setdefault(seller, Account(seller))
 
     def new_id(self) -> str:
-        """A UUID, or a number if ids are such, that depends on the seed and on what was created before."""
+        """Return a new id, a UUID or a number, that depends on the seed and on the earlier creations only."""
         if self._ids == "integer":
             self._last_number = 1 + (self._largest_number() if self._last_number is None else self._last_number)
             return str(self._last_number)
@@ -159,28 +159,28 @@ class World:
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
     def _largest_number(self) -> int:
-        """The largest id that is a number: a loaded world goes on behind what it was loaded with."""
+        """Return the largest numeric id, so that a loaded world continues after its loaded ids."""
         keys = (
             key
             for account in self.accounts.values()
             for ledger in account.ledgers().values()
-            if ledger is not account.references  # its keys are the seller's
+            if ledger is not account.references  # its keys are the seller's references
             for key in ledger.keys()  # noqa: SIM118  (no dictionary)
         )
         return max((int(key) for key in keys if key.isascii() and key.isdecimal()), default=_FIRST_NUMBER)
 
     def schedule(self, due: datetime, happen: Happening) -> None:
-        """Let ``happen`` be called with ``due`` once the clock has reached it."""
+        """Schedule a call of ``happen(due)`` for when the clock has reached ``due``."""
         heappush(self._events, _Event(due, next(self._numbers), happen))
 
     def pending(self) -> list[tuple[datetime, Happening]]:
-        """What is scheduled, in the order in which it will happen."""
+        """Return the scheduled events in the order in which they will run."""
         return [(event.due, event.happen) for event in sorted(self._events)]
 
     def hasten(self, chosen: Callable[[Happening], bool]) -> list[Happening]:
-        """Let what is scheduled and chosen happen now, with what it schedules in turn if that is chosen too.
+        """Run the chosen scheduled events now, and the chosen events that these schedule; return the events that ran.
 
-        It bears the time of now, not the later one at which it was due. Returns what has happened.
+        Their changes have the current time, not the later one at which they were due.
         """
         moment = self.settle()
         done: list[Happening] = []
@@ -193,7 +193,7 @@ class World:
         return done
 
     def settle(self) -> datetime:
-        """Let everything happen that is due by now; return the time."""
+        """Run all events that are due by now; return the current time."""
         now = self.clock.now()
         while self._events and self._events[0].due <= now:
             event = heappop(self._events)

@@ -176,7 +176,7 @@ async def test_a_child_that_cannot_start_says_why(unused_tcp_port: int) -> None:
 
 
 async def test_a_child_that_says_nothing_is_given_up() -> None:
-    with pytest.raises(SandboxStartError, match=r"said nothing for 0\.001 s"):
+    with pytest.raises(SandboxStartError, match=r"printed nothing for 0\.001 s"):
         await SandboxProcess(start_timeout=0.001).start()
 
 

@@ -107,7 +107,7 @@ async def test_no_more_can_be_announced_than_was_shipped(shop: Api) -> None:
         assert answer.is_problem(422)
         assert list(answer.json["errors"]) == fields
     assert (
-        "2 of 'REF-1' wanted, 1 can come back."
+        "2 of 'REF-1' requested, 1 can be returned."
         in (await announce(shop, shipment_id, line("REF-1", 2))).json["errors"]["lines[0].quantity"]
     )
     await announced(shop, shipment_id, line("REF-2", 1), line("REF-1", 1))

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import errno
+import inspect
 import socket
 from typing import Any
 
@@ -10,7 +11,8 @@ import aiohttp
 import pytest
 
 import octoffm_async.sandbox
-from octoffm_async.sandbox import Sandbox, SandboxFace, SandboxProcess
+from octoffm_async.sandbox import Fault, Sandbox, SandboxFace, SandboxProcess, SandboxThread
+from octoffm_async.sandbox.control_methods import ControlMethods
 
 from .api import Api, product
 from .conftest import Serve
@@ -25,6 +27,33 @@ def test_the_public_names_are_all_there_and_sorted() -> None:
 def test_both_sandboxes_share_one_face() -> None:
     assert issubclass(Sandbox, SandboxFace)
     assert issubclass(SandboxProcess, SandboxFace)
+
+
+def test_all_sandboxes_have_the_same_control_methods_as_help_shows_them() -> None:
+    names = [name for name in vars(ControlMethods) if not name.startswith("_")]
+    assert {"add_stock", "advance", "clear_faults"} < set(names)
+    for name in names:
+        methods = [getattr(sandbox, name) for sandbox in (Sandbox, SandboxThread, SandboxProcess)]
+        assert len(set(map(inspect.signature, methods))) == 1
+        assert all(method.__doc__ for method in methods)
+    shown = inspect.signature(SandboxProcess.return_by_carrier)
+    assert str(shown) == "(self, outbound_shipment_id: str, seller: str | None = None) -> str"
+
+
+def test_a_sandbox_here_has_the_control_methods_of_one_elsewhere() -> None:
+    sandbox = Sandbox(speed=0)
+    before = sandbox.clock.now()
+    sandbox.advance(60)
+    assert (sandbox.clock.now() - before).total_seconds() == 60
+    sandbox.set_limit((2, 600.0), retry_after="date")
+    sandbox.set_limit((3, 600.0))
+    assert (sandbox.limit, sandbox.retry_after) == ((3, 600.0), "date")
+    sandbox.next_fault(Fault.STALL, times=2)
+    sandbox.set_fault_rates({Fault.LATENCY: 0.5}, only="reads")
+    faults = sandbox.faults.as_dict()
+    assert (faults["script"][0]["times"], faults["rates"], faults["only"]) == (2, {"LATENCY": 0.5}, "reads")
+    sandbox.clear_faults()
+    assert (sandbox.faults.as_dict()["script"], sandbox.faults.as_dict()["rates"]) == ([], {})
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "example.org", ""])  # noqa: S104  (refused)

@@ -94,7 +94,7 @@ def no_event(_: datetime) -> None: ...
     ("event", "said"),
     [
         (no_event, "an event is partial"),
-        (partial(no_event), "no_event cannot be kept: it is not marked"),
+        (partial(no_event), "no_event cannot be stored: it is not marked"),
         (partial(HAPPENINGS["shipping._ship"], object()), "is neither the world nor an account"),
         (partial(HAPPENINGS["shipping._ship"], True), "is neither the world nor an account"),
         (partial(HAPPENINGS["shipping._ship"], account=1), "positional arguments"),
