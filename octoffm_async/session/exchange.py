@@ -27,7 +27,7 @@ logger = logging.getLogger("octoffm_async")
 STORE_TIMEOUT = 1.0
 """Seconds that a store may take to reply: calls wait in the meantime."""
 RETRY = 1.0
-"""Seconds between two tries of an unavailable store; up to half as long again, so that not all clients return at once."""
+"""Seconds between two tries of an unavailable store; up to half as long again, so that clients spread out."""
 ASKS_MOST = 32
 """Keys in one round trip: a few milliseconds of work, so that the reply comes well before its slots expire."""
 VAGUE, VAGUE_MOST = 0.003, 3

@@ -221,7 +221,7 @@ class LeasedGate(Gate):
         return ask
 
     def hear(self, ask: Ask, answer: Answer, *, sent: float, received: float, ahead: tuple[float, float]) -> bool:
-        """Apply the store's reply; return False if it came too late to be used. ``ahead``: see :class:`~.leases.Offset`."""
+        """Apply the store's reply; return False if it came too late. ``ahead``: see :class:`~.leases.Offset`."""
         usable = self._leases.hear(answer, sent=sent, received=received, ahead=ahead)
         self._rate.hear(answer, epoch_since=self._leases.since)
         self._lost, self._heard_at = False, received

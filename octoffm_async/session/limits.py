@@ -114,8 +114,8 @@ class Gate:
     ) -> bool:
         """Wait for a slot in flight and a permit; return True if this is the one request that probes after a block.
 
-        ``now`` is the time of the event loop, ``until`` the caller's deadline on it; ``first`` puts the call at the head
-        of the queue of its priority.
+        ``now`` is the time of the event loop, ``until`` the caller's deadline on it; ``first`` puts the call at the
+        head of the queue of its priority.
 
         Raises:
             RateLimitedError: The API asked for a pause that ends after the deadline; nothing was sent.

@@ -44,7 +44,7 @@ class Windows:
         self.calls = limit.calls
         self.period = limit.per + jitter
         self.places = 0 if limit.calls == 1 else ceil(limit.calls * KEPT_FREE)
-        """Requests that interactive calls may be ahead of the bucket, and that bulk calls leave free for them at least."""
+        """The number by which interactive calls may be ahead of the bucket; bulk calls leave as many free at least."""
         self.small = 2 < limit.calls <= SMALL
         """Bulk calls leave one more place free for the length of a window after an interactive call."""
         self._left: deque[float] = deque()

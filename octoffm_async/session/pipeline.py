@@ -2,8 +2,8 @@
 
 Every call of every resource and seller goes through :meth:`Session.call`, the calls for tokens too. Its parts in order:
 
-1. **Deadline.** ``_travel`` creates the state of the call (:mod:`.journey`) and registers it with the deadlines
-   (:mod:`.deadlines`). When the deadline passes, they cancel the task of the call, and ``_travel`` turns this one
+1. **Deadline.** :meth:`Session._travel` creates the state of the call (:mod:`.journey`) and registers it with the
+   deadlines (:mod:`.deadlines`). They cancel the task of the call when its time is over, and the method turns this one
    cancellation into :class:`~..errors.DeadlineExceededError`; a cancellation by anybody else goes on unchanged.
 2. **Admission** (:mod:`.admission`). Before each attempt the call waits for the circuit, a token, and a permit of the
    rate limiter of its key (:mod:`.limits`), which includes a slot among the requests in flight.
@@ -16,13 +16,14 @@ Every call of every resource and seller goes through :meth:`Session.call`, the c
 6. **Result.** The session decodes a success (:mod:`.decoding`) and returns it. It maps any other result to an error
    (:mod:`.problems`); the retry policy (:mod:`.retry`) then either waits and starts the next attempt at step 2, or
    raises the error.
-7. **End.** ``_finish`` counts the call, completes its error and emits the last event, whatever ended the call.
+7. **End.** :meth:`Session._finish` counts the call, completes its error and emits the last event, whatever ended the
+call.
 
-**Why one function shows the whole path.** ``_until_decided`` performs the steps 2 to 6 in the order in which they
-happen. The guarantees are about this order: the slot is released exactly once for each permit, only the token that an
-attempt used is invalidated, the limiter learns of a response before the call is decoded, and the outcome of a creation
-is unknown from the moment at which its attempt starts. In a chain of middlewares each of them would see a part of the
-order only; here one function has to be read to check it. The parts do one thing each and are tested alone.
+**Why one function shows the whole path.** :meth:`Session._until_decided` performs the steps 2 to 6 in the order in
+which they happen. The guarantees are about this order: the slot is released exactly once for each permit, only the
+token that an attempt used is invalidated, the limiter learns of a response before the call is decoded, and the outcome
+of a creation is unknown from the moment at which its attempt starts. In a chain of middlewares each of them would see a
+part of the order only; here one function has to be read to check it. The parts do one thing each and are tested alone.
 """
 
 from __future__ import annotations
@@ -129,8 +130,8 @@ class Session:
         self._addresses = {each: config.base_url + self.translation.path(each) for each in OPERATIONS}
         self._answers = Answers(self.translation, self.drift)
         self._heard: dict[str, tuple[MultiMapping[str], float]] = {}
-        """The last answer to each kind of call, and when it came: to creations, to reading, for a token."""
         """Headers and time of the last response to each kind of request: creations, reads, and requests for a token."""
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.AbstractEventLoop | None = None
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -182,8 +183,8 @@ class Session:
         """Make one call.
 
         ``url`` is for paths with segments to fill in; ``body`` is encoded JSON. The session calls ``peek`` with each
-        successful response, before its body is read if the transport supports that, else before it is decoded. Tasks that
-        ``peek`` starts run before the body is decoded. It is called at most once per attempt and must not raise.
+        successful response, before its body is read if the transport supports that, else before it is decoded. Tasks
+        that ``peek`` starts run before the body is decoded. It is called at most once per attempt and must not raise.
 
         Raises:
             CallError: The call did not succeed; ``outcome_unknown`` says that the API may have carried it out.
