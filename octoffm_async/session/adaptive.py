@@ -137,6 +137,7 @@ class RateControl:
         if plateau is None:
             return self.ceiling
         x = (now - self._since) / self._time_scale(plateau) - 1.0
+        # CUBIC: concave up to the plateau, flat around it (x near 1), then probing in doubling steps.
         growth = 1 + CUT * x**3 if x <= 1.0 else (1 + CUT) * 2.0 ** min(60.0, GROWTH * (x - 1.0) ** 2)
         return min(plateau * growth, RATE_MOST if self.ceiling is None else self.ceiling)
 
@@ -191,6 +192,7 @@ class RateControl:
         if refused is None:
             found = average
         elif early and block < max(LONG_BLOCK, blocked_since - self._since):
+            # Some 429s may have nothing to do with the rate: cut by no more than twice their share.
             share = 2 / (1 + self._in_cycle)
             if self._probes_refused >= PROBES:
                 share = max(share, block / (block + blocked_since - self._since))
@@ -198,6 +200,7 @@ class RateControl:
         elif self._longest_block < LONG_BLOCK:
             found = refused
         else:
+            # The slack of a long window hides a rate that is too high: trust little more than the average.
             cheap = self._refusals * BEARABLE <= self._in_cycle
             found = min(refused, average * (TRUST if cheap else TRUST_AT_A_PRICE))
         self._plateau = min(max(found, RATE_LEAST), RATE_MOST)

@@ -77,6 +77,7 @@ class Waiters:
         return bool(self._bulk) and not (self._interactive and self._debt < 1.0 - self._share - 1e-9)
 
     def _next_queue(self) -> deque[asyncio.Future[bool]]:
+        # Shares of 1 - s and s: the debt stays bounded if bulk gets the part s of the permits.
         if self._next_is_bulk():
             self._debt = max(self._debt - (1.0 - self._share), -CREDIT)
             return self._bulk

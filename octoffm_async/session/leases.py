@@ -70,6 +70,7 @@ class Offset:
     def hear(self, there: float, *, sent: float, received: float) -> tuple[float, float]:
         """Apply a reply decided at ``there`` on the store's clock, between two times here; return the new bounds."""
         drift = (received - self._at) * DRIFT
+        # The store decided after the request was sent and before its reply came: two bounds of the offset.
         least, most = max(self._least - drift, sent - there), min(self._most + drift, received - there)
         if least > most:  # a clock was set forward or back
             least, most = sent - there, received - there
@@ -142,6 +143,7 @@ class Leases:
         least, most = ahead
         for number in range(answer.granted):
             moment = (answer.now + max(answer.floor, answer.start + number * answer.step)) / slots.SECOND
+            # Never too early by the upper bound, never too late by the lower: see "Clocks" above.
             first, last = moment + most, moment + least + self._slack
             if max(first, received) <= last:
                 self._slots.append(Slot(first, last, answer.place + number * answer.step, answer.step))

@@ -260,6 +260,7 @@ class Gate:
         if windows is None:
             return 0.0
         spare = 0
+        # Interactive calls go ahead of bulk by these places; small windows need one more (:mod:`.pacing`).
         if lane == "bulk" and (quiet := now - self._interactive_at) < KEPT_FREE_FOR:
             spare = windows.places + (windows.small and quiet < windows.period)
         return windows.wait(now, spare=spare)

@@ -60,6 +60,7 @@ class Windows:
         horizon = now - self.period
         while left and left[0] <= horizon:
             left.popleft()
+        # The wait ends when the oldest request that makes the window too full is a period old (:mod:`.limits`).
         over = len(left) - self.calls + spare
         return left[over] - horizon if over >= 0 and left else 0.0
 

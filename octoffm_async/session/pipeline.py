@@ -309,6 +309,7 @@ class Session:
                     self._unusable(journey, error)
                     raise
                 finally:
+                    # Exactly once for each permit, whatever ended the attempt: a lost slot would slow the key for good.
                     journey.gate.leave(probe=journey.gate_probe)
                 self._arrived(journey, outcome)
             except CallError as error:
@@ -330,6 +331,7 @@ class Session:
                     if isinstance(value, ProductResults):
                         self._retries.note_quota(journey, value, outcome)
                     return value, outcome
+            # Only the token that this attempt used: a late 401 must not drop a newer one (see :mod:`.tokens`).
             if verdict is Verdict.UNAUTHORIZED and token is not None and not journey.token_renewed:
                 self.tokens.invalidate(token)
             failed = (

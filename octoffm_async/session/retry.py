@@ -136,7 +136,7 @@ def back_off(failures: int, config: Config, rng: Random, *, base: float | None =
     """Return the seconds to wait after so many failures: full jitter under a doubling bound."""
     first = config.backoff_base if base is None else base
     bound = min(config.backoff_cap, first * 2.0 ** min(failures - 1, 32))
-    return rng.uniform(0.0, bound)
+    return rng.uniform(0.0, bound)  # from zero: clients that failed together must not return together
 
 
 def pause_after(throttlings: int, told: float | None, config: Config, rng: Random) -> float:

@@ -166,6 +166,7 @@ def advance(state: State | None, ask: Ask, now: int) -> tuple[State, Answer]:
     state.asked_at = now
     _count(state, ask.used, now)
     if ask.epoch == state.epoch:
+        # Only the end of the sequence can be taken back: slots that others leased behind it keep their times.
         if 0 < ask.back_to == state.free_at:
             state.free_at = ask.back_from
         if ask.refused:
@@ -238,6 +239,7 @@ def _pace(state: State, now: int) -> int:
     if state.plateau == 0.0:
         return 0
     x = (now - state.resumed) / SECOND / _scale(state) - 1.0
+    # CUBIC's curve up to the flat part, then probing in doubling steps (:mod:`.adaptive`).
     growth: float = 1.0 + CUT * x**3 if x <= 1.0 else (1.0 + CUT) * 2.0 ** min(60.0, GROWTH * (x - 1.0) ** 2)
     return ceil(SECOND / min(state.plateau * growth, RATE_MOST))
 
@@ -253,6 +255,7 @@ def _lease(state: State, ask: Ask, now: int) -> Answer:
     if pace > 0 or blocked or slow:
         tolerance = 0
     pause = max(state.paused_until - now, 0)
+    # GCRA: the next slot is the later of now and the end of the last lease, less the burst's tolerance.
     base = max(now + pause, state.free_at)
     start = base - tolerance - now
     granted = again = 0
