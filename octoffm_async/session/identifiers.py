@@ -113,7 +113,7 @@ def _odd_identifier(told: _Told, response: Response) -> str:
     found = identifier_in(response.headers, collection=told.collection)
     if found is not None and can_be_id(found) and not _is_problem(response.headers):
         return found
-    raise UnusableError(f"no plausible {told.name} in the body, Location or Content-Location")
+    raise UnusableError(f"no {told.name} in the body, Location or Content-Location that looks like one")
 
 
 def _json(body: bytes) -> Any:

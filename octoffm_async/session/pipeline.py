@@ -4,7 +4,7 @@ Every call of every resource and seller goes through :meth:`Session.call`, the c
 
 1. **Deadline.** :meth:`Session._travel` creates the state of the call (:mod:`.journey`) and registers it with the
    deadlines (:mod:`.deadlines`). They cancel the task of the call when its time is over, and the method turns this one
-   cancellation into :class:`~..errors.DeadlineExceededError`; a cancellation by anybody else goes on unchanged.
+   cancellation into :class:`~..errors.DeadlineExceededError`; any other cancellation goes on unchanged.
 2. **Admission** (:mod:`.admission`). Before each attempt the call waits for the circuit, a token, and a permit of the
    rate limiter of its key (:mod:`.limits`), which includes a slot among the requests in flight.
 3. **Sending.** The session adds the headers (:mod:`.heads`), checks the caller's fence (:mod:`.fences`) and hands the
