@@ -1,11 +1,12 @@
 """The asyncio client for Octopia's fulfillment API (Cdiscount and 50 more marketplaces).
 
-``FulfillmentClient`` is the way in; its ``products``, ``stocks`` and ``outbound`` are single calls, its ``bulk`` many.
+``FulfillmentClient`` is the entry point; its ``products``, ``stocks``, ``inbound``, ``outbound`` and ``returns`` make
+single calls, its ``bulk`` runs over many items.
 """
 
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036  (else an older one stumbles over a name that it does not have)
+if sys.version_info < (3, 11):  # noqa: UP036  (else an older Python fails on a name that it does not have)
     raise ImportError(
         f"octoffm_async needs Python 3.11 or later, and this is {sys.version.split()[0]} ({sys.executable}): "
         "install a newer one, and make the virtual environment with it"

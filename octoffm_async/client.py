@@ -1,4 +1,4 @@
-"""The front door: :class:`FulfillmentClient`."""
+"""The main entry point: :class:`FulfillmentClient`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class SellerClient:
-    """The API for one seller. Views for other sellers share connections, token and retry budget, not limits."""
+    """The API for one seller. Clients for other sellers share connections, token and retry budget, not limits."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
@@ -53,19 +53,19 @@ class SellerClient:
 
     @cached_property
     def bulk(self) -> Bulk:
-        """Runs over many items."""
+        """Bulk runs over many items."""
         return Bulk(self._scope)
 
     @property
     def seller_id(self) -> str:
-        """The seller that calls are made for."""
+        """The seller for whom calls are made."""
         return self._scope.seller_id
 
     def seller(self, seller_id: str) -> SellerClient:
-        """The same API for another seller: same pool, same token, own limits.
+        """Return the same API for another seller: same connection pool, same token, own limits.
 
         Raises:
-            ConfigurationError: the id cannot stand in a header.
+            ConfigurationError: The id cannot be sent in a header.
         """
         check_header_value("seller_id", seller_id)
         return SellerClient(Scope(self._scope.session, seller_id, self._scope.options))
@@ -81,19 +81,19 @@ class SellerClient:
         on_bad_row: Literal["raise", "skip"] | None = None,
         strict_references: bool | None = None,
     ) -> SellerClient:
-        """The same API with other options for its calls: a cheap copy that shares everything else.
+        """Return a copy with other options for its calls; it is cheap and shares everything else.
 
-        ``deadline`` seconds bound a whole call, waits and retries included; ``timeout`` bounds the silence while an
-        answer is awaited; ``retries`` the repetitions (0: none, not even after a 429). Calls of the ``interactive``
-        lane go before those of the ``bulk`` lane (bulk runs use it) on the same limit. ``on_response`` is given each
-        answer as it came (status, headers, bytes), of every attempt. ``on_bad_row`` says what becomes of a list's row
-        that has no identity: ``"raise"`` (:class:`BadRowError`, the default) or ``"skip"``. ``strict_references`` has
-        creations refused, before anything is sent, whose reference an API may keep in another form: with blanks around
-        it or signs that nobody sees, not composed (NFC), or of more than 50 signs; else the log tells of them. What is
-        not given stays as it is.
+        ``deadline`` seconds bound a whole call, waits and retries included; ``timeout`` bounds the silence while a
+        response is awaited; ``retries`` bounds the repetitions (0: none, not even after a 429). ``lane`` is the
+        priority: calls with ``"interactive"`` go before those with ``"bulk"`` (which bulk runs use) within the same
+        limit. ``on_response`` is called with each raw response (status, headers, bytes), of every attempt.
+        ``on_bad_row`` decides about a row of a list that has no identity: ``"raise"`` (:class:`BadRowError`, the
+        default) or ``"skip"`` it. ``strict_references`` rejects a creation, before anything is sent, whose reference an
+        API may keep in another form: with blanks around it or invisible characters, not composed (NFC), or of more than
+        50 characters; without it the client logs them. An option that is not given keeps its value.
 
         Raises:
-            ConfigurationError: an option is out of range.
+            ConfigurationError: An option is out of range.
         """
         options = self._scope.options.changed(
             deadline=deadline,
@@ -115,30 +115,31 @@ class SellerClient:
         overlap: float = OVERLAP,
         limit: int = 1000,
     ) -> ChangeFeed:
-        """A feed of what changed since then: outbound and inbound shipments, stocks, returns (or some ``kinds``).
+        """Return a feed of changes since a time: outbound and inbound shipments, stocks, returns (or some ``kinds``).
 
-        Iterate it for :class:`Change` objects. Without ``every`` (seconds) an iteration is one scan and the next one
-        goes on where it ended; with it, one iteration goes on for ever. ``feed.watermark`` can be saved and passed as
-        ``since`` later. Each scan looks ``overlap`` seconds further back. Outbound shipments are followed by the time
-        of their status (**S**), the others by their update time (stocks **D**, else **A**).
+        Iterate over it for :class:`Change` objects. Without ``every`` (seconds) an iteration is one scan, and the next
+        one continues at its end; with it, one iteration never ends. ``feed.watermark`` can be saved and passed as
+        ``since`` later. Each scan looks ``overlap`` seconds further back. The feed tracks outbound shipments by the
+        time of their status (seen), the others by their update time (documented for stocks, else assumed).
 
         Raises:
-            ValidationError: an argument is out of range, or a time has no zone.
+            ValidationError: An argument is out of range, or a time has no zone.
         """
         return ChangeFeed(self._scope, since, kinds=kinds, every=every, overlap=overlap, limit=limit)
 
     async def request(
         self, method: str, path: str, *, json: Any = None, params: Mapping[str, str] | None = None
     ) -> Response:
-        """Call what this package does not model, with the same token, limits, retries and errors.
+        """Make a call that this package does not model, with the same token, limits, retries and errors.
 
         ``path`` is under the base URL and encoded (``/stocks/42``), ``params`` is the query, ``json`` anything that
-        msgspec encodes. The answer comes as it is: ``status``, ``headers``, ``body`` (bytes), ``json()``. GET and HEAD
-        are repeated after failures; other methods only after one that shows that the call was not carried out.
+        msgspec encodes. The response is not decoded: ``status``, ``headers``, ``body`` (bytes), ``json()``. GET and
+        HEAD are repeated after failures; other methods only after a failure that shows that the call was not carried
+        out.
 
         Raises:
-            ValidationError: the method or the path cannot be right; nothing was sent.
-            CallError: the call did not succeed (any status outside 2xx); see ``outcome_unknown``.
+            ValidationError: The method or the path cannot be right; nothing was sent.
+            CallError: The call did not succeed (any status outside 2xx); see ``outcome_unknown``.
         """
         return await self._scope.request(method, path, json=json, params=params)
 
@@ -149,15 +150,16 @@ class SellerClient:
 class FulfillmentClient(SellerClient):
     """The asyncio client of Octopia's fulfillment API.
 
-    Enter it to open it: ``async with FulfillmentClient(config) as client``. It belongs to the event loop that it was
-    opened on, holds no task group, and may be opened again after it was closed.
+    Enter it to open it: ``async with FulfillmentClient(config) as client``. It belongs to the event loop on which it
+    was opened, holds no task group, and may be opened again after it was closed.
 
-    ``session`` is an ``aiohttp.ClientSession`` of yours to use in place of an own one; it stays open. ``hooks`` are
-    told what happens (see :mod:`octoffm_async.events`); by default the standard logger is. ``token_store`` shares the
-    token with other clients and processes, for instance :class:`~octoffm_async.FileTokenStore`; by default it is a file
-    if ``config.token_file`` names one, else the token is this client's own. ``limit_store`` shares the limits, pauses
-    and learned rates with other clients and processes that are given the same one, for instance
-    :class:`~octoffm_async.cluster.redis_limits.RedisLimits`; all must be configured with the same limits.
+    ``session`` is an ``aiohttp.ClientSession`` to use instead of the client's own; the client does not close it.
+    ``hooks`` are called with events (see :mod:`octoffm_async.events`); by default a hook writes them to the standard
+    logger. ``token_store`` shares the token with other clients and processes, for instance
+    :class:`~octoffm_async.FileTokenStore`; by default it is a file if ``config.token_file`` names one, else the client
+    keeps its own token. ``limit_store`` shares the limits, pauses and learned rates with other clients and processes
+    that use the same store, for instance :class:`~octoffm_async.cluster.redis_limits.RedisLimits`; all must be
+    configured with the same limits.
     """
 
     def __init__(
@@ -184,19 +186,19 @@ class FulfillmentClient(SellerClient):
 
     @classmethod
     def from_env(cls, **settings: Any) -> Self:
-        """A client configured by ``OCTOFFM_…`` variables; see :meth:`Config.from_env`.
+        """Return a client configured by ``OCTOFFM_…`` variables; see :meth:`Config.from_env`.
 
         Raises:
-            ConfigurationError: naming every variable that is missing.
+            ConfigurationError: Variables are missing; the error names each of them.
         """
         return cls(Config.from_env(**settings))
 
     @classmethod
     def from_file(cls, path: str | Path, **settings: Any) -> Self:
-        """A client configured by a TOML file; see :meth:`Config.from_file`.
+        """Return a client configured by a TOML file; see :meth:`Config.from_file`.
 
         Raises:
-            ConfigurationError: the file cannot be read, or names a setting that does not exist or is missing.
+            ConfigurationError: The file cannot be read, or a setting in it is unknown or missing.
         """
         return cls(Config.from_file(path, **settings))
 
@@ -210,38 +212,38 @@ class FulfillmentClient(SellerClient):
         await self.close()
 
     async def open(self) -> Self:
-        """Open it without ``async with``; :meth:`close` it in the end."""
+        """Open the client without ``async with``; :meth:`close` it in the end."""
         return await self.__aenter__()
 
     async def close(self, *, drain: float = 5.0) -> None:
-        """Take no more calls, give those under way ``drain`` seconds, then let go of the connections."""
+        """Reject new calls, give those that are running ``drain`` seconds to end, then close the connections."""
         await self._scope.session.close(drain=drain)
 
     async def check(self) -> float:
-        """Fetch a token if there is none: whether address and credentials are good. Seconds that the token is good for.
+        """Check addresses and credentials: fetch a token if there is none; return for how many seconds it is valid.
 
         Raises:
-            CredentialsRefusedError: the credentials were refused.
-            CallError: the token endpoint could not be reached.
+            CredentialsRefusedError: The credentials were refused.
+            CallError: The token endpoint could not be reached.
         """
         return await self._scope.session.check()
 
     def reset_credentials(self) -> None:
         """Forget that the credentials were refused, for instance after the secret was renewed.
 
-        Those who share the token store forget it too, with this client's next call.
+        Clients that share the token store forget it too, with this client's next call.
         """
         self._scope.session.tokens.reset()
 
     @property
     def drift(self) -> tuple[ContractDrift, ...]:
-        """How answers differed from the contract so far, in order: each difference once, 1000 of them at most.
+        """The differences between responses and the contract so far, sorted: each once, 1000 of them at most.
 
-        A program that runs for long may listen for :class:`ContractDrift` by a hook in place of asking.
+        A program that runs for long may use a hook for :class:`ContractDrift` instead of reading this.
         """
         seen = self._scope.session.drift.seen
         return tuple(seen[key] for key in sorted(seen))
 
     def stats(self) -> Stats:
-        """What the client did so far and how it stands: all sellers together, and key by key (seller and group)."""
+        """Return the counters and the present state of the client: in total, and by key (seller and group)."""
         return self._scope.session.snapshot()

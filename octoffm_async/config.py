@@ -1,4 +1,4 @@
-"""One frozen :class:`Config`: every setting, every default number with its reason."""
+"""The configuration of a client: one frozen :class:`Config` with all settings, and the reason for each default."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ _REQUIRED = ("client_id", "client_secret", "seller_id")
 
 
 def is_whole(value: object) -> bool:
-    """Whether it is a whole number; ``True`` is none."""
+    """Return True for a whole number; ``True`` is none."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_above_zero(value: object) -> bool:
-    """Whether it is a finite number above zero."""
+    """Return True for a finite number above zero."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 class Secret:
-    """Text that does not show itself: its ``repr`` and ``str`` are ``***``."""
+    """A text that is never shown: its ``repr`` and ``str`` are ``***``."""
 
     __slots__ = ("_text",)
 
@@ -53,7 +53,7 @@ class Secret:
         self._text: str = text.reveal() if isinstance(text, Secret) else text
 
     def reveal(self) -> str:
-        """The text itself, for the one place that sends it."""
+        """Return the text itself, for the code that sends it."""
         return self._text
 
     def __repr__(self) -> str:
@@ -68,10 +68,12 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most ``calls`` in every window of ``per`` seconds.
+    """A rate limit: at most ``calls`` calls in every window of ``per`` seconds.
 
-    ``burst`` is how many may leave at once (at most half of ``calls``); by default as few as timers allow, because
-    every call of burst is one less in the steady flow.
+    ``burst`` is the number of calls that may be sent at once (at most half of ``calls``); by default as few as timers
+    allow, because every call of burst is one less in the steady flow.
+
+    Example: ``Limit(600, per=60.0)`` allows 600 calls a minute.
     """
 
     calls: int
@@ -85,7 +87,7 @@ class Limit:
 
 
 TOKEN_LIMIT = Limit(500, per=3600.0, burst=250)
-"""Tokens an hour: the only number that Octopia prints (D), with room for a burst of short-lived tokens."""
+"""Token calls an hour: the only limit that Octopia publishes (documented), with a burst for short-lived tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,62 +100,62 @@ class Config:
     base_url: str = BASE_URL
     token_url: str = TOKEN_URL
     sales_channel_id: str | None = None
-    """Sent as ``SalesChannelId`` if set, e.g. ``CDISFR`` (S: some calls want it)."""
+    """Sent as ``SalesChannelId`` if set, e.g. ``CDISFR`` (seen: some calls require it)."""
     token_file: str | os.PathLike[str] | None = None
-    """A file by which processes of this machine share one token, in a folder that only you can write."""
+    """A file through which processes of this machine share one token, in a folder that only its owner can write."""
 
     contract: ContractFile | str | os.PathLike[str] | None = None
-    """A contract file (TOML): how this API spells what the package assumes. A path is read at once, and refused with
-    the line if it cannot be right; ``octoffm contract adopt`` writes one from the official OpenAPI file."""
+    """A contract file (TOML): the API's spelling of what the package assumes. A path is read at once; an error in the
+    file is reported with its line. ``octoffm contract adopt`` writes one from the official OpenAPI file."""
 
     deadline: float = 60.0
-    """Whole operation, waits and retries included. Common gateways give up after 60 s."""
+    """Whole call, waits and retries included. Common gateways give up after 60 s."""
     bulk_deadline: float = 900.0
-    """The same for each call of a bulk run, which is meant to sit out long pauses."""
+    """The same for each call of a bulk run, which is meant to wait out long pauses."""
     connect_timeout: float = 10.0
-    """TCP and TLS set-up. Three SYN retransmissions (1, 2 and 4 s) fit in."""
+    """Time to open a TCP and TLS connection: long enough for three SYN retransmissions (1, 2 and 4 s)."""
     read_timeout: float = 30.0
-    """Longest silence while an answer is awaited. Half a deadline, so that a safe call has a second try."""
+    """Longest silence while a response is awaited. Half a deadline, so that a safe call has a second attempt."""
 
     max_attempts: int = 6
-    """Sends of one safe call before its error is raised; with full jitter about half a minute of trying."""
+    """Attempts of one safe call before its error is raised; with full jitter they take about half a minute."""
     backoff_base: float = 0.5
     """Upper bound of the first back-off; it doubles with each failure."""
     backoff_cap: float = 20.0
     """Upper bound of any back-off."""
     throttle_base: float = 0.1
-    """Upper bound of the first pause after a 429 that does not say how long; it doubles as long as 429s come. One
-    request probes after each, so too short a pause costs one 429, too long a one costs throughput."""
+    """Upper bound of the first pause after a 429 without ``Retry-After``; it doubles as long as 429s are received. One
+    request probes after each pause, so too short a pause costs one 429, too long a one costs throughput."""
     max_retry_after: float = 300.0
-    """A ``Retry-After`` above this is an error at once rather than a silent pause."""
+    """A ``Retry-After`` above this raises an error at once instead of a silent pause."""
     retry_budget: int = 500
-    """What retries spend (5 each, 10 after a time-out) and successes refill: 100 failures in a row, as in botocore."""
+    """Units that retries spend (5, 10 after a time-out) and successes refill: 100 failures in a row, as in botocore."""
 
     limit: Limit | None = Limit(20, per=1.0)
-    """Per seller and group. Octopia publishes none: a cautious guess, to be raised with experience. ``None``: none."""
+    """Limit per seller and group; None is no limit. Octopia publishes none: a cautious guess, to be raised later."""
     limits: Mapping[Group | str, Limit | None] = field(default_factory=dict[Group | str, Limit | None])
     """Limits of single groups (``products``, ``stocks``, ``outbound``) in place of ``limit``."""
     limit_jitter: float = 0.02
-    """How much later one request may arrive than another, sent at the same time; windows are held with this margin."""
+    """Longest additional time of one request on its way to the API; the limiter lengthens every window by it."""
     max_in_flight: int = 50
-    """Calls under way per seller and group. Throughput of one client process peaks between 10 and 100."""
+    """Requests in flight per seller and group. The throughput of one client process peaks between 10 and 100."""
     max_waiting: int = 10_000
-    """Calls that may wait per seller and group; one more fails at once. Each holds a few kilobytes."""
+    """Calls that may wait per seller and group; one more fails at once. Each takes a few kilobytes."""
     bulk_share: float = 0.25
-    """What bulk calls get of a limit while interactive ones want all of it: enough that a busy site does not stop a
+    """Part of a limit for bulk calls while interactive calls need all of it: enough that a busy site does not stop a
     nightly job for good."""
     max_connections: int = 500
-    """Connections of the pool: ten busy keys at full use, and well under the usual limit of 1,024 open files."""
+    """Connections of the pool: ten busy keys at full use, and well below the usual limit of 1,024 open files."""
     keepalive: float = 10.0
-    """Idle connections are closed this soon, before the other side does it: a POST on a stale one has no known
-    outcome."""
+    """Time after which an idle connection is closed, before the server does it: a POST on a connection that the server
+    has closed has an unknown outcome."""
 
     max_answer_bytes: int = 32 * 1024 * 1024
     """Largest answer that is read: fifty times a full page of 1,000 stocks."""
     allow_insecure_http: bool = False
-    """Allow ``http://`` to a host other than this machine. Credentials would travel in the clear."""
+    """Allow ``http://`` to a host other than this machine. Credentials are then sent unencrypted."""
     trust_env: bool = False
-    """Use the proxies named by ``HTTPS_PROXY`` and the like."""
+    """Use the proxies in ``HTTPS_PROXY`` and similar variables."""
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -175,7 +177,7 @@ class Config:
 
     @property
     def contract_file(self) -> ContractFile:
-        """The contract file, parsed; an empty one if there is none."""
+        """The parsed contract file; an empty one if none is configured."""
         return self.contract if isinstance(self.contract, ContractFile) else ContractFile()
 
     def _check_types(self) -> None:
@@ -201,10 +203,10 @@ class Config:
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> Self:
-        """Settings from ``OCTOFFM_…`` variables; ``overrides`` win.
+        """Return a configuration from ``OCTOFFM_…`` variables; ``overrides`` take precedence.
 
         Raises:
-            ConfigurationError: naming every variable that is missing.
+            ConfigurationError: Variables are missing; the error names each of them.
         """
         source = os.environ if environment is None else environment
         found: dict[str, Any] = {
@@ -218,10 +220,12 @@ class Config:
 
     @classmethod
     def from_file(cls, path: str | Path, **overrides: Any) -> Self:
-        """Settings from a TOML file with this class's names, at the top or under ``[octoffm]``; ``overrides`` win.
+        """Return a configuration from a TOML file; ``overrides`` take precedence.
+
+        The names are those of this class, at the top or under ``[octoffm]``.
 
         Raises:
-            ConfigurationError: the file cannot be read, or names a setting that does not exist or is missing.
+            ConfigurationError: The file cannot be read, or a setting in it is unknown or missing.
         """
         try:
             table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -243,16 +247,16 @@ class Config:
         return cls(**table)
 
     def with_(self, **changes: Any) -> Self:
-        """A copy with some settings changed."""
+        """Return a copy with some settings changed."""
         return replace(self, **changes)
 
     def limit_for(self, group: Group) -> Limit | None:
-        """The limit of one group."""
+        """Return the limit of one group; None is no limit."""
         return self.limits.get(group, self.limit)
 
     @property
     def secret(self) -> Secret:
-        """The client secret, wrapped."""
+        """The client secret, as a :class:`Secret`."""
         return Secret(self.client_secret)
 
 
@@ -282,7 +286,7 @@ _FROM_ZERO = (
 
 
 def check_header_value(name: str, value: object) -> None:
-    """Refuse what cannot stand in a header: anything but printable ASCII without spaces."""
+    """Reject a value that cannot be sent in a header: anything but printable ASCII without spaces."""
     if not isinstance(value, str) or not value or not all("!" <= character <= "~" for character in value):
         raise ConfigurationError(f"{name} must be printable ASCII without spaces, not {value!r}")
 
@@ -294,16 +298,16 @@ def _check_url(name: str, url: str, *, allow_insecure: bool) -> None:
     except ValueError:
         good = False
     if not good or not url.isascii() or not url.isprintable() or " " in url:
-        raise ConfigurationError(f"{name} is not an http(s) address")  # not shown: it may hold a password
+        raise ConfigurationError(f"{name} is not an http(s) address")  # not shown: it may contain a password
     parts = urlsplit(url)
     if parts.username or parts.password:
-        raise ConfigurationError(f"{name} must not carry a user name or password")
+        raise ConfigurationError(f"{name} must not contain a user name or password")
     if parts.query or parts.fragment:
-        raise ConfigurationError(f"{name} must not carry a query or a fragment")
+        raise ConfigurationError(f"{name} must not contain a query or a fragment")
     host = parts.hostname or ""
     if parts.scheme == "http" and not allow_insecure and not _is_loopback(host):
         raise ConfigurationError(
-            f"{name} is http:// to {host}: credentials would travel in the clear; use https://, "
+            f"{name} is http:// to {host}: credentials would be sent in the clear; use https://, "
             "or set allow_insecure_http=True if you are sure"
         )
 

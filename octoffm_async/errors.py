@@ -1,45 +1,45 @@
-"""Everything that can go wrong, as one tree::
+"""The errors of this package, in one tree::
 
     OctoffmError
-    ├── ConfigurationError          a setting is missing or cannot work                     (also ValueError)
+    ├── ConfigurationError          a setting is missing or invalid                         (also ValueError)
     ├── ValidationError             an item breaks a rule; nothing was sent                 (also ValueError)
     ├── ClosedError                 the client is not open, or belongs to another event loop (also RuntimeError)
     ├── ErrorBudgetExceededError    a bulk run stopped because too many items failed
-    ├── StatusUnreachableError      what was waited for ended in another status
-    ├── StoreError                  a store that machines share (PostgreSQL, Redis) is away, or refuses
+    ├── StatusUnreachableError      the object reached another final status than the awaited one
+    ├── StoreError                  a shared store (PostgreSQL, Redis) is unavailable, or refuses
     ├── JournalError                the journal cannot do what was asked
-    │   ├── JournalInUseError       another process, or this one, already writes it
-    │   ├── OtherEnvironmentError   it belongs to another API or account than the one that was to be called
-    │   ├── JournalDamagedError     not a journal, damaged, or of a newer version; it was left as it is
-    │   └── JournalWriteError       it cannot be written: the disk is full, or read-only
-    │       └── FencedError         this process was silent for too long: others go on with its items
+    │   ├── JournalInUseError       another process, or this one, already writes the journal
+    │   ├── OtherEnvironmentError   the journal belongs to another API or account than the client
+    │   ├── JournalDamagedError     the file is not a journal, damaged, or of a newer version; it was not changed
+    │   └── JournalWriteError       the journal cannot be written: the disk is full, or read-only
+    │       └── FencedError         this process lost its lease: other processes go on with its items
     └── CallError                   one call of the API did not succeed
-        ├── OverloadedError         its turn would come too late, or too many wait: nothing was sent
+        ├── OverloadedError         its permit would come too late, or too many calls wait: nothing was sent
         │   └── CircuitOpenError    the API failed so often that calls are held back: nothing was sent
-        ├── NotAnsweredError        no answer came
+        ├── NotAnsweredError        no response was received
         │   ├── ConnectError        no connection: nothing was sent
-        │   │   └── TLSError        the other side's certificate or protocol was not accepted
+        │   │   └── TLSError        the server's certificate or protocol was not accepted
         │   ├── ConnectionLostError the connection broke: the request may have been carried out
-        │   ├── AnswerTimeoutError  the answer did not come in time: the same          (also TimeoutError)
-        │   └── DeadlineExceededError  the whole operation took too long               (also TimeoutError)
-        └── AnsweredError           an answer came, and it was not a success
+        │   ├── AnswerTimeoutError  no response in time: the same                      (also TimeoutError)
+        │   └── DeadlineExceededError  the whole call took too long                    (also TimeoutError)
+        └── AnsweredError           a response was received, and it was not a success
             ├── BadRequestError     400 and every 4xx without a class of its own
             ├── AuthenticationError 401
             │   └── CredentialsRefusedError  the token endpoint refused the credentials
             ├── PermissionDeniedError 403
             ├── NotFoundError       404
             ├── ConflictError       409
-            │   └── PayloadConflictError  another request was given under the same reference: nothing was sent
+            │   └── PayloadConflictError  the reference is used by a different request: nothing was sent
             ├── UnprocessableError  422
             ├── RateLimitedError    429
-            ├── NotReadyError       a document was asked for too early (404 or 409)
+            ├── NotReadyError       a document does not exist yet (404 or 409)
             ├── ServerError         5xx
-            └── UnusableAnswerError not JSON, too large, a redirect, no id where one must be
-                ├── BadRowError     rows of a page lack what identifies them
-                └── PagingError     the next page leads to another origin, or nowhere new
+            └── UnusableAnswerError not JSON, too large, a redirect, or without a required id
+                ├── BadRowError     rows of a page lack their identity
+                └── PagingError     the next page is on another origin, or was already read
 
 ``retryable`` says that the same call may succeed later. ``outcome_unknown`` says that a creation may have happened
-although no success was seen: look it up by its reference before it is sent again.
+although no success was received: look it up by its reference before you send it again.
 """
 
 from __future__ import annotations
@@ -107,12 +107,12 @@ _TAKEN_ADVICE = (
 
 
 def mark_unknown(error: BaseException) -> None:
-    """Note on an error that is not ours (a cancellation) that the call it ended may have been carried out."""
+    """Add a note to an error of another package (a cancellation): the call that it ended may have been carried out."""
     error.add_note(_UNKNOWN_ADVICE)
 
 
 def mark_journaled(error: BaseException, *, seconds: float) -> None:
-    """Note on an error whose outcome is unknown that a journal knows of it, and when asking again makes sense."""
+    """Add a note to an error with an unknown outcome: a journal knows of it, and when to ask again."""
     if not isinstance(error, CallError):
         if _JOURNALED_ADVICE not in getattr(error, "__notes__", ()):
             error.add_note(_JOURNALED_ADVICE)
@@ -122,17 +122,17 @@ def mark_journaled(error: BaseException, *, seconds: float) -> None:
 
 
 def is_outcome_unknown(error: BaseException) -> bool:
-    """Whether the call that ended with ``error`` may have been carried out; works for cancellations too."""
+    """Return True if the call that ended with ``error`` may have been carried out; also for cancellations."""
     marked = not {_UNKNOWN_ADVICE, _JOURNALED_ADVICE}.isdisjoint(getattr(error, "__notes__", ()))
     return marked or (isinstance(error, CallError) and error.outcome_unknown)
 
 
 class OctoffmError(Exception):
-    """Base of all errors of this package."""
+    """Base class of all errors of this package."""
 
 
 class ConfigurationError(OctoffmError, ValueError):
-    """A setting is missing or cannot work."""
+    """A setting is missing or invalid."""
 
 
 class ValidationError(OctoffmError, ValueError):
@@ -153,10 +153,10 @@ class ValidationError(OctoffmError, ValueError):
 
 
 def check_type(what: str, item: object, expected: type) -> None:
-    """Refuse an item that is something else altogether.
+    """Reject an item of another type.
 
     Raises:
-        ValidationError: naming what it is.
+        ValidationError: The item has another type, which the error names.
     """
     if not isinstance(item, expected):
         problem = FieldProblem("item", item, f"is {type(item).__name__}, not {expected.__name__}")
@@ -172,7 +172,7 @@ class ErrorBudgetExceededError(OctoffmError):
 
 
 class StatusUnreachableError(OctoffmError):
-    """What was waited for ended in another status. ``row`` is its last state, with the refusal if there is one."""
+    """The awaited object reached another final status. ``row`` is its last state, with the refusal if there is one."""
 
     def __init__(self, message: str, *, wanted: str = "", status: str = "", row: object = None) -> None:
         super().__init__(message)
@@ -182,11 +182,11 @@ class StatusUnreachableError(OctoffmError):
 
 
 class JournalError(OctoffmError):
-    """The journal cannot do what was asked."""
+    """The journal cannot carry out a request."""
 
 
 class JournalInUseError(JournalError):
-    """Another process, or another journal object of this one, already writes it. ``pid`` is 0 where it is not known."""
+    """Another process, or another journal object of this process, already writes it. ``pid`` is 0 if not known."""
 
     def __init__(self, message: str, *, pid: int = 0) -> None:
         super().__init__(message)
@@ -194,7 +194,7 @@ class JournalInUseError(JournalError):
 
 
 class OtherEnvironmentError(JournalError):
-    """What the journal knows of this seller belongs to another API, or another account, than the client's.
+    """The journal's data of this seller belongs to another API, or another account, than the client's.
 
     ``known`` is the journal's API, ``given`` the client's. Nothing was sent.
     """
@@ -206,25 +206,25 @@ class OtherEnvironmentError(JournalError):
 
 
 class JournalDamagedError(JournalError):
-    """The file is no journal, is damaged, or was written by a newer version. It was left as it is."""
+    """The file is not a journal, is damaged, or was written by a newer version. It was not changed."""
 
 
 class JournalWriteError(JournalError):
     """The journal cannot be written: the disk is full, or the file or its folder is read-only.
 
-    What was not written may not be sent; what was written before is still there.
+    The client must not send an item that it could not write; items written before are still there.
     """
 
 
 class FencedError(JournalWriteError):
-    """This process has been silent for longer than its lease on the journal: it may not send any more.
+    """The process let its lease on the journal expire: it must not send any more.
 
-    Others may have taken over what it had under way. What it was about to send has not left. Open the journal anew.
+    Other processes may have taken over its items. The present item was not sent. Open the journal again.
     """
 
 
 class StoreError(OctoffmError):
-    """A store that machines share (PostgreSQL, Redis) cannot do what was asked. ``away``: it may, later."""
+    """A shared store (PostgreSQL, Redis) cannot carry out a request. ``away``: it may do so later."""
 
     def __init__(self, message: str, *, away: bool = False) -> None:
         super().__init__(message)
@@ -235,9 +235,9 @@ class CallError(OctoffmError):
     """One call of the API did not succeed.
 
     ``operation`` is its name (``outbound.create``), ``attempts`` how often it was sent; ``waited`` (limits, back-off)
-    and ``travelled`` (on the wire) are in seconds. ``retry_after`` is in how many seconds asking again makes sense, if
-    that is known. ``in_journal`` says that a journal knows of a creation whose outcome is unknown: asked for again with
-    the same journal, it is looked for first.
+    and ``travelled`` (on the wire) are in seconds. ``retry_after`` is the number of seconds after which to ask again,
+    if known. ``in_journal`` says that a journal knows of a creation whose outcome is unknown: asked for again with the
+    same journal, the client looks it up before it sends anything.
     """
 
     retryable: bool = False
@@ -267,9 +267,9 @@ class CallError(OctoffmError):
 
 
 class OverloadedError(CallError):
-    """Not sent: its turn would have come after its deadline, or too many calls wait already.
+    """Not sent: its permit would have come after its deadline, or too many calls wait already.
 
-    ``wait`` is how many seconds it would have waited, 0 if that is not known.
+    ``wait`` is the number of seconds that it would have waited, 0 if unknown.
     """
 
     retryable = True
@@ -280,21 +280,21 @@ class OverloadedError(CallError):
 
 
 class CircuitOpenError(OverloadedError):
-    """Not sent: the API failed so often that calls are held back; ``wait`` seconds until it is tried again."""
+    """Not sent: the API failed so often that calls are held back; ``wait`` is the seconds until the next try."""
 
 
 class NotAnsweredError(CallError):
-    """No answer came. ``bytes_left`` tells whether the request may have reached the API."""
+    """No response was received. ``bytes_left`` is true if the request may have reached the API."""
 
     retryable = True
     bytes_left: bool = True
 
 
 class ConnectError(NotAnsweredError):
-    """No connection could be made: nothing was sent.
+    """No connection could be opened: nothing was sent.
 
-    ``proxy_status`` is the status with which a proxy refused to connect, 0 where none did. It is not ``retryable`` if
-    the proxy forbids the address (403), wants a password (407), or refuses otherwise what it would refuse again.
+    ``proxy_status`` is the status with which a proxy refused to connect, 0 if none did. The error is not ``retryable``
+    if the proxy forbids the address (403), requires a password (407), or would refuse again for another reason.
     """
 
     bytes_left = False
@@ -302,7 +302,7 @@ class ConnectError(NotAnsweredError):
 
     @classmethod
     def of_proxy(cls, message: str, status: int) -> Self:
-        """A proxy refused to connect, with this status."""
+        """Return the error for a proxy that refused to connect, with this status."""
         error = cls(message)
         error.proxy_status = status
         error.retryable = not 400 <= status < 500 or status in (408, 429)
@@ -310,27 +310,27 @@ class ConnectError(NotAnsweredError):
 
 
 class TLSError(ConnectError):
-    """The other side's certificate or TLS version was not accepted: nothing was sent."""
+    """The server's certificate or TLS version was not accepted: nothing was sent."""
 
     retryable = False
 
 
 class ConnectionLostError(NotAnsweredError):
-    """The connection broke before the whole answer was read."""
+    """The connection broke before the whole response was read."""
 
 
 class AnswerTimeoutError(NotAnsweredError, TimeoutError):
-    """The answer did not come within the read time-out."""
+    """No response was received within the read time-out."""
 
 
 class DeadlineExceededError(NotAnsweredError, TimeoutError):
-    """The operation, with all its waits and attempts, took longer than its deadline."""
+    """The call, with all its waits and attempts, took longer than its deadline."""
 
 
 class AnsweredError(CallError):
-    """An answer came, and it was not a success.
+    """A response was received, and it was not a success.
 
-    ``code`` is the machine word if there is one, ``field_errors`` maps the API's field names to messages,
+    ``code`` is the API's error code if there is one, ``field_errors`` maps the API's field names to messages,
     ``retry_after`` is in seconds, ``body`` a bounded excerpt with secrets removed.
     """
 
@@ -369,23 +369,23 @@ class AuthenticationError(AnsweredError):
 
 
 class CredentialsRefusedError(AuthenticationError):
-    """The token endpoint refused ``client_id`` and ``client_secret``. It is remembered: no further call is made."""
+    """The token endpoint refused ``client_id`` and ``client_secret``. The client remembers it and calls no more."""
 
 
 class PermissionDeniedError(AnsweredError):
-    """403: the credentials are good, but not for this seller or operation."""
+    """403: the credentials are valid, but not for this seller or operation."""
 
 
 class NotFoundError(AnsweredError):
-    """404: nothing is known under this id, or the address is wrong."""
+    """404: nothing exists under this id, or the address is wrong."""
 
 
 class ConflictError(AnsweredError):
-    """409: the thing's state does not allow it.
+    """409: the state of the object does not allow the call.
 
-    Of an order that is created, it says that its reference is used, perhaps by this very order: a proxy may have sent
+    For the creation of an order it means that the reference is used, perhaps by this very order: a proxy may have sent
     it twice. A journal finds that out by itself. Without one nothing is sent again, and ``outcome_unknown`` is false:
-    what exists under the reference is known to the API.
+    the API knows the order under the reference.
     """
 
     def __str__(self) -> str:
@@ -394,10 +394,10 @@ class ConflictError(AnsweredError):
 
 
 class PayloadConflictError(ConflictError):
-    """Another request was given under a reference that is used: nothing was sent.
+    """A different request was given under a reference that is used: nothing was sent.
 
-    ``key`` is the reference. ``fields`` names what differs, such as ``lines`` or ``delivery_address.city``, never the
-    values; it is empty where that is not known, as in journals of older versions.
+    ``key`` is the reference. ``fields`` names the differing fields, such as ``lines`` or ``delivery_address.city``,
+    never their values; it is empty if they are not known, as in journals of older versions.
     """
 
     def __init__(
@@ -409,23 +409,23 @@ class PayloadConflictError(ConflictError):
 
 
 class UnprocessableError(AnsweredError):
-    """422: understood, and refused for its meaning."""
+    """422: the request was understood, and rejected for its meaning."""
 
 
 class RateLimitedError(AnsweredError):
-    """429, and waiting any longer would pass the deadline."""
+    """429, and the wait for another attempt would pass the deadline."""
 
     retryable = True
 
 
 class NotReadyError(AnsweredError):
-    """A document was asked for before it exists (404 or 409); ask again later."""
+    """A document was requested before it exists (404 or 409); request it again later."""
 
     retryable = True
 
     @classmethod
     def of(cls, error: AnsweredError) -> Self:
-        """The same answer, understood as "not yet"."""
+        """Return the error for the same response, which means "not yet"."""
         early = cls(
             f"the document is not there yet: {error.message.removesuffix(f' ({NO_USE})')}",
             status=error.status,
@@ -442,19 +442,19 @@ class NotReadyError(AnsweredError):
 
 
 class ServerError(AnsweredError):
-    """5xx: the API or a proxy before it failed."""
+    """5xx: the API, or a proxy in front of it, failed."""
 
     retryable = True
 
 
 class UnusableAnswerError(AnsweredError):
-    """An answer that cannot be used: not JSON, too large, a redirect, no id where one must be."""
+    """A response that cannot be used: not JSON, too large, a redirect, or without a required id."""
 
 
 class BadRowError(UnusableAnswerError):
-    """Rows of a page lack what identifies them. ``rows`` are the others, ``places`` counts the bad ones from 0.
+    """Rows of a page lack their identity. ``rows`` are the others, ``places`` counts the bad ones from 0.
 
-    ``client.with_options(on_bad_row="skip")`` goes on without such rows.
+    ``client.with_options(on_bad_row="skip")`` leaves out such rows.
     """
 
     rows: Sequence[Any] = ()
@@ -462,4 +462,4 @@ class BadRowError(UnusableAnswerError):
 
 
 class PagingError(UnusableAnswerError):
-    """The next page leads to another origin, or to a page that was already read."""
+    """The next page is on another origin, or was already read."""

@@ -1,8 +1,8 @@
-"""What happens during calls, told to whoever listens: typed events, the :class:`Hook` protocol, the logging hook.
+"""The events of calls, for monitoring: their types, the :class:`Hook` protocol, and a hook that logs them.
 
 A hook is called synchronously from the event loop, in the task of the call, so it must be quick and must not block. A
-hook that raises is logged and does not disturb the call. Events of one call carry its number, since the events of
-concurrent calls come mixed; :class:`CallFinished` is the last of them. Calls for tokens have numbers of their own
+hook that raises is logged and does not disturb the call. The events of one call contain its number, since those of
+concurrent calls are interleaved; :class:`CallFinished` is the last of them. Calls for tokens have numbers of their own
 (operation ``token.create``) and no :class:`CallFinished`.
 """
 
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 logger = logging.getLogger("octoffm_async")
-logger.addHandler(logging.NullHandler())  # a library is silent until its program wants to hear it
+logger.addHandler(logging.NullHandler())  # a library is silent until its program configures logging
 
 CircuitState = Literal["closed", "open", "probing"]
 RateReason = Literal["throttled", "headers", "quota"]
@@ -40,14 +40,14 @@ DriftKind = Literal["missing", "unknown", "type", "value"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Base of all events."""
+    """Base class of all events."""
 
 
 class AttemptFinished(Event, frozen=True, kw_only=True, gc=False):
-    """A request was sent and answered, or not: ``status`` is 0 when no answer came that could be read.
+    """An attempt ended, with a response or without: ``status`` is 0 when no readable response was received.
 
-    ``seconds`` on the wire; ``server`` is host and port. An attempt that was broken off (cancelled, or at the deadline)
-    is told as well, when its call ends.
+    ``seconds`` is the time on the wire; ``server`` is host and port. For an attempt that was given up (cancelled, or at
+    the deadline) the event is emitted when its call ends.
     """
 
     call: int
@@ -75,11 +75,11 @@ class RetryScheduled(Event, frozen=True, kw_only=True, gc=False):
 
 
 class Throttled(Event, frozen=True, kw_only=True, gc=False):
-    """The API answered 429, or refused an item for its quota: all calls of this seller and group pause for ``pause``
-    seconds.
+    """The API answered 429, or refused an item for its quota: all calls of the key pause.
 
-    Told once a pause, by the first call (``call``) that met it: what was under way by then is answered 429 as well, and
-    only its :class:`AttemptFinished` says so.
+    The key is the seller and group; ``pause`` is in seconds. The event is emitted once a pause, for the first call
+    (``call``) that met it: requests in flight by then are answered 429 as well, and have only an
+    :class:`AttemptFinished`.
     """
 
     call: int
@@ -87,13 +87,13 @@ class Throttled(Event, frozen=True, kw_only=True, gc=False):
     group: str
     pause: float
     told: bool
-    """Whether the API said how long (``Retry-After``)."""
+    """True if the API named the time (``Retry-After``)."""
 
 
 class RateChanged(Event, frozen=True, kw_only=True, gc=False):
-    """The adaptive rate of a key moved to ``rate`` requests per second, of at most ``ceiling``; ``None``: no limit.
+    """The adaptive rate of a key changed to ``rate`` requests per second, of at most ``ceiling``; None: no limit.
 
-    ``quota``: an item was refused for its quota, so a pause begins, after which the rate is found anew.
+    Reason ``quota``: an item was refused for its quota, so a pause begins, after which the rate is found again.
     """
 
     seller_id: str
@@ -104,25 +104,25 @@ class RateChanged(Event, frozen=True, kw_only=True, gc=False):
 
 
 class CircuitChanged(Event, frozen=True, kw_only=True, gc=False):
-    """The API is held for down (``open``), is tried again (``probing``), or is up (``closed``)."""
+    """The circuit changed: the API counts as down (``open``), is tried again (``probing``), or is up (``closed``)."""
 
     state: CircuitState
     reason: str
 
 
 class TokenFetched(Event, frozen=True, kw_only=True, gc=False):
-    """A new token, good for ``expires_in`` seconds."""
+    """A new token was fetched, valid for ``expires_in`` seconds."""
 
     expires_in: float
 
 
 class ContractDrift(Event, frozen=True, kw_only=True, gc=False):
-    """An answer differs from the contract: told once for each operation, path and kind.
+    """A response differs from the contract: emitted once for each operation, path and kind.
 
     ``path`` leads to the field in Python names (``lines[].quantity``), or in the API's for one that is not modelled.
     ``kind`` is ``missing`` (the contract expects it), ``unknown`` (the contract does not have it), ``type`` (in another
-    form) or ``value`` (an unknown word, a date that stands for none). ``found`` is the JSON type of the first example,
-    or the unknown word; never another value.
+    form) or ``value`` (an unknown word, a date that means none). ``found`` is the JSON type of the first example, or
+    the unknown word; never another value.
     """
 
     operation: str
@@ -132,9 +132,10 @@ class ContractDrift(Event, frozen=True, kw_only=True, gc=False):
 
 
 class CallFinished(Event, frozen=True, kw_only=True, gc=False):
-    """A call ended, well (``error`` empty) or not. ``waited`` and ``travelled`` are in seconds.
+    """A call ended, well (``error`` empty) or not. ``waited`` and ``travelled`` (on the wire) are in seconds.
 
-    ``status`` is that of the last answer, 0 if none came. ``outcome_unknown``: it may have been carried out.
+    ``status`` is that of the last response, 0 if none was received. ``outcome_unknown``: the API may have carried it
+    out.
     """
 
     call: int
@@ -165,14 +166,15 @@ EVERY_EVENT: Final[frozenset[type[Event]]] = frozenset(
 
 
 class Hook(Protocol):
-    """Anything that can be called with an event.
+    """A callable that is called with events.
 
-    A hook may say what it listens for by an attribute ``events``, a ``frozenset`` of event types; it may be a property,
-    and is read before each event. An event that nobody listens for is not even built. Without it the hook is told all.
+    A hook may restrict the events that it gets by an attribute ``events``, a ``frozenset`` of event types; it may be a
+    property, and is read before each event. An event that no hook wants is not even built. Without the attribute the
+    hook gets all events.
     """
 
     def __call__(self, event: Event, /) -> None:
-        """Take note of ``event``."""
+        """Handle ``event``."""
         ...
 
 
@@ -182,17 +184,17 @@ _NOTHING: Final[frozenset[type[Event]]] = frozenset()
 
 
 class LoggingHook:
-    """Writes events to the standard logger ``octoffm_async``.
+    """A hook that writes events to the standard logger ``octoffm_async``.
 
     Pauses and the circuit are warnings; changes of rate, and retries for other reasons than a pause, are information;
-    the rest is for debugging. (A client warns of drift itself, whatever its hooks are.) A record has the event's fields
-    in ``octoffm_event`` and its type's name in ``octoffm_kind``. No event carries a header, a body or a secret, so none
-    can reach a log.
+    the rest is for debugging. (A client warns of drift itself, whatever its hooks are.) A log record has the event's
+    fields in ``octoffm_event`` and the name of its type in ``octoffm_kind``. No event contains a header, a body or a
+    secret, so none can reach a log.
     """
 
     @property
     def events(self) -> frozenset[type[Event]]:
-        """What the logger's level lets through now."""
+        """The events that the logger's present level lets through."""
         if logger.isEnabledFor(logging.DEBUG):
             return EVERY_EVENT
         if logger.isEnabledFor(logging.INFO):
@@ -211,6 +213,6 @@ def _level(event: Event) -> int:
         return logging.WARNING
     if (
         isinstance(event, RetryScheduled) and event.reason == "429"
-    ):  # a pause is told once, not by each who waits it out
+    ):  # a pause is logged once, not by each call that waits for its end
         return logging.DEBUG
     return logging.INFO if type(event) in _NOTABLE else logging.DEBUG

@@ -5,17 +5,17 @@
     telemetry.observe(client)
 
 **Spans.** One per call, named ``octopia outbound.create`` and the like, kind CLIENT, a child of the span that is
-current where the call is awaited. Attempts, retries and pauses are its events. A span is made when its call ends, with
-the times at which the call began and ended. Each attempt to fetch a token is a span of its own, beside the call
+current where the call is awaited. Attempts, retries and pauses are its events. A span is created when its call ends,
+with the times at which the call began and ended. Each attempt to fetch a token is a span of its own, beside the call
 that needed the token first. Attributes are those of the conventions for HTTP clients, and ``octopia.*``.
 
 **Metrics.** From events: ``http.client.request.duration`` (of attempts), ``octopia.client.calls``, ``.retries``,
 ``.throttled`` (429s), ``.pauses``, ``.tokens`` and ``.circuit.changes``. From clients that are observed:
 ``octopia.key.*`` by seller and group, ``octopia.client.token.age``, ``.token.left``, ``.retry_budget.left`` and
-``.circuit`` (1 for the state that it is in).
+``.circuit`` (1 for its present state).
 
-Neither holds headers, bodies, queries or ids of what is asked for. Calls through ``client.request`` go by the name
-``request``, since paths are without number. One hook may serve several clients.
+Neither contains headers, bodies, queries or ids of requested objects. Calls through ``client.request`` have the name
+``request``, since the number of paths is not bounded. One hook may serve several clients.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ if TYPE_CHECKING:
 __all__ = ["Observed", "OpenTelemetryHook"]
 
 MOST_CALLS = 10_000
-"""Of so many calls under way the span events are kept; beyond, the oldest call loses its own."""
+"""Running calls whose span events are kept; with one more, the oldest call loses its own."""
 MOST_NOTES = 64
-"""So many span events are kept of one call: the last ones."""
+"""Span events that are kept of one call: the last ones."""
 
 _NAME = "octoffm_async"
 _NAMES: Final = frozenset(operation.name for operation in (CREATE_TOKEN, *OPERATIONS))
@@ -71,7 +71,7 @@ _KEY_GAUGES: tuple[tuple[str, str, str, Callable[[KeyStats], float | None]], ...
     ("in_flight", "{request}", "Requests that are on the wire", lambda key: key.in_flight),
     ("in_flight_limit", "{request}", "Requests that may be on the wire", lambda key: key.in_flight_limit),
     ("paused_for", "s", "Seconds until a pause ends", lambda key: key.paused_for),
-    ("shared", "1", "Whether a limit store holds the limit now: 0 while it is away", lambda key: key.shared),
+    ("shared", "1", "Whether a limit store keeps the limit now: 0 while it is unavailable", lambda key: key.shared),
 )
 _KEY_COUNTERS: tuple[tuple[str, str, str, Callable[[KeyStats], float | None]], ...] = (
     ("accepted", "{request}", "Answers other than 429", lambda key: key.accepted),
@@ -81,15 +81,15 @@ _KEY_COUNTERS: tuple[tuple[str, str, str, Callable[[KeyStats], float | None]], .
 _CLIENT_GAUGES: tuple[tuple[str, str, str, Callable[[Stats], float | None]], ...] = (
     ("token.age", "s", "Seconds since the token was fetched", lambda stats: stats.token_age),
     ("token.left", "s", "Seconds that the token is good for", lambda stats: stats.token_left),
-    ("retry_budget.left", "{unit}", "What is left for retries to spend", lambda stats: stats.retry_budget_left),
+    ("retry_budget.left", "{unit}", "Units that are left for retries to spend", lambda stats: stats.retry_budget_left),
 )
 
 
 class Observed(Protocol):
-    """What can be observed: a client."""
+    """An object that can be observed: a client."""
 
     def stats(self) -> Stats:
-        """How it stands."""
+        """Return the present state."""
         ...
 
 
@@ -100,7 +100,7 @@ class _Note(NamedTuple):
 
 
 class OpenTelemetryHook:
-    """Tells OpenTelemetry what happens; see the module. Without providers the global ones are used."""
+    """A hook that emits spans and metrics; see the module. Without providers it uses the global ones."""
 
     events: ClassVar[frozenset[type[Event]]] = frozenset(
         {AttemptFinished, CallFinished, CircuitChanged, RetryScheduled, Throttled, TokenFetched}
@@ -129,9 +129,9 @@ class OpenTelemetryHook:
         self._circuit = meter.create_counter("octopia.client.circuit.changes", "{change}", "Changes of the circuit")
 
     def observe(self, client: Observed, attributes: Mapping[str, str] | None = None) -> None:
-        """Let the gauges show how ``client`` stands whenever metrics are collected, as long as it exists.
+        """Let the gauges show the state of ``client`` whenever metrics are collected, as long as it exists.
 
-        ``attributes`` tell clients for the same sellers apart.
+        ``attributes`` distinguish clients for the same sellers.
         """
         self._watch.add(client, attributes or {})
 
@@ -200,7 +200,7 @@ class OpenTelemetryHook:
     def _span(
         self, operation: str, seconds: float, attributes: Attributes, error: str, notes: Iterable[_Note] = ()
     ) -> None:
-        """A span that ends now. Notes have the monotonic clock's times, which cannot be set meanwhile."""
+        """Create a span that ends now. Notes have times of the monotonic clock, which cannot be set in the meantime."""
         end, now = time.time_ns(), time.monotonic_ns()
         span = self._tracer.start_span(
             f"octopia {operation}",
@@ -215,7 +215,7 @@ class OpenTelemetryHook:
         span.end(end)
 
     def _note(self, call: int, operation: str, name: str, attributes: Attributes) -> None:
-        if operation in (CREATE_TOKEN.name, CREATE_TOKEN.group.value):  # no end of a call for a token is told
+        if operation in (CREATE_TOKEN.name, CREATE_TOKEN.group.value):  # there is no event at the end of a token call
             return
         notes = self._notes.get(call)
         if notes is None:
@@ -226,7 +226,7 @@ class OpenTelemetryHook:
 
 
 class _Watch:
-    """The observable instruments. Metrics are collected by a thread, so this reads what only grows."""
+    """The observable instruments. A thread collects metrics, so only data that grows is read here."""
 
     def __init__(self, meter: metrics.Meter) -> None:
         self._clients: list[tuple[weakref.ref[Observed], Mapping[str, str]]] = []
@@ -284,7 +284,7 @@ def _server(server: str) -> Attributes:
 
 
 def _wire(event: AttemptFinished) -> Attributes:
-    """What the conventions want of one request; ``error.type`` is the status if an answer came."""
+    """Return the conventional attributes of one request; ``error.type`` is the status if there was a response."""
     attributes: Attributes = {"http.request.method": event.method, **_server(event.server)}
     if event.status:
         attributes["http.response.status_code"] = event.status

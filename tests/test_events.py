@@ -394,7 +394,7 @@ async def test_a_hook_that_cannot_say_what_it_wants_disturbs_nothing(caplog) -> 
     async with FulfillmentClient(config(), transport=FakeTransport(), hooks=[Broken(), told.append]) as client:
         await client.stocks.get("S-1")
     assert len(told) == 4
-    assert [record.getMessage() for record in caplog.records] == ["a hook failed to say what it listens for"] * 4
+    assert [record.getMessage() for record in caplog.records] == ["a hook failed when asked for its events"] * 4
 
 
 @pytest.mark.parametrize(("level", "built"), [(logging.WARNING, 0), (logging.INFO, 0), (logging.DEBUG, 4)])

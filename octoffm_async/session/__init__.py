@@ -1,5 +1,5 @@
-"""HOW one call travels: admit, authorize, transmit, classify, then decode, retry or raise.
+"""The layer of calls: each call is admitted, sent, classified, then decoded, repeated or failed.
 
 Decisions are pure functions that take the time and the random source as arguments (:mod:`.retry`, :mod:`.headers`, the
-arithmetic of :mod:`.limits`); awaiting happens around them, in :mod:`.pipeline`.
+arithmetic of :mod:`.limits`); the awaiting is around them, in :mod:`.pipeline`, which describes the path of a call.
 """

@@ -1,7 +1,7 @@
-"""What an attempt waits for before it leaves: the circuit, a token, a slot and a permit.
+"""Admission of an attempt: it waits for the circuit, a token, a slot in flight and a permit of the rate limit.
 
-A token is made ready *before* the permit of the limit is taken: a permit that waited for a token would leave late, in a
-bunch with others, and break the limit's promise.
+The token is obtained *before* the permit: a request whose permit was taken before a wait for the token would be sent
+late, together with others, and break the limit's guarantee.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ["Admission"]
 
 
 class Admission:
-    """Of one client account. An attempt that is let in holds a slot of its journey's gate."""
+    """The admission of one client account. An admitted attempt holds a slot of its call's limiter."""
 
     def __init__(self, tokens: TokenSource, circuit: Circuit) -> None:
         self._tokens = tokens
         self._circuit = circuit
 
     def at_once(self, journey: Journey) -> Token | None:
-        """As :meth:`wait`, if nothing has to be waited for: ``None`` if something has."""
+        """Admit a call without waiting, as :meth:`wait` does; None if the call would have to wait."""
         if journey.operation is CREATE_TOKEN or self._circuit.state != "closed":
             return None
         now = journey.clock()
@@ -37,7 +37,7 @@ class Admission:
         return token
 
     async def wait(self, journey: Journey) -> Token | None:
-        """Wait for the circuit, a token, a slot and a permit. On return the slot is held."""
+        """Wait for the circuit, a token, a slot and a permit. On return the call holds the slot."""
         now, circuit = journey.clock, self._circuit
         gate, lane, until = journey.gate, journey.lane, journey.deadline
         again = False
@@ -57,5 +57,5 @@ class Admission:
             held_back = circuit.state != "closed" and not journey.circuit_probe
             if not held_back and (token := self._tokens.usable(now())) is not None:
                 return token
-            gate.leave(probe=journey.gate_probe)  # the circuit opened, or the token ended, while the gate was awaited
+            gate.leave(probe=journey.gate_probe)  # the circuit opened, or the token expired, meanwhile
             again = True

@@ -12,24 +12,24 @@ T = TypeVar("T")
 
 
 class Background:
-    """Tasks that nobody may come to await. An error of such a one is dropped: it is met again by whoever asks."""
+    """Tasks that may never be awaited. The error of such a task is dropped: the next request meets it again."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
-        """Start work; await the task for its result."""
+        """Start a task; await it for its result."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._forget)
         return task
 
     def adopt(self, task: asyncio.Task[Any]) -> None:
-        """Somebody awaits this one now: leave it alone."""
+        """Release a task from management, because a caller awaits it now."""
         self._tasks.discard(task)
 
     def cancel(self) -> None:
-        """Cancel all that is under way."""
+        """Cancel all tasks that run."""
         for task in self._tasks:
             task.cancel()
 

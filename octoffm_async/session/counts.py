@@ -1,4 +1,4 @@
-"""Counts: a number alone, as text, or in an object under one of several names (API.md, 3)."""
+"""Counts in responses: a bare number, a text, or in an object under one of several names (API.md, 3)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COUNT = msgspec.json.Decoder[int | Counted](int | Counted)
 
 
 def count_reader(place: tuple[str, ...] | None) -> Callable[[Response, bool], int]:
-    """Return what reads the answers of a count; ``place`` is where a contract file says that it stands."""
+    """Return the reader of a count operation's responses; ``place`` is the count's place by a contract file."""
 
     def read(response: Response, skip_bad_rows: bool) -> int:  # noqa: ARG001, FBT001
         if place is None:
@@ -51,7 +51,7 @@ def count_reader(place: tuple[str, ...] | None) -> Callable[[Response, bool], in
 
 
 def counts_in(value: Any, place: tuple[str, ...] | None = None) -> list[Any]:
-    """Return what may be the count in an answer: what stands at ``place``, else under a name of counts, or alone."""
+    """Return the values of a response that may be the count: at ``place``, else under a name of counts, or bare."""
     if place is not None:
         there, found = at_path(value, place)
         return [found] if there else []

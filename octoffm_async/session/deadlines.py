@@ -1,8 +1,8 @@
-"""Deadlines without a timer per call: one timer stands for all calls whose deadline is as long.
+"""Deadlines without a timer per call: one timer serves all calls with a deadline of the same length.
 
 Calls with the same deadline length end in the order in which they began, so a dict in that order is the whole schedule:
-a call is put in when it begins and taken out when it ends, and one timer looks at the first that is left. A task that
-is overdue is cancelled, as :func:`asyncio.timeout` does it, which costs ten times as much per call.
+a call is added when it begins and removed when it ends, and one timer checks the first that remains. A task that
+is overdue is cancelled, as by :func:`asyncio.timeout`, which costs ten times as much per call.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import asyncio
 from typing import Any, Protocol
 
 GRAIN = 0.001
-"""Seconds that a deadline may be met early, so that calls that began together end by one timer."""
+"""Seconds by which a deadline may come early, so that calls that began together end by one timer."""
 
 
 class Due(Protocol):
-    """What must end in time."""
+    """Something that must end in time."""
 
     deadline: float
-    """When, by the loop's clock."""
+    """The time by the loop's clock at which it expires."""
     expired: bool
 
     def expire(self) -> None:
-        """The time is over: called once, and sets ``expired``."""
+        """Handle the end of the time: called once; it sets ``expired``."""
         ...
 
 
@@ -39,26 +39,27 @@ class Watched:
         self._taken_back = False
 
     def expire(self) -> None:
-        """Cancel it."""
+        """Cancel the task."""
         self.expired = True
         self.task.cancel()
 
     def is_ours(self) -> bool:
-        """Whether a cancellation that arrived is that of the deadline alone, which is then taken back."""
+        """Return True if only the deadline requested the cancellation that was raised; withdraw the request."""
         self.take_back()
         return self.expired and self.task.cancelling() <= self._cancelling
 
     def take_back(self) -> None:
-        """The deadline's cancellation, if there was one, has done its work."""
+        """Withdraw the deadline's request for cancellation, if there was one, because it has taken effect."""
         if self.expired and not self._taken_back:
             self._taken_back = True
             self.task.uncancel()
 
 
 class Deadlines:
-    """What is under way, by the length of its deadline in seconds.
+    """The calls that run, by the length of their deadline in seconds.
 
-    Schedules of the ``usual`` lengths are kept when they are empty; others, of calls with a deadline of their own, go.
+    Schedules of the ``usual`` lengths are kept when they are empty; others, of calls with a deadline of their own, are
+    removed.
     """
 
     def __init__(self, *usual: float) -> None:
@@ -67,7 +68,7 @@ class Deadlines:
         self._timers: dict[float, asyncio.TimerHandle] = {}
 
     def add(self, seconds: float, due: Due) -> None:
-        """Expire it when its deadline comes, which is in ``seconds``, unless :meth:`done` comes first."""
+        """Expire ``due`` at its deadline, which is in ``seconds``, unless :meth:`done` is called before."""
         schedule = self._schedules.get(seconds)
         if schedule is None:
             schedule = self._schedules[seconds] = {}
@@ -76,7 +77,7 @@ class Deadlines:
             self._timers[seconds] = asyncio.get_running_loop().call_at(due.deadline, self._expire, seconds)
 
     def done(self, seconds: float, due: Due) -> None:
-        """It ended, one way or another."""
+        """Remove ``due``, which has ended."""
         schedule = self._schedules[seconds]
         schedule.pop(due, None)
         if not schedule and seconds not in self._usual:
@@ -85,7 +86,7 @@ class Deadlines:
                 timer.cancel()
 
     def close(self) -> None:
-        """Keep no timer but for calls that are still under way."""
+        """Cancel all timers but those of calls that still run."""
         for seconds, schedule in self._schedules.items():
             if not schedule and (timer := self._timers.pop(seconds, None)) is not None:
                 timer.cancel()

@@ -1,9 +1,9 @@
-"""From the bytes of a 2xx answer to the operation's result.
+"""The decoding of the body of a 2xx response to the operation's result.
 
-Each operation of a session has one reader. It decodes in C, by a type made for the spelling that this API was seen to
-use (at first the contract's own). What that type refuses is read the careful way, row by row, which finds out how the
-API spells things, tells what differs from the contract, and makes the next type. So a page of a known spelling costs
-what it would if the contract had that spelling, and one odd row costs its page some time but no other row.
+Each operation of a session has one reader. It decodes in C, by a type adapted to the spelling that this API has used
+so far (at first the contract's own). A body that does not fit this type is read row by row in Python: this finds out
+how the API spells things, reports each difference from the contract, and adapts the type. So a page of a known spelling
+costs as much as if the contract had that spelling, and one odd row costs its page some time but no other row.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TOKEN = msgspec.json.Decoder(TokenAnswer, strict=False)
 
 
 class Answers:
-    """The readers of one session's answers."""
+    """The readers of one session's responses."""
 
     def __init__(self, translation: Translation, drift: DriftLog) -> None:
         self._translation = translation
@@ -44,15 +44,15 @@ class Answers:
         self._readers: dict[Operation[Any], Callable[[Response, bool], Any]] = {}
 
     def read(self, operation: Operation[T], response: Response, *, skip_bad_rows: bool = False) -> T:
-        """Return the result that ``response`` carries.
+        """Return the result that ``response`` contains.
 
         Raises:
-            UnusableError: the body is not JSON, not of the operation's type, or lacks an id.
+            UnusableError: The body is not JSON, not of the operation's type, or lacks an id.
         """
         try:
             reader = self._readers[operation]
         except KeyError:
-            if operation.shape is Shape.RAW:  # there may be any number of those: calls of what is not modelled
+            if operation.shape is Shape.RAW:  # not cached: calls that are not modelled may use any number of those
                 return cast("T", response)
             reader = self._readers[operation] = self._reader(operation)
         found: T = reader(response, skip_bad_rows)

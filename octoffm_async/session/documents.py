@@ -1,4 +1,4 @@
-"""Documents in answers: bytes, Base64 in JSON, or an address on the API's origin (API.md, 3). Pure functions."""
+"""Documents in responses: bytes, Base64 in JSON, or an address on the API's origin (API.md, 3). Pure functions."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ _EXTENSIONS = {
     "application/x-zpl": "zpl",
 }
 _JPEG = "/9j/"  # how Base64 of every JPEG begins
-_PDF_WITHIN = 1024  # readers accept a header that far in
+_PDF_WITHIN = 1024  # PDF readers accept a header that far in
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,")
 
 
 class UnusableDocumentError(Exception):
-    """Why there is no document in an answer."""
+    """An error: a response contains no document, for the reason in its text."""
 
 
 def document_in(response: Response, described: Callable[[Response], DocumentAnswer | str]) -> Document | str:
-    """The document of a 2xx answer, or the absolute address to read it from; ``described`` reads the JSON of one.
+    """Return the document of a 2xx response, or the absolute address of one; ``described`` reads the JSON of one.
 
     Raises:
-        UnusableDocumentError: there is none, it is broken, or its address is on another origin.
+        UnusableDocumentError: There is no document, it is broken, or its address is on another origin.
     """
     kind = _media_type(response.headers.get("Content-Type", ""))
     if _JSON.fullmatch(kind):
@@ -60,7 +60,7 @@ def document_in(response: Response, described: Callable[[Response], DocumentAnsw
 
 
 def safe_file_name(wanted: str, media_type: str, *, fallback: str = "document") -> str:
-    """``wanted`` as a name that is safe in any folder: no path, no control characters, bounded, with an extension."""
+    """Return ``wanted`` as a name that is safe in any folder: no path or control characters, with an extension."""
     name = _bare(wanted) or _bare(fallback) or "document"
     stem, dot, extension = name.rpartition(".")
     if not (dot and stem and 1 <= len(extension) <= 5 and extension.isalnum()):
@@ -70,7 +70,7 @@ def safe_file_name(wanted: str, media_type: str, *, fallback: str = "document") 
 
 
 def _bare(text: str) -> str:
-    """The last part of a path in harmless characters; empty if nothing is left that names anything."""
+    """Return the last part of a path in safe characters; empty if no part of a name remains."""
     name = _UNSAFE.sub("_", re.split(r"[/\\]", text)[-1]).strip(" .")
     return name if name.partition(".")[0].strip("_ ") else ""
 
@@ -121,16 +121,16 @@ def _document(content: bytes, media_type: str, name: str | None, url: str) -> Do
 
 
 def _media_type(text: str) -> str:
-    """The bare media type, which can stand in a header again; empty if none is told."""
+    """Return the bare media type, safe to be put in a header again; empty if the header is missing."""
     kind = text.partition(";")[0].strip().lower()
     return kind if not kind or _MEDIA_TYPE.fullmatch(kind) else "application/octet-stream"
 
 
 def _disposition_name(headers: Mapping[str, str]) -> str | None:
-    """The file name in ``Content-Disposition``, in either of its two forms."""
+    """Return the file name in ``Content-Disposition``, in either of its two forms."""
     message = Message()
     try:
         message["Content-Disposition"] = headers.get("Content-Disposition", "")
         return message.get_filename()
-    except (ValueError, LookupError, TypeError):  # the email package stumbles over some broken forms
+    except (ValueError, LookupError, TypeError):  # the email package fails on some broken forms
         return None

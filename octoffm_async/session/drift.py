@@ -1,4 +1,4 @@
-"""What a client saw that differs from the contract: each operation, path and kind once, whatever number of answers."""
+"""The log of differences between responses and the contract: each operation, path and kind once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..events import DriftKind
 
 MOST = 1000
-"""Differences that are remembered; an API chooses the names of its fields, so their number is bounded."""
+"""Differences that are remembered: an API chooses the names of its fields, so their number must be bounded."""
 logger = logging.getLogger("octoffm_async")
 
 
@@ -25,7 +25,7 @@ class DriftLog:
         self._tell = tell
 
     def note(self, operation: str, drift: Mapping[tuple[str, DriftKind], str]) -> int:
-        """Take note of what one answer differed in; return how many differences are new."""
+        """Record the differences of one response; return how many are new."""
         new = 0
         for (path, kind), found in drift.items():
             key = (operation, path, kind)
@@ -36,7 +36,7 @@ class DriftLog:
             logger.warning("%s", sentence(event))
             self._tell(event)
             if len(self.seen) == MOST:
-                logger.warning("more than %d differences from the contract: no more of them are told", MOST)
+                logger.warning("more than %d differences from the contract: further ones are not reported", MOST)
         return new
 
 

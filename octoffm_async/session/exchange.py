@@ -1,7 +1,7 @@
-"""Between the gates of one client and the store of their limits: one question at a time, with all that is to be asked.
+"""The client of a limit store: it combines the requests of all limiters of one client into one round trip at a time.
 
-What is asked while an answer is awaited goes together with the next question, so many busy keys cost one round trip.
-A store that fails is tried again about once a second; until it answers each gate goes on alone.
+Requests that are made while a reply is awaited go together with the next round trip, so that many busy keys cost one.
+A store that fails is tried again about once a second; until it replies, each limiter goes on alone.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ if TYPE_CHECKING:
 logger = logging.getLogger("octoffm_async")
 
 STORE_TIMEOUT = 1.0
-"""Seconds that a store may take to answer: calls wait meanwhile."""
+"""Seconds that a store may take to reply: calls wait in the meantime."""
 RETRY = 1.0
-"""Seconds between two tries of a store that is away; up to half as long again, so that not all come back at once."""
+"""Seconds between two tries of an unavailable store; up to half as long again, so that clients spread out."""
 ASKS_MOST = 32
-"""Keys in one question: a few milliseconds' work, so that the answer comes well before its slots are over."""
+"""Keys in one round trip: a few milliseconds of work, so that the reply comes well before its slots expire."""
 VAGUE, VAGUE_MOST = 0.003, 3
-"""While the store's clock is not known that well, in seconds, ask for the time first, and no more often in a row."""
+"""Seconds of uncertainty about the store's clock above which only the time is asked for, and how often in a row."""
 RETRY_FAR = 30.0
-"""The same for one whose answers came too late."""
+"""Seconds between two tries of a store whose replies came too late."""
 USELESS_MOST = 5
-"""After so many answers in a row that came too late for their slots the store is held for away."""
+"""Replies in a row that came too late for their slots, after which the store counts as unavailable."""
 
 
 class Participant(Protocol):
-    """Something that shares a limit by questions to a store: a gate."""
+    """A limiter that shares its limit through a store."""
 
     asked: bool
-    """Whether it has its say with the next question."""
+    """True while its request is queued or being sent."""
 
     def draw_up(self, now: float, *, leasing: bool) -> Ask:
-        """Return what it asks; without ``leasing``, for the time only."""
+        """Return its request to the store; without ``leasing``, one for the time only."""
         ...
 
     def hear(self, ask: Ask, answer: Answer, *, sent: float, received: float, ahead: tuple[float, float]) -> bool:
-        """Take in an answer; return False if it came too late to be of use."""
+        """Apply the reply; return False if it came too late to be used."""
         ...
 
     def unheard(self, now: float) -> None:
-        """Take in that the store did not answer."""
+        """Go on without the store, which did not reply."""
         ...
 
     def parting(self) -> bool:
-        """Return whether it holds anything to give back before the end."""
+        """Return True if it holds slots to return before the client closes."""
         ...
 
     def fail(self, error: Exception) -> None:
@@ -66,7 +66,7 @@ class Participant(Protocol):
 
 
 class Exchange:
-    """Asks one store on behalf of the gates of one client. ``away`` tells that it cannot be used now."""
+    """The client of one store, on behalf of the limiters of one client. ``away``: the store is unavailable now."""
 
     longest_retry = STORE_TIMEOUT + 1.5 * RETRY
 
@@ -82,7 +82,7 @@ class Exchange:
         self._is_open = False
 
     def open(self) -> None:
-        """Belong to the running event loop from now on."""
+        """Bind the exchange to the running event loop."""
         self._due.clear()
         self._offset = Offset()
         self._asking = None
@@ -92,7 +92,7 @@ class Exchange:
         self._is_open = True
 
     def ask(self, gate: Participant) -> None:
-        """Let a gate have its say with the next question; not while the store is away."""
+        """Include a limiter in the next round trip; do nothing while the store is unavailable."""
         if not self._is_open or (self.away and asyncio.get_running_loop().time() < self._retry_at):
             return
         gate.asked = True
@@ -101,7 +101,7 @@ class Exchange:
             self._asking = asyncio.create_task(self._ask_all(), name="octoffm_async limits")
 
     async def close(self, gates: Iterable[Participant]) -> None:
-        """Give back what the gates hold, and let go of the store."""
+        """Return the slots that the limiters hold, and close the store."""
         if not self._is_open:
             return
         self._is_open = False
@@ -136,7 +136,7 @@ class Exchange:
             async with asyncio.timeout(STORE_TIMEOUT):
                 answers = await self._store.exchange(asks)
             self._hear(gates, asks, answers, sent)
-        except Exception as error:  # noqa: BLE001  (whatever a store raises, calls of the API must go on)
+        except Exception as error:  # noqa: BLE001  (calls of the API must go on, whatever a store raises)
             self._is_away(error)
             for gate in gates:
                 gate.asked = gate in self._due
@@ -155,7 +155,7 @@ class Exchange:
         self._useless = 0 if in_time else self._useless + 1
         if self._useless > USELESS_MOST:
             self._is_away(
-                TimeoutError(0, f"its answers take {received - sent:.3f} s, too long for its slots"), RETRY_FAR
+                TimeoutError(0, f"its replies take {received - sent:.3f} s, too long for its slots"), RETRY_FAR
             )
 
     def _is_away(self, error: Exception, retry: float = RETRY) -> None:
@@ -163,7 +163,7 @@ class Exchange:
         self._useless = 0
         if not self.away:
             self.away = True
-            # Not the error's text: that of a store elsewhere may hold its address and password.
+            # Not the text of the error: it may contain the address and the password of the store.
             reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
             logger.warning(
                 "%r cannot be used (%s): going on with 1/%d of each limit", self._store, reason, self.processes

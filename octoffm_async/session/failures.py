@@ -1,4 +1,4 @@
-"""What the errors of aiohttp mean: whether the request may have reached the other side."""
+"""The mapping of aiohttp's errors to this package's: they say whether the request may have reached the API."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["as_ours"]
 
 _REASON_MOST = 100
-"""Characters of a proxy's own words that are told."""
+"""Characters of a proxy's own message that an error contains."""
 
 
 def as_ours(error: Exception, url: str, *, has_left: bool = True) -> NotAnsweredError | FencedError:
-    """The error of this package that tells the same; to be raised from it.
+    """Return the corresponding error of this package; to be raised from the original.
 
-    ``has_left`` says whether anything of the request can have left: before it has, a connection to a proxy may be
-    refused, lost or silent, and the API has seen nothing.
+    ``has_left`` says whether any byte of the request may have been sent: before that, a connection to a proxy may be
+    refused, lost or silent, and the API has received nothing.
     """
     if isinstance(error.__cause__, FencedError):
         return error.__cause__

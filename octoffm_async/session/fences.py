@@ -1,4 +1,4 @@
-"""What may stop a request at the last moment: right before its bytes leave."""
+"""Fences: checks that may stop a request at the last moment, right before its bytes are written."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ __all__ = ["Fence"]
 
 
 class Fence(Protocol):
-    """Says whether this process may still send. Asked without any waiting between the answer and the sending."""
+    """A check whether this process may still send. There is no await between the check and the writing."""
 
     def check(self) -> None:
         """Let a request pass.
 
         Raises:
-            FencedError: it may not leave.
+            FencedError: The request must not be sent.
         """
         ...

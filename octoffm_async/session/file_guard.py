@@ -1,4 +1,4 @@
-"""Files that hold secrets: opened only where nobody else can read, change or exchange them; and locks on files."""
+"""Files with secrets, opened only where no other user can read, change or exchange them; and locks on files."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if sys.platform == "win32":
     import msvcrt
 
     def _own_uid() -> int | None:
-        return None  # files have access lists there, which they take over from their folder
+        return None  # files have access lists there, which they inherit from their folder
 
     def _refuse_link(path: Path) -> None:
         if path.is_symlink():
             raise ConfigurationError(f"a token file must not be a symbolic link: {path}")
 
     def replace_file(fresh: Path, path: Path) -> None:
-        """Put ``fresh`` in the place of ``path``. It cannot be done while a reader has it open; that is soon over."""
+        """Replace ``path`` by ``fresh``; retry for a while, because that fails while a reader has the file open."""
         for _ in range(50):
             try:
                 fresh.replace(path)
@@ -56,10 +56,10 @@ else:
         return os.geteuid()
 
     def _refuse_link(path: Path) -> None:
-        """``O_NOFOLLOW`` does that, and leaves no time in between."""
+        """Rely on ``O_NOFOLLOW``, which refuses links without a race."""
 
     def replace_file(fresh: Path, path: Path) -> None:
-        """Put ``fresh`` in the place of ``path``."""
+        """Replace ``path`` by ``fresh``."""
         fresh.replace(path)
 
     def _try_lock(descriptor: int) -> None:
@@ -70,11 +70,11 @@ else:
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make the folder for its owner alone if it is not there, and check it.
+    """Create the folder for its owner alone if it does not exist, and check it.
 
     Raises:
-        ConfigurationError: others can write it, it belongs to somebody else, or it is a link or no folder.
-        OSError: it cannot be made.
+        ConfigurationError: Others can write the folder, it belongs to another user, or it is a link or no folder.
+        OSError: The folder cannot be created.
     """
     try:
         status = folder.lstat()
@@ -97,11 +97,11 @@ def prepare_folder(folder: Path) -> None:
 
 
 def open_safely(path: Path, flags: int) -> int:
-    """A descriptor of a regular file, made with mode 0600 if ``flags`` say so.
+    """Open a regular file, created with mode 0600 if ``flags`` say so; return its descriptor.
 
     Raises:
-        ConfigurationError: it is a link or no file, belongs to somebody else, or others can read or write it.
-        OSError: it cannot be opened.
+        ConfigurationError: The path is a link or no file, belongs to another user, or others can read or write it.
+        OSError: The file cannot be opened.
     """
     _refuse_link(path)
     try:
@@ -135,7 +135,7 @@ def _check(path: Path, status: os.stat_result) -> None:
 
 
 class FileLock:
-    """A lock on a side file, held until :meth:`release`. The operating system drops it when its holder dies."""
+    """A lock on a file, held until :meth:`release`. The operating system releases it when its holder dies."""
 
     __slots__ = ("_descriptor",)
 
@@ -144,11 +144,11 @@ class FileLock:
 
     @classmethod
     def take(cls, path: Path) -> FileLock | None:
-        """The lock, or ``None`` if another has it.
+        """Acquire the lock; return None if another process holds it.
 
         Raises:
-            ConfigurationError: the side file is not safe.
-            OSError: it cannot be made.
+            ConfigurationError: The file of the lock is not safe.
+            OSError: The file of the lock cannot be created.
         """
         descriptor = open_safely(path, os.O_RDWR | os.O_CREAT)
         try:
@@ -161,7 +161,7 @@ class FileLock:
         return cls(descriptor)
 
     def release(self) -> None:
-        """Let go. It is unlocked before it is closed: a process forked meanwhile has the descriptor too."""
+        """Release the lock. It is unlocked before it is closed: a process forked meanwhile has the descriptor too."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             try:

@@ -1,4 +1,4 @@
-"""Tokens in a file that processes of one machine share."""
+"""A token store in a file that the processes of one machine share."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ T = TypeVar("T")
 class FileTokenStore:
     """Tokens in one file, shared by all processes of this machine and user that name it.
 
-    Several accounts may share the file; a token is found only by who has its secret. The file is readable by its owner
-    alone (mode 0600), and so is its folder if it has to be made. Beside it lie empty files that are locked: for each
-    account one, held during a renewal, and one for writing. Locks end with their holder, whatever killed it. The folder
-    should be on this machine: network file systems do not all keep locks.
+    Several accounts may share the file; a client finds a token only with its secret. Only the owner can read the file
+    (mode 0600), and its folder if the store creates it. Beside it are empty files for locks: one for each account, held
+    during a renewal, and one for writing. Locks end with their holder, however it ended. The folder should be on this
+    machine: not all network file systems support locks.
 
-    A file that is damaged, of another version or none of ours is ignored with a warning and, at the next renewal, put
-    aside under the name with ``.ignored`` appended. Where it cannot be written, clients go on with tokens of their own.
-    On Windows the access rights are those of the folder; they are not checked.
+    A file that is damaged, of another version or no token file is ignored with a warning and, at the next renewal,
+    renamed to its name with ``.ignored`` appended. Where the file cannot be written, clients go on with tokens of their
+    own. On Windows the access rights are those of the folder; they are not checked.
 
     Raises:
-        ConfigurationError: others can write the folder, or read or write the file, or one of them is a symbolic link.
+        ConfigurationError: Others can write the folder, or read or write the file, or one of them is a symbolic link.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, clock: Callable[[], float] = time.time) -> None:
@@ -46,34 +46,34 @@ class FileTokenStore:
         try:
             self._file.read()
         except OSError:
-            pass  # a client that uses it will tell, and go on without
+            pass  # a client that uses the store logs it, and goes on without
 
     def now(self) -> float:
-        """Wall-clock time."""
+        """Return the wall-clock time in seconds."""
         return self._clock()
 
     async def load(self, account: Account) -> Holding:
-        """What is held of an account."""
+        """Return the data of an account."""
         sheet = await asyncio.to_thread(self._file.read)
         entry = sheet.accounts.get(account.key, Entry())
         return Holding(entry.token, entry.refusal)
 
     async def take_turn(self, account: Account, *, lease: float) -> object | None:  # noqa: ARG002  (it dies by itself)
-        """The lock on the account's renewal; ``None`` if another has it."""
+        """Acquire the lock on the account's renewal; None if another process holds it."""
         taking = asyncio.get_running_loop().run_in_executor(None, self._file.turn, account.key)
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
-            taking.add_done_callback(_give_back)  # the thread goes on, and may get the lock that nobody waits for
+            taking.add_done_callback(_give_back)  # the thread goes on, and may acquire the unwanted lock
             raise
 
     async def end_turn(self, account: Account, turn: object) -> None:  # noqa: ARG002
-        """Let go of the lock."""
+        """Release the lock on the account's renewal."""
         if isinstance(turn, FileLock):
             turn.release()
 
     async def save(self, account: Account, token: SharedToken) -> None:
-        """Keep a new token."""
+        """Store a new token."""
 
         def change(sheet: Sheet) -> None:
             sheet.accounts[account.key] = Entry(token=token)
@@ -81,7 +81,7 @@ class FileTokenStore:
         await self._change(change)
 
     async def drop(self, account: Account, refused: Secret) -> None:
-        """Forget the token if it is ``refused``."""
+        """Delete the token if it is ``refused``."""
 
         def change(sheet: Sheet) -> None:
             entry = sheet.accounts.get(account.key)
@@ -91,7 +91,7 @@ class FileTokenStore:
         await self._change(change)
 
     async def refuse(self, account: Account, refusal: SharedRefusal) -> None:
-        """Keep a refusal of the credentials."""
+        """Store a refusal of the credentials."""
 
         def change(sheet: Sheet) -> None:
             sheet.accounts[account.key] = Entry(refusal=refusal)
@@ -99,7 +99,7 @@ class FileTokenStore:
         await self._change(change)
 
     async def forgive(self, account: Account) -> None:
-        """Forget a refusal."""
+        """Delete a refusal."""
 
         def change(sheet: Sheet) -> None:
             if (entry := sheet.accounts.get(account.key)) is not None:

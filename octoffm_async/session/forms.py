@@ -1,13 +1,13 @@
-"""What the ids of one account look like, learned from those that it gave. Pure.
+"""The form of the ids of one account, learned from those that it gave. Pure.
 
-An API gives ids of one form: GUIDs, numbers that grow, or words of one make (``OS-2026-000123``). Once ``ENOUGH`` ids
-of one form were seen, an id of clearly another one is odd: it may be the answer of something else. Nothing of this is a
-proof, so what is odd is looked up; what is then shown to be an id after all widens what counts as usual. An API that
-mixes forms so costs one look-up a form.
+An API gives ids of one form: GUIDs, numbers that grow, or words of one pattern (``OS-2026-000123``). After ``ENOUGH``
+ids of one form, an id of a clearly different one is odd: its response may belong to another request. None of this is a
+proof, so odd ids are looked up; one that proves right extends the usual forms. An API that mixes forms thus costs one
+look-up a form.
 
-An id is odd if its kind is not established while another one is, or if it leaves what its kind was seen to be: by more
+An id is odd if its kind is not established while another one is, or if it differs from the ids of its kind: by more
 than ``SLACK`` characters in length, by a class of characters that no id had, by having no digit where all have some, or
-by another prefix (``OS-``) than all have. Random words that lack a class for a while are the odd ones that are right.
+by another prefix (``OS-``) than all have. Random words that lack a class for a while are odd although they are right.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _GIVEN = re.compile(r"[A-Za-z0-9][\w.:~-]*", re.ASCII)
 ENOUGH = 3
 """Ids after which a form is established."""
 SLACK = 2
-"""Characters by which an id may be longer or shorter than those before: numbers grow, and random ones vary."""
+"""Characters by which an id may be longer or shorter than those before: numbers grow, and random ids vary."""
 _PREFIX = re.compile(r"[A-Za-z]+[-_.:/]")
 _NOT_A_NUMBER = "(?=[0-9]*[^0-9])"
 _NOT_A_GUID = "(?!.{8}-.{4}-.{4}-.{4}-.{12}$)"
@@ -37,22 +37,22 @@ Kind: TypeAlias = Literal["GUID", "number", "word"]
 
 
 def can_be_id(text: str) -> bool:
-    """Return True if a text of an answer can be the id of something that was created."""
+    """Return True if a text in a response can be the id of a created object."""
     return 0 < len(text) <= LONGEST and " " not in text and text.isprintable() and not NO_ID.fullmatch(text)
 
 
 def is_identifier(text: str) -> bool:
-    """Return True if a text that a person gives can be the id of something that was created."""
+    """Return True if a text from a person can be the id of a created object."""
     return can_be_id(text) and bool(GUID.fullmatch(text) or _GIVEN.fullmatch(text))
 
 
 def is_guid(text: str) -> bool:
-    """Return True for a text laid out as a GUID."""
+    """Return True for a text with the layout of a GUID."""
     return len(text) == 36 and text[8:24:5] == "----"
 
 
 def kind_of(text: str) -> Kind:
-    """Return which kind of id a text would be."""
+    """Return the kind of id that a text would be."""
     if is_guid(text):
         return "GUID"
     return "number" if text.isascii() and text.isdigit() else "word"
@@ -63,11 +63,11 @@ class Forms:
 
     def __init__(self) -> None:
         self.example = ""
-        """The last id that was taken in."""
+        """The last id that was added."""
         self.guids = False
-        """Whether GUIDs are established. That is asked for each id, and costs less than :attr:`usual`."""
+        """True if GUIDs are established. It is read for each id, and costs less than :attr:`usual`."""
         self.usual: Callable[[str], object] = _NOTHING
-        """Tells ids that are exactly like others; what it does not tell may fit all the same."""
+        """A match function for ids exactly like earlier ones; an id that it does not match may fit all the same."""
         self._seen: dict[Kind, _Seen] = {}
 
     def fits(self, text: str) -> bool:
@@ -78,7 +78,7 @@ class Forms:
         return not any(other.established for other in self._seen.values())
 
     def add(self, text: str, *, proven: bool = False) -> None:
-        """Take in an id that is believed; one that is ``proven`` makes its form usual by itself."""
+        """Add an id that is believed; one that is ``proven`` makes its form usual by itself."""
         self.example = text
         seen = self._seen.setdefault(kind_of(text), _Seen())
         seen.add(text)
@@ -94,7 +94,7 @@ class Forms:
 
 
 class _Seen:
-    """What the ids of one kind had in common."""
+    """The common properties of the ids of one kind."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -130,11 +130,11 @@ class _Seen:
 
 
 def _class(sign: str) -> str:
-    """Return what stands for all signs of a class; signs that are neither digits nor Latin letters are their own."""
+    """Return one character for all of a class; one that is neither digit nor Latin letter stands for itself."""
     if not sign.isascii() or not sign.isalnum():
         return sign
     return "0" if sign.isdigit() else "a" if sign.islower() else "A"
 
 
 def _NOTHING(text: str) -> None:  # noqa: N802  (a constant)
-    """Tell of no id that it is usual."""
+    """Match no id."""

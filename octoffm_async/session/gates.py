@@ -1,4 +1,4 @@
-"""One gate (:mod:`.limits`) per seller and group, made on first use and forgotten when nothing is left to remember."""
+"""The registry of rate limiters (:mod:`.limits`): one per seller and group, created on first use, dropped when idle."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from .stats import KeyStats
 
 SWEEP_FROM, SWEEP_EVERY = 64, 60.0
-"""From so many keys on it is looked every so many seconds which can be forgotten."""
+"""The number of limiters from which on unused ones are removed, and the seconds between two removals."""
 
 
 class Gates:
-    """The gates of one client; with a ``store``, of limits that it shares."""
+    """The rate limiters of one client; with a ``store``, they share their limits through it."""
 
     def __init__(self, config: Config, store: LimitStore | None = None) -> None:
         self._config = config
@@ -30,20 +30,20 @@ class Gates:
         self._sweep_timer: asyncio.TimerHandle | None = None
 
     def of(self, seller_id: str, group: Group) -> Gate:
-        """The gate of a key. The token endpoint knows no sellers."""
+        """Return the limiter of a key. All token calls share one: the token endpoint knows no sellers."""
         return self._gates.get((seller_id, group)) or self._make(seller_id, group)
 
     def stats(self, now: float) -> tuple[KeyStats, ...]:
-        """All keys that are remembered; may be asked for from another thread."""
+        """Return snapshots of all limiters; it may be called from another thread."""
         return tuple(gate.stats(seller_id, group, now) for (seller_id, group), gate in list(self._gates.items()))
 
     def restart(self) -> None:
-        """After an outage: let no key begin with all it has."""
+        """Let every limiter begin again with few requests in flight, after an outage."""
         for gate in self._gates.values():
             gate.restart()
 
     def rebind(self) -> None:
-        """Another event loop runs them from now on."""
+        """Prepare for use on another event loop."""
         self._stop_sweeping()
         if self._exchange is not None:
             self._exchange.open()
@@ -51,13 +51,13 @@ class Gates:
             gate.rebind()
 
     def close(self) -> None:
-        """Let nobody through any more."""
+        """Reject the calls that wait, and all later ones."""
         self._stop_sweeping()
         for gate in self._gates.values():
             gate.close()
 
     async def part(self) -> None:
-        """After a close: tell a shared store what was not used."""
+        """Return unused slots to a shared store, after a close."""
         if self._exchange is not None:
             await self._exchange.close([gate for gate in self._gates.values() if isinstance(gate, LeasedGate)])
 
@@ -72,7 +72,7 @@ class Gates:
             "max_waiting": config.max_waiting,
             "bulk_share": config.bulk_share,
         }
-        if exchange is None or group is Group.TOKEN:  # what token calls share is the token store's
+        if exchange is None or group is Group.TOKEN:  # the token store holds the quota that token calls share
             gate = Gate(limit, **settings)
         else:
             gate = LeasedGate(f"{config.base_url} {seller_id} {group.value}", exchange, limit, **settings)

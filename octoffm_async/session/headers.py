@@ -1,4 +1,4 @@
-"""What the API says in headers and addresses: ``Retry-After``, ``Link``, ``Location``. Pure functions."""
+"""Parsers of response headers and addresses: ``Retry-After``, rate limits, ``Link``, ``Location``. Pure functions."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _PARAMETER = r";\s*([\w!#$&+.^`|~*-]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^'\
 _LINK = re.compile(rf"<([^<>]*)>((?:\s*{_PARAMETER})*)")
 _PARAMETERS = re.compile(_PARAMETER)
 _SIGN = re.compile(r"[^\s,;]")
-"""Something that is not between links, but said."""
+"""A character that is not a separator between links."""
 _CAPITALS = re.compile(r"(?=[A-Z])")  # where a wire name gets an underscore in Python
 _PLAIN = re.compile(r"[\w-]+", re.ASCII)
-"""What stands in a path as it is: most ids."""
+"""Text that needs no encoding in a path: most ids."""
 _AGE = re.compile(r"\s*(\d{1,9})")
 _LONGEST_RESET = 86_400.0
-"""A reset further away than a day is a Unix time, and a longer window is not believed."""
+"""Seconds: a reset further away than a day is a Unix time, and a longer window is not believed."""
 _SHORTEST_WINDOW, _MOST = 1e-3, 1e12
-"""Seconds, and calls: what lies beyond is not believed either."""
+"""Seconds, and calls: values beyond are not believed either."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def retry_after(value: str | None, *, wall_now: float) -> float | None:
-    """Seconds to wait by a ``Retry-After`` header in either form (**A**), or ``None`` if it says nothing usable."""
+    """Return the seconds to wait by a ``Retry-After`` header in either form (assumed); None if it is not usable."""
     if not value:
         return None
     value = value.strip()
@@ -51,14 +51,14 @@ def retry_after(value: str | None, *, wall_now: float) -> float | None:
 
 
 class RateAdvice(NamedTuple):
-    """What rate headers say: requests per second, and for how many seconds nothing is left."""
+    """The content of rate headers: requests per second, and for how many seconds the limit is exhausted."""
 
     rate: float | None
     exhausted_for: float
 
 
 def rate_advice(headers: Mapping[str, str], *, wall_now: float) -> RateAdvice | None:
-    """What an answer says of the limit, in any of the forms that are in use; ``None`` if nothing usable (**A**).
+    """Return the limit by a response's headers, in any of the forms in use (assumed); None if none is usable.
 
     ``RateLimit-Policy: 100;w=60``, ``RateLimit: limit=100, remaining=9, reset=5`` (or ``"default";r=9;t=5``),
     ``RateLimit-Limit`` / ``-Remaining`` / ``-Reset`` and the same with ``X-``. A reset is in seconds, or a Unix time.
@@ -113,38 +113,38 @@ def _named(text: str, *names: str) -> float | None:
 
 
 def http_date(value: str | None) -> datetime | None:
-    """An HTTP date as an aware time, or ``None`` if it is none."""
+    """Return an HTTP date as an aware time; None if the text is none."""
     if not value:
         return None
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment  # in GMT, said or not
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment  # in GMT, named or not
 
 
 def age_of(headers: MultiMapping[str]) -> int:
-    """For how many seconds a cache has kept an answer, as its ``Age`` tells; 0 if it does not."""
+    """Return the seconds for which a cache has kept a response, by its ``Age`` header; 0 without one."""
     told = _AGE.match(headers.get("Age", ""))
     return int(told[1]) if told is not None else 0
 
 
 def clock_of(headers: MultiMapping[str]) -> datetime | None:
-    """The clock of whoever sent an answer, when it arrived: its ``Date``, and the time that a cache kept it since.
+    """Return the server's clock when its response was received: its ``Date``, and the time in a cache since.
 
-    Years that no clock shows are none.
+    None for a year that no clock shows.
     """
     date = http_date(headers.get("Date"))
     return date + timedelta(seconds=age_of(headers)) if date is not None and 1970 < date.year < 9000 else None
 
 
 def next_target(link: str | None) -> str | None:
-    """The address with ``rel="next"`` in a ``Link`` header, as written (usually relative), or ``None``.
+    """Return the address with ``rel="next"`` in a ``Link`` header, as written (usually relative), or None.
 
-    ``&amp;`` in it, of a server that escapes for HTML, is read as ``&``.
+    ``&amp;`` in it, from a server that escapes for HTML, is read as ``&``.
 
     Raises:
-        PagingError: no next page can be read, and the header cannot be read whole, or speaks of a next one.
+        PagingError: No next page can be read, and the header cannot be read completely, or mentions a next page.
     """
     if not link:
         return None
@@ -166,13 +166,13 @@ def next_target(link: str | None) -> str | None:
 
 
 def next_query(link: str | None, *, requested: str) -> dict[str, str] | None:
-    """The query of the next page, or ``None`` on the last one.
+    """Return the query of the next page; None on the last one.
 
-    Only the query is taken: the next request goes to the same address as this one. So a proxy with another prefix
-    works, and nothing the server writes can send a token elsewhere.
+    Only the query is used: the next request goes to the same address as this one. So a proxy with another prefix works,
+    and the server cannot direct a token elsewhere.
 
     Raises:
-        PagingError: the link cannot be read, or leads to another origin or another list.
+        PagingError: The link cannot be read, or leads to another origin or another list.
     """
     target = next_target(link)
     if target is None:
@@ -190,7 +190,7 @@ def next_query(link: str | None, *, requested: str) -> dict[str, str] | None:
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of an address; an address that cannot be read has an origin of its own."""
+    """Return scheme, host and port of an address; an unreadable address has an origin of its own."""
     try:
         parts = urlsplit(url)
         port = _DEFAULT_PORTS.get(parts.scheme) if parts.port is None else parts.port
@@ -200,10 +200,10 @@ def origin(url: str) -> str:
 
 
 def identifier_in(headers: Mapping[str, str], *, collection: str) -> str | None:
-    """The id at the end of ``Location`` or ``Content-Location`` (**S** elsewhere in the API).
+    """Return the id at the end of ``Location`` or ``Content-Location`` (seen elsewhere in the API).
 
-    Only an address of that ``collection`` (``outbound-shipments``) with one segment behind it holds one: that of an
-    operation, an error or a login page does not.
+    Only an address of that ``collection`` (``outbound-shipments``) with one segment behind it contains an id: that of
+    an operation, an error or a login page does not.
     """
     for name in ("Location", "Content-Location"):
         try:
@@ -217,10 +217,10 @@ def identifier_in(headers: Mapping[str, str], *, collection: str) -> str | None:
 
 
 def path_segment(name: str, value: str, *, operation: str = "call") -> str:
-    """``value`` as one segment of a path; a ``/`` in it is encoded.
+    """Return ``value`` as one segment of a path; a ``/`` in it is encoded.
 
     Raises:
-        ValidationError: it is not text, empty, ``.`` or ``..``, or holds control characters.
+        ValidationError: The value is not text, is empty, ``.`` or ``..``, or contains control characters.
     """
     if type(value) is str and _PLAIN.fullmatch(value):
         return value

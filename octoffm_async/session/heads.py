@@ -1,4 +1,4 @@
-"""The headers of requests, made once per seller and token and shared by all calls that send the same."""
+"""The headers of requests, created once per seller and token and shared by all calls with the same headers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KEPT_MOST = 4096
 
 
 class Heads:
-    """The headers that go with one token at a time."""
+    """A cache of request headers, for one token at a time."""
 
     def __init__(self, config: Config) -> None:
         self._channel = config.sales_channel_id
@@ -32,7 +32,7 @@ class Heads:
     def of(
         self, operation: Operation[Any], seller_id: str, token: Token, *, with_body: bool, fresh: bool = False
     ) -> Mapping[str, str]:
-        """Headers of one request: not to be changed. ``fresh``: no cache is to answer it."""
+        """Return the headers of one request; they must not be changed. ``fresh``: no cache may answer the request."""
         if token is not self._token or len(self._kept) >= _KEPT_MOST:
             self._kept.clear()
             self._token = token

@@ -1,19 +1,20 @@
-"""The id of what a creation created, out of its answer: believed only where it can be one. Pure.
+"""The id of a created object, read from the response to its creation and checked for plausibility. Pure.
 
-A 2xx answer is no proof that something was created: a login page, a problem document, the word "OK" and the address of
-an operation all come with one. An id that is none would be told as Created, and the order would be lost. So:
+A 2xx response does not prove that something was created: a login page, a problem document, the word "OK" and the
+address of an operation all come with one. A false id would be reported as Created, and the order would be lost.
+Therefore:
 
 - A body that names the id (``outboundShipmentId``, in any spelling, or ``id``; also in an array of one, or within
   ``data`` or ``result``) gives it, if it is one word or a whole number.
 - A bare text or number is believed if it looks like an id: a GUID, or one word with a digit in it that is no status,
   flag, count or date.
 - ``Location`` and ``Content-Location`` give it if they name the collection and one segment behind it, unless the body
-  is a page (HTML) or tells of a problem.
-- Wherever it stands, it has a digit, and is no number from zero down: "accepted" is a status, "count" behind the
-  collection is not an order, and -1 is what programs write where they have no id. GUIDs, numbers and words of any make
+  is a page (HTML) or reports a problem.
+- At every place an id has a digit, and is not zero or a negative number: "accepted" is a status, "count" behind the
+  collection is not an order, and -1 is what programs write where they have no id. GUIDs, numbers and words of any form
   have digits. That an API has ids of letters only is improbable; all its orders would be looked up by reference.
 
-Everything else is unusable, and the creation's outcome unknown: it is looked up by its reference.
+Any other response is unusable, and the outcome of the creation unknown: it is looked up by its reference.
 """
 
 from __future__ import annotations
@@ -36,19 +37,19 @@ if TYPE_CHECKING:
     from .response import Response
 
 _LEAST_BARE_NUMBER = 1000
-"""A bare number below is a flag, a count or an HTTP status."""
+"""A smaller bare number is a flag, a count or an HTTP status."""
 _WRAPS = ("data", "result")
 _WORD = re.compile(r"(?=[A-Za-z_.:~-]*[0-9])[A-Za-z0-9][\w.:~-]*", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T.*)?", re.ASCII)
 _NIL = "00000000-0000-0000-0000-000000000000"
-"""What .NET writes for a GUID that was never set."""
+"""The text that .NET writes for a GUID that was never set."""
 _DIGITS = frozenset("123456789")
-"""Nothing that ends with one of these and does not begin with a sign is zero or below."""
+"""Last characters of texts that, without a sign in front, cannot be zero or negative."""
 _NOTHING = object()
 
 
 class _Told(NamedTuple):
-    """Where the answers of an operation give an id: its place in the body, and the collection in an address."""
+    """The places of an id in an operation's responses: in the body, and the collection in an address."""
 
     name: str
     place: tuple[str, ...]
@@ -56,10 +57,10 @@ class _Told(NamedTuple):
 
 
 def identifier_of(operation: Operation[Any], response: Response) -> str:
-    """Return the id that the answer to a creation gives.
+    """Return the id in the response to a creation.
 
     Raises:
-        UnusableError: it gives none that can be believed.
+        UnusableError: The response has no id that can be believed.
     """
     return identifier_reader(operation)(response, False)  # noqa: FBT003  (one shape for all readers)
 
@@ -69,7 +70,7 @@ def identifier_reader(
 ) -> Callable[[Response, bool], str]:
     """Return :func:`identifier_of` for one operation; for the usual body it costs a typed decoder.
 
-    ``place`` (where the id stands in the body) and ``path`` (that of the operation) are what a contract file says.
+    ``place`` (the path to the id in the body) and ``path`` (the operation's address) come from a contract file.
     """
     collection = (path or operation.path).rstrip("/").rpartition("/")[2]
     told = _Told(operation.identifier, place or (operation.identifier,), collection)
@@ -87,7 +88,7 @@ def identifier_reader(
         if deeper:
             for _ in range(deeper):
                 found = found.held
-        # The way of every order: few ids need a search for what speaks against them.
+        # The path of every order: few ids need the full check.
         if found[-1] in _DIGITS and found[0] != "-":
             can_be_one = True
         elif len(found) == 36 and found[8] == found[13] == "-":  # a GUID
@@ -108,11 +109,11 @@ def _odd_identifier(told: _Told, response: Response) -> str:
     if (found := _in_body(content, told, response.headers)) is not None:
         return found
     if isinstance(content, dict) and _tells_a_problem(cast("dict[str, Any]", content), response.headers):
-        raise UnusableError(f"no {told.name}: the body tells of a problem")
+        raise UnusableError(f"no {told.name}: the body reports a problem")
     found = identifier_in(response.headers, collection=told.collection)
     if found is not None and can_be_id(found) and not _is_problem(response.headers):
         return found
-    raise UnusableError(f"no {told.name} that can be one in the body, Location or Content-Location")
+    raise UnusableError(f"no {told.name} in the body, Location or Content-Location that looks like one")
 
 
 def _json(body: bytes) -> Any:
@@ -135,7 +136,7 @@ def _in_body(content: Any, told: _Told, headers: Mapping[str, str]) -> str | Non
     for members in (outer, *(cast("dict[str, Any]", wrap) for wrap in wraps if isinstance(wrap, dict))):
         if (found := _named(at_path(members, told.place)[1])) is not None:
             return found
-        # "id" alone does not say of what: not of what was created, where the answer tells of another thing.
+        # "id" alone does not say whose id it is: not that of the created object, where the response is about another.
         other = _tells_a_problem(members, headers) or _leads_elsewhere(told.collection, headers)
         if not other and (found := _named(_member(members, "id"))) is not None:
             return found
@@ -147,13 +148,13 @@ def _member(members: Mapping[str, Any], name: str) -> Any:
 
 
 def _named(value: object) -> str | None:
-    """Return an id that stands under its name."""
+    """Return an id that is a member with its name."""
     text = _text(value)
     return text if can_be_id(text) else None
 
 
 def _bare(value: object) -> str | None:
-    """Return a text or a number that stands alone, if it looks like an id."""
+    """Return a bare text or number, if it looks like an id."""
     text = _text(value)
     if GUID.fullmatch(text):
         return text if can_be_id(text) else None
@@ -162,7 +163,7 @@ def _bare(value: object) -> str | None:
 
 
 def _text(value: object) -> str:
-    """Return a text, or a whole number above zero as text; for all else no text."""
+    """Return a text, or a positive whole number as text; an empty text for all else."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**LONGEST:
         return str(value)
     return value.strip() if isinstance(value, str) else ""

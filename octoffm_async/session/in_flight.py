@@ -1,9 +1,9 @@
-"""How many requests of one key may be under way, by latency. Pure.
+"""An adaptive concurrency limit: how many requests of one key may be in flight, by latency. Pure.
 
-By Little's law more requests in flight than *rate times latency* only lengthen the API's queue. So, as the gradient
-algorithm of Netflix's concurrency-limits does it, the latency of late is compared with what was usual: while it is less
-than :data:`TOLERANCE` times that, a little more is allowed; when it climbs, less, in proportion. The usual latency
-follows slowly, so an API that became slower for good is accepted as it is.
+By Little's law more requests in flight than *rate times latency* only lengthen the API's queue. Therefore, as in the
+gradient algorithm of Netflix's concurrency-limits, the recent latency is compared with the usual one: while it is less
+than :data:`TOLERANCE` times the usual latency, the limit grows a little; when it climbs, the limit falls in proportion.
+The usual latency follows slowly, so an API that became slower for good is accepted as it is.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from __future__ import annotations
 from math import sqrt
 
 TOLERANCE = 2.0
-"""So many times the usual latency is still nothing unusual."""
+"""The factor of the usual latency up to which a latency counts as usual."""
 SHORT, LONG = 10, 3000
-"""Answers that the latency of late, and the usual one, are averaged over."""
+"""Responses over which the recent latency, and the usual one, are averaged."""
 SMOOTHING = 0.2
-"""The part of a change that is made at once."""
+"""The part of a change that is applied at once."""
 LEAST = 4
-"""Fewer are never allowed, unless the configuration says so: one slow answer must not stop the others."""
+"""The smallest limit, unless the configuration is lower: one slow response must not stop the other calls."""
 
 
 class InFlight:
-    """The limit of one key, between :data:`LEAST` and ``most``."""
+    """The concurrency limit of one key, between :data:`LEAST` and ``most``."""
 
     __slots__ = ("_goal", "_least", "_limit", "_most", "_samples", "_short", "_usual", "limit")
 
@@ -35,18 +35,18 @@ class InFlight:
         self.limit = most
 
     def answered(self, seconds: float, in_flight: int) -> None:
-        """An answer took so long, while so many were under way."""
+        """Record the latency of a response, and how many requests were in flight."""
         if self._usual == 0.0:
             self._short = self._usual = seconds
         self._short += (seconds - self._short) / SHORT
         self._usual += (seconds - self._usual) / LONG
         self._samples += 1
-        if self._samples >= self.limit and in_flight * 2 >= self.limit:  # else the limit was not what held calls back
+        if self._samples >= self.limit and in_flight * 2 >= self.limit:  # else the limit did not hold calls back
             self._samples = 0
             self._adapt()
 
     def restart(self) -> None:
-        """After an outage: begin with one and double up to where it was, so that all who waited do not come at once."""
+        """Begin with one after an outage and double up to the old limit, so that waiting calls do not start at once."""
         self._goal = max(self._least, self._limit, self._goal if self._limit < self._goal else 0.0)
         self._limit = 1.0
         self.limit = 1
@@ -54,13 +54,14 @@ class InFlight:
 
     def _adapt(self) -> None:
         short, usual = self._short, self._usual
-        if usual > 2 * short:  # what was usual was unusual: forget it sooner
+        if usual > 2 * short:  # the average was exceptional: forget it sooner
             self._usual = usual * 0.95
         gradient = min(1.0, max(0.5, TOLERANCE * usual / short)) if short > 0 else 1.0
         if self._limit < self._least or (self._limit < self._goal and gradient == 1.0):  # it was restarted
             self._limit = min(self._limit * 2, self._goal)
         else:
             self._goal = self._least
+            # The root leaves room for a queue, and more for a larger limit, as in the gradient algorithm.
             wanted = self._limit * gradient + sqrt(self._limit)
             self._limit = max(self._least, self._limit + SMOOTHING * (wanted - self._limit))
         self._limit = min(self._limit, self._most)

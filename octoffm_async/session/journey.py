@@ -1,4 +1,4 @@
-"""One call on its way: what it sends, where its time went, and how its error is told."""
+"""The state of one call: its request, its attempts, the time it spent, and the context that it adds to its error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NUMBERS = itertools.count(1)
 
 
 class Journey(Watched):
-    """Times are the event loop's, in seconds. ``call`` is a number of its own in this process: clients share hooks."""
+    """One call. Times are the event loop's, in seconds. ``call`` is unique in the process: clients share hooks."""
 
     __slots__ = (
         "attempts",
@@ -88,18 +88,18 @@ class Journey(Watched):
 
     @property
     def patient(self) -> bool:
-        """Whether it sits out an outage."""
+        """True if the call waits until an outage is over: bulk calls do."""
         return self.lane == "bulk"
 
     @property
     def may_repeat(self) -> bool:
-        """Whether the caller's ``retries`` leave one more."""
+        """True if the caller's ``retries`` allow one more attempt; one with a new token does not count."""
         retries = self.options.retries
         return retries is None or self.attempts - self.token_renewed <= retries
 
     @property
     def server(self) -> str:
-        """The host and port that it goes to."""
+        """The host and port of the request."""
         scheme, _, authority = self.url.split("/", 3)[:3]
         if authority.rpartition(":")[2].isdigit():
             return authority
@@ -107,28 +107,28 @@ class Journey(Watched):
 
     @property
     def creates(self) -> bool:
-        """Whether carrying it out twice would do harm."""
+        """True if a second execution by the API would do harm."""
         return self.operation.repeatability is not Repeatability.SAFE
 
     def depart(self, now: float) -> None:
-        """An attempt leaves: from now on it may be carried out."""
+        """Record the start of an attempt: from now on the API may carry out the request."""
         self.departed = now
         self.under_way = True
         self.attempts += 1
 
     def arrive(self, now: float, status: int = 0) -> None:
-        """The attempt under way is over, one way or another; ``status`` if it was answered."""
+        """Record the end of the attempt, if one runs; ``status`` if it was answered."""
         self.status = status or self.status
         if self.under_way:
             self.travelled += now - self.departed
             self.under_way = False
 
     def waited(self, now: float) -> float:
-        """Seconds that were not spent on the wire."""
+        """Return the seconds that the call did not spend on the wire."""
         return max(0.0, now - self.started - self.travelled)
 
     def stamp(self, error: CallError, now: float) -> None:
-        """Tell an error where it happened and where the time went, unless it knows: a token call's does."""
+        """Add the call's context and times to an error, unless it has some: the error of a token call does."""
         if error.operation:
             return
         error.operation = self.operation.name

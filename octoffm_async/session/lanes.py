@@ -1,9 +1,9 @@
-"""Who is next: interactive calls before bulk ones, without starving bulk.
+"""The queue of calls that wait for a permit: interactive calls before bulk calls, without starving bulk.
 
-A web request must not queue behind a thousand calls of a nightly job on the same key. So interactive calls go first,
-and what goes to them at bulk's cost is noted as a debt: once it amounts to bulk's share of what was given out, a bulk
-call goes first. As long as interactive calls are rarer than that they never wait for bulk; however many there are, bulk
-gets its share. Within a lane it is first come, first served.
+A web request must not queue behind a thousand calls of a nightly job on the same key. Therefore interactive calls go
+first, and each permit that they take while a bulk call waits adds to a debt: once the debt amounts to bulk's share of
+the permits, a bulk call goes first. As long as interactive calls are rarer than that, they never wait for bulk calls;
+however many they are, bulk calls get their share. Within a priority the order is first in, first out.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections import deque
 from typing import Literal
 
 Lane = Literal["interactive", "bulk"]
+"""The priority of a call: ``"interactive"`` before ``"bulk"``."""
 
 CREDIT = 4.0
-"""So many calls of bulk, given out while nobody interactive waited, count in advance against its share."""
+"""Bulk calls, admitted while no interactive call waited, that count in advance against bulk's share, at most."""
 
 
 class Waiters:
-    """Two queues. ``bulk_share`` is the part (0 to 1) that goes to bulk while both wait."""
+    """Two queues, one for each priority. ``bulk_share`` is the part (0 to 1) for bulk while calls of both wait."""
 
     __slots__ = ("_bulk", "_debt", "_interactive", "_share")
 
@@ -30,16 +31,16 @@ class Waiters:
         self._bulk: deque[asyncio.Future[bool]] = deque()
 
     def __len__(self) -> int:
-        """Those that wait; calls that were cancelled while they waited may be among them for a while."""
+        """Return the number of waiting calls; for a while it may include calls cancelled while they waited."""
         return len(self._interactive) + len(self._bulk)
 
     def ahead_of(self, lane: Lane) -> int:
-        """How many certainly go before a call of ``lane`` that comes now."""
+        """Return how many calls certainly go before a call of this priority that comes now."""
         before = len(self._interactive)
         return before if lane == "interactive" else before + len(self._bulk)
 
     def add(self, lane: Lane, *, first: bool = False) -> asyncio.Future[bool]:
-        """One more that waits; ``first`` puts it at the head of its lane."""
+        """Add a call to the queue of its priority, at its head if ``first``; return the future of its permit."""
         queue = self._bulk if lane == "bulk" else self._interactive
         place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         if first:
@@ -49,22 +50,22 @@ class Waiters:
         return place
 
     def any(self) -> bool:
-        """Whether anybody still waits."""
+        """Return True if any call still waits."""
         for queue in (self._interactive, self._bulk):
             while queue and queue[0].done():  # its wait was cancelled
                 queue.popleft()
         return bool(self._interactive or self._bulk)
 
     def next_lane(self) -> Lane:
-        """Whose turn it is."""
+        """Return the priority of the call that is next."""
         return "bulk" if self.any() and self._next_is_bulk() else "interactive"
 
     def admit(self, *, probe: bool) -> None:
-        """Let the next one go, telling it whether it probes. Only when there is :meth:`any`."""
+        """Give a permit to the next call, with ``probe`` as its result. Only to be called if :meth:`any` is true."""
         self._next_queue().popleft().set_result(probe)
 
     def fail(self, error: Exception) -> None:
-        """Nobody is let go any more."""
+        """Let all waiting calls fail with ``error``."""
         for queue in (self._interactive, self._bulk):
             while queue:
                 place = queue.popleft()
@@ -72,10 +73,11 @@ class Waiters:
                     place.set_exception(error)
 
     def _next_is_bulk(self) -> bool:
-        # The little that is taken off: many small shares do not add up exactly.
+        # Less a small tolerance: many small shares do not add up exactly.
         return bool(self._bulk) and not (self._interactive and self._debt < 1.0 - self._share - 1e-9)
 
     def _next_queue(self) -> deque[asyncio.Future[bool]]:
+        # Shares of 1 - s and s: the debt stays bounded if bulk gets the part s of the permits.
         if self._next_is_bulk():
             self._debt = max(self._debt - (1.0 - self._share), -CREDIT)
             return self._bulk

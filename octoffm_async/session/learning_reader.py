@@ -1,4 +1,4 @@
-"""Decoding by a type made for the spelling that an API was seen to use; subclasses read what that type refuses."""
+"""Decoding by a type adapted to the spelling that an API has used; subclasses read bodies that do not fit the type."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class LearningReader:
-    """Decodes by a type made for the spelling seen so far; what that refuses, a subclass reads the careful way."""
+    """A reader with a type adapted to the known spelling; a subclass reads bodies that do not fit it."""
 
     _place: tuple[str, ...]
 
@@ -43,13 +43,13 @@ class LearningReader:
         self._careful = Reader(translation, self._learned)
         self._made_for: Any = None
         self._depth = 0
-        """Of the decoder: how many objects it wraps around what is read."""
+        """The number of objects around the decoded part, in the decoder's type."""
         self._decoder: msgspec.json.Decoder[Any]
         self._row_decoder: msgspec.json.Decoder[Any]
         self._adapt()
 
     def read(self, response: Response, skip_bad_rows: bool) -> Any:  # noqa: FBT001  (one shape for all readers)
-        """Return what a body holds, decoded; the careful way where the type for the known spelling refuses it."""
+        """Return the decoded content of a body, read step by step if the type for the known spelling does not fit."""
         if UNKNOWN_VALUES:
             take_unknown_values()
         try:
@@ -69,7 +69,7 @@ class LearningReader:
         raise NotImplementedError
 
     def _inner_type(self, row: Any) -> Any:
-        """Return the type that stands at the place of what is read, made of that of one row."""
+        """Return the type of the part that is read, made from the type of one row."""
         return row
 
     def _body_type(self, row: Any) -> Any:
@@ -84,7 +84,7 @@ class LearningReader:
         return found
 
     def _adapt(self) -> bool:
-        """Make the decoder for what was learned; return False if nothing is new."""
+        """Create the decoder for the spelling learned so far; return False if it is unchanged."""
         form = form_of(self._struct, self._translation, self._learned)
         body = self._body_type(type_of(form))
         wanted = (form, body, self._learned.lax)
@@ -103,10 +103,10 @@ class LearningReader:
         return self._careful.read_hooked(kind, value)
 
     def _value(self, response: Response) -> tuple[Any, bool]:
-        """Return the JSON value of a body, and whether it had to be mended.
+        """Return the JSON value of a body, and True if it had to be repaired.
 
         Raises:
-            UnusableError: it is not JSON.
+            UnusableError: The body is not JSON.
         """
         try:
             return msgspec.json.decode(response.body), False
@@ -122,7 +122,7 @@ class LearningReader:
         return value, True
 
     def _tell(self) -> None:
-        """Tell what differed, and unknown words that the decoder met."""
+        """Report the differences from the contract, and unknown words that the decoder met."""
         for enum, word in take_unknown_values():
             for path in paths_of_enum(self._struct, enum):
                 self._careful.tell(path, "value", shown_value(word))
@@ -133,7 +133,7 @@ class LearningReader:
 
 @lru_cache(maxsize=256)
 def holder(name: str, kind: Any) -> Any:
-    """Return the type of an object that holds ``kind`` under ``name``; its other members do not matter.
+    """Return the type of an object that has ``kind`` under ``name``; its other members do not matter.
 
     A page may have rows in ``data`` only as long as it has none in ``items``.
     """
@@ -144,10 +144,10 @@ def holder(name: str, kind: Any) -> Any:
 
 
 def is_marked(response: Response) -> bool:
-    """Return True if a byte order mark stands before a body: some servers put one before their JSON."""
+    """Return True if a byte order mark precedes a body: some servers put one before their JSON."""
     return response.body.startswith(_MARK)
 
 
 def unmarked(response: Response) -> Response:
-    """Return an answer without the marks before its body."""
+    """Return a response without the byte order marks before its body."""
     return response._replace(body=_MARKS.sub(b"", response.body, count=1))

@@ -1,13 +1,14 @@
-"""The gate of a limit that many processes share (:mod:`.slots`): what holds it is a store, not a log and a bucket.
+"""The rate limiter of a limit that many processes share: a store keeps the limit (:mod:`.slots`), not a window here.
 
-All else is the gate of :mod:`.limits`: lanes, deadlines, calls in flight, pauses, probes. Who waits is let go when a
-slot comes that this client has leased. As many are leased as calls wait and may be in flight, and no more than fit into
-:data:`~.leases.BATCH` seconds of the rate: so a high rate costs few questions, and a low one few slots of calls that
-give up. Where calls come close to each other and nobody else does, a few are leased before they are needed. What nobody
-waits for is given back. An interactive call waits for the next slot like any other, before the
-bulk calls of its own process; a ``burst`` in the limit lets it go at once.
+All else is as in :mod:`.limits`: priorities, deadlines, calls in flight, pauses, probes. A waiting call is let through
+when a time slot comes that this client has leased. The client leases as many slots as calls wait and may be in flight,
+but no more than fit into :data:`~.leases.BATCH` seconds of the rate: so a high rate costs few requests to the store,
+and at a low rate few slots are lost to calls that give up. Where calls follow each other closely and no other client
+leases slots, a few are leased before they are needed. The client returns slots that no call waits for. An interactive
+call waits for the next slot like any other, before the bulk calls of its own process; a ``burst`` in the limit lets it
+through at once.
 
-While the store is away a gate lets through a fixed part of its limit (:class:`~.leases.Alone`).
+While the store is unavailable, a limiter lets through a fixed part of its limit (:class:`~.leases.Alone`).
 """
 
 from __future__ import annotations
@@ -46,35 +47,35 @@ if TYPE_CHECKING:
     from .stats import KeyStats
 
 LOOK_EVERY = 1.0
-"""Seconds after which a gate looks again at the latest, whatever it waits for."""
+"""Seconds after which a limiter checks again at the latest, whatever it waits for."""
 KEEP_UNUSED = 0.01
-"""Seconds that slots which nobody waits for are kept, for the next call to come."""
+"""Seconds for which slots that no call waits for are kept, for the next call."""
 KNOWN_FOR = 30.0
-"""Seconds for which a store certainly keeps what it said: shorter than :data:`~.slots.KEPT`."""
+"""Seconds for which a store certainly keeps its state: shorter than :data:`~.slots.KEPT`."""
 
 
 class Unpaced(Pacer):
-    """Slots are spaced by the store: nothing is left to spread."""
+    """A bucket without a limit: the store spaces the slots, so that no requests have to be spread here."""
 
     __slots__ = ()
 
     def ready(self, rate: float, burst: int | None, *, ahead: int = 0) -> bool:  # noqa: ARG002
-        """One may always leave."""
+        """Return True: a request may always be sent."""
         return True
 
     def take_from_hand(self, rate: float) -> bool:  # noqa: ARG002
-        """One may always leave."""
+        """Return True: a request may always be sent."""
         return True
 
     async def take(self) -> None:
-        """Nothing is counted."""
+        """Take no permit: the bucket counts none."""
 
     async def acquire(self) -> None:
-        """Nothing is waited for."""
+        """Return at once: there is no permit to wait for."""
 
 
 class LeasedGate(Gate):
-    """What one key of one client lets through, of a limit that it shares by an :class:`~.exchange.Exchange`."""
+    """The rate limiter of one key of one client whose limit is shared through an :class:`~.exchange.Exchange`."""
 
     __slots__ = (
         "_again",
@@ -98,7 +99,7 @@ class LeasedGate(Gate):
         "asked",
     )
     asked: bool
-    """Whether a question is on its way, or about to be."""
+    """True while a request to the store for this key is queued or being sent."""
     _gap: float
     _giving: bool
     _left_at: float
@@ -139,13 +140,13 @@ class LeasedGate(Gate):
         self._forget()
 
     def leave(self, *, probe: bool = False) -> None:
-        """Give the place among those in flight back."""
+        """Release the slot in flight."""
         super().leave(probe=probe)
         if self._short_of_room:
             self._wake()
 
     def answered(self, *, sent_at: float, now: float) -> bool:
-        """The request that has just left got past the limit; whether that ended a block."""
+        """Record that the API's limit accepted the request; return True if that ended a block."""
         self._used += 1
         ended = super().answered(sent_at=sent_at, now=now)
         if ended and not self._exchange.away:
@@ -153,7 +154,7 @@ class LeasedGate(Gate):
         return ended
 
     def throttled(self, *, sent_at: float, now: float) -> bool:
-        """A 429 came; whether it is news, so that a new pause is due."""
+        """Record a 429; return True if it is new, so that a pause is due."""
         news = super().throttled(sent_at=sent_at, now=now)
         if news:
             self._leases.drop()
@@ -161,40 +162,40 @@ class LeasedGate(Gate):
         return news
 
     def pause(self, until: float) -> None:
-        """Let nothing through before ``until``, neither here nor elsewhere."""
+        """Let no call through before ``until``, here and in the other processes."""
         super().pause(until)
         self._pausing = until if self._pausing is None else max(until, self._pausing)
         self._exchange.ask(self)
 
     def idle(self, now: float) -> bool:
-        """Whether forgetting it would change nothing: the store remembers what was learned."""
+        """Return True if the limiter may be forgotten without effect: the store remembers what was learned."""
         remembered = self.asked or bool(self._leases) or now - self._heard_at <= KNOWN_FOR
         return not remembered and self._alone.wait(now) <= 0.0 and super().idle(now)
 
     def stats(self, seller_id: str, group: Group, now: float) -> KeyStats:
-        """What it looks like now."""
+        """Return a snapshot of the key's state."""
         stats = super().stats(seller_id, group, now)
         return msgspec.structs.replace(stats, shared=not self._exchange.away, void=self._leases.void)
 
     def rebind(self) -> None:
-        """Another event loop runs it from now on."""
+        """Prepare for use on another event loop."""
         super().rebind()
         self._pacer = Unpaced()
         self._forget()
 
     def close(self) -> None:
-        """Let nobody through any more."""
+        """Reject the calls that wait, and all later ones."""
         super().close()
         if self._tidying is not None:
             self._tidying.cancel()
             self._tidying = None
 
     def fail(self, error: Exception) -> None:
-        """The store is set up wrongly: tell those who wait."""
+        """Let the waiting calls fail: the configuration of the store is wrong."""
         self._waiters.fail(error)
 
     def draw_up(self, now: float, *, leasing: bool) -> Ask:
-        """What to ask the store, and tell it, now; slots only if ``leasing``."""
+        """Return the request to the store with all news for it; it asks for slots only if ``leasing``."""
         leases, control = self._leases, self._rate
         epoch = leases.epoch if now - self._heard_at <= KNOWN_FOR else 0
         back = leases.give_back(0 if self._closed else sum(self._awaiting.values())) if self._giving else (0, 0)
@@ -220,7 +221,7 @@ class LeasedGate(Gate):
         return ask
 
     def hear(self, ask: Ask, answer: Answer, *, sent: float, received: float, ahead: tuple[float, float]) -> bool:
-        """What the store answered; whether it came in time to be of use. ``ahead``: see :class:`~.leases.Offset`."""
+        """Apply the store's reply; return False if it came too late. ``ahead``: see :class:`~.leases.Offset`."""
         usable = self._leases.hear(answer, sent=sent, received=received, ahead=ahead)
         self._rate.hear(answer, epoch_since=self._leases.since)
         self._lost, self._heard_at = False, received
@@ -232,7 +233,7 @@ class LeasedGate(Gate):
         return usable > 0 or not answer.granted
 
     def unheard(self, now: float) -> None:
-        """The store is away."""
+        """Go on without the store, which is unavailable."""
         if self._rate.alone is None:
             self._alone.begin(now)
         self._leases.drop()
@@ -241,7 +242,7 @@ class LeasedGate(Gate):
         self._wake()
 
     def parting(self) -> bool:
-        """Before the end: whether there is something left to tell the store."""
+        """Return True if the last request must return slots to the store, before the client closes."""
         self._giving = True
         return bool(self._leases) and not self._exchange.away
 
@@ -255,7 +256,7 @@ class LeasedGate(Gate):
         self._gap, self._left_at = GAP_MOST, -inf
         self.asked = False
 
-    def _window_wait(self, now: float, lane: Lane) -> float:  # noqa: ARG002  (slots are the same for both)
+    def _window_wait(self, now: float, lane: Lane) -> float:  # noqa: ARG002  (slots are the same for both priorities)
         if self._exchange.away:
             if self._rate.alone is None:
                 self.unheard(now)
@@ -270,7 +271,7 @@ class LeasedGate(Gate):
         return wait if wait <= 0.0 else self._look(now, wait)
 
     def _look(self, now: float, wait: float) -> float:
-        """Ask the store if it is time to; seconds until a slot comes, or the next look is due."""
+        """Send a request to the store if one is due; return the seconds until a slot or the next request is due."""
         needed = self._needed()
         due_at = min(self._leases.short_at(needed), self._leases.check_at(now))
         due_at = max(due_at, self._again)
@@ -282,7 +283,7 @@ class LeasedGate(Gate):
         return min(wait, LOOK_EVERY)
 
     def _needed(self) -> int:
-        """How many slots more could be used than are in hand."""
+        """Return how many more slots than those in hand could be used."""
         waiting, held = sum(self._awaiting.values()), len(self._leases)
         room = self._in_flight_limit.limit - self.in_flight
         if self.control.blocked_since is not None and self._probe_out:
@@ -291,7 +292,7 @@ class LeasedGate(Gate):
         return min(waiting, room) - held
 
     def _wanted(self, now: float) -> int:
-        """How many slots to ask for."""
+        """Return how many slots to ask for."""
         wanted = max(0, min(self._needed(), self._leases.batch))
         if self._gap < EAGER_GAP and self.control.blocked_since is None:
             wanted = max(wanted, self._leases.eager(now))
@@ -316,7 +317,7 @@ class LeasedGate(Gate):
         wait = max(0.0, leases.free_at - now) + (ahead - len(leases)) * leases.step / SECOND
         if now + wait > until:
             raise OverloadedError(
-                f"not sent: with those of other processes so many calls go before it that its turn comes in {wait:.1f} "
+                f"not sent: with the calls of other processes so many go before it that its permit comes in {wait:.1f} "
                 f"s, {now + wait - until:.1f} s after the deadline",
                 wait=wait,
             )

@@ -1,4 +1,4 @@
-"""Where limits are kept, so that clients that call for one seller can share them: a protocol, and a store in memory."""
+"""Limit stores, through which clients that call for one seller share its limits: a protocol, and a store in memory."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ if TYPE_CHECKING:
 __all__ = ["PROCESSES", "Answer", "Ask", "LimitStore", "MemoryLimits"]
 
 PROCESSES = 10
-"""How many processes are believed to share a limit while the store is away."""
+"""The assumed number of processes that share a limit while the store is unavailable."""
 
 
 @runtime_checkable
 class LimitStore(Protocol):
-    """Shares limits between clients, be they in one process, on one machine, or on many.
+    """Shares limits between clients in one process, on one machine, or on many.
 
-    An implementation must promise:
+    An implementation must guarantee:
 
-    - **One step.** For each ask the state of its key changes by :func:`~octoffm_async.session.slots.advance`, and
-      nothing comes between reading and writing it. Asks of one exchange need not be one step together.
-    - **One clock**, the store's: never that of a caller. It may be put back or ahead; slots already leased are used
-      all the same, so a jump costs at most what it jumps over.
-    - **No repetition.** An exchange that failed is not tried again by itself: its slots may have been leased.
+    - **Atomicity.** For each request the state of its key changes by :func:`~octoffm_async.session.slots.advance`, and
+      no other change comes between reading and writing it. The requests of one exchange need not be atomic together.
+    - **One clock**, the store's: never that of a client. It may be set back or forward; slots already leased are used
+      all the same, so a jump costs at most its own length.
+    - **No repetition.** The store does not repeat a failed exchange by itself: its slots may have been leased.
 
-    A method that raises says that the store cannot be used now. The client says so once, at WARNING, and lets through
-    a ``processes``-th of each limit (one call a second where none is configured) until an exchange succeeds.
-    ``ConfigurationError`` is passed on to the callers. An exchange may be cancelled.
+    If a method raises, the store cannot be used now. The client logs one WARNING, and lets through a ``processes``-th
+    of each limit (one call a second where none is configured) until an exchange succeeds. ``ConfigurationError`` is
+    passed on to the callers. An exchange may be cancelled.
 
-    A store that has forgotten what it knew, as Redis does when it is started anew, is noticed: for a while it leases
-    only a ``processes``-th, too. While some processes reach the store and others do not, each of the others adds a
-    ``processes``-th of the limit to what is sent.
+    Clients notice a store that has lost its state, as Redis does when it is restarted: for a while it leases only a
+    ``processes``-th, too. While some processes reach the store and others do not, each of the others adds a
+    ``processes``-th of the limit to the calls that are sent.
     """
 
     @property
     def processes(self) -> int:
-        """How many processes share a limit at most: what each takes of it while the store is away."""
+        """The largest number of processes that share a limit; each uses that part of it while the store is away."""
         ...
 
     def open(self) -> None:
-        """One more client uses it, on the running event loop."""
+        """Register one more client of the store, on the running event loop."""
         ...
 
     async def close(self) -> None:
-        """A client uses it no longer; when none does, let go of the connections."""
+        """Unregister a client; when none is left, close the connections."""
         ...
 
     async def exchange(self, asks: Sequence[Ask]) -> Sequence[Answer]:
-        """What becomes of each ask, in their order; their keys differ."""
+        """Apply the requests and return their replies in the same order; their keys differ."""
         ...
 
 
@@ -67,13 +67,13 @@ class MemoryLimits:
         self._sweep_from = 1024
 
     def open(self) -> None:
-        """Nothing is to be opened."""
+        """Do nothing: there is no connection to open."""
 
     async def close(self) -> None:
-        """What is known is kept."""
+        """Do nothing: the states are kept."""
 
     async def exchange(self, asks: Sequence[Ask]) -> Sequence[Answer]:
-        """See :class:`LimitStore`."""
+        """Apply the requests; see :class:`LimitStore`."""
         now = int(self._clock() * 1e6)
         answers: list[Answer] = []
         for ask in asks:

@@ -1,29 +1,30 @@
-"""Limits that hold in every window.
+"""A rate limiter for one key (seller and group) that keeps a limit in every time window.
 
-**What must hold.** "N per T" means: in *no* window of length T, wherever it begins, do more than N requests reach the
-API. A bare ``AsyncLimiter(N, T)`` does not do that: it lets N through at once and refills meanwhile, so the worst
-window sees nearly 2 N.
+**Guarantee.** "N per T" means: in *no* window of length T, wherever it begins, do more than N requests reach the
+API. A bare ``AsyncLimiter(N, T)`` does not guarantee that: it lets N requests through at once and refills in the
+meantime, so the worst window contains nearly 2 N.
 
-**Two things together.** A log of what left within the last T (:class:`Windows`) holds the promise exactly: the N+1st
-request waits until the first of the last N is T old. On its own it would send N at once and then nothing for T; so a
-leaky bucket of rate N / T spreads them. The bucket's burst ``b`` makes up for timers, which have a grain of about
-1 ms, and for an event loop that had other things to do: a bucket with ``b = 1`` loses every late wake-up for good. The
-bucket alone would break the limit by ``b - 1``; the log alone would be jerky.
+**A sliding window and a leaky bucket.** A log of the requests sent within the last T (:class:`Windows`) keeps the
+guarantee exactly: request N + 1 waits until the first of the last N is T old. The log alone would send N requests at
+once and then none for T; therefore a leaky bucket of rate N / T spreads them. The bucket's burst ``b`` compensates for
+timers, which have a resolution of about 1 ms, and for an event loop that was busy: a bucket with ``b = 1`` loses every
+late wake-up for good. The bucket alone would break the limit by ``b - 1``; the log alone would send in bursts.
 
-**Jitter.** The API counts arrivals, we count departures. If one request may take ``J`` seconds longer on its way than
-another, those of a window T + J can arrive within T; so T + J takes the place of T.
+**Jitter.** The API counts requests when it receives them, the client when it sends them. If one request may take ``J``
+seconds longer to the API than another, the requests of a window T + J can be received within T. Therefore the limiter
+uses T + J in place of T.
 
-**Adapting.** The limit is unpublished, so what is configured is a ceiling; below it the rate is what
-:mod:`.adaptive` finds. A 429 concerns the key, not the call: it holds every call of the same seller and group until the
-pause ends, then one request at a time goes until one is accepted.
+**Adaptation.** The limit is not published, so the configured limit is a ceiling; below it the rate is the one that
+:mod:`.adaptive` finds. A 429 concerns the key, not the call: it stops every call of the same seller and group until
+the pause ends, then one request at a time is sent until one is accepted.
 
-**Waiting.** Those who wait stand in two lanes (:mod:`.lanes`); one task per busy key waits for the bucket on behalf of
-all and lets the next one go when a permit is there, so that who came early cannot hold up a lane that goes before. An
-interactive call need not wait for the bucket's next drop either: it goes ahead of it, and while such calls come, bulk
-keeps a hundredth of each window (one place at least) free for them. Where the limit is learned nothing is known that
-could be kept free.
+**Waiting.** Waiting calls stand in two queues, one for each priority (:mod:`.lanes`). One task per busy key waits for
+the bucket on behalf of all and gives each permit to the next call, so that an early call cannot block the queue that
+goes first. An interactive call need not wait for the bucket's next permit either: it goes ahead of it, and while such
+calls come, bulk calls leave a hundredth of each window (at least one request) free for them. Where the limit is
+learned, the limiter knows no number of requests that it could leave free.
 
-**Who shares.** Keys are (seller, group), never the token: tokens change, quotas do not.
+**Keys.** A limit belongs to (seller, group), never to a token: tokens change, quotas do not.
 """
 
 from __future__ import annotations
@@ -45,13 +46,13 @@ if TYPE_CHECKING:
     from .lanes import Lane
 
 FORGET_RATES_AFTER = 600.0
-"""Seconds after its last 429 that a key's learned rate is still worth something."""
+"""Seconds after the last 429 of a key for which its learned rate is kept."""
 ADVICE_LASTS = 60.0
-"""Seconds after the last rate headers: from then on an answer without them ends what they said."""
+"""Seconds after the last rate headers for which they hold; after that a response without them ends their effect."""
 
 
 class Gate:
-    """What one key lets through: so many in flight, at the rate that is allowed, and nothing during a pause."""
+    """The rate limiter of one key: it bounds the requests in flight and the rate, and lets none through in a pause."""
 
     __slots__ = (
         "_accepted",
@@ -111,19 +112,20 @@ class Gate:
     async def enter(
         self, lane: Lane = "interactive", *, now: float | None = None, until: float | None = None, first: bool = False
     ) -> bool:
-        """Wait for a slot and a permit; whether this is the one request that probes after a block.
+        """Wait for a slot in flight and a permit; return True if this is the one request that probes after a block.
 
-        ``now`` is the loop's time, ``until`` the caller's deadline on it; ``first`` puts it at the head of its lane.
+        ``now`` is the time of the event loop, ``until`` the caller's deadline on it; ``first`` puts the call at the
+        head of the queue of its priority.
 
         Raises:
-            RateLimitedError: the API asked for a pause that ends after the deadline; nothing was sent.
-            OverloadedError: its turn would come after the deadline, or too many wait; nothing was sent.
-            ClosedError: the client was closed meanwhile.
+            RateLimitedError: The API asked for a pause that ends after the deadline; nothing was sent.
+            OverloadedError: The permit would come after the deadline, or too many calls wait; nothing was sent.
+            ClosedError: The client was closed in the meantime.
         """
         if now is None:
             now = asyncio.get_running_loop().time()
         if self._closed:
-            raise ClosedError("the client was closed while a call was under way")
+            raise ClosedError("the client was closed while a call was running")
         if (entered := self.enter_at_once(lane, now)) is not None:
             return entered
         if not self._waiters.ahead_of(lane) and self._may_leave(now, lane):
@@ -143,13 +145,13 @@ class Gate:
             return await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled() and place.exception() is None:
-                self.leave(probe=place.result())  # it was let go just when the wait was cancelled
+                self.leave(probe=place.result())  # the permit came just when the wait was cancelled
             raise
         finally:
             self._awaiting[lane] -= 1
 
     def enter_at_once(self, lane: Lane, now: float) -> bool | None:
-        """As :meth:`enter` if nothing has to be waited for or asked; ``None`` if something has."""
+        """Acquire a permit without waiting; None if the call would have to wait."""
         if lane == "interactive":
             self._interactive_at = now
         if self._closed or self._waiters.ahead_of(lane) or not self._may_leave(now, lane):
@@ -158,7 +160,7 @@ class Gate:
         return self._leave_now(now) if rate is None or self._pacer.take_from_hand(rate) else None
 
     def leave(self, *, probe: bool = False) -> None:
-        """Give the slot back."""
+        """Release the slot in flight."""
         self.in_flight -= 1
         if probe:
             self._probe_out = False
@@ -166,25 +168,25 @@ class Gate:
             self._wake()
 
     def answered(self, *, sent_at: float, now: float) -> bool:
-        """The request that has just left got past the limit, whatever its answer says; whether that ended a block."""
+        """Record that the API's limit accepted a request, whatever the response; return True if that ended a block."""
         self._accepted += 1
         self._in_flight_limit.answered(now - sent_at, self.in_flight + 1)
         return self.control.accepted(sent_at=sent_at)
 
     @property
     def wants_advice(self) -> bool:
-        """Whether an answer's headers are worth a look: those of the first ones, of some later ones, or of all."""
+        """True if the headers of the next response should be read: all if there were rate headers, else a sample."""
         return self._advised_at is not None or self._accepted <= 3 or self._accepted % 64 == 0
 
     def advised(self, advice: RateAdvice | None, now: float) -> bool:
-        """What the API said about its limit, if anything: the lower of its and ours holds; whether that is news."""
+        """Apply the API's rate headers, if any: the lower of both limits holds; return True if the ceiling changed."""
         ceiling = configured = self._configured
         if advice is not None:
             self._advised_at = now
             if advice.exhausted_for:
                 self.pause(now + advice.exhausted_for)
             if advice.rate is None:
-                return False  # what it said before of its rate holds when it is exhausted, too
+                return False  # an earlier statement about the rate still holds while the limit is exhausted
             ceiling = advice.rate if configured is None else min(configured, advice.rate)
         elif self._advised_at is None or now - self._advised_at <= ADVICE_LASTS:
             return False
@@ -195,20 +197,20 @@ class Gate:
         return news
 
     def throttled(self, *, sent_at: float, now: float) -> bool:
-        """A 429 came; whether it is news, so that a new pause is due."""
+        """Record a 429; return True if it is new, not of a request sent before the last one: then a pause is due."""
         self._throttled += 1
         return self.control.throttled(sent_at=sent_at, now=now)
 
     def pause(self, until: float) -> None:
-        """Let nothing through before ``until``."""
+        """Let no call through before ``until``."""
         self.paused_until = max(self.paused_until, until)
 
     def restart(self) -> None:
-        """After an outage: begin with few in flight."""
+        """Begin again with few requests in flight, after an outage."""
         self._in_flight_limit.restart()
 
     def idle(self, now: float) -> bool:
-        """Whether forgetting it would change nothing: unused, not paused, and at its ceiling."""
+        """Return True if the limiter may be forgotten without effect: unused, not paused, and at its ceiling."""
         return (
             not self.in_flight
             and not self._waiters
@@ -219,7 +221,7 @@ class Gate:
         )
 
     def stats(self, seller_id: str, group: Group, now: float) -> KeyStats:
-        """What it looks like now."""
+        """Return a snapshot of the key's state."""
         return KeyStats(
             seller_id=seller_id,
             group=group.value,
@@ -234,15 +236,15 @@ class Gate:
         )
 
     def rebind(self) -> None:
-        """Another event loop runs it from now on."""
+        """Prepare for use on another event loop."""
         self._pacer = Pacer()
         self._pump = None
         self._closed = False
 
     def close(self) -> None:
-        """Let nobody through any more."""
+        """Reject the calls that wait, and all later ones."""
         self._closed = True
-        self._waiters.fail(ClosedError("the client was closed while a call waited for its limit"))
+        self._waiters.fail(ClosedError("the client was closed while a call waited for its rate limit"))
         if self._pump is not None:
             self._pump.cancel()
 
@@ -258,6 +260,7 @@ class Gate:
         if windows is None:
             return 0.0
         spare = 0
+        # Interactive calls go ahead of bulk by these places; small windows need one more (:mod:`.pacing`).
         if lane == "bulk" and (quiet := now - self._interactive_at) < KEPT_FREE_FOR:
             spare = windows.places + (windows.small and quiet < windows.period)
         return windows.wait(now, spare=spare)
@@ -296,7 +299,7 @@ class Gate:
         wait = pause + max(0.0, ahead - burst) / rate
         if now + wait > until:
             raise OverloadedError(
-                f"not sent: {ahead} calls go before it at {rate:.3g} per second, so its turn comes in {wait:.1f} s, "
+                f"not sent: {ahead} calls go before it at {rate:.3g} per second, so its permit comes in {wait:.1f} s, "
                 f"{now + wait - until:.1f} s after the deadline",
                 wait=wait,
             )
@@ -312,7 +315,7 @@ class Gate:
         return asyncio.create_task(self._let_go(), name="octoffm_async limit")
 
     async def _let_go(self) -> None:
-        """Let those who wait go, one by one, as long as somebody waits."""
+        """Give permits to the waiting calls, one by one, until none waits."""
         try:
             while self._waiters.any():
                 await self._permitted()
@@ -322,11 +325,11 @@ class Gate:
             self._waiters.fail(error)
             raise
         finally:
-            if self._pump is asyncio.current_task():  # after a close the next one may have begun
-                self._pump = self._start_pump() if self._waiters.any() else None  # somebody else cancelled this one
+            if self._pump is asyncio.current_task():  # after a close, the next one may already run
+                self._pump = self._start_pump() if self._waiters.any() else None  # cancelled from outside
 
     async def _permitted(self) -> None:
-        """Wait until one more may leave."""
+        """Wait until one more request may be sent."""
         loop = asyncio.get_running_loop()
         in_hand = False
         while True:
@@ -345,7 +348,7 @@ class Gate:
                     return
 
     async def _sleep_until_room(self, wait: float) -> None:
-        """Until a slot is free, or a place in the window, or somebody came who needs none."""
+        """Wait until a slot in flight or a place in the window is free, or a call comes that needs neither."""
         loop = asyncio.get_running_loop()
         self._room = loop.create_future()
         self._room_timed = wait > 0

@@ -1,7 +1,8 @@
-"""One connection of ours: a request at a time, and the head of its answer as soon as it is there.
+"""One connection of the pool: one request at a time, and the head of its response as soon as it is received.
 
-aiohttp opened it, and reads its bytes: the parser and the stream of the body are aiohttp's. This takes the place of its
-protocol on the socket, because that one is made for two waits, a queue and a timer per answer; here it is one future.
+aiohttp opened the connection and parses its bytes: the parser and the stream of the body are aiohttp's. The class here
+takes the place of aiohttp's protocol on the socket, because that one uses two waits, a queue and a timer per response;
+here it is one future.
 """
 
 from __future__ import annotations
@@ -25,26 +26,26 @@ if TYPE_CHECKING:
 __all__ = ["Arrived", "Link", "Shelf", "can_parse"]
 
 READ_AHEAD = 2**18
-"""Bytes of a body that are kept before the socket is no longer read, twice over."""
+"""Half the number of bytes of a body that are buffered before reading from the socket is paused."""
 
-_UNASKED = "an answer came over its connection that nobody waited for"
+_UNASKED = "a response came over its connection that no request waited for"
 _SUCCESS = re.compile(rb"HTTP/1\.[01] 2")
-"""The beginning of an answer that another request may have been meant to get. Servers that close what is idle say so
-with a 408, which is none."""
+"""The beginning of a response that another request may have been meant to get. A server that closes an idle connection
+may send a 408, which is not such a response."""
 _SAMPLE = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
 
 Shelf: TypeAlias = "dict[Link, None]"
-"""Connections of one origin that are free; the last one in is the first one out."""
+"""The idle connections of one origin; the last one in is the first one out."""
 
 
 Arrived: TypeAlias = "tuple[RawResponseMessage, aiohttp.StreamReader]"
-"""An answer's head, and the stream of its body."""
+"""The head of a response, and the stream of its body."""
 
 
 class Link(BaseProtocol):
-    """Stands between a socket that aiohttp connected and those who ask over it, one after another.
+    """The protocol between a socket that aiohttp connected and the requests sent over it, one after another.
 
-    ``deadline`` and ``expired`` are for :class:`~.deadlines.Deadlines`: when the head of an answer must be there.
+    ``deadline`` and ``expired`` are for :class:`~.deadlines.Deadlines`: the time by which a response's head must come.
     """
 
     __slots__ = (
@@ -64,7 +65,7 @@ class Link(BaseProtocol):
     def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, shelf: Shelf) -> None:
         super().__init__(loop)
         handler, transport = connection.protocol, connection.transport
-        if handler is None or transport is None or handler.should_close:  # lost since, or it said what nobody asked
+        if handler is None or transport is None or handler.should_close:  # lost since, or it received unrequested data
             connection.close()
             raise aiohttp.ServerDisconnectedError
         self.deadline = 0.0
@@ -82,20 +83,20 @@ class Link(BaseProtocol):
         transport.set_protocol(self)
 
     def is_open(self) -> bool:
-        """Whether a request may be sent."""
+        """Return True if a request may be sent."""
         return self._usable and self.transport is not None and not self.transport.is_closing()
 
     def expect(self) -> asyncio.Future[Arrived]:
-        """What will hold the answer to the request that is sent next.
+        """Return the future of the response to the request that is sent next.
 
-        It gets aiohttp's errors: of a lost connection, of silence, of an answer that is not HTTP; and the fence's.
+        It raises aiohttp's errors (a lost connection, a time-out, a response that is not HTTP) and those of the fence.
         """
         self._parser = _parser(self, self._loop)
         self._waiter = waiter = self._loop.create_future()
         return waiter
 
     def send(self, data: bytes, fence: Fence | None) -> None:
-        """Send a request, if somebody still waits for the answer and the fence lets it pass."""
+        """Send a request, unless its response is no longer awaited or the fence rejects it."""
         if self._waiter is None or self._waiter.done() or self.transport is None:
             return
         try:
@@ -103,31 +104,31 @@ class Link(BaseProtocol):
                 fence.check()
             self.transport.write(data)
             self._has_left = True
-        except Exception as error:  # noqa: BLE001  (who waits for the answer gets it)
+        except Exception as error:  # noqa: BLE001  (the request that awaits the response gets it)
             self._fail(error)
 
     def finish(self) -> bool:
-        """The answer was read; whether another request may follow."""
+        """Mark the response as read; return True if another request may follow."""
         content, self._content = self._content, None
         self._has_left = False
-        self._parser = None  # whatever comes now was not asked for
+        self._parser = None  # data received from now on was not requested
         if content is None or not content.is_eof() or content.exception() is not None:
             self._usable = False
         return self.is_open()
 
     def expire(self) -> None:
-        """The head did not come in time."""
+        """Let the request fail: the head of its response did not come in time."""
         self.expired = True
         self._fail(aiohttp.SocketTimeoutError("Timeout on reading data from socket"))
 
     def release(self) -> None:
-        """Let aiohttp have it back, which keeps it for a while."""
+        """Return the connection to aiohttp, which keeps it for a while."""
         if self.transport is not None:
             self.transport.set_protocol(self._handler)
         self._connection.release()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self._usable = False
         self._connection.close()
 
@@ -135,7 +136,7 @@ class Link(BaseProtocol):
         """See :class:`asyncio.Protocol`."""
         if (
             self._parser is None or not self._has_left
-        ):  # no request waits for it, so it is not the answer to the next one either
+        ):  # no request waits for it, so it is not the response to the next one either
             if _SUCCESS.match(data):
                 self.trail.doubt(_UNASKED)
             self._fail(aiohttp.ServerDisconnectedError())
@@ -143,7 +144,7 @@ class Link(BaseProtocol):
             return
         try:
             messages, upgraded, _ = self._parser.feed_data(data)
-        except Exception as error:  # noqa: BLE001  (of whatever kind: these bytes are no answer)
+        except Exception as error:  # noqa: BLE001  (of whatever kind: these bytes are no response)
             reason = error.message if isinstance(error, HttpProcessingError) else repr(error)
             self._fail(aiohttp.ClientPayloadError(f"not an HTTP answer: {reason}"))
             self.close()
@@ -161,7 +162,7 @@ class Link(BaseProtocol):
                 waiter.set_result((message, content))
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  (as the stream calls it)
-        """Read on, if reading was paused."""
+        """Resume reading if it was paused."""
         if self._reading_paused:
             super().resume_reading(resume_parser)
 
@@ -189,13 +190,13 @@ class Link(BaseProtocol):
 
 
 def can_parse() -> bool:
-    """Whether aiohttp's parser does what is expected of it here, tried out on an answer."""
+    """Return True if aiohttp's parser behaves as this module expects, tried out on a sample response."""
     loop = asyncio.get_running_loop()
     try:
         messages, upgraded, rest = _parser(BaseProtocol(loop), loop).feed_data(_SAMPLE)
         ((message, content),) = messages
         read = content.is_eof() and content.exception() is None and content.read_nowait(-1) == b"{}"
-    except Exception:  # noqa: BLE001  (whatever went wrong: it is not what is expected)
+    except Exception:  # noqa: BLE001  (any error means that it does not behave as expected)
         return False
     return read and message.code == 201 and not (message.should_close or upgraded or rest)
 

@@ -1,8 +1,8 @@
-"""The connections of one client: those in constant use stand ready here, all others are aiohttp's.
+"""The connection pool of one client: the idle connections in constant use; aiohttp's connector keeps all others.
 
-How many there may be, how they are opened, and when one that nobody needs is closed, is the connector's affair. It
-knows those that stand on a shelf here as taken. So as soon as somebody has to wait for one they are given back, and so
-is one that was not used for a second.
+The connector decides how many connections there are, how they are opened, and when an unused one is closed. It counts
+the idle connections here as taken. Therefore the pool returns them to it as soon as a request has to wait for one, and
+each that was not used for a second.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from .link import Shelf
 
 IDLE_AFTER = 1.0
-"""Seconds after which those that were not used are given back; at most twice as long."""
+"""Seconds after which unused connections are returned to the connector; at most twice as long."""
 
 TRIES = 3
-"""How often one is asked for that nothing was said over yet."""
+"""Connections that are tried to find one that has received no unrequested data."""
 
 
 class Links:
-    """Connections of one connector, on the loop where it lives."""
+    """The connections of one connector, on its event loop."""
 
     def __init__(
         self, connector: aiohttp.BaseConnector, loop: asyncio.AbstractEventLoop, *, timeout: aiohttp.ClientTimeout
@@ -41,11 +41,11 @@ class Links:
         self._timer: asyncio.TimerHandle | None = None
 
     def shelf(self, origin: str) -> Shelf:
-        """Those of an origin that are free, for :meth:`take` and :meth:`connect`."""
+        """Return the idle connections of an origin, for :meth:`take` and :meth:`connect`."""
         return self._shelves.setdefault(origin, {})
 
     def take(self, shelf: Shelf) -> Link | None:
-        """One that is free, if there is one."""
+        """Return an idle connection, if there is one."""
         while shelf:
             link, _ = shelf.popitem()
             if link.is_open():
@@ -54,10 +54,10 @@ class Links:
         return None
 
     async def connect(self, request: aiohttp.ClientRequest, shelf: Shelf) -> Link:
-        """One from the connector, opened if need be.
+        """Return a connection from the connector, which opens one if need be.
 
         Raises:
-            aiohttp.ClientError, OSError: as the connector.
+            aiohttp.ClientError, OSError: The connector could not open one.
         """
         with self.giving_back():
             for _ in range(TRIES):
@@ -72,7 +72,7 @@ class Links:
 
     @contextmanager
     def giving_back(self) -> Generator[None]:
-        """Leave all that is free, or becomes so, to the connector: somebody waits there."""
+        """Return all idle connections to the connector, now and while a request waits there."""
         self._give_back_all()
         self._waiting += 1
         try:
@@ -81,7 +81,7 @@ class Links:
             self._waiting -= 1
 
     def put(self, link: Link) -> None:
-        """The answer over it was read: keep it if it can be used again."""
+        """Take back a connection whose response was read; keep it if it can be used again."""
         if not link.finish():
             link.close()
         elif self._waiting:
@@ -93,7 +93,7 @@ class Links:
                 self._timer = self._loop.call_later(IDLE_AFTER, self._look_after)
 
     def close(self) -> None:
-        """Keep none."""
+        """Return all connections to the connector."""
         self._give_back_all()
         if self._timer is not None:
             self._timer.cancel()

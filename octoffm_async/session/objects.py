@@ -1,4 +1,4 @@
-"""Single objects and documents out of answers: by the type made for them, and the careful way where it does not do."""
+"""Single objects and documents in responses: decoded by the adapted type, step by step where that does not fit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WRAPS = ("data", "item", "result")
 
 
 class ObjectReader(LearningReader):
-    """Reads one object; where the operation's answer is optional, an empty body is ``None``."""
+    """A reader of one object; where the operation's result is optional, an empty body is None."""
 
     def __init__(self, operation: Operation[Any], translation: Translation, drift: DriftLog) -> None:
         self._place = translation.operation(operation).result or ()
@@ -53,7 +53,7 @@ class ObjectReader(LearningReader):
         return found
 
     def _with_items(self, value: Any) -> Any:
-        """Return an answer with a list in it as the contract has it, if it is the bare list, or has it in ``data``."""
+        """Return a response with a list in the contract's form, if it is the bare list, or has it in ``data``."""
         if is_array(value):
             self._careful.tell("$", "type", "array")
             return {"items": value}
@@ -69,7 +69,7 @@ class ObjectReader(LearningReader):
         return {"items": value[key], **{name: part for name, part in value.items() if name != key}}
 
     def _is_one_result(self, value: dict[str, Any]) -> bool:
-        """Return True for an answer to a call for one item that is what else stands in the list."""
+        """Return True for the response to a request for one item that is the item itself, not a list with it."""
         (items,) = (spec for spec in specs_of(self._struct) if spec.name == "items")
         wanted = [self._translation.wire_name(items.inner, spec) for spec in specs_of(items.inner) if spec.required]
         return all(spelling_in(value, name) is not None for name in wanted)
@@ -94,7 +94,7 @@ class ObjectReader(LearningReader):
 
 
 class DocumentReader(ObjectReader):
-    """Reads a document: its bytes, or JSON that holds them or names their address."""
+    """A reader of documents: their bytes, or JSON that contains them or names their address."""
 
     def read(self, response: Response, skip_bad_rows: bool) -> Document | str:  # noqa: ARG002, FBT001
         """Return the document, or the address to read it from."""

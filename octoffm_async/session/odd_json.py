@@ -1,7 +1,7 @@
-"""JSON with small damage: bytes that are no UTF-8, half a surrogate pair, raw control signs inside texts.
+"""JSON with small damage: bytes that are not UTF-8, half a surrogate pair, raw control characters inside texts.
 
-One bad text must not cost a page of a thousand rows, so what cannot be a character becomes U+FFFD. Broken structure is
-not mended: it raises ``ValueError``.
+One bad text must not cost a page of a thousand rows, so each byte that cannot be a character becomes U+FFFD. Broken
+structure is not repaired: it raises ``ValueError``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from ..contract.json_values import is_array, is_object
 
-# A text that does not end is taken too: else each quotation mark in it would have it searched to the end again.
+# An unterminated text is matched too: else each quotation mark in it would cause a search to the end again.
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -22,11 +22,11 @@ _CHARSET = re.compile(
 
 
 def parse(body: bytes, content_type: str) -> Any:
-    """Return the JSON value of a body, mended.
+    """Return the JSON value of a body, repaired.
 
     Raises:
-        ValueError: it is not JSON.
-        RecursionError: it is nested too deeply.
+        ValueError: The body is not JSON.
+        RecursionError: The body is nested too deeply.
     """
     text = _STRING.sub(_without_controls, _text(body, content_type).removeprefix("\ufeff"))
     return _whole(json.loads(text, parse_constant=_refuse))
@@ -54,7 +54,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _whole(value: Any) -> Any:
-    """Return a value whose texts hold whole characters: two halves become one, a half alone U+FFFD."""
+    """Return a value with whole characters in its texts: two surrogate halves become one, a single half U+FFFD."""
     if isinstance(value, str):
         if _SURROGATE.search(value) is None:
             return value

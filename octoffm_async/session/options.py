@@ -1,4 +1,4 @@
-"""What a caller may ask of its calls, in place of what the configuration says."""
+"""Options that a caller may set for its calls, in place of the configuration."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ LANES = ("interactive", "bulk")
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """Options of calls; ``None`` means what the configuration says. Times are in seconds.
+    """Options of calls; None means the configured value. Times are in seconds.
 
-    ``deadline`` bounds the whole call, waits and retries included, ``timeout`` the silence while an answer is awaited,
-    ``retries`` the repetitions (0: none, not even after a 429). ``lane`` says who waits for whom on the same limit:
-    ``interactive`` calls go before ``bulk`` ones. ``on_response`` is given each answer as it came, of every attempt.
-    ``fence`` is asked right before the bytes of each attempt leave, and may refuse. ``on_bad_row`` says what becomes of
-    a list's row that has no identity: ``raise`` (the default) or ``skip``. ``fresh`` tells caches on the way to ask the
-    API itself. ``strict_references`` refuses to create what has a reference that an API may keep in another form.
+    ``deadline`` bounds the whole call, waits and retries included, ``timeout`` the silence while a response is awaited,
+    ``retries`` the repetitions (0: none, not even after a 429). ``lane`` is the priority of the call within a limit:
+    ``interactive`` calls go before ``bulk`` calls. ``on_response`` is called with each raw response, of every attempt.
+    ``fence`` is checked right before the bytes of each attempt are sent, and may stop it. ``on_bad_row`` decides about
+    a row of a list that has no identity: ``raise`` (the default) or ``skip`` it. ``fresh`` asks caches on the way to
+    request the response from the API itself. ``strict_references`` rejects the creation of an item whose reference an
+    API may keep in another form.
     """
 
     deadline: float | None = None
@@ -57,11 +58,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(f"on_response must be a plain function, not {self.on_response!r}")
 
     def changed(self, **changes: Any) -> Self:
-        """A copy; what is ``None`` stays as it is."""
+        """Return a copy with these options; one that is None keeps its value."""
         return msgspec.structs.replace(self, **{name: value for name, value in changes.items() if value is not None})
 
     def for_bulk(self, config: Config) -> Self:
-        """The same for the calls of a bulk run, which sits out long pauses and lets others go first."""
+        """Return a copy for the calls of a bulk run, which waits out long pauses and lets other calls go first."""
         return msgspec.structs.replace(self, deadline=self.deadline or config.bulk_deadline, lane=self.lane or "bulk")
 
 

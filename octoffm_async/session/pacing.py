@@ -1,4 +1,4 @@
-"""What holds a limit: a log that keeps every window exactly, and a bucket that spreads requests. See :mod:`.limits`."""
+"""A sliding window, which keeps a limit exactly, and a leaky bucket, which spreads requests. See :mod:`.limits`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from ..config import Limit
 
 TIMER_LAG = 0.01
-"""Seconds of late waking that a bucket makes up for."""
+"""Seconds of late wake-up for which a bucket compensates."""
 HANDFUL = 0.001
-"""Seconds' worth of requests that a bucket gives out at once: a timer is no finer."""
+"""Seconds' worth of requests that a bucket gives out at once: a timer has no finer resolution."""
 KEPT_FREE = 0.01
-"""The part of a window that bulk keeps free for interactive calls while they come."""
+"""The part of a window that bulk calls leave free for interactive calls while those come."""
 KEPT_FREE_FOR = 30.0
-"""Seconds after an interactive call in which it does."""
+"""Seconds after an interactive call for which they do."""
 SMALL = 6
-"""Windows of so few places need a second one: with one place less, bulk is too far apart for the next to come soon."""
+"""Windows of at most so many requests need two free places: with one, bulk calls are too far apart for another soon."""
 
 
 class Bucket(NamedTuple):
@@ -31,12 +31,12 @@ class Bucket(NamedTuple):
 
 
 def bucket_for(rate: float, burst: int | None = None) -> Bucket:
-    """The bucket that spreads requests at ``rate``; see the module's docstring."""
+    """Return the bucket that spreads requests at ``rate``, with ``burst`` or one that compensates for late wake-ups."""
     return Bucket(max(1.0, 1.0 + TIMER_LAG * rate if burst is None else float(burst)), rate)
 
 
 class Windows:
-    """When the requests of the last window left: exact in every window of ``limit``, stretched by ``jitter``."""
+    """The times of the requests of the last window: exact for every window of ``limit``, lengthened by ``jitter``."""
 
     __slots__ = ("_left", "calls", "period", "places", "small")
 
@@ -44,9 +44,9 @@ class Windows:
         self.calls = limit.calls
         self.period = limit.per + jitter
         self.places = 0 if limit.calls == 1 else ceil(limit.calls * KEPT_FREE)
-        """How far interactive calls may go ahead of their turn, and what bulk keeps free for them at least."""
+        """The number by which interactive calls may be ahead of the bucket; bulk calls leave as many free at least."""
         self.small = 2 < limit.calls <= SMALL
-        """Whether bulk keeps one more place free for a window's time after such a call."""
+        """Bulk calls leave one more place free for the length of a window after an interactive call."""
         self._left: deque[float] = deque()
 
     @property
@@ -55,32 +55,33 @@ class Windows:
         return self.calls / self.period
 
     def wait(self, now: float, *, spare: int = 0) -> float:
-        """Seconds until one more may leave and ``spare`` places stay free; 0 or less is now."""
+        """Return the seconds until one more request may be sent and ``spare`` places stay free; 0 or less is now."""
         left = self._left
         horizon = now - self.period
         while left and left[0] <= horizon:
             left.popleft()
+        # The wait ends when the oldest request that makes the window too full is a period old (:mod:`.limits`).
         over = len(left) - self.calls + spare
         return left[over] - horizon if over >= 0 and left else 0.0
 
     def add(self, now: float) -> None:
-        """One leaves."""
+        """Record that a request is sent."""
         self._left.append(now)
 
     def idle(self, now: float) -> bool:
-        """Whether nothing of the last window needs to be remembered."""
+        """Return True if no request of the last window needs to be remembered."""
         return not self._left or self._left[-1] <= now - self.period
 
 
 class Pacer:
     """A leaky bucket that holds seconds instead of requests: each costs 1 / rate of them, and one leaks per second.
 
-    So the rate may change at any time. A bucket of requests would have to be made anew, and an empty one lets a request
-    through that the old one would have held back: with a rate that always moves a little, that is one too many at every
-    move.
+    Therefore the rate may change at any time. A bucket of requests would have to be created again, and an empty one
+    lets a request through that the old one would have held back: with a rate that always changes a little, that is one
+    too many at every change.
 
-    At more than one request per :data:`HANDFUL` that much is taken out of the bucket at once, for those that come next:
-    it is part of what the bucket makes up for anyway.
+    Above one request per :data:`HANDFUL` seconds, that much is taken out of the bucket at once and kept for the next
+    requests: it is part of the late wake-up for which the bucket compensates anyway.
     """
 
     __slots__ = ("_cost", "_in_hand", "_limiter", "_spare", "_waiting")
@@ -93,17 +94,17 @@ class Pacer:
         self._limiter = AsyncLimiter(1.0, 1.0)
 
     def ready(self, rate: float, burst: int | None, *, ahead: int = 0) -> bool:
-        """Go on at ``rate``; whether one may leave now, or so many ``ahead`` of their turn."""
+        """Set the rate; return True if a request may be sent now, or up to ``ahead`` requests before its time."""
         cost = self._cost = 1.0 / rate
         self._spare = max(0.0, HANDFUL - cost) if burst is None else 0.0
         room = (bucket_for(rate, burst).burst + ahead) * cost - self._spare
         self._limiter.max_rate = max(
             room, self._waiting
-        )  # with less room than it costs, who waits would do so for ever
+        )  # with less capacity than its cost, a request that waits would wait for ever
         return self._limiter.has_capacity(cost)
 
     def take_from_hand(self, rate: float) -> bool:
-        """Count one of those that were taken out of the bucket before; whether there was one."""
+        """Use one of the permits that were taken out of the bucket before; return True if there was one."""
         cost = 1.0 / rate
         if self._in_hand < cost:
             return False
@@ -111,7 +112,7 @@ class Pacer:
         return True
 
     async def take(self) -> None:
-        """Count one that is :meth:`ready`, and what fits into the hand with it: it does not wait."""
+        """Take the permit of a request that is :meth:`ready`, and those kept for the next ones; it does not wait."""
         amount = self._cost + self._spare
         if self._spare and self._limiter.has_capacity(amount):
             self._in_hand += self._spare
@@ -120,7 +121,7 @@ class Pacer:
         await self._limiter.acquire(amount)
 
     async def acquire(self) -> None:
-        """Wait until one may leave, and count it. One at a time may wait."""
+        """Wait for a permit and take it. Only one task may wait at a time."""
         cost = self._cost
         if not self._limiter.has_capacity(cost):
             self._waiting = cost

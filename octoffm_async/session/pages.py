@@ -1,4 +1,4 @@
-"""Rows of a list, wherever they stand in the body: by the type made for them, and row by row where that does not do."""
+"""Rows of a list, at any place in the body: decoded by the adapted type, row by row where that type does not fit."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 _SAMPLE = 20
-"""Rows of a page from which its spelling is learned, before all are read the careful way."""
+"""Rows of a page from which its spelling is learned, before all rows are read one by one."""
 _ROWS = ("items", "data")
 _BESIDE_ROWS = ("itemsPerPage", "count", "totalItemCount", "totalCount", "total", "page", "pageSize", "cursor", "links")
 
 
 class BadRowsError(UnusableError):
-    """Some rows of a page have no identity; ``rows`` are the others, ``places`` counts the bad ones' from 0."""
+    """An error: rows of a page have no identity; ``rows`` are the others, ``places`` those of the bad ones from 0."""
 
     def __init__(self, rows: list[Any], places: Sequence[int], reason: str) -> None:
         of = len(rows) + len(places)
@@ -42,7 +42,7 @@ class BadRowsError(UnusableError):
 
 
 class PageReader(LearningReader):
-    """Reads the rows of a list: in ``items`` or ``data`` of an object, where a contract file says, or a bare array."""
+    """A reader of lists: rows in ``items`` or ``data`` of an object, where a contract file says, or in a bare array."""
 
     def __init__(self, operation: Operation[Any], translation: Translation, drift: DriftLog) -> None:
         self._place = translation.operation(operation).items or ("items",)
@@ -96,10 +96,10 @@ class PageReader(LearningReader):
             return None, str(error)
 
     def _rows(self, value: Any) -> list[Any]:
-        """Return the rows of a page, wherever they stand; note the place for the next one.
+        """Return the rows of a page, at whatever place; note the place for the next page.
 
         Raises:
-            UnusableError: there are none, and it is no page without any.
+            UnusableError: There are no rows, and it is not an empty page.
         """
         if value is None:
             self._careful.tell("$", "type", "null")
@@ -139,7 +139,7 @@ class PageReader(LearningReader):
         """Return no rows, for a page without a list.
 
         Raises:
-            UnusableError: it holds a list under another name, or counts some rows.
+            UnusableError: The page has a list under another name, or counts some rows.
         """
         if any(is_array(part) and part and folded(name) != "links" for name, part in page.items()):
             raise UnusableError("not what is expected: no items, but a list under another name")
@@ -155,7 +155,7 @@ class PageReader(LearningReader):
 
 
 def _raw_rows(place: tuple[str, ...], body: bytes) -> Sequence[msgspec.Raw]:
-    """Return the rows of a page as they came; none if they cannot be had like that."""
+    """Return the undecoded rows of a page; none if they cannot be split like that."""
     try:
         found = _raw_decoder(place).decode(body)
     except UNDECODABLE:
@@ -167,7 +167,7 @@ def _raw_rows(place: tuple[str, ...], body: bytes) -> Sequence[msgspec.Raw]:
 
 @lru_cache(maxsize=64)
 def _raw_decoder(place: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
-    """Return the decoder of a page whose rows stay as they came."""
+    """Return the decoder of a page whose rows stay undecoded."""
     kind: Any = list[msgspec.Raw]
     for name in reversed(place):
         kind = holder(name, kind)

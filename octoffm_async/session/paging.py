@@ -1,7 +1,7 @@
 """Lists: cursor pages over the ``Link`` header, one after another, as pages or as items.
 
-The address of the next page stands in the headers, so its request leaves as soon as they are there: while a page's body
-is read, decoded and used, the next one travels. There is never more than one page ahead.
+The address of the next page is in the headers, so the client sends its request as soon as they are received: while it
+reads, decodes and uses the body of one page, the next one is on its way. It never requests more than one page ahead.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 End = Literal["no_link", "empty_cursor"]
 
 EMPTY_PAGES_MOST = 100
-"""Pages without a row that are read one after another: a filter that is applied behind the paging makes a few."""
+"""Pages without a row that are read one after another: a filter that the API applies after paging causes a few."""
 
 
 def paginate(
@@ -39,16 +39,17 @@ def paginate(
     """Return a list call of one seller, of at most ``max_items`` items.
 
     Raises:
-        ValidationError: the filters cannot be asked for together, or are out of range.
+        ValidationError: The filters exclude each other, or are out of range.
     """
     return Pager(scope, operation, checked_query(operation, filters), max_items=max_items)
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """One page: its items, the cursor it was asked for with, and the next one's (``None`` on the last page).
+    """One page: its items, the cursor of its request, and the cursor of the next page (None on the last page).
 
-    ``served_at`` is the API's own time of the answer (its ``Date`` header), if it tells. ``end`` says how the list
-    ended with this page: without a link to a next one, or with one whose cursor is empty; ``None`` if there is a next.
+    ``served_at`` is the API's own time of the response (its ``Date`` header), if it gives one. ``end`` says how the
+    list ended with this page: without a link to a next one, or with a link whose cursor is empty; None if there is a
+    next.
     """
 
     items: list[T]
@@ -59,16 +60,16 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
 
 class Pager(Generic[T]):
-    """A list call. Await it for the first page, iterate it for all items, or :meth:`pages` for all pages.
+    """A list call. Await it for the first page, iterate over it for all items, or over :meth:`pages` for all pages.
 
-    Each await and each iteration starts anew, and workers may share one iterator. To go on later where one stopped,
-    keep a page's ``next_cursor`` and pass it as ``resume_from``. With ``max_items``, items end there; pages are never
-    cut, so that nothing is lost between them: the last one is the page in which the number is reached.
+    Each await and each iteration starts anew, and workers may share one iterator. To continue later, keep a page's
+    ``next_cursor`` and pass it as ``resume_from``. With ``max_items``, the items end there; pages are never cut, so
+    that no item is lost between them: the last page is the one in which the number is reached.
 
     Raises (when awaited or iterated):
-        PagingError: the next page cannot be read out of the ``Link`` header, is on another origin, or was already read;
+        PagingError: The next page cannot be read out of the ``Link`` header, is on another origin, or was already read;
             or a hundred pages in a row were empty.
-        CallError: a page could not be had.
+        CallError: The request for a page failed.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class Pager(Generic[T]):
         return _Items(self._pages(), self._max_items)
 
     def pages(self) -> AsyncIterator[Page[T]]:
-        """The pages, in order."""
+        """Return an iterator over the pages, in order."""
         return self._pages()
 
     def _pages(self, *, ahead: bool = True) -> _Pages[T]:
@@ -99,7 +100,7 @@ class Pager(Generic[T]):
 
 
 class _Next(NamedTuple):
-    """What the headers of a page say of the next one: its query, or how the list ended."""
+    """The information of a page's headers about the next one: its query, or how the list ended."""
 
     query: dict[str, str] | None = None
     end: End | None = None
@@ -118,7 +119,7 @@ class _Coming(NamedTuple, Generic[T]):
 
 
 class _Pages(Generic[T]):
-    """An iterator over pages. A page that failed is asked for again by the next step."""
+    """An iterator over pages. The next step after a failure requests the same page again."""
 
     def __init__(
         self,
@@ -161,13 +162,13 @@ class _Pages(Generic[T]):
 
     async def _arrival(self, query: dict[str, str]) -> _Fetched[T]:
         coming, self._coming = self._coming, None
-        if coming is None or coming.task.cancelled():  # a client that is closed cancels what nobody awaits
+        if coming is None or coming.task.cancelled():  # closing a client cancels requests that are not awaited
             return await self._fetch(query)
         self._scope.session.background.adopt(coming.task)
         return await coming.task
 
     async def aclose(self) -> None:
-        """Let go of a page that is on its way; a further step asks for it again."""
+        """Cancel the request for the next page; a further step sends it again."""
         self._last = None
         self._let_go()
 
@@ -204,22 +205,22 @@ class _Pages(Generic[T]):
         def look(head: Response) -> None:
             nonlocal following, end, wrong
             if following is not None and self._coming is not None and self._coming.query == following:
-                self._let_go()  # an earlier attempt came as far as its headers
+                self._let_go()  # an earlier attempt received its headers, but failed after that
             following, end, wrong = None, None, None
             try:
                 following, end = self._next(head)
             except PagingError as error:
                 wrong = error
             enough = self._left is not None and self._left <= self._limit
-            # Only when this page is waited for: else two pages would lie ahead of whoever reads them.
+            # Only when this page is awaited: else the iterator would be two pages ahead of its reader.
             if following is not None and self._ahead and self._awaited and self._coming is None and not enough:
                 self._send_for(following)
 
         items, response = await self._scope.call(self._operation, query=query, peek=look)
         if wrong is not None:
             raise wrong
-        # Until the next body is there: if nothing lay above it, malloc would give the memory of each back to the
-        # system and fault it in anew, which costs a fifth of the page.
+        # Kept until the next body is received: if no object lay above it, malloc would return the memory of each to
+        # the system and fault it in again, which costs a fifth of the page.
         self._last = response
         return _Fetched(items, following, end, http_date(response.headers.get("Date")))
 
@@ -247,7 +248,7 @@ class _Pages(Generic[T]):
 
 
 class _Items(Generic[T]):
-    """Items of pages, without a generator's layer per item."""
+    """An iterator over the items of pages, without a generator's cost per item."""
 
     __slots__ = ("__weakref__", "_items", "_left", "_pages", "_turn")
 
@@ -266,7 +267,7 @@ class _Items(Generic[T]):
         return await self._first_of_next()
 
     async def _first_of_next(self) -> T:
-        async with self._turn:  # of workers that share this iterator, one asks for the page
+        async with self._turn:  # of the workers that share this iterator, one requests the page
             while True:
                 for item in self._items:
                     return item
@@ -279,5 +280,5 @@ class _Items(Generic[T]):
         return items
 
     async def aclose(self) -> None:
-        """Let go of a page that is on its way."""
+        """Cancel the request for the next page."""
         await self._pages.aclose()

@@ -1,4 +1,30 @@
-"""The one way of every call: authorize, admit, transmit, classify, then decode, retry or raise."""
+"""The session of one client account, and the path of every call through it.
+
+Every call of every resource and seller goes through :meth:`Session.call`, the calls for tokens too. Its parts in order:
+
+1. **Deadline.** :meth:`Session._travel` creates the state of the call (:mod:`.journey`) and registers it with the
+   deadlines (:mod:`.deadlines`). They cancel the task of the call when its time is over, and the method turns this one
+   cancellation into :class:`~..errors.DeadlineExceededError`; any other cancellation goes on unchanged.
+2. **Admission** (:mod:`.admission`). Before each attempt the call waits for the circuit, a token, and a permit of the
+   rate limiter of its key (:mod:`.limits`), which includes a slot among the requests in flight.
+3. **Sending.** The session adds the headers (:mod:`.heads`), checks the caller's fence (:mod:`.fences`) and hands the
+   request to the transport (:mod:`.transport`). The slot is released when the attempt is over, however it ended.
+4. **Classification.** :func:`~.retry.classify` maps the result (a response, or an error that says whether the request
+   may have reached the API) to a verdict.
+5. **Feedback.** A response that the API's limit accepted is reported to the limiter, a success also to the retry
+   budget and the circuit (:mod:`.retries`).
+6. **Result.** The session decodes a success (:mod:`.decoding`) and returns it. It maps any other result to an error
+   (:mod:`.problems`); the retry policy (:mod:`.retry`) then either waits and starts the next attempt at step 2, or
+   raises the error.
+7. **End.** :meth:`Session._finish` counts the call, completes its error and emits the last event, whatever ended the
+call.
+
+**Why one function shows the whole path.** :meth:`Session._until_decided` performs the steps 2 to 6 in the order in
+which they happen. The guarantees are about this order: the slot is released exactly once for each permit, only the
+token that an attempt used is invalidated, the limiter learns of a response before the call is decoded, and the outcome
+of a creation is unknown from the moment at which its attempt starts. In a chain of middlewares each of them would see a
+part of the order only; here one function has to be read to check it. The parts do one thing each and are tested alone.
+"""
 
 from __future__ import annotations
 
@@ -64,12 +90,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Result: TypeAlias = tuple[T, Response]
-"""What a call gave: the decoded value, and the answer it came in."""
+"""The result of a call: the decoded value, and the response that contained it."""
 logger = logging.getLogger("octoffm_async")
 
 
 class Session:
-    """One client account: its transport, token, limits and retry budget, shared by all sellers."""
+    """The session of one client account: transport, token, limits and retry budget, shared by all sellers."""
 
     def __init__(
         self,
@@ -88,7 +114,7 @@ class Session:
         )
         self.background = Background()
         self.kept: dict[tuple[str, str], object] = {}
-        """What others learned of a seller (by a name of theirs and the seller's id), until the session is closed."""
+        """Objects that other modules keep for a seller until the session is closed, by name and seller id."""
         self._transport = transport
         self._head_telling = as_head_telling(transport)
         self._fencing = as_fencing(transport)
@@ -104,25 +130,25 @@ class Session:
         self._addresses = {each: config.base_url + self.translation.path(each) for each in OPERATIONS}
         self._answers = Answers(self.translation, self.drift)
         self._heard: dict[str, tuple[MultiMapping[str], float]] = {}
-        """The last answer to each kind of call, and when it came: to creations, to reading, for a token."""
+        """Headers and time of the last response to each kind of request: creations, reads, and requests for a token."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.AbstractEventLoop | None = None
         self._under_way = 0
         self._idle = asyncio.Event()
 
     def open(self) -> None:
-        """Belong to the running event loop from now on."""
+        """Bind the session to the running event loop."""
         self._transport.open()
-        self.kept.clear()  # another loop, other locks
+        self.kept.clear()  # it may hold locks of another loop
         self._gates.rebind()
         self._retries.circuit.rebind()
-        self._deadlines = Deadlines(self.config.deadline, self.config.bulk_deadline)  # another loop, other timers
+        self._deadlines = Deadlines(self.config.deadline, self.config.bulk_deadline)  # timers belong to one loop
         self._loop = asyncio.get_running_loop()
-        self._heard.clear()  # another loop, another clock
+        self._heard.clear()  # each loop has its own clock
         self._idle = asyncio.Event()
 
     async def close(self, *, drain: float) -> None:
-        """Take no more calls, give those under way ``drain`` seconds, then let go of the connections."""
+        """Reject new calls, give those that are running ``drain`` seconds to end, then close the connections."""
         self._draining, self._loop = self._loop, None
         self.background.cancel()
         try:
@@ -131,7 +157,7 @@ class Session:
                 async with asyncio.timeout(drain):
                     await self._idle.wait()
         except TimeoutError:
-            logger.warning("closed with %d calls under way", self._under_way)
+            logger.warning("the client was closed while %d calls were running", self._under_way)
         finally:
             self._draining = None
             self.kept.clear()
@@ -140,7 +166,7 @@ class Session:
             self._deadlines.close()
             await self.tokens.close()
             await self._gates.part()
-            await asyncio.sleep(0)  # so that what was cancelled here has ended
+            await asyncio.sleep(0)  # so that the tasks that were cancelled here end
             await self._transport.close()
 
     def call(
@@ -156,13 +182,13 @@ class Session:
     ) -> Coroutine[Any, Any, Result[T]]:
         """Make one call.
 
-        ``url`` is for paths with segments to fill in; ``body`` is encoded JSON. ``peek`` sees a good answer before its
-        body is read if the transport tells of it then, else before it is decoded; what it starts is on its way by then.
-        It sees at most one per attempt, and does not raise.
+        ``url`` is for paths with segments to fill in; ``body`` is encoded JSON. The session calls ``peek`` with each
+        successful response, before its body is read if the transport supports that, else before it is decoded. Tasks
+        that ``peek`` starts run before the body is decoded. It is called at most once per attempt and must not raise.
 
         Raises:
-            CallError: it did not succeed; ``outcome_unknown`` says that it may have been carried out.
-            ClosedError: the session is not open on this event loop.
+            CallError: The call did not succeed; ``outcome_unknown`` says that the API may have carried it out.
+            ClosedError: The session is not open on this event loop.
         """
         address = url or self._addresses.get(operation) or self.config.base_url + operation.path
         if query:
@@ -170,16 +196,17 @@ class Session:
         return self._travel(operation, seller_id=seller_id, url=address, body=body, options=options, peek=peek)
 
     async def check(self) -> float:
-        """Make sure that there is a token; how many seconds it is still good for."""
+        """Fetch a token if there is none; return how many seconds it remains valid."""
         token = await self.tokens.get()
         return token.expires_at - asyncio.get_running_loop().time()
 
     @property
     def api_clock(self) -> datetime | None:
-        """What the API's own clock shows now: the ``Date`` of an answer, and the time since, if it tells.
+        """The present time by the API's clock: the ``Date`` of a response and the time since; None if there was none.
 
-        That of a creation, because no cache answers those. Before the first one it is the later of what lists and the
-        token endpoint told: an old list must not make the clock old, and the token may come from another server.
+        The response to a creation is preferred, because no cache answers those. Before the first one the later of those
+        to reads and to token requests counts: a cached list must not set the clock back, and the token may come from
+        another server.
         """
         if self._loop is None:
             return None
@@ -192,7 +219,7 @@ class Session:
         return None
 
     def snapshot(self) -> Stats:
-        """The counters, and how the client stands. May be asked for from another thread."""
+        """Return the counters and the present state of the client. It may be called from another thread."""
         now = 0.0 if self._loop is None else self._loop.time()
         return self.stats.snapshot(
             keys=self._gates.stats(now),
@@ -244,7 +271,7 @@ class Session:
         )
         error: BaseException | None = None
         self._under_way += 1
-        deadlines = self._deadlines  # those of this loop, even if the client is opened again meanwhile
+        deadlines = self._deadlines  # those of this loop, even if the client is opened again in the meantime
         deadlines.add(deadline, journey)
         try:
             return await self._until_decided(operation, journey, peek)
@@ -264,7 +291,7 @@ class Session:
             raise
         finally:
             deadlines.done(deadline, journey)
-            journey.take_back()  # it is still there if something turned the cancellation into another error
+            journey.take_back()  # it is still pending if something turned the cancellation into another error
             self._finish(journey, error, clock())
 
     async def _until_decided(
@@ -282,6 +309,7 @@ class Session:
                     self._unusable(journey, error)
                     raise
                 finally:
+                    # Exactly once for each permit, whatever ended the attempt: a lost slot would slow the key for good.
                     journey.gate.leave(probe=journey.gate_probe)
                 self._arrived(journey, outcome)
             except CallError as error:
@@ -290,7 +318,7 @@ class Session:
                 await self._retries.wait_or_raise(journey, Verdict.NOT_SENT, error)
                 continue
             verdict = classify(outcome)
-            # What shows that the limit let a request through; a 5xx may come from before it.
+            # Only these verdicts prove that the limit accepted the request: a proxy before it may have sent a 5xx.
             if (verdict is OK or verdict is Verdict.REFUSED) and isinstance(outcome, Response):
                 self._retries.let_through(journey, outcome)
                 if verdict is OK:
@@ -303,6 +331,7 @@ class Session:
                     if isinstance(value, ProductResults):
                         self._retries.note_quota(journey, value, outcome)
                     return value, outcome
+            # Only the token that this attempt used: a late 401 must not drop a newer one (see :mod:`.tokens`).
             if verdict is Verdict.UNAUTHORIZED and token is not None and not journey.token_renewed:
                 self.tokens.invalidate(token)
             failed = (
@@ -376,11 +405,11 @@ class Session:
             raise bad from None
         except UnusableError as reason:
             if response.trail is not None:
-                # It may be another request's answer. What creates is answered 201; what reads is not.
+                # It may be the answer to another request: creations are answered with 201, reads are not.
                 if response.status == 201 and operation.repeatability is Repeatability.SAFE:
                     response.trail.doubt("another request was answered over its connection with what it created")
                 response.trail.drop()
-            if token is None:  # the token endpoint's answer may hold a token even when it is broken: show none of it
+            if token is None:  # a broken answer of the token endpoint may still hold a token: show none of it
                 error = unusable(response._replace(body=b""), "it holds no token")
             else:
                 error = unusable(response, str(reason), secrets=self._secrets(token))
@@ -409,5 +438,5 @@ class Session:
 
     def _secrets(self, token: Token | None) -> list[str]:
         secret = self.config.secret.reveal()
-        secrets = [secret, quote_plus(secret)]  # the form carries it encoded
+        secrets = [secret, quote_plus(secret)]  # the form of a token request contains it in encoded form
         return secrets if token is None else [*secrets, token.secret.reveal()]

@@ -1,7 +1,7 @@
-"""From an answer that is not a success to the error that tells it. Pure functions.
+"""The mapping of responses that are no success to errors. Pure functions.
 
 Problems come as ``application/problem+json``, as Keycloak's ``{"error", "error_description"}``, or, from a gateway or a
-proxy, as HTML or as nothing at all: JSON is never assumed.
+proxy, as HTML or with an empty body: the mapping never takes JSON for granted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _PHRASES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not
 
 
 def error_for(response: Response, *, secrets: Collection[str] = ()) -> AnsweredError:
-    """The error that a non-2xx answer stands for. A server may echo what it was sent: secrets are taken out."""
+    """Return the error for a non-2xx response, without secrets: a server may echo the request."""
     content = _Content(response.body, secrets)
     status = response.status
     title = content.text("title") or content.text("error") or _PHRASES.get(status, "")
@@ -71,7 +71,7 @@ def error_for(response: Response, *, secrets: Collection[str] = ()) -> AnsweredE
 
 
 def unusable(response: Response, reason: str, *, secrets: Collection[str] = ()) -> UnusableAnswerError:
-    """The error for a 2xx answer that cannot be used."""
+    """Return the error for a 2xx response that cannot be used."""
     kind = response.headers.get("Content-Type", "no content type")
     return UnusableAnswerError(
         f"the answer ({response.status}, {kind}, {len(response.body)} bytes) cannot be used: {redact(reason, secrets)}",
@@ -81,15 +81,15 @@ def unusable(response: Response, reason: str, *, secrets: Collection[str] = ()) 
 
 
 def excerpt(body: bytes, secrets: Collection[str] = ()) -> str:
-    """The beginning of a body as text. Secrets go first: a cut in the middle of one would leave the rest unseen."""
+    """Return the beginning of a body as text. Secrets are removed first: a cut would hide the rest of one."""
     text = redact(body[:READ_BYTES].decode("utf-8", errors="replace"), secrets)
-    if len(body) > READ_BYTES:  # the last secret may have been cut by the reading itself
+    if len(body) > READ_BYTES:  # the limit may have cut through the last secret
         text = text[: max(0, len(text) - max(map(len, secrets), default=0))]
     return text if len(text) <= EXCERPT_CHARACTERS else text[:EXCERPT_CHARACTERS] + "…"
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """``text`` with every secret replaced."""
+    """Return ``text`` with every secret replaced."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")
@@ -97,7 +97,7 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 
 
 class _Content:
-    """What can be read of a problem, bounded and without secrets."""
+    """The readable members of a problem, bounded and without secrets."""
 
     def __init__(self, body: bytes, secrets: Iterable[str]) -> None:
         self._secrets = tuple(secrets)

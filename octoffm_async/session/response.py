@@ -1,4 +1,4 @@
-"""An answer as it came, and how its body is read: whole, up to a bound, and never waiting for long in silence."""
+"""A response, and the reading of its body: whole, up to a bound, and with a time-out for silence."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ __all__ = ["Body", "Response"]
 
 
 class Response(NamedTuple):
-    """An answer as it came, read whole. Header names ignore case."""
+    """A response with its whole body. Header names ignore case."""
 
     status: int
     headers: MultiMapping[str]
     body: bytes
     url: str
     trail: Trail | None = None
-    """What else came over its connection, if this package holds that one itself."""
+    """The record of other responses on the same connection, if this package manages the connection itself."""
 
     def json(self, type: Any = Any) -> Any:  # noqa: A002  (msgspec's name for it)
-        """The body decoded as JSON, to ``type`` (any that msgspec knows) if given.
+        """Decode the body as JSON, to ``type`` (any that msgspec supports) if given.
 
         Raises:
-            UnusableAnswerError: it is not JSON, or not of that type.
+            UnusableAnswerError: The body is not JSON, or not of that type.
         """
         try:
             return msgspec.json.decode(self.body, type=type)
@@ -41,16 +41,16 @@ class Response(NamedTuple):
 
 
 class Body:
-    """How bodies are read: at most ``most`` bytes."""
+    """A reader of bodies of at most ``most`` bytes."""
 
     def __init__(self, most: int) -> None:
         self._most = most
 
     def read_if_whole(self, content: aiohttp.StreamReader, status: int) -> bytes | None:
-        """A body that came with its head: no timer is needed. ``None``: it did not.
+        """Return a body that was received together with its head, which needs no timer; None if it was not.
 
         Raises:
-            UnusableAnswerError: it is too large.
+            UnusableAnswerError: The body is too large.
         """
         if not content.is_eof() or content.exception() is not None:
             return None
@@ -62,11 +62,11 @@ class Body:
     async def read(
         self, content: aiohttp.StreamReader, status: int, headers: MultiMapping[str], read_timeout: float
     ) -> bytes:
-        """A body, however it comes.
+        """Return a body, however it is transferred.
 
         Raises:
-            UnusableAnswerError: it is too large, or announced to be.
-            TimeoutError: nothing came for ``read_timeout`` seconds.
+            UnusableAnswerError: The body is too large, or announced to be.
+            TimeoutError: No byte was received for ``read_timeout`` seconds.
         """
         self._check_size(_announced(headers), status)
         chunks: list[bytes] = []

@@ -1,7 +1,7 @@
-"""What follows an attempt: the decision of :mod:`.retry` carried out, and told to who must know.
+"""The retry handler: it carries out the decision of :mod:`.retry` after each attempt and reports the result.
 
-The gate of the key learns of answers and 429s, the circuit of failures that the budget cannot pay for, the listeners of
-all.
+The limiter of the key is informed of accepted requests and 429s, the circuit of failures that the budget does not
+cover, the hooks of all of them.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from .telling import Teller
 
 FAILURES = frozenset({Verdict.NOT_SENT, Verdict.LOST, Verdict.FAILED})
-"""What costs retry budget, and may mean that the API is down."""
+"""Verdicts that cost retry budget, and may mean that the API is down."""
 
 
 class Retries:
-    """The budget and the circuit of one client. ``recovered`` is called when an outage is over."""
+    """The retry budget and the circuit of one client. ``recovered`` is called when an outage is over."""
 
     def __init__(
         self, config: Config, counts: Counts, teller: Teller, rng: random.Random, recovered: Callable[[], None]
@@ -47,7 +47,7 @@ class Retries:
         self.circuit = Circuit(config, rng, teller.circuit_changed)
 
     def let_through(self, journey: Journey, response: Response) -> None:
-        """The request got past the limit: what that, and the answer's headers, say about it."""
+        """Report to the limiter that the limit accepted a request, and the rate headers of the response."""
         gate = journey.gate
         now = journey.clock()
         if gate.answered(sent_at=journey.departed, now=now):
@@ -56,12 +56,12 @@ class Retries:
             self._teller.rate_changed(journey, "headers", now)
 
     def succeeded(self, journey: Journey) -> None:
-        """An attempt went well."""
+        """Refund the retry budget after a success."""
         self.budget.refund(journey.owed or SUCCESS_REFUND)
         self.answered(journey)
 
     def answered(self, journey: Journey) -> None:
-        """The API is there."""
+        """Settle the circuit's probe, if this call is one: the API has answered."""
         if journey.circuit_probe:
             self._settle_probe(journey, failed=False)
 
@@ -69,7 +69,7 @@ class Retries:
         """Wait until the call may be sent again.
 
         Raises:
-            CallError: ``error``, which says why the call is not repeated.
+            CallError: ``error``, whose message says why the call is not repeated.
         """
         failed = verdict in FAILURES
         cost = retry_cost(error)
@@ -92,11 +92,11 @@ class Retries:
         self._counts.retries += 1
         journey.token_renewed |= verdict is Verdict.UNAUTHORIZED
         self._teller.retry_scheduled(journey, decision)
-        if verdict is not Verdict.THROTTLED:  # a throttled call waits at the gate, with all the others of its key
+        if verdict is not Verdict.THROTTLED:  # a throttled call waits in its limiter, with all others of its key
             await asyncio.sleep(decision.delay)
 
     def note_quota(self, journey: Journey, results: ProductResults, response: Response) -> None:
-        """A success that refuses items for a quota (**S**) is a throttling: the key pauses as after a 429."""
+        """Pause the key as after a 429 if a success rejects items because of a quota (seen)."""
         if not any(result.over_quota for result in results.items):
             return
         news = self._note_throttling(journey)
@@ -129,10 +129,10 @@ class Retries:
 
     def _pause(self, journey: Journey, told: float | None, decision: Again | Stop | None, *, news: bool) -> None:
         if not news and told is None:
-            return  # of a request that left before the pause was known: that pause is enough
+            return  # of a request sent before the pause was known: that pause is enough
         if isinstance(decision, Again):
             pause = decision.delay
-        else:  # this call ends here, but the others of its key must wait all the same
+        else:  # this call ends here, but the other calls of its key must wait all the same
             pause = pause_after(journey.gate.control.throttlings, told, self._config, self._rng)
         journey.gate.pause(journey.clock() + pause)
         if news:

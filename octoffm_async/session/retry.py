@@ -1,4 +1,4 @@
-"""Whether a call is sent again, and when: a pure decision, and the budget it spends from.
+"""The retry policy: whether a call is repeated, and when, as a pure decision; and the retry budget.
 
 ============  ====================================  ==========================  ========================================
 verdict       what happened                         safe call                   creation
@@ -12,14 +12,14 @@ REDIRECTED    3xx, which is not followed            raise                       
 REFUSED       any other answer but 2xx; bad TLS     raise                       raise
 ============  ====================================  ==========================  ========================================
 
-A 5xx to a creation counts as unknown because nothing says at which point the API or a proxy gave up.
+A creation answered with a 5xx counts as unknown because nothing shows at which point the API or a proxy gave up.
 
 Back-off is exponential with full jitter: uniform between zero and the bound, so that clients that failed together do
 not return together.
 
-Failures spend from a budget that successes refill, those that are not repeated as well; what it cannot
-pay for is not repeated, so an outage costs a bounded extra load. A throttled call spends nothing: it waits out a pause
-that all calls of its key share.
+Failures spend from a budget that successes refill, including failures that are not repeated. A call is not repeated if
+the budget does not cover it; thus an outage costs a bounded extra load. A throttled call spends nothing: it waits for
+the end of a pause that all calls of its key share.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from .response import Response
 
 RETRY_COST = 5
-TIMEOUT_COST = 10  # a time-out held a connection for long: botocore's price
+TIMEOUT_COST = 10  # a time-out held a connection for long: botocore uses the same cost
 SUCCESS_REFUND = 1
 
 
 class Verdict(Enum):
-    """What one attempt amounts to."""
+    """The classified result of one attempt."""
 
     OK = auto()
     NOT_SENT = auto()
@@ -54,25 +54,25 @@ class Verdict(Enum):
     REFUSED = auto()
 
 
-OK = Verdict.OK  # a member of an enumeration is slow to find
+OK = Verdict.OK  # looking up a member of an enumeration is slow
 
 
 class Again(NamedTuple):
-    """Send it again after ``delay`` seconds."""
+    """Decision: send the call again after ``delay`` seconds."""
 
     delay: float
     reason: str
 
 
 class Stop(NamedTuple):
-    """Raise; ``outcome_unknown`` says that the request may have been carried out."""
+    """Decision: raise the error; ``outcome_unknown`` says that the API may have carried out the request."""
 
     outcome_unknown: bool
     reason: str
 
 
 class Situation(NamedTuple):
-    """All that a decision depends on. Times are in seconds."""
+    """The input of a decision. Times are in seconds."""
 
     verdict: Verdict
     repeatability: Repeatability
@@ -85,15 +85,15 @@ class Situation(NamedTuple):
     time_left: float
     affordable: bool
     most_failures: int
-    """So many failed attempts end the call."""
+    """Failed attempts after which the call ends."""
     held_back: bool = False
-    """The circuit is open and the call is patient: the circuit says when it goes again."""
+    """The circuit is open and the call waits for its end: the circuit decides when the call is sent again."""
     may_repeat: bool = True
-    """Whether the caller's ``retries`` leave one more; a new token's try is not one of them."""
+    """True if the caller's ``retries`` allow one more; an attempt with a new token is not counted."""
 
 
 def classify(outcome: Response | NotAnsweredError) -> Verdict:
-    """The verdict on one attempt."""
+    """Return the verdict on one attempt."""
     if isinstance(outcome, NotAnsweredError):
         if isinstance(outcome, ConnectError):
             return Verdict.NOT_SENT if outcome.retryable else Verdict.REFUSED
@@ -111,7 +111,7 @@ def classify(outcome: Response | NotAnsweredError) -> Verdict:
 
 
 def decide(at: Situation, config: Config, rng: Random) -> Again | Stop:
-    """Whether the attempt is repeated, and when."""
+    """Decide whether the call is repeated, and when."""
     decision = _decide(at, config, rng)
     if isinstance(decision, Again) and not at.may_repeat and at.verdict is not Verdict.UNAUTHORIZED:
         return Stop(outcome_unknown=False, reason="no retry is left")
@@ -133,20 +133,20 @@ def _decide(at: Situation, config: Config, rng: Random) -> Again | Stop:
 
 
 def back_off(failures: int, config: Config, rng: Random, *, base: float | None = None) -> float:
-    """Seconds to wait after so many failures: full jitter under a doubling bound."""
+    """Return the seconds to wait after so many failures: full jitter under a doubling bound."""
     first = config.backoff_base if base is None else base
     bound = min(config.backoff_cap, first * 2.0 ** min(failures - 1, 32))
-    return rng.uniform(0.0, bound)
+    return rng.uniform(0.0, bound)  # from zero: clients that failed together must not return together
 
 
 def pause_after(throttlings: int, told: float | None, config: Config, rng: Random) -> float:
-    """Seconds that a key pauses after so many 429s in a row, of which the last asked for ``told``."""
-    # A "0", or a date that our clock holds for past, must not make a storm: the back-off counts even then.
+    """Return the seconds that a key pauses after so many 429s in a row; the last asked for ``told`` seconds."""
+    # A "0", or a date that the client's clock takes for past, must not cause a storm: the back-off counts even then.
     return max(told or 0.0, back_off(max(1, throttlings), config, rng, base=config.throttle_base))
 
 
 def retry_cost(outcome: object) -> int:
-    """What a retry after this outcome spends."""
+    """Return the budget that a failure with this outcome spends."""
     return TIMEOUT_COST if isinstance(outcome, AnswerTimeoutError) else RETRY_COST
 
 
@@ -175,20 +175,20 @@ def _if_time(delay: float, at: Situation, reason: str) -> Again | Stop:
 
 
 class RetryBudget:
-    """How many failures can still be paid for; see the module's docstring."""
+    """The number of failures that may still be repeated; see the module's docstring."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.left = capacity
 
     def affords(self, cost: int) -> bool:
-        """Whether ``cost`` can be spent."""
+        """Return True if the budget covers ``cost``."""
         return self.left >= cost
 
     def spend(self, cost: int) -> None:
-        """Take ``cost`` out, as far as it is there."""
+        """Spend ``cost``, or what is left."""
         self.left = max(0, self.left - cost)
 
     def refund(self, cost: int = SUCCESS_REFUND) -> None:
-        """A call succeeded: put back what its last retry cost, or a little if it needed none."""
+        """Refund after a success: the cost of the call's last retry, or a little if it needed none."""
         self.left = min(self.capacity, self.left + cost)

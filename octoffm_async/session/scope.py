@@ -1,4 +1,4 @@
-"""A seller's view of the session: what resources and bulk runs call through."""
+"""A seller's view of the session, through which resources and bulk runs make their calls."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _GROUP_OF_COLLECTION = {operation.path.split("/")[1]: operation.group for operat
 
 
 class Scope:
-    """One seller on a session, and the options that its calls get."""
+    """One seller on a session, with the options of its calls."""
 
     __slots__ = ("options", "seller_id", "session")
 
@@ -57,7 +57,8 @@ class Scope:
     ) -> Coroutine[Any, Any, Result[T]]:
         """Make one call; ``path`` fills the segments of the operation's path, ``body`` is encoded as JSON.
 
-        ``peek`` sees a good answer before it is decoded, and if the transport tells, before its body is read.
+        ``peek`` is called with each successful response before it is decoded; if the transport supports it, before its
+        body is read.
         """
         return self.session.call(
             operation,
@@ -72,10 +73,10 @@ class Scope:
         )
 
     def check_extra(self, what: str, item: Request) -> None:
-        """Refuse an item whose extra members would stand where the contract file sends a field.
+        """Reject an item with an extra member at a place where the contract file sends a field.
 
         Raises:
-            ValidationError: naming each of them.
+            ValidationError: The item has such members; the error names each of them.
         """
         translation = self.session.translation
         if translation.file.fields and (problems := translation.extra_problems(item)):
@@ -83,10 +84,10 @@ class Scope:
             raise ValidationError(what, str(key), problems)
 
     async def count(self, operation: Operation[int], filters: CountFilters) -> int:
-        """A count.
+        """Return a count.
 
         Raises:
-            ValidationError: the filters cannot be asked for together, or are out of range.
+            ValidationError: The filters exclude each other, or are out of range.
         """
         count, _ = await self.call(operation, query=checked_query(operation, filters))
         return count
@@ -94,18 +95,19 @@ class Scope:
     async def document(
         self, operation: Operation[Document | str], *, path: Mapping[str, str], owner: Operation[Any]
     ) -> Document:
-        """A document, read from the address that the API names if it does; that one must be on the API's origin.
+        """Return a document, read from the address that the API names, if it does; it must be on the API's origin.
 
-        A 404 may mean that its ``owner`` is unknown or that it is too early: the owner is asked for to tell which.
+        A 404 may mean that the document's ``owner`` is unknown or that it is too early: the client requests the owner
+        to find out.
 
         Raises:
-            NotReadyError: the owner is there, and the document not yet.
-            NotFoundError: the owner is unknown.
+            NotReadyError: The owner exists, and the document does not yet.
+            NotFoundError: The owner is unknown.
         """
         now = asyncio.get_running_loop().time
         ends = now() + (self.options.deadline or self.session.config.deadline)
 
-        def rest() -> Scope:  # one deadline covers all the calls that a document takes
+        def rest() -> Scope:  # one deadline covers all the calls for a document
             return Scope(self.session, self.seller_id, self.options.changed(deadline=max(1e-3, ends - now())))
 
         try:
@@ -128,7 +130,7 @@ class Scope:
     async def request(
         self, method: str, path: str, *, json: Any = None, params: Mapping[str, str] | None = None
     ) -> Response:
-        """A call that is not in the table; see ``client.request``."""
+        """Make a call that is not in the table of operations; see ``client.request``."""
         if problems := _request_problems(method, path, json, params):
             raise ValidationError("request", problems=problems)
         operation = Operation[Response](
@@ -161,7 +163,7 @@ def checked_query(operation: Operation[Any], filters: Filters) -> dict[str, str]
     """Return the parameters of a list or count call.
 
     Raises:
-        ValidationError: the filters cannot be asked for together, or are out of range.
+        ValidationError: The filters exclude each other, or are out of range.
     """
     if problems := filter_problems(filters):
         named = [problem._replace(field=_ARGUMENTS.get(problem.field, problem.field)) for problem in problems]
@@ -170,7 +172,7 @@ def checked_query(operation: Operation[Any], filters: Filters) -> dict[str, str]
 
 
 def _in_utc(filters: FiltersT) -> FiltersT:
-    # The API writes its times with Z; others are the same moments, and safer not sent.
+    # The API writes its times with Z; other offsets name the same moments, but are less safe to send.
     times = {
         name: value.astimezone(UTC)
         for name in filters.__struct_fields__

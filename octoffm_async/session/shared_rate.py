@@ -1,4 +1,4 @@
-"""The rate of a limit that many processes share, as one of them sees it: found by the store, not by its own answers."""
+"""The rate of a limit that many processes share, as one of them sees it: the store finds it, not one client."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class SharedRate(RateControl):
-    """What the store said last, and what is still to be told to it.
+    """The last state of the rate from the store, and the reports that the store has yet to get.
 
-    Only what left in the epoch that the store is in counts, and of several 429s in one epoch the first. While the store
-    is away (``alone`` is the rate then) 429s count one by one, so that the pauses grow.
+    Only requests sent in the present epoch of the store count, and of several 429s in one epoch the first. While the
+    store is unavailable (``alone`` is the rate then), 429s count one by one, so that the pauses grow.
     """
 
     __slots__ = ("_epoch", "_paced", "_since", "accepting", "alone", "refusing")
@@ -28,24 +28,24 @@ class SharedRate(RateControl):
         self._since = -inf
         self.alone: float | None = None
         self.refusing = False
-        """Whether the store is still to be told of a 429."""
+        """True if a 429 is yet to be reported to the store."""
         self.accepting = False
-        """Whether it is still to be told that a request was accepted after one."""
+        """True if it is yet to be reported that a request was accepted after a 429."""
 
     @property
     def learned(self) -> bool:
-        """Whether a 429 has told more than the configuration."""
+        """True if a 429 has taught more than the configuration says."""
         return self._paced is not None or self.blocked_since is not None
 
-    def rate(self, now: float) -> float | None:  # noqa: ARG002  (the store's answer is of late)
-        """What may be sent now, by all who share it; alone, by this client. ``None`` is no limit."""
+    def rate(self, now: float) -> float | None:  # noqa: ARG002  (the store's reply is recent)
+        """Return the rate for all clients together, or for this one while it is alone; None is no limit."""
         if self.alone is not None:
             return self.alone
         known = [rate for rate in (self._paced, self.ceiling) if rate is not None]
         return min(known, default=None)
 
     def accepted(self, *, sent_at: float) -> bool:
-        """A request got past the limit; whether that ends a block."""
+        """Record that the limit accepted a request; return True if that ends a block."""
         blocked = self.blocked_since
         if blocked is None or self.refusing or self.accepting or sent_at < max(blocked, self._since):
             return False
@@ -56,7 +56,7 @@ class SharedRate(RateControl):
         return True
 
     def throttled(self, *, sent_at: float, now: float) -> bool:
-        """A 429 came; whether it is news."""
+        """Record a 429; return True if it is new."""
         if self.refusing or sent_at < self._since:
             return False
         self.throttlings += 1
@@ -65,11 +65,11 @@ class SharedRate(RateControl):
         return True
 
     def hear(self, answer: Answer, *, epoch_since: float) -> None:
-        """What the store said."""
+        """Apply the store's reply."""
         self.alone = None
         self._paced = SECOND / answer.pace if answer.pace else None
         if answer.epoch != self._epoch:
-            self._epoch, self.refusing, self.accepting = answer.epoch, False, False  # others told of it before
+            self._epoch, self.refusing, self.accepting = answer.epoch, False, False  # others reported it before
         if self.refusing:
             return  # the store does not know yet
         self._since = epoch_since
@@ -80,13 +80,13 @@ class SharedRate(RateControl):
             self.blocked_since = epoch_since
 
     def told(self) -> None:
-        """All that was to be told is on its way: nothing that left before the answer is news to the store."""
+        """Mark the reports as sent: the store needs no report about requests sent before its reply."""
         if self.refusing or self.accepting:
             self.refusing = self.accepting = False
             self._since = inf
 
     def unheard(self, now: float, *, alone: float) -> None:
-        """The store is away: go on alone at this rate."""
+        """Go on at this rate while the store is unavailable."""
         self.alone = alone
         self.refusing = self.accepting = False
         self._since = min(self._since, now)

@@ -1,30 +1,32 @@
-"""One limit that many processes share: what a store keeps of it, and how that changes. Pure: the time is passed in.
+"""The algorithm of one limit that many processes share: its state in a store, and its changes. Pure: time is passed in.
 
-Stores on a server carry out :func:`advance` there, in one step, in their own language; this is what they are tested
-against. All times are whole microseconds of the store's clock, all spans whole microseconds: they are exact everywhere.
+Stores on a server run :func:`advance` there, in one step, in their own language; their tests compare them with it. All
+times are whole microseconds of the store's clock, all durations whole microseconds: they are exact everywhere.
 
-**Slots.** The limit is a row of moments, *slots*, at each of which one call may leave; a caller leases the next ones.
-This is the generic cell rate algorithm: the state is the time of the next free slot, and a lease of k moves it by k
-intervals. With a burst b, slots may come (b - 1) intervals early, so that b of them are there at once.
+**Slots.** The limit is a sequence of times, called *slots*; at each of them one call may be sent, and a client leases
+the next ones. This is the generic cell rate algorithm (GCRA): the state is the time of the next free slot, and a lease
+of k slots moves it by k intervals. With a burst b, slots may come (b - 1) intervals early, so that b of them are
+available at once.
 
-**Why no window holds too many.** A slot is used between its time and ``slack`` after it, or not at all. A request may
-arrive ``jitter`` later than another. So what arrives within T took slots of a span of T + jitter + slack. With an
-interval of I = (T + jitter + slack) / (N - b + 1) such a span holds at most (b - 1) + (N - b + 1) = N of them. Of the
-limit T / (T + jitter + slack) can be used if b is 1.
+**Why no window contains too many requests.** A slot is used between its time and ``slack`` after it, or not at all. The
+API may receive a request up to ``jitter`` later than another. So the requests that it receives within T used slots of a
+span of T + jitter + slack. With an interval of I = (T + jitter + slack) / (N - b + 1) such a span holds at most
+(b - 1) + (N - b + 1) = N of them. Of the limit T / (T + jitter + slack) can be used if b is 1.
 
-**Epochs.** A 429 ends one *epoch* of the limit, an accepted request after it another. What is told of a request counts
-only if it left in the epoch that the state is in: so the 429s that several processes meet at once cut the rate once,
-and no clocks are compared. Slots of an older epoch are void; a caller that has not heard of a new one for :data:`FRESH`
-asks before it uses any, so that a pause holds everywhere within that time, and slots so far ahead are leased anew.
+**Epochs.** A 429 ends one *epoch* of the limit, an accepted request after it another. A report about a request counts
+only if the request was sent in the present epoch of the state: therefore the 429s that several processes receive at
+once cut the rate once, and no clocks are compared. Slots of an older epoch are expired. A client that has not received
+the epoch for :data:`FRESH` asks before it uses any slot, so that a pause holds everywhere within that time; it leases
+slots that are further ahead again.
 
-**After a 429** the limit is *blocked*: nothing leaves during the pause, then one slot every :data:`PROBE` is leased,
-until a request is accepted. Then the rate is found anew, as in :mod:`.adaptive` but with fewer facts: the rate that was
-refused; or less by 4, 8, 16, 32, 50 % if that keeps being too much soon after; or, if the block lasted long (a long
-window was full), a little above the average that was used since the last block. From there it grows by CUBIC's curve
-(RFC 9438): concave up to the rate that was found, flat around it, then probing in larger and larger steps.
+**After a 429** the limit is *blocked*: no call is sent during the pause, then one slot every :data:`PROBE` is leased,
+until a request is accepted. Then the rate is found again, as in :mod:`.adaptive` but from fewer facts. It is the rate
+that was refused; or less by 4, 8, 16, 32, 50 % if that is refused again soon after; or, if the block lasted long (a
+long window was full), a little above the average that was used since the last block. From there it grows by CUBIC's
+curve (RFC 9438): concave up to the rate that was found, flat around it, then probing in larger and larger steps.
 
-**After the store was away**, or has lost what it kept, slots are for a while (``settle``) leased at a fraction of the
-limit only, because callers that have not come back yet still go on alone, and what they sent so still counts.
+**After the store was unavailable**, or has lost its state, it leases slots at a fraction of the limit only, for a while
+(``settle``): clients that have not returned yet still go on alone, and the calls that they sent still count.
 """
 
 from __future__ import annotations
@@ -36,97 +38,97 @@ import msgspec
 
 SECOND = 1_000_000
 FRESH = 250_000
-"""So long after it heard of a limit a caller may use its slots without asking again."""
+"""Microseconds after its last reply for which a client may use its slots without asking again."""
 PROBE = 500_000
-"""Between two tries while a limit is blocked."""
+"""Microseconds between two probes while a limit is blocked."""
 QUIET = 500_000
-"""After so long without a question, one by a caller that went on alone means that all did."""
+"""Microseconds without a request after which a client that went on alone shows that all clients did."""
 KEPT, KEPT_LEARNED = 60 * SECOND, 600 * SECOND
-"""So long after its last slot a state is kept; one that has learned a rate."""
+"""Microseconds after its last slot for which a state is kept; the second: a state with a learned rate."""
 
 CUT = 0.02
-"""How far below what was found a rate starts, and above it ends the flat part of its curve."""
+"""The part of the found rate by which a cycle starts below it; the flat part of the curve ends as far above it."""
 TRUST = 1.1
-"""How far above the average a refused rate is trusted after a long block."""
+"""The factor above the average up to which a refused rate is trusted after a long block."""
 FALL = 0.8
-"""What remains at least of what was found before: soon after a full window the average of a few calls says little."""
+"""The part of the rate found before that remains at least: after a full window an average of few calls is vague."""
 UNUSED = 2.0
-"""A rate of which less than one part of so many was used was not what was refused."""
+"""The factor between an allowed rate and the rate really sent above which the allowed rate was not what was refused."""
 LONG_BLOCK = 5.0
-"""Seconds: a block that lasted longer tells of a long window."""
+"""Seconds: a block that lasted longer is the sign of a long window."""
 BLOCK_MEMORY = 0.995
-"""What remains of the longest block a second later."""
+"""The part of the longest block that still counts a second later."""
 SCALE, SCALE_MOST, SCALE_CALLS = 8.0, 20.0, 100.0
-"""Seconds that the curve takes to what was found: as many as 100 calls take, within bounds."""
+"""Seconds that the curve takes to the found rate: as long as 100 calls take, within bounds."""
 EARLY = 0.7
 """A 429 within this part of that time is early, if fewer than :data:`SCALE_CALLS` calls came before."""
 GROWTH = 0.25
 """Doublings after one, and four times as many after two, time scales beyond the flat part."""
 STEADY, FLOWING, THROTTLINGS_KEPT = 20, 5, 3
-"""After so many calls a series of 429s is over; after so many, at most so many of it count towards the next pause."""
+"""Accepted calls that end a series of 429s; those after which at most the third number count towards the next pause."""
 MARK_EVERY = 2 * SECOND
-"""Over so long the calls are counted that tell what is really sent."""
+"""Microseconds over which calls are counted to measure the rate really sent."""
 RATE_LEAST, RATE_MOST = 0.05, 1e5
 """Calls per second."""
 
 
 class Ask(NamedTuple):
-    """What a caller tells and wants of one limit. ``epoch`` is the last it heard of; 0 is none."""
+    """The request of a client about one limit: news and wishes. ``epoch`` is the last it received; 0 is none."""
 
     key: str
     interval: int
-    """Between two slots by what is configured; 0 is no limit."""
+    """Microseconds between two slots by the configured limit; 0 is no limit."""
     tolerance: int = 0
-    """How early slots may come: the burst less one, times the interval."""
+    """Microseconds by which slots may come early: the burst less one, times the interval."""
     settle: int = 0
     share: int = 1
-    """After a loss slots are that many intervals apart, for so long."""
+    """After a loss of state slots are ``share`` intervals apart, for ``settle`` microseconds."""
     want: int = 0
     within: int = 60 * SECOND
-    """Slots further ahead are not wanted."""
+    """Microseconds: slots further ahead are not wanted."""
     epoch: int = 0
     used: int = 0
-    """Calls that were accepted since the last time."""
+    """Calls that were accepted since the last request."""
     back_from: int = 0
     back_to: int = 0
-    """Slots that are given back: from the first unused one's place to the end of what was leased."""
+    """Slots that are returned: from the place of the first unused one to the end of the lease."""
     pause: int = 0
-    """What the API, or a back-off, asks everybody to wait."""
+    """Microseconds for which the API, or a back-off, asks all clients to wait."""
     refused: bool = False
     accepted: bool = False
-    """Whether a request of this epoch met a 429, or was the first to be accepted after one."""
+    """Reports on this epoch: a request met a 429; a request was the first to be accepted after one."""
     alone: bool = False
-    """Whether the caller went on without the store since the last time."""
+    """True if the client went on without the store since its last request."""
 
 
 class Answer(NamedTuple):
-    """What a store says of one limit. Spans count from the moment of its decision."""
+    """The reply of a store about one limit. Durations count from the moment of its decision."""
 
     epoch: int
     granted: int
     start: int
-    """Until the first slot that was leased; below zero with a burst."""
+    """Microseconds until the first leased slot; below zero with a burst."""
     step: int
-    """Between two of them."""
+    """Microseconds between two leased slots."""
     floor: int
-    """Until the first moment at which any may be used."""
+    """Microseconds until the first moment at which any slot may be used."""
     place: int
-    """The first one's, for giving back: the n-th one's is n steps further."""
+    """The place of the first slot, for its return: that of the n-th is n steps further."""
     again: int
-    """Until it is worth asking again, if none was leased."""
+    """Microseconds until another request is useful, if no slot was leased."""
     pause: int
     blocked: bool
     pace: int
-    """Between two slots by the learned rate alone; 0: nothing was learned."""
+    """Microseconds between two slots by the learned rate alone; 0: no rate was learned."""
     throttlings: int
     free: int
-    """So long no slot is needed: there is no limit, configured or learned."""
+    """Microseconds for which no slot is needed, because there is no limit, configured or learned."""
     now: int
-    """The store's clock when it decided."""
+    """The store's clock at its decision."""
 
 
 class State(msgspec.Struct):
-    """What is kept of one limit. Rates are in calls per second; moments of 0 are none."""
+    """The state of one limit. Rates are in calls per second; a time of 0 is none."""
 
     free_at: int
     epoch: int
@@ -148,13 +150,13 @@ class State(msgspec.Struct):
 
     @property
     def kept_until(self) -> int:
-        """When it may be forgotten."""
+        """The time after which the state may be deleted."""
         kept = KEPT_LEARNED if self.plateau > 0 or self.blocked_at > 0 else KEPT
         return max(self.free_at, self.paused_until) + kept
 
 
 def advance(state: State | None, ask: Ask, now: int) -> tuple[State, Answer]:
-    """The state after an ask, and the answer. A state that was kept long enough may be passed as none."""
+    """Return the state after a request, and the reply. A state that was kept long enough may be passed as None."""
     if state is None:
         state = State(free_at=now, epoch=now, resumed=now, mark=now, asked_at=0)
         if ask.alone or ask.epoch > 0:
@@ -164,6 +166,7 @@ def advance(state: State | None, ask: Ask, now: int) -> tuple[State, Answer]:
     state.asked_at = now
     _count(state, ask.used, now)
     if ask.epoch == state.epoch:
+        # Only the end of the sequence can be taken back: slots that others leased behind it keep their times.
         if 0 < ask.back_to == state.free_at:
             state.free_at = ask.back_from
         if ask.refused:
@@ -196,7 +199,7 @@ def _block(state: State, ask: Ask, now: int) -> None:
     state.refused_at = now
     state.throttlings += 1
     state.epoch += 1
-    # Slots of the old epoch are used until then by who has not heard of the new one; those further ahead are void.
+    # Clients that have not received the new epoch use old slots until then; those further ahead are expired.
     state.free_at = min(state.free_at, now + FRESH + ask.tolerance + step)
 
 
@@ -222,7 +225,7 @@ def _resume(state: State, ask: Ask, now: int) -> None:
     state.resumed, state.used, state.blocked_at = now, 0, 0
     state.epoch += 1
     step = max(ask.interval, _pace(state, now))
-    # After the old epoch's slots, also if no probe was leased: who went on alone may have been accepted, too.
+    # After the old epoch's slots, even if no probe was leased: a client that went on alone may have been accepted.
     behind = min(state.free_at, state.refused_at + FRESH + ask.interval)
     state.free_at = max(now, behind, state.free_at - max(PROBE - step, 0))
 
@@ -232,10 +235,11 @@ def _scale(state: State) -> float:
 
 
 def _pace(state: State, now: int) -> int:
-    """Microseconds between two slots by the learned rate; 0: nothing was learned."""
+    """Return the microseconds between two slots by the learned rate; 0: no rate was learned."""
     if state.plateau == 0.0:
         return 0
     x = (now - state.resumed) / SECOND / _scale(state) - 1.0
+    # CUBIC's curve up to the flat part, then probing in doubling steps (:mod:`.adaptive`).
     growth: float = 1.0 + CUT * x**3 if x <= 1.0 else (1.0 + CUT) * 2.0 ** min(60.0, GROWTH * (x - 1.0) ** 2)
     return ceil(SECOND / min(state.plateau * growth, RATE_MOST))
 
@@ -251,6 +255,7 @@ def _lease(state: State, ask: Ask, now: int) -> Answer:
     if pace > 0 or blocked or slow:
         tolerance = 0
     pause = max(state.paused_until - now, 0)
+    # GCRA: the next slot is the later of now and the end of the last lease, less the burst's tolerance.
     base = max(now + pause, state.free_at)
     start = base - tolerance - now
     granted = again = 0

@@ -1,4 +1,4 @@
-"""What a client did so far and how it stands: the counters of a session, and the snapshot that users see."""
+"""The counters of a session, and the snapshot of a client that users get."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from ..events import CircuitState
 
 
 class KeyStats(msgspec.Struct, frozen=True, kw_only=True):
-    """How one key (seller and group) stands. Rates are in requests per second; ``None`` means no limit.
+    """The state of one key (seller and group). Rates are in requests per second; None means no limit.
 
-    ``rate`` is what is allowed now, ``ceiling`` what is configured. ``accepted`` and ``throttled`` count answers so
-    far, ``throttled`` the 429s. ``waiting`` calls want to be sent, ``in_flight`` are, of ``in_flight_limit`` at most.
+    ``rate`` is the allowed rate now, ``ceiling`` the configured one. ``accepted`` and ``throttled`` count responses so
+    far, ``throttled`` the 429s. ``waiting`` calls wait to be sent; ``in_flight`` are being sent, of at most
+    ``in_flight_limit``.
     """
 
     seller_id: str
@@ -26,16 +27,17 @@ class KeyStats(msgspec.Struct, frozen=True, kw_only=True):
     paused_for: float
     """Seconds until a pause ends; 0 if there is none."""
     shared: bool | None = None
-    """Whether a limit store holds the limit; ``False``: it is away, ``None``: there is none."""
+    """True if a limit store keeps the limit; False if the store is unavailable, None if there is none."""
     void: int = 0
     """Slots of a shared limit that this client leased and did not use in time."""
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client did so far, all sellers together, and how it stands now. Times are in seconds.
+    """The counters and the present state of a client, all sellers together. Times are in seconds.
 
-    ``attempts`` counts everything sent, token calls included; ``calls`` does not count those. ``waited`` and
-    ``travelled`` are sums. ``token_age`` and ``token_left`` are ``None`` when there is no token.
+    ``attempts`` counts everything sent, token calls included; ``calls`` does not count those. ``waited`` (not on the
+    wire) and ``travelled`` (on the wire) are sums over all calls. ``token_age`` and ``token_left`` are None when there
+    is no token.
     """
 
     calls: int
@@ -51,11 +53,12 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     retry_budget_left: int
     circuit: CircuitState
     drift: int = 0
-    """Ways in which answers differed from the contract; each was told by a :class:`~octoffm_async.ContractDrift`."""
+    """Ways in which responses differed from the contract; each was reported by a
+    :class:`~octoffm_async.ContractDrift`."""
 
 
 class Counts(msgspec.Struct):
-    """What is counted while calls run; see :class:`Stats`."""
+    """The counters of a session; see :class:`Stats`."""
 
     calls: int = 0
     attempts: int = 0
@@ -75,7 +78,7 @@ class Counts(msgspec.Struct):
         circuit: CircuitState,
         drift: int,
     ) -> Stats:
-        """The counters as they are, with how the client stands."""
+        """Return the counters together with the present state of the client."""
         return Stats(
             calls=self.calls,
             attempts=self.attempts,

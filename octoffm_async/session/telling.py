@@ -1,4 +1,4 @@
-"""What a session tells its listeners: events from journeys, built only when somebody listens for them."""
+"""The emitter of events: it builds events from calls, if a hook listens for them, and calls the hooks."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ logger = logging.getLogger("octoffm_async")
 
 
 class Teller:
-    """Tells hooks what happens; a hook that raises is logged and disturbs nothing."""
+    """The emitter of one client; a hook that raises is logged and has no other effect."""
 
     def __init__(self, hooks: Sequence[Hook]) -> None:
         self._hooks = tuple(hooks)
         self.listened_to = bool(hooks)
-        """Whether there is anybody to tell."""
+        """True if there is any hook."""
 
     def attempt_finished(self, journey: Journey, outcome: Response | NotAnsweredError, now: float) -> None:
-        """An attempt was answered, or will not be."""
+        """Emit the end of an attempt, with or without a response."""
         if not (hooks := self._listening(AttemptFinished)):
             return
         if isinstance(outcome, Response):
@@ -48,20 +48,20 @@ class Teller:
         _tell(hooks, event)
 
     def attempt_broken_off(self, journey: Journey, error: BaseException | None, now: float) -> None:
-        """The attempt under way was given up: cancelled, too late, or its answer could not be read."""
+        """Emit the end of an attempt that was given up: cancelled, too late, or with an unreadable response."""
         if hooks := self._listening(AttemptFinished):
             status = error.status if isinstance(error, UnusableAnswerError) else 0
             _tell(hooks, _attempt(journey, now, status=status, error=type(error).__name__))
 
     def responded(self, listener: Callable[[Response], object], response: Response) -> None:
-        """Give an answer to the caller's listener; an answer must not be lost to its mistake."""
+        """Pass a response to the caller's listener; an error of the listener must not lose the response."""
         try:
             listener(response)
         except Exception:
             logger.exception("on_response failed")
 
     def retry_scheduled(self, journey: Journey, decision: Again) -> None:
-        """A call will be sent again."""
+        """Emit that a call will be sent again."""
         if hooks := self._listening(RetryScheduled):
             event = RetryScheduled(
                 call=journey.call,
@@ -74,14 +74,14 @@ class Teller:
             _tell(hooks, event)
 
     def throttled(self, journey: Journey, *, pause: float, told: bool) -> None:
-        """A 429 came, and a new pause begins."""
+        """Emit that a 429 was received and a new pause begins."""
         if hooks := self._listening(Throttled):
             group = journey.operation.group.value
             event = Throttled(call=journey.call, seller_id=journey.seller_id, group=group, pause=pause, told=told)
             _tell(hooks, event)
 
     def rate_changed(self, journey: Journey, reason: RateReason, now: float) -> None:
-        """The adaptive rate of a journey's key moved."""
+        """Emit that the adaptive rate of the call's key changed."""
         if hooks := self._listening(RateChanged):
             control = journey.gate.control
             event = RateChanged(
@@ -94,22 +94,22 @@ class Teller:
             _tell(hooks, event)
 
     def circuit_changed(self, state: CircuitState, reason: str) -> None:
-        """The API is held for down, is tried, or is up again."""
+        """Emit a change of the circuit."""
         if hooks := self._listening(CircuitChanged):
             _tell(hooks, CircuitChanged(state=state, reason=reason))
 
     def drifted(self, event: ContractDrift) -> None:
-        """An answer differs from the contract."""
+        """Emit that a response differs from the contract."""
         if hooks := self._listening(ContractDrift):
             _tell(hooks, event)
 
     def token_fetched(self, expires_in: float) -> None:
-        """There is a new token."""
+        """Emit that a new token was fetched."""
         if hooks := self._listening(TokenFetched):
             _tell(hooks, TokenFetched(expires_in=expires_in))
 
     def call_finished(self, journey: Journey, error: BaseException | None, now: float) -> None:
-        """A call ended, well or not."""
+        """Emit the end of a call."""
         if not (hooks := self._listening(CallFinished)):
             return
         event = CallFinished(
@@ -133,9 +133,9 @@ class Teller:
             try:
                 wanted = getattr(hook, "events", None)
             except Exception:
-                logger.exception("a hook failed to say what it listens for")
+                logger.exception("a hook failed when asked for its events")
                 continue
-            # An ``events`` of another type is the hook's own affair: a list that it collects in, for instance.
+            # An ``events`` of another type has a meaning of the hook's own, such as a list in which it collects.
             if not isinstance(wanted, frozenset) or kind in wanted:
                 listening.append(hook)
         return listening

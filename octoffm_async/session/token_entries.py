@@ -1,4 +1,4 @@
-"""What a store outside this process's memory keeps of one account, as JSON."""
+"""The JSON encoding of an account's entry in a token store outside this process's memory."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from .token_stores import SharedRefusal, SharedToken
 
 
 class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What is kept of one account."""
+    """The stored data of one account."""
 
     token: SharedToken | None = None
     refusal: SharedRefusal | None = None
 
 
 def encode_secret(value: Any) -> str:
-    """For an encoder: the text of a secret."""
+    """Return the text of a secret, as a hook of an encoder."""
     if isinstance(value, Secret):
         return value.reveal()
     raise NotImplementedError
 
 
 def decode_secret(kind: type, value: object) -> Secret:
-    """For a decoder: a token, which is printable ASCII since it is sent in a header. An error shows nothing of it."""
+    """Return a token, as a hook of a decoder: printable ASCII, as it is sent in a header. Errors do not show it."""
     if kind is not Secret or not isinstance(value, str) or not value or not all("!" <= sign <= "~" for sign in value):
         raise ValueError("not a token")
     return Secret(value)
@@ -36,14 +36,14 @@ _decoder = msgspec.json.Decoder(Entry, dec_hook=decode_secret)
 
 
 def encode_entry(entry: Entry) -> bytes:
-    """An entry as JSON."""
+    """Return an entry as JSON."""
     return _encoder.encode(entry)
 
 
 def decode_entry(content: bytes) -> Entry:
-    """The entry of some JSON.
+    """Return the entry in some JSON.
 
     Raises:
-        ValueError: there is none in it.
+        ValueError: The JSON contains no entry.
     """
     return _decoder.decode(content)

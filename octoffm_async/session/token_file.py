@@ -1,7 +1,7 @@
-"""The file of a :class:`.file_tokens.FileTokenStore`: what is in it, and how it is read and replaced. It blocks.
+"""The file of a :class:`.file_tokens.FileTokenStore`: its content, and how it is read and replaced. Functions block.
 
-It is JSON: format and version, then accounts by key and calls by client. Readers take no lock: the file is replaced as
-a whole. Writers take turns by a lock on a side file.
+The content is JSON: format and version, then accounts by key and calls by client. Readers take no lock: the file is
+replaced as a whole. Writers take a lock on a second file beside it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LOCK_PAUSE = 0.005
 
 
 class Sheet(msgspec.Struct, kw_only=True):
-    """All that is in a file. ``calls`` are counted per client, over all its secrets."""
+    """The content of a file. ``calls`` are counted per client, over all its secrets."""
 
     format: str = FORMAT
     version: int = VERSION
@@ -40,7 +40,7 @@ class Sheet(msgspec.Struct, kw_only=True):
     calls: dict[str, Allowance] = {}
 
     def prune(self, now: float) -> None:
-        """Leave out what is of no use to anybody: what is more than a day off."""
+        """Remove entries that are more than a day old, or dated more than a day ahead: no client uses them."""
 
         def current(at: float) -> bool:
             return abs(at - now) <= LONGEST_LIFE
@@ -59,7 +59,7 @@ _decoder = msgspec.json.Decoder(Sheet, dec_hook=decode_secret)
 
 
 class TokenFile:
-    """One file. It may be used from several threads."""
+    """One token file. It may be used from several threads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -67,21 +67,21 @@ class TokenFile:
         self._ignored: object = None
 
     def read(self) -> Sheet:
-        """What is in the file; an empty sheet if there is none, or none that can be used.
+        """Return the content of the file; empty content if there is no file, or none that can be used.
 
         Raises:
-            ConfigurationError: it is not safe to use.
-            OSError: it cannot be read.
+            ConfigurationError: The file is not safe to use.
+            OSError: The file cannot be read.
         """
         prepare_folder(self.path.parent)
         return self._read()[0]
 
     def change(self, change: Callable[[Sheet], None], *, now: float) -> None:
-        """Read it, change it and replace it, while no other process does the same.
+        """Read the file, change its content and replace it, while no other process does the same.
 
         Raises:
-            ConfigurationError: it is not safe to use.
-            OSError: it cannot be written: the disk is full, or the file or its folder read-only.
+            ConfigurationError: The file is not safe to use.
+            OSError: The file cannot be written: the disk is full, or the file or its folder is read-only.
         """
         prepare_folder(self.path.parent)
         lock = self._lock()
@@ -96,7 +96,7 @@ class TokenFile:
             lock.release()
 
     def turn(self, key: str) -> FileLock | None:
-        """The lock on one account's renewal, or ``None`` if another has it."""
+        """Return the lock on one account's renewal, or None if another process holds it."""
         prepare_folder(self.path.parent)
         return FileLock.take(self.path.with_name(f"{self.path.name}.{key[:16]}.lock"))
 
@@ -109,7 +109,7 @@ class TokenFile:
         return lock
 
     def _read(self) -> tuple[Sheet, bool]:
-        """The content, and whether there is a file that is none of ours."""
+        """Return the content, and True if there is a file that is not a usable token file."""
         try:
             descriptor = open_safely(self.path, os.O_RDONLY)
         except FileNotFoundError:
@@ -134,8 +134,8 @@ class TokenFile:
         return Sheet()
 
     def _replace(self, content: bytes) -> None:
-        # Who writes has the lock, so one name will do, and what a killed process left there is overwritten.
-        # It is not synchronised to the disk: what a power failure takes away costs one token call.
+        # The writer holds the lock, so one name is enough; a file that a killed process left there is overwritten.
+        # The file is not synchronised to the disk: losing it in a power failure costs one token call.
         fresh = self.path.with_name(self.path.name + ".new")
         descriptor = open_safely(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:

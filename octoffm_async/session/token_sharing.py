@@ -1,11 +1,11 @@
-"""A renewal, where several clients may share the token: one of them makes the token call, the others take its token.
+"""The renewal of a token that several clients may share: one makes the token call, the others take its token.
 
-A client that needs a token looks into the store; finding none that will do it asks for the turn to renew. While
-another has the turn it looks again, more and more slowly, up to a tenth of a second. Who has the turn looks once more
-(another may have been faster), then fetches and saves. A holder that never comes back, such as a stopped process, is
-waited for only so long: then the client fetches a token without a turn.
+A client that needs a token looks into the store; if it finds none that it can use, it tries to acquire the renewal
+lock. While another client holds the lock it looks again, at growing intervals up to a tenth of a second. With the lock
+it looks once more (another client may have been faster), then fetches and saves a token. It waits only for a part of
+the lease for a holder that never returns, such as a stopped process: then it fetches a token without the lock.
 
-A store that cannot be used (a full disk, a server that is down) costs a warning: the client goes on as if alone.
+A store that cannot be used (a full disk, a server that is down) causes a warning: the client goes on as if alone.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ T = TypeVar("T")
 logger = logging.getLogger("octoffm_async")
 
 STORE_TIMEOUT = 5.0
-"""Seconds that a store may take for anything."""
+"""Seconds that a store may take for any operation."""
 PATIENCE = 0.5
-"""How much of its lease another's turn is waited for; up to half as long again, so that not all give up at once."""
+"""The part of the lease for which to wait for the lock; up to half as long again, so that clients spread out."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.005, 0.1
-"""Seconds between two looks while another has the turn."""
+"""Seconds between two looks while another client holds the lock."""
 _ALONE = object()
 
 
 class Refused(Exception):  # noqa: N818  (not an error of its own: it carries one)
-    """The credentials are refused: ``error`` says so, and it is not worth another look before ``until`` (loop time)."""
+    """The credentials were refused: ``error`` says so; another look before ``until`` (loop time) is useless."""
 
     def __init__(self, error: CredentialsRefusedError, until: float = math.inf) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Refused(Exception):  # noqa: N818  (not an error of its own: it carries on
 
 
 class Renewals:
-    """How one client comes by tokens. ``rejected`` is the last token that the API refused."""
+    """The renewal of one client's tokens. ``rejected`` is the last token that the API refused."""
 
     def __init__(
         self, fetch: Callable[[], Awaitable[TokenAnswer]], store: TokenStore, account: Account, *, lease: float
@@ -73,12 +73,12 @@ class Renewals:
         self._ending: asyncio.Future[None] | None = None
 
     async def renew(self, current: Token | None, meanwhile: Callable[[Token], None]) -> Token:
-        """A token to take the place of ``current``; ``meanwhile`` is given one that is due for renewal, if there is.
+        """Return a token to replace ``current``; call ``meanwhile`` with one that is due for renewal but valid, if any.
 
         Raises:
-            Refused: the credentials were refused, by this call, an earlier one, or another client's.
-            CallError: the token endpoint could not be reached or failed.
-            ConfigurationError: the store is not safe to use.
+            Refused: The credentials were refused, in this call, in an earlier one, or for another client.
+            CallError: The token endpoint could not be reached or failed.
+            ConfigurationError: The store is not safe to use.
         """
         now = asyncio.get_running_loop().time
         give_up_at = now() + self._lease * PATIENCE * random.uniform(1.0, 1.5)
@@ -95,7 +95,7 @@ class Renewals:
             return await self._in_turn(current, meanwhile)
         finally:
             if turn is not None and turn is not _ALONE:
-                # In a task of its own: a renewal that is cancelled right here must end its turn all the same.
+                # In a task of its own: a renewal that is cancelled right here must release the lock all the same.
                 self._ending = asyncio.ensure_future(self._ask(self._store.end_turn(self._account, turn), None))
                 await asyncio.shield(self._ending)
 
@@ -105,7 +105,7 @@ class Renewals:
         self._forgiving = True
 
     async def close(self) -> None:
-        """Wait until the turn of a cancelled renewal is over."""
+        """Wait until a cancelled renewal has released its lock."""
         ending, self._ending = self._ending, None
         if ending is not None and not ending.done():
             await asyncio.wait([ending])
@@ -130,7 +130,7 @@ class Renewals:
         return await self._fetched()
 
     async def _known(self, current: Token | None, meanwhile: Callable[[Token], None]) -> Token | None:
-        """The store's token, if it needs no renewal and is another than the one to be replaced."""
+        """Return the store's token, if it needs no renewal and is not the one to be replaced."""
         held = await self._ask(self._store.load(self._account), Holding())
         there, here = self._store.now(), asyncio.get_running_loop().time()
         known = {self.rejected, None if current is None else current.secret}
@@ -158,20 +158,20 @@ class Renewals:
         return token
 
     async def _ask(self, work: Awaitable[T], otherwise: T) -> T:
-        """What the store answers, or ``otherwise`` if it cannot."""
+        """Return the store's result, or ``otherwise`` if the store fails."""
         try:
             async with asyncio.timeout(STORE_TIMEOUT):
                 return await work
         except ConfigurationError:
             raise
-        except Exception as error:  # noqa: BLE001  (whatever a store raises, calls of the API must go on)
+        except Exception as error:  # noqa: BLE001  (calls of the API must go on, whatever a store raises)
             self._tell(error)
             return otherwise
 
     def _tell(self, error: Exception) -> None:
         if not self._told:
             self._told = True
-            # Not any error's text: that of a store elsewhere may hold its address and password.
+            # Not the text of any other error: it may contain the address and the password of the store.
             told = str(error) if isinstance(error, StoreError) else isinstance(error, OSError) and error.strerror
             reason = told or type(error).__name__
             logger.warning("%r cannot be used (%s): going on with a token that is not shared", self._store, reason)

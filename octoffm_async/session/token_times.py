@@ -1,4 +1,4 @@
-"""When a token is renewed: its windows, and how a token's times move from a shared clock to the event loop's."""
+"""The renewal windows of a token, and the conversion of its times from a shared clock to the event loop's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MANDATORY_SHARE = 0.1
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A bearer token; times are the event loop's. ``expires_at`` is when it must not be sent any more."""
+    """A bearer token; times are the event loop's. From ``expires_at`` on the client must not send it."""
 
     secret: Secret
     asked_at: float
@@ -28,7 +28,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def token_of(secret: Secret, *, life: float, asked_at: float) -> Token:
-    """A token with its windows."""
+    """Return a token with its renewal windows."""
     return Token(
         secret=secret,
         asked_at=asked_at,
@@ -38,10 +38,10 @@ def token_of(secret: Secret, *, life: float, asked_at: float) -> Token:
 
 
 def life_of(answer: TokenAnswer) -> float:
-    """The life of an answer's token, as far as it is believed.
+    """Return the life of a token in seconds, cut to the longest that is believed.
 
     Raises:
-        UnusableAnswerError: the token is empty, or lives for no time.
+        UnusableAnswerError: The token is empty, or its life is zero.
     """
     if not answer.access_token.strip() or not answer.expires_in > 0:
         raise UnusableAnswerError(f"the token endpoint gave no usable token (expires_in = {answer.expires_in})")
@@ -49,26 +49,26 @@ def life_of(answer: TokenAnswer) -> float:
 
 
 def token_from(answer: TokenAnswer, *, asked_at: float) -> Token:
-    """The token of an answer to a request sent at ``asked_at``.
+    """Return the token of a response to a request sent at ``asked_at``.
 
     Raises:
-        UnusableAnswerError: it is empty, or lives for no time.
+        UnusableAnswerError: The token is empty, or its life is zero.
     """
     return token_of(Secret(answer.access_token), life=life_of(answer), asked_at=asked_at)
 
 
 def shared_from(answer: TokenAnswer, *, asked_at: float) -> SharedToken:
-    """The same for a store, whose clock said ``asked_at`` when the request was sent."""
+    """Return the same token for a store whose clock showed ``asked_at`` when the request was sent."""
     return SharedToken(
         secret=Secret(answer.access_token), asked_at=asked_at, expires_at=asked_at + life_of(answer)
     )  # fmt: skip  (as its sibling above)
 
 
 def token_here(shared: SharedToken, *, there: float, here: float) -> Token | None:
-    """A store's token on the event loop's clock: it is ``there`` on the store's clock and ``here`` on the loop's.
+    """Convert a store's token to the event loop's clock: now is ``there`` on the store's clock, ``here`` on the loop's.
 
-    ``None`` if its life is over or not believable, or if it was asked for in the future: then a clock was put back, and
-    nobody can tell how long the token really lives. It never lives longer than its whole life from now.
+    Return None if its life is over or not believable, or if it was requested in the future: then a clock was put back,
+    and it is unknown how long the token really lives. It never lives longer than its whole life from now.
     """
     age = there - shared.asked_at
     if not shared.believable or not -MOST_SKEW <= age < shared.expires_at - shared.asked_at:

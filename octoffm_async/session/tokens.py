@@ -1,12 +1,12 @@
-"""The bearer token: fetched once for all, renewed before it ends, dropped when refused.
+"""The bearer token: fetched once for all calls, renewed before it expires, dropped when refused.
 
-A token's life is counted from *before* it was asked for. In the **advisory** window (the last fifth of its life) the
-first caller starts a renewal and everybody goes on with the old token; in the **mandatory** window (the last 60 s, at
-most a tenth of its life) everybody waits for the new one. The renewal runs in a task of its own: cancelling a waiter
-fails no other. What a renewal is where several clients share a token is in :mod:`.token_sharing`.
+The life of a token is counted from *before* it was requested. In the **advisory** window (the last fifth of its life)
+the first caller starts a renewal and all calls go on with the old token; in the **mandatory** window (the last 60 s, at
+most a tenth of its life) all calls wait for the new one. The renewal runs in a task of its own: cancelling one waiting
+call does not affect the others. :mod:`.token_sharing` describes a renewal where several clients share a token.
 
-A 401 drops only the token that was refused, so a burst of 401s renews once. Refused credentials are remembered: a
-thousand waiters with a wrong secret make one token call, until :meth:`TokenSource.reset`.
+A 401 drops only the token that was refused, so a burst of 401s causes one renewal. Refused credentials are remembered:
+a thousand calls with a wrong secret make one token call, until :meth:`TokenSource.reset`.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 __all__ = ["Token", "TokenSource", "token_from"]
 
 LOOK_AGAIN = 10.0
-"""Seconds between two looks into the store, while the credentials count as refused: another client may know better."""
+"""Seconds between two looks into the store while the credentials count as refused: another client may have new ones."""
 _NOBODY = Account("", "")
 
 
 class TokenSource:
     """The current token of one client account. ``fetch`` makes one token call, retries included.
 
-    ``lease`` is how long a fetch may take at most.
+    ``lease`` is the longest duration of a fetch in seconds.
     """
 
     def __init__(
@@ -57,30 +57,30 @@ class TokenSource:
         self._look_at = 0.0
 
     def fresh(self, now: float) -> Token | None:
-        """The token if nothing needs to be done about it: the hot path."""
+        """Return the token if it needs no renewal yet: the hot path."""
         token = self._token
         return token if token is not None and now < token.renew_at else None
 
     def usable(self, now: float) -> Token | None:
-        """The token if it may still be sent."""
+        """Return the token if it may still be sent."""
         token = self._token
         return token if token is not None and now < token.expires_at else None
 
     def age(self, now: float) -> float | None:
-        """Seconds since the token was asked for; ``None`` without one."""
+        """Return the seconds since the token was requested; None without one."""
         return None if self._token is None else max(0.0, now - self._token.asked_at)
 
     def left(self, now: float) -> float | None:
-        """Seconds for which the token may still be sent, 0 if it may not; ``None`` without one."""
+        """Return the seconds for which the token may still be sent, 0 if it may not; None without one."""
         return None if self._token is None else max(0.0, self._token.expires_at - now)
 
     async def get(self) -> Token:
-        """A token that is good for a while.
+        """Return a valid token, renewing it if needed.
 
         Raises:
-            CredentialsRefusedError: the credentials were refused, now or before, here or where the token is shared.
-            CallError: the token endpoint could not be reached or failed.
-            ConfigurationError: the token store is not safe to use.
+            CredentialsRefusedError: The credentials were refused, now or before, here or for a client with the same
+            store. CallError: The token endpoint could not be reached or failed. ConfigurationError: The token store is
+            not safe to use.
         """
         now = asyncio.get_running_loop().time
         while True:
@@ -91,7 +91,7 @@ class TokenSource:
             renewing = self._renewing or self._start()
             if (token := self.usable(now())) is not None:
                 return token
-            # asyncio.wait neither cancels the task together with this waiter nor raises the task's error here.
+            # asyncio.wait neither cancels the task together with this call nor raises the task's error here.
             await asyncio.wait([renewing])
             if renewing.cancelled():
                 raise ClosedError("the client was closed while a token was awaited")
@@ -99,25 +99,25 @@ class TokenSource:
                 raise copy.copy(error)
 
     def invalidate(self, token: Token) -> None:
-        """``token`` was refused: forget it, unless a newer one took its place."""
+        """Forget ``token``, which the API refused, unless a newer one replaced it."""
         if self._token is token:
             self._token = None
             self._renewals.rejected = token.secret
 
     def reset(self) -> None:
-        """Forget a refusal of the credentials, for instance after the secret was renewed on the other side.
+        """Forget a refusal of the credentials, for instance after the secret was renewed at the API.
 
-        Those who share the token store forget it too, with the next call.
+        Clients that share the token store forget it too, with the next call.
         """
         self._refused = None
         self._renewals.forgive()
 
     async def permit(self) -> None:
-        """Wait until the token endpoint's quota has room for one more call of all who share the store."""
+        """Wait until the token endpoint's quota, shared by all clients of the store, has room for one more call."""
         await self._renewals.permit()
 
     async def close(self) -> None:
-        """Stop a renewal that is under way."""
+        """Stop a running renewal."""
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.wait([self._renewing])
@@ -142,7 +142,7 @@ class TokenSource:
             self._renewing = None
 
     def _meanwhile(self, token: Token) -> None:
-        # The store has a token that is due for renewal but good until then.
+        # The store has a token that is due for renewal, but valid until then.
         if self._token is None:
             self._token = token
 
@@ -154,6 +154,6 @@ class TokenSource:
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:
-    # An advisory renewal has no waiter: its error is not news, the next caller meets it or a good token.
+    # An advisory renewal is not awaited: its error is no news, the next caller meets it again or a valid token.
     if not task.cancelled():
         task.exception()

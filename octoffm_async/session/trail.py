@@ -1,9 +1,9 @@
-"""What came over one connection: so that it can be doubted together, once the connection is seen to be out of step.
+"""The record of one connection's responses, so that they can be doubted together once it is out of step.
 
-A server or a proxy may send more answers than it was asked for. Each request after that is then answered with what was
-meant for the one before it, and the ids of such answers are ids, only of other orders. It shows by an id that comes
-twice, by an answer that nobody waits for, or by one that cannot be of its request. The connection is dropped then, and
-whatever it told of late is looked up.
+A server or a proxy may send more responses than there were requests. Each later request then gets the response to the
+one before it, and the ids in such responses are valid ids, only of other orders. It shows by an id that comes twice, by
+a response that no request waits for, or by one that does not fit its request. The client then drops the connection and
+looks up every order whose id it received over it recently.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 KEPT = 256
-"""Creations that a connection answered last and that are doubted with it. Out of step for longer, it would have to be
-without a pause for as long: an answer that comes while nothing is asked gives it away."""
+"""The last creations of a connection, which are doubted with it. A connection could be out of step for longer only
+without a pause for as long: a response that comes while no request runs reveals it."""
 
 
 class Believer(Protocol):
-    """Something that believed ids."""
+    """An object that accepted ids as valid."""
 
     def suspect_all(self, remote_ids: Iterable[str]) -> None:
-        """Those of them that it believed may be other orders'."""
+        """Suspect the orders that got one of these ids: they may have another one, or none."""
         ...
 
 
@@ -35,28 +35,28 @@ class Trail:
     def __init__(self, close: Callable[[], None]) -> None:
         self._close = close
         self.doubted = ""
-        """Why nothing that it tells is believed any more."""
+        """The reason for which the connection's responses are no longer believed."""
         self.told: deque[str] = deque(maxlen=KEPT)
-        """The ids that were believed; bare, because one is put in for every order."""
+        """The ids that were believed; bare texts, because one is added for every order."""
         self.last = ""
-        """The last of them, which another believer may be told, too."""
+        """The last of them, which may belong to another believer."""
         self.believer: Believer | None = None
-        """Who believed the last one."""
+        """The believer of the last id."""
         self._believers: list[Believer] = []
 
     def believe(self, believer: Believer) -> None:
-        """Let what is put in from now on be what this one believed."""
+        """Note the believer of the ids that are added from now on."""
         self.believer = believer
         if believer not in self._believers:
             self._believers.append(believer)
 
     def doubt(self, why: str) -> None:
-        """Believe nothing of what it told of late, nor of what it tells from now on."""
+        """Doubt the recent ids of the connection, and all that follow."""
         self.doubted = self.doubted or why
         told, self.told = self.told, deque(maxlen=KEPT)
         for believer in self._believers:
             believer.suspect_all(told)
 
     def drop(self) -> None:
-        """Let no other request leave over it, and hear nothing more from it."""
+        """Close the connection, so that it is neither used nor read any more."""
         self._close()

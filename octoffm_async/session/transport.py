@@ -1,7 +1,7 @@
-"""One request over the wire and back: aiohttp behind an interface of two methods.
+"""One HTTP request and its response: aiohttp behind an interface of three methods.
 
-Its errors say what matters later: whether the request may have reached the other side. Redirects are not followed (a
-token must not travel to another address), cookies are not kept, and an answer is read up to ``max_answer_bytes``.
+Its errors say whether the request may have reached the API, which decides on a retry. Redirects are not followed (a
+token must not be sent to another address), cookies are not kept, and a response is read up to ``max_answer_bytes``.
 """
 
 from __future__ import annotations
@@ -33,32 +33,32 @@ _PLAIN_REQUEST = aiohttp.ClientSession._request  # noqa: SLF001  # pyright: igno
 
 
 class Transport(Protocol):
-    """What the pipeline needs of an HTTP library."""
+    """The interface of an HTTP library for the session."""
 
     def open(self) -> None:
-        """Be ready to send, on the running event loop."""
+        """Prepare for sending, on the running event loop."""
         ...
 
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, read_timeout: float
     ) -> Awaitable[Response]:
-        """Send one request and read its whole answer; it may stay silent for ``read_timeout`` seconds.
+        """Send one request and read its whole response; silence is allowed for ``read_timeout`` seconds.
 
         Raises:
-            ConnectError, TLSError: nothing was sent.
-            ConnectionLostError, AnswerTimeoutError: it may have been carried out.
-            UnusableAnswerError: the answer is larger than allowed.
-            ClosedError: it is not open.
+            ConnectError, TLSError: Nothing was sent.
+            ConnectionLostError, AnswerTimeoutError: The API may have carried out the request.
+            UnusableAnswerError: The response is larger than allowed.
+            ClosedError: The transport is not open.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         ...
 
 
 class HeadTelling(Transport, Protocol):
-    """A transport that also tells of the head of an answer before the body is read; none has to."""
+    """A transport that can also report the head of a response before the body is read. Optional."""
 
     def send(
         self,
@@ -70,12 +70,12 @@ class HeadTelling(Transport, Protocol):
         *,
         on_head: Callable[[Response], None] | None = None,
     ) -> Awaitable[Response]:
-        """As of :class:`Transport`. ``on_head`` gets the answer without its body, and does not raise."""
+        """Send as in :class:`Transport`; call ``on_head``, which must not raise, with the response without its body."""
         ...
 
 
 class Fencing(Transport, Protocol):
-    """A transport that asks a fence right before a request's bytes leave, when a connection is there."""
+    """A transport that calls a fence right before it writes the request to an open connection. Optional."""
 
     def send(
         self,
@@ -87,22 +87,22 @@ class Fencing(Transport, Protocol):
         *,
         fence: Fence | None = None,
     ) -> Awaitable[Response]:
-        """As of :class:`Transport`. Nothing is waited for between the fence and the bytes; what it raises passes."""
+        """Send as in :class:`Transport`, with no await between fence and writing; the fence's error is passed on."""
         ...
 
 
 def as_head_telling(transport: Transport) -> HeadTelling | None:
-    """The same transport, if its ``send`` takes ``on_head``."""
+    """Return the same transport if its ``send`` takes ``on_head``, else None."""
     return cast("HeadTelling", transport) if _takes(transport, "on_head") else None
 
 
 def as_fencing(transport: Transport) -> Fencing | None:
-    """The same transport, if its ``send`` takes ``fence``."""
+    """Return the same transport if its ``send`` takes ``fence``, else None."""
     return cast("Fencing", transport) if _takes(transport, "fence") else None
 
 
 class AiohttpTransport:
-    """aiohttp, with a session of its own or the caller's (which it then leaves open)."""
+    """A transport over aiohttp, with a session of its own or the caller's (which it does not close)."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class AiohttpTransport:
         self._wire: Wire | None = None
 
     def open(self) -> None:
-        """Make a session unless the caller gave one."""
+        """Create a session unless the caller passed one."""
         if not self._owned or self._session is not None:
             return
         connector = aiohttp.TCPConnector(
@@ -159,7 +159,7 @@ class AiohttpTransport:
         return self._send_through(session, method, url, headers, data, read_timeout=read_timeout, on_head=on_head)
 
     async def close(self) -> None:
-        """Close the session if it is ours."""
+        """Close the session if this transport created it."""
         if self._owned and self._session is not None:
             session, wire, self._session, self._wire = self._session, self._wire, None, None
             if wire is not None:
@@ -226,10 +226,10 @@ class AiohttpTransport:
 
 
 class _WatchedBody(aiohttp.BytesPayload):
-    """A body that passes a fence, if there is one; the head of the request leaves with it or not at all.
+    """A body that passes a fence, if there is one; the head of the request is written with it or not at all.
 
-    ``has_left`` turns true right before it leaves. Until then a failure is one of the way to the API, as of a proxy
-    that is asked to connect, and the API has seen nothing.
+    ``has_left`` becomes true right before the writing. A failure before that happened on the way to the API, such as a
+    failure of a proxy that was asked to connect, and the API has received nothing.
     """
 
     def __init__(self, body: bytes, fence: Fence | None) -> None:
@@ -245,7 +245,7 @@ class _WatchedBody(aiohttp.BytesPayload):
 
 
 def _watched(body: bytes | None, fence: Fence | None, session: aiohttp.ClientSession) -> bytes | _WatchedBody | None:
-    # A library that stands in for aiohttp's sending may look at the body: it gets bytes, unless there is a fence.
+    # A library that replaces aiohttp's sending may look at the body: it gets bytes, unless there is a fence.
     if body and (fence is not None or _is_plain(session)):
         return _WatchedBody(body, fence)
     if fence is not None:
@@ -261,12 +261,12 @@ def _takes(transport: Transport, name: str) -> bool:
 
 
 def _is_plain(session: aiohttp.ClientSession) -> bool:
-    """Whether requests go as aiohttp sends them: libraries for tests and traces put themselves in between there."""
+    """Return True if aiohttp itself sends the requests: libraries for tests and tracing replace its method."""
     return type(session)._request is _PLAIN_REQUEST  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 def _timeout(config: Config, read_timeout: float) -> aiohttp.ClientTimeout:
-    # Never ``total``: it would count the wait for a connection; the pipeline's deadline bounds the whole.
+    # Never ``total``: it would count the wait for a connection; the deadline of the call bounds the whole.
     return aiohttp.ClientTimeout(total=None, sock_connect=config.connect_timeout, sock_read=read_timeout)
 
 

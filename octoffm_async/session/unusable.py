@@ -1,5 +1,5 @@
-"""The reason why an answer cannot be used, before it is known which call it ends."""
+"""The reason why a response cannot be used, raised where the call that it ends is not yet known."""
 
 
 class UnusableError(Exception):
-    """Why an answer cannot be used."""
+    """An error: a response cannot be used, for the reason in its text."""

@@ -1,10 +1,10 @@
-"""HTTP/1.1 over aiohttp's connections and response parser, past ``ClientSession``: a fifth of its cost.
+"""HTTP/1.1 over aiohttp's connections and response parser, without ``ClientSession``: at a fifth of its cost.
 
-``ClientSession.request`` prepares for what never happens here: redirects, cookies, authentication, streamed bodies,
-traces. This sends the bytes that it would send, and reads the answers with the same parser over connections that the
-same connector opened (see :mod:`.link`). It uses some of aiohttp that is not documented in full; :func:`usable` tries
-it out. If that fails, or if the caller's own session or a proxy is to be used, :mod:`.transport` goes through
-``ClientSession``. The tests run both ways.
+``ClientSession.request`` prepares for features that this package never uses: redirects, cookies, authentication,
+streamed bodies, traces. This transport sends the same bytes, and reads the responses with the same parser over
+connections that the same connector opened (see :mod:`.link`). It uses parts of aiohttp that are not fully documented;
+:func:`usable` tries them out. If that fails, or if the caller passes a session or a proxy is to be used,
+:mod:`.transport` goes through ``ClientSession``. The tests run both ways.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
     from .response import Body
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-"""Not HEAD, whose answer announces a body that does not come."""
+"""Not HEAD: its response announces a body that does not come."""
 _RESENT = frozenset({"GET", "PUT", "DELETE"})
-"""What aiohttp sends once more by itself when a pooled connection turns out to be closed; never POST or PATCH."""
+"""Methods that aiohttp itself sends again when a pooled connection turns out to be closed; never POST or PATCH."""
 _LOST = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
 _TARGET = re.compile(r"/[!-~]*")
 _VALUE = re.compile(r"[\t -~]*")
 
 
 class Head(dict[str, str]):
-    """Headers that are sent often: the bytes that they make are kept with them."""
+    """Request headers that are sent often, with a cache of their encoded lines."""
 
     __slots__ = ("lines",)
     lines: bytes | None
@@ -58,11 +58,11 @@ class Head(dict[str, str]):
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request that is never sent: it tells the connector where all those of one origin go."""
+    """A request that is never sent: it tells the connector the destination of all requests to one origin."""
 
     @property
     def connection_key(self) -> ConnectionKey:
-        """Which pooled connections it may use; always the same."""
+        """The key of the pooled connections that it may use; always the same."""
         return self._connection_key
 
     @cached_property
@@ -71,16 +71,16 @@ class _Request(aiohttp.ClientRequest):
 
 
 class _Origin(NamedTuple):
-    """Where requests go."""
+    """The destination of requests."""
 
     request: aiohttp.ClientRequest
     host: bytes
-    """The line of a request's head."""
+    """The ``Host`` line of a request's head."""
     shelf: Shelf
 
 
 class Wire:
-    """Requests to any origin over one connector."""
+    """A transport that sends requests to any origin over one connector."""
 
     def __init__(
         self,
@@ -169,11 +169,11 @@ class Wire:
         )
 
     def aside(self) -> AbstractContextManager[None]:
-        """While somebody sends past this, over the same connector."""
+        """Return a context in which a request goes through ``ClientSession`` over the same connector."""
         return self._links.giving_back()
 
     def close(self) -> None:
-        """Keep no connection and watch no more over what is under way."""
+        """Close the pool; stop the timers of the requests in flight."""
         self._links.close()
         self._silences.close()
 
@@ -181,7 +181,7 @@ class Wire:
         if not self._awaited:
             link.send(data, fence)
         else:
-            # What leaves in one turn of the loop wakes the other side once: a quarter less CPU on both sides.
+            # Requests sent in one iteration of the loop wake the other side once: a quarter less CPU on both sides.
             if not self._leaving:
                 self._loop.call_soon(self._let_all_leave)
             self._leaving.append((link, data, fence))
@@ -201,7 +201,7 @@ class Wire:
 
 
 def usable() -> bool:
-    """Whether this aiohttp has what is needed. To be asked on a running event loop."""
+    """Return True if this aiohttp has the needed parts. Only to be called on a running event loop."""
     connect = inspect.signature(getattr(aiohttp.BaseConnector, "connect", usable))
     return {"req", "traces", "timeout"} <= connect.parameters.keys() and can_parse()
 
@@ -222,5 +222,5 @@ def _lines(headers: Mapping[str, str]) -> bytes:
     named = {"User-Agent": SERVER_SOFTWARE, "Accept-Encoding": "gzip, deflate", **headers}
     for name, value in named.items():
         if not _VALUE.fullmatch(value):
-            raise ConfigurationError(f"the header {name} holds a character that cannot be sent")
+            raise ConfigurationError(f"the header {name} contains a character that cannot be sent")
     return "".join(f"{name}: {value}\r\n" for name, value in named.items()).encode()

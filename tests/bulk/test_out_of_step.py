@@ -111,7 +111,7 @@ async def test_the_one_that_was_told_first_is_looked_up_too(
         await outcomes_of(
             client.bulk.create_outbound(orders(8), journal=tmp_path / "j.sqlite", concurrency=1, patience=0)
         )
-    assert "two orders were told the id" in caplog.text
+    assert "two orders got the id" in caplog.text
     assert "orders that were told as created are looked up again" in caplog.text
     assert "it has the id" not in caplog.text  # what was told first was right
 
@@ -282,7 +282,7 @@ async def test_a_journal_teaches_how_ids_look_before_the_first_is_created(tmp_pa
 async def test_a_single_creation_is_unknown_and_found_when_it_is_asked_for_again(tmp_path: Path) -> None:
     async with speaking(cached) as (api, client), Journal.open(tmp_path / "j.sqlite") as journal:
         first = [await client.outbound.create(order(f"O-{n}"), journal=journal, patience=0) for n in range(2)]
-        with pytest.raises(UnusableAnswerError, match=r"the id '.*', which 'O-1' was told before") as caught:
+        with pytest.raises(UnusableAnswerError, match=r"the id '.*', which 'O-1' got before") as caught:
             await client.outbound.create(order("O-2"), journal=journal, patience=0)
         assert caught.value.outcome_unknown
         found = [await client.outbound.create(order(f"O-{n}"), journal=journal, patience=0) for n in range(3)]

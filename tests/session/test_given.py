@@ -35,7 +35,7 @@ def test_an_id_of_another_order_is_nobodys(caplog: pytest.LogCaptureFixture) -> 
     for reference in ("B", "C"):
         doubt = given.take(reference, guid(1), None)
         assert doubt is not None
-        assert "'A' was told before" in doubt.reason
+        assert "'A' got before" in doubt.reason
         assert not doubt.odd
     assert given.suspects == {"A": guid(1)}
     assert "'A' and 'C'" in caplog.text

@@ -315,7 +315,7 @@ async def test_a_call_whose_turn_in_the_fleet_comes_too_late_is_refused_at_once(
         await asyncio.sleep(0.1)
         loop = asyncio.get_running_loop()
         started = loop.time()
-        with pytest.raises(OverloadedError, match="with those of other processes"):
+        with pytest.raises(OverloadedError, match="with the calls of other processes"):
             await fleet[-1].gate.enter(until=started + 10.0)
         assert loop.time() == started
         for call in others:

@@ -72,7 +72,7 @@ async def test_the_lines_of_a_shared_head_are_made_once() -> None:
 @pytest.mark.parametrize("value", ["7\r\nX-More: 1", "7\n8", "7\x00", "é"])
 async def test_a_header_cannot_smuggle_lines(value: str) -> None:
     async with Server(HELLO) as server, opened() as transport:
-        with pytest.raises(ConfigurationError, match="SellerId holds a character") as caught:
+        with pytest.raises(ConfigurationError, match="SellerId contains a character") as caught:
             await transport.send("GET", server.url, {"SellerId": value}, None, 1.0)
         assert server.connections == 0
     assert value not in str(caught.value)
