@@ -49,7 +49,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
     ``served_at`` is the API's own time of the response (its ``Date`` header), if it gives one. ``end`` says how the
     list ended with this page: without a link to a next one, or with a link whose cursor is empty; None if there is a
-    next.
+    next. ``len(page)`` counts the items and ``for item in page`` iterates over them; an empty page is true all the same.
     """
 
     items: list[T]
@@ -58,9 +58,20 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     served_at: datetime | None = None
     end: End | None = None
 
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+    def __bool__(self) -> bool:
+        return True
+
 
 class Pager(Generic[T]):
     """A list call. Await it for the first page, iterate over it for all items, or over :meth:`pages` for all pages.
+
+    :meth:`collect` reads all items into a list. Nothing is requested before one of these.
 
     Each await and each iteration starts anew, and workers may share one iterator. To continue later, keep a page's
     ``next_cursor`` and pass it as ``resume_from``. With ``max_items``, the items end there; pages are never cut, so
@@ -91,9 +102,22 @@ class Pager(Generic[T]):
     def __aiter__(self) -> AsyncIterator[T]:
         return _Items(self._pages(), self._max_items)
 
+    def __repr__(self) -> str:
+        query = ", ".join(f"{name}={value!r}" for name, value in self._query.items())
+        most = "" if self._max_items is None else f", max_items={self._max_items}"
+        return f"<Pager {self._operation.name}({query}{most}), seller {self._scope.seller_id}>"
+
     def pages(self) -> AsyncIterator[Page[T]]:
         """Return an iterator over the pages, in order."""
         return self._pages()
+
+    async def collect(self) -> list[T]:
+        """Return all items; with ``max_items``, so many at most.
+
+        Raises:
+            PagingError, CallError: See the class.
+        """
+        return [item async for item in self]
 
     def _pages(self, *, ahead: bool = True) -> _Pages[T]:
         return _Pages(self._scope, self._operation, self._query, self._max_items, ahead=ahead)

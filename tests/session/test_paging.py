@@ -438,3 +438,21 @@ async def test_workers_may_share_one_iterator() -> None:
         items = aiter(client.stocks.list(limit=4))
         shares = await asyncio.gather(*(work(items) for _ in range(3)))
     assert sorted((found for share in shares for found in share), key=int) == ids(30)
+
+
+async def test_a_page_has_a_length_and_a_list_call_can_be_collected_and_shown() -> None:
+    transport = FakeTransport(three_pages)
+    async with FulfillmentClient(config(), transport=transport) as client:
+        listing = client.stocks.list(storage_country="FR", limit=2, max_items=5)
+        assert repr(listing) == "<Pager stocks.list(limit='2', storageCountry='FR', max_items=5), seller 12345>"
+        assert transport.sent == []
+        page = await listing
+        assert (len(page), [stock.id for stock in page]) == (2, EVERYTHING[:2])
+        assert [stock.id for stock in await listing.collect()] == EVERYTHING[:5]
+
+
+async def test_an_empty_page_is_a_page() -> None:
+    async with FulfillmentClient(config(), transport=FakeTransport(lambda sent: answer(200, []))) as client:
+        page = await client.stocks.list()
+    assert page
+    assert [*page] == []
