@@ -1,11 +1,12 @@
 """A job whose items go through the journal: decided items are not sent, others are written to it before they are sent.
 
 1. *Screening*: the job looks up keys in the journal, a few hundred at a time. It skips items that were created or
-refused before and refuses a known key with another payload; an undecided item waits for reconciliation. It writes the
-remaining items to the journal as ``sent``, durably and together, before it sends the first of them. 2. *Sending*: the
-outcome of each item is written behind. 3. *Reconciliation*, at the end: all undecided items of this seller and
-operation, from any run, are looked up remotely. An item that exists is decided; one that is proven absent is sent, if
-it is in the input. An item that another process is working on is left to that process, and its decision is awaited.
+   refused before and refuses a known key with another payload; an undecided item waits for reconciliation. It writes
+   the remaining items to the journal as ``sent``, durably and together, before it sends the first of them.
+2. *Sending*: the outcome of each item is written behind.
+3. *Reconciliation*, at the end: all undecided items of this seller and operation, from any run, are looked up remotely.
+   An item that exists is decided; one that is proven absent is sent, if it is in the input. An item that another
+   process is working on is left to that process, and its decision is awaited.
 """
 
 from __future__ import annotations

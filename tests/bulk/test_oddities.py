@@ -86,7 +86,7 @@ async def test_a_single_creation_tells_it_too_or_refuses_it(caplog: pytest.LogCa
     async with client:
         await client.outbound.create(order("A-1 "))
         assert [record.getMessage() for record in caplog.records] == [
-            "odd reference: 'A-1 ' has blanks around it: an API may store it in another form"
+            "odd reference: 'A-1 ' has blanks around it: an API may keep it in another form"
         ]
         calls = len(transport.sent)
         with pytest.raises(ValidationError, match="has blanks around it"):

@@ -1,12 +1,12 @@
 """The interface of a journal: the durable record of each item that is sent, which outlives the process.
 
-**Guarantee.** No item with a known key is sent a second time unless the journal, or a person, says that the first one
-was not created. The journal gives this guarantee by one order of writes: a run writes an item as ``sent``
-(:meth:`Book.sent` returns when that is durable), sends it, and then records its outcome (:meth:`Book.settle`, written
-behind). If the process dies in between, the next run finds the item ``sent`` without an outcome, and must reconcile it
-with the remote side before it may send it again. A lost outcome therefore costs a look-up and never a second order.
-``durable`` means that it survives the death of the process; whether it survives a power cut too is the store's
-``durability``.
+**Guarantee.** No item with a known key is sent a second time, unless the first request certainly created nothing (it
+failed, was refused, or is proven absent), a person says so, or the user accepts duplicates (``resend_unknown``). The
+journal gives this guarantee by one order of writes: a run writes an item as ``sent`` (:meth:`Book.sent` returns when
+that is durable), sends it, and then records its outcome (:meth:`Book.settle`, written behind). If the process dies in
+between, the next run finds the item ``sent`` without an outcome, and must reconcile it with the remote side before it
+may send it again. A lost outcome therefore costs a look-up and never a second order. ``durable`` means that it survives
+the death of the process; whether it survives a power cut too is the store's ``durability``.
 
 **States.** An entry is identified by seller, operation and key (:mod:`.states` has the legal transitions):
 
@@ -15,24 +15,26 @@ with the remote side before it may send it again. A lost outcome therefore costs
 - ``unknown``: the request was sent, and no response shows its outcome.
 - ``created``, ``refused``: final. A late refusal may turn ``created`` into ``refused``.
 - ``failed``: certainly not created; the item may be sent again.
-- ``pending``: looked for and declared absent, or settled as absent by a person; the item may be sent again.
+- ``pending``: looked for and declared absent, settled as absent by a person, or never sent after all; it may be sent.
 
 ``sent`` and ``unknown`` are *undecided*: the journal keeps their requests, so that an absent item can be sent again
 without the input. Each absence is counted, weighted by its certainty, and ends automatic retries at ``ABSENT_MOST``.
 
-**Writers.** Each transition has one writer:
+**Writers.** The journal rejects illegal transitions (:class:`.states.IllegalTransitionError`). Each legal one has one
+writer:
 
-- the run that sends an item: none, ``pending``, ``failed`` or ``refused`` → ``sent``, and its outcome from the
-  response;
+- the run that sends an item: none, ``pending``, ``failed`` or ``refused`` → ``sent`` (on the user's request ``unknown``
+  → ``sent``), then its outcome from the response, or ``pending`` if the request was not sent after all;
 - the reconciliation of any run of the same seller and operation: ``sent`` or ``unknown`` → ``created``, ``refused``,
   ``pending`` or ``unknown``, for entries that no other run is working on. Within a process :mod:`..claims` excludes the
   other runs; between processes, the journal does: a file has one writer, PostgreSQL has leases and a fence;
+- the status tracking of a run: ``created`` → ``refused``, for a late refusal;
 - a person (:meth:`Journal.settle`): undecided → ``created`` or ``pending``;
 - the check of ids (:meth:`Book.doubt`): ``created`` → ``unknown``, if the id turns out to belong to another order.
 
 **Order.** The journal applies the writes of one run in the order in which they were queued; :meth:`Book.flush` and
-:meth:`Book.finish` return after all earlier ones are durable. :meth:`Book.sent` applies to all its items or to none.
-After a failed write nothing more is written, and each waiting caller gets the error: a run must then stop sending.
+:meth:`Book.finish` return after all earlier ones are durable. :meth:`Book.sent` applies to all its items or to none. If
+a write fails, the waiting caller gets the error, and must not send.
 """
 
 from __future__ import annotations

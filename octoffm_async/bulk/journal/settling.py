@@ -180,4 +180,4 @@ async def _check_id(settling: Settling, known: Known, given: str) -> None:
         raise JournalError(f"{given} is the id of {other!r} already: two orders cannot have the same id")
     ids = await settling.ids(known, SAMPLE)
     if ids and all(map(is_guid, ids)) and not is_guid(given):
-        raise ConfigurationError(f"{given!r} does not look like this account's ids ({ids[0]}): copy the whole id")
+        raise ConfigurationError(f"{given!r} does not look like this account's ids, as {ids[0]}: copy the whole id")

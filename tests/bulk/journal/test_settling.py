@@ -107,7 +107,7 @@ async def test_all_of_several_are_settled_or_none(journal: Journal, book: Book) 
         ({"keys": "REFUSED", "absent": True}, JournalError, "it was refused"),
         ({"keys": "PENDING", "created": GUID.format(9)}, JournalError, "--verify-first"),
         ({"keys": "ORDER-001", "created": GUID.format(1)}, JournalError, "is the id of 'MADE' already"),
-        ({"keys": "ORDER-001", "created": GUID.format(9)[:-1]}, ConfigurationError, "copy all of it"),
+        ({"keys": "ORDER-001", "created": GUID.format(9)[:-1]}, ConfigurationError, "copy the whole id"),
         ({"keys": "ORDER-001", "created": "4711"}, ConfigurationError, "does not look like this account's ids"),
         ({"keys": "ORDER-001", "created": "ORDER-001"}, ConfigurationError, "the reference itself"),
         ({"keys": "ORDER-001", "absent": True, "seller": "S2"}, ConfigurationError, "of seller S1, outbound.create"),
