@@ -334,7 +334,7 @@ class Journaled(Job[T]):
         if not claims.take(keys, ends):
             return await self._one_by_one(items, sendings, first_at)
         try:
-            # For an item that may have been sent long ago, the API's current time is no evidence (bulk/absence.py).
+            # Of what may have been sent long ago, the API's clock now says nothing.
             api_at = self._scope.session.api_clock if first_at is None else None
             await book.sent(sendings, api_at=api_at, first_at=first_at)
         except IllegalTransitionError:  # another call sent one of them since the look-up

@@ -178,7 +178,7 @@ class LooseEnds(Generic[T]):
         await self._learn(deliver, patience)
         entries = await self._undecided_entries()
         await decide(entries)
-        if await self.back.take_back():  # the list shows them with other ids than their responses
+        if await self.back.take_back():  # the list shows them with other ids than they were told
             await decide([entry for entry in await self._undecided_entries() if entry.key in self.back.told])
         theirs = self._waiting.keys() - {entry.key for entry in entries}
         if theirs and self._book.others_within:

@@ -92,7 +92,7 @@ class Owners:
                     left.setdefault(key, []).append(match)
         if suspects or self._given.changes:
             suspects |= await self._told_otherwise(found, wanted)
-        # A similar order that the list does not show may have got a wrong id in its response too.
+        # An order that is alike, and that the list does not show, may have been told a wrong id too.
         told = self._given.told() if suspects or self._given.changes else {}
         unseen = alike(left, told.keys() - {*wanted, *found.rows.ids_of})
         for key, other in _indistinct(left, {*wanted, *suspects, *unseen}, found):
