@@ -1,1 +1,1 @@
-"""MANY calls: workers over one shared iterator, one outcome an item, memory that does not grow with the input."""
+"""Bulk operations: workers over one shared iterator, one outcome per item, memory independent of the input's size."""

@@ -1,38 +1,41 @@
-"""The scan before an order counts as absent: what it must have seen, because "it is not there" leads to a second one.
+"""The scan that proves an order absent: the evidence it must have seen, because an absent order is sent again.
 
-Nothing is held back that is sent for the first time. A second sending waits for all of these proofs together; what is
-missing is told in words, and the item stays unknown. What was found before never comes here, so a run without lost
-answers costs nothing, and an honest API costs one count more for each look-up.
+The first request of an order is never delayed by these proofs. A second request needs all of them together; a missing
+proof is named in the reason, and the item stays unknown. An item that was found before never comes here, so a run
+without lost responses costs nothing, and an honest API costs one more count per look-up.
 
 - *Control.* A list of something else, of an account that may not see its orders, or of an hour ago is empty or old and
-  agrees with its count. So the list must show, by its reference, an order of ours that is known to exist: those next to
-  the lost one, before and after it, that the journal knows for longer than the patience. One of them that it does not
-  show is named in the doubt. Where the journal knows younger ones only, it is waited until they are old enough, by a
-  clock that nobody sets. Where it knows none from around that day, any order of ours in the list will do. Where none is
-  shown, all orders are read without a filter, and must agree with their count.
-- *One first.* Where no order of ours is known, nothing tells a new account from a list that shows nothing of it. All
-  orders are read without a filter, after twice the patience, and if they agree with their count, one alone is sent
-  again: the one that is the least likely to have left. It is the control of the others, which wait until the list shows
-  it. If it is lost too, nothing else is sent again on such evidence, by any run: the others wait until any order has
-  been created through the same journal. So a list of nothing leads to one order more at the most.
-- *Completeness.* A list may end too early and not show it: a proxy takes the link to the next page away, a page is cut.
-  So the count over the same window must equal the ids that were seen. Both may end behind the same page: so there must
-  be as many as the journal knows to have been created since the first of the lost ones. Where the API has no count, a
-  list with a proven end is enough if it shows an order of ours. A full page without a link is no end: its window is
-  halved until no page is full. What had to be read by cursor may lose rows that move between its pages: it is read
-  twice, and alike. Orders that others make meanwhile change both numbers: list and count are read again, a few times.
-- *Freshness.* Each of these calls tells caches to ask the API. An answer with an ``Age``, or with a ``Date`` of before
-  the sending, proves nothing; nor is a missing ``Date`` held against an API.
-- *Time.* Our clock may have been wrong when the order was sent, or may be now. So the patience is measured by clocks
-  that nobody sets where there is one, and else by the one that has seen the least of it: ours, or the API's, whose time
-  before each sending the journal keeps. The window begins a day before the earlier of both, because stamps may lag
-  behind the API's own clock or be of another zone; a control shows by how much, and where that is more, the window is
-  made longer. A control that belongs into the window and is not in it leaves the reading of all orders. And once the
-  newest rows are read without a filter. What was sent nobody knows when (:mod:`.verifying`) is looked for among all.
-- *Identity.* Rows whose reference cannot be read, and those that look like the lost one, leave a doubt:
-  see :mod:`.gathering` and :mod:`.likeness`.
-- *Brake.* Of two sendings, one should have arrived. What was absent, sent again and absent again is not sent a third
-  time by itself, whichever run finds it; see :func:`.journal.states.absences_after`. A person's word begins anew.
+  agrees with its count. Therefore the list must show, by its reference, an order of ours that is known to exist: the
+  orders next to the lost one, before and after it, that the journal has known for longer than the patience. A control
+  that the list does not show is named in the doubt. Where the journal has younger orders only, the scan waits until
+  they are old enough, by a clock that no user can set. Where it has none from around that day, any order of ours in the
+  list is enough. Where none is shown, all orders are read without a filter, and must agree with their count.
+- *One first.* Where no order of ours is known, nothing distinguishes a new account from a list that hides its orders.
+  All orders are then read without a filter, after twice the patience, and if they agree with their count, a single one
+  is sent again: the one whose request was the least likely to have been sent. It is the control of the others, which
+  wait until the list shows it. If it is lost too, no run sends anything else again on such evidence: the others wait
+  until any order has been created through the same journal. An empty list therefore leads to one duplicate at most.
+- *Completeness.* A list may end too early and hide the order: a proxy removes the link to the next page, a page is
+  truncated. Therefore the count over the same window must equal the number of ids seen. List and count may both end
+  after the same page; therefore the list must have at least as many orders as the journal knows to have been created
+  since the first lost one. Where the API has no count, a list with a proven end is enough if it shows an order of ours.
+  A full page without a link is no proven end: its window is halved until no page is full. A list that had to be read by
+  cursor may lose rows that move between its pages: it is read twice, with equal results. Orders that others create
+  meanwhile change both numbers: list and count are read again, a few times.
+- *Freshness.* Each of these calls tells caches to ask the API. A response with an ``Age``, or with a ``Date`` before
+  the request, proves nothing; a missing ``Date`` is not held against an API.
+- *Time.* The local clock may have been wrong when the order was sent, or may be wrong now. The patience is therefore
+  measured by clocks that no user can set, where there is one, and else by the clock that has seen the least of it: the
+  local one, or the API's, whose time before each request the journal stores. The window begins a day before the earlier
+  of both, because time stamps may lag behind the API's own clock or be of another zone; a control shows the lag, and a
+  greater lag makes the window longer. A control that belongs into the window and is not in it leads to reading all
+  orders. The newest rows are read once without a filter. An order sent at an unknown time (:mod:`.verifying`) is looked
+  for among all orders.
+- *Identity.* Rows with an unreadable reference, and rows that resemble the lost order, leave a doubt: see
+  :mod:`.gathering` and :mod:`.likeness`.
+- *Brake.* Of two requests, one should have arrived. An order that was absent, sent again and absent again is not sent a
+  third time automatically, whichever run finds it; see :func:`.journal.states.absences_after`. A person's decision
+  starts the count again.
 """
 
 from __future__ import annotations
@@ -55,25 +58,27 @@ if TYPE_CHECKING:
     from ..session.paging import Page, Pager
 
 DAY = timedelta(days=1)
-"""How much earlier than its sending a creation may be stamped: no zone is farther from another but for two hours."""
+"""Maximum time by which a creation's stamp may precede its request: time zones differ by a day, plus two hours."""
 TRIES = 3
-"""How often a window is read and counted while others change it."""
+"""Maximum number of times that a window is read and counted while others change it."""
 NEWEST = 3000
-"""Rows that are read without a filter. An API that tells the newest first shows a lost order among them."""
+"""Rows that are read without a filter. An API that lists the newest first shows a lost order among them."""
 FRUITLESS_MOST = 50
-"""Windows without a new row that are read one after another. A day is halved 17 times until it is a second, so the way
-to a burst, back, and to the next one has fewer."""
+"""Maximum number of consecutive windows without a new row.
+
+A day is halved 17 times until it is a second, so the way to a burst, back, and to the next one takes fewer.
+"""
 LIMIT = 1000
 WHOLE_MOST = 100_000
-"""Orders that are read without a filter, at the most: a hundred pages, and once more to see that they keep still."""
+"""Maximum number of orders that are read without a filter: a hundred pages, twice to see that they do not change."""
 
 Order: TypeAlias = OutboundShipment | InboundShipment
 
 
 class AbsenceScan:
-    """One scan of the orders of a kind: of what changed since then, or of all that there are if ``since`` is ``None``.
+    """One scan of the orders of a kind: those changed since ``since``, or all orders if it is ``None``.
 
-    ``take`` is given each row, and tells its id.
+    ``take`` is called with each row, and returns its id.
     """
 
     def __init__(
@@ -87,17 +92,17 @@ class AbsenceScan:
         bulk = Scope(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
         self._orders = Outbound(bulk) if kind == "outbound" else Inbound(bulk)
         self.since = since
-        """Where the window begins; ``None`` once all is read."""
+        """Start of the window; ``None`` once all orders are read."""
         self.ids: set[str | None] = set()
-        """What the window held, when it was last read."""
+        """Ids in the window at the last reading."""
         self._take = take
         self._most: int | None = None
         self._walked = self._cut = False
         self.uncounted = ""
-        """Why nothing but the list's own end tells that it is whole, where the API has no count."""
+        """Doubt where the API has no count, so that only the list's own end shows that it is complete."""
 
     async def read(self) -> str:
-        """Read the window to its end; return why what it does not show may exist all the same, or nothing.
+        """Read the window to its end; return the reason why an order that it does not show may exist, or "".
 
         Raises:
             CallError: the list could not be read.
@@ -125,7 +130,7 @@ class AbsenceScan:
         return doubt
 
     async def read_whole(self) -> str:
-        """The same without a filter: all orders that there are, up to ``WHOLE_MOST``.
+        """Read without a filter: all orders, up to ``WHOLE_MOST``; return as :meth:`read`.
 
         Raises:
             CallError: the list could not be read.
@@ -140,7 +145,7 @@ class AbsenceScan:
             self._most = None
 
     async def read_newest(self) -> None:
-        """Read rows without a filter on times, up to ``NEWEST`` or until they are older than the window.
+        """Read rows without a time filter, up to ``NEWEST`` or until they are older than the window.
 
         Raises:
             CallError: the list could not be read.
@@ -156,14 +161,14 @@ class AbsenceScan:
             return  # an API that lists nothing without a filter
 
     async def _seen(self) -> tuple[set[str | None], str]:
-        """The ids of the window, and what speaks against its end."""
+        """Return the ids in the window, and a doubt about its end."""
         if self.since is not None:
             try:
                 return await self._by_windows(self.since)
             except BadRequestError as error:
                 if error.status != 400:
                     raise
-                self.since = None  # the filter is refused
+                self.since = None  # the API refuses the filter
         return await self._by_cursor(self._orders.list(limit=LIMIT, max_items=self._most))
 
     async def _by_windows(self, since: datetime) -> tuple[set[str | None], str]:
@@ -217,18 +222,18 @@ class AbsenceScan:
         return await self._orders.count(updated_at_min=self.since)
 
     def _is_past(self, page: Page[Any]) -> bool:
-        """Whether rows come newest first and the rest is older than the window."""
+        """Return True if rows come newest first and the rest is older than the window."""
         times = [at for row in page.items if (at := changed_at(row)) is not None]
         return bool(times) and self.since is not None and times[0] > times[-1] < self.since
 
 
 def _is_not_offered(error: CallError) -> bool:
-    """Whether an API that was asked for a count has none: it knows no address for it, or tells no number."""
+    """Return True if an error of a count shows that the API has none: no such address, or no number in the body."""
     return isinstance(error, UnusableAnswerError) or getattr(error, "status", None) in (400, 403, 404, 405, 422, 501)
 
 
 def unproven_end(page: Page[Any], limit: int) -> str:
-    """Why the list may go on behind a page, or nothing. Of a page with a next one it says nothing."""
+    """Return the reason why the list may continue after a page, or ""; a page with a next cursor gives none."""
     if page.end == "empty_cursor":
         return "its last page names an empty cursor"
     if page.end == "no_link" and len(page.items) >= limit:
@@ -237,5 +242,5 @@ def unproven_end(page: Page[Any], limit: int) -> str:
 
 
 def changed_at(row: Order) -> datetime | None:
-    """The time by which the filter of the list selects a row."""
+    """Return the time by which the list's filter selects a row."""
     return row.status_updated_at if isinstance(row, OutboundShipment) else row.updated_at

@@ -1,4 +1,4 @@
-"""``client.bulk``: the runs."""
+"""The runs of ``client.bulk``."""
 
 from __future__ import annotations
 
@@ -36,35 +36,39 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONCURRENCY = 32
-"""Calls under way in a run: throughput of one process peaks between 10 and 100."""
+"""Concurrent calls in a run: the throughput of one process peaks between 10 and 100."""
 CHUNKS = 4
-"""Product chunks under way: each is a hundred products, and a body of some 30 kB."""
+"""Concurrent product chunks: each is a hundred products, and a body of some 30 kB."""
 
 
 class Bulk:
-    """Runs over many items. Each takes any iterable, sync or async, and never reads ahead of its workers.
+    """Runs over many items.
+
+    Each takes any iterable, sync or async, and never reads ahead of its workers.
 
     With a ``journal`` (a file's path, or one opened with :meth:`octoffm_async.Journal.open`) a run of creations can be
-    killed at any instant and run again: what was decided is not sent again, and what became of a sending that nobody
-    answered is found out on the remote side first. ``patience`` seconds after a sending (twice as many, if the journal
-    knows no order that the list could show), what is proven not to be there is sent again, once. Where the remote side
-    cannot be read, or proves nothing, items stay Unknown, unless ``resend_unknown`` says to send them all the same.
+    killed at any instant and run again: the client does not send a decided item again, and looks up an item whose
+    response was lost before it sends it again. ``patience`` seconds after the request (twice as many, if the journal
+    knows no order that the list could show), an item that is proven absent is sent again, once. Where the remote side
+    cannot be read, or proves nothing, items stay Unknown, unless ``resend_unknown`` says to send them anyway.
     ``follow`` keeps a run open until each order has reached that status or was refused, for ``follow_for`` seconds at
-    most (a week): what has not got there by then is Unknown, and so is, after a day, what is in a status that this
-    version does not know. The journal keeps it as created, and the next run of the same input follows it again.
+    most (a week); an order that has not reached it by then is Unknown, and so is, after a day, an order in a status
+    that this version does not know. The journal keeps it as created, and the next run of the same input tracks it
+    again.
 
-    ``verify_first`` is for a journal that was lost, or put back as it was before: each order is looked up before it is
-    sent, whenever it may have been sent before. The list of all orders is read once, twice ``patience`` after the run
-    began. What exists is Skipped, and ``earlier`` has its id; what may exist is Unknown, and not sent.
+    ``verify_first`` is for a journal that was lost, or restored from an older state: each order is looked up before it
+    is sent, whenever it may have been sent before. The list of all orders is read once, twice ``patience`` after the
+    run began. An order that exists is Skipped, and ``earlier`` has its id; an order that may exist is Unknown, and not
+    sent.
 
-    Common arguments: ``concurrency`` calls under way; ``on_progress`` is called with a :class:`Summary` at most four
-    times a second and at the end; ``max_failures`` items may be refused, failed or unknown before the run stops with
-    :class:`ErrorBudgetExceededError` (``None``: any number); ``drain`` seconds are given to what is in flight when a
-    run is stopped.
+    Common arguments: ``concurrency`` is the number of concurrent calls; ``on_progress`` is called with a
+    :class:`Summary` at most four times a second and at the end; ``max_failures`` items may be refused, failed or
+    unknown before the run stops with :class:`ErrorBudgetExceededError` (``None``: any number); ``drain`` is the number
+    of seconds that calls in flight may take when a run is stopped.
 
-    References that an API may keep in another form (blanks around them, signs that nobody sees, not composed, more than
-    50 signs) are told in the log before the first of them is sent, and counted in ``run.summary.odd_references``;
-    ``strict_references`` refuses such items.
+    The client logs references that an API may store in another form (blanks around them, invisible characters, not
+    composed, more than 50 characters) before it sends the first of them, and counts them in
+    ``run.summary.odd_references``; ``strict_references`` refuses such items.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -83,7 +87,9 @@ class Bulk:
         resend_unknown: bool = False,
         strict_references: bool | None = None,
     ) -> Run[FulfillmentProduct]:
-        """Register products, a hundred a call. Outcomes: Created, Refused, Failed, Unknown, Skipped.
+        """Register products, a hundred per call.
+
+        Outcomes: Created, Refused, Failed, Unknown, Skipped.
 
         ``concurrency`` counts calls, not products. Created means that the API accepted the registration.
         """
@@ -107,11 +113,13 @@ class Bulk:
         follow_for: float = FOLLOW_FOR,
         strict_references: bool | None = None,
     ) -> Run[OutboundShipmentRequest]:
-        """Order shipments, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
+        """Order shipments, one per call.
 
-        Without a journal an order whose answer was lost is Unknown and is never sent again by the run: it may be a
+        Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
+
+        Without a journal, an order whose response was lost is Unknown, and the run never sends it again: it may be a
         parcel. Marketplace orders in supply mode ``Fulfillment`` must not be among the requests: Octopia ships them by
-        itself, and sending one would ship it twice (**D**).
+        itself, and sending one would ship it twice (documented).
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
         journaling = (
@@ -147,9 +155,11 @@ class Bulk:
         follow_for: float = FOLLOW_FOR,
         strict_references: bool | None = None,
     ) -> Run[InboundShipmentRequest]:
-        """Announce supply orders, one a call. Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
+        """Announce supply orders, one per call.
 
-        Without a journal an order whose answer was lost is Unknown and is never sent again by the run.
+        Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
+
+        Without a journal, an order whose response was lost is Unknown, and the run never sends it again.
         """
         options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
         journaling = (
@@ -179,19 +189,22 @@ class Bulk:
         max_failures: int | None = None,
         drain: float = 30.0,
     ) -> Run[str]:
-        """Look stocks up by the seller's references. Outcomes: Found (with its stocks), Missing, Failed, Skipped.
+        """Look up stocks by the seller's references.
 
-        All stocks of a reference count: ``Found.quantities`` sums them. ``how`` chooses the way:
+        Outcomes: Found (with its stocks), Missing, Failed, Skipped.
 
-        - ``filter`` asks for the stocks of each reference; the API must be seen to obey this filter.
-        - ``get`` learns which stocks the seller's references stand for, and asks for each of these.
-        - ``scan`` learns the references, too, and reads all stocks. ``get`` does so as well for references for which
-          the API names a product and no stock.
-        - ``auto`` takes the cheapest; the filter only if it is obeyed, which two calls find out once.
+        All stocks of a reference count: ``Found.quantities`` sums them. ``how`` chooses the method:
 
-        References are kept for the session and seller, whatever view of the client asks; an unknown one makes the
-        client learn them anew, but the same one at most once a minute. Missing means that the API showed that there is
-        nothing; where it leaves open whether there is, or which of two references a stock belongs to, it is Failed.
+        - ``filter`` asks for the stocks of each reference; the API must be proven to obey this filter.
+        - ``get`` reads which stocks belong to the seller's references, and asks for each of these.
+        - ``scan`` reads the references, too, and then all stocks. ``get`` does so as well for references for which the
+          API names a product and no stock.
+        - ``auto`` takes the cheapest; the filter only if the API obeys it, which two calls find out once.
+
+        References are cached for the session and seller, whichever view of the client asks; an unknown one makes the
+        client read them again, but the same one at most once a minute. Missing means that the API showed that there is
+        no stock; where it leaves open whether there is one, or which of two references a stock belongs to, the outcome
+        is Failed.
         """
         job = LookupStocks(self._scope, workers=concurrency, how=how)
         options = Options(workers=1, on_progress=on_progress, max_failures=max_failures, drain=drain)
@@ -200,7 +213,7 @@ class Bulk:
     async def prove_stock_filter(self) -> FilterProof:
         """Find out whether the API obeys the filter of stocks by reference: ``proof.obeyed``, ``proof.reason``.
 
-        It takes two calls at most, once for a session and seller.
+        This takes two calls at most, once per session and seller.
 
         Raises:
             CallError: the API could not be asked.
@@ -216,15 +229,16 @@ class Bulk:
         overlap: float = OVERLAP,
         limit: int = 1000,
     ) -> StockScan:
-        """All stocks, read by ``concurrency`` calls at a time: ``async for stock in client.bulk.scan_stocks(): ...``
+        """Return all stocks, read by ``concurrency`` calls at a time.
 
-        They come in no order. One that changes meanwhile comes in its newer state, and may have come in its older one
-        before; none is missed and no state comes twice. ``overlap`` is by how many seconds the API's clocks may differ
-        and its rows become visible late; ``limit`` is the rows a page (1 to 1000). ``delivery_country`` goes with no
-        filter by time (**D**), so those are read one page after another.
+        Use it as ``async for stock in client.bulk.scan_stocks(): ...``. The stocks come in no order. A stock that
+        changes meanwhile comes in its newer state, and may have come in its older state before; none is missed and no
+        state comes twice. ``overlap`` is the number of seconds by which the API's clocks may differ and its rows may
+        become visible late; ``limit`` is the number of rows per page (1 to 1000). ``delivery_country`` cannot be
+        combined with a filter by time (documented), so those pages are read one after another.
 
         Raises:
-            ValidationError: an argument is out of range, or the filters cannot be asked for together.
+            ValidationError: an argument is out of range, or the filters cannot be combined.
         """
         return StockScan(
             self._scope,
@@ -248,12 +262,12 @@ class Bulk:
         resend_unknown: bool = False,
         verify_first: bool = False,
     ) -> Run[Kept]:
-        """Go on with a run of this seller without its input: ``run`` is its id, such as ``20260801-101500-3fa1``.
+        """Resume a run of this seller without its input: ``run`` is its id, such as ``20260801-101500-3fa1``.
 
-        What is undecided is looked for first; what was found absent, failed or is unknown and absent is sent from the
-        requests that the journal kept. Outcomes as of the run itself; an item whose kept request cannot be read any
-        more is Failed, or told as it was found. Items that were never read from the input are not in the journal: for
-        those, run the same call again with its input.
+        The run first looks up the undecided items; items that are absent or failed, and unknown items that are proven
+        absent, are sent from the requests in the journal. Outcomes are those of the run itself; an item whose stored
+        request can no longer be read is Failed, or reported as found. Items that were never read from the input are not
+        in the journal: for those, make the same call again with its input.
 
         The run raises :class:`ConfigurationError` if the journal has no such run, or it is another seller's.
         """
@@ -272,7 +286,7 @@ class Bulk:
         on_progress: Callable[[Summary], None] | None = None,
         drain: float = 30.0,
     ) -> Run[Any]:
-        """What ``create_…`` does, for the operation of that name, as a part of a journal's run that others go on with.
+        """Create items with the operation of that name, as a part of a journal's run that several processes share.
 
         Raises:
             ConfigurationError: no creation has this name.

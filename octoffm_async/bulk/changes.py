@@ -1,19 +1,19 @@
-"""An incremental feed of what changed: outbound and inbound shipments, stocks and returns, by update time.
+"""An incremental feed of changes: outbound and inbound shipments, stocks and returns, by update time.
 
-The API has no webhooks, so changes are polled for. **What must hold**: a consumer that applies every change ends with
-what the API holds, whatever changes while a scan runs. How:
+The API has no webhooks, so the feed polls for changes. **Invariant**: a consumer that applies every change ends with
+the state of the API, whatever changes while a scan runs. Method:
 
-- *Snapshots.* A list that takes several pages may skip rows when others change meanwhile (a row that changes moves
-  to the end, and those behind it move up). One page is one answer, so a scan halves its time window until each part
-  fits on a page. Only a part of a second that holds more than a page is read by cursor, or what is left where the
-  filter turns out to narrow nothing: until a walk shows nothing new.
-- *Watermark.* The next scan begins where this one began by the API's own clock (its ``Date`` header), never later
-  than the last change that was seen: what changed behind a scan's back carries a later time than the scan's start.
+- *Snapshots.* A list of several pages may skip rows when others change meanwhile (a row that changes moves to the end,
+  and the rows behind it move up). One page is one response, so a scan halves its time window until each part fits on a
+  page. Only a part of a second that holds more than a page is read by cursor, or the remaining list where the filter
+  turns out to have no effect: until a reading shows no new row.
+- *Watermark.* The next scan begins where this one began by the API's own clock (its ``Date`` header), never later than
+  the last change seen: a change behind a scan's back carries a later time than the scan's start.
 - *Overlap.* Each scan looks back a little further, for rows that become visible late and for clocks that differ.
-- *De-duplication.* What was given out already, unchanged, is not given out again.
+- *De-duplication.* A row that was emitted already, unchanged, is not emitted again.
 
-A feed gives each state that it saw, not each state that there was: a row that changes twice between two scans appears
-once. Within a process each state is given once; a feed that is made anew from a saved watermark repeats the overlap.
+A feed emits each state that it saw, not each state that existed: a row that changes twice between two scans appears
+once. Within a process each state is emitted once; a feed that is created from a saved watermark repeats the overlap.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ Changed: TypeAlias = OutboundShipment | InboundShipment | Stock | Return
 
 KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
 OVERLAP = 60.0
-"""Seconds: more than clocks of one site differ and than a read replica lags; a re-read costs a page at most."""
+"""Overlap in seconds: more than the clocks of one site differ and than a read replica lags; it costs a page at most."""
 FINEST = timedelta(seconds=1)
-"""Windows are not halved below this: times of the API may have no finer grain."""
+"""Minimum length of a window that is halved: the API's times may have no finer resolution."""
 
 
 FRUITLESS_MOST = 40
-"""Windows that hold more than a page, of which nothing new was seen, one after another: a scan of ten years has 29."""
+"""Maximum number of consecutive windows of more than a page that show no new row; a scan of ten years has 29."""
 WALKS = 3
-"""How often a list is read by cursor, at the most, until that shows nothing new."""
+"""Maximum number of times that a list is read by cursor until it shows nothing new."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """A row as it is now. ``at`` is its time of change as the API says it; for outbound shipments, of the status."""
+    """A row in its current state. ``at`` is the API's time of the change; for outbound shipments, of the status."""
 
     kind: ChangeKind
     id: str
@@ -88,10 +88,12 @@ class _Given(NamedTuple):
 
 
 class ChangeFeed:
-    """Iterate it for changes. Without ``every``, an iteration is one scan of each kind, and the next one goes on.
+    """Async iterable of changes.
+
+    Without ``every``, each iteration is one scan of each kind, starting where the last ended.
 
     Raises (while iterated):
-        CallError: a list could not be read. The feed stays where it was and can be iterated again.
+        CallError: a list could not be read. The feed keeps its position and can be iterated again.
     """
 
     def __init__(
@@ -115,7 +117,7 @@ class ChangeFeed:
 
     @property
     def watermark(self) -> dict[ChangeKind, datetime]:
-        """Up to when each kind is known for sure; save it, and pass it as ``since`` to go on later.
+        """The time up to which each kind was read completely; save it, and pass it as ``since`` to continue later.
 
         It moves when a scan of a kind has been iterated to its end, so a consumer that dies on the way loses nothing.
         """
@@ -142,19 +144,19 @@ class _KindFeed:
         self._overlap = overlap
         self._limit = limit
         self._given: dict[str, _Given] = {}
-        self._pages(since, None)  # a wrong limit is told here
+        self._pages(since, None)  # raises for a wrong limit
 
     async def scan(self) -> AsyncIterator[Change]:
-        """What changed since the watermark and was not given out yet."""
+        """Yield rows that changed since the watermark and were not emitted yet."""
         scan = _Scan()
         async for row in self._rows(scan):
             at: datetime | None = getattr(row, self._kind.time)
             scan.saw(at)
             key = getattr(row, self._kind.id)
-            mark = hash(msgspec.json.encode(members_of(row)))  # whatever spelling the row came in
+            mark = hash(msgspec.json.encode(members_of(row)))  # independent of the JSON's formatting
             known = self._given.get(key)
             if known is not None and (known.mark == mark or (at is not None and at < known.at)):
-                continue  # as it was given, or an older state from a replica that lags
+                continue  # emitted already, or an older state from a replica that lags
             yield Change(kind=self.kind, id=key, item=row, at=at)
             self._given[key] = _Given(mark, at or scan.began or self.watermark)
         self.watermark = max(self.watermark, scan.watermark or self.watermark)
@@ -176,7 +178,7 @@ class _KindFeed:
             elif is_wide:
                 async for row in self._walked(low, scan):
                     yield row
-                return  # the windows that are left lie behind this one
+                return  # the remaining windows lie behind this one
             elif until - low > FINEST:
                 middle = low + (until - low) / 2
                 windows += [(middle, high), (low, middle)]
@@ -194,7 +196,7 @@ class _KindFeed:
                 return
 
     def _is_wide(self, page: Page[Any], low: datetime, high: datetime | None, scan: _Scan) -> bool:
-        """Whether the filter of a window that holds more than a page narrows nothing, as its rows show."""
+        """Return True if the filter of a window of more than a page has no effect, as its rows show."""
         known = len(scan.seen)
         scan.seen.update(getattr(row, self._kind.id) for row in page.items)
         if page.next_cursor is None:
@@ -212,31 +214,31 @@ class _KindFeed:
 
 
 class _Scan:
-    """What one scan learns about times."""
+    """Times and ids that one scan has seen."""
 
     def __init__(self) -> None:
         self.began: datetime | None = None
         self.seen: set[str] = set()
-        """The ids of all rows."""
+        """Ids of all rows."""
         self.fruitless = 0
-        """How many windows with more than a page showed no other, one after another."""
+        """Number of consecutive windows of more than a page that showed no new row."""
         self._first = True
         self._last_change: datetime | None = None
 
     def asked(self, served_at: datetime | None, times: Iterable[datetime | None]) -> None:
-        """The first answer tells when the scan began: by the API's clock, else no later than what it shows."""
+        """Note the start of the scan at its first response: by the API's clock, else no later than its newest row."""
         if self._first:
             self._first = False
             self.began = served_at or max((at for at in times if at is not None), default=None)
 
     def saw(self, at: datetime | None) -> None:
-        """A row that changed at this time."""
+        """Note a row that changed at this time."""
         if at is not None and (self._last_change is None or at > self._last_change):
             self._last_change = at
 
     @property
     def watermark(self) -> datetime | None:
-        """Where the next scan may begin."""
+        """The time at which the next scan may begin."""
         if self.began is None or self._last_change is None:
             return None
         return min(self.began, self._last_change)

@@ -1,6 +1,6 @@
 """Controls: orders of ours that are known to exist, so that a list must show them before it proves an absence.
 
-Values; see :mod:`.absence`.
+Values only; see :mod:`.absence` for the theory.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from typing import NamedTuple, TypeAlias
 from .journal import Entry
 
 LookUp: TypeAlias = Callable[[Sequence[str]], Awaitable[list[Entry | None]]]
-"""What the journal knows of up to ``LOOK_UP_MOST`` keys, in their order."""
+"""Look-up in the journal: the entries of up to ``LOOK_UP_MOST`` keys, in their order."""
 
 
 class Control(NamedTuple):
-    """An order that exists. ``sent_at`` is by our clock."""
+    """An order that exists. ``sent_at`` is by the local clock."""
 
     reference: str
     sent_at: datetime
 
 
 class Known(NamedTuple):
-    """What is known to exist around some sendings.
+    """Orders that are known to exist around some requests.
 
-    ``controls`` must be shown, from ``ripe_in`` seconds on: younger ones may still be invisible. ``created`` is how
-    many orders of ours were created since the first of the sendings, longer ago than the patience.
+    The list must show ``controls`` from ``ripe_in`` seconds on: younger ones may still be invisible. ``created`` is the
+    number of orders of ours created since the first of the requests, longer ago than the patience.
     """
 
     controls: Sequence[Control] = ()
@@ -35,19 +35,19 @@ class Known(NamedTuple):
 
 
 Controls: TypeAlias = Callable[[datetime, datetime], Awaitable[Known]]
-"""What is known around what was sent from the first to the last of two times, by our clock."""
+"""Look-up of known orders around requests that were sent from the first to the last of two local times."""
 
 OneFirst: TypeAlias = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
-"""Why some of these absent keys are not to be sent again yet: one is first, as a control of the others."""
+"""Reasons why absent keys must not be sent again yet: one is sent first, as a control of the others."""
 
 
 class Evidence(NamedTuple):
-    """What is known of sendings whose absence is to be proven, besides when they were sent by our clock.
+    """Evidence on requests whose absence is to be proven, besides their local times.
 
-    ``first`` and ``last`` are what the API's own clock showed before the earliest and the latest of them. ``controls``
-    are those that the list must show; ``None`` if it need not show any, as one of products. ``look_up`` tells which
-    other rows are orders of ours. At least ``created`` orders were created since. ``waited`` is how many seconds have
-    passed since the last of them was sent.
+    ``first`` and ``last`` are the times of the API's own clock before the earliest and the latest of them. The list
+    must show the ``controls``; ``None`` if it need not show any, as with products. ``look_up`` returns which other rows
+    are orders of ours. At least ``created`` orders were created since. ``waited`` is the number of seconds since the
+    last of them was sent.
     """
 
     first: datetime | None = None
@@ -59,16 +59,16 @@ class Evidence(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A control that a list showed: its id there, and the time by which the filter selects it."""
+    """A control in a list: its id there, and the time by which the filter selects it."""
 
     id: str | None
     stamp: datetime | None
 
 
 class Showing:
-    """What a list showed of the controls, and what that says of the window it was read in.
+    """Controls that a list showed, and conclusions on the window in which it was read.
 
-    ``ahead`` is by how much our clock is ahead of the API's; ``start`` is where the window began.
+    ``ahead`` is the time by which the local clock is ahead of the API's; ``start`` is the start of the window.
     """
 
     def __init__(self, controls: Sequence[Control], *, start: datetime, ahead: timedelta) -> None:
@@ -77,18 +77,18 @@ class Showing:
         self._shown: dict[str, Shown] = {}
 
     def saw(self, reference: object, shown: Shown) -> None:
-        """Take a row, if it is a control."""
+        """Note a row, if it is a control."""
         if isinstance(reference, str) and reference in self._expected:
             self._shown[reference] = shown
 
     @property
     def is_any(self) -> bool:
-        """Whether one of them was shown."""
+        """True if at least one control was shown."""
         return bool(self._shown)
 
     @property
     def lag(self) -> timedelta:
-        """By how much stamps lag behind the API's clock, at the most."""
+        """Maximum time by which stamps lag behind the API's clock."""
         lags = [
             self._expected[reference] - shown.stamp
             for reference, shown in self._shown.items()
@@ -97,16 +97,16 @@ class Showing:
         return max(lags, default=timedelta(0))
 
     def missing(self) -> str:
-        """Return a control from around the lost ones that the list did not show, or nothing."""
+        """Return a control near the lost orders that the list did not show, or ""."""
         near = (reference for reference, at in self._expected.items() if at >= self._start)
         return next((reference for reference in near if reference not in self._shown), "")
 
     def first(self) -> str:
-        """Return any control, or nothing."""
+        """Return any control, or ""."""
         return next(iter(self._expected), "")
 
     def misplaced(self, ids: set[str | None], since: datetime) -> bool:
-        """Whether a control belongs into the window from ``since``, and is not among its ``ids``."""
+        """Return True if a control belongs into the window from ``since``, and is not among its ``ids``."""
         return any(
             (self._expected[reference] if shown.stamp is None else shown.stamp) >= since
             for reference, shown in self._shown.items()

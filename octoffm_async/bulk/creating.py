@@ -1,4 +1,4 @@
-"""Which job a creation's items go through, and what looks for them on the remote side."""
+"""Selection of the job and the remote look-up of a creation, by the name of its operation."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _WORDS = {
     CREATE_OUTBOUND.name: ("shipment", "reference"),
     CREATE_INBOUND.name: ("supply order", "reference"),
 }
-"""By operation: what an item is, and the field of its reference."""
+"""Words for an item and the field of its reference, by operation."""
 
 
 def job_of(
     operation: str, scope: Scope, *, alone: bool = False, verify: Callable[[], Verification] | None = None
 ) -> tuple[Job[Any], Finder]:
-    """The job and the finder of a creation, by the operation's name; ``alone`` if there is no journal around it.
+    """Return the job and the remote look-up of a creation, by the operation's name.
 
-    ``verify`` looks orders up before they are sent.
+    ``alone`` is set where no journal surrounds the job. ``verify`` makes the look-up of orders before they are sent.
 
     Raises:
-        ConfigurationError: no creation that is known here has this name.
+        ConfigurationError: no creation has this name.
     """
     job, finder = _job_of(operation, scope, alone=alone, verify=verify)
     what, field = _WORDS[operation]
@@ -75,7 +75,7 @@ def _job_of(
             )
             return supplies, OrderFinder(scope, "inbound")
         case _:
-            raise ConfigurationError(f"{operation!r} is not known here")
+            raise ConfigurationError(f"{operation!r} is not the name of a creation")
 
 
 def _check(scope: Scope, check: Callable[[Any], None], item: Any) -> None:

@@ -1,4 +1,4 @@
-"""Ordering by the thousand: one call an order, never the same order twice by itself."""
+"""Creation of orders by the thousand: one call per order, and never the same order twice automatically."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("octoffm_async")
 
 LOOK_AHEAD = 256
-"""Items that are looked up together."""
+"""Number of items that are looked up together."""
 
 HELD_MOST = 10_000
-"""Orders with an odd id that wait for the end of a run to be looked up; more of them are unknown."""
+"""Maximum number of orders with an odd id that wait for the end of a run; further ones are unknown."""
 
 
 class Order(Protocol):
-    """Something with a business reference, by which a lost answer can be looked up."""
+    """An item with a business reference, by which it can be looked up after a lost response."""
 
     @property
     def reference(self) -> str: ...
@@ -52,9 +52,9 @@ class _Held(NamedTuple):
 class CreateOrders(Job[OrderT]):
     """The job of ``client.bulk.create_outbound`` and ``create_inbound``.
 
-    ``alone``: there is no journal, and nothing else looks up what is unknown. So orders whose id has an odd form are
-    asked for by that id at the end of the run. ``verify`` makes what looks each order up before it is sent; a job with
-    a journal does so itself.
+    With ``alone`` there is no journal, and nothing else looks up unknown orders: orders whose id has an odd form are
+    read by that id at the end of the run. ``verify`` makes the look-up of each order before it is sent; a job with a
+    journal does that itself.
     """
 
     one_by_one = True
@@ -131,7 +131,7 @@ class CreateOrders(Job[OrderT]):
         return outcome_of(item.reference, error)
 
     async def finish(self, deliver: Deliver) -> None:
-        """Ask for what has an odd id, unless others showed meanwhile that such ones are right."""
+        """Read orders with an odd id, unless other orders have meanwhile shown that such ids are right."""
         while self._held and not self.hurried:
             reference, held = next(iter(self._held.items()))
             doubt = self._believing.given.take(reference, held.id, held.trail)
@@ -152,7 +152,7 @@ class CreateOrders(Job[OrderT]):
 
 
 def exists_already(key: str, matches: Sequence[Match]) -> Skipped:
-    """The outcome of an order that was found before it was sent."""
+    """Return the outcome of an order that was found before it was sent."""
     if len(matches) > 1:
         ids = ", ".join(str(match.id) for match in matches)
         logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
@@ -161,5 +161,5 @@ def exists_already(key: str, matches: Sequence[Match]) -> Skipped:
 
 
 def not_looked_up(key: str) -> Skipped:
-    """The outcome of an order of a run that ended before it was looked up."""
+    """Return the outcome of an order whose run ended before it was looked up."""
     return Skipped(key=key, reason="the run was stopped before it was looked up")

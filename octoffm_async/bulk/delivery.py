@@ -1,4 +1,4 @@
-"""How outcomes leave a run: counted, reported, and handed to the consumer as fast as it takes them."""
+"""Delivery of a run's outcomes: counting, progress reports, and a queue that the consumer reads at its own pace."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from .job import Options
 
-PROGRESS_SECONDS = 0.25  # a person's eye, not the loop, is who reads it
+PROGRESS_SECONDS = 0.25  # fast enough for a person's eye
 OUTBOX_ROOM = 1024
 
 
 class Delivery(Outbox[Outcome]):
-    """The outcomes of one run. ``end`` is called with what must end it."""
+    """Queue of one run's outcomes. ``end`` is called with an error that must end the run."""
 
     def __init__(self, options: Options, end: Callable[[Exception], None]) -> None:
         super().__init__(OUTBOX_ROOM)
@@ -33,24 +33,27 @@ class Delivery(Outbox[Outcome]):
         self.summary = Summary()
 
     def begin(self) -> None:
-        """The time counts from now on."""
+        """Start the clock."""
         self._started = asyncio.get_running_loop().time()
 
     def keep_time(self) -> None:
-        """Note how long it takes so far."""
+        """Write the elapsed time into the summary."""
         self.summary.seconds = asyncio.get_running_loop().time() - self._started
 
     async def in_turn(self, outcome: Outcome) -> None:
-        """Leave an outcome when there is room."""
+        """Put an outcome into the queue when there is room."""
         try:
             await self.put(outcome)
-        finally:  # it is left even if the waiting for room was cancelled
+        finally:  # the outcome is queued even if waiting for room was cancelled
             self.summary.count(outcome)
             if self._watched:
                 self._look()
 
     def offer(self, outcome: Outcome) -> bool:
-        """Leave an outcome if there is room; whether there was. Each item of a large run comes here."""
+        """Put an outcome into the queue if there is room; return True if there was.
+
+        Called for each item of a large run.
+        """
         items, summary = self._items, self.summary
         if len(items) >= self._room:
             return False
@@ -67,21 +70,21 @@ class Delivery(Outbox[Outcome]):
         return True
 
     def now(self, outcome: Outcome) -> None:
-        """Leave an outcome, room or not."""
+        """Put an outcome into the queue, room or not."""
         self.put_nowait(outcome)
         self.summary.count(outcome)
         if self._watched:
             self._look()
 
     def all_now(self, outcomes: list[Outcome]) -> None:
-        """Leave outcomes of items that were not sent, room or not: no error budget counts them."""
+        """Put outcomes of unsent items into the queue, room or not: the error budget does not count them."""
         self.put_all_nowait(outcomes)
         self.summary.count_all(outcomes)
         if outcomes and self._options.on_progress is not None:
             self.report()
 
     def report(self, *, last: bool = False) -> None:
-        """Tell of the progress, if it is time."""
+        """Report the progress, if it is time."""
         now = asyncio.get_running_loop().time()
         if last or now >= self._progress_at:
             self._progress_at = now + PROGRESS_SECONDS
@@ -93,7 +96,7 @@ class Delivery(Outbox[Outcome]):
                     self._end(error)
 
     def _look(self) -> None:
-        """See what one more outcome means for the error budget and for those who watch."""
+        """Check the error budget and report progress after one more outcome."""
         allowed = self._options.max_failures
         if allowed is not None and self.summary.bad > allowed:
             self._end(

@@ -1,7 +1,7 @@
-"""Looking for creations on the remote side by their business reference: one scan for all that are wanted.
+"""Remote look-up of creations by their business reference: one scan for all references.
 
-Only documented filters narrow a scan down, with a margin for clocks that differ. An API that refuses the filter (400)
-is scanned without it.
+Only documented filters restrict a scan, with a margin for clocks that differ. An API that refuses the filter (400) is
+scanned without it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 OrderKind = Literal["outbound", "inbound"]
 
 MARGIN = timedelta(minutes=5)
-"""How much earlier than its sending a creation may be stamped, beyond the difference of the clocks that was seen."""
+"""Maximum time by which a creation's stamp may precede its request, beyond the seen difference of the clocks."""
 
 _LIMIT = 1000
 
@@ -41,34 +41,34 @@ NOTHING = Evidence()
 DAWN = datetime(1970, 1, 1, tzinfo=UTC)
 
 MARGIN_UNTOLD = timedelta(days=1)
-"""The same where the API does not tell its time: a clock in the wrong zone is some hours away."""
+"""Margin for an API that sends no time: a clock in the wrong zone is some hours off."""
 
 
 class Finder(Protocol):
-    """Looks for references of one kind."""
+    """Remote look-up of references of one kind."""
 
     async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:
-        """All that exists under the wanted references and was created after ``since`` by our clock.
+        """Return everything that exists under the references and was created after ``since`` by the local clock.
 
-        A scan that shows rows whose reference cannot be read proves nothing of what it does not show: each of those
-        rows may be one that is wanted.
+        A scan that shows rows with an unreadable reference proves nothing about what it does not show: each of those
+        rows may be one of the wanted.
         """
         ...
 
     async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> Findings:
-        """The same, as thoroughly as it takes to send again what is not found: see :mod:`.absence`."""
+        """Return the same with the evidence that is needed to send again what is not found: see :mod:`.absence`."""
         ...
 
 
 class OrderFinder:
-    """Looks for shipping or supply orders, in a scan by time of change."""
+    """Look-up of shipping or supply orders, by a scan by time of change."""
 
     def __init__(self, scope: Scope, kind: OrderKind) -> None:
         self._scope = scope
         self._kind: OrderKind = kind
 
     async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:
-        """See :class:`Finder`."""
+        """Find orders; see :class:`Finder`."""
         gathered = Gathered(wanted, what="orders")
         scope = Freshness(self._scope).scope
         start = None if is_long_ago(since) else await by_their_clock(scope, self._kind, since)
@@ -77,12 +77,12 @@ class OrderFinder:
         return gathered.findings()
 
     async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> Findings:
-        """See :class:`Finder`."""
+        """Find orders or prove them absent; see :class:`Finder`."""
         controls = evidence.controls or ()
         gathered = Gathered({*wanted, *(control.reference for control in controls)}, what="orders", inside=True)
         fresh = Freshness(self._scope, after=evidence.last, waited=evidence.waited)
         served_at = await their_clock(fresh.scope, self._kind)
-        fresh.doubt = ""  # of the lists and counts alone that are read below
+        fresh.doubt = ""  # concerns only the lists and counts that are read below
         start = begin(since, served_at, margin=DAY)
         if evidence.first is not None:
             start = min(start, evidence.first - MARGIN - DAY)
@@ -102,7 +102,7 @@ class OrderFinder:
         if evidence.controls is not None and not controls:
             doubt = await (scan.read() if is_any_age else scan.read_whole())
             if doubt and gathered.missing() and not is_any_age:
-                await scan.read()  # it proves nothing, and may show it
+                await scan.read()  # this proves no absence, but may show the order
             doubt = doubt or scan.uncounted
         else:
             doubt = await scan.read()
@@ -114,7 +114,7 @@ class OrderFinder:
         return gathered.findings(fresh.doubt or doubt, uncounted)
 
     async def _shows(self, scan: AbsenceScan, showing: Showing, gathered: Gathered, evidence: Evidence) -> str:
-        """Why a list that agrees with its count does not show what it must, or nothing: see :mod:`.absence`."""
+        """Return the reason why a list that agrees with its count lacks known orders, or "": see :mod:`.absence`."""
         if scan.since is not None and showing.lag > DAY:
             scan.since -= min(showing.lag, scan.since - DAWN)
             if doubt := await scan.read():
@@ -149,14 +149,14 @@ class OrderFinder:
 
 
 class ProductFinder:
-    """Looks for registered products among the seller's references. A reference is unique, whenever it was added."""
+    """Look-up of registered products among the seller's references. A reference is unique, whenever it was added."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._products = Products(scope)
 
     async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:  # noqa: ARG002
-        """See :class:`Finder`."""
+        """Find products; see :class:`Finder`."""
         gathered = Gathered(wanted, what="products")
         async for known in self._products.references():
             gathered.add(known.seller_product_reference, Match(None))
@@ -169,12 +169,16 @@ class ProductFinder:
         since: datetime,  # noqa: ARG002
         evidence: Evidence = NOTHING,
     ) -> Findings:
-        """See :class:`Finder`. Nothing counts references: the list must have a proven end."""
+        """Find products or prove them absent; see :class:`Finder`.
+
+        The API has no count: the list must have a proven end.
+        """
         gathered = Gathered(wanted, what="products")
         fresh = Freshness(self._scope, after=evidence.last, waited=evidence.waited)
         products = Products(fresh.scope)
         end = ""
-        # A list that ends with a full page is cut otherwise once more: its last page is then another one.
+        # A list that ends with a full page is read once more with another page size, which moves its last page
+        # (bulk/absence.py).
         for limit in (_LIMIT, _LIMIT - 1):
             async for page in products.references(limit=limit).pages():
                 for known in page.items:
@@ -186,22 +190,22 @@ class ProductFinder:
 
 
 async def their_clock(scope: Scope, kind: OrderKind) -> datetime | None:
-    """What the API's own clock shows, if it tells."""
+    """Return the time of the API's own clock, or ``None`` if its responses have no time."""
     resource = Outbound(scope) if kind == "outbound" else Inbound(scope)
     page = await resource.list(limit=1)
     return None if page.served_at is None else scope.session.api_clock
 
 
 async def by_their_clock(scope: Scope, kind: OrderKind, moment: datetime) -> datetime:
-    """Where a scan begins, on the API's clock, for what happened since ``moment`` of ours."""
+    """Return the start of a scan, on the API's clock, for changes since the local time ``moment``."""
     return begin(moment, await their_clock(scope, kind))
 
 
 def begin(moment: datetime, served_at: datetime | None, *, margin: timedelta = timedelta(0)) -> datetime:
-    """The same, by ``margin`` earlier, where the API's clock shows ``served_at`` now.
+    """Return the start of a scan, earlier by ``margin``, if the API's clock shows ``served_at`` now.
 
-    A clock that is ahead now may not have been so then: it makes no scan shorter. One that was ahead then makes none
-    begin after now.
+    An API clock that is ahead now may not have been ahead then: it makes no scan shorter. One that was ahead then makes
+    no scan begin after now.
     """
     if served_at is None:
         return moment - MARGIN_UNTOLD - margin
@@ -209,7 +213,7 @@ def begin(moment: datetime, served_at: datetime | None, *, margin: timedelta = t
 
 
 def learned(given: Given, found: Findings) -> Findings:
-    """Let the session know the ids that the API itself shows."""
+    """Record in the session the ids that the API itself shows."""
     for reference, matches in found.matches.items():
         for match in matches:
             if match.id is not None:
@@ -218,14 +222,14 @@ def learned(given: Given, found: Findings) -> Findings:
 
 
 async def _is_ours(gathered: Gathered, look_up: LookUp | None) -> bool:
-    """Whether one of the rows is an order that the journal knows as created."""
+    """Return True if one of the rows is an order that the journal has as created."""
     if look_up is None or not (others := gathered.others):
         return False
     return shows_ours(others, await look_up([row.reference for row in others]))
 
 
 def match_of(row: Changed) -> Match:
-    """An order as a match."""
+    """Convert an order to a match."""
     assert isinstance(row, OutboundShipment | InboundShipment)  # noqa: S101  (only orders are looked for)
     key = row.outbound_shipment_id if isinstance(row, OutboundShipment) else row.inbound_shipment_id
     if is_refused(row):

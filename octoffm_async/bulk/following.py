@@ -1,11 +1,11 @@
-"""Following creations until they have reached a status or were refused: one scan by time of change for all of them.
+"""Status tracking of creations until they have reached a status or were refused: one scan by time of change for all.
 
-A creation may be refused after the fact (an unknown product), so that ``Created`` is not the last word. What is
-followed is scanned for together, again and again, and never asked for one by one.
+A creation may be refused after the fact (an unknown product), so ``Created`` is not final. The tracked orders are
+scanned for together, repeatedly, and never read one by one.
 
-Following ends, whatever the API says: an order that has not got there within :data:`FOLLOW_FOR` is given up, and one
-whose status tells nothing (it is missing, or new to this version) after :data:`UNCLEAR_FOR`. Neither was refused: it is
-Unknown where it is, and the next run of the same input follows it again.
+Tracking ends, whatever the API says: an order that has not reached the status within :data:`FOLLOW_FOR` is given up,
+and one whose status is not conclusive (missing, or new to this version) after :data:`UNCLEAR_FOR`. Neither was refused:
+the outcome is Unknown, and the next run of the same input tracks the order again.
 """
 
 from __future__ import annotations
@@ -34,12 +34,14 @@ FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 60.0
 
 FOLLOW_FOR = 7 * 86_400.0
-"""Seconds that a run follows its orders: a week holds every weekend and most holidays of a warehouse."""
+"""Seconds for which a run tracks its orders: a week holds every weekend and most holidays of a warehouse."""
 UNCLEAR_FOR = 86_400.0
-"""Seconds that an order may be in a status that tells nothing: a new station between two known ones is passed by then,
-and a new one behind them all is not."""
+"""Seconds for which an order may be in an inconclusive status.
+
+A new status between two known ones is passed by then, and a new final status is not.
+"""
 _WARNINGS_MOST = 20
-"""Statuses that one run warns of: the API may make up any number of them."""
+"""Maximum number of statuses of which one run warns: the API may invent any number of them."""
 
 logger = logging.getLogger("octoffm_async")
 
@@ -54,7 +56,7 @@ _STATUSES: dict[OrderKind, type[OutboundStatus | InboundStatus]] = {
 
 
 class Arrival(NamedTuple):
-    """The end of following an order: where it is, or why it was given up (then there is no ``match``)."""
+    """The end of tracking an order: its status, or the reason why it was given up (then ``match`` is ``None``)."""
 
     reference: str
     match: Match | None
@@ -63,16 +65,16 @@ class Arrival(NamedTuple):
 
 
 class _Unclear(NamedTuple):
-    """Since when an order has been in a status that tells nothing, by the loop's clock."""
+    """The time since which an order has been in an inconclusive status, by the loop's clock."""
 
     since: float
     told: str
 
 
 class Follower:
-    """Scans for orders of one kind until all that are awaited have reached a status, or ended in another one.
+    """Tracker of orders of one kind, until all awaited orders have reached a status or ended in another one.
 
-    ``seconds`` is how long it does that at most.
+    ``seconds`` limits the duration of tracking.
     """
 
     def __init__(self, scope: Scope, kind: OrderKind, goal: str, *, seconds: float = FOLLOW_FOR) -> None:
@@ -88,7 +90,7 @@ class Follower:
             raise ConfigurationError(f"follow_for must be a number of seconds above zero, not {seconds!r}")
 
     def has_arrived(self, status: str) -> bool:
-        """Whether a status that was seen before needs no more following."""
+        """Return True if a status that was seen before needs no more tracking."""
         return bool(status) and _STATUSES[self._kind](status).reached(self.goal)
 
     async def follow(
@@ -98,9 +100,10 @@ class Follower:
         since: datetime,
         rest: Callable[[float], Awaitable[bool]] = sleep,
     ) -> AsyncIterator[Arrival]:
-        """Tell of each of ``awaited`` (reference → id) when it has arrived, ended, or is given up.
+        """Yield each order of ``awaited`` (reference → id) when it has reached the status, ended, or is given up.
 
-        Those are taken out of ``awaited``; it ends when none is left, or when ``rest`` between two scans says no.
+        Yielded orders are removed from ``awaited``; the iteration ends when none is left, or when ``rest``, the pause
+        between two scans, returns False.
         """
         clock = asyncio.get_running_loop().time
         ends = clock() + self._seconds
@@ -125,7 +128,7 @@ class Follower:
                 pause = min(LONGEST_PAUSE, pause * 1.5)
 
     def _arrival(self, reference: str, row: Changed, now: float) -> Arrival | None:
-        """Return what it means for an order to be where it is; nothing while it is on its way, or nobody can say."""
+        """Return the conclusion from an order's status; ``None`` while it is in progress or inconclusive."""
         if not isinstance(row, OutboundShipment | InboundShipment):
             return None
         stand = stand_of(row, self.goal)
@@ -143,13 +146,13 @@ class Follower:
         return Arrival(reference, match, str(row.status))
 
     def _warn(self, reference: str, status: str | None) -> None:
-        """Tell once of each status that says nothing about the goal."""
+        """Log, once for each status, that it is inconclusive for the goal."""
         told = told_status(status)
         if told in self._warned or len(self._warned) >= _WARNINGS_MOST:
             return
         self._warned.add(told)
         logger.warning(
-            "order %r has %s, from which nobody can tell whether it is %s: it is followed for %s more at most",
+            "order %r has %s, which does not show whether it is %s: the run tracks it for %s more at most",
             reference,
             told,
             self.goal,
@@ -165,7 +168,7 @@ class Follower:
                 continue
             reason = f"it is not known to be {self.goal} after {_span(self._seconds)}"
             if unclear is not None:
-                told = f"it has {unclear.told}, from which nobody can tell whether it is {self.goal}"
+                told = f"it has {unclear.told}, which does not show whether it is {self.goal}"
                 reason = f"for {_span(now - unclear.since)} {told}"
                 del self._unclear[reference]
             over.append(Arrival(reference, None, "", f"it was created as {key}; {reason}"))

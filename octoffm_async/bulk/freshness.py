@@ -1,4 +1,4 @@
-"""Whether answers that are to prove something come from the API itself, and not from a cache on the way."""
+"""Freshness of responses that are to prove an absence: they must come from the API itself, not from a cache."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ if TYPE_CHECKING:
     from ..session.response import Response
 
 _INEXACT = 2.0
-"""Seconds by which a ``Date``, of whole seconds and of when an answer was begun, may be early."""
+"""Seconds by which a ``Date``, in whole seconds and taken at the start of a response, may be early."""
 
 
 class Freshness:
-    """Hears all answers of a look-up, counts too. ``after`` is what the API's clock showed before the sending.
+    """Check of all responses of a look-up, counts too.
 
-    Caches are told to ask the API. One that does not is seen by the ``Age`` of its answers, or by a ``Date`` that is
-    too old: of before the sending, or of less than ``waited`` seconds after it, since so much time has passed. An API
-    that tells no ``Date`` is not doubted for that.
+    ``after`` is the time of the API's clock before the request.
+
+    Each call tells caches to ask the API. A cache that does not is detected by the ``Age`` of its responses, or by a
+    ``Date`` that is too old: before the request, or less than ``waited`` seconds after it, since so much time has
+    passed. An API that sends no ``Date`` is not doubted for that.
     """
 
     def __init__(self, scope: Scope, *, after: datetime | None = None, waited: float = 0.0) -> None:
         self.doubt = ""
-        """Why the answers prove nothing, or nothing."""
+        """Reason why the responses prove nothing, or ""."""
         self._after = after
         self._oldest = None
         if after is not None:

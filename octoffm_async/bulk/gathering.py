@@ -1,4 +1,4 @@
-"""What the rows of a list say of references that are looked for. Values, and a sieve without I/O."""
+"""Collection of a list's rows that concern the wanted references. No I/O."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from .journal import Entry
 
 ALIKE_MOST = 10_000
-"""Rows that look like what is wanted and are kept; a list with more of them proves no absence."""
+"""Maximum number of similar rows that are kept; a list with more of them proves no absence."""
 
 ROWS_MOST = 20_000
-"""Rows whose ids are kept to be compared, some 500 bytes each."""
+"""Maximum number of rows whose ids are kept for comparison, some 500 bytes each."""
 
 
 class Match(NamedTuple):
-    """Something that exists remotely under a wanted reference."""
+    """An order or product that exists remotely under a wanted reference."""
 
     id: str | None
     code: str = ""
@@ -33,7 +33,7 @@ class Match(NamedTuple):
 
 
 class Like(NamedTuple):
-    """Something that exists remotely under another reference, which may be a wanted one in another spelling."""
+    """An order or product with another reference, which may be a wanted one in another spelling."""
 
     reference: str
     id: str | None
@@ -44,7 +44,7 @@ class Like(NamedTuple):
 
 
 class Rows:
-    """The rows of a list: the ids that it shows for each reference, and those that it shows for several."""
+    """The rows of a list: the ids of each reference, and the ids that it shows for several references."""
 
     def __init__(self) -> None:
         self.ids_of: dict[str, tuple[str, ...]] = {}
@@ -52,7 +52,7 @@ class Rows:
         self._first: dict[str, str] = {}
 
     def add(self, reference: str, remote_id: str) -> None:
-        """Take a row."""
+        """Add a row."""
         if (first := self._first.setdefault(remote_id, reference)) != reference:
             self.shared.add(remote_id)
         elif first in self.ids_of and remote_id in self.ids_of[first]:
@@ -67,11 +67,11 @@ NO_ROWS = Rows()
 
 
 class Findings(NamedTuple):
-    """What a scan found: the matches of each reference, and why what is not among them may exist all the same.
+    """Result of a scan: the matches of each reference, and the reasons why a reference without a match may exist.
 
-    ``doubt`` is of all that is not among the matches, ``alike`` of single references. ``uncounted`` is a doubt of a
-    list that was not asked to show an order of ours. ``held`` is why something that is shown may be another one, see
-    :mod:`.owning`; ``rows`` are up to ``ROWS_MOST`` of the list, and all that are wanted.
+    ``doubt`` concerns all references without a match, ``alike`` single references. ``uncounted`` is the doubt of a list
+    that was not asked to show an order of ours. ``held`` gives reasons why a row may be another order, see
+    :mod:`.owning`; ``rows`` are up to ``ROWS_MOST`` rows of the list, and all rows of wanted references.
     """
 
     matches: Mapping[str, list[Match]]
@@ -82,11 +82,11 @@ class Findings(NamedTuple):
     rows: Rows = NO_ROWS
 
     def others(self) -> set[str]:
-        """The references of what only looks like something wanted."""
+        """Return the references of rows that only resemble a wanted one."""
         return {like.reference for likes in self.alike.values() for like in likes}
 
     def without(self, known: Mapping[str, Entry | None]) -> Findings:
-        """The same without the rows that are other items of ours, as the journal knows them by their reference."""
+        """Return the findings without rows of other items of ours, which the journal knows by their reference."""
         if not self.alike:
             return self
         left = {key: [like for like in likes if not self._is_ours(like, known)] for key, likes in self.alike.items()}
@@ -98,12 +98,12 @@ class Findings(NamedTuple):
             return False
         if entry.remote_id is not None:
             return like.id in (entry.remote_id, None)
-        # What failed, was refused or is absent has no row. What was looked for too has its own one already.
+        # A failed, refused or absent item has no row. An item that was looked for as well has its own row already.
         undecided = entry.state in UNDECIDED and like.reference not in self.matches
         return undecided or entry.state is State.CREATED
 
     def doubt_of(self, key: str) -> str:
-        """Why a reference without a match may exist all the same."""
+        """Return the reason why a reference without a match may exist, or ""."""
         if key in self.held:
             return self.held[key]
         alike = self.alike.get(key)
@@ -111,10 +111,12 @@ class Findings(NamedTuple):
 
 
 class Gathered:
-    """Takes rows, keeps what concerns the wanted references. A row that is added again changes nothing.
+    """Collector of rows that concern the wanted references.
 
-    ``largest`` is the size of references of the same list that are not added. With ``inside``, a reference that holds a
-    wanted one looks like it, too.
+    Adding a row twice changes nothing.
+
+    ``largest`` is the size of references of the same list that are not added. With ``inside``, a reference that
+    contains a wanted one counts as similar, too.
     """
 
     def __init__(
@@ -134,7 +136,7 @@ class Gathered:
         self.too_many = False
 
     def add(self, reference: object, match: Match) -> None:
-        """Take a row."""
+        """Add a row."""
         if not isinstance(reference, str) or not tidied(reference):
             self._without_id += match.id is None
             self._unreadable.add(match.id)
@@ -147,7 +149,7 @@ class Gathered:
             matches[match.id] = match
             if len(matches) == 1:
                 return
-        # The second of one reference may be another one, kept in this spelling.
+        # A second row with the same reference may be another order that the API keeps in this spelling.
         if len(self._others) < LOOK_UP_MOST:
             self._others[Like(reference, match.id)] = None
         if self._spellings.may_be(reference) or (self._inside and self._spellings.is_inside(reference)):
@@ -158,15 +160,15 @@ class Gathered:
 
     @property
     def others(self) -> Sequence[Like]:
-        """Rows under other references, up to as many as one look-up may name."""
+        """Rows with other references, up to the number that one look-up may name."""
         return tuple(self._others)
 
     def missing(self) -> set[str]:
-        """What was not found."""
+        """Return the wanted references without a match."""
         return {reference for reference in self._wanted if reference not in self._found}
 
     def findings(self, doubt: str = "", uncounted: str = "") -> Findings:
-        """Return what all rows together say, and what the scan itself says against what it does not show."""
+        """Return the conclusion from all rows, with the scan's own doubt about rows that it does not show."""
         matches = {reference: list(each.values()) for reference, each in self._found.items()}
         alike: dict[str, list[Like]] = {}
         for like in self._alike:
@@ -194,7 +196,7 @@ class Gathered:
 
 
 def shows_ours(rows: Sequence[Like], known: Sequence[Entry | None]) -> bool:
-    """Whether any of the rows is an order that the journal knows as created, with its id."""
+    """Return True if one of the rows is an order that the journal has as created, with the same id."""
     return any(
         entry is not None and entry.remote_id is not None and entry.remote_id == row.id
         for row, entry in zip(rows, known, strict=True)
@@ -202,11 +204,11 @@ def shows_ours(rows: Sequence[Like], known: Sequence[Entry | None]) -> bool:
 
 
 def why_not_shown(doubt: str) -> str:
-    """The ``why`` of :func:`not_shown`."""
+    """Return the ``why`` of a reason that :func:`not_shown` made."""
     before, _, behind = not_shown("\0").partition("\0")
     return doubt.removeprefix(before).removesuffix(behind)
 
 
 def not_shown(why: str) -> str:
-    """The reason of an item that was not found and whose absence is not proven."""
+    """Return the reason of an item that was not found and whose absence is not proven."""
     return f"it was sent, and the list does not show it; but {why}: look it up before it is sent again"

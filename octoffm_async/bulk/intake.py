@@ -1,4 +1,4 @@
-"""What a run takes in: items read, sorted out and handed to its workers; those that will not be handled are skipped."""
+"""Input of a run: items are read, validated and de-duplicated for the workers; unhandled items are skipped."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ T = TypeVar("T")
 
 
 class Intake(Generic[T]):
-    """The items of one run. Outcomes of those that do not reach a worker go into ``delivery``."""
+    """The items of one run. Outcomes of items that do not reach a worker go into ``delivery``."""
 
     def __init__(
         self, job: Job[T], items: Iterable[T] | AsyncIterable[T], options: Options, delivery: Delivery
     ) -> None:
         self.stopping = False
-        """Nothing more is to be handled."""
+        """True once no more items are to be handled."""
         self.is_screened = job.look_ahead > 1
-        """Whether items were sorted out when they are taken."""
+        """True if items are screened ahead of the workers."""
         self._job = job
         self._options = options
         self._delivery = delivery
@@ -39,9 +39,9 @@ class Intake(Generic[T]):
         self._ahead = LookAhead(self._screened, low=0)
 
     def outcome_before(self, item: T) -> Outcome | None:
-        """Return the outcome of an item that is not to be sent, because it is wrong or came before.
+        """Return the outcome of an item that must not be sent, because it is invalid or a duplicate.
 
-        For the items of a run that does not screen, which come one by one.
+        This is for runs without screening, whose items come one by one.
         """
         job, seen = self._job, self._seen
         try:
@@ -52,26 +52,26 @@ class Intake(Generic[T]):
         return None if seen.add_item(key, item) else seen_before(key, item, seen, *job.fingerprints((item,)))
 
     def begin(self) -> None:
-        """The job has started."""
+        """Take the settings that the job knows once it has started."""
         self._ahead.low = self._job.low
 
     def hurry(self) -> None:
-        """Let nothing more be handled."""
+        """Request that no more items are handled."""
         self.stopping = True
         self._job.hurry()
 
     def stop(self) -> None:
-        """Read no more."""
+        """Stop reading the input."""
         self.hurry()
         self._source.stop()
 
     @property
     def ready(self) -> Iterator[T | End]:
-        """Items that are there without waiting, and ``END`` as often as there is none."""
+        """Iterator over items that are available without waiting; it yields ``END`` each time there is none."""
         return self._ahead.ready if self.is_screened else self._source.ready
 
     async def awaited(self) -> T | End:
-        """The next item, which is not there yet; none at the end, or if it is not to be handled any more."""
+        """Wait for the next item; ``END`` at the end of the input, or if no more items are to be handled."""
         try:
             item = await (self._ahead if self.is_screened else self._source).next()
         except StopAsyncIteration:
@@ -82,7 +82,7 @@ class Intake(Generic[T]):
         return item
 
     async def collect(self) -> list[T]:
-        """So many items that may be sent; fewer only when the input ends. What may not gets its outcome here."""
+        """Return up to ``batch`` valid, new items (fewer only at the end of the input); deliver outcomes of others."""
         batch: list[T] = []
         try:
             while len(batch) < self._job.batch and not self.stopping:
@@ -98,16 +98,16 @@ class Intake(Generic[T]):
         return batch
 
     async def end(self) -> None:
-        """Read no further ahead; what nobody took is skipped."""
+        """Stop reading ahead; skip the items that no worker took."""
         self._put_back(await self._ahead.close())
 
     async def close(self) -> None:
-        """Let the input go."""
+        """Close the input."""
         self._seen.close()
         await self._source.close()
 
     async def _read(self) -> T:
-        """The next item that may be right and was not there before."""
+        """Return the next item that may be valid and is no duplicate."""
         while not self.stopping:
             item = await self._source.next()
             right, _, outcomes = sort_out([item], self._job, self._seen)
@@ -118,7 +118,7 @@ class Intake(Generic[T]):
         raise StopAsyncIteration
 
     async def _screened(self) -> list[T] | None:
-        """The items of the next chunk that the job wants to handle; nothing at the end."""
+        """Return the items of the next chunk that the job wants to handle; ``None`` at the end."""
         chunk = await self._chunk()
         if not chunk:
             return None
@@ -145,7 +145,7 @@ class Intake(Generic[T]):
         return wanted
 
     async def _chunk(self) -> list[T]:
-        """The next items as they come: a few hundred of those that are there, else one; none at the end."""
+        """Return the next items: up to a few hundred that are available, else one; none at the end."""
         chunk: list[T] = []
         most = self._job.look_ahead
         try:
@@ -161,7 +161,7 @@ class Intake(Generic[T]):
         return chunk
 
     def _put_back(self, items: list[T]) -> None:
-        """What was about to be handled and will not be."""
+        """Skip items that were about to be handled and will not be."""
         if items:
             self._job.put_back(items)
             self._skip(items)

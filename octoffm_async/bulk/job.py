@@ -1,4 +1,4 @@
-"""What a run does with its items: the job, and the options that it is done with."""
+"""The job of a run, which handles its items, and the run's options."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ T = TypeVar("T")
 Deliver: TypeAlias = Callable[[Outcome], Awaitable[None]]
 
 RUN_ENDING = (CredentialsRefusedError, ClosedError, JournalError)
-"""Errors that concern every item alike: there is no use in going on."""
+"""Errors that concern every item alike, so that the run ends."""
 
 
 class Job(Generic[T]):
-    """What a run does with its items. Most jobs need to say only key, check and handle, or send and outcome."""
+    """The handling of a run's items. Most jobs define only key, check and handle, or send and outcome."""
 
     key: Callable[[T], str]
-    """The item's business reference."""
+    """Function that returns an item's business reference."""
     check: Callable[[T], None]
-    """Raises ``ValidationError`` if an item cannot be right."""
+    """Function that raises ``ValidationError`` for an invalid item."""
     send: Callable[[Any], Awaitable[Any]]
-    """Begins the call of one item."""
+    """Function that begins the call of one item."""
     batch: int = 1
-    """Items handled together."""
+    """Number of items that are handled together."""
     look_ahead: int = 1
-    """Items that are there without waiting and are screened together."""
+    """Maximum number of available items that are screened together."""
     low: int = 0
-    """So few of them are left when the next ones are screened; known once it is started."""
+    """Low-water mark of screened items, at which the next ones are screened; known once the job is started."""
     one_by_one: bool = False
-    """Whether each item is one call: :meth:`send` begins it, :meth:`outcome` or :meth:`outcome_of_error` ends it."""
+    """True if each item is one call: :meth:`send` begins it, :meth:`outcome` or :meth:`outcome_of_error` ends it."""
     takes_encoded: bool = False
-    """Whether :meth:`send` does so, too, for an item's request as the journal has it."""
+    """True if :meth:`send` also takes an item's encoded request, as the journal stores it."""
     given: Given | None = None
-    """What the session knows of the ids of what is created, if there are any; there once it is started."""
+    """Ids that the session knows of created items, if there are any; set once the job is started."""
     odd: OddReferences | None = None
-    """Tells of references that an API may keep in another form."""
+    """Check of references that an API may store in another form."""
     hurried: bool = False
-    """Whether the run is to end soon: it was stopped, or broke off."""
+    """True if the run is to end soon: it was stopped, or an error ended it."""
 
     def fingerprints(self, items: Sequence[T]) -> list[bytes]:
-        """Return what tells items of one reference apart; nothing where the reference says all."""
+        """Return fingerprints that distinguish items of one reference; empty where the reference is enough."""
         return [b""] * len(items)
 
     def keys(self, items: Iterable[T]) -> list[str]:
-        """The business references of many."""
+        """Return the business references of many items."""
         return list(map(self.key, items))
 
     async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
@@ -71,51 +71,51 @@ class Job(Generic[T]):
                 await deliver(outcome)
 
     def outcome(self, item: T, answer: Any) -> Outcome | None:
-        """What the answer to an item's call means for it; none if it gets its outcome in the end."""
+        """Return the outcome of an item from its response; ``None`` if :meth:`finish` delivers it."""
         raise NotImplementedError
 
     def outcome_of_error(self, item: T, error: BaseException) -> Outcome | None:
-        """What it means that there is none. An error that is not of this call alone is raised."""
+        """Return the outcome of an item whose call failed; raise an error that does not concern this call alone."""
         raise NotImplementedError
 
     def hurry(self) -> None:
-        """The run is to end soon."""
+        """Request the end of the run."""
         self.hurried = True
 
     async def start(self) -> None:
-        """Be ready; called once, before the first item is read."""
+        """Prepare the job; called once, before the first item is read."""
 
     async def screen(
         self,
         items: list[T],
         prints: list[bytes],  # noqa: ARG002  (for jobs that write them down)
     ) -> tuple[list[T], list[Outcome]]:
-        """The items that are to be handled, and the outcomes of others; what has neither gets one in the end.
+        """Return the items to handle, and outcomes of others; an item with neither gets its outcome in :meth:`finish`.
 
-        ``prints`` are their fingerprints.
+        ``prints`` are the items' fingerprints.
         """
         return items, []
 
     def put_back(self, items: Iterable[T]) -> None:
-        """These were screened and will not be handled."""
+        """Return items that were screened and will not be handled."""
 
     async def finish(self, deliver: Deliver) -> None:
-        """Deliver what can only be known after all items were handled; if the run is hurried, only what is at hand."""
+        """Deliver outcomes that are known only after all items were handled; in a hurried run, only those at hand."""
 
     def undecided(self) -> list[Outcome]:
-        """Outcomes of what was handled or screened and has none yet."""
+        """Return outcomes of items that were handled or screened and have none yet."""
         return []
 
     def undecided_keys(self) -> set[str]:
-        """The keys of those."""
+        """Return the keys of those items."""
         return {outcome.key for outcome in self.undecided()}
 
     async def close(self) -> None:
-        """Let go of everything; called in every case, last."""
+        """Release all resources; called last, in every case."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run works. ``drain`` is in seconds."""
+    """Options of a run. ``drain`` is in seconds."""
 
     workers: int
     on_progress: Callable[[Summary], None] | None = None

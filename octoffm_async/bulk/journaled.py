@@ -1,12 +1,12 @@
-"""A job whose items go through the journal: what was decided is not sent, what is sent is written down first.
+"""A job whose items go through the journal: decided items are not sent, others are written to it before they are sent.
 
-1. *Screening*: keys are looked up, a few hundred at a time. Items that were created or refused before are skipped; the
-   same key with another payload is refused; an item whose sending is undecided waits for reconciliation. The rest is
-   written down as ``sent``, durably and together, before the first of it leaves.
-2. *Sending*: what came of each is written behind.
-3. *Reconciliation*, in the end: everything of this seller and operation that is undecided, from whichever run, is
-   looked for remotely. What exists is decided; what is surely absent is sent, if it is in the input. What another
-   process is busy with is left to that one; its decision is waited for.
+1. *Screening*: the job looks up keys in the journal, a few hundred at a time. It skips items that were created or
+   refused before and refuses a known key with another payload; an undecided item waits for reconciliation. It writes
+   the remaining items to the journal as ``sent``, durably and together, before it sends the first of them.
+2. *Sending*: the outcome of each item is written behind.
+3. *Reconciliation*, at the end: all undecided items of this seller and operation, from any run, are looked up remotely.
+   An item that exists is decided; one that is proven absent is sent, if it is in the input. An item that another
+   process is working on is left to that process, and its decision is awaited.
 """
 
 from __future__ import annotations
@@ -47,17 +47,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOOK_AHEAD = 256
-"""Items that are looked up, and written down as sent, together."""
+"""Number of items that are looked up, and written as sent, together."""
 ROUNDS = 3
-"""How often a run looks for what is undecided and sends what is absent; each item is sent again once at the most."""
+"""Maximum number of rounds of looking up undecided items and sending absent ones; each is resent once at most."""
 AGAIN_AT_ONCE = 8
-"""Calls under way when items are sent again."""
+"""Number of concurrent calls when items are sent again."""
 NOTHING_LEFT = (CallError, asyncio.CancelledError, *RUN_ENDING)
-"""Errors that tell whether a request may have left; after any other, it may."""
+"""Errors that show whether a request may have been sent; after any other error, it may have been."""
 
 
 class Journaled(Job[T]):
-    """A job around a job. ``scope`` is what the inner one alone calls through: the journal's fence is set there."""
+    """Job that adds the journal to an inner job.
+
+    Only the inner job calls through ``scope``: the journal's fence is set there.
+    """
 
     look_ahead = LOOK_AHEAD
 
@@ -83,7 +86,7 @@ class Journaled(Job[T]):
         self._complete = False
         self._verification: Verification | None = None
         self._encoded: dict[str, bytes] = {}
-        """The requests of what is written down and waits for its turn."""
+        """Encoded requests of items that are written to the journal and not sent yet."""
 
     @property
     def book(self) -> Book:
@@ -91,7 +94,7 @@ class Journaled(Job[T]):
         return self._parts()[0]
 
     def check(self, item: T) -> None:
-        """Whether it can be looked up; the rest is checked only if it is to be sent, for what is known is right."""
+        """Check that an item can be looked up; other checks follow only before it is sent, as a known item is valid."""
         try:
             key: object = self.key(item)
         except AttributeError:
@@ -209,7 +212,7 @@ class Journaled(Job[T]):
     async def handle(self, items: Sequence[T], deliver: Deliver) -> None:
         left = dict(zip(self.keys(items), items, strict=True))
         for key in left:
-            self._encoded.pop(key, None)  # these are encoded anew
+            self._encoded.pop(key, None)  # these are encoded again
         told: list[Outcome] = []
 
         async def record(outcome: Outcome) -> None:
@@ -223,11 +226,11 @@ class Journaled(Job[T]):
             raise
         finally:
             self._release(left)
-            for outcome in told:  # what came of all is noted before the first is delivered
+            for outcome in told:  # all outcomes are written before the first is delivered
                 await deliver(outcome)
 
     def put_back(self, items: Iterable[T]) -> None:
-        """These were written down and will not be sent: they may be, another time."""
+        """Mark items that were written to the journal and will not be sent as pending."""
         book, claims, ends = self._parts()
         keys = self.keys(items)
         for key in keys:
@@ -236,7 +239,7 @@ class Journaled(Job[T]):
         claims.release(keys, ends)
 
     async def finish(self, deliver: Deliver) -> None:
-        """Read back what the inner job reads back, then reconcile all that is undecided, from whichever run."""
+        """Read back what the inner job reads back, then reconcile all undecided items, from any run."""
         _, _, ends = self._parts()
 
         async def record(outcome: Outcome) -> None:
@@ -277,7 +280,7 @@ class Journaled(Job[T]):
         return self._open
 
     def _noted(self, item: T, outcome: Outcome) -> Outcome | None:
-        """Write what became of an item behind; the outcome, unless it is told in the end."""
+        """Write an item's outcome behind; return it, or ``None`` if it is delivered at the end."""
         book, claims, ends = self._open or self._parts()
         key = outcome.key
         ends.again.pop(key, None)
@@ -292,17 +295,17 @@ class Journaled(Job[T]):
         return outcome if self._follower is None or not ends.keeps(outcome) else None
 
     def _release(self, keys: Iterable[str]) -> None:
-        """Let others of this process see to those of the keys that do not wait."""
+        """Release the keys of items that do not wait, so that other calls of this process may handle them."""
         _, claims, ends = self._parts()
         claims.release([key for key in keys if not ends.is_waiting(key)], ends)
 
     async def _verified(
         self, verification: Verification, items: list[T], sendings: list[Sending], outcomes: list[Outcome]
     ) -> tuple[list[T], list[Sending]]:
-        """Those of the items that are proven to be absent, and how they are sent.
+        """Return the items that are proven absent, and their requests.
 
-        What exists is written down as created. What may exist is written down as sent long ago, before anything is
-        said of it: whatever happens from now on, it is looked for among all orders before it is sent.
+        An existing item is written as created. An item that may exist is written as sent long ago before its outcome is
+        reported: whatever happens from then on, it is looked for among all orders before it is sent.
         """
         found = await verification.findings([sending.key for sending in sendings])
         if found is None:
@@ -323,7 +326,7 @@ class Journaled(Job[T]):
     async def _written_down(
         self, items: list[T], sendings: list[Sending], *, first_at: datetime | None = None
     ) -> list[T]:
-        """Those of the items that are durably marked as sent, and ours to send; at ``first_at``, not to be sent now."""
+        """Return the items that this job claimed and durably marked as sent; with ``first_at``, not to be sent now."""
         if not items:
             return []
         book, claims, ends = self._parts()
@@ -334,12 +337,12 @@ class Journaled(Job[T]):
             # Of what may have been sent long ago, the API's clock now says nothing.
             api_at = self._scope.session.api_clock if first_at is None else None
             await book.sent(sendings, api_at=api_at, first_at=first_at)
-        except IllegalTransitionError:  # another call sent one of them since they were looked up
+        except IllegalTransitionError:  # another call sent one of them since the look-up
             claims.release(keys, ends)
             return await self._one_by_one(items, sendings, first_at)
         except asyncio.CancelledError:
             if first_at is None:
-                self.put_back(items)  # it is written behind what was asked for, and none has left
+                self.put_back(items)  # written after the cancelled command; none was sent
             else:
                 claims.release(keys, ends)
             raise
@@ -361,7 +364,7 @@ class Journaled(Job[T]):
         return []
 
     def _break_off(self, left: dict[str, T], error: BaseException) -> None:
-        """Items whose handling ended with an error: to be sent another time if none of them can have left."""
+        """Settle items whose handling ended with an error: pending, if none of them can have been sent."""
         book, _, ends = self._parts()
         taken = self._inner.undecided_keys()
         for key in left.keys() - taken:
@@ -373,7 +376,7 @@ class Journaled(Job[T]):
                 book.release([key])
 
     async def _send_again(self, deliver: Deliver) -> None:
-        """Send what is absent. A run that is hurried leaves it for another."""
+        """Send absent items. A run that is to end leaves them to the next one."""
         _, _, ends = self._parts()
         items = list(ends.again.values())
         batches = iter([items[start : start + self.batch] for start in range(0, len(items), self.batch)])

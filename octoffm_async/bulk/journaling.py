@@ -1,4 +1,4 @@
-"""How a run uses its journal, and what the journal's knowledge means for an item. Values and pure functions."""
+"""Journal options of a run, and conclusions from journal entries on an item. Values and pure functions."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)
 encode = msgspec.json.Encoder().encode
-"""A request as it is sent."""
+"""Encoder of a request as it is sent."""
 
 PATIENCE = 60.0
-"""Seconds after which what has left and is not visible counts as absent: longer than an answer is awaited, and more
-than replicas lag."""
+"""Seconds after which an order that was sent and is not visible may count as absent.
+
+This is longer than the client awaits a response, and more than replicas lag.
+"""
 
 
 class Journaling(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run uses its journal. Times are in seconds."""
+    """Journal options of a run. Times are in seconds."""
 
     journal: Journal | str | PathLike[str]
     seller_id: str
@@ -55,7 +57,7 @@ def sending_of(key: str, item: object) -> Sending:
 
 
 def sendings_of(keys: Iterable[str], items: Sequence[object], prints: Sequence[bytes] | None = None) -> list[Sending]:
-    """How items stand in the journal; ``prints`` are their fingerprints, if they were made already."""
+    """Return the journal's form of items; ``prints`` are their fingerprints, if they exist already."""
     payloads = [encode(item) for item in items]
     halves = map(halved, fingerprints(items) if prints is None else prints)
     return list(map(Sending, keys, map(add, map(payload_hash, payloads), halves), payloads))
@@ -64,7 +66,7 @@ def sendings_of(keys: Iterable[str], items: Sequence[object], prints: Sequence[b
 def encodable(
     job: Job[T], items: list[T], prints: list[bytes], outcomes: list[Outcome]
 ) -> tuple[list[T], list[Sending]]:
-    """The items that can be encoded, and how they are sent; those that cannot get their outcomes."""
+    """Return the items that can be encoded, and their journal form; add the outcomes of the others."""
     try:
         return items, sendings_of(job.keys(items), items, prints)
     except UNENCODABLE as error:
@@ -81,7 +83,7 @@ def encodable(
 
 
 def settle(book: Book, outcome: Outcome) -> None:
-    """Write what became of an item behind."""
+    """Write an item's outcome behind."""
     key = outcome.key
     if isinstance(outcome, Created):
         book.settle_created(key, outcome.id)
@@ -98,9 +100,9 @@ def settle(book: Book, outcome: Outcome) -> None:
 
 
 async def conflict_of(book: Book, entry: Entry, item: object, sending: Sending) -> PayloadConflictError:
-    """Why an item is not sent whose reference was used for another one; the fields that differ, by name.
+    """Return the error for an item whose reference was used for another one, with the names of the differing fields.
 
-    What is not decided has its request in the journal, and is compared with it; of the rest there are hashes of fields.
+    The journal has the request of an undecided item, which is compared; of others it has hashes of the fields.
     """
     fields: tuple[str, ...] = ()
     if entry.state in UNDECIDED and (kept := (await book.payloads([entry.key])).get(entry.key)) is not None:
@@ -112,18 +114,18 @@ async def conflict_of(book: Book, entry: Entry, item: object, sending: Sending) 
     given = sending.payload_hash[:HASH_SIZE]
     message = (
         f"{entry.key!r} was sent before with another payload (hash {entry.payload_hash.hex()}, now {given.hex()}), "
-        f"and is {entry.state}{_differ(fields)}: what exists under a reference is not changed by sending it again; "
-        "send something else under a reference of its own"
+        f"and is {entry.state}{_differ(fields)}: sending it again does not change what exists under a reference; "
+        "send a different order under a reference of its own"
     )
     return PayloadConflictError(message, key=entry.key, fields=fields)
 
 
 def conflict_within(key: str, item: object, before: bytes, now: bytes) -> PayloadConflictError:
-    """Why an item is not sent whose reference came before in the same input, for another one."""
+    """Return the error for an item whose reference came before in the same input, for another item."""
     fields = differing_fields(item, before, now)
     message = (
         f"{key!r} came before in this input with another payload{_differ(fields)}: only the first is sent; send "
-        "something else under a reference of its own"
+        "a different order under a reference of its own"
     )
     return PayloadConflictError(message, key=key, fields=fields)
 
@@ -133,12 +135,12 @@ def _differ(fields: Sequence[str]) -> str:
 
 
 def refused_conflict(error: PayloadConflictError) -> Refused:
-    """The outcome of an item whose reference was used for another one."""
+    """Return the outcome of an item whose reference was used for another one."""
     return Refused(key=error.key, code=error.code, message=error.message, error=error)
 
 
 def known_outcome(entry: Entry, verdict: Verdict) -> Skipped:
-    """The outcome of an item that the journal has decided, and that is as it was."""
+    """Return the outcome of an item that the journal has decided, and whose payload is unchanged."""
     key = entry.key
     if verdict is Verdict.ALREADY_REFUSED:
         earlier: Created | Refused = Refused(key=key, code=entry.code, message=entry.message)

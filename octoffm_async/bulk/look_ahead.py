@@ -1,7 +1,7 @@
-"""Items made ready ahead of the workers that handle them, a chunk at a time.
+"""A prefetcher: items are prepared ahead of the workers that handle them, in chunks.
 
-While one chunk is looked up the next is read, and while few are left the next are made ready: so neither workers nor
-the journal wait for each other. What lies ahead is bounded by two chunks and a low-water mark.
+While one chunk is looked up the next is read, and when few prepared items are left the next are prepared: workers and
+journal do not wait for each other. The number of prepared items is bounded by two chunks and a low-water mark.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FILLERS = 2
 
 
 async def end_all(tasks: Collection[asyncio.Task[None]]) -> None:
-    """Cancel tasks and wait until all have ended. A cancellation meanwhile is for what comes next."""
+    """Cancel tasks and wait until all have ended. A cancellation meanwhile is raised at the caller's next await."""
     for task in tasks:
         task.cancel()
     cancelled = False
@@ -35,7 +35,10 @@ async def end_all(tasks: Collection[asyncio.Task[None]]) -> None:
 
 
 class LookAhead(Generic[T]):
-    """``fill`` makes the next chunk ready when no more than ``low`` are left; it gives ``None`` when there is none."""
+    """Queue of prepared items.
+
+    ``fill`` prepares the next chunk when at most ``low`` are left, and returns ``None`` at the end.
+    """
 
     def __init__(self, fill: Callable[[], Awaitable[list[T] | None]], *, low: int) -> None:
         self.low = low
@@ -47,10 +50,10 @@ class LookAhead(Generic[T]):
         self._room = asyncio.Event()
         self._error: Exception | None = None
         self.ready = self._taken()
-        """Items that are there without waiting; ``END`` as often as there is none."""
+        """Iterator over items that are available without waiting; it yields ``END`` each time there is none."""
 
     async def next(self) -> T:
-        """The next item.
+        """Return the next item.
 
         Raises:
             StopAsyncIteration: there is none.
@@ -71,7 +74,7 @@ class LookAhead(Generic[T]):
         return item
 
     async def close(self) -> list[T]:
-        """Stop reading ahead; the items that nobody took."""
+        """Stop reading ahead; return the items that no worker took."""
         await end_all(self._fillers)
         left = list(self._items)
         self._items.clear()

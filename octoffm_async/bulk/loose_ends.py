@@ -1,8 +1,8 @@
-"""The items of a journalled run that have no outcome yet, and how each gets one.
+"""The pending items of a journalled run, which have no outcome yet, and the way to their outcomes.
 
-- *Waiting*: their sending is undecided. They are looked for on the remote side.
-- *Again*: they are surely absent and to be sent again.
-- *Followed*: they were created and have not reached the status that the run waits for.
+- *Waiting*: undecided items. They are looked up on the remote side.
+- *Again*: items that are proven absent and are to be sent again.
+- *Followed*: created items that have not reached the status that the run waits for.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ T = TypeVar("T")
 logger = logging.getLogger("octoffm_async")
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.1, 2.0
-"""Seconds between looks at what another process is busy with."""
+"""Seconds between checks of items that another process is working on."""
 
 
 _WAITING_MOST = 10_000
-"""Items that were looked up before they are sent and wait for another look, at the most: memory holds them all."""
+"""Maximum number of items that were looked up before sending and wait for another look-up: all are held in memory."""
 _NOT_LOOKED_FOR = "; it could not be looked for"
-_TOLD_ABSENT = "its answer gave the id of another order, and it does not exist: run again, and it is sent"
+_TOLD_ABSENT = "its response had the id of another order, and it does not exist: run again to send it"
 
 
 class _Waiting(NamedTuple, Generic[T]):
@@ -57,17 +57,17 @@ class _Waiting(NamedTuple, Generic[T]):
 
 
 def _to_ask_again(outcome: Unknown, left: float, patience: float) -> Unknown:
-    """Say of an unknown outcome that the same run settles it, and when; where the patience is over, after as much."""
+    """Add to an unknown outcome that the same run settles it, and when; after the patience, in as much time again."""
     seconds = left if left > 0 else patience
     if isinstance(outcome.error, CallError):
-        outcome.error.outcome_unknown = True  # a refusal that says that its reference is used does not say so
+        outcome.error.outcome_unknown = True  # not yet set for a refusal because the reference is used
         mark_journaled(outcome.error, seconds=seconds)
     reason = outcome.reason if ASK_AGAIN in outcome.reason else f"{outcome.reason}; {ASK_AGAIN}"
     return replace(outcome, reason=reason, retry_after=seconds)
 
 
 class LooseEnds(Generic[T]):
-    """What is left to be decided, in the end, of one run."""
+    """The pending items of one run."""
 
     def __init__(
         self,
@@ -96,25 +96,25 @@ class LooseEnds(Generic[T]):
         self._hurry = asyncio.Event()
 
     def hurry(self) -> None:
-        """Wait for nothing any more."""
+        """End all waiting."""
         self._hurry.set()
 
     def wait_for(self, item: T, key: str, reason: str, error: Exception | None = None) -> None:
-        """An item of the input whose sending is undecided."""
+        """Add an item of the input that is undecided."""
         self.again.pop(key, None)
         now = asyncio.get_running_loop().time()
         self._waiting[key] = _Waiting(item, Unknown(key=key, reason=reason, error=error), now)
         self._claims.take([key], self)
 
     def found_first(self, item: T, key: str, found: Findings) -> Outcome | None:
-        """Write down what was found of an item before it was sent; its outcome, unless it waits for one."""
+        """Record what a look-up before sending found of an item; return its outcome, unless it is still pending."""
         if matches := found.matches.get(key):
             outcome = exists_already(key, matches)
             settle(self._book, outcome_of_match(key, matches[0]))
             self._claims.release_one(key, self)
             if outcome.earlier is None or not self.keeps(outcome.earlier):
                 return outcome
-            self._followed_since = LONG_AGO  # it may have got there long ago
+            self._followed_since = LONG_AGO  # it may have reached the status long ago
             return None
         doubted = Unknown(key=key, reason=found.doubt_of(key))
         self.settle(doubted)
@@ -126,11 +126,11 @@ class LooseEnds(Generic[T]):
         return None
 
     def is_waiting(self, key: str) -> bool:
-        """Whether an item waits for reconciliation."""
+        """Return True if an item waits for reconciliation."""
         return key in self._waiting
 
     def needs_following(self, entry: Entry) -> bool:
-        """Whether a created entry is still to reach what the run waits for; if so, it is waited for."""
+        """Return True if a created entry has not reached the status that the run waits for; it is then tracked."""
         if self._follower is None or self._follower.has_arrived(entry.followed):
             return False
         self._followed[entry.key] = entry.remote_id
@@ -142,25 +142,25 @@ class LooseEnds(Generic[T]):
         settle(self._book, outcome)
 
     def keeps(self, outcome: Outcome) -> bool:
-        """Whether an outcome is a creation that is to be followed first; if so, it is told when it has arrived."""
+        """Return True if this creation must be tracked to its status first; its outcome is then delivered later."""
         if self._follower is None or not isinstance(outcome, Created):
             return False
         self._followed[outcome.key] = outcome.id
         return True
 
     async def tell(self, outcome: Outcome, deliver: Deliver) -> None:
-        """Deliver an outcome, unless it is kept."""
+        """Deliver an outcome, unless it is delivered later."""
         if not self.keeps(outcome):
             await deliver(outcome)
 
     def let_go(self) -> None:
-        """Leave to others what has found no end."""
+        """Release the items that are still pending, for other runs."""
         keys = [key for key in (*self._waiting, *self.again) if self._claims.held_by(key, self)]
         self._book.release(keys)
         self._claims.release(keys, self)
 
     def undecided(self, patience: float) -> list[Outcome]:
-        """The outcomes that items have if nothing more is found out; what is unknown may be asked for again."""
+        """Return the outcomes of items that stay pending; the same run again settles the unknown ones."""
         now = asyncio.get_running_loop().time()
         absent = "it was not there, and the run ended before it was sent again"
         return [
@@ -171,7 +171,7 @@ class LooseEnds(Generic[T]):
         ]
 
     async def reconcile(self, deliver: Deliver, *, patience: float, resend_unknown: bool) -> None:
-        """Decide what is undecided, of whichever run; what is absent and in the input stands in :attr:`again` then."""
+        """Decide the undecided items of all runs; absent items of this input are then in :attr:`again`."""
         decide = partial(self._decide, deliver, patience=patience, resend_unknown=resend_unknown)
         await self._book.flush()
         await self.back.take_back()
@@ -186,12 +186,12 @@ class LooseEnds(Generic[T]):
         await self._book.flush()
 
     async def follow(self, deliver: Deliver) -> None:
-        """Scan until all that was created has reached its goal, or was refused."""
+        """Scan until all created items have reached their status, or were refused."""
         if self._follower is None or not self._followed or self._hurry.is_set():
             return
         arrivals = self._follower.follow(self._followed, since=self._followed_since, rest=self._rest)
         async for key, match, status, reason in arrivals:
-            if match is None:  # the journal keeps it as created: another run follows it again
+            if match is None:  # the journal keeps it as created: another run tracks it again
                 await deliver(Unknown(key=key, reason=reason))
                 continue
             outcome = outcome_of_match(key, match)
@@ -204,7 +204,7 @@ class LooseEnds(Generic[T]):
     async def _decide(
         self, deliver: Deliver, entries: Sequence[Entry], *, patience: float, resend_unknown: bool
     ) -> None:
-        """Look for items that are ours to decide."""
+        """Look up entries that this run may decide."""
         book = self._book
         entry_of = {entry.key: entry for entry in entries}
         self._claims.take(entry_of, self)
@@ -272,7 +272,7 @@ class LooseEnds(Generic[T]):
         *,
         seconds: float,
     ) -> None:
-        """Learn what other processes decide of items that wait, or decide those of which they let go or that died."""
+        """Take over the decisions of other processes on waiting items; decide the items that they released or lost."""
         now = asyncio.get_running_loop().time
         until, pause = now() + seconds, 0.0
         while theirs and await self._rest(pause):
@@ -288,10 +288,10 @@ class LooseEnds(Generic[T]):
             pause = min(_LONGEST_LOOK, max(_FIRST_LOOK, 2 * pause))
 
     async def _learn(self, deliver: Deliver, patience: float) -> None:
-        """Take what other calls of this process decide of the items that wait, once they are done with them."""
+        """Take over the decisions of other calls of this process on waiting items, once those calls have ended."""
         theirs = [key for key in self._waiting if not self._claims.held_by(key, self)]
         try:
-            async with asyncio.timeout(3 * patience):  # they may need twice that
+            async with asyncio.timeout(3 * patience):  # the other calls may need twice the patience
                 for key in theirs:
                     await self._claims.wait_for(key, self)
         except TimeoutError:
@@ -299,7 +299,7 @@ class LooseEnds(Generic[T]):
         await self._learn_of(theirs, deliver)
 
     async def _learn_of(self, keys: Sequence[str], deliver: Deliver) -> None:
-        """Take what others have decided of items that wait."""
+        """Take over decisions of others on waiting items."""
         for start in range(0, len(keys), LOOK_UP_MOST):
             for entry in await self._book.look_up(keys[start : start + LOOK_UP_MOST]):
                 if entry is None or entry.state in UNDECIDED:
@@ -314,11 +314,11 @@ class LooseEnds(Generic[T]):
                     await deliver(known_outcome(entry, verdict))
 
     async def _undecided_entries(self) -> list[Entry]:
-        """What is undecided and not in the hands of another call of this process."""
+        """Return the undecided entries that no other call of this process is working on."""
         found: list[Entry] = []
         keys = [entry.key for entry in await self._book.undecided()]
         for start in range(0, len(keys), LOOK_UP_MOST):
-            # Looked up again: one that was under way when it was read may have been decided and let go of since.
+            # Looked up again: an entry that was in use when it was read may have been decided and released since.
             free = [key for key in keys[start : start + LOOK_UP_MOST] if not self._claims.held_by_other(key, self)]
             found += [
                 entry
@@ -328,15 +328,15 @@ class LooseEnds(Generic[T]):
         return found
 
     def _is_kept(self, key: str) -> bool:
-        """Return True for an item that was followed when it was taken back: its outcome is not told yet."""
+        """Return True for an item that was tracked when its creation was revoked: its outcome is not delivered yet."""
         is_kept = key in self._followed
         self._followed.pop(key, None)
         return is_kept
 
     async def _absent(self, entry: Entry, waiting: _Waiting[T] | None, deliver: Deliver) -> None:
-        """Let an item that does not exist be sent, now or another time."""
+        """Mark an absent item as one that may be sent, now or later."""
         key = entry.key
-        # An absence counts only after a sending: what was sent nobody knows when, or whether, may have had none.
+        # An absence counts only after a request: an item sent at an unknown time may have had none (bulk/absence.py).
         self._book.settle(key, State.PENDING, code="" if is_long_ago(entry.sent_at) else ABSENT)
         if waiting is not None:
             self.again[key] = waiting.item
@@ -345,14 +345,18 @@ class LooseEnds(Generic[T]):
             await deliver(Skipped(key=key, reason=_TOLD_ABSENT))
 
     def _doubt_of_absence(self, entry: Entry) -> str:
-        """Why what is absent is not sent again by itself. A product exists once at the most: each run may try twice."""
+        """Return the reason why an absent item is not sent again automatically, or "".
+
+        A product exists once at most, so each run may try twice.
+        """
         is_braked = self._are_orders or entry.key in self._sent_again
         return (braked(entry) if is_braked else "") or self.back.doubt_of_absence(entry.remote_id)
 
     async def _doubt(self, entry: Entry, reason: str, deliver: Deliver) -> None:
-        """Let an item that may exist all the same wait: it is told as unknown in the end.
+        """Keep an item that may exist waiting: its outcome is unknown at the end.
 
-        The journal is not told of one that another one is sent before: to have been sent is less than to be unknown.
+        An item that only waits until another one was sent again stays as it is in the journal: ``sent`` says less than
+        ``unknown``.
         """
         waits = reason is ONE_FIRST
         key, reason = entry.key, with_refusal(entry, reason)
@@ -364,7 +368,7 @@ class LooseEnds(Generic[T]):
             await deliver(Unknown(key=key, reason=reason))
 
     async def _give_up_waiting(self, keys: Collection[str]) -> None:
-        """Send what waits again although nothing is known of it: the user asked for it."""
+        """Send waiting items again although nothing is known of them, as the user asked."""
         given_up = {key: waiting.item for key, waiting in self._waiting.items() if key in keys}
         for entry in await self._book.undecided():
             if entry.key in given_up and entry.state is State.SENT:
@@ -374,7 +378,7 @@ class LooseEnds(Generic[T]):
         self.again |= given_up
 
     async def _rest(self, seconds: float) -> bool:
-        """Wait, unless the run is to end soon; whether to go on."""
+        """Wait, unless the run is to end; return True to continue."""
         try:
             async with asyncio.timeout(seconds):
                 await self._hurry.wait()

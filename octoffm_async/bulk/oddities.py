@@ -1,8 +1,8 @@
-"""Telling of references that an API may keep in another form, before the order that has one is sent.
+"""Warnings on references that an API may store in another form, before their orders are sent.
 
-The first one is told at once, because orders are sent while the input is still read; how many there were is told in the
-end. Two references that are equal but for what an API may drop are told, too, if no more than some thousand others
-came between them: all tidied references of a long input would cost more than the orders themselves.
+The first odd reference is logged at once, because orders are sent while the input is still being read; their number is
+logged at the end. Two references that differ only in what an API may drop are reported, too, if at most some thousand
+others came between them: keeping all tidied references of a long input would cost more than the orders themselves.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("octoffm_async")
 
 COMPARED = 10_000
-"""References that are compared with each other at a time."""
+"""Number of references that are compared with each other at a time."""
 _FIRST = 5
-"""Odd references that are told by name."""
+"""Number of odd references that are listed."""
 _MEANING = (
-    "an API may keep it in another form, and if an answer is lost, the order may not be recognised in the list and "
+    "an API may store it in another form; if a response is lost, the order may not be recognised in the list and "
     "stays unknown"
 )
 
@@ -35,14 +35,14 @@ def _warn(text: str) -> None:
 
 
 class OddReferences:
-    """The references of one run. ``strict`` refuses odd ones; ``field`` is where the reference stands."""
+    """The odd references of one run. ``strict`` refuses them; ``field`` is the field of the reference."""
 
     def __init__(self, what: str, field: str, *, strict: bool = False, compared: int = COMPARED) -> None:
         self.tell: Callable[[str], None] = _warn
-        """Is given what is to be told; by default, the log is."""
+        """Function that is called with each warning; by default it writes to the log."""
         self.count = 0
         self.first: list[str] = []
-        """What is odd of the first few, for people."""
+        """Descriptions of the first few odd references, for people."""
         self._what = what
         self._field = field
         self._strict = strict
@@ -50,10 +50,10 @@ class OddReferences:
         self._recent: dict[str, str] = {}
 
     def look(self, reference: str) -> None:
-        """Tell of a reference that is odd.
+        """Check a reference, and warn if it is odd.
 
         Raises:
-            ValidationError: it is, and odd ones are to be refused.
+            ValidationError: it is odd, and odd references are refused.
         """
         reason = oddness(reference)
         like = self._recent.setdefault(tidied(reference), reference)
@@ -73,7 +73,7 @@ class OddReferences:
             self.tell(f"odd reference: {self.first[0]}: {_MEANING}")
 
     def checking(self, check: Callable[[object], None], key: Callable[[object], str]) -> Callable[[object], None]:
-        """Return a check of items that looks at their references, too, where they are right."""
+        """Return a check of items that also looks at the references of valid items."""
 
         def check_both(item: object) -> None:
             check(item)
@@ -82,6 +82,6 @@ class OddReferences:
         return check_both
 
     def tell_all(self) -> None:
-        """Tell how many there were, in the end, if there was more than the one that was told."""
+        """Warn of the number of odd references, if there was more than the one reported."""
         if self.count > 1:
             self.tell(f"{self.count} odd references in this input, the first: {'; '.join(self.first)}")

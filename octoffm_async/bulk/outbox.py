@@ -1,4 +1,4 @@
-"""Where workers leave outcomes and the consumer takes them: bounded, so that a slow consumer slows the workers."""
+"""A bounded queue between workers and consumer, so that a slow consumer slows the workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Outbox(Generic[T]):
-    """A bounded hand-over that can be closed, and widened when nobody takes any more."""
+    """Bounded queue that can be closed, and unbounded when the consumer stops reading."""
 
     def __init__(self, room: int) -> None:
         self._room = room
@@ -24,7 +24,7 @@ class Outbox(Generic[T]):
         self._closed = False
 
     async def put(self, item: T) -> None:
-        """Leave an item, waiting for room; it is left even if the waiting is cancelled."""
+        """Put an item, waiting for room; it is put even if the wait is cancelled."""
         try:
             while len(self._items) >= self._room:
                 self._space.clear()
@@ -33,15 +33,15 @@ class Outbox(Generic[T]):
             self.put_nowait(item)
 
     def get_nowait(self) -> T | None:
-        """Take an item, if there is one and nobody waits for room."""
+        """Get an item, if there is one and no worker waits for room."""
         items = self._items
         return items.popleft() if items and len(items) < self._room else None
 
     async def get(self) -> T:
-        """Take an item, waiting for one.
+        """Get an item, waiting for one.
 
         Raises:
-            StopAsyncIteration: it is closed and empty.
+            StopAsyncIteration: the queue is closed and empty.
         """
         items = self._items
         while not items:
@@ -55,7 +55,7 @@ class Outbox(Generic[T]):
         return items.popleft()
 
     async def drain(self) -> None:
-        """Take everything until it is closed, and look at nothing."""
+        """Discard all items until the queue is closed."""
         self._items = deque(maxlen=0)
         self._space.set()
         while not self._closed:
@@ -63,38 +63,38 @@ class Outbox(Generic[T]):
             await self._news.wait()
 
     def has_room(self, count: int) -> bool:
-        """Whether :meth:`put` would not wait, so many times."""
+        """Return True if :meth:`put` would not wait, ``count`` times."""
         return len(self._items) + count <= self._room
 
     def put_nowait(self, item: T) -> None:
-        """Leave an item beyond the bound."""
+        """Put an item beyond the bound."""
         self._items.append(item)
         if self._idle:
             self._tell()
 
     def put_all_nowait(self, items: Iterable[T]) -> None:
-        """Leave items beyond the bound."""
+        """Put items beyond the bound."""
         self._items += items
         if self._idle:
             self._tell()
 
     def widen(self) -> None:
-        """Stop bounding: what is still to come is bounded by what is in flight."""
+        """Remove the bound: further items are limited by the number of calls in flight."""
         self._room = 1 << 62
         self._space.set()
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Close the queue: no further items follow."""
         self._closed = True
         self._news.set()
 
     def rest(self) -> list[T]:
-        """Take all that is left."""
+        """Get all remaining items."""
         left = list(self._items)
         self._items.clear()
         return left
 
     def _tell(self) -> None:
-        """Wake who waits for news; it is told once."""
+        """Wake the waiting consumer, once."""
         self._idle = False
         self._news.set()

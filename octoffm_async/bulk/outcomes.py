@@ -1,4 +1,4 @@
-"""What became of each item of a bulk run, and the counts of them all."""
+"""Outcomes of the items of a bulk run, and their counts."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class _Outcome(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Created(_Outcome, frozen=True, kw_only=True, gc=False):
-    """It exists now. ``id`` is the API's, where the answer gives one."""
+    """Outcome of an item that exists now. ``id`` is the API's, where the response has one."""
 
     id: str | None = None
 
 
 class Refused(_Outcome, frozen=True, kw_only=True):
-    """It was refused for what it is, and would be again: by the API, or here before it was sent (``error`` tells)."""
+    """Outcome of an invalid item, refused by the API or by the client (see ``error``); it would be refused again."""
 
     code: str
     message: str
@@ -47,16 +47,16 @@ class Refused(_Outcome, frozen=True, kw_only=True):
 
 
 class Failed(_Outcome, frozen=True, kw_only=True):
-    """It was surely not created; the same item may pass another time."""
+    """Outcome of an item that was certainly not created; the same item may succeed another time."""
 
     error: Exception
 
 
 class Unknown(_Outcome, frozen=True, kw_only=True):
-    """It may have been created: look it up by its reference before it is sent again.
+    """Outcome of an item that may have been created: look it up by its reference before you send it again.
 
-    Or it was created, as ``reason`` says, and following it has not told in time where it has got to. With a journal,
-    the same run again looks it up by itself: ``retry_after`` is in how many seconds that makes sense.
+    Or it was created, as ``reason`` says, and status tracking ended before it reached the status. With a journal, the
+    same run again looks it up by itself: ``retry_after`` is the number of seconds after which that makes sense.
     """
 
     reason: str
@@ -65,9 +65,9 @@ class Unknown(_Outcome, frozen=True, kw_only=True):
 
 
 class Skipped(_Outcome, frozen=True, kw_only=True, gc=False):
-    """It was not sent: its key came before in the same input, the run stopped, or the journal knows its outcome.
+    """Outcome of an item that was not sent: a duplicate in the input, a stopped run, or an outcome in the journal.
 
-    ``earlier`` is the outcome that the journal knows.
+    ``earlier`` is the outcome in the journal.
     """
 
     reason: str
@@ -86,12 +86,12 @@ class Found(_Outcome, frozen=True, kw_only=True):
 
     @property
     def quantities(self) -> Quantities:
-        """Quantities by type, summed over all stocks; ``None`` where any of the stocks does not tell its own."""
+        """Quantities by type, summed over all stocks; ``None`` where a stock does not give its own."""
         return total(self.stocks)
 
 
 class Missing(_Outcome, frozen=True, kw_only=True):
-    """The seller has no such reference, or no stock belongs to it: the API showed it. What it left open is Failed."""
+    """Outcome of a look-up where the API showed that the reference, or a stock of it, does not exist (else Failed)."""
 
     reason: str
 
@@ -100,9 +100,11 @@ Outcome: TypeAlias = Created | Refused | Failed | Unknown | Skipped | Found | Mi
 
 
 class Summary(msgspec.Struct, kw_only=True):
-    """Counts of a run by outcome. ``total`` is their sum; ``seconds`` counts from the start of the run.
+    """Counts of a run by outcome.
 
-    ``odd_references`` are those that an API may keep in another form, of the items that were to be sent.
+    ``total`` is their sum; ``seconds`` counts from the start of the run.
+
+    ``odd_references`` is the number of references of sent items that an API may store in another form.
     """
 
     created: int = 0
@@ -119,22 +121,22 @@ class Summary(msgspec.Struct, kw_only=True):
 
     @property
     def per_second(self) -> float:
-        """Items decided per second."""
+        """Number of items decided per second."""
         return self.total / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def bad(self) -> int:
-        """Items that the error budget counts: refused, failed and unknown."""
+        """Number of items that the error budget counts: refused, failed and unknown."""
         return self.refused + self.failed + self.unknown
 
     def count(self, outcome: Outcome) -> None:
-        """Take note of one more outcome."""
+        """Count one more outcome."""
         self.total += 1
         name = _COUNTED[type(outcome)]
         setattr(self, name, getattr(self, name) + 1)
 
     def count_all(self, outcomes: Collection[Outcome]) -> None:
-        """Take note of more outcomes."""
+        """Count more outcomes."""
         self.total += len(outcomes)
         for name, more in Counter(_COUNTED[type(outcome)] for outcome in outcomes).items():
             setattr(self, name, getattr(self, name) + more)
@@ -152,7 +154,7 @@ _COUNTED = {
 
 
 def total(stocks: Sequence[Stock]) -> Quantities:
-    """Sum quantities by type. A sum is told only where every stock tells its part, since a part is no sum."""
+    """Sum quantities by type. A sum is given only where every stock gives its part, since a part is no sum."""
     sums: dict[str, int | None] = {}
     for name in own_fields(Quantities):
         parts: list[int | None] = [getattr(stock.quantities, name) for stock in stocks]
@@ -162,7 +164,7 @@ def total(stocks: Sequence[Stock]) -> Quantities:
 
 
 def outcome_of(key: str, error: CallError) -> Refused | Failed | Unknown:
-    """What an error of a creation means for its item."""
+    """Convert an error of a creation to the outcome of its item."""
     if error.outcome_unknown:
         return Unknown(key=key, reason=str(error), error=error)
     if isinstance(error, UnprocessableError | ConflictError) or (
@@ -173,5 +175,5 @@ def outcome_of(key: str, error: CallError) -> Refused | Failed | Unknown:
 
 
 def refused_locally(error: ValidationError) -> Refused:
-    """The outcome of an item that cannot be right and was not sent."""
+    """Return the outcome of an invalid item that was not sent."""
     return Refused(key=error.key, code="Invalid", message=str(error), error=error)

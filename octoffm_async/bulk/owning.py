@@ -1,17 +1,18 @@
-"""Whose the ids are that a list shows: an order is found only if its row cannot be another order's.
+"""Ownership of the ids in a list: an order is found only if its row cannot be another order's.
 
-A row has the very reference that is looked for, and yet may be another order's: one whose reference the API keeps in
-another spelling, or a row that has another one's id. Then neither order is decided, and the reason names the other one.
+A row may have exactly the wanted reference, and yet be another order's: an order whose reference the API stores in
+another spelling, or a row with another order's id. Then neither order is decided, and the reason names the other one.
 
-- An id that the list shows for two references is nobody's.
-- An id that another order was told is that one's, if their references are alike: the API may respell it. If they are
-  not, that one is suspected, see :mod:`.taking_back`, and the list must show it with another id: its answer was another
-  order's then. So is whoever else the list shows with another id than it was told, and who was told that
-  one: all orders of a connection that was out of step are found from the first of them that is looked up.
-- Of two undecided references that are the same when tidied, or of which one may be cut off to the other, the list shows
-  one: it may be either's. What tells them apart is that the list shows what such a spelling would have changed: a
+- An id that the list shows for two references belongs to neither.
+- An id that another order's response had belongs to that order, if their references are alike: the API may change the
+  spelling. If they are not alike, that order is suspected (:mod:`.taking_back`), and the list must show it with another
+  id: its response then was another order's. Also suspected is each order that the list shows with another id than its
+  response had, and the order whose response had that id: all orders of a connection that was out of step are found from
+  the first of them that is looked up.
+- Of two undecided references that are the same when tidied, or of which one may be truncated to the other, the list
+  shows one: it may be either order. They are distinguished if the list shows what such a spelling would have changed: a
   capital, a leading zero, a reference that is much longer than the one shown, or as long as the other one. That counts
-  only if no row looks like one of ours in another spelling.
+  only if no row resembles one of ours in another spelling.
 
 An honest API gives each order an id of its own and keeps references, so this leaves nothing undecided, and costs no
 request. The journal is asked once for each order that is found.
@@ -62,20 +63,20 @@ _SPELLINGS: Sequence[Callable[[str], str]] = (
     *(str.lower, str.upper, str.casefold, str.strip, _joined, _closed, _without_zeros, _seen, _unmarked),
     *(_form("NFC"), _form("NFD"), _form("NFKC"), _form("NFKD")),
 )
-"""What an API may do to the references that it keeps. What one of them changes is not shown where it does that."""
+"""Changes that an API may make to references. A list that shows one that a change would alter disproves that change."""
 
 
 class Owners:
-    """What one journal and the session know of whose an id is."""
+    """Owners of ids, as one journal and the session know them."""
 
     def __init__(self, book: Book, given: Given) -> None:
         self._book = book
         self._given = given
 
     async def sift(self, found: Findings, wanted: Collection[str]) -> Findings:
-        """Leave of what a look found what is surely the order that is wanted; of the rest say whose it may be.
+        """Keep of a look-up's findings what is certainly the wanted order; give reasons for the rest.
 
-        ``wanted`` are all that are undecided, as far as one may be taken for another.
+        ``wanted`` are all undecided references that may be mistaken for one another.
         """
         matched = {key: found.matches[key] for key in wanted if found.matches.get(key)}
         holders = await self._holders({match.id for each in matched.values() for match in each}, wanted)
@@ -112,7 +113,7 @@ class Owners:
         return found._replace(matches=decided, held={key: why for key, why in held.items() if key not in left})
 
     async def _holders(self, ids: Collection[str | None], wanted: Collection[str]) -> dict[str, set[str]]:
-        """Who was told these ids, of those that are not looked for themselves."""
+        """Return, by id, the keys whose responses had these ids, except the wanted keys."""
         names = [each for each in ids if each is not None]
         holders: dict[str, set[str]] = {name: set() for name in names}
         for some in _parts(names):
@@ -120,7 +121,7 @@ class Owners:
                 holders[remote_id].update(keys)
         told = {name: holder for name in names if (holder := self._given.holder(name)) is not None}
         others = [key for key in {*told.values()} if key not in wanted]
-        # What this journal knows of them is right: an answer may have been taken back since.
+        # The journal's own entry is authoritative: a response may have been revoked since.
         strangers = {
             key
             for some in _parts(others)
@@ -133,7 +134,7 @@ class Owners:
         return {name: keys.difference(wanted) for name, keys in holders.items()}
 
     async def _told_otherwise(self, found: Findings, wanted: Collection[str]) -> dict[str, str]:
-        """The orders that the list shows with another id than they were told, and who was told those: what each was."""
+        """Return the old ids of orders that the list shows with another id, and of orders whose responses had those."""
         suspects: dict[str, str] = {}
         owners: dict[str, str] = {}
         for some in _parts([reference for reference in found.rows.ids_of if reference not in wanted]):
@@ -177,7 +178,7 @@ def _of_holder(key: str, match: Match, found: Findings, holders: dict[str, set[s
 
 
 def _indistinct(left: dict[str, list[Match]], wanted: Collection[str], found: Findings) -> list[tuple[str, str]]:
-    """The references that are shown, each with one that is not and may be shown so."""
+    """Return the references that are shown, each with a missing one that may be shown in its place."""
     missing = Wanted([key for key in wanted if key not in left])
     return [
         (key, other)
@@ -188,13 +189,13 @@ def _indistinct(left: dict[str, list[Match]], wanted: Collection[str], found: Fi
 
 
 def _are_told_apart(shown: str, other: str, found: Findings) -> bool:
-    """Whether the list shows that it does not make the one of the other."""
+    """Return True if the list shows that it does not turn one reference into the other."""
     changes = [spelling for spelling in _SPELLINGS if spelling(shown) == shown and spelling(other) != other]
     is_cut = tidied(shown) != tidied(other)
     if not changes and not is_cut:
         return True
     if any(like.reference not in found.matches for likes in found.alike.values() for like in likes):
-        return False  # one of ours may be shown in another spelling
+        return False  # the list may show one of ours in another spelling
     references = [reference for reference in found.rows.ids_of if reference != shown]
     if is_cut:
         longest = reduce(Size.joined, map(Size.of, references), Size())

@@ -1,4 +1,4 @@
-"""Registering products by the hundred: one call a chunk, one outcome a product."""
+"""Registration of products by the hundred: one call per chunk, one outcome per product."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ if TYPE_CHECKING:
     from .outcomes import Outcome
 
 _PLACE = re.compile(r"\[(\d+)\]")
-WHOLE_REFUSED = (400, 422)  # nothing of such a call was carried out
+WHOLE_REFUSED = (400, 422)  # the API carried out nothing of such a call
 
 
 class CreateProducts(Job[FulfillmentProduct]):
     """The job of ``client.bulk.create_products``.
 
-    A call that is refused as a whole (400, 422) for single products is sent again without them: those that the answer
-    names by place, or, if it names none, one half after the other. A refused call registered nothing, so this is safe.
+    A call that is refused as a whole (400, 422) for single products is sent again without them: without those that the
+    response names by index, or, if it names none, one half after the other. A refused call registered nothing, so this
+    is safe.
 
-    Products that a success refuses for a quota (**S**) are sent again when the key's pause is over, as long as the
-    chunk's deadline allows, and then they are refused.
+    Products that a success refuses for a quota (seen) are sent again when the key's pause is over, as long as the
+    chunk's deadline allows, and are refused after that.
     """
 
     batch = CREATE_PRODUCTS.max_items
@@ -83,7 +84,7 @@ class CreateProducts(Job[FulfillmentProduct]):
                     groups.append([product for product in group if self.key(product) in again])
 
     async def finish(self, deliver: Deliver) -> None:
-        """Read back, once for all, what was taken without a result."""
+        """Read back, once for all, the products that were accepted without a result."""
         if not self._unconfirmed:
             return
         for result in await self._products.read_back(list(self._unconfirmed)):
@@ -92,7 +93,7 @@ class CreateProducts(Job[FulfillmentProduct]):
                 await deliver(Created(key=result.seller_product_reference))
 
     def undecided(self) -> list[Outcome]:
-        reason = "taken by the API without a result, and not read back"
+        reason = "accepted by the API without a result, and not read back"
         return [Unknown(key=key, reason=reason) for key in self._unconfirmed]
 
     async def _set_apart(
@@ -105,7 +106,7 @@ class CreateProducts(Job[FulfillmentProduct]):
         return again
 
     def _within(self, ends: float | None) -> Products:
-        """Calls that end by then, if it is given."""
+        """Return products whose calls end by then, if it is given."""
         if ends is None:
             return self._products
         left = max(1e-3, ends - asyncio.get_running_loop().time())
@@ -114,7 +115,7 @@ class CreateProducts(Job[FulfillmentProduct]):
     async def _tell(
         self, group: list[FulfillmentProduct], results: list[ProductResult] | None, deliver: Deliver
     ) -> list[Refused]:
-        """Deliver what is decided; those are returned that were refused for a quota."""
+        """Deliver decided outcomes; return those that were refused for a quota."""
         if results is None:
             self._unconfirmed |= dict.fromkeys(self.key(product) for product in group)
             return []
@@ -132,7 +133,7 @@ class CreateProducts(Job[FulfillmentProduct]):
 
 def _outcome(key: str, result: ProductResult | None) -> Outcome:
     if result is None:
-        return Unknown(key=key, reason="the answer does not mention it")
+        return Unknown(key=key, reason="the response does not mention it")
     code, message = result.code or "", result.message or ""
     if result.over_quota:
         return Refused(key=key, code=code, message=message or "a quota is used up")
@@ -146,13 +147,13 @@ def _outcome(key: str, result: ProductResult | None) -> Outcome:
 def _set_apart(
     group: list[FulfillmentProduct], error: AnsweredError
 ) -> tuple[list[tuple[FulfillmentProduct, str]], list[list[FulfillmentProduct]]]:
-    """The products that ``error`` is about, each with its message; and the groups to send again."""
+    """Split a group into the products that ``error`` names, each with its message, and the groups to send again."""
     if len(group) == 1:
         return [(group[0], str(error))], []
     messages: dict[int, list[str]] = {}
     for field, told in error.field_errors.items():
         if (place := _PLACE.search(field)) and int(place[1]) < len(group):
-            name = _PLACE.sub("", field, count=1).lstrip(".")  # a place in the chunk means nothing to the caller
+            name = _PLACE.sub("", field, count=1).lstrip(".")  # the caller does not know an index in the chunk
             messages.setdefault(int(place[1]), []).append(f"{name}: {', '.join(told)}")
     if not messages:
         middle = len(group) // 2

@@ -1,8 +1,8 @@
-"""Products out of a CSV file, row by row: what can be sent is yielded, what cannot is reported with its reason.
+"""Products from a CSV file, row by row: valid rows are yielded, others are reported with their reason.
 
 The file is UTF-8, with or without a byte order mark, and has a header. It is never held as a whole, so its length does
-not matter; keys already seen move to disk when they are many. A line number is the physical line on which a row
-begins, counted from 1 (the header's), so that an editor finds it even when cells hold line breaks.
+not matter; the keys seen move to disk when they are many. A line number is the physical line on which a row begins,
+counted from 1 (the header's), so that an editor finds it even when cells hold line breaks.
 """
 
 from __future__ import annotations
@@ -32,13 +32,15 @@ Value: TypeAlias = str | float | bool
 
 
 class ProductRows:
-    """The products of a CSV file. Iterate it as often as you like; each iteration reads the file anew.
+    """The products of a CSV file.
 
-    ``mapping`` names the column of each field; columns that bear a field's own name need none. ``constants`` are
-    values that hold for every row. Fields are those of :class:`FulfillmentProduct` (``weight_g`` or
-    ``packaging.weight_g``). Without ``seller_product_reference`` the GTIN is the reference. ``on_reject`` is told of
-    every row that cannot be sent: wrong number of columns, a cell that cannot be read, an empty one where the field is
-    mapped, whatever the API's documented rules exclude, a reference that was yielded before.
+    It can be iterated several times; each iteration reads the file again.
+
+    ``mapping`` names the column of each field; columns with a field's own name need none. ``constants`` are values for
+    every row. Fields are those of :class:`FulfillmentProduct` (``weight_g`` or ``packaging.weight_g``). Without
+    ``seller_product_reference`` the GTIN is the reference. ``on_reject`` is called with every row that cannot be sent:
+    wrong number of columns, an unreadable cell, an empty cell of a mapped field, a violation of the API's documented
+    rules, a reference that was yielded before.
 
     Raises:
         ConfigurationError: at once if the file cannot be read, is empty, has no header or is not UTF-8, or if fields
@@ -64,7 +66,7 @@ class ProductRows:
 
 
 class Reading(Iterator["FulfillmentProduct"]):
-    """One pass over the file. ``rows`` were read, ``rejected`` of them; ``line`` is where the last one began."""
+    """One pass over the file. ``rows`` were read, ``rejected`` of them; ``line`` is the start of the last one."""
 
     def __init__(self, table: CsvTable, plan: Plan, on_reject: OnReject | None) -> None:
         self._on_reject = on_reject
@@ -79,22 +81,22 @@ class Reading(Iterator["FulfillmentProduct"]):
 
     @property
     def rows(self) -> int:
-        """Rows read so far."""
+        """Number of rows read so far."""
         return self._items.rows
 
     @property
     def rejected(self) -> int:
-        """Those of them that were not yielded."""
+        """Number of rows that were not yielded."""
         return self._items.faulty
 
     @property
     def line(self) -> int:
-        """Where the last row began."""
+        """Line on which the last row begins."""
         return self._items.line
 
     @property
     def share(self) -> float:
-        """How much of the file was read, from 0 to 1."""
+        """Fraction of the file that was read, from 0 to 1."""
         return self._items.share
 
     def close(self) -> None:

@@ -1,11 +1,11 @@
-"""Reconciliation: what became of sendings whose answer is not known, found out on the remote side.
+"""Reconciliation: finding on the remote side the outcome of requests whose response is not known.
 
-An item that was found exists. One that was not found may still become visible (a replica lags, a request was slow), so
-it is looked for again until ``patience`` seconds have passed since it can have left at the latest; only then, and only
-after a thorough look that proves it, it counts as absent, and may be sent again. Where no order of ours is known that
-the list could show, twice as long, and one alone: the list must show that one before it proves anything of the others.
-Where a look leaves a doubt, an item is not absent but undecided, and is not sent again. All items that are open at a
-time share each scan.
+An item that is found exists. An item that is not found may still become visible (a replica lags, a request was slow),
+so it is looked up again until ``patience`` seconds have passed since its request was sent at the latest; only then, and
+only after a thorough look-up proves it, the item counts as absent, and may be sent again. Where no order of ours is
+known that the list could show, this takes twice as long, and applies to one item alone: the list must show that one
+before it proves anything about the others. Where a look-up leaves a doubt, an item is not absent but undecided, and is
+not sent again. All items that are open at a time share each scan.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
 _NOTED_WITHIN = 0.1
-"""Seconds after which the journal has noted what was created."""
+"""Seconds within which the journal has recorded a creation."""
 _SHOWN_MOST = 5
-"""Orders that were looked for and found, which a list is checked with where the journal knows none yet."""
+"""Maximum number of found orders that a list must show where the journal knows none yet."""
 _AGES = timedelta(days=36_500)
-"""More than any clock is wrong."""
+"""Age that is greater than the error of any clock."""
 ONE_FIRST = not_shown(
     "no order of ours is known that it could show: one is sent again first, and the others once it has shown that one"
 )
-"""The doubt of what is to be looked for again once another one, which is absent too, has been sent again."""
+"""Doubt of an absent item that is looked up again once another absent item has been sent again."""
 NONE_KNOWN = not_shown(
     "no order of ours is known that it could show, and one at the most is sent again without that (run again once any "
     "order has been created through the same journal)"
@@ -57,7 +57,7 @@ _ABSENT_AGAIN = (
 
 
 class Decision(NamedTuple):
-    """What is known of a key in the end: its matches; without any it is absent, unless there is a ``doubt``."""
+    """Result for a key: its matches; without any it is absent, unless there is a ``doubt``."""
 
     key: str
     matches: list[Match]
@@ -65,7 +65,7 @@ class Decision(NamedTuple):
 
 
 class Look(Protocol):
-    """A look of a finder: a quick one or a thorough one."""
+    """Look-up function: a quick or a thorough one."""
 
     def __call__(self, wanted: Collection[str], *, since: datetime) -> Awaitable[Findings]: ...
 
@@ -88,16 +88,16 @@ async def reconcile(
     owners: Owners | None = None,
     rivals: Collection[str] = (),
 ) -> AsyncIterator[Decision]:
-    """Decide each key: its matches, or none once it is absent, or why its absence is not proven.
+    """Decide each key: yield its matches, or none once it is absent, or the reason why its absence is not proven.
 
-    ``sent_at`` tells when each key was sent at the earliest, by our clock, and ``ago`` how many seconds ago at the
-    latest (since then, if not given): a request may wait long for its turn. ``api_at`` is what the API's own clock
-    showed before, where that is known, and ``api_clock`` what it shows now. ``rest`` waits between scans; if it says
-    no, the keys that are left stay undecided. ``look_up`` tells which of the rows that only look like a key are other
-    items of ours, ``controls`` which orders the list must show; ``None`` if it need not show any. Where it can be asked
-    for none, ``one_first`` chooses the only key that may be absent. ``owners`` tells what is surely another order's,
-    and ``rivals`` are other references that are undecided. Two matches of one key are two real things: that is told in
-    the log as an error.
+    ``sent_at`` is the earliest local time at which each key was sent, and ``ago`` the number of seconds since the
+    latest (since ``sent_at``, if not given): a request may wait long before it is sent. ``api_at`` is the time of the
+    API's own clock before, where known, and ``api_clock`` returns its present time. ``rest`` waits between scans; if it
+    returns False, the remaining keys stay undecided. ``look_up`` returns which similar rows are other items of ours,
+    ``controls`` the orders that the list must show; ``None`` if it need not show any. Where there is no control,
+    ``one_first`` chooses the only key that may be absent. ``owners`` recognises rows that are certainly another
+    order's, and ``rivals`` are other undecided references. Two matches of one key are two real orders: that is logged
+    as an error.
 
     Raises:
         CallError: the remote side could not be read.
@@ -115,7 +115,7 @@ async def reconcile(
         found = await _found(finder.find, open_keys, look_up, owners, undecided)
         if not by_api and (api_now := api_clock()) is not None:
             by_api = True
-            for key, at in api_at.items():  # our clock may have been put forward since
+            for key, at in api_at.items():  # the local clock may have been set forward since
                 due[key] = max(due[key], began + patience - max(0.0, (api_now - at).total_seconds()))
         shown |= {key: Control(key, open_keys[key]) for key in open_keys if found.matches.get(key)}
         ripe = {key for key in open_keys if began >= due[key]}
@@ -156,7 +156,7 @@ async def reconcile(
 
 
 def _decision(key: str, found: Findings, undecided: set[str]) -> Decision:
-    """What is known of a key in the end; unless that leaves a doubt, it is undecided no more."""
+    """Return the result for a key; without a doubt, it is no longer undecided."""
     matches = found.matches.get(key, [])
     if len(matches) > 1:
         ids = ", ".join(str(match.id) for match in matches)
@@ -168,7 +168,7 @@ def _decision(key: str, found: Findings, undecided: set[str]) -> Decision:
 
 
 async def _but_one(decisions: list[Decision], one_first: OneFirst) -> list[Decision]:
-    """The decisions where the list could show no order of ours: of what it does not show, one may be absent."""
+    """Restrict the results of a list that could show no order of ours: one of the missing items may be absent."""
     doubts = await one_first({decision.key for decision in decisions if not decision.matches and not decision.doubt})
     return [each._replace(doubt=doubts.get(each.key, each.doubt)) for each in decisions]
 
@@ -180,10 +180,10 @@ async def _found(
     owners: Owners | None,
     undecided: AbstractSet[str],
 ) -> Findings:
-    """What a look shows, without the rows that are other items of ours: those have the very reference of an item.
+    """Look up references; return the findings without rows that are other items of ours with that very reference.
 
-    If another one that is ``undecided`` may be taken for one of these, all are looked for with them: they may show
-    whether the list keeps references.
+    If another undecided reference may be mistaken for one of these, all are looked up together: they may show whether
+    the list keeps references.
     """
     wanted = {*undecided} if alike(sent_at, undecided - sent_at.keys()) else {*sent_at}
     found = await look(wanted, since=min(sent_at.values()))
@@ -202,17 +202,17 @@ async def _known(found: Findings, look_up: LookUp) -> dict[str, Entry | None]:
 
 
 async def sleep(seconds: float) -> bool:
-    """Wait; yes, go on."""
+    """Wait; return True to continue."""
     await asyncio.sleep(seconds)
     return True
 
 
 def left_ago(entry: Entry, journal: Journal, *, over_for: float | None) -> float:
-    """How many seconds ago a request of an undecided item can have left at the latest.
+    """Return the seconds since an undecided item's request was sent at the latest.
 
-    ``sent`` is written before the request waits for its turn, which may take long; but nothing of a process that is
-    gone left after this one had the ``journal`` alone. ``over_for`` is for how long a request of this process is over,
-    if one is: by a clock that nobody sets, while our wall clock may have been put forward.
+    ``sent`` is written before the request waits for a permit, which may take long; but no dead process sent a request
+    after this process had the ``journal`` alone. ``over_for`` is the number of seconds since a request of this process
+    ended, if one did: by a clock that no user can set, while the local clock may have been set forward.
     """
     now = utc_now()
     opened_at = journal.opened_at
@@ -231,11 +231,12 @@ def left_ago(entry: Entry, journal: Journal, *, over_for: float | None) -> float
 
 
 def controls_of(book: Book, patience: float) -> Controls:
-    """The controls that a journal knows, for so long that the list must show them.
+    """Return a look-up of the controls that a journal has known for so long that the list must show them.
 
-    Where it knows younger ones only, those, and when they are old enough by a clock that nobody sets: our wall clock
-    may have been ahead when they were created, and none would ever be old enough by it. What was sent nobody knows when
-    has no neighbours: its controls are those of the others, or the last one of all.
+    Where it knows younger ones only, the look-up returns those, and the time until they are old enough by a clock that
+    no user can set: the local clock may have been ahead when they were created, and none would ever be old enough by
+    it. An item sent at an unknown time has no neighbours: its controls are those of the other items, or the last
+    control of all.
     """
     seen: dict[str, float] = {}
 
@@ -257,11 +258,12 @@ def controls_of(book: Book, patience: float) -> Controls:
 
 
 def one_first_of(book: Book, claims: Claims, entries: Mapping[str, Entry], waiting: Collection[str]) -> OneFirst:
-    """Choose what is sent again where no order of ours is known: one of what is ``waiting``, and no other one after it.
+    """Return a function that chooses the one waiting item that is sent again where no order of ours is known.
 
-    None is chosen while one that was is undecided: one of which the journal knows an absence, or which this process
-    chose. ``entries`` are those that are undecided. Those of killed runs may never have left, and the last of them are
-    the least likely to have, for a run sends in the order of its input. What is not sent again anyway is no matter.
+    None is chosen while an earlier choice is undecided: an item with an absence in the journal, or one that this
+    process chose. ``entries`` are the undecided ones. Items of killed runs may never have been sent, and the last of
+    them are the least likely to have been, since a run sends in the order of its input. Items that are not sent again
+    anyway do not count.
     """
 
     async def choose(absent: Collection[str]) -> str | None:
@@ -272,7 +274,7 @@ def one_first_of(book: Book, claims: Claims, entries: Mapping[str, Entry], waiti
         if (before := claims.sent_first) is not None:
             (entry,) = await book.look_up([before])
             is_open = entry is not None and (entry.state in UNDECIDED or entry.state is State.PENDING)
-            if is_open or claims.sent_first != before:  # another call has chosen meanwhile
+            if is_open or claims.sent_first != before:  # another call chose one meanwhile
                 return None
         claims.sent_first = keys[0]
         return keys[0]
@@ -286,10 +288,13 @@ def one_first_of(book: Book, claims: Claims, entries: Mapping[str, Entry], waiti
 
 
 def braked(entry: Entry) -> str:
-    """Why an item that is absent is not sent again by itself, or nothing: of two sendings, one should have arrived."""
+    """Return the reason why an absent item is not sent again automatically, or "".
+
+    Of two requests, one should have arrived.
+    """
     return _ABSENT_AGAIN if entry.absences >= ABSENT_MOST else ""
 
 
 def utc_now() -> datetime:
-    """Now, by our clock."""
+    """Return the local time."""
     return datetime.now(UTC)

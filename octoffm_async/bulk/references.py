@@ -1,8 +1,8 @@
-"""The seller's references as the API lists them, learned once for a session and a seller, and kept on disk.
+"""Cache of the seller's references as the API lists them, read once per session and seller, and kept on disk.
 
-A row of the list tells a reference and the product it stands for (**S**), and perhaps its stock (**A**). A reference
-may have several rows, and several references may stand for one product in different conditions. A row whose reference
-cannot be read shows that the list holds more than what was learned, so nothing can be said to be absent from it.
+A row of the list has a reference and its product (seen), and perhaps its stock (assumed). A reference may have several
+rows, and several references may stand for one product in different conditions. A row with an unreadable reference shows
+that the list holds more than was read, so no reference can be declared absent from it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from ..contract.stocks import Stock
 
 UNKNOWN_FOR = 60.0
-"""Seconds in which a reference that was not there is not searched again: a mistyped one must not burn the limit."""
+"""Seconds in which a missing reference is not searched again: a mistyped one must not use up the limit."""
 UNKNOWN_MOST = 10_000
 PAGE_ROWS = 1000
 MOST_ROWS = 100
-"""Rows of one reference, and references of one product, that are looked at: more of them are no longer one thing."""
+"""Maximum number of rows of one reference, and of references of one product: more are not one thing."""
 
 AT_ONCE = 10_000
-"""Rows that are sorted on the event loop; more would stop it for too long."""
+"""Maximum number of rows that are sorted on the event loop; more would block it for too long."""
 
 _SCHEMA = "CREATE TABLE learned (reference TEXT, stock TEXT, product TEXT, condition TEXT)"
 _INDEXES = """
@@ -42,7 +42,7 @@ _INDEXES = """
 
 
 class ReferenceRow(NamedTuple):
-    """One row of the list. ``condition`` is folded; an empty ``reference`` could not be read."""
+    """One row of the list. ``condition`` is case-folded; an empty ``reference`` could not be read."""
 
     reference: str
     stock_id: str | None
@@ -51,7 +51,7 @@ class ReferenceRow(NamedTuple):
 
 
 class References:
-    """The rows of one reading of the list; to be sorted after all were added, and before they are asked for."""
+    """The rows of one reading of the list. Call :meth:`sort` after all were added, and before the queries."""
 
     def __init__(self, *, skipped: int = 0) -> None:
         self._database = temporary_database(_SCHEMA)
@@ -59,12 +59,12 @@ class References:
         self._close = weakref.finalize(self, self._database.close)
         self.rows = 0
         self.unreadable = skipped
-        """Rows whose reference could not be read, at least."""
+        """Minimum number of rows whose reference could not be read."""
         self.detached = skipped
-        """Rows of which nothing tells a stock or a product, at least."""
+        """Minimum number of rows that name neither a stock nor a product."""
 
     def add(self, known: Iterable[SellerReference]) -> None:
-        """Take in some rows."""
+        """Add rows."""
         rows = [
             ReferenceRow(
                 one.seller_product_reference or "", one.stock_id, one.product_id, folded(one.product_condition)
@@ -77,23 +77,23 @@ class References:
         self.detached += sum(row.stock_id is None and row.product_id is None for row in rows)
 
     def sort(self) -> None:
-        """Be ready to be asked. Sorting once takes a fifth of the time that keeping all in order does."""
+        """Build the indexes. Sorting once takes a fifth of the time that keeping all rows in order does."""
         self._database.executescript(_INDEXES)
 
     def of(self, reference: str) -> list[ReferenceRow]:
-        """The rows of a reference."""
+        """Return the rows of a reference."""
         return self._select("reference", reference)
 
     def of_stock(self, stock_id: str) -> list[ReferenceRow]:
-        """The rows that name a stock."""
+        """Return the rows that name a stock."""
         return self._select("stock", stock_id)
 
     def of_product(self, product_id: str) -> list[ReferenceRow]:
-        """The rows that name a product."""
+        """Return the rows that name a product."""
         return self._select("product", product_id)
 
     def reference_of(self, stock: Stock) -> str | None:
-        """The reference that a stock surely belongs to: the one that names it, else the only one that it fits."""
+        """Return the reference to which a stock certainly belongs: the one that names it, else the only that fits."""
         if named := {row.reference for row in self.of_stock(stock.id)}:
             return min(named) or None
         if stock.product_id is None:
@@ -103,11 +103,11 @@ class References:
         return owned[0] if len(owned) == 1 else None
 
     def owns(self, reference: str, stock: Stock) -> bool | None:
-        """Whether a stock that no row names belongs to this reference of its product; ``None`` if nothing tells.
+        """Return True if a stock that no row names belongs to this reference of its product; ``None`` if unknown.
 
-        The condition tells if both sides name one, because a product has one reference in each condition (**D**).
-        ``product_state`` speaks of it in other words, so it is never compared. Without conditions, the product must
-        have no other reference.
+        The condition decides if both sides name one, because a product has one reference in each condition
+        (documented). ``product_state`` describes it in other words, so it is never compared. Without conditions, the
+        product must have no other reference.
         """
         rows = self.of_product(stock.product_id or "")
         if len(rows) > MOST_ROWS:
@@ -122,7 +122,7 @@ class References:
         return None if others or self.detached else True
 
     def close(self) -> None:
-        """Forget all."""
+        """Delete all rows."""
         self._close()
 
     def _select(self, column: str, value: str) -> list[ReferenceRow]:
@@ -131,17 +131,17 @@ class References:
 
 
 def taking_bad_rows(scope: Scope, on_bad_row: Literal["raise", "skip"]) -> Scope:
-    """The same scope, where a list's row without identity is an error, or is passed over."""
+    """Return the same scope, where a list's row without identity is an error, or is skipped."""
     return Scope(scope.session, scope.seller_id, scope.options.changed(on_bad_row=on_bad_row))
 
 
 def folded(condition: str | None) -> str | None:
-    """A condition as it is compared."""
+    """Case-fold a condition for comparison."""
     return None if condition is None else str(condition).casefold()
 
 
 class _Learning:
-    """A reading of the list that is under way, and how many wait for it."""
+    """A running reading of the list, and the number of callers that wait for it."""
 
     __slots__ = ("number", "task", "waiting")
 
@@ -152,28 +152,31 @@ class _Learning:
 
 
 class ReferenceIndex:
-    """The references of one seller, for all look-ups of a session. Those that need them at once share one reading.
+    """The references of one seller, for all look-ups of a session.
 
-    A reading goes on as long as anybody waits for it, whoever began it; who waits for one that fails tries it himself.
+    Concurrent callers share one reading.
+
+    A reading continues while any caller waits for it, whoever began it; a caller whose shared reading fails tries again
+    itself.
     """
 
     def __init__(self) -> None:
         self.known: References | None = None
         self.at_least = 0
-        """Rows that the list is known to have, at least."""
+        """Minimum number of rows that the list is known to have."""
         self._under_way: _Learning | None = None
         self._begun = 0
         self._unknown: dict[str, float] = {}
 
     @classmethod
     def of(cls, scope: Scope) -> ReferenceIndex:
-        """The index of the scope's seller."""
+        """Return the index of the scope's seller."""
         found = scope.session.kept.setdefault(("references", scope.seller_id), cls())
         assert isinstance(found, cls)  # noqa: S101  (nobody else uses this name)
         return found
 
     async def search(self, references: Sequence[str], scope: Scope) -> References:
-        """Learn anew if any of ``references`` may have come since; what is known then.
+        """Read the list again if any of ``references`` may have been added since; return its rows.
 
         Raises:
             CallError: the list could not be read to its end.
@@ -181,14 +184,14 @@ class ReferenceIndex:
         before = self._begun
         while self.known is None or self._lacks(references):
             number = await self._learn_together(scope)
-            if number > before:  # it began after these were asked for
+            if number > before:  # the reading began after this call
                 self._note_unknown(references)
                 break
         assert self.known is not None  # noqa: S101  (a reading without a limit ended, or it was there)
         return self.known
 
     async def size_up(self, scope: Scope, *, pages: int) -> None:
-        """Learn, unless the list is longer than so many pages: then only that is known.
+        """Read the list, unless it is longer than ``pages``: then only that is recorded.
 
         Raises:
             CallError: the list could not be read.
@@ -197,7 +200,7 @@ class ReferenceIndex:
             await self._learn_together(scope, pages)
 
     async def _learn_together(self, scope: Scope, pages: int | None = None) -> int:
-        """Learn, or wait for a reading that is under way; its number, 0 if it did not come to the end."""
+        """Read the list, or wait for a running reading; return its number, or 0 if it did not reach the end."""
         while True:
             under_way = self._under_way
             own = under_way is None
@@ -212,7 +215,7 @@ class ReferenceIndex:
             finally:
                 under_way.waiting -= 1
                 if self._under_way is under_way and (not under_way.waiting or under_way.task.done()):
-                    under_way.task.cancel()  # nobody waits for it any more, or it is done
+                    under_way.task.cancel()  # no caller waits for it any more, or it is done
                     self._under_way = None
             try:
                 return under_way.number if under_way.task.result() else 0
@@ -221,10 +224,10 @@ class ReferenceIndex:
                     raise
 
     async def _learn(self, scope: Scope, pages: int | None) -> bool:
-        """Read the list to its end, or so many pages of it; whether it ended."""
+        """Read the list to its end, or ``pages`` pages of it; return True if it ended."""
         try:
             return await self._read(taking_bad_rows(scope, "raise"), pages, References())
-        except BadRowError:  # go on without the rows that have no reference, and remember that there are some
+        except BadRowError:  # read without the rows that have no reference, but count them
             return await self._read(taking_bad_rows(scope, "skip"), pages, References(skipped=1))
 
     async def _read(self, scope: Scope, pages: int | None, learned: References) -> bool:
@@ -241,19 +244,19 @@ class ReferenceIndex:
             learned.sort()
         else:
             await asyncio.to_thread(learned.sort)
-        self.known = learned  # who still uses the older one keeps it
+        self.known = learned  # callers that use the older one keep it
         self.at_least = learned.rows
         return True
 
     def _lacks(self, references: Iterable[str]) -> bool:
-        """Whether any of them is neither learned nor was searched in vain a short while ago."""
+        """Return True if any reference is neither known nor was searched in vain a short while ago."""
         now = asyncio.get_running_loop().time()
         return any(
             self._unknown.get(reference, 0.0) <= now for reference in references if not self._is_known(reference)
         )
 
     def _note_unknown(self, references: Iterable[str]) -> None:
-        """Remember which of them were searched in vain."""
+        """Record the references that were searched in vain."""
         now = asyncio.get_running_loop().time()
         remembered = {reference: until for reference, until in self._unknown.items() if until > now}
         missing = (reference for reference in references if not self._is_known(reference))
@@ -266,6 +269,6 @@ class ReferenceIndex:
 
 
 def _look_at(task: asyncio.Task[bool]) -> None:
-    """An error that nobody waited for is no news: it is met again by whoever asks."""
+    """Retrieve an error that no caller waited for: the next caller meets it again."""
     if not task.cancelled():
         task.exception()

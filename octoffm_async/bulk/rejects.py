@@ -1,4 +1,4 @@
-"""The report of what was not sent or not accepted: a CSV file that a person opens in a spreadsheet and mends by."""
+"""The report of rejected items: a CSV file in which a person finds what to correct."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class RejectedRow(NamedTuple):
-    """A row that was not taken: where it begins in the file, its business reference as far as known, what is wrong.
+    """A rejected row: its line in the file, its business reference as far as known, and its problems.
 
-    ``line`` is a physical line number, counted from 1; ``None`` when it is not known any more.
+    ``line`` is a physical line number, counted from 1; ``None`` when it is no longer known.
     """
 
     line: int | None
@@ -31,10 +31,10 @@ class RejectedRow(NamedTuple):
 
 
 class RejectsReport:
-    """Writes rejected rows to ``path``, one line a problem: line, key, field, value, reason.
+    """Writer of rejected rows to ``path``, one line per problem: line, key, field, value, reason.
 
-    The file is made (and an older one replaced) at the first reject, so a run without rejects leaves none. Every line
-    is flushed: what was reported survives a crash. It is itself a sink: ``ProductRows(..., on_reject=report)``.
+    The file is created (replacing an older one) at the first reject, so a run without rejects leaves none. Every line
+    is flushed: a report survives a crash. The object itself is a callback: ``ProductRows(..., on_reject=report)``.
     ``rows`` counts rejected rows, not lines.
     """
 
@@ -48,7 +48,7 @@ class RejectsReport:
         """Report a row.
 
         Raises:
-            ConfigurationError: the file cannot be made.
+            ConfigurationError: the file cannot be created.
         """
         if self._file is None:
             self._open()
@@ -76,9 +76,9 @@ class RejectsReport:
         self.close()
 
     def _open(self) -> None:
-        mode: Literal["a", "w"] = "a" if self.rows else "w"  # reported to again after it was closed: go on
+        mode: Literal["a", "w"] = "a" if self.rows else "w"  # a report after closing is appended
         try:
-            # The byte order mark is what makes spreadsheets read UTF-8 as such.
+            # The byte order mark makes spreadsheets read the file as UTF-8.
             self._file = file = self.path.open(mode, encoding="utf-8-sig", newline="", buffering=1)
         except OSError as error:
             raise ConfigurationError(f"cannot write {self.path}: {error.strerror}") from None
@@ -88,6 +88,6 @@ class RejectsReport:
 
 
 def harmless(cell: object) -> str:
-    """A cell's text that no spreadsheet takes for a formula."""
+    """Return a cell's text in a form that no spreadsheet evaluates as a formula."""
     text = "" if cell is None else str(cell)
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -1,7 +1,7 @@
-"""Going on with a run without its input, from the requests that the journal kept.
+"""Resuming a run without its input, from the requests in the journal.
 
-The journal keeps the encoded request of every item that is neither created nor refused. What was never read from the
-input is not in it: to send that too, the same call is made again with its input.
+The journal stores the encoded request of every item that is neither created nor refused. Items that were never read
+from the input are not in it: to send those too, make the same call again with its input.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["Kept", "Resuming"]
 
 
 class Kept(NamedTuple):
-    """An item as the journal kept it; ``problem`` says why its request cannot be sent any more."""
+    """An item from the journal; ``problem`` is the reason why its request cannot be sent any more."""
 
     key: str
     state: State
@@ -44,7 +44,7 @@ class Kept(NamedTuple):
 
 
 class KeptItems:
-    """An async iterator over items that come by the chunk."""
+    """Async iterator over items that are read in chunks."""
 
     def __init__(self, chunks: AsyncGenerator[list[Kept], None]) -> None:
         self._chunks = chunks
@@ -52,7 +52,7 @@ class KeptItems:
 
     @property
     def ready(self) -> bool:
-        """Whether the next item is there without waiting."""
+        """True if the next item is available without waiting."""
         return bool(self._here)
 
     def __aiter__(self) -> Self:
@@ -64,12 +64,12 @@ class KeptItems:
         return self._here.popleft()
 
     async def aclose(self) -> None:
-        """Let go of the journal."""
+        """Close the reading of the journal."""
         await self._chunks.aclose()
 
 
 class Resuming(Job[Kept]):
-    """The job of ``client.bulk.resume``: a journalled job whose items come out of the journal itself."""
+    """The job of ``client.bulk.resume``: a journalled job whose items come from the journal itself."""
 
     look_ahead = LOOK_AHEAD
 
@@ -136,7 +136,7 @@ class Resuming(Job[Kept]):
         self.low = inner.low
 
     def __aiter__(self) -> KeptItems:
-        """What the run may have to send, by key."""
+        """Iterate over the items that the run may have to send, by key."""
         return KeptItems(self._chunks())
 
     async def screen(self, items: list[Kept], prints: list[bytes]) -> tuple[list[Kept], list[Outcome]]:
@@ -171,7 +171,7 @@ class Resuming(Job[Kept]):
         self._started.put_back([item.request for item in items])
 
     async def finish(self, deliver: Deliver) -> None:
-        """Reconcile; then tell what became of the items whose requests cannot be read any more."""
+        """Reconcile; then deliver the outcomes of items whose requests cannot be read any more."""
         inner = self._started
         await inner.finish(deliver)
         if self.hurried or not self._stuck:
@@ -186,7 +186,7 @@ class Resuming(Job[Kept]):
                     await deliver(outcome)
 
     def undecided(self) -> list[Outcome]:
-        reason = "it was sent before, what became of it is not known, and its kept request cannot be read: "
+        reason = "it was sent before, its outcome is not known, and its stored request cannot be read: "
         stuck: list[Outcome] = [Unknown(key=key, reason=reason + problem) for key, problem in self._stuck.items()]
         return stuck if self._inner is None else [*self._inner.undecided(), *stuck]
 
@@ -203,7 +203,7 @@ class Resuming(Job[Kept]):
         return self._inner
 
     async def _record(self, journal: Journal) -> RunRecord:
-        """The run.
+        """Return the run's record.
 
         Raises:
             ConfigurationError: there is no such run, or it is another seller's.
@@ -233,7 +233,7 @@ class Resuming(Job[Kept]):
         book = self._started.book
         payloads = await book.payloads([entry.key for entry in entries])
         missing = [entry.key for entry in entries if entry.key not in payloads]
-        # Decided by another run since it was listed: that one told of it.
+        # Another run decided these since they were listed, and delivered their outcomes.
         gone = {
             key
             for key, now in zip(missing, await book.look_up(missing), strict=True)
@@ -246,7 +246,7 @@ class Resuming(Job[Kept]):
         if payload is None:
             return kept._replace(problem="the journal has lost it")
         if not payload:
-            return kept._replace(problem="it was told as created, and the journal keeps no request of such ones")
+            return kept._replace(problem="the journal stores no request of an item reported as created")
         try:
             request: Any = msgspec.json.decode(payload, type=self._request)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -257,11 +257,11 @@ class Resuming(Job[Kept]):
 
 
 def _lost(key: str, problem: str) -> Failed:
-    return Failed(key=key, error=JournalError(f"the kept request of {key!r} cannot be sent again: {problem}"))
+    return Failed(key=key, error=JournalError(f"the stored request of {key!r} cannot be sent again: {problem}"))
 
 
 def _decided(key: str, entry: Entry | None, problem: str) -> Outcome | None:
-    """The outcome of an item whose request cannot be read, now that it was looked for; ``None`` if it is undecided."""
+    """Return the outcome of an item whose request cannot be read, after reconciliation; ``None`` if it is undecided."""
     match entry:
         case None:
             return _lost(key, problem)

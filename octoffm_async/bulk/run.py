@@ -1,11 +1,35 @@
-"""A bulk run: workers pull one shared iterator, and every item gets exactly one outcome.
+"""A bulk run: workers pull from one shared iterator, and every item gets exactly one outcome.
 
 ``async with client.bulk.create_outbound(orders) as run: async for outcome in run: ...``
 
+The way of an item through a run:
+
+1. *Input.* The run pulls the item from the caller's iterable (:mod:`.source`), and never reads further ahead than its
+   workers need.
+2. *Checks* (:mod:`.intake`, :mod:`.sieve`). The job validates the item: an invalid one is ``Refused`` and never sent.
+   The run compares its key with all earlier keys of the input (:mod:`.seen`): a duplicate is ``Skipped``, and a
+   duplicate with another payload is ``Refused``.
+3. *Screening*, in jobs that look items up before they send them (with a journal or ``verify_first``). The run
+   prefetches a few hundred items at a time (:mod:`.look_ahead`). The job looks up their keys in the journal, delivers
+   the outcomes of decided items, keeps undecided ones for the end, and writes the others to the journal as sent,
+   durably, before a worker gets them (:mod:`.journaled`).
+4. *Call.* One of ``concurrency`` workers takes the item and sends it through the session, which applies limits and
+   retries. A job that is ``one_by_one`` makes one call per item; others, such as products, handle a batch in one call.
+5. *Outcome.* The job turns the response or the error into an outcome and writes it behind to the journal. The run
+   counts it and puts it into a bounded queue (:mod:`.delivery`). If the consumer is slow, the queue fills and the
+   workers wait, and so does the reading of the input.
+6. *End.* After the last item, the job's ``finish`` decides the pending items: it reconciles undecided ones with the
+   remote side, sends absent ones again, and tracks created ones to their status (:mod:`.loose_ends`). Items that still
+   have no outcome get one from ``undecided``.
+
+The end of a run:
+
 - Leaving the block without having iterated finishes the run. Leaving it in the middle of the iteration (``break``, an
-  exception, a cancellation) stops it: nothing more is read, what is in flight is finished within ``drain`` seconds,
-  and what was read but not sent is ``Skipped``. Outcomes that nobody took are in ``run.leftover``.
-- An error of the input iterable or of the credentials ends the run and is raised after the outcomes known so far.
+  exception, a cancellation) stops it: the run reads no more items, finishes the calls in flight within ``drain``
+  seconds, and reports items that it read but did not send as ``Skipped``. Outcomes that the consumer did not take are
+  in ``run.leftover``.
+- An error of the input iterable, of the credentials or of the journal ends the run and is raised after the outcomes
+  known so far. So does an exceeded error budget (``max_failures``).
 """
 
 from __future__ import annotations
@@ -33,7 +57,7 @@ T = TypeVar("T")
 
 
 class Run(Generic[T]):
-    """One bulk run; enter it once, iterate it for outcomes in the order in which they are known."""
+    """One bulk run; enter it once, and iterate it for outcomes in the order in which they become known."""
 
     def __init__(self, job: Job[T], items: Iterable[T] | AsyncIterable[T], options: Options) -> None:
         self.leftover: list[Outcome] = []
@@ -69,7 +93,7 @@ class Run(Generic[T]):
 
     @property
     def odd(self) -> OddReferences | None:
-        """What tells of odd references; none where items have no reference of their own."""
+        """Check of odd references; ``None`` where items have no reference of their own."""
         return self._job.odd
 
     @property
@@ -96,10 +120,10 @@ class Run(Generic[T]):
             raise
 
     async def wait(self) -> Summary:
-        """Finish the run without looking at the outcomes; the counts.
+        """Finish the run and discard the outcomes; return the counts.
 
         Raises:
-            ErrorBudgetExceededError, CredentialsRefusedError: what ended the run.
+            ErrorBudgetExceededError, CredentialsRefusedError: the error that ended the run.
         """
         if self._main is None:
             raise ClosedError("a run must be entered before it is waited for: async with … as run")
@@ -109,7 +133,7 @@ class Run(Generic[T]):
         return self._delivery.summary
 
     def stop(self) -> None:
-        """Read no more items; what is in flight is finished."""
+        """Stop reading items; calls in flight are finished."""
         self._intake.stop()
         self._delivery.widen()
 
@@ -119,7 +143,10 @@ class Run(Generic[T]):
             raise error
 
     async def _settle(self) -> None:
-        """Let what is in flight finish, for so long; then cancel it. A second cancellation cancels it at once."""
+        """Let calls in flight finish within ``drain`` seconds, then cancel them.
+
+        A second cancellation cancels them at once.
+        """
         main = self._main
         if main is None or main.done():
             return
@@ -179,7 +206,7 @@ class Run(Generic[T]):
             self._end(error)
 
     async def _decide_items(self) -> None:
-        """What each item of a large run passes: whatever can be looked up once is looked up before."""
+        """Handle items one by one, in each worker; attributes are looked up once, as the loop runs for every item."""
         job, intake, delivery, summary = self._job, self._intake, self._delivery, self._delivery.summary
         send, outcome_of, outcome_before = job.send, job.outcome, intake.outcome_before
         screened, ready, offer = intake.is_screened, intake.ready, delivery.offer
@@ -208,13 +235,13 @@ class Run(Generic[T]):
             self._end(error)
 
     def _not_noted(self, item: T, error: Exception) -> Outcome:
-        """The outcome of an item that was answered when that could not be written down: the run ends."""
+        """Return the outcome of an item whose response could not be written to the journal, and end the run."""
         self._end(error)
-        return Unknown(key=self._job.key(item), reason=f"it was answered, and that was not noted: {error}", error=error)
+        return Unknown(key=self._job.key(item), reason=f"its response could not be recorded: {error}", error=error)
 
     def _outcome_of_error(self, item: T, error: BaseException) -> Outcome | None:
-        """The item's outcome, if that is what the error means."""
-        if error.__traceback__ is not None:  # an outcome that is kept must not hold the worker, and so the whole run
+        """Return the outcome that an error means for the item; ``None`` if the error ends the run."""
+        if error.__traceback__ is not None:  # a kept outcome must not reference the worker, and so the whole run
             error.__traceback__ = error.__traceback__.tb_next
         try:
             return self._job.outcome_of_error(item, error)
@@ -244,8 +271,8 @@ class Run(Generic[T]):
             self._delivery.summary.in_flight -= len(batch)
 
     def _settle_rest(self, batch: list[T], decided: set[str], error: BaseException) -> None:
-        """Items whose handling broke off: unknown if they may have been sent, else failed or skipped."""
-        decided |= self._job.undecided_keys()  # these get theirs in the end
+        """Deliver outcomes of interrupted items: unknown if they may have been sent, else failed or skipped."""
+        decided |= self._job.undecided_keys()  # these get their outcomes at the end
         for key in [key for item in batch if (key := self._job.key(item)) not in decided]:
             if isinstance(error, RUN_ENDING):
                 self._delivery.now(Failed(key=key, error=error))

@@ -1,19 +1,20 @@
-"""All stocks of a seller, read by several calls at a time: by windows of their time of change.
+"""A scan of all stocks of a seller, with several concurrent calls: by windows of their time of change.
 
-**What must hold.** Every stock that exists all through a scan is given at least once, in a state not older than the
-scan's beginning; one that changes meanwhile in its newer state as well, or in that only. No state is given twice. How:
+**Invariant.** Every stock that exists throughout a scan is emitted at least once, in a state not older than the scan's
+beginning; a stock that changes meanwhile is emitted in its newer state as well, or in that only. No state is emitted
+twice. Method:
 
-- *Windows.* A list that takes several pages may skip rows while others change, so each window is as long as one page
-  holds: one answer, one moment. Widths follow how dense the rows lie. Windows do not overlap and each row lies in one,
-  so nothing needs to be remembered. Only a second that holds more than a page is read by cursor, as safely as the API's
+- *Windows.* A list of several pages may skip rows while others change, so each window is as long as one page holds: one
+  response, one moment. Window lengths follow the density of the rows. Windows do not overlap and each row lies in one,
+  so no rows need to be remembered. Only a second that holds more than a page is read by cursor, as safely as the API's
   lists are.
-- *Tail.* What changes gets a new time, behind all windows. So they end ``overlap`` seconds before the scan's beginning
-  by the API's clock (its ``Date`` header), and what is later is read when they are done, in the same way, until the
-  rest is one page.
-- *Sharing.* Who has nothing left to read takes half of what another one still has ahead of it.
+- *Tail.* A changed row gets a new time, behind all windows. Therefore the windows end ``overlap`` seconds before the
+  scan's beginning by the API's clock (its ``Date`` header), and later rows are read when the windows are done, in the
+  same way, until the rest is one page.
+- *Sharing.* A worker without a range takes half of the rest of another worker's range.
 
-If the stocks fit on a page it is one call. If they show no time of change (**A**), or if ``delivery_country`` is asked
-for, which the API combines with no other filter (**D**), the list is read by cursor.
+If the stocks fit on a page, the scan is one call. If they show no time of change (assumed), or with
+``delivery_country``, which the API combines with no other filter (documented), the list is read by cursor.
 """
 
 from __future__ import annotations
@@ -39,21 +40,23 @@ if TYPE_CHECKING:
     from ..session.scope import Scope
 
 PAGES_UNDER_WAY = 8
-"""Calls at a time: at 50 ms each, some 150,000 stocks a second."""
-PAGES_READY = 2  # that wait for the reader, besides one for each call
+"""Concurrent calls: at 50 ms each, they read some 150,000 stocks a second."""
+PAGES_READY = 2  # pages that wait for the reader, besides one for each call
 OVERLAP = 60.0
-"""Seconds: more than clocks of one site differ and than a read replica lags."""
-RECENT = 20_000  # states given by a cursor walk that are remembered, in case its pages overlap
+"""Overlap in seconds: more than the clocks of one site differ and than a read replica lags."""
+RECENT = 20_000  # states from a reading by cursor that are remembered, in case its pages overlap
 
 
 class StockScan:
-    """Iterate it for all stocks, in no order, or :meth:`pages` for lists of them. Each iteration is a scan of its own.
+    """Async iterable of all stocks, in no order; :meth:`pages` yields lists of them.
 
-    Workers may share one iterator. A few pages at most lie ready; who reads slowly slows the calls down. An iterator
-    that is dropped (after a ``break``) ends its calls; ``aclose()`` does so at once.
+    Each iteration is a scan of its own.
+
+    Workers may share one iterator. At most a few pages are prefetched; a slow reader slows the calls down. Dropping an
+    iterator (after a ``break``) ends its calls; ``aclose()`` ends them at once.
 
     Raises (while iterated):
-        CallError: a page could not be had. The next step asks for it again; nothing is lost or given twice.
+        CallError: a page could not be read. The next step asks for it again; no stock is lost or emitted twice.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class StockScan:
         if problems:
             raise ValidationError("scan_stocks", problems=problems)
         self._list = _List(scope, storage_country, delivery_country, limit)
-        self._list.pager(Window(None, None))  # wrong filters are told here
+        self._list.pager(Window(None, None))  # raises for wrong filters
         self._concurrency = concurrency
         self._overlap = timedelta(seconds=overlap)
 
@@ -82,7 +85,7 @@ class StockScan:
         return _Stocks(self._lists())
 
     def pages(self) -> AsyncIterator[list[Stock]]:
-        """The stocks, a page at a time."""
+        """Iterate over the stocks, a page at a time."""
         return self._lists()
 
     def _lists(self) -> _Lists:
@@ -99,7 +102,7 @@ class _List:
         self._filters: dict[str, Any] = {"storage_country": storage, "delivery_country": delivery, "limit": limit}
 
     def pager(self, window: Window, cursor: str | None = None) -> Pager[Stock]:
-        """The rows of a window."""
+        """Return the rows of a window."""
         filters = StockFilters(
             updated_at_min=window.asked_from, updated_at_max=window.asked_to, cursor=cursor, **self._filters
         )
@@ -107,7 +110,7 @@ class _List:
 
 
 class _Scan:
-    """One scan: what is still to be read, who reads it, and what lies ready."""
+    """One scan: its unread ranges, the ranges being read, and the prefetched pages."""
 
     def __init__(self, stocks: _List, *, concurrency: int, overlap: timedelta) -> None:
         self._stocks = stocks
@@ -127,14 +130,14 @@ class _Scan:
         self._driver: asyncio.Task[None] | None = None
 
     async def next(self) -> list[Stock]:
-        """The stocks of some page, at least one."""
+        """Return the stocks of a page, at least one."""
         while True:
             if self._ready:
                 self._room.release()
                 return self._ready.popleft()
             if self._driver is not None and self._driver.done():
                 driver, self._driver = self._driver, None
-                if not driver.cancelled():  # else the client was closed, as the next call tells
+                if not driver.cancelled():  # else the client was closed, and the next call raises
                     driver.result()
             if self._ended:
                 raise StopAsyncIteration
@@ -145,7 +148,7 @@ class _Scan:
             await self._arrived.wait()
 
     def end(self) -> None:
-        """Give nothing more."""
+        """End the scan."""
         self._ended = True
         self._ready.clear()
         if self._driver is not None:
@@ -153,7 +156,7 @@ class _Scan:
         self._arrived.set()
 
     async def _drive(self) -> None:
-        """Go on from where the last driver stopped, to the end or an error."""
+        """Continue where the last driver stopped, to the end or an error."""
         if self._tail is None and self._walk is None:
             await self._begin()
         if self._walk is not None:
@@ -176,7 +179,7 @@ class _Scan:
             raise failed.exceptions[0] from None
 
     async def _begin(self) -> None:
-        """The first page says whether one is enough, and how the rows lie in time."""
+        """Read the first page, which shows whether one is enough, and the distribution of the rows in time."""
         whole = self._stocks.pager(Window(None, None))
         if not self._stocks.windowed:
             self._walk = whole.pages()
@@ -193,12 +196,12 @@ class _Scan:
             self._plan(Stretch(None, self._tail, limit=self._stocks.limit), page)
 
     def _plan(self, stretch: Stretch, sample: Page[Stock]) -> None:
-        """Read ``stretch``, which is known to hold more than a page."""
+        """Plan to read ``stretch``, which is known to hold more than a page."""
         stretch.narrow(_times(_within(stretch.window, sample)))
         self._idle = [stretch]
 
     async def _close_in(self) -> None:
-        """Read what came after the windows, if it is one page by now; else plan windows for the older part of it."""
+        """Read rows that are newer than the windows, if they fit on a page; else plan windows for the older ones."""
         window = Window(self._tail, None)
         page = await self._stocks.pager(window)
         if page.next_cursor is None:
@@ -247,7 +250,7 @@ class _Scan:
                 page = await self._stocks.pager(window)
                 rows = _within(window, page)
                 if page.next_cursor is not None and stretch.narrow(_times(rows)):
-                    self._changed.set()  # others may have the rest
+                    self._changed.set()  # other workers may take the rest
                     continue
                 await self._give(rows)
                 if page.next_cursor is None:
@@ -280,7 +283,7 @@ class _Scan:
 
 
 def _within(window: Window, page: Page[Stock]) -> list[Stock]:
-    """The rows that lie in the window, and those that lie nowhere."""
+    """Return the rows that lie in the window, and those without a time."""
     low, high = window.bounds
     return [stock for stock in page.items if (at := stock.updated_at) is None or low <= at < high]
 
@@ -296,7 +299,7 @@ def _times(rows: list[Stock]) -> list[datetime]:
 
 
 class _Lists:
-    """What a reader of pages holds; the calls end with it."""
+    """Iterator of pages; dropping it ends the calls."""
 
     def __init__(self, scan: _Scan) -> None:
         self._scan = scan
@@ -314,7 +317,7 @@ class _Lists:
 
 
 class _Stocks:
-    """What a reader of stocks holds."""
+    """Iterator of stocks."""
 
     __slots__ = ("_lists", "_rows", "_turn")
 
@@ -332,7 +335,7 @@ class _Stocks:
         return await self._first_of_next()
 
     async def _first_of_next(self) -> Stock:
-        async with self._turn:  # of workers that share this iterator, one waits for the page
+        async with self._turn:  # one of the workers that share this iterator waits for the page
             while True:
                 for stock in self._rows:
                     return stock
@@ -344,6 +347,6 @@ class _Stocks:
         await self._lists.aclose()
 
 
-def _drop(scan: _Scan, loop: asyncio.AbstractEventLoop) -> None:  # in whichever thread the collector runs
+def _drop(scan: _Scan, loop: asyncio.AbstractEventLoop) -> None:  # in the thread of the garbage collector
     if not loop.is_closed():
         loop.call_soon_threadsafe(scan.end)

@@ -1,4 +1,4 @@
-"""Which keys came before, exactly, in bounded memory, each with what tells its item from another one."""
+"""Exact set of keys in bounded memory, each with the fingerprint of its item."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PRINTED_AT_ONCE = 500
 
 
 class SeenKeys(DiskIndex):
-    """A set of keys that only grows. Its values are the fingerprints of their items."""
+    """Set of keys that only grows. Its values are the fingerprints of the keys' items."""
 
     def __init__(
         self,
@@ -24,17 +24,17 @@ class SeenKeys(DiskIndex):
         super().__init__(in_memory=in_memory)
         self._fingerprints = fingerprints
         self._items: dict[str, object] = {}
-        """The latest items, as long as they have no fingerprint: those of many are made together, in half the time."""
+        """Latest items without a fingerprint: computing those of many items together takes half the time."""
 
     def add(self, key: str, print_: bytes = b"") -> bool:
-        """Take note of ``key``, and of its item's fingerprint; return whether it is new."""
+        """Add ``key`` with its item's fingerprint; return True if it is new."""
         if key in self:
             return False
         self.put(key, print_)
         return True
 
     def add_item(self, key: str, item: object) -> bool:
-        """Take note of ``key``, and keep its item until its fingerprint is made; return whether it is new."""
+        """Add ``key``, and keep its item until its fingerprint is computed; return True if the key is new."""
         if key in self:
             return False
         self._items[key] = item
@@ -44,12 +44,12 @@ class SeenKeys(DiskIndex):
         return True
 
     def print_of(self, key: str) -> bytes:
-        """Return the fingerprint that a key came with first."""
+        """Return the fingerprint with which a key was added first."""
         self._print()
         return self.get(key) or b""
 
     def close(self) -> None:
-        """Forget all."""
+        """Delete all keys."""
         self._items.clear()
         super().close()
 

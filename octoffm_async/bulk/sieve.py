@@ -1,4 +1,4 @@
-"""Parting the items of a chunk that may be handled from those that have their outcome already."""
+"""Separation of a chunk's items: those to handle, and those that already have an outcome."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def sort_out(chunk: list[T], job: Job[T], seen: SeenKeys) -> tuple[list[T], list[bytes], list[Outcome]]:
-    """Those of a chunk that may be right and were not there before, their fingerprints, and outcomes of the others."""
+    """Return a chunk's valid new items, their fingerprints, and the outcomes of the others."""
     right: list[T] = []
     outcomes: list[Outcome] = []
     check, key_of = job.check, job.key
@@ -40,7 +40,7 @@ def sort_out(chunk: list[T], job: Job[T], seen: SeenKeys) -> tuple[list[T], list
 
 
 def seen_before(key: str, item: object, seen: SeenKeys, print_: bytes) -> Skipped | Refused:
-    """The outcome of an item whose key came before: refused if that was another request, as far as that is known."""
+    """Return the outcome of a duplicate key: refused if the first item is known to be another request, else skipped."""
     before = seen.print_of(key)
     if before and print_ and before != print_:
         return refused_conflict(conflict_within(key, item, before, print_))

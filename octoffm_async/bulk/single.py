@@ -1,8 +1,8 @@
-"""One creation through a journal: an order of a web backend that survives a crash of the backend.
+"""Single creation through a journal: an order of a web backend that survives a crash of the backend.
 
-The same order asked for again gives the same id: it is sent once, however often it is asked for, by whichever process
-of all that write the journal. What another one is busy with is waited for; an earlier sending whose outcome is not
-known is looked for before anything is sent.
+Repeated calls for the same order return the same id: the order is sent once, however often it is requested, by any of
+the processes that write the journal. A call waits while another one is working on the order; an earlier request with an
+unknown outcome is reconciled before anything is sent.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ if TYPE_CHECKING:
 
 _books: WeakKeyDictionary[Journal, dict[tuple[str, str, Environment], asyncio.Future[Book]]] = WeakKeyDictionary()
 _FIRST_LOOK, _LONGEST_LOOK = 0.02, 1.0
-"""Seconds between looks at what another process is busy with."""
+"""Seconds between checks of an order that another process is working on."""
 _turns: WeakValueDictionary[tuple[int, str, str, str], asyncio.Lock] = WeakValueDictionary()
 
 
 class ProtectedCreation:
-    """One creation, its place in the journal, and how to look for it."""
+    """One creation, with its key in the journal and its remote look-up."""
 
     def __init__(
         self,
@@ -87,33 +87,34 @@ class ProtectedCreation:
         self._trusts = not verify_first and gap is None
         self._first_at = LONG_AGO if verify_first or gap is None else gap.since
         self._may_exist = False
-        """Whether the order was sent, and what became of it is not known."""
+        """True if the order was sent, and its outcome is not known."""
         self._refusal: CallError | None = None
-        """What the API answered, if that says that the reference is used."""
+        """Response of the API that says that the reference is used."""
 
     async def create(self) -> str:
-        """The id of the order: of a new one, or of the one that was created before.
+        """Return the id of the order: of a new one, or of the one that was created before.
 
         Raises:
             PayloadConflictError: another payload was sent under this reference; nothing was sent.
             UnprocessableError: this very payload was refused before; nothing was sent.
-            DeadlineExceededError: what became of an earlier sending was not found out in time; nothing was sent.
+            DeadlineExceededError: the outcome of an earlier request was not found in time; nothing was sent.
             FencedError: this process was silent for longer than its lease on the journal; nothing was sent.
             ConflictError: another order has its reference.
             CallError: the call did not succeed; see ``outcome_unknown``.
             JournalError: the journal could not be read or written; nothing was sent, or a note says otherwise.
 
-        Whatever ends it while the order may exist says so, and that it is to be asked for again with the same journal.
+        Any error that is raised while the order may exist says so, and asks to make the same call again with the same
+        journal.
         """
         key = self._sending.key
         claims = claims_of(self._journal, *self._names)
         turn = _turns.setdefault((id(self._journal), *self._names, key), asyncio.Lock())
-        async with turn:  # the same order, asked for twice at once, is sent once
+        async with turn:  # two concurrent calls for the same order send it once
             try:
-                async with asyncio.timeout(self._deadline):  # a run of this process may be busy with the same key
+                async with asyncio.timeout(self._deadline):  # a run of this process may be working on the same key
                     await claims.wait_for(key, self)
             except TimeoutError:
-                said = f"another call of this process is busy with {key!r}, and did not end in time"
+                said = f"another call of this process is working on {key!r}, and did not end in time"
                 raise self._unknown(DeadlineExceededError(said), seconds=_LONGEST_LOOK) from None
             claims.take([key], self)
             try:
@@ -147,7 +148,7 @@ class ProtectedCreation:
                 else:
                     return await self._known(book, entry, verdict)
             except IllegalTransitionError:
-                pass  # another process was faster: what becomes of that is ours too
+                pass  # another process was faster: its outcome is ours too
             except BaseException:
                 with suppress(ClosedError):
                     book.release([key])
@@ -180,13 +181,13 @@ class ProtectedCreation:
         return await asyncio.shield(opening)
 
     async def _doubt(self, book: Book, key: str) -> Entry:
-        """Write the order down as one that may have been sent before: whatever happens, it is looked for first."""
+        """Write the order as one that may have been sent before: it is looked up first, whatever happens."""
         await book.sent([self._sending], first_at=self._first_at)
         book.settle(key, State.UNKNOWN, message="it is to be looked up before it is sent")
         return cast("Entry", (await book.look_up([key]))[0])
 
     async def _sent(self, book: Book, key: str) -> str | None:
-        """The id of an order that is sent; nothing if it is to be looked for, because its reference is used."""
+        """Send the order and return its id; ``None`` if it must be looked up, because its reference is used."""
         await book.sent([self._sending], api_at=self._session.api_clock)
         self._may_exist = True
         try:
@@ -215,13 +216,14 @@ class ProtectedCreation:
         return order_id
 
     async def _decide(self, book: Book, entry: Entry, *, pause: float, ends: float, is_sent: bool = True) -> None:
-        """Find out what became of a sending, or wait a little if another process is busy with that.
+        """Find the outcome of a request, or wait a little if another process is doing that.
 
-        ``is_sent`` is false if this process knows of none: what others sent had left when they let go of the journal.
+        ``is_sent`` is False if this process knows of no request: other processes sent theirs before they released the
+        journal.
 
         Raises:
-            DeadlineExceededError: it was not found out in time.
-            UnusableAnswerError: it was not found, and its absence is not proven.
+            DeadlineExceededError: the outcome was not found in time.
+            UnusableAnswerError: the order was not found, and its absence is not proven.
         """
         try:
             async with asyncio.timeout_at(ends):
@@ -230,12 +232,12 @@ class ProtectedCreation:
                 else:
                     await asyncio.sleep(pause)
         except CallError as error:
-            if not error.in_journal:  # it is of the look itself
+            if not error.in_journal:  # an error of the look-up itself
                 was = "was" if is_sent else "may have been"
                 error.message = f"{entry.key!r} {was} sent, and could not be looked for: {error.message}"
             raise
         except TimeoutError:
-            said = f"{entry.key!r} was sent before, and what became of it was not found out in time"
+            said = f"{entry.key!r} was sent before, and its outcome was not found in time"
             over_for = claims_of(self._journal, *self._names).over_for(entry.key)
             left = self._patience - left_ago(entry, self._journal, over_for=over_for)
             raise self._unknown(DeadlineExceededError(said), seconds=max(left, _LONGEST_LOOK)) from self._refusal
@@ -261,7 +263,7 @@ class ProtectedCreation:
             rivals=await book.undecided_keys(),
         )
         async for _, found, doubt in decided:
-            await back.take_back()  # the list may show that others were told wrong ids
+            await back.take_back()  # the list may show that other responses had wrong ids
             matches, refused, unsaid = weigh(entry, found, api_now=self._session.api_clock)
             doubted = "" if matches or refused else braked(entry) or back.doubt_of_absence(entry.remote_id)
             if doubt := doubt or unsaid or doubted:
@@ -275,17 +277,17 @@ class ProtectedCreation:
             elif matches:
                 settle(book, outcome_of_match(key, matches[0]))
             else:
-                book.settle(key, State.PENDING, code=ABSENT if is_sent else "")  # an absence counts after a sending
+                book.settle(key, State.PENDING, code=ABSENT if is_sent else "")  # an absence needs a request
         await book.flush()
 
     def _unknown(self, error: CallError, *, seconds: float) -> CallError:
-        """Return an error that says that the outcome is unknown, and when asking again makes sense."""
+        """Return the error, marked with an unknown outcome and the time after which a new call makes sense."""
         error.outcome_unknown = True
         mark_journaled(error, seconds=seconds)
         return self._named(error)
 
     def _mark(self, error: BaseException) -> None:
-        """Let whatever ends the call say the same; an error of looking for the order does not by itself."""
+        """Mark any error that ends the call in the same way; an error of the look-up is not marked by itself."""
         if isinstance(error, CallError):
             error.outcome_unknown = True
             if error.in_journal:

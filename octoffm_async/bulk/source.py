@@ -1,4 +1,4 @@
-"""One iterator that many workers pull from, whether the caller gave a sync or an async iterable."""
+"""One iterator from which many workers pull, over a sync or an async iterable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class End(Enum):
-    """What no item is."""
+    """Sentinel: end of the input."""
 
     END = auto()
 
@@ -21,7 +21,7 @@ END = End.END
 
 
 def broken_off() -> RuntimeError:
-    """What to tell of an input that raised what is no ``Exception``."""
+    """Return the error for an input that raised a ``BaseException``."""
     return RuntimeError("the input was cancelled before it was read to its end")
 
 
@@ -43,13 +43,13 @@ class Source(Generic[T]):
 
     @property
     def is_ready(self) -> bool:
-        """Whether the next item is there without waiting: of a sync input, or one that says so by ``ready``."""
+        """True if the next item is available without waiting: of a sync input, or one whose ``ready`` is True."""
         return self._async is None or getattr(self._async, "ready", False) is True
 
     def take_ready(self, items: list[T], most: int) -> None:
-        """Add to ``items`` what a sync input has, up to ``most`` in all; of another input, nothing.
+        """Add items of a sync input to ``items``, up to ``most`` in all; of another input, none.
 
-        Raises whatever the input does; what it gave before is there.
+        Errors of the input are raised as they are; items before the error are added.
         """
         if self._async is not None or len(items) >= most:
             return
@@ -60,11 +60,11 @@ class Source(Generic[T]):
 
     @property
     def ready(self) -> Iterator[T]:
-        """The items of a sync input, which are there without waiting; of another input, none."""
+        """Items of a sync input, which are available without waiting; of another input, none."""
         return self._sync
 
     async def next(self) -> T:
-        """The next item.
+        """Return the next item.
 
         Raises:
             StopAsyncIteration: there are no more.
@@ -78,7 +78,7 @@ class Source(Generic[T]):
         reader = cast("asyncio.Task[Any]", asyncio.current_task())
         self._readers.add(reader)
         try:
-            async with self._turn:  # an async generator must not be asked twice at once
+            async with self._turn:  # an async generator allows one anext() at a time
                 return await self._next(self._async)
         except asyncio.CancelledError:
             if not self._stopped:
@@ -98,9 +98,9 @@ class Source(Generic[T]):
             raise
 
     async def close(self) -> None:
-        """Let a generator, or an iterator made here, end now rather than when it is collected.
+        """Close a generator, or an iterator made here, now rather than when it is collected.
 
-        What the caller handed over as an iterator of its own (a file, a stream) stays open.
+        An iterator of the caller's own (a file, a stream) stays open.
         """
         if not self._ours:
             return
@@ -114,7 +114,7 @@ class Source(Generic[T]):
                 await aclose()
 
     def stop(self) -> None:
-        """Give no more items; whoever waits for one is told that there are none."""
+        """Return no more items; a waiting worker gets the end of the input."""
         self._ended = self._stopped = True
         for reader in self._readers:
             reader.cancel()

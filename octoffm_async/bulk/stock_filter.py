@@ -1,14 +1,15 @@
-"""Proof that the API obeys the filter of stocks by the seller's reference, before anything is concluded from it.
+"""Proof that the API obeys the filter of stocks by the seller's reference, before any conclusion from it.
 
-The filter is seen in one program in production (**S**), and another route of this API is known to ignore a parameter of
-that name without a word. Taken on trust, an API that ignores it would give each reference all stocks, and one that
-answers every filter with nothing would have the whole shop sold out. So:
+One program in production uses the filter (seen), and another route of this API is known to ignore a parameter of that
+name without an error. If the filter were trusted, an API that ignores it would give each reference all stocks, and an
+API that returns nothing for every filter would show the whole shop as sold out. Therefore:
 
-- A reference that cannot exist must give no row, while the list without a filter gives some: then it is *obeyed*.
-- An empty answer means "no stock" only after the filter gave a row for some other reference: then it is *shown*.
-- Rows of several products, or of another product than the reference stands for, contradict it: it is not used again.
+- A reference that cannot exist must give no row, while the list without a filter gives some: then the filter is
+  *obeyed*.
+- An empty response means "no stock" only after the filter gave a row for some other reference: then it is *shown*.
+- Rows of several products, or of another product than the reference's, contradict it: the filter is not used again.
 
-A proof holds for one session and seller.
+A proof is valid for one session and seller.
 """
 
 from __future__ import annotations
@@ -30,46 +31,46 @@ if TYPE_CHECKING:
 logger = logging.getLogger("octoffm_async")
 
 NOT_TAKEN = (BadRequestError, NotFoundError, UnprocessableError)
-"""Errors that say that the API does not take the filter, or not this reference."""
+"""Errors that show that the API does not accept the filter, or not this reference."""
 MOST_STOCKS = 1000
-"""Stocks of one reference. Each counts a product in all countries, so that even a few are many."""
+"""Maximum number of stocks of one reference. Each counts a product in all countries, so even a few are many."""
 
 
 class FilterProof(NamedTuple):
-    """Whether the API obeys the filter, and why that is known or not."""
+    """Result of testing the filter, with its reason."""
 
     obeyed: bool
     reason: str
 
 
 class ContradictedError(Exception):
-    """The filter gave what does not belong to the reference."""
+    """Contradiction of the filter: it gave stocks that do not belong to the reference."""
 
 
 class StockFilter:
-    """What a session knows of the filter, for one seller."""
+    """State of the filter in a session, for one seller."""
 
     def __init__(self) -> None:
         self.shown = False
-        """Whether it gave a stock for some reference, so that an empty answer means something."""
+        """True once it gave a stock for some reference, so that an empty response means something."""
         self._proof: FilterProof | None = None
         self._until: float | None = None
         self._proving = asyncio.Lock()
 
     @classmethod
     def of(cls, scope: Scope) -> StockFilter:
-        """The filter of the scope's seller."""
+        """Return the filter of the scope's seller."""
         found = scope.session.kept.setdefault(("stock filter", scope.seller_id), cls())
         assert isinstance(found, cls)  # noqa: S101  (nobody else uses this name)
         return found
 
     @property
     def distrusted(self) -> bool:
-        """Whether it is known not to be obeyed."""
+        """True if the API is known not to obey the filter."""
         return self._proof is not None and not self._proof.obeyed
 
     async def prove(self, scope: Scope) -> FilterProof:
-        """Find out, with at most two calls, unless it is known.
+        """Test the filter, with at most two calls, unless the result is known.
 
         Raises:
             CallError: the API could not be asked; nothing is known then.
@@ -86,11 +87,11 @@ class StockFilter:
             return self._proof
 
     async def stocks_of(self, reference: str, scope: Scope) -> list[Stock]:
-        """All stocks that the API gives for a reference.
+        """Return all stocks that the API gives for a reference.
 
         Raises:
             ContradictedError: they are of several products, and a reference stands for one.
-            CallError: they could not be had, or have no end.
+            CallError: they could not be read, or have no end.
         """
         stocks: dict[str, Stock] = {}
         async for page in Stocks(scope).list(seller_product_reference=reference).pages():
@@ -105,7 +106,7 @@ class StockFilter:
         return list(stocks.values())
 
     def distrust(self, reason: str, seller_id: str) -> None:
-        """Never use it again, because of what it answered."""
+        """Never use the filter again, because of a response."""
         if not self.distrusted:
             self._proof, self._until = FilterProof(obeyed=False, reason=reason), None
             self._tell(seller_id)
@@ -121,28 +122,28 @@ class StockFilter:
         if page.items:
             return IGNORED
         if page.next_cursor is not None:
-            return FilterProof(obeyed=False, reason="the API gave an empty page and one more to read behind it")
+            return FilterProof(obeyed=False, reason="the API gave an empty page with a link to another one")
         page = await stocks.list(limit=1)
         return OBEYED if page.items else NOTHING_TO_SHOW
 
     def _tell(self, seller_id: str) -> None:
         reason = "" if self._proof is None else self._proof.reason
-        told = "the filter of stocks by sellerProductReference is not used for seller %s: %s"
+        told = "the client does not use the filter of stocks by sellerProductReference for seller %s: %s"
         logger.warning(told, seller_id, reason)
 
 
 OBEYED = FilterProof(obeyed=True, reason="a reference that cannot exist gave no stock")
 IGNORED = FilterProof(obeyed=False, reason="the API ignores it: a reference that cannot exist gave a stock")
 NOTHING_TO_SHOW = FilterProof(
-    obeyed=False, reason="the seller has no stock yet, so that nothing shows whether it is obeyed"
+    obeyed=False, reason="the seller has no stock yet, so the API cannot show that it obeys the filter"
 )
 
 
 async def proof_at_hand(stock_filter: StockFilter, scope: Scope) -> FilterProof:
-    """As :meth:`StockFilter.prove`; an API that could not be asked is no proof.
+    """Test the filter as :meth:`StockFilter.prove`; an API that could not be asked is no proof.
 
     Raises:
-        CallError: it concerns all calls alike.
+        CallError: the error concerns all calls alike.
     """
     try:
         return await stock_filter.prove(scope)

@@ -1,6 +1,6 @@
-"""Joining stocks to references: by ``stockId`` where the reference list tells it, else by ``productId``.
+"""Joining stocks to references: by ``stockId`` where the reference list has it, else by ``productId``.
 
-Decisions only: rows of stocks go in, outcomes come out. Reading them is the look-up's part (:mod:`.stocks`).
+Decisions only: rows of stocks go in, outcomes come out. The look-up reads them (:mod:`.stocks`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Joined: TypeAlias = Found | Missing | Failed
 
 
 class _Sought:
-    """A reference whose stocks are looked for."""
+    """A reference whose stocks are looked up."""
 
     __slots__ = ("candidates", "error", "pending", "products", "reference", "stocks")
 
@@ -31,7 +31,7 @@ class _Sought:
         self.stocks: dict[str, Stock | None] = dict.fromkeys(ids)
         self.pending = len(self.stocks)
         self.products = products
-        """Products all of whose stocks must be seen; empty once they were."""
+        """Products all of whose stocks must be read; empty afterwards."""
         self.candidates: dict[str, Stock] = {}
         self.error: Exception | None = None
 
@@ -46,13 +46,13 @@ class Join:
         self._nameless = 0
 
     def seek(self, reference: str) -> Joined | None:
-        """Look for the stocks of a reference, too; its outcome if that is known already."""
+        """Add a reference to the look-up; return its outcome if that is known already."""
         rows = self._known.of(reference)
         if not rows:
             if unreadable := self._known.unreadable:
                 return _undecided(
                     reference,
-                    f"at least {unreadable} of the seller's references could not be read, it is not among the others",
+                    f"at least {unreadable} of the seller's references could not be read: it may be one of them",
                 )
             return Missing(key=reference, reason="the seller has no such reference")
         if len(rows) > MOST_ROWS:
@@ -60,7 +60,7 @@ class Join:
         if any(row.stock_id is None and row.product_id is None for row in rows):
             return _undecided(
                 reference,
-                "the seller's references name neither a stockId nor a productId for it: nothing tells its stocks",
+                "the seller's references have neither a stockId nor a productId for it: its stocks cannot be found",
             )
         ids = [row.stock_id for row in rows if row.stock_id is not None]
         products = [row.product_id for row in rows if row.stock_id is None and row.product_id is not None]
@@ -73,21 +73,21 @@ class Join:
 
     @property
     def needs_all(self) -> bool:
-        """Whether only a reading of all stocks tells some of them."""
+        """True if some references can be decided only by reading all stocks."""
         return bool(self._by_product)
 
     @property
     def ids(self) -> list[str]:
-        """Stocks that are known by their ids and were not seen yet."""
+        """Ids of stocks that were not read yet."""
         return list(self._by_id)
 
     @property
     def done(self) -> bool:
-        """Whether all is decided."""
+        """True if all references are decided."""
         return not self._by_id and not self._by_product
 
     def saw(self, stock: Stock) -> Iterator[Joined]:
-        """Take a stock of the list in; outcomes of those that are complete by it."""
+        """Add a stock of the list; yield the outcomes of references that it completes."""
         yield from self.got(stock.id, stock)
         if not self._by_product:
             return
@@ -101,28 +101,28 @@ class Join:
                     sought.candidates.clear()
 
     def got(self, stock_id: str, stock: Stock) -> Iterator[Joined]:
-        """This is the stock of that id."""
+        """Add the stock with that id; yield outcomes."""
         for sought in self._by_id.pop(stock_id, ()):
             sought.stocks[stock_id] = stock
             yield from self._one_less(sought)
 
     def gone(self, stock_id: str) -> Iterator[Joined]:
-        """There is no such stock any more."""
+        """Note that the stock does not exist any more; yield outcomes."""
         for sought in self._by_id.pop(stock_id, ()):
             yield from self._one_less(sought)
 
     def failed(self, stock_id: str, error: Exception) -> Iterator[Joined]:
-        """A stock could not be read."""
+        """Note that a stock could not be read; yield outcomes."""
         for sought in self._by_id.pop(stock_id, ()):
             sought.error = error
             yield from self._one_less(sought)
 
     def passed_over(self) -> None:
-        """A stock could not be read: nobody knows whose it is."""
+        """Note that a stock of an unknown product could not be read."""
         self._nameless += 1
 
     def saw_all(self) -> Iterator[Joined]:
-        """All stocks were read to a proven end: decide those that only this tells."""
+        """Decide the remaining references after all stocks were read to a proven end; yield outcomes."""
         seeking = {sought.reference: sought for each in self._by_product.values() for sought in each}
         self._by_product.clear()
         for sought in seeking.values():
@@ -133,11 +133,11 @@ class Join:
                 elif owned is None:
                     sought.error = UnusableAnswerError(
                         f"stock {stock.id} is of its product {stock.product_id}, but neither a stockId nor a "
-                        "productCondition tells which reference of the product the stock belongs to"
+                        "productCondition shows to which reference of the product the stock belongs"
                     )
             if self._nameless:
                 sought.error = UnusableAnswerError(
-                    f"at least {self._nameless} stocks name no productId or cannot be read: they may be its own"
+                    f"at least {self._nameless} stocks have no productId or cannot be read: some may be its own"
                 )
             sought.products = []
             yield from self._settled(sought)

@@ -1,8 +1,8 @@
-"""Looking stocks up by the seller's reference.
+"""Stock look-up by the seller's references.
 
-There are two ways. The API may be asked for the stocks of each reference, by a filter that must be proven first
-(:mod:`.stock_filter`). Else the seller's references are learned once, a thousand a page (:mod:`.references`), and
-joined to stocks (:mod:`.stock_join`), which are got one by one or read all in one scan, whichever is cheaper.
+There are two methods. The client may ask the API for the stocks of each reference, by a filter that must be proven
+first (:mod:`.stock_filter`). Else it reads the seller's references once, a thousand per page (:mod:`.references`), and
+joins them to stocks (:mod:`.stock_join`), which it reads one by one or all in one scan, whichever is cheaper.
 """
 
 from __future__ import annotations
@@ -40,15 +40,18 @@ if TYPE_CHECKING:
 How: TypeAlias = Literal["auto", "get", "scan", "filter"]
 
 WINDOW = 20_000
-"""References handled together. They share one scan, so few windows are fast; each one's keys are held in memory."""
+"""Number of references handled together.
+
+They share one scan, so few windows are fast; their keys are held in memory.
+"""
 PAGE_COST = 4
-"""What a full page costs, in single GETs: a thousand times the bytes, but one call of the limit."""
+"""Cost of a full page, in single GETs: a thousand times the bytes, but one call of the limit."""
 CANARIES = 32
-"""So many empty answers of a filter that never showed a stock make the look-up go the other way."""
+"""Number of empty responses of a filter that never showed a stock, after which the look-up uses the other method."""
 
 
 def scan_is_cheaper(*, wanted: int, rows: int) -> bool:
-    """Whether reading all ``rows`` costs less than asking for each of ``wanted``."""
+    """Return True if reading all ``rows`` costs less than asking for each of ``wanted``."""
     return ceil(rows / PAGE_ROWS) * PAGE_COST < wanted
 
 
@@ -58,7 +61,7 @@ class LookupStocks(Job[str]):
     batch = WINDOW
 
     def __init__(self, scope: Scope, *, workers: int, how: How) -> None:
-        self._scope = taking_bad_rows(scope, "raise")  # a stock that was passed over would be missing in a sum
+        self._scope = taking_bad_rows(scope, "raise")  # a skipped stock would be missing in a sum
         self._stocks = Stocks(self._scope)
         self._workers = workers
         if workers < 1:
@@ -94,18 +97,18 @@ class LookupStocks(Job[str]):
                 await self._join(list(left), decide)
         except RUN_ENDING:
             raise
-        except CallError as error:  # the references or the scan could not be had: the same for all that are left
+        except CallError as error:  # no references or no scan: this concerns all remaining references
             for reference in left:
                 await deliver(Failed(key=reference, error=error))
 
     async def _takes_filter(self, wanted: int) -> bool:
-        """Whether to ask for each reference by the filter.
+        """Return True if the filter is to be asked for each reference.
 
         While the number of stocks is not known, the references are read as long as reading them and a scan of as many
-        stocks costs less than the filter: at worst, half of what it costs is spent in vain.
+        stocks costs less than the filter: at worst, half of its cost is wasted.
 
         Raises:
-            UnusableAnswerError: the filter is asked for, and is not proven to be obeyed.
+            UnusableAnswerError: the filter is required, and is not proven to be obeyed.
         """
         if self._how in ("get", "scan"):
             return False
@@ -126,7 +129,7 @@ class LookupStocks(Job[str]):
         return index.known is None or not scan_is_cheaper(wanted=wanted, rows=index.known.rows)
 
     async def _filter(self, references: Sequence[str], deliver: Deliver) -> set[str]:
-        """Ask for each reference by the filter. Those that it tells nothing sure of are left; which gave no stock."""
+        """Look up references by the filter, leaving inconclusive ones; return those without a stock."""
         stock_filter = StockFilter.of(self._scope)
         known = ReferenceIndex.of(self._scope).known
         empty: list[str] = []
@@ -141,7 +144,7 @@ class LookupStocks(Job[str]):
             except RUN_ENDING:
                 raise
             except NOT_TAKEN:
-                pass  # it may be looked for the other way
+                pass  # the other method may find it
             except CallError as error:
                 await deliver(Failed(key=reference, error=error))
             else:
@@ -167,7 +170,7 @@ class LookupStocks(Job[str]):
         return set(empty)
 
     async def _join(self, references: Sequence[str], deliver: Deliver) -> None:
-        """Find the stocks of references by what the API tells of the references."""
+        """Find the stocks of references by joining the seller's references with stocks."""
         known = await ReferenceIndex.of(self._scope).search(references, self._scope)
         join = Join(known)
 
@@ -195,10 +198,10 @@ class LookupStocks(Job[str]):
             else:
                 await tell(join.got(stock_id, stock))
 
-        await self._each(join.ids, get)  # what was not seen in the scan may have moved away while it went on
+        await self._each(join.ids, get)  # a stock that the scan did not show may have moved between its pages
 
     async def _scan(self, join: Join, tell: Callable[[Iterable[Outcome]], Awaitable[None]]) -> None:
-        """Take what is wanted out of all stocks."""
+        """Take the wanted stocks out of all stocks."""
 
         async def read(stocks: Stocks) -> None:
             async for page in stocks.list().pages():
@@ -210,12 +213,12 @@ class LookupStocks(Job[str]):
 
         try:
             await read(self._stocks)
-        except BadRowError:  # the other rows still tell those that are known by their ids
+        except BadRowError:  # the other rows still contain the stocks with known ids
             join.passed_over()
             await read(Stocks(taking_bad_rows(self._scope, "skip")))
 
     async def _each(self, items: Sequence[str], do: Callable[[str], Awaitable[None]]) -> None:
-        """Do something for each, several at a time. An error that concerns all alike ends it."""
+        """Call ``do`` for each item, several at a time. An error that concerns all items alike ends it."""
         rows: Iterator[str] = iter(items)
         ended: list[Exception] = []
 

@@ -1,8 +1,8 @@
-"""Refusals that say that something exists under an item's reference already: it may be this very item.
+"""Refusals because an item's reference is already used: the existing order may be this very item.
 
-A proxy that sends a request twice, or an API that carries one out and fails behind it, answers a first creation with
-409. So, with a journal, such an item is not refused but unknown: it is looked for as after a lost answer. What is found
-was created; what is absent for certain is refused in the API's own words, and is not sent again.
+A proxy that sends a request twice, or an API that carries it out and fails afterwards, answers a first creation with
+409. Therefore, with a journal, such an item is not refused but unknown: it is looked up as after a lost response. An
+item that is found was created; one that is certainly absent is refused in the API's own words, and is not sent again.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from .journal import Entry
 
 _CODE = "Taken "
-"""What the code of an item that was refused so begins with in the journal, while it is unknown."""
+"""Prefix of the code in the journal of an item that was refused so, while it is unknown."""
 LONG_BEFORE, CERTAINLY_BEFORE = timedelta(days=2), timedelta(days=30)
-"""How long before an item was sent what is not this one was created: in whatever zone, and by whatever clock."""
+"""Minimum age at sending of an order that is likely, or certainly, another one, in any zone and by any clock."""
 _BUT = "; it was looked for, but "
 _SAID = re.compile(
     r"duplicate|doublon|not unique|already[ _-]?(exist|used|taken|in[ _-]?use|known|registered|created|been)"
@@ -36,7 +36,7 @@ _SAID_NO = re.compile(r"\b(no|not|never|unknown|none)\b", re.IGNORECASE)
 
 
 class Weighed(NamedTuple):
-    """What is to be believed: matches that are the item, or its refusal, or neither because of a doubt."""
+    """Credible result of a look-up: matches that are the item, or its refusal, or neither because of a doubt."""
 
     matches: Sequence[Match]
     refused: Refused | None = None
@@ -46,7 +46,7 @@ class Weighed(NamedTuple):
 def says_taken(error: BaseException | None) -> bool:
     """Return True for an answer to a creation that says that its reference is used: any 409, others by their words."""
     match error:
-        case PayloadConflictError():  # said here; nothing was sent
+        case PayloadConflictError():  # from the client itself; nothing was sent
             return False
         case ConflictError():
             return True
@@ -61,29 +61,29 @@ def says_taken(error: BaseException | None) -> bool:
 
 
 def taken_code(error: BaseException | None) -> str:
-    """The code of an unknown item in the journal, by the error that left it so."""
+    """Return the code of an unknown item in the journal, from the error that made it unknown."""
     if error is None or not says_taken(error):
         return ""
     return _CODE + (getattr(error, "code", "") or str(getattr(error, "status", "")))
 
 
 def was_taken(entry: Entry) -> bool:
-    """Return True for an undecided item that was refused so: what is absent of these is not sent again."""
+    """Return True for an undecided item that was refused so: an absent one is not sent again."""
     return entry.code.startswith(_CODE)
 
 
 def to_look_for(refused: Refused) -> Unknown:
-    """The outcome of an item whose refusal says so: it is looked for."""
+    """Return the unknown outcome of an item that was refused so: it is looked up."""
     return Unknown(key=refused.key, reason=refused.message, error=refused.error)
 
 
 def weigh(
     entry: Entry, matches: Sequence[Match], *, api_now: datetime | None, error: Exception | None = None
 ) -> Weighed:
-    """Tell what a look means for an undecided item that the API may have refused so.
+    """Evaluate a look-up of an undecided item that the API may have refused so.
 
-    ``api_now`` is the API's own clock, ``error`` what it answered, as far as they are known. What is of long before the
-    sending is another order; where clocks could explain it, that is left open.
+    ``api_now`` is the API's own clock, ``error`` its response, as far as known. An order that was created long before
+    the request is another order; where clocks could explain the difference, the item stays undecided.
     """
     if not was_taken(entry):
         return Weighed(matches)
@@ -107,5 +107,5 @@ def _by_their_clock(moment: datetime, api_now: datetime | None) -> datetime:
 
 
 def with_refusal(entry: Entry, doubt: str) -> str:
-    """Why an item stays unknown, with what the API said of it, which is kept for the end."""
+    """Return the reason why an item stays unknown, with the API's refusal, which is kept for the end."""
     return f"{entry.message.partition(_BUT)[0]}{_BUT}{doubt}" if was_taken(entry) else doubt

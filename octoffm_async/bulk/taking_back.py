@@ -1,7 +1,7 @@
-"""What was told as created, with an id that another order may have: the journal takes it back, and it is looked up.
+"""Revocation of creations: an item whose response had an id that another order may have is looked up again.
 
-Its outcome may have been delivered, so it gets no other: the journal is put right, and the log tells what is not as it
-was told.
+Its outcome may have been delivered, so the item gets no other one: the journal is corrected, and the log names what
+differs from the delivered outcome.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ WHY = "it was told as created with an id that may be another order's"
 
 
 class TakingBack:
-    """Takes back what one run's journal knows of the session's suspects."""
+    """Revocation of a run's created items that the session suspects."""
 
     def __init__(self, book: Book, given: Given | None) -> None:
         self._book = book
         self._given = given
         self.owners = None if given is None else Owners(book, given)
         self.told: dict[str, str] = {}
-        """The ids that were told and are taken back, by key."""
+        """Ids that were delivered and are revoked, by key."""
 
     async def learn(self) -> None:
-        """Let the session know how ids look that this journal knows."""
+        """Give the session an example of the ids in this journal."""
         if self._given is not None and not self._given.forms.example:
             for key, remote_id in (await self._book.ids()).items():
                 self._given.know(key, remote_id)
 
     async def take_back(self) -> bool:
-        """Make unknown what the session suspects and this journal has as created; return True if that was any.
+        """Reset to unknown the created items that the session suspects; return True if there was any.
 
-        It costs nothing if there is nothing.
+        The call costs nothing if there is none.
         """
         given = self._given
         if given is None or not given.changes or given.seen.get(self._book) == given.changes:
@@ -62,16 +62,17 @@ class TakingBack:
         return len(self.told) > before
 
     def doubt_of_absence(self, told: str | None) -> str:
-        """Why an order that a look does not show is not absent, if it was told as created with the id ``told``.
+        """Return the reason why an order that a look-up does not show may exist, if its response had the id ``told``.
 
-        An answer said that it exists. It is absent only if the API has shown that answer to be another order's.
+        The response said that it exists. The order is absent only if the API has shown that response to be another
+        order's.
         """
         if told is None or (self._given is not None and self._given.is_shown(told)):
             return ""
         return not_shown(f"it was answered as created, with the id {told!r}, which may be another order's")
 
     def compare(self, key: str, matches: Sequence[Match]) -> None:
-        """Tell if what is found is not what was told."""
+        """Log a difference between the found order and the delivered outcome."""
         told = self.told.pop(key, None)
         if told is None or any(match.id == told and not match.refused for match in matches):
             return

@@ -1,18 +1,19 @@
-"""Looking every reference up before it is sent, for who cannot trust the journal: it is lost, or an older state of it.
+"""Look-up of every reference before it is sent, for a journal that cannot be trusted: lost, or of an older state.
 
-What a lost journal knew may be of any age. So the list is read once in a run, all of it and without a filter, before
-the first item is sent, by the scan that may declare absence and under its rules (:mod:`.absence`): fresh, to a proven
-end, twice alike if it has several pages, as many as their count, and with the order that the journal knows as created
-last, before this run. Its references go into a temporary database on the disk, and each few hundred items of the input
-are looked up there: memory does not grow with either, but for the ids that the scan counts. 20,000 orders cost 41
-requests, once (a scan for every few hundred items would cost as many for each), some 13 µs a row, and 9 µs an item.
-Before it reads, the run waits until what was sent last, by whom nobody knows, is visible: ``patience`` seconds, and
-twice that where the journal knows no order that the list must show.
+Orders that a lost journal knew may be of any age. Therefore the whole list is read once in a run, without a filter,
+before the first item is sent, by the scan that may declare absence and under its rules (:mod:`.absence`): fresh, to a
+proven end, twice with equal results if it has several pages, as many rows as their count, and with the last order
+before this run that the journal has as created. Its references go into a temporary database on the disk, and the
+input's items are looked up there, a few hundred at a time: memory grows with neither, except for the ids that the scan
+counts. 20,000 orders cost 41 requests, once (a scan for every few hundred items would cost as many each), some 13 µs
+per row, and 9 µs per item. Before it reads, the run waits until the last order that any other process may have sent is
+visible: ``patience`` seconds, and twice that where the journal knows no order that the list must show.
 
-- What exists is not sent, and is in the journal from then on.
-- What is not there is sent. That it is new is proven for this run; the journal protects it from then on.
-- What looks like another spelling, and all if the list proves nothing, may exist. It is written down as sent at an
-  unknown time, and looked for again in the end among all orders; without a proof it stays unknown, and unsent.
+- An order that exists is not sent, and is in the journal from then on.
+- An order that is absent is sent. Its novelty is proven for this run; the journal protects it from then on.
+- An order that resembles another spelling may exist, and so may all orders if the list proves nothing. Such an order is
+  written as sent at an unknown time, and looked for again at the end among all orders; without a proof it stays
+  unknown, and unsent.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from .owning import Owners
 
 KINDS: Mapping[str, OrderKind] = MappingProxyType({CREATE_OUTBOUND.name: "outbound", CREATE_INBOUND.name: "inbound"})
-"""What can be looked up before it is sent, by the operation that creates it."""
+"""Kinds of orders that can be looked up before they are sent, by the operation that creates them."""
 _SCHEMA = """
     CREATE TABLE shown (tidied BLOB NOT NULL, reference BLOB NOT NULL, id BLOB, code BLOB NOT NULL,
         message BLOB NOT NULL, refused INTEGER NOT NULL)"""
@@ -63,10 +64,10 @@ class Shown:
         self._largest = Size()
         self._longest = 0
         self.unreadable = 0
-        """Rows whose reference cannot be read."""
+        """Number of rows whose reference cannot be read."""
 
     def add(self, reference: object, match: Match) -> None:
-        """Take a row."""
+        """Add a row."""
         if not isinstance(reference, str) or not (plain := tidied(reference)):
             self.unreadable += 1
             return
@@ -79,12 +80,12 @@ class Shown:
             self._write()
 
     def complete(self) -> None:
-        """Be ready to be asked: nothing more is added."""
+        """Build the index after all rows were added, before the first query."""
         self._write()
         self._database.execute("CREATE INDEX by_tidied ON shown (tidied)")
 
     def gathered(self, wanted: Collection[str]) -> Gathered:
-        """What concerns some references."""
+        """Return the rows that concern some references."""
         gathered = Gathered(wanted, what="orders", largest=self._largest)
         names = list({stored(beginning) for key in wanted for beginning in self._beginnings(tidied(key))})
         for start in range(0, len(names), _MOST_NAMES):
@@ -97,7 +98,7 @@ class Shown:
         return gathered
 
     def close(self) -> None:
-        """Forget all."""
+        """Delete the database."""
         self._database.close()
 
     def _beginnings(self, plain: str) -> Iterator[str]:
@@ -111,10 +112,12 @@ class Shown:
 
 
 class Verification:
-    """Tells of the references of a run what the API shows. The first who asks reads the list, the others wait.
+    """Look-up of a run's references in one reading of the list.
 
-    ``look_up`` tells what the journal knows, ``controls`` which orders the list must show, and ``owners`` whose the ids
-    are. ``passed`` seconds have gone by since anybody else can have sent something.
+    The first caller reads it, the others wait.
+
+    ``look_up`` reads the journal, ``controls`` returns the orders that the list must show, and ``owners`` the orders to
+    which ids belong. ``passed`` is the number of seconds since another process can last have sent an order.
     """
 
     def __init__(
@@ -143,11 +146,11 @@ class Verification:
         self._doubt = ""
 
     def hurry(self) -> None:
-        """Let nobody wait any more."""
+        """End all waiting."""
         self._hurry.set()
 
     async def findings(self, keys: Sequence[str]) -> Findings | None:
-        """What exists under these references, and why others may exist all the same; ``None`` if the run is to end."""
+        """Return the orders under these references, and doubts about the others; ``None`` if the run is to end."""
         async with self._lock:
             if self._shown is None and not await self._read():
                 return None
@@ -158,12 +161,12 @@ class Verification:
         return learned(self._given, found) if self._owners is None else await self._owners.sift(found, keys)
 
     def close(self) -> None:
-        """Let go of the list."""
+        """Delete the reading of the list."""
         if self._shown is not None:
             self._shown.close()
 
     async def _read(self) -> bool:
-        """Read the list, when all that was sent before must be visible; whether the run goes on."""
+        """Read the list once all earlier orders must be visible; return True if the run continues."""
         before = await self._known_created()
         seconds = self._patience if before.controls and not before.ripe_in else 2 * self._patience
         left = max(before.ripe_in, self._begun + seconds - asyncio.get_running_loop().time())
@@ -178,7 +181,7 @@ class Verification:
 
         def take(row: Any) -> str | None:
             match = match_of(row)
-            if match.id is None or match.id not in scan.ids:  # those of an earlier reading are there
+            if match.id is None or match.id not in scan.ids:  # rows of an earlier reading are stored already
                 shown.add(getattr(row, "reference", None), match)
             return match.id
 
@@ -198,13 +201,13 @@ class Verification:
         return True
 
     async def _known_created(self) -> Known:
-        """The last order that the journal knows as created for so long that the list must show it, if there is one."""
+        """Return the last created order in the journal that is old enough that the list must show it, if any."""
         now = utc_now()
         return Known() if self._controls is None else await self._controls(now, now)
 
 
 def _doubt_of(shown: Shown, controls: Sequence[Control], uncounted: str) -> str:
-    """Why a list that is whole, as far as it can be known, proves nothing all the same."""
+    """Return the reason why a list that seems complete still proves nothing, or ""."""
     if shown.unreadable:
         return f"the list holds orders whose reference cannot be read ({shown.unreadable}), and each may be this one"
     references = [control.reference for control in controls]

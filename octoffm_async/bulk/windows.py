@@ -1,8 +1,8 @@
-"""Windows of time that hold a page each: pure arithmetic for :mod:`.scanning`.
+"""Time windows that hold a page each: pure arithmetic for :mod:`.scanning`.
 
-A window is half open, on whole seconds. Nothing says whether the API's bounds are inclusive, or whether it compares
-seconds or finer times: so a little more is asked for, and what lies outside is dropped. Then no row falls between two
-windows or into both, whichever it is.
+A window is half open, on whole seconds. The API does not say if its bounds are inclusive, or if it compares seconds or
+finer times: therefore the client asks for a little more, and drops the rows outside. In either case no row falls
+between two windows or into both.
 """
 
 from __future__ import annotations
@@ -15,47 +15,49 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FINEST = timedelta(seconds=1)
-"""Windows are not made shorter: times of the API may have no finer grain."""
+"""Minimum length of a window: the API's times may have no finer resolution."""
 MARGIN = timedelta(milliseconds=1)
-"""What is asked for beyond each bound."""
+"""Margin that is requested beyond each bound."""
 FILL = 0.9
-"""Part of a page that a window is meant to fill: rows are never spread quite evenly, and an overfull page is wasted."""
+"""Fraction of a page that a window should fill: rows are never spread evenly, and an overfull page is wasted."""
 GROWTH = 8.0
-"""How much longer than the last a window may be."""
+"""Maximum ratio of a window's length to that of the last one."""
 LEAP = 512.0
-"""The same after an empty window; after two all that is left is asked for. Too long a window costs one request, and its
-page shows where the rows lie."""
+"""Maximum ratio after an empty window; after two the whole rest is requested.
+
+Too long a window costs one request, and its page shows where the rows lie.
+"""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 class Window(NamedTuple):
-    """From ``low`` on and before ``high``; ``None`` is without a bound."""
+    """Time from ``low`` on and before ``high``; ``None`` is no bound."""
 
     low: datetime | None
     high: datetime | None
 
     @property
     def asked_from(self) -> datetime | None:
-        """The lower bound as it is asked for."""
+        """Lower bound of the request."""
         return None if self.low is None else self.low - MARGIN
 
     @property
     def asked_to(self) -> datetime | None:
-        """The upper bound as it is asked for."""
+        """Upper bound of the request."""
         return None if self.high is None else self.high + MARGIN
 
     @property
     def bounds(self) -> tuple[datetime, datetime]:
-        """Its bounds, given or not; the second is outside."""
+        """Bounds of the window, given or not; the second is exclusive."""
         return self.low or EARLIEST, self.high or LATEST
 
 
 class Stretch:
-    """A part of the axis of time that one worker reads, window after window; the rest can be given to another.
+    """A time range that one worker reads, window after window; the rest can be given to another worker.
 
-    ``until`` is where the window ends that is read now. ``cursor`` is where the reading of an overfull second goes on,
-    ``recent`` what it gave last.
+    ``until`` is the end of the window that is read now. ``cursor`` is the position in an overfull second, ``recent``
+    its latest rows.
     """
 
     __slots__ = ("_begin", "_empty", "_last", "_rows", "_span", "cursor", "high", "low", "recent", "target", "until")
@@ -75,19 +77,19 @@ class Stretch:
 
     @property
     def window(self) -> Window:
-        """What is to be read next."""
+        """The window to read next."""
         return Window(self.low, self.until)
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left."""
+        """True if no time is left to read."""
         return self.low is not None and self.high is not None and self.low >= self.high
 
     def narrow(self, times: Sequence[datetime]) -> bool:
-        """Make the window shorter, because it holds more than the page with these ``times``; false: it cannot be.
+        """Shorten the window, which holds more than the page with these ``times``; return False if that is impossible.
 
-        The page is taken as a sample. If it is in the order of time, it shows the beginning of the window; else it may
-        come from anywhere in it.
+        The page serves as a sample. If it is in the order of time, it shows the beginning of the window; else its rows
+        may come from anywhere in it.
         """
         low, until = self.low, self.until
         if until is None or (low is None and not times) or (low is not None and until - low <= FINEST):
@@ -108,7 +110,7 @@ class Stretch:
         return True
 
     def advance(self, rows: int, *, besides: int = 0) -> None:
-        """The window was read: it held so many rows; ``besides`` came with the page and lay outside."""
+        """Move on after the window was read: it held ``rows`` rows; ``besides`` rows of its page lay outside."""
         self.cursor = None
         self.recent.clear()
         self._empty = 0 if rows else self._empty + 1
@@ -123,7 +125,7 @@ class Stretch:
         self._aim(besides)
 
     def share(self) -> Stretch | None:
-        """Give away a part that is not being read; ``None`` if there is not enough, or nothing was found lately."""
+        """Split off a part that is not being read; ``None`` if too little is left, or the last window was empty."""
         if self.until is None or self.high is None or self._empty:
             return None
         left = (self.high - self.until).total_seconds()
@@ -139,7 +141,7 @@ class Stretch:
 
     @property
     def expected(self) -> tuple[float, float]:
-        """How much is left beyond the window: rows, if they go on as densely, and seconds."""
+        """Size of the rest beyond the window: rows, if their density stays the same, and seconds."""
         if self.until is None or self.high is None:
             return 0.0, 0.0
         left = (self.high - self.until).total_seconds()
@@ -162,5 +164,5 @@ class Stretch:
 
 
 def whole_second(moment: datetime) -> datetime:
-    """The second that a time lies in."""
+    """Round a time down to the second."""
     return moment.replace(microsecond=0)

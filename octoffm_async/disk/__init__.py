@@ -1,1 +1,1 @@
-"""What is too large for memory and lies on the disk while a program needs it."""
+"""Data too large for memory, kept on disk while a program needs it."""

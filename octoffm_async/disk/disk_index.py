@@ -1,8 +1,9 @@
-"""Small values by key, exactly, in bounded memory.
+"""Exact map of keys to small values, in bounded memory.
 
-The latest keys stay in a dictionary. Those of a long input move on to a temporary SQLite database, which the operating
+The latest keys stay in a dictionary. The keys of a long input move to a temporary SQLite database, which the operating
 system keeps on disk and which vanishes when it is closed: a million references cost a few mebibytes instead of a
-hundred. A table of marks by hash tells of nearly every new key that it is not there, so that few are looked up.
+hundred. A bitmap by hash shows for nearly every new key that it is not in the database, so few keys are looked up
+there.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import sqlite3
 KEYS_IN_MEMORY = 10_000
 _CACHE_KIB = 4096
 _SPILLED_AT_ONCE = 1000
-"""Few enough that the event loop does not notice."""
+"""Number of keys that are moved at once: few enough not to delay the event loop."""
 _ROWS = 500
-"""Rows a statement."""
-_PLACES = (1 << 24) - 1  # 2 MiB of marks: at a million keys, one new key in seventeen is looked up for nothing
+"""Number of rows per statement."""
+_PLACES = (1 << 24) - 1  # 2 MiB of marks: at a million keys, one new key in seventeen is looked up in vain
 
 
 def temporary_database(schema: str) -> sqlite3.Connection:
-    """Return a private database that spills to a temporary file and is gone when closed."""
+    """Return a private database that spills to a temporary file and vanishes when it is closed."""
     connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     connection.executescript(
         f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{_CACHE_KIB}; {schema}"
@@ -28,15 +29,15 @@ def temporary_database(schema: str) -> sqlite3.Connection:
 
 
 def stored(key: str) -> bytes:
-    """Return a key as the database keeps it.
+    """Encode a key for the database.
 
-    Any text a program can hold, half a surrogate pair too, must be told apart there: SQLite's own text cannot.
+    Any text that a program can hold, lone surrogates too, must stay distinct there: SQLite's own text cannot hold it.
     """
     return key.encode("utf-8", "surrogatepass")
 
 
 class DiskIndex:
-    """Values by key. It only grows, and the first value of a key stays."""
+    """Map of keys to values. It only grows, and the first value of a key stays."""
 
     def __init__(self, *, in_memory: int = KEYS_IN_MEMORY) -> None:
         self._most_recent = in_memory
@@ -54,13 +55,13 @@ class DiskIndex:
         return self._on_disk(self._database, key)
 
     def put(self, key: str, value: bytes) -> None:
-        """Take in a key that is new."""
+        """Add a new key."""
         self._recent[key] = value
         if len(self._recent) > self._most_recent:
             self._spill()
 
     def close(self) -> None:
-        """Forget all."""
+        """Delete all keys."""
         self._recent.clear()
         if self._database is not None:
             self._database.close()

@@ -49,7 +49,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
     ``served_at`` is the API's own time of the response (its ``Date`` header), if it gives one. ``end`` says how the
     list ended with this page: without a link to a next one, or with a link whose cursor is empty; None if there is a
-    next. ``len(page)`` counts the items and ``for item in page`` iterates over them; an empty page is true all the same.
+    next. ``len(page)`` counts the items and ``for item in page`` iterates over them; an empty page is true.
     """
 
     items: list[T]

@@ -216,7 +216,7 @@ async def test_a_resumed_run_tells_that_its_request_is_not_kept(tmp_path: Path) 
             (record,) = await journal.runs()
         (outcome,) = await outcomes_of(client.bulk.resume(path, record.id, patience=0))
         assert isinstance(outcome, Failed)
-        assert "the journal keeps no request of such ones" in str(outcome.error)
+        assert "the journal stores no request of an item" in str(outcome.error)
 
 
 @pytest.mark.parametrize("lie", [twice_late, cached])

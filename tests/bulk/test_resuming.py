@@ -155,7 +155,7 @@ async def test_a_run_of_something_else_is_told(path: Path) -> None:
         run = await crashed(path, {"R-0": order("R-0")}, seller=client.seller_id, operation="returns.create")
         _, error = await all_of(client.bulk.resume(path, run))
         assert isinstance(error, ConfigurationError)
-        assert "'returns.create' is not known here" in str(error)
+        assert "'returns.create' is not the name of a creation" in str(error)
 
 
 BROKEN = {

@@ -169,7 +169,7 @@ async def test_a_failure_that_decides_nothing_in_time_sends_nothing(path: Path) 
         with pytest.raises(ConnectionLostError):
             await client.outbound.create(order("O-1"), journal=journal)
         hasty = client.with_options(deadline=0.3)
-        with pytest.raises(DeadlineExceededError, match="not found out in time") as caught:
+        with pytest.raises(DeadlineExceededError, match="not found in time") as caught:
             await hasty.outbound.create(order("O-1"), journal=journal, patience=30)
         assert is_outcome_unknown(caught.value)
         assert "ask again with the same journal" in str(caught.value)

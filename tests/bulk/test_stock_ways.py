@@ -91,7 +91,7 @@ async def test_a_filter_that_is_not_obeyed_is_told_once_and_never_used(
     assert all(proof.reason in str(outcome.error) for outcome in forced.values() if isinstance(outcome, Failed))
     assert api.calls["filter"] == 1
     assert [record.getMessage() for record in caplog.records].count(
-        f"the filter of stocks by sellerProductReference is not used for seller 12345: {proof.reason}"
+        f"the client does not use the filter of stocks by sellerProductReference for seller 12345: {proof.reason}"
     ) == 1
 
 

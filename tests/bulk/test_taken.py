@@ -272,7 +272,7 @@ async def test_an_order_that_another_call_is_busy_with_is_unknown_in_the_end(pat
     async with api.client(deadline=0.02) as client, Journal.open(path) as journal:
         claims, other = claims_of(journal, "12345", "outbound.create"), object()
         claims.take(["O-1"], other)
-        with pytest.raises(DeadlineExceededError, match="busy with 'O-1'") as caught:
+        with pytest.raises(DeadlineExceededError, match="working on 'O-1'") as caught:
             await called(client, journal)
         claims.release(["O-1"], other)
     assert caught.value.outcome_unknown

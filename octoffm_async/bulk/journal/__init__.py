@@ -1,4 +1,4 @@
-"""The journal: what was sent and what became of it, in a store that outlives the process: nothing is sent twice."""
+"""Public names of the journal: the durable record of each item sent and its outcome, so that no item is sent twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A copy of a journal's file, whole at one instant, also while another process writes it."""
+"""A consistent copy of a journal's file, also while another process writes to it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["back_up"]
 
 
 def back_up(journal: str | os.PathLike[str], target: str | os.PathLike[str], *, now: float) -> None:
-    """Write a copy of the journal at ``target``, readable by its owner only; it is there as a whole or not at all.
+    """Write a copy of the journal to ``target``, readable by its owner only: a whole copy or none.
 
-    It holds all that was durable at ``now``, in seconds since 1970. Put back later, it does not know what was sent
-    since: it says so in the log when it is first written to, and each order that is new to it is looked up before it is
-    sent (:mod:`.gap`).
+    The copy holds everything that was durable at ``now``, in seconds since 1970. A copy that is restored later does not
+    know what was sent since then: the journal logs a warning when it is first written to, and each order that is new to
+    the journal is looked up before it is sent (:mod:`.gap`).
 
     Raises:
-        ConfigurationError: there is something at ``target``, which is not overwritten.
-        JournalError: there is no journal, or it is not whole.
+        ConfigurationError: ``target`` exists; a backup overwrites nothing.
+        JournalError: the journal does not exist, or is damaged.
         JournalWriteError: the copy cannot be written.
     """
     source, target = Path(journal).resolve(), Path(target).absolute()
@@ -65,14 +65,14 @@ def _copy(source: Path, draft: Path, version: int, now: float) -> None:
 
 
 def _put(draft: Path, target: Path) -> None:
-    """Give the copy its name, unless that was taken in the meantime."""
+    """Rename the copy to its final name, unless the name has been taken in the meantime."""
     with draft.open("rb+") as file:
         os.fsync(file.fileno())
     try:
         os.link(draft, target)
     except FileExistsError:
         raise
-    except OSError:  # a disk without links
+    except OSError:  # a file system without hard links
         draft.rename(target)
     with suppress(OSError, AttributeError):  # Windows syncs no folders
         folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)

@@ -1,7 +1,8 @@
-"""Items that were sent together: one row of the file for all of them, until the last one is settled.
+"""Batches of items that were sent together: one row of the file for all of them until the last one is settled.
 
-Most items are settled soon after they were sent. A row of their own is written then, once, and the batch's row goes
-with the last of them. So a batch's row may name items that have a row of their own: that one holds.
+Most items are settled soon after they were sent. The journal then writes a row for each of them, once, and deletes the
+batch's row with the last of them. A batch's row may therefore name items that also have a row of their own; the item's
+own row takes precedence.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ _DECODER = msgspec.msgpack.Decoder(list[tuple[bytes, bytes, bytes]])
 
 
 def stored(text: str) -> bytes:
-    """Text as it is stored: any that a program can hold, half a surrogate pair too."""
+    """Encode text for storage: any text that a program can hold, lone surrogates too."""
     return text.encode("utf-8", "surrogatepass")
 
 
 def text(value: bytes) -> str:
-    """Stored text."""
+    """Decode stored text."""
     return value.decode("utf-8", "surrogatepass")
 
 
 class Batch:
-    """Items that one run sent together. ``left`` are the hashes of those that are not settled, by key."""
+    """A batch of items that one run sent together. ``left`` maps the keys of the unsettled items to their hashes."""
 
     __slots__ = ("_parts", "_payloads", "api_at", "left", "number", "run_id", "scope", "sent_at")
 
@@ -50,58 +51,58 @@ class Batch:
         self._payloads: dict[str, bytes] | None = None
 
     def add(self, hashes: Mapping[str, bytes], content: bytes) -> None:
-        """Take in items; ``content`` is packed and may have others too, if those have a row of their own."""
+        """Add items; the packed ``content`` may also hold items that have a row of their own."""
         self.left.update(hashes)
         self._parts.append(content)
         self._payloads = None
 
     def row(self, key: str) -> Row:
-        """An item that is left as a row of its own."""
+        """Return an unsettled item as a row of its own."""
         return Row(State.SENT, self.run_id, self.left[key], self.sent_at, self.sent_at, api_at=self.api_at)
 
     def payload(self, key: str) -> bytes:
-        """The payload of one of its items."""
+        """Return the payload of one of the batch's items."""
         if self._payloads is None:
             self._payloads = {item.key: item.payload for item in unpacked(self.content())}
         return self._payloads[key]
 
     def content(self) -> bytes:
-        """What its row holds."""
+        """Return the packed content of the batch's row."""
         if len(self._parts) > 1:
             self._parts = [repacked(self._parts)]
         return self._parts[0]
 
 
 def packed(items: Iterable[Sending]) -> bytes:
-    """Items as a batch's row holds them: of each its stored key, hash and payload."""
+    """Pack items for a batch's row: the stored key, the hash and the payload of each."""
     return _ENCODER.encode(
         [(item.key.encode("utf-8", "surrogatepass"), item.payload_hash, item.payload) for item in items]
     )
 
 
 def repacked(contents: Iterable[bytes]) -> bytes:
-    """The items of many, in one."""
+    """Pack the items of many packed contents into one."""
     return _ENCODER.encode([item for content in contents for item in _DECODER.decode(content)])
 
 
 def unpacked(content: bytes) -> list[Sending]:
-    """The items of a batch's row.
+    """Return the items of a batch's row.
 
     Raises:
-        msgspec.DecodeError, UnicodeDecodeError: it holds something else.
+        msgspec.DecodeError, UnicodeDecodeError: the content is not a batch.
     """
     return [Sending(text(name), payload_hash, payload) for name, payload_hash, payload in _DECODER.decode(content)]
 
 
 class Unsettled:
-    """All batches that have items left."""
+    """Collection of the batches that have unsettled items."""
 
     def __init__(self, batches: Iterable[Batch] = ()) -> None:
         self.batches: dict[int, Batch] = {}
-        """By number; the oldest first."""
+        """Batches by number, the oldest first."""
         self._last = 0
         self.keys: defaultdict[int, dict[str, Batch]] = defaultdict(dict)
-        """By scope: in which batch each item is that is not settled."""
+        """The batch of each unsettled item, by scope and key."""
         for batch in batches:
             self._put(batch)
 
@@ -109,13 +110,13 @@ class Unsettled:
         return sum(map(len, self.keys.values()))
 
     def begin(self, scope: int, run_id: int, sent_at: int, api_at: int | None = None) -> Batch:
-        """A new batch without items."""
+        """Add and return a new batch without items."""
         batch = Batch(self._last + 1, scope, run_id, sent_at, api_at)
         self._put(batch)
         return batch
 
     def remove(self, batch: Batch) -> None:
-        """Let a batch and its items go."""
+        """Remove a batch and its items."""
         del self.batches[batch.number]
         keys = self.keys[batch.scope]
         for key in batch.left:

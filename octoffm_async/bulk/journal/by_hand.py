@@ -1,4 +1,4 @@
-"""Settling items by hand in the journal's file: what the rules of :mod:`.settling` read and write."""
+"""Manual settlement in the journal's file: the reads and writes that the rules of :mod:`.settling` need."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["ByHand"]
 
 
 class ByHand:
-    """See :class:`.settling.Settling`."""
+    """Reads and writes for manual settlement in a SQLite file; see :class:`.settling.Settling`."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
     async def find(self, keys: Sequence[str]) -> list[Known]:
-        """The items of keys, of whichever seller and operation."""
+        """Return the items with these keys, of any seller and operation."""
 
         def work(store: Store) -> list[Known]:
             return [
@@ -39,7 +39,7 @@ class ByHand:
         return await self._writer.call(work)
 
     async def near(self, most: int) -> list[str]:
-        """Keys of undecided items."""
+        """Return keys of undecided items."""
 
         def work(store: Store) -> list[str]:
             found = [entry.key for scope, _, _ in _scopes(store) for entry in reading.undecided(store, scope)]
@@ -48,7 +48,7 @@ class ByHand:
         return await self._writer.call(work)
 
     async def ids(self, known: Known, most: int) -> list[str]:
-        """Some of the ids that were created by the operation of an item, for its seller."""
+        """Return some of the ids that the item's operation created for its seller."""
         sql = "SELECT remote_id FROM entries WHERE scope_id = ? AND state = 2 AND remote_id IS NOT NULL LIMIT ?"
 
         def work(store: Store) -> list[str]:
@@ -58,9 +58,9 @@ class ByHand:
         return await self._writer.call(work)
 
     async def owner(self, known: Known, remote_id: str) -> str | None:
-        """The key that has this id, of the operation of an item."""
-        # No index has ids: one walk over all, for a person who waits, and no cost for those who do not.
-        # What is undecided has an id only as it was told, and that is not believed.
+        """Return the key to which the item's operation gave this id."""
+        # No index covers ids: a person waits for this one scan, and other callers pay nothing for an index. An
+        # undecided item carries an id only as it was reported, so its id is not believed (bulk/owning.py).
         sql = (
             "SELECT key FROM entries JOIN scopes USING (scope_id) WHERE operation = ? AND remote_id = ? "
             "AND state IN (2, 3) LIMIT 1"
@@ -74,7 +74,7 @@ class ByHand:
         return await self._writer.call(work)
 
     async def write(self, items: Sequence[Known], word: Word) -> list[str]:
-        """Write it down, durably. No other process can be busy with an item: there is one writer."""
+        """Write the decision durably. No other process can be working on an item, because a file has one writer."""
 
         def work(store: Store) -> list[str]:
             for known in items:

@@ -1,4 +1,4 @@
-"""Created items whose ids are doubted: read, and put back to unknown. Used by the journal's thread."""
+"""Created items whose ids are doubted: reading them and resetting them to unknown, in the journal's thread."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["IDS_MOST", "doubt", "holders", "ids"]
 
 IDS_MOST = 16
-"""Created items at each end of the order of keys whose ids tell how the account's ids look."""
+"""Number of created items, at each end of the key order, whose ids serve as samples of the account's ids."""
 _LOOKED_AT = 8 * IDS_MOST
-"""Entries at each end among which those are: a journal may have a million that were refused."""
+"""Number of entries read at each end to find those items: a journal may hold a million refused items."""
 _IDS = f"""
     SELECT key, remote_id FROM (
         SELECT key, state, remote_id FROM entries WHERE scope_id = ? ORDER BY key {{order}} LIMIT {_LOOKED_AT})
@@ -26,7 +26,7 @@ _IDS = f"""
 
 
 def ids(store: Store, scope: int) -> dict[str, str]:
-    """Ids of some created items, by key: of those with the first and with the last keys."""
+    """Return ids of some created items, by key: of the items with the first and with the last keys."""
     found = [
         row
         for order in ("ASC", "DESC")
@@ -36,7 +36,7 @@ def ids(store: Store, scope: int) -> dict[str, str]:
 
 
 def holders(store: Store, scope: int, remote_ids: Sequence[str]) -> dict[str, list[str]]:
-    """The keys of the created items that have these ids, by id."""
+    """Return the keys of the created items that have these ids, by id."""
     found: dict[str, list[str]] = {}
     for remote_id, key in store.tables.holders(scope, [stored(remote_id) for remote_id in remote_ids]):
         found.setdefault(text(remote_id), []).append(text(key))
@@ -44,6 +44,6 @@ def holders(store: Store, scope: int, remote_ids: Sequence[str]) -> dict[str, li
 
 
 def doubt(store: Store, scope: int, told: Mapping[str, str], message: str) -> list[str]:
-    """Make unknown what is created with the very id that its key was told; the keys of those."""
+    """Reset to unknown each key that is created with exactly the id in ``told``; return the keys that were reset."""
     store.rows.load(scope, list(told))
     return [key for key, remote_id in told.items() if store.sheet.doubt(scope, key, remote_id, message)]

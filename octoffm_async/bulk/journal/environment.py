@@ -1,11 +1,13 @@
-"""Whose orders a journal knows: those of one API and one account for each seller.
+"""The environment of a journal: for each seller, the one API and the one account that its orders were sent to.
 
-The same reference is another order in another environment. So a seller's part of a journal belongs to the API and the
-account that it was first used with, and a client of another one is refused: what staging has created must not be
-skipped in production. The address counts as it is written, with its port and its path, on this machine too: a test
-server that was started anew on another port is another world, and knows nothing of what the first one created.
+The same reference is a different order in a different environment. Therefore a seller's part of a journal belongs to
+the API and the account that it was first used with, and the journal refuses a client of another one: an order created
+in staging must not be skipped in production. Addresses are compared as they are written, with port and path, on the
+local machine too: a test server that was restarted on another port knows nothing of the orders that its predecessor
+created.
 
-A journal of an older version does not say where its orders are. Its first use decides, and the log says so once.
+A journal of an older version does not record where its orders are. Its first use decides, and the journal logs that
+once.
 """
 
 from __future__ import annotations
@@ -29,23 +31,23 @@ logger = logging.getLogger("octoffm_async")
 
 
 class Environment(msgspec.Struct, frozen=True):
-    """One API and one account. ``api`` is its address; ``account`` is a hash, which shows no credential."""
+    """One API and one account. ``api`` is its address; ``account`` is a hash that shows no credential."""
 
     api: str
     account: str
 
 
 def environment_of(config: Config) -> Environment:
-    """Where a client with these settings creates its orders."""
+    """Return the environment in which a client with these settings creates its orders."""
     given = f"{_address(config.token_url)}\n{config.client_id}"
     return Environment(_address(config.base_url), hashlib.sha256(given.encode()).hexdigest()[:12])
 
 
 def check_same(journal: str, seller: str, known: Environment, given: Environment) -> None:
-    """See that a seller's part of a journal is used with the environment that it belongs to.
+    """Check that a seller's part of a journal is used with the environment that it belongs to.
 
     Raises:
-        OtherEnvironmentError: it is another one; naming both, and what to do.
+        OtherEnvironmentError: it belongs to another one; the message names both and the cure.
     """
     if given == known:
         return
@@ -66,7 +68,7 @@ def check_same(journal: str, seller: str, known: Environment, given: Environment
 
 
 def tell_adopted(journal: str, seller: str, given: Environment) -> None:
-    """Say that a journal which did not know its environment took this one for its own."""
+    """Log that a journal without a recorded environment now belongs to this one."""
     logger.warning(
         "the journal %s did not say to which API its orders of seller %s were sent: from now on they belong to %s "
         "(if that is wrong: octoffm jobs rebind, or Journal.rebind)",
@@ -77,7 +79,7 @@ def tell_adopted(journal: str, seller: str, given: Environment) -> None:
 
 
 def _address(url: str) -> str:
-    """An address as it is compared: without a user, a query, the scheme's own port and a last slash."""
+    """Normalise an address for comparison: no user, no query, no default port of the scheme, no trailing slash."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = "" if parts.port in (None, _PORTS.get(parts.scheme)) else f":{parts.port}"

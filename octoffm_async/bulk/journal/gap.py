@@ -1,19 +1,21 @@
-"""Whether a journal's file is as it was left, or an older state of it that was put back.
+"""Detection of a journal file that was restored from an older state.
 
-A state that was copied before and put back is whole, and knows nothing of what was sent since. The file cannot tell by
-its content, and the file system can: whoever puts a file back, in place or under its name, with its times or without,
-gives it a new time of change (``ctime``), which nobody can set. So the journal keeps, in itself, when it was changed
-last; if its file or log was changed later, something else did it. That is an older state, a copy, or the same content
-that was touched (its mode, owner or name was changed), which cannot be told apart. So:
+An older state that is copied and restored later is a whole file, and knows nothing of what was sent since. The content
+of the file cannot show this, but the file system can: a file that is restored, in place or under its name, with or
+without its times, gets a new time of change (``ctime``), which no user can set. The journal therefore stores in itself
+the time of its last change; if its file or its log was changed later, something else changed it. The cause is an older
+state, a copy, or the same content whose mode, owner or name was changed; these cannot be distinguished. So:
 
-- It is told as a warning, and the *gap* is kept in the journal: from the last change it knows of until now.
-- For ``KEPT`` after it, each order that is new to the journal is looked up before it is sent, as ``verify_first`` does.
-- A backup (:mod:`.backup`) says itself what it is: its gap begins with its own time.
-- A file without its log, which is refused, is an older state too for who asks for ``verify_first``.
+- The journal logs a warning and stores the *gap*: the time from the last change that it knows of until now.
+- For ``KEPT`` after the gap, each order that is new to the journal is looked up before it is sent, as with
+  ``verify_first``.
+- A backup (:mod:`.backup`) is marked as one: its gap begins at the time of the backup.
+- A file without its log is normally refused; a caller that sets ``verify_first`` may open it, as an older state.
 
-Not noticed are: the state of a whole disk or of a virtual machine, which comes back with all its times; what is put
-back within ``TOLERANCE`` of its last change; a journal that is gone altogether, which looks like a first run; and a
-journal in PostgreSQL, of which the server keeps no such time. For those there is ``verify_first`` (``--verify-first``).
+The journal does not detect: the state of a whole disk or of a virtual machine, which comes back with all its times; a
+file restored within ``TOLERANCE`` of its last change; a journal that was deleted, which looks like a first run; and a
+journal in PostgreSQL, where the server keeps no such time. For these cases there is ``verify_first``
+(``--verify-first``).
 """
 
 from __future__ import annotations
@@ -33,28 +35,28 @@ __all__ = ["KNOWN", "Gap", "Memory", "touched_at"]
 
 KNOWN = """CREATE TABLE IF NOT EXISTS known (
         one INTEGER PRIMARY KEY CHECK (one = 1), changed_at INTEGER NOT NULL, gap_since INTEGER, gap_until INTEGER)"""
-"""Older versions leave this table alone: what they change then looks as if others had changed it."""
+"""Statement for a table that older versions do not update: their changes look like changes by another program."""
 TOLERANCE = 2.0
-"""Seconds between the last change that is noted and the file system's time of the file: a commit takes that at most."""
+"""Tolerance, in seconds, between the last recorded change and the file's own: the longest time that a commit takes."""
 EVERY = 0.25
-"""Seconds between two notes: most transactions need none."""
+"""Interval in seconds between two recorded changes: most transactions need not record one."""
 KEPT = timedelta(days=30)
-"""For so long after a gap was noticed, orders are looked up first: what was sent in it may be asked for again."""
+"""Period after a detected gap in which orders are looked up first: orders sent in the gap may be submitted again."""
 
 logger = logging.getLogger("octoffm_async")
 
 
 class Gap(NamedTuple):
-    """A time of which the journal may not know what was sent."""
+    """Period in which orders may have been sent that the journal does not know of."""
 
     since: datetime
     until: datetime
 
 
 def touched_at(lock: Path, *paths: Path) -> float:
-    """When the newest of these files was changed, by this process's clock, in seconds since 1970; 0 if none is there.
+    """Return the latest time of change of these files, by this process's clock, in seconds since 1970 (0: no file).
 
-    ``lock`` was written a moment ago: it tells how far the file system's clock is ahead, as that of a server may be.
+    ``lock`` was written a moment ago: it shows how far the file system's clock (of a file server, say) is ahead.
     """
     ahead = max(0.0, lock.stat().st_mtime - time.time())
     times = [path.stat().st_ctime for path in paths if path.exists() and path.stat().st_size]
@@ -62,7 +64,7 @@ def touched_at(lock: Path, *paths: Path) -> float:
 
 
 class Memory:
-    """What an open journal knows of its own changes. ``gap`` is what may be missing in it, if anything."""
+    """Record of an open journal's own changes. ``gap`` is the period that may be missing in it, or ``None``."""
 
     def __init__(
         self,
@@ -103,7 +105,7 @@ class Memory:
             )
 
     def note(self) -> None:
-        """Write down that the journal is changed now, unless that is known; with what is committed next, or alone."""
+        """Record that the journal is changed now, unless that is recorded already, in a transaction or without one."""
         now = time.time()
         if not 0 <= now - self._noted_at < EVERY:
             self._connection.execute(
@@ -114,7 +116,7 @@ class Memory:
             self._noted_at = now
 
     def note_now(self) -> None:
-        """The same, however long ago it was noted."""
+        """Record a change now, even if one was recorded a moment ago."""
         self._noted_at = 0.0
         self.note()
 

@@ -1,4 +1,4 @@
-"""Who writes a journal right now, and since when: told without opening or disturbing it."""
+"""The process that writes a journal and since when, read without opening or disturbing the journal."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Holder(NamedTuple):
 
 
 def holder_of(journal: str | os.PathLike[str]) -> Holder | None:
-    """Who holds the journal's lock; ``None`` if nobody does, or that cannot be seen."""
+    """Return the holder of the journal's lock; ``None`` if the lock is free or cannot be read."""
     path = Path(journal).resolve()
     try:
         descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
@@ -52,7 +52,7 @@ def holder_of(journal: str | os.PathLike[str]) -> Holder | None:
         return None
     try:
         told = os.read(descriptor, 20).strip()
-        if not told or not _is_held(descriptor):  # the name of one that was killed stays
+        if not told or not _is_held(descriptor):  # a killed process leaves its id in the file
             return None
         since = datetime.fromtimestamp(os.fstat(descriptor).st_mtime, UTC)
         return Holder(int(told) if told.isdigit() else 0, since)

@@ -1,6 +1,6 @@
-"""One writer at a time: an advisory lock on a side file, which the operating system drops when its holder dies.
+"""Exclusive write access: an advisory lock on a side file, which the operating system drops when its holder dies.
 
-The side file stays; it is empty when nobody holds the lock, and names the holder's process id otherwise.
+The side file is never deleted. It is empty while the lock is free, and otherwise contains the holder's process id.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["WriterLock"]
 if sys.platform == "win32":
     import msvcrt
 
-    _AWAY = 1 << 30  # Windows locks bytes, and nobody else may read them: lock one far behind the process id
+    _AWAY = 1 << 30  # Windows locks bytes and blocks their readers: lock one far behind the process id
 
     def _try_lock(descriptor: int) -> None:
         os.lseek(descriptor, _AWAY, os.SEEK_SET)
@@ -33,7 +33,7 @@ else:
 
 
 class WriterLock:
-    """The right to write one journal."""
+    """Exclusive right to write to one journal."""
 
     def __init__(self, journal: Path) -> None:
         self._journal = journal
@@ -41,10 +41,10 @@ class WriterLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock at once or not at all.
+        """Acquire the lock without waiting.
 
         Raises:
-            JournalInUseError: another journal object holds it, here or in another process.
+            JournalInUseError: another journal object holds it, in this or another process.
             JournalWriteError: the side file cannot be made.
         """
         try:
@@ -63,7 +63,7 @@ class WriterLock:
         self._note(f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
-        """Let others write."""
+        """Release the lock."""
         if self._descriptor is not None:
             self._note(b"")
             os.close(self._descriptor)
@@ -76,7 +76,7 @@ class WriterLock:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             os.write(self._descriptor, content)
         except OSError:
-            pass  # a full disk: the lock holds all the same, only its holder's name is missing
+            pass  # a full disk: the lock still holds, only its holder's id is missing
 
 
 def _holder(descriptor: int) -> int:

@@ -1,9 +1,10 @@
-"""The place of an open journal: what its name stands for must stay the file that is open.
+"""The path of an open journal: its name must keep referring to the file that is open.
 
-Locks and side files go by name. A file with a second name, or one that is mounted alone, has two locks and two logs;
-one that was removed or replaced goes on without a name, and all that it learns is lost with the process. So the first
-are not opened for writing, and before each change the names of the file, its log and its lock are compared with what
-is open. A journal that lost its name is saved under another one, and nothing more is sent.
+Locks and side files are found by name. A file with a second name (hard link), or one that is mounted alone, has two
+locks and two logs; a file that was removed or replaced continues without a name, and everything that it records is lost
+with the process. Therefore the journal does not open a file of the first two kinds for writing, and before each change
+it compares the names of the file, its log and its lock with the open files. A journal that lost its name is saved under
+another one, and no more orders are sent.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ _ESCAPED = {byte: b"\\%03o" % byte for byte in b" \t\n\\"}
 
 
 def check_alone(path: Path) -> None:
-    """See that a file has one name and lies in its folder.
+    """Check that a file has one name and is not mounted without its folder.
 
     Raises:
-        JournalError: it has more names, or is mounted without its folder.
+        JournalError: the file has more names, or is mounted without its folder.
     """
     names = path.stat().st_nlink if path.exists() else 1
     if names > 1:
@@ -42,7 +43,7 @@ def check_alone(path: Path) -> None:
 
 
 def _is_mounted(path: Path) -> bool:
-    """Whether a file by itself is a mount, where the system tells. Device numbers would not: overlays mix them."""
+    """Return True if the file itself is a mount, where the system shows it; overlays make device numbers unreliable."""
     try:
         lines = _MOUNTS.read_bytes().splitlines()
     except OSError:
@@ -52,7 +53,7 @@ def _is_mounted(path: Path) -> bool:
 
 
 class Place:
-    """The names of an open journal's file and of those beside it, and what they stood for when it was opened."""
+    """Names of an open journal's file and side files, with the identity that each had when it was opened."""
 
     def __init__(self, path: Path, *beside: Path) -> None:
         self._path = path
@@ -60,10 +61,10 @@ class Place:
         self._known: dict[Path, _Identity] = {}
 
     def check(self, connection: sqlite3.Connection) -> None:
-        """See that all names still stand for what is open. One that was not there before is learned.
+        """Check that all names still refer to the open files, and record the identity of a name that is new.
 
         Raises:
-            JournalWriteError: one does not; the journal was saved under the name that is told, if that could be.
+            JournalWriteError: one does not; the message names the saved copy, if saving it succeeded.
         """
         for name in self._names:
             identity = _identity(name)
@@ -74,14 +75,14 @@ class Place:
 
     def _lost(self, name: Path, connection: sqlite3.Connection) -> str:
         saved = self._path.with_name(f"{self._path.name}.saved-{os.getpid()}")
-        told = f"{name} was removed or replaced while the journal was open: nothing more is sent"
+        told = f"{name} was removed or replaced while the journal was open: no more orders are sent"
         try:
             os.close(os.open(saved, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             connection.execute("VACUUM INTO ?", (str(saved),))
         except (OSError, sqlite3.Error) as error:
-            lost = f"all that it knew is lost with this process ({error})"
-            return f"{told}; {lost}: put a copy in its place, and look everything up first: {VERIFY}"
-        return f"{told}; all that it knew is in {saved}: give that file its name {self._path.name} before you go on"
+            lost = f"its records are lost ({error})"
+            return f"{told}; {lost}: restore a copy, and look up every order first: {VERIFY}"
+        return f"{told}; its records are in {saved}: rename that file to {self._path.name} before you continue"
 
 
 def _identity(path: Path) -> _Identity | None:

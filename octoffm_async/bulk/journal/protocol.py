@@ -1,4 +1,41 @@
-"""What a journal is: the memory of what was sent, that outlives the process. Any store may take its place."""
+"""The interface of a journal: the durable record of each item that is sent, which outlives the process.
+
+**Guarantee.** No item with a known key is sent a second time, unless the first request certainly created nothing (it
+failed, was refused, or is proven absent), a person says so, or the user accepts duplicates (``resend_unknown``). The
+journal gives this guarantee by one order of writes: a run writes an item as ``sent`` (:meth:`Book.sent` returns when
+that is durable), sends it, and then records its outcome (:meth:`Book.settle`, written behind). If the process dies in
+between, the next run finds the item ``sent`` without an outcome, and must reconcile it with the remote side before it
+may send it again. A lost outcome therefore costs a look-up and never a second order. ``durable`` means that it survives
+the death of the process; whether it survives a power cut too is the store's ``durability``.
+
+**States.** An entry is identified by seller, operation and key (:mod:`.states` has the legal transitions):
+
+- no entry: the key was never sent.
+- ``sent``: the request is about to be sent or was sent; the outcome is not known.
+- ``unknown``: the request was sent, and no response shows its outcome.
+- ``created``, ``refused``: final. A late refusal may turn ``created`` into ``refused``.
+- ``failed``: certainly not created; the item may be sent again.
+- ``pending``: looked for and declared absent, settled as absent by a person, or never sent after all; it may be sent.
+
+``sent`` and ``unknown`` are *undecided*: the journal keeps their requests, so that an absent item can be sent again
+without the input. Each absence is counted, weighted by its certainty, and ends automatic retries at ``ABSENT_MOST``.
+
+**Writers.** The journal rejects illegal transitions (:class:`.states.IllegalTransitionError`). Each legal one has one
+writer:
+
+- the run that sends an item: none, ``pending``, ``failed`` or ``refused`` → ``sent`` (on the user's request ``unknown``
+  → ``sent``), then its outcome from the response, or ``pending`` if the request was not sent after all;
+- the reconciliation of any run of the same seller and operation: ``sent`` or ``unknown`` → ``created``, ``refused``,
+  ``pending`` or ``unknown``, for entries that no other run is working on. Within a process :mod:`..claims` excludes the
+  other runs; between processes, the journal does: a file has one writer, PostgreSQL has leases and a fence;
+- the status tracking of a run: ``created`` → ``refused``, for a late refusal;
+- a person (:meth:`Journal.settle`): undecided → ``created`` or ``pending``;
+- the check of ids (:meth:`Book.doubt`): ``created`` → ``unknown``, if the id turns out to belong to another order.
+
+**Order.** The journal applies the writes of one run in the order in which they were queued; :meth:`Book.flush` and
+:meth:`Book.finish` return after all earlier ones are durable. :meth:`Book.sent` applies to all its items or to none. If
+a write fails, the waiting caller gets the error, and must not send.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +58,13 @@ if TYPE_CHECKING:
 __all__ = ["LOOK_UP_MOST", "Book", "Durability", "Journal", "Known", "RunRecord", "Sending"]
 
 Durability: TypeAlias = Literal["process", "power"]
-"""The end that what is written survives: that of the process, or that of the machine's power."""
+"""The end that written data survives: the end of the process, or a power cut."""
 LOOK_UP_MOST = 1000
-"""Keys that one look-up may name."""
+"""Maximum number of keys in one look-up."""
 
 
 class Sending(msgspec.Struct, frozen=True, gc=False):
-    """An item that is about to be sent."""
+    """An item that is about to be sent: its key, the hash of its encoded request, and the request."""
 
     key: str
     payload_hash: bytes
@@ -35,9 +72,11 @@ class Sending(msgspec.Struct, frozen=True, gc=False):
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One run as the journal knows it. ``counts`` has every state; an item belongs to the run that sent it last.
+    """One run in the journal.
 
-    ``api`` is the address that its seller's items were sent to; empty where the journal does not know it.
+    ``counts`` has every state; an item belongs to the run that sent it last.
+
+    ``api`` is the address to which its seller's items were sent; empty where the journal does not know it.
     """
 
     id: str
@@ -51,12 +90,12 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def undecided(self) -> int:
-        """Items that must be reconciled."""
+        """Number of items that must be reconciled."""
         return self.counts[State.SENT] + self.counts[State.UNKNOWN]
 
 
 class Known(NamedTuple):
-    """An item that the journal knows, and whose it is."""
+    """An item in the journal, with its seller and operation."""
 
     seller: str
     operation: str
@@ -64,7 +103,7 @@ class Known(NamedTuple):
 
 
 class Book(Protocol):
-    """One run's view of a journal: the keys of one seller and one operation, whichever run brought them."""
+    """One run's view of a journal: the keys of one seller and one operation, from all their runs."""
 
     @property
     def run(self) -> str:
@@ -73,127 +112,129 @@ class Book(Protocol):
 
     @property
     def seller(self) -> str:
-        """Whose keys these are."""
+        """The seller to whom the keys belong."""
         ...
 
     @property
     def operation(self) -> str:
-        """What is done with them, such as ``outbound.create``."""
+        """The name of the operation, such as ``outbound.create``."""
         ...
 
     @property
     def in_thread(self) -> bool:
-        """Whether a thread of this process sees to it. Asked while the event loop is busy, that would only slow it."""
+        """True if a thread of this process serves the journal: more calls from a busy event loop would slow it."""
         ...
 
     @property
     def others_within(self) -> float:
-        """Seconds after which the items of another process that was killed can be taken over, at the latest."""
+        """Maximum seconds after which the items of another, killed process can be taken over."""
         ...
 
     async def look_up(self, keys: Sequence[str]) -> list[Entry | None]:
-        """What is known of up to ``LOOK_UP_MOST`` keys, in their order."""
+        """Return the entries of up to ``LOOK_UP_MOST`` keys, in their order; ``None`` for a key without one."""
         ...
 
     async def sent(
         self, items: Sequence[Sending], *, api_at: datetime | None = None, first_at: datetime | None = None
     ) -> None:
-        """Write that these items are about to be sent; returns when that is durable. All of them or none.
+        """Write that these items are about to be sent, all or none; return when that is durable.
 
-        ``api_at`` is what the API's own clock shows, if that is known. ``first_at`` is when they may have been sent
-        first, if that is not now: they are looked for from then on. Cancelled while it waits, it may have written them
-        or not.
+        ``api_at`` is the time that the API's own clock shows, if known. ``first_at`` is the earliest time at which the
+        items may have been sent, if not now: reconciliation looks for them from then on. A cancelled call may or may
+        not have written them.
 
         Raises:
             FencedError: this process was silent for longer than its lease; nothing may be sent.
-            JournalWriteError: it could not be written; nothing may be sent.
-            IllegalTransitionError: one of them may not be sent.
+            JournalWriteError: the write failed; nothing may be sent.
+            IllegalTransitionError: one of the items may not be sent.
         """
         ...
 
     def settle(
         self, key: str, state: State, *, remote_id: str | None = None, code: str = "", message: str = ""
     ) -> None:
-        """Queue what became of an item, after all that was queued before. ``None`` keeps the remote id known.
+        """Queue the outcome of an item, after all that was queued before.
 
-        Pending with the code ``ABSENT`` is counted: it was looked for and declared absent. With ``BY_HAND``, a person
-        has said so, and the count begins anew.
+        ``None`` keeps the known remote id.
+
+        Pending with the code ``ABSENT`` counts as an absence: the item was looked for and declared absent. With
+        ``BY_HAND``, a person declared it absent, and the count starts again.
         """
         ...
 
     def settle_created(self, key: str, remote_id: str | None) -> None:
-        """The same for an item that was created, as most are."""
+        """Queue the outcome "created" for an item: the common case of :meth:`settle`."""
         ...
 
     def release(self, keys: Iterable[str]) -> None:
-        """Queue that no call of this process is busy with these any more: what is undecided may be taken by others."""
+        """Queue the release of these keys by this process: other processes may then take over the undecided ones."""
         ...
 
     def follow(self, key: str, status: str) -> None:
-        """Queue the status that following a created item saw last."""
+        """Queue the last status that status tracking saw for a created item."""
         ...
 
     async def flush(self) -> None:
-        """Return when all that was queued is durable.
+        """Return when everything that was queued is durable.
 
         Raises:
             JournalError: some of it could not be written.
-            IllegalTransitionError: some of it was not legal, and was left out.
+            IllegalTransitionError: some of it was not legal, and was skipped.
         """
         ...
 
     async def undecided(self, keys: Sequence[str] | None = None) -> list[Entry]:
-        """The items of this seller and operation that must be reconciled, from any run, by key; those of ``keys`` only.
+        """Return the items of this seller and operation, from any run, that must be reconciled, by key.
 
-        Where several processes write, those that are this one's to reconcile: the items of processes that are gone are
-        taken over, those of others are not among them.
+        ``keys`` restricts them. Where several processes write, this process gets its own items and takes over the items
+        of dead processes; the items of other live processes are not returned.
         """
         ...
 
     async def undecided_keys(self) -> list[str]:
-        """The keys of all those items, whoever is busy with them. Nothing is taken over."""
+        """Return the keys of all items that must be reconciled, of every process. Nothing is taken over."""
         ...
 
     async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
-        """Up to two created items, by our clock: the last known before ``first``, and one known after ``last``.
+        """Return up to two created items, by the local clock: the last before ``first``, and one after ``last``.
 
-        Where none is known after that, it is the last one after ``first``. What is younger than ``ripe`` is left out,
-        and so is what a person settled.
+        If there is none after ``last``, the second is the last one after ``first``. Items younger than ``ripe`` and
+        items settled by a person are excluded.
         """
         ...
 
     async def count_created(self, since: datetime, *, ripe: datetime) -> int:
-        """How many items with an id were sent since then and created until ``ripe``, by our clock.
+        """Return the number of items with an id, sent since ``since`` and created until ``ripe``, by the local clock.
 
-        It may walk over all items, and is asked only before something is declared absent.
+        The count may scan all items; callers use it only before they declare an item absent.
         """
         ...
 
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """The encoded requests of those of up to ``LOOK_UP_MOST`` keys that have one: all but created and refused."""
+        """Return the stored requests of up to ``LOOK_UP_MOST`` keys; created and refused items have none."""
         ...
 
     async def ids(self) -> dict[str, str]:
-        """Ids of some created items of this seller and operation, by key, from any run: how such ids look."""
+        """Return sample ids of created items of this seller and operation, by key, from any run."""
         ...
 
     async def holders(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
-        """The keys of the created items, from any run, that have one of up to ``LOOK_UP_MOST`` ids, by id.
+        """Return, by id, the keys of the created items from any run that have one of up to ``LOOK_UP_MOST`` ids.
 
-        It may walk over all items, and is asked only of what was looked for and found.
+        The query may scan all items; callers use it only for ids that a look-up found.
         """
         ...
 
     async def doubt(self, told: Mapping[str, str], message: str) -> list[str]:
-        """Make unknown, durably, what is created with the very id that its key was told; the keys of those.
+        """Reset to unknown, durably, each key that is created with exactly the id in ``told``; return those keys.
 
-        ``told`` has up to ``LOOK_UP_MOST`` keys. Their requests are kept no more: what turns out not to exist can be
-        sent again only from the input.
+        ``told`` has up to ``LOOK_UP_MOST`` keys. Their requests are no longer stored: an item that turns out not to
+        exist can be sent again only from the input.
         """
         ...
 
     async def finish(self) -> None:
-        """Write that the run is over, after all that was queued before; returns when that is durable."""
+        """Write the end of the run, after everything queued before; return when that is durable."""
         ...
 
 
@@ -210,21 +251,23 @@ openers: list[Opener] = []
 
 
 class Journal(Protocol):
-    """A store of many runs. Enter it to open it; leaving it writes what is queued.
+    """A store of many runs.
 
-    ``opened_at`` is since when nobody but this process writes it: what another one sent had left by then. ``None``
-    where several may. Where a process may lose its right to send, there is a ``fence``.
+    Use it with ``async with``; leaving the block writes what is queued.
+
+    ``opened_at`` is the time since which only this process writes it: requests of earlier writers were sent by then. It
+    is ``None`` where several processes may write. Where a process may lose its right to send, there is a ``fence``.
     """
 
     opened_at: datetime | None
     opened_on: float | None = None
-    """The same by the event loop's clock, which nobody sets."""
+    """The same time by the event loop's clock, which no user can set."""
     gap: Gap | None = None
-    """A time of which it may not know what was sent, where an older state was put back: then orders are looked up."""
+    """A period that may be missing after an older state was restored: orders are then looked up first."""
 
     @property
     def fence(self) -> Fence | None:
-        """What each sending passes right before it leaves."""
+        """The fence that each request passes right before it is sent, or ``None``."""
         ...
 
     @staticmethod
@@ -235,14 +278,14 @@ class Journal(Protocol):
         read_only: bool = False,
         verify_first: bool = False,
     ) -> Journal:
-        """The journal at ``address``, to be entered with ``async with``: a file, or ``postgresql://…``.
+        """Return the journal at ``address``, to be entered with ``async with``: a file, or ``postgresql://…``.
 
-        A file has one writer at a time; ``durability="power"`` survives a power cut too. In PostgreSQL, which sees to
-        that itself, many processes may write at once. For runs that look everything up first, ``verify_first`` opens
-        a file, too, that lacks its ``-wal``.
+        A file has one writer at a time; ``durability="power"`` makes it survive a power cut too. In PostgreSQL, which
+        sets its own durability, many processes may write at once. ``verify_first`` also opens a file that lacks its
+        ``-wal``, for runs that look up every order first.
 
         Raises:
-            ConfigurationError: the address of something else, or what PostgreSQL needs is not installed.
+            ConfigurationError: the address is not one of a journal, or the packages for PostgreSQL are not installed.
         """
         (opener,) = openers
         return opener(os.fspath(address), durability=durability, read_only=read_only, verify_first=verify_first)
@@ -262,38 +305,42 @@ class Journal(Protocol):
         source: str = "",
         environment: Environment | None = None,
     ) -> Book:
-        """Begin a run, or go on with the run named. ``source`` tells people where the items come from.
+        """Begin a run, or continue the run named.
 
-        ``environment`` is where its items will be sent. The seller's part of the journal belongs to the first one.
+        ``source`` describes to people where the items come from.
+
+        ``environment`` is the API and account to which the items are sent. The seller's part of the journal belongs to
+        the first environment that it is used with.
 
         Raises:
             OtherEnvironmentError: it belongs to another one.
-            ConfigurationError: no such run, or one of another seller or operation.
+            ConfigurationError: the run does not exist, or is of another seller or operation.
         """
         ...
 
     async def rebind(self, *, seller: str, environment: Environment) -> Environment | None:
-        """Say that what is known of a seller belongs to this environment; the one that it belonged to before.
+        """Assign a seller's part of the journal to this environment; return the one that it belonged to before.
 
-        Right only for the same API and account under a new address or name: else items would be skipped, or sent twice.
+        This is right only for the same API and account under a new address or name: otherwise items would be skipped or
+        sent twice.
         """
         ...
 
     async def runs(self) -> list[RunRecord]:
-        """All runs, the oldest first."""
+        """Return all runs, the oldest first."""
         ...
 
     def entries(
         self, run: str, state: State | Iterable[State] | None = None, *, code: str | None = None
     ) -> AsyncIterator[Entry]:
-        """A run's items by key, read a few at a time; those with this ``code`` only, if given.
+        """Iterate over a run's items by key, read in chunks; only those in ``state`` and with ``code``, if given.
 
-        Items that another run sent again belong to that one.
+        Items that another run sent again belong to that run.
         """
         ...
 
     async def find(self, keys: Sequence[str]) -> list[Known]:
-        """What is known of up to ``LOOK_UP_MOST`` keys, of whichever seller and operation."""
+        """Return the entries of up to ``LOOK_UP_MOST`` keys, of any seller and operation."""
         ...
 
     async def settle(
@@ -307,23 +354,26 @@ class Journal(Protocol):
         note: str = "",
         dry_run: bool = False,
     ) -> list[Known]:
-        """Say what became of undecided items, for whoever has looked; what they were.
+        """Record a person's decision on undecided items; return the items as they were before.
 
-        ``absent`` items do not exist: the next run sends them. One that was ``created`` has this id. All are settled,
-        or none. ``seller`` and ``operation`` choose where several items have a key. The journal keeps when, and a
-        ``note`` on who and why. A ``dry_run`` sees that it could be done, and changes nothing.
+        ``absent`` items do not exist: the next run sends them. ``created`` is the id of the one item that exists.
+        Either all items are settled or none. ``seller`` and ``operation`` choose among several items with one key. The
+        journal keeps the time, and a ``note`` on who decided and why. A ``dry_run`` checks that the decision is
+        possible, and changes nothing.
 
         Raises:
-            ConfigurationError: an item is not in the journal, it is not clear which is meant, or the id cannot be one.
-            JournalError: an item is decided already, a run is busy with it, or another one has the id.
+            ConfigurationError: an item is not in the journal or is ambiguous, or the id is not plausible.
+            JournalError: an item is decided already, a run is working on it, or another item has the id.
         """
         ...
 
     async def forget(self, run: str, *, force: bool = False) -> int:
-        """Delete a run and its items; how many they were. A forgotten key may be sent again.
+        """Delete a run and its items; return the number of items.
+
+        A forgotten key may be sent again.
 
         Raises:
             JournalError: items of it are undecided, and ``force`` is not set.
-            ConfigurationError: no such run.
+            ConfigurationError: the run does not exist.
         """
         ...

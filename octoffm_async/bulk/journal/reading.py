@@ -1,4 +1,4 @@
-"""The items of an open journal as readers see them: those with a row of their own and those in batches alike."""
+"""Queries on an open journal: items with a row of their own and items in batches are read alike."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ class Readable(Protocol):
 
 @lru_cache(maxsize=1024)
 def moment(milliseconds: int) -> datetime:
-    """A stored time. What was written together has the same one."""
+    """Convert a stored time. Rows that were written together share the object."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def milliseconds(moment: datetime) -> int:
-    """A time as it is stored."""
+    """Convert a time to its stored form, in milliseconds since 1970."""
     return int(moment.timestamp() * 1000)
 
 
 def look_up(store: Readable, scope: int, keys: Sequence[str]) -> list[Entry | None]:
-    """What is known of keys, in their order."""
+    """Return the entry of each key, in their order; ``None`` for a key without an entry."""
     if not keys:
         return []
     unsettled = store.unsettled.keys[scope]
     found: dict[str, Values] = {}
-    if store.tables.has_between(scope, stored(min(keys)), stored(max(keys))):  # not so where references ascend
+    if store.tables.has_between(scope, stored(min(keys)), stored(max(keys))):  # false for ascending references
         found = {text(values[0]): values for values in store.tables.find(scope, [stored(key) for key in keys])}
     if not found and unsettled.keys().isdisjoint(keys):
         store.rows.absent[scope].update(keys)
@@ -87,7 +87,7 @@ def after(
     most: int,
     code: str | None = None,
 ) -> list[Entry]:
-    """Up to ``most`` items of a run behind ``key`` in the order of keys; ``None`` is before all."""
+    """Return up to ``most`` items of a run that follow ``key`` in the order of keys; ``None`` is before all."""
     start = None if key is None else stored(key)
     rows = store.tables.after(scope, run_id, states, start, most=most, code=code)
     if State.SENT in states and code is None:
@@ -98,24 +98,24 @@ def after(
 
 
 def undecided(store: Readable, scope: int) -> list[Entry]:
-    """The items of a scope that must be reconciled, by key."""
+    """Return the items of a scope that must be reconciled, by key."""
     rows = store.tables.undecided(scope) + _rows(store.unsettled.keys[scope])
     return [_entry(store, key, row) for key, row in sorted(rows, key=_place)]
 
 
 def created_near(store: Readable, scope: int, *, first: datetime, last: datetime, ripe: datetime) -> list[Entry]:
-    """Created items next to what was sent from the first to the last time."""
+    """Return created items next to the period from ``first`` to ``last``."""
     times = (milliseconds(first), milliseconds(last), milliseconds(ripe))
     return [_entry(store, key, row) for key, row in store.tables.created_near(scope, *times)]
 
 
 def count_created(store: Readable, scope: int, *, since: datetime, ripe: datetime) -> int:
-    """How many items with an id were sent since then, and created until ``ripe``."""
+    """Return the number of items with an id that were sent since ``since`` and created until ``ripe``."""
     return store.tables.count_created(scope, milliseconds(since), milliseconds(ripe))
 
 
 def payloads(store: Readable, scope: int, keys: Sequence[str]) -> dict[str, bytes]:
-    """The requests of those of the keys that have one."""
+    """Return the stored requests of the keys that have one."""
     unsettled = store.unsettled.keys[scope]
     waiting = {key: unsettled[key].payload(key) for key in keys if key in unsettled}
     return waiting | store.tables.payloads(scope, [key for key in keys if key not in waiting])
@@ -144,7 +144,7 @@ def _entry(store: Readable, key: str, row: Row) -> Entry:
 
 
 def _entry_of(store: Readable, key: str, values: Values) -> Entry:
-    """An entry straight from its columns: a run that goes on looks up every item of its input."""
+    """Build an entry straight from its columns: a resumed run looks up every item of its input."""
     state: int
     _, state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences = values
     return Entry(

@@ -1,4 +1,4 @@
-"""What is known of the rows of a journal's file, so that few are read."""
+"""A cache of the rows of a journal's file, so that few rows are read."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Row", "Rows", "Spot"]
 _MOST = 10_000
 
 Spot: TypeAlias = tuple[int, str]
-"""A scope and a key."""
+"""Key of an item in the file: a scope and a key."""
 
 
 class Row(NamedTuple):
-    """An entry as it is stored, its scope and key aside; times in milliseconds since 1970."""
+    """An entry as it is stored, without its scope and key; times in milliseconds since 1970."""
 
     state: State
     run_id: int
@@ -35,9 +35,9 @@ class Row(NamedTuple):
 
 
 class Rows:
-    """Rows as they are now, written or still to be: mostly of what is sent or settled next.
+    """Cache of current rows, written or still to be written: mostly of items that are sent or settled next.
 
-    ``unsettled`` are the items that are in batches, by scope and key: those have no row. ``read`` gives rows by key.
+    ``unsettled`` are the items in batches, by scope and key: those have no row. ``read`` returns rows by key.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class Rows:
         self._read = read
         self._present: dict[Spot, Row] = {}
         self.absent: defaultdict[int, set[str]] = defaultdict(set)
-        """By scope: keys that have no row and are in no batch, as far as that is known."""
+        """Keys that are known to have no row and to be in no batch, by scope."""
 
     def load(self, scope: int, keys: Collection[str]) -> None:
-        """Read those that are not known, all at once."""
+        """Read the rows that are not cached, all at once."""
         absent, unsettled = self.absent[scope], self._unsettled[scope]
         if absent.issuperset(keys):
             return
@@ -66,29 +66,29 @@ class Rows:
             absent.difference_update(found)
 
     def some(self, scope: int, keys: Collection[str]) -> dict[str, Row]:
-        """Those of the keys that have a row."""
+        """Return the rows of those keys that have one."""
         self.load(scope, keys)
         if self.absent[scope].issuperset(keys):
             return {}
         return {key: row for key in keys if (row := self._present.get((scope, key))) is not None}
 
     def get(self, spot: Spot) -> Row | None:
-        """One row."""
+        """Return one row, or ``None``."""
         scope, key = spot
         return self.some(scope, (key,)).get(key)
 
     def put(self, spot: Spot, row: Row) -> None:
-        """A row that is new, or not what it was."""
+        """Put a new or changed row into the cache."""
         scope, key = spot
         self._present[spot] = row
         self.absent[scope].discard(key)
 
     def trim(self) -> None:
-        """Let go of all if it is much."""
+        """Clear the cache if it has grown large."""
         if len(self._present) + sum(map(len, self.absent.values())) > _MOST:
             self.clear()
 
     def clear(self) -> None:
-        """Let go of all: rows were deleted."""
+        """Clear the cache, as rows were deleted."""
         self._present.clear()
         self.absent.clear()

@@ -1,4 +1,4 @@
-"""Runs in the journal's file: beginning, finishing, counting and forgetting them. Used by the journal's thread."""
+"""Runs in the journal's file: beginning, finishing, counting and forgetting them, in the journal's thread."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ __all__ = ["begin", "finish", "forget_some", "of_name", "rebind", "records"]
 
 _FORGET_ROWS = 2000
 _FREE = "DELETE FROM environments WHERE seller NOT IN (SELECT seller FROM scopes JOIN runs USING (scope_id))"
-"""A seller of whom nothing is known belongs to no environment."""
+"""Statement that removes the environment of a seller without runs."""
 _COUNTS = ", ".join(state.value for state in STATES)
 
 
 def begin(
     store: Store, names: tuple[str, str], run: str | None, source: str, environment: Environment | None
 ) -> tuple[int, int, str]:
-    """Begin a run of a seller and an operation, or go on with the one named.
+    """Begin a run of a seller and an operation, or continue the run named.
 
-    The numbers of its scope and of itself, and its id.
+    Return the number of its scope, its own number and its id.
 
     Raises:
         OtherEnvironmentError: the seller's part of the journal belongs to another environment.
-        ConfigurationError: no such run, or one of another seller or operation.
+        ConfigurationError: the run does not exist, or is of another seller or operation.
     """
     connection = store.connection
     seller, operation = map(stored, names)
@@ -62,7 +62,7 @@ def begin(
 
 
 def rebind(store: Store, seller: str, environment: Environment) -> Environment | None:
-    """Give a seller's part of the journal to an environment; the one that it belonged to before."""
+    """Assign a seller's part of the journal to an environment; return the one that it belonged to before."""
     before = _known(store, seller)
     values = (stored(seller), stored(environment.api), environment.account)
     store.connection.execute("REPLACE INTO environments (seller, api, account) VALUES (?, ?, ?)", values)
@@ -70,17 +70,17 @@ def rebind(store: Store, seller: str, environment: Environment) -> Environment |
 
 
 def finish(store: Store, run_id: int) -> None:
-    """Stamp a run's end."""
+    """Write the end time of a run."""
     store.connection.execute("UPDATE runs SET finished_at = ? WHERE run_id = ?", (store.now, run_id))
 
 
 def of_name(store: Store, run: str) -> tuple[int, int]:
-    """The numbers of a run's scope and of itself.
+    """Return the number of a run's scope and its own number.
 
     Raises:
-        ConfigurationError: no such run.
+        ConfigurationError: the run does not exist.
     """
-    # Not a name that SQLite's text can hold, not a run.
+    # SQLite's text cannot hold every Python string; a run's id is always ASCII.
     known = run.isascii()
     sql = "SELECT scope_id, run_id FROM runs WHERE name = ?"
     found = store.connection.execute(sql, (run,)).fetchone() if known else None
@@ -90,7 +90,7 @@ def of_name(store: Store, run: str) -> tuple[int, int]:
 
 
 def records(store: Store) -> list[RunRecord]:
-    """All runs, the oldest first."""
+    """Return all runs, the oldest first."""
     found = store.connection.execute(
         f"SELECT name, seller, operation, source, started_at, finished_at, api, {_COUNTS} "  # noqa: S608
         "FROM runs JOIN scopes USING (scope_id) LEFT JOIN environments USING (seller) ORDER BY run_id"
@@ -111,11 +111,13 @@ def records(store: Store) -> list[RunRecord]:
 
 
 def forget_some(store: Store, run: str, key: str | None, *, force: bool) -> tuple[int, str | None]:
-    """Delete some of a run's items behind ``key``; how many, and the last one. Without items left, the run itself.
+    """Delete some of a run's items that follow ``key``, or the run itself if none is left.
+
+    Return their number and the last key.
 
     Raises:
         JournalError: items are undecided, and ``force`` is not set.
-        ConfigurationError: no such run.
+        ConfigurationError: the run does not exist.
     """
     scope, run_id = of_name(store, run)
     connection = store.connection
@@ -127,7 +129,7 @@ def forget_some(store: Store, run: str, key: str | None, *, force: bool) -> tupl
                 f"run {run} has {undecided} undecided items: forgotten, they could be sent twice; "
                 "resume the run first, or forget it by force"
             )
-    store.part_batches()  # what is deleted must not be in a batch any more
+    store.part_batches()  # deleted items must not remain in a batch
     start = None if key is None else stored(key)
     rows = store.tables.after(scope, run_id, STATES, start, most=_FORGET_ROWS, code=None)
     if not rows:
@@ -142,7 +144,7 @@ def forget_some(store: Store, run: str, key: str | None, *, force: bool) -> tupl
 
 
 def _bind(store: Store, seller: str, environment: Environment) -> None:
-    """See that a seller's part of the journal belongs to this environment; if to none, it does from now on."""
+    """Check that a seller's part of the journal belongs to this environment; assign it if it belongs to none."""
     journal = str(store.path)
     if (known := _known(store, seller)) is not None:
         check_same(journal, seller, known, environment)

@@ -1,6 +1,6 @@
-"""The journal's file: its tables, how it is made, recognised and brought up to date.
+"""Schema of the journal's file: its tables, and how it is created, recognised and migrated.
 
-A file that is not a journal of a version known here is never written to.
+A file that is not a journal of a known version is never written to.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 APPLICATION_ID = 0x6F66666D
-"""``offm``, in the file's header."""
+"""Application id in the file's header: ``offm``."""
 
 VERSION = 4
 
@@ -53,7 +53,7 @@ _CLOCKS = (
 )
 
 STEPS: Mapping[int, Sequence[str]] = MappingProxyType({1: (_BATCHES,), 2: (_ENVIRONMENTS, STANDING), 3: _CLOCKS})
-"""By version: the statements that lead to the next one."""
+"""Migration statements by version: each entry leads to the next version."""
 
 SCHEMA = (
     """CREATE TABLE scopes (
@@ -77,18 +77,21 @@ SCHEMA = (
     KNOWN,
     *_CLOCKS,
 )
-"""Times are milliseconds since 1970. Text is kept as bytes, because SQLite's text cannot hold half a surrogate pair.
-``batches`` has what was sent together and is not all settled; an item of it is ``sent``, unless it has an entry.
-``payloads`` has a row for every entry that is not created or refused, so it is also where the undecided are found
-without a walk over those that are decided. ``environments`` has to which API and account a seller's part belongs.
-``api_at`` is what the API's own clock showed before the sending, where it was known; of what was created it is not
-kept. ``absences`` is how often an item was declared absent, weighed; NULL is never."""
+"""Statements that create the tables.
+
+Times are milliseconds since 1970. Text is stored as bytes, because SQLite's text cannot hold lone surrogates.
+``batches`` holds items that were sent together and are not all settled; an item of a batch is ``sent``, unless it has
+an entry. ``payloads`` has a row for every entry that is not created or refused; the undecided entries are therefore
+found through it, without a scan of the decided ones. ``environments`` holds the API and account to which each seller's
+part belongs. ``api_at`` is the time of the API's own clock before the request, where it was known; it is not kept for
+created items. ``absences`` is the weighted number of times that an item was declared absent; NULL is zero.
+"""
 _TABLES = {1: frozenset({"scopes", "runs", "entries", "payloads"})}
 _TABLES[2] = _TABLES[1] | {"batches"}
 _TABLES[3] = _TABLES[4] = _TABLES[2] | {"environments", "standing"}
-"""By version."""
+"""Names of the tables, by version."""
 MARKED = 3
-"""The first version that says whether it has a log."""
+"""First version that records whether it has a log."""
 
 _BUSY_SECONDS = 5.0
 _UNWRITABLE = {
@@ -101,12 +104,12 @@ _UNWRITABLE = {
 
 
 def translated(error: sqlite3.Error, path: Path) -> JournalError:
-    """What an error of SQLite means for the journal at ``path``."""
+    """Translate an error of SQLite into one of the journal at ``path``."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_NOTADB:
         return JournalDamagedError(
-            f"{path} is not a journal but some other file: name the journal; if this was one, put a copy in its "
-            f"place and look everything up first: {VERIFY}"
+            f"{path} is not a journal but some other file: name the journal; if this was one, restore a copy "
+            f"and look up every order first: {VERIFY}"
         )
     if code == sqlite3.SQLITE_CORRUPT:
         return damaged(path, str(error))
@@ -118,10 +121,10 @@ def translated(error: sqlite3.Error, path: Path) -> JournalError:
 
 
 def check_folder(path: Path) -> None:
-    """See that the place for a journal is one.
+    """Check that a journal can be at ``path``.
 
     Raises:
-        ConfigurationError: its folder is not there, or it is itself a folder.
+        ConfigurationError: its folder does not exist, or ``path`` is a folder.
     """
     if not path.parent.is_dir():
         raise ConfigurationError(f"the journal's folder {path.parent} does not exist: make it first")
@@ -130,22 +133,24 @@ def check_folder(path: Path) -> None:
 
 
 def recognise(path: Path, *, takes_part: bool = False) -> int | None:
-    """The version of the journal at ``path``; ``None`` if there is none yet. Writes nothing.
+    """Return the version of the journal at ``path``, or ``None`` if there is none.
 
-    ``takes_part`` lets a file pass that lacks its log.
+    Nothing is written.
+
+    ``takes_part`` accepts a file that lacks its log.
 
     Raises:
-        JournalDamagedError: something else is there, it is damaged, or it is of a newer version.
-        JournalWriteError: it cannot be read.
+        JournalDamagedError: the file is not a journal, is damaged, or is of a newer version.
+        JournalWriteError: the file cannot be read.
     """
-    # Never by reading the file ourselves: on POSIX, closing it would drop the locks that SQLite holds on it here.
+    # Never read the file directly: on POSIX, closing it would drop the locks that SQLite holds on it in this process.
     try:
         if not size_of(path):
             if size_of(log_of(path)):
                 name = log_of(path).name
                 raise JournalDamagedError(
                     f"the journal {path} is gone, and {name} is left of it: restore {path.name} too; if it is lost, "
-                    f"move {name} away and look everything up first: {VERIFY}"
+                    f"move {name} away and look up every order first: {VERIFY}"
                 )
             return None
         with closing(connect(path, read_only=True)) as connection:
@@ -157,10 +162,10 @@ def recognise(path: Path, *, takes_part: bool = False) -> int | None:
 
 
 def create(path: Path) -> None:
-    """Make an empty journal, readable by its owner only; it is there as a whole or not at all.
+    """Create an empty journal, readable by its owner only: a whole file or none.
 
     Raises:
-        JournalWriteError: it cannot be made.
+        JournalWriteError: the file cannot be created.
     """
     draft = path.with_name(path.name + ".new")
     try:
@@ -185,7 +190,7 @@ def create(path: Path) -> None:
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open the file as it is. A reader that may not even make the side files reads what the file alone has."""
+    """Connect to the file as it is. A reader that may not create the side files reads the file alone."""
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
     connection = _open(uri)
     if not read_only:
@@ -206,7 +211,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 def migrate(
     connection: sqlite3.Connection, version: int, *, steps: Mapping[int, Sequence[str]] = STEPS, target: int = VERSION
 ) -> None:
-    """Bring an older journal up to date, all steps or none."""
+    """Migrate an older journal to the current version, all steps or none."""
     if version == target:
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -228,7 +233,7 @@ def _open(uri: str) -> sqlite3.Connection:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file; 0 if it is not there."""
+    """Return the size of a file in bytes; 0 if it does not exist."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
@@ -236,15 +241,15 @@ def size_of(path: Path) -> int:
 
 
 def _check_content(path: Path, connection: sqlite3.Connection, *, takes_part: bool) -> int:
-    connection.execute("SELECT name FROM sqlite_master").fetchone()  # pragmas do not see that a file is cut short
+    connection.execute("SELECT name FROM sqlite_master").fetchone()  # pragmas do not detect a truncated file
     application = int(connection.execute("PRAGMA application_id").fetchone()[0])
     if application != APPLICATION_ID:
         raise JournalDamagedError(
             f"{path} is not a journal but a database of another program (application id {application:#x}), "
-            "or too little is left of it: name the journal; if this was one, put a copy in its place and look "
-            f"everything up first: {VERIFY}"
+            "or too little is left of it: name the journal; if this was one, restore a copy and look "
+            f"up every order first: {VERIFY}"
         )
-    has_log = size_of(log_of(path)) > 0  # one that is empty may have been made by opening the file
+    has_log = size_of(log_of(path)) > 0  # opening the file may have made an empty one
     pages, size = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "page_size"))
     if path.stat().st_size < pages * size and not has_log:
         raise damaged(path, f"it has {path.stat().st_size} bytes of {pages * size}")
@@ -261,16 +266,16 @@ def _check_content(path: Path, connection: sqlite3.Connection, *, takes_part: bo
         raise damaged(path, f"it has no table {', '.join(sorted(missing))}")
     if version >= MARKED and not takes_part and is_part(connection, has_log=has_log):
         raise JournalDamagedError(
-            f"the journal {path} is only a part: the last that was sent is in {log_of(path).name}, which is not there; "
-            f"restore {log_of(path).name} too (copy both, or use octoffm jobs backup), or look everything up first: "
+            f"the journal {path} is only a part: the last orders are in {log_of(path).name}, which is missing; "
+            f"restore {log_of(path).name} too (copy both, or use octoffm jobs backup), or look up every order first: "
             f"{VERIFY}"
         )
     return version
 
 
 def damaged(path: Path, why: str) -> JournalDamagedError:
-    """What to tell of a file that is not whole."""
+    """Return the error for a file that is not whole."""
     return JournalDamagedError(
-        f"the journal {path} is damaged ({why}): keep it, with the files beside it, and put a copy of all of them in "
-        f"its place; as that does not know what was sent last, look everything up first: {VERIFY}"
+        f"the journal {path} is damaged ({why}): keep it, with the files beside it, and restore a copy of all of "
+        f"them; as the copy does not know the last orders, look up every order first: {VERIFY}"
     )

@@ -1,8 +1,9 @@
-"""A person's word on an item whose sending is undecided: it does not exist, or it is what has this id.
+"""Manual settlement of an undecided item: a person declares that it does not exist, or which id it has.
 
-The scan that declares absence cannot always prove it. Who looked in Octopia's own pages knows, and says so here. That
-word is believed only where it can be true: of an item that is undecided, that nobody is busy with, and with an id that
-can be one and that no other item has. All rules are here; a journal brings the reading and the writing.
+The scan that declares absence cannot always prove it. A person who has looked in Octopia's own pages knows, and records
+the decision here. The journal believes it only where it can be true: for an undecided item that no run is working on,
+with an id that is plausible and that no other item has. All rules are in this module; each journal supplies the reads
+and writes (:class:`Settling`).
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["Known", "Settling", "Word", "choose", "settle_by_hand", "word_of"]
 
 NEAR_MOST = 10_000
-"""Undecided keys among which the nearest to one that is not known is looked for."""
+"""Number of undecided keys that are compared with an unknown key to suggest the nearest."""
 SAMPLE = 20
-"""Ids of the same operation that a given one is compared with."""
+"""Number of ids of the same operation with which a given id is compared."""
 
 
 class Word(NamedTuple):
-    """What a person says of items: all are absent, or (``created``) one is what has this id."""
+    """A person's decision on items: all are absent, or one item was ``created`` with this id."""
 
     keys: tuple[str, ...]
     created: str | None
@@ -40,37 +41,37 @@ class Word(NamedTuple):
 
     @property
     def state(self) -> State:
-        """What the items are from now on."""
+        """The new state of the items."""
         return State.PENDING if self.created is None else State.CREATED
 
     @property
     def message(self) -> str:
-        """What the journal keeps of it."""
+        """The message that the journal keeps with the items."""
         what = "absent" if self.created is None else "created"
         return f"settled by hand: {what}{f' ({self.note})' if self.note else ''}"
 
 
 class Settling(Protocol):
-    """What a journal does for a word of a person."""
+    """Reads and writes that a journal supplies for manual settlement."""
 
     async def find(self, keys: Sequence[str]) -> list[Known]:
-        """The items of keys, of whichever seller and operation."""
+        """Return the items with these keys, of any seller and operation."""
         ...
 
     async def near(self, most: int) -> list[str]:
-        """Keys of undecided items."""
+        """Return keys of undecided items."""
         ...
 
     async def ids(self, known: Known, most: int) -> list[str]:
-        """Some of the ids that were created by the operation of an item, for its seller."""
+        """Return some of the ids that the item's operation created for its seller."""
         ...
 
     async def owner(self, known: Known, remote_id: str) -> str | None:
-        """The key that has this id, of the operation of an item."""
+        """Return the key to which the item's operation gave this id."""
         ...
 
     async def write(self, items: Sequence[Known], word: Word) -> list[str]:
-        """Write it down, durably; or nothing, and the keys that another process is busy with."""
+        """Write the decision durably; or write nothing, and return the keys that another process is working on."""
         ...
 
 
@@ -83,10 +84,10 @@ def word_of(
     operation: str | None,
     note: str,
 ) -> Word:
-    """See that something is said, and one thing only.
+    """Build a decision, after checking that it says exactly one thing.
 
     Raises:
-        ConfigurationError: it is not.
+        ConfigurationError: it says nothing, or both, or names no item or an impossible id.
     """
     named = (keys,) if isinstance(keys, str) else tuple(dict.fromkeys(keys))
     if absent is (created is not None):
@@ -104,10 +105,10 @@ def word_of(
 
 
 async def choose(settling: Settling, word: Word) -> list[Known]:
-    """The items that are meant, all of which can be settled so.
+    """Return the items that are meant, after checking that each can be settled in this way.
 
     Raises:
-        ConfigurationError: one is not in the journal, or it is not clear which is meant.
+        ConfigurationError: one is not in the journal, or is ambiguous.
         JournalError: one is decided, or the id belongs to another one.
     """
     found = await settling.find(word.keys)
@@ -121,23 +122,23 @@ async def choose(settling: Settling, word: Word) -> list[Known]:
 
 
 async def settle_by_hand(journal: Journal, settling: Settling, word: Word) -> list[Known]:
-    """Settle items, all or none; what they were.
+    """Settle items, all or none; return the items as they were before.
 
     Raises:
-        ConfigurationError, JournalError: as for :func:`choose`, or something is busy with one; nothing was changed.
+        ConfigurationError, JournalError: as for :func:`choose`, or an item is in use; nothing was changed.
     """
     chosen = await choose(settling, word)
     held = [(claims_of(journal, one.seller, one.operation), one.entry.key) for one in chosen]
     busy = [key for claims, key in held if not claims.take([key], word)]
     try:
         if not busy:
-            chosen = await choose(settling, word)  # now that nobody here can decide them any more
+            chosen = await choose(settling, word)  # again, now that no other run of this process can decide them
             busy = await settling.write(chosen, word)
     finally:
         for claims, key in held:
             claims.release([key], word)
     if busy:
-        raise JournalError(f"a run is busy with {busy[0]!r} right now: wait until it ends; nothing was changed")
+        raise JournalError(f"a run is working on {busy[0]!r} right now: wait until it ends; nothing was changed")
     return chosen
 
 
@@ -152,7 +153,7 @@ async def _chosen(settling: Settling, key: str, found: list[Known], word: Word) 
         of = "; ".join(f"seller {one.seller}, {one.operation}" for one in found)
         raise ConfigurationError(f"{key!r} is an item of {of}, and of no other")
     near = get_close_matches(key, await settling.near(NEAR_MOST), 1)
-    hint = f"; the nearest that is undecided is {near[0]!r}" if near else "; nothing undecided is called like it"
+    hint = f"; the nearest that is undecided is {near[0]!r}" if near else "; no undecided item has a similar key"
     raise ConfigurationError(f"the journal has no item {key!r}{hint}")
 
 
@@ -164,12 +165,12 @@ def _why_decided(entry: Entry) -> str:
             return f"it was refused ({entry.code}: {entry.message}): nothing is to be settled"
         case _:
             cure = "if it may exist all the same, run with verify_first (--verify-first)"
-            return f"it is {entry.state}: the next run sends it without a word of yours; {cure}"
+            return f"it is {entry.state}: the next run sends it in any case; {cure}"
 
 
 async def _check_id(settling: Settling, known: Known, given: str) -> None:
     if (other := await settling.owner(known, given)) is not None:
-        raise JournalError(f"{given} is the id of {other!r} already: two orders have no common id")
+        raise JournalError(f"{given} is the id of {other!r} already: two orders cannot have the same id")
     ids = await settling.ids(known, SAMPLE)
     if ids and all(map(is_guid, ids)) and not is_guid(given):
-        raise ConfigurationError(f"{given!r} is not an id as this account's are, such as {ids[0]}: copy all of it")
+        raise ConfigurationError(f"{given!r} does not look like this account's ids, as {ids[0]}: copy the whole id")

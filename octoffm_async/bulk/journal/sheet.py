@@ -1,4 +1,4 @@
-"""What steps do to the items they touch, worked out in memory."""
+"""The effects of commands on the items that they touch, computed in memory before they are written."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 __all__ = ["CODES", "STATES", "Creation", "Sheet"]
 
 STATES = (State.PENDING, State.SENT, State.CREATED, State.REFUSED, State.FAILED, State.UNKNOWN)
-"""By the number that stands for each in the file."""
+"""States by the number that represents each in the file."""
 
 CODES = {state: code for code, state in enumerate(STATES)}
 
 _BATCH_MOST = 256
 
 Creation: TypeAlias = tuple[str, bytes, str | None]
-"""Key, hash and remote id of an item that was created."""
+"""Key, hash and remote id of a created item."""
 
 
 def earlier(one: int | None, other: int | None) -> int | None:
-    """The earlier of two times, of those that are known."""
+    """Return the earlier of two times; ``None`` is an unknown time."""
     return other if one is None else one if other is None else min(one, other)
 
 
 class Sheet:
-    """What of a transaction is still to be written.
+    """Pending changes of one transaction.
 
-    ``rows`` are the rows as they are, ``unsettled`` the items that are in batches. An item is in a batch, or has a row,
-    or is not there.
+    ``rows`` is the cache of rows, ``unsettled`` the items in batches. An item is in a batch, or has a row, or does not
+    exist.
     """
 
     def __init__(self, rows: Rows, unsettled: Unsettled) -> None:
@@ -48,21 +48,21 @@ class Sheet:
         self.clear()
 
     def clear(self) -> None:
-        """All of it is written."""
+        """Clear all changes after they were written."""
         self.begun: list[Batch] = []
         """New batches."""
         self.created: defaultdict[Batch, list[Creation]] = defaultdict(list)
-        """Items of batches that were created."""
+        """Created items of batches."""
         self.touched: set[Batch] = set()
-        """Batches of which other items were taken out."""
+        """Batches from which other items were removed."""
         self.dirty: dict[Spot, Row] = {}
         self.payloads: dict[Spot, bytes | None] = {}
-        """Payloads to keep, ``None`` for one to drop."""
+        """Payloads to store; ``None`` for one to delete."""
         self.counts: dict[int, dict[State, int]] = {}
-        """By run: how many more are in each state."""
+        """Changes of the number of items in each state, by run."""
 
     def send(self, step: Send) -> None:
-        """Mark all as sent, or none.
+        """Mark all items of a command as sent, or none.
 
         Raises:
             IllegalTransitionError: one of them may not be sent.
@@ -88,10 +88,10 @@ class Sheet:
             self.count(run_id, State.SENT, len(new))
 
     def settle(self, step: Settle) -> None:
-        """Write what became of an item.
+        """Apply the outcome of an item.
 
         Raises:
-            IllegalTransitionError: it cannot have become that.
+            IllegalTransitionError: its state does not allow that outcome.
         """
         scope, _, key, state, remote_id, code, message = step
         unsettled = self._unsettled[scope]
@@ -111,7 +111,7 @@ class Sheet:
             self.payloads[scope, key] = batch.payload(key)
 
     def settle_created(self, step: SettleCreated) -> list[Settle]:
-        """Write that items were created; steps for those that are in no batch."""
+        """Apply the creation of items; return commands for those that are in no batch."""
         scope = step.scope
         others: list[Settle] = []
         unsettled = self._unsettled[scope]
@@ -124,7 +124,7 @@ class Sheet:
         return others
 
     def doubt(self, scope: int, key: str, remote_id: str, message: str) -> bool:
-        """Make a created item unknown if it has this very id; return whether it had. Its request is kept no more."""
+        """Reset a created item to unknown if it has exactly this id, and drop its request; return True if it had."""
         spot = (scope, key)
         row = self._rows.get(spot)
         if row is None or row.state is not State.CREATED or row.remote_id != remote_id:
@@ -134,7 +134,7 @@ class Sheet:
         return True
 
     def follow(self, scope: int, key: str, status: str) -> None:
-        """Note the status that following saw; a key that is not there is left alone."""
+        """Apply the status that status tracking saw; a key without an entry is ignored."""
         spot = (scope, key)
         batch = self._unsettled[scope].get(key)
         if batch is not None:
@@ -146,7 +146,7 @@ class Sheet:
             self.dirty[spot] = after
 
     def part(self, batch: Batch, key: str) -> None:
-        """Give an item of a batch a row of its own, as it is."""
+        """Move an item from its batch to a row of its own, unchanged."""
         spot = (batch.scope, key)
         row = batch.row(key)
         self._rows.put(spot, row)
@@ -155,7 +155,7 @@ class Sheet:
         self._taken_out(batch, key)
 
     def count(self, run_id: int, state: State, more: int) -> None:
-        """Note that a run has so many more items in a state."""
+        """Add ``more`` to a run's number of items in a state."""
         counts = self.counts.get(run_id)
         if counts is None:
             counts = self.counts[run_id] = {}
@@ -171,7 +171,7 @@ class Sheet:
         identity = row.remote_id if remote_id is None else remote_id
         after = row._replace(
             state=state,
-            # Another reason changes nothing of when an item was sent.
+            # A new reason for being unknown does not change the time since when it is unknown.
             changed_at=row.changed_at if row.state is state is State.UNKNOWN else self.now,
             remote_id=identity,
             code=code,
@@ -183,7 +183,7 @@ class Sheet:
             self.payloads[spot] = None
 
     def _batch(self, step: Send, *, room: int) -> Batch:
-        """The batch that takes in what a run sends in this transaction."""
+        """Return the batch for items that a run sends in this transaction."""
         sent_at = self.now if step.first_at is None else step.first_at
         for batch in self.begun:
             same = (batch.scope, batch.run_id, batch.sent_at) == (step.scope, step.run_id, sent_at)
@@ -195,7 +195,7 @@ class Sheet:
         return batch
 
     def _send_again(self, step: Send, item: Sending, row: Row) -> None:
-        """Mark an item as sent that has a row."""
+        """Mark an item that already has a row as sent."""
         spot = step.scope, item.key
         first, api_at = self.now, step.api_at
         if row.state is State.UNKNOWN:
@@ -207,7 +207,7 @@ class Sheet:
         self.payloads[spot] = item.payload
 
     def _taken_out(self, batch: Batch, key: str) -> bytes:
-        """The hash of an item that is in its batch no more."""
+        """Remove an item from its batch; return its hash."""
         del self._unsettled[batch.scope][key]
         self.touched.add(batch)
         return batch.left.pop(key)

@@ -1,10 +1,10 @@
 """The journal in a SQLite file: one writer, many readers.
 
-- ``durability="process"``: what was awaited survives the death of this process, however sudden; a commit is handed to
-  the operating system and not forced to the disk. A power cut may lose the last commits.
+- ``durability="process"``: a write that was awaited survives the death of this process, however sudden; a commit is
+  handed to the operating system and not forced to the disk. A power cut may lose the last commits.
 - ``durability="power"``: it survives a power cut too; every commit is forced to the disk.
 
-The file and those that SQLite puts beside it are readable by their owner only: requests hold people's addresses.
+The file and the side files of SQLite are readable by their owner only: requests hold people's addresses.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _CHUNK = 500
 
 
 class SQLiteJournal(Journal):
-    """A journal in the file at ``path``, which is made if it is not there; its folder must be.
+    """A journal in the file at ``path``, which is created if it does not exist; its folder must exist.
 
-    ``read_only`` reads beside a writer, and makes nothing. ``clock`` tells seconds since 1970.
+    ``read_only`` reads beside a writer, and creates nothing. ``clock`` returns seconds since 1970.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class SQLiteJournal(Journal):
 
     @property
     def fence(self) -> Fence | None:
-        """None: its writer cannot lose the right to write."""
+        """Always ``None``: the only writer of a file cannot lose the right to write."""
         return None
 
     async def book(
@@ -108,13 +108,16 @@ class SQLiteJournal(Journal):
         source: str = "",
         environment: Environment | None = None,
     ) -> SQLiteBook:
-        """Begin a run, or go on with the run named. ``source`` tells people where the items come from.
+        """Begin a run, or continue the run named.
 
-        ``environment`` is where its items will be sent. The seller's part of the journal belongs to the first one.
+        ``source`` describes to people where the items come from.
+
+        ``environment`` is the API and account to which the items are sent. The seller's part of the journal belongs to
+        the first environment that it is used with.
 
         Raises:
             OtherEnvironmentError: it belongs to another one.
-            ConfigurationError: no such run, or one of another seller or operation.
+            ConfigurationError: the run does not exist, or is of another seller or operation.
         """
         self._check_writable()
         scope, run_id, name = await self._thread.call(
@@ -124,23 +127,24 @@ class SQLiteJournal(Journal):
         return SQLiteBook(self._thread, scope, run_id, (name, seller, operation), self._live)
 
     async def rebind(self, *, seller: str, environment: Environment) -> Environment | None:
-        """Say that what is known of a seller belongs to this environment; the one that it belonged to before.
+        """Assign a seller's part of the journal to this environment; return the one that it belonged to before.
 
-        Right only for the same API and account under a new address or name: else items would be skipped, or sent twice.
+        This is right only for the same API and account under a new address or name: otherwise items would be skipped or
+        sent twice.
         """
         self._check_writable()
         return await self._thread.call(lambda store: sql_runs.rebind(store, seller, environment), writes=True)
 
     async def runs(self) -> list[RunRecord]:
-        """All runs, the oldest first."""
+        """Return all runs, the oldest first."""
         return await self._thread.call(sql_runs.records)
 
     async def entries(
         self, run: str, state: State | Iterable[State] | None = None, *, code: str | None = None
     ) -> AsyncIterator[Entry]:
-        """A run's items by key, read a few at a time; those with this ``code`` only, if given.
+        """Iterate over a run's items by key, read in chunks; only those in ``state`` and with ``code``, if given.
 
-        Items that another run sent again belong to that one.
+        Items that another run sent again belong to that run.
         """
         wanted = [state] if isinstance(state, State) else list(State if state is None else state)
         scope, run_id = await self._thread.call(lambda store: sql_runs.of_name(store, run))
@@ -154,11 +158,13 @@ class SQLiteJournal(Journal):
             key = chunk[-1].key
 
     async def forget(self, run: str, *, force: bool = False) -> int:
-        """Delete a run and its items; how many they were. A forgotten key may be sent again.
+        """Delete a run and its items; return the number of items.
+
+        A forgotten key may be sent again.
 
         Raises:
-            JournalError: items of it are undecided and ``force`` is not set, or it is being written right now.
-            ConfigurationError: no such run.
+            JournalError: items of it are undecided and ``force`` is not set, or this process is writing it.
+            ConfigurationError: the run does not exist.
         """
         self._check_writable()
         if run in self._live:
@@ -171,7 +177,7 @@ class SQLiteJournal(Journal):
                 return total
 
     async def find(self, keys: Sequence[str]) -> list[Known]:
-        """What is known of up to ``LOOK_UP_MOST`` keys, of whichever seller and operation."""
+        """Return the entries of up to ``LOOK_UP_MOST`` keys, of any seller and operation."""
         _check_number(keys)
         return await by_hand.ByHand(self._thread).find(keys)
 
@@ -186,7 +192,10 @@ class SQLiteJournal(Journal):
         note: str = "",
         dry_run: bool = False,
     ) -> list[Known]:
-        """Say what became of undecided items, for whoever has looked; what they were. See :class:`Journal`."""
+        """Record a person's decision on undecided items; return the items as they were before.
+
+        See :meth:`Journal.settle`.
+        """
         word = word_of(keys, absent=absent, created=created, seller=seller, operation=operation, note=note)
         _check_number(word.keys)
         settling = by_hand.ByHand(self._thread)
@@ -198,7 +207,7 @@ class SQLiteJournal(Journal):
     @property
     def _thread(self) -> Writer:
         if self._writer is None:
-            return Writer(self._store)  # not open, and says so
+            return Writer(self._store)  # not open: its calls raise
         return self._writer
 
     def _check_writable(self) -> None:
@@ -220,7 +229,7 @@ class SQLiteBook:
         self.run, self.seller, self.operation = names
 
     async def look_up(self, keys: Sequence[str]) -> list[Entry | None]:
-        """What is known of up to ``LOOK_UP_MOST`` keys, in their order."""
+        """Return the entries of up to ``LOOK_UP_MOST`` keys, in their order; ``None`` for a key without one."""
         _check_number(keys)
         waiter = self._writer.future()
         self._writer.look_up(LookUp(self._scope, keys, waiter))
@@ -230,15 +239,15 @@ class SQLiteBook:
     async def sent(
         self, items: Sequence[Sending], *, api_at: datetime | None = None, first_at: datetime | None = None
     ) -> None:
-        """Write that these items are about to be sent; returns when that is durable. All of them or none.
+        """Write that these items are about to be sent, all or none; return when that is durable.
 
-        ``api_at`` is what the API's own clock shows, if that is known. ``first_at`` is when they may have been sent
-        first, if that is not now: they are looked for from then on. Cancelled while it waits, it may have written them
-        or not.
+        ``api_at`` is the time that the API's own clock shows, if known. ``first_at`` is the earliest time at which the
+        items may have been sent, if not now: reconciliation looks for them from then on. A cancelled call may or may
+        not have written them.
 
         Raises:
-            JournalWriteError: it could not be written; nothing of it was, and nothing may be sent.
-            IllegalTransitionError: one of them may not be sent.
+            JournalWriteError: the write failed; nothing was written, and nothing may be sent.
+            IllegalTransitionError: one of the items may not be sent.
         """
         hashes = {item.key: item.payload_hash for item in items}
         if len(hashes) < len(items):
@@ -252,75 +261,75 @@ class SQLiteBook:
     def settle(
         self, key: str, state: State, *, remote_id: str | None = None, code: str = "", message: str = ""
     ) -> None:
-        """Queue what became of an item, after all that was queued before. ``None`` keeps the remote id known."""
+        """Queue the outcome of an item, after all that was queued before. ``None`` keeps the known remote id."""
         self._writer.queue(key, (self._scope, self._run_id, key, state, remote_id, code, message))
 
     def settle_created(self, key: str, remote_id: str | None) -> None:
-        """The same for an item that was created, as most are."""
+        """Queue the outcome "created" for an item: the common case of :meth:`settle`."""
         self._writer.queue_created(self._scope, self._run_id, key, remote_id)
 
     def release(self, keys: Iterable[str]) -> None:
-        """Nothing: no other process is there to take them."""
+        """Do nothing: no other process can take over items."""
 
     def follow(self, key: str, status: str) -> None:
-        """Queue the status that following a created item saw last."""
+        """Queue the last status that status tracking saw for a created item."""
         self._writer.queue(key, Follow(self._scope, key, status))
 
     async def flush(self) -> None:
-        """Return when all that was queued is durable.
+        """Return when everything that was queued is durable.
 
         Raises:
             JournalError: some of it could not be written.
-            IllegalTransitionError: some of it was not legal, and was left out.
+            IllegalTransitionError: some of it was not legal, and was skipped.
         """
         waiter = self._writer.future()
         self._writer.submit(Flush(self._run_id, waiter))
         await waiter
 
     async def undecided(self, keys: Sequence[str] | None = None) -> list[Entry]:
-        """The items of this seller and operation that must be reconciled, from any run, by key; those of ``keys`` only.
+        """Return the items of this seller and operation, from any run, that must be reconciled, by key.
 
-        Another process has none: there is one writer.
+        ``keys`` restricts them. No other process has any: a file has one writer.
         """
         if keys is not None:
             return [entry for entry in await self.look_up(keys) if entry is not None and entry.state in UNDECIDED]
         return await self._writer.call(lambda store: reading.undecided(store, self._scope))
 
     async def undecided_keys(self) -> list[str]:
-        """The keys of all those items, whoever is busy with them."""
+        """Return the keys of all items that must be reconciled."""
         return [entry.key for entry in await self.undecided()]
 
     async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
-        """Up to two created items, by our clock: the last known before ``first``, and one known after ``last``."""
+        """Return up to two created items, by the local clock: the last before ``first``, and one after ``last``."""
         return await self._writer.call(
             lambda store: reading.created_near(store, self._scope, first=first, last=last, ripe=ripe)
         )
 
     async def count_created(self, since: datetime, *, ripe: datetime) -> int:
-        """How many items with an id were sent since then and created until ``ripe``, by our clock."""
+        """Return the number of items with an id, sent since ``since`` and created by ``ripe``, on the local clock."""
         return await self._writer.call(lambda store: reading.count_created(store, self._scope, since=since, ripe=ripe))
 
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """The encoded requests of those of up to ``LOOK_UP_MOST`` keys that have one: all but created and refused."""
+        """Return the stored requests of up to ``LOOK_UP_MOST`` keys; created and refused items have none."""
         _check_number(keys)
         return await self._writer.call(lambda store: reading.payloads(store, self._scope, keys))
 
     async def ids(self) -> dict[str, str]:
-        """Ids of some created items of this seller and operation, by key, from any run."""
+        """Return sample ids of created items of this seller and operation, by key, from any run."""
         return await self._writer.call(lambda store: doubting.ids(store, self._scope))
 
     async def holders(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
-        """The keys of the created items, from any run, that have one of up to ``LOOK_UP_MOST`` ids, by id."""
+        """Return, by id, the keys of the created items from any run that have one of up to ``LOOK_UP_MOST`` ids."""
         _check_number(remote_ids)
         return await self._writer.call(lambda store: doubting.holders(store, self._scope, remote_ids))
 
     async def doubt(self, told: Mapping[str, str], message: str) -> list[str]:
-        """Make unknown, durably, what is created with the very id that its key was told; the keys of those."""
+        """Reset to unknown, durably, each key that is created with exactly the id in ``told``; return those keys."""
         _check_number(told)
         return await self._writer.call(lambda store: doubting.doubt(store, self._scope, told, message), writes=True)
 
     async def finish(self) -> None:
-        """Write that the run is over, after all that was queued before; returns when that is durable."""
+        """Write the end of the run, after everything queued before; return when that is durable."""
         await self._writer.call(lambda store: sql_runs.finish(store, self._run_id), writes=True)
         self._live.discard(self.run)
 

@@ -1,20 +1,19 @@
-"""Whether the file is all of the journal: a mark that tells a file without its log from one that needs none.
+"""A completeness mark: it distinguishes a journal's file that lacks its log from one that needs none.
 
-SQLite keeps the last commits in ``FILE-wal`` until they are copied into the file. The file alone, copied or restored
-while the journal was open or after its process was killed, looks whole and does not know what was sent last; all of
-that would be sent a second time. So the file says by itself that there is a log:
+SQLite keeps the last commits in ``FILE-wal`` (the log) until it copies them into the file. The file alone, copied or
+restored while the journal was open or after its process was killed, looks whole and does not know the last orders; all
+of those would be sent a second time. The file therefore says by itself that there is a log:
 
-- Before the first change, ``PART`` is committed and copied into the file. Only then ``WHOLE`` is committed, which
-  stays in the log. Whoever reads the file with its log, or after another program has copied the log into it, sees
-  ``WHOLE``: all is there. Whoever reads ``PART`` and finds no log has a part of a journal.
-- Each copying of the log goes the same way, so that in the file itself there is always ``PART``. That is why SQLite
-  must not copy it by itself. The log is never empty while the file says ``PART``, at whatever instant the process
-  dies: it is begun anew, and cut, with the commit of ``WHOLE``.
+- Before the first change, the journal commits ``PART`` and copies it into the file. Only then it commits ``WHOLE``,
+  which stays in the log. A reader of the file with its log, or after another program has copied the log into it, sees
+  ``WHOLE``: the journal is complete. A reader that sees ``PART`` and finds no log has an incomplete journal.
+- Each copying of the log (checkpoint) goes the same way, so that the file itself always says ``PART``. Therefore SQLite
+  must not copy the log by itself. The log is never empty while the file says ``PART``, at whatever instant the process
+  dies: it is begun anew, and truncated, with the commit of ``WHOLE``.
 - A clean close copies the log, with ``WHOLE`` in it, and SQLite removes it.
 
-A reader in the middle of its reading holds up the copying: the mark stays ``PART``, and the next change tries again.
-A backup (:mod:`.backup`) is marked with its time. An older state that is whole is noticed by :mod:`.gap`, where it can
-be.
+A reader that is reading delays the copying: the mark stays ``PART``, and the next change tries again. A backup
+(:mod:`.backup`) is marked with its time. A whole file of an older state is detected by :mod:`.gap`, where possible.
 """
 
 from __future__ import annotations
@@ -30,17 +29,17 @@ if TYPE_CHECKING:
 __all__ = ["STANDING", "VERIFY", "Standing", "backup_time", "is_part", "log_of", "note_backup"]
 
 VERIFY = "send the same again with --verify-first (verify_first=True)"
-"""The cure where a journal does not know what was sent."""
+"""Cure that messages give where a journal does not know which orders were sent."""
 WHOLE, PART = range(2)
-"""A mark above is the time of a backup, in milliseconds since 1970."""
+"""Values of the mark; a greater value is the time of a backup, in milliseconds since 1970."""
 STANDING = "CREATE TABLE standing (one INTEGER PRIMARY KEY CHECK (one = 1), mark INTEGER NOT NULL)"
 
 _COPY_AT = 16 * 1024 * 1024
-"""Bytes of the log at which it is copied: a page that many commits change is copied to its place once."""
+"""Bytes of the log at which it is copied: a page that many commits change is copied only once."""
 
 
 class Standing:
-    """The mark of a journal that is open for writing."""
+    """Completeness mark of a journal that is open for writing."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, memory: Memory) -> None:
         self._log = log_of(path)
@@ -52,26 +51,26 @@ class Standing:
             connection.execute(f"PRAGMA {pragma}")
 
     def before_change(self) -> None:
-        """See that the file says that it has a log, before anything comes into that."""
+        """Mark the file as having a log, before any change is written to the log."""
         if not self._is_marked:
             self._is_marked = self._copy()
 
     def after_change(self) -> None:
-        """Copy a log that has become long."""
+        """Copy the log into the file if it has become long."""
         if (size := self._log.stat().st_size) >= self._copy_at:
             copied = self._copy()
             self._copy_at = _COPY_AT if copied else size + _COPY_AT // 4
 
     def close(self) -> None:
-        """Take the mark off, now that nothing more is written: copy the log, also if a reader keeps it in use."""
-        if _mark(self._connection) == PART:  # where a reader held up the last copying
+        """Remove the mark after the last write: copy the log, even if a reader keeps it in use."""
+        if _mark(self._connection) == PART:  # a reader delayed the last copying
             self._set(WHOLE)
         if self._log.exists() and self._log.stat().st_size:
             self._memory.note_now()  # the copying changes the file
         self._checkpoint()
 
     def _copy(self) -> bool:
-        """Copy the log into the file, and leave the marks as they must be; whether all of it could be."""
+        """Copy the log into the file, and set the marks; return True if the whole log was copied."""
         self._set(PART)
         if not self._checkpoint():
             return False
@@ -85,7 +84,7 @@ class Standing:
         self._connection.execute("COMMIT")
 
     def _checkpoint(self) -> bool:
-        """Copy the log without waiting for readers; whether all of it is in the file, and durable there."""
+        """Copy the log without waiting for readers; return True if all of it is durable in the file."""
         (waits,) = self._connection.execute("PRAGMA busy_timeout").fetchone()
         self._connection.execute("PRAGMA busy_timeout = 0")
         try:
@@ -96,23 +95,23 @@ class Standing:
 
 
 def log_of(path: Path) -> Path:
-    """Where SQLite keeps the last commits of a file."""
+    """Return the path of the log, in which SQLite keeps the last commits of a file."""
     return path.with_name(path.name + "-wal")
 
 
 def is_part(connection: sqlite3.Connection, *, has_log: bool) -> bool:
-    """Whether a file lacks its log. ``has_log`` is whether one is beside it that is not empty."""
+    """Return True if a file lacks its log. ``has_log``: a log that is not empty is beside it."""
     return not has_log and _mark(connection) == PART
 
 
 def backup_time(connection: sqlite3.Connection) -> int | None:
-    """When a file was made as a backup that nobody has written to yet, in milliseconds since 1970."""
+    """Return the time of a backup that was not written to yet, in milliseconds since 1970; else ``None``."""
     mark = _mark(connection)
     return mark if mark > PART else None
 
 
 def note_backup(connection: sqlite3.Connection, now: float) -> None:
-    """Mark a copy of a journal as its backup."""
+    """Mark a copy of a journal as a backup."""
     connection.execute("REPLACE INTO standing (one, mark) VALUES (1, ?)", (int(now * 1000),))
 
 

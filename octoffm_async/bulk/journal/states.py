@@ -1,4 +1,4 @@
-"""The states of a journalled item, which may follow which, and what a known key means for a new sending. All pure."""
+"""The state machine of a journalled item, and the decision for an item whose key is known. All functions are pure."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ __all__ = [
 
 
 class State(StrEnum):
-    """What is known of one item."""
+    """The state of one item."""
 
     PENDING = "pending"
-    """Nothing of it exists remotely: it was looked for and not found. It may be sent."""
+    """State of an item that does not exist remotely, as a look-up or a person declared. It may be sent."""
     SENT = "sent"
-    """It is about to be sent, or was; how that ended is not known."""
+    """State of an item that is about to be sent or was sent, with an unknown outcome."""
     CREATED = "created"
     REFUSED = "refused"
     FAILED = "failed"
-    """It was surely not created; it may be sent again."""
+    """State of an item that was certainly not created; it may be sent again."""
     UNKNOWN = "unknown"
-    """It was sent, and no answer told what became of it."""
+    """State of an item that was sent, and of which no response shows the outcome."""
 
 
 LEGAL: Mapping[State | None, frozenset[State]] = MappingProxyType(
@@ -60,28 +60,28 @@ LEGAL: Mapping[State | None, frozenset[State]] = MappingProxyType(
         State.CREATED: frozenset({State.REFUSED}),
     }
 )
-"""The states that may follow each state; ``None`` is a key that was never seen.
+"""Legal next states of each state; ``None`` is a key without an entry.
 
-``unknown`` → ``sent`` happens only when the user asks for it, ``refused`` → ``sent`` only with another payload;
-``created`` → ``refused`` is a late refusal. ``unknown`` → ``unknown`` tells anew why, and keeps since when. What is
-created with an id that turns out to be another one's becomes ``unknown`` again, by ``Book.doubt`` only.
+``unknown`` → ``sent`` happens only on the user's request, ``refused`` → ``sent`` only with another payload; ``created``
+→ ``refused`` is a late refusal. ``unknown`` → ``unknown`` records a new reason, and keeps the time. A created item
+whose id turns out to be another item's becomes ``unknown`` again, by ``Book.doubt`` only.
 """
 
 ABSENT = "Absent"
-"""The code of an item that is pending because it was looked for and declared absent."""
+"""Code of an item that is pending because it was looked for and declared absent."""
 BY_HAND = "ByHand"
-"""The code of an item that a person settled."""
+"""Code of an item that a person settled."""
 _LEFT, _MAY_HAVE_LEFT = 2, 1
 ABSENT_MOST = 2
-"""What its absences may come to before an item is not sent again: see :func:`absences_after`."""
+"""Limit of an item's absences: at this value the item is not sent again automatically (:func:`absences_after`)."""
 
 
 def absences_after(absences: int, before: State, after: State, code: str) -> int:
-    """The absences of an item that goes from one state to another.
+    """Return the weighted absences of an item after a transition.
 
-    An absence after a sending that has left counts 2; one after a sending of a process that was killed counts 1,
-    because it may have been killed before that left. Another order under the same reference begins anew, and so does
-    one that a person looked for and said to be absent.
+    An absence of a request that was certainly sent counts 2. An absence of a request of a killed process counts 1,
+    because the process may have been killed before it sent the request. The count starts again for another order under
+    the same reference, and for an item that a person declared absent.
     """
     if after in (State.CREATED, State.REFUSED) or (after is State.PENDING and code == BY_HAND):
         return 0
@@ -91,25 +91,25 @@ def absences_after(absences: int, before: State, after: State, code: str) -> int
 
 
 UNDECIDED = frozenset({State.SENT, State.UNKNOWN})
-"""The states that must be reconciled with the remote side before the item may be sent again."""
+"""States that must be reconciled with the remote side before the item may be sent again."""
 
 KEEPS_PAYLOAD = frozenset(State) - {State.CREATED, State.REFUSED}
-"""The states in which the encoded request is kept, so that it can be sent without the input."""
+"""States in which the encoded request is stored, so that it can be sent without the input."""
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-"""When an item was sent of which only that is known that it may exist: before any order of any account."""
+"""Time of sending of an item that may exist and of which nothing else is known: before any order of any account."""
 
 HASH_SIZE = 16
-"""Bytes of a payload's hash. What stands behind them are the hashes of its fields, in journals that have them."""
+"""Bytes of a payload's hash. The hashes of the request's fields follow it, in journals that have them."""
 
 
 def is_long_ago(moment: datetime) -> bool:
-    """Whether nothing is known of when an item was sent: it is looked for among all orders."""
+    """Return True if the time of sending is unknown (``LONG_AGO``): the item is looked for among all orders."""
     return moment <= LONG_AGO + timedelta(days=1)
 
 
 class IllegalTransitionError(AssertionError):
-    """A state was to follow another that it may not follow: a mistake in the program, never in its input."""
+    """An illegal transition of an item's state: an error of the program, never of its input."""
 
     def __init__(self, key: str, before: State | None, after: State) -> None:
         super().__init__(key, before, after)
@@ -122,7 +122,7 @@ class IllegalTransitionError(AssertionError):
 
 
 def check(before: State | None, after: State, *, key: str = "") -> None:
-    """Let a legal transition pass.
+    """Check that a transition is legal.
 
     Raises:
         IllegalTransitionError: ``after`` may not follow ``before``.
@@ -132,52 +132,52 @@ def check(before: State | None, after: State, *, key: str = "") -> None:
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One item as the journal knows it."""
+    """One item as recorded in the journal."""
 
     key: str
-    """Its business reference."""
+    """The item's business reference."""
     state: State
     payload_hash: bytes
     run: str
-    """The run that sent it last."""
+    """Id of the run that sent it last."""
     changed_at: datetime
     sent_at: datetime
-    """When it was sent; of several sendings of which none is decided, the first."""
+    """Time of sending; of several undecided requests, the first."""
     remote_id: str | None = None
     code: str = ""
     message: str = ""
-    """Why it was refused, failed or is unknown."""
+    """Reason why it was refused, failed or is unknown."""
     followed: str = ""
-    """The last status that following it saw."""
+    """Last status that status tracking saw."""
     field_hashes: bytes = b""
-    """Short hashes of the request's fields; none where an older version sent it."""
+    """Short hashes of the request's fields; empty if an older version sent it."""
     left_by: datetime | None = None
-    """When an undecided item's request has left at the latest, by this machine's clock, if the journal knows."""
+    """Latest time at which an undecided item's request was sent, by the local clock, if known."""
     api_at: datetime | None = None
-    """What the API's own clock showed before it was sent, if that was known."""
+    """Time of the API's own clock before the request was sent, if known."""
     absences: int = 0
-    """How often it was declared absent, weighed: see :func:`absences_after`."""
+    """Weighted number of times that it was declared absent: see :func:`absences_after`."""
 
 
 class Verdict(Enum):
-    """What to do with an item whose key was looked up."""
+    """Decision for an item whose key was looked up."""
 
     SEND = auto()
     ALREADY_CREATED = auto()
     ALREADY_REFUSED = auto()
     CHANGED = auto()
-    """The key was used with another payload, and that one exists or may exist."""
+    """Decision for a key that was used with another payload, which exists or may exist."""
     UNDECIDED = auto()
-    """It must be reconciled first."""
+    """Decision for an item that must be reconciled first."""
 
 
 def judge(entry: Entry | None, payload_hash: bytes) -> Verdict:
-    """What to do with an item whose encoded request hashes to ``payload_hash``; hashes of its fields may follow."""
+    """Decide on an item whose encoded request hashes to ``payload_hash``; hashes of its fields may follow."""
     if entry is None:
         return Verdict.SEND
     same = entry.payload_hash == payload_hash[:HASH_SIZE]
     match entry.state:
-        case State.CREATED:  # the most frequent one comes first
+        case State.CREATED:  # the most frequent state first
             return Verdict.ALREADY_CREATED if same else Verdict.CHANGED
         case State.PENDING | State.FAILED:
             return Verdict.SEND
@@ -188,5 +188,5 @@ def judge(entry: Entry | None, payload_hash: bytes) -> Verdict:
 
 
 def payload_hash(payload: bytes) -> bytes:
-    """So many bytes as ``HASH_SIZE`` that tell one encoded request from another."""
+    """Return a hash of ``HASH_SIZE`` bytes of an encoded request."""
     return blake2b(payload, digest_size=HASH_SIZE).digest()

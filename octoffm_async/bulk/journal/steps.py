@@ -1,4 +1,4 @@
-"""What the event loop asks of the journal's thread, in the order in which it was asked."""
+"""Commands of the event loop to the journal's thread, which carries them out in their order."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Call", "Flush", "Follow", "LookUp", "Send", "Settle", "SettleCreated", "Step"]
 
 Answer: TypeAlias = "tuple[asyncio.Future[Any], Any, Exception | None]"
-"""Who waits, and what to tell: a result or an error."""
+"""Reply to a waiting caller: its future, and a result or an error."""
 
 Settle: TypeAlias = tuple[int, int, str, State, str | None, str, str]
-"""What became of an item: its scope, the run that found out, its key, state, remote id, code and message.
+"""Command that records an item's outcome: scope, run that found it, key, state, remote id, code and message.
 
-Nobody waits; the next flush of the run tells of a mistake. There may be one for every item: a bare tuple costs least.
+No caller waits; the run's next flush reports errors. There may be one command for every item: a plain tuple costs
+least.
 """
 
 
 @dataclass(slots=True)
 class SettleCreated:
-    """These items were created, by key, each with its remote id. Nobody waits."""
+    """Command that records items as created, each key with its remote id. No caller waits."""
 
     scope: int
     run_id: int
@@ -35,9 +36,10 @@ class SettleCreated:
 
 @dataclass(slots=True)
 class Send:
-    """Mark items as sent: the hash of each by its key, and all of them as the file keeps them.
+    """Command that marks items as sent: the hash of each by its key, and all of them packed for the file.
 
-    They are packed where they were encoded, on the event loop: what another core need not touch it need not fetch.
+    The items are packed on the event loop, where they were encoded: data that another core need not touch need not be
+    transferred to it.
     """
 
     scope: int
@@ -46,14 +48,14 @@ class Send:
     packed: bytes
     waiter: asyncio.Future[Any]
     api_at: int | None = None
-    """What the API's clock shows."""
+    """Time of the API's clock, in milliseconds since 1970."""
     first_at: int | None = None
-    """When they may have been sent first; now, if it is ``None``. Both are milliseconds since 1970."""
+    """Earliest time at which the items may have been sent, in milliseconds since 1970; ``None`` is now."""
 
 
 @dataclass(slots=True)
 class Follow:
-    """Note a followed status. Nobody waits."""
+    """Command that records a tracked status. No caller waits."""
 
     scope: int
     key: str
@@ -62,7 +64,7 @@ class Follow:
 
 @dataclass(slots=True)
 class LookUp:
-    """Read entries."""
+    """Command that reads entries."""
 
     scope: int
     keys: Sequence[str]
@@ -71,7 +73,7 @@ class LookUp:
 
 @dataclass(slots=True)
 class Flush:
-    """Tell what went wrong in the steps that nobody waited for, of one run or (``None``) of all."""
+    """Command that reports errors of commands without a waiting caller, of one run or (``None``) of all."""
 
     run_id: int | None
     waiter: asyncio.Future[Any]
@@ -79,7 +81,7 @@ class Flush:
 
 @dataclass(slots=True)
 class Call:
-    """Anything else, on the store itself. It raises errors of its own only before it writes."""
+    """Any other command: a function of the store. It raises errors of its own only before it writes."""
 
     work: Callable[[Any], Any]
     """It gets the store, and runs in its thread."""

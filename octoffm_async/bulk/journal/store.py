@@ -1,4 +1,4 @@
-"""The open file: carries out batches of steps, each in one transaction. Used by one thread only."""
+"""The open file: executes batches of commands, each in one transaction. Used by one thread only."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 _UNSETTLED_MOST, _BATCHES_MOST = 4096, 512
-"""Items that are in batches, and batches, each of which keeps the requests of all that it had."""
+"""Maximum number of items in batches, and of batches, each of which stores the requests of all its items."""
 _CACHE_KIB = 16_384
 
 
 class Store:
-    """One journal file, open.
+    """One open journal file.
 
-    After an error of SQLite nothing more is carried out: what was durable stays so, and everybody is told.
+    After an error of SQLite the store executes nothing more: what was durable stays so, and each caller gets the error.
     """
 
     tables: Tables
     unsettled: Unsettled
-    """The items that are in batches; a reader learns of them anew each time."""
+    """Items in batches; a reader loads them anew for each transaction."""
     rows: Rows
 
     def __init__(
@@ -81,22 +81,22 @@ class Store:
 
     @property
     def sheet(self) -> Sheet:
-        """What of this transaction is still to be written."""
+        """The pending changes of the current transaction."""
         assert self._sheet is not None  # noqa: S101
         return self._sheet
 
     @property
     def gap(self) -> Gap | None:
-        """What may be missing in the journal."""
+        """The period that may be missing in the journal, or ``None``."""
         return None if self._memory is None else self._memory.gap
 
     @property
     def now(self) -> int:
-        """Milliseconds since 1970."""
+        """The current time, in milliseconds since 1970."""
         return int(self._clock() * 1000)
 
     def open(self) -> None:
-        """Recognise or make the file, and open it; for writing with the lock held.
+        """Recognise or create the file, and open it; for writing with the lock held.
 
         Raises:
             JournalError: it cannot be opened; it was not touched.
@@ -117,18 +117,18 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file and release its lock."""
         if self._connection is not None:
             if self._standing is not None:
-                with suppress(sqlite3.Error):  # then the log stays, with all that is in it
+                with suppress(sqlite3.Error):  # then the log stays, with its content
                     self._standing.close()
             self._connection.close()
             self._connection = None
-        self._sheet = None  # it refers back: what it holds is let go of at once
+        self._sheet = None  # breaks a reference cycle, so that its memory is freed at once
         self._lock.release()
 
     def process(self, steps: Sequence[Step]) -> list[Answer]:
-        """Carry out steps in order, in one transaction; what to tell each waiter, now that it is durable."""
+        """Execute commands in order, in one transaction; return the reply to each waiting caller once it is durable."""
         if self._broken is None:
             try:
                 return self._transact(steps)
@@ -137,14 +137,14 @@ class Store:
             except sqlite3.Error as error:
                 self._broken = schema.translated(error, self.path)
                 self._broken.__cause__ = error
-            except Exception as error:  # noqa: BLE001  (whatever it is, those who wait must learn of it)
+            except Exception as error:  # noqa: BLE001  (whatever it is, the waiting callers must get it)
                 self._broken = JournalError(f"the journal {self.path} failed: {error!r}")
                 self._broken.__cause__ = error
             self._roll_back()
         return self._refuse(steps, self._broken)
 
     def name_of(self, run_id: int) -> str:
-        """A run's id."""
+        """Return a run's id."""
         name = self._names.get(run_id)
         if name is None:
             found = self.connection.execute("SELECT name FROM runs WHERE run_id = ?", (run_id,)).fetchone()
@@ -152,7 +152,7 @@ class Store:
         return name
 
     def part_batches(self, most: int = 0) -> None:
-        """Give the items of all batches rows of their own, the oldest batches first, until so many items are left."""
+        """Move the items of batches to rows of their own, the oldest batches first, until at most ``most`` are left."""
         sheet = self.sheet
         batches = self.unsettled.batches
         while batches and (not most or len(self.unsettled) > most):
@@ -163,12 +163,12 @@ class Store:
             self._write(sheet)
 
     def drop(self, scope: int, keys: Sequence[str]) -> None:
-        """Delete entries, of which none is in a batch."""
+        """Delete entries, none of which is in a batch."""
         self.tables.drop(scope, keys)
         self.rows.clear()
 
     def _version(self) -> int:
-        """The version of the file, which is made if it may be."""
+        """Return the version of the file, which is created if permitted."""
         version = schema.recognise(self.path, takes_part=self._takes_part)
         if version is None and self._read_only:
             raise JournalError(f"there is no journal {self.path}")
@@ -189,13 +189,13 @@ class Store:
         schema.migrate(connection, version)
         self._load_batches()
         connection.execute("PRAGMA journal_mode = WAL")
-        # NORMAL: a commit is handed to the operating system, which keeps it when this process is killed, and is
-        # forced to the disk only at checkpoints, so that a power cut loses the last commits but never the file.
+        # NORMAL: a commit is handed to the operating system, which keeps it if this process is killed, and is forced to
+        # the disk only at checkpoints: a power cut loses the last commits but never the file.
         connection.execute("PRAGMA synchronous = NORMAL")
         if self._durability == "power":
             for pragma in ("synchronous = FULL", "fullfsync = 1", "checkpoint_fullfsync = 1"):
                 connection.execute(f"PRAGMA {pragma}")
-        connection.execute("BEGIN IMMEDIATE")  # an unwritable file or folder is told now, not in the middle of a run
+        connection.execute("BEGIN IMMEDIATE")  # reports an unwritable file or folder now, not in the middle of a run
         connection.execute("ROLLBACK")
         made_at = backup_time(connection)
         backup_at = None if made_at is None else reading.moment(made_at)
@@ -268,7 +268,7 @@ class Store:
             for batch in ended:
                 self.unsettled.remove(batch)
             tables.drop_batches(batch.number for batch in ended)
-        for batch in sheet.begun:  # takes the room of those
+        for batch in sheet.begun:  # reuses the space of the deleted rows
             if batch.left:
                 tables.put_batch(batch)
         for batch, items in sheet.created.items():
@@ -281,12 +281,12 @@ class Store:
         sheet.clear()
 
     def _read(self, scope: int, keys: Sequence[str]) -> dict[str, Row]:
-        """Rows that are not known; what was written on the sheet may be among them."""
+        """Read rows that are not cached, after writing the pending changes, which they may contain."""
         self._write(self.sheet)
         return self.tables.get(scope, keys)
 
     def _load_rows(self, steps: Sequence[Step]) -> None:
-        """Read the rows that will be needed, many at a time."""
+        """Read the rows that the commands need, many at a time."""
         unsettled, wanted = self.unsettled.keys, defaultdict[int, list[str]](list)
         for step in steps:
             if isinstance(step, tuple):
@@ -347,7 +347,7 @@ def _attempt(step: Send, sheet: Sheet) -> Answer:
 
 
 def _again(error: JournalError) -> JournalError:
-    """The same error for one more waiter: each raises its own, with its own traceback."""
+    """Copy an error for one more waiting caller: each raises its own, with its own traceback."""
     copy = type(error)(*error.args)
     copy.__dict__.update(error.__dict__)
     copy.__cause__ = error.__cause__

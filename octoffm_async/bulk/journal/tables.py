@@ -1,8 +1,9 @@
-"""The statements on the journal's tables, many rows at a time.
+"""The statements on the journal's tables, for many rows at a time.
 
-Every step of a statement gives up the interpreter's lock and takes it back, which a busy event loop makes slow: so a
-batch is written with a few statements of many rows. Bytes are bound as bytearrays: ``sqlite3`` looks for an adapter of
-bytes, and of ``None``, which takes longer than to write them. Plain text is cheaper still, where SQLite casts it.
+Each step of a statement releases the interpreter's lock and takes it again, which is slow beside a busy event loop:
+therefore a batch is written with a few statements of many rows. Bytes are bound as bytearrays: for bytes and ``None``,
+``sqlite3`` looks for an adapter, which takes longer than writing them. Plain text is cheaper still, where SQLite casts
+it.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ T = TypeVar("T")
 __all__ = ["Tables", "Values"]
 
 Values: TypeAlias = tuple[Any, ...]
-"""The columns of an entry behind its scope: its key, and what ``COLUMNS`` names."""
+"""Columns of an entry without its scope: its key, and those in ``COLUMNS``."""
 
 COLUMNS = "state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences"
-_MOST_ROWS = 64  # 832 values: older SQLite libraries bear 999
+_MOST_ROWS = 64  # 832 values: older SQLite libraries accept 999
 _MOST_CREATED = 256
 _MOST_KEYS = 512
 _NEAR_MOST = 2
@@ -51,7 +52,7 @@ _DROP_ENTRIES = "DELETE FROM entries WHERE scope_id = ? AND key IN "
 
 
 def row_of(values: Sequence[Any]) -> Row:
-    """A stored entry from its columns."""
+    """Build a row from its columns."""
     state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences = values
     return Row(
         STATES[state],
@@ -78,24 +79,24 @@ class Tables:
         self.connection = connection
 
     def find(self, scope: int, names: Sequence[bytes]) -> list[Values]:
-        """The entries of those of the stored keys that have one."""
+        """Return the columns of the entries that the stored keys have."""
         found: list[Values] = self._by_name(_GET, scope, names)
         return found
 
     def has_between(self, scope: int, first: bytes, last: bytes) -> bool:
-        """Whether any of the stored keys from the first to the last has an entry."""
+        """Return True if any stored key from the first to the last has an entry."""
         return self.connection.execute(_HAS, (scope, first, last)).fetchone() is not None
 
     def get(self, scope: int, keys: Sequence[str]) -> dict[str, Row]:
-        """Those of the keys that are there."""
+        """Return the rows of the keys that have one."""
         return {text(values[0]): row_of(values[1:]) for values in self._by_key(_GET, scope, keys)}
 
     def payloads(self, scope: int, keys: Sequence[str]) -> dict[str, bytes]:
-        """The payloads of those of the keys that have one."""
+        """Return the payloads of the keys that have one."""
         return {text(key): payload for key, payload in self._by_key(_GET_PAYLOADS, scope, keys)}
 
     def put(self, rows: Mapping[Spot, Row]) -> None:
-        """Write entries, new or not."""
+        """Write entries, new or changed."""
         flat: list[object] = []
         for (scope, key), row in rows.items():
             state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences = row
@@ -117,7 +118,7 @@ class Tables:
         self._put(_PUT_ENTRIES, 13, flat)
 
     def put_payloads(self, payloads: Mapping[Spot, bytes | None]) -> None:
-        """Keep payloads, or drop those that are ``None``."""
+        """Store payloads; delete those that are ``None``."""
         flat: list[object] = []
         dropped: dict[int, list[str]] = {}
         for (scope, key), payload in payloads.items():
@@ -130,9 +131,9 @@ class Tables:
             self._by_key(_DROP_PAYLOADS, scope, keys)
 
     def put_created(self, batch: Batch, now: int, items: Sequence[Creation]) -> None:
-        """Write entries of a batch's items that were created."""
+        """Write the entries of a batch's created items."""
         hashed = {len(payload_hash) for _, payload_hash, _ in items}
-        if len(hashed) > 1:  # of two versions: one kept the hashes of fields, too
+        if len(hashed) > 1:  # of two versions: one stored the hashes of fields too
             for size in hashed:
                 self.put_created(batch, now, [item for item in items if len(item[1]) == size])
             return
@@ -150,7 +151,7 @@ class Tables:
             self.connection.execute(_put_created(room, size), bound)
 
     def put_batch(self, batch: Batch) -> None:
-        """Write what is left of a new batch."""
+        """Write the unsettled items of a new batch."""
         values = (batch.number, batch.scope, batch.run_id, batch.sent_at, batch.api_at, batch.content())
         self.connection.execute(_PUT_BATCH, values)
 
@@ -160,7 +161,7 @@ class Tables:
             self.connection.execute("DELETE FROM batches WHERE batch_id = ?", (number,))
 
     def batches(self) -> Iterator[Batch]:
-        """All batches, the oldest first, with those of their items that have no entry.
+        """Yield all batches, the oldest first, with those of their items that have no entry.
 
         Raises:
             msgspec.DecodeError, UnicodeDecodeError: one of them is damaged.
@@ -188,7 +189,7 @@ class Tables:
     def after(
         self, scope: int, run_id: int, states: Iterable[State], key: bytes | None, *, most: int, code: str | None
     ) -> list[tuple[str, Row]]:
-        """Up to ``most`` entries of a run behind a stored key in the order of keys; ``None`` is before all."""
+        """Return up to ``most`` entries of a run that follow a stored key in key order; ``None`` is before all."""
         start, bound = ("", ()) if key is None else ("AND key > ?", (key,))
         if code is not None:
             start, bound = f"{start} AND code = ?", (*bound, stored(code))
@@ -201,7 +202,7 @@ class Tables:
         return [(text(values[0]), row_of(values[1:])) for values in found.fetchall()]
 
     def undecided(self, scope: int) -> list[tuple[str, Row]]:
-        """All entries that are sent or unknown: found through the payloads, of which the decided have none."""
+        """Return all sent or unknown entries, found through the payloads, of which most decided entries have none."""
         columns = ", ".join(f"e.{name}" for name in COLUMNS.split(", "))
         found = self.connection.execute(
             f"SELECT e.key, {columns} FROM payloads p CROSS JOIN entries e USING (scope_id, key) "  # noqa: S608
@@ -211,10 +212,10 @@ class Tables:
         return [(text(values[0]), row_of(values[1:])) for values in found.fetchall()]
 
     def created_near(self, scope: int, first: int, last: int, ripe: int) -> list[tuple[str, Row]]:
-        """The created entries next to what was sent from the first to the last time: see ``Book.created_near``.
+        """Return the created entries next to the period from ``first`` to ``last``: see ``Book.created_near``.
 
-        It walks over all of a scope, and is asked only before something is declared absent. What a person settled is
-        no control: the list may have it in another spelling, or not yet.
+        The query scans a whole scope, and runs only before an item is declared absent. An item that a person settled is
+        no control: the list may show it in another spelling, or not yet.
         """
         found: dict[str, Row] = {}
         for where, order, bounds in (
@@ -233,12 +234,12 @@ class Tables:
         return list(found.items())
 
     def count_created(self, scope: int, since: int, ripe: int) -> int:
-        """How many entries with an id were sent since then, and created until ``ripe``; as costly as the above."""
+        """Return the number of entries with an id, sent since ``since`` and created until ``ripe``; scans the scope."""
         (count,) = self.connection.execute(_COUNT_CREATED, (scope, since, ripe)).fetchone()
         return int(count)
 
     def holders(self, scope: int, remote_ids: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
-        """The created entries that have one of these ids: the id and the key of each. It walks over all of a scope."""
+        """Return the id and key of the created entries that have one of these ids. The query scans a whole scope."""
         return self._by_name(_HOLDERS, scope, remote_ids) if remote_ids else []
 
     def _by_key(self, statement: str, scope: int, keys: Sequence[str]) -> list[Any]:
@@ -265,7 +266,7 @@ class Tables:
 
 @cache
 def _put_created(room: int, size: int) -> str:
-    """A statement with so many places: all the hashes are one value, the key and the remote id of each are two."""
+    """Build a statement for ``room`` items: one value for all hashes, two values for the key and id of each item."""
     places = ", ".join([f"({place}, ?, ?)" for place in range(1, room * size, size)])
     return (
         "INSERT INTO entries (scope_id, key, state, run_id, payload_hash, sent_at, changed_at, remote_id) "  # noqa: S608
@@ -280,10 +281,10 @@ def _parts(values: Sequence[T], most: int) -> Iterator[Sequence[T]]:
 
 
 def _castable(value: str) -> str | bytearray:
-    """What is the stored text once it is cast: SQLite's text cannot hold half a surrogate pair."""
+    """Return a value that SQLite casts to the stored text: its own text cannot hold lone surrogates."""
     return value if value.isascii() else bytearray(stored(value))
 
 
 def _room(count: int) -> int:
-    """Places for so many values, or some more: statements come in few sizes, so that each is prepared once."""
+    """Round a number of values up: statements come in few sizes, so that each is prepared once."""
     return 1 << (count - 1).bit_length()

@@ -1,9 +1,9 @@
-"""The journal's thread, and the way from the event loop to it and back.
+"""The journal's thread, and the passing of commands from the event loop to it and of replies back.
 
-What is asked within one turn of the loop goes over together; the thread takes all that is there, carries it out in
-one transaction and answers with one call back into the loop. So the more there is to do, the larger the batches are.
-What nobody waits for goes over with the next step, or after a moment; a look-up of other keys leaves it behind, so
-that it needs no transaction of its own.
+Commands of one iteration of the event loop are passed to the thread together; the thread takes all that are queued,
+executes them in one transaction and replies with one callback into the loop. The batches therefore grow with the load.
+Commands without a waiting caller are passed with the next command, or after a moment; a look-up of other keys does not
+take them along, so that it needs no transaction of its own.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ __all__ = ["Writer"]
 _BATCH_MOST = 4096
 _LINGER = 0.05
 _LINGER_MOST = 1024
-"""Seconds, and steps, that what nobody waits for is gathered: each transaction less is time for the event loop."""
+"""Time in seconds, and number of commands, for which commands without a waiting caller are collected.
+
+Each transaction that is saved is time for the event loop.
+"""
 
 
 class Writer:
-    """Carries steps to a store in a thread of its own. Belongs to the loop that opened it."""
+    """Executor of commands on a store, in a thread of its own. It belongs to the event loop that opened it."""
 
     def __init__(self, make: Callable[[], Store]) -> None:
         self._make = make
@@ -43,20 +46,20 @@ class Writer:
         self._ended: asyncio.Future[None] | None = None
         self._waiting: list[Step] = []
         self._queued: set[str] = set()
-        """The keys of what waits and nobody waits for."""
+        """Keys of the waiting commands without a waiting caller."""
         self._ahead: list[Step] = []
         self._urgent = False
         self._knows_one = False
-        """Whether a creation was written."""
+        """True after the first creation was passed to the thread."""
         self._lingering = False
         self._linger: asyncio.TimerHandle | None = None
         self._closing = False
 
     async def open(self) -> Gap | None:
-        """Start the thread and open the store; what may be missing in it.
+        """Start the thread and open the store; return the period that may be missing in it.
 
         Raises:
-            JournalError: what the store raises.
+            JournalError: the store cannot be opened.
         """
         loop = asyncio.get_running_loop()
         opened: asyncio.Future[Gap | None] = loop.create_future()
@@ -70,10 +73,10 @@ class Writer:
             raise
 
     async def close(self) -> None:
-        """Carry out what was asked, close the store and end the thread; a cancellation waits for that too.
+        """Execute all submitted commands, close the store and end the thread; a cancelled call waits for that too.
 
         Raises:
-            JournalError, IllegalTransitionError: something that nobody waited for was not written.
+            JournalError, IllegalTransitionError: a command without a waiting caller failed.
         """
         if self._closing or self._ended is None:
             return
@@ -94,7 +97,7 @@ class Writer:
         await last
 
     def future(self) -> asyncio.Future[Any]:
-        """Something to wait for.
+        """Return a new future of the event loop.
 
         Raises:
             ClosedError: the journal is not open, or belongs to another loop.
@@ -106,7 +109,7 @@ class Writer:
         return self._loop.create_future()
 
     def submit(self, step: Step) -> None:
-        """Ask for a step that somebody waits for: it goes over in this turn of the loop, with all before it.
+        """Submit a command with a waiting caller: it is passed in this iteration of the loop, with all earlier ones.
 
         Raises:
             ClosedError: the journal is not open.
@@ -117,7 +120,7 @@ class Writer:
         self._hurry()
 
     def look_up(self, step: LookUp) -> None:
-        """Ask for a look-up: like another step, but what nobody waits for need not go over with it.
+        """Submit a look-up: as :meth:`submit`, but commands without a waiting caller may be passed later.
 
         Raises:
             ClosedError: the journal is not open.
@@ -130,7 +133,7 @@ class Writer:
             self._loop.call_soon(self._hand_over_ahead)
 
     def queue(self, key: str, step: Settle | SettleCreated | Follow) -> None:
-        """Ask for a step on an item that nobody waits for: it goes over with others, soon.
+        """Queue a command on an item without a waiting caller: it is passed soon, with others.
 
         Raises:
             ClosedError: the journal is not open.
@@ -147,7 +150,7 @@ class Writer:
             self._hurry()
 
     def queue_created(self, scope: int, run_id: int, key: str, remote_id: str | None) -> None:
-        """Ask to settle an item as created: together with those before it, if nothing else came between.
+        """Queue the creation of an item: in one command with the creations before it, if no other command came between.
 
         Raises:
             ClosedError: the journal is not open.
@@ -160,18 +163,18 @@ class Writer:
         last.remote_ids.append(remote_id)
         self._queued.add(key)
         if len(last.keys) == _LINGER_MOST or not self._knows_one:
-            self._knows_one = True  # of a run that is killed right after, the list must show this one
+            self._knows_one = True  # the control for a run that is killed now (bulk/absence.py)
             self._hurry()
 
     async def call(self, work: Callable[[Store], T], *, writes: bool = False) -> T:
-        """Do something on the store, after all that was asked before."""
+        """Call a function of the store, after all earlier commands; return its result."""
         waiter = self.future()
         self.submit(Call(work, waiter, writes))
         result: T = await waiter
         return result
 
     def _hurry(self) -> None:
-        """Let what waits go over in this turn of the loop."""
+        """Pass the waiting commands in this iteration of the loop."""
         if not self._urgent and self._loop is not None:
             self._urgent = True
             self._loop.call_soon(self._hand_over)
@@ -191,14 +194,14 @@ class Writer:
             self._give(steps)
 
     def _give(self, steps: list[Step]) -> None:
-        """Hand steps to the thread."""
+        """Pass commands to the thread."""
         self._queue.put(steps)
 
     def _work(self, opened: asyncio.Future[Gap | None], ended: asyncio.Future[None]) -> None:
         try:
             store = self._make()
             store.open()
-        except BaseException as error:  # noqa: BLE001  (the opener must learn of it, whatever it is)
+        except BaseException as error:  # noqa: BLE001  (the opener must get it, whatever it is)
             self._tell([(opened, None, error if isinstance(error, Exception) else RuntimeError(repr(error)))])
             return
         self._tell([(opened, store.gap, None)])
@@ -210,7 +213,7 @@ class Writer:
             self._tell([(ended, None, None)])
 
     def _take(self) -> list[Step]:
-        """All that is there, waiting for something; nothing at the end."""
+        """Wait for commands and return all that are queued; none at the end."""
         first = self._queue.get()
         if first is None:
             return []
@@ -231,7 +234,7 @@ class Writer:
             try:
                 self._loop.call_soon_threadsafe(_resolve, answers)
             except RuntimeError:
-                pass  # the loop is closed: nobody waits any more
+                pass  # the loop is closed: no caller waits any more
 
 
 def _resolve(answers: Sequence[Answer]) -> None:

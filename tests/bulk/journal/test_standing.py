@@ -55,7 +55,7 @@ async def test_a_copy_of_the_file_alone_is_refused_while_the_journal_is_open(pat
     before = part.read_bytes()
     for _ in range(2):  # looking at it does not make it whole
         with pytest.raises(
-            JournalDamagedError, match=r"orders\.sqlite-wal, which is not there; restore orders\.sqlite-wal too"
+            JournalDamagedError, match=r"orders\.sqlite-wal, which is missing; restore orders\.sqlite-wal too"
         ):
             async with SQLiteJournal(part, read_only=read_only):
                 pass
