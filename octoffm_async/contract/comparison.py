@@ -1,7 +1,7 @@
-"""What two descriptions of the API say differently, operation by operation and field by field.
+"""Comparison of two OpenAPI descriptions of the API, operation by operation and field by field.
 
-Compared are paths, parameters, request bodies and the first successful answer of each operation. Errors, answer
-headers, security and texts are not.
+It covers paths, parameters, request bodies and the first successful response of each operation. It leaves out error
+responses, response headers, security and texts.
 """
 
 from collections.abc import Collection, Iterator
@@ -14,10 +14,10 @@ from .nodes import LIMITS, Node, narrower
 
 
 def compare(ours: Description, theirs: Description) -> list[Difference]:
-    """All differences, in the order of our operations; then the operations of our part of the API that we miss.
+    """Return all differences in the order of our operations, then the operations that only they have.
 
-    Paths are the same whatever their parameters are called and whatever literal prefix theirs carry. Operations under
-    other first segments than ours are none of ours and are left out.
+    Names of path parameters and a literal prefix of their paths do not count as differences. Operations whose first
+    path segment we never use belong to other parts of the API and are left out.
     """
     prefix = prefix_of(ours, theirs)
     known = by_call(ours, "")
@@ -68,7 +68,7 @@ def _unknown(operation: DescribedOperation) -> Difference:
 
 
 class _OperationComparison:
-    """Compares one operation."""
+    """Comparison of one operation."""
 
     def __init__(self, ours: DescribedOperation, theirs: DescribedOperation) -> None:
         self.differences: list[Difference] = []
@@ -139,7 +139,7 @@ class _OperationComparison:
 
     def _node(self, place: str, direction: Direction, ours: Node, theirs: Node, tag: str) -> None:
         pair = (id(ours), id(theirs))
-        if pair in self._inside:  # both contain themselves
+        if pair in self._inside:  # both schemas are recursive
             return
         self._inside.add(pair)
         tag = ours.tag or tag
@@ -198,7 +198,7 @@ class _OperationComparison:
             self._tell(Kind.VALUES_UNKNOWN, place, list(ours.values), more, says, harmless=True, tag=tag)
         if less:
             says = f"{place} may be {_listed(less)} with us, which they do not list"
-            harmless = direction == "read" or not theirs.values  # who lists none takes any
+            harmless = direction == "read" or not theirs.values  # an empty list of values accepts any
             self._tell(Kind.VALUES_ABSENT, place, less, list(theirs.values), says, harmless=harmless, tag=tag)
 
     def _limits(self, place: str, direction: Direction, ours: Node, theirs: Node, tag: str) -> None:
@@ -212,7 +212,7 @@ class _OperationComparison:
 
 
 def _named(parameters: tuple[Parameter, ...]) -> Iterator[tuple[tuple[str, str], Parameter]]:
-    """Parameters by their place and name. In a path the position counts, in a header not the case."""
+    """Yield parameters with a key of place and name; path parameters count by position, headers ignore case."""
     position = 0
     for parameter in parameters:
         name = parameter.name
@@ -225,7 +225,7 @@ def _named(parameters: tuple[Parameter, ...]) -> Iterator[tuple[tuple[str, str],
 
 
 def _fits(direction: Direction, ours: Node, theirs: Node) -> bool:
-    """Whether all that is sent is among what is taken."""
+    """Return True if the receiving side accepts every type that the sending side may send."""
     given, taken = (ours.types, theirs.types) if direction == "sent" else (theirs.types, ours.types)
     if "number" in taken:
         taken |= {"integer"}
@@ -233,14 +233,14 @@ def _fits(direction: Direction, ours: Node, theirs: Node) -> bool:
 
 
 def _within(name: str, ours: Any, theirs: Any) -> bool:
-    """Whether what keeps our limit keeps theirs."""
+    """Return True if every value within our limit is within theirs, too."""
     if ours is None or theirs is None:
         return theirs is None
     return name not in ("pattern", "format") and narrower(name, ours, theirs) == ours
 
 
 def _without_repeats(differences: list[Difference], place: str) -> list[Difference]:
-    """A list may stand in an object or be bare; what differs in the rows of both is told once."""
+    """Drop the differences in the rows of a bare list that the rows of the wrapped list show as well."""
     wrapped, bare = f"{place}.items[]", f"{place}[]"
     told = {
         (one.place.removeprefix(wrapped), one.kind, repr(one.theirs))
