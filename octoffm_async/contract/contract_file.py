@@ -48,9 +48,9 @@ class OperationMapping:
     """The differences of one operation on the wire; ``None`` or empty means as the package has it.
 
     ``wrap`` is the name of the member that wraps a request body; ``body`` says whether a request that can hold many
-    items is sent as an array or as a single object. ``query`` maps filters (Python names) to parameters. ``items``, ``result``,
-    ``identifier`` and ``count`` are paths to the rows of a list, to the object of an answer, to the id of a creation
-    and to the number of a count.
+    items is sent as an array or as a single object. ``query`` maps filters (Python names) to parameters. ``items``,
+    ``result``, ``identifier`` and ``count`` are paths to the rows of a list, to the object of an answer, to the id of a
+    creation and to the number of a count.
     """
 
     path: str | None = None

@@ -24,7 +24,9 @@ def wire_path(
     elif said == "":
         problems.tell(key, f"the name of {label} is empty")
     elif not all(map(is_wire_name, steps := tuple(said.split(".")))):
-        problems.tell(key, f"the name of {label} has an empty part, or characters that cannot be printed, or is too long")
+        problems.tell(
+            key, f"the name of {label} has an empty part, or characters that cannot be printed, or is too long"
+        )
     elif len(steps) > _DEEPEST:
         problems.tell(key, f"the name of {label} is a path of more than {_DEEPEST} names")
     else:

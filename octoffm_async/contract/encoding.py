@@ -47,7 +47,7 @@ class RequestEncoder:
         return _ENCODER.encode(self._translation.to_wire(type(item), members))
 
     def _exchanged(self, operation: Operation[Any]) -> list[tuple[bytes, bytes]] | None:
-        """Return the replacements in encoded bytes; None if more than names differs, or a name has several spellings."""
+        """Return the replacements in encoded bytes; None if more than names differs, or a name has two spellings."""
         mapping = self._translation.operation(operation)
         if mapping.wrap is not None or mapping.body is not None:
             return None
@@ -59,7 +59,9 @@ class RequestEncoder:
             if theirs.setdefault(ours, name) != name:
                 return None
         changed = {ours: name for ours, name in theirs.items() if ours != name}
-        if any(name in theirs for name in changed.values()):  # a later replacement would hit the result of an earlier one
+        if any(
+            name in theirs for name in changed.values()
+        ):  # a later replacement would hit the result of an earlier one
             return None
         return [(_member(ours), _member(name)) for ours, name in changed.items()]
 

@@ -43,7 +43,7 @@ _LINK: Schema = {
 }
 _REPEATING = {
     Repeatability.SAFE: "The operation changes nothing.",
-    Repeatability.VERIFY: "There is no idempotency key: repeat the call only after a look-up by reference found nothing.",
+    Repeatability.VERIFY: "There is no idempotency key: repeat a call only after a look-up by reference found nothing.",
     Repeatability.NEVER: "There is no idempotency key and no look-up: a repeated call may take effect twice.",
 }
 

@@ -341,4 +341,4 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     GET_RETURN,
     GET_LABEL,
 )
-"""The 20 operations of the API, in the order of API.md. The token call is not among them: it belongs to the identity provider."""
+"""The 20 operations of the API, in the order of API.md, without the token call of the identity provider."""

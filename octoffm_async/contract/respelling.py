@@ -1,4 +1,4 @@
-"""Our OpenAPI document with the names of a contract file, for comparison with the API's own document."""
+"""Translation of our OpenAPI document to the names of a contract file, for comparison with the API's document."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping

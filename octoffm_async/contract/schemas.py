@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec.inspect import DateTimeType, EnumType, StructType, multi_type_info
 
-from .base import Query, Request
+from .base import Query, Request, with_source
 
 Schema = dict[str, Any]
 
@@ -56,11 +56,13 @@ def parameters_of(filters: type, *, limit_required: bool) -> list[Schema]:
 
 def parameter(name: str, place: str, schema: Mapping[str, Any], *, required: bool) -> Schema:
     """Return one parameter; its tag and its description are beside its schema."""
-    bare = {key: value for key, value in schema.items() if key != "x-provenance"}
+    bare = {key: value for key, value in schema.items() if key not in ("description", "x-provenance")}
+    text = {"description": schema["description"]} if "description" in schema else {}
     return {
         "name": name,
         "in": place,
         "required": required,
+        **text,
         "schema": bare,
         "x-provenance": schema["x-provenance"],
     }
@@ -88,6 +90,8 @@ def _finish(component: Schema, struct: StructType) -> None:
         if field.encode_name not in component["properties"]:
             continue
         schema: Schema = component["properties"][field.encode_name]
+        if "description" in schema:
+            schema["description"] = with_source(schema["description"], schema.get("x-provenance"))
         if any(isinstance(kind, DateTimeType) for kind in _walk(field.type, inside_structs=False)):
             for part in schema.get("anyOf", [schema]):
                 if part.get("type") == "string":

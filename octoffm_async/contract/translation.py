@@ -89,7 +89,11 @@ class Translation:
             return []
         names = self.names_of(type(item)) if item.extra else {}
         found = [
-            FieldProblem(f"{path}extra", name, f"is the name that the contract file gives to {names[folded(name)]}: set that field")
+            FieldProblem(
+                f"{path}extra",
+                name,
+                f"is the name that the contract file gives to {names[folded(name)]}: set that field",
+            )
             for name in item.extra or ()
             if folded(name) in names
         ]

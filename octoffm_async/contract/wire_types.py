@@ -16,6 +16,7 @@ from typing import Annotated, Any, cast
 
 import msgspec
 
+from .base import make_struct
 from .reading import Learned, reader_of
 from .specs import FieldSpec, specs_of
 from .translation import Translation
@@ -108,17 +109,7 @@ def type_of(form: Form) -> Any:
         name = f"extra_{number}_{wire}" if wire.isidentifier() else f"extra_{number}"
         extra[name] = wire
         fields.append((name, Any if is_scalar else msgspec.Raw, msgspec.field(name=wire, default=msgspec.UNSET)))
-    made = msgspec.defstruct(
-        form.struct.__name__,
-        fields,
-        bases=(form.struct,),
-        module=form.struct.__module__,
-        namespace={"__modelled__": form.struct, "extra": _extra_property(extra)},
-        frozen=True,
-        kw_only=True,
-        gc=False,
-        forbid_unknown_fields=True,
-    )
+    made = make_struct(form.struct, fields, {"extra": _extra_property(extra)}, forbid_unknown_fields=True)
     for member in form.members:
         stored = getattr(form.struct, member.spec.name)
         if member.nullable:

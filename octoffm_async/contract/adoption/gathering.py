@@ -171,7 +171,9 @@ class Gathering:
         if direction == "sent" and types and types.isdisjoint(sent_as):
             they = f"they want {' or '.join(sorted(types))} in {self._operation.name}"
             self._findings.tell(
-                f"fields.{match.struct}", field, f"we send {min(sent_as)} and {they}, which a contract file cannot convert"
+                f"fields.{match.struct}",
+                field,
+                f"we send {min(sent_as)} and {they}, which a contract file cannot convert",
             )
         if (inner := inner_of(found)) is not None:
             self._struct(match_struct(*inner), direction)

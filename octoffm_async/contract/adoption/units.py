@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from .words import words_of
 
 _OURS: Mapping[str, tuple[str, str]] = {"g": ("mass", "g"), "cm": ("length", "cm")}
-# How many of our unit (g, cm) one of theirs is; both the patterns and the figures are of one kind of unit.
+# By kind: their unit in our unit (g, cm), and the pattern of its names.
 _UNITS: Mapping[str, Mapping[str, tuple[float, str]]] = {
     "mass": {
         "kg": (1000.0, r"kgs?|kilos?|kilogram(me)?s?"),
@@ -25,7 +25,7 @@ _UNITS: Mapping[str, Mapping[str, tuple[float, str]]] = {
 
 
 class UndecidedUnitError(ValueError):
-    """More than one unit is named. ``units`` are they."""
+    """An error for a description that names more than one unit; ``units`` lists them."""
 
     def __init__(self, units: list[str]) -> None:
         super().__init__(f"their description names {' and '.join(units)}")
