@@ -77,9 +77,8 @@ class _OperationComparison:
         self._parameters(ours.parameters, theirs.parameters)
         self._request(ours.request, theirs.request)
         if ours.status != theirs.status:
-            says = (
-                f"Success is {ours.status or 'not described'} with us and {theirs.status or 'not described'} with them"
-            )
+            known, found = ours.status or "not described", theirs.status or "not described"
+            says = f"Success is {known} in our contract and {found} in theirs"
             self._tell(Kind.STATUS, "answer", ours.status, theirs.status, says, harmless=bool(theirs.status))
         self._body("answer", "read", ours.answer, theirs.answer)
 
@@ -128,7 +127,7 @@ class _OperationComparison:
         known = frozenset[str]() if ours is None else ours.media
         found = frozenset[str]() if theirs is None else theirs.media
         if known != found:
-            says = f"The {place} is {_listed(known)} with us and {_listed(found)} with them"
+            says = f"The {place} is {_listed(known)} in our contract and {_listed(found)} in theirs"
             harmless = found <= known if direction == "read" else bool(known) and known <= found
             self._tell(Kind.MEDIA_TYPE, place, sorted(known), sorted(found), says, harmless=harmless)
         if ours is None or theirs is None or ours.node is None or theirs.node is None:
@@ -145,7 +144,7 @@ class _OperationComparison:
         tag = ours.tag or tag
         if ours.types != theirs.types:
             known, found = sorted(ours.types), sorted(theirs.types)
-            says = f"{place} is {_listed(known)} with us and {_listed(found)} with them"
+            says = f"{place} is {_listed(known)} in our contract and {_listed(found)} in theirs"
             self._tell(Kind.TYPE, place, known, found, says, harmless=_fits(direction, ours, theirs), tag=tag)
         if ours.types & theirs.types or ours.types == theirs.types:
             self._null(place, direction, (ours.nullable, theirs.nullable), tag)
@@ -179,14 +178,14 @@ class _OperationComparison:
     def _required(self, place: str, direction: Direction, required: tuple[bool, bool], tag: str) -> None:
         ours, theirs = required
         if ours != theirs:
-            says = f"{place} is {_needed(ours)} with us and {_needed(theirs)} with them"
+            says = f"{place} is {_needed(ours)} in our contract and {_needed(theirs)} in theirs"
             harmless = theirs if direction == "read" else ours
             self._tell(Kind.REQUIRED, place, ours, theirs, says, harmless=harmless, tag=tag)
 
     def _null(self, place: str, direction: Direction, nullable: tuple[bool, bool], tag: str) -> None:
         ours, theirs = nullable
         if ours != theirs:
-            says = f"{place} {_may(ours)} be null with us and {_may(theirs)} with them"
+            says = f"{place} {_may(ours)} be null in our contract and {_may(theirs)} in theirs"
             harmless = ours if direction == "read" else theirs
             self._tell(Kind.NULLABLE, place, ours, theirs, says, harmless=harmless, tag=tag)
 
@@ -194,10 +193,10 @@ class _OperationComparison:
         more = [value for value in theirs.values if value not in ours.values]
         less = [value for value in ours.values if value not in theirs.values]
         if more:
-            says = f"{place} may be {_listed(more)} with them, which we do not know"
+            says = f"{place} may be {_listed(more)} in theirs, which we do not know"
             self._tell(Kind.VALUES_UNKNOWN, place, list(ours.values), more, says, harmless=True, tag=tag)
         if less:
-            says = f"{place} may be {_listed(less)} with us, which they do not list"
+            says = f"{place} may be {_listed(less)} in our contract, which they do not list"
             harmless = direction == "read" or not theirs.values  # an empty list of values accepts any
             self._tell(Kind.VALUES_ABSENT, place, less, list(theirs.values), says, harmless=harmless, tag=tag)
 
@@ -205,7 +204,7 @@ class _OperationComparison:
         for name in LIMITS:
             mine, other = ours.limits.get(name), theirs.limits.get(name)
             if mine != other:
-                says = f"{name} of {place} is {_shown(mine)} with us and {_shown(other)} with them"
+                says = f"{name} of {place} is {_shown(mine)} in our contract and {_shown(other)} in theirs"
                 harmless = direction == "read" or _within(name, mine, other)
                 limits = ({name: mine}, {name: other})
                 self._tell(Kind.LIMIT, place, *limits, says, harmless=harmless, tag=tag)

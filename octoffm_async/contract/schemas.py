@@ -76,6 +76,8 @@ def _tidy(component: Schema) -> None:
     if not component["required"]:
         del component["required"]
     for schema in component["properties"].values():
+        if "description" in schema:
+            schema["description"] = with_source(schema["description"], schema.get("x-provenance"))
         if schema.get("default", ...) is None:
             del schema["default"]
         elif schema.get("default") == ():
@@ -90,8 +92,6 @@ def _finish(component: Schema, struct: StructType) -> None:
         if field.encode_name not in component["properties"]:
             continue
         schema: Schema = component["properties"][field.encode_name]
-        if "description" in schema:
-            schema["description"] = with_source(schema["description"], schema.get("x-provenance"))
         if any(isinstance(kind, DateTimeType) for kind in _walk(field.type, inside_structs=False)):
             for part in schema.get("anyOf", [schema]):
                 if part.get("type") == "string":
