@@ -166,14 +166,14 @@ else:
 
 def described(kind: Any) -> str | None:
     """Return the description in a field's type with its source as a word, such as ``"Country (documented)."``."""
-    notes = [note for note in getattr(kind, "__metadata__", ()) if isinstance(note, Meta)]
-    text = next((note.description for note in notes if note.description), None)
-    tag = next((note.extra_json_schema["x-provenance"] for note in notes if note in (D, S, A)), None)
+    notes = cast("Sequence[object]", getattr(kind, "__metadata__", ()))
+    text = next((note.description for note in notes if isinstance(note, Meta) and note.description), None)
+    tag = next((letter for letter, tag in (("D", D), ("S", S), ("A", A)) if tag in notes), "")
     return None if text is None else with_source(text, tag)
 
 
-def with_source(text: str, tag: str | None) -> str:
-    """Return a description as a sentence that ends with the word for its source."""
+def with_source(text: str, tag: str) -> str:
+    """Return a description as a sentence that ends with the word for its source, if there is a tag."""
     return f"{text} ({SOURCES[tag]})." if tag in SOURCES else f"{text}."
 
 
@@ -292,11 +292,12 @@ def with_extra(cls: type[AnswerT], fields: Mapping[str, Any], extra: Mapping[str
 
 @lru_cache(maxsize=256)
 def _open_class(cls: type[Any]) -> type[Any]:
-    return make_struct(
+    made: type[Any] = make_struct(
         cls,
         [("unmodelled", dict[str, Any])],
         {"extra": property(lambda self: self.unmodelled)},
     )
+    return made
 
 
 def make_struct(cls: type[Any], fields: Sequence[tuple[Any, ...]], namespace: dict[str, Any], **options: Any) -> Any:
@@ -304,7 +305,8 @@ def make_struct(cls: type[Any], fields: Sequence[tuple[Any, ...]], namespace: di
     kinds = {name: kind for name, kind, *_ in fields}
     defaults = {name: default[0] for name, _, *default in fields if default}
     body = {"__module__": cls.__module__, "__annotations__": kinds, "__modelled__": cls, **defaults, **namespace}
-    return type(cls)(cls.__name__, (cls,), body, frozen=True, kw_only=True, gc=False, **options)
+    metaclass: Any = type(cls)
+    return metaclass(cls.__name__, (cls,), body, frozen=True, kw_only=True, gc=False, **options)
 
 
 def _rebuilt(cls: type[AnswerT], fields: Mapping[str, Any], extra: Mapping[str, Any]) -> AnswerT:

@@ -77,7 +77,7 @@ def _tidy(component: Schema) -> None:
         del component["required"]
     for schema in component["properties"].values():
         if "description" in schema:
-            schema["description"] = with_source(schema["description"], schema.get("x-provenance"))
+            schema["description"] = with_source(schema["description"], schema.get("x-provenance", ""))
         if schema.get("default", ...) is None:
             del schema["default"]
         elif schema.get("default") == ():

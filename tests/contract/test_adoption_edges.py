@@ -136,7 +136,7 @@ def test_a_unit_that_the_parent_names_gives_the_scale() -> None:
     def change(document: Document) -> None:
         packaging = document["components"]["schemas"]["Packaging"]
         packaging["description"] = "Measures in mm, weight in kg"
-        for described in packaging["properties"].values():
+        for described in (*packaging["properties"].values(), field(document, "FulfillmentProduct.packaging")):
             del described["description"]
 
     fields = changed(change).contract.fields["Packaging"]

@@ -50,4 +50,4 @@ def test_help_shows_descriptions_and_defaults() -> None:
 def test_a_row_in_another_spelling_keeps_fields_and_descriptions() -> None:
     row = with_extra(Stock, {"id": "S"}, {"colour": "red"})
     assert own_fields(row) == own_fields(Stock)
-    assert inspect.getdoc(type(row).id) == inspect.getdoc(Stock.id)  # type: ignore[attr-defined]
+    assert inspect.getdoc(type(row).id) == inspect.getdoc(Stock.id)
