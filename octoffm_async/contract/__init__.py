@@ -1,4 +1,5 @@
-"""WHAT the API says: structs, open enums, the operations table and the rules. Pure data, no I/O, nothing else of ours.
+"""The contract of the API: structs, open enums, the operations table and the validation rules.
 
-Each name carries its tag (D documented, S seen, A assumed); see :mod:`octoffm_async.contract.base`.
+The modules are pure data and pure functions: they do no I/O and import no other package of the library. Each name
+carries its source (documented, seen or assumed); see :mod:`octoffm_async.contract.base`.
 """

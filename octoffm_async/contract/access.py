@@ -1,9 +1,10 @@
-"""Access and the shapes that all operations share: token, problem, page (API.md, 1 and 3)."""
+"""Access, and the shapes that all operations share: token, problem, page (API.md, 1 and 3)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Generic, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from .base import Answer, D, Request, S
 
@@ -14,48 +15,54 @@ ItemT = TypeVar("ItemT")
 
 
 class TokenRequest(Request, frozen=True, kw_only=True, rename=None):
-    """Form of the token call. ``grant_type`` is always ``client_credentials``."""
+    """Form of the token call (OAuth 2 client credentials)."""
 
-    client_id: Annotated[str, D]
-    client_secret: Annotated[str, D]
-    grant_type: Annotated[str, D] = msgspec.field(default_factory=lambda: "client_credentials")
+    client_id: Annotated[str, D, Meta(description="Id of the client, from Octopia")]
+    client_secret: Annotated[str, D, Meta(description="Secret of the client, from Octopia")]
+    grant_type: Annotated[str, D, Meta(description="Always client_credentials")] = msgspec.field(
+        default_factory=lambda: "client_credentials"
+    )
 
 
 class TokenAnswer(Answer, frozen=True, kw_only=True, rename=None):
-    """A bearer token and its life in seconds. The life is obeyed, never assumed."""
+    """A bearer token and its lifetime in seconds. The client obeys the given lifetime and assumes none."""
 
-    access_token: Annotated[str, D]
-    expires_in: Annotated[float, D]
-    token_type: Annotated[str, D] = "Bearer"  # noqa: S105  (a word, not a secret)
+    access_token: Annotated[str, D, Meta(description="The token for the Authorization header")]
+    expires_in: Annotated[float, D, Meta(description="Lifetime of the token in seconds")]
+    token_type: Annotated[str, D, Meta(description="Scheme of the Authorization header")] = "Bearer"  # noqa: S105  (a word, not a secret)
 
 
 class TokenRefusal(Answer, frozen=True, kw_only=True, rename=None):
-    """Keycloak's way to say no; the endpoint may also answer a problem."""
+    """An error of the token endpoint in Keycloak's form; the endpoint may also answer with a :class:`Problem`."""
 
-    error: Annotated[str | None, D] = None
-    error_description: Annotated[str | None, D] = None
+    error: Annotated[str | None, D, Meta(description="Code of the error, such as invalid_client")] = None
+    error_description: Annotated[str | None, D, Meta(description="Explanation of the error")] = None
 
 
 class Problem(Answer, frozen=True, kw_only=True):
-    """An error as ``application/problem+json``. ``errors`` maps a field to its messages."""
+    """An error as ``application/problem+json``."""
 
-    title: Annotated[str | None, D] = None
-    status: Annotated[int | None, D] = None
-    detail: Annotated[str | None, D] = None
-    instance: Annotated[str | None, D] = None
-    trace_id: Annotated[str | None, D] = None
-    errors: Annotated[Mapping[str, Sequence[str]] | None, D] = None
+    title: Annotated[str | None, D, Meta(description="Short name of the error")] = None
+    status: Annotated[int | None, D, Meta(description="HTTP status code")] = None
+    detail: Annotated[str | None, D, Meta(description="Explanation of the error")] = None
+    instance: Annotated[str | None, D, Meta(description="Path of the request")] = None
+    trace_id: Annotated[str | None, D, Meta(description="Id of the request in Octopia's logs, for support")] = None
+    errors: Annotated[
+        Mapping[str, Sequence[str]] | None, D, Meta(description="Error messages by name of the field")
+    ] = None
 
 
 class Page(Answer, Generic[ItemT], frozen=True, kw_only=True):
-    """One page of a list. The next page is named by the ``Link`` header, not by the body."""
+    """One page of a list. The ``Link`` header, not the body, names the next page."""
 
-    items: Annotated[list[ItemT], S]
-    items_per_page: Annotated[int | None, S] = None
+    items: Annotated[list[ItemT], S, Meta(description="Rows of the page")]
+    items_per_page: Annotated[int | None, S, Meta(description="Number of rows per page")] = None
 
 
 class Counted(Answer, frozen=True, kw_only=True):
-    """A count as an object, in either of its names; it may also be a bare integer."""
+    """A count as an object, under one of two names; the API may also answer with a bare integer."""
 
-    count: Annotated[int | None, S] = None
-    total_item_count: Annotated[int | None, S] = msgspec.field(name="total_item_count", default=None)
+    count: Annotated[int | None, S, Meta(description="Number of objects that match the filters")] = None
+    total_item_count: Annotated[
+        int | None, S, Meta(description="Number of objects that match the filters, under its other name")
+    ] = msgspec.field(name="total_item_count", default=None)

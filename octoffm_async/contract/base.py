@@ -1,24 +1,28 @@
-"""The two kinds of struct, the open enum, and the tags that say how sure we are of each name.
+"""Base classes of the contract's structs, the open enum, and the tags that name the source of each field.
 
-Every field of the contract carries one of three tags:
+Every field of the contract has one of three tags:
 
 - ``D`` documented by Octopia,
 - ``S`` seen in public client code,
-- ``A`` our assumption: nothing public shows it.
+- ``A`` assumed: nothing public shows it.
 
-The tags are part of the type (``Annotated[str, D]``) and cost nothing when a message is read or written; they come
-out as ``x-provenance`` in a JSON schema. So do bounds (:func:`bounds`) and the known values of a text (:func:`known`).
+Tags, descriptions (``Meta(description=…)``), bounds (:func:`bounds`) and the known values of a text (:func:`known`) are
+metadata of a field's type: ``Annotated[str, D, Meta(description="…")]``. They cost nothing when msgspec decodes or
+encodes a message. A JSON schema shows them all (the tag as ``x-provenance``); ``help()`` shows the description with the
+source as a word, and a signature without metadata (:class:`ContractMeta`).
 """
 
+import inspect
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Literal, Self, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast, get_args, get_origin
 
 import msgspec
+from msgspec import Meta
 
 from .json_values import is_array
 
@@ -33,10 +37,12 @@ def _tag(letter: Tag) -> msgspec.Meta:
 D = _tag("D")
 S = _tag("S")
 A = _tag("A")
+SOURCES: Mapping[str, str] = {"D": "documented", "S": "seen", "A": "assumed"}
+"""The words for the tags."""
 
 
 def bounds(tag: Tag, **keywords: float | str) -> msgspec.Meta:
-    """Bounds that a JSON schema shows, under their JSON schema names, and how sure they are. Decoding ignores them."""
+    """Return bounds under their JSON schema names, with the tag of their source. Decoding ignores them."""
     return msgspec.Meta(extra_json_schema={**keywords, "x-bounds-provenance": tag})
 
 
@@ -44,33 +50,34 @@ FILLED = bounds("A", minLength=1)
 
 
 def known(values: type[StrEnum]) -> msgspec.Meta:
-    """The values of a text that this version of the contract knows; others may be sent as well."""
+    """Return the known values of a text as metadata; callers may send other values as well."""
     return msgspec.Meta(extra_json_schema={"x-known-values": [value.value for value in values]}, extra={"enum": values})
 
 
-# A server chooses the values of an open enum, so the memory that remembers them is bounded.
+# A server chooses the values of an open enum, so the cache is bounded.
 _REMEMBERED_VALUES = 256
 _LONGEST_REMEMBERED = 100
-# Not among the enum's own values: msgspec takes all of those for known ones when it makes a decoder.
+# Unknown values are not added to the enum: msgspec treats all members as known when it builds a decoder.
 _REMEMBERED: defaultdict[type["OpenEnum"], dict[str, "OpenEnum"]] = defaultdict(dict)
 UNKNOWN_VALUES: list[tuple[type["OpenEnum"], str]] = []
-"""Unknown values that were met and not yet taken; empty for nearly every answer, so its reader looks here first."""
+"""Unknown values since the last :func:`take_unknown_values`; nearly always empty, so callers check it first."""
 
 _SEPARATORS = re.compile(r"[\s_-]+")
 _ONE_CLASS = {"rejected": "refused", "canceled": "cancelled"}
-"""Words that mean the same in this family of APIs, tidied: both of each pair live in it (**S**)."""
+"""Words with the same meaning in this family of APIs, in tidied form: both of each pair occur (seen)."""
 
 
 def tidied(text: str) -> str:
-    """Return ``text`` without what spellings of one value differ in: case, blanks, ``_`` and ``-``."""
+    """Return ``text`` without the differences between spellings of one value: case, spaces, ``_`` and ``-``."""
     return _SEPARATORS.sub("", text).casefold()
 
 
 class OpenEnum(StrEnum):
     """An enum of the API that may grow: an unknown value becomes a member that keeps its text.
 
-    Another spelling of a known value is that value: case, blanks, ``_`` and ``-`` do not count (``"in_preparation "``
-    is ``InPreparation``). Unknown text goes back out unchanged; :attr:`meaning` tells what it stands for.
+    Another spelling of a known value gives the known value: case, spaces, ``_`` and ``-`` do not count
+    (``"in_preparation "`` is ``InPreparation``). Unknown text is encoded unchanged; :attr:`meaning` gives the known
+    value that it stands for.
     """
 
     _stands_for: Self
@@ -80,8 +87,8 @@ class OpenEnum(StrEnum):
         if not isinstance(value, str):
             return None
         remembered = _REMEMBERED[cls]
-        if (seen := remembered.get(value)) is not None:  # msgspec asks again for each unknown value
-            if not UNKNOWN_VALUES and seen.value == value:  # else it is another spelling of a known one
+        if (seen := remembered.get(value)) is not None:  # msgspec calls this for each occurrence of an unknown value
+            if not UNKNOWN_VALUES and seen.value == value:  # otherwise a spelling of a known value
                 UNKNOWN_VALUES.append((cls, value))
             return cast("Self", seen)
         tidy = tidied(value)
@@ -94,26 +101,26 @@ class OpenEnum(StrEnum):
             found._name_ = value
             found._value_ = value
             if (stands_for := members.get(_ONE_CLASS.get(tidy, ""))) is not None:
-                found._stands_for = stands_for  # noqa: SLF001  (its own class makes it)
+                found._stands_for = stands_for  # noqa: SLF001  (a member of this class)
         if len(value) <= _LONGEST_REMEMBERED and len(remembered) < _REMEMBERED_VALUES:
             remembered[value] = found
         return found
 
     @property
     def known(self) -> bool:
-        """Whether this value was in the contract when this version of the package was made."""
+        """True if this version of the package knows the value."""
         return any(self is member for member in type(self))
 
     @property
     def meaning(self) -> Self:
-        """The value of the contract that this text stands for: ``Refused`` for ``Rejected``; else the value itself."""
+        """The known value with the same meaning, such as ``Refused`` for ``Rejected``; else the value itself."""
         return getattr(self, "_stands_for", self)
 
 
 def take_unknown_values() -> list[tuple[type[OpenEnum], str]]:
-    """Return the values that were unknown since this was last asked, and forget them.
+    """Return and clear the unknown values since the last call.
 
-    Decoding in C calls the enum and nobody else, so this is how its caller learns of them.
+    msgspec decodes in C and calls the enum only, so the caller of a decoder learns of unknown values here.
     """
     if not UNKNOWN_VALUES:
         return []
@@ -123,88 +130,149 @@ def take_unknown_values() -> list[tuple[type[OpenEnum], str]]:
 
 
 def at_or_after(flow: Sequence[OpenEnum], status: OpenEnum, wanted: OpenEnum) -> bool:
-    """Whether ``status`` stands at ``wanted`` or behind it in ``flow``; off the flow only its own class counts.
+    """Return True if ``status`` is ``wanted`` or comes after it in ``flow``; outside ``flow`` only equality counts.
 
-    A status that is not known is never taken for one that was reached.
+    An unknown status never counts as reached.
     """
     if status in flow and wanted in flow:
         return flow.index(status) >= flow.index(wanted)
     return status.meaning == wanted.meaning
 
 
-class Query(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """Base of the filters of a list or a count. Filters that are not given are left out of the query."""
+if TYPE_CHECKING:
+    ContractMeta = msgspec.StructMeta  # type checkers know the constructors that this metaclass makes
+else:
+
+    class ContractMeta(msgspec.StructMeta):
+        """Metaclass of the contract's structs: it describes their fields and shortens their signatures.
+
+        ``help()`` finds the description of a field in ``__slots__``, as in any class with a dictionary of slots.
+        msgspec itself reads neither, so encoding and decoding cost the same. ``msgspec.defstruct`` cannot make
+        subclasses of such a struct; a class statement and :func:`make_struct` can.
+        """
+
+        def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **_options: Any) -> None:  # noqa: N805
+            """Make the slots of a class a dictionary of descriptions."""
+            super().__init__(name, bases, namespace)
+            kinds = cls.__annotations__
+            cls.__slots__ = {slot: described(kinds.get(slot)) for slot in cls.__slots__}
+
+        @property
+        def __signature__(cls) -> inspect.Signature:  # noqa: N805
+            """The constructor's signature without metadata of types; ``extra`` comes last."""
+            fields = sorted(msgspec.structs.fields(cls), key=lambda field: field.name == "extra")
+            return inspect.Signature([_parameter(field) for field in fields])
+
+
+def described(kind: Any) -> str | None:
+    """Return the description in a field's type with its source as a word, such as ``"Country (documented)."``."""
+    notes = cast("Sequence[object]", getattr(kind, "__metadata__", ()))
+    text = next((note.description for note in notes if isinstance(note, Meta) and note.description), None)
+    tag = next((letter for letter, tag in (("D", D), ("S", S), ("A", A)) if tag in notes), "")
+    return None if text is None else with_source(text, tag)
+
+
+def with_source(text: str, tag: str) -> str:
+    """Return a description as a sentence that ends with the word for its source, if there is a tag."""
+    return f"{text} ({SOURCES[tag]})." if tag in SOURCES else f"{text}."
+
+
+class _Shown:
+    """The default of a nested object in a signature, such as ``Quantities()``."""
+
+    def __init__(self, made: object) -> None:
+        self._name = type(made).__name__
+
+    def __repr__(self) -> str:
+        return f"{self._name}()"
+
+
+def _parameter(field: msgspec.structs.FieldInfo) -> inspect.Parameter:
+    default: Any = field.default
+    if field.default_factory is not msgspec.NODEFAULT:
+        made = field.default_factory()
+        default = made.value if isinstance(made, StrEnum) else _Shown(made) if isinstance(made, Answer) else made
+    if default is msgspec.NODEFAULT:
+        default = inspect.Parameter.empty
+    kind = get_args(field.type)[0] if get_origin(field.type) is Annotated else field.type
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+class Query(msgspec.Struct, metaclass=ContractMeta, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """Base of the filters of a list or a count. The client leaves out filters that are not given."""
 
 
 class Request(Query, frozen=True, kw_only=True):
-    """Base of what a caller sends as JSON. Optional fields that are not given are left out of the message.
+    """Base of the JSON objects that a caller sends. The client leaves out optional fields that are not given.
 
-    ``extra`` holds members that the API wants and this package does not model: they are sent as they stand, beside the
-    struct's own members, and must not bear the name of one of those::
+    ``extra`` holds members that the API requires and this package does not model. The client sends them unchanged,
+    beside the struct's own members; their names must differ from those::
 
         ShipmentLine(seller_product_reference="SKU-1", quantity=2, extra={"giftWrap": True})
     """
 
-    extra: Mapping[str, Any] | None = None
+    extra: Annotated[
+        Mapping[str, Any] | None, Meta(description="Members that this package does not model, by wire name; sent as is")
+    ] = None
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """Base of what the API answers. What an answer did not hold is ``None``, an absent list is empty.
+class Answer(msgspec.Struct, metaclass=ContractMeta, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """Base of the API's answers. A field that the answer lacks is ``None``, a list that it lacks is empty.
 
-    A row may be an instance of a subclass made for the spelling that an API was seen to use (see :mod:`.wire_types`).
-    Such a row equals one of the public class with the same content, and is pickled as one. Encoded by msgspec it keeps
-    the API's spelling; :func:`members_of` gives the contract's.
+    A row may be an instance of a subclass for the API's observed spelling (see :mod:`.wire_types`). Such a row equals a
+    row of the public class with the same content, and pickles as one. msgspec encodes it in the API's spelling;
+    :func:`members_of` gives the contract's names.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Let times that stand for none read as ``None``; the check costs nothing when a message is decoded."""
+        """Make times that mean "no date" read as ``None``, on access, so that decoding costs nothing more."""
         super().__init_subclass__(**options)
         for name, kind in cls.__annotations__.items():
             if name in cls.__dict__ and _names_a_time(kind):
-                setattr(cls, name, _moment_or_none(cls.__dict__[name]))
+                setattr(cls, name, _moment_or_none(cls.__dict__[name], described(kind)))
 
     @property
     def extra(self) -> Mapping[str, Any]:
-        """What the API told and this package does not model, under the API's names.
+        """Members of the answer that this package does not model, under the API's names.
 
-        A member of a modelled field whose value could not be read stands here as it came, too.
+        A member with an unreadable value of a modelled field is here as well, unchanged.
         """
         return {}
 
     def __eq__(self, other: object) -> bool:
-        """Compare what two answers hold, whichever spelling they came in."""
+        """Compare the content of two answers, whatever their spelling."""
         if not isinstance(other, Answer) or modelled(type(self)) is not modelled(type(other)):
             return NotImplemented
         return _values(self) == _values(other) and self.extra == other.extra
 
     def __repr__(self) -> str:
-        """Show what the contract models, as its properties give it, whichever spelling it came in."""
+        """Show the modelled fields, whatever the spelling of the answer."""
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in own_fields(self))
         return f"{modelled(type(self)).__name__}({shown})"
 
     def __hash__(self) -> int:
-        """Hash what the contract models; an answer that holds a list has no hash."""
+        """Hash the modelled fields; an answer with a list has no hash."""
         return hash((modelled(type(self)), _values(self)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy as the public class, with what is not modelled."""
+        """Pickle and copy as the public class, with the members that are not modelled."""
         fields = dict(zip(own_fields(self), _values(self), strict=True))
         return _rebuilt, (modelled(type(self)), fields, dict(self.extra))
 
 
 def modelled(answer: type[msgspec.Struct]) -> type[Any]:
-    """Return the public class of an answer: a class made for one spelling names the class it stands for."""
+    """Return the public class of an answer; a class for one spelling names it in ``__modelled__``."""
     return getattr(answer, "__modelled__", answer)
 
 
 def own_fields(struct: type[msgspec.Struct] | msgspec.Struct) -> tuple[str, ...]:
-    """Return the Python names of the fields that the contract models, without what is extra."""
+    """Return the Python names of the modelled fields, without ``extra``."""
     cls = struct if isinstance(struct, type) else type(struct)
     return tuple(name for name in modelled(cls).__struct_fields__ if name != "extra")
 
 
 def members_of(answer: Answer) -> dict[str, Any]:
-    """Return an answer as members under the contract's names, whatever spelling it came in, and its extra ones."""
+    """Return the members of an answer under the contract's names, whatever its spelling, with its extra members."""
     cls = modelled(type(answer))
     names = zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True)
     members = {wire: _plain(getattr(answer, name)) for name, wire in names}
@@ -218,22 +286,27 @@ def _plain(value: Any) -> Any:
 
 
 def with_extra(cls: type[AnswerT], fields: Mapping[str, Any], extra: Mapping[str, Any]) -> AnswerT:
-    """Make an answer of ``fields`` (Python names) that tells ``extra`` as well."""
+    """Make an answer from ``fields`` (Python names) with the extra members ``extra``."""
     return _open_class(cls)(**fields, unmodelled=extra) if extra else cls(**fields)
 
 
 @lru_cache(maxsize=256)
 def _open_class(cls: type[Any]) -> type[Any]:
-    return msgspec.defstruct(
-        cls.__name__,
+    made: type[Any] = make_struct(
+        cls,
         [("unmodelled", dict[str, Any])],
-        bases=(cls,),
-        module=cls.__module__,
-        namespace={"__modelled__": cls, "extra": property(lambda self: self.unmodelled)},
-        frozen=True,
-        kw_only=True,
-        gc=False,
+        {"extra": property(lambda self: self.unmodelled)},
     )
+    return made
+
+
+def make_struct(cls: type[Any], fields: Sequence[tuple[Any, ...]], namespace: dict[str, Any], **options: Any) -> Any:
+    """Make a subclass of an answer with fields as ``msgspec.defstruct`` takes them; it stands for ``cls``."""
+    kinds = {name: kind for name, kind, *_ in fields}
+    defaults = {name: default[0] for name, _, *default in fields if default}
+    body = {"__module__": cls.__module__, "__annotations__": kinds, "__modelled__": cls, **defaults, **namespace}
+    metaclass: Any = type(cls)
+    return metaclass(cls.__name__, (cls,), body, frozen=True, kw_only=True, gc=False, **options)
 
 
 def _rebuilt(cls: type[AnswerT], fields: Mapping[str, Any], extra: Mapping[str, Any]) -> AnswerT:
@@ -250,7 +323,7 @@ def _names_a_time(kind: Any) -> bool:
     )
 
 
-def _moment_or_none(stored: Any) -> Any:
+def _moment_or_none(stored: Any, doc: str | None) -> Any:
     read = cast("Callable[[Any], datetime | None]", stored.__get__)
 
     def moment(answer: Any) -> datetime | None:
@@ -259,9 +332,9 @@ def _moment_or_none(stored: Any) -> Any:
             return None
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
-    return property(moment, doc="A time with its zone (UTC if the API told none); ``None`` if there is no time.")
+    return property(moment, doc=f"{doc or 'A time.'} It has a time zone: UTC if the API gives none.")
 
 
 def stands_for_none(moment: datetime) -> bool:
-    """Return True for the smallest and the largest date of .NET, which stand for "no date" there."""
+    """Return True for the smallest and the largest date of .NET, which mean "no date" there."""
     return moment.year == 1 or (moment.year == 9999 and moment.month == 12)

@@ -1,7 +1,8 @@
-"""How long, how many and of which form: the bounds of the contract, each number once (API.md, 3 to 8).
+"""Bounds of the contract: lengths, sizes and patterns, each number once (API.md, 3 to 8).
 
-A struct shows them in its JSON schema (:func:`~octoffm_async.contract.base.bounds`), :mod:`.validation` checks them.
-Decoding never refuses a bound: only some are documented, and the sandbox reports all problems of an item at once.
+A struct shows its bounds in its JSON schema (:func:`~octoffm_async.contract.base.bounds`), and :mod:`.validation`
+checks them. Decoding never rejects a value for its bounds: only some are documented, and the sandbox reports all
+problems of an item at once.
 """
 
 PAGE_MAX = 1000  # D

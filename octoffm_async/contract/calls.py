@@ -1,4 +1,4 @@
-"""The operations of two descriptions by their calls: method and path, whatever stands before the paths of one."""
+"""Pairs the operations of two OpenAPI descriptions by method and path, after removing a common path prefix."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -10,12 +10,12 @@ Fold = Callable[[str], str]
 
 
 def exact(pattern: str) -> str:
-    """Leave a path as it is."""
+    """Return the path unchanged."""
     return pattern
 
 
 def by_call(description: Description, prefix: str, fold: Fold = exact) -> Mapping[Call, DescribedOperation]:
-    """The operations whose paths begin with a prefix, by method and the rest of the path."""
+    """Return the operations whose paths begin with ``prefix``, by method and the rest of the path."""
     return {
         (operation.method, fold(operation.pattern).removeprefix(prefix)): operation
         for operation in description.operations
@@ -24,7 +24,7 @@ def by_call(description: Description, prefix: str, fold: Fold = exact) -> Mappin
 
 
 def prefix_of(ours: Description, theirs: Description, fold: Fold = exact) -> str:
-    """What stands before our paths in most of theirs that are ours: nothing, or ``/seller/v2``."""
+    """Return the path prefix (such as ``/seller/v2``, or none) that most of their operations put before our paths."""
     calls = {(operation.method, fold(operation.pattern)) for operation in ours.operations}
     prefixes = Counter[str]()
     for operation in theirs.operations:

@@ -1,4 +1,4 @@
-"""The small rules that every check of a request or a filter is made of."""
+"""Basic checks of single values, from which the checks of requests and filters are built."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -8,12 +8,12 @@ import msgspec
 
 _ENCODER = msgspec.json.Encoder()
 NOT_ENCODABLE = (ValueError, TypeError, OverflowError, RecursionError)
-"""What is raised of an item that JSON cannot carry."""
-_DEEPEST = 8  # levels of a request; none has half as many
+"""Exceptions that the JSON encoder raises for an item that it cannot encode."""
+_DEEPEST = 8  # levels of nesting; no request has half as many
 
 
 class FieldProblem(NamedTuple):
-    """One thing that is wrong: the field's path in Python names, the value, and why it cannot be sent."""
+    """A problem of one field: its path in Python names, its value, and the reason why it cannot be sent."""
 
     field: str
     value: object
@@ -28,12 +28,12 @@ class FieldProblem(NamedTuple):
 
 
 def is_count(value: Any) -> bool:
-    """Whether it is a whole number; ``True`` is none."""
+    """Return True if ``value`` is a whole number; ``True`` and ``False`` are not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def text(field: str, value: Any, *, most: int | None = None) -> Sequence[FieldProblem]:
-    """Problems of something that must be text, not empty, and of at most ``most`` characters."""
+    """Return the problems of a value that must be non-empty text of at most ``most`` characters."""
     if not isinstance(value, str):
         return (FieldProblem(field, value, f"is {type(value).__name__}, not text"),)
     if not value or value.isspace():
@@ -44,7 +44,7 @@ def text(field: str, value: Any, *, most: int | None = None) -> Sequence[FieldPr
 
 
 def optional_text(item: msgspec.Struct, *fields: str) -> Iterator[FieldProblem]:
-    """Problems of fields that may be absent and are text if they are there."""
+    """Yield the problems of optional text fields."""
     for field in fields:
         value = getattr(item, field)
         if value is not None and not isinstance(value, str):
@@ -52,7 +52,7 @@ def optional_text(item: msgspec.Struct, *fields: str) -> Iterator[FieldProblem]:
 
 
 def moment(field: str, value: Any) -> Iterator[FieldProblem]:
-    """Problems of something that must be a time with a zone."""
+    """Yield the problems of a value that must be a datetime with a time zone."""
     if not isinstance(value, datetime):
         yield FieldProblem(field, value, f"is {type(value).__name__}, not a datetime")
     elif value.utcoffset() is None:
@@ -60,7 +60,7 @@ def moment(field: str, value: Any) -> Iterator[FieldProblem]:
 
 
 def completed(found: list[FieldProblem], item: msgspec.Struct) -> list[FieldProblem]:
-    """The problems found, and what else JSON cannot carry (half a surrogate pair), wherever it stands."""
+    """Return ``found`` plus every value in ``item`` that JSON cannot encode, such as half a surrogate pair."""
     try:
         _ENCODER.encode(item)
     except NOT_ENCODABLE:

@@ -1,7 +1,7 @@
-"""What two descriptions of the API say differently, operation by operation and field by field.
+"""Comparison of two OpenAPI descriptions of the API, operation by operation and field by field.
 
-Compared are paths, parameters, request bodies and the first successful answer of each operation. Errors, answer
-headers, security and texts are not.
+It covers paths, parameters, request bodies and the first successful response of each operation. It leaves out error
+responses, response headers, security and texts.
 """
 
 from collections.abc import Collection, Iterator
@@ -14,10 +14,10 @@ from .nodes import LIMITS, Node, narrower
 
 
 def compare(ours: Description, theirs: Description) -> list[Difference]:
-    """All differences, in the order of our operations; then the operations of our part of the API that we miss.
+    """Return all differences in the order of our operations, then the operations that only they have.
 
-    Paths are the same whatever their parameters are called and whatever literal prefix theirs carry. Operations under
-    other first segments than ours are none of ours and are left out.
+    Names of path parameters and a literal prefix of their paths do not count as differences. Operations whose first
+    path segment we never use belong to other parts of the API and are left out.
     """
     prefix = prefix_of(ours, theirs)
     known = by_call(ours, "")
@@ -68,7 +68,7 @@ def _unknown(operation: DescribedOperation) -> Difference:
 
 
 class _OperationComparison:
-    """Compares one operation."""
+    """Comparison of one operation."""
 
     def __init__(self, ours: DescribedOperation, theirs: DescribedOperation) -> None:
         self.differences: list[Difference] = []
@@ -77,9 +77,8 @@ class _OperationComparison:
         self._parameters(ours.parameters, theirs.parameters)
         self._request(ours.request, theirs.request)
         if ours.status != theirs.status:
-            says = (
-                f"Success is {ours.status or 'not described'} with us and {theirs.status or 'not described'} with them"
-            )
+            known, found = ours.status or "not described", theirs.status or "not described"
+            says = f"Success is {known} in our contract and {found} in theirs"
             self._tell(Kind.STATUS, "answer", ours.status, theirs.status, says, harmless=bool(theirs.status))
         self._body("answer", "read", ours.answer, theirs.answer)
 
@@ -128,7 +127,7 @@ class _OperationComparison:
         known = frozenset[str]() if ours is None else ours.media
         found = frozenset[str]() if theirs is None else theirs.media
         if known != found:
-            says = f"The {place} is {_listed(known)} with us and {_listed(found)} with them"
+            says = f"The {place} is {_listed(known)} in our contract and {_listed(found)} in theirs"
             harmless = found <= known if direction == "read" else bool(known) and known <= found
             self._tell(Kind.MEDIA_TYPE, place, sorted(known), sorted(found), says, harmless=harmless)
         if ours is None or theirs is None or ours.node is None or theirs.node is None:
@@ -139,13 +138,13 @@ class _OperationComparison:
 
     def _node(self, place: str, direction: Direction, ours: Node, theirs: Node, tag: str) -> None:
         pair = (id(ours), id(theirs))
-        if pair in self._inside:  # both contain themselves
+        if pair in self._inside:  # both schemas are recursive
             return
         self._inside.add(pair)
         tag = ours.tag or tag
         if ours.types != theirs.types:
             known, found = sorted(ours.types), sorted(theirs.types)
-            says = f"{place} is {_listed(known)} with us and {_listed(found)} with them"
+            says = f"{place} is {_listed(known)} in our contract and {_listed(found)} in theirs"
             self._tell(Kind.TYPE, place, known, found, says, harmless=_fits(direction, ours, theirs), tag=tag)
         if ours.types & theirs.types or ours.types == theirs.types:
             self._null(place, direction, (ours.nullable, theirs.nullable), tag)
@@ -179,14 +178,14 @@ class _OperationComparison:
     def _required(self, place: str, direction: Direction, required: tuple[bool, bool], tag: str) -> None:
         ours, theirs = required
         if ours != theirs:
-            says = f"{place} is {_needed(ours)} with us and {_needed(theirs)} with them"
+            says = f"{place} is {_needed(ours)} in our contract and {_needed(theirs)} in theirs"
             harmless = theirs if direction == "read" else ours
             self._tell(Kind.REQUIRED, place, ours, theirs, says, harmless=harmless, tag=tag)
 
     def _null(self, place: str, direction: Direction, nullable: tuple[bool, bool], tag: str) -> None:
         ours, theirs = nullable
         if ours != theirs:
-            says = f"{place} {_may(ours)} be null with us and {_may(theirs)} with them"
+            says = f"{place} {_may(ours)} be null in our contract and {_may(theirs)} in theirs"
             harmless = ours if direction == "read" else theirs
             self._tell(Kind.NULLABLE, place, ours, theirs, says, harmless=harmless, tag=tag)
 
@@ -194,25 +193,25 @@ class _OperationComparison:
         more = [value for value in theirs.values if value not in ours.values]
         less = [value for value in ours.values if value not in theirs.values]
         if more:
-            says = f"{place} may be {_listed(more)} with them, which we do not know"
+            says = f"{place} may be {_listed(more)} in theirs, which we do not know"
             self._tell(Kind.VALUES_UNKNOWN, place, list(ours.values), more, says, harmless=True, tag=tag)
         if less:
-            says = f"{place} may be {_listed(less)} with us, which they do not list"
-            harmless = direction == "read" or not theirs.values  # who lists none takes any
+            says = f"{place} may be {_listed(less)} in our contract, which they do not list"
+            harmless = direction == "read" or not theirs.values  # an empty list of values accepts any
             self._tell(Kind.VALUES_ABSENT, place, less, list(theirs.values), says, harmless=harmless, tag=tag)
 
     def _limits(self, place: str, direction: Direction, ours: Node, theirs: Node, tag: str) -> None:
         for name in LIMITS:
             mine, other = ours.limits.get(name), theirs.limits.get(name)
             if mine != other:
-                says = f"{name} of {place} is {_shown(mine)} with us and {_shown(other)} with them"
+                says = f"{name} of {place} is {_shown(mine)} in our contract and {_shown(other)} in theirs"
                 harmless = direction == "read" or _within(name, mine, other)
                 limits = ({name: mine}, {name: other})
                 self._tell(Kind.LIMIT, place, *limits, says, harmless=harmless, tag=tag)
 
 
 def _named(parameters: tuple[Parameter, ...]) -> Iterator[tuple[tuple[str, str], Parameter]]:
-    """Parameters by their place and name. In a path the position counts, in a header not the case."""
+    """Yield parameters with a key of place and name; path parameters count by position, headers ignore case."""
     position = 0
     for parameter in parameters:
         name = parameter.name
@@ -225,7 +224,7 @@ def _named(parameters: tuple[Parameter, ...]) -> Iterator[tuple[tuple[str, str],
 
 
 def _fits(direction: Direction, ours: Node, theirs: Node) -> bool:
-    """Whether all that is sent is among what is taken."""
+    """Return True if the receiving side accepts every type that the sending side may send."""
     given, taken = (ours.types, theirs.types) if direction == "sent" else (theirs.types, ours.types)
     if "number" in taken:
         taken |= {"integer"}
@@ -233,14 +232,14 @@ def _fits(direction: Direction, ours: Node, theirs: Node) -> bool:
 
 
 def _within(name: str, ours: Any, theirs: Any) -> bool:
-    """Whether what keeps our limit keeps theirs."""
+    """Return True if every value within our limit is within theirs, too."""
     if ours is None or theirs is None:
         return theirs is None
     return name not in ("pattern", "format") and narrower(name, ours, theirs) == ours
 
 
 def _without_repeats(differences: list[Difference], place: str) -> list[Difference]:
-    """A list may stand in an object or be bare; what differs in the rows of both is told once."""
+    """Drop the differences in the rows of a bare list that the rows of the wrapped list show as well."""
     wrapped, bare = f"{place}.items[]", f"{place}[]"
     told = {
         (one.place.removeprefix(wrapped), one.kind, repr(one.theirs))

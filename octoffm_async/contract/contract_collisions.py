@@ -1,4 +1,7 @@
-"""Names of a contract file that would mean two things at once, compared as answers are read: without case, _ and -."""
+"""Checks of a contract file for ambiguous names: one wire name that would stand for two fields.
+
+Names are compared as the client compares them in answers: without case, ``_`` and ``-``.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ _Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a field stands on the wire. ``keys`` are its own key in the file and those that spread it there."""
+    """The place of a field on the wire; ``keys`` holds its key in the file and those that spread its object."""
 
     path: _Path
     label: str
@@ -23,11 +26,11 @@ class _Place:
 
 
 def struct_collisions(problems: Problems, contract: ContractFile) -> None:
-    """Tell fields of one struct that have one place on the wire, spread objects and extra names included."""
+    """Report fields of one struct with the same place on the wire, including spread objects and extra members."""
     told: set[frozenset[str]] = set()
     for struct in STRUCTS:
         taken: dict[_Path, _Place] = {}
-        above: dict[_Path, _Place] = {}  # the objects that paths lead through
+        above: dict[_Path, _Place] = {}  # objects on the way to nested fields
         for place in _places(contract, struct, (), ()):
             path = tuple(map(folded, place.path))
             other = next((taken[path[:n]] for n in range(1, len(path) + 1) if path[:n] in taken), above.get(path))
@@ -46,7 +49,7 @@ def _is_said(contract: ContractFile, key: Key) -> bool:
 
 
 def _places(contract: ContractFile, struct: str, inside: _Path, via: tuple[Key, ...]) -> Iterator[_Place]:
-    """Where each field of a struct stands, those of spread objects among them, then what is added."""
+    """Yield the place of each field of a struct, including spread objects, then those of its extra members."""
     if struct in inside:
         return
     said = contract.fields.get(struct, {})
@@ -63,7 +66,7 @@ def _places(contract: ContractFile, struct: str, inside: _Path, via: tuple[Key, 
 
 
 def value_collisions(problems: Problems, contract: ContractFile) -> None:
-    """Tell two values of an enum that have one spelling."""
+    """Report values of one enum with the same spelling."""
     for enum, said in contract.values.items():
         taken: dict[str, str] = {}
         for member in sorted(ENUMS[enum], key=lambda one: one.value in said):
@@ -74,7 +77,7 @@ def value_collisions(problems: Problems, contract: ContractFile) -> None:
 
 
 def operation_collisions(problems: Problems, contract: ContractFile) -> None:
-    """Tell two operations with one method and path, and two filters of one operation with one parameter."""
+    """Report operations with the same method and path, and filters of one operation with the same parameter."""
     calls: dict[tuple[str, str], str] = {}
     said = contract.operations
     for operation in sorted(OPERATIONS, key=lambda one: one.name in said and said[one.name].path is not None):

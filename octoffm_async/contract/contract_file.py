@@ -1,7 +1,7 @@
-"""The contract file: how this API spells what the package calls by its own names.
+"""The contract file: a table from the package's names to the names that an API uses on the wire.
 
 A contract file is TOML. The left side names a struct, a field, a known value or an operation of this package; the right
-side says how the API spells it. What is not named stays as the package has it::
+side gives the API's spelling. Names that the file does not list stay as the package has them::
 
     [fields.OutboundShipmentRequest]       # a struct of the package, its Python field names on the left
     delivery_address = "shippingAddress"   # another name
@@ -17,13 +17,13 @@ side says how the API spells it. What is not named stays as the package has it::
     path = "/fulfillment-products"
     [operations."outbound.list"]
     query = { status_updated_at_min = "updatedAtMin" }      # names of filters
-    items = "data"                         # where the rows of a list stand; result: the object of a single answer
+    items = "data"                         # path to the rows of a list; result: to the object of a single answer
     [operations."outbound.create"]
-    id = "orderId"                         # where the id of a creation stands; count: the number of a count
-    [extra.OutboundShipmentRequest]        # what the API requires and the package does not model: sent as it stands
+    id = "orderId"                         # path to the id of a creation; count: to the number of a count
+    [extra.OutboundShipmentRequest]        # members that the API requires and the package does not model: sent as is
     salesChannel = "CDISFR"
 
-This module holds the parsed form only; nothing here reads a file or touches the network.
+This module holds the parsed form only; it reads no file and does no I/O.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, kw_only=True)
 class FieldMapping:
-    """Where one field stands on the wire.
+    """The place of one field on the wire.
 
     ``path`` holds the wire names from the enclosing object inwards; an empty one means that the nested object is spread
     into its parent. The wire value is the package's value times ``scale``.
@@ -45,12 +45,12 @@ class FieldMapping:
 
 @dataclass(frozen=True, kw_only=True)
 class OperationMapping:
-    """How one operation differs on the wire; ``None`` or empty: as the package has it.
+    """The differences of one operation on the wire; ``None`` or empty means as the package has it.
 
-    ``wrap`` is the member that a request body stands in; ``body`` says whether a request that can hold many items is
-    sent as an array or as a single object. ``query`` maps filters (Python names) to parameters. ``items``, ``result``,
-    ``identifier`` and ``count`` are paths to the rows of a list, to the object of an answer, to the id of a creation
-    and to the number of a count.
+    ``wrap`` is the name of the member that wraps a request body; ``body`` says whether a request that can hold many
+    items is sent as an array or as a single object. ``query`` maps filters (Python names) to parameters. ``items``,
+    ``result``, ``identifier`` and ``count`` are paths to the rows of a list, to the object of an answer, to the id of a
+    creation and to the number of a count.
     """
 
     path: str | None = None

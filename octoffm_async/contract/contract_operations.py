@@ -1,4 +1,4 @@
-"""One operation of a contract file: its path, the form of its body, its filters, and where its results stand."""
+"""Parsing of one operation in a contract file: its path, the form of its body, its filters, and paths to results."""
 
 import re
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ _Form = Literal["array", "object"] | None
 
 
 def operation_mapping(problems: Problems, operation: Operation[Any], table: Mapping[str, Any]) -> OperationMapping:
-    """Read the table of one operation; what is wrong is told and left out."""
+    """Read the table of one operation; mistakes are reported to ``problems`` and left out."""
     here: Key = ("operations", operation.name)
     where: dict[str, tuple[str, ...] | None] = {}
     for name, said in table.items():
@@ -73,12 +73,12 @@ def _path(problems: Problems, operation: Operation[Any], table: Mapping[str, Any
 
 
 def placeholders_hidden(path: str) -> str:
-    """A path without the names of its placeholders."""
+    """Return a path without the names of its placeholders."""
     return _PLACEHOLDER.sub("{}", path)
 
 
 def _is_torn(path: str) -> bool:
-    """Return True if a brace stands alone."""
+    """Return True if the path has an unmatched brace."""
     return not {"{", "}"}.isdisjoint(_PLACEHOLDER.sub("", path))
 
 

@@ -1,4 +1,4 @@
-"""Reads a contract file and refuses what cannot be right, naming line, struct and field, and the nearest right name."""
+"""Parser of contract files; it reports each mistake with its line, struct and field, and the nearest valid name."""
 
 import math
 import tomllib
@@ -20,7 +20,7 @@ _Table = Mapping[str, Any]
 
 
 def read_contract(path: Path | str) -> ContractFile:
-    """Read a contract file. Raises :class:`ContractFileError`, also when it cannot be opened."""
+    """Read a contract file. Raises :class:`ContractFileError` for mistakes, and if the file cannot be opened."""
     try:
         with Path(path).open("rb") as file:
             content = file.read(MOST_BYTES + 1)
@@ -45,7 +45,7 @@ def parse_contract(text: str, *, source: str = "") -> ContractFile:
         document = tomllib.loads(text)
     except RecursionError:
         raise ContractFileError(source, ["it is nested too deeply"]) from None
-    except ValueError as error:  # its own error, and that of a number with thousands of digits
+    except ValueError as error:  # TOMLDecodeError, or int() on thousands of digits
         raise ContractFileError(source, [f"it is not TOML: {error}"]) from None
     problems = Problems(text)
     for name in document:
@@ -58,7 +58,7 @@ def parse_contract(text: str, *, source: str = "") -> ContractFile:
         extra=_extra(problems, document),
         source=source,
     )
-    # Names that collide are looked for among what is right by itself.
+    # Collisions are checked among the entries that are valid by themselves.
     struct_collisions(problems, contract)
     value_collisions(problems, contract)
     operation_collisions(problems, contract)
@@ -70,7 +70,7 @@ def parse_contract(text: str, *, source: str = "") -> ContractFile:
 def _tables(
     problems: Problems, document: _Table, section: str, known: Mapping[str, Any]
 ) -> Iterator[tuple[str, _Table]]:
-    """The tables of a section whose names are known."""
+    """Yield the tables of a section with known names; report the rest."""
     found = document.get(section, {})
     if not isinstance(found, dict):
         problems.tell((section,), f"{section} is not a table, such as [{section}.{next(iter(known))}]")
@@ -128,7 +128,7 @@ def _scale(problems: Problems, key: tuple[str, str, str], table: _Table) -> floa
         problems.tell(key, f"{label} has no meaning, because the field is not a number")
     elif isinstance(scale, bool) or not isinstance(scale, int | float):
         problems.tell(key, f"{label} is not a number")
-    elif not 1e-12 <= scale <= 1e12:  # neither is nan
+    elif not 1e-12 <= scale <= 1e12:  # nan fails both comparisons
         problems.tell(key, f"{label} is not a number greater than 0 (and from 1e-12 to 1e12)")
     else:
         return float(scale)
@@ -170,14 +170,14 @@ def _extra(problems: Problems, document: _Table) -> dict[str, dict[str, Any]]:
             if not is_wire_name(member):
                 problems.tell(key, f"a name in extra.{name} is not a text of 1 to 200 printable characters")
             elif says := _unsendable(value):
-                problems.tell(key, f"extra.{name}.{member} holds {says}, which JSON cannot say")
+                problems.tell(key, f"extra.{name}.{member} holds {says}, which JSON cannot represent")
             else:
                 found.setdefault(name, {})[member] = value
     return found
 
 
 def _unsendable(value: object) -> str:
-    """What stands in a value that JSON has no way to say; empty if nothing does."""
+    """Return a description of the first part of ``value`` that JSON cannot represent, or an empty string."""
     inner: Iterable[object] = ()
     if isinstance(value, dict):
         inner = cast("dict[str, object]", value).values()

@@ -1,4 +1,4 @@
-"""What is wrong with a contract file: every mistake with its line, told at once."""
+"""The mistakes of a contract file: each with its line, all reported at once."""
 
 import difflib
 import tomllib
@@ -16,11 +16,11 @@ _MOST_SIGNS = 8
 
 
 class ContractFileError(ValueError):
-    """A contract file cannot be used. ``problems`` are its mistakes, one line each, at most 20 of them."""
+    """An error in a contract file. ``problems`` holds its mistakes, one line each, at most 20 of them."""
 
     def __init__(self, source: str, problems: Iterable[str]) -> None:
         found = tuple(problems)
-        super().__init__(source, found)  # pickled, an exception is made anew from these
+        super().__init__(source, found)  # pickle rebuilds the exception from these arguments
         self.source = source
         self.problems = found[:_MOST_TOLD]
         if len(found) > _MOST_TOLD:
@@ -32,20 +32,20 @@ class ContractFileError(ValueError):
 
 
 class Problems:
-    """Collects the mistakes of one text. A key is told with the line that it stands in."""
+    """Collector of the mistakes in one text; it finds the line of each key."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._found: dict[str, int] = {}
 
     def tell(self, key: Key, says: str) -> None:
-        """Note one mistake at a key, such as ``("fields", "Stock", "gtin")``."""
+        """Add one mistake at a key, such as ``("fields", "Stock", "gtin")``."""
         lines = self._lines
         line = next((lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in lines), 0)
         self._found.setdefault(f"line {line}: {says}" if line else says, line)
 
     def unknown(self, key: Key, thing: str, known: Iterable[str]) -> None:
-        """Note a name that the package does not have, with the nearest that it has."""
+        """Add a mistake for a name that the package does not have, with the nearest one that it has."""
         self.tell(key, f"{thing} {quoted(key[-1])} is not known{nearest(key[-1], known)}")
 
     @cached_property
@@ -54,12 +54,12 @@ class Problems:
 
     @property
     def listed(self) -> list[str]:
-        """All that were told, in the order of their lines."""
+        """The mistakes in the order of their lines."""
         return sorted(self._found, key=lambda one: self._found[one])
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Words that name the nearest right name, or all of a few, or nothing."""
+    """Return a hint that names the nearest valid name, or all names if there are few, or an empty string."""
     names = list(known)
     by_fold = {folded(one): one for one in names}
     close = difflib.get_close_matches(folded(name)[:_LONGEST_NAME], by_fold, n=1, cutoff=0.6)
@@ -69,17 +69,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def quoted(name: str) -> str:
-    """A name from the file, short and without control signs."""
+    """Return a name from the file, shortened and without control characters."""
     return repr(name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…")
 
 
 def key_lines(text: str) -> Mapping[Key, int]:
-    """The first line of each key of a TOML text, as far as a look at single lines tells; ``tomllib`` tells none."""
+    """Return the first line of each key in a TOML text, from single lines only; ``tomllib`` gives no line numbers."""
     found: dict[Key, int] = {}
     table: Key = ()
     closing = ""
     for number, line in enumerate(text.split("\n"), 1):
-        if closing:  # inside a text of several lines
+        if closing:  # inside a multi-line string
             closing = "" if line.count(closing) % 2 else closing
             continue
         closing = next((quotes for quotes in ('"""', "'''") if line.count(quotes) % 2), "")
@@ -105,7 +105,7 @@ def _header(line: str) -> Key | None:
 
 
 def _keys(line: str) -> list[Key]:
-    """The keys that a line sets; of one that ends in another line only the first."""
+    """Return the keys that a line sets; only the first if its value continues on the next line."""
     if (parsed := _parsed(line)) is None:
         parts = line.split("=")
         starts = (_parsed("=".join(parts[:length]) + "=0") for length in range(1, min(len(parts), _MOST_SIGNS)))
@@ -114,7 +114,7 @@ def _keys(line: str) -> list[Key]:
 
 
 def _paths(table: Mapping[str, object]) -> Iterator[Key]:
-    """The keys of a table and of the tables in it; of those in a list, the first's."""
+    """Yield the keys of a table and of its inner tables; of a list of tables, those of the first."""
     for name, value in table.items():
         inner = next(iter(cast("list[object]", value)), None) if isinstance(value, list) else value
         deeper = list(_paths(cast("dict[str, object]", inner))) if isinstance(inner, dict) else []

@@ -1,4 +1,4 @@
-"""Names and paths as the API writes them, as far as a contract file may say them."""
+"""Checks of wire names and paths in a contract file."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def is_wire_name(said: Any) -> bool:
 def wire_path(
     problems: Problems, key: Key, said: Any, label: str, *, may_spread: bool = False
 ) -> tuple[str, ...] | None:
-    """A path such as ``a.b`` as its names; empty for ``.``. None, and told, if it is no path."""
+    """Split a path such as ``a.b`` into names (empty for ``.``); return None and report a mistake if it is invalid."""
     if not isinstance(said, str):
         problems.tell(key, f"the name of {label} is not a text")
     elif said == "." and may_spread:
@@ -24,7 +24,9 @@ def wire_path(
     elif said == "":
         problems.tell(key, f"the name of {label} is empty")
     elif not all(map(is_wire_name, steps := tuple(said.split(".")))):
-        problems.tell(key, f"the name of {label} has an empty part, or signs that cannot be printed, or is too long")
+        problems.tell(
+            key, f"the name of {label} has an empty part, or characters that cannot be printed, or is too long"
+        )
     elif len(steps) > _DEEPEST:
         problems.tell(key, f"the name of {label} is a path of more than {_DEEPEST} names")
     else:

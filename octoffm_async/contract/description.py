@@ -1,4 +1,4 @@
-"""Any OpenAPI 3.0 or 3.1 document as operations that can be compared: parameters, the body and the answer of each."""
+"""Reader of OpenAPI 3.0 and 3.1 documents: parameters, request body and response of each operation."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from typing import Any, cast
 from .nodes import Node, Raw, SchemaReader
 
 JSON = "json"
-"""Stands for ``application/json`` and every other media type of JSON."""
+"""Name for ``application/json`` and every other media type of JSON."""
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _HEADERS_OF_HTTP = ("accept", "content-type", "authorization")  # OpenAPI says to ignore them as parameters
@@ -16,12 +16,12 @@ _TEMPLATE = re.compile(r"\{[^{}]*\}")
 
 
 class NotOpenAPIError(ValueError):
-    """What should be an OpenAPI 3 document is none; the message says why."""
+    """An error for input that is not an OpenAPI 3 document; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A parameter of a path, a query, a header or a cookie. Those of a path stand in its order."""
+    """A parameter in a path, a query, a header or a cookie. Path parameters come in the order of the path."""
 
     place: str
     name: str
@@ -32,7 +32,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """The body of a request or of an answer: its media types, and what it says as JSON."""
+    """The body of a request or of a response: its media types, and its JSON schema if it has one."""
 
     media: frozenset[str]
     required: bool = True
@@ -41,7 +41,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribedOperation:
-    """One operation. ``answer`` is the first success, ``status`` its code as it is written."""
+    """One operation. ``answer`` is the first successful response, ``status`` its code as text."""
 
     name: str
     method: str
@@ -59,7 +59,7 @@ class DescribedOperation:
 
 
 class Description:
-    """The operations of a document. ``notes`` grows while schemas are looked at."""
+    """The operations of a document. ``notes`` grows while schemas are read."""
 
     def __init__(self, operations: tuple[DescribedOperation, ...], reader: SchemaReader) -> None:
         self.operations = operations
@@ -67,12 +67,12 @@ class Description:
 
     @property
     def notes(self) -> list[str]:
-        """What could not be followed, such as references to other files."""
+        """Parts of the document that could not be read, such as references to other files."""
         return list(self._reader.notes)
 
     @property
     def dangling(self) -> list[str]:
-        """The references that led to nothing so far."""
+        """References without a target in the document, as far as schemas were read."""
         return sorted(self._reader.dangling)
 
 
@@ -124,7 +124,7 @@ def _operations(reader: SchemaReader, path: str, item: Raw) -> Iterator[Describe
 
 
 def _parameters(reader: SchemaReader, path: str, item: Raw, operation: Raw) -> list[Parameter]:
-    """Those of the path item, replaced by those of the operation; path parameters in the order of the path."""
+    """Merge the parameters of the path item and of the operation; path parameters in the order of the path."""
     found: dict[tuple[str, str], Raw] = {}
     for listed in (item.get("parameters"), operation.get("parameters")):
         for one in cast("list[object]", listed) if isinstance(listed, list) else []:

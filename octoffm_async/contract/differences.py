@@ -1,4 +1,4 @@
-"""One thing that two descriptions of the API say differently."""
+"""A difference between two OpenAPI descriptions of the API."""
 
 from enum import StrEnum
 from typing import Any, Literal
@@ -9,7 +9,7 @@ Direction = Literal["sent", "read"]
 
 
 class Kind(StrEnum):
-    """What differs. ``unknown``: they have it and we do not; ``absent``: we have it and they do not."""
+    """The kind of a difference. ``unknown``: they have it and we do not; ``absent``: we have it and they do not."""
 
     OPERATION_UNKNOWN = "operation-unknown"
     OPERATION_ABSENT = "operation-absent"
@@ -28,9 +28,9 @@ class Kind(StrEnum):
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """A difference. ``tag`` tells how sure our side is: D documented, S seen, A assumed; empty where we say nothing.
+    """A difference. ``tag`` is the source of our side: D documented, S seen, A assumed, or empty if there is none.
 
-    ``harmless``: what we send is taken and what they answer is understood all the same.
+    ``harmless``: they accept our requests and we understand their responses in spite of it.
     """
 
     operation: str

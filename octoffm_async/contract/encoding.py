@@ -1,9 +1,9 @@
-"""Requests as bytes: the contract's structs encoded once, under the names that the API uses.
+"""Encoder of requests: the contract's structs as JSON bytes, under the names that the API uses.
 
-Where nothing differs, or names only, no object is built: names are exchanged in the encoded bytes. That is sound
-because JSON escapes a quotation mark inside a text, so ``"name":`` stands for a member and for nothing else, and since
-it is done only where a name is exchanged alike in all objects of the request. Scales, paths, spread objects and members
-that are not modelled take the way over :mod:`.translation`.
+If only names differ, the encoder builds no intermediate object: it replaces the names in the encoded bytes. That is
+safe because JSON escapes a quotation mark inside a string, so ``"name":`` can only be the name of a member, and because
+the encoder does so only if a name has the same replacement in all objects of the request. Requests with scales, paths,
+spread objects or members that the package does not model go through :mod:`.translation`.
 """
 
 from typing import Any, cast
@@ -19,7 +19,7 @@ _X = ord("x")
 
 
 class RequestEncoder:
-    """Encodes the bodies of one session's requests."""
+    """Encoder of the request bodies of one session."""
 
     def __init__(self, translation: Translation) -> None:
         self._translation = translation
@@ -32,7 +32,7 @@ class RequestEncoder:
             exchanged = self._exchanges[operation]
         except KeyError:
             exchanged = self._exchanges[operation] = self._exchanged(operation)
-        # Few bodies have an x at all, and one byte is found much sooner than several.
+        # Few bodies contain an x at all, and a search for one byte is much faster than for several.
         if exchanged is None or (_X in encoded and EXTRA in encoded):
             return _ENCODER.encode(self._translation.request_to_wire(operation, msgspec.json.decode(encoded)))
         for ours, theirs in exchanged:
@@ -40,14 +40,14 @@ class RequestEncoder:
         return encoded
 
     def encode_item(self, operation: Operation[Any], item: msgspec.Struct) -> bytes:
-        """Return the bytes of one item as it stands in a body: of a call for many, without the list around it."""
+        """Return the bytes of one item as the body contains it: without the list around it in a call for many items."""
         if operation.max_items == 1:
             return self.encode(operation, item)
         members = msgspec.json.decode(_ENCODER.encode(item))
         return _ENCODER.encode(self._translation.to_wire(type(item), members))
 
     def _exchanged(self, operation: Operation[Any]) -> list[tuple[bytes, bytes]] | None:
-        """Return what is exchanged in encoded bytes; None if more than names differs, or one name in several ways."""
+        """Return the replacements in encoded bytes; None if more than names differs, or a name has two spellings."""
         mapping = self._translation.operation(operation)
         if mapping.wrap is not None or mapping.body is not None:
             return None
@@ -59,12 +59,14 @@ class RequestEncoder:
             if theirs.setdefault(ours, name) != name:
                 return None
         changed = {ours: name for ours, name in theirs.items() if ours != name}
-        if any(name in theirs for name in changed.values()):  # what came from one exchange would meet the next
+        if any(
+            name in theirs for name in changed.values()
+        ):  # a later replacement would hit the result of an earlier one
             return None
         return [(_member(ours), _member(name)) for ours, name in changed.items()]
 
     def _names(self, struct: type[msgspec.Struct]) -> list[tuple[str, str]] | None:
-        """Return each wire name of the contract below ``struct`` with the API's; None if more than names differs."""
+        """Return pairs of our wire name and the API's, nested structs included; None if more than names differs."""
         translation = self._translation
         if translation.is_reshaped(struct) or translation.file.extra.get(struct.__name__):
             return None

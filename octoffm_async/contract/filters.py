@@ -1,4 +1,4 @@
-"""What is wrong with the filters of a list or a count, found before they are sent."""
+"""Validation of the filters of a list or a count, before the client sends them."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -20,7 +20,7 @@ _BOUNDS = ("_min", "_max")
 
 
 def filter_problems(filters: Filters) -> list[FieldProblem]:
-    """All problems of a list's or a count's filters."""
+    """Return all problems of the filters of a list or a count."""
     found: list[FieldProblem] = []
     for name in filters.__struct_fields__:
         value = getattr(filters, name)

@@ -1,9 +1,9 @@
-"""Short hashes by which two requests of one reference are told apart, field by field, without keeping either.
+"""Short hashes of the fields of a request, to name the fields in which two requests with one reference differ.
 
-A fingerprint has four bytes for each field of a request, in the order of the struct; the field that identifies it is
-left out, because it is the same. So a run can tell in which fields a second request differs from the first, although it
-kept neither: names can be told, values cannot. A journal keeps half of each (:func:`halved`), beside the hash of the
-whole that decides whether two requests are the same.
+A fingerprint has four bytes for each field of a request, in the order of the struct, without the field that identifies
+the request. So a run can name the fields in which a second request differs from the first although it stored neither:
+the names, not the values. A journal keeps half of each hash (:func:`halved`), beside the hash of the whole request that
+decides if two requests are the same.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _NARROW = frozenset(
         "un_code",
     }
 )
-"""Fields that have few values in one run: the hashes of each combination are worked out once."""
+"""Fields with few values in one run: the hashes of each combination are cached."""
 _MOST = 12
-"""Paths that are told one by one: a longer list says no more."""
+"""Largest number of differing paths that are listed."""
 _NOT_ENCODABLE = (AttributeError, TypeError, ValueError, OverflowError, RecursionError)
 _encode = msgspec.json.Encoder().encode
 
 
 class _Layout(NamedTuple):
-    """Which fields of a request a fingerprint has, and how it is made: the wide ones come first."""
+    """The layout of a fingerprint: its fields (those with many values first) and the functions that compute it."""
 
     fields: tuple[str, ...]
     wide: Callable[[Any], tuple[Any, ...]]
@@ -53,7 +53,7 @@ def _worked_out(kind: type) -> _Layout | None:
     names = [name for name in getattr(kind, "__struct_fields__", ()) if name not in _KEYS]
     wide = [name for name in names if name not in _NARROW]
     narrow = [name for name in names if name in _NARROW]
-    if min(len(wide), len(narrow)) < 2:  # attrgetter gives a bare value for one name; no request has so few
+    if min(len(wide), len(narrow)) < 2:  # attrgetter returns a bare value for one name; every request has more
         return None
     return _Layout((*wide, *narrow), attrgetter(*wide), attrgetter(*narrow), Packed(f"<{len(wide)}I").pack)
 
@@ -69,7 +69,7 @@ _remembered: Callable[[tuple[Any, ...]], bytes] = lru_cache(maxsize=1024)(_hashe
 
 
 def fingerprint(item: object) -> bytes:
-    """Return the hashes of a request's fields; nothing for what is no request, or cannot be encoded."""
+    """Return the hashes of a request's fields; empty if ``item`` is not a request or cannot be encoded."""
     layout = _layout(type(item))
     if layout is None:
         return b""
@@ -79,14 +79,14 @@ def fingerprint(item: object) -> bytes:
         values = narrow(item)
         try:
             return hashes + _remembered(values)
-        except TypeError:  # it has extra members, which have no hash of their own
+        except TypeError:  # extra members are a dict, which the cache cannot hash
             return hashes + _hashes(values)
     except _NOT_ENCODABLE:
         return b""
 
 
 def fingerprints(items: Sequence[object]) -> list[bytes]:
-    """Return the fingerprints of many; those of one kind are made column by column, which costs half as much."""
+    """Return the fingerprints of many items; items of one type are hashed by column, which costs half as much."""
     layout = _layout(type(items[0])) if items else None
     if layout is None or len(set(map(type, items))) > 1:
         return list(map(fingerprint, items))
@@ -100,17 +100,17 @@ def fingerprints(items: Sequence[object]) -> list[bytes]:
 
 
 def halved(print_: bytes) -> bytes:
-    """Return two of four bytes of each field: enough to name fields, and half as much to keep."""
+    """Return two of the four bytes of each field: enough to name fields, in half the space."""
     return print_[::2]
 
 
 def differing_fields(item: object, before: bytes, now: bytes) -> tuple[str, ...]:
-    """Return the names of the fields of ``item`` in which two fingerprints of one form differ, as far as they tell."""
+    """Return the names of the fields of ``item`` whose hashes differ; empty if the fingerprints cannot be compared."""
     layout = _layout(type(item))
     if layout is None or not before or len(before) != len(now):
         return ()
     width = len(now) // len(layout.fields)
-    if width * len(layout.fields) != len(now):  # of another version, which knew other fields
+    if width * len(layout.fields) != len(now):  # written by another version, which had other fields
         return ()
     places = range(0, len(now), width)
     differ = [before[place : place + width] != now[place : place + width] for place in places]
@@ -118,7 +118,7 @@ def differing_fields(item: object, before: bytes, now: bytes) -> tuple[str, ...]
 
 
 def differing_paths(before: object, now: object) -> tuple[str, ...]:
-    """Return the paths at which two requests differ, such as ``delivery_address.city``: a dozen at the most."""
+    """Return the paths at which two requests differ, such as ``delivery_address.city``; at most twelve."""
     found: list[str] = []
     _compare("", before, now, found)
     return tuple(found[:_MOST])
@@ -140,7 +140,7 @@ def _compare(path: str, before: Any, now: Any, found: list[str]) -> None:
 
 
 def _parts(value: Any) -> Sequence[Any]:
-    """Return the parts of a list of parts, in whichever kind of sequence; nothing of anything else."""
+    """Return the elements of a sequence that is not text; empty for any other value."""
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         return ()
     return tuple(cast(Any, value))

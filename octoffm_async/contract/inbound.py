@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from .base import FILLED, A, Answer, D, OpenEnum, Query, Request, at_or_after, bounds, known
 from .bounds import PAGE_MAX, REFERENCE_MAX, SUPPLY_LINES_MAX
@@ -12,7 +13,7 @@ from .common import Refusal, ShipmentLine
 
 
 class InboundStatus(OpenEnum):
-    """Where a supply order is (**A**, open).
+    """Status of a supply order (assumed, open).
 
     Created → Accepted or Refused; Accepted → Receiving → PartiallyReceived → Received; or Cancelled.
     """
@@ -27,11 +28,11 @@ class InboundStatus(OpenEnum):
 
     @property
     def final(self) -> bool:
-        """Whether a supply order in this status will not change any more."""
+        """True if a supply order in this status does not change any more."""
         return self.meaning in _FINAL
 
     def reached(self, wanted: str) -> bool:
-        """Whether this status is ``wanted`` or one that follows it on the way to Received."""
+        """Return True if this status is ``wanted`` or a later one on the way to Received."""
         return at_or_after(_FLOW, self, InboundStatus(wanted))
 
 
@@ -46,56 +47,96 @@ _FLOW = (
 
 
 class InboundShipmentRequest(Request, frozen=True, kw_only=True):
-    """Goods to expect. ``reference`` is the seller's own, and the key by which a lost answer is looked up.
+    """A supply order: goods that the warehouse should expect.
 
-    ``storage_country`` is FR, ES or UK (``GB`` is accepted) (**D**); an unregistered product refuses the order
-    (**D**). ``expected_delivery_date`` needs a time zone.
+    ``reference`` is the seller's own; the client looks up the order by it if the response was lost.
+    ``storage_country`` is FR, ES or UK (the API accepts ``GB``); an unregistered product makes the API refuse the order
+    (documented). ``expected_delivery_date`` needs a time zone.
     """
 
-    reference: Annotated[str, D, bounds("A", minLength=1, maxLength=REFERENCE_MAX)]
-    storage_country: Annotated[str, D, FILLED]
-    lines: Annotated[Sequence[ShipmentLine], A, bounds("A", minItems=1, maxItems=SUPPLY_LINES_MAX)]
-    expected_delivery_date: Annotated[datetime | None, A] = None
+    reference: Annotated[
+        str,
+        D,
+        Meta(description="The seller's own reference of the order, 1 to 50 characters"),
+        bounds("A", minLength=1, maxLength=REFERENCE_MAX),
+    ]
+    storage_country: Annotated[str, D, Meta(description="Storage country: FR, ES or UK"), FILLED]
+    lines: Annotated[
+        Sequence[ShipmentLine],
+        A,
+        Meta(description="Products and quantities"),
+        bounds("A", minItems=1, maxItems=SUPPLY_LINES_MAX),
+    ]
+    expected_delivery_date: Annotated[
+        datetime | None, A, Meta(description="Expected time of arrival, with a time zone")
+    ] = None
 
 
 class InboundLine(Answer, frozen=True, kw_only=True):
-    """One product of a supply order: announced, received so far, and known to be missing (**A**)."""
+    """A product of a supply order: announced, received and missing items (assumed)."""
 
-    seller_product_reference: Annotated[str | None, A] = None
-    quantity: Annotated[int | None, A] = None
-    received_quantity: Annotated[int | None, A] = None
-    undelivered_quantity: Annotated[int | None, A] = None
+    seller_product_reference: Annotated[
+        str | None, A, Meta(description="The seller's own reference of the product")
+    ] = None
+    quantity: Annotated[int | None, A, Meta(description="Number of items announced")] = None
+    received_quantity: Annotated[int | None, A, Meta(description="Number of items received so far")] = None
+    undelivered_quantity: Annotated[int | None, A, Meta(description="Number of items that are missing")] = None
 
 
 class InboundShipment(Answer, frozen=True, kw_only=True):
-    """A supply order as it stands. ``reference`` is the seller's, ``code`` Octopia's (**D**)."""
+    """A supply order as the API returns it."""
 
-    inbound_shipment_id: Annotated[str, D]
-    reference: Annotated[str | None, D] = None
-    code: Annotated[str | None, D] = None
-    storage_country: Annotated[str | None, D] = None
-    expected_delivery_date: Annotated[datetime | None, A] = None
-    status: Annotated[InboundStatus | None, A] = None
-    lines: Annotated[list[InboundLine], A] = msgspec.field(default_factory=list[InboundLine])
-    created_at: Annotated[datetime | None, A] = None
-    updated_at: Annotated[datetime | None, A] = None
-    refusal: Annotated[Refusal | None, A] = None
+    inbound_shipment_id: Annotated[str, D, Meta(description="Octopia's id of the order")]
+    reference: Annotated[str | None, D, Meta(description="The seller's own reference of the order")] = None
+    code: Annotated[str | None, D, Meta(description="Octopia's code of the order")] = None
+    storage_country: Annotated[str | None, D, Meta(description="Storage country, such as FR")] = None
+    expected_delivery_date: Annotated[datetime | None, A, Meta(description="Expected time of arrival")] = None
+    status: Annotated[InboundStatus | None, A, Meta(description="Status of the order")] = None
+    lines: Annotated[list[InboundLine], A, Meta(description="Products with their quantities")] = msgspec.field(
+        default_factory=list[InboundLine]
+    )
+    created_at: Annotated[datetime | None, A, Meta(description="Time of creation")] = None
+    updated_at: Annotated[datetime | None, A, Meta(description="Time of the last change")] = None
+    refusal: Annotated[Refusal | None, A, Meta(description="Reason of a refusal")] = None
 
 
 class InboundCountFilters(Query, frozen=True, kw_only=True):
-    """What ``GET /inbound-shipments/count`` can be asked for (**A**: the list's filters)."""
+    """Filters of ``GET /inbound-shipments/count`` (assumed to equal those of the list)."""
 
-    status: Annotated[str | None, A, known(InboundStatus)] = None
-    storage_country: Annotated[str | None, A] = None
-    created_at_min: Annotated[datetime | None, A] = None
-    created_at_max: Annotated[datetime | None, A] = None
-    updated_at_min: Annotated[datetime | None, A] = None
-    updated_at_max: Annotated[datetime | None, A] = None
+    status: Annotated[str | None, A, Meta(description="Status of the order"), known(InboundStatus)] = None
+    storage_country: Annotated[str | None, A, Meta(description="Storage country, such as FR")] = None
+    created_at_min: Annotated[
+        datetime | None,
+        A,
+        Meta(description="Earliest time of creation, with a time zone"),
+    ] = None
+    created_at_max: Annotated[
+        datetime | None,
+        A,
+        Meta(description="Latest time of creation, with a time zone"),
+    ] = None
+    updated_at_min: Annotated[
+        datetime | None,
+        A,
+        Meta(description="Earliest time of the last change, with a time zone"),
+    ] = None
+    updated_at_max: Annotated[
+        datetime | None,
+        A,
+        Meta(description="Latest time of the last change, with a time zone"),
+    ] = None
 
 
 class InboundFilters(InboundCountFilters, frozen=True, kw_only=True):
-    """What ``GET /inbound-shipments`` can be asked for."""
+    """Filters of ``GET /inbound-shipments``."""
 
-    # A factory, because a plain default would be left out of the query.
-    limit: Annotated[int, D, bounds("D", minimum=1, maximum=PAGE_MAX)] = msgspec.field(default_factory=lambda: 1000)
-    cursor: Annotated[str | None, D] = None
+    # A factory: the encoder omits plain defaults.
+    limit: Annotated[
+        int,
+        D,
+        Meta(description="Largest number of rows in one page, 1 to 1000"),
+        bounds("D", minimum=1, maximum=PAGE_MAX),
+    ] = msgspec.field(default_factory=lambda: 1000)
+    cursor: Annotated[
+        str | None, D, Meta(description="Cursor of the page to read, from the Link header of the page before it")
+    ] = None

@@ -1,4 +1,4 @@
-"""JSON values: what kind they are, for readers that take them one by one."""
+"""Type checks of JSON values, for code that reads them one by one."""
 
 from typing import Any, TypeGuard
 
@@ -14,7 +14,7 @@ def is_array(value: object) -> TypeGuard[list[Any]]:
 
 
 def json_type(value: object) -> str:
-    """Return the JSON type of a value, as drift is told: its type, never the value."""
+    """Return the name of the JSON type of a value; drift reports show types, never values."""
     match value:
         case None:
             return "null"

@@ -1,4 +1,4 @@
-"""Comparison of names: an API writes one in several spellings, so case, ``_`` and ``-`` do not count (API.md, 3)."""
+"""Comparison of names without case, ``_`` and ``-``, because APIs use several spellings of one name (API.md, 3)."""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -8,11 +8,11 @@ _NO_SEPARATORS = str.maketrans("", "", "_- ")
 
 
 LONGEST = 200
-"""Characters of a name that is remembered; an API chooses them."""
+"""Longest name that is cached, in characters; an API chooses the names."""
 
 
 def folded(name: str) -> str:
-    """Return ``name`` as it is compared: without case, ``_``, ``-`` and blanks."""
+    """Return ``name`` in the form that is compared: without case, ``_``, ``-`` and spaces."""
     return _remembered(name) if len(name) <= LONGEST else _folded(name)
 
 
@@ -24,7 +24,7 @@ _remembered = lru_cache(maxsize=4096)(_folded)
 
 
 def spelling_in(members: Mapping[str, Any], name: str) -> str | None:
-    """Return the key of ``members`` that spells ``name``: the exact one if it is there, else the first of its kind."""
+    """Return the key of ``members`` that equals ``name``, else the first that equals it without case and separators."""
     if name in members:
         return name
     wanted = folded(name)
@@ -32,7 +32,7 @@ def spelling_in(members: Mapping[str, Any], name: str) -> str | None:
 
 
 def spellings(members: Iterable[str]) -> dict[str, str]:
-    """Return the key for each folded name; of several spellings of one name the first counts."""
+    """Return the key for each folded name; of several spellings of one name the first wins."""
     found: dict[str, str] = {}
     for key in members:
         found.setdefault(folded(key), key)

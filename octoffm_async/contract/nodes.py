@@ -1,7 +1,7 @@
-"""What a JSON schema of OpenAPI 3.0 or 3.1 says about a value, in one form for both.
+"""Reader of JSON schemas from OpenAPI 3.0 and 3.1, in one form for both.
 
-References are followed, ``allOf`` is merged, ``anyOf`` and ``oneOf`` are joined, and null is a flag, however it is
-written. Fields are read when they are asked for, so schemas may contain themselves.
+The reader follows references, merges ``allOf``, joins ``anyOf`` and ``oneOf``, and turns every notation of null into a
+flag. It reads fields on first access, so schemas may be recursive.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ Raws = tuple[Raw, ...]
 
 @dataclass(slots=True, kw_only=True)
 class Facets:
-    """What one schema says. ``types`` is ``None`` where it does not say; null is not among them."""
+    """The content of one schema. ``types`` is ``None`` if the schema has no type; it never contains null."""
 
     types: frozenset[str] | None = None
     nullable: bool = False
@@ -48,7 +48,7 @@ class Facets:
     default: Any = None
 
     def restrict(self, other: "Facets") -> None:
-        """Both hold, as in ``allOf``."""
+        """Restrict these facets by others that hold as well, as in ``allOf``."""
         self.types = _common(self.types, other.types)
         self.nullable = self.nullable or other.nullable
         if self.values is None or other.values is None:
@@ -68,9 +68,9 @@ class Facets:
 
 
 class Node:
-    """A value: its types (none: the document does not say), whether null is one, listed values, limits and fields.
+    """A described value: its types (none: the document gives none), nullability, listed values, limits and fields.
 
-    ``text`` is its title and description, ``default`` what the document says is taken when it is left out.
+    ``text`` is its title and description, ``default`` the documented default value.
     """
 
     __slots__ = ("_facets", "_reader", "default", "nullable", "required", "tag", "text", "types", "values")
@@ -97,19 +97,20 @@ class Node:
         return list(self._facets.properties)
 
     def child(self, name: str) -> "Node | None":
-        """One field, if the document names it."""
+        """Return one field, or None if the document does not name it."""
         raws = self._facets.properties.get(name)
         return None if raws is None else self._reader.node(*raws)
 
     def items(self) -> "Node":
-        """What a list holds."""
+        """Return the node of a list's items."""
         return self._reader.node(*self._facets.items)
 
 
 class SchemaReader:
-    """Reads the schemas of one document. ``notes`` tells what could not be followed, each once.
+    """Reader of the schemas of one document.
 
-    ``dangling`` are the references that lead to nothing in the document.
+    ``notes`` lists the parts that could not be read, each once; ``dangling`` the references without a target in the
+    document.
     """
 
     def __init__(self, document: Raw) -> None:
@@ -118,12 +119,12 @@ class SchemaReader:
         self._document = document
         self._facets: dict[int, Facets] = {}
         self._nodes: dict[tuple[int, ...], Node] = {}
-        self._made: list[Raw] = []  # kept, because what is remembered is found by its identity
-        self._cut: set[int] = set()  # schemas that were found inside themselves and are still being read
+        self._made: list[Raw] = []  # keeps objects alive, because the caches are keyed by id()
+        self._cut: set[int] = set()  # recursive schemas that are still being read
         self._repeated = 0
 
     def node(self, *raws: object) -> Node:
-        """A value that all the schemas describe at once."""
+        """Return the value that all given schemas describe together."""
         parts = [self._target(cast(Raw, raw)) for raw in raws if isinstance(raw, Mapping)]
         key = tuple(map(id, parts))
         if (known := self._nodes.get(key)) is None:
@@ -134,7 +135,7 @@ class SchemaReader:
         return known
 
     def deref(self, thing: object) -> Raw:
-        """A parameter, a body or an answer, which may stand elsewhere; empty if it cannot be found."""
+        """Follow the references of a parameter, a body or a response; empty if there is no target."""
         seen: set[str] = set()
         while isinstance(thing, Mapping) and isinstance(reference := cast(Raw, thing).get("$ref"), str):
             if reference in seen:
@@ -145,7 +146,7 @@ class SchemaReader:
         return cast(Raw, thing) if isinstance(thing, Mapping) else {}
 
     def note(self, text: str) -> None:
-        """Tell something that a reader of the comparison should know."""
+        """Add a note for the reader of the comparison."""
         self.notes[text] = None
 
     def _target(self, raw: Raw) -> Raw:
@@ -171,7 +172,7 @@ class SchemaReader:
         return cast(object, here)
 
     def _read(self, raw: Raw, inside: tuple[int, ...]) -> Facets:
-        """What a schema says by itself and through others. ``inside`` are the schemas that led here."""
+        """Read a schema with all schemas that it includes; ``inside`` holds the ids of the enclosing schemas."""
         if (known := self._facets.get(id(raw))) is not None:
             return known
         if id(raw) in inside:
@@ -190,8 +191,8 @@ class SchemaReader:
             if alternatives := _schemas(raw.get(name)):
                 facets.restrict(self._joined([self._read(part, inside) for part in alternatives]))
         self._cut.discard(id(raw))
-        # What was read inside a schema that it refers back to lacks that schema's part: read it anew elsewhere. Schemas
-        # that all refer to each other would be read for ever.
+        # A result inside a recursive schema lacks that schema's own part, so it is not cached and is read again
+        # elsewhere. The bound stops schemas that all refer to each other.
         if self._cut and self._repeated < _MOST_REPEATED:
             self._repeated += 1
         else:
@@ -199,7 +200,7 @@ class SchemaReader:
         return facets
 
     def _joined(self, alternatives: Sequence[Facets]) -> Facets:
-        """One of them holds, as in ``anyOf`` and ``oneOf``."""
+        """Join alternatives of which one holds, as in ``anyOf`` and ``oneOf``."""
         joined = Facets(nullable=any(one.nullable for one in alternatives))
         real = [one for one in alternatives if one.types != frozenset()] or [Facets(types=frozenset())]
         if all(one.types is not None for one in real):
@@ -229,7 +230,7 @@ class SchemaReader:
 
 
 def _unique(raws: Raws) -> Raws:
-    """Each schema once: references that multiply would multiply schemas, too."""
+    """Return each schema once; otherwise repeated references would multiply schemas."""
     return tuple({id(raw): raw for raw in raws}.values())
 
 
@@ -305,7 +306,7 @@ def _plain(value: object) -> object:
 def _limits(raw: Raw) -> dict[str, Any]:
     limits = {name: raw[name] for name in LIMITS if isinstance(raw.get(name), str | int | float)}
     for exclusive, inclusive in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
-        if isinstance(flag := limits.get(exclusive), bool):  # OpenAPI 3.0 writes a flag beside the number
+        if isinstance(flag := limits.get(exclusive), bool):  # in OpenAPI 3.0 it is a flag of the inclusive limit
             del limits[exclusive]
             if flag and inclusive in limits:
                 limits[exclusive] = limits.pop(inclusive)
@@ -319,7 +320,7 @@ def _schemas(listed: object) -> Raws:
 
 
 def _member(mapping: Mapping[object, object], name: str) -> object:
-    """A member by its name; YAML reads a name of digits as a number."""
+    """Return a member by its name; YAML loads a name of digits as a number."""
     if name in mapping:
         return mapping[name]
     return mapping.get(int(name)) if name.isdecimal() and len(name) < 9 else None
@@ -335,7 +336,7 @@ def _common(one: frozenset[str] | None, other: frozenset[str] | None) -> frozens
 
 
 def narrower(name: str, one: Any, other: Any) -> Any:
-    """The narrower of two limits of the same name; of patterns and formats the first."""
+    """Return the narrower of two limits with the same name; for patterns and formats the first."""
     if not (isinstance(one, int | float) and isinstance(other, int | float)):
         return one
     return max(one, other) if name in _AT_LEAST else min(one, other) if name in _AT_MOST else one

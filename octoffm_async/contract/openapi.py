@@ -1,4 +1,4 @@
-"""The contract as an OpenAPI 3.1 document, made from the operations table and the structs alone."""
+"""Export of the contract as an OpenAPI 3.1 document, built from the operations table and the structs alone."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from .operations import OPERATIONS, Operation, Repeatability, Shape
 from .schemas import Schema, parameter, parameters_of, schemas_of
 
 _DESCRIPTION = (
-    "Every operation, parameter and field carries `x-provenance`: D documented, S seen in public client code, "
-    "A assumed. Bounds carry their own tag as `x-bounds-provenance`. `x-known-values` lists what is known of an open "
-    "enum; other values are valid. Answers may carry fields that are not named here."
+    "Every operation, parameter and field has its source in `x-provenance`: D documented, S seen in public client "
+    "code, A assumed. Bounds have their own source in `x-bounds-provenance`. `x-known-values` lists the known values "
+    "of an open enum; other values are valid. Responses may have fields that this document does not name."
 )
 _JSON = "application/json"
 _PROBLEM_JSON = "application/problem+json"
@@ -19,15 +19,15 @@ _HEADERS = (
     parameter("SalesChannelId", "header", {**_TEXT, "x-provenance": "S"}, required=False),
 )
 _ERRORS = {
-    400: "The call is malformed; `errors` names the fields.",
+    400: "The request is malformed; `errors` names the fields.",
     401: "The bearer token is missing, unknown or expired.",
-    403: "The client has no right to this, or may not act for this seller.",
-    404: "There is no such thing. The gateway's own 404 has an empty or an HTML body.",
-    406: "The type that is asked for cannot be answered.",
-    409: "The state of the thing does not allow it.",
-    415: "The body is not sent as JSON.",
-    422: "The call is well-formed and cannot be done.",
-    429: "Too many calls.",
+    403: "The client lacks the permission, or may not act for this seller.",
+    404: "The resource does not exist. A 404 of the gateway itself has an empty or an HTML body.",
+    406: "The API cannot produce the media type of the Accept header.",
+    409: "The state of the resource does not allow the operation.",
+    415: "The request body is not JSON.",
+    422: "The request is well-formed, but the API cannot carry it out.",
+    429: "Too many requests.",
     500: "An unexpected error. Proxies may answer 503 with an empty or an HTML body.",
 }
 _RETRY_AFTER: Schema = {
@@ -42,14 +42,14 @@ _LINK: Schema = {
     "x-provenance": "D",
 }
 _REPEATING = {
-    Repeatability.SAFE: "It changes nothing.",
-    Repeatability.VERIFY: "There is no idempotency key: repeat it only after a look-up by reference found nothing.",
-    Repeatability.NEVER: "There is no idempotency key and nothing to look up by: a repetition may do it twice.",
+    Repeatability.SAFE: "The operation changes nothing.",
+    Repeatability.VERIFY: "There is no idempotency key: repeat a call only after a look-up by reference found nothing.",
+    Repeatability.NEVER: "There is no idempotency key and no look-up: a repeated call may take effect twice.",
 }
 
 
 def openapi_document(*, server: str = BASE_URL, token_url: str = TOKEN_URL, version: str = "2") -> dict[str, Any]:
-    """The 20 operations as OpenAPI 3.1, ready to be written as JSON or YAML. The order of keys is stable."""
+    """Return the 20 operations as an OpenAPI 3.1 document, ready for JSON or YAML, with a stable order of keys."""
     types: list[Any] = [Problem]
     for operation in OPERATIONS:
         types += [kind for kind in (operation.answer, operation.request) if kind is not None]
@@ -133,7 +133,7 @@ def _success(operation: Operation[Any], schema: Schema) -> Schema:
         case Shape.IDENTIFIER:
             return _identifier(operation)
         case Shape.DOCUMENT:
-            answer = _answer("The document, or JSON that holds it as Base64 or names its address.", schema)
+            answer = _answer("The document, or JSON with its Base64 content or its URL.", schema)
             pdf: Schema = {"contentMediaType": "application/pdf", "x-provenance": "A"}
             return answer | {"content": {"application/pdf": {"schema": pdf}, **answer["content"]}}
         case _:
@@ -159,10 +159,10 @@ def _identifier(operation: Operation[Any]) -> Schema:
         "x-provenance": "A",
     }
     description = (
-        f"Created. `{operation.identifier}` is in the body, else at the end of one of the headers; "
-        "then the body may be empty."
+        f"Created. The body has `{operation.identifier}`; else one of the headers ends with it, "
+        "and the body may be empty."
     )
-    header: Schema = {"description": "The address of what was created.", "schema": _TEXT}
+    header: Schema = {"description": "The URL of the created resource.", "schema": _TEXT}
     return _answer(description, schema) | {
         "headers": {
             "Location": {**header, "x-provenance": "A"},

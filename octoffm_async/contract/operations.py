@@ -1,4 +1,4 @@
-"""The operations table: what can be called, and how each call behaves (API.md, 1 and 2)."""
+"""The operations table: the calls of the API and the properties of each (API.md, 1 and 2)."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -24,9 +24,9 @@ AnswerT = TypeVar("AnswerT")
 
 
 class Group(Enum):
-    """Operations that share one limit. Limits are kept per seller and group."""
+    """A group of operations that share one rate limit; there is one limit per seller and group."""
 
-    __hash__ = object.__hash__  # in C, for every call looks something up by it
+    __hash__ = object.__hash__  # in C, because every call uses it as a dictionary key
 
     TOKEN = "token"  # noqa: S105  (a name, not a secret)
     PRODUCTS = "products"
@@ -35,48 +35,49 @@ class Group(Enum):
     OUTBOUND = "outbound"
     RETURNS = "returns"
     OTHER = "other"
-    """Whatever is called through ``client.request`` and belongs to none of the others."""
+    """Calls through ``client.request`` that belong to no other group."""
 
 
 class Repeatability(Enum):
-    """Whether a call whose answer did not come may be sent again."""
+    """The rule for sending a call again when its response did not arrive."""
 
     SAFE = "safe"
-    """It changes nothing: repeat at will."""
+    """The call changes nothing: repeat at will."""
     VERIFY = "verify"
-    """It creates something with a business reference: repeat only after a look-up showed that it is not there."""
+    """The call creates an object with a business reference: repeat only after a look-up proves its absence."""
     NEVER = "never"
-    """It changes something that cannot be looked up."""
+    """The call changes something that cannot be looked up: never repeat."""
 
 
 class Shape(Enum):
-    """Where the result of an answer stands."""
+    """The place of the result in a response."""
 
-    __hash__ = object.__hash__  # in C, for every call looks something up by it
+    __hash__ = object.__hash__  # in C, because every call uses it as a dictionary key
 
     OBJECT = "object"
     """The body is the result."""
     OPTIONAL = "optional"
     """The body is the result, or empty."""
     PAGE = "page"
-    """The body is ``{"items": […]}`` or a bare array; ``Link`` names the next page."""
+    """The body is ``{"items": […]}`` or a bare array; the ``Link`` header names the next page."""
     IDENTIFIER = "identifier"
-    """An id in the body, else at the end of ``Location`` or ``Content-Location``."""
+    """An id in the body, else the last path segment of ``Location`` or ``Content-Location``."""
     COUNT = "count"
     """A bare integer, ``{"count": n}`` or ``{"total_item_count": n}``."""
     DOCUMENT = "document"
-    """The bytes of a document, or JSON that holds them as Base64 or names their address."""
+    """The bytes of a document, or JSON with their Base64 form or their URL."""
     RAW = "raw"
-    """Whatever comes, undecoded."""
+    """The body as bytes, undecoded."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Operation(Generic[AnswerT]):
-    """One row of the table.
+    """One row of the operations table.
 
-    ``answer`` is the type that the body is decoded to; for ``Shape.IDENTIFIER`` it is ``str`` and ``identifier``
-    is the wire name of the id. ``max_items`` is the largest array that one call takes, ``limit_required`` says that a
-    list wants its ``limit`` said. ``row`` is the type of a list's rows.
+    ``answer`` is the type to which the client decodes the body; for ``Shape.IDENTIFIER`` it is ``str`` and
+    ``identifier`` is the wire name of the id. ``max_items`` is the largest number of items in one call,
+    ``limit_required`` is True if the API requires the ``limit`` of a list. ``row`` is the type of a list's rows.
+    ``tag`` is the source of the operation: D documented, S seen, A assumed. ``success`` is the status of success.
     """
 
     name: str
@@ -340,4 +341,4 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     GET_RETURN,
     GET_LABEL,
 )
-"""The 20 operations of the API, in the order of API.md. The token call stands beside them: it is outside the API."""
+"""The 20 operations of the API, in the order of API.md, without the token call of the identity provider."""

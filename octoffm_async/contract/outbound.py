@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from .base import FILLED, A, Answer, D, OpenEnum, Query, Request, S, at_or_after, bounds, known
 from .bounds import LINES_MAX, PAGE_MAX, REFERENCE_MAX
@@ -12,7 +13,7 @@ from .common import Refusal, ShipmentLine
 
 
 class DeliveryMode(OpenEnum):
-    """How a parcel travels (**D** of the seller API, open)."""
+    """Mode of delivery of a parcel (documented for the seller API, open)."""
 
     TRACKED_HOME = "TrackedHomeDelivery"
     SIGNED_HOME = "SignedHomeDelivery"
@@ -24,7 +25,10 @@ class DeliveryMode(OpenEnum):
 
 
 class OutboundStatus(OpenEnum):
-    """Where a shipment is: Created → Accepted → InPreparation → Shipped (**D**); Refused and Cancelled (**A**)."""
+    """Status of a shipping order (open).
+
+    Created → Accepted → InPreparation → Shipped (documented); Refused and Cancelled (assumed).
+    """
 
     CREATED = "Created"
     ACCEPTED = "Accepted"
@@ -35,11 +39,11 @@ class OutboundStatus(OpenEnum):
 
     @property
     def final(self) -> bool:
-        """Whether a shipment in this status will not change any more."""
+        """True if a shipment in this status does not change any more."""
         return self.meaning in _FINAL
 
     def reached(self, wanted: str) -> bool:
-        """Whether this status is ``wanted`` or one that follows it on the way to Shipped."""
+        """Return True if this status is ``wanted`` or a later one on the way to Shipped."""
         return at_or_after(_FLOW, self, OutboundStatus(wanted))
 
 
@@ -53,119 +57,164 @@ _FLOW = (
 
 
 class ShipmentState(OpenEnum):
-    """Validity of a shipment, separate from its status (``Valid`` **S**, ``Invalid`` **A**)."""
+    """Validity of a shipment, independent of its status (``Valid`` seen, ``Invalid`` assumed)."""
 
     VALID = "Valid"
     INVALID = "Invalid"
 
 
 class DeliveryAddress(Request, frozen=True, kw_only=True):
-    """Where the parcel goes (meaning **D**, names **A**)."""
+    """The recipient's address (meaning documented, names assumed)."""
 
-    first_name: Annotated[str, A, FILLED]
-    last_name: Annotated[str, A, FILLED]
-    address_line1: Annotated[str, A, FILLED]
-    postal_code: Annotated[str, A, FILLED]
-    city: Annotated[str, A, FILLED]
-    country_code: Annotated[str, A, FILLED]
-    civility: Annotated[str | None, A] = None
-    company_name: Annotated[str | None, A] = None
-    address_line2: Annotated[str | None, A] = None
-    address_line3: Annotated[str | None, A] = None
-    state_or_region: Annotated[str | None, A] = None
-    email: Annotated[str | None, A] = None
-    phone: Annotated[str | None, A] = None
+    first_name: Annotated[str, A, Meta(description="First name of the recipient"), FILLED]
+    last_name: Annotated[str, A, Meta(description="Last name of the recipient"), FILLED]
+    address_line1: Annotated[str, A, Meta(description="Street and number"), FILLED]
+    postal_code: Annotated[str, A, Meta(description="Postal code"), FILLED]
+    city: Annotated[str, A, Meta(description="City"), FILLED]
+    country_code: Annotated[str, A, Meta(description="Country, ISO 3166-1 alpha-2, such as FR"), FILLED]
+    civility: Annotated[str | None, A, Meta(description="Title of the recipient, such as Mr or Mrs")] = None
+    company_name: Annotated[str | None, A, Meta(description="Name of the recipient's company")] = None
+    address_line2: Annotated[
+        str | None, A, Meta(description="Second line of the address, such as building or floor")
+    ] = None
+    address_line3: Annotated[str | None, A, Meta(description="Third line of the address")] = None
+    state_or_region: Annotated[str | None, A, Meta(description="State or region")] = None
+    email: Annotated[str | None, A, Meta(description="E-mail address of the recipient")] = None
+    phone: Annotated[str | None, A, Meta(description="Phone number of the recipient")] = None
 
 
 class OutboundShipmentRequest(Request, frozen=True, kw_only=True):
-    """An order to ship. ``reference`` is the seller's own, and the key by which a lost answer is looked up.
+    """A shipping order. ``reference`` is the seller's own; the client looks up the order by it after a lost response.
 
-    The API has no idempotency key: a reference that is sent twice may well ship two parcels.
+    The API has no idempotency key: if a reference is sent twice, the warehouse may ship two parcels.
 
-    Marketplace orders in supply mode ``Fulfillment`` are shipped by Octopia itself and must not be sent here: sending
-    one would ship it twice (**D**).
+    Octopia itself ships marketplace orders in supply mode ``Fulfillment``. Do not send them here: the warehouse would
+    ship them twice (documented).
     """
 
-    reference: Annotated[str, A, bounds("A", minLength=1, maxLength=REFERENCE_MAX)]
-    lines: Annotated[Sequence[ShipmentLine], A, bounds("A", minItems=1, maxItems=LINES_MAX)]
-    delivery_address: Annotated[DeliveryAddress, A]
-    delivery_mode: Annotated[str, A, FILLED, known(DeliveryMode)]
-    storage_country: Annotated[str, A, FILLED]
+    reference: Annotated[
+        str,
+        A,
+        Meta(description="The seller's own reference of the order, unique per order, 1 to 50 characters"),
+        bounds("A", minLength=1, maxLength=REFERENCE_MAX),
+    ]
+    lines: Annotated[
+        Sequence[ShipmentLine],
+        A,
+        Meta(description="Products and quantities"),
+        bounds("A", minItems=1, maxItems=LINES_MAX),
+    ]
+    delivery_address: Annotated[DeliveryAddress, A, Meta(description="Address of the recipient")]
+    delivery_mode: Annotated[
+        str, A, Meta(description="Mode of delivery, such as TrackedHomeDelivery"), FILLED, known(DeliveryMode)
+    ]
+    storage_country: Annotated[str, A, Meta(description="Storage country of the goods, such as FR"), FILLED]
 
 
 class ParcelLine(Answer, frozen=True, kw_only=True):
-    """So many of one product in a shipment or a parcel, as the API reads them back (**A**)."""
+    """A quantity of one product in a shipment or a parcel, as the API returns it (assumed)."""
 
-    quantity: Annotated[int | None, A] = None
-    seller_product_reference: Annotated[str | None, A] = None
-    product_id: Annotated[str | None, A] = None
-    product_condition: Annotated[str | None, A] = None
+    quantity: Annotated[int | None, A, Meta(description="Number of items")] = None
+    seller_product_reference: Annotated[
+        str | None, A, Meta(description="The seller's own reference of the product")
+    ] = None
+    product_id: Annotated[str | None, A, Meta(description="Octopia's id of the product")] = None
+    product_condition: Annotated[
+        str | None, A, Meta(description="Condition of the product, such as New or LikeNew")
+    ] = None
 
 
 class Parcel(Answer, frozen=True, kw_only=True):
-    """A parcel of a shipment, readable once shipped (meaning **D**, names **A**)."""
+    """A parcel of a shipment; the API returns it once shipped (meaning documented, names assumed)."""
 
-    parcel_id: Annotated[str | None, A] = None
-    carrier: Annotated[str | None, A] = None
-    tracking_number: Annotated[str | None, A] = None
-    tracking_url: Annotated[str | None, A] = None
-    lines: Annotated[list[ParcelLine], A] = msgspec.field(default_factory=list[ParcelLine])
+    parcel_id: Annotated[str | None, A, Meta(description="Id of the parcel")] = None
+    carrier: Annotated[str | None, A, Meta(description="Name of the carrier")] = None
+    tracking_number: Annotated[str | None, A, Meta(description="The carrier's tracking number")] = None
+    tracking_url: Annotated[str | None, A, Meta(description="URL of the carrier's tracking page")] = None
+    lines: Annotated[list[ParcelLine], A, Meta(description="Products in the parcel")] = msgspec.field(
+        default_factory=list[ParcelLine]
+    )
 
 
 class ShippedTo(Answer, frozen=True, kw_only=True):
-    """The delivery address as the API reads it back: nothing of it is sure to be there (**A**)."""
+    """The delivery address as the API returns it; every field may be absent (assumed)."""
 
-    first_name: Annotated[str | None, A] = None
-    last_name: Annotated[str | None, A] = None
-    address_line1: Annotated[str | None, A] = None
-    postal_code: Annotated[str | None, A] = None
-    city: Annotated[str | None, A] = None
-    country_code: Annotated[str | None, A] = None
-    civility: Annotated[str | None, A] = None
-    company_name: Annotated[str | None, A] = None
-    address_line2: Annotated[str | None, A] = None
-    address_line3: Annotated[str | None, A] = None
-    state_or_region: Annotated[str | None, A] = None
-    email: Annotated[str | None, A] = None
-    phone: Annotated[str | None, A] = None
+    first_name: Annotated[str | None, A, Meta(description="First name of the recipient")] = None
+    last_name: Annotated[str | None, A, Meta(description="Last name of the recipient")] = None
+    address_line1: Annotated[str | None, A, Meta(description="Street and number")] = None
+    postal_code: Annotated[str | None, A, Meta(description="Postal code")] = None
+    city: Annotated[str | None, A, Meta(description="City")] = None
+    country_code: Annotated[str | None, A, Meta(description="Country, ISO 3166-1 alpha-2, such as FR")] = None
+    civility: Annotated[str | None, A, Meta(description="Title of the recipient, such as Mr or Mrs")] = None
+    company_name: Annotated[str | None, A, Meta(description="Name of the recipient's company")] = None
+    address_line2: Annotated[
+        str | None, A, Meta(description="Second line of the address, such as building or floor")
+    ] = None
+    address_line3: Annotated[str | None, A, Meta(description="Third line of the address")] = None
+    state_or_region: Annotated[str | None, A, Meta(description="State or region")] = None
+    email: Annotated[str | None, A, Meta(description="E-mail address of the recipient")] = None
+    phone: Annotated[str | None, A, Meta(description="Phone number of the recipient")] = None
 
 
 class OutboundShipment(Answer, frozen=True, kw_only=True):
-    """A shipping order as it stands."""
+    """A shipping order as the API returns it."""
 
-    outbound_shipment_id: Annotated[str, D]
-    reference: Annotated[str | None, A] = None
-    status: Annotated[OutboundStatus | None, A] = None
-    state: Annotated[ShipmentState | None, S] = None
-    storage_country: Annotated[str | None, A] = None
-    delivery_mode: Annotated[DeliveryMode | None, A] = None
-    delivery_address: Annotated[ShippedTo | None, A] = None
-    lines: Annotated[list[ParcelLine], A] = msgspec.field(default_factory=list[ParcelLine])
-    created_at: Annotated[datetime | None, A] = None
-    updated_at: Annotated[datetime | None, A] = None
-    status_updated_at: Annotated[datetime | None, A] = None
-    refusal: Annotated[Refusal | None, A] = None
-    parcels: Annotated[list[Parcel], A] = msgspec.field(default_factory=list[Parcel])
+    outbound_shipment_id: Annotated[str, D, Meta(description="Octopia's id of the order")]
+    reference: Annotated[str | None, A, Meta(description="The seller's own reference of the order")] = None
+    status: Annotated[OutboundStatus | None, A, Meta(description="Status of the order")] = None
+    state: Annotated[ShipmentState | None, S, Meta(description="Validity of the order: Valid or Invalid")] = None
+    storage_country: Annotated[str | None, A, Meta(description="Storage country of the goods, such as FR")] = None
+    delivery_mode: Annotated[
+        DeliveryMode | None, A, Meta(description="Mode of delivery, such as TrackedHomeDelivery")
+    ] = None
+    delivery_address: Annotated[ShippedTo | None, A, Meta(description="Address of the recipient")] = None
+    lines: Annotated[list[ParcelLine], A, Meta(description="Products and quantities")] = msgspec.field(
+        default_factory=list[ParcelLine]
+    )
+    created_at: Annotated[datetime | None, A, Meta(description="Time of creation")] = None
+    updated_at: Annotated[datetime | None, A, Meta(description="Time of the last change")] = None
+    status_updated_at: Annotated[datetime | None, A, Meta(description="Time of the last change of the status")] = None
+    refusal: Annotated[Refusal | None, A, Meta(description="Reason of a refusal")] = None
+    parcels: Annotated[list[Parcel], A, Meta(description="Parcels, once the order is shipped")] = msgspec.field(
+        default_factory=list[Parcel]
+    )
 
 
 class OutboundCountFilters(Query, frozen=True, kw_only=True):
-    """What ``GET /outbound-shipments/count`` can be asked for: the list's filters (**D**)."""
+    """Filters of ``GET /outbound-shipments/count``, equal to those of the list (documented)."""
 
-    state: Annotated[str | None, D, known(ShipmentState)] = None
-    status_updated_at_min: Annotated[datetime | None, S] = None
-    status_updated_at_max: Annotated[datetime | None, S] = None
+    state: Annotated[
+        str | None, D, Meta(description="Validity of the order: Valid or Invalid"), known(ShipmentState)
+    ] = None
+    status_updated_at_min: Annotated[
+        datetime | None,
+        S,
+        Meta(description="Earliest time of the last change of the status, with a time zone"),
+    ] = None
+    status_updated_at_max: Annotated[
+        datetime | None,
+        S,
+        Meta(description="Latest time of the last change of the status, with a time zone"),
+    ] = None
 
 
 class OutboundFilters(OutboundCountFilters, frozen=True, kw_only=True):
-    """What ``GET /outbound-shipments`` can be asked for."""
+    """Filters of ``GET /outbound-shipments``."""
 
-    # A factory, because a plain default would be left out of the query.
-    limit: Annotated[int, D, bounds("D", minimum=1, maximum=PAGE_MAX)] = msgspec.field(default_factory=lambda: 1000)
-    cursor: Annotated[str | None, D] = None
+    # A factory: the encoder omits plain defaults.
+    limit: Annotated[
+        int,
+        D,
+        Meta(description="Largest number of rows in one page, 1 to 1000"),
+        bounds("D", minimum=1, maximum=PAGE_MAX),
+    ] = msgspec.field(default_factory=lambda: 1000)
+    cursor: Annotated[
+        str | None, D, Meta(description="Cursor of the page to read, from the Link header of the page before it")
+    ] = None
 
 
 class CancellationStatus(OpenEnum):
-    """What became of a request to cancel (**A**)."""
+    """Status of a cancellation request (assumed, open)."""
 
     PENDING = "Pending"
     ACCEPTED = "Accepted"
@@ -173,22 +222,22 @@ class CancellationStatus(OpenEnum):
 
     @property
     def final(self) -> bool:
-        """Whether the request is decided."""
+        """True if the request is decided."""
         return self.meaning in (CancellationStatus.ACCEPTED, CancellationStatus.REFUSED)
 
 
 class OutboundCancellationRequest(Request, frozen=True, kw_only=True):
-    """The wish to have a shipment cancelled, possible only before it is Shipped (**D**)."""
+    """A request to cancel a shipment, possible only before it is Shipped (documented)."""
 
-    outbound_shipment_id: Annotated[str, A, FILLED]
-    reason: Annotated[str | None, A] = None
+    outbound_shipment_id: Annotated[str, A, Meta(description="Octopia's id of the order to cancel"), FILLED]
+    reason: Annotated[str | None, A, Meta(description="Reason of the cancellation")] = None
 
 
 class OutboundCancellation(Answer, frozen=True, kw_only=True):
-    """A request to cancel, with its own outcome (**D**; names **A**)."""
+    """A cancellation request as the API returns it (meaning documented, names assumed)."""
 
-    outbound_cancellation_request_id: Annotated[str, A]
-    outbound_shipment_id: Annotated[str | None, A] = None
-    status: Annotated[CancellationStatus | None, A] = None
-    created_at: Annotated[datetime | None, A] = None
-    updated_at: Annotated[datetime | None, A] = None
+    outbound_cancellation_request_id: Annotated[str, A, Meta(description="Id of the cancellation request")]
+    outbound_shipment_id: Annotated[str | None, A, Meta(description="Octopia's id of the order")] = None
+    status: Annotated[CancellationStatus | None, A, Meta(description="Status of the request")] = None
+    created_at: Annotated[datetime | None, A, Meta(description="Time of creation")] = None
+    updated_at: Annotated[datetime | None, A, Meta(description="Time of the last change")] = None

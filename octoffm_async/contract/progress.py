@@ -1,7 +1,7 @@
-"""What the status and the state of an order say together, seen from the status that somebody waits for. Pure.
+"""Progress of an order towards a wanted status, from its status and its state together. Pure functions.
 
-Three things must not be mixed up: an order that is on its way, one that has ended elsewhere, and one of which nobody
-can say. A status that this version does not know is never taken for one that was reached, nor for a refusal.
+Three cases must stay apart: an order in progress, an order that ended in another status, and an order with an unclear
+status. A status that this version of the package does not know counts neither as reached nor as a refusal.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from .common import Refusal
 
 STATE_INVALID = "StateInvalid"
-"""The code of an order that is refused by its state alone, without a code of the API's own."""
+"""Code of an order that is refused by its state alone, for which the API gives no code."""
 
 LONGEST_TOLD = 60
-"""Characters of a text of the API's that a message repeats."""
+"""Largest number of characters of an API text that a message quotes."""
 
 
 class Status(Protocol):
@@ -35,30 +35,30 @@ class Status(Protocol):
 
 
 class Row(Protocol):
-    """Something with a status; it may have a ``state`` and a ``refusal`` as well."""
+    """An object with a status; it may have a ``state`` and a ``refusal`` as well."""
 
     @property
     def status(self) -> Any: ...
 
 
 class Stand(Enum):
-    """Where an order is, seen from the status that somebody waits for."""
+    """The progress of an order towards a wanted status."""
 
     ON_ITS_WAY = auto()
     REACHED = auto()
     REFUSED = auto()
     CANCELLED = auto()
     ENDED = auto()
-    """In another status that is final."""
+    """The order has another final status."""
     UNCLEAR = auto()
-    """The API tells no status, or one that this version does not know."""
+    """The API gives no status, or one that this version does not know."""
 
 
 def stand_of(row: Row, wanted: OpenEnum) -> Stand:
-    """Return where ``row`` is, seen from ``wanted``.
+    """Return the progress of ``row`` towards the status ``wanted``.
 
-    A final status has the last word: what was shipped has left, whatever its state says. Else an invalid order is a
-    refused one (**A**), however far its status had come.
+    A final status decides: a shipped order stays shipped whatever its state says. Otherwise an order with the state
+    Invalid counts as refused (assumed), whatever status it had reached.
     """
     status: Status | None = row.status
     if status is not None and status.final:
@@ -87,14 +87,14 @@ def is_refused(row: Row) -> bool:
 
 
 def reasons_of(row: object) -> list[str]:
-    """Return what the API says of why an order was refused: its code and its message, as far as they are told."""
+    """Return the API's reasons of a refusal: its code and its message, as far as the API gives them."""
     refusal: Refusal | None = getattr(row, "refusal", None)
     told = [] if refusal is None else [part for part in (refusal.code, refusal.message) if part]
     return told or (["state Invalid"] if is_invalid(row) else [])
 
 
 def told_status(status: str | None) -> str:
-    """Return a status as a message names it: bounded, for the API may send any text."""
+    """Return a status for a message, cut to a bounded length because the API may send any text."""
     if status is None:
         return "no status"
     text = str(status)

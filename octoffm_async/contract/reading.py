@@ -1,11 +1,12 @@
-"""Answers read whatever their spelling: the careful way, one value at a time.
+"""Tolerant reader of answers in any spelling, one value at a time.
 
-The usual answers are decoded in C by types made for them (:mod:`.wire_types`). This module reads what those refuse, and
-notes on the way what they need to know to take the next answer: how this API spells each name, which members it sends
-that the contract does not have, which values come in another form. Whatever differs from the contract is noted as
-drift: a path in Python names, a kind, and the type that was found, never a value.
+msgspec decodes the usual answers in C, with types made for them (:mod:`.wire_types`). This module reads the answers
+that those types reject, and records the facts from which the next type is made: the API's spelling of each name, the
+members that the contract does not have, the values that come in another form. It reports each difference from the
+contract as drift: a path in Python names, a kind, and the type that was found, never a value.
 
-Nothing is made up: a field holds what was written, or ``None``; what could not be read is kept in ``extra`` as it came.
+The reader invents nothing: a field holds the value that the API sent, or ``None``; a value that it cannot read stays in
+``extra`` unchanged.
 """
 
 import re
@@ -28,14 +29,14 @@ from .values import READERS, NotReadableError, is_plain, is_zoneless, read_gtin,
 
 DriftKind = Literal["missing", "unknown", "type", "value"]
 UNKNOWN_MOST = 64
-"""Members of one object that the contract does not have; with more, it is taken for a map with keys of its own."""
+"""Largest number of unmodelled members of one object; with more, it counts as a map with arbitrary keys."""
 _FIELD = re.compile(r"[@$_]*[A-Za-z][A-Za-z0-9_.:-]{0,59}", re.ASCII)
 _API_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}", re.ASCII)
 _LAX = (int, float, bool)
 
 
 class RowWithoutIdentityError(ValueError):
-    """An object lacks what identifies it, so there is nothing to give to a caller."""
+    """An error for an object without its identifying field, which the client cannot return to a caller."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"it has no {path}")
@@ -44,12 +45,12 @@ class RowWithoutIdentityError(ValueError):
 
 @dataclass(slots=True)
 class Learned:
-    """What was seen of one operation's answers, by path of an object (``""``: the row or the object itself).
+    """The spelling of one operation's answers so far, by path of an object (``""``: the row or the object itself).
 
     ``names`` are spellings by Python name, ``unknown`` members that are not modelled (True: only scalars so far),
     ``absent`` expected fields that some object lacked, ``null`` lists and objects that came as null, ``odd`` fields
     whose values plain decoding does not read, ``integers`` texts that came as numbers, ``zoneless`` times without a
-    zone, ``maps`` objects with too many names. ``lax``: numbers came as text or with a point.
+    zone, ``maps`` objects with too many names. ``lax``: numbers came as text or with a decimal point.
     """
 
     names: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict[str, dict[str, str]](dict))
@@ -64,7 +65,7 @@ class Learned:
 
 
 class Reader:
-    """Reads the objects of one operation. ``drift`` holds what differs, by path and kind, with the type found."""
+    """Reader of one operation's objects. ``drift`` maps path and kind of each difference to the type found."""
 
     def __init__(self, translation: Translation, learned: Learned) -> None:
         self.drift: dict[tuple[str, DriftKind], str] = {}
@@ -72,14 +73,14 @@ class Reader:
         self._learned = learned
 
     def tell(self, path: str, kind: DriftKind, found: str) -> None:
-        """Note a difference, once."""
+        """Record a difference, once."""
         self.drift.setdefault((path, kind), found)
 
     def read(self, struct: type[msgspec.Struct], members: Mapping[str, Any], path: str = "") -> Any:
         """Return an object as ``struct``.
 
         Raises:
-            RowWithoutIdentityError: it lacks a field without which it means nothing.
+            RowWithoutIdentityError: the object lacks its identifying field.
         """
         found, rest, keys = self._matched(struct, members, path)
         fields: Members = {}
@@ -106,7 +107,7 @@ class Reader:
         return with_extra(cast("type[Answer]", struct), fields, rest | unreadable)
 
     def read_hooked(self, hook: Any, value: Any) -> Any:
-        """Return a value that plain decoding left to this reader; ``hook`` is of :func:`.wire_types.hook`."""
+        """Return a value that msgspec passes to this reader; ``hook`` comes from :func:`.wire_types.hook`."""
         spec, path, where = hook.spec, hook.path, hook.where
         if spec is None:
             if not is_object(value):
@@ -117,7 +118,7 @@ class Reader:
     def _matched(
         self, struct: type[msgspec.Struct], members: Mapping[str, Any], path: str
     ) -> tuple[Members, Members, dict[str, str]]:
-        """Part the values of the modelled fields, by Python name, from the members that are not modelled."""
+        """Separate the values of modelled fields, by Python name, from the members that are not modelled."""
         translation, specs = self._translation, specs_of(struct)
         if translation.is_reshaped(struct):
             found, rest = translation.unpack(struct, members)
@@ -134,7 +135,7 @@ class Reader:
                 key = by_fold.get(folded(wire))
             if key is not None:
                 keys[spec.name] = key
-                names[spec.name] = key  # the newest: an API may be served by machines that spell differently
+                names[spec.name] = key  # the newest wins: servers of one API may spell differently
         taken = set(keys.values())
         rest = {name: value for name, value in members.items() if name not in taken}
         if rest:
@@ -142,7 +143,7 @@ class Reader:
         return {name: members[key] for name, key in keys.items()}, rest, keys
 
     def _note_doubles(self, struct: type[msgspec.Struct], rest: Members, path: str) -> None:
-        """Have an object read carefully from now on that bears a field in two spellings: which counts may change."""
+        """Read an object by this reader from now on if it has a field in two spellings: their order may change."""
         modelled = {folded(self._translation.wire_name(struct, spec)) for spec in specs_of(struct)}
         if any(folded(name) in modelled for name in rest):
             self._learned.maps.add(path)
@@ -167,7 +168,7 @@ class Reader:
                 return
             else:
                 unknown[name] = not isinstance(value, dict | list)
-                shown = name if _FIELD.fullmatch(name) else "*"  # else it may be data that serves as a name
+                shown = name if _FIELD.fullmatch(name) else "*"  # otherwise the name itself may be customer data
                 self.tell(f"{path}.{shown}" if path else shown, "unknown", json_type(value))
 
     def _value(self, spec: FieldSpec, raw: Any, path: str, where: str) -> Any:
@@ -209,7 +210,7 @@ class Reader:
 
     def _object(self, spec: FieldSpec, raw: Any, path: str, where: str) -> Any:
         if not is_object(raw):
-            members = _as_object(spec.inner, raw)  # if it cannot, this row is odd and no form of the API's
+            members = _as_object(spec.inner, raw)  # raises for a single broken row; only a readable form is learned
             self._learned.odd[path].add(spec.name)
             self.tell(where, "type", json_type(raw))
             raw = members
@@ -228,18 +229,18 @@ class Reader:
         for row in rows:
             try:
                 read.append(self.read(spec.inner, row, f"{where}[]"))
-            except RowWithoutIdentityError as lacking:  # the others are as good as ever
+            except RowWithoutIdentityError as lacking:  # the other rows stay usable
                 self.tell(lacking.path, "missing", "nothing")
         return read
 
 
 def reader_of(spec: FieldSpec) -> Callable[[Any], Any]:
-    """Return what reads the values of a field that holds no enum, no object and no list."""
+    """Return the reader function for a field that holds no enum, no object and no list."""
     return read_gtin if spec.name == "gtin" else READERS[spec.inner]
 
 
 def shown_value(value: str) -> str:
-    """Return an enum's unknown value if it looks like a word of an API, else only that it is a text."""
+    """Return an unknown enum value if it looks like an identifier, else ``"string"`` because it may be data."""
     plain = value.strip()
     return plain if _API_WORD.fullmatch(plain) else "string"
 
@@ -252,7 +253,7 @@ def _read_lax(raw: Any, kind: Any) -> Any:
 
 
 def _as_object(struct: type[msgspec.Struct], raw: Any) -> Members:
-    """Return the members of an object that came in another form that is known."""
+    """Return the members of an object that came in another known form."""
     if struct is Refusal and isinstance(raw, str):
         return {"message": raw}
     if struct is Quantities and is_array(raw):

@@ -1,8 +1,8 @@
-"""References that an API may keep in another form than the one that was sent, and why.
+"""Check of references that an API may store in another form than the one that was sent.
 
-An order whose answer was lost is looked up by its reference. Where the API trims, composes or cuts off what it keeps,
-the order is not found under the reference that was sent: nothing is doubled, but the order stays undecided. So odd
-references are told before they are sent, or refused where the caller asks for that.
+The client looks up an order by its reference if the response was lost. If the API trims, normalizes or truncates the
+references that it stores, the look-up does not find the order: nothing is sent twice, but the order stays undecided. So
+the client warns of odd references before it sends them, or rejects them if the caller asks for that.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from .bounds import REFERENCE_MAX
 __all__ = ["oddness"]
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
-"""Categories of controls, of format signs (without width, of writing direction), and of what is no sign at all."""
+"""Unicode categories of control and format characters (zero width, writing direction) and of non-characters."""
 
 
 def oddness(reference: str) -> str:
-    """Return why a reference is odd; nothing for one that every API keeps as it is."""
+    """Return the reasons why a reference is odd; empty for one that every API stores unchanged."""
     is_ascii = reference.isascii() and reference.isprintable()
-    if is_ascii and " " not in reference and len(reference) <= REFERENCE_MAX:  # nothing of visible signs can be odd
+    if is_ascii and " " not in reference and len(reference) <= REFERENCE_MAX:  # visible ASCII cannot be odd
         return ""
     reasons: list[str] = []
     if reference != reference.strip():
-        reasons.append("has blanks around it")
+        reasons.append("has leading or trailing spaces")
     inner = reference.strip()
     if unseen := sorted({sign for sign in inner if unicodedata.category(sign) in _UNSEEN}):
         named = ", ".join(f"U+{ord(sign):04X}" for sign in unseen[:3])
-        reasons.append(f"has signs that nobody sees ({named})")
+        reasons.append(f"has invisible characters ({named})")
     if any(unicodedata.category(sign) == "Zs" and sign != " " for sign in inner) or "  " in inner:
-        reasons.append("has blanks that are not single plain ones")
+        reasons.append("has spaces that are not single plain spaces")
     if not unicodedata.is_normalized("NFC", reference):
-        reasons.append("is not composed (NFC)")
+        reasons.append("is not in the composed form (NFC)")
     elif not unicodedata.is_normalized("NFKC", "".join(inner.split())):
-        reasons.append("has signs that have a plainer form (NFKC)")
+        reasons.append("has characters with a simpler form (NFKC)")
     if len(reference) > REFERENCE_MAX:
-        reasons.append(f"has {len(reference)} signs, more than {REFERENCE_MAX}")
+        reasons.append(f"has {len(reference)} characters, more than {REFERENCE_MAX}")
     return ", ".join(reasons)

@@ -1,6 +1,6 @@
-"""The structs, open enums and operations of the package by the names that a contract file calls them by.
+"""Registry of the structs, open enums and operations by the names that a contract file uses.
 
-They are found by walking the operations table, so a new struct can be named in a contract file without more ado.
+The registry walks the operations table, so a new struct is available to contract files without registration.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,14 +13,14 @@ import msgspec
 from .base import OpenEnum, Request, own_fields
 from .operations import OPERATIONS, Operation
 
-# A page, the answer to a registration and the other layout of quantities are ways to hold rows, not rows.
+# Containers of rows: a page, the answer to a registration, the other layout of quantities.
 _CONTAINERS = frozenset({"Page", "ProductResults", "TypedQuantity"})
 _CONTRACT = OpenEnum.__module__.rpartition(".")[0] + "."
 _NO_HOLDERS = (Annotated, Union, UnionType)
 
 
 def structs_in(kind: Any, *, lists: bool = True) -> Iterator[type[msgspec.Struct]]:
-    """The structs that a type names, each time it does; with ``lists=False`` not those that stand in a list."""
+    """Yield each struct that a type names (with repeats); with ``lists=False`` without the items of lists."""
     origin = get_origin(kind) or kind
     if isinstance(origin, type) and issubclass(origin, msgspec.Struct):
         yield origin
@@ -31,18 +31,18 @@ def structs_in(kind: Any, *, lists: bool = True) -> Iterator[type[msgspec.Struct
 
 @cache
 def fields_of(struct: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
-    """The fields that the contract models, by their Python names."""
+    """Return the fields that the contract models, by Python name."""
     own = own_fields(struct)
     return {field.name: field for field in msgspec.structs.fields(struct) if field.name in own}
 
 
 def nested_struct(struct: type[msgspec.Struct], field: str) -> type[msgspec.Struct] | None:
-    """The struct of a field that holds a single object; None if it holds a list or a plain value."""
+    """Return the struct of a field that holds a single object; None if it holds a list or a plain value."""
     return next(structs_in(fields_of(struct)[field].type, lists=False), None)
 
 
 def row_struct(struct: type[msgspec.Struct], field: str) -> type[msgspec.Struct] | None:
-    """The struct of a field's object or of the rows of its list; None for plain values."""
+    """Return the struct of a field's object or of the rows of its list; None for plain values."""
     return nested_struct(struct, field) or next(structs_in(fields_of(struct)[field].type), None)
 
 
@@ -53,7 +53,7 @@ def is_number(kind: Any) -> bool:
 
 
 def plain_types(kind: Any) -> set[Any]:
-    """The types that a union admits, without what is annotated; lists keep their items."""
+    """Return the members of a union without ``Annotated`` metadata; lists keep their item types."""
     if get_origin(kind) not in _NO_HOLDERS:
         return {kind}
     parts = get_args(kind)[:1] if get_origin(kind) is Annotated else get_args(kind)
@@ -75,12 +75,12 @@ def _walked() -> dict[str, type[msgspec.Struct]]:
 
 
 STRUCTS: Mapping[str, type[msgspec.Struct]] = _walked()
-"""All structs of requests and answers, nested ones too, by name."""
+"""All structs of requests and answers, including nested ones, by name."""
 
 REQUESTS: Mapping[str, type[msgspec.Struct]] = {
     name: struct for name, struct in STRUCTS.items() if issubclass(struct, Request)
 }
-"""Those that are sent."""
+"""The structs of requests, by name."""
 
 ENUMS: Mapping[str, type[OpenEnum]] = {
     enum.__name__: enum for enum in OpenEnum.__subclasses__() if enum.__module__.startswith(_CONTRACT)

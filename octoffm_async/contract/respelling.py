@@ -1,4 +1,4 @@
-"""Our OpenAPI document in the words of a contract file, to be compared with the document that the words come from."""
+"""Translation of our OpenAPI document to the names of a contract file, for comparison with the API's document."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ _SCALED = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
 def respelled_document(contract: ContractFile) -> Schema:
-    """The document that the package would export if the names of the file were its own."""
+    """Return the OpenAPI document of the package with the names that the contract file gives."""
     document = copy.deepcopy(openapi_document())
     components: dict[str, Schema] = document["components"]["schemas"]
     original = copy.deepcopy(components)
@@ -35,7 +35,7 @@ def respelled_document(contract: ContractFile) -> Schema:
 
 
 def _struct(contract: ContractFile, original: Mapping[str, Schema], name: str) -> Schema:
-    """A struct with its fields where the file has them; objects that paths lead through are made."""
+    """Return a struct's schema with each field at its path in the file; objects on the way are added."""
     made: Schema = {**original[name], "properties": {}, "required": []}
     for place, schema, required in _fields(contract, original, name):
         here = made
@@ -55,7 +55,7 @@ def _struct(contract: ContractFile, original: Mapping[str, Schema], name: str) -
 def _fields(
     contract: ContractFile, original: Mapping[str, Schema], name: str
 ) -> Iterator[tuple[tuple[str, ...], Schema, bool]]:
-    """Place, schema and need of each field, those of spread objects too, then what is added."""
+    """Yield path, schema and required flag of each field (spread objects included), then of the extra members."""
     said = contract.fields.get(name, {})
     for field in fields_of(STRUCTS[name]).values():
         schema: Schema = original[name]["properties"][field.encode_name]
@@ -74,7 +74,7 @@ def _fields(
 
 
 def _schemas(value: Any) -> Iterator[Schema]:
-    """Every object in the document, schemas among them."""
+    """Yield every JSON object in the document, which includes all schemas."""
     waiting = [value]
     while waiting:
         here = waiting.pop()
@@ -136,7 +136,7 @@ def _answer(
 
 
 def _rows(schema: Schema, components: Mapping[str, Schema]) -> Schema:
-    """The list in a page: of its alternatives the bare one, else the member of the page."""
+    """Return the schema of a page's list: the bare alternative, else the ``items`` of the page object."""
     for one in schema.get("anyOf", [schema]):
         if one.get("type") == "array":
             return dict(one)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from .base import FILLED, A, Answer, D, OpenEnum, Query, Request, bounds, known
 from .bounds import LINES_MAX, PAGE_MAX
@@ -12,14 +13,14 @@ from .common import ShipmentLine
 
 
 class ReturnType(OpenEnum):
-    """Who sends it back. Sellers create Customer returns only (**D**)."""
+    """Origin of a return. Sellers create Customer returns only (documented)."""
 
     CUSTOMER = "Customer"
     CARRIER = "Carrier"
 
 
 class ReturnStatus(OpenEnum):
-    """Where a return is (**D**)."""
+    """Status of a return (documented)."""
 
     CREATED = "Created"
     REFERENCING = "Referencing"
@@ -30,12 +31,12 @@ class ReturnStatus(OpenEnum):
 
     @property
     def final(self) -> bool:
-        """Whether a return in this status will not change any more."""
+        """True if a return in this status does not change any more."""
         return self is ReturnStatus.COMPLETED
 
 
 class ReturnReason(OpenEnum):
-    """Why it comes back (**D**, open)."""
+    """Reason of a return (documented, open)."""
 
     REFERENCE_ERROR = "ReferenceError"
     DAMAGED = "Damaged"
@@ -44,7 +45,7 @@ class ReturnReason(OpenEnum):
 
 
 class ReturnLineState(OpenEnum):
-    """What the inspection found (**A**, open)."""
+    """Result of the inspection of a returned item (assumed, open)."""
 
     GOOD = "Good"
     DAMAGED = "Damaged"
@@ -52,64 +53,104 @@ class ReturnLineState(OpenEnum):
 
 
 class ReturnRequest(Request, frozen=True, kw_only=True):
-    """A customer return to expect, for a parcel shipped from FR or ES (**D**).
+    """A customer return that the warehouse should expect, for a parcel shipped from FR or ES (documented).
 
-    It names the outbound shipment by its id or by its reference; one of the two is needed.
+    It names the outbound shipment by its id or by its reference; one of the two is required.
     """
 
-    reason: Annotated[str, A, FILLED, known(ReturnReason)]
-    lines: Annotated[Sequence[ShipmentLine], A, bounds("A", minItems=1, maxItems=LINES_MAX)]
-    outbound_shipment_id: Annotated[str | None, A] = None
-    reference: Annotated[str | None, A] = None
-    comment: Annotated[str | None, A] = None
+    reason: Annotated[
+        str, A, Meta(description="Reason of the return, such as Damaged or Retraction"), FILLED, known(ReturnReason)
+    ]
+    lines: Annotated[
+        Sequence[ShipmentLine],
+        A,
+        Meta(description="Products and quantities"),
+        bounds("A", minItems=1, maxItems=LINES_MAX),
+    ]
+    outbound_shipment_id: Annotated[str | None, A, Meta(description="Octopia's id of the shipping order")] = None
+    reference: Annotated[str | None, A, Meta(description="The seller's reference of the shipping order")] = None
+    comment: Annotated[str | None, A, Meta(description="Comment of the seller")] = None
 
 
 class ReturnLine(Answer, frozen=True, kw_only=True):
-    """One product of a return: announced, received, and in which state (**A**)."""
+    """A product of a return: announced and received items, and their state (assumed)."""
 
-    seller_product_reference: Annotated[str | None, A] = None
-    quantity: Annotated[int | None, A] = None
-    received_quantity: Annotated[int | None, A] = None
-    state: Annotated[ReturnLineState | None, A] = None
+    seller_product_reference: Annotated[
+        str | None, A, Meta(description="The seller's own reference of the product")
+    ] = None
+    quantity: Annotated[int | None, A, Meta(description="Number of items announced")] = None
+    received_quantity: Annotated[int | None, A, Meta(description="Number of items received")] = None
+    state: Annotated[ReturnLineState | None, A, Meta(description="Result of the inspection")] = None
 
 
 class Return(Answer, frozen=True, kw_only=True):
-    """A return as it stands. ``undeclared_quantity`` counts items that were received but not announced."""
+    """A return as the API returns it."""
 
-    return_id: Annotated[str, D]
-    type: Annotated[ReturnType | None, D] = None
-    status: Annotated[ReturnStatus | None, D] = None
-    reason: Annotated[ReturnReason | None, D] = None
-    recommended_return_reason: Annotated[ReturnReason | None, D] = None
-    comment: Annotated[str | None, D] = None
-    warehouse_comment: Annotated[str | None, D] = None
-    outbound_shipment_id: Annotated[str | None, D] = None
-    reference: Annotated[str | None, D] = None
-    order_seller_id: Annotated[str | None, D] = None
-    parcel_id: Annotated[str | None, D] = None
-    receipt_date: Annotated[datetime | None, D] = None
-    created_at: Annotated[datetime | None, D] = None
-    updated_at: Annotated[datetime | None, D] = None
-    lines: Annotated[list[ReturnLine], D] = msgspec.field(default_factory=list[ReturnLine])
-    has_label: Annotated[bool | None, A] = None
-    label_url: Annotated[str | None, A] = None
-    undeclared_quantity: Annotated[int | None, A] = None
+    return_id: Annotated[str, D, Meta(description="Octopia's id of the return")]
+    type: Annotated[ReturnType | None, D, Meta(description="Origin of the return: Customer or Carrier")] = None
+    status: Annotated[ReturnStatus | None, D, Meta(description="Status of the return")] = None
+    reason: Annotated[ReturnReason | None, D, Meta(description="Reason that the seller gave")] = None
+    recommended_return_reason: Annotated[
+        ReturnReason | None, D, Meta(description="Reason that the warehouse recommends")
+    ] = None
+    comment: Annotated[str | None, D, Meta(description="Comment of the seller")] = None
+    warehouse_comment: Annotated[str | None, D, Meta(description="Comment of the warehouse")] = None
+    outbound_shipment_id: Annotated[str | None, D, Meta(description="Octopia's id of the shipping order")] = None
+    reference: Annotated[str | None, D, Meta(description="The seller's reference of the shipping order")] = None
+    order_seller_id: Annotated[str | None, D, Meta(description="The seller's id of the marketplace order")] = None
+    parcel_id: Annotated[str | None, D, Meta(description="Id of the parcel")] = None
+    receipt_date: Annotated[datetime | None, D, Meta(description="Time of receipt in the warehouse")] = None
+    created_at: Annotated[datetime | None, D, Meta(description="Time of creation")] = None
+    updated_at: Annotated[datetime | None, D, Meta(description="Time of the last change")] = None
+    lines: Annotated[list[ReturnLine], D, Meta(description="Products with their quantities")] = msgspec.field(
+        default_factory=list[ReturnLine]
+    )
+    has_label: Annotated[bool | None, A, Meta(description="True if a return label exists")] = None
+    label_url: Annotated[str | None, A, Meta(description="URL of the return label")] = None
+    undeclared_quantity: Annotated[
+        int | None, A, Meta(description="Number of items received that were not announced")
+    ] = None
 
 
 class ReturnCountFilters(Query, frozen=True, kw_only=True):
-    """What ``GET /returns/count`` can be asked for (**A**: the list's filters)."""
+    """Filters of ``GET /returns/count`` (assumed to equal those of the list)."""
 
-    type: Annotated[str | None, A, known(ReturnType)] = None
-    status: Annotated[str | None, A, known(ReturnStatus)] = None
-    created_at_min: Annotated[datetime | None, A] = None
-    created_at_max: Annotated[datetime | None, A] = None
-    updated_at_min: Annotated[datetime | None, A] = None
-    updated_at_max: Annotated[datetime | None, A] = None
+    type: Annotated[str | None, A, Meta(description="Origin of the return: Customer or Carrier"), known(ReturnType)] = (
+        None
+    )
+    status: Annotated[str | None, A, Meta(description="Status of the return"), known(ReturnStatus)] = None
+    created_at_min: Annotated[
+        datetime | None,
+        A,
+        Meta(description="Earliest time of creation, with a time zone"),
+    ] = None
+    created_at_max: Annotated[
+        datetime | None,
+        A,
+        Meta(description="Latest time of creation, with a time zone"),
+    ] = None
+    updated_at_min: Annotated[
+        datetime | None,
+        A,
+        Meta(description="Earliest time of the last change, with a time zone"),
+    ] = None
+    updated_at_max: Annotated[
+        datetime | None,
+        A,
+        Meta(description="Latest time of the last change, with a time zone"),
+    ] = None
 
 
 class ReturnFilters(ReturnCountFilters, frozen=True, kw_only=True):
-    """What ``GET /returns`` can be asked for."""
+    """Filters of ``GET /returns``."""
 
-    # A factory, because a plain default would be left out of the query.
-    limit: Annotated[int, D, bounds("D", minimum=1, maximum=PAGE_MAX)] = msgspec.field(default_factory=lambda: 1000)
-    cursor: Annotated[str | None, D] = None
+    # A factory: the encoder omits plain defaults.
+    limit: Annotated[
+        int,
+        D,
+        Meta(description="Largest number of rows in one page, 1 to 1000"),
+        bounds("D", minimum=1, maximum=PAGE_MAX),
+    ] = msgspec.field(default_factory=lambda: 1000)
+    cursor: Annotated[
+        str | None, D, Meta(description="Cursor of the page to read, from the Link header of the page before it")
+    ] = None

@@ -1,7 +1,8 @@
 """The contract's structs as OpenAPI schemas: components of bodies and answers, and the parameters of a query.
 
-What a schema says beyond msgspec's own: times carry their format, open enums list what is known and forbid nothing,
-and what is sent has no nulls, because absent options are left out of a request.
+Differences from the schemas of msgspec: times have their format, open enums list their known values and allow others,
+requests have no nulls because the client leaves out options that are not given, and the description of a field names
+its source.
 """
 
 import inspect
@@ -12,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec.inspect import DateTimeType, EnumType, StructType, multi_type_info
 
-from .base import Query, Request
+from .base import Query, Request, with_source
 
 Schema = dict[str, Any]
 
@@ -22,7 +23,7 @@ _PARTS_OF_TYPES = ("type", "types", "item_type", "fields")
 
 
 def schemas_of(types: Iterable[Any]) -> tuple[list[Schema], dict[str, Schema]]:
-    """The schema of each type, and the components that they refer to, by name."""
+    """Return the schema of each type, and the components to which they refer, by name."""
     given = list(types)
     schemas, components = msgspec.json.schema_components(given, ref_template=_REFERENCES)
     named = _named_types(given)
@@ -41,7 +42,7 @@ def schemas_of(types: Iterable[Any]) -> tuple[list[Schema], dict[str, Schema]]:
 
 
 def parameters_of(filters: type, *, limit_required: bool) -> list[Schema]:
-    """The parameters of a query, in the order of its struct."""
+    """Return the parameters of a query, in the order of its struct."""
     _, components = schemas_of([filters])
     properties: dict[str, Schema] = components[filters.__name__]["properties"]
     for schema in properties.values():
@@ -54,12 +55,14 @@ def parameters_of(filters: type, *, limit_required: bool) -> list[Schema]:
 
 
 def parameter(name: str, place: str, schema: Mapping[str, Any], *, required: bool) -> Schema:
-    """One parameter. Its tag stands beside its schema."""
-    bare = {key: value for key, value in schema.items() if key != "x-provenance"}
+    """Return one parameter; its tag and its description are beside its schema."""
+    bare = {key: value for key, value in schema.items() if key not in ("description", "x-provenance")}
+    text = {"description": schema["description"]} if "description" in schema else {}
     return {
         "name": name,
         "in": place,
         "required": required,
+        **text,
         "schema": bare,
         "x-provenance": schema["x-provenance"],
     }
@@ -73,6 +76,8 @@ def _tidy(component: Schema) -> None:
     if not component["required"]:
         del component["required"]
     for schema in component["properties"].values():
+        if "description" in schema:
+            schema["description"] = with_source(schema["description"], schema.get("x-provenance", ""))
         if schema.get("default", ...) is None:
             del schema["default"]
         elif schema.get("default") == ():
@@ -80,7 +85,7 @@ def _tidy(component: Schema) -> None:
 
 
 def _finish(component: Schema, struct: StructType) -> None:
-    if issubclass(struct.cls, Request):  # members that are not modelled are those that a schema does not name
+    if issubclass(struct.cls, Request):  # a schema allows members that it does not name
         del component["properties"]["extra"]
     _tidy(component)
     for field in struct.fields:
@@ -97,7 +102,7 @@ def _finish(component: Schema, struct: StructType) -> None:
 
 
 def _named_types(types: list[Any]) -> dict[str, Any]:
-    """The structs and enums that stand anywhere in the types. A generic one has no name of its own."""
+    """Return all structs and enums in the types, by name; a generic struct has no name of its own."""
     return {
         kind.cls.__name__: kind
         for root in multi_type_info(types)
@@ -107,7 +112,7 @@ def _named_types(types: list[Any]) -> dict[str, Any]:
 
 
 def _walk(root: Any, *, inside_structs: bool = True) -> Iterator[Any]:
-    """A type of ``msgspec.inspect`` and all that it is made of, each once."""
+    """Yield a type of ``msgspec.inspect`` and all its parts, each once."""
     seen: set[int] = set()
     waiting = [root]
     while waiting:

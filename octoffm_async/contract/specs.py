@@ -1,4 +1,4 @@
-"""What the contract says of each struct's fields, as the readers and writers of other spellings need it."""
+"""Specifications of the fields of each struct, for the code that reads and writes other spellings."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Mapping as AbstractMapping
@@ -26,7 +26,7 @@ EXPECTED: Mapping[str, Sequence[str]] = {
     "ReturnLine": ("quantity",),
     "OutboundCancellation": ("status",),
 }
-"""Fields, besides identities, whose absence is told as drift: what callers conclude from them matters.
+"""Fields, besides identifying ones, whose absence is drift, because callers draw conclusions from them.
 
 All other fields may be absent at any time (an order has parcels only once it is shipped).
 """
@@ -34,10 +34,11 @@ All other fields may be absent at any time (an order has parcels only once it is
 
 @dataclass(frozen=True, kw_only=True)
 class FieldSpec:
-    """One field of a struct: its Python and wire name, and what it holds.
+    """A field of a struct: its Python name, its wire name and its content.
 
-    ``inner`` is the value's own type, the nested struct, or the type of a list's items. ``enum`` is the open enum whose
-    values a text takes, if the contract knows one. ``optional``: absent or null, it reads as ``None``.
+    ``inner`` is the value's own type, the nested struct, or the type of a list's items. ``enum`` is the open enum of a
+    text's known values, if there is one. ``expected``: its absence is drift. ``optional``: if it is absent or null, it
+    reads as ``None``.
     """
 
     name: str
@@ -53,7 +54,7 @@ class FieldSpec:
 
 @lru_cache(maxsize=256)
 def specs_of(struct: type[msgspec.Struct]) -> tuple[FieldSpec, ...]:
-    """Return the specs of the fields that the contract models, in their order."""
+    """Return the specifications of the fields that the contract models, in their order."""
     names = own_fields(struct)
     expected = EXPECTED.get(struct.__name__, ())
     return tuple(
@@ -63,7 +64,7 @@ def specs_of(struct: type[msgspec.Struct]) -> tuple[FieldSpec, ...]:
 
 @lru_cache(maxsize=256)
 def paths_of_enum(struct: type[msgspec.Struct], enum: type[OpenEnum], path: str = "") -> tuple[str, ...]:
-    """Return the paths below ``struct`` at which values of ``enum`` stand."""
+    """Return the paths below ``struct`` that hold values of ``enum``."""
     found: list[str] = []
     for spec in specs_of(struct):
         where = f"{path}.{spec.name}" if path else spec.name
@@ -108,7 +109,7 @@ def _is_struct(kind: object) -> bool:
 
 
 def _parts(annotation: Any) -> list[Any]:
-    """Return the members of a type, without ``None`` and what is annotated."""
+    """Return the members of a type, without ``None`` and ``Annotated`` metadata."""
     if get_origin(annotation) is Annotated:
         return _parts(get_args(annotation)[0])
     if get_origin(annotation) is None or get_origin(annotation) in (list, dict, Sequence, Mapping):

@@ -1,9 +1,10 @@
-"""Stocks: how many of a product lie in the warehouses, by type of quantity and by country (API.md, 6)."""
+"""Stocks: quantities of products in the warehouses, by type of quantity and by country (API.md, 6)."""
 
 from datetime import datetime
 from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from .base import A, Answer, D, OpenEnum, Query, S, bounds, known
 from .bounds import PAGE_MAX
@@ -11,7 +12,7 @@ from .products import ProductCondition
 
 
 class ProductState(OpenEnum):
-    """State of the product that a stock holds (**D**)."""
+    """State of the product in a stock (documented)."""
 
     NEW = "New"
     USED = "Used"
@@ -19,7 +20,7 @@ class ProductState(OpenEnum):
 
 
 class QuantityType(OpenEnum):
-    """Type of a quantity, and what ``sort`` accepts (**D**)."""
+    """Type of a quantity, and value of the filter ``sort`` (documented)."""
 
     AVAILABLE = "Available"
     ALLOCATED = "Allocated"
@@ -31,68 +32,101 @@ class QuantityType(OpenEnum):
 
 
 class SortOrder(OpenEnum):
-    """Direction of a sorted list (**D**)."""
+    """Direction of a sorted list (documented)."""
 
     ASC = "Asc"
     DESC = "Desc"
 
 
 class Quantities(Answer, frozen=True, kw_only=True, rename="pascal"):
-    """Items by type (types documented; PascalCase keys seen for ``Available``, assumed for the others).
+    """Numbers of items by type (types documented; PascalCase keys seen for ``Available``, assumed for the others).
 
-    ``None`` means that the API did not tell this quantity. It is not zero.
+    ``None`` means that the API did not give this quantity. It is not zero.
     """
 
-    available: Annotated[int | None, S] = None
-    allocated: Annotated[int | None, A] = None
-    blocked: Annotated[int | None, A] = None
-    litigation: Annotated[int | None, A] = None
-    removal: Annotated[int | None, A] = None
-    return_: Annotated[int | None, A] = msgspec.field(name="Return", default=None)
-    logistic_operations: Annotated[int | None, A] = None
+    available: Annotated[int | None, S, Meta(description="Items that can be sold")] = None
+    allocated: Annotated[int | None, A, Meta(description="Items reserved for orders")] = None
+    blocked: Annotated[int | None, A, Meta(description="Items that are blocked")] = None
+    litigation: Annotated[int | None, A, Meta(description="Items in litigation")] = None
+    removal: Annotated[int | None, A, Meta(description="Items to be removed from the warehouse")] = None
+    return_: Annotated[int | None, A, Meta(description="Items in returns")] = msgspec.field(name="Return", default=None)
+    logistic_operations: Annotated[int | None, A, Meta(description="Items in logistic operations")] = None
 
 
 class Localization(Answer, frozen=True, kw_only=True):
-    """The part of a stock that lies in one storage country, with its last change (meaning **D**, layout **A**)."""
+    """The part of a stock in one storage country, with its last change (meaning documented, layout assumed)."""
 
-    storage_country: Annotated[str | None, A] = None
-    quantities: Annotated[Quantities, A] = msgspec.field(default_factory=Quantities)
-    updated_at: Annotated[datetime | None, A] = None
-    update_reason: Annotated[str | None, A] = None
+    storage_country: Annotated[str | None, A, Meta(description="Storage country, such as FR")] = None
+    quantities: Annotated[Quantities, A, Meta(description="Items by type in this country")] = msgspec.field(
+        default_factory=Quantities
+    )
+    updated_at: Annotated[datetime | None, A, Meta(description="Time of the last change")] = None
+    update_reason: Annotated[str | None, A, Meta(description="Reason of the last change")] = None
 
 
 class Stock(Answer, frozen=True, kw_only=True):
-    """The stock of one product in one condition. It does not carry the seller's reference (**D**).
+    """The stock of one product in one condition. It has no reference of the seller (documented).
 
-    ``quantities`` counts items by type over all countries; see :class:`Quantities` for what ``None`` means there.
+    ``quantities`` counts items by type over all countries; a quantity of ``None`` is unknown, see :class:`Quantities`.
     """
 
-    id: Annotated[str, D]
-    product_id: Annotated[str | None, D] = None
-    product_state: Annotated[ProductState | None, D] = None
-    product_condition: Annotated[ProductCondition | None, A] = None
-    gtin: Annotated[str | None, A] = None
-    updated_at: Annotated[datetime | None, A] = None
-    quantities: Annotated[Quantities, D] = msgspec.field(default_factory=Quantities)
-    localizations: Annotated[list[Localization], D] = msgspec.field(default_factory=list[Localization])
+    id: Annotated[str, D, Meta(description="Id of the stock, a UUID")]
+    product_id: Annotated[str | None, D, Meta(description="Octopia's id of the product")] = None
+    product_state: Annotated[
+        ProductState | None, D, Meta(description="State of the product: New, Used or Refurbished")
+    ] = None
+    product_condition: Annotated[
+        ProductCondition | None, A, Meta(description="Condition of the product, such as New or LikeNew")
+    ] = None
+    gtin: Annotated[str | None, A, Meta(description="GTIN (EAN, UPC) of the product")] = None
+    updated_at: Annotated[datetime | None, A, Meta(description="Time of the last change")] = None
+    quantities: Annotated[Quantities, D, Meta(description="Items by type over all countries")] = msgspec.field(
+        default_factory=Quantities
+    )
+    localizations: Annotated[list[Localization], D, Meta(description="Parts of the stock by storage country")] = (
+        msgspec.field(default_factory=list[Localization])
+    )
 
 
 class StockFilters(Query, frozen=True, kw_only=True):
-    """What ``GET /stocks`` can be asked for.
+    """Filters of ``GET /stocks``.
 
-    ``limit`` is required by the API (**D**, 1 to 1000). ``delivery_country`` cannot be combined with
-    ``updated_at_min``, ``updated_at_max``, ``storage_country``, ``sort`` or ``order`` (**D**).
-    ``seller_product_reference`` gives the stocks of one reference (**S**, in one program in production); a sister route
-    is known to ignore a parameter of that name, so prove it before relying on an empty list.
+    The API requires ``limit`` (documented, 1 to 1000). ``delivery_country`` cannot be combined with
+    ``updated_at_min``, ``updated_at_max``, ``storage_country``, ``sort`` or ``order`` (documented).
+    ``seller_product_reference`` selects the stocks of one reference (seen, in one program in production); a similar
+    route ignores a parameter of that name, so test it before you rely on an empty list.
     """
 
-    # A factory, because a plain default would be left out of the query and the API requires it.
-    limit: Annotated[int, D, bounds("D", minimum=1, maximum=PAGE_MAX)] = msgspec.field(default_factory=lambda: 1000)
-    cursor: Annotated[str | None, D] = None
-    updated_at_min: Annotated[datetime | None, D] = None
-    updated_at_max: Annotated[datetime | None, D] = None
-    storage_country: Annotated[str | None, D] = None
-    delivery_country: Annotated[str | None, D] = None
-    seller_product_reference: Annotated[str | None, S] = None
-    sort: Annotated[str | None, D, known(QuantityType)] = None
-    order: Annotated[str | None, D, known(SortOrder)] = None
+    # A factory: the encoder omits plain defaults, and the API requires the limit.
+    limit: Annotated[
+        int,
+        D,
+        Meta(description="Largest number of rows in one page, 1 to 1000"),
+        bounds("D", minimum=1, maximum=PAGE_MAX),
+    ] = msgspec.field(default_factory=lambda: 1000)
+    cursor: Annotated[
+        str | None, D, Meta(description="Cursor of the page to read, from the Link header of the page before it")
+    ] = None
+    updated_at_min: Annotated[
+        datetime | None,
+        D,
+        Meta(description="Earliest time of the last change, with a time zone"),
+    ] = None
+    updated_at_max: Annotated[
+        datetime | None,
+        D,
+        Meta(description="Latest time of the last change, with a time zone"),
+    ] = None
+    storage_country: Annotated[str | None, D, Meta(description="Storage country, such as FR")] = None
+    delivery_country: Annotated[
+        str | None, D, Meta(description="Country of delivery, such as FR; excludes most other filters")
+    ] = None
+    seller_product_reference: Annotated[
+        str | None, S, Meta(description="The seller's own reference of the product")
+    ] = None
+    sort: Annotated[
+        str | None, D, Meta(description="Type of quantity by which the list is sorted"), known(QuantityType)
+    ] = None
+    order: Annotated[str | None, D, Meta(description="Direction of the sorted list: Asc or Desc"), known(SortOrder)] = (
+        None
+    )

@@ -1,10 +1,10 @@
-"""Between the package's own form of a message and the form that a contract file describes: pure, both ways.
+"""Translation between the package's form of a message and the form that a contract file describes. Pure functions.
 
-A message is looked at as JSON values (dicts, lists, texts, numbers). ``to_wire`` takes it from the contract's names to
-those of the API, ``from_wire`` back. The client writes requests with the first and reads answers with the second; a
-sandbox that speaks the API's names does the reverse. Names of answers are matched ignoring case, ``_`` and ``-``.
+A message is a JSON value (dicts, lists, texts, numbers). ``to_wire`` translates it from the contract's names to those
+of the API, ``from_wire`` back. The client writes requests with the first and reads answers with the second; a sandbox
+that uses the API's names does the reverse. Names in answers match regardless of case, ``_`` and ``-``.
 
-Numbers are scaled as decimals, since 350 g are 0.35 kg and not 0.35000000000000003.
+Numbers are scaled as decimals, because 350 g are 0.35 kg and not 0.35000000000000003.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ from .operations import OPERATIONS, Operation, Shape
 from .specs import FieldSpec, specs_of
 
 EXTRA = b'"extra":{'
-"""How the extra members of a request begin, in its bytes as the contract has them."""
+"""The bytes with which the extra members of a request begin, under the contract's names."""
 _ENCODER = msgspec.json.Encoder()
 _NO_OPERATION = OperationMapping()
 _PLAIN = ContractFile()
@@ -33,19 +33,19 @@ _LARGEST = Decimal("1e300")
 
 
 class Translation:
-    """A contract file at work. Without one, everything stays as the contract has it."""
+    """Translator for one contract file; without a file, all names and values stay as the contract has them."""
 
     def __init__(self, file: ContractFile = _PLAIN) -> None:
         self.file = _with_places_of_results(file)
 
     @cached_property
     def changes_nothing(self) -> bool:
-        """True if no contract file says anything."""
+        """True if the contract file is empty or absent."""
         file = self.file
         return not (file.fields or file.values or file.operations or file.extra)
 
     def operation(self, operation: Operation[Any]) -> OperationMapping:
-        """Return what the file says of an operation."""
+        """Return the file's mapping of an operation."""
         return self.file.operations.get(operation.name, _NO_OPERATION)
 
     def path(self, operation: Operation[Any]) -> str:
@@ -55,24 +55,24 @@ class Translation:
         return self.operation(operation).path or operation.path
 
     def most_items(self, operation: Operation[Any]) -> int:
-        """Return how many items one request of an operation may hold."""
+        """Return the largest number of items in one request of an operation."""
         return 1 if self.operation(operation).body == "object" else operation.max_items
 
     # Names and values
 
     def mapping(self, struct: type[msgspec.Struct], name: str) -> FieldMapping | None:
-        """Return what the file says of a field."""
+        """Return the file's mapping of a field, if it has one."""
         return self.file.fields.get(struct.__name__, {}).get(name)
 
     def wire_name(self, struct: type[msgspec.Struct], spec: FieldSpec) -> str:
-        """Return the name of a field that stands right in its object; for others see :meth:`is_reshaped`."""
+        """Return the wire name of a field that is a direct member of its object; else see :meth:`is_reshaped`."""
         mapping = self.mapping(struct, spec.name)
         return mapping.path[0] if mapping is not None and mapping.path else spec.wire
 
     def names_of(self, struct: type[msgspec.Struct]) -> dict[str, str]:
-        """Return the fields of a struct by the names, as they are compared, that their object has at the API.
+        """Return the fields of a struct by the folded names that its object has on the wire.
 
-        A field that stands deeper takes the name of the object that it stands in, a spread one those of its own fields.
+        A nested field takes the name of the object that contains it, a spread object the names of its own fields.
         """
         found: dict[str, str] = {}
         for spec in specs_of(struct):
@@ -84,12 +84,16 @@ class Translation:
         return found
 
     def extra_problems(self, item: Request, path: str = "") -> list[FieldProblem]:
-        """Return the extra members of an item that bear a name under which the contract file sends a field."""
+        """Return a problem for each extra member whose name the contract file gives to a field."""
         if not self.file.fields or not _may_have_extra(item):
             return []
         names = self.names_of(type(item)) if item.extra else {}
         found = [
-            FieldProblem(f"{path}extra", name, f"is how the contract file names {names[folded(name)]}: give that field")
+            FieldProblem(
+                f"{path}extra",
+                name,
+                f"is the name that the contract file gives to {names[folded(name)]}: set that field",
+            )
             for name in item.extra or ()
             if folded(name) in names
         ]
@@ -120,7 +124,7 @@ class Translation:
     # Objects
 
     def to_wire(self, struct: type[msgspec.Struct], members: Mapping[str, Any]) -> Members:
-        """Return an object of the contract as the API spells it. What the contract does not name stays as it is."""
+        """Return an object in the API's spelling; members that the contract does not name stay unchanged."""
         rest = dict(members)
         written: Members = {}
         for spec in specs_of(struct):
@@ -142,8 +146,8 @@ class Translation:
     def from_wire(self, struct: type[msgspec.Struct], members: Mapping[str, Any]) -> Members:
         """Return an object of the API under the names of the contract.
 
-        Members that are not modelled stay as they are, unless they bear a name of the contract's for something else. A
-        value that cannot be scaled stays as it came.
+        Members that are not modelled stay unchanged, unless their name belongs to another field of the contract. A
+        value that cannot be scaled stays unchanged.
         """
         found, rest = self.unpack(struct, members)
         specs = specs_of(struct)
@@ -154,7 +158,7 @@ class Translation:
         return read | {name: value for name, value in rest.items() if folded(name) not in ours}
 
     def unpack(self, struct: type[msgspec.Struct], members: Mapping[str, Any]) -> tuple[Members, Members]:
-        """Return the values of an object's fields as they came, by Python name, and what is not modelled."""
+        """Return the raw values of an object's fields by Python name, and the members that are not modelled."""
         rest = dict(members)
         found: Members = {}
         spread: list[FieldSpec] = []
@@ -173,7 +177,7 @@ class Translation:
         return found, rest
 
     def _gather(self, struct: type[msgspec.Struct], members: Members) -> tuple[Members, Members]:
-        """Part the members of an object that is spread into its parent from the parent's own."""
+        """Separate the members of a spread object from those of its parent."""
         heads = {
             folded(mapping.path[0] if (mapping := self.mapping(struct, spec.name)) and mapping.path else spec.wire)
             for spec in specs_of(struct)
@@ -230,7 +234,7 @@ class Translation:
         return items if mapping.wrap is None else {mapping.wrap: items}
 
     def request_from_wire(self, operation: Operation[Any], body: Any) -> Any:
-        """Return what the API was sent as the contract has it; a body of another shape comes back as it is."""
+        """Return a request that the API received in the contract's form; a body of another shape stays unchanged."""
         struct = cast("type[msgspec.Struct]", operation.request)
         mapping = self.operation(operation)
         if mapping.wrap is not None and is_object(body):
@@ -279,7 +283,7 @@ class Translation:
         return read
 
     def answer_to_wire(self, operation: Operation[Any], answer: Any) -> Any:
-        """Return the JSON value of a good answer as the API would write it; the sandbox speaks with it."""
+        """Return a successful answer in the API's form; the sandbox writes its answers with it."""
         mapping = self.operation(operation)
         match operation.shape:
             case Shape.PAGE:
@@ -306,7 +310,7 @@ class Translation:
 
 
 def _with_places_of_results(file: ContractFile) -> ContractFile:
-    """Return a file that says of an answer with a list in it, as of any other object, where that list stands."""
+    """Return the file with a field mapping for each list inside an answer object."""
     placed = {
         operation.answer.__name__: {"items": FieldMapping(path=mapping.items)}
         for operation in OPERATIONS
@@ -318,10 +322,10 @@ def _with_places_of_results(file: ContractFile) -> ContractFile:
 
 
 def _may_have_extra(item: Request) -> bool:
-    """Return False if neither an item nor a request in it has extra members; its bytes show that the quickest."""
+    """Return False if no request in the item has extra members; a search in its bytes is the fastest check."""
     try:
         return _ENCODER.encode(item).rfind(EXTRA) >= 0
-    except (TypeError, ValueError, OverflowError, RecursionError):  # it has some, and they cannot be sent
+    except (TypeError, ValueError, OverflowError, RecursionError):  # only extra members can fail to encode here
         return True
 
 
@@ -331,7 +335,7 @@ def row_type(operation: Operation[Any]) -> type[Any]:
 
 
 def at_path(value: Any, path: tuple[str, ...]) -> tuple[bool, Any]:
-    """Return whether a value stands at ``path`` inside objects, and the value."""
+    """Return True and the value at ``path`` inside nested objects, or False and None."""
     for name in path:
         key = spelling_in(value, name) if is_object(value) else None
         if key is None:
@@ -341,7 +345,7 @@ def at_path(value: Any, path: tuple[str, ...]) -> tuple[bool, Any]:
 
 
 def spelled_path(value: Any, path: tuple[str, ...]) -> tuple[str, ...]:
-    """Return ``path`` as objects spell it, as far as they hold it."""
+    """Return ``path`` in the spelling of the objects, as far as they contain it."""
     spelled: list[str] = []
     for name in path:
         key = spelling_in(value, name) if is_object(value) else None
@@ -351,7 +355,7 @@ def spelled_path(value: Any, path: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def scaled(value: Any, scale: Decimal, *, divide: bool) -> Any:
-    """Return a number (or its text) times ``scale``, or divided by it; what is no number comes back as it is."""
+    """Return a number (or its text) times ``scale``, or divided by it; other values stay unchanged."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return value
     try:
@@ -365,7 +369,7 @@ def scaled(value: Any, scale: Decimal, *, divide: bool) -> Any:
 
 
 def _in_their_words(spec: FieldSpec, text: str, words: Mapping[str, str]) -> str:
-    """Return the API's spelling of a value, which a caller may have spelled in any way."""
+    """Return the API's spelling of a value that a caller may give in any spelling."""
     ours = text if spec.enum is None else spec.enum(text).value
     return words.get(ours, text)
 
@@ -384,7 +388,7 @@ def _put(members: Members, path: tuple[str, ...], value: Any) -> None:
 
 
 def _take(members: Members, path: tuple[str, ...]) -> tuple[bool, Any]:
-    """Take the value at ``path`` out of ``members``; what stands beside it in nested objects stays."""
+    """Remove and return the value at ``path``; its neighbours in nested objects stay."""
     key = spelling_in(members, path[0])
     if key is None:
         return False, None

@@ -1,8 +1,8 @@
-"""What is wrong with a request, found before it is sent: all problems of an item at once.
+"""Validation of requests before the client sends them; it reports all problems of an item at once.
 
-Two strengths, in one place. *Certain* rules are documented, or break what can never be right (a wrong check digit, a
-quantity of zero); the client refuses on them. *Assumed* rules (tag A: lengths, array sizes) are our guess; only the
-sandbox enforces them, because a guess must never stop what the real API may accept.
+There are two kinds of rules. *Certain* rules are documented, or reject values that can never be valid (a wrong check
+digit, a quantity of zero); the client rejects a request that breaks one. *Assumed* rules (tag A: lengths, array sizes)
+are guesses; only the sandbox enforces them, because a guess must never stop a request that the real API may accept.
 """
 
 import re
@@ -46,13 +46,13 @@ _ADDRESS_NEEDED_IF_ASSUMED = (*_ADDRESS_NEEDED, "first_name", "last_name", "post
 
 
 def gtin_check_digit(body: str) -> int:
-    """The check digit that belongs behind ``body`` (GS1: weights 3, 1, 3 … from the right)."""
+    """Compute the check digit that follows ``body`` (GS1: weights 3, 1, 3 … from the right)."""
     total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(body)))
     return -total % 10
 
 
 def product_problems(product: FulfillmentProduct, *, assumed: bool = False) -> list[FieldProblem]:
-    """All problems of a product to register."""
+    """Return all problems of a product to register."""
     found = [*_gtin(product.gtin), *_reference("seller_product_reference", product.seller_product_reference)]
     found += text("product_condition", product.product_condition)
     if product.title is not None:
@@ -66,7 +66,7 @@ def product_problems(product: FulfillmentProduct, *, assumed: bool = False) -> l
 
 
 def outbound_problems(request: OutboundShipmentRequest, *, assumed: bool = False) -> list[FieldProblem]:
-    """All problems of a shipping order."""
+    """Return all problems of a shipping order."""
     if not assumed and is_plain_order(request):
         return completed([], request)
     found = list(text("reference", request.reference, most=REFERENCE_MAX if assumed else None))
@@ -79,7 +79,7 @@ def outbound_problems(request: OutboundShipmentRequest, *, assumed: bool = False
 
 
 def inbound_problems(request: InboundShipmentRequest, *, assumed: bool = False) -> list[FieldProblem]:
-    """All problems of a supply order."""
+    """Return all problems of a supply order."""
     found = list(text("reference", request.reference, most=REFERENCE_MAX if assumed else None))
     found += text("storage_country", request.storage_country)
     found += _lines(request.lines, "a supply order", most=SUPPLY_LINES_MAX if assumed else None, reference_only=assumed)
@@ -90,7 +90,7 @@ def inbound_problems(request: InboundShipmentRequest, *, assumed: bool = False) 
 
 
 def return_problems(request: ReturnRequest, *, assumed: bool = False) -> list[FieldProblem]:
-    """All problems of a return."""
+    """Return all problems of a return."""
     found = list(text("reason", request.reason))
     if not _named(request.outbound_shipment_id) and not _named(request.reference):
         reason = "no shipment: give outbound_shipment_id, or the reference it was ordered with"
@@ -102,7 +102,7 @@ def return_problems(request: ReturnRequest, *, assumed: bool = False) -> list[Fi
 
 
 def cancellation_problems(request: OutboundCancellationRequest) -> list[FieldProblem]:
-    """All problems of a request to cancel a shipment."""
+    """Return all problems of a request to cancel a shipment."""
     found = [
         *text("outbound_shipment_id", request.outbound_shipment_id),
         *optional_text(request, "reason"),
@@ -112,7 +112,7 @@ def cancellation_problems(request: OutboundCancellationRequest) -> list[FieldPro
 
 
 def wire_path(path: str) -> str:
-    """The wire names of a path in Python names: ``lines[0].product_id`` → ``lines[0].productId``."""
+    """Translate a path in Python names to wire names: ``lines[0].product_id`` → ``lines[0].productId``."""
     return re.sub(r"[a-z_][a-z0-9_]*", lambda name: _WIRE_NAMES.get(name[0], name[0]), path)
 
 
@@ -193,9 +193,9 @@ def _lines(lines: object, what: str, *, most: int | None, reference_only: bool =
 
 
 def is_plain_order(request: OutboundShipmentRequest) -> bool:
-    """Return True for an order that is like nearly all, and right: sooner seen than that nothing is wrong with it.
+    """Return True for an order of the usual form that is valid; this check is faster than a full validation.
 
-    It has no extra members. That JSON can carry its texts shows only when it is encoded.
+    Such an order has no extra members. If JSON can encode its texts shows only when it is encoded.
     """
     if type(request) is not OutboundShipmentRequest or request.extra is not None:
         return False
@@ -210,15 +210,15 @@ def is_plain_order(request: OutboundShipmentRequest) -> bool:
             return False
     needed = (request.reference, request.storage_country, request.delivery_mode, *_address_needed(address))
     try:
-        if "".join(needed).isascii() and min(needed) > "!":  # none is empty, and none begins with a blank
+        if "".join(needed).isascii() and min(needed) > "!":  # none is empty or begins with a space
             return True
         return all(map(str.strip, needed))
-    except TypeError:  # one is no text
+    except TypeError:  # a value is not text
         return False
 
 
 def _is_plain(line: Any) -> bool:
-    """Whether a line is like nearly all, a quantity of a reference, and right."""
+    """Return True for a valid line of the usual form: a quantity of one reference."""
     if type(line) is not ShipmentLine or line.product_id is not None or line.product_condition is not None:
         return False
     if line.extra is not None:
@@ -261,7 +261,7 @@ def _address(address: Any, *, assumed: bool) -> Iterator[FieldProblem]:
 
 
 def _extra(item: Request, before: str = "") -> Iterator[FieldProblem]:
-    """Problems of the members that go beside an item's own: they are named by text, and by no name of the item's."""
+    """Yield the problems of extra members: a name must be text and must not belong to a field of the item."""
     extra: Any = item.extra
     if extra is None:
         return
@@ -275,17 +275,17 @@ def _extra(item: Request, before: str = "") -> Iterator[FieldProblem]:
 
 
 def extra_name_problem(struct: type[Request], name: object) -> str:
-    """Return why an item of ``struct`` cannot have an extra member ``name``; nothing if it can."""
+    """Return the reason why ``struct`` cannot have an extra member ``name``; empty if it can."""
     if not isinstance(name, str):
         return f"is a name that is {type(name).__name__}, not text"
     if not name.strip():
         return "is an empty name"
     own = _names_of(struct).get(folded(name))
-    return "" if own is None else f"is a name of the field {own}: set that one"
+    return "" if own is None else f"is a name of the field {own}: set that field"
 
 
 @lru_cache(maxsize=32)
 def _names_of(struct: type[Request]) -> Mapping[str, str]:
-    """Return the fields of a struct by their names as they are compared, in Python and on the wire."""
+    """Return the fields of a struct by their folded names, both in Python and on the wire."""
     wire = dict(zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True))
     return {folded(spelled): name for name in own_fields(struct) for spelled in (name, wire[name])}

@@ -1,7 +1,7 @@
-"""Values as APIs write them, read as the contract's types: pure functions, used where plain decoding does not do.
+"""Readers of single values in the forms that APIs use. Pure functions, for values that msgspec does not decode.
 
-Each reader takes a JSON value (never null) and gives one of the contract's type, or raises :class:`NotReadableError`.
-None of them invents: a value comes from what was written, or it is not readable and is kept as it came.
+Each reader takes a JSON value (never null) and returns a value of the contract's type, or raises
+:class:`NotReadableError`. No reader invents a value: the caller keeps a value that is not readable unchanged.
 """
 
 import math
@@ -18,7 +18,7 @@ _WHOLE = re.compile(r"[+-]?\d{1,30}(?:\.0{1,10})?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _DOTNET = re.compile(r"/Date\((\d{1,15})\)/", re.ASCII)
 _CENTURY = (946_684_800, 4_102_444_800)
-"""Seconds from 1970 to 2000 and to 2100."""
+"""Seconds from 1970 to the years 2000 and 2100."""
 GTIN_DIGITS = 14
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(
@@ -29,11 +29,11 @@ _LARGEST_EXACT = 2**53
 
 
 class NotReadableError(ValueError):
-    """A value that is not of the type that the contract expects, in any form that is understood."""
+    """An error for a value that is not of the expected type in any known form."""
 
 
 def read_text(value: Any) -> str:
-    """Read a text; a whole number is the text of its digits."""
+    """Read a text; a whole number becomes the text of its digits."""
     match value:
         case str():
             return value
@@ -48,15 +48,15 @@ def read_text(value: Any) -> str:
 
 
 def read_gtin(value: Any) -> str:
-    """Read a GTIN. One that came as a number gets its leading zeros back: to 8, 13 or 14 digits.
+    """Read a GTIN. A number gets its leading zeros back: to 8, 13 or 14 digits.
 
-    Twelve digits and fewer become 13, the form of an EAN: a number cannot tell that a UPC of 12 was meant, and both
-    name the same article.
+    Nine to twelve digits become 13, the form of an EAN: a number does not show if a UPC of 12 digits was meant, and
+    both name the same article.
     """
     found = read_text(value)
     if isinstance(value, str):
         return found
-    if not found.isdigit() or not found.strip("0") or len(found) > GTIN_DIGITS:  # 0: a number that was never set
+    if not found.isdigit() or not found.strip("0") or len(found) > GTIN_DIGITS:  # 0: a field that was never set
         raise NotReadableError
     return found.zfill(8 if len(found) <= 8 else max(13, len(found)))
 
@@ -93,7 +93,7 @@ def read_number(value: Any) -> float:
 
 
 def read_flag(value: Any) -> bool:
-    """Read a flag: ``true`` and ``false``, as text too, and 0 and 1."""
+    """Read a flag: ``true`` and ``false`` (also as text), and 0 and 1."""
     match value:
         case bool():
             return value
@@ -108,8 +108,8 @@ def read_flag(value: Any) -> bool:
 def read_moment(value: Any) -> datetime | None:
     """Read a time: without a zone it is UTC, a plain date is midnight UTC, .NET's extreme dates are ``None``.
 
-    A number counts seconds or milliseconds since 1970; only those of this century are read, so one is never taken for
-    the other. So does ``/Date(1793527200000)/``, an older form of .NET.
+    A number counts seconds or milliseconds since 1970; only times from 2000 to 2100 are accepted, so that seconds and
+    milliseconds cannot be confused. ``/Date(1793527200000)/``, an older form of .NET, is read alike.
     """
     if not isinstance(value, str):
         return _counted(value)
@@ -139,7 +139,7 @@ def _counted(value: Any) -> datetime:
 
 
 def _moment(day: str, clock: str, decimals: str, zone: str) -> datetime:
-    """Return a time, rounded as plain decoding rounds; where that leaves the calendar, cut off instead."""
+    """Return a time with the rounding of msgspec; truncated instead if rounding would exceed the year 9999."""
     seconds = clock if len(clock) > len("00:00") else f"{clock}:00"
     offset = zone if zone == "Z" or ":" in zone else f"{zone[:3]}:{zone[3:] or '00'}"
     try:
@@ -149,7 +149,7 @@ def _moment(day: str, clock: str, decimals: str, zone: str) -> datetime:
 
 
 def reader_of_enum(kind: type[OpenEnum], theirs: Mapping[str, str]) -> Callable[[Any], OpenEnum]:
-    """Return the reader of an open enum; ``theirs`` maps the API's spelling (folded) to the package's text."""
+    """Return the reader of an open enum; ``theirs`` maps the API's spelling (in lower case) to the package's text."""
 
     def read(value: Any) -> OpenEnum:
         if not isinstance(value, str) or not value.strip():

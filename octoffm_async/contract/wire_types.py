@@ -1,10 +1,11 @@
-"""Types that decode one API's spelling in C: subclasses of the contract's structs, made for what was seen.
+"""Types that decode one API's spelling in C: subclasses of the contract's structs, made from observed answers.
 
-A type made here refuses whatever it was not made for (an unknown member, an expected field that is absent, a value in
-another form); the answer is then read the careful way (:mod:`.reading`), which learns, and a new type is made. So
-nothing that differs goes by unseen, and what was seen once costs no more than the contract's own spelling.
+A type made here rejects every answer that it was not made for (an unknown member, an expected field that is absent, a
+value in another form). The tolerant reader (:mod:`.reading`) then reads the answer and records the difference, and a
+new type is made. So no difference goes unnoticed, and a spelling that was seen once costs no more than the contract's
+own.
 
-Types are shared: two clients of one API, or a list and a single answer of the same form, use the same ones.
+Types are shared: two clients of one API, or a list and a single answer of the same form, use the same types.
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import Annotated, Any, cast
 
 import msgspec
 
+from .base import make_struct
 from .reading import Learned, reader_of
 from .specs import FieldSpec, specs_of
 from .translation import Translation
@@ -27,7 +29,7 @@ _GTIN = msgspec.Meta(gt=0, lt=10**GTIN_DIGITS)
 
 @dataclass(frozen=True)
 class _Member:
-    """How one modelled field is decoded: plainly, as a nested struct, or by the careful reader (``by_reader``)."""
+    """The decoding of one modelled field: by msgspec, as a nested struct, or by the tolerant reader (``by_reader``)."""
 
     spec: FieldSpec
     wire: str
@@ -41,7 +43,7 @@ class _Member:
 
 @dataclass(frozen=True)
 class Form:
-    """How one object is decoded; ``None`` for ``members`` means by the careful reader as a whole."""
+    """The decoding of one object; ``None`` for ``members`` means by the tolerant reader as a whole."""
 
     struct: type[msgspec.Struct]
     path: str
@@ -51,7 +53,7 @@ class Form:
 
 
 def form_of(struct: type[msgspec.Struct], translation: Translation, learned: Learned) -> Form:
-    """Return how ``struct`` is decoded, given what was seen of an API's spelling. Equal forms share a type."""
+    """Return the decoding of ``struct`` for the spelling that was observed. Equal forms share a type."""
     return _form(struct, "", translation, learned)
 
 
@@ -83,7 +85,7 @@ def _member(
 
 
 class _AnyInstance(type):
-    """Lets msgspec take whatever the reader gives for a value of a hook."""
+    """Metaclass of hooks: msgspec accepts any result of the reader as an instance."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         return True
@@ -91,7 +93,7 @@ class _AnyInstance(type):
 
 @lru_cache(maxsize=1024)
 def hook(struct: type[msgspec.Struct], spec: FieldSpec | None, path: str) -> type[Any]:
-    """Return the type that stands for "ask the careful reader": for an object, or with ``spec`` for one field of it."""
+    """Return the type that makes msgspec call the tolerant reader for an object, or with ``spec`` for one field."""
     where = path if spec is None else f"{path}.{spec.name}" if path else spec.name
     return _AnyInstance("ReadCarefully", (), {"struct": struct, "spec": spec, "path": path, "where": where})
 
@@ -107,17 +109,7 @@ def type_of(form: Form) -> Any:
         name = f"extra_{number}_{wire}" if wire.isidentifier() else f"extra_{number}"
         extra[name] = wire
         fields.append((name, Any if is_scalar else msgspec.Raw, msgspec.field(name=wire, default=msgspec.UNSET)))
-    made = msgspec.defstruct(
-        form.struct.__name__,
-        fields,
-        bases=(form.struct,),
-        module=form.struct.__module__,
-        namespace={"__modelled__": form.struct, "extra": _extra_property(extra)},
-        frozen=True,
-        kw_only=True,
-        gc=False,
-        forbid_unknown_fields=True,
-    )
+    made = make_struct(form.struct, fields, {"extra": _extra_property(extra)}, forbid_unknown_fields=True)
     for member in form.members:
         stored = getattr(form.struct, member.spec.name)
         if member.nullable:
@@ -139,7 +131,7 @@ def _field(form: Form, member: _Member) -> Any:
         kind = spec.inner if spec.kind == "value" else spec.annotation
         if spec.inner is datetime:
             kind = datetime if member.zoneless else Annotated[datetime, _ZONED]
-            if form.lax:  # else any number, also as text, would be seconds since 1970: 20261115 a day of that year
+            if form.lax:  # lax msgspec reads any number as seconds since 1970, even 20261115
                 kind = kind | Annotated[int, _IMPOSSIBLE] | Annotated[float, _IMPOSSIBLE]
         elif member.integer:
             kind = str | (Annotated[int, _GTIN] if spec.name == "gtin" else int)
@@ -154,7 +146,7 @@ def _field(form: Form, member: _Member) -> Any:
 
 
 def _extra_property(names: dict[str, str]) -> property:
-    """Return the property that gives the members that are not modelled, decoded when asked for."""
+    """Return a property with the members that are not modelled, decoded on access."""
 
     def extra(answer: Any) -> dict[str, Any]:
         found = ((wire, getattr(answer, name)) for name, wire in names.items())
@@ -168,15 +160,15 @@ def _extra_property(names: dict[str, str]) -> property:
 
 
 def _decoded(value: msgspec.Raw) -> Any:
-    """Return the value of a member that was passed over; only its structure was looked at then."""
+    """Decode a raw member; msgspec checked only its structure before."""
     try:
         return msgspec.json.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError):  # a damaged text, or a number that is too large
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # invalid UTF-8, or a number that is too large
         return json.loads(bytes(value).decode("utf-8", "replace"), strict=False)
 
 
 def _filled_property(stored: Any, spec: FieldSpec) -> property:
-    """Return the property of a list or an object that may come as null: null reads as an empty one."""
+    """Return a property for a list or an object that may be null: null reads as an empty one."""
     read, empty = stored.__get__, list[Any] if spec.kind == "list" else spec.inner
 
     def filled(answer: Any) -> Any:
@@ -187,7 +179,7 @@ def _filled_property(stored: Any, spec: FieldSpec) -> property:
 
 
 def _text_property(stored: Any, spec: FieldSpec) -> property:
-    """Return the property of a text that may come as an integer."""
+    """Return a property for a text that may come as an integer."""
     stored_value, read = stored.__get__, reader_of(spec)
 
     def text(answer: Any) -> str | None:

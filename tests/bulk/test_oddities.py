@@ -44,8 +44,8 @@ async def test_they_are_told_before_the_first_is_sent_and_counted(
     assert {type(outcome) for outcome in outcomes} == {Created}
     assert all(told_when_sent[reference] for reference in ODD)
     first, last = [said for record in caplog.records if "odd reference" in (said := record.getMessage())]
-    assert first.startswith("odd reference: 'A-1 ' has blanks around it: ")
-    assert last.startswith("4 odd references in this input, the first: 'A-1 ' has blanks around it; ")
+    assert first.startswith("odd reference: 'A-1 ' has leading or trailing spaces: ")
+    assert last.startswith("4 odd references in this input, the first: 'A-1 ' has leading or trailing spaces; ")
     assert "\u200b" not in last
     assert run.summary.odd_references == 4
 
@@ -86,10 +86,10 @@ async def test_a_single_creation_tells_it_too_or_refuses_it(caplog: pytest.LogCa
     async with client:
         await client.outbound.create(order("A-1 "))
         assert [record.getMessage() for record in caplog.records] == [
-            "odd reference: 'A-1 ' has blanks around it: an API may keep it in another form"
+            "odd reference: 'A-1 ' has leading or trailing spaces: an API may keep it in another form"
         ]
         calls = len(transport.sent)
-        with pytest.raises(ValidationError, match="has blanks around it"):
+        with pytest.raises(ValidationError, match="has leading or trailing spaces"):
             await client.with_options(strict_references=True).outbound.create(order("A-1 "))
         assert len(transport.sent) == calls
 

@@ -48,7 +48,7 @@ def test_what_is_open_is_listed_with_where_to_set_it_and_makes_it_1(command):
     assert parse_contract(output).fields["Packaging"]["weight_g"].scale == 0.001
     told = [line for line in errors.splitlines() if line.startswith(("open: ", "      "))]
     assert told == [
-        "open: InboundShipmentRequest.warehouseCode: they require it (string) and nothing of ours fills it",
+        "open: InboundShipmentRequest.warehouseCode: they require it (string) and no field of ours fills it",
         '      to decide it: [extra.InboundShipmentRequest] warehouseCode = ""',
     ]
 
@@ -62,7 +62,7 @@ def test_the_list_as_json(command, tmp_path):
         {
             "section": "extra.InboundShipmentRequest",
             "name": "warehouseCode",
-            "problem": "they require it (string) and nothing of ours fills it",
+            "problem": "they require it (string) and no field of ours fills it",
             "candidates": [],
             "cure": 'warehouseCode = ""',
         }

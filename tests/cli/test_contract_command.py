@@ -18,7 +18,7 @@ CHANGED["paths"]["/outbound-shipments/{id}/events"] = {"get": {}}
 CHANGED["components"]["schemas"]["OutboundShipmentRequest"]["properties"]["reference"]["maxLength"] = 30
 TELLS = """\
 outbound.create  POST /outbound-shipments
-  ! A  maxLength of request.reference is 50 with us and 30 with them.
+  ! A  maxLength of request.reference is 50 in our contract and 30 in theirs.
 GET /outbound-shipments/{id}/events
     -  They have GET /outbound-shipments/{id}/events; we do not.
 2 differences, 1 of them can do harm (!)
@@ -74,7 +74,7 @@ def test_differences_as_json(tmp_path):
         "theirs": {"maxLength": 30},
         "tag": "A",
         "harmless": False,
-        "sentence": "maxLength of request.reference is 50 with us and 30 with them.",
+        "sentence": "maxLength of request.reference is 50 in our contract and 30 in theirs.",
     }
 
 
@@ -84,7 +84,7 @@ def test_what_cannot_be_followed_is_noted_beside_the_result(command, tmp_path):
     (tmp_path / "theirs").write_text(json_text(document), encoding="utf-8")
     code, output, errors = command("check", "theirs")
     assert (code, errors) == (1, "note: common.yaml#/Refusal is in another file, which is not read\n")
-    assert "answer.refusal is object with us and not described with them." in output
+    assert "answer.refusal is object in our contract and not described in theirs." in output
 
 
 @pytest.mark.parametrize(

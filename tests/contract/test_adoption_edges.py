@@ -135,7 +135,10 @@ def test_a_unit_that_they_name_gives_the_scale(text: str, name: str, scale: floa
 
 def test_a_unit_that_the_parent_names_gives_the_scale() -> None:
     def change(document: Document) -> None:
-        document["components"]["schemas"]["Packaging"]["description"] = "Measures in mm, weight in kg"
+        packaging = document["components"]["schemas"]["Packaging"]
+        packaging["description"] = "Measures in mm, weight in kg"
+        for described in (*packaging["properties"].values(), field(document, "FulfillmentProduct.packaging")):
+            del described["description"]
 
     fields = changed(change).contract.fields["Packaging"]
     assert {name: mapping.scale for name, mapping in fields.items()} == {
@@ -158,7 +161,8 @@ def test_two_units_are_open_and_no_scale_is_taken() -> None:
 
 def test_a_unit_that_nobody_names_is_told() -> None:
     def change(document: Document) -> None:
-        del field(document, "Packaging.weight")["x-provenance"]  # as in a document that is not ours
+        weight = field(document, "Packaging.weight")
+        del weight["x-provenance"], weight["description"]  # as in a document that is not ours
 
     assert changed(change).notes == ("Packaging.weight_g: they name no unit; it is sent in g",)
 
@@ -169,7 +173,7 @@ def test_a_number_where_we_send_text_is_open_without_a_cure() -> None:
 
     (one,) = changed(change).open
     assert (one.section, one.name, one.cure) == ("fields.FulfillmentProduct", "gtin", "")
-    assert "no file mends" in one.problem
+    assert "which a contract file cannot convert" in one.problem
 
 
 @pytest.mark.parametrize(
@@ -211,8 +215,8 @@ def test_required_parameters_that_nothing_fills_are_open() -> None:
 
     problems = [one.problem for one in changed(change).open]
     assert problems == [
-        "they require the header X-Tenant, which no file can set",
-        "they require the parameter tenant, which no file can set",
+        "they require the header X-Tenant, which a contract file cannot set",
+        "they require the parameter tenant, which a contract file cannot set",
     ]
 
 

@@ -187,3 +187,13 @@ def test_lines_of_an_order_are_those_that_validation_keeps(lines, quantity) -> N
     fine = fine and quantity >= SCHEMAS["ShipmentLine"]["properties"]["quantity"]["minimum"]
     order = replace(ORDER, lines=[replace(LINE, quantity=quantity)] * lines)
     assert (outbound_problems(order, assumed=True) == []) == fine
+
+
+def test_every_field_and_parameter_is_described_with_its_source() -> None:
+    words = {"D": " (documented).", "S": " (seen).", "A": " (assumed)."}
+    fields = [entry for schema in SCHEMAS.values() for entry in schema.get("properties", {}).items()]
+    parameters = [one for operation in OPERATIONS for one in exported(operation)["parameters"]]
+    queries = [(one["name"], one) for one in parameters if one["in"] == "query"]
+    assert len(fields) > 100
+    for name, described in fields + queries:
+        assert described["description"].endswith(words[described["x-provenance"]]), name

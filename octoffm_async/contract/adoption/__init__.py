@@ -1,4 +1,4 @@
-"""Makes a contract file of an OpenAPI document: what it calls our operations, fields, values and filters."""
+"""Generator of a contract file from an OpenAPI document: its names of our operations, fields, values and filters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,20 +23,20 @@ __all__ = ["Adoption", "NothingToAdoptError", "Open", "adopt"]
 
 
 _FEW = 3
-"""So many references may lead to nothing in a document that is whole: its author may have forgotten a schema."""
+"""Number of dangling references from which a document counts as cut off; fewer may be a forgotten schema."""
 
 
 class NothingToAdoptError(ValueError):
-    """A document describes another API, or is cut off; the message says so in one line."""
+    """An error for a document that describes another API, or is cut off; the message says so in one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adoption:
     """A contract file made of an OpenAPI document.
 
-    ``text`` is the file and ``contract`` what it says. ``open`` is what a person has to decide, ``synonyms`` what was
-    taken by a synonym (table, our name, why), ``missing`` the operations that the document does not have, ``notes``
-    what changes nothing in the file.
+    ``text`` is the file and ``contract`` its parsed form. ``open`` holds the questions that a person has to decide,
+    ``synonyms`` the entries found by a synonym (table, our name, reason), ``missing`` the operations that the document
+    does not have, ``notes`` remarks that change nothing in the file.
     """
 
     text: str
@@ -49,7 +49,7 @@ class Adoption:
 
     @property
     def complete(self) -> bool:
-        """Return True if nothing is left for a person to decide."""
+        """True if nothing is left for a person to decide."""
         return not self.open
 
 
@@ -101,7 +101,7 @@ def _ours() -> Description:
 
 
 def _note_server(findings: Findings, document: object, prefix: str) -> None:
-    """Note a base URL that is not ours: it is a setting, and a contract file says nothing of it."""
+    """Note a base URL that differs from ours; it is a setting, not part of a contract file."""
     servers = cast("Mapping[str, Any]", document).get("servers")
     first: object = cast("list[object]", servers)[0] if isinstance(servers, list) and servers else None
     url = cast("Mapping[str, object]", first).get("url") if isinstance(first, Mapping) else None
@@ -115,4 +115,4 @@ def _note_server(findings: Findings, document: object, prefix: str) -> None:
     ours = urlsplit(BASE_URL)
     if full.casefold() != ours.path.casefold() or parts.netloc.casefold() not in {"", ours.netloc}:
         base = f"{parts.scheme or ours.scheme}://{parts.netloc or ours.netloc}{full}"
-        findings.note(f"its address is {base}; if ours ({BASE_URL}) is not the one to call, set OCTOFFM_BASE_URL")
+        findings.note(f"its base URL is {base}; set OCTOFFM_BASE_URL if that is the one to call instead of {BASE_URL}")

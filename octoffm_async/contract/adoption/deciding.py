@@ -1,4 +1,4 @@
-"""Decides what the gathered findings mean: one spelling for each name, or something open for a person."""
+"""Decision on the gathered findings: one spelling for each name, or an open question for a person."""
 
 from dataclasses import dataclass, field, replace
 
@@ -14,7 +14,7 @@ _SHOWN = 8
 
 @dataclass(slots=True, kw_only=True)
 class Decided:
-    """A contract file in parts: what is decided, and the reason of each part by table and name."""
+    """The decided parts of a contract file, and the reason of each by table and name."""
 
     fields: dict[str, dict[str, FieldMapping]] = field(default_factory=dict[str, dict[str, FieldMapping]])
     values: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
@@ -23,12 +23,12 @@ class Decided:
     why: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
 
     def contract(self) -> ContractFile:
-        """As it would be parsed."""
+        """Return the decided parts as a parsed contract file."""
         return ContractFile(fields=self.fields, values=self.values, operations=self.operations, extra=self.extra)
 
 
 def decide(findings: Findings) -> Decided:
-    """Decide what can be decided, in the order of our structs; the rest is told as open."""
+    """Decide the unambiguous findings, in the order of our structs; report the rest as open."""
     decided = Decided(why=dict(findings.why))
     for struct in STRUCTS:
         seen = findings.fields.get(struct, {})
@@ -52,12 +52,12 @@ _NOTHING = OperationMapping()
 
 def _field(findings: Findings, decided: Decided, struct: str, name: str, seen: Seen) -> FieldMapping | None:
     section = f"fields.{struct}"
-    spellings = {one.mapping: one for one in reversed(seen.spellings)}  # the first of each
+    spellings = {one.mapping: one for one in reversed(seen.spellings)}  # keeps the first spelling of each mapping
     elsewhere = [offers for _, offers in seen.undecided]
     if len(spellings) > 1:
         places = tuple(f"{_shown(one.mapping)} in {one.operation}" for one in spellings.values())
         cures = [_line(name, mapping) for mapping in spellings]
-        says = "they spell it in more than one way, and a file can say one"
+        says = "they spell it in more than one way, and a contract file can hold only one spelling"
         findings.tell(section, name, says, candidates=places, cure=cures[0])
         return None
     for mapping, spelling in spellings.items():
@@ -83,7 +83,7 @@ def _line(name: str, mapping: FieldMapping) -> str:
 
 
 def field_text(mapping: FieldMapping) -> str:
-    """The right side of a field in the file."""
+    """Return the right-hand side of a field in the file."""
     path = quoted(".".join(mapping.path) or ".")
     return path if mapping.scale == 1 else f"{{ name = {path}, scale = {mapping.scale!r} }}"
 
@@ -93,7 +93,7 @@ def _values(findings: Findings, decided: Decided, enum: type[OpenEnum], found: d
     for member in enum:
         texts = found.get(member.value, {})
         if len(texts) > 1:
-            says = "they spell it in more than one way, and a file can say one"
+            says = "they spell it in more than one way, and a contract file can hold only one spelling"
             cure = f"{key(member.value)} = {quoted(next(iter(texts)))}"
             findings.tell(section, member.value, says, candidates=tuple(texts), cure=cure)
         for text, why in texts.items() if len(texts) == 1 else ():
@@ -104,7 +104,7 @@ def _values(findings: Findings, decided: Decided, enum: type[OpenEnum], found: d
 
 
 def _operation(name: str, mapping: OperationMapping) -> OperationMapping:
-    """Without what the package has already."""
+    """Return the mapping without the parts that equal the package's defaults."""
     operation = BY_NAME[name]
     defaults = (
         {}
@@ -121,14 +121,14 @@ def _operation(name: str, mapping: OperationMapping) -> OperationMapping:
 
 
 def _extra(findings: Findings, decided: Decided, struct: str, name: str, node: Node) -> None:
-    """What they require and nothing of ours fills: sent by itself where only one value can be, else open."""
+    """Decide a required member that no field of ours fills: its only value or default, else an open question."""
     section = f"extra.{struct}"
     only = node.values[0] if len(node.values) == 1 else node.default
     if only is not None and value(only) is not None:
         decided.extra.setdefault(struct, {})[name] = only
         decided.why[section, name] = "required; " + ("the only value" if len(node.values) == 1 else "their default")
         return
-    says = f"they require it ({' or '.join(sorted(node.types)) or 'of any type'}) and nothing of ours fills it"
+    says = f"they require it ({' or '.join(sorted(node.types)) or 'of any type'}) and no field of ours fills it"
     candidates = tuple(map(str, node.values[:_SHOWN]))
     example = node.values[0] if node.values else next((_EXAMPLES[one] for one in _EXAMPLES if one in node.types), "")
     findings.tell(section, name, says, candidates=candidates, cure=f"{key(name)} = {value(example)}")

@@ -1,4 +1,4 @@
-"""What stands around the objects of another description: a wrapped request, the rows of a list, an id, a count."""
+"""Detection of envelopes in another description: a wrapped request, the rows of a list, an id, a count."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _MOST_MEMBERS = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where an object or the rows of a list stand, and what was found in it."""
+    """The place of an object or of the rows of a list, and the match of its fields."""
 
     path: Path
     is_list: bool
@@ -28,9 +28,9 @@ class Place:
 
 
 def place_of(node: Node, struct: type[msgspec.Struct], *, lists: bool | None, depth: int) -> Place | None:
-    """The place that fits a struct best: with the most of its fields, the nearest of equals; None if none has any.
+    """Return the place with the most fields of a struct, the nearest of equals; None if no place has any.
 
-    ``lists`` says whether it stands in a list (None: it may).
+    ``lists`` says if the place must be a list (True), must not be one (False), or may be one (None).
     """
     best: Place | None = None
     for path, is_list, inner in _candidates(node, depth):
@@ -43,7 +43,7 @@ def place_of(node: Node, struct: type[msgspec.Struct], *, lists: bool | None, de
 
 
 def _candidates(node: Node, depth: int) -> Iterator[tuple[Path, bool, Node]]:
-    """The object itself or its rows, then what stands in it, nearest first."""
+    """Yield the object itself or its rows, then its members, nearest first."""
     level: list[tuple[Path, Node]] = [((), node)]
     for _ in range(depth + 1):
         for path, one in level:
@@ -63,7 +63,7 @@ def _members(path: Path, node: Node) -> list[Offer]:
 
 
 def request_form(operation: Operation[Any], place: Place) -> tuple[str | None, Literal["array", "object"] | None]:
-    """How a request is wrapped, and whether it is an array or an object where ours is the other one."""
+    """Return the wrapping member of a request, and its form (array or object) if ours is the other one."""
     wrap = place.path[0] if place.path else None
     ours = "array" if operation.max_items > 1 else "object"
     theirs: Literal["array", "object"] = "array" if place.is_list else "object"
@@ -71,7 +71,7 @@ def request_form(operation: Operation[Any], place: Place) -> tuple[str | None, L
 
 
 def identifier_in(operation: Operation[Any], node: Node) -> tuple[Path | None, list[Offer]]:
-    """The path to the id of a creation, or its candidates; neither where the body has nothing like an id."""
+    """Return the path to the id of a creation, or its candidates; neither if the body has no id-like value."""
     struct, field = _identified(operation)
     wanted = Wanted(
         struct=struct,
@@ -90,7 +90,7 @@ def identifier_in(operation: Operation[Any], node: Node) -> tuple[Path | None, l
 
 
 def _rank(wanted: Wanted, offer: Offer) -> tuple[int, int] | None:
-    """The name and how deep it stands; an id may stand in any object."""
+    """Rank an offer by its name and its depth; an id may be in any object."""
     name = folded(offer.path[-1])
     if name == folded(wanted.default):
         return FOLDED, len(offer.path)
@@ -99,7 +99,7 @@ def _rank(wanted: Wanted, offer: Offer) -> tuple[int, int] | None:
 
 
 def _identified(operation: Operation[Any]) -> tuple[str, str]:
-    """The struct and the field whose id a creation answers."""
+    """Return the struct and the field of the id in the answer to a creation."""
     for name, struct in STRUCTS.items():
         for wanted in wanted_of(struct):
             if wanted.required and wanted.default == operation.identifier and f"{name}Request" in STRUCTS:
@@ -108,7 +108,7 @@ def _identified(operation: Operation[Any]) -> tuple[str, str]:
 
 
 def count_in(node: Node) -> tuple[Path | None, list[Offer]]:
-    """The path to the number of a count (empty: the body is the number), or its candidates."""
+    """Return the path to the number of a count (empty: the body is the number), or its candidates."""
     if "integer" in node.types or "number" in node.types or not node.types:
         return (), []
     offers = [offer for offer in offers_of(node) if "integer" in offer.node.types]

@@ -1,4 +1,4 @@
-"""What an adoption has found so far: for each name of ours the spellings of theirs, and what stays open."""
+"""Findings of an adoption: for each name of ours their spellings, and the open questions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Open:
-    """Something that a person has to decide. ``cure`` is a line of the file that would do it, empty if none can."""
+    """A question that a person has to decide; ``cure`` is a line of the file that answers it, empty if none can."""
 
     section: str
     """The table of the file, such as ``fields.Stock``."""
@@ -25,7 +25,7 @@ class Open:
 
     @property
     def sentence(self) -> str:
-        """The whole of it in one line."""
+        """The question in one line, with its candidates."""
         known = f"; candidates: {', '.join(self.candidates)}" if self.candidates else ""
         place = ".".join(part for part in (self.section.partition(".")[2] or self.section, self.name) if part)
         return printable(f"{place}: {self.problem}{known}")
@@ -33,7 +33,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spelling:
-    """One way in which a field is spelled, and where it was seen."""
+    """A spelling of a field, and the operation that shows it."""
 
     mapping: FieldMapping
     why: str
@@ -42,61 +42,61 @@ class Spelling:
 
 @dataclass(slots=True, kw_only=True)
 class Seen:
-    """All that was seen of one field."""
+    """All observations of one field."""
 
     spellings: list[Spelling] = field(default_factory=list[Spelling])
     undecided: list[tuple[str, list[Offer]]] = field(default_factory=list[tuple[str, list[Offer]]])
-    """Operations with the candidates there."""
+    """Operations and their candidates."""
 
 
 class Findings:
-    """Collects what each operation shows. Names are in the order in which they were first seen."""
+    """Collector of the findings of all operations. Names keep the order in which they were first seen."""
 
     def __init__(self) -> None:
         self.fields: dict[str, dict[str, Seen]] = {}
         self.values: dict[str, dict[str, dict[str, str]]] = {}
-        """By enum and value: each spelling, and why it is believed."""
+        """By enum and value: each spelling, and the reason for it."""
         self.operations: dict[str, OperationMapping] = {}
         self.why: dict[tuple[str, str], str] = {}
-        """By table and name: why a line of an operation is believed."""
+        """By table and name: the reason for a line of an operation."""
         self.remarks: dict[str, list[str]] = {}
-        """What a reader of the file should know, by table."""
+        """Remarks for the reader of the file, by table."""
         self.extra: dict[str, dict[str, Node]] = {}
         self.open: dict[Open, None] = {}
         self.notes: dict[str, None] = {}
 
     def seen(self, struct: str, name: str) -> Seen:
-        """What is known of a field so far."""
+        """Return the observations of a field so far."""
         return self.fields.setdefault(struct, {}).setdefault(name, Seen())
 
     def tell(
         self, section: str, name: str, problem: str, *, candidates: list[Offer] | tuple[str, ...] = (), cure: str = ""
     ) -> None:
-        """Note something open, once."""
+        """Add an open question, once."""
         shown = tuple(one if isinstance(one, str) else ".".join(one.path) for one in candidates)
         one = Open(section=section, name=name, problem=problem, candidates=tuple(map(printable, shown)), cure=cure)
         self.open[one] = None
 
     def remark(self, section: str, text: str) -> None:
-        """Note what the file says beside a table, once."""
+        """Add a comment on a table of the file, once."""
         remarks = self.remarks.setdefault(section, [])
         if text not in remarks:
             remarks.append(printable(text))
 
     def note(self, text: str) -> None:
-        """Note what changes nothing in the file, once."""
+        """Add a note that changes nothing in the file, once."""
         self.notes[printable(text)] = None
 
 
 def matches_in(match: Match) -> Iterator[Match]:
-    """A match and those of the structs that are spread into it."""
+    """Yield a match and the matches of the structs that are spread into it."""
     yield match
     for inner in match.spread.values():
         yield from matches_in(inner)
 
 
 def inner_of(found: Found) -> tuple[Any, Node] | None:
-    """The struct of a field's object or rows, and the object of theirs that it stands in."""
+    """Return the struct of a field's object or rows, and the node of their object; None for plain values."""
     node = found.offer.node
     if found.wanted.inner is None:
         return None
@@ -106,7 +106,7 @@ def inner_of(found: Found) -> tuple[Any, Node] | None:
 
 
 def printable(text: str) -> str:
-    """Text that may come from elsewhere, as one line of bounded length."""
+    """Return text from an untrusted source as one printable line of bounded length."""
     line = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
     return line if len(line) <= _LONGEST * 3 else line[: _LONGEST * 3] + "…"
 

@@ -1,4 +1,4 @@
-"""Looks at one operation after the other and gathers what each shows of our structs, values, filters and bodies."""
+"""Collection of findings, operation by operation: our structs, values, filters and bodies in their description."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +30,7 @@ _OUR_HEADERS = frozenset({"sellerid", "saleschannelid"})
 
 
 class Gathering:
-    """What one description shows. Each pair of a struct and an object is looked at once in each operation."""
+    """Collector for one description; it compares each pair of a struct and an object once in each operation."""
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
@@ -38,7 +38,7 @@ class Gathering:
         self._looked_at: set[tuple[str, int]] = set()
 
     def look_at(self, operation: Operation[Any], theirs: DescribedOperation, prefix: str) -> None:
-        """Gather what one operation shows."""
+        """Collect the findings of one operation."""
         self._operation, self._looked_at = operation, set()
         mapping: dict[str, Any] = {"path": path_of(operation, theirs, prefix)}
         mapping["query"] = self._parameters(theirs)
@@ -58,7 +58,7 @@ class Gathering:
         for parameter in theirs.parameters:
             is_header = parameter.place == "header" and parameter.required
             if is_header and folded(parameter.name) not in _OUR_HEADERS:
-                says = f"they require the header {parameter.name}, which no file can set"
+                says = f"they require the header {parameter.name}, which a contract file cannot set"
                 self._findings.tell(self._section, "", says)
         if self._operation.filters is None:
             return {}
@@ -78,7 +78,7 @@ class Gathering:
             self._findings.note(f"{self._operation.name}: they have no filter like {absent.name}")
         for offer in match.left:
             if queries[offer.path[0]].required:
-                says = f"they require the parameter {offer.path[0]}, which no file can set"
+                says = f"they require the parameter {offer.path[0]}, which a contract file cannot set"
                 self._findings.tell(self._section, "", says)
         return {
             wanted.name: found[wanted.name] for wanted in wanted_of(self._operation.filters) if wanted.name in found
@@ -93,7 +93,7 @@ class Gathering:
         wrap, body = request_form(self._operation, place)
         if wrap is not None:
             for name in node.required - {wrap}:
-                says = f"they require {name} beside {wrap}, which no file can set"
+                says = f"they require {name} beside {wrap}, which a contract file cannot set"
                 self._findings.tell(self._section, "body", says)
         self._struct(place.match, "sent")
         return {"wrap": wrap, "body": body}
@@ -134,7 +134,7 @@ class Gathering:
         return {name: place.path or None}
 
     def _struct(self, match: Match, direction: Direction) -> None:
-        """Gather what an object shows of a struct, and of the structs in it."""
+        """Collect the findings of an object about a struct and its nested structs."""
         if (match.struct, id(match.node)) in self._looked_at:
             return
         self._looked_at.add((match.struct, id(match.node)))
@@ -151,7 +151,7 @@ class Gathering:
                 left = ", ".join(".".join(offer.path) for offer in match.left[:12])
                 ours = ", ".join(one.name for one in part.absent)
                 says = f"{part.struct} in {name}: they have nothing like {ours}"
-                findings.note(f"{says} (nothing of ours is {left})" if left else says)
+                findings.note(f"{says} (no field of ours is {left})" if left else says)
         if direction == "sent":
             self._requirements(match)
 
@@ -171,13 +171,15 @@ class Gathering:
         if direction == "sent" and types and types.isdisjoint(sent_as):
             they = f"they want {' or '.join(sorted(types))} in {self._operation.name}"
             self._findings.tell(
-                f"fields.{match.struct}", field, f"we send {min(sent_as)} and {they}, which no file mends"
+                f"fields.{match.struct}",
+                field,
+                f"we send {min(sent_as)} and {they}, which a contract file cannot convert",
             )
         if (inner := inner_of(found)) is not None:
             self._struct(match_struct(*inner), direction)
 
     def _scale(self, match: Match, field: str, found: Found) -> tuple[float, str] | None:
-        """The scale of a number with a unit, and their unit if they name it; None, and told, if it is not decided."""
+        """Return the scale of a number with a unit, and their unit if named; None (and reported) if undecided."""
         node, path = found.offer.node, found.offer.path
         try:
             told = scale_of(field, path[-1], node.text, match.node.text)
@@ -206,11 +208,11 @@ class Gathering:
             self._findings.tell(f"values.{enum.__name__}", value, says, candidates=tuple(some), cure=cure)
 
     def _requirements(self, match: Match) -> None:
-        """What their schema wants of a request and ours does not always send."""
+        """Report the members that their schema requires of a request and ours does not always send."""
         for offer in match.unfilled:
             name, node = offer.path[0], offer.node
             if len(offer.path) > 1:
-                says = f"they require {'.'.join(offer.path)}, which no file can set"
+                says = f"they require {'.'.join(offer.path)}, which a contract file cannot set"
                 self._findings.tell(f"extra.{match.struct}", "", says)
             else:
                 self._findings.extra.setdefault(match.struct, {})[name] = node
@@ -221,7 +223,7 @@ class Gathering:
 
 
 def _rows_of(operation: Operation[Any]) -> Any:
-    """The struct of the rows that an operation answers."""
+    """Return the struct of the rows in an operation's answer."""
     waiting = [operation.answer]
     while waiting:
         for struct in structs_in(waiting.pop(0)):

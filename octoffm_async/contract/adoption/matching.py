@@ -1,4 +1,4 @@
-"""Matches what the package has with what another description offers: each value of theirs to one of ours at most."""
+"""Matching of our fields with the values in another description: each of their values to one of ours at most."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ _NOWHERE = SchemaReader({}).node()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A value of ours that was found, and why it is believed; ``why`` is empty where the name itself says it."""
+    """A matched field of ours and the reason of the match; ``why`` is empty if the names are equal."""
 
     wanted: Wanted
     offer: Offer
@@ -36,17 +36,17 @@ class Found:
 
     @property
     def is_near(self) -> bool:
-        """Whether it stands in the object itself, not in one that stands there."""
+        """True if the value is a direct member of the object, not of a nested one."""
         return len(self.offer.path) == 1
 
 
 @dataclass(slots=True, kw_only=True)
 class Match:
-    """What was found of a struct in an object of theirs.
+    """The match of a struct with an object of theirs.
 
-    ``undecided`` holds the candidates of what was not decided, ``absent`` what has not even candidates; ``spread`` are
-    nested structs whose fields stand among the parent's; ``unfilled`` are their required values that nothing fills and
-    ``optional`` those that only an optional field of ours fills.
+    ``undecided`` holds the candidates of fields that are not decided, ``absent`` the fields without candidates,
+    ``spread`` the nested structs whose fields are members of the parent, ``unfilled`` their required values that no
+    field of ours fills, and ``optional`` those that only an optional field of ours fills.
     """
 
     struct: str
@@ -61,19 +61,19 @@ class Match:
 
     @property
     def score(self) -> int:
-        """How much speaks for it: required fields count more, what stands deeper less; a spread object is one field."""
+        """The weight of the match: required fields count more, nested values less, a spread object as one field."""
         found = self.found.values()
         return len(self.spread) + sum((3 if one.wanted.required else 1) * (2 if one.is_near else 1) for one in found)
 
     def claims(self) -> Iterator[Found]:
-        """All that was found, in spread structs too."""
+        """Yield all matched fields, including those of spread structs."""
         yield from self.found.values()
         for match in self.spread.values():
             yield from match.claims()
 
 
 def match_struct(struct: type[msgspec.Struct], node: Node) -> Match:
-    """Find the fields of a struct in an object."""
+    """Match the fields of a struct with the values of an object."""
     match = Match(struct=struct.__name__, node=node)
     wanted, offers = wanted_of(struct), offers_of(node)
     left = _assign(match, wanted, offers)
@@ -86,7 +86,7 @@ def match_struct(struct: type[msgspec.Struct], node: Node) -> Match:
 
 
 def match_names(wanted: Sequence[Wanted], offers: Sequence[Offer]) -> Match:
-    """Find filters among parameters; there is nothing deeper and nothing to spread."""
+    """Match filters with parameters, which have no nested values."""
     match = Match(struct="", node=_NOWHERE)
     left = _assign(match, wanted, offers)
     missing = [one for one in wanted if one.name not in match.found and one.name not in match.undecided]
@@ -95,9 +95,9 @@ def match_names(wanted: Sequence[Wanted], offers: Sequence[Offer]) -> Match:
 
 
 def _assign(match: Match, wanted: Sequence[Wanted], offers: Sequence[Offer]) -> list[Offer]:
-    """Take, from the best rank to the worst, what only one of ours can be and what can only be one of ours.
+    """Assign values to fields from the best rank to the worst, if the pair is unique on both sides.
 
-    What several could be is undecided, and worse ranks do not decide it. Returns what nobody claims.
+    A field with several possible values is undecided, and worse ranks do not decide it. Return the unassigned values.
     """
     free = list(offers)
     ranks = {(one.name, offer): one.rank(offer.path, offer.node) for one in wanted for offer in offers}
@@ -131,7 +131,7 @@ def _why(one: Wanted, offer: Offer, rank: int) -> str:
 
 
 def _spread(match: Match, one: Wanted, nested: type[msgspec.Struct], free: list[Offer]) -> list[Offer]:
-    """Look for the fields of a nested object among its parent's; all required ones must be there, and two at least."""
+    """Match the fields of a nested object with members of its parent; all required ones, and two at least."""
     inner = Match(struct=nested.__name__, node=match.node)
     wanted = wanted_of(nested, bare=nested.__name__ not in PREFIX_NEEDED)
     left = _assign(inner, wanted, free)
@@ -164,7 +164,7 @@ def _finish(match: Match, missing: Sequence[Wanted], left: list[Offer]) -> None:
 
 
 def _unfilled(node: Node, path: tuple[str, ...], claims: Sequence[Found]) -> Iterator[Offer]:
-    """The required values of an object that nothing of ours fills, those of objects that our paths lead through too."""
+    """Yield the required values that no field of ours fills, also in the objects on the way to nested fields."""
     for name in node.names:
         here = (*path, name)
         child = node.child(name)

@@ -1,4 +1,4 @@
-"""The path of an operation as another description writes it."""
+"""Paths of operations in another description."""
 
 import re
 from typing import Any
@@ -13,12 +13,12 @@ _LIKE = 0.6
 
 
 def fold_path(pattern: str) -> str:
-    """A path without case and separators, which do not tell operations apart."""
+    """Return a path without case and separators, which never distinguish operations."""
     return folded(pattern)
 
 
 def path_of(operation: Operation[Any], theirs: DescribedOperation, prefix: str) -> str | None:
-    """Their path behind the prefix, with our placeholders; None if it is ours."""
+    """Return their path after the prefix, with our placeholders; None if it equals ours."""
     segments = theirs.path.split("/")[prefix.count("/") + 1 :]
     ours = iter(_PLACEHOLDER.findall(operation.path))
     path = _PLACEHOLDER.sub(lambda _: next(ours), "/" + "/".join(segments))
@@ -26,7 +26,7 @@ def path_of(operation: Operation[Any], theirs: DescribedOperation, prefix: str) 
 
 
 def like_paths(operation: Operation[Any], theirs: Description, prefix: str) -> list[str]:
-    """Their paths that the operation could have, the likeliest first."""
+    """Return their paths that may belong to the operation, the most similar first."""
     wanted = _PLACEHOLDER.findall(operation.path)
     found: list[tuple[float, str]] = []
     for one in theirs.operations:

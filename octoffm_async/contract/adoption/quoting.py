@@ -1,4 +1,4 @@
-"""Names and values as TOML."""
+"""Encoding of names and values as TOML."""
 
 import json
 import re
@@ -9,17 +9,17 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def quoted(text: str) -> str:
-    """A text as a basic string of TOML. Only printable signs may stand in it."""
+    """Return a text as a basic string of TOML; it must contain printable characters only."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def key(name: str) -> str:
-    """A key, quoted where it must be."""
+    """Return a key, quoted if TOML requires it."""
     return name if _BARE.fullmatch(name) else quoted(name)
 
 
 def value(said: object) -> str | None:
-    """A value of JSON as TOML; None for what TOML cannot say, such as null."""
+    """Return a JSON value as TOML; None for a value that TOML cannot represent, such as null."""
     if isinstance(said, bool):
         return "true" if said else "false"
     if isinstance(said, int | float):

@@ -1,8 +1,8 @@
-"""Names that APIs of this kind use for one thing, each row with its reason.
+"""Synonyms of field names and values in APIs of this kind, each row with its reason.
 
-A synonym is believed only where the JSON type is the same and no field has the name itself; what is taken by one is
-marked in the file that is written. A key is a Python field name, or ``Struct.field`` where a name means that only
-there.
+A synonym counts only if the JSON type is the same and no field has the exact name; the written file marks each entry
+that was found by a synonym. A key is a Python field name, or ``Struct.field`` for a name with that meaning in one
+struct only.
 """
 
 from collections.abc import Mapping
@@ -194,19 +194,19 @@ PREFIXES: Mapping[str, tuple[str, ...]] = {
     "Refusal": ("refusal", "rejection", "refused", "rejected"),
     "Quantities": ("quantity", "stock", "qty"),
 }
-"""Words that stand before the names of a nested object where it is spread into its parent: ``packagedWeight``."""
+"""Prefixes of the fields of a nested object that is spread into its parent: ``packagedWeight``."""
 
 PREFIX_NEEDED = frozenset({"Refusal"})
-"""Structs whose bare names (``code``) say too little to be believed in another object."""
+"""Structs whose field names (``code``) are too general to match in another object without a prefix."""
 
 NEUTRAL = _folds(
     "address attributes contact data dates details dimensions identification info information measurements measures "
     "packaging product shipping timestamps tracking customs"
 )
-"""Objects that only group what stands in them."""
+"""Names of objects that only group their members."""
 
 COUNTS = _folds("count total totalCount totalItems totalItemCount itemCount itemsCount numberOfItems totalElements")
-"""What the number of a count is called."""
+"""Names of the number of a count."""
 
 _VALUES = (
     _Row("Refused", "Rejected Declined Denied", "both words live in this family of APIs"),
@@ -228,7 +228,7 @@ _VALUES = (
 
 
 def _by_name(rows: tuple[_Row, ...]) -> dict[str, dict[str, str]]:
-    """By our name: their folded names, and why."""
+    """Return their folded names with the reason, by our name."""
     found: dict[str, dict[str, str]] = {}
     for row in rows:
         found.setdefault(row.ours, {}).update(dict.fromkeys(map(folded, row.theirs.split()), row.reason))
@@ -240,7 +240,7 @@ _BY_FIELD, _BY_VALUE = _by_name(_FIELDS), _by_name(_VALUES)
 
 @cache
 def field_synonyms(struct: str, field: str, default: str) -> Mapping[str, str]:
-    """The folded synonyms of a field, each with its reason."""
+    """Return the folded synonyms of a field, each with its reason."""
     found = _BY_FIELD.get(field, {}) | _BY_FIELD.get(f"{struct}.{field}", {})
     names = [folded(default), *found]
     for prefix in PREFIXES.get(struct, ()):
@@ -251,5 +251,5 @@ def field_synonyms(struct: str, field: str, default: str) -> Mapping[str, str]:
 
 
 def value_synonyms(value: str) -> Mapping[str, str]:
-    """The folded synonyms of a known value, each with its reason."""
+    """Return the folded synonyms of a known value, each with its reason."""
     return _BY_VALUE.get(value, {})

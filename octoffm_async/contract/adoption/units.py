@@ -1,4 +1,4 @@
-"""The unit that a name or a description gives a number, and the scale that leads from ours to it."""
+"""Units of numbers from names and descriptions, and the scale from our unit to theirs."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from .words import words_of
 
 _OURS: Mapping[str, tuple[str, str]] = {"g": ("mass", "g"), "cm": ("length", "cm")}
-# How many of our unit (g, cm) one of theirs is; both the patterns and the figures are of one kind of unit.
+# By kind: their unit in our unit (g, cm), and the pattern of its names.
 _UNITS: Mapping[str, Mapping[str, tuple[float, str]]] = {
     "mass": {
         "kg": (1000.0, r"kgs?|kilos?|kilogram(me)?s?"),
@@ -25,7 +25,7 @@ _UNITS: Mapping[str, Mapping[str, tuple[float, str]]] = {
 
 
 class UndecidedUnitError(ValueError):
-    """More than one unit is named. ``units`` are they."""
+    """An error for a description that names more than one unit; ``units`` lists them."""
 
     def __init__(self, units: list[str]) -> None:
         super().__init__(f"their description names {' and '.join(units)}")
@@ -33,9 +33,9 @@ class UndecidedUnitError(ValueError):
 
 
 def scale_of(field: str, name: str, *texts: str) -> tuple[float, str] | None:
-    """The scale of a field with a unit (``weight_g``), and their unit; None where no text names one.
+    """Return the scale of a field with a unit (``weight_g``), and their unit; None if no text names a unit.
 
-    The name says it before the description of the field, and that before the description of what it stands in. Raises
+    The name has precedence over the description of the field, and that over the description of its object. Raises
     :class:`UndecidedUnitError`.
     """
     kind, _ = _OURS[unit_of(field)]
@@ -53,18 +53,18 @@ def scale_of(field: str, name: str, *texts: str) -> tuple[float, str] | None:
 
 
 def pattern_of(unit: str) -> str:
-    """A unit as a whole word; after a number it may stand without a space."""
+    """Return a pattern for a unit as a whole word; it may follow a number without a space."""
     return rf"({unit})(?![\w'\u2019])"
 
 
 def unit_of(field: str) -> str:
-    """The unit at the end of one of our names; empty if it has none."""
+    """Return the unit at the end of one of our names; empty if it has none."""
     unit = field.rpartition("_")[2]
     return unit if unit in _OURS else ""
 
 
 def without_unit(joined: str, words: Sequence[str]) -> str:
-    """A folded name without the unit at its end: ``length_mm`` and ``weightInKg`` have one. Else the name."""
+    """Return a folded name without the unit at its end (``length_mm`` and ``weightInKg`` have one)."""
     units = "|".join(pattern for units in _UNITS.values() for _, pattern in units.values())
     if len(words) < 2 or not re.fullmatch(units, words[-1]):
         return joined
@@ -72,11 +72,11 @@ def without_unit(joined: str, words: Sequence[str]) -> str:
 
 
 def scales_of(field: str) -> list[str]:
-    """All that the scale of a field could be, for a person to choose from."""
+    """Return all possible scales of a field, for a person to choose from."""
     kind, _ = _OURS[unit_of(field)]
     return [f"{_rounded(1 / factor):g} for {unit}" for unit, (factor, _) in _UNITS[kind].items()]
 
 
 def _rounded(scale: float) -> float:
-    """A scale without the noise of a division."""
+    """Return a scale without the rounding error of a division."""
     return float(f"{scale:.12g}")

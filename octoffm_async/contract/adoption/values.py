@@ -1,4 +1,4 @@
-"""The known values of an open enum, as another description lists them."""
+"""Matching of an open enum's known values with the values in another description."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ _MOST_CANDIDATES = 6
 
 @dataclass(slots=True, kw_only=True)
 class ValuesMatch:
-    """Spellings with the reason to believe them (empty: the same but for case and separators), and candidates."""
+    """Matched spellings with their reasons (empty: equal but for case and separators), and candidates."""
 
     found: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     undecided: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
 
 def match_values(enum: type[OpenEnum], listed: Sequence[object]) -> ValuesMatch:
-    """Find each known value among those that are listed. A value that is not listed is not looked for further."""
+    """Match each known value with one of the listed values."""
     match = ValuesMatch()
     free = {text: folded(text) for text in listed if isinstance(text, str) and is_wire_name(text)}
     for exactly in (True, False):

@@ -1,4 +1,4 @@
-"""What the package wants to find in another description, and what that description offers."""
+"""The fields that the package looks for in another description, and the values that the description offers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _MOST_OFFERS = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A field or a filter of ours. ``name`` is its Python name, ``default`` its standing name on the wire."""
+    """A field or a filter of ours. ``name`` is its Python name, ``default`` its usual name on the wire."""
 
     struct: str
     name: str
@@ -43,14 +43,14 @@ class Wanted:
     kind: Kind
     required: bool
     always: bool = False
-    """Whether a request always holds it, required or not."""
+    """True if a request always contains it, required or not."""
     inner: type[msgspec.Struct] | None = None
     enum: type[OpenEnum] | None = None
     bare: bool = True
-    """Whether its name alone tells what it is; spread into another object, ``code`` does not."""
+    """True if its name alone identifies it; ``code``, spread into another object, does not."""
 
     def rank(self, path: Path, node: Node) -> int | None:
-        """How well a value of theirs fits, the best being 0; None if it does not."""
+        """Rank a value of theirs by similarity of its name, 0 being the best; None if it does not fit."""
         name, words = folded(self.default), sorted(words_of(self.default))
         synonyms = field_synonyms(self.struct, self.name, self.default)
         joined, leaf = folded("".join(path)), folded(path[-1])
@@ -75,7 +75,7 @@ class Wanted:
         return rank if rank is not None and self.fits(node, strictly=rank > FOLDED) else None
 
     def fits(self, node: Node, *, strictly: bool) -> bool:
-        """Return True if a value of theirs can be this one: of its JSON type, or, not strictly, of its sort."""
+        """Return True if a value of theirs has the JSON type of this field; not ``strictly``: a type of its kind."""
         types = node.types
         if not types:
             return True
@@ -107,19 +107,19 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Offer:
-    """A value of theirs: where it stands in an object, and what is said of it."""
+    """A value of theirs: its path in an object, and its description."""
 
     path: Path
     node: Node
 
     def excludes(self, other: "Offer") -> bool:
-        """Return True if one of the two stands in the other."""
+        """Return True if one of the two contains the other."""
         shorter = min(len(self.path), len(other.path))
         return self.path[:shorter] == other.path[:shorter]
 
 
 def wanted_of(struct: type[msgspec.Struct], *, bare: bool = True) -> list[Wanted]:
-    """All fields of a struct, or all filters."""
+    """Return all fields of a struct, or all filters."""
     return [
         Wanted(
             struct=struct.__name__,
@@ -137,7 +137,7 @@ def wanted_of(struct: type[msgspec.Struct], *, bare: bool = True) -> list[Wanted
 
 
 def offers_of(node: Node) -> list[Offer]:
-    """All values in an object, nearest first; those deeper than 3 names and beyond 600 are left out."""
+    """Return the values in an object, nearest first: at most 600, and at most 3 levels deep."""
     found: list[Offer] = []
     level: list[Offer] = [Offer((), node)]
     for _ in range(_DEEPEST):
@@ -165,7 +165,7 @@ def _kind(annotation: Any) -> Kind:
 
 
 def _enum(annotation: Any) -> type[OpenEnum] | None:
-    """The open enum of an answer's field, or the one whose known values a request's field carries."""
+    """Return the open enum of an answer's field, or of the known values of a request's field."""
     for one in plain_types(annotation):
         if isinstance(one, type) and issubclass(one, OpenEnum):
             return one

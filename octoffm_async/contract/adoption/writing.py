@@ -1,4 +1,4 @@
-"""Writes what was decided as a contract file, with the reason of each line, and what is open as comments."""
+"""Writer of the contract file: decided lines with their reasons, and open questions as comments."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -12,15 +12,15 @@ from .findings import Findings, Open, printable
 from .quoting import key, quoted, value
 
 _HEAD = """\
-# A contract file: how this API spells what the package calls by its own names. Made from an OpenAPI file.
-# Left of = stands the package's name, right of it theirs; what is not named is spelled as the package has it.
-# Read the lines that are marked "synonym" again, and decide the lines that begin with "# open".
+# A contract file: the names that this API uses for the names of the package. Generated from an OpenAPI file.
+# Left of = is the package's name, right of it theirs; names that the file does not list are the same in both.
+# Review the lines that are marked "synonym", and decide the lines that begin with "# open".
 """
 _LINE = re.compile(r"line (\d+): ")
 
 
 def contract_text(findings: Findings, decided: Decided) -> tuple[str, ContractFile]:
-    """The file, and what it says when it is parsed. A line that cannot stand there becomes open."""
+    """Return the file and its parsed form. A line that the parser rejects becomes an open question."""
     lines = list(_lines(findings, decided))
     while True:
         text = "\n".join(lines) + "\n"
