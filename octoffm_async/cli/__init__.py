@@ -1,4 +1,4 @@
-"""The ``octoffm`` command. It needs the extra ``cli``; the rest of the package does not."""
+"""The ``octoffm`` command; it needs the extra ``cli``, and the rest of the package does not."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The group of commands: global options, the event loop, and the one place where errors become exit codes."""
+"""The top group of commands: global options, and the one place that turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @verbose_option
 @click.pass_context
 def octoffm(context: click.Context) -> None:
-    """Octopia's fulfillment API from the command line.
+    """Call Octopia's fulfillment API from the command line.
 
     Credentials come from OCTOFFM_CLIENT_ID, OCTOFFM_CLIENT_SECRET and OCTOFFM_SELLER_ID, or from --env-file; without
     an account, "octoffm sandbox" serves an emulator and prints variables for it.
@@ -40,7 +40,7 @@ def octoffm(context: click.Context) -> None:
     Exit codes: 0 all done, 1 some refused or failed, 2 usage or configuration, 3 some undecided, 130 interrupted.
 
     \b
-    Completion of the tab key, in bash (or zsh_source, fish_source):
+    Tab completion, in bash (or zsh_source, fish_source):
       eval "$(_OCTOFFM_COMPLETE=bash_source octoffm)"
     """
     if context.invoked_subcommand is None:
@@ -59,7 +59,7 @@ octoffm.add_command(sandbox)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit code."""
+    """Run the command and return its exit code."""
     verbose = not {"-v", "--verbose"}.isdisjoint(sys.argv if arguments is None else arguments)
     try:
         result: Any = octoffm.main(arguments, prog_name="octoffm", standalone_mode=False)
@@ -92,5 +92,5 @@ def _told(error: Exception) -> int:
 
 
 def _silence_stdout() -> None:
-    """The reader has left; do not let the interpreter stumble over it again while it exits."""
+    """Redirect standard output to nowhere: its reader has closed the pipe, and the final flush must not fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""``octoffm products``: the seller's products, and registering them."""
+"""``octoffm products``: the seller's products, and their registration."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def list_references(remote: Remote, limit: int | None) -> int:
 @dry_run_option
 @remote_command
 async def add_reference(remote: Remote, gtin: str, reference: str, condition: str, dry_run: bool) -> int:
-    """Add your reference to a product that is registered already, by you or by somebody else.
+    """Add your reference to a product that is registered already, by you or by another seller.
 
     Exits with 0 if it was accepted, 1 if it was refused, 3 if the API did not say.
     """
@@ -68,6 +68,6 @@ async def add_reference(remote: Remote, gtin: str, reference: str, condition: st
 
 
 def verdict(result: ProductResult) -> Exit:
-    """What the API's word on a product comes to."""
+    """Return the exit code of the API's result for a product."""
     verdicts = {RegistrationStatus.ACCEPTED: Exit.DONE, RegistrationStatus.REFUSED: Exit.REFUSED}
     return verdicts.get(result.status.meaning, Exit.UNDECIDED)
