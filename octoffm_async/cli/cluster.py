@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..cluster.jobs import JobRecord
 
 
-@click.group()
+@click.group(short_help="Process files as jobs on many workers and machines.")
 def cluster() -> None:
     """Load files as jobs for many workers on many machines, which share one PostgreSQL database.
 

@@ -20,10 +20,9 @@ from ..contract.openapi import openapi_document
 from ..contract.operations import CREATE_PRODUCTS, OPERATIONS, Operation
 from ..contract.respelling import respelled_document
 from ..version import __version__
-from .contract_adopt import OFFICIAL, adopt_command
-from .contract_probe import probe
 from .documents import UnreadableDocumentError, json_text, read_document, yaml_text
 from .exits import Exit
+from .lazy import Later, LazyGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,21 +30,29 @@ if TYPE_CHECKING:
     from ..contract.description import Description
     from ..contract.differences import Difference
 
+OFFICIAL = "https://developer.octopia-io.net/wp-json/octopia/v1/download/sellers"
+"""The address of Octopia's own OpenAPI file."""
 _ALSO_SERVED = {CREATE_PRODUCTS.name: ("client.products.add_reference",)}
 _LONGEST_LINE = 400
 _WIDE = 120
 """Terminal columns from which the table has room for all of its columns."""
 
 
-@click.group(short_help="Export and check this version's description of the API.")
+@click.group(
+    cls=LazyGroup,
+    later={
+        "adopt": Later(
+            "octoffm_async.cli.contract_adopt:adopt_command", "Generate a contract file from an OpenAPI file."
+        ),
+        "drift": Later(
+            "octoffm_async.cli.contract_drift:drift", "Show recorded differences between answers and the contract."
+        ),
+        "probe": Later("octoffm_async.cli.contract_probe:probe", "Probe the real API in thirteen steps, reading only."),
+    },
+    short_help="Export and check this version's description of the API.",
+)
 def contract() -> None:
     """Export this version's description of the API, check it against an OpenAPI file, adopt the names of one."""
-
-
-contract.add_command(adopt_command)
-
-
-contract.add_command(probe)
 
 
 @contract.command()

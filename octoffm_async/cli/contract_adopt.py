@@ -11,14 +11,12 @@ import msgspec
 
 from ..contract.adoption import NothingToAdoptError, adopt
 from ..contract.description import NotOpenAPIError
+from .contract import OFFICIAL
 from .documents import UnreadableDocumentError, read_document
 from .exits import Exit
 
 if TYPE_CHECKING:
     from ..contract.adoption import Adoption
-
-OFFICIAL = "https://developer.octopia-io.net/wp-json/octopia/v1/download/sellers"
-"""The address of Octopia's own OpenAPI file."""
 
 
 @click.command(

@@ -36,7 +36,7 @@ _MEANING = {
 }
 
 
-@click.command()
+@click.command(short_help="Show recorded differences between answers and the contract.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
 @click.option(
     "--journal", "journals", multiple=True, type=click.Path(path_type=Path), metavar="PATH", help="Of its runs."

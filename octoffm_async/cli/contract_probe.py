@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    short_help="Probe the real API in thirteen steps, reading only.",
     help=f"""Probe the real API in thirteen steps, reading only, for facts that its documentation leaves open.
 
     It makes the token request and GET calls, one at a time, at least {APART:g} s apart, retries none and stops at the
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     Exits with 0 when all calls were made, 1 if it stopped early or rights are missing, 2 if the credentials were
     refused or a setting is wrong. What was learned so far is always written.
-    """
+    """,
 )
 @click.option(
     "--out",

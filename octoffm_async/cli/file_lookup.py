@@ -55,7 +55,7 @@ _SHOWN = (
 Write: TypeAlias = "Callable[[Outcome, int | None], None]"
 
 
-@click.command()
+@click.command(short_help="Look up the stock of each reference in a file.")
 @rows_output(required=False)
 @click.option(
     "--how", type=click.Choice(["auto", "get", "scan", "filter"]), default="auto", show_default=True, help="See below."

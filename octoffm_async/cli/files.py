@@ -8,8 +8,6 @@ import click
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ..tabular.targets import ORDERS, PRODUCTS, SUPPLIES
-from . import inbound, orders, products, stocks
-from .file_lookup import lookup
 from .file_options import FileOptions, creating_options
 from .file_run import Creation, create_from_file, start_orders, start_products, start_supplies
 from .loop import run_async
@@ -27,7 +25,7 @@ _follow_for = click.option(
 )
 
 
-@click.command("create")
+@click.command("create", short_help="Register the products of a file.")
 @creating_options
 def create_products(**options: Any) -> int:
     """Register the products of FILE: CSV, JSON lines (.jsonl), Parquet or a workbook (.xlsx, .ods, .xls).
@@ -51,7 +49,7 @@ def create_products(**options: Any) -> int:
     return run_async(create_from_file(FileOptions(**options), _PRODUCTS))
 
 
-@click.command("create")
+@click.command("create", short_help="Ship the orders of a file, each once.")
 @creating_options
 @click.option("--follow", type=click.Choice(["accepted", "shipped"]), help="Wait until each order is so, or refused.")
 @_follow_for
@@ -81,7 +79,7 @@ def create_orders(**options: Any) -> int:
     return run_async(create_from_file(FileOptions(**options), _ORDERS))
 
 
-@click.command("create")
+@click.command("create", short_help="Announce the supply orders of a file.")
 @creating_options
 @click.option("--follow", type=click.Choice(["accepted", "received"]), help="Wait until each is so, or refused.")
 @_follow_for
@@ -95,11 +93,3 @@ def create_supplies(**options: Any) -> int:
     Journal, rejects, Ctrl-C and exit codes are those of `octoffm orders create`.
     """
     return run_async(create_from_file(FileOptions(**options), _SUPPLIES))
-
-
-def register() -> None:
-    """Add these commands to the groups of products, orders, inbound and stocks."""
-    products.group.add_command(create_products)
-    orders.group.add_command(create_orders)
-    inbound.group.add_command(create_supplies)
-    stocks.group.add_command(lookup)

@@ -10,6 +10,7 @@ from ..contract.inbound import InboundStatus
 from .exits import Exit
 from .fields import as_fields
 from .filters import Known, country_option, limit_option, period_options
+from .lazy import Later, LazyGroup
 from .remote import remote_command
 from .rows import (
     Column,
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
     from ..contract.inbound import InboundShipment
     from .remote import Remote
 
-group = click.Group("inbound", help="Supply orders: goods sent in to the warehouse.")
+group = LazyGroup(
+    "inbound",
+    help="Supply orders: goods sent in to the warehouse.",
+    later={
+        "create": Later("octoffm_async.cli.files:create_supplies", "Announce the supply orders of a file."),
+    },
+)
 
 COLUMNS = (
     Column("id", "inbound_shipment_id"),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 AGAIN = "A forgotten key may be sent again, and what it created would then exist twice."
 
 
-@click.group()
+@click.group(short_help="Inspect, resume, settle and back up runs in a journal.")
 def jobs() -> None:
     """List, show, resume, export and forget runs in a journal, settle their items, and back it up.
 

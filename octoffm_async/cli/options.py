@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-
-from ..sandbox.__main__ import parse_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +30,10 @@ def pairs(context: click.Context, option: click.Parameter, given: Sequence[str])
 
 def rate(context: click.Context, option: click.Parameter, given: str | None) -> tuple[int, float] | None:
     """Parse ``100/1`` as 100 requests per 1 second."""
+    from argparse import ArgumentTypeError
+
+    from ..sandbox.__main__ import parse_limit
+
     try:
         return None if given is None else parse_limit(given)
     except ArgumentTypeError as error:

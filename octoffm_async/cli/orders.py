@@ -10,6 +10,7 @@ from ..contract.outbound import OutboundStatus, ShipmentState
 from .exits import Exit
 from .fields import as_fields
 from .filters import Known, limit_option, period_options
+from .lazy import Later, LazyGroup
 from .orders_cancel import cancel
 from .orders_find import find_orders, order_options
 from .orders_follow import follow
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
     from .orders_find import Which
     from .remote import Remote
 
-group = click.Group("orders", help="Shipping orders to customers.")
+group = LazyGroup(
+    "orders",
+    help="Shipping orders to customers.",
+    later={
+        "create": Later("octoffm_async.cli.files:create_orders", "Ship the orders of a file, each once."),
+    },
+)
 
 
 def _product(line: ParcelLine) -> str | None:

@@ -12,6 +12,7 @@ from ..resources.products import check_product
 from .exits import Exit
 from .fields import as_fields
 from .filters import Known, limit_option
+from .lazy import Later, LazyGroup
 from .remote import remote_command
 from .rows import Column, tell_facts, tell_json, tell_rows
 from .saving import dry_run_option, tell_request
@@ -19,7 +20,13 @@ from .saving import dry_run_option, tell_request
 if TYPE_CHECKING:
     from .remote import Remote
 
-group = click.Group("products", help="Register products, and list what is registered.")
+group = LazyGroup(
+    "products",
+    help="Register products, and list what is registered.",
+    later={
+        "create": Later("octoffm_async.cli.files:create_products", "Register the products of a file."),
+    },
+)
 
 COLUMNS = (
     Column("reference", "seller_product_reference"),

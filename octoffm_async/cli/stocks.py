@@ -10,6 +10,7 @@ from ..contract.stocks import QuantityType, SortOrder
 from .exits import Exit
 from .fields import as_fields
 from .filters import Known, country_option, limit_option, period_options, reference_option, upper
+from .lazy import Later, LazyGroup
 from .remote import remote_command
 from .rows import Column, tell_facts, tell_json, tell_rows, tell_table
 from .stocks_export import export
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 
     from .remote import Remote
 
-group = click.Group("stocks", help="Stocks: quantities of each product in the warehouses.")
+group = LazyGroup(
+    "stocks",
+    help="Stocks: quantities of each product in the warehouses.",
+    later={
+        "lookup": Later("octoffm_async.cli.file_lookup:lookup", "Look up the stock of each reference in a file."),
+    },
+)
 
 COLUMNS = (
     Column("id", "id"),
