@@ -31,7 +31,14 @@ TITLES = {"already": "created before", "unsent": "not sent"}
 @click.argument("job", required=False)
 @cluster_option
 @click.option("--watch", is_flag=True, help="Repeat until no work is left.")
-@click.option("--every", type=click.FloatRange(0.1), default=2.0, show_default=True, metavar="S", help="With --watch.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1),
+    default=2.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds between, with --watch.",
+)
 @json_option
 @verbose_option
 def status(job: str | None, address: str, watch: bool, every: float, as_json: bool) -> int:

@@ -48,7 +48,9 @@ def _minutes(context: click.Context, option: click.Parameter, given: str | None)
     help="Share limits and tokens in Redis, not in the database; the same for all workers. Better OCTOFFM_REDIS.",
 )
 @click.option("--metrics-port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve metrics to Prometheus here.")
-@click.option("--metrics-host", default="127.0.0.1", show_default=True, metavar="HOST", help="With --metrics-port.")
+@click.option(
+    "--metrics-host", default="127.0.0.1", show_default=True, metavar="HOST", help="Address for --metrics-port."
+)
 @click.option("--mirror-every", callback=_minutes, metavar="15m", help="Keep the sellers' stocks in the database too.")
 @click.option(
     "--lease",

@@ -39,7 +39,12 @@ _MEANING = {
 @click.command(short_help="Show recorded differences between answers and the contract.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
 @click.option(
-    "--journal", "journals", multiple=True, type=click.Path(path_type=Path), metavar="PATH", help="Of its runs."
+    "--journal",
+    "journals",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A journal whose runs met them.",
 )
 @json_option
 def drift(files: Sequence[Path], journals: Sequence[Path], as_json: bool) -> int:

@@ -84,8 +84,10 @@ class Plan:
 @click.option("--map", "mapping", multiple=True, callback=pairs, metavar="FIELD=COLUMN", help="Column of a field.")
 @click.option("--set", "constants", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="Value for all rows.")
 @click.option("--orders", type=click.IntRange(0), default=200, show_default=True, help="Orders to ship.")
-@click.option("--products", type=click.IntRange(1), default=1000, show_default=True, help="Made-up products instead.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all that is made up.")
+@click.option(
+    "--products", type=click.IntRange(1), default=1000, show_default=True, help="Made-up products, if no file is given."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the made-up data.")
 @click.option("--limit", callback=rate, default="100/1", show_default=True, metavar="N/T", help="The API's rate limit.")
 @click.option("--rejects", type=click.Path(path_type=Path), metavar="FILE", help="File for rejected rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")

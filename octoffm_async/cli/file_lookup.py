@@ -58,7 +58,7 @@ Write: TypeAlias = "Callable[[Outcome, int | None], None]"
 @click.command(short_help="Look up the stock of each reference in a file.")
 @rows_output(required=False)
 @click.option(
-    "--how", type=click.Choice(["auto", "get", "scan", "filter"]), default="auto", show_default=True, help="See below."
+    "--how", type=click.Choice(["auto", "get", "scan", "filter"]), default="auto", show_default=True, help="See above."
 )
 @reading_options
 def lookup(**options: Any) -> int:

@@ -165,11 +165,13 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 _READING = (
     click.argument("file", type=_PATH),
     click.option("--map", "mapping", multiple=True, callback=pairs, metavar="FIELD=COLUMN", help="Column of a field."),
-    click.option("--set", "constants", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="For all rows."),
+    click.option(
+        "--set", "constants", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="Value for all rows."
+    ),
     click.option("--mapping", "mapping_file", type=_PATH, metavar="FILE", help="A saved mapping."),
     click.option("--save-mapping", type=_PATH, metavar="FILE", help="Save --map and --set for another time."),
-    click.option("--delimiter", metavar="CHAR", help="Between CSV cells; detected by default."),
-    click.option("--encoding", metavar="NAME", help="Of a CSV file; detected by default."),
+    click.option("--delimiter", metavar="CHAR", help="Delimiter of CSV cells; detected by default."),
+    click.option("--encoding", metavar="NAME", help="Encoding of a CSV file; detected by default."),
 )
 _CREATING = (
     click.option("--dry-run", is_flag=True, help="Check the whole file, show what would be sent, send nothing."),

@@ -51,7 +51,9 @@ def create_products(**options: Any) -> int:
 
 @click.command("create", short_help="Ship the orders of a file, each once.")
 @creating_options
-@click.option("--follow", type=click.Choice(["accepted", "shipped"]), help="Wait until each order is so, or refused.")
+@click.option(
+    "--follow", type=click.Choice(["accepted", "shipped"]), help="Wait until each order has this status, or is refused."
+)
 @_follow_for
 @verify_option
 def create_orders(**options: Any) -> int:
@@ -81,7 +83,9 @@ def create_orders(**options: Any) -> int:
 
 @click.command("create", short_help="Announce the supply orders of a file.")
 @creating_options
-@click.option("--follow", type=click.Choice(["accepted", "received"]), help="Wait until each is so, or refused.")
+@click.option(
+    "--follow", type=click.Choice(["accepted", "received"]), help="Wait until each has this status, or is refused."
+)
 @_follow_for
 @verify_option
 def create_supplies(**options: Any) -> int:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option(
     "--operation", metavar="NAME", help="The item's operation, such as outbound.create, where several have the key."
 )
-@click.option("--note", default="", metavar="TEXT", help="Why, for the journal; your user name is kept with it.")
+@click.option("--note", default="", metavar="TEXT", help="The reason, for the journal; your user name is kept with it.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 def settle(keys: tuple[str, ...], *, journal: Path, yes: bool, as_json: bool, note: str, **word: Any) -> int:

@@ -65,6 +65,7 @@ class LazyGroup(click.Group):
     """A group whose commands may be :class:`Later`; other commands are added as usual."""
 
     def __init__(self, *arguments: Any, later: Mapping[str, Later], **settings: Any) -> None:
+        self.later = later
         self._commands = LazyCommands(later)
         super().__init__(*arguments, commands=self._commands, **settings)
 

@@ -30,7 +30,7 @@ PAUSE = 1.0
 
 @click.command()
 @order_options
-@click.option("--reason", metavar="TEXT", help="Why, for the warehouse.")
+@click.option("--reason", metavar="TEXT", help="The reason, for the warehouse.")
 @click.option(
     "--wait",
     type=click.FloatRange(0),

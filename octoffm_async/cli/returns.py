@@ -64,7 +64,7 @@ def lines_of(context: click.Context, option: click.Parameter, given: Sequence[st
 
 @group.command("create")
 @click.option("--order", metavar="ID", help="The shipping order that comes back, by its id.")
-@click.option("--reference", metavar="REF", help="The same by your own reference.")
+@click.option("--reference", metavar="REF", help="The same order, by your own reference.")
 @click.option("--reason", type=Known(ReturnReason), required=True, help="Why it comes back.")
 @click.option(
     "--line",

@@ -47,7 +47,7 @@ def _style(context: click.Context, option: click.Parameter, given: tuple[str, ..
     help="Seconds for which a token is valid.",
 )
 @click.option("--limit", callback=rate, metavar="N/T", help="N requests in T seconds, for each seller and group.")
-@click.option("--retry-after", type=click.Choice(["seconds", "date"]), help="Let 429 answers carry Retry-After.")
+@click.option("--retry-after", type=click.Choice(["seconds", "date"]), help="Send Retry-After with 429 answers.")
 @click.option(
     "--speed",
     type=click.FloatRange(0),
@@ -78,7 +78,9 @@ def _style(context: click.Context, option: click.Parameter, given: tuple[str, ..
     help="Use the names of this contract file, to rehearse another API.",
 )
 @click.option("--products", type=click.IntRange(0), default=0, metavar="N", help="Products registered at the start.")
-@click.option("--stock", type=click.IntRange(0), default=100, show_default=True, metavar="Q", help="Items of each.")
+@click.option(
+    "--stock", type=click.IntRange(0), default=100, show_default=True, metavar="Q", help="Stock of each product."
+)
 @click.option(
     "--state",
     type=click.Path(dir_okay=False),

@@ -58,7 +58,7 @@ _COUNTRIES = (
     "--delivery-country", metavar="CODE", callback=upper, help="Deliverable there; excludes all other filters."
 )
 @period_options("updated")
-@click.option("--sort", type=Known(QuantityType), help="By this quantity.")
+@click.option("--sort", type=Known(QuantityType), help="Sort by this quantity.")
 @click.option("--order", type=Known(SortOrder), help="Least or most first.")
 @limit_option
 @remote_command
