@@ -64,10 +64,10 @@ class LazyCommands(MutableMapping[str, click.Command]):
 class LazyGroup(click.Group):
     """A group whose commands may be :class:`Later`; other commands are added as usual."""
 
-    def __init__(self, *arguments: Any, later: Mapping[str, Later], **settings: Any) -> None:
+    def __init__(self, name: str | None = None, *, later: Mapping[str, Later], **settings: Any) -> None:
         self.later = later
         self._commands = LazyCommands(later)
-        super().__init__(*arguments, commands=self._commands, **settings)
+        super().__init__(name, self._commands, **settings)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""

@@ -103,7 +103,7 @@ def test_another_file_is_never_overwritten(api, front):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Name FILE or --journal PATH, or set OCTOFFM_DRIFT"),
+        ([], "name FILE or --journal PATH, or set OCTOFFM_DRIFT"),
         (["gone.json"], "there is no file gone.json"),
         (["--journal", "gone.journal"], "there is no journal gone.journal"),
     ],

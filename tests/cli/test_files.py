@@ -277,7 +277,7 @@ def test_a_wrong_secret_is_code_2_and_the_bars_are_gone(octoffm, monkeypatch):
     write_orders(3)
     code, _, err = octoffm("orders", "create", "orders.csv", *ORDERS)
     assert code == 2
-    assert err.splitlines()[0].startswith("octoffm: not finished; to go on, run the same again: octoffm")
+    assert err.splitlines()[0].startswith("octoffm: not finished; to resume, run the same command again: octoffm")
     assert not Path("orders.rejects.csv").exists()
     assert "Traceback" not in err
 
