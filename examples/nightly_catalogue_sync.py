@@ -75,9 +75,9 @@ def trouble(outcome: Outcome) -> str:
         case Refused(code=code, message=message) | Skipped(earlier=Refused(code=code, message=message)):
             return f"refused: {code} {message}"
         case Failed(error=error):
-            return f"not sent, or not taken; the next run tries again: {error}"
+            return f"not sent, or not accepted; the next run tries again: {error}"
         case Unknown(reason=reason):
-            return f"it may be registered; the next run looks for it: {reason}"
+            return f"it may be registered; the next run looks it up: {reason}"
         case Skipped(reason=reason):
             return f"not sent: {reason}"
         case _:

@@ -31,7 +31,7 @@ async def available(client: SellerClient, product: str) -> int:
         case Failed(error=error):
             raise error
         case _:
-            raise UnusableAnswerError(f"the API does not tell how many of {product} are available")
+            raise UnusableAnswerError(f"the API gives no available quantity of {product}")
 
 
 async def sell(

@@ -84,6 +84,6 @@ def _tell(wanted: FileOptions, plan: Plan, facts: dict[str, Any], first: list[by
         f"sent, {facts['faulty']:,} are faulty ({facts['faulty_rows']:,} rows); nothing was sent"
     )
     if odd := facts.get("odd_references"):
-        click.echo(f"{odd:,} odd references, which may be kept in another form (--strict-references refuses such)")
+        click.echo(f"{odd:,} odd references, which may be kept in another form (--strict-references refuses them)")
     if facts["faulty"] and wanted.rejects is not None:
         click.echo(f"rejects file: {wanted.rejects}")

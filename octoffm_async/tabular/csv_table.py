@@ -106,7 +106,7 @@ class CsvRows:
                 except StopIteration:
                     break
                 except csv.Error as error:
-                    span = f"lines {line} to {reader.line_num + table.skip} cannot be told apart"
+                    span = f"lines {line} to {reader.line_num + table.skip} cannot be separated"
                     yield Row(line, {}, (), f"{span}: {error}; is a quote not closed?")
                     continue
                 if is_blank(cells):  # spreadsheets add rows of mere delimiters at the end of a file

@@ -32,7 +32,7 @@ _NO = frozenset({"false", "no", "0", "non", "faux", "nein", "falsch", "falso", "
 def text(cell: str) -> str:
     """Return the text unchanged, unless it is an error that a spreadsheet shows in place of a value."""
     if cell.startswith("#") and _ERROR.fullmatch(cell):
-        raise ValueError("is a spreadsheet's error and not a value: mend the cell and export again")
+        raise ValueError("is a spreadsheet's error and not a value: correct the cell and export again")
     return cell
 
 
