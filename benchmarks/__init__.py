@@ -1,1 +1,1 @@
-"""Measurements: this client side by side with what one would use in its place. ``python -m benchmarks --help``."""
+"""Measurements of this client side by side with its alternatives. ``python -m benchmarks --help``."""

@@ -1,7 +1,7 @@
 """``python -m benchmarks``: measure, print tables, save JSON and plots.
 
-    python -m benchmarks                       what is most telling, in about five minutes on two processors
-    python -m benchmarks --quick               the same, just to see that it works
+    python -m benchmarks                       the most telling parts, in about five minutes on two processors
+    python -m benchmarks --quick               the same, only to see that everything works
     python -m benchmarks calls tls             some parts
     python -m benchmarks memory --size 100000  a part with another size
     python -m benchmarks million_rows          the command with a file of 1,000,000 rows, interrupted on the way
@@ -26,7 +26,7 @@ QUICK = {"rounds": 2, "seconds": 0.05, "turns": 1}
 
 
 def parse(arguments: list[str] | None = None) -> tuple[list[str], Options]:
-    """The parts that are named, and the options."""
+    """Parse the arguments into the names of parts and the options."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -34,14 +34,14 @@ def parse(arguments: list[str] | None = None) -> tuple[list[str], Options]:
     parser.add_argument("--part", action="append", default=[], help="the same, one by one")
     parser.add_argument("--rounds", type=int, help="interleaved rounds (5)")
     parser.add_argument("--seconds", type=float, help="about how long one measurement lasts (0.4)")
-    parser.add_argument("--size", type=int, help="exactly so many calls, pages or items a measurement instead")
+    parser.add_argument("--size", type=int, help="exactly this many calls, pages or items a measurement instead")
     parser.add_argument("--in-flight", type=int, default=50)
     parser.add_argument("--loop", choices=["uvloop", "asyncio"], default="uvloop")
     parser.add_argument("--peer", action="append", default=[], help="only this peer; may be repeated")
     parser.add_argument("--no-pin", action="store_true", help="do not keep stub and clients on processors of their own")
     parser.add_argument("--out", type=Path, default=OUT, help=f"folder for JSON and plots ({OUT})")
     parser.add_argument("--no-plots", action="store_true", help="tables and JSON only")
-    parser.add_argument("--quick", action="store_true", help="few and short rounds, to see that all works")
+    parser.add_argument("--quick", action="store_true", help="few and short rounds, to see that everything works")
     given = parser.parse_args(arguments)
     settings = dict(QUICK) if given.quick else {}
     settings |= {name: value for name in ("rounds", "seconds") if (value := getattr(given, name)) is not None}
@@ -59,7 +59,7 @@ def parse(arguments: list[str] | None = None) -> tuple[list[str], Options]:
 
 
 def show() -> None:
-    """Print what there is."""
+    """Print the parts and the peers."""
     for part in PARTS:
         print(f"{part.name:14} {'*' if part.default else ' '} {part.about}")
     print("* runs when no part is named\n")
@@ -69,7 +69,7 @@ def show() -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the parts that are named."""
+    """Run the named parts and return the exit code."""
     names, options = parse(arguments)
     if names == ["list"]:
         show()

@@ -1,4 +1,4 @@
-"""What the stub answers and what every peer sends, built once: one order, one stock, one page of 1,000 stocks."""
+"""The stub's responses and the peers' requests, built once: one order, one stock, one page of 1,000 stocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOKEN_PATH = "/token"
 TOKEN = "bench-token"
 SELLER_ID = "12345"
 CREATED_ID = "3f2a0000-1111-4222-8333-%012x"
-"""Of each order its own: an API does not give one id twice."""
+"""A pattern with a new id for each order: an API does not give one id twice."""
 STOCK_ID = "00000000-0000-4000-8000-000000000000"
 PAGE = 1000
 UPDATED = "2026-07-01T12:34:56Z"
@@ -28,7 +28,7 @@ HEADERS = {
     "SellerId": SELLER_ID,
     "Content-Type": "application/json",
 }
-"""What the API wants on every call; the peers other than ours are given the token."""
+"""Headers that the API wants on every call; the other peers get the token from here, ours requests one."""
 
 ORDER: dict[str, Any] = {
     "reference": "ORDER-00000001",
@@ -76,7 +76,7 @@ def _localization(country: str, number: int) -> dict[str, Any]:
 
 
 def stock(number: int) -> dict[str, Any]:
-    """One stock as the API would show it; about a quarter lie in two countries."""
+    """Return one stock as the API would show it; about a quarter lie in two countries."""
     countries = ("FR", "ES") if number % 11 < 3 else ("FR",)
     return {
         "id": str(UUID(int=(0x4 << 76) | (0x8 << 60) | number)),
@@ -92,7 +92,7 @@ def stock(number: int) -> dict[str, Any]:
 
 TOKEN_BODY = msgspec.json.encode({"access_token": TOKEN, "expires_in": 86_400, "token_type": "Bearer"})
 CREATED_BODY = msgspec.json.encode({"outboundShipmentId": CREATED_ID})
-"""With the number of the order to be filled in."""
+"""The body of a creation, with a place for the number of the order."""
 STOCKS = {"itemsPerPage": PAGE, "items": [stock(number) for number in range(PAGE)]}
 PAGE_BODY = msgspec.json.encode(STOCKS)
 
@@ -108,11 +108,11 @@ RENAMES = {
     "localizations": "storagePlaces",
     "Available": "Orderable",
 }
-"""Other names that orders and stocks go by under ``RENAMED_API``; as long as the usual ones, so bytes are as many."""
+"""Other names of orders and stocks under ``RENAMED_API``; as long as the usual ones, so the bytes are as many."""
 
 
 def respelled(value: Any, name: Callable[[str], str]) -> Any:
-    """What the JSON ``value`` is when ``name`` gives each of its members another name."""
+    """Return the JSON ``value`` with each member renamed by ``name``."""
     match value:
         case dict():
             return {name(key): respelled(part, name) for key, part in cast("dict[str, Any]", value).items()}
@@ -123,17 +123,17 @@ def respelled(value: Any, name: Callable[[str], str]) -> Any:
 
 
 def in_pascal(name: str) -> str:
-    """A name in PascalCase, as all names are under ``PASCAL_API``."""
+    """Return a name in PascalCase, as all names are under ``PASCAL_API``."""
     return name[0].upper() + name[1:]
 
 
 def renamed(name: str) -> str:
-    """A name as it is under ``RENAMED_API``."""
+    """Return a name as it is under ``RENAMED_API``."""
     return RENAMES.get(name, name)
 
 
 def facts(row: Any) -> tuple[object, ...]:
-    """What a decoded stock says, whichever library made it: the names are the same in all of them."""
+    """Return the values of a decoded stock, of any library: its names are the same in all of them."""
     places = [(place.storage_country, place.quantities.available) for place in row.localizations]
     return (
         row.id,

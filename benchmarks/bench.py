@@ -1,4 +1,4 @@
-"""The stub and the peers of one part: started together, measured in turn, checked against what the stub counted."""
+"""The stub and the peers of one part: started together, measured alternately, checked against the stub's counts."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ WARM_CALLS = 100
 
 
 class WrongWorkError(RuntimeError):
-    """A peer did not send what it was told to."""
+    """A peer that did not send the expected requests."""
 
 
 class StubProcess:
-    """The stub, and a connection to tell it what to do."""
+    """The stub's process, and a connection that controls it."""
 
     def __init__(self, cpus: list[int], *, tls: bool = False) -> None:
         self._stack = ExitStack()
@@ -54,15 +54,15 @@ class StubProcess:
         self.target = Target(f"http{'s' if tls else ''}://127.0.0.1:{self._port}", TOKEN_PATH, authority)
 
     def set(self, **setting: Any) -> None:
-        """Change its pages and its latency; what is not named goes back to one page and none."""
+        """Set its pages and its latency; a setting that is not named returns to one page and no latency."""
         self._tell(msgspec.json.encode(Setting(**setting)))
 
     def counts(self) -> Counts:
-        """What it counted so far."""
+        """Return its counts so far."""
         return self._tell(b"")
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         self._stack.close()
 
     def _tell(self, body: bytes) -> Counts:
@@ -80,7 +80,7 @@ class StubProcess:
 
 
 class Work(NamedTuple):
-    """What is measured: calls of one ``kind``, so many in flight; a ``page`` walk has ``pages`` pages."""
+    """The work to measure: calls of one ``kind``, ``in_flight`` at a time; a ``page`` walk has ``pages`` pages."""
 
     kind: str
     in_flight: int = 1
@@ -88,12 +88,12 @@ class Work(NamedTuple):
 
     @property
     def requests(self) -> int:
-        """Requests that one of them makes."""
+        """Requests of one unit of work."""
         return self.pages if self.kind == "page" else 1
 
 
 class Bench:
-    """Children and stubs of one part; leaving it ends them all."""
+    """Children and stubs of one part; leaving the context ends them all."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -108,20 +108,20 @@ class Bench:
         self._stack.close()
 
     def stub(self, *, tls: bool = False) -> StubProcess:
-        """A stub of its own processor."""
+        """Start a stub on a processor of its own."""
         stub = StubProcess(self._options.processors().stub, tls=tls)
         self._stack.callback(stub.close)
         return stub
 
     def child(self, subject: str, settings: Mapping[str, Any], *, loop: Loop | None = None) -> Child:
-        """A child on the processors of the clients."""
+        """Start a child on the processors of the clients."""
         cpus = self._options.processors().client
         child = self._stack.enter_context(Child(subject, settings, loop=loop or self._options.loop, cpus=cpus))
         self._children.append(child)
         return child
 
     def peers(self, entries: Sequence[Entry], target: Target, *, loop: Loop | None = None) -> dict[str, Child]:
-        """A child for each peer."""
+        """Start a child for each peer."""
         subject = "benchmarks.peers.driver:PeerSubject"
         return {entry.name: self.child(subject, {"peer": entry.name, "target": target}, loop=loop) for entry in entries}
 
@@ -132,7 +132,7 @@ class Bench:
         return interleave(cases, self._options.rounds if rounds is None else rounds)
 
     def case(self, name: str, child: Child, stub: StubProcess, work: Work, *, latency: float = 0.0) -> Case:
-        """One peer at one kind of work; its figures are in µs per request, or per row of pages."""
+        """Return the case of one peer and one kind of work; its figures are in µs per request, or per row of pages."""
         return Case(name, lambda: self._measure(name, child, stub, work, latency))
 
     def _measure(self, name: str, child: Child, stub: StubProcess, work: Work, latency: float) -> dict[str, float]:
@@ -141,7 +141,7 @@ class Bench:
         warm = 1 if work.kind == "page" else min(max(2 * work.in_flight, WARM_CALLS), self._options.size or WARM_CALLS)
         spent = child.measure(kind=work.kind, count=warm, in_flight=work.in_flight)
         if key not in self._cost:
-            if work.kind != "page":  # the first calls also opened the connections: they tell nothing
+            if work.kind != "page":  # the first calls also opened the connections: they are no measure
                 spent = child.measure(kind=work.kind, count=warm, in_flight=work.in_flight)
             self._cost[key] = spent["wall"] / warm
         count = self._count(work, self._cost[key])

@@ -1,7 +1,7 @@
-"""Child processes: each thing that is measured lives in one of its own, with its own loop, threads and memory.
+"""Child processes: each subject of a measurement has its own process, with its own loop, threads and memory.
 
-A :class:`Child` is told with a line of JSON what to measure and answers with one. It waits without using the processor
-meanwhile, so that many children can stand warmed up side by side and be measured in turn.
+A :class:`Child` receives an order as a line of JSON and answers with a line of figures. It waits without using the
+processor meanwhile, so that many children can be warmed up side by side and be measured alternately.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ Loop = Literal["uvloop", "asyncio"]
 
 
 class Subject(Protocol):
-    """What lives in a child. Its class is called with the settings, within no running loop."""
+    """A subject that lives in a child. Its class is called with the settings, within no running loop."""
 
     async def open(self) -> None:
-        """Be ready; called once, on the loop that all measurements run on."""
+        """Prepare for measurements; called once, on the loop that all measurements run on."""
         ...
 
     async def measure(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Do what the order says; the figures."""
+        """Carry out the order and return the figures."""
         ...
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Release all resources."""
         ...
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """What a child is: ``subject`` as ``module:Class``, the settings for it, its loop and its processors."""
+    """The start message of a child: ``subject`` as ``module:Class``, its settings, its loop and its processors."""
 
     subject: str
     settings: dict[str, Any]
@@ -55,11 +55,11 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChildFailedError(RuntimeError):
-    """A child ended or raised; the message holds its traceback."""
+    """A child that ended or raised; the message holds its traceback."""
 
 
 def adopt(cpus: Sequence[int], loop: Loop) -> asyncio.Runner:
-    """Stay on these processors (none: on all), and make a runner with this kind of loop."""
+    """Bind this process to these processors (none: to all), and return a runner with this kind of loop."""
     if cpus and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cpus)
     factory: Callable[[], asyncio.AbstractEventLoop] | None = None
@@ -71,7 +71,7 @@ def adopt(cpus: Sequence[int], loop: Loop) -> asyncio.Runner:
 
 
 def spawn(module: str, start: msgspec.Struct) -> subprocess.Popen[bytes]:
-    """A process that runs ``module`` of this package and ends when its standard input does."""
+    """Start a process that runs ``module`` of this package and ends when its standard input does."""
     environment = {name: value for name, value in os.environ.items() if not _is_in_the_way(name)}
     paths = [str(ROOT), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
@@ -85,12 +85,12 @@ def spawn(module: str, start: msgspec.Struct) -> subprocess.Popen[bytes]:
 
 
 def _is_in_the_way(variable: str) -> bool:
-    """Whether some peers obey it and others do not: proxies, bundles of certificates."""
+    """Return True for a variable that only some peers obey: proxies, bundles of certificates."""
     return variable.lower().endswith("_proxy") or variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def read_line(process: subprocess.Popen[bytes], patience: float) -> bytes:
-    """One line of what it prints."""
+    """Read one line of its output."""
     stdout = _pipe(process.stdout)
     ends = time.monotonic() + patience
     line = b""
@@ -112,7 +112,7 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Let it end, then make it."""
+    """Close its input and wait for its end; kill it after five seconds."""
     _pipe(process.stdin).close()
     try:
         process.wait(5)
@@ -139,16 +139,16 @@ class Child:
         self.close()
 
     def wait_ready(self) -> None:
-        """Wait until the subject is open. Children that are started together get ready together."""
+        """Wait until the subject is open. Children that are started together become ready together."""
         if not self._ready:
             self._answer()
             self._ready = True
 
     def measure(self, **order: Any) -> dict[str, Any]:
-        """What the subject measured.
+        """Send an order and return the subject's figures.
 
         Raises:
-            ChildFailedError: it raised, or its process ended.
+            ChildFailedError: The subject raised, or its process ended.
         """
         self.wait_ready()
         orders = _pipe(self._process.stdin)
@@ -168,10 +168,10 @@ class Child:
 
 
 def main() -> None:
-    """Run as ``python -m benchmarks.child START``: open the subject, then measure what each line orders."""
+    """Run as ``python -m benchmarks.child START``: open the subject, then carry out the order of each line."""
     start = msgspec.json.decode(sys.argv[1], type=Start)
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print is not an answer
+    os.dup2(2, 1)  # the output of libraries is not an answer
 
     def answer(**content: object) -> None:
         answers.write(msgspec.json.encode(content) + b"\n")
@@ -186,7 +186,7 @@ def main() -> None:
             for line in sys.stdin.buffer:
                 answer(figures=runner.run(subject.measure(msgspec.json.decode(line))))
             runner.run(subject.close())
-        except Exception:  # noqa: BLE001  (told to the parent)
+        except Exception:  # noqa: BLE001  (reported to the parent)
             answer(error=traceback.format_exc())
 
 

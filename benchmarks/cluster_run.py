@@ -1,7 +1,7 @@
 """Orders of some sellers through a plain process, or through a fleet over PostgreSQL, against one sandbox.
 
-The PostgreSQL server is one of its own with the defaults of a new one (``fsync`` on), each run has a new database, and
-the workers are the real command. What a run costs in the database is read from the server's own counters.
+The PostgreSQL server is started for this with the defaults of a new one (``fsync`` on), each run has a new database,
+and the workers are the real command. The cost of a run in the database is read from the server's own counters.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class ClusterBench:
         self._stack.close()
 
     def plain(self, items: int) -> dict[str, float]:
-        """One plain process."""
+        """Run one plain process."""
         before = self._created()
         spent = self._plain.measure(first=next(self._first), each=items // SELLERS)
         self._check(before, items)
@@ -115,7 +115,7 @@ class ClusterBench:
         return figures | self._share(items / spent["wall"])
 
     def fleet(self, workers: int, items: int) -> dict[str, float]:
-        """So many workers."""
+        """Run a fleet of ``workers`` workers."""
         before = self._created()
         figures = asyncio.run(self._fleet(workers, items))
         self._check(before, items)
@@ -167,7 +167,7 @@ class ClusterBench:
         return {} if self._rate is None else {"used": 100 * rate / (self._rate * SELLERS)}
 
     def _server_cpu(self) -> float:
-        """Seconds of the server's processes that live: backends live as long as their connections."""
+        """Return the CPU seconds of the server's live processes; a backend lives as long as its connection."""
         postmaster = int((self.server.folder / "data" / "postmaster.pid").read_text().split()[0])
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children")
         return sum(_cpu(int(pid)) for pid in children.read_text().split()) if children.exists() else 0.0
@@ -182,7 +182,7 @@ class ClusterBench:
 
 
 def _cpu(pid: int) -> float:
-    """Seconds that a process has used."""
+    """Return the CPU seconds that a process has used."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
@@ -198,7 +198,7 @@ async def _cost(database: Database) -> Cost:
 
 
 def with_fsync(server: PostgresServer) -> None:
-    """Let a server of the tests force to disk what it commits."""
+    """Make a server of the tests force its commits to disk."""
     import psycopg
 
     with psycopg.connect(server.address(), autocommit=True) as connection:

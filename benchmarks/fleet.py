@@ -1,4 +1,4 @@
-"""Processes that call for the same sellers and share their limits by a store, and what the sandbox saw of it."""
+"""Processes that call for the same sellers and share their limits by a store, and the sandbox's view of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ JITTER = 0.02
 
 
 def store_at(address: str, *, processes: int = 10) -> LimitStore:
-    """The limit store that an address names."""
+    """Return the limit store at an address."""
     if address.startswith("redis"):
         from octoffm_async.cluster.redis_limits import RedisLimits
 
@@ -37,7 +37,7 @@ def store_at(address: str, *, processes: int = 10) -> LimitStore:
 
 
 class Caller:
-    """See :class:`~benchmarks.child.Subject`: calls as fast as its limits allow, for as long as it is told to."""
+    """See :class:`~benchmarks.child.Subject`: calls as fast as its limits allow, for the ordered time."""
 
     def __init__(self, store: str, config: dict[str, Any], limit: tuple[int, float], jitter: float = JITTER) -> None:
         self._config = Config(**config, limit=Limit(limit[0], per=limit[1]), limit_jitter=jitter)
@@ -78,7 +78,7 @@ class Caller:
 
 
 class Seen(NamedTuple):
-    """What the sandbox saw of one key: requests, the most in any window, and the part of the limit that was used."""
+    """The sandbox's view of one key: requests, the most in any window, and the used part of the limit."""
 
     requests: int
     highest: int
@@ -86,7 +86,7 @@ class Seen(NamedTuple):
 
 
 class Arrivals:
-    """When requests came to the sandbox, by seller; on its own clock."""
+    """The times at which requests came to the sandbox, by seller; on its own clock."""
 
     def __init__(self) -> None:
         self.moments: dict[str, list[float]] = defaultdict(list)
@@ -104,14 +104,14 @@ class Arrivals:
             yield
 
     def seen(self, seller: str, limit: tuple[int, float]) -> Seen:
-        """What came for one seller."""
+        """Return the view of one seller."""
         moments, (calls, per) = self.moments[seller], limit
         span = moments[-1] - moments[0] if len(moments) > 1 else per
         return Seen(len(moments), highest_window(moments, per), (len(moments) - 1) / span / (calls / per))
 
 
 def highest_window(moments: Sequence[float], per: float) -> int:
-    """The most moments that any window of this length holds."""
+    """Return the most moments that any window of this length holds."""
     first = highest = 0
     for last, moment in enumerate(moments):
         while moment - moments[first] >= per:
@@ -121,7 +121,7 @@ def highest_window(moments: Sequence[float], per: float) -> int:
 
 
 class Fleet:
-    """A sandbox in a thread of this process, and the processes that call it. ``limit`` is what all share."""
+    """A sandbox in a thread of this process, and the processes that call it. ``limit`` is what all of them share."""
 
     def __init__(
         self, store: str, *, processes: int, sellers: int, limit: tuple[int, float], jitter: float = JITTER
@@ -142,7 +142,7 @@ class Fleet:
             child.wait_ready()
 
     def run(self, *, seconds: float, workers: int) -> tuple[list[Seen], list[dict[str, float]]]:
-        """Let all call at once; what was seen of each seller, and what each process tells."""
+        """Let all call at once; return the view of each seller, and the figures of each process."""
         arrivals = Arrivals()
         order = {"sellers": self.sellers, "seconds": seconds, "workers": workers}
 

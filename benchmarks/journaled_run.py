@@ -1,10 +1,10 @@
-"""What the journal costs a bulk run, over HTTP on loopback: orders per second with none, ``process`` and ``power``.
+"""The cost of the journal in a bulk run, over HTTP on loopback: orders per second with none, ``process`` and ``power``.
 
     python benchmarks/journaled_run.py                     three rounds, interleaved, 50 in flight
     python benchmarks/journaled_run.py --resume 1000000    a run that was killed at its end: file size, time until the
                                                            first new order is sent, and peak memory
 
-The sandbox is a process of its own; what is compared is the whole run, sandbox included, as a ratio within a round.
+The sandbox is a process of its own; whole runs are compared, sandbox included, as a ratio within a round.
 """
 
 from __future__ import annotations

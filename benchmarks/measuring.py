@@ -27,16 +27,16 @@ class Clocks(NamedTuple):
 
     @classmethod
     def now(cls) -> Clocks:
-        """As they stand."""
+        """Read the clocks."""
         return cls(time.perf_counter(), time.process_time(), time.thread_time())
 
     def since(self, before: Clocks) -> dict[str, float]:
-        """What passed."""
+        """Return the seconds since ``before``."""
         return {"wall": self.wall - before.wall, "cpu": self.cpu - before.cpu, "loop": self.loop - before.loop}
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> dict[str, float]:
-    """What ``work`` took; garbage of earlier work is collected before."""
+    """Measure ``work``; garbage of earlier work is collected before."""
     gc.collect()
     before = Clocks.now()
     await work()
@@ -44,7 +44,7 @@ async def timed(work: Callable[[], Awaitable[object]]) -> dict[str, float]:
 
 
 async def spread(call: Callable[[], Awaitable[object]], count: int, in_flight: int) -> None:
-    """``count`` calls, ``in_flight`` at a time."""
+    """Make ``count`` calls, ``in_flight`` at a time."""
     turns = iter(range(count))
 
     async def work() -> None:
@@ -57,7 +57,7 @@ async def spread(call: Callable[[], Awaitable[object]], count: int, in_flight: i
 
 
 async def spread_over(handle: Callable[[object], Awaitable[object]], items: Iterable[object], in_flight: int) -> None:
-    """``handle`` each item, ``in_flight`` at a time."""
+    """Call ``handle`` for each item, ``in_flight`` at a time."""
     turns = iter(items)
 
     async def work() -> None:
@@ -70,27 +70,27 @@ async def spread_over(handle: Callable[[object], Awaitable[object]], items: Iter
 
 
 class Memory:
-    """Growth of this process's peak memory from here on, in bytes."""
+    """The growth of this process's memory from here on, in bytes."""
 
     def __init__(self) -> None:
         gc.collect()
         try:
-            RESET.write_text("5")  # the kernel forgets the old peak
+            RESET.write_text("5")  # the kernel resets the peak
         except OSError:
             pass
         self._start = resident()
 
     def peak(self) -> int:
-        """How far it grew at most."""
+        """Return the growth of the peak."""
         return max(0, _status("VmHWM") - self._start) if STATUS.exists() else max(0, _most() - self._start)
 
     def now(self) -> int:
-        """How far it has grown; may be below zero."""
+        """Return the growth of the current memory; it may be below zero."""
         return resident() - self._start
 
 
 def resident() -> int:
-    """Bytes of memory that this process holds; where the system does not tell, its peak so far."""
+    """Return the bytes of memory that this process holds; where the system does not report them, its peak so far."""
     return _status("VmRSS") if STATUS.exists() else _most()
 
 

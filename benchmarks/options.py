@@ -1,4 +1,4 @@
-"""What a run of the harness is told: how many rounds, how large, which peers, where to write."""
+"""The options of the harness: number of rounds, sizes, peers, output folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OUT = Path("benchmark-results")
 
 
 class Processors(NamedTuple):
-    """Which processors the stub and the clients stay on; empty: all."""
+    """Processors that the stub and the clients are bound to; empty: all."""
 
     stub: list[int]
     client: list[int]
@@ -26,27 +26,27 @@ class Options:
 
     rounds: int = 5
     seconds: float = 0.4
-    """About how long one measurement lasts; each subject gets as many calls as fit in."""
+    """Approximate length of one measurement; each subject gets as many calls as fit in."""
     turns: int = 10
-    """A measurement has at least so many calls for each one in flight."""
+    """A measurement has at least this many calls for each one in flight."""
     size: int | None = None
-    """Exactly so many calls, pages or items a measurement instead."""
+    """The exact number of calls, pages or items of a measurement, if it is given."""
     in_flight: int = 50
     loop: Loop = "uvloop"
     peers: tuple[str, ...] = ()
-    """Only these; none named: all whose packages are installed."""
+    """The peers to measure; empty: all whose packages are installed."""
     pin: bool = True
     plots: bool = True
     out: Path = field(default=OUT)
 
     def calls(self, seconds_each: float, *, least: int = 1, most: int = 100_000) -> int:
-        """How many calls of this length a measurement makes."""
+        """Return the number of calls of this length in a measurement."""
         if self.size is not None:
             return self.size
         return max(least, min(most, round(self.seconds / max(seconds_each, 1e-7))))
 
     def processors(self) -> Processors:
-        """One for the stub, the others for the clients, so that they do not take turns on one."""
+        """Return one processor for the stub and the others for the clients, so that they do not compete."""
         if not self.pin or not hasattr(os, "sched_getaffinity"):
             return Processors([], [])
         usable = sorted(os.sched_getaffinity(0))

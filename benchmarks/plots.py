@@ -1,7 +1,7 @@
 """Plots that can be read without the code: sorted bars with their figures, lines with their names beside them.
 
-Colours are from Okabe and Ito's palette, which people with any kind of colour vision can tell apart; nothing is said
-by colour alone.
+Colours are from Okabe and Ito's palette, which people with any kind of colour vision can distinguish; no information
+is in the colour alone.
 """
 # pyright: basic, reportMissingImports=false
 
@@ -39,7 +39,7 @@ def bars(
     highlight: Collection[str] = (),
     baseline: str | None = None,
 ) -> Path:
-    """Horizontal bars from the smallest to the largest as given, each with its figure at its end."""
+    """Draw horizontal bars in the given order, each with its figure at its end."""
     names = list(values)
     figure, axes = plt.subplots(figsize=(WIDTH, 1.1 + 0.34 * len(names)), layout="constrained")
     colours = [_colour(name, highlight, baseline) for name in names]
@@ -56,7 +56,7 @@ def bars(
 
 
 def lines(path: Path, content: Lines) -> Path:
-    """One line for each series, with marks of its own and its name in a legend beside the plot."""
+    """Draw one line for each series, with marks of its own and its name in a legend beside the plot."""
     figure, axes = plt.subplots(figsize=(WIDTH, 5.0), layout="constrained")
     for at, (name, points) in enumerate(content.series.items()):
         xs, ys = [point[0] for point in points], [point[1] for point in points]

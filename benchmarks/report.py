@@ -32,7 +32,7 @@ PACKAGES = (
 
 
 def text_of(table: Table) -> str:
-    """The table as aligned text."""
+    """Return the table as aligned text."""
     rows = [["", *(column.heading for column in table.columns)]]
     rows += [
         [subject, *(_cell(table.cell(subject, column), column) for column in table.columns)]
@@ -55,7 +55,7 @@ def _cell(value: float | None, column: Column) -> str:
 
 
 def summary_of(table: Table) -> dict[str, dict[str, float | None]]:
-    """Medians and ratios by subject and heading."""
+    """Return medians and ratios by subject and heading."""
     return {
         subject: {column.heading: table.cell(subject, column) for column in table.columns}
         for subject in table.subjects()
@@ -63,7 +63,7 @@ def summary_of(table: Table) -> dict[str, dict[str, float | None]]:
 
 
 def surroundings(options: Options) -> dict[str, Any]:
-    """Where and how it was measured."""
+    """Return the surroundings of the measurement: versions, processors, options."""
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
@@ -81,7 +81,7 @@ def surroundings(options: Options) -> dict[str, Any]:
 
 
 def heading_of(options: Options) -> str:
-    """The surroundings in two lines."""
+    """Return the surroundings in two lines."""
     known = surroundings(options)
     packages = ", ".join(f"{name} {number}" for name, number in known["packages"].items())
     load = f", load {known['load'][0]:.1f}" if known["load"] else ""
@@ -96,7 +96,7 @@ def _version(name: str) -> str | None:
 
 
 def save(result: Result, options: Options, folder: Path) -> list[Path]:
-    """Write the part's JSON and, if matplotlib is there, its plots; what was written."""
+    """Write the part's JSON and, if matplotlib is installed, its plots; return the written files."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {
         "part": result.part,

@@ -1,4 +1,4 @@
-"""Interleaved rounds (A B C A B C …), and what came out of them: medians, and ratios within each round."""
+"""Interleaved rounds (A B C A B C …) and their results: medians, and ratios within each round."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Case(NamedTuple):
-    """One of the things compared; ``measure`` gives its figures of one round."""
+    """One of the compared cases; ``measure`` gives its figures of one round."""
 
     name: str
     measure: Callable[[], Mapping[str, float]]
@@ -38,44 +38,44 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     columns: list[Column]
     figures: dict[str, dict[str, list[float]]]
     lead: str
-    """Key of the figure that is sorted by and plotted."""
+    """The key of the figure that is sorted by and plotted."""
     order: list[str]
     """The subjects in the order in which they were measured."""
     highlight: list[str] = []
-    """Subjects that a plot sets off: ours."""
+    """Subjects that a plot highlights: ours."""
     sort: bool = True
     plot: bool = True
 
     def median(self, subject: str, key: str) -> float | None:
-        """The median over the rounds."""
+        """Return the median over the rounds."""
         values = self.figures[subject].get(key)
         return statistics.median(values) if values else None
 
     def ratio(self, subject: str, key: str, against: str) -> float | None:
-        """The median of the ratios within each round."""
+        """Return the median of the ratios within each round."""
         mine, theirs = self.figures[subject].get(key), self.figures.get(against, {}).get(key)
         if not mine or not theirs:
             return None
         return statistics.median(a / b if b else float("nan") for a, b in zip(mine, theirs, strict=True))
 
     def subjects(self) -> list[str]:
-        """From the smallest to the largest, or as they were measured."""
+        """Return the subjects from the smallest to the largest, or as they were measured."""
         if not self.sort:
             return list(self.figures)
         return sorted(self.figures, key=lambda subject: self.median(subject, self.lead) or 0.0)
 
     def cell(self, subject: str, column: Column) -> float | None:
-        """What stands in the table."""
+        """Return the value of a cell of the table."""
         if column.against is None:
             return self.median(subject, column.key)
         return self.ratio(subject, column.key, column.against)
 
     def baseline(self) -> str | None:
-        """The subject that the others are compared with."""
+        """Return the subject that the others are compared with."""
         return next((column.against for column in self.columns if column.against), None)
 
     def heading(self) -> str:
-        """What the plotted figure is."""
+        """Return the heading of the plotted figure."""
         return next(c.heading for c in self.columns if c.key == self.lead and c.against is None)
 
 
@@ -92,7 +92,7 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What a part gives: tables, plots of lines, and what a reader should know."""
+    """The result of a part: tables, plots of lines, and notes for the reader."""
 
     part: str
     tables: list[Table] = []

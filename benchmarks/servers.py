@@ -1,7 +1,7 @@
-"""PostgreSQL and Redis servers for benchmarks and tests, on free loopback ports, with all they keep in a folder.
+"""PostgreSQL and Redis servers for benchmarks and tests, on free loopback ports, with all their files in one folder.
 
-They are started from what is installed. As root, PostgreSQL is run as the user ``postgres``, because it refuses root.
-They end with the process that started them, however it ends, and their folders go too.
+They are started from installed programs. As root, PostgreSQL is run as the user ``postgres``, because it refuses root.
+They end with the process that started them, however it ends, and their folders are removed too.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ START_WITHIN = 60.0
 
 
 class Missing(Exception):  # noqa: N818  (not an error: the reason for a skip)
-    """A server is not installed."""
+    """A server that is not installed."""
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses now."""
+    """Return a loopback port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -40,7 +40,7 @@ def _program(name: str) -> str:
 
 
 class Guard:
-    """A process that ends a server once this one leaves, or is no more: its input closes, which only this one holds.
+    """A process that ends a server when its input closes, which only the process that started the server holds.
 
     It runs ``ending``, a piece of shell, in ``folder``, and removes the folder. No signal from a terminal reaches it.
     """
@@ -61,7 +61,7 @@ class Guard:
 
 
 class _Server:
-    """A server on a port of its own that keeps all in ``folder``, and is guarded before it starts."""
+    """A server on a port of its own that keeps all files in ``folder``, and is guarded before it starts."""
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
@@ -81,15 +81,15 @@ class _Server:
         self._guard.leave()
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it answers."""
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Stop it at once, as a crash does."""
+        """Stop the server at once, as a crash does."""
         raise NotImplementedError
 
     def restart(self) -> None:
-        """Stop it and start it again."""
+        """Stop the server and start it again."""
         self.stop()
         self.start()
 
@@ -97,13 +97,13 @@ class _Server:
         raise NotImplementedError
 
     def _set_up(self) -> None:
-        """Make what it needs in its folder."""
+        """Prepare the server's folder."""
 
 
 class PostgresServer(_Server):
-    """A PostgreSQL server. ``address(database)`` is where a database of it is, made if it is not there.
+    """A PostgreSQL server. ``address(database)`` is the address of one of its databases, created if needed.
 
-    Its folder is made in ``parent``, or where temporary files are.
+    Its folder is made in ``parent``, or in the folder of temporary files.
     """
 
     def __init__(self, parent: str | None = None) -> None:
@@ -131,21 +131,21 @@ class PostgresServer(_Server):
             file.write("\n".join(line.strip() for line in settings.splitlines()))
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it answers."""
         log = str(self.folder / "log")
         self._run(self._pg_ctl, "start", "-w", "-s", "-t", str(int(START_WITHIN)), "-l", log)
 
     def stop(self) -> None:
-        """Stop it at once, as a crash does: what is under way is lost."""
+        """Stop the server at once, as a crash does: unfinished transactions are lost."""
         self._run(self._pg_ctl, "stop", "-w", "-s", "-m", "immediate")
 
     @property
     def pid(self) -> int:
-        """Its first process."""
+        """The id of the server's first process."""
         return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
 
     def address(self, database: str = "postgres") -> str:
-        """Where a database is; one that is not there is made."""
+        """Return the address of a database, which is created if it does not exist."""
         import psycopg
         from psycopg import sql
 
@@ -195,7 +195,7 @@ class RedisServer(_Server):
 
     @property
     def address(self) -> str:
-        """Where it is."""
+        """The address of the server."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def __exit__(self, *_: object) -> None:
@@ -206,7 +206,7 @@ class RedisServer(_Server):
         return Guard("kill -KILL $(cat pid)", self.folder)
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it answers."""
         options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "pidfile": self._pid}
         self._process = subprocess.Popen(
             [self._program, *(part for name, value in options.items() for part in (f"--{name}", str(value)))],
@@ -229,7 +229,7 @@ class RedisServer(_Server):
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """Stop it; what it holds is lost."""
+        """Stop the server; its data is lost."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

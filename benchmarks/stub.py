@@ -1,10 +1,10 @@
-"""The server that peers are measured against: HTTP/1.1 by hand, prebuilt answers, in a process of its own.
+"""The server that peers are measured against: HTTP/1.1 by hand, prebuilt responses, in a process of its own.
 
 It answers the token endpoint, ``POST /outbound-shipments``, ``GET /stocks/{id}`` and ``GET /stocks`` (pages with a
-``Link`` header, as many as it was told), counts what came in by kind, and says how much CPU it used itself, so that
-each measurement can show that the client and not the server was the bottleneck. Under two other base paths it speaks in
-other names: all in PascalCase, or those that a contract file gives. ``PUT /_stub`` sets the number of pages and the
-latency and answers the counts; it is not counted.
+``Link`` header, as many as set), counts requests by kind, and reports its own CPU, so that each measurement can show
+that the client and not the server was the bottleneck. Under two other base paths it uses other names: all in
+PascalCase, or those that a contract file gives. ``PUT /_stub`` sets the number of pages and the latency and answers the
+counts; it is not counted.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ CURSOR = b"cursor="
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """How a stub is started: its processors, and the files of a certificate if it is to speak TLS."""
+    """The start message of a stub: its processors, and the file of a certificate if it uses TLS."""
 
     cpus: list[int]
     certificate: str | None = None
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be changed while it runs. ``latency`` in seconds."""
+    """Settings that can be changed while the stub runs. ``latency`` in seconds."""
 
     pages: int = 1
     latency: float = 0.0
 
 
 class Counts(msgspec.Struct, kw_only=True):
-    """What came in since the start. ``cpu`` in seconds of the stub's process."""
+    """Requests since the start. ``cpu`` in seconds of the stub's process."""
 
     posts: int = 0
     gets: int = 0
@@ -70,23 +70,23 @@ class Counts(msgspec.Struct, kw_only=True):
 
     @property
     def requests(self) -> int:
-        """All of them, token calls left out."""
+        """All requests, token calls left out."""
         return self.posts + self.gets + self.pages + self.unknown
 
 
 def head(status: str, length: int, extra: str = "") -> bytes:
-    """The head of a JSON answer."""
+    """Return the head of a JSON response."""
     text = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{extra}\r\n"
     return text.encode()
 
 
 def whole(status: str, body: bytes) -> bytes:
-    """A JSON answer."""
+    """Return a JSON response."""
     return head(status, len(body)) + body
 
 
 class Face(NamedTuple):
-    """The API under one base path: what requests to it begin with, and what it answers."""
+    """The API under one base path: the beginnings of its requests, and its responses."""
 
     api: str
     post_order: bytes
@@ -97,7 +97,7 @@ class Face(NamedTuple):
 
     @classmethod
     def spelled(cls, api: str, name: Callable[[str], str]) -> Self:
-        """The API whose stocks have the names that ``name`` gives."""
+        """Return the API whose stocks have the names that ``name`` gives."""
         return cls(
             api,
             f"POST {api}/outbound-shipments".encode(),
@@ -127,7 +127,7 @@ class Stub:
         self._last_order = b""
 
     def answer(self, request: bytes, start: int, body: int, stop: int) -> list[bytes]:
-        """The answer's pieces; the request is ``request[start:stop]``, its body begins at ``body``."""
+        """Return the pieces of a response; the request is ``request[start:stop]``, its body begins at ``body``."""
         if request.startswith(CONTROL, start):
             return [self._control(request[body:stop])]
         pieces = self._answer(request, start, body, stop)

@@ -1,4 +1,4 @@
-"""What a turn costs in the database, with as many lanes waiting: choosing it, taking its chunk, ending it."""
+"""The cost of scheduling a chunk in the database, by waiting partitions: choose one, lease its chunk, end it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from octoffm_async.cluster.database import Connection
 
 CHUNKS = 20
-"""Chunks of each lane."""
+"""Chunks of each partition."""
 _LANES = (
     "INSERT INTO octoffm_lanes (seller, operation) SELECT 'S' || n, 'outbound.create' FROM generate_series(1, %s) n"
 )
@@ -40,7 +40,7 @@ SELECT %s, %s, 'octoffm:' || lane, 'octoffm:' || lane, jsonb_build_object('lane'
 
 
 def turns(address: str, *, lanes: int, count: int) -> dict[str, float]:
-    """Milliseconds of each step, one turn after another, and bytes of WAL a turn."""
+    """Return the milliseconds of each step, one chunk after another, and the bytes of WAL a chunk."""
     return asyncio.run(_turns(address, lanes, count))
 
 
@@ -74,7 +74,7 @@ def _steps(moments: list[float]) -> list[float]:
 
 
 async def _fill(connection: Connection, lanes: int) -> None:
-    """As many lanes with something to do, each with its turn in the queue."""
+    """Insert partitions with work, each with its job in the queue."""
     payload = pack([Numbered(0, one) for one in orders(0, 500)])
     await connection.execute(_LANES, (lanes,))
     await connection.execute(_JOBS, {"chunks": CHUNKS})

@@ -1,7 +1,7 @@
-"""A stub of ``GET /stocks`` that keeps rows apart by their time of change and answers ``updatedAtMin`` and ``Max``.
+"""A stub of ``GET /stocks`` that filters rows by their time of change and answers ``updatedAtMin`` and ``Max``.
 
-Its rows are the numbers from 0 on, spread evenly over 30 days; bounds are inclusive. ``PUT /_stub`` sets the pages of
-1,000 rows that there are, and the latency.
+Its rows are the numbers from 0 on, spread evenly over 30 days; bounds are inclusive. ``PUT /_stub`` sets the number of
+pages of 1,000 rows, and the latency.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from .stub import Connection, Face, Start, Stub, head
 
 SPREAD = timedelta(days=30)
 AGE = timedelta(hours=1)
-"""How long ago the newest row changed."""
+"""The age of the newest row's change."""
 _ID, _AT = stock(0)["id"].encode(), stock(0)["updatedAt"].encode()
 _ROWS = [msgspec.json.encode(stock(number)) for number in range(PAGE)]
 
 
 def identifier(number: int) -> str:
-    """The id of a row; its last twelve digits are the row's number, in hexadecimal."""
+    """Return the id of a row; its last twelve digits are the row's number, in hexadecimal."""
     return f"{_ID.decode()[:24]}{number:012x}"
 
 
 class Windowed(Stub):
-    """See the module's docstring."""
+    """The stub of the module's docstring."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Windowed(Stub):
         self._pieces = [self._cut(number) for number in range(PAGE)]
 
     def _cut(self, number: int) -> tuple[bytes, bytes, bytes]:
-        """A row's JSON before and after its id, and after its first time of change."""
+        """Return a row's JSON before and after its id, and after its first time of change."""
         before, after = _ROWS[number].split(stock(number)["id"].encode(), 1)
         until, rest = after.split(_AT, 1)
         return before, until, rest

@@ -2,12 +2,12 @@
 
 ``python examples/nightly_catalogue_sync.py [FILE]`` runs against a sandbox in this process; with the ``OCTOFFM_…``
 variables exported it runs against the real API, or against ``octoffm sandbox`` in another terminal. Kill it at any
-moment and start it again: what was sent stands in the journal (``catalogue.journal``, in the current folder), so it
-goes on where it was. The next night only new rows are sent. A row that was changed since is refused: the API has no
-call that changes a product.
+moment and start it again: the journal (``catalogue.journal``, in the current folder) knows what was sent, so the job
+continues where it stopped. The next night only new rows are sent. A row that has changed since is refused: the API has
+no call that changes a product.
 
-Exit codes, for cron: 0 all products are registered, 1 some rows need a person (see ``catalogue.rejects.csv``), 3 it is
-not known what became of some: start it again, and they are looked for.
+Exit codes, for cron: 0 all products are registered, 1 some rows need a person (see ``catalogue.rejects.csv``), 3 the
+outcome of some is unknown: start it again, and it looks them up.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MAPPING = {"gtin": "ean", "title": "name"}  # length_cm and the like are columns
 
 
 class Night(NamedTuple):
-    """What a night came to."""
+    """The result of a night."""
 
     new: int
     known: int
@@ -51,13 +51,13 @@ class Night(NamedTuple):
 
     @property
     def exit_code(self) -> int:
-        """As the module's docstring says."""
+        """The exit code, see the module's docstring."""
         return 3 if self.undecided else 1 if self.rejected else 0
 
 
 @asynccontextmanager
 async def open_client(catalogue: Path) -> AsyncGenerator[tuple[FulfillmentClient, Path]]:
-    """A client and its journal: of the real API when its variables are set, else of a sandbox that is empty."""
+    """Open a client and its journal: of the real API when its variables are set, else of a sandbox that is empty."""
     if any(name.startswith("OCTOFFM_") for name in os.environ):
         async with FulfillmentClient.from_env() as client:
             yield client, Path(f"{catalogue.stem}.journal")
@@ -68,16 +68,16 @@ async def open_client(catalogue: Path) -> AsyncGenerator[tuple[FulfillmentClient
 
 
 def trouble(outcome: Outcome) -> str:
-    """Why a product is not registered; empty if it is, in this night or in an earlier one."""
+    """Return the reason why a product is not registered; empty if it is, from this night or an earlier one."""
     match outcome:
         case Created() | Skipped(earlier=Created()):
             return ""
         case Refused(code=code, message=message) | Skipped(earlier=Refused(code=code, message=message)):
             return f"refused: {code} {message}"
         case Failed(error=error):
-            return f"not sent, or not taken; the next run tries again: {error}"
+            return f"not sent, or not accepted; the next run tries again: {error}"
         case Unknown(reason=reason):
-            return f"it may be registered; the next run looks for it: {reason}"
+            return f"it may be registered; the next run looks it up: {reason}"
         case Skipped(reason=reason):
             return f"not sent: {reason}"
         case _:
@@ -85,7 +85,7 @@ def trouble(outcome: Outcome) -> str:
 
 
 async def synchronise(client: FulfillmentClient, catalogue: Path, journal: Path) -> Night:
-    """Send what the journal does not know yet. The file is read row by row, however long it is."""
+    """Send the products that the journal does not know yet. The file is read row by row, however long it is."""
     known = 0
     with RejectsReport(f"{catalogue.stem}.rejects.csv") as report:
         products = ProductRows(catalogue, mapping=MAPPING, on_reject=report)
@@ -100,7 +100,7 @@ async def synchronise(client: FulfillmentClient, catalogue: Path, journal: Path)
 
 
 async def main(catalogue: Path) -> int:
-    """One night."""
+    """Run one night."""
     async with open_client(catalogue) as (client, journal):
         night = await synchronise(client, catalogue, journal)
     print(f"{catalogue.name}: {night.new} products registered in {night.seconds:.1f} s, {night.known} were before")

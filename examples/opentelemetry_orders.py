@@ -1,10 +1,10 @@
-"""Orders with traces and metrics: what OpenTelemetry is told of calls, of their attempts, retries and pauses.
+"""Orders with traces and metrics: OpenTelemetry records calls, their attempts, retries and pauses.
 
 ``pip install 'octoffm-async[otel]' opentelemetry-sdk``, then ``python examples/opentelemetry_orders.py``: two orders to
 a sandbox in this process, which answers 429 to the first and loses its answer to the second. With the ``OCTOFFM_…``
 variables exported it works against the real API, and then orders are real.
 
-Spans and metrics are kept in memory and printed; a program sends them away with the exporters of its choice.
+Spans and metrics are kept in memory and printed; a program exports them with the exporters of its choice.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ ADDRESS = DeliveryAddress(
 
 
 def order(reference: str) -> OutboundShipmentRequest:
-    """An order of one lamp."""
+    """Return an order of one lamp."""
     return OutboundShipmentRequest(
         reference=reference,
         lines=[ShipmentLine(seller_product_reference="LAMP-1", quantity=1)],
@@ -55,7 +55,7 @@ def order(reference: str) -> OutboundShipmentRequest:
 
 @asynccontextmanager
 async def open_client(hooks: Sequence[Hook]) -> AsyncGenerator[FulfillmentClient, None]:
-    """A client of the real API when its variables are set, else of a sandbox where things go wrong."""
+    """Open a client of the real API when its variables are set, else of a sandbox where things go wrong."""
     if any(name.startswith("OCTOFFM_") for name in os.environ):
         async with FulfillmentClient(Config.from_env(), hooks=hooks) as client:
             yield client
@@ -70,7 +70,7 @@ async def open_client(hooks: Sequence[Hook]) -> AsyncGenerator[FulfillmentClient
 
 
 def tree(spans: Sequence[ReadableSpan]) -> list[str]:
-    """A line for each span, children below their parent."""
+    """Return a line for each span, children below their parent."""
     roots = [span for span in spans if span.parent is None]
     lines: list[str] = []
     for root in sorted(roots, key=lambda span: span.start_time or 0):
@@ -83,7 +83,7 @@ def tree(spans: Sequence[ReadableSpan]) -> list[str]:
 
 
 def described(span: ReadableSpan) -> str:
-    """Name, events and error of a span."""
+    """Return name, events and error of a span."""
     words = [span.name]
     for event in span.events:
         status = (event.attributes or {}).get("http.response.status_code", "")
@@ -97,7 +97,7 @@ def described(span: ReadableSpan) -> str:
 
 
 def counters(reader: InMemoryMetricReader) -> Iterator[str]:
-    """A line for each counter of the client and the attributes that it was counted with."""
+    """Yield a line for each counter of the client and the attributes that it was counted with."""
     data = reader.get_metrics_data()
     scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics] if data else []
     for metric in (metric for scope in scopes for metric in scope.metrics):
@@ -108,7 +108,7 @@ def counters(reader: InMemoryMetricReader) -> Iterator[str]:
 
 
 async def main() -> None:
-    """Place the orders, then print what was told."""
+    """Place the orders, then print the spans and counters."""
     spans, reader = InMemorySpanExporter(), InMemoryMetricReader()
     tracers, meters = TracerProvider(), MeterProvider([reader])
     tracers.add_span_processor(SimpleSpanProcessor(spans))

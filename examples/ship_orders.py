@@ -1,8 +1,8 @@
-"""Ship the orders of a CSV file, once each, and see what becomes of them: parcels with their tracking numbers.
+"""Ship the orders of a CSV file, once each, and print their parcels with tracking numbers.
 
 ``python examples/ship_orders.py`` runs against a sandbox in this process; with the ``OCTOFFM_…`` variables exported it
-runs against the real API, and then orders are real. An order that was placed is not placed again, whatever happens:
-start it again after a crash. Exit code 1 means that something needs a person's eye.
+runs against the real API, and then orders are real. An order that was placed is never placed again: start the program
+again after a crash. Exit code 1 means that something needs a person's attention.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ ORDERS = HERE / "orders.csv"
 
 @asynccontextmanager
 async def open_client() -> AsyncGenerator[tuple[FulfillmentClient, Path]]:
-    """A client and its journal: of the real API when its variables are set, else of a sandbox that has the goods.
+    """Open a client and its journal: of the real API when its variables are set, else of a sandbox that has the goods.
 
-    In the sandbox an hour passes in a second, so that parcels leave while one looks.
+    In the sandbox an hour passes in a second, so that parcels are shipped while the program waits.
     """
     if any(name.startswith("OCTOFFM_") for name in os.environ):
         async with FulfillmentClient.from_env() as client:
@@ -56,7 +56,7 @@ async def open_client() -> AsyncGenerator[tuple[FulfillmentClient, Path]]:
 
 
 def read_orders(path: Path) -> Iterator[OutboundShipmentRequest]:
-    """Orders of a CSV file with a row for each line; rows of one order follow each other."""
+    """Yield the orders of a CSV file with a row for each line; rows of one order follow each other."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         for reference, group in groupby(csv.DictReader(file), key=lambda row: row["reference"]):
             rows = list(group)
@@ -72,7 +72,7 @@ def read_orders(path: Path) -> Iterator[OutboundShipmentRequest]:
 
 
 async def ship(client: FulfillmentClient, journal: Path) -> set[str]:
-    """Place the orders and wait until each was shipped or refused; the ids of those that were shipped."""
+    """Place the orders, wait until each is shipped or refused, and return the ids of the shipped ones."""
     shipped: set[str] = set()
     async with client.bulk.create_outbound(read_orders(ORDERS), journal=journal, follow="shipped") as run:
         async for outcome in run:

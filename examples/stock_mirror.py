@@ -1,9 +1,10 @@
-"""A mirror of the warehouse's stocks in SQLite, kept fresh by what changed, for a shop that looks stocks up all day.
+"""A mirror of the warehouse's stocks in SQLite, updated with changes only, for a shop that reads stocks all day.
 
 ``python examples/stock_mirror.py`` shows it on a sandbox in this process. With the ``OCTOFFM_…`` variables exported it
-mirrors the real API (or ``octoffm sandbox``) into ``stocks.sqlite``, every 30 seconds (or as many as the first argument
-says) until Ctrl-C. Kill it at any moment: the rows and the time up to which they are known (the watermark) are saved in
-one transaction, so it goes on exactly where it was. Readers see the old state or the new one, never half of it::
+mirrors the real API (or ``octoffm sandbox``) into ``stocks.sqlite``, every 30 seconds (or the number of seconds in the
+first argument) until Ctrl-C. Kill it at any moment: the rows and the time up to which they are complete (the watermark)
+are saved in one transaction, so it continues exactly where it stopped. Readers see the old state or the new one, never
+a part of it::
 
     sqlite3 stocks.sqlite "SELECT available FROM product JOIN stock USING (stock_id) WHERE reference = 'SKU-000001'"
 """
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from octoffm_async import SellerClient
 
 FILE = "stocks.sqlite"
-EVERY = 30.0  # seconds; the API sends no news, so it is asked
+EVERY = 30.0  # seconds; the API sends no notifications, so the mirror polls it
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 SCHEMA = """
 PRAGMA journal_mode = WAL;  -- so that readers never wait for a refresh
@@ -37,23 +38,23 @@ Row = tuple[str, str | None, int | None, str | None]
 
 
 def open_mirror(path: str = FILE) -> sqlite3.Connection:
-    """The mirror's file, made if it is not there."""
+    """Open the mirror's file, which is created if it does not exist."""
     mirror = sqlite3.connect(path)
     mirror.executescript(SCHEMA)
     return mirror
 
 
 def watermark_of(mirror: sqlite3.Connection) -> datetime:
-    """Up to when the mirror is known to be complete."""
+    """Return the time up to which the mirror is complete."""
     row = mirror.execute("SELECT at FROM watermark").fetchone()
     return datetime.fromisoformat(row[0]) if row else BEGINNING
 
 
 async def refresh(client: SellerClient, mirror: sqlite3.Connection) -> int:
-    """Take over what changed since the last time; how many stocks did.
+    """Take over the changes since the last time and return the number of changed stocks.
 
-    The feed is made anew from the saved watermark each time. It looks a minute further back, so what was taken over
-    already may come again and changes nothing.
+    The feed is made anew from the saved watermark each time. It reads from a minute earlier, so changes that were taken
+    over already may come again and have no effect.
     """
     feed = client.changes(watermark_of(mirror), kinds=["stocks"])
     changed = unknown = 0
@@ -66,7 +67,7 @@ async def refresh(client: SellerClient, mirror: sqlite3.Connection) -> int:
                 if known != row:
                     changed += 1
                     mirror.execute("INSERT OR REPLACE INTO stock VALUES (?, ?, ?, ?)", row)
-        if unknown:  # a stock does not carry the seller's reference: it is learned when there are new ones
+        if unknown:  # a stock does not carry the seller's reference: references are read when there are new stocks
             async for page in client.products.references().pages():
                 pairs = [(known.seller_product_reference, known.stock_id) for known in page.items]
                 mirror.executemany("INSERT OR REPLACE INTO product VALUES (?, ?)", pairs)
@@ -76,13 +77,13 @@ async def refresh(client: SellerClient, mirror: sqlite3.Connection) -> int:
 
 
 def row_of(stock: Stock) -> Row:
-    """A stock as a row of the mirror."""
+    """Return a stock as a row of the mirror."""
     at = None if stock.updated_at is None else stock.updated_at.isoformat()
     return stock.id, stock.gtin, stock.quantities.available, at
 
 
 def available(mirror: sqlite3.Connection, reference: str) -> int | None:
-    """What the shop asks: how many of a product can be sold. No call to the API is made."""
+    """Return the quantity of a product that the shop can sell, without a call to the API; None if it is unknown."""
     query = "SELECT available FROM product JOIN stock USING (stock_id) WHERE reference = ?"
     row = mirror.execute(query, (reference,)).fetchone()
     return None if row is None else row[0]
@@ -102,7 +103,7 @@ async def follow(client: SellerClient, mirror: sqlite3.Connection, every: float)
 
 
 async def show() -> None:
-    """Two refreshes against a sandbox with 50 products, and a delivery in between."""
+    """Show two refreshes against a sandbox with 50 products, and a delivery in between."""
     async with Sandbox(seed=7, catalogue=50, stock=100) as sandbox, FulfillmentClient(sandbox.config()) as client:
         with closing(open_mirror(":memory:")) as mirror:
             for _ in range(2):
@@ -112,7 +113,7 @@ async def show() -> None:
 
 
 async def main() -> None:
-    """Mirror the real API for ever when its variables are set, else show how it goes."""
+    """Mirror the real API for ever when its variables are set, else show how it works."""
     if not any(name.startswith("OCTOFFM_") for name in os.environ):
         await show()
         return
@@ -125,4 +126,4 @@ if __name__ == "__main__":
     try:
         asyncio.run(main())
     except KeyboardInterrupt:
-        print("stopped; start it again and it goes on from there", file=sys.stderr)
+        print("stopped; start it again and it continues from there", file=sys.stderr)

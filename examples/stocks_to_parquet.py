@@ -1,10 +1,10 @@
-"""All stocks as one Parquet file, a row for each stock and country, for a data frame or a warehouse of data.
+"""All stocks as one Parquet file, a row for each stock and country, for a data frame or a data warehouse.
 
 ``pip install 'octoffm-async[tabular]'``, then ``python examples/stocks_to_parquet.py [FILE]``: against a sandbox in
-this process, or with the ``OCTOFFM_…`` variables exported against the real API. However many stocks there are, ten
-thousand rows are in memory: they are written in parts, which polars then streams into one file, a row group each. A
-stock that changes while it runs may be there twice: ``updated_at`` tells which rows are newer. (``octoffm stocks export
--o stocks.parquet`` writes a row for each stock without a line of code.)
+this process, or with the ``OCTOFFM_…`` variables exported against the real API. For any number of stocks, ten thousand
+rows are in memory: they are written in parts, which polars then streams into one file, a row group each. A stock that
+changes during the export may be there twice: ``updated_at`` shows which rows are newer. (``octoffm stocks export -o
+stocks.parquet`` writes a row for each stock without a line of code.)
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Row = tuple[object, ...]
 
 @asynccontextmanager
 async def open_client() -> AsyncGenerator[FulfillmentClient]:
-    """A client of the real API when its variables are set, else of a sandbox with two thousand products."""
+    """Open a client of the real API when its variables are set, else of a sandbox with two thousand products."""
     if any(name.startswith("OCTOFFM_") for name in os.environ):
         async with FulfillmentClient.from_env() as client:
             yield client
@@ -53,7 +53,7 @@ async def open_client() -> AsyncGenerator[FulfillmentClient]:
 
 
 def rows_of(stock: Stock) -> Iterator[Row]:
-    """A row for each country in which the stock lies."""
+    """Yield a row for each country in which the stock lies."""
     for part in stock.localizations:
         counts = part.quantities
         yield (
@@ -94,7 +94,7 @@ async def main(path: Path) -> None:
 
 
 def show(path: Path) -> None:
-    """Ask the file something."""
+    """Query the file and print the result."""
     stocks_there: Any = pl.scan_parquet(path)
     by_country = stocks_there.group_by("country").agg(pl.len().alias("stocks"), pl.col("available").sum())
     for country, stocks, available in by_country.sort("country").collect().iter_rows():

@@ -1,7 +1,7 @@
 """A shop's backend: orders and stocks over HTTP, one client for all requests and all sellers.
 
-Orders are idempotent: each stands in a journal before it leaves, so the same order asked for again, after a lost answer
-or a crash of this very backend, gives the same shipment and is never sent twice.
+Orders are idempotent: the backend writes each to a journal before it sends it, so the same order requested again, after
+a lost answer or a crash of this very backend, gives the same shipment and is never sent twice.
 
 ``python examples/web_backend.py`` serves on http://127.0.0.1:8000 (or the port given as argument) against a sandbox in
 this process; with the ``OCTOFFM_…`` variables exported it works against the real API, and then orders are real. The
@@ -50,14 +50,14 @@ DEADLINE = 20.0  # seconds for one call, waits and retries included: a person is
 
 
 class Line(BaseModel):
-    """So many of a product."""
+    """A quantity of a product."""
 
     product: str
     quantity: int
 
 
 class Address(BaseModel):
-    """Where the parcel goes."""
+    """The address of the parcel."""
 
     first_name: str
     last_name: str
@@ -81,7 +81,7 @@ class Order(BaseModel):
 
 @asynccontextmanager
 async def open_client() -> AsyncGenerator[tuple[FulfillmentClient, Path]]:
-    """A client and its journal: of the real API when its variables are set, else of a sandbox with one lamp in it."""
+    """Open a client and its journal: of the real API when its variables are set, else of a sandbox with one lamp."""
     if any(name.startswith("OCTOFFM_") for name in os.environ):
         async with FulfillmentClient.from_env(deadline=DEADLINE) as client:
             yield client, Path("orders.journal")
@@ -96,7 +96,7 @@ async def open_client() -> AsyncGenerator[tuple[FulfillmentClient, Path]]:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """One client as long as the application lives: its connections, token and limits are shared by all requests."""
+    """Keep one client as long as the application lives: all requests share its connections, token and limits."""
     async with open_client() as (client, path), Journal.open(path) as journal:
         app.state.client = client
         app.state.sellers = {client.seller_id: client}
@@ -105,9 +105,9 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 
 def seller(request: Request, x_seller_id: Annotated[str | None, Header()] = None) -> SellerClient:
-    """The view of the seller that the header names. Views are kept, since each learns its references once.
+    """Return the view of the seller that the header names. Views are kept, since each learns its references once.
 
-    A real backend takes the seller from its own session, never from what the caller claims.
+    A real backend takes the seller from its own session, never from the caller's word.
     """
     client: FulfillmentClient = request.app.state.client
     sellers: dict[str, SellerClient] = request.app.state.sellers
@@ -118,7 +118,7 @@ def seller(request: Request, x_seller_id: Annotated[str | None, Header()] = None
 
 
 def journal_of(request: Request) -> Journal:
-    """The journal of all sellers' orders."""
+    """Return the journal of all sellers' orders."""
     journal: Journal = request.app.state.journal
     return journal
 
@@ -143,11 +143,11 @@ async def create_order(order: Order, client: Seller, journal: Journaled) -> dict
 
 @app.get("/stocks/{reference}")
 async def get_stock(reference: str, client: Seller) -> JSONResponse:
-    """What is available of a product, by the seller's reference."""
+    """Return the available quantity of a product, by the seller's reference."""
     async with client.bulk.lookup_stocks([reference]) as run:
         outcome = await anext(run)
     match outcome:
-        case Found(quantities=quantities):  # of all its stocks; null if the API does not tell
+        case Found(quantities=quantities):  # of all its stocks; null if the API gives no quantity
             return JSONResponse({"reference": reference, "available": quantities.available})
         case Failed(error=error):
             raise error
@@ -157,29 +157,29 @@ async def get_stock(reference: str, client: Seller) -> JSONResponse:
 
 @app.exception_handler(ValidationError)
 async def invalid(_: Request, error: ValidationError) -> JSONResponse:
-    """Nothing was sent: the order cannot be right."""
+    """Answer an order that cannot be right; nothing was sent."""
     problems = [{"field": problem.field, "reason": problem.reason} for problem in error.problems]
     return JSONResponse({"error": str(error), "problems": problems}, 422)
 
 
 @app.exception_handler(PayloadConflictError)
 async def another_order(_: Request, error: PayloadConflictError) -> JSONResponse:
-    """Nothing was sent: another order has this reference. The fields are named, their values are not."""
+    """Answer an order whose reference another order has; nothing was sent. Fields are named, their values are not."""
     return JSONResponse({"error": error.message, "fields": error.fields}, 409)
 
 
 @app.exception_handler(ConfigurationError)
 async def misnamed_seller(_: Request, error: ConfigurationError) -> JSONResponse:
-    """The seller's id cannot stand in a header."""
+    """Answer a seller's id that cannot be a header's value."""
     return JSONResponse({"error": str(error)}, 400)
 
 
 @app.exception_handler(CallError)
 async def not_done(_: Request, error: CallError) -> JSONResponse:
-    """The call did not succeed; whether it may be repeated is what the caller must know."""
+    """Answer a call that did not succeed; the caller must know if it may be repeated."""
     if error.outcome_unknown:
         advice = (
-            "It may have been ordered. Send the very same order again: it is looked for first, never ordered twice."
+            "It may have been ordered. Send the very same order again: it is looked up first and never ordered twice."
         )
         wait = math.ceil(error.retry_after or 5)
         told = {"error": error.message, "outcome": "unknown", "advice": advice}

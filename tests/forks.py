@@ -20,6 +20,25 @@ from pathlib import Path
 from typing import Any, Self
 
 ROOT = Path(__file__).parents[1]
+OCTOFFM = (
+    "octoffm_async.cli.app",
+    "octoffm_async.cli.auth",
+    "octoffm_async.cli.cluster",
+    "octoffm_async.cli.contract_adopt",
+    "octoffm_async.cli.contract_drift",
+    "octoffm_async.cli.contract_probe",
+    "octoffm_async.cli.demo",
+    "octoffm_async.cli.files",
+    "octoffm_async.cli.file_lookup",
+    "octoffm_async.cli.inbound",
+    "octoffm_async.cli.jobs",
+    "octoffm_async.cli.orders",
+    "octoffm_async.cli.products",
+    "octoffm_async.cli.returns",
+    "octoffm_async.cli.sandbox",
+    "octoffm_async.cli.stocks",
+)
+"""Modules of the command, which imports most of them only when it is called."""
 
 
 class Fork:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Part(NamedTuple):
-    """One part: its module here, what it shows, and whether it runs when none is named."""
+    """One part: its module here, a description, and True if it runs when no part is named."""
 
     name: str
     about: str
@@ -21,7 +21,7 @@ class Part(NamedTuple):
 
     @property
     def run(self) -> Callable[[Options], Result]:
-        """The part itself; its module is imported now."""
+        """The function of the part; its module is imported now."""
         module = importlib.import_module(f".{self.name}", __name__)
         run: Callable[[Options], Result] = module.run
         return run
@@ -42,7 +42,8 @@ PARTS = (
     Part("scan", "1,000,000 stocks at 50 ms: the plain walk, and scan_stocks; takes minutes"),
     Part("memory", "a bulk run of 1,000,000 items and a scan of 1,000,000 stocks; takes minutes"),
     Part(
-        "traffic", "hidden limits found and held, lanes, many sellers, outages, on a simulated clock; takes ten minutes"
+        "traffic",
+        "hidden limits found and held, priorities, many sellers, outages, on a simulated clock; takes ten minutes",
     ),
     Part("journal", "what the journal alone costs an item"),
     Part("journal_large", "a journal of 1,000,000 items: size, opening, look-ups; takes minutes"),
@@ -57,10 +58,10 @@ PARTS = (
 
 
 def named(names: list[str]) -> list[Part]:
-    """The parts of these names; none named: those that run by default.
+    """Return the parts of these names; without names, those that run by default.
 
     Raises:
-        LookupError: there is no such part.
+        LookupError: There is no such part.
     """
     known = {part.name: part for part in PARTS}
     asked = [name.replace("-", "_") for name in names]

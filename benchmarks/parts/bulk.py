@@ -1,8 +1,8 @@
-"""What a bulk run costs an item over the bare call of the same client, with and without a journal.
+"""The cost of a bulk run for an item over the bare call of the same client, with and without a journal.
 
 All ways create the same orders with the same number in flight, each in a process of its own. First over HTTP against
-the stub; then with a transport that answers at once, where nothing of the wire blurs the difference. The journal's own
-thread is in the CPU; ``of it loop`` is what falls on the event loop's.
+the stub; then with a transport that answers at once, where the network does not blur the difference. The CPU includes
+the journal's own thread; ``of it loop`` is the event loop's part.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _HEADERS = CIMultiDictProxy(CIMultiDict({"Content-Type": "application/json"}))
 
 
 class Immediate:
-    """A transport that answers at once, after giving the others a turn."""
+    """A transport that answers at once, after one pass of the event loop."""
 
     _posts = 0
 
@@ -66,7 +66,7 @@ class Immediate:
 
 
 class Creations:
-    """See :class:`~benchmarks.child.Subject`: creates so many orders in one of the ``WAYS``."""
+    """See :class:`~benchmarks.child.Subject`: creates orders in one of the ``WAYS``."""
 
     def __init__(self, way: str, target: list[Any], in_flight: int, *, wire: bool) -> None:
         self._way, self._in_flight = way, in_flight
@@ -117,7 +117,7 @@ class Creations:
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     items = options.size or max(200, round(ITEMS * min(1.0, options.seconds / 0.4)))
     return Result(part="bulk", tables=[_table(options, items, wire=True), _table(options, items, wire=False)])
 

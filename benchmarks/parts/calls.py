@@ -1,6 +1,6 @@
 """One call: an order of about 500 bytes is created (201 with its id), one stock is read; all peers.
 
-All encode the same order for every call and decode the whole answer to objects; the order itself is made once.
+All peers encode the same order for every call and decode the whole response to objects; the order is made once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TITLES = {"post": "Creating an order (POST, 512 bytes, 201)", "get": "Reading on
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     tables: list[Table] = []
     with Bench(options) as bench:
         stub = bench.stub()

@@ -1,8 +1,8 @@
-"""What the stub can answer at most: a client that only writes prebuilt requests and counts the bytes that come back.
+"""The most that the stub can answer: a client that only writes prebuilt requests and counts the bytes that come back.
 
-Without pipelining many connections have one request under way each; with it, sixteen. The stub's own CPU for a request
-is what bounds it: a peer is measured fairly as long as it needs more than that, and ``stub busy`` in the other tables
-stays well under 100 %.
+Without pipelining many connections have one request in flight each; with it, sixteen. The stub's own CPU for a request
+is the bound: a peer is measured fairly as long as it needs more than that, and ``stub busy`` in the other tables stays
+well under 100 %.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHAPES = {"POST": 1, "GET": 1, "POST, 16 pipelined": 16, "GET, 16 pipelined": 16
 
 
 class Pump(asyncio.Protocol):
-    """Writes a batch, waits for as many bytes as its answers have, and writes the next."""
+    """A connection that writes a batch, waits for as many bytes as its responses have, and writes the next."""
 
     def __init__(self, batch: bytes, expected: int, turns: list[int], done: asyncio.Future[None]) -> None:
         self._batch, self._expected, self._turns, self._done = batch, expected, turns, done
@@ -44,7 +44,7 @@ class Pump(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def begin(self) -> None:
-        """Write the next batch, if one is left."""
+        """Write the next batch, if one remains."""
         if self._turns[0] <= 0:
             if self._turns[0] == 1 - CONNECTIONS:
                 self._done.set_result(None)
@@ -106,7 +106,7 @@ class Pumps:
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     with Bench(options) as bench:
         stub = bench.stub()
         child = bench.child("benchmarks.parts.ceiling:Pumps", {"target": stub.target})

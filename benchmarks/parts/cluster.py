@@ -23,7 +23,7 @@ PLAIN = "plain process"
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     limited = options.size or SELLERS * RATE * (25 if options.seconds >= 0.4 else 4)
     free = options.size or SELLERS * (800 if options.seconds >= 0.4 else 100)
     at_limits = f"{limited:,} orders of {SELLERS} sellers at {RATE} a second each"
@@ -80,7 +80,7 @@ def _turns_table(options: Options) -> Table:
         measured = interleave([case(lanes) for lanes in LANES], max(1, options.rounds // 2))
     return Table(
         name="turns",
-        title=f"A turn of a lane in the database, of so many that wait; {count} turns, one after another",
+        title=f"Scheduling one chunk in the database, by waiting lanes (partitions); {count} chunks, one by one",
         columns=[
             Column("fetch", "choose ms", 2),
             Column("take", "take ms", 2),

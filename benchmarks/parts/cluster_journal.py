@@ -1,7 +1,7 @@
-"""The journal in PostgreSQL against the one in SQLite and none: whole runs against the sandbox, and what an item costs.
+"""The journal in PostgreSQL against that in SQLite and none: whole runs against the sandbox, and the cost of an item.
 
-PostgreSQL runs beside it, forced to its disk at each commit as in production. ``--size`` says how many orders a run
-has. The last table keeps 100,000 items, and says what a million take up (that times ten).
+PostgreSQL runs beside it and forces each commit to disk, as in production. ``--size`` is the number of orders in a run.
+The last table keeps 100,000 items, and shows the space of a million (ten times as much).
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class ClusterJournal:
         return 0.0 if found is None else float(found[0])
 
     def _database_time(self) -> float:
-        """CPU seconds of the server and of its processes, those that ended included."""
+        """Return the CPU seconds of the server and of its processes, ended ones included."""
         postmaster = self._server.pid
         seconds = 0.0
         for folder in Path("/proc").glob("[0-9]*"):
@@ -136,7 +136,7 @@ class ClusterJournal:
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     count = options.size or ORDERS
     rows = ROWS if options.size is None else min(ROWS, count * 50)
     with Bench(options) as bench:

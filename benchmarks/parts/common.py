@@ -1,4 +1,4 @@
-"""What the parts that compare peers share: columns, tables, notes."""
+"""Columns, tables and notes that are shared by the parts which compare peers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from ..rounds import Case, Measured
 
 VARIANT = " · "
-"""Between a peer's name and that of its surroundings."""
+"""The separator between the names of a peer and of its surroundings."""
 OURS = [entry.name for entry in installed() if entry.ours]
 
 
 def columns(unit: str, against: str | None = TUNED) -> list[Column]:
-    """CPU and wall for one ``unit`` of work, both as ratios too, and how busy the stub was."""
+    """Return the columns of CPU and wall for one ``unit`` of work, both as ratios too, and of the stub's load."""
     decimals = 2 if unit == "stock" else 1
     figures = [Column("cpu", f"CPU µs/{unit}", decimals), Column("wall", f"wall µs/{unit}", decimals)]
     if against is not None:
@@ -31,7 +31,7 @@ def columns(unit: str, against: str | None = TUNED) -> list[Column]:
 
 
 def peer_table(name: str, title: str, unit: str, measured: Measured) -> Table:
-    """The table of one kind of work over several peers."""
+    """Return the table of one kind of work over several peers."""
     against = next((subject for subject in measured.figures if subject.partition(VARIANT)[0] == TUNED), None)
     return Table(
         name=name,
@@ -45,24 +45,24 @@ def peer_table(name: str, title: str, unit: str, measured: Measured) -> Table:
 
 
 def compare(bench: Bench, stub: StubProcess, children: dict[str, Child], work: Work) -> Measured:
-    """These peers, in interleaved rounds."""
+    """Measure these peers in interleaved rounds."""
     return bench.interleave([bench.case(name, child, stub, work) for name, child in children.items()])
 
 
 def chosen(options: Options, kind: str | None = None) -> list[Entry]:
-    """The peers that were asked for and can do this kind of work."""
+    """Return the peers that were asked for and can do this kind of work."""
     return installed(kind=kind, names=options.peers)
 
 
 def notes(options: Options) -> list[str]:
-    """What a reader should know of the peers, and which were left out."""
+    """Return notes on the peers, and the names of those that were left out."""
     said = [f"{entry.name}: {entry.note}" for entry in chosen(options) if entry.note]
     left_out = [] if options.peers else missing()
     return said + ([f"left out, not installed: {', '.join(left_out)}"] if left_out else [])
 
 
 class Surroundings(NamedTuple):
-    """Where a peer is measured."""
+    """The surroundings in which a peer is measured."""
 
     name: str
     stub: StubProcess
@@ -71,7 +71,7 @@ class Surroundings(NamedTuple):
 
 
 def variants(bench: Bench, entries: Sequence[Entry], several: Sequence[Surroundings], work: Work) -> Measured:
-    """Each peer in several surroundings, all in the same interleaved rounds."""
+    """Measure each peer in several surroundings, all in the same interleaved rounds."""
     cases: list[Case] = []
     for entry in entries:
         for each in several:
@@ -82,7 +82,7 @@ def variants(bench: Bench, entries: Sequence[Entry], several: Sequence[Surroundi
 
 
 def lines_of(tables: dict[float, Table], key: str, *, name: str, title: str, x_label: str, y_label: str) -> Lines:
-    """One line for each subject: the median of ``key`` over the tables' x."""
+    """Return one line for each subject: the median of ``key`` over the tables' x."""
     series: dict[str, list[tuple[float, float]]] = {}
     for x, table in tables.items():
         for subject in table.figures:

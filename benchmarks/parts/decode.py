@@ -1,4 +1,4 @@
-"""Decoding one page of 1,000 stocks (596 kB) to objects, by the ways that the peers use; no wire.
+"""Decoding of one page of 1,000 stocks (596 kB) to objects, by the libraries of the peers; no network.
 
 This package's reader decodes the usual page, and pages that it has to learn: all names in PascalCase, numbers as text.
 """
@@ -50,12 +50,12 @@ NEEDS = {"orjson + dataclasses": "orjson", "pydantic, from bytes": "pydantic", "
 
 
 def ways() -> list[str]:
-    """The ways whose packages are installed."""
+    """Return the ways whose packages are installed."""
     return [way for way in WAYS if way not in NEEDS or find_spec(NEEDS[way])]
 
 
 def page_for(way: str) -> bytes:
-    """The page that is decoded in this way: the usual one, or the same stocks written otherwise."""
+    """Return the page that is decoded in this way: the usual one, or the same stocks in another spelling."""
     if way == LEARNED:
         return msgspec.json.encode(respelled(STOCKS, in_pascal))
     if way == AS_TEXT:
@@ -64,9 +64,9 @@ def page_for(way: str) -> bytes:
 
 
 def decoder(way: str) -> Callable[[bytes], list[Any]]:
-    """The function that decodes a page in this way."""
+    """Return the function that decodes a page in this way."""
     if way.startswith(READER):
-        logging.getLogger("octoffm_async").addHandler(logging.NullHandler())  # what differs is not to be printed here
+        logging.getLogger("octoffm_async").addHandler(logging.NullHandler())  # differences are not to be printed here
         answers, headers = Answers(Translation(), DriftLog(lambda _: None)), CIMultiDict[str]()
         return lambda body: answers.read(LIST_STOCKS, Response(200, headers, body, ""))
     if way == TYPED:
@@ -117,7 +117,7 @@ class Decoding:
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     with Bench(options) as bench:
         children = {way: bench.child("benchmarks.parts.decode:Decoding", {"way": way}) for way in ways()}
         cases = [_case(way, child, options) for way, child in children.items()]

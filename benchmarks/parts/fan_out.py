@@ -1,4 +1,4 @@
-"""Handling very many items in a way that does nothing: what the way of fanning out costs by itself, and keeps."""
+"""Fan-out of very many items to a function that does nothing: the cost and memory of the fan-out alone."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ WORKERS_NAME = "workers on one iterator"
 
 
 async def nothing(item: object) -> object:
-    """Do nothing with it but give the others a turn, as anything that waits does."""
+    """Do nothing but yield to the event loop, as anything that waits does."""
     await asyncio.sleep(0)
     return item
 
 
 async def workers(items: int) -> None:
-    """Tasks that share one iterator: how this package does it."""
+    """Run tasks that share one iterator: the way of this package."""
     await spread_over(nothing, range(items), WORKERS)
 
 
 async def gather(items: int) -> None:
-    """A task for each item."""
+    """Run a task for each item."""
     await asyncio.gather(*(nothing(item) for item in range(items)))
 
 
 async def gather_bounded(items: int) -> None:
-    """A task for each item, bounded by a semaphore."""
+    """Run a task for each item, bounded by a semaphore."""
     places = asyncio.Semaphore(WORKERS)
 
     async def work(item: object) -> None:
@@ -50,7 +50,7 @@ async def gather_bounded(items: int) -> None:
 
 
 async def queue(items: int) -> None:
-    """Workers fed through an asyncio queue."""
+    """Run workers that are fed through an asyncio queue."""
     pending: asyncio.Queue[object] = asyncio.Queue(WORKERS)
 
     async def work() -> None:
@@ -67,7 +67,7 @@ async def queue(items: int) -> None:
 
 
 async def streams(items: int) -> None:
-    """Workers fed through an anyio memory stream."""
+    """Run workers that are fed through an anyio memory stream."""
     send, receive = anyio.create_memory_object_stream[int](WORKERS)
 
     async def work() -> None:
@@ -113,7 +113,7 @@ class FanOut:
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     items = options.size or max(1000, round(ITEMS * min(1.0, options.seconds / 0.4)))
     with Bench(options) as bench:
         cases = [_case(way, bench.child("benchmarks.parts.fan_out:FanOut", {"way": way}), items) for way in WAYS]

@@ -1,4 +1,4 @@
-"""Creating orders with 1, 10, 50 and 200 calls in flight; all peers."""
+"""Creation of orders with 1, 10, 50 and 200 calls in flight; all peers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IN_FLIGHT = (1, 10, 50, 200)
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     tables: dict[float, Table] = {}
     with Bench(options) as bench:
         stub = bench.stub()

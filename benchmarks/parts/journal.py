@@ -1,4 +1,4 @@
-"""What the journal alone costs an item: ``sent`` awaited and ``settle`` queued, 50 callers at a time; no calls."""
+"""The cost of the journal alone for an item: ``sent`` awaited and ``settle`` queued, 50 callers at a time; no calls."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PROCESS, POWER = "process", "power"
 
 
 class Booking:
-    """See :class:`~benchmarks.child.Subject`: books so many items in a new journal of one durability."""
+    """See :class:`~benchmarks.child.Subject`: records items in a new journal of one durability."""
 
     def __init__(self, durability: str, in_flight: int) -> None:
         self._durability: Any = durability
@@ -61,7 +61,7 @@ class Booking:
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     items = options.size or max(200, round(ITEMS * min(1.0, options.seconds / 0.4)))
     with Bench(options) as bench:
         cases = [

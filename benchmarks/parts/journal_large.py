@@ -1,7 +1,7 @@
 """A journal of 1,000,000 decided items, keys sorted and shuffled.
 
-Its size; the time to open it and find the undecided, to look up every key and to walk over all; the peak of memory.
-``--size`` says how many.
+Measured are its size; the time to open it and find the undecided items, to look up every key and to read all entries;
+the peak memory. ``--size`` is the number of items.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ async def _read(path: Path, keys: Sequence[str]) -> dict[str, float]:
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     rows = options.size or ROWS
     with Bench(options) as bench:
         children = {name: bench.child("benchmarks.parts.journal_large:LargeJournal", {}) for name in (SORTED, SHUFFLED)}

@@ -1,7 +1,7 @@
 """Bulk runs against the sandbox (a process of its own), without a journal and with both durabilities.
 
-What is compared is the whole run, sandbox included. ``python benchmarks/journaled_run.py --resume 1000000`` measures
-going on with a run that was killed.
+Whole runs are compared, sandbox included. ``python benchmarks/journaled_run.py --resume 1000000`` measures the resume
+of a run that was killed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class SandboxRuns:
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     orders = options.size or ORDERS
     with Bench(options) as bench:
         child = bench.child("benchmarks.parts.journaled_run:SandboxRuns", {})

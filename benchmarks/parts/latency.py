@@ -1,7 +1,7 @@
-"""Creating orders on a server that answers at once, and on one that takes 50 ms; all peers.
+"""Creation of orders on a server that answers at once, and on one that takes 50 ms; all peers.
 
-At 50 ms the wall time is what the number in flight makes of it (50 in flight: 1 ms a call); what is left to tell the
-peers apart is their CPU.
+At 50 ms the wall time depends on the number in flight only (50 in flight: 1 ms a call); the peers then differ in their
+CPU.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LATENCY = 0.05
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     with Bench(options) as bench:
         stub = bench.stub()
         several = [Surroundings("0 ms", stub, options.loop), Surroundings("50 ms", stub, options.loop, LATENCY)]

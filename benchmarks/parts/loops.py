@@ -1,4 +1,4 @@
-"""Creating orders on uvloop and on asyncio's own loop; the peers that run on a loop."""
+"""Creation of orders on uvloop and on asyncio's own loop; the peers that run on a loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     entries = [entry for entry in chosen(options, "post") if not entry.threads]
     with Bench(options) as bench:
         stub = bench.stub()

@@ -1,6 +1,6 @@
 """Peak memory above the idle client: a bulk run of 1,000,000 orders and scans of 1,000,000 stocks.
 
-Each is done once, in a fresh process; ``--size`` says how many.
+Each is done once, in a fresh process; ``--size`` is the number.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Growth:
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     items = options.size or ITEMS
     series: dict[str, list[tuple[float, float]]] = {}
     with Bench(options) as bench:

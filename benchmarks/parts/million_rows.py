@@ -1,8 +1,8 @@
 """``octoffm products create FILE`` with 1,000,000 rows: rate and peak memory, straight through and interrupted twice.
 
-The command and the sandbox are processes of their own. The interrupted job gets Ctrl-C after a third (and goes on with
-the command that it printed), ``kill -9`` after two thirds, and is then run again to its end. Each job must leave every
-product in the sandbox once. ``--size`` says how many rows.
+The command and the sandbox are processes of their own. The interrupted job gets Ctrl-C after a third (and continues
+with the command that it printed), ``kill -9`` after two thirds, and is then run again to its end. After each job, every
+product must be in the sandbox once. ``--size`` is the number of rows.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ COMMAND = [sys.executable, "-m", "octoffm_async.cli"]
 TITLES = Path(__file__).parents[2] / "examples" / "catalogue.csv"
 HEADER = ("gtin", "seller_product_reference", "title", "length_cm", "width_cm", "height_cm", "weight_g")
 BATCH = 100
-"""Products a call."""
+"""Products of one call."""
 LOOK = 0.1
-"""Seconds between two looks at how far it is and how much memory it holds."""
+"""Seconds between two looks at progress and memory."""
 _COUNT = re.compile(r"^(created|created before) +([\d,]+)$", re.MULTILINE)
 _AGAIN = re.compile(r"^  (octoffm .*)$", re.MULTILINE)
 
@@ -55,14 +55,14 @@ class Leg(NamedTuple):
 
     @property
     def figures(self) -> dict[str, list[float]]:
-        """For the table. What was created by a process that was killed is told by the sandbox."""
+        """The figures for the table. For a killed process, the count of creations comes from the sandbox."""
         values = {"wall": self.seconds, "rate": self.created / self.seconds, "peak": self.peak}
         values |= {"created": self.created, "known": self.known, "code": self.code}
         return {name: [float(value)] for name, value in values.items()}
 
 
 def catalogue(rows: int) -> Iterator[tuple[object, ...]]:
-    """Products with the titles of the example's, and references, GTINs and measures of their own."""
+    """Yield products with the titles of the example's, and references, GTINs and measures of their own."""
     with TITLES.open(encoding="utf-8", newline="") as file:
         titles = [title for row in csv.DictReader(file) if (title := row["name"])]
     for number, title in zip(range(rows), itertools.cycle(titles), strict=False):
@@ -72,7 +72,7 @@ def catalogue(rows: int) -> Iterator[tuple[object, ...]]:
 
 
 def write_catalogue(path: Path, rows: int) -> None:
-    """A CSV file of so many products."""
+    """Write a CSV file of ``rows`` products."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
@@ -87,7 +87,7 @@ async def leg(
     until: int | None = None,
     by: signal.Signals | None = None,
 ) -> Leg:
-    """Run the command; with ``until``, send it a signal as soon as the sandbox has so many products."""
+    """Run the command; with ``until``, send it a signal as soon as the sandbox has that many products."""
     before, started = await _registered(sandbox), time.monotonic()
     environment = {**os.environ, **sandbox.environment()}
     with (folder / "out").open("w+b") as out, (folder / "err").open("w+b") as err:
@@ -109,7 +109,7 @@ async def leg(
 async def _watch(
     sandbox: SandboxProcess, process: asyncio.subprocess.Process, until: int | None, by: signal.Signals | None
 ) -> float:
-    """Peak memory of a process in MiB, for as long as it lives; a signal when it is time."""
+    """Return the peak memory of a process in MiB over its life, and send it the signal when it is due."""
     peak = 0.0
     while process.returncode is None:
         peak = max(peak, _peak_of(process.pid))
@@ -135,7 +135,7 @@ async def _registered(sandbox: SandboxProcess) -> int:
 
 
 async def straight(folder: Path, words: list[str], rows: int) -> dict[str, Leg]:
-    """From the first row to the last."""
+    """Run from the first row to the last."""
     async with SandboxProcess(seed=1) as sandbox:
         whole = await leg(sandbox, words, folder)
         await check(sandbox, rows)
@@ -143,7 +143,7 @@ async def straight(folder: Path, words: list[str], rows: int) -> dict[str, Leg]:
 
 
 async def interrupted(folder: Path, words: list[str], rows: int) -> dict[str, Leg]:
-    """With Ctrl-C after a third, and ``kill -9`` after two."""
+    """Run with Ctrl-C after a third, and ``kill -9`` after two."""
     async with SandboxProcess(seed=1) as sandbox:
         first = await leg(sandbox, words, folder, until=rows // 3, by=signal.SIGINT)
         printed = [*COMMAND, *shlex.split(first.again)[1:]]
@@ -154,14 +154,14 @@ async def interrupted(folder: Path, words: list[str], rows: int) -> dict[str, Le
 
 
 async def check(sandbox: SandboxProcess, rows: int) -> None:
-    """Every product must be there, once."""
+    """Check that every product exists, once."""
     products = (await sandbox.effects())["products"]
     if len(products) != rows or any(count != 1 for count in products.values()):
         raise RuntimeError(f"{len(products)} products instead of {rows}, or some of them twice")
 
 
 async def measure(rows: int) -> dict[str, Leg]:
-    """Both jobs, one after the other."""
+    """Run both jobs, one after the other."""
     legs: dict[str, Leg] = {}
     for job in (straight, interrupted):
         with tempfile.TemporaryDirectory() as name:
@@ -173,7 +173,7 @@ async def measure(rows: int) -> dict[str, Leg]:
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     rows = options.size or ROWS
     legs = asyncio.run(measure(rows))
     table = Table(
@@ -194,7 +194,7 @@ def run(options: Options) -> Result:
         plot=False,
     )
     notes = [
-        f"in the sandbox there are {rows:,} products after each of the two jobs, none of them twice",
-        "after kill -9, what was sent and is not found counts as absent after 60 s (--patience): the last one waits",
+        f"the sandbox has {rows:,} products after each of the two jobs, none of them twice",
+        "after kill -9, an item that is not found counts as absent 60 s after it was sent (--patience): the job waits",
     ]
     return Result(part="million_rows", tables=[table], notes=notes)

@@ -1,4 +1,4 @@
-"""Pages of 1,000 stocks (596 kB) walked by cursor, every row decoded; all peers."""
+"""Pages of 1,000 stocks (596 kB) read by cursor, every row decoded; all peers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGES = 10
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     pages = options.size or PAGES
     with Bench(options) as bench:
         stub = bench.stub()

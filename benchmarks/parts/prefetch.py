@@ -1,4 +1,4 @@
-"""Pages of a server that takes 20 ms, with 15 ms of awaited work on each: the next page travels meanwhile, or not."""
+"""Pages of a server that takes 20 ms, with 15 ms of awaited work on each, with and without prefetch of the next."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Pages:
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     pages = options.size or PAGES
     with Bench(options) as bench:
         stub = bench.stub()

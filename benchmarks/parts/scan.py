@@ -1,4 +1,4 @@
-"""All of 1,000,000 stocks at 50 ms latency: the list walked by cursor, and ``bulk.scan_stocks`` by windows of time.
+"""All of 1,000,000 stocks at 50 ms latency: the list read by cursor, and ``bulk.scan_stocks`` by windows of time.
 
 All have the same limit of 200 requests a second. Every row is counted once and none may be missing.
 """
@@ -89,7 +89,7 @@ class Scans:
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     pages = max(1, (options.size or ROWS) // PAGE)
     stub = WindowedProcess(options.processors().stub)
     try:

@@ -1,9 +1,10 @@
-"""Limits that processes share: what the store costs a call at a high rate, and how well a fleet keeps a limit.
+"""Limits that processes share: the cost of the store for a call at a high rate, and a fleet's use of a limit.
 
-The first table is of one client: a key of 2,000 calls a second whose gate is passed as fast as it may be (``full``),
-and 500 times a second (``spaced``), without a store and with each. The others are of eight real processes that call the
-sandbox as fast as their shared limits allow, by one key and by 200 at once: what was used of the limit, and the most
-requests that the sandbox saw in any window. Redis and PostgreSQL are started for it, from what is installed.
+The first table is of one client: a key of 2,000 calls a second whose permits are acquired as fast as possible
+(``full``), and 500 times a second (``spaced``), without a store and with each. The others are of eight real processes
+that call the sandbox as fast as their shared limits allow, by one key and by 200 at once: the used part of the limit,
+and the most requests that the sandbox saw in any window. Redis and PostgreSQL are started for it, from installed
+programs.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ PROCESSES, SECONDS = 8, 20.0
 
 
 class Passing:
-    """See :class:`~benchmarks.child.Subject`: passes one gate, many times."""
+    """See :class:`~benchmarks.child.Subject`: acquires permits of one limiter, many times."""
 
     def __init__(self, store: str | None) -> None:
         config = Config(
@@ -84,7 +85,7 @@ async def _pass(gate: Gate, lane: Any, latency: float) -> None:
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     with ExitStack() as stack:
         redis, postgres = stack.enter_context(RedisServer()), stack.enter_context(PostgresServer())
         stores = {"Redis": redis.address, "PostgreSQL": postgres.address("limits")}
@@ -103,7 +104,7 @@ def _cost(options: Options, stores: dict[str, str]) -> Table:
         cases = [_case(name, way, child) for way in ("full", "spaced") for name, child in children.items()]
         measured = bench.interleave(cases)
     columns = [Column("cpu", "CPU µs/call"), Column("rate", "calls/s", 0)]
-    title = f"Passing a gate of {RATE:,} calls a second, as fast as it lets and {SPACED} times a second, {options.loop}"
+    title = f"Permits of a limit of {RATE:,} calls a second, at full speed and {SPACED} times a second, {options.loop}"
     return Table(
         name="cost",
         title=title,

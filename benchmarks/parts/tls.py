@@ -1,4 +1,4 @@
-"""Creating orders with TLS (a certificate made for the occasion, and checked) and without; all peers."""
+"""Creation of orders with TLS (a certificate made for the run, and checked) and without; all peers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     with Bench(options) as bench:
         plain, secure = bench.stub(), bench.stub(tls=True)
         several = [Surroundings("plain", plain, options.loop), Surroundings("TLS", secure, options.loop)]

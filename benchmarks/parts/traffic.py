@@ -1,4 +1,4 @@
-"""Limits found and held, lanes, many sellers, outages: see :mod:`benchmarks.traffic`."""
+"""Limits found and held, priorities, many sellers, outages: see :mod:`benchmarks.traffic`."""
 
 from ..traffic import run
 

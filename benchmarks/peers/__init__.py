@@ -1,4 +1,4 @@
-"""The clients that are compared, one file each: what they are called, and which packages they need."""
+"""The compared clients, one file each: their names and the packages that they need."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OURS = "octoffm_async"
 LEARNED = f"{OURS}, learned spelling"
 CONTRACT = f"{OURS}, contract file"
 TUNED = "aiohttp tuned"
-"""What all others are compared with."""
+"""The peer that all others are compared with."""
 ALL_KINDS = ("post", "get", "page")
 
 
@@ -26,9 +26,9 @@ class Entry(NamedTuple):
     ours: bool = False
     kinds: tuple[str, ...] = ALL_KINDS
     threads: bool = False
-    """Whether it has no event loop of its own to run on."""
+    """True if it has no event loop of its own to run on."""
     note: str = ""
-    """What a reader should know."""
+    """A note for the reader."""
 
 
 ENTRIES = (
@@ -69,10 +69,10 @@ ENTRIES = (
 
 
 def installed(*, kind: str | None = None, names: tuple[str, ...] = ()) -> list[Entry]:
-    """The peers whose packages are there, and which do this ``kind`` of call.
+    """Return the peers whose packages are installed, and which do this ``kind`` of call.
 
     Raises:
-        LookupError: one of the ``names`` is no peer, or not installed.
+        LookupError: One of the ``names`` is not a peer, or not installed.
     """
     there = [entry for entry in ENTRIES if all(_is_there(module) for module in entry.needs)]
     if unknown := set(names) - {entry.name for entry in there}:
@@ -82,13 +82,13 @@ def installed(*, kind: str | None = None, names: tuple[str, ...] = ()) -> list[E
 
 
 def missing() -> list[str]:
-    """The peers that are left out because a package is not installed."""
+    """Return the peers that are left out because a package is not installed."""
     there = {entry.name for entry in installed()}
     return [entry.name for entry in ENTRIES if entry.name not in there]
 
 
 def make(name: str) -> Peer:
-    """The peer of this name, not yet open."""
+    """Return the peer of this name, not yet open."""
     entry = next(entry for entry in ENTRIES if entry.name == name)
     module, _, attribute = entry.make.partition(":")
     peer: Peer = getattr(importlib.import_module(f".{module}", __name__), attribute)()

@@ -1,4 +1,4 @@
-"""What every peer does, and how its calls are spread."""
+"""The interface of every peer, and the way to spread its calls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NEXT = re.compile(r'<([^<>]*)>; rel="next"')
 
 
 class Target(NamedTuple):
-    """Where the stub is: ``http://127.0.0.1:PORT``, and the certificate to trust if it is ``https``."""
+    """The address of the stub, ``http://127.0.0.1:PORT``, and the certificate to trust if it is ``https``."""
 
     origin: str
     token_path: str
@@ -25,26 +25,26 @@ class Target(NamedTuple):
 
     @property
     def orders(self) -> str:
-        """Where orders are created."""
+        """The address at which orders are created."""
         return f"{self.origin}{API}/outbound-shipments"
 
     @property
     def stock(self) -> str:
-        """Where the one stock is."""
+        """The address of the one stock."""
         return f"{self.origin}{API}/stocks/{STOCK_ID}"
 
     @property
     def stocks(self) -> str:
-        """Where the first page of stocks is."""
+        """The address of the first page of stocks."""
         return f"{self.origin}{API}/stocks?limit=1000"
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """A context that trusts the stub, if it speaks TLS."""
+        """Return a context that trusts the stub, if it uses TLS."""
         return None if self.certificate is None else ssl.create_default_context(cafile=self.certificate)
 
 
 class Walked(NamedTuple):
-    """What a walk over pages read: rows, and the last of them."""
+    """The result of reading all pages: the number of rows, and the last row."""
 
     rows: int
     last: Any
@@ -54,32 +54,32 @@ class Peer(Protocol):
     """A client of the API, as one would write it with some library."""
 
     async def open(self, target: Target) -> None:
-        """Be ready to call."""
+        """Prepare for calls."""
         ...
 
     async def post(self) -> str:
-        """Create the order; its id."""
+        """Create the order and return its id."""
         ...
 
     async def get(self) -> Any:
-        """The one stock, as this library decodes it."""
+        """Return the one stock, as this library decodes it."""
         ...
 
     async def page_walk(self) -> Walked:
-        """Read all pages of stocks by cursor, every row decoded; the list is as long as the stub was told."""
+        """Read all pages of stocks by cursor, every row decoded; the stub's setting decides their number."""
         ...
 
     async def spread(self, call: Callable[[], Awaitable[object]], count: int, in_flight: int) -> None:
-        """Call so often, so many at a time."""
+        """Make ``count`` calls, ``in_flight`` at a time."""
         ...
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         ...
 
 
 class Spread:
-    """The usual way: tasks that share one iterator."""
+    """The usual way to spread calls: tasks that share one iterator."""
 
     async def spread(self, call: Callable[[], Awaitable[object]], count: int, in_flight: int) -> None:
         """See :class:`Peer`."""
@@ -87,6 +87,6 @@ class Spread:
 
 
 def next_address(target: Target, link: str | None) -> str | None:
-    """The address of the next page by its ``Link`` header, if there is one."""
+    """Return the address of the next page from its ``Link`` header, if there is one."""
     found = _NEXT.search(link or "")
     return None if found is None else target.origin + found[1]

@@ -1,4 +1,4 @@
-"""A peer in a child process: told to post, get or walk, it says what that took."""
+"""A peer in a child process: an order to post, get or read pages is answered with its duration."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 
 class PeerSubject:
-    """See :class:`~benchmarks.child.Subject`. Orders: ``post``, ``get`` and ``page`` (how often, how many at a time),
-    ``facts`` (what one call of each kind gave).
+    """See :class:`~benchmarks.child.Subject`.
+
+    Orders: ``post``, ``get`` and ``page`` (how many, how many at a time), ``facts`` (the values of one call of each
+    kind).
     """
 
     def __init__(self, peer: str, target: list[Any]) -> None:

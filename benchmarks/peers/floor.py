@@ -1,6 +1,6 @@
 """The least that Python can do: an asyncio protocol by hand, whole requests prebuilt but for the body.
 
-No pool to speak of, no time-outs, no redirects, no checks but the status: it is here to show where the floor is.
+It has no real pool, no time-outs, no redirects, no checks but the status: it only shows the lower bound.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LINK = b"Link: "
 
 
 class Connection(asyncio.Protocol):
-    """One connection with at most one request under way."""
+    """One connection with at most one request in flight."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
             self._answered.set_exception(exc or ConnectionResetError())
 
     def ask(self, request: bytes) -> asyncio.Future[bytes]:
-        """Send it; the whole answer."""
+        """Send a request and return a future of the whole response."""
         self._answered = self._loop.create_future()
         self.transport.write(request)
         return self._answered

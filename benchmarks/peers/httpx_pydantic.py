@@ -1,4 +1,4 @@
-"""httpx with pydantic: as one finds it, and with everything set for speed."""
+"""httpx with pydantic: with its defaults, and with everything set for speed."""
 # pyright: basic, reportMissingImports=false
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .pydantic_models import Created, Order, Page, Stock
 
 
 class Default(Spread):
-    """``AsyncClient()`` as it comes: it keeps only 20 idle connections, so 50 in flight open new ones all the time."""
+    """``AsyncClient()`` with its defaults: it keeps 20 idle connections, so 50 in flight always open new ones."""
 
     def __init__(self) -> None:
         self._order = Order.model_validate(ORDER)
@@ -55,7 +55,7 @@ class Default(Spread):
 
 
 class Best(Default):
-    """What was found to be fastest: a client for each call in flight, bytes both ways, no time-outs.
+    """The fastest way that was found: a client for each call in flight, bytes both ways, no time-outs.
 
     One client for all is slower the more connections it keeps: its pool looks at each of them for every request.
     """

@@ -1,4 +1,4 @@
-"""aiohttp as its first page of documentation shows it: ``json=``, ``response.json()``, dataclasses."""
+"""aiohttp as the first page of its documentation shows it: ``json=``, ``response.json()``, dataclasses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This package, the full call: token, limit (too high to bind), retries and deadline on."""
+"""The client of this package, the full call: token, limit (too high to bind), retries and deadline on."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RENAMED = (OutboundShipmentRequest, DeliveryAddress, ShipmentLine, Stock, Locali
 
 
 def config_for(target: Target, api: str = API, contract: ContractFile | None = None) -> Config:
-    """Settings to reach the stub, under the base path of the usual names or another one."""
+    """Return settings to reach the stub, under the base path of the usual names or another one."""
     return Config(
         client_id="bench",
         client_secret="bench",
@@ -51,7 +51,7 @@ def config_for(target: Target, api: str = API, contract: ContractFile | None = N
 def client_for(
     target: Target, hooks: Sequence[Hook] = (), transport: Transport | None = None, config: Config | None = None
 ) -> FulfillmentClient:
-    """A client of the stub."""
+    """Return a client of the stub."""
     return FulfillmentClient(
         config or config_for(target), ssl_context=target.ssl_context(), hooks=hooks, transport=transport
     )
@@ -103,17 +103,17 @@ class Ours(Spread):
 
 
 def without_hook() -> Ours:
-    """Nobody listens."""
+    """Make a peer without a hook."""
     return Ours()
 
 
 def with_logging() -> Ours:
-    """The standard hook, its logger at the usual level."""
+    """Make a peer with the standard hook, its logger at the usual level."""
     return Ours([LoggingHook()])
 
 
 def with_telemetry() -> Ours:
-    """The OpenTelemetry hook, with an SDK that makes every span and metric and exports none."""
+    """Make a peer with the OpenTelemetry hook, and an SDK that makes every span and metric and exports none."""
     telemetry: Any = importlib.import_module("octoffm_async.telemetry")
     tracing: Any = importlib.import_module("opentelemetry.sdk.trace")
     metering: Any = importlib.import_module("opentelemetry.sdk.metrics")
@@ -123,22 +123,22 @@ def with_telemetry() -> Ours:
 
 
 def item_by_item() -> Ours:
-    """Nobody listens; lists are read as items and not as pages."""
+    """Make a peer without a hook that reads lists as items and not as pages."""
     return Ours(item_by_item=True)
 
 
 def learned() -> Ours:
-    """Nobody listens; the API spells all its names in PascalCase, which the first answer shows."""
+    """Make a peer without a hook for an API with all names in PascalCase, which the first response shows."""
     return Ours(api=PASCAL_API)
 
 
 def with_contract() -> Ours:
-    """Nobody listens; the API has other names, which a contract file gives."""
+    """Make a peer without a hook for an API with other names, which a contract file gives."""
     return Ours(api=RENAMED_API, contract=renames())
 
 
 def renames() -> ContractFile:
-    """A contract file that gives fields other names and does nothing else."""
+    """Return a contract file that gives fields other names and does nothing else."""
     fields = {
         struct.__name__: {
             name: FieldMapping(path=(RENAMES[field.encode_name],))

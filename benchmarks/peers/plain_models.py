@@ -1,4 +1,4 @@
-"""The order and the stock as dataclasses, with what one writes by hand to go from and to JSON."""
+"""The order and the stock as dataclasses, with handwritten conversions from and to JSON."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Order:
 
     @classmethod
     def from_dict(cls, source: dict[str, Any]) -> Order:
-        """From its wire form."""
+        """Convert from the wire form."""
         lines = [Line(line["quantity"], line["sellerProductReference"]) for line in source["lines"]]
         address = dict(source["deliveryAddress"])
         return cls(source["reference"], lines, address, source["deliveryMode"], source["storageCountry"])
 
     def to_dict(self) -> dict[str, Any]:
-        """Its wire form."""
+        """Convert to the wire form."""
         return {
             "reference": self.reference,
             "lines": [
@@ -48,7 +48,7 @@ class Order:
 
 @dataclass
 class Quantities:
-    """Items by type."""
+    """Quantities by type."""
 
     available: int
     allocated: int
@@ -60,7 +60,7 @@ class Quantities:
 
     @classmethod
     def from_dict(cls, source: dict[str, Any]) -> Quantities:
-        """From its wire form."""
+        """Convert from the wire form."""
         return cls(
             available=source.get("Available", 0),
             allocated=source.get("Allocated", 0),
@@ -83,7 +83,7 @@ class Localization:
 
     @classmethod
     def from_dict(cls, source: dict[str, Any]) -> Localization:
-        """From its wire form."""
+        """Convert from the wire form."""
         return cls(
             storage_country=source["storageCountry"],
             quantities=Quantities.from_dict(source["quantities"]),
@@ -107,7 +107,7 @@ class Stock:
 
     @classmethod
     def from_dict(cls, source: dict[str, Any]) -> Stock:
-        """From its wire form."""
+        """Convert from the wire form."""
         return cls(
             id=source["id"],
             product_id=source["productId"],

@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel, to_pascal
 
 
 class Model(BaseModel):
-    """camelCase on the wire."""
+    """A model with camelCase names on the wire."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
@@ -21,7 +21,7 @@ class Line(Model):
 
 
 class Address(Model):
-    """Where the parcel goes."""
+    """The address of the parcel."""
 
     first_name: str
     last_name: str
@@ -47,13 +47,13 @@ class Order(Model):
 
 
 class Created(Model):
-    """What a creation answers."""
+    """The response to a creation."""
 
     outbound_shipment_id: str
 
 
 class Quantities(Model):
-    """Items by type; PascalCase on the wire."""
+    """Quantities by type; PascalCase on the wire."""
 
     model_config = ConfigDict(alias_generator=to_pascal, populate_by_name=True)
 

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Threads:
-    """As many threads as calls in flight; they share one iterator, and no event loop has a part in it."""
+    """A thread for each call in flight; the threads share one iterator, and no event loop takes part."""
 
     def __init__(self) -> None:
         self._order = Order.from_dict(ORDER)
@@ -45,7 +45,7 @@ class Threads:
         return await self._in_thread(self._walk)
 
     async def spread(self, call: Callable[[], Awaitable[object]], count: int, in_flight: int) -> None:
-        """See Peer; ``call`` is one of the methods above, its blocking twin is what the threads do."""
+        """See Peer; ``call`` is one of the methods above, and the threads call its blocking twin."""
         twins: dict[Any, Callable[[], object]] = {self.post: self._post, self.get: self._get}
         twin = twins[call]
         turns = iter(range(count))

@@ -52,7 +52,7 @@ class FinalRequestOptions(pydantic.BaseModel):
 
 
 def transform(data: Any, names: dict[str, str]) -> Any:
-    """Parameters with the names of the wire, all the way down."""
+    """Return parameters with the names of the wire, in all nested objects too."""
     if isinstance(data, dict):
         return {names.get(key, key): transform(value, names) for key, value in data.items()}
     if isinstance(data, list):

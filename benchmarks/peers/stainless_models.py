@@ -1,7 +1,7 @@
 """Models as generated SDKs of the Stainless kind build them: pydantic classes, filled field by field.
 
-A sketch of the same steps, written for this comparison: models are built lazily, answers are not validated, unions are
-tried by validation first, and unknown fields are kept.
+A sketch of the same steps, written for this comparison: models are built lazily, responses are not validated, unions
+are tried by validation first, and unknown fields are kept.
 """
 # pyright: basic, reportMissingImports=false
 
@@ -17,13 +17,13 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 
 class BaseModel(pydantic.BaseModel):
-    """A model whose ``construct`` goes down into nested models and lists."""
+    """A model whose ``construct`` recurses into nested models and lists."""
 
     model_config = ConfigDict(extra="allow", defer_build=True)
 
     @classmethod
     def construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Any:
-        """A model of these values, unvalidated."""
+        """Return a model of these values, unvalidated."""
         model = cls.__new__(cls)
         filled: dict[str, Any] = {}
         by_name = cls.model_config.get("populate_by_name")
@@ -53,7 +53,7 @@ def _construct_field(value: Any, field: Any) -> Any:
 
 
 def construct_type(value: Any, wanted: Any) -> Any:
-    """``value`` as the type wants it, as far as that goes without complaint."""
+    """Convert ``value`` to the wanted type, as far as that is possible without an error."""
     origin = get_origin(wanted) or wanted
     arguments = get_args(wanted)
     if origin in (Union, UnionType):
@@ -93,13 +93,13 @@ def _adapter(wanted: Any) -> TypeAdapter[Any]:
 
 
 class Created(BaseModel):
-    """What a creation answers."""
+    """The response to a creation."""
 
     outbound_shipment_id: str = Field(alias="outboundShipmentId")
 
 
 class Quantities(BaseModel):
-    """Items by type."""
+    """Quantities by type."""
 
     available: int = Field(alias="Available")
     allocated: int = Field(alias="Allocated")

@@ -1,4 +1,4 @@
-"""aiohttp with all that is known to make it fast, and nothing else: no token, limit, retry or deadline."""
+"""aiohttp with everything that is known to make it fast, and nothing else: no token, limit, retry or deadline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .base import MOST_IN_FLIGHT, Spread, Target, Walked, next_address
 
 
 class Created(msgspec.Struct, rename="camel"):
-    """What a creation answers."""
+    """The response to a creation."""
 
     outbound_shipment_id: str
 
@@ -25,7 +25,7 @@ PAGE = msgspec.json.Decoder(Page[Stock])
 
 
 class Tuned(Spread):
-    """Bytes bodies, typed decoders, shared headers, constant addresses, time-outs without ``total``."""
+    """A peer with bytes as bodies, typed decoders, shared headers, constant addresses, time-outs without ``total``."""
 
     def __init__(self) -> None:
         self._order = msgspec.convert(ORDER, OutboundShipmentRequest)

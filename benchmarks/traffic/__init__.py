@@ -1,7 +1,7 @@
-"""Traffic: hidden quotas found and held, lanes, many sellers, outages. The real pipeline on a clock that jumps.
+"""Traffic: hidden quotas found and held, priorities, many sellers, outages. The real pipeline on a clock that jumps.
 
-Only what goes over HTTP takes as long as it says; the rest is simulated. One seed for every two rounds, three at most;
-with fewer than three rounds only a part of it is run.
+Only the parts over HTTP take as long as they say; the others are simulated. One seed for every two rounds, three at
+most; with fewer than three rounds only a part of it is run.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 
 class Options(Protocol):
-    """What is read of the harness's options."""
+    """The options of the harness that are read here."""
 
     @property
     def rounds(self) -> int:
-        """How many rounds were asked for; here, how many seeds."""
+        """The number of rounds; here, the number of seeds."""
         ...
 
 
 def cases(*, short: bool) -> dict[str, list[Case]]:
-    """The tables' rows."""
+    """Return the rows of the tables."""
     rates = RATES[:2] if short else RATES
     periods = PERIODS[:2] if short else PERIODS
     changes = CHANGES[:1] if short else CHANGES
@@ -60,7 +60,7 @@ TITLES = {
 
 
 def run(options: Options) -> Result:
-    """See the module's docstring."""
+    """Run the part, see the module's docstring."""
     short = options.rounds < 3
     seeds = range(1, 1 + max(1, min(3, options.rounds // 2)))
     tables: list[Table] = []

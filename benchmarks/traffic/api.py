@@ -1,6 +1,6 @@
-"""An API on the simulated clock: a hidden quota, latency, outages; behind the real pipeline in place of the wire.
+"""An API on the simulated clock, with a hidden quota, latency and outages, behind the real pipeline as its transport.
 
-A request reaches the API after half its latency and is counted there, as the sandbox counts it: what is refused does
+A request reaches the API after half its latency and is counted there, as the sandbox counts it: a refused request does
 not fill the window.
 """
 
@@ -28,15 +28,15 @@ STOCK = b'{"id": "00000000-0000-0000-0000-000000000001", "productId": "P", "quan
 
 
 class Quota(Protocol):
-    """What is admitted: 0, or the seconds until something is."""
+    """A quota: ``admit`` returns 0, or the seconds until a request is admitted."""
 
     def admit(self, now: float) -> float:
-        """Admit one more now, or not."""
+        """Admit one more request now, or not."""
         ...
 
 
 class FixedWindow:
-    """At most ``most`` in each period: a counter that is reset at its end."""
+    """At most ``most`` requests in each period: a counter that is reset at its end."""
 
     def __init__(self, most: int, period: float) -> None:
         self.most = most
@@ -56,19 +56,19 @@ class FixedWindow:
 
 
 class Latency:
-    """Seconds a request takes, there and back: uniform between two bounds, times ``factor``."""
+    """Seconds that a request takes, there and back: uniform between two bounds, times ``factor``."""
 
     def __init__(self, least: float, most: float, rng: random.Random) -> None:
         self._least, self._most, self._rng = least, most, rng
         self.factor = 1.0
 
     def draw(self) -> float:
-        """Of one request."""
+        """Return the seconds of one request."""
         return self._rng.uniform(self._least, self._most) * self.factor
 
 
 class SimulatedApi:
-    """See :class:`octoffm_async.session.transport.Transport`. ``quotas`` are by seller, ``quota`` is everybody's."""
+    """See :class:`octoffm_async.session.transport.Transport`. ``quotas`` are by seller, ``quota`` is for all."""
 
     def __init__(self, latency: Latency, *, token_life: float = 7200.0) -> None:
         self.latency = latency
@@ -79,13 +79,13 @@ class SimulatedApi:
         self.tokens_fail = False
         self.token_life = token_life
         self.arrived_at = array("d")
-        """When each request reached the API (or would have)."""
+        """The times at which requests reached the API (or would have)."""
         self.statuses = array("H")
-        """How it was answered; 0 is not at all."""
+        """The statuses of the responses; 0 is no response."""
         self.token_calls: list[float] = []
         self.created: dict[bytes, int] = {}
         self.references: list[str] = []
-        """What the seller has registered; all in one page."""
+        """References that the seller has registered; all in one page."""
 
     def open(self) -> None:
         """See Transport."""
@@ -146,7 +146,7 @@ class SimulatedApi:
         return 429 if quota is not None and quota.admit(now) else 200
 
     def count(self, since: float, until: float, status: int | None = None) -> int:
-        """Requests that arrived from ``since`` to ``until``, of one status or all."""
+        """Return the number of requests that arrived from ``since`` to ``until``, of one status or all."""
         return sum(
             1
             for at, given in zip(self.arrived_at, self.statuses, strict=True)
@@ -160,12 +160,12 @@ def _resolve(answer: asyncio.Future[tuple[int, bytes]], given: tuple[int, bytes]
 
 
 def sliding(rate: float, period: float) -> SlidingLog:
-    """A sliding log that admits ``rate`` per second over windows of ``period``."""
+    """Return a sliding log that admits ``rate`` per second over windows of ``period``."""
     return SlidingLog(round(rate * period), period)
 
 
 def config(**settings: object) -> Config:
-    """A client's settings for it: no limit unless asked for."""
+    """Return a client's settings for the simulated API: no limit unless one is given."""
     return Config(
         client_id="client",
         client_secret="secret",

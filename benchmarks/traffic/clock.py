@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class _Jump:
-    """Stands where a selector stands: instead of waiting, it moves the clock."""
+    """A replacement of the selector: instead of waiting, it moves the clock."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -24,11 +24,11 @@ class _Jump:
         return []
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is nothing to close."""
 
 
 class SimulatedLoop(asyncio.BaseEventLoop):
-    """Time passes only while everybody waits."""
+    """A loop on which time passes only while every task waits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,14 +37,14 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.slow_callback_duration = 1e9
 
     def time(self) -> float:
-        """The simulated clock, in seconds."""
+        """Return the simulated clock, in seconds."""
         return self._selector.now
 
     def _process_events(self, event_list: list[Any]) -> None:
-        """There are none."""
+        """Do nothing: there are no events."""
 
     def _write_to_self(self) -> None:
-        """Nobody waits in another thread."""
+        """Do nothing: no other thread waits."""
 
 
 def simulate(work: Coroutine[Any, Any, T]) -> T:

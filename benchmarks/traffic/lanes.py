@@ -1,6 +1,6 @@
-"""Interactive calls on a key that a bulk run saturates: how long they wait for their turn, and what bulk still gets.
+"""Interactive calls on a key that a bulk run saturates: their waits for a permit, and the share that bulk still gets.
 
-The wait is what a call spent before it left, as a part of the limit's interval (1 / rate).
+The wait is the time of a call before it was sent, as a part of the limit's interval (1 / rate).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WAIT_MOST = 1.2
 
 
 class Waits(NamedTuple):
-    """Intervals that interactive calls waited; ``used`` is the part of the limit that was used by all."""
+    """Intervals that interactive calls waited; ``used`` is the part of the limit that all calls used."""
 
     p50: float
     p99: float
@@ -44,7 +44,7 @@ NAME = "interactive"
 
 
 class Waited:
-    """A hook that notes what calls of tasks of this name waited."""
+    """A hook that notes the waits of calls in tasks of this name."""
 
     events = frozenset({CallFinished})
 
@@ -59,12 +59,12 @@ class Waited:
 
 
 def measure(rate: int, *, seed: int = 1, calls: int = CALLS) -> Waits:
-    """Interactive calls at a tenth of the rate, at random moments (Poisson)."""
+    """Measure interactive calls at a tenth of the rate, at random moments (Poisson)."""
     return simulate(_poisson(rate, seed, calls))
 
 
 def measure_flood(rate: int, *, seed: int = 1, seconds: float = 60.0) -> Waits:
-    """Interactive calls that ask for everything."""
+    """Measure interactive calls that ask for the whole limit."""
     return simulate(_flood(rate, seed, seconds))
 
 

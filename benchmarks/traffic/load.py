@@ -29,7 +29,7 @@ BULK = Options(lane="bulk", deadline=900.0)
 async def session_on(
     api: SimulatedApi, config: Config, *, seed: int, hooks: Sequence[Hook] = ()
 ) -> AsyncGenerator[Session]:
-    """A session whose wire is ``api``."""
+    """Open a session whose transport is ``api``."""
     session = Session(config, api, hooks, rng=random.Random(seed))
     session.open()
     try:
@@ -39,13 +39,13 @@ async def session_on(
 
 
 async def call(session: Session, seller: str = "12345", options: Options = BULK) -> None:
-    """Look one stock up."""
+    """Look up one stock."""
     await session.call(GET_STOCK, seller_id=seller, url=URL, options=options)
 
 
 @asynccontextmanager
 async def saturated(session: Session, workers: int, seller: str = "12345") -> AsyncGenerator[None]:
-    """Bulk calls of ``workers`` workers without a rest."""
+    """Run ``workers`` workers that make bulk calls without a rest."""
 
     async def work() -> None:
         while True:

@@ -1,8 +1,8 @@
 """Five minutes without an API in the middle of a bulk run at its limit.
 
-*Extra* is what was sent in vain, as a part of what would have been sent meanwhile. *First 10 s* is what arrived in the
-first ten seconds after the API came back, as a part of what the limit allows; *peak* the most in any second of them,
-likewise. *Full after* is when a second first carried 90 % of the limit again.
+*Extra* is the requests sent in vain, as a part of those that would have been sent meanwhile. *First 10 s* is the
+requests that arrived in the first ten seconds after the API came back, as a part of what the limit allows; *peak* the
+most in any second of them, likewise. *Full after* is when a second first carried 90 % of the limit again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TOKEN_LIFE = 120.0
 
 
 class Outage(NamedTuple):
-    """What is done at ``rate`` per second, and how the API goes away."""
+    """The work at ``rate`` per second, and the way in which the API fails."""
 
     work: Work
     way: Way
@@ -39,12 +39,12 @@ class Outage(NamedTuple):
 
     @property
     def name(self) -> str:
-        """For tables."""
+        """The name for tables."""
         return f"{self.work} at {self.rate}/s, {self.way}"
 
 
 class Figures(NamedTuple):
-    """See the module's docstring; ``history`` is what arrived, by second."""
+    """The figures of the module's docstring; ``history`` is the arrived requests, by second."""
 
     extra: float
     tokens: int
@@ -66,7 +66,7 @@ def measure(outage: Outage) -> Figures:
 
 
 def order(number: int) -> OutboundShipmentRequest:
-    """The order of this number."""
+    """Return the order of this number."""
     return OutboundShipmentRequest(
         reference=f"ORDER-{number:06d}",
         storage_country="FR",

@@ -1,6 +1,6 @@
-"""The same over real HTTP with a journal: every order is created in the end, and each once.
+"""An outage over real HTTP with a journal: every order is created in the end, and each once.
 
-*Extra* is what reached the sandbox during the outage, as a part of what the limit allows in that time.
+*Extra* is the requests that reached the sandbox during the outage, as a part of what the limit allows in that time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PATIENCE = 5.0
 
 
 class Figures(NamedTuple):
-    """See the module's docstring."""
+    """The figures of the module's docstring."""
 
     extra: float
     created: int
@@ -33,7 +33,7 @@ class Figures(NamedTuple):
 
 
 async def measure(outage: float) -> Figures:
-    """Orders at the limit, and ``outage`` seconds of 503 for everything in the middle."""
+    """Run orders at the limit, with ``outage`` seconds of 503 for everything in the middle."""
     loop = asyncio.get_running_loop()
     items = round(RATE * (BEFORE + AFTER))
     outcomes = Counter[str]()
@@ -62,7 +62,7 @@ async def measure(outage: float) -> Figures:
 
 
 async def _break(sandbox: SandboxProcess, outage: float) -> int:
-    """Answer 503 for a while; how many requests came meanwhile."""
+    """Answer 503 for a while, and return the number of requests that came meanwhile."""
     await asyncio.sleep(BEFORE)
     await sandbox.set_fault_rates({Fault.UNAVAILABLE_HTML: 1.0})
     before = await _arrived(sandbox)

@@ -1,4 +1,4 @@
-"""The same over real HTTP and in real time: a sandbox in a process of its own, whose limit is changed while it runs."""
+"""Hidden quotas over real HTTP and in real time: a sandbox in its own process, whose limit is changed while it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORKERS = 60
 
 
 class Phase(NamedTuple):
-    """What was used of one hidden quota after it settled, and what was answered 429."""
+    """The used part of one hidden quota after it settled, and the part that was answered 429."""
 
     rate: int
     used: float
@@ -25,7 +25,7 @@ class Phase(NamedTuple):
 async def measure(
     phases: tuple[tuple[int, float], ...] = PHASES, *, settling: float = SETTLING, measured: float = MEASURED
 ) -> tuple[list[Phase], list[tuple[float, float]]]:
-    """Each phase, and the accepted requests by second."""
+    """Return the figures of each phase, and the accepted requests by second."""
     done: list[Phase] = []
     history: list[tuple[float, float]] = []
     async with (

@@ -1,9 +1,9 @@
-"""A quota that the client does not know, found and held by it; and one that it was told.
+"""A quota that the client does not know, and has to find and hold; and one that is configured.
 
-A case runs for :data:`SETTLING` simulated seconds (with a change of quota: before it, and again after it), then what
-arrives at the API is counted for :data:`MEASURED` seconds. *Used* is what was accepted over what the quota allowed.
-*Refused* is the part answered 429. *Converged* is how long after the start, or the change, the first minute began
-that met the promise.
+A case runs for :data:`SETTLING` simulated seconds (with a change of quota: before it, and again after it), then the
+requests that arrive at the API are counted for :data:`MEASURED` seconds. *Used* is the accepted requests over those
+that the quota allowed. *Refused* is the part answered 429. *Converged* is the time from the start, or the change, to
+the beginning of the first minute that met the promise.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Case(NamedTuple):
 
     @property
     def name(self) -> str:
-        """For tables."""
+        """The name for tables."""
         change = "" if self.then is None else f"→{self.then}"
         least, most = (f"{seconds * 1e3:.0f}" for seconds in self.latency)
         latency = "" if self.latency == (0.03, 0.06) else f", {least}-{most} ms"
@@ -49,7 +49,7 @@ class Case(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """See the module's docstring; ``history`` is accepted requests by simulated second."""
+    """The figures of the module's docstring; ``history`` is accepted requests by simulated second."""
 
     used: float
     refused: float

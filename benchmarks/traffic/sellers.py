@@ -1,4 +1,4 @@
-"""Ten thousand sellers on one client: what each costs in memory and per call, and whether they wait for each other."""
+"""Ten thousand sellers on one client: memory and time of each, and the waits that they cause each other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Memory(NamedTuple):
 
 
 class Throttled(NamedTuple):
-    """What a seller got of its limit while another one was throttled all the time, and without that one."""
+    """The parts of its limit that a seller got with and without another one that was throttled all the time."""
 
     alone: float
     beside: float
@@ -40,17 +40,17 @@ class Throttled(NamedTuple):
 
 
 def memory(sellers: int = SELLERS) -> Memory:
-    """Of idle sellers, before and after they are forgotten."""
+    """Measure the memory of idle sellers, before and after they are forgotten."""
     return simulate(_memory(sellers))
 
 
 def overhead(sellers: int = SELLERS, *, rounds: int = ROUNDS, calls: int = CALLS) -> dict[str, list[float]]:
-    """µs of a call with one seller and with many, in interleaved rounds."""
+    """Measure the µs of a call with one seller and with many, in interleaved rounds."""
     return simulate(_overhead(sellers, rounds, calls))
 
 
 def throttled(rate: int = 20) -> Throttled:
-    """One seller's hidden quota is far below what is sent; another's is as configured."""
+    """Measure a seller's use of its limit beside one whose hidden quota is far below its requests."""
     alone, _ = simulate(_beside(rate, with_throttled=False))
     beside, refused = simulate(_beside(rate, with_throttled=True))
     return Throttled(alone, beside, refused)
@@ -125,6 +125,6 @@ async def _beside(rate: int, *, with_throttled: bool) -> tuple[float, int]:
 
 
 def ratio(spent: dict[str, list[float]]) -> float:
-    """The median of the ratios within each round."""
+    """Return the median of the ratios within each round."""
     one, many = spent.values()
     return median(b / a for a, b in zip(one, many, strict=True))

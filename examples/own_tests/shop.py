@@ -1,4 +1,4 @@
-"""The program under test: a shop that has what it sold shipped, and never oversells."""
+"""The program under test: a shop that has its sales shipped, and never oversells."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class SoldOutError(Exception):
-    """There is not enough of a product."""
+    """The error that there is not enough of a product."""
 
 
 async def available(client: SellerClient, product: str) -> int:
-    """How many of a product can be sold; none if the seller has no stock of it.
+    """Return the quantity of a product that can be sold; 0 if the seller has no stock of it.
 
     Raises:
-        CallError: the API did not tell. That is not "sold out".
+        CallError: The API did not answer, or gave no quantity. That is not "sold out".
     """
     async with client.bulk.lookup_stocks([product]) as run:
         outcome = await anext(run)
@@ -31,16 +31,16 @@ async def available(client: SellerClient, product: str) -> int:
         case Failed(error=error):
             raise error
         case _:
-            raise UnusableAnswerError(f"the API does not tell how many of {product} are available")
+            raise UnusableAnswerError(f"the API gives no available quantity of {product}")
 
 
 async def sell(
     client: SellerClient, journal: Journal, *, number: int, product: str, quantity: int, to: DeliveryAddress
 ) -> str:
-    """Have an order of the shop shipped; the shipment's id. The same order again gives the same id.
+    """Have an order of the shop shipped and return the shipment's id. The same order again gives the same id.
 
     Raises:
-        SoldOutError: there is not enough of it; nothing was ordered.
+        SoldOutError: There is not enough of the product; nothing was ordered.
     """
     if await available(client, product) < quantity:
         raise SoldOutError(product)

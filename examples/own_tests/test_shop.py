@@ -33,7 +33,7 @@ JEANNE = DeliveryAddress(
 
 @pytest.fixture
 def octoffm_sandbox_settings() -> dict[str, Any]:
-    """Every test of this file: two products with ten items of each, and a clock that the test alone moves."""
+    """Return the settings of every test here: two products, ten items of each, a clock that only the test moves."""
     return {"catalogue": 2, "stock": 10, "speed": 0}
 
 
@@ -63,7 +63,7 @@ async def test_an_order_whose_answer_was_lost_is_one_parcel_and_not_two(
     octoffm_sandbox: SandboxThread, octoffm_config: Config, tmp_path: Path
 ) -> None:
     order: dict[str, Any] = {"number": 1, "product": LAMP, "quantity": 1, "to": JEANNE}
-    octoffm_sandbox.next_fault(Fault.RESET_AFTER, operation="outbound.create")  # it is carried out, then the line drops
+    octoffm_sandbox.next_fault(Fault.RESET_AFTER, operation="outbound.create")  # carried out, then the connection drops
     async with FulfillmentClient(octoffm_config) as client, Journal.open(tmp_path / "shop.journal") as journal:
         with pytest.raises(ConnectionLostError):
             await shop.sell(client, journal, **order)

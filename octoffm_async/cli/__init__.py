@@ -1,18 +1,17 @@
-"""The ``octoffm`` command. It needs the extra ``cli``; the rest of the package does not."""
+"""The ``octoffm`` command; it needs the extra ``cli``, and the rest of the package does not."""
 
 import sys
+from importlib.util import find_spec
 
 __all__ = ["main"]
 
 
 def main() -> None:
     """Run the command and exit with its code."""
-    try:
-        from .app import run
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in ("click", "rich", "yaml"):
-            raise
-        sys.stderr.write(f"octoffm: {missing} is missing: pip install 'octoffm-async[cli]'\n")
-        sys.exit(2)
+    for package in ("click", "rich", "yaml"):  # found, not imported: many commands need only the first
+        if find_spec(package) is None:
+            sys.stderr.write(f"octoffm: {package} is missing: pip install 'octoffm-async[cli]'\n")
+            sys.exit(2)
+    from .app import run
+
     sys.exit(run())

@@ -1,4 +1,4 @@
-"""``python -m octoffm_async.cli``: the ``octoffm`` command where scripts are not on the path."""
+"""The ``octoffm`` command as ``python -m octoffm_async.cli``, for when scripts are not on the path."""
 
 from . import main
 

@@ -1,4 +1,4 @@
-"""Errors that teach: for the mistakes that are most likely, why it happened and what to do, as one table."""
+"""Advice for the most likely errors: their cause and cure, as one table."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _GTIN = re.compile(r"gtin", re.IGNORECASE)
 
 
 class Advice(NamedTuple):
-    """Why an error happened and what to do about it, for the errors that ``fits`` names."""
+    """The cause and cure of the errors that ``fits`` accepts."""
 
     name: str
     fits: Callable[[BaseException], bool]
@@ -92,7 +92,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "outcome unknown",
         is_outcome_unknown,
-        "the answer was lost on its way back, so it may have been done. Look before you repeat it: the list commands "
+        "the answer was lost, so the API may have carried the call out. Look before you repeat it: the list commands "
         "show what exists (octoffm orders list --updated-since 1h, or inbound, or returns)",
     ),
     Advice(
@@ -104,13 +104,13 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "clock wrong",
         _is(TLSError, AuthenticationError, says=_OF_TIME),
-        "a token or a certificate was refused because of the time: compare this machine's clock with the real one "
-        '(date -u), and set it right; "octoffm auth check" tells by how much it differs',
+        "a token or a certificate was refused because of the time: compare this machine's clock with the real time "
+        '(date -u) and correct it; "octoffm auth check" shows the difference',
     ),
     Advice(
         "wrong secret",
         _is(CredentialsRefusedError),
-        "the client id or the secret is not, or no longer, what Octopia knows: compare OCTOFFM_CLIENT_ID and "
+        "Octopia does not know, or no longer knows, this client id and secret: compare OCTOFFM_CLIENT_ID and "
         "OCTOFFM_CLIENT_SECRET with what Octopia gave you, without quotes and blanks around them",
     ),
     Advice(
@@ -122,31 +122,31 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "proxy asks for a password",
         _wants_proxy_password,
-        "a proxy of your network stands in between: name it with its user in HTTPS_PROXY and say --proxies",
+        "a proxy of your network asks for a password: name the proxy with its user in HTTPS_PROXY and say --proxies",
     ),
     Advice(
         "proxy forbids",
         _proxy_forbids,
-        "nothing was sent: the proxy that HTTPS_PROXY names lets nobody connect to this address. Have the hosts in "
+        "nothing was sent: the proxy in HTTPS_PROXY does not allow connections to this address. Have the hosts in "
         "OCTOFFM_BASE_URL and OCTOFFM_TOKEN_URL allowed there, or leave --proxies out",
     ),
     Advice(
         "proxy cannot connect",
         _proxy_cannot_connect,
-        "nothing was sent: the proxy that HTTPS_PROXY names did not reach the API. Try again in some minutes; if it "
-        "stays so, ask who runs the proxy",
+        "nothing was sent: the proxy in HTTPS_PROXY did not reach the API. Try again in a few minutes; if that does "
+        "not help, ask the proxy's administrator",
     ),
     Advice(
         "proxy in between",
         _is_web_page,
-        "a web page came where the API answers JSON: a proxy, a firewall or a login page of your network stands in "
-        "between, or OCTOFFM_BASE_URL is not the API's address. Try from another network, or with --proxies",
+        "the answer is a web page, where the API answers JSON: a proxy, a firewall or a login page of your network may "
+        "be in between, or OCTOFFM_BASE_URL is not the API's address. Try from another network, or with --proxies",
     ),
     Advice(
         "certificate",
         _is(TLSError),
-        "the certificate is not one that this machine trusts: if your company's proxy opens TLS, name its certificate "
-        "in SSL_CERT_FILE; do not go on without knowing who answers",
+        "this machine does not trust the certificate: if your company's proxy inspects TLS, name its certificate in "
+        "SSL_CERT_FILE; do not continue without knowing who answers",
     ),
     Advice(
         "no connection",
@@ -162,14 +162,14 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "seller not linked",
         _is(PermissionDeniedError),
-        "the credentials are good, but not for this seller or service: check OCTOFFM_SELLER_ID or --seller, and ask "
+        "the credentials are valid, but not for this seller or service: check OCTOFFM_SELLER_ID or --seller, and ask "
         'Octopia to link the seller to your client id; "octoffm auth check" shows what can be reached',
     ),
     Advice(
         "too late to cancel",
         _is_of(ConflictError, "outbound.request_cancellation"),
-        "an order can be cancelled only before it is Shipped, and once: see where it is (octoffm orders show ID). When "
-        "the customer sends it back: octoffm returns create",
+        "an order can be cancelled only before it is Shipped, and only once: see its status (octoffm orders show ID). "
+        "If the customer sends it back: octoffm returns create",
     ),
     Advice(
         "document too early",
@@ -179,7 +179,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "no label",
         _is_of(NotReadyError, "returns.label"),
-        "only returns to FR have a label, some moments after they were made (from ES parcels come by mail): see "
+        "only returns to FR have a label, a few moments after they are created (parcels from ES come by mail): see "
         "octoffm returns show ID",
     ),
     Advice(
@@ -191,48 +191,47 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "product not registered",
         _is(UnprocessableError, StatusUnreachableError, says=_NOT_REGISTERED),
-        "the warehouse does not know a product of it: see octoffm products references, and register what is missing "
-        "with octoffm products create, or add-reference",
+        "the warehouse does not know one of the products: see octoffm products references, and register what is "
+        "missing with octoffm products create, or add-reference",
     ),
     Advice(
         "out of stock",
         _is(UnprocessableError, StatusUnreachableError, says=_SHORT),
-        "the warehouse has not enough of a product: see octoffm stocks list; an order that was refused has to be sent "
-        "anew, under a new reference, when the goods are there",
+        "the warehouse does not have enough of a product: see octoffm stocks list; send a refused order again, under a "
+        "new reference, when the goods are there",
     ),
     Advice(
         "not what was shipped",
         _is_of(UnprocessableError, "returns.create", says=_NOT_SHIPPED),
-        "a return names products of one order, and no more of them than were shipped: see what it held with octoffm "
-        "orders show ID",
+        "a return names products of one order, and no more of each than were shipped: see the order's lines with "
+        "octoffm orders show ID",
     ),
     Advice(
         "order not found",
         _is_of(UnprocessableError, "outbound.request_cancellation", "returns.create"),
-        "what the order is named by may not be known: is it Octopia's id, and is --seller right? See octoffm orders "
-        "list",
+        "Octopia may not know this order: is it Octopia's id, and is --seller right? See octoffm orders list",
     ),
     Advice(
         "wrong gtin",
         _is(ValidationError, says=_GTIN),
         "a GTIN has 8, 12, 13 or 14 digits, and the last one is computed from the others: compare it with the barcode; "
-        "spreadsheets drop zeros at its beginning and turn it into numbers like 3,25E+12",
+        "spreadsheets drop its leading zeros and turn it into a number like 3,25E+12",
     ),
     Advice(
         "filters exclude each other",
         _is(ValidationError, says=re.compile("cannot be combined with delivery_country")),
-        "the API takes --delivery-country alone: leave it out, or the other filters",
+        "the API accepts --delivery-country only without other filters: leave it out, or the others",
     ),
     Advice(
         "too many calls",
         _is(RateLimitedError),
-        "somebody uses up the API's limit of this seller, maybe another program with the same account: try again "
-        "later, or with a longer --timeout",
+        "another program with the same account may use up the API's limit of this seller: try again later, or with a "
+        "longer --timeout",
     ),
     Advice(
         "api down",
         _is(CircuitOpenError, ServerError),
-        "the trouble is at the API's side, and the call was repeated already: try again in some minutes",
+        "the problem is on the API's side, and the client has retried the call already: try again in a few minutes",
     ),
     Advice(
         "too slow",
@@ -242,18 +241,18 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "row without identity",
         _is(BadRowError),
-        "rows are counted from 0. What identifies them may have another name at the API: octoffm -v shows the call, "
-        'and a contract file (--contract) says the name; a program goes on without such rows by on_bad_row="skip"',
+        "rows are counted from 0. The API may have another name for the id: octoffm -v shows the call, and a contract "
+        'file (--contract) gives the name; a program skips such rows with on_bad_row="skip"',
     ),
     Advice(
         "answer not understood",
         _is(UnusableAnswerError),
-        "the API answered otherwise than this version expects: octoffm -v shows the call; octoffm contract check "
-        "compares what is expected with Octopia's own description",
+        "the API's answer differs from what this version expects: octoffm -v shows the call; octoffm contract check "
+        "compares the expectation with Octopia's own description",
     ),
 )
 
 
 def advice_for(error: BaseException) -> str:
-    """What to do about an error; nothing if the message says all."""
+    """Return the cure of an error; empty if its message says everything."""
     return next((advice.text for advice in ADVICE if advice.fits(error)), "")

@@ -1,38 +1,50 @@
-"""The group of commands: global options, the event loop, and the one place where errors become exit codes."""
+"""The top group of commands: global options, and the one place that turns errors into exit codes.
+
+Nothing here imports the client before a command is called or has failed: see :mod:`.lazy`.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..version import __version__
-from . import auth, files, inbound, orders, products, returns, stocks
-from .advice import advice_for
-from .cluster import cluster
-from .contract import contract
-from .contract_drift import drift
-from .demo import demo
-from .exits import EXPECTED, Exit, code_of, details_of, line_of
-from .jobs import jobs
+from .lazy import Later, LazyGroup
 from .options import verbose_option
-from .sandbox import sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_CLI = "octoffm_async.cli"
+COMMANDS = {
+    "auth": Later(f"{_CLI}.auth:group", "Check the credentials and what they can reach."),
+    "cluster": Later(f"{_CLI}.cluster:cluster", "Process files as jobs on many workers and machines."),
+    "contract": Later(f"{_CLI}.contract:contract", "Export and check this version's description of the API."),
+    "demo": Later(f"{_CLI}.demo:demo", "See everything work, on an embedded emulator."),
+    "inbound": Later(f"{_CLI}.inbound:group", "Supply orders: goods sent in to the warehouse."),
+    "jobs": Later(f"{_CLI}.jobs:jobs", "Inspect, resume, settle and back up runs in a journal."),
+    "orders": Later(f"{_CLI}.orders:group", "Shipping orders to customers."),
+    "products": Later(f"{_CLI}.products:group", "Register products, and list what is registered."),
+    "returns": Later(f"{_CLI}.returns:group", "Returns: parcels that come back to the warehouse."),
+    "sandbox": Later(f"{_CLI}.sandbox:sandbox", "Serve an emulator of the API on this machine until Ctrl-C."),
+    "stocks": Later(f"{_CLI}.stocks:group", "Stocks: quantities of each product in the warehouses."),
+}
+
 
 @click.group(
-    invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+    cls=LazyGroup,
+    later=COMMANDS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 @click.version_option(__version__, prog_name="octoffm")
 @verbose_option
 @click.pass_context
 def octoffm(context: click.Context) -> None:
-    """Octopia's fulfillment API from the command line.
+    """Call Octopia's fulfillment API from the command line.
 
     Credentials come from OCTOFFM_CLIENT_ID, OCTOFFM_CLIENT_SECRET and OCTOFFM_SELLER_ID, or from --env-file; without
     an account, "octoffm sandbox" serves an emulator and prints variables for it.
@@ -40,46 +52,48 @@ def octoffm(context: click.Context) -> None:
     Exit codes: 0 all done, 1 some refused or failed, 2 usage or configuration, 3 some undecided, 130 interrupted.
 
     \b
-    Completion of the tab key, in bash (or zsh_source, fish_source):
+    Tab completion, in bash (or zsh_source, fish_source):
       eval "$(_OCTOFFM_COMPLETE=bash_source octoffm)"
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
 
-for module in (auth, products, inbound, stocks, orders, returns):
-    octoffm.add_command(module.group)
-files.register()
-octoffm.add_command(cluster)
-contract.add_command(drift)
-octoffm.add_command(contract)
-octoffm.add_command(demo)
-octoffm.add_command(jobs)
-octoffm.add_command(sandbox)
-
-
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit code."""
+    """Run the command and return its exit code."""
     verbose = not {"-v", "--verbose"}.isdisjoint(sys.argv if arguments is None else arguments)
     try:
         result: Any = octoffm.main(arguments, prog_name="octoffm", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
+        from .exits import Exit
+
         _silence_stdout()
         return Exit.REFUSED
     except (KeyboardInterrupt, click.Abort) as error:
+        from .exits import code_of
+
         sys.stderr.write("octoffm: interrupted\n")
         return code_of(error)
     except click.ClickException as error:
         return _told(error)
-    except EXPECTED as error:
+    except Exception as error:
+        from .exits import EXPECTED
+
+        if not isinstance(error, EXPECTED):
+            raise
         if verbose:
+            import traceback
+
             traceback.print_exc()
         return _told(error)
-    return int(result or Exit.DONE)
+    return int(result or 0)
 
 
 def _told(error: Exception) -> int:
+    from .advice import advice_for
+    from .exits import code_of, details_of, line_of
+
     hint = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f" (see: {error.ctx.command_path} --help)"
@@ -92,5 +106,5 @@ def _told(error: Exception) -> int:
 
 
 def _silence_stdout() -> None:
-    """The reader has left; do not let the interpreter stumble over it again while it exits."""
+    """Redirect standard output to nowhere: its reader has closed the pipe, and the final flush must not fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""``octoffm auth``: whether the credentials are good, and for whom."""
+"""``octoffm auth``: check the credentials and what they can reach."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from ..session.paging import Pager
     from .remote import Remote
 
-group = click.Group("auth", help="Whether the credentials are good, and for whom.")
+group = click.Group("auth", help="Check the credentials and what they can reach.")
 
 TOLERANCE = 60.0
-"""Seconds by which the clock of this machine may differ before it is worth a word."""
+"""Seconds by which this machine's clock may differ from the API's before the command mentions it."""
 
 
 class Reach(NamedTuple):
-    """What one read of a service came to."""
+    """The result of one read of a service."""
 
     service: str
     error: CallError | None
@@ -34,7 +34,7 @@ class Reach(NamedTuple):
 
     @property
     def told(self) -> str:
-        """``yes``, or why not."""
+        """``yes``, or the error in one line."""
         return "yes" if self.error is None else line_of(self.error)
 
 
@@ -44,7 +44,7 @@ _COLUMNS = (Column("service", "service"), Column("can be read", "told"))
 @group.command("check")
 @remote_command
 async def check(remote: Remote) -> int:
-    """Fetch a token, and read one item of each service: what the credentials can reach. Nothing is changed.
+    """Fetch a token and read one item of each service, to see what the credentials can reach. Nothing is changed.
 
     Exits with 0 if all can be read, 1 if some cannot, 2 if the credentials were refused.
     """
@@ -59,7 +59,7 @@ async def check(remote: Remote) -> int:
     else:
         tell_facts(
             {
-                "token": f"good for {span(seconds)}",
+                "token": f"valid for {span(seconds)}",
                 "seller": remote.config.seller_id,
                 "client": remote.config.client_id,
                 "api": remote.config.base_url,
@@ -93,7 +93,7 @@ async def _read(service: str, pager: Pager[Any]) -> Reach:
 
 
 def _ahead(reached: list[Reach]) -> float | None:
-    """Seconds by which this machine's clock is ahead of the API's; ``None`` if that one does not tell its time."""
+    """Return the seconds by which this machine's clock is ahead of the API's; ``None`` if the API sends no time."""
     told = [one.served_at for one in reached if one.served_at is not None]
     return (datetime.now(UTC) - max(told)).total_seconds() if told else None
 
@@ -104,7 +104,7 @@ def _clock(ahead: float | None) -> str:
     if abs(ahead) <= TOLERANCE:
         return "agrees with the API's"
     direction = "ahead of" if ahead > 0 else "behind"
-    return f"{span(abs(ahead))} {direction} the API's: set it right, or times in filters are off by as much"
+    return f"{span(abs(ahead))} {direction} the API's: correct it, else times in filters are wrong by as much"
 
 
 def _fields(remote: Remote, seconds: float, reached: list[Reach], ahead: float | None) -> dict[str, Any]:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from ..cluster.jobs import JobRecord
 
 
-@click.group()
+@click.group(short_help="Process files as jobs on many workers and machines.")
 def cluster() -> None:
-    """Files as jobs for many workers on many machines, with one PostgreSQL database between them.
+    """Load files as jobs for many workers on many machines, which share one PostgreSQL database.
 
-    "submit" loads a file, "worker" does what was submitted, on as many machines as you like; "status" shows all of it
-    from anywhere. Limits hold over all workers together, nothing is sent twice, and what a worker had in hand when it
-    died goes on elsewhere.
+    "submit" loads a file, "worker" processes the jobs, on as many machines as you like; "status" shows all of it from
+    anywhere. Limits hold over all workers together, nothing is sent twice, and other workers continue with the items
+    of a worker that died.
 
     \b
     export OCTOFFM_CLUSTER=postgresql://user@host/name
@@ -67,12 +67,12 @@ def _of(name: str) -> Callable[[Any, str], Awaitable[JobRecord]]:
 cluster.add_command(submit)
 cluster.add_command(worker)
 cluster.add_command(status)
-_JOB = "JOB is a job's id, or a beginning of it that no other has."
-_on_job(_of("cancel"), "cancel", f"Do no more of a job. What is in flight is finished; see retry.\n\n{_JOB}")
+_JOB = "JOB is a job's id, or a unique prefix of one."
+_on_job(_of("cancel"), "cancel", f"Cancel a job. Items in flight are finished; see retry.\n\n{_JOB}")
 _on_job(
     _of("retry"),
     "retry",
-    f"Try again what of a job is stuck or was cancelled. What is decided is not sent again.\n\n{_JOB}",
+    f"Retry what is stuck or cancelled in a job. Items with an outcome are not sent again.\n\n{_JOB}",
 )
-_on_job(_of("forget"), "forget", f"Delete a job that is over. The journal keeps what it knows of its items.\n\n{_JOB}")
+_on_job(_of("forget"), "forget", f"Delete a job that has ended. The journal keeps its entries.\n\n{_JOB}")
 cluster.add_command(export)

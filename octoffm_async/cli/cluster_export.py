@@ -39,9 +39,9 @@ def export(job: str, address: str, form: str, output: Path | None) -> int:
     """Write every item of a job in the order of its file.
 
     Each has its line, key, state, remote id, code, message, times (UTC) and run. The state is the journal's, or
-    "waiting" for what was not sent. The CSV form is safe to open in a spreadsheet.
+    "waiting" for an item that was not sent. The CSV form is safe to open in a spreadsheet.
 
-    JOB is a job's id, or a beginning of it that no other has.
+    JOB is a job's id, or a unique prefix of one.
     """
     count = run_async(_export(job, address, form, output))
     if output is not None:

@@ -1,4 +1,4 @@
-"""What the commands of a fleet have in common: the address of its database."""
+"""Options of all ``octoffm cluster`` commands: the address of the fleet's database."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ EXTRA = "this needs an extra: pip install 'octoffm-async[cluster]'"
 
 
 def cluster_option(command: F) -> F:
-    """``--cluster ADDRESS``, or ``OCTOFFM_CLUSTER``; the command gets ``address: str``."""
+    """Add ``--cluster ADDRESS``, or ``OCTOFFM_CLUSTER``; the command receives ``address: str``."""
     return click.option(
         "--cluster",
         "address",
         envvar="OCTOFFM_CLUSTER",
         required=True,
         metavar="ADDRESS",
-        help="postgresql://user@host/name; better OCTOFFM_CLUSTER, which nobody else can read.",
+        help="postgresql://user@host/name; better OCTOFFM_CLUSTER, which other users cannot read.",
     )(command)
 
 
 def needs_extra() -> None:
-    """Find out before anything is done whether the packages are there.
+    """Check that the packages of the extra are installed, before anything is done.
 
     Raises:
-        ClickException: they are not; it says how to get them.
+        ClickException: A package is missing; the message says how to install it.
     """
     try:
         import procrastinate
@@ -45,10 +45,10 @@ def needs_extra() -> None:
 
 @asynccontextmanager
 async def opened(address: str) -> AsyncGenerator[Cluster]:
-    """The fleet at this address.
+    """Open the fleet at this address.
 
     Raises:
-        ClickException: the extra is missing.
+        ClickException: The extra is missing.
     """
     needs_extra()
     from ..cluster.cluster import Cluster

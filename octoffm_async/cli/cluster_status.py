@@ -1,4 +1,4 @@
-"""``octoffm cluster status``: jobs and workers, once or until nothing is left to do."""
+"""``octoffm cluster status``: jobs and workers, once or repeatedly until no work is left."""
 
 from __future__ import annotations
 
@@ -30,14 +30,21 @@ TITLES = {"already": "created before", "unsent": "not sent"}
 @click.command()
 @click.argument("job", required=False)
 @cluster_option
-@click.option("--watch", is_flag=True, help="Show it again and again until nothing is left to do.")
-@click.option("--every", type=click.FloatRange(0.1), default=2.0, show_default=True, metavar="S", help="With --watch.")
+@click.option("--watch", is_flag=True, help="Repeat until no work is left.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1),
+    default=2.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds between, with --watch.",
+)
 @json_option
 @verbose_option
 def status(job: str | None, address: str, watch: bool, every: float, as_json: bool) -> int:
-    """Show the jobs and workers of the fleet, or one JOB (its id, or a beginning of it that no other has).
+    """Show the jobs and workers of the fleet, or one JOB (its id, or a unique prefix of it).
 
-    Exits with 0 if all is done or goes well so far; of jobs that are over, with 1 if some items were refused or not
+    Exits with 0 if all is done or in progress; for jobs that have ended, with 1 if some items were refused or not
     done, 3 if some are undecided.
     """
     return run_async(_status(job, address, every=every if watch else None, as_json=as_json))
@@ -103,14 +110,14 @@ def _columns(now: datetime) -> tuple[Column, ...]:
 def _fleet_line(fleet: FleetStatus) -> str:
     count = len(fleet.workers)
     if not count:
-        return "no worker is there: octoffm cluster worker"
+        return "no worker is running; start one: octoffm cluster worker"
     places = sum(worker.places for worker in fleet.workers)
     throttled = sum(worker.throttled for worker in fleet.workers)
     machines = len({worker.machine for worker in fleet.workers})
     parts = [
         f"{count:,} worker{'' if count == 1 else 's'} on {machines:,} machine{'' if machines == 1 else 's'}",
         f"{fleet.running:,} of {places:,} places taken",
-        f"{fleet.waiting:,} turns wait",
+        f"{fleet.waiting:,} in the queue",
         f"{fleet.per_second:,.0f} items/s",
     ]
     return ", ".join([*parts, *([f"{throttled:,} 429s"] if throttled else [])])
@@ -128,7 +135,7 @@ def _so_far(record: JobRecord) -> str:
 
 
 def tell_job(record: JobRecord, *, as_json: bool) -> None:
-    """One job, as facts or as a line of JSON."""
+    """Print one job, as facts or as a line of JSON."""
     if as_json:
         write_json({"event": "job", **job_fields(record)})
         return
@@ -142,7 +149,7 @@ def tell_job(record: JobRecord, *, as_json: bool) -> None:
             "run": record.run,
             "items": f"{items(record.items)} in {record.chunks:,} chunks, {record.ended:,} of them ended",
             "so far": _so_far(record),
-            "faulty": f"{record.faulty:,} of the file were not taken" if record.faulty else "",
+            "faulty": f"{record.faulty:,} items of the file were rejected" if record.faulty else "",
             "submitted": record.submitted_at,
             "began": record.began_at,
             "ended": record.ended_at,
@@ -151,7 +158,7 @@ def tell_job(record: JobRecord, *, as_json: bool) -> None:
 
 
 def job_fields(record: JobRecord) -> dict[str, Any]:
-    """A job as JSON shows it."""
+    """Return the fields of a job for JSON."""
     fields: dict[str, Any] = msgspec.to_builtins(record)
     return fields | {"left": record.left}
 

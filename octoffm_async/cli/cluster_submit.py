@@ -1,4 +1,4 @@
-"""``octoffm cluster submit``: a file is checked, cut into chunks and loaded; the fleet does the rest."""
+"""``octoffm cluster submit``: check a file, cut it into chunks and load them for the fleet."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ _TARGETS: dict[str, tuple[Target, Operation[Any]]] = {
 def submit() -> None:
     """Load a file as a job for the fleet.
 
-    It is read and checked as by "octoffm orders create" and its like; rows that are not taken go to the rejects file.
-    The fleet begins when all of it is loaded.
+    The file is read and checked as by "octoffm orders create" and the like; rejected rows go to the rejects file. The
+    fleet starts when the whole file is loaded.
     """
 
 
@@ -54,7 +54,7 @@ def _options(command: Callable[..., int]) -> Callable[..., int]:
             "--rejects",
             type=click.Path(path_type=Path, dir_okay=False),
             metavar="FILE",
-            help="Rows not taken. Default: FILE's name with .rejects.",
+            help="Rejected rows. Default: FILE's name with .rejects.",
         ),
         click.option(
             "--patience",
@@ -62,13 +62,13 @@ def _options(command: Callable[..., int]) -> Callable[..., int]:
             default=PATIENCE,
             show_default=True,
             metavar="S",
-            help="Seconds for which what was sent and is not found may still become visible.",
+            help="Seconds after sending during which an item that is not found may still become visible.",
         ),
         click.option(
-            "--resend-unknown", is_flag=True, help="Send again what could not be looked for: it may then exist twice."
+            "--resend-unknown", is_flag=True, help="Send again what could not be looked up: it may then exist twice."
         ),
         click.option(
-            "--chunk", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Items of one turn."
+            "--chunk", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Items of one chunk."
         ),
         env_file_option,
         contract_option,
@@ -100,10 +100,10 @@ async def _submit(kind: str, wanted: FileOptions, address: str, chunk: int) -> i
     if wanted.dry_run:
         table = open_table(wanted.file, delimiter=wanted.delimiter, encoding=wanted.encoding)
         return dry_run(wanted, table, plan_for(table, target, mapping.columns, mapping.values), operation)
-    _ = wanted.contract_file  # the workers have their own; a wrong one is told before anything is loaded
+    _ = wanted.contract_file  # the workers have their own; a wrong one is reported before anything is loaded
     seller = wanted.seller or environment(wanted.env_file).get("OCTOFFM_SELLER_ID", "").strip()
     if not seller:
-        raise click.UsageError("whose? --seller ID, or OCTOFFM_SELLER_ID", click.get_current_context())
+        raise click.UsageError("no seller: say --seller ID, or set OCTOFFM_SELLER_ID", click.get_current_context())
     async with opened(address) as cluster:
         record = await cluster.submit_file(
             cast("Kind", kind),
@@ -127,7 +127,7 @@ def _told(record: JobRecord, wanted: FileOptions) -> int:
     tell_job(record, as_json=wanted.as_json)
     if record.faulty:
         where = printable(str(wanted.rejects_file))
-        click.echo(f"octoffm: {record.faulty:,} were not taken, with the reasons in {where}", err=True)
+        click.echo(f"octoffm: {record.faulty:,} were rejected, with the reasons in {where}", err=True)
     return Exit.REFUSED if record.faulty else Exit.DONE
 
 

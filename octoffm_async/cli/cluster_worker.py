@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from ..cluster.worker import Worker
 
 STOP_WITHIN = 60.0
-"""Seconds that turns under way get after the first Ctrl-C."""
+"""Seconds that running chunks get after the first Ctrl-C."""
 
 
 def _minutes(context: click.Context, option: click.Parameter, given: str | None) -> int | None:
-    """``15m`` or ``2h`` as minutes."""
+    """Convert ``15m`` or ``2h`` to minutes."""
     if given is None:
         return None
     number, unit = given[:-1], given[-1:]
@@ -38,7 +38,7 @@ def _minutes(context: click.Context, option: click.Parameter, given: str | None)
 @click.command()
 @cluster_option
 @click.option(
-    "--concurrency", type=click.IntRange(1), default=32, show_default=True, metavar="N", help="Chunks under way."
+    "--concurrency", type=click.IntRange(1), default=32, show_default=True, metavar="N", help="Chunks at a time."
 )
 @limit_option
 @click.option(
@@ -48,7 +48,9 @@ def _minutes(context: click.Context, option: click.Parameter, given: str | None)
     help="Share limits and tokens in Redis, not in the database; the same for all workers. Better OCTOFFM_REDIS.",
 )
 @click.option("--metrics-port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve metrics to Prometheus here.")
-@click.option("--metrics-host", default="127.0.0.1", show_default=True, metavar="HOST", help="With --metrics-port.")
+@click.option(
+    "--metrics-host", default="127.0.0.1", show_default=True, metavar="HOST", help="Address for --metrics-port."
+)
 @click.option("--mirror-every", callback=_minutes, metavar="15m", help="Keep the sellers' stocks in the database too.")
 @click.option(
     "--lease",
@@ -56,14 +58,14 @@ def _minutes(context: click.Context, option: click.Parameter, given: str | None)
     default=15.0,
     show_default=True,
     metavar="S",
-    help="Seconds of silence after which this worker counts as dead.",
+    help="Seconds without a heartbeat after which this worker counts as dead.",
 )
-@click.option("--until-done", is_flag=True, help="End when no job has anything left to do.")
+@click.option("--until-done", is_flag=True, help="End when no job has work left.")
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
     metavar="S",
-    help="Seconds that a call may take, repetitions included (900).",
+    help="Seconds that a call may take, retries included (900).",
 )
 @click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name.")
 @contract_option
@@ -87,17 +89,17 @@ def worker(
     drift: Path | None,
     env_file: Path | None,
 ) -> int:
-    """Do what was submitted, together with all other workers of the fleet, until it is stopped.
+    """Process submitted jobs, together with all other workers of the fleet, until stopped.
 
     Credentials come from the environment of each worker, never from a job; OCTOFFM_CLUSTER_KEY, if it is set, encrypts
     the token that the workers share. The same goes for a contract file: all workers must be given the same one, by
     --contract or OCTOFFM_CONTRACT. Limits hold over all workers together.
 
-    SIGTERM or Ctrl-C once finishes what is in flight and gives back the rest, which goes on elsewhere at once; twice
-    stops at once. A worker that is killed, or whose machine is gone, is noticed after --lease seconds, and others go on
-    with what it had in hand: first they find out what became of it.
+    One SIGTERM or Ctrl-C lets items in flight finish and returns the others to the queue, for other workers to take
+    at once; a second one stops at once. When a worker is killed, or its machine fails, the others notice it after
+    --lease seconds and continue with its items: first they find out what became of them.
 
-    Exits with 0 when it was stopped in order, 1 if the database is away when it starts, 2 if the API refuses the
+    Exits with 0 when it was stopped in order, 1 if the database is unreachable at the start, 2 if the API refuses the
     credentials, 130 when it was stopped at once.
     """
     needs_extra()
@@ -123,9 +125,9 @@ def worker(
 
 async def _work(worker: Worker) -> int:
     finished = False
-    click.echo(f"octoffm: at work for {worker.name}; Ctrl-C stops in order", err=True)
+    click.echo(f"octoffm: working for {worker.name}; Ctrl-C stops in order", err=True)
     with interruptible(worker.stop, drain=STOP_WITHIN):
         await worker.run()
         finished = True
-    click.echo(f"octoffm: the worker has stopped; {items(worker.items)} got their outcome from it", err=True)
+    click.echo(f"octoffm: the worker has stopped; it decided {items(worker.items)}", err=True)
     return Exit.DONE if finished else Exit.INTERRUPTED

@@ -1,4 +1,4 @@
-"""``octoffm contract``: what this version believes of the API, to be exported and compared with the official file."""
+"""``octoffm contract``: this version's description of the API, exported and compared with the official file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ from ..contract.openapi import openapi_document
 from ..contract.operations import CREATE_PRODUCTS, OPERATIONS, Operation
 from ..contract.respelling import respelled_document
 from ..version import __version__
-from .contract_adopt import OFFICIAL, adopt_command
-from .contract_probe import probe
 from .documents import UnreadableDocumentError, json_text, read_document, yaml_text
 from .exits import Exit
+from .lazy import Later, LazyGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,21 +30,29 @@ if TYPE_CHECKING:
     from ..contract.description import Description
     from ..contract.differences import Difference
 
+OFFICIAL = "https://developer.octopia-io.net/wp-json/octopia/v1/download/sellers"
+"""The address of Octopia's own OpenAPI file."""
 _ALSO_SERVED = {CREATE_PRODUCTS.name: ("client.products.add_reference",)}
 _LONGEST_LINE = 400
 _WIDE = 120
-"""Columns of a terminal that has room for all."""
+"""Terminal columns from which the table has room for all of its columns."""
 
 
-@click.group(short_help="What this version believes of the API; check it.")
+@click.group(
+    cls=LazyGroup,
+    later={
+        "adopt": Later(
+            "octoffm_async.cli.contract_adopt:adopt_command", "Generate a contract file from an OpenAPI file."
+        ),
+        "drift": Later(
+            "octoffm_async.cli.contract_drift:drift", "Show recorded differences between answers and the contract."
+        ),
+        "probe": Later("octoffm_async.cli.contract_probe:probe", "Probe the real API in thirteen steps, reading only."),
+    },
+    short_help="Export and check this version's description of the API.",
+)
 def contract() -> None:
-    """What this version believes of the API: export it, check it against an OpenAPI file, adopt the names of one."""
-
-
-contract.add_command(adopt_command)
-
-
-contract.add_command(probe)
+    """Export this version's description of the API, check it against an OpenAPI file, adopt the names of one."""
 
 
 @contract.command()
@@ -69,8 +76,8 @@ def export(output: Path | None, as_yaml: bool) -> None:
     help=f"""Compare the contract with an OpenAPI file, JSON or YAML.
 
     Octopia's own is at {OFFICIAL}. Differences that can do harm are marked with !, and each carries our tag: D
-    documented, S seen in public client code, A assumed. With --contract, what is left once a contract file has given
-    our names their spelling. Exits with 0 if there is no difference, else with 1.
+    documented, S seen in public client code, A assumed. With --contract, shows the differences that remain once a
+    contract file has given our names their spelling. Exits with 0 if there is no difference, else with 1.
     """
 )
 @click.argument("file", type=click.Path(path_type=Path))
@@ -119,7 +126,7 @@ def show(as_json: bool) -> None:
 
 
 def _table(rows: Sequence[dict[str, Any]], *, wide: bool) -> Table:
-    """A table; what does not fit is folded, since half a path names nothing. A narrow one has the main columns."""
+    """Return a table that folds long cells, since half a path names nothing; a narrow one has the main columns."""
     names = ("method", "path", "tag", *(("group", "repeatability") if wide else ()), "client")
     table = Table(box=None, pad_edge=False)
     for name in names:
@@ -156,6 +163,6 @@ def _tell(ours: Description, differences: Sequence[Difference]) -> None:
 
 
 def _line(text: str) -> str:
-    """Text from a file that is not ours, as one line that a terminal only prints."""
+    """Return text from a foreign file as one line without control characters."""
     printable = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
     return printable if len(printable) <= _LONGEST_LINE else printable[:_LONGEST_LINE] + "…"

@@ -1,4 +1,4 @@
-"""``octoffm contract adopt``: a contract file made of an OpenAPI file."""
+"""``octoffm contract adopt``: generate a contract file from an OpenAPI file."""
 
 from __future__ import annotations
 
@@ -11,26 +11,24 @@ import msgspec
 
 from ..contract.adoption import NothingToAdoptError, adopt
 from ..contract.description import NotOpenAPIError
+from .contract import OFFICIAL
 from .documents import UnreadableDocumentError, read_document
 from .exits import Exit
 
 if TYPE_CHECKING:
     from ..contract.adoption import Adoption
 
-OFFICIAL = "https://developer.octopia-io.net/wp-json/octopia/v1/download/sellers"
-"""Where Octopia offers its own OpenAPI file."""
-
 
 @click.command(
     "adopt",
-    short_help="Make a contract file of an OpenAPI file.",
-    help=f"""Make a contract file of an OpenAPI file, JSON or YAML.
+    short_help="Generate a contract file from an OpenAPI file.",
+    help=f"""Generate a contract file from an OpenAPI file, JSON or YAML.
 
-    Octopia's own is at {OFFICIAL}. A contract file says how the API spells what this package calls by its own names;
-    clients, commands and the sandbox take it. Names that are equal but for case and separators are taken, well-known
-    synonyms too (marked in the file: read those lines again), units that a description names give the scale. What
-    cannot be decided stands in the file as a comment with its candidates, and is listed on standard error. Exits with
-    0 if nothing is open, with 1 if something is, with 2 if the file cannot be used.
+    Octopia's own is at {OFFICIAL}. A contract file gives the API's spelling of the names that this package uses;
+    clients, commands and the sandbox accept it. Names that differ only in case and separators are adopted, and so are
+    well-known synonyms (marked in the file: read those lines again); units that a description names give the scale. A
+    name that cannot be decided is in the file as a comment with its candidates, and is listed on standard error. Exits
+    with 0 if nothing is open, with 1 if something is, with 2 if the file cannot be used.
     """,
 )
 @click.argument("file", metavar="OPENAPI", type=click.Path(path_type=Path))
@@ -38,7 +36,7 @@ OFFICIAL = "https://developer.octopia-io.net/wp-json/octopia/v1/download/sellers
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file, such as contract.toml."
 )
 @click.option("--force", is_flag=True, help="Overwrite the file that is written.")
-@click.option("--json", "as_json", is_flag=True, help="What was found and what is open as one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings and the open names as one JSON object.")
 def adopt_command(file: Path, output: Path | None, force: bool, as_json: bool) -> int:
     if output is not None and output.exists() and not force:
         raise click.ClickException(f"{output} exists; --force overwrites it")
@@ -76,7 +74,7 @@ def _result(adoption: Adoption, output: Path | None) -> dict[str, object]:
 
 
 def _tell(adoption: Adoption) -> None:
-    """What is open, line by line, and the sum, on standard error."""
+    """Print each open name and the totals on standard error."""
     for note in adoption.notes:
         click.echo(f"note: {note}", err=True)
     for one in adoption.open:

@@ -1,4 +1,4 @@
-"""``octoffm contract drift``: how the API's answers differed from the contract, as runs kept it."""
+"""``octoffm contract drift``: the differences between the API's answers and the contract that runs have recorded."""
 
 from __future__ import annotations
 
@@ -30,25 +30,31 @@ _COLUMNS = (
 )
 _MEANING = {
     "missing": "missing: expected and not there; it reads as None, or as an empty list",
-    "unknown": "unknown: not modelled; it does no harm, and stands in .extra",
+    "unknown": "unknown: not modelled; it does no harm, and is kept in .extra",
     "type": "type: another JSON type or form than expected; what could be read was read, the rest is None",
-    "value": "value: a word that this version does not know, or a date that stands for none",
+    "value": "value: a word that this version does not know, or a date that means none",
 }
 
 
-@click.command()
+@click.command(short_help="Show recorded differences between answers and the contract.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
 @click.option(
-    "--journal", "journals", multiple=True, type=click.Path(path_type=Path), metavar="PATH", help="What its runs met."
+    "--journal",
+    "journals",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A journal whose runs met them.",
 )
 @json_option
 def drift(files: Sequence[Path], journals: Sequence[Path], as_json: bool) -> int:
-    """Show how the API's answers differed from the contract, as runs kept it, and what to do.
+    """Show the recorded differences between the API's answers and the contract, and what to do.
 
-    Commands with a journal keep it beside that (orders.journal.drift.json), all others where --drift or OCTOFFM_DRIFT
-    says. FILE is such a file; without one and without --journal, OCTOFFM_DRIFT and OCTOFFM_JOURNAL name them.
+    Commands with a journal keep them beside it (orders.journal.drift.json), all others in the file that --drift or
+    OCTOFFM_DRIFT names. FILE is such a file; without one and without --journal, OCTOFFM_DRIFT and OCTOFFM_JOURNAL
+    name them.
 
-    Exits with 0 if no difference was met, else with 1.
+    Exits with 0 if no difference was recorded, else with 1.
     """
     found = merged(*(_read(path, needed=needed) for path, needed in _sources(files, journals).items()))
     found.sort(key=lambda one: one.key)
@@ -58,17 +64,17 @@ def drift(files: Sequence[Path], journals: Sequence[Path], as_json: bool) -> int
     elif found:
         _tell(found)
     else:
-        click.echo("octoffm: no difference from the contract was met", err=True)
+        click.echo("octoffm: no difference from the contract was recorded", err=True)
     return Exit.REFUSED if found else Exit.DONE
 
 
 def _sources(files: Sequence[Path], journals: Sequence[Path]) -> dict[Path, bool]:
-    """The files to read; whether each must be there: one beside a journal is made when a difference is met."""
+    """Return each file to read, and True if it must exist (a file beside a journal exists only once it is needed)."""
     if not files and not journals:
         files = [Path(named) for named in [os.environ.get(VARIABLE, "").strip()] if named]
         journals = [Path(named) for named in [os.environ.get("OCTOFFM_JOURNAL", "").strip()] if named]
     if not files and not journals:
-        message = f"what was kept where? Name FILE or --journal PATH, or set {VARIABLE}"
+        message = f"no file to read: name FILE or --journal PATH, or set {VARIABLE}"
         raise click.UsageError(message, click.get_current_context())
     for journal in journals:
         if not journal.exists() and not beside(journal).exists():
@@ -97,7 +103,7 @@ def _tell(found: Sequence[Seen]) -> None:
     met = {one.kind for one in found}
     click.echo("\n" + "\n".join(text for kind, text in _MEANING.items() if kind in met))
     click.echo(
-        "\nWhat to do: let a contract file say how the API spells things. octoffm contract adopt OPENAPI writes one\n"
-        "from Octopia's own description; a few lines of yours do as well. Name it with --contract or\n"
-        "OCTOFFM_CONTRACT, and delete what was kept here, so that only what is left is met anew."
+        "\nWhat to do: give the API's spelling in a contract file. octoffm contract adopt OPENAPI generates one from\n"
+        "Octopia's own description; a few lines of yours do as well. Name it with --contract or OCTOFFM_CONTRACT,\n"
+        "and delete the recorded differences, so that only those that remain are recorded again."
     )

@@ -27,19 +27,20 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    help=f"""First contact with the real API: ask in thirteen steps what nobody tells, and only read.
+    short_help="Probe the real API in thirteen steps, reading only.",
+    help=f"""Probe the real API in thirteen steps, reading only, for facts that its documentation leaves open.
 
-    It makes the token request and GET calls, one at a time, {APART:g} s apart at least, repeats none and stops at the
+    It makes the token request and GET calls, one at a time, at least {APART:g} s apart, retries none and stops at the
     first 429. It keeps shapes (statuses, names of headers and fields, JSON types, enum values, lengths), never values
     of names, addresses, references, ids or tokens. Into a folder it writes {REPORT}, which can be shown to others,
-    {SHAPES}, {DRIFT} (where the API differs from what this version expects), {CONTRACT} (mends what can be mended:
-    compare it, then use it as a contract file) and {PROOFS} (what this account has proven).
+    {SHAPES}, {DRIFT} (where the API differs from what this version expects), {CONTRACT} (corrects what can be
+    corrected: compare it, then use it as a contract file) and {PROOFS} (what this account has proven).
 
     It asks and compares in this version's own spelling: a contract file that is set (OCTOFFM_CONTRACT) is not used.
 
     Exits with 0 when all calls were made, 1 if it stopped early or rights are missing, 2 if the credentials were
     refused or a setting is wrong. What was learned so far is always written.
-    """
+    """,
 )
 @click.option(
     "--out",
@@ -93,7 +94,7 @@ def probe(
 
 
 def _run(config: Config, folder: ProbeFolder, *, wrong_secret: bool) -> Results:
-    """Make the probe. The files are there before the first call, so that nothing is asked in vain."""
+    """Run the probe. The files exist before the first call, so that no call is made in vain."""
     told = 0
 
     def keep(so_far: Probe) -> Results:
@@ -126,7 +127,7 @@ def _show_calls(*, wrong_secret: bool, as_json: bool) -> int:
 
 
 def _hints(probe: Probe) -> list[str]:
-    """What to do about how it ended, in the words that other commands have for it."""
+    """Return the advice about how the probe ended, from the table that other commands use."""
     signs = {
         "wrong secret": probe.ended == REFUSED,
         "token refused": "(401)" in probe.ended,

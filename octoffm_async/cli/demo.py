@@ -1,4 +1,4 @@
-"""``octoffm demo``: everything that the client does, against a sandbox of its own. No account is needed."""
+"""``octoffm demo``: everything that the client does, against an embedded sandbox. No account is needed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Next, the real API. Export what Octopia gave you:
   export OCTOFFM_CLIENT_SECRET=...
   export OCTOFFM_SELLER_ID=...
 
-then see what they reach; this reads only:
+then see what they reach; this only reads:
 
   octoffm auth check
 
@@ -49,7 +49,7 @@ and in Python:
 
 
 class Accounting(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of a catalogue: each was either sent and accepted, or reported."""
+    """Counts of a catalogue's rows: each row was either sent and accepted, or reported."""
 
     total: int
     sent: int
@@ -57,7 +57,7 @@ class Accounting(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def balanced(self) -> bool:
-        """Whether none is missing and none counted twice."""
+        """True if no row is missing and none is counted twice."""
         return self.sent + self.reported == self.total
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ class Accounting(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What the demo was asked for."""
+    """The options of the demo."""
 
     catalogue: Path | None
     mapping: dict[str, str]
@@ -79,22 +79,24 @@ class Plan:
     rejects: Path
 
 
-@click.command(short_help="See it all work, on an emulator of its own.")
+@click.command(short_help="See everything work, on an embedded emulator.")
 @click.option("--catalogue", type=click.Path(path_type=Path), metavar="FILE", help="CSV file of products to register.")
 @click.option("--map", "mapping", multiple=True, callback=pairs, metavar="FIELD=COLUMN", help="Column of a field.")
 @click.option("--set", "constants", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="Value for all rows.")
 @click.option("--orders", type=click.IntRange(0), default=200, show_default=True, help="Orders to ship.")
-@click.option("--products", type=click.IntRange(1), default=1000, show_default=True, help="Made-up products instead.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all that is made up.")
+@click.option(
+    "--products", type=click.IntRange(1), default=1000, show_default=True, help="Made-up products, if no file is given."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the made-up data.")
 @click.option("--limit", callback=rate, default="100/1", show_default=True, metavar="N/T", help="The API's rate limit.")
-@click.option("--rejects", type=click.Path(path_type=Path), metavar="FILE", help="Where rows that were not taken go.")
+@click.option("--rejects", type=click.Path(path_type=Path), metavar="FILE", help="File for rejected rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def demo(
     catalogue: Path | None, mapping: dict[str, str], constants: dict[str, str], rejects: Path | None, **rest: Any
 ) -> int:
-    """Register products, look their stock up, ship orders and follow them.
+    """Register products, look up their stock, ship orders and follow them.
 
-    It starts an emulator of the API of its own; nothing leaves this machine.
+    It starts an emulator of the API; nothing is sent outside this machine.
 
     \b
     octoffm demo
@@ -145,7 +147,7 @@ def _source(plan: Plan, report: RejectsReport) -> Input:
 
 
 def verdict(results: Sequence[StepResult], rows: Accounting, *, wrong_orders: int) -> Exit:
-    """Done when every row is accounted for and nothing was refused but what is reported or was wrong on purpose."""
+    """Return DONE if every row is accounted for and nothing else was refused than what is wrong on purpose."""
     counts = {result.step: result.counts for result in results}
     if any(step.get("unknown") or step.get("open") for step in counts.values()):
         return Exit.UNDECIDED
@@ -160,7 +162,7 @@ def verdict(results: Sequence[StepResult], rows: Accounting, *, wrong_orders: in
 
 
 def peak_memory() -> int | None:
-    """The most memory that this process held so far, in MiB; ``None`` where the system does not tell (Windows)."""
+    """Return the peak memory of this process in MiB; ``None`` where the system does not report it (Windows)."""
     try:
         import resource
     except ImportError:

@@ -1,4 +1,4 @@
-"""What the demo works on: a catalogue file or made-up products, and made-up orders. Nothing is held as a list."""
+"""Input of the demo: a catalogue file or made-up products, and made-up orders. Nothing is held as a list."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..bulk.rejects import RejectsReport
 
 UNKNOWN_PRODUCT = "NO-SUCH-PRODUCT"
-"""What the deliberately wrong orders name: the API takes them and refuses them later."""
+"""The product in the deliberately wrong orders: the API accepts them and refuses them later."""
 _ONE_WRONG_IN = 50
 
 _THINGS = ("Coffee grinder", "Desk lamp", "Étagère murale", "Wasserkocher", "Manta de lana", "Theepot", "Spazzola")
@@ -28,18 +28,18 @@ _PLACES = (("75011", "Paris"), ("69003", "Lyon"), ("33000", "Bordeaux"), ("59800
 
 
 class Input(Protocol):
-    """Products to register, as often as asked for."""
+    """Products to register, as many times as needed."""
 
     def products(self) -> Iterator[FulfillmentProduct]:
-        """The products, each once."""
+        """Yield the products, each once."""
         ...
 
     def references(self) -> Iterator[str]:
-        """Their references, in the same order."""
+        """Yield the references of the products, in the same order."""
         ...
 
     def line_of(self, key: str) -> int | None:
-        """Where a product that was just handed out stands in its file. To be asked once for each outcome."""
+        """Return the line of a product that was just yielded; call this once for each outcome."""
         ...
 
     @property
@@ -49,12 +49,12 @@ class Input(Protocol):
 
     @property
     def rejected(self) -> int:
-        """Those of them that were not handed out."""
+        """Rows read that were not yielded."""
         ...
 
     @property
     def share(self) -> float:
-        """How much was handed out, from 0 to 1."""
+        """The fraction of the input that was yielded, from 0 to 1."""
         ...
 
 
@@ -79,7 +79,7 @@ class CatalogueFile:
         return (product.seller_product_reference for product in self._again)
 
     def line_of(self, key: str) -> int | None:
-        # Forgotten once told, so that only what is under way is held.
+        # Removed when read, so that only items in flight are held.
         return self._lines.pop(key, None)
 
     @property
@@ -96,7 +96,7 @@ class CatalogueFile:
 
 
 class MadeUpProducts:
-    """So many products that do not exist, with GTINs of the range that GS1 leaves to shops (2…)."""
+    """A number of made-up products, with GTINs of the range that GS1 reserves for shops (2…)."""
 
     rejected = 0
 
@@ -123,7 +123,7 @@ class MadeUpProducts:
 
 
 class Sample:
-    """So many keys, drawn evenly from a stream of any length."""
+    """A fixed number of keys, drawn evenly from a stream of any length (reservoir sampling)."""
 
     def __init__(self, size: int, rng: Random) -> None:
         self.keys: list[str] = []
@@ -132,7 +132,7 @@ class Sample:
         self._seen = 0
 
     def add(self, key: str) -> None:
-        """Let ``key`` have its chance."""
+        """Consider ``key`` for the sample."""
         self._seen += 1
         if len(self.keys) < self._size:
             self.keys.append(key)
@@ -141,7 +141,7 @@ class Sample:
 
 
 def made_up_orders(count: int, references: Sequence[str], rng: Random) -> Iterator[OutboundShipmentRequest]:
-    """So many orders of one to three of the products; one in fifty names a product that does not exist."""
+    """Yield ``count`` orders of one to three of the products; one in fifty names a product that does not exist."""
     for number in range(1, count + 1):
         wanted = rng.sample(references, k=min(len(references), rng.randint(1, 3)))
         if is_wrong(number, count):
@@ -157,7 +157,7 @@ def made_up_orders(count: int, references: Sequence[str], rng: Random) -> Iterat
 
 
 def is_wrong(number: int, count: int) -> bool:
-    """Whether an order is one of the deliberately wrong ones; the last of a few is."""
+    """Return True for a deliberately wrong order; of fewer than fifty, the last one is."""
     return number % _ONE_WRONG_IN == 0 or number == count < _ONE_WRONG_IN
 
 

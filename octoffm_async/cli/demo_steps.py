@@ -1,4 +1,4 @@
-"""The steps of the demo, in order: register, stock, look up, ship, follow. Each is what a nightly job would do."""
+"""The steps of the demo, in order: register, stock, look up, ship, follow. Each does what a nightly job would do."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from .show import Show
 
 SAMPLE = 500
-"""Registered references kept for the orders, however many there are."""
+"""Registered references kept for the orders, at any number of products."""
 STRIDE = 6.0
 """Sandbox seconds between two scans: short enough to see shipments in each status."""
 OVERLAP = timedelta(seconds=5)
-"""How far each scan looks back behind the newest change that was seen: changes need not become visible in order."""
+"""The overlap of a scan with the newest change that was seen: changes need not become visible in order."""
 MAX_SCANS = 40
 DRAIN = 1.0
-"""Seconds that Ctrl-C waits for calls under way: what they would create vanishes with the sandbox anyway."""
+"""Seconds that Ctrl-C waits for calls in flight: what they would create is lost with the sandbox anyway."""
 _OUTCOMES = ("created", "refused", "failed", "unknown", "skipped", "found", "missing")
 
 
 class Demo:
-    """Runs the steps one by one; ``results`` holds what each did."""
+    """The steps of the demo, run one by one; ``results`` holds the result of each."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Demo:
         return self._count("register", "created")
 
     async def run(self) -> None:
-        """All steps."""
+        """Run all steps."""
         await self.register()
         await self.put_stock()
         await self.look_up()
@@ -77,7 +77,7 @@ class Demo:
         await self.follow()
 
     async def register(self) -> None:
-        """Register what the source gives; what is refused goes to the report, with its line."""
+        """Register the products of the source; refused ones go to the report, with their lines."""
         async with self._step("register") as counts:
             source = self._source
 
@@ -96,7 +96,7 @@ class Demo:
             counts["stocked"] = self.registered
 
     async def look_up(self) -> None:
-        """Ask for the stock of every product, by the seller's reference."""
+        """Look up the stock of every product, by the seller's reference."""
         async with self._step("lookup") as counts:
             total = max(1, self.registered)
 
@@ -124,7 +124,7 @@ class Demo:
             counts.update(counts_of(run.summary))
 
     async def follow(self) -> None:
-        """Scan for changed shipments until all are in a final status, while the sandbox's clock is driven on."""
+        """Scan for changed shipments until all are in a final status, while the sandbox's clock is advanced."""
         async with self._step("follow") as counts:
             expected = self._count("ship", "created")
             with closing(SeenKeys()) as final:
@@ -142,7 +142,7 @@ class Demo:
                 counts["open"] = left
 
     def wrong_orders(self) -> int:
-        """How many orders were deliberately wrong."""
+        """Return the number of deliberately wrong orders."""
         return sum(is_wrong(number, self._orders) for number in range(1, self._orders + 1))
 
     def _take(self, outcome: Outcome) -> None:
@@ -164,7 +164,7 @@ class Demo:
 
     @asynccontextmanager
     async def _step(self, name: str) -> AsyncGenerator[Counter[str]]:
-        """Show a step and measure it; its counts are what the block puts in."""
+        """Show a step and measure it; the block fills in its counts."""
         counts: Counter[str] = Counter()
         self._show.begin(name)
         before, started = self._client.stats(), time.perf_counter()
@@ -183,7 +183,7 @@ class Demo:
 
 
 def counts_of(summary: Summary, **more: int) -> Mapping[str, int]:
-    """The outcomes of a run that occurred."""
+    """Return the outcomes of a run that occurred, with their counts."""
     counts = msgspec.structs.asdict(summary)
     return {name: counts[name] for name in _OUTCOMES if counts[name]} | {name: n for name, n in more.items() if n}
 

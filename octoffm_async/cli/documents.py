@@ -1,6 +1,6 @@
-"""Documents of JSON and YAML: read with care, because they come from elsewhere, and written.
+"""A careful reader and a writer of JSON and YAML documents, which come from elsewhere.
 
-YAML is read as its core schema says: no times, no ``yes`` and ``no``, no tags that make objects.
+YAML is read by its core schema: no times, no ``yes`` and ``no``, no tags that make objects.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _PLAIN_TAGS = tuple(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "in
 
 
 class UnreadableDocumentError(ValueError):
-    """A document cannot be read; the message says why, in one line."""
+    """A document that cannot be read; the message gives the reason in one line."""
 
 
 def read_document(path: Path) -> object:
-    """A document from a file of JSON or YAML, told apart by its content."""
+    """Read a document from a JSON or YAML file; the content decides which."""
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
@@ -49,7 +49,7 @@ def read_document(path: Path) -> object:
 
 
 def parse_document(content: bytes) -> object:
-    """A document from bytes of JSON or YAML in UTF-8."""
+    """Parse a document from bytes of JSON or YAML in UTF-8."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -72,19 +72,19 @@ def parse_document(content: bytes) -> object:
 
 
 def json_text(document: object) -> str:
-    """A document as indented JSON."""
+    """Return a document as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
 
 
 def yaml_text(document: object) -> str:
-    """A document as YAML, without anchors."""
+    """Return a document as YAML, without anchors."""
     unshared = msgspec.json.decode(msgspec.json.encode(document))
     dump = cast("Callable[..., Any]", yaml.dump)  # pyright: ignore[reportUnknownMemberType]  (its stubs)
     return str(dump(unshared, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
 class _Dumper(_DUMPER):  # type: ignore[misc]
-    """Quotes also what is a number by the core schema only, such as ``1e3``."""
+    """A dumper that also quotes text which is a number by the core schema only, such as ``1e3``."""
 
 
 def _represent_text(dumper: Any, text: str) -> object:
@@ -107,7 +107,7 @@ class _Open:
 
 
 class _YamlReader:
-    """Makes a document of YAML's events. Neither nesting nor aliases can make it run away."""
+    """A builder of a document from YAML events, with bounds on nesting and on the values that aliases stand for."""
 
     def __init__(self) -> None:
         self._open = [_Open(is_list=True, anchor=None)]
@@ -173,7 +173,7 @@ def _scalar(event: Any) -> object:
 
 
 def _mapping(parts: list[Any]) -> dict[object, Any]:
-    """Keys and values in turn. What is merged in gives way to what is written, and the later of it to the earlier."""
+    """Return a mapping of alternating keys and values. Written keys win over merged ones, earlier merges over later."""
     found: dict[object, Any] = {}
     merged: list[object] = []
     for key, value in zip(parts[::2], parts[1::2], strict=True):

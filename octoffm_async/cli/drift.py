@@ -1,4 +1,4 @@
-"""How a command tells that answers differed from the contract: one line in the end, and a file that keeps them all."""
+"""Reporting of differences between answers and the contract: one line at the end, and a file that keeps them all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VARIABLE = "OCTOFFM_DRIFT"
 
 
 class Noticed:
-    """A hook that notes each difference and when it was met."""
+    """A hook that records each difference and its time."""
 
     events: frozenset[type[Event]] = frozenset({ContractDrift})
 
@@ -44,10 +44,10 @@ def drift_path(given: Path | None, environment: Mapping[str, str]) -> Path | Non
 
 @contextmanager
 def drift_told(named: Path | None, *, journal: Path | None = None) -> Generator[Noticed]:
-    """Tell in the end, on standard error and in one line, how answers differed, if they did.
+    """Report at the end, in one line on standard error, how answers differed, if they did.
 
-    What is given is the hook that notes it. A file that was ``named`` is written in any case, so that it shows a run
-    without differences too; without one, differences are kept beside the ``journal``, if there is one.
+    The context manager gives the hook that records them. A file that was ``named`` is always written, so that it shows
+    a run without differences too; without one, differences are kept beside the ``journal``, if there is one.
     """
     noticed = Noticed()
     try:

@@ -1,7 +1,7 @@
-"""The file that keeps how answers differed from the contract, over all runs that are given it. It blocks.
+"""The file that keeps the differences between answers and the contract, over several runs. It blocks.
 
 It is JSON: format, version, and each difference once with the times at which a run first and last met it. It holds
-names of fields and JSON types, no values of customers; it is its owner's alone (0600) all the same.
+names of fields and JSON types, no values of customers; only its owner can read it (0600) all the same.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ if sys.platform != "win32":
 FORMAT = "octoffm-drift"
 VERSION = 1
 MOST = 1000
-"""Differences that are kept; what comes later is left out."""
+"""Differences that are kept; later ones are left out."""
 _MOST_BYTES = 4 * 1024 * 1024
 _TURN_SECONDS = 2.0
 _TURN_PAUSE = 0.01
 
 
 class DriftFileError(Exception):
-    """The file cannot be read or written, or holds something else; it was left as it is."""
+    """A file that cannot be read or written, or that holds something else; it is unchanged."""
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """One difference (see :class:`~octoffm_async.ContractDrift`), and when runs met it first and last."""
+    """One difference (see :class:`~octoffm_async.ContractDrift`), and the first and last time that a run met it."""
 
     operation: str
     path: str
@@ -53,13 +53,13 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, event: ContractDrift, now: datetime) -> Seen:
-        """Make the entry of a difference that was met now."""
+        """Return the entry of a difference that was met now."""
         fields = msgspec.structs.asdict(event)
         return cls(**fields, first_seen=now, last_seen=now)
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What makes two entries the same difference."""
+        """The identity of the difference; two entries with the same key are one difference."""
         return self.operation, self.path, self.kind
 
 
@@ -73,7 +73,7 @@ _decoder = msgspec.json.Decoder(_Sheet)
 
 
 def beside(journal: Path) -> Path:
-    """Return where the differences that runs of a journal met are kept."""
+    """Return the path of the file that keeps the differences met by the runs of a journal."""
     return journal.with_name(f"{journal.name}.drift.json")
 
 
@@ -81,12 +81,12 @@ def read_drift(path: Path) -> list[Seen]:
     """Return the differences that a file keeps, in the order in which they were met.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        DriftFileError: it cannot be read, or is no such file.
+        FileNotFoundError: There is no such file.
+        DriftFileError: The file cannot be read, or holds something else.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise DriftFileError(f"{path} is no file")
+            raise DriftFileError(f"{path} is not a file")
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
@@ -98,7 +98,7 @@ def read_drift(path: Path) -> list[Seen]:
     try:
         sheet = _decoder.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise DriftFileError(f"{path} is damaged, or holds something else than differences") from None
+        raise DriftFileError(f"{path} is damaged, or holds something other than differences") from None
     if sheet.format != FORMAT or sheet.version != VERSION:
         raise DriftFileError(f"{path} is of another kind or version ({sheet.format!r}, {sheet.version})")
     return sheet.drift
@@ -115,10 +115,10 @@ def merged(*parts: Iterable[Seen]) -> list[Seen]:
 
 
 def keep_drift(path: Path, seen: Iterable[Seen]) -> None:
-    """Add differences to a file, which is made if it is not there and replaced as a whole.
+    """Add differences to a file, which is created if it does not exist and replaced as a whole.
 
     Raises:
-        DriftFileError: it cannot be read or written, or holds something else; it was left as it is.
+        DriftFileError: The file cannot be read or written, or holds something else; it is unchanged.
     """
     try:
         with _turn(path.parent):
@@ -146,10 +146,10 @@ def _replace(path: Path, content: bytes) -> None:
 
 @contextmanager
 def _turn(folder: Path) -> Generator[None]:
-    """Take turns with other processes that keep something in the same folder, as far as the system allows.
+    """Exclude other processes that write a file of the same folder, as far as the system allows.
 
-    The folder is locked, so that no file is left over for it. A turn takes milliseconds: whoever does not get one in
-    two seconds goes on without, and at worst a difference is kept at the next run only.
+    The folder itself is locked, so that no lock file remains. A lock is held for milliseconds: a process that does not
+    get it in two seconds continues without, and at worst a difference is kept at the next run only.
     """
     if sys.platform == "win32":
         yield

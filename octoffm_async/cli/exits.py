@@ -1,4 +1,4 @@
-"""What the command exits with, and how an error is told: one line, no traceback."""
+"""Exit codes, and errors as one line without a traceback."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Exit(IntEnum):
     """Exit codes."""
 
     DONE = 0
-    """All was done."""
+    """Everything was done."""
     REFUSED = 1
     """Something was refused or failed."""
     USAGE = 2
     """The command, a file or a setting is wrong; nothing was done."""
     UNDECIDED = 3
-    """Something may have been created and is not known to be."""
+    """Something may have been created, and it is not known."""
     INTERRUPTED = 130
     """Ctrl-C: 128 and the number of SIGINT, as shells count."""
 
@@ -43,11 +43,11 @@ _INNER = re.compile(
     rf"| \(trace [^)]*\)| \({re.escape(NO_USE)}\)"
 )
 EXPECTED = (OctoffmError, SandboxStartError)
-"""Errors that are told in one line. All others are our mistakes and keep their traceback."""
+"""Errors that are printed in one line. All others are bugs of this package and keep their traceback."""
 
 
 def code_of(error: BaseException) -> int:
-    """The exit code that an error stands for."""
+    """Return the exit code of an error."""
     match error:
         case KeyboardInterrupt() | click.Abort():
             return Exit.INTERRUPTED
@@ -60,25 +60,25 @@ def code_of(error: BaseException) -> int:
 
 
 def line_of(error: BaseException) -> str:
-    """An error as one line, without what :func:`details_of` tells."""
+    """Return an error as one line, without the details that :func:`details_of` gives."""
     if isinstance(error, click.ClickException):
         return " ".join(error.format_message().split())
     return f"{'OUTCOME UNKNOWN: ' if is_outcome_unknown(error) else ''}{headline_of(error)}"
 
 
 def headline_of(error: BaseException) -> str:
-    """What an error says first."""
+    """Return the first part of an error's text: its message."""
     text = error.message if isinstance(error, CallError) else str(error)
     return plain(" ".join(text.split())) or type(error).__name__
 
 
 def plain(text: str) -> str:
-    """The text of an error, as it may stand in a journal, without what only helps to look into a call."""
+    """Return the text of an error, as a journal may keep it, without the parts that only serve to trace a call."""
     return _INNER.sub("", text)
 
 
 def details_of(error: BaseException) -> str:
-    """What a call's error tells besides, for whoever asks Octopia about it; empty for other errors."""
+    """Return the further details of a call's error, for a question to Octopia; empty for other errors."""
     if not isinstance(error, CallError) or not error.operation:
         return ""
     parts = [error.operation, f"seller {error.seller_id}" if error.seller_id else ""]

@@ -23,7 +23,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def extra_option(struct: type[Request]) -> Callable[[F], F]:
-    """``--set extra.NAME=VALUE`` for a command that sends one item; it gets ``extra: dict[str, Any] | None``."""
+    """Add ``--set extra.NAME=VALUE`` to a command that sends one item; it receives ``extra: dict[str, Any] | None``."""
 
     def read(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[str, Any] | None:
         found: dict[str, Any] = {}
@@ -48,10 +48,10 @@ def extra_option(struct: type[Request]) -> Callable[[F], F]:
 
 
 def check_against_contract(translation: Translation, struct: type[Request] | None, names: Iterable[str]) -> None:
-    """Refuse extra members that bear a name under which a contract file sends a field of the item.
+    """Refuse extra members with a name under which a contract file sends a field of the item.
 
     Raises:
-        ConfigurationError: naming the first of them.
+        ConfigurationError: An extra member has such a name; the error names the first one.
     """
     if struct is None:
         return
@@ -62,10 +62,10 @@ def check_against_contract(translation: Translation, struct: type[Request] | Non
 
 
 def check_plan(translation: Translation, plan: Plan) -> None:
-    """Refuse a plan for a file whose extra members bear a name under which a contract file sends a field.
+    """Refuse a plan for a file whose extra members have a name under which a contract file sends a field.
 
     Raises:
-        ConfigurationError: naming the first of them.
+        ConfigurationError: An extra member has such a name; the error names the first one.
     """
     names = [name.removeprefix(EXTRA) for name in (*plan.columns, *plan.constants) if name.startswith(EXTRA)]
     check_against_contract(translation, plan.target.struct, names)

@@ -1,4 +1,4 @@
-"""An item of the API as JSON shows it, under the names that it has in Python."""
+"""Fields of the API's items for JSON, under the names that they have in Python."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _plain(value: Any) -> Any:
 
 
 def cell(value: object) -> str:
-    """A value as a table shows it; times in UTC, to the second."""
+    """Return a value as a table shows it; times are in UTC, to the second."""
     match value:
         case None:
             return ""

@@ -1,4 +1,4 @@
-"""How a command tells what it does with a file: a live bar on a terminal, nothing in a pipe, JSON lines if asked."""
+"""Progress of a command that reads a file: a live bar on a terminal, nothing in a pipe, JSON lines on request."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from ..session.stats import Stats
 
 _SOME = 0.2
-"""Seconds between two looks at the limit's use."""
+"""Seconds between two samples of the limit's use."""
 
 
 class LimitShare:
-    """How much of the limit was used lately."""
+    """The fraction of the limit that was used lately."""
 
     def __init__(self) -> None:
         self._at = time.monotonic()
@@ -34,7 +34,7 @@ class LimitShare:
         self._text = ""
 
     def __call__(self, stats: Stats) -> str:
-        """``83 % of the limit``; empty without a limit."""
+        """Return a text such as ``83 % of the limit``; empty before the first sample."""
         now = time.monotonic()
         accepted = sum(key.accepted for key in stats.keys)
         if now - self._at < _SOME:
@@ -50,28 +50,28 @@ class LimitShare:
 
 
 class FileShow:
-    """Quiet until the end: what a pipe gets."""
+    """A display that prints nothing before the end, for a pipe."""
 
     def progress(self, share: float, counts: Mapping[str, int], rate: float, limit: str) -> None:
-        """So much of the file was read, and this became of its items so far."""
+        """Show the fraction of the file that was read, and the counts of outcomes so far."""
 
     def outcome(self, fields: Mapping[str, Any]) -> None:
-        """One item was decided."""
+        """Report the outcome of one item."""
 
     def say(self, text: str) -> None:
-        """Something that a person should read now."""
+        """Print a text that a person should read now."""
         click.echo(text, err=True)
 
     def end(self, title: str, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
-        """All is over."""
+        """Print the summary at the end."""
         _print_end(Console(width=160, color_system=None, force_terminal=False, highlight=False), title, counts, facts)
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
 
 
 class JsonFileShow(FileShow):
-    """One JSON object a line: ``{"event": "outcome", …}`` for each item, ``{"event": "summary", …}`` in the end."""
+    """A display of JSON lines: ``{"event": "outcome", …}`` for each item, ``{"event": "summary", …}`` at the end."""
 
     def outcome(self, fields: Mapping[str, Any]) -> None:
         write_json({"event": "outcome", **{name: value for name, value in fields.items() if value is not None}})
@@ -82,7 +82,7 @@ class JsonFileShow(FileShow):
 
 
 class BarShow(FileShow):
-    """Two lines that stay where they are on a terminal: how far it is and how fast, and what became of the items."""
+    """A display of two fixed lines on a terminal: progress and rate, and the counts of outcomes."""
 
     def __init__(self, title: str) -> None:
         self._console = Console(highlight=False)
@@ -124,7 +124,7 @@ class BarShow(FileShow):
 
 
 def file_show(title: str, *, json: bool) -> FileShow:
-    """The way that fits standard output."""
+    """Return the display that fits standard output."""
     if json:
         return JsonFileShow()
     return BarShow(title) if sys.stdout.isatty() else FileShow()

@@ -1,4 +1,4 @@
-"""``--dry-run``: the whole file is read and checked, what would be sent is shown, and nothing is."""
+"""``--dry-run``: read and check the whole file, show what would be sent, and send nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FIRST = 3
 def dry_run(wanted: FileOptions, table: Table, plan: Plan, operation: Operation[Any]) -> Exit:
     """Check the file. Items are shown as they would be sent, under the API's names if a contract file gives some.
 
-    The rejects file is written only if it was asked for.
+    The rejects file is written only if ``--rejects`` names it.
     """
     translation = Translation(wanted.contract_file)
     encoder, batch = RequestEncoder(translation), translation.most_items(operation)
@@ -84,6 +84,6 @@ def _tell(wanted: FileOptions, plan: Plan, facts: dict[str, Any], first: list[by
         f"sent, {facts['faulty']:,} are faulty ({facts['faulty_rows']:,} rows); nothing was sent"
     )
     if odd := facts.get("odd_references"):
-        click.echo(f"{odd:,} odd references, which may be kept in another form (--strict-references refuses such)")
+        click.echo(f"{odd:,} odd references, which may be kept in another form (--strict-references refuses them)")
     if facts["faulty"] and wanted.rejects is not None:
         click.echo(f"rejects file: {wanted.rejects}")

@@ -1,4 +1,4 @@
-"""``octoffm stocks lookup FILE``: the stock of each reference that a file lists."""
+"""``octoffm stocks lookup FILE``: the stock of each reference in a file."""
 
 from __future__ import annotations
 
@@ -55,25 +55,26 @@ _SHOWN = (
 Write: TypeAlias = "Callable[[Outcome, int | None], None]"
 
 
-@click.command()
+@click.command(short_help="Look up the stock of each reference in a file.")
 @rows_output(required=False)
 @click.option(
-    "--how", type=click.Choice(["auto", "get", "scan", "filter"]), default="auto", show_default=True, help="See below."
+    "--how", type=click.Choice(["auto", "get", "scan", "filter"]), default="auto", show_default=True, help="See above."
 )
 @reading_options
 def lookup(**options: Any) -> int:
     """Look up the stock of each reference in FILE: CSV, JSON lines (.jsonl), Parquet or a workbook (.xlsx, .ods, .xls).
 
     The column is seller_product_reference, or the one that --map seller_product_reference=COLUMN names. A reference
-    that is unknown, or has no stock, has a row that says so. An older output file is replaced when all is written. CSV
-    is safe to open in a spreadsheet; Parquet needs the extra "tabular". Without -o it is a table, or with --json one
-    object a line.
+    that is unknown, or has no stock, gets a row that says so. An older output file is replaced when all is written. CSV
+    is safe to open in a spreadsheet; Parquet needs the extra "tabular". Without -o the command prints a table, or with
+    --json one object a line.
 
-    A row counts all stocks of its reference together. What the API does not tell is an empty cell, never 0; in
+    A row sums up all stocks of its reference. A value that the API does not give is an empty cell, never 0; in
     available_by_country it is a question mark.
 
-    The API is asked for each reference (filter), if it is seen to obey that. Else the references are learned first;
-    then each stock is asked for (get), or all are read (scan). By default it is what costs fewest calls (auto).
+    The API is asked for each reference (filter), if it proves to obey that filter. Otherwise the references are read
+    first; then each stock is read on its own (get), or all stocks are (scan). The default (auto) takes the way that
+    costs the fewest calls.
 
     Exits with 0 if all were found, 1 if some are missing, failed or are faulty in the file.
     """
@@ -141,7 +142,7 @@ def _line(rows: tuple[Row, ...]) -> int | None:
 
 @contextmanager
 def _sink(output: Path | None, *, as_json: bool) -> Generator[Write]:
-    """Where outcomes go: a file, as its ending says, or standard output."""
+    """Open the destination of outcomes: a file, in the format of its suffix, or standard output."""
     if output is None and as_json:
         yield lambda outcome, line: tell_json({"event": "outcome", **_fields(outcome, line)})
     elif output is None:

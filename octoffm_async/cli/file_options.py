@@ -41,7 +41,7 @@ _REJECTS = re.compile(r"\.rejects(?:-(\d+))?$")
 
 @dataclass(frozen=True, kw_only=True)
 class FileOptions:
-    """What a command was asked for. Options that a command does not have keep their default."""
+    """The options of a command. An option that the command does not have keeps its default."""
 
     file: Path
     mapping: dict[str, str]
@@ -75,18 +75,18 @@ class FileOptions:
 
     @property
     def whole_mapping(self) -> Mapping:
-        """The mapping of a file and of the options; the options win."""
+        """The mapping of the mapping file and of the options; the options win."""
         kept = Mapping({}, {}) if self.mapping_file is None else load_mapping(self.mapping_file)
         return kept.with_(self.mapping, self.constants)
 
     @property
     def journal_file(self) -> Path:
-        """The journal: beside the input unless another is named. A rejects file shares that of the original."""
+        """The journal: beside the input unless ``--journal`` names one. A rejects file shares its original's."""
         return self.journal or self.file.with_name(f"{_REJECTS.sub('', self.file.stem)}.journal")
 
     @property
     def rejects_file(self) -> Path:
-        """Where rows that were not taken go: beside the input unless another is named."""
+        """The file for rejected rows: beside the input unless ``--rejects`` names another."""
         if self.rejects is not None:
             return self.rejects
         ending = self.file.suffix if self.file.suffix.casefold() in {".jsonl", ".ndjson"} else ".csv"
@@ -95,7 +95,7 @@ class FileOptions:
         return self.file.with_name(f"{_REJECTS.sub('', self.file.stem)}.rejects{number}{ending}")
 
     def config(self) -> Config:
-        """The client's settings: of the environment or a file, with what was asked for over them."""
+        """Return the client's settings: of the environment or a file, overridden by the options."""
         wanted: dict[str, Any] = {"seller_id": self.seller, "bulk_deadline": self.timeout, "contract": self.contract}
         wanted |= {"trust_env": self.proxies or None}
         settings = {name: value for name, value in wanted.items() if value is not None}
@@ -103,7 +103,7 @@ class FileOptions:
 
     @property
     def drift_file(self) -> Path | None:
-        """The file named to keep how answers differ, by the option or the environment."""
+        """The file for differences of answers, named by the option or the environment; None without one."""
         return drift_path(self.drift, environment(self.env_file))
 
     @property
@@ -111,7 +111,7 @@ class FileOptions:
         """The contract file, read without the settings that only calls need; an empty one if none is named.
 
         Raises:
-            ConfigurationError: it cannot be used.
+            ConfigurationError: The file cannot be used.
         """
         named = self.contract or environment(self.env_file).get("OCTOFFM_CONTRACT", "").strip()
         try:
@@ -120,10 +120,10 @@ class FileOptions:
             raise ConfigurationError(str(error)) from None
 
     def check_paths(self, *, journal: bool) -> None:
-        """Find out now, not in the middle of a run, that a file cannot be written.
+        """Check before the run, not in the middle of it, that every file can be written.
 
         Raises:
-            ConfigurationError: one would overwrite another, or its folder is not there.
+            ConfigurationError: A file would overwrite another, or its folder does not exist.
         """
         named = {"--rejects": self.rejects_file, "--report": self.report, "-o": self.output}
         named |= {"--drift": self.drift}
@@ -142,7 +142,7 @@ class FileOptions:
 
 
 def with_limit(config: Config, limit: tuple[int, float] | str | None) -> Config:
-    """Settings with the limit that ``--limit`` gave, if it gave one."""
+    """Return settings with the limit of ``--limit``, if it was given."""
     match limit:
         case None:
             return config
@@ -153,7 +153,7 @@ def with_limit(config: Config, limit: tuple[int, float] | str | None) -> Config:
 
 
 def command_again() -> str:
-    """The command as it was typed, to be copied into a shell."""
+    """Return the command as it was typed, quoted for a shell."""
     return shlex.join(["octoffm", *sys.argv[1:]])
 
 
@@ -165,15 +165,17 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 _READING = (
     click.argument("file", type=_PATH),
     click.option("--map", "mapping", multiple=True, callback=pairs, metavar="FIELD=COLUMN", help="Column of a field."),
-    click.option("--set", "constants", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="For all rows."),
-    click.option("--mapping", "mapping_file", type=_PATH, metavar="FILE", help="A mapping that was saved."),
+    click.option(
+        "--set", "constants", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="Value for all rows."
+    ),
+    click.option("--mapping", "mapping_file", type=_PATH, metavar="FILE", help="A saved mapping."),
     click.option("--save-mapping", type=_PATH, metavar="FILE", help="Save --map and --set for another time."),
-    click.option("--delimiter", metavar="CHAR", help="Between CSV cells; found out by itself."),
-    click.option("--encoding", metavar="NAME", help="Of a CSV file; found out by itself."),
+    click.option("--delimiter", metavar="CHAR", help="Delimiter of CSV cells; detected by default."),
+    click.option("--encoding", metavar="NAME", help="Encoding of a CSV file; detected by default."),
 )
 _CREATING = (
     click.option("--dry-run", is_flag=True, help="Check the whole file, show what would be sent, send nothing."),
-    click.option("--rejects", type=_PATH, metavar="FILE", help="Rows not taken. Default: FILE's name with .rejects."),
+    click.option("--rejects", type=_PATH, metavar="FILE", help="Rejected rows. Default: FILE's name with .rejects."),
     click.option("--report", type=_PATH, metavar="FILE", help="Write a report as one HTML page."),
     click.option(
         "--journal", type=_PATH, envvar="OCTOFFM_JOURNAL", metavar="PATH", help="Default: FILE's name with .journal."
@@ -184,7 +186,7 @@ _CREATING = (
         default=30.0,
         show_default=True,
         metavar="S",
-        help="Seconds that calls under way get after Ctrl-C.",
+        help="Seconds that calls in flight get after Ctrl-C.",
     ),
     click.option(
         "--patience",
@@ -192,29 +194,29 @@ _CREATING = (
         default=PATIENCE,
         show_default=True,
         metavar="S",
-        help="Seconds for which what was sent and is not found may still become visible.",
+        help="Seconds after sending during which an item that is not found may still become visible.",
     ),
     click.option(
-        "--resend-unknown", is_flag=True, help="Send again what could not be looked for: it may then exist twice."
+        "--resend-unknown", is_flag=True, help="Send again what could not be looked up: it may then exist twice."
     ),
     click.option(
         "--strict-references",
         is_flag=True,
-        help="Refuse references that may be kept in another form: blanks around, unseen signs, over 50 signs.",
+        help="Refuse references that the API may change: outer blanks, invisible characters, over 50 characters.",
     ),
 )
 limit_option = click.option("--limit", callback=_limit, metavar="N/T|off", help="At most N calls in T seconds.")
-"""``--limit``; the command gets ``limit: tuple[int, float] | str | None``."""
+"""The option ``--limit``; the command receives ``limit: tuple[int, float] | str | None``."""
 _CALLING = (
     limit_option,
-    click.option("--concurrency", type=click.IntRange(1), metavar="N", help="Calls under way."),
+    click.option("--concurrency", type=click.IntRange(1), metavar="N", help="Calls at a time."),
     click.option("--seller", metavar="ID", help="The seller to act for, in place of OCTOFFM_SELLER_ID."),
     env_file_option,
     click.option(
         "--timeout",
         type=click.FloatRange(0, min_open=True),
         metavar="S",
-        help="Seconds that a call may take, repetitions included (900).",
+        help="Seconds that a call may take, retries included (900).",
     ),
     click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name."),
     contract_option,
@@ -225,21 +227,21 @@ _CALLING = (
 
 
 def table_options(command: F) -> F:
-    """The file, and how its columns map."""
+    """Add the options of the file and of the mapping of its columns."""
     return _decorated(command, _READING)
 
 
 def reading_options(command: F) -> F:
-    """The file, how its columns map, and how the API is called."""
+    """Add the options of the file, of the mapping of its columns, and of calls."""
     return _decorated(command, _READING + _CALLING)
 
 
 def creating_options(command: F) -> F:
-    """The same, and what a command has that creates something."""
+    """Add the options of :func:`reading_options` and those of a command that creates something."""
     return _decorated(command, _READING + _CREATING + _CALLING)
 
 
 def _decorated(command: F, options: Sequence[Callable[[Any], Any]]) -> F:
-    for decorate in reversed(options):  # the last one that is applied stands first in the help
+    for decorate in reversed(options):  # the option that is applied last is the first one in the help
         command = decorate(command)
     return command

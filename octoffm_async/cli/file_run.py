@@ -1,4 +1,4 @@
-"""A file of items through a journalled run: shown live, interruptible, resumable, with rejects and a report."""
+"""A journaled run over a file of items: shown live, interruptible, resumable, with rejects and a report."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ if TYPE_CHECKING:
     from .file_bars import FileShow
 
 SHOWN_IN_PIPE = 20
-"""Troubles that are told one by one on standard error; the rejects file has them all."""
+"""Errors of items that are printed one by one on standard error; the rejects file has them all."""
 
 
 @dataclass(frozen=True)
 class Creation:
-    """One kind of creation: its target, its operation, and how its run begins."""
+    """One kind of creation: its target, its operation, and the function that starts its run."""
 
     target: Target
     operation: Operation[Any]
@@ -62,7 +62,7 @@ class Creation:
 
 
 class FileRun:
-    """What is known while a file goes through a run."""
+    """The state of a run over a file: counts, rejects, display and recording."""
 
     def __init__(self, wanted: FileOptions, creation: Creation, table: Table, plan: Plan) -> None:
         self.wanted = wanted
@@ -80,7 +80,7 @@ class FileRun:
         self._limit = LimitShare()
 
     async def go(self, client: FulfillmentClient, journal: Journal) -> None:
-        """Send what is to be sent, until the end or an interruption."""
+        """Send the items until the end of the input or an interruption."""
         wanted = self.wanted
 
         def progress(summary: Summary) -> None:
@@ -99,7 +99,7 @@ class FileRun:
             self.items,
             journal=journal,
             on_progress=progress,
-            drain=0.0,  # the time to drain is given by the interrupt, before the run is left
+            drain=0.0,  # the interrupt handler gives the time to drain, before the run is left
             patience=wanted.patience,
             resend_unknown=wanted.resend_unknown,
             strict_references=wanted.strict_references or None,
@@ -131,7 +131,7 @@ class FileRun:
             code, message = told.code or None, told.message or None
             fields = {"key": outcome.key, "outcome": told.what, "id": told.id, "line": line}
             self.show.outcome(fields | {"code": code, "message": message})
-        ended = isinstance(outcome, Failed) and isinstance(outcome.error, RUN_ENDING)  # that is told once, as an error
+        ended = isinstance(outcome, Failed) and isinstance(outcome.error, RUN_ENDING)  # reported once, as an error
         if told.what in {"refused", "failed", "unknown"} and not ended:
             self._trouble(outcome.key, told, line, rows)
 
@@ -139,7 +139,7 @@ class FileRun:
         self.recording.trouble(told.what, told.code, Example(key, line, told.message))
         code = "" if told.message.startswith(told.code) else f"{told.code} "
         reason = f"{told.what}: {code}{told.message}"
-        if rows and told.what == "refused":  # the rest needs no mending: the same command sends it, or looks for it
+        if rows and told.what == "refused":  # others need no correction: the same command sends them, or looks them up
             self.rejects.add(rows, reason)
         self._say(f"{'' if line is None else f'line {line}, '}{key}: {reason}")
 
@@ -163,7 +163,7 @@ class FileRun:
         if self.wanted.as_json:
             write_json({"event": "odd_references", "message": text})
         else:
-            self.show.say(f"octoffm: {printable(text)} (--strict-references refuses such)")
+            self.show.say(f"octoffm: {printable(text)} (--strict-references refuses them)")
 
     def _say(self, text: str) -> None:
         self._told += 1
@@ -175,7 +175,7 @@ class FileRun:
             self.show.say(f"{self.wanted.file}, {printable(text)}")
 
     def finish(self, client: FulfillmentClient) -> Exit:
-        """Show the end, write the report; the exit code."""
+        """Show the summary, write the report, and return the exit code."""
         wanted, stats = self.wanted, client.stats()
         seconds = self.recording.seconds
         code = self.tally.verdict(interrupted=self.interrupted)
@@ -196,7 +196,7 @@ class FileRun:
 
 
 async def create_from_file(wanted: FileOptions, creation: Creation) -> int:
-    """What ``octoffm products create FILE`` and its like do."""
+    """Carry out ``octoffm products create FILE`` and the like."""
     mapping = wanted.whole_mapping
     wanted.check_paths(journal=not wanted.dry_run)
     table = open_table(wanted.file, delimiter=wanted.delimiter, encoding=wanted.encoding)
@@ -211,11 +211,11 @@ async def create_from_file(wanted: FileOptions, creation: Creation) -> int:
         async with Journal.open(wanted.journal_file, verify_first=wanted.verify_first) as journal:
             undecided = await _undecided(journal, config.seller_id, creation.operation.name)
             if undecided and not wanted.as_json:
-                until = f"what is not found counts as absent {wanted.patience:g} s after it was sent"
-                click.echo(f"octoffm: {items_text(undecided, 'undecided')} will be looked for; {until}", err=True)
+                until = f"an item that is not found counts as absent {wanted.patience:g} s after it was sent"
+                click.echo(f"octoffm: {items_text(undecided, 'undecided')} will be looked up; {until}", err=True)
             if (wanted.verify_first or journal.gap is not None) and not wanted.as_json:
                 when = f"within {2 * wanted.patience:g} s, the list of all orders is read once"
-                click.echo(f"octoffm: what is new to the journal is looked up before it is sent; {when}", err=True)
+                click.echo(f"octoffm: orders new to the journal are looked up before they are sent; {when}", err=True)
             return await _send(FileRun(wanted, creation, table, plan), config, journal, noticed)
 
 
@@ -232,7 +232,7 @@ async def _send(state: FileRun, config: Config, journal: Journal, noticed: Notic
     except BaseException:
         state.show.close()
         if state.run_id != before:
-            click.echo(f"octoffm: not finished; to go on, run the same again: {command_again()}", err=True)
+            click.echo(f"octoffm: not finished; to resume, run the same command again: {command_again()}", err=True)
         raise
     finally:
         state.show.close()
@@ -246,15 +246,15 @@ def _rate(items: int, seconds: float) -> float:
 
 
 def _tell_next(state: FileRun) -> None:
-    """What to type next, on standard error."""
+    """Print the next steps on standard error."""
     if state.rejects.items and not state.wanted.as_json:
-        told = f"{state.rejects.items:,} not taken, with the reasons: mend them in {state.rejects.path}"
+        told = f"{state.rejects.items:,} rejected, with the reasons: correct them in {state.rejects.path}"
         click.echo(f"octoffm: {told} and send that file with the same options", err=True)
     if state.interrupted:
-        click.echo("octoffm: interrupted; the journal knows what was sent. To go on:", err=True)
+        click.echo("octoffm: interrupted; the journal knows what was sent. To resume:", err=True)
         click.echo(f"  {command_again()}", err=True)
     elif state.tally.unknown and state.run_id is not None:
-        click.echo("octoffm: some may exist or not; the same command looks for them again. To see them:", err=True)
+        click.echo("octoffm: some may exist or not; the same command looks them up again. To see them:", err=True)
         click.echo(f"  {jobs_command('show', state.wanted.journal_file, state.run_id)}", err=True)
 
 
@@ -270,15 +270,15 @@ async def _newest(journal: Journal, seller: str, operation: str) -> str | None:
 
 
 def start_products(bulk: Bulk, items: Items, **how: Any) -> Run[Any]:
-    """Begin a run of products."""
+    """Start a run that creates products."""
     return bulk.create_products(items, **how)
 
 
 def start_orders(bulk: Bulk, items: Items, **how: Any) -> Run[Any]:
-    """Begin a run of shipping orders."""
+    """Start a run that creates shipping orders."""
     return bulk.create_outbound(items, **how)
 
 
 def start_supplies(bulk: Bulk, items: Items, **how: Any) -> Run[Any]:
-    """Begin a run of supply orders."""
+    """Start a run that creates supply orders."""
     return bulk.create_inbound(items, **how)

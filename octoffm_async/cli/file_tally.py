@@ -1,4 +1,4 @@
-"""What became of the items of a file so far: counts that a run's own summary does not tell apart."""
+"""Counts of the outcomes of a file's items, finer than those of a run's summary."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct):
-    """Counts by what became of items."""
+    """Counts of items by outcome."""
 
     created: int = 0
     already: int = 0
@@ -39,26 +39,26 @@ class Tally(msgspec.Struct):
     unsent: int = 0
 
     def add(self, told: Told) -> None:
-        """One more."""
+        """Count one outcome."""
         setattr(self, told.what, getattr(self, told.what) + 1)
 
     @property
     def counts(self) -> dict[str, int]:
-        """All of them, by name."""
+        """The counts, by name."""
         return {name: getattr(self, name) for name in SHOWN}
 
     @property
     def titled(self) -> dict[str, int]:
-        """Those that occurred, by their titles."""
+        """The counts above zero, by title."""
         return {TITLES.get(name, name): count for name, count in self.counts.items() if count}
 
     @property
     def done(self) -> int:
-        """Items whose fate is known or was given up."""
+        """Items that have an outcome or were given up."""
         return sum(self.counts.values()) - self.unsent
 
     def verdict(self, *, interrupted: bool) -> Exit:
-        """The exit code."""
+        """Return the exit code."""
         if interrupted:
             return Exit.INTERRUPTED
         if self.unknown:
@@ -68,7 +68,7 @@ class Tally(msgspec.Struct):
 
 
 def told_of(outcome: Outcome) -> Told:  # noqa: PLR0911  (a table of cases)
-    """An outcome in plain words."""
+    """Return an outcome in plain words."""
     match outcome:
         case Created(id=remote):
             return Told("created", remote)

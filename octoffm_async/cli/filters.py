@@ -1,4 +1,4 @@
-"""Options by which lists are narrowed down: times, known values, numbers."""
+"""Options that filter lists: times, known values, numbers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WHEN = "2026-11-23, 2026-11-23T08:00 (local time), …Z, or 90min, 2h, 3d ago"
 
 
 class Moment(_Type):
-    """A time: ISO 8601, local where it has no zone, or how long ago."""
+    """A parameter type for a time: ISO 8601 (local if it has no zone), or an age such as ``2h``."""
 
     name = "when"
 
@@ -45,7 +45,7 @@ class Moment(_Type):
 
 
 class Known(_Type):
-    """A value of the API, in any case. One that this version does not know is used as it is, with a warning."""
+    """A parameter type for a value of the API, in any case. An unknown value is used unchanged, with a warning."""
 
     def __init__(self, values: type[OpenEnum]) -> None:
         self._values = values
@@ -59,7 +59,7 @@ class Known(_Type):
             self.fail(f"is empty: {', '.join(self._values)}", param, ctx)
         found = self._values(str(value).strip())
         if not found.known:
-            told = f"{found.value!r} is not one of {', '.join(self._values)}; it is used as it is"
+            told = f"{found.value!r} is not one of {', '.join(self._values)}; it is used unchanged"
             click.echo(f"octoffm: {told}", err=True)
         return str(found.value)
 
@@ -71,30 +71,30 @@ MOMENT = Moment()
 
 
 def period_options(what: str) -> Callable[[F], F]:
-    """``--updated-since`` and ``--updated-until``; the command gets ``updated_since`` and ``updated_until``."""
+    """Add ``--updated-since`` and ``--updated-until``; the command receives ``updated_since`` and ``updated_until``."""
 
     def add(command: F) -> F:
-        until = f"Only what was {what} at or before this time."
+        until = f"Only those {what} at or before this time."
         command = click.option(f"--{what}-until", type=MOMENT, metavar="WHEN", help=until)(command)
-        since = f"Only what was {what} at or after this time: {WHEN}."
+        since = f"Only those {what} at or after this time: {WHEN}."
         return click.option(f"--{what}-since", type=MOMENT, metavar="WHEN", help=since)(command)
 
     return add
 
 
 def limit_option(command: F) -> F:
-    """``--limit N``; the command gets ``limit: int | None``."""
+    """Add ``--limit N``; the command receives ``limit: int | None``."""
     return click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N of them.")(command)
 
 
 def country_option(command: F) -> F:
-    """``--country``; the command gets ``country: str | None``."""
+    """Add ``--country``; the command receives ``country: str | None``."""
     return click.option("--country", metavar="CODE", callback=upper, help="Storage country: FR, ES, UK.")(command)
 
 
 def reference_option(command: F) -> F:
-    """``--reference``; the command gets ``reference: str | None``."""
-    text = "Only what belongs to this reference of yours, as you wrote it when you registered the product."
+    """Add ``--reference``; the command receives ``reference: str | None``."""
+    text = "Only those of this reference of yours, written as when you registered the product."
     return click.option("--reference", metavar="REF", callback=_filled, help=text)(command)
 
 
@@ -105,5 +105,5 @@ def _filled(context: click.Context, option: click.Parameter, given: str | None) 
 
 
 def upper(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
-    """A country's code as the API writes it."""
+    """Return a country's code as the API writes it, in upper case."""
     return None if given is None else given.strip().upper()

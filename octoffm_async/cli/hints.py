@@ -1,4 +1,4 @@
-"""What a command tells its user to type next."""
+"""Commands to type next, for the user to copy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def jobs_command(
     env_file: str | None = None,
     contract: PathLike[str] | None = None,
 ) -> str:
-    """``octoffm jobs VERB RUN --journal …``, to be copied into a shell."""
+    """Return ``octoffm jobs VERB RUN --journal …``, quoted for a shell."""
     words = ["octoffm", "jobs", verb, run, "--journal", str(journal)]
     if env_file is not None and verb == "resume":
         words += ["--env-file", env_file]
@@ -33,19 +33,19 @@ def jobs_command(
 def resume_command(
     journal: str | PathLike[str], run: str, *, env_file: str | None = None, contract: PathLike[str] | None = None
 ) -> str:
-    """The command that goes on with a run."""
+    """Return the command that resumes a run."""
     return jobs_command("resume", journal, run, env_file=env_file, contract=contract)
 
 
 def settle_command(journal: str | PathLike[str], key: str, what: str = "") -> str:
-    """``octoffm jobs settle … KEY``, to be copied into a shell, whatever signs the key has; ``what`` is said of it."""
+    """Return ``octoffm jobs settle … KEY``, quoted for a shell with any key; ``what`` is the verdict."""
     words = shlex.join(["octoffm", "jobs", "settle", "--journal", str(journal)])
     name = shlex.quote(key) if key.isprintable() else f"$'{''.join(map(_escaped, key))}'"
     return f"{words}{what and ' '}{what} {'-- ' if key.startswith('-') else ''}{name}"
 
 
 def _escaped(sign: str) -> str:
-    """A sign as it stands between ``$'`` and ``'``."""
+    """Return a character as it is written between ``$'`` and ``'``."""
     if sign in "\\'":
         return f"\\{sign}"
     return sign if sign.isprintable() else f"\\U{ord(sign):08x}"
@@ -54,6 +54,6 @@ def _escaped(sign: str) -> str:
 def tell_interrupted(
     journal: str | PathLike[str], run: str, *, env_file: str | None = None, contract: PathLike[str] | None = None
 ) -> None:
-    """Say on standard error that a run was interrupted, that nothing is lost, and how to go on."""
-    click.echo("octoffm: interrupted; the journal knows what was sent. To go on:", err=True)
+    """Print on standard error that a run was interrupted, that nothing is lost, and how to resume it."""
+    click.echo("octoffm: interrupted; the journal knows what was sent. To resume:", err=True)
     click.echo(f"  {resume_command(journal, run, env_file=env_file, contract=contract)}", err=True)

@@ -10,6 +10,7 @@ from ..contract.inbound import InboundStatus
 from .exits import Exit
 from .fields import as_fields
 from .filters import Known, country_option, limit_option, period_options
+from .lazy import Later, LazyGroup
 from .remote import remote_command
 from .rows import (
     Column,
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
     from ..contract.inbound import InboundShipment
     from .remote import Remote
 
-group = click.Group("inbound", help="Supply orders: goods sent in to the warehouse.")
+group = LazyGroup(
+    "inbound",
+    help="Supply orders: goods sent in to the warehouse.",
+    later={
+        "create": Later("octoffm_async.cli.files:create_supplies", "Announce the supply orders of a file."),
+    },
+)
 
 COLUMNS = (
     Column("id", "inbound_shipment_id"),
@@ -79,7 +86,7 @@ async def list_orders(
         created_at_max=created_until,
         max_items=limit,
     )
-    await tell_rows(remote, aiter(orders), COLUMNS, nothing="no supply order is like that")
+    await tell_rows(remote, aiter(orders), COLUMNS, nothing="no supply order matches")
     return Exit.DONE
 
 
@@ -98,10 +105,10 @@ async def show(remote: Remote, supply_order: str) -> int:
 
 @group.command("delivery-note")
 @click.argument("supply_order", metavar="ID")
-@output_option("Where to write it; by default under its own name, and - is standard output.")
+@output_option("File to write; by default under its own name, and - is standard output.")
 @remote_command
 async def delivery_note(remote: Remote, supply_order: str, output: Path | None) -> int:
-    """Fetch the delivery note to put into the parcels, usually a PDF. It exists from Accepted on."""
+    """Fetch the delivery note to put into the parcels, usually a PDF. It exists from status Accepted on."""
     note = await remote.client.inbound.delivery_note(supply_order)
     save_document(remote, note, output, of=supply_order)
     return Exit.DONE

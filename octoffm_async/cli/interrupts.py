@@ -1,4 +1,4 @@
-"""Ctrl-C while a run is under way: once stops it and lets what is in flight finish, twice ends it at once."""
+"""Ctrl-C during a run: the first one stops it and lets calls in flight finish, the second one ends it at once."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Interrupts:
         self.count = 0
 
     def interrupt(self) -> None:
-        """One more: stop, or cancel."""
+        """Handle one interruption: the first one stops the run, the second one cancels the task."""
         self.count += 1
         if self.count == 1:
-            self._say("octoffm: stopping, what is in flight is finished; Ctrl-C again stops at once")
+            self._say("octoffm: stopping when calls in flight are finished; Ctrl-C again stops at once")
             self._stop()
             self._timer = self._loop.call_later(self._drain, self._cancel)
         elif self.count == 2:
             self._cancel()
 
     def close(self) -> None:
-        """No more of them."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -56,9 +56,9 @@ def _on_stderr(text: str) -> None:
 def interruptible(
     stop: Callable[[], None], *, drain: float, say: Callable[[str], None] = _on_stderr
 ) -> Generator[Interrupts]:
-    """The first Ctrl-C calls ``stop``; a second one, or ``drain`` seconds, cancel this task.
+    """Call ``stop`` at the first Ctrl-C; cancel this task at a second one, or ``drain`` seconds after the first.
 
-    The cancellation that it made itself ends with the block: see ``count`` for whether there was one.
+    A cancellation of its own making ends with the block; ``count`` says whether there was an interruption.
     """
     interrupts = Interrupts(stop, drain, say)
     loop = asyncio.get_running_loop()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 AGAIN = "A forgotten key may be sent again, and what it created would then exist twice."
 
 
-@click.group()
+@click.group(short_help="Inspect, resume, settle and back up runs in a journal.")
 def jobs() -> None:
     """List, show, resume, export and forget runs in a journal, settle their items, and back it up.
 
@@ -40,13 +40,13 @@ def jobs() -> None:
 @click.command()
 @click.argument("run")
 @journal_option
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("--force", is_flag=True, help="Also if items are undecided.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--force", is_flag=True, help="Forget even undecided items.")
 @json_option
 def forget(run: str, journal: Path, yes: bool, force: bool, as_json: bool) -> int:
     """Delete a run and its items from the journal. A forgotten key may be sent again.
 
-    RUN is a run's id, or a beginning of it that no other has.
+    RUN is a run's id, or a unique prefix of one.
     """
     record = run_async(_find(journal, run))
     if record.undecided and not force:
@@ -66,10 +66,10 @@ def forget(run: str, journal: Path, yes: bool, force: bool, as_json: bool) -> in
 
 def _is_sure(record: RunRecord) -> bool:
     if not sys.stdin.isatty():
-        raise click.UsageError("there is nobody to ask: say --yes", click.get_current_context())
+        raise click.UsageError("there is no terminal to ask: say --yes", click.get_current_context())
     click.echo(f"run {record.id}, {record.operation}: {counts_of(record)}", err=True)
     if record.undecided:
-        click.echo(f"{items(record.undecided)} may exist already without the journal knowing it.", err=True)
+        click.echo(f"{items(record.undecided)} may exist, although the journal does not know it.", err=True)
     click.echo(AGAIN, err=True)
     sure = click.confirm("Forget it?", err=True)
     if not sure:

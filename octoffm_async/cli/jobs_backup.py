@@ -1,4 +1,4 @@
-"""``octoffm jobs backup``: a whole copy of a journal's file."""
+"""``octoffm jobs backup``: a complete copy of a journal's file."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .loop import run_async
 @click.argument("journal", metavar="FILE", type=click.Path(path_type=Path))
 @click.argument("target", metavar="[TARGET]", required=False, type=click.Path(path_type=Path))
 def backup(journal: Path, target: Path | None) -> None:
-    """Write a whole copy of the journal FILE to TARGET, also while another process writes it.
+    """Write a complete copy of the journal FILE to TARGET, even while another process writes it.
 
-    To copy FILE with other means takes FILE-wal too, and nobody who writes. Without TARGET the copy's name is FILE with
-    the time (UTC). Only its owner can read it, and nothing is overwritten.
+    To copy FILE by other means, copy FILE-wal too, and stop its writers first. Without TARGET the copy's name is FILE
+    with the time (UTC). Only its owner can read it, and nothing is overwritten.
 
-    A backup is for a disk that is lost. It does not know what was sent after it was made: put back, it says so, and
-    each order that is new to it is looked up before it is sent.
+    A backup protects against a lost disk. It does not know what was sent after it was made: once it is put back, the
+    journal says so, and each order that is new to it is looked up before it is sent.
     """
     now = time.time()
     if target is None:

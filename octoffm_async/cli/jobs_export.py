@@ -40,7 +40,7 @@ def export(run: str, journal: Path, form: str, output: Path | None) -> None:
     spreadsheet: a cell that begins with = + - @, a tab or a carriage return, which a spreadsheet could take for a
     formula, gets an apostrophe before it. The JSON lines are exact.
 
-    RUN is a run's id, or a beginning of it that no other has.
+    RUN is a run's id, or a unique prefix of one.
     """
     if output is not None and _is_of_journal(output, journal):
         raise click.UsageError(f"--output would overwrite the journal {journal}", click.get_current_context())
@@ -112,6 +112,6 @@ def _escaped(fields: dict[str, Any]) -> str:
 
 
 def _is_of_journal(output: Path, journal: Path) -> bool:
-    """Whether a file is the journal or one of those beside it."""
+    """Return True if a file is the journal or one of the files beside it."""
     path = journal.resolve()
     return output.resolve() in [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", ".lock")]

@@ -1,4 +1,4 @@
-"""Opening a journal for a command, and finding a run in it."""
+"""Functions of the ``jobs`` commands that open a journal and find a run in it."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ LAST_RUNS = 5
 
 @asynccontextmanager
 async def opened(path: Path, *, read_only: bool = True, verify_first: bool = False) -> AsyncGenerator[Journal]:
-    """The journal at ``path``, which must be there. Reading works beside a process that writes.
+    """Open the journal at ``path``, which must exist. Reading works while another process writes.
 
     Raises:
-        ClickException: it cannot be opened or, for reading, be read.
+        ClickException: The journal cannot be opened or, for reading, be read.
     """
     _check_exists(path)
     entered = False
@@ -44,26 +44,26 @@ async def opened(path: Path, *, read_only: bool = True, verify_first: bool = Fal
 
 
 async def find_run(journal: Journal, path: Path, name: str) -> RunRecord:
-    """The run whose id is ``name`` or, alone, begins with it.
+    """Return the run whose id is ``name``, or the only run whose id begins with it.
 
     Raises:
-        ClickException: naming the runs that might be meant.
+        ClickException: No run matches, or several do; the error names the runs.
     """
     records = await journal.runs()
     found = [one for one in records if one.id == name] or [one for one in records if one.id.startswith(name)]
     if len(found) == 1:
         return found[0]
     if found:
-        raise click.ClickException(f"{name!r} may be {_some(found)}")
+        raise click.ClickException(f"{name!r} is ambiguous: {_some(found)}")
     if not records:
         raise click.ClickException(f"the journal {path} has no runs")
     raise click.ClickException(f"the journal {path} has no run {name!r}; there are {_some(records)}")
 
 
 def state_of(record: RunRecord, holder: Holder | None) -> RunState:
-    """What a run is doing.
+    """Return the state of a run.
 
-    ``unfinished``: a process that began after the run writes the journal, and may be resuming this run or not.
+    ``unfinished``: a process that started after the run writes the journal, and may be resuming this run or not.
     """
     if record.finished_at is not None:
         return "finished"
@@ -73,7 +73,7 @@ def state_of(record: RunRecord, holder: Holder | None) -> RunState:
 
 
 def run_fields(record: RunRecord, path: Path) -> dict[str, Any]:
-    """A run as JSON shows it."""
+    """Return the fields of a run for JSON."""
     return {
         "run": record.id,
         "operation": record.operation,
@@ -90,7 +90,7 @@ def run_fields(record: RunRecord, path: Path) -> dict[str, Any]:
 
 
 def entry_fields(entry: Entry) -> dict[str, Any]:
-    """An item as JSON shows it."""
+    """Return the fields of an item for JSON."""
     return {
         "key": entry.key,
         "state": entry.state.value,

@@ -1,4 +1,4 @@
-"""``octoffm jobs rebind``: say that what a journal knows belongs to the API and the account of the settings."""
+"""``octoffm jobs rebind``: assign a journal's entries to the API and the account of the settings."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 @click.command()
 @journal_option
 @env_file_option
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 def rebind(journal: Path, env_file: Path | None, yes: bool, as_json: bool) -> int:
-    """Say that the API has a new address, or the account new credentials.
+    """Record that the API has a new address, or the account new credentials.
 
     A journal belongs to the API and the account that each seller's items were first sent to, and is refused with
-    another one: what one environment has created is not in the other. From now on, what it knows of the seller in
-    OCTOFFM_SELLER_ID belongs to the API and the account of the OCTOFFM_ variables, or of --env-file.
+    another one: items created in one environment do not exist in the other. From now on, its entries for the seller in
+    OCTOFFM_SELLER_ID belong to the API and the account of the OCTOFFM_ variables, or of --env-file.
 
-    Right only if the items of the journal are there: all that it knows is skipped from then on.
+    Use it only if the items of the journal exist there: all its items are skipped from then on.
     """
     config = Config.from_env(environment(env_file))
     given = environment_of(config)
     seller = config.seller_id
     if not yes:
         if not sys.stdin.isatty():
-            raise click.UsageError("there is nobody to ask: say --yes", click.get_current_context())
+            raise click.UsageError("there is no terminal to ask: say --yes", click.get_current_context())
         click.echo(f"What {journal} knows of seller {seller} is skipped at {given.api} from then on.", err=True)
         if not click.confirm(f"Are these items at {given.api}?", err=True):
             click.echo("nothing was changed", err=True)
@@ -57,7 +57,7 @@ async def _rebind(path: Path, config: Config) -> str | None:
     async with opened(path, read_only=False) as journal:
         sellers = {record.seller for record in await journal.runs()}
         if config.seller_id not in sellers:
-            known = ", ".join(map(printable, sorted(sellers))) or "nobody"
+            known = ", ".join(map(printable, sorted(sellers))) or "no seller"
             raise click.ClickException(f"{path} knows nothing of seller {config.seller_id}, but of {known}")
         before = await journal.rebind(seller=config.seller_id, environment=environment_of(config))
     return None if before is None else before.api

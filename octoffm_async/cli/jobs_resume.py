@@ -1,4 +1,4 @@
-"""``octoffm jobs resume``: go on with a run from what its journal kept."""
+"""``octoffm jobs resume``: resume a run from its journal."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What the command was asked for."""
+    """The options of the command."""
 
     run: str
     journal: Path
@@ -72,7 +72,7 @@ class Wanted:
 @click.argument("run")
 @journal_option
 @env_file_option
-@click.option("--concurrency", type=click.IntRange(1), default=CONCURRENCY, show_default=True, help="Calls under way.")
+@click.option("--concurrency", type=click.IntRange(1), default=CONCURRENCY, show_default=True, help="Calls at a time.")
 @click.option("--limit", callback=rate, metavar="N/T", help="At most N calls in T seconds, in place of the default.")
 @click.option(
     "--patience",
@@ -80,7 +80,7 @@ class Wanted:
     default=PATIENCE,
     show_default=True,
     metavar="S",
-    help="Seconds after its sending for which an item that is not found may still become visible.",
+    help="Seconds after sending during which an item that is not found may still become visible.",
 )
 @click.option(
     "--drain",
@@ -88,27 +88,26 @@ class Wanted:
     default=30.0,
     show_default=True,
     metavar="S",
-    help="Seconds that calls under way get after Ctrl-C.",
+    help="Seconds that calls in flight get after Ctrl-C.",
 )
-@click.option(
-    "--resend-unknown", is_flag=True, help="Send again what could not be looked for: it may then exist twice."
-)
+@click.option("--resend-unknown", is_flag=True, help="Send again what could not be looked up: it may then exist twice.")
 @verify_option
 @contract_option
 @drift_option
 @json_option
 @verbose_option
 def resume(**options: Any) -> int:
-    """Go on with a run that was interrupted, without its input.
+    """Resume a run that was interrupted, without its input.
 
-    What is undecided is looked for by its reference first and sent only if it is surely not there; what failed is sent
-    again. Items that were never read from the input are not in the journal: for those, run the same command again with
-    its input. Needs the credentials of the run's seller: the OCTOFFM_ variables, or --env-file.
+    Undecided items are looked up by their reference first and sent only if they surely do not exist; failed ones are
+    sent again. Items that were never read from the input are not in the journal: for those, run the same command again
+    with its input. Needs the credentials of the run's seller: the OCTOFFM_ variables, or --env-file.
 
     Exits with 0 if all items of the run are created, 1 if some are refused or failed, 3 if some are undecided, 130
-    after Ctrl-C. Ctrl-C once finishes what is under way, twice stops at once; either way the run can be resumed.
+    after Ctrl-C. The first Ctrl-C lets calls in flight finish, a second one stops at once; either way the run can be
+    resumed.
 
-    RUN is a run's id, or a beginning of it that no other has.
+    RUN is a run's id, or a unique prefix of one.
     """
     wanted = Wanted(**options)
     with drift_told(drift_path(wanted.drift, environment(wanted.env_file)), journal=wanted.journal) as noticed:
@@ -150,12 +149,12 @@ async def _resume(wanted: Wanted, noticed: Noticed) -> int:
 
 
 async def _go_on(wanted: Wanted, journal: Journal, record: RunRecord, client: FulfillmentClient, show: Show) -> bool:
-    """Resume the run; whether it was interrupted."""
+    """Resume the run and return True if it was interrupted."""
     total = sum(record.counts[state] for state in KEEPS_PAYLOAD)
     if record.undecided and not wanted.as_json:
         undecided = items(record.undecided, "undecided")
-        until = f"what is not found counts as absent {wanted.patience:g} s after it was sent"
-        click.echo(f"octoffm: {undecided} will be looked for; {until}", err=True)
+        until = f"an item that is not found counts as absent {wanted.patience:g} s after it was sent"
+        click.echo(f"octoffm: {undecided} will be looked up; {until}", err=True)
 
     def tell(summary: Summary) -> None:
         show.progress(min(1.0, summary.total / total) if total else 1.0, _counts(summary))
@@ -168,7 +167,7 @@ async def _go_on(wanted: Wanted, journal: Journal, record: RunRecord, client: Fu
         resend_unknown=wanted.resend_unknown,
         verify_first=wanted.verify_first,
         on_progress=tell,
-        drain=0.0,  # the time to drain is given by the interrupt, before the run is left
+        drain=0.0,  # the interrupt handler gives the time to drain, before the run is left
     )
     show.begin("resume")
     try:
@@ -177,7 +176,7 @@ async def _go_on(wanted: Wanted, journal: Journal, record: RunRecord, client: Fu
                 async for _ in run:
                     pass
     except BaseException:
-        click.echo(f"octoffm: not finished; to go on: {_again(wanted, record)}", err=True)
+        click.echo(f"octoffm: not finished; to resume: {_again(wanted, record)}", err=True)
         raise
     stats = client.stats()
     show.end(
@@ -195,7 +194,7 @@ async def _go_on(wanted: Wanted, journal: Journal, record: RunRecord, client: Fu
 
 
 def verdict(record: RunRecord) -> Exit:
-    """What a run comes to."""
+    """Return the exit code of a run."""
     if record.undecided:
         return Exit.UNDECIDED
     bad = record.counts[State.REFUSED] + record.counts[State.FAILED] + record.counts[State.PENDING]

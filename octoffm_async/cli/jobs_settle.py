@@ -1,4 +1,4 @@
-"""``octoffm jobs settle``: say what became of items that no look-up could decide."""
+"""``octoffm jobs settle``: decide by hand items that no look-up could decide."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 @click.option("--absent", is_flag=True, help="It does not exist: the next run sends it.")
 @click.option("--created", metavar="ID", help="It exists, under this id of Octopia's.")
 @journal_option
-@click.option("--seller", metavar="ID", help="Whose item is meant, where several sellers have the key.")
+@click.option("--seller", metavar="ID", help="The item's seller, where several sellers have the key.")
 @click.option(
-    "--operation", metavar="NAME", help="Which is meant, such as outbound.create, where several have the key."
+    "--operation", metavar="NAME", help="The item's operation, such as outbound.create, where several have the key."
 )
-@click.option("--note", default="", metavar="TEXT", help="Why, for the journal; your user name is kept with it.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--note", default="", metavar="TEXT", help="The reason, for the journal; your user name is kept with it.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 def settle(keys: tuple[str, ...], *, journal: Path, yes: bool, as_json: bool, note: str, **word: Any) -> int:
-    """Say what became of items that are undecided, after you looked at Octopia.
+    """Decide undecided items by hand, after you looked at Octopia.
 
     KEY is your reference of an order; "octoffm jobs show" lists the undecided ones with the proof that is missing. Say
-    --absent of one or more that do not exist: the next run sends them. Or say --created ID of one that does. An item
-    that was decided already, or that a run is busy with, is refused, and so is an id that cannot be one or that another
-    order has: then nothing is changed.
+    --absent for one or more orders that do not exist: the next run sends them. Or say --created ID for one that does.
+    An item that has an outcome already, or that a run is working on, is refused, and so is an id that is not valid or
+    that another order has: then nothing is changed.
     """
     created: str | None = word["created"]
     if word["absent"] is (created is not None):
@@ -65,7 +65,7 @@ def settle(keys: tuple[str, ...], *, journal: Path, yes: bool, as_json: bool, no
 
 def _is_sure(found: Sequence[Known], created: str | None) -> bool:
     if not sys.stdin.isatty():
-        raise click.UsageError("there is nobody to ask: say --yes", click.get_current_context())
+        raise click.UsageError("there is no terminal to ask: say --yes", click.get_current_context())
     now = datetime.now(UTC)
     for seller, operation, entry in found:
         why = f": {printable(entry.message)}" if entry.message else ""

@@ -1,4 +1,4 @@
-"""``octoffm jobs list`` and ``show``: runs in two lines each, and one run with the items that need somebody's eye."""
+"""``octoffm jobs list`` and ``show``: runs in two lines each, and one run with the items that need attention."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def list_runs(journal: Path, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help=f"All items, not only the first {FIRST} of a kind.")
 @json_option
 def show(run: str, journal: Path, everything: bool, as_json: bool) -> None:
-    """Show a run, and its items that want an eye.
+    """Show a run, and its items that need attention.
 
     Those are the undecided ones (since when, which proof is missing, and what settles them), the refused and failed
     ones with their reasons, and those that were settled by hand.
 
-    RUN is a run's id, or a beginning of it that no other has.
+    RUN is a run's id, or a unique prefix of one.
     """
     run_async(_show(journal, run, most=None if everything else FIRST, as_json=as_json))
 
@@ -106,7 +106,7 @@ async def _show(path: Path, name: str, *, most: int | None, as_json: bool) -> No
                 await _tell_items(journal, record, states, most, path)
         await _tell_by_hand(journal, record, most, as_json=as_json)
     if not as_json and (record.finished_at is None or any(record.counts[state] for state in KEEPS_PAYLOAD)):
-        click.echo(f"\nTo go on:\n  {resume_command(path, record.id)}")
+        click.echo(f"\nTo resume:\n  {resume_command(path, record.id)}")
         if record.finished_at is None:
             click.echo(hanging("", UNREAD, _width()))
 
@@ -172,12 +172,12 @@ async def _tell_by_hand(journal: Journal, record: RunRecord, most: int | None, *
 
 
 def _settles(path: Path, entry: Entry) -> dict[str, str]:
-    """What settles an item, as JSON shows it."""
+    """Return the command that settles an item, for JSON."""
     return {"settle": settle_command(path, entry.key)} if entry.state is State.UNKNOWN else {}
 
 
 def _item(entry: Entry, key_width: int, width: int | None, now: datetime, path: Path) -> str:
-    was_sent = entry.state in UNDECIDED and entry.sent_at > LONG_AGO  # else nobody knows whether it was
+    was_sent = entry.state in UNDECIDED and entry.sent_at > LONG_AGO  # otherwise it is not known whether it was
     since = entry.sent_at if was_sent else entry.changed_at
     state = f"{entry.state.value:9}" if entry.state in UNDECIDED else ""
     why = ": ".join(printable(part) for part in (entry.code, entry.message) if part)
@@ -203,7 +203,7 @@ def _key_width(entries: Iterable[Entry]) -> int:
 
 
 def counts_of(record: RunRecord) -> str:
-    """``1,000 items: 990 created, 2 refused, 8 sent``."""
+    """Return a text such as ``1,000 items: 990 created, 2 refused, 8 sent``."""
     total = sum(record.counts.values())
     counts = {state.value: record.counts[state] for state in _ORDER}
     return f"{items(total)}: {counts_text(counts)}" if total else "no items"
@@ -221,10 +221,10 @@ def _moment(then: datetime, now: datetime) -> str:
 
 
 def _width() -> int | None:
-    """Columns of the terminal; ``None`` where output is not to be wrapped."""
+    """Return the columns of the terminal; ``None`` where output is not wrapped."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def write_json(fields: dict[str, Any]) -> None:
-    """One line of JSON on standard output."""
+    """Print one line of JSON on standard output."""
     sys.stdout.write(msgspec.json.encode(fields).decode() + "\n")

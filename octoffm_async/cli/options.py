@@ -1,16 +1,13 @@
-"""Forms of options that several commands share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 import logging
 import os
-from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-
-from ..sandbox.__main__ import parse_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +16,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def pairs(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[str, str]:
-    """``field=text``, given any number of times, as a dictionary."""
+    """Parse ``field=text``, given any number of times, into a dictionary."""
     found: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")
@@ -32,7 +29,11 @@ def pairs(context: click.Context, option: click.Parameter, given: Sequence[str])
 
 
 def rate(context: click.Context, option: click.Parameter, given: str | None) -> tuple[int, float] | None:
-    """``100/1`` as 100 requests per 1 second."""
+    """Parse ``100/1`` as 100 requests per 1 second."""
+    from argparse import ArgumentTypeError
+
+    from ..sandbox.__main__ import parse_limit
+
     try:
         return None if given is None else parse_limit(given)
     except ArgumentTypeError as error:
@@ -40,7 +41,7 @@ def rate(context: click.Context, option: click.Parameter, given: str | None) -> 
 
 
 def journal_option(command: F) -> F:
-    """``--journal PATH``, or ``OCTOFFM_JOURNAL``; the command gets ``journal: Path``."""
+    """Add ``--journal PATH``, or ``OCTOFFM_JOURNAL``; the command receives ``journal: Path``."""
     return click.option(
         "--journal",
         type=click.Path(path_type=Path),
@@ -53,21 +54,21 @@ def journal_option(command: F) -> F:
 
 
 def json_option(command: F) -> F:
-    """``--json``; the command gets ``as_json: bool``."""
+    """Add ``--json``; the command receives ``as_json: bool``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")(command)
 
 
 def verify_option(command: F) -> F:
-    """``--verify-first``; the command gets ``verify_first: bool``."""
+    """Add ``--verify-first``; the command receives ``verify_first: bool``."""
     return click.option(
         "--verify-first",
         is_flag=True,
-        help="Look every order up before it is sent: where the journal was lost, or put back as it was before.",
+        help="Look up every order before it is sent: for a journal that was lost, or restored from an older copy.",
     )(command)
 
 
 def verbose_option(command: F) -> F:
-    """``-v``, behind a command as well as before it."""
+    """Add ``-v``, which is accepted before a command and behind it."""
 
     def tell_more(_context: click.Context, _option: click.Parameter, given: bool) -> None:
         if given:
@@ -79,33 +80,33 @@ def verbose_option(command: F) -> F:
         is_flag=True,
         expose_value=False,
         callback=tell_more,
-        help="Tell more: log calls, show tracebacks.",
+        help="Log calls and show tracebacks.",
     )(command)
 
 
 def log_calls() -> None:
-    """Write what the client does to standard error."""
+    """Log the client's calls to standard error."""
     logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(levelname)s %(message)s")
 
 
 def contract_option(command: F) -> F:
-    """``--contract FILE``; the command gets ``contract: Path | None``."""
+    """Add ``--contract FILE``; the command receives ``contract: Path | None``."""
     return click.option(
         "--contract",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="A contract file: how the API spells things, in place of OCTOFFM_CONTRACT.",
+        help="A contract file: the API's spelling of names, in place of OCTOFFM_CONTRACT.",
     )(command)
 
 
 def drift_option(command: F) -> F:
-    """``--drift FILE``; the command gets ``drift: Path | None``."""
+    """Add ``--drift FILE``; the command receives ``drift: Path | None``."""
     return click.option(
         "--drift",
         type=click.Path(path_type=Path, dir_okay=False),
         callback=_in_a_folder,
         metavar="FILE",
-        help="Keep how answers differ from the contract, in place of OCTOFFM_DRIFT; see: octoffm contract drift.",
+        help="Record how answers differ from the contract, in place of OCTOFFM_DRIFT; see: octoffm contract drift.",
     )(command)
 
 
@@ -116,20 +117,20 @@ def _in_a_folder(context: click.Context, option: click.Parameter, given: Path | 
 
 
 def env_file_option(command: F) -> F:
-    """``--env-file FILE``; the command gets ``env_file: Path | None``, and :func:`environment` reads it."""
+    """Add ``--env-file FILE``; the command receives ``env_file: Path | None``, and :func:`environment` reads it."""
     return click.option(
         "--env-file",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Lines such as OCTOFFM_SELLER_ID=98979; they win over the environment.",
+        help="Lines such as OCTOFFM_SELLER_ID=98979; they override the environment.",
     )(command)
 
 
 def environment(env_file: Path | None) -> dict[str, str]:
-    """The environment, with the ``OCTOFFM_`` variables of a file over it, such as ``octoffm sandbox`` prints.
+    """Return the environment, overridden by the ``OCTOFFM_`` variables of a file, such as ``octoffm sandbox`` prints.
 
     Raises:
-        ClickException: it cannot be read; what stands in it is not shown.
+        ClickException: The file cannot be read; its content is not shown.
     """
     found = dict(os.environ)
     if env_file is None:

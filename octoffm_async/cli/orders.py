@@ -10,6 +10,7 @@ from ..contract.outbound import OutboundStatus, ShipmentState
 from .exits import Exit
 from .fields import as_fields
 from .filters import Known, limit_option, period_options
+from .lazy import Later, LazyGroup
 from .orders_cancel import cancel
 from .orders_find import find_orders, order_options
 from .orders_follow import follow
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
     from .orders_find import Which
     from .remote import Remote
 
-group = click.Group("orders", help="Shipping orders to customers.")
+group = LazyGroup(
+    "orders",
+    help="Shipping orders to customers.",
+    later={
+        "create": Later("octoffm_async.cli.files:create_orders", "Ship the orders of a file, each once."),
+    },
+)
 
 
 def _product(line: ParcelLine) -> str | None:
@@ -57,7 +64,7 @@ _PARCELS = (
 
 @group.command("list")
 @click.option("--state", type=Known(ShipmentState), help="Only those of this validity.")
-@click.option("--status", type=Known(OutboundStatus), help="Only those in this status; picked here, not by the API.")
+@click.option("--status", type=Known(OutboundStatus), help="Only those in this status; filtered here, not by the API.")
 @period_options("updated")
 @limit_option
 @remote_command
@@ -78,7 +85,7 @@ async def list_orders(
         max_items=None if status else limit,
     )
     items = _picked(aiter(orders), status, limit) if status else aiter(orders)
-    await tell_rows(remote, items, COLUMNS, nothing="no shipping order is like that")
+    await tell_rows(remote, items, COLUMNS, nothing="no shipping order matches")
     return Exit.DONE
 
 
@@ -88,7 +95,7 @@ async def list_orders(
 async def show(remote: Remote, which: Which) -> int:
     """Show a shipping order, by its id or by your reference: lines, address, and parcels once shipped.
 
-    The API cannot be asked for a reference: all orders are read, or those that changed --since then.
+    The API has no filter on references: all orders are read, or those that changed --since then.
     """
     orders = await find_orders(remote, which)
     for place, order in enumerate(orders):

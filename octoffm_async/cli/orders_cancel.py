@@ -1,4 +1,4 @@
-"""``octoffm orders cancel``: ask to have a shipping order cancelled, and wait for the answer."""
+"""``octoffm orders cancel``: request the cancellation of a shipping order, and wait for the decision."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from .remote import Remote
 
 PAUSE = 1.0
-"""Seconds between two looks at a request that is not decided."""
+"""Seconds between two reads of a request that is not decided."""
 
 
 @click.command()
 @order_options
-@click.option("--reason", metavar="TEXT", help="Why, for the warehouse.")
+@click.option("--reason", metavar="TEXT", help="The reason, for the warehouse.")
 @click.option(
     "--wait",
     type=click.FloatRange(0),
@@ -45,7 +45,7 @@ PAUSE = 1.0
 async def cancel(
     remote: Remote, which: Which, *, reason: str | None, extra: dict[str, Any] | None, wait: float, dry_run: bool
 ) -> int:
-    """Ask to have a shipping order cancelled. It is possible only before it is Shipped.
+    """Request the cancellation of a shipping order. It is possible only before the order is Shipped.
 
     The request has an outcome of its own. Exits with 0 if it was accepted, 1 if it was refused or came too late, 3 if
     it is not decided yet.
@@ -67,7 +67,7 @@ async def cancel(
         case CancellationStatus.ACCEPTED:
             return Exit.DONE
         case CancellationStatus.REFUSED:
-            click.echo("octoffm: the warehouse goes on with it: it may be Shipped by now", err=True)
+            click.echo("octoffm: the warehouse continues with the order: it may be Shipped by now", err=True)
             return Exit.REFUSED
         case _:
             click.echo(f"octoffm: not decided yet; look again: octoffm orders show {order}", err=True)

@@ -1,4 +1,4 @@
-"""Which shipping order is meant: by its id, or by the seller's reference."""
+"""Selection of a shipping order: by its id, or by the seller's reference."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class NoSuchOrderError(OctoffmError):
-    """No shipping order has the reference."""
+    """The error that no shipping order has the reference."""
 
 
 class Which(NamedTuple):
-    """An id or a reference; ``since`` narrows the search for the latter."""
+    """An id or a reference of an order; ``since`` narrows the search for a reference."""
 
     id: str | None
     reference: str | None
@@ -31,7 +31,7 @@ class Which(NamedTuple):
 
 
 def order_options(command: Callable[..., int]) -> Callable[..., int]:
-    """``ID`` or ``--reference REF``, and ``--since``; the command gets ``which: Which``."""
+    """Add ``ID`` or ``--reference REF``, and ``--since``; the command receives ``which: Which``."""
 
     @functools.wraps(command)
     def made(*arguments: Any, order: str | None, reference: str | None, since: datetime | None, **own: Any) -> int:
@@ -40,18 +40,18 @@ def order_options(command: Callable[..., int]) -> Callable[..., int]:
         return command(*arguments, which=Which(order, reference, since), **own)
 
     made = click.option(
-        "--since", type=MOMENT, metavar="WHEN", help=f"Look for the reference in what changed since then: {WHEN}."
+        "--since", type=MOMENT, metavar="WHEN", help=f"Search the reference in orders that changed since then: {WHEN}."
     )(made)
     made = click.option("--reference", metavar="REF", help="Your own reference, in place of the id.")(made)
     return click.argument("order", metavar="[ID]", required=False)(made)
 
 
 async def find_orders(remote: Remote, which: Which) -> list[OutboundShipment]:
-    """All orders that are meant: one, or several that carry the same reference.
+    """Return the selected orders: one, or several that have the same reference.
 
     Raises:
-        NoSuchOrderError: there is none with that reference.
-        CallError: they could not be read.
+        NoSuchOrderError: No order has that reference.
+        CallError: The orders could not be read.
     """
     outbound = remote.client.outbound
     if which.id is not None:
@@ -59,20 +59,20 @@ async def find_orders(remote: Remote, which: Which) -> list[OutboundShipment]:
     orders = outbound.list(status_updated_at_min=which.since)
     found = [order async for order in orders if order.reference == which.reference]
     if not found:
-        narrowed = " among what changed since then" if which.since else ""
+        narrowed = " among those that changed since then" if which.since else ""
         raise NoSuchOrderError(f"seller {remote.config.seller_id} has no shipping order {which.reference!r}{narrowed}")
     if len(found) > 1:
-        click.echo(f"octoffm: {len(found)} shipping orders carry the reference {which.reference!r}", err=True)
+        click.echo(f"octoffm: {len(found)} shipping orders have the reference {which.reference!r}", err=True)
     return found
 
 
 async def find_order_id(remote: Remote, which: Which) -> str:
-    """The id of the one order that is meant.
+    """Return the id of the one selected order.
 
     Raises:
-        NoSuchOrderError: there is none.
-        ClickException: there is more than one.
-        CallError: they could not be read.
+        NoSuchOrderError: No order has that reference.
+        ClickException: More than one order has it.
+        CallError: The orders could not be read.
     """
     if which.id is not None:
         return which.id

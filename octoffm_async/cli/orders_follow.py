@@ -1,4 +1,4 @@
-"""``octoffm orders follow``: wait for a shipping order, and tell each status that it takes."""
+"""``octoffm orders follow``: wait for a shipping order, and print each status that it takes."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ _LONG = 3600.0
 )
 @remote_command
 async def follow(remote: Remote, which: Which, until: str, patience: float) -> int:
-    """Follow a shipping order until it has reached a status, and tell each one on the way.
+    """Follow a shipping order until it reaches a status, and print each status on the way.
 
-    Exits with 0 if it got there, 1 if it ended in another status, 3 if it is still on its way when the time is over.
+    Exits with 0 if it reached the status, 1 if it ended in another one, 3 if it is still on its way when the time is
+    over.
     """
     order = await find_order_id(remote, which)
     clock = asyncio.get_running_loop().time
@@ -62,14 +63,14 @@ async def follow(remote: Remote, which: Which, until: str, patience: float) -> i
         except DeadlineExceededError as error:
             if error.operation != "outbound.wait_for":
                 raise
-            click.echo(f"octoffm: {error.message}; it goes on: octoffm orders show {order}", err=True)
+            click.echo(f"octoffm: {error.message}; to see it later: octoffm orders show {order}", err=True)
             return Exit.UNDECIDED
         _tell(remote, row)
     return Exit.DONE
 
 
 def _next(status: OutboundStatus | None, until: str) -> str:
-    """The first status behind this one, if both are on the way; what lies off it can only be waited for as it is."""
+    """Return the status after this one, if both are on the usual way; otherwise the wanted status itself."""
     if status not in FLOW or until not in FLOW:
         return until
     return FLOW[FLOW.index(status) + 1]

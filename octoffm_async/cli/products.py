@@ -1,4 +1,4 @@
-"""``octoffm products``: the seller's products, and registering them."""
+"""``octoffm products``: the seller's products, and their registration."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..resources.products import check_product
 from .exits import Exit
 from .fields import as_fields
 from .filters import Known, limit_option
+from .lazy import Later, LazyGroup
 from .remote import remote_command
 from .rows import Column, tell_facts, tell_json, tell_rows
 from .saving import dry_run_option, tell_request
@@ -19,7 +20,13 @@ from .saving import dry_run_option, tell_request
 if TYPE_CHECKING:
     from .remote import Remote
 
-group = click.Group("products", help="Register products, and list what is registered.")
+group = LazyGroup(
+    "products",
+    help="Register products, and list what is registered.",
+    later={
+        "create": Later("octoffm_async.cli.files:create_products", "Register the products of a file."),
+    },
+)
 
 COLUMNS = (
     Column("reference", "seller_product_reference"),
@@ -48,7 +55,7 @@ async def list_references(remote: Remote, limit: int | None) -> int:
 @dry_run_option
 @remote_command
 async def add_reference(remote: Remote, gtin: str, reference: str, condition: str, dry_run: bool) -> int:
-    """Add your reference to a product that is registered already, by you or by somebody else.
+    """Add your reference to a product that is registered already, by you or by another seller.
 
     Exits with 0 if it was accepted, 1 if it was refused, 3 if the API did not say.
     """
@@ -68,6 +75,6 @@ async def add_reference(remote: Remote, gtin: str, reference: str, condition: st
 
 
 def verdict(result: ProductResult) -> Exit:
-    """What the API's word on a product comes to."""
+    """Return the exit code of the API's result for a product."""
     verdicts = {RegistrationStatus.ACCEPTED: Exit.DONE, RegistrationStatus.REFUSED: Exit.REFUSED}
     return verdicts.get(result.status.meaning, Exit.UNDECIDED)

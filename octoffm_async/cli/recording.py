@@ -1,4 +1,4 @@
-"""What a report tells of a run, collected while it goes on: a few hundred numbers, however long it takes."""
+"""Statistics of a run for its report, collected while it goes on: a few hundred numbers, however long it takes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LISTENS: frozenset[type[Event]] = frozenset({AttemptFinished, Throttled, RetryS
 
 
 class Example(NamedTuple):
-    """One item that was not taken."""
+    """One item that was rejected."""
 
     key: str
     line: int | None
@@ -30,7 +30,7 @@ class Example(NamedTuple):
 
 
 class Timeline:
-    """Counts over time, in at most so many bins; the bins get wider as time goes on."""
+    """Counts over time, in a bounded number of bins; the bins get wider as time goes on."""
 
     def __init__(self, *, bins: int = BINS, width: float = 0.5) -> None:
         self.width = width
@@ -38,7 +38,7 @@ class Timeline:
         self.counts = [0]
 
     def add(self, moment: float, count: int = 1) -> None:
-        """So many more, at ``moment`` seconds from the start."""
+        """Add ``count`` at ``moment`` seconds from the start."""
         while moment >= self.width * self._bins:
             pairs = [*self.counts, 0]
             self.counts = [pairs[place] + pairs[place + 1] for place in range(0, len(self.counts), 2)]
@@ -50,7 +50,7 @@ class Timeline:
 
 
 class Recording:
-    """A hook, and a place where outcomes are noted."""
+    """A hook that collects statistics, and a place where outcomes are noted."""
 
     events = _LISTENS
 
@@ -72,7 +72,7 @@ class Recording:
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Seconds since the start."""
         return self._clock() - self._start
 
     def __call__(self, event: Event, /) -> None:
@@ -94,11 +94,11 @@ class Recording:
                 pass
 
     def item(self, count: int = 1) -> None:
-        """So many items were decided."""
+        """Count items that were decided."""
         self.decided.add(self.seconds, count)
 
     def trouble(self, kind: str, code: str, example: Example) -> None:
-        """An item was not taken."""
+        """Record an item that was rejected."""
         if kind == "unknown":
             self.undecided_count += 1
             if len(self.undecided) < MOST_UNDECIDED:
@@ -113,7 +113,7 @@ class Recording:
             some.append(example)
 
     def latency(self, share: float) -> float:
-        """Seconds that so large a share of the attempts did not exceed, to within a quarter."""
+        """Return the seconds that this share of the attempts did not exceed, to within a quarter."""
         total = sum(self.buckets)
         left = ceil(total * share)
         for place, count in enumerate(self.buckets):
@@ -130,5 +130,5 @@ def _bucket(seconds: float) -> int:
 
 
 def bucket_end(place: int) -> float:
-    """The longest time that belongs to a bucket."""
+    """Return the longest time that belongs to a bucket."""
     return _SHORTEST * _STEP**place

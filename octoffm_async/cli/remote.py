@@ -1,4 +1,4 @@
-"""What every command that calls the API has in common: whose credentials, which seller, how answers are shown."""
+"""Options and set-up of every command that calls the API: credentials, seller, form of the output."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Remote:
-    """An open client, and whether answers are wanted as JSON."""
+    """An open client; ``as_json`` is True if the output is JSON."""
 
     client: FulfillmentClient
     config: Config
@@ -39,7 +39,7 @@ class Remote:
 def remote_command(command: Callable[..., Coroutine[Any, Any, int]]) -> Callable[..., int]:
     """Give a command an open client: it becomes a plain function with the options that all such commands have.
 
-    ``command`` gets a :class:`Remote` first, then its own parameters; what it gives is the exit code.
+    ``command`` receives a :class:`Remote` first, then its own parameters; it returns the exit code.
     """
 
     @functools.wraps(command)
@@ -84,7 +84,7 @@ def _with_options(made: Callable[..., int]) -> Callable[..., int]:
             "--timeout",
             type=click.FloatRange(0, min_open=True),
             metavar="S",
-            help="Seconds that a call may take, repetitions included (60).",
+            help="Seconds that a call may take, retries included (60).",
         ),
         click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name."),
         contract_option,

@@ -1,4 +1,4 @@
-"""``--report``: what a run did, as one HTML page that needs nothing else: no network, no script."""
+"""``--report``: the results of a run, as one HTML page that needs nothing else: no network, no script."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ details{border-bottom:1px solid var(--line);padding:.5rem 0}summary{cursor:point
 ul{margin:.4rem 0;padding-left:1.2rem}li{overflow-wrap:anywhere}code{font-size:.92em;overflow-wrap:anywhere}
 """
 _TONES = {"created": "good", "already": "good", "found": "good", "failed": "bad", "unknown": "bad"}
-"""The colours of counts; the others are warnings."""
+"""The colours of counts; all other counts have the colour of warnings."""
 
 
 def write_report(path: Path, page: str) -> None:
-    """Write the page, over an older one.
+    """Write the page, replacing an older one.
 
     Raises:
-        ConfigurationError: the file cannot be written.
+        ConfigurationError: The file cannot be written.
     """
     try:
         path.write_text(page, encoding="utf-8", errors="backslashreplace")
@@ -60,7 +60,7 @@ def write_report(path: Path, page: str) -> None:
 
 
 def report_page(what: str, file: str, tally: Tally, facts: Mapping[str, Any], recording: Recording) -> str:
-    """The page's text."""
+    """Return the page's text."""
     title = f"{what.capitalize()} from {_text(file)}"
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     for timeline in (recording.decided, recording.throttled):  # both charts end with the run
@@ -95,7 +95,7 @@ def _cards(tally: Tally) -> str:
         for name, count in tally.counts.items()
         if count
     ]
-    return f'<div class="cards">{"".join(cards) or "<p>Nothing was to be done.</p>"}</div>'
+    return f'<div class="cards">{"".join(cards) or "<p>There was nothing to do.</p>"}</div>'
 
 
 def _latency(recording: Recording) -> str:
@@ -149,10 +149,10 @@ def _refusals(recording: Recording) -> str:
 
 def _undecided(recording: Recording) -> str:
     if not recording.undecided_count:
-        return "<h2>Undecided</h2><p>None: what became of every item is known.</p>"
+        return "<h2>Undecided</h2><p>None: the outcome of every item is known.</p>"
     more = recording.undecided_count - len(recording.undecided)
     rest = f"<p>… and {more:,} more: see the journal.</p>" if more else ""
-    advice = "<p>These may exist or not. Running the same command again looks for them first.</p>"
+    advice = "<p>These may exist or not. Running the same command again looks them up first.</p>"
     return f"<h2>Undecided: {recording.undecided_count:,}</h2>{advice}{_examples(recording.undecided)}{rest}"
 
 

@@ -13,7 +13,7 @@ _LEFT, _TOP, _BOTTOM, _RIGHT = 2, 4, 2, 2
 
 
 def curve(counts: Sequence[int], width: float, what: str) -> str:
-    """Counts in bins of ``width`` seconds, as a rate over time."""
+    """Draw counts in bins of ``width`` seconds, as a rate over time."""
     rates = [count / width for count in counts]
     top = max(rates) if any(rates) else 1.0
     end = len(counts) * width
@@ -31,7 +31,7 @@ def curve(counts: Sequence[int], width: float, what: str) -> str:
 
 
 def bars(counts: Sequence[tuple[str, int]], what: str) -> str:
-    """A bar for each name."""
+    """Draw a bar for each name."""
     top = max((count for _, count in counts), default=1) or 1
     across, high = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
     step = across / max(1, len(counts))

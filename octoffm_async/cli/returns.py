@@ -50,7 +50,7 @@ _LINES = (
 
 
 def lines_of(context: click.Context, option: click.Parameter, given: Sequence[str]) -> list[ShipmentLine]:
-    """``REF=2``, given any number of times, as lines; without a number it is one."""
+    """Parse ``REF=2``, given any number of times, into lines; without a number the quantity is one."""
     lines: list[ShipmentLine] = []
     for text in given:
         reference, equals, number = text.rpartition("=")
@@ -64,7 +64,7 @@ def lines_of(context: click.Context, option: click.Parameter, given: Sequence[st
 
 @group.command("create")
 @click.option("--order", metavar="ID", help="The shipping order that comes back, by its id.")
-@click.option("--reference", metavar="REF", help="The same by your own reference.")
+@click.option("--reference", metavar="REF", help="The same order, by your own reference.")
 @click.option("--reason", type=Known(ReturnReason), required=True, help="Why it comes back.")
 @click.option(
     "--line",
@@ -75,7 +75,7 @@ def lines_of(context: click.Context, option: click.Parameter, given: Sequence[st
     metavar="REF=QUANTITY",
     help="A product that comes back, and how many of it; may be given many times.",
 )
-@click.option("--comment", metavar="TEXT", help="A word for the warehouse.")
+@click.option("--comment", metavar="TEXT", help="A comment for the warehouse.")
 @extra_option(ReturnRequest)
 @dry_run_option
 @remote_command
@@ -102,7 +102,7 @@ async def create(remote: Remote, order: str | None, dry_run: bool, **fields: Any
 
 
 @group.command("list")
-@click.option("--type", "kind", type=Known(ReturnType), help="Who sends it back.")
+@click.option("--type", "kind", type=Known(ReturnType), help="Only those of this type: the sender of the return.")
 @click.option("--status", type=Known(ReturnStatus), help="Only those in this status.")
 @period_options("updated")
 @period_options("created")
@@ -129,7 +129,7 @@ async def list_returns(
         created_at_max=created_until,
         max_items=limit,
     )
-    await tell_rows(remote, aiter(found), COLUMNS, nothing="no return is like that")
+    await tell_rows(remote, aiter(found), COLUMNS, nothing="no return matches")
     return Exit.DONE
 
 
@@ -148,7 +148,7 @@ async def show(remote: Remote, return_id: str) -> int:
 
 @group.command("label")
 @click.argument("return_id", metavar="ID")
-@output_option("Where to write it; by default under its own name, and - is standard output.")
+@output_option("File to write; by default under its own name, and - is standard output.")
 @remote_command
 async def label(remote: Remote, return_id: str, output: Path | None) -> int:
     """Fetch the label for the customer, usually a PDF. Only returns to FR have one."""

@@ -1,4 +1,4 @@
-"""Files of rows that are written as they come: CSV and Parquet with named columns. No more than some rows are held."""
+"""Files of rows written as rows come: CSV and Parquet with named columns, a bounded number of rows in memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 Kind: TypeAlias = Literal["text", "count", "moment"]
 Columns: TypeAlias = "Mapping[str, Kind]"
 Write: TypeAlias = "Callable[[Iterable[Mapping[str, Any]]], None]"
-"""Takes some rows: values by column, ``None`` where there is none."""
+"""A function that writes some rows: values by column, ``None`` for an empty cell."""
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
 PART = 10_000
@@ -30,25 +30,25 @@ PART = 10_000
 
 
 def rows_output(*, required: bool) -> Callable[[F], F]:
-    """``-o FILE``, whose ending says what it becomes; the command gets ``output: Path | None``."""
+    """Add ``-o FILE``, whose suffix decides the format; the command receives ``output: Path | None``."""
     otherwise = "" if required else " Without it a table is shown."
-    told = f"stocks.csv, .jsonl or .parquet: the ending says what it becomes.{otherwise}"
+    told = f"stocks.csv, .jsonl or .parquet: the suffix decides the format.{otherwise}"
     return output_option(told, required=required, callback=_checked)
 
 
 def ending_of(path: Path) -> str:
-    """One of :data:`ENDINGS`."""
+    """Return a file's suffix in lower case; a checked one is in :data:`ENDINGS`."""
     return path.suffix.casefold()
 
 
 def rows_file(ending: str, path: Path, columns: Columns) -> AbstractContextManager[Write]:
-    """The file that an ending stands for, ``.csv`` or ``.parquet``; it gives a function that takes some rows."""
+    """Open a file in the format of a suffix, ``.csv`` or ``.parquet``, and give a function that writes some rows."""
     return csv_file(path, columns) if ending == ".csv" else parquet_file(path, columns)
 
 
 @contextmanager
 def csv_file(path: Path, columns: Columns) -> Generator[Write]:
-    """Comma-separated values; the byte order mark makes spreadsheets read UTF-8 as such, and no cell is a formula."""
+    """Open a CSV file; the byte order mark makes spreadsheets read UTF-8 as such, and no cell is a formula."""
     names = tuple(columns)
     with path.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
         writer = csv.writer(file)
@@ -62,7 +62,7 @@ def csv_file(path: Path, columns: Columns) -> Generator[Write]:
 
 @contextmanager
 def parquet_file(path: Path, columns: Columns) -> Generator[Write]:
-    """Parquet. Parts are written to a folder of their own as they fill, and streamed into one file in the end."""
+    """Open a Parquet file. Full parts go to a temporary folder, and are streamed into one file at the end."""
     polars = load_polars()
     types = {"text": polars.String, "count": polars.Int64, "moment": polars.Datetime("us", "UTC")}
     schema = {name: types[kind] for name, kind in columns.items()}
@@ -88,10 +88,10 @@ def parquet_file(path: Path, columns: Columns) -> Generator[Write]:
 
 
 def load_polars() -> Any:
-    """The module polars.
+    """Import the module polars.
 
     Raises:
-        ClickException: it is not installed; says what to install.
+        ClickException: It is not installed; the message says what to install.
     """
     try:
         return importlib.import_module("polars")

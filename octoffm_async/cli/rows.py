@@ -1,4 +1,4 @@
-"""Items as they come: one JSON object a line, or a table that streams and fits the terminal."""
+"""Output of items as they come: one JSON object a line, or a table that streams and fits the terminal."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from .remote import Remote
 
 FIRST = 200
-"""Rows that are kept back to learn how wide their columns are."""
+"""Rows that are kept back to measure the width of their columns."""
 _GAP = "  "
 
 
 class Column(NamedTuple):
-    """A column of a table: its title, and what it shows of an item (an attribute's path, or a function of it)."""
+    """A column of a table: its title, and its value for an item (an attribute's path, or a function of the item)."""
 
     title: str
     of: str | Callable[[Any], object]
     right: bool = False
 
     def text(self, item: object) -> str:
-        """What it shows of an item."""
+        """Return the text of the column for an item."""
         value: object = attrgetter(self.of)(item) if isinstance(self.of, str) else self.of(item)
         return printable(cell(value))
 
 
 class Rows:
-    """A table whose rows come one by one: the first ones decide how wide the columns are.
+    """A table whose rows come one by one: the first rows decide the width of the columns.
 
     A terminal that is too narrow gets the first columns only, because half an id can neither be read nor copied.
     """
@@ -54,7 +54,7 @@ class Rows:
         self.count = 0
 
     def add(self, item: object) -> None:
-        """One more row."""
+        """Add one row."""
         self.count += 1
         cells = [column.text(item) for column in self._columns]
         if self._widths:
@@ -65,7 +65,7 @@ class Rows:
             self._begin()
 
     def close(self) -> None:
-        """Write what was kept back, and say which columns had no room."""
+        """Write the rows that were kept back, and name the columns that had no room."""
         if self._waiting and not self._widths:
             self._begin()
         self._tell_hidden()
@@ -108,7 +108,7 @@ class Rows:
 
 
 async def tell_rows(remote: Remote, items: AsyncIterator[Any], columns: Sequence[Column], *, nothing: str) -> int:
-    """Show items as they come; how many there were. ``nothing`` says that there is none."""
+    """Print items as they come and return their number. ``nothing`` is printed if there is none."""
     rows = Rows(columns)
     count = 0
     try:
@@ -126,7 +126,7 @@ async def tell_rows(remote: Remote, items: AsyncIterator[Any], columns: Sequence
 
 
 def tell_json(fields: dict[str, Any]) -> None:
-    """One line of JSON on standard output; half a surrogate pair, which JSON cannot carry, becomes a question mark."""
+    """Print one line of JSON; half a surrogate pair, which JSON cannot carry, becomes a question mark."""
     try:
         line = msgspec.json.encode(fields).decode()
     except UnicodeEncodeError:
@@ -147,7 +147,7 @@ def _encodable(value: Any) -> Any:
 
 
 def tell_facts(facts: dict[str, object]) -> None:
-    """Titles and values below each other; what is not known is left out."""
+    """Print titles and values below each other; unknown values are left out."""
     known = {title: printable(cell(fact)) for title, fact in facts.items()}
     known = {title: text for title, text in known.items() if text}
     width = max(map(len, known), default=0) + 2
@@ -156,7 +156,7 @@ def tell_facts(facts: dict[str, object]) -> None:
 
 
 def tell_table(items: Sequence[Any], columns: Sequence[Column]) -> None:
-    """A table of what an item holds, behind an empty line; nothing if it holds none."""
+    """Print a table of the parts of an item, after an empty line; nothing if there are none."""
     if not items:
         return
     click.echo()
@@ -167,29 +167,29 @@ def tell_table(items: Sequence[Any], columns: Sequence[Column]) -> None:
 
 
 def refusal_text(refusal: Refusal | None) -> str:
-    """A refusal's code and message."""
+    """Return a refusal's code and message."""
     return "" if refusal is None else ": ".join(part for part in (refusal.code, refusal.message) if part)
 
 
 class Refusable(Protocol):
-    """What the warehouse may refuse."""
+    """An item that the warehouse may refuse."""
 
     @property
     def refusal(self) -> Refusal | None: ...
 
 
 def refusal_of(row: Refusable) -> str:
-    """An item's refusal, for a column."""
+    """Return an item's refusal, for a column."""
     return refusal_text(row.refusal)
 
 
 def quantity_of(row: Any) -> int | None:
-    """How many items an order, a return or a parcel names; ``None`` if a line does not tell."""
+    """Return the quantity of an order, a return or a parcel; ``None`` if the quantity of a line is unknown."""
     return _sum(line.quantity for line in row.lines)
 
 
 def received_of(row: Any) -> int | None:
-    """How many of them arrived; ``None`` if a line does not tell."""
+    """Return the quantity that was received; ``None`` if that of a line is unknown."""
     return _sum(line.received_quantity for line in row.lines)
 
 

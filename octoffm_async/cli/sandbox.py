@@ -44,10 +44,10 @@ def _style(context: click.Context, option: click.Parameter, given: tuple[str, ..
     default=7200.0,
     show_default=True,
     metavar="S",
-    help="Seconds that a token is good for.",
+    help="Seconds for which a token is valid.",
 )
 @click.option("--limit", callback=rate, metavar="N/T", help="N requests in T seconds, for each seller and group.")
-@click.option("--retry-after", type=click.Choice(["seconds", "date"]), help="Let 429 answers carry Retry-After.")
+@click.option("--retry-after", type=click.Choice(["seconds", "date"]), help="Send Retry-After with 429 answers.")
 @click.option(
     "--speed",
     type=click.FloatRange(0),
@@ -75,21 +75,23 @@ def _style(context: click.Context, option: click.Parameter, given: tuple[str, ..
     "--contract",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Speak the names of this contract file, to rehearse another API.",
+    help="Use the names of this contract file, to rehearse another API.",
 )
-@click.option("--products", type=click.IntRange(0), default=0, metavar="N", help="Registered products to begin with.")
-@click.option("--stock", type=click.IntRange(0), default=100, show_default=True, metavar="Q", help="Items of each.")
+@click.option("--products", type=click.IntRange(0), default=0, metavar="N", help="Products registered at the start.")
+@click.option(
+    "--stock", type=click.IntRange(0), default=100, show_default=True, metavar="Q", help="Stock of each product."
+)
 @click.option(
     "--state",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Load what exists from this file if it is there, and save it at the end.",
+    help="Load the emulator's state from this file if it exists, and save it at the end.",
 )
 def sandbox(products: int, state: str | None, style: StyleOptions, **settings: Any) -> None:
     """Serve an emulator of the API on this machine until Ctrl-C.
 
-    Prints the variables to export, and nothing else, on standard output; no account is needed. A browser shows at the
-    same address what goes on, and has controls: put stock, receive, advance the clock, inject faults, limit.
+    Prints the variables to export, and nothing else, on standard output; no account is needed. At the same address, a
+    browser shows what happens, and has controls: put stock, receive, advance the clock, inject faults, limit.
 
     \b
     octoffm sandbox --products 50 > sandbox.env      # in one terminal
@@ -107,7 +109,7 @@ def sandbox(products: int, state: str | None, style: StyleOptions, **settings: A
     except OSError as error:
         raise click.ClickException(f"cannot serve on port {settings['port']}: {error.strerror}") from None
     except KeyboardInterrupt:
-        pass  # where signals have no handlers, Ctrl-C arrives this way; it is how the command ends well
+        pass  # where signals have no handlers, Ctrl-C raises here; it is the regular end of the command
 
 
 async def _serve(emulator: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""Writing what was fetched to a file: whole or not at all."""
+"""Writing of documents and output files: complete or not at all."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def save_document(remote: Remote, document: Document, output: Path | None, *, of
         return
     path = output or Path(document.file_name)
     if output is None and path.exists():
-        raise click.ClickException(f"{path} is there already: name the file with -o")
+        raise click.ClickException(f"{path} exists already: name the file with -o")
     with replacing(path) as partial:
         partial.write_bytes(document.content)
     size = len(document.content)
@@ -47,10 +47,10 @@ def save_document(remote: Remote, document: Document, output: Path | None, *, of
 
 @contextmanager
 def replacing(path: Path) -> Generator[Path]:
-    """A file beside ``path`` to write to; in the end it takes its place, and after an error it is gone.
+    """Give a file beside ``path`` to write to; at the end it replaces ``path``, and after an error it is removed.
 
     Raises:
-        ClickException: it cannot be written.
+        ClickException: The file cannot be written.
     """
     partial = path.with_name(f"{path.name}.part")
     try:
@@ -70,7 +70,7 @@ def replacing(path: Path) -> Generator[Path]:
 def output_option(
     help_text: str, *, required: bool = False, callback: Callable[..., Any] | None = None
 ) -> Callable[[F], F]:
-    """``-o FILE``; the command gets ``output: Path | None``."""
+    """Add ``-o FILE``; the command receives ``output: Path | None``."""
     return click.option(
         "-o",
         "--output",
@@ -83,12 +83,12 @@ def output_option(
 
 
 def dry_run_option(command: F) -> F:
-    """``--dry-run``; the command gets ``dry_run: bool``."""
+    """Add ``--dry-run``; the command receives ``dry_run: bool``."""
     return click.option("--dry-run", is_flag=True, help="Check it and show what would be sent; send nothing.")(command)
 
 
 def tell_request(remote: Remote, operation: Operation[Any], body: object) -> int:
-    """What would be sent, as it would be sent: under the API's names, if a contract file gives some."""
+    """Print a request as it would be sent, under the API's names if a contract file gives some."""
     translation = Translation(remote.config.contract_file)
     call = f"{operation.method} {translation.path(operation)}"
     click.echo(f"octoffm: nothing was sent; this would be the body of {call}:", err=True)

@@ -1,4 +1,4 @@
-"""How a command shows what it does: bars and a table on a terminal, plain lines in a pipe, or JSON lines."""
+"""Progress of a command: bars and a table on a terminal, plain lines in a pipe, or JSON lines."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 HEARTBEAT = 10.0
-"""Seconds between lines of a long step in a pipe: enough to see in a log that it lives."""
+"""Seconds between lines of a long step in a pipe: a log then shows that the command is alive."""
 _STYLES = {"refused": "yellow", "rejected": "yellow", "failed": "red", "unknown": "red", "missing": "yellow"}
 
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What one step did. ``counts`` by outcome; ``throttled`` counts 429 answers, ``drift`` differences of answers."""
+    """The result of one step. ``counts`` by outcome; ``throttled`` counts 429 answers, ``drift`` differences."""
 
     step: str
     counts: dict[str, int]
@@ -37,31 +37,31 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Show(Protocol):
-    """Told of steps as they go, and of the end."""
+    """A display of steps and of the final summary."""
 
     def begin(self, step: str) -> None:
-        """A step begins."""
+        """Show that a step begins."""
         ...
 
     def progress(self, share: float, counts: Mapping[str, int]) -> None:
-        """So much of it is done, from 0 to 1."""
+        """Show the fraction of the step that is done, from 0 to 1."""
         ...
 
     def end(self, result: StepResult) -> None:
-        """It is over."""
+        """Show that the step has ended."""
         ...
 
     def summary(self, results: Sequence[StepResult], facts: Mapping[str, Any], next_steps: str) -> None:
-        """All is over: ``facts`` by their titles, ``next_steps`` as text to be copied."""
+        """Show the summary: ``facts`` by their titles, ``next_steps`` as text to be copied."""
         ...
 
     def close(self) -> None:
-        """Leave the terminal as it was, also after an error."""
+        """Restore the terminal, also after an error."""
         ...
 
 
 def counts_text(counts: Mapping[str, int], *, styled: bool = False) -> str:
-    """``19,744 created, 2 refused``: outcomes that occurred."""
+    """Return the outcomes that occurred, such as ``19,744 created, 2 refused``."""
     parts: list[str] = []
     for outcome, count in counts.items():
         if count:
@@ -72,7 +72,7 @@ def counts_text(counts: Mapping[str, int], *, styled: bool = False) -> str:
 
 
 class TerminalShow:
-    """A bar for the step that runs, a line for each that ran, a table in the end."""
+    """A display with a bar for the running step, a line for each step that has ended, and a table at the end."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)
@@ -118,7 +118,7 @@ class TerminalShow:
 
 
 class PlainShow:
-    """Lines of plain text."""
+    """A display of lines of plain text."""
 
     def __init__(self) -> None:
         self._step = ""
@@ -149,7 +149,7 @@ class PlainShow:
 
 
 class JsonShow:
-    """One JSON object a line: ``{"event": "step", …}`` for each step, ``{"event": "summary", …}`` in the end."""
+    """A display of JSON lines: ``{"event": "step", …}`` for each step, ``{"event": "summary", …}`` at the end."""
 
     def begin(self, step: str) -> None:
         pass
@@ -172,7 +172,7 @@ class JsonShow:
 
 
 def show_for(*, json: bool) -> Show:
-    """The way to show things that fits standard output."""
+    """Return the display that fits standard output."""
     if json:
         return JsonShow()
     return TerminalShow() if sys.stdout.isatty() else PlainShow()

@@ -1,4 +1,4 @@
-"""``octoffm stocks``: how many of each product lie in the warehouses."""
+"""``octoffm stocks``: quantities of each product in the warehouses."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..contract.stocks import QuantityType, SortOrder
 from .exits import Exit
 from .fields import as_fields
 from .filters import Known, country_option, limit_option, period_options, reference_option, upper
+from .lazy import Later, LazyGroup
 from .remote import remote_command
 from .rows import Column, tell_facts, tell_json, tell_rows, tell_table
 from .stocks_export import export
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 
     from .remote import Remote
 
-group = click.Group("stocks", help="Stocks: how many of each product lie in the warehouses.")
+group = LazyGroup(
+    "stocks",
+    help="Stocks: quantities of each product in the warehouses.",
+    later={
+        "lookup": Later("octoffm_async.cli.file_lookup:lookup", "Look up the stock of each reference in a file."),
+    },
+)
 
 COLUMNS = (
     Column("id", "id"),
@@ -48,10 +55,10 @@ _COUNTRIES = (
 @reference_option
 @country_option
 @click.option(
-    "--delivery-country", metavar="CODE", callback=upper, help="What can be delivered there; goes with no other filter."
+    "--delivery-country", metavar="CODE", callback=upper, help="Deliverable there; excludes all other filters."
 )
 @period_options("updated")
-@click.option("--sort", type=Known(QuantityType), help="By this quantity.")
+@click.option("--sort", type=Known(QuantityType), help="Sort by this quantity.")
 @click.option("--order", type=Known(SortOrder), help="Least or most first.")
 @limit_option
 @remote_command
@@ -69,7 +76,8 @@ async def list_stocks(
 ) -> int:
     """List stocks. They carry no reference of yours: "octoffm stocks export --references" puts it beside them.
 
-    With --reference, it is first seen whether the API obeys it; if not, "octoffm stocks lookup" finds the stock.
+    With --reference, the command first tests that the API obeys the filter; if not, "octoffm stocks lookup" finds the
+    stock.
     """
     if reference is not None and not (proof := await remote.client.bulk.prove_stock_filter()).obeyed:
         told = f"--reference cannot be used: {proof.reason}; octoffm stocks lookup finds stocks in another way"
@@ -84,7 +92,7 @@ async def list_stocks(
         order=order,
         max_items=limit,
     )
-    await tell_rows(remote, aiter(stocks), COLUMNS, nothing="no stock is like that")
+    await tell_rows(remote, aiter(stocks), COLUMNS, nothing="no stock matches")
     return Exit.DONE
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @rows_output(required=True)
 @country_option
 @period_options("updated")
-@click.option("--references", is_flag=True, help="Put your own reference beside each stock; they are all read first.")
+@click.option("--references", is_flag=True, help="Add your own reference to each stock; all references are read first.")
 @remote_command
 async def export(
     remote: Remote,
@@ -40,12 +40,12 @@ async def export(
 ) -> int:
     """Write all stocks to a file. An older file is replaced when all is written, and kept if something fails.
 
-    CSV and Parquet have one row a stock, with its total quantities and, in available_by_country, where it can be
-    shipped from; a question mark stands there for what the API does not tell, and an empty cell elsewhere. JSON lines
-    hold all that the API tells. The CSV form is safe to open in a spreadsheet: text that it could take for a formula
-    gets an apostrophe before it. Parquet needs the extra "tabular".
+    CSV and Parquet have one row a stock, with its total quantities and, in available_by_country, the countries that it
+    can be shipped from; there a question mark stands for a value that the API does not give, elsewhere an empty cell.
+    JSON lines hold all fields that the API gives. The CSV form is safe to open in a spreadsheet: text that it could
+    take for a formula gets an apostrophe before it. Parquet needs the extra "tabular".
 
-    With --references, a stock has no reference beside it if nothing tells for sure which one it belongs to.
+    With --references, a stock whose reference is not certain gets none.
     """
     stocks = remote.client.stocks.list(
         storage_country=country, updated_at_min=updated_since, updated_at_max=updated_until

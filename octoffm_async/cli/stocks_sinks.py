@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Write: TypeAlias = "Callable[[Sequence[Stock]], None]"
 Look: TypeAlias = "Callable[[Stock], str | None]"
-"""The seller's reference of a stock, if something tells it."""
+"""A function that returns the seller's reference of a stock, if it is known."""
 
 QUANTITIES = ("available", "allocated", "blocked", "litigation", "removal", "return", "logistic_operations")
 TEXTS = ("id", "product_id", "product_state", "product_condition", "gtin")
@@ -37,7 +37,7 @@ STOCK_COLUMNS: Columns = {column: _kind(column) for column in COLUMNS}
 
 
 def columns_of(look: Look | None) -> Columns:
-    """The columns of a flat row; with ``look``, the seller's reference is the first."""
+    """Return the columns of a flat row; with ``look``, the seller's reference is the first."""
     return STOCK_COLUMNS if look is None else {REFERENCE: "text", **STOCK_COLUMNS}
 
 
@@ -46,7 +46,7 @@ def _own(stock: Stock, look: Look | None) -> dict[str, Any]:
 
 
 def row_of(stock: Stock, look: Look | None = None) -> dict[str, Any]:
-    """A stock as one flat row."""
+    """Return a stock as one flat row."""
     fields = as_fields(stock)
     row = _own(stock, look)
     row |= {name: fields[name] for name in TEXTS} | {"updated_at": stock.updated_at}
@@ -55,7 +55,7 @@ def row_of(stock: Stock, look: Look | None = None) -> dict[str, Any]:
 
 
 def row_of_all(stocks: Sequence[Stock]) -> dict[str, Any]:
-    """All stocks of one reference as one flat row: how many they are, their ids, their quantities together."""
+    """Return all stocks of one reference as one flat row: their number, their ids, the sums of their quantities."""
     rows = [row_of(stock) for stock in stocks]
     texts = {name: " ".join(dict.fromkeys(row[name] for row in rows if row[name] is not None)) for name in TEXTS}
     changed = [stock.updated_at for stock in stocks if stock.updated_at is not None]
@@ -70,7 +70,7 @@ def row_of_all(stocks: Sequence[Stock]) -> dict[str, Any]:
 
 
 def _by_country(stocks: Sequence[Stock]) -> str:
-    """``FR=30 ES=7``, and ``?`` for what the API did not tell: a country, or how many are there."""
+    """Return a text such as ``FR=30 ES=7``; ``?`` stands for a country or a quantity that the API did not give."""
     places: dict[str, int | None] = {}
     for part in (part for stock in stocks for part in stock.localizations):
         country, more = part.storage_country or "?", part.quantities.available
@@ -81,21 +81,21 @@ def _by_country(stocks: Sequence[Stock]) -> str:
 
 @contextmanager
 def csv_sink(path: Path, look: Look | None = None) -> Generator[Write]:
-    """Comma-separated values, a row for each stock."""
+    """Open a CSV file with a row for each stock."""
     with csv_file(path, columns_of(look)) as write:
         yield lambda stocks: write(row_of(stock, look) for stock in stocks)
 
 
 @contextmanager
 def parquet_sink(path: Path, look: Look | None = None) -> Generator[Write]:
-    """Parquet, a row for each stock."""
+    """Open a Parquet file with a row for each stock."""
     with parquet_file(path, columns_of(look)) as write:
         yield lambda stocks: write(row_of(stock, look) for stock in stocks)
 
 
 @contextmanager
 def json_sink(path: Path, look: Look | None = None) -> Generator[Write]:
-    """One JSON object a line, with all that the API tells of a stock."""
+    """Open a file of one JSON object a line, with all fields that the API gives of a stock."""
     encoder = msgspec.json.Encoder()
     with path.open("wb") as file:
 
@@ -113,5 +113,5 @@ _SINKS: dict[str, Callable[[Path, Look | None], AbstractContextManager[Write]]] 
 
 
 def sink_for(ending: str, path: Path, look: Look | None = None) -> AbstractContextManager[Write]:
-    """The file that an ending stands for; it gives a function that takes some stocks."""
+    """Open a file in the format of a suffix; the result is a function that writes some stocks."""
     return _SINKS[ending](path, look)

@@ -26,7 +26,7 @@ EVERY = 30.0
 
 
 def _latest(change: Change) -> Localization | None:
-    """Where a stock changed last."""
+    """Return the part of the stock that changed last."""
     parts = change.item.localizations if isinstance(change.item, Stock) else []
     dated = [part for part in parts if part.updated_at is not None]
     return max(dated, key=lambda part: part.updated_at or datetime.min.replace(tzinfo=UTC), default=None)
@@ -62,18 +62,18 @@ COLUMNS = (
     default=EVERY,
     show_default=True,
     metavar="S",
-    help="Seconds between two looks.",
+    help="Seconds between two polls.",
 )
-@click.option("--for", "seconds", type=click.FloatRange(0, min_open=True), metavar="S", help="End after so long.")
+@click.option("--for", "seconds", type=click.FloatRange(0, min_open=True), metavar="S", help="End after S seconds.")
 @remote_command
 async def watch(remote: Remote, since: datetime | None, every: float, seconds: float | None) -> int:
     """Print stocks as they change, until Ctrl-C or for some seconds.
 
-    The API sends no news: it is asked again and again. Each look also covers the minute before the last one. In the
-    end it says with which --since to go on.
+    The API sends no notifications: the command polls it. Each poll also covers the minute before the last one. At the
+    end the command prints the --since with which to continue.
     """
     if since is None:
-        page = await remote.client.stocks.list(limit=1)  # its time is the API's own, and no connection is told at once
+        page = await remote.client.stocks.list(limit=1)  # the API's own time; a failing connection shows at once
         since = page.served_at or datetime.now(UTC)
     feed = remote.client.changes(since, kinds=["stocks"])
     bound = asyncio.timeout(seconds)
@@ -85,7 +85,7 @@ async def watch(remote: Remote, since: datetime | None, every: float, seconds: f
             raise
     finally:
         mark = feed.watermark["stocks"].isoformat(timespec="seconds")
-        click.echo(f"octoffm: to go on from here: octoffm stocks watch --since {mark}", err=True)
+        click.echo(f"octoffm: to continue from here: octoffm stocks watch --since {mark}", err=True)
     return Exit.DONE
 
 

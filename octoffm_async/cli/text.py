@@ -1,4 +1,4 @@
-"""Words for people: ages, counts, and text from elsewhere that a terminal only prints."""
+"""Text for people: ages, counts, and foreign text without control characters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DAY = 86400
 
 
 def age(then: datetime, now: datetime) -> str:
-    """``3 h ago``."""
+    """Return an age such as ``3 h ago``."""
     seconds = int((now - then).total_seconds())
     if seconds < 1:
         return "just now"
@@ -24,18 +24,18 @@ def age(then: datetime, now: datetime) -> str:
 
 
 def items(count: int, kind: str = "") -> str:
-    """``1 item``, ``2,000 items``, ``3 undecided items``."""
+    """Return a count such as ``1 item``, ``2,000 items``, ``3 undecided items``."""
     return f"{count:,} {kind}{' ' if kind else ''}item{'' if count == 1 else 's'}"
 
 
 def printable(text: str) -> str:
-    """Text that is not ours, as one line without anything that drives a terminal."""
+    """Return foreign text as one line without control characters."""
     one_line = " ".join(text.split())
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in one_line)
 
 
 def hanging(head: str, rest: str, width: int | None) -> str:
-    """``head`` and ``rest``, the latter wrapped beside or below it; ``None`` wraps nothing."""
+    """Return ``head`` and ``rest``, the latter wrapped beside or below it; a width of ``None`` wraps nothing."""
     if width is None or len(head) + len(rest) <= width:
         return f"{head}{rest}".rstrip()
     indent = len(head) if len(head) <= width // 2 else 6
@@ -45,7 +45,7 @@ def hanging(head: str, rest: str, width: int | None) -> str:
 
 
 def span(seconds: float) -> str:
-    """``45 s``, ``4 min``, ``1 h 59 min``, ``2 days 3 h``."""
+    """Return a duration such as ``45 s``, ``4 min``, ``1 h 59 min``, ``2 days 3 h``."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"

@@ -1,4 +1,4 @@
-"""CSV files, row by row: delimiter, encoding and byte order mark are found out, and the file is never held as a whole.
+"""CSV files, row by row: delimiter, encoding and byte order mark are detected, and the file is never held as a whole.
 
 A line number is the physical line on which a row begins, counted from 1 (the header's), so that an editor finds it
 even when cells hold line breaks.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
 LONGEST_LINE = 1 << 20
-"""Characters. A CSV file has no such line; whatever has would fill the memory."""
+"""Characters. No CSV file has such a line; a file that has one would fill the memory."""
 DELIMITERS = (",", ";", "\t", "|")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -34,7 +34,7 @@ class CsvTable:
     """A CSV file with a header.
 
     Raises:
-        ConfigurationError: it cannot be read, is empty, or its header cannot be used.
+        ConfigurationError: The file cannot be read, is empty, or has a header that cannot be used.
     """
 
     def __init__(self, path: str | PathLike[str], *, delimiter: str | None = None, encoding: str | None = None) -> None:
@@ -48,18 +48,18 @@ class CsvTable:
         self.mended = REASON_COLUMN in self.columns
 
     def rows(self) -> CsvRows:
-        """Begin a pass."""
+        """Start a pass."""
         return CsvRows(self)
 
     def open(self) -> TextIO:
-        """The file as text."""
+        """Open the file as text."""
         try:
             return self.path.open(encoding=self.encoding, newline="")
         except OSError as error:
             raise ConfigurationError(f"cannot read {self.path}: {error.strerror}") from None
 
     def reader(self, file: TextIO) -> Any:
-        """Cells by the row; the header comes first."""
+        """Return a reader of cells by the row; the header comes first."""
         lines = checked_lines(self.path, file)
         for _ in range(self.skip):
             next(lines, None)
@@ -106,15 +106,15 @@ class CsvRows:
                 except StopIteration:
                     break
                 except csv.Error as error:
-                    span = f"lines {line} to {reader.line_num + table.skip} cannot be told apart"
+                    span = f"lines {line} to {reader.line_num + table.skip} cannot be separated"
                     yield Row(line, {}, (), f"{span}: {error}; is a quote not closed?")
                     continue
-                if is_blank(cells):  # spreadsheets end a file with rows of delimiters
+                if is_blank(cells):  # spreadsheets add rows of mere delimiters at the end of a file
                     continue
                 if table.mended:
                     cells = [_unharmed(cell) for cell in cells]
                 found = dict(zip(columns, map(str.strip, cells), strict=False))
-                problem = ""  # Excel leaves empty cells at the end of some rows out: what is needed is missed later
+                problem = ""  # Excel omits empty cells at the end of some rows: a needed field is found missing later
                 if len(cells) > width and not is_blank(cells[width:]):
                     problem = f"the row has {len(cells)} columns, the header {width}"
                 yield Row(line, found, cells, problem)
@@ -122,10 +122,10 @@ class CsvRows:
 
 
 def header_of(path: Path, cells: Sequence[str]) -> tuple[str, ...]:
-    """The names of columns; those that have none are empty.
+    """Return the names of the columns; a column without a name has an empty one.
 
     Raises:
-        ConfigurationError: two columns have the same name.
+        ConfigurationError: Two columns have the same name.
     """
     names = tuple(name.strip() for name in cells)
     if twice := [name for name, times in Counter(names).items() if times > 1 and name]:
@@ -134,15 +134,15 @@ def header_of(path: Path, cells: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_blank(cells: Sequence[str]) -> bool:
-    """Whether a row holds nothing that can be seen."""
+    """Return True if a row holds nothing visible."""
     return not any(cells) or not any(map(str.strip, cells))
 
 
 def checked_lines(path: Path, file: TextIO) -> Iterator[str]:
-    """Lines of bounded length.
+    """Yield lines of bounded length.
 
     Raises:
-        ConfigurationError: one is longer, or is not of the file's encoding.
+        ConfigurationError: A line is longer, or is not of the file's encoding.
     """
     number = 0
     try:
@@ -155,17 +155,17 @@ def checked_lines(path: Path, file: TextIO) -> Iterator[str]:
 
 
 def guarded(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula, and that :class:`CsvTable` reads back as it was."""
+    """Escape a cell that a spreadsheet could take for a formula; :class:`CsvTable` reads it back as it was."""
     return f"'{cell}" if cell.lstrip("'").startswith(FORMULA_STARTS) else cell
 
 
 def _unharmed(cell: str) -> str:
-    """The cell of a rejects file without the apostrophe that kept a spreadsheet from calculating it."""
+    """Return the cell of a rejects file without the apostrophe that kept a spreadsheet from calculating it."""
     return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA_STARTS) else cell
 
 
 def _guess(first: str, table: CsvTable) -> str:
-    """Spreadsheets of some countries write semicolons: the header tells, or Excel's line ``sep=;``."""
+    """Guess the delimiter (some countries' spreadsheets write semicolons) from the header or Excel's line ``sep=;``."""
     if named := _SEP.fullmatch(first):
         return named[1]
     if not first.strip():
@@ -176,6 +176,6 @@ def _guess(first: str, table: CsvTable) -> str:
 
 
 def looks_binary(path: Path) -> bool:
-    """Whether a file begins like a spreadsheet's or Parquet's own format, whatever its name says."""
+    """Return True if a file begins like a spreadsheet's or Parquet's own format, whatever its name is."""
     with open_bytes(path) as file:
         return file.read(4) in {b"PK\x03\x04", b"PAR1", b"\xd0\xcf\x11\xe0"}

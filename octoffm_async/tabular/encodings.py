@@ -1,4 +1,4 @@
-"""How the bytes of a text file are to be read: by its mark, as UTF-8, or as what Western spreadsheets write."""
+"""Detection of a text file's encoding: by its byte order mark, as UTF-8, or as Western spreadsheets write it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SAVE_AS = "save it as UTF-8, or name its encoding with --encoding"
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """The file's bytes.
+    """Open the file for its bytes.
 
     Raises:
-        ConfigurationError: it cannot be read.
+        ConfigurationError: The file cannot be read.
     """
     try:
         return path.open("rb")
@@ -32,13 +32,13 @@ def open_bytes(path: Path) -> BinaryIO:
 
 
 def encoding_of(path: Path, given: str | None = None) -> str:
-    """The encoding of a text file. All of it is looked at, a piece at a time.
+    """Return the encoding of a text file, after reading all of it in chunks.
 
-    Without a mark it is UTF-8; bytes that are not UTF-8 in a file without any other letters beyond ASCII make it
-    Windows-1252.
+    Without a byte order mark it is UTF-8; a file with bytes that are not UTF-8, and with no other letters beyond ASCII,
+    is Windows-1252.
 
     Raises:
-        ConfigurationError: it cannot be read, is not text, mixes encodings, or ``given`` is no encoding.
+        ConfigurationError: The file cannot be read, is not text or mixes encodings, or ``given`` is not an encoding.
     """
     if given is not None:
         return _known(given)

@@ -1,4 +1,4 @@
-"""How cells are read: the text of a cell becomes a field's value, or the reason why it cannot."""
+"""Parsers of cells: each turns the text of a cell into a field's value, or raises with the reason why it cannot."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _NO = frozenset({"false", "no", "0", "non", "faux", "nein", "falsch", "falso", "
 
 
 def text(cell: str) -> str:
-    """As it stands, unless it is what a spreadsheet shows in place of a value."""
+    """Return the text unchanged, unless it is an error that a spreadsheet shows in place of a value."""
     if cell.startswith("#") and _ERROR.fullmatch(cell):
-        raise ValueError("is a spreadsheet's error and not a value: mend the cell and export again")
+        raise ValueError("is a spreadsheet's error and not a value: correct the cell and export again")
     return cell
 
 
 def extra(given: str) -> Value:
-    """What an extra member is set to: JSON if it is some (``5``, ``true``, ``null``, ``"5"``, ``{…}``), else text."""
+    """Parse the value of an extra member: JSON if valid (``5``, ``true``, ``null``, ``"5"``, ``{…}``), else text."""
     try:
         return cast("Value", msgspec.json.decode(given))
     except (msgspec.DecodeError, ValueError, RecursionError):
@@ -45,7 +45,7 @@ def extra(given: str) -> Value:
 
 
 def code(cell: str) -> str:
-    """A reference, a postal code or a phone number: text that spreadsheets take for a number."""
+    """Return a reference, a postal code or a phone number: text that spreadsheets take for a number."""
     if _SHORTENED.fullmatch(cell):
         raise ValueError(
             "was a number that a spreadsheet shortened, and digits are lost: format the column as text and export again"
@@ -54,7 +54,7 @@ def code(cell: str) -> str:
 
 
 def number(cell: str) -> float:
-    """``17.5``, ``17,5`` or ``1.234,5``. ``1,234`` could be two numbers and is refused."""
+    """Parse ``17.5``, ``17,5`` or ``1.234,5``. ``1,234`` could be two numbers and is refused."""
     if _PLAIN_NUMBER.fullmatch(cell):
         return float(cell)
     if _AMBIGUOUS.fullmatch(cell):
@@ -70,7 +70,7 @@ def number(cell: str) -> float:
 
 
 def whole(cell: str) -> int:
-    """``2``, also as ``2.0`` or ``2,0``, which spreadsheets write."""
+    """Parse ``2``, also as ``2.0`` or ``2,0``, which spreadsheets write."""
     try:
         found = number(cell)
     except ValueError:
@@ -81,7 +81,7 @@ def whole(cell: str) -> int:
 
 
 def flag(cell: str) -> bool:
-    """``true`` or ``false``, ``yes`` or ``no``, ``1`` or ``0``; also as spreadsheets of other languages write them."""
+    """Parse ``true`` or ``false``, ``yes`` or ``no``, ``1`` or ``0``; also words of spreadsheets in other languages."""
     folded = cell.casefold()
     if folded in _YES or folded in _NO:
         return folded in _YES
@@ -89,7 +89,7 @@ def flag(cell: str) -> bool:
 
 
 def gtin(cell: str) -> str:
-    """Digits, also as ``4006381333931.0``, which is exact. Where digits may be lost it is refused, never guessed."""
+    """Return a GTIN's digits, also from ``4006381333931.0``, which is exact. Lost digits are refused, never guessed."""
     if floating := _WHOLE_FLOAT.fullmatch(cell):
         cell = floating[1]
     if _SCIENTIFIC.fullmatch(cell):
@@ -106,7 +106,7 @@ def gtin(cell: str) -> str:
 
 
 def moment(cell: str) -> datetime:
-    """A date, or a date and time; without a zone it is UTC."""
+    """Parse a date, or a date and time; without a zone it is UTC."""
     try:
         found = datetime.fromisoformat(cell)
     except ValueError:

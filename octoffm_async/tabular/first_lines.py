@@ -1,6 +1,6 @@
-"""On which line each key came first, in bounded memory.
+"""The first line of each key, in bounded memory.
 
-Beside the line stands the fingerprint of the item, by which a later one of the same key is compared.
+The fingerprint of the item is kept beside the line, for comparison with a later item of the same key.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ _LINE_BYTES = 8
 
 
 class FirstLines:
-    """Keys and lines. It only grows."""
+    """Keys with their lines. Keys are only added."""
 
     def __init__(self, *, in_memory: int = KEYS_IN_MEMORY) -> None:
         self._index = DiskIndex(in_memory=in_memory)
 
     def add(self, key: str, line: int, print_: bytes = b"") -> tuple[int, bytes] | None:
-        """Take note of a key; return the line on which it came before, and its fingerprint there, if it did."""
+        """Record a key; return the line and the fingerprint of its first occurrence, or None if this is the first."""
         before = self._index.get(key)
         if before is None:
             self._index.put(key, line.to_bytes(_LINE_BYTES, "big") + print_)
@@ -25,5 +25,5 @@ class FirstLines:
         return int.from_bytes(before[:_LINE_BYTES], "big"), before[_LINE_BYTES:]
 
     def close(self) -> None:
-        """Forget all."""
+        """Drop all keys."""
         self._index.close()

@@ -1,6 +1,7 @@
-"""Items out of a table: rows are read, grouped by reference and checked; what cannot be sent is told with its reason.
+"""Items from a table: rows are read, grouped by reference and checked; a rejected item is reported with its reason.
 
-Rows of one order stand together. Nothing but the order at hand, and what was handed out and not let go, is held.
+Rows of one order must stand together. Only the current order, and the rows of items that were yielded and not
+released, are held.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _PLACE = re.compile(r"lines\[(\d+)\]")
 
 
 class Faulty(NamedTuple):
-    """Rows that were not taken: all of an order, although only one of them may be wrong."""
+    """Rejected rows: all rows of an order, although only one of them may be wrong."""
 
     key: str
     rows: tuple[Row, ...]
@@ -36,7 +37,7 @@ class Faulty(NamedTuple):
 
     @property
     def line(self) -> int:
-        """Where they begin."""
+        """The line of the first row."""
         return self.rows[0].line
 
 
@@ -44,9 +45,9 @@ OnFaulty: TypeAlias = Callable[[Faulty], None]
 
 
 class Items(Iterator[Any]):
-    """One pass over a table. ``rows`` were read, ``faulty`` items rejected, ``good`` handed out.
+    """One pass over a table. ``rows`` were read, ``faulty`` items rejected, ``good`` items yielded.
 
-    With ``keep`` the rows of what was handed out are kept until :meth:`let_go` is asked for them.
+    With ``keep`` the rows of a yielded item are kept until :meth:`let_go` releases them.
     """
 
     def __init__(self, table: Table, plan: Plan, on_faulty: OnFaulty | None = None, *, keep: bool = False) -> None:
@@ -71,11 +72,11 @@ class Items(Iterator[Any]):
 
     @property
     def share(self) -> float:
-        """How much of the file was read, from 0 to 1."""
+        """The fraction of the file that was read, from 0 to 1."""
         return self._pass.share
 
     def let_go(self, key: str) -> tuple[Row, ...]:
-        """The rows of an item that was handed out, for the last time; none if it was not of this file."""
+        """Return the rows of an item that was yielded, and release them; none if it was not of this file."""
         return self._kept.pop(key, ())
 
     def close(self) -> None:
@@ -96,7 +97,7 @@ class Items(Iterator[Any]):
                 yield found
 
     def _groups(self) -> Iterator[tuple[str, list[Row]]]:
-        """Rows that belong together, with their key."""
+        """Yield rows that belong together, with their key."""
         grouping = self._plan.target.has_lines
         rows: list[Row] = []
         last = ""
@@ -124,7 +125,7 @@ class Items(Iterator[Any]):
         return bool(key) and key == last
 
     def _item(self, key: str, rows: Sequence[Row]) -> tuple[Any, list[Problem]]:
-        """The item that rows make, and what is wrong with them."""
+        """Return the item that the rows make, and its problems."""
         plan = self._plan
         problems = [Problem(row.line, "", "", "", row.problem) for row in rows if row.problem]
         if problems:
@@ -152,7 +153,7 @@ class Items(Iterator[Any]):
     def _incomplete(
         self, row: Row, values: dict[str, Value], lines: list[dict[str, Value]], found: list[Problem]
     ) -> Iterator[Problem]:
-        """Needed fields that no cell and no constant gives; a file without a header shows them only in its rows."""
+        """Yield needed fields that no cell and no constant gives; a file without a header shows them only in rows."""
         if self._plan.fixed:
             return
         known = {problem.field for problem in found}
@@ -185,7 +186,7 @@ class Items(Iterator[Any]):
         return Problem(row.line, column, target.key, key, reason)
 
     def _placed(self, problem: FieldProblem, rows: Sequence[Row]) -> Problem:
-        """A problem of an item, at the row and column that it comes from."""
+        """Return a problem of an item, at the row and column that it comes from."""
         row, name = rows[0], problem.field
         if (place := _PLACE.match(name)) and int(place[1]) < len(rows):
             row, name = rows[int(place[1])], f"lines{name[place.end() :]}"

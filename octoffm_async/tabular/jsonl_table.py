@@ -36,7 +36,7 @@ class JsonlTable:
                 raise ConfigurationError(f"{self.path} is empty")
 
     def rows(self) -> JsonlRows:
-        """Begin a pass."""
+        """Start a pass."""
         return JsonlRows(self.path)
 
 
@@ -94,7 +94,7 @@ def _rows_of(line: int, text: bytes) -> Iterator[Row]:
 
 
 def _flat(fields: Mapping[str, Any], before: str = "") -> tuple[dict[str, str], str]:
-    """Texts by dotted name, and what is wrong."""
+    """Return texts by dotted name, and the first problem."""
     found: dict[str, str] = {}
     problem = ""
     for name, value in fields.items():
@@ -112,12 +112,12 @@ def _flat(fields: Mapping[str, Any], before: str = "") -> tuple[dict[str, str], 
 
 
 def snake(name: str) -> str:
-    """``sellerProductReference`` as ``seller_product_reference``."""
+    """Convert ``sellerProductReference`` to ``seller_product_reference``."""
     return _HUMP.sub("_", name.strip()).replace(" ", "_").replace("-", "_").casefold()
 
 
 def cell_text(value: object) -> str:
-    """A value as the text of a cell; a whole number as its digits."""
+    """Return a value as the text of a cell; a whole number as its digits."""
     match value:
         case None:
             return ""

@@ -1,4 +1,4 @@
-"""A mapping that can be kept in a file: which column is which field, and what holds for all rows. TOML."""
+"""A mapping that can be kept in a TOML file: the column of each field, and values for all rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Mapping(NamedTuple):
     values: dict[str, str]
 
     def with_(self, columns: Pairs[str, str], values: Pairs[str, str]) -> Mapping:
-        """The same with more, which win; a field is either mapped or set, whichever was said last."""
+        """Return the mapping with more entries, which win; a field is either mapped or set, by its last entry."""
         kept_columns = {name: column for name, column in self.columns.items() if name not in values}
         kept_values = {name: value for name, value in self.values.items() if name not in columns}
         return Mapping(kept_columns | dict(columns), kept_values | dict(values))
@@ -34,7 +34,7 @@ def load_mapping(path: str | PathLike[str]) -> Mapping:
     """Read a mapping.
 
     Raises:
-        ConfigurationError: the file cannot be read, or is no mapping.
+        ConfigurationError: The file cannot be read, or is not a mapping.
     """
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
@@ -48,10 +48,10 @@ def load_mapping(path: str | PathLike[str]) -> Mapping:
 
 
 def save_mapping(path: str | PathLike[str], mapping: Mapping) -> None:
-    """Write a mapping, over an older one.
+    """Write a mapping, replacing an older one.
 
     Raises:
-        ConfigurationError: the file cannot be written.
+        ConfigurationError: The file cannot be written.
     """
     parts = [
         f"[{section}]\n"
@@ -77,7 +77,7 @@ def _section(path: str | PathLike[str], table: dict[str, Any], name: str) -> dic
 
 
 def _flattened(section: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
-    """Dotted names, whether they were quoted or not."""
+    """Return dotted names with their values, for quoted names and for nested tables."""
     return [
         pair
         for name, value in section.items()
@@ -90,5 +90,5 @@ def _flattened(section: dict[str, Any], before: str = "") -> list[tuple[str, Any
 
 
 def _quoted(text: str) -> str:
-    """A basic string of TOML, whose escapes are those of JSON."""
+    """Return a basic string of TOML, whose escapes are those of JSON."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

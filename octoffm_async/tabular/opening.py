@@ -1,4 +1,4 @@
-"""Which kind of table a file is: its name tells."""
+"""Choice of the kind of table by a file's name."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _LINES = (".jsonl", ".ndjson")
 
 
 def open_table(path: str | PathLike[str], *, delimiter: str | None = None, encoding: str | None = None) -> Table:
-    """The file as a table: ``.jsonl`` and ``.ndjson``, ``.parquet``, ``.xlsx`` and its like; all others are CSV.
+    """Open a file as a table: ``.jsonl`` and ``.ndjson``, ``.parquet``, ``.xlsx`` and the like; all others are CSV.
 
     Raises:
-        ConfigurationError: it cannot be read.
+        ConfigurationError: The file cannot be read.
     """
     file = Path(path)
     ending = file.suffix.casefold()

@@ -1,4 +1,4 @@
-"""Which column is which field, for one file and one kind of item; and how a row's cells become values by it."""
+"""The assignment of columns to fields for one file and one kind of item, and the reading of a row's cells by it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAMES_KEPT = 10_000
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong in a file: where, what stands there, and what was expected."""
+    """One problem in a file: its place, the value there, and the reason."""
 
     line: int
     column: str
@@ -34,7 +34,7 @@ class Problem(NamedTuple):
         return f"line {self.line}{', ' if self.column or self.field else ': '}{self.without_line()}"
 
     def without_line(self) -> str:
-        """Column, value and reason."""
+        """Return column, value and reason."""
         if not self.column and not self.field:
             return self.reason
         where = f"column {self.column}" if self.column else f"field {self.field}"
@@ -51,7 +51,7 @@ class Plan:
     columns: Mapping[str, str]
     constants: Mapping[str, Value]
     fixed: bool
-    """Whether every row has the same columns."""
+    """True if every row has the same columns."""
     common: Sequence[tuple[str, str, Reader, bool]] = field(default=(), init=False)
     parts: Sequence[tuple[str, str, Reader, bool]] = field(default=(), init=False)
     _known: dict[str, str] = field(default_factory=dict[str, str], init=False)
@@ -65,7 +65,7 @@ class Plan:
         object.__setattr__(self, "parts", [step for step in steps if step[0].startswith("lines.")])
 
     def key(self, row: Row) -> str:
-        """The business reference of a row that may be broken, as far as it can be told."""
+        """Return the business reference of a row that may be broken, or an empty text if it has none."""
         for name in (self.target.key, self.target.key_from):
             column = self.columns.get(name)
             if column is not None and (cell := row.cells.get(column, "")):
@@ -75,7 +75,7 @@ class Plan:
         return ""
 
     def canonical(self, row: Row) -> Row:
-        """A row that names its own columns, with the fields' names where they are meant."""
+        """Return a row that names its own columns with the fields' names instead, where they match."""
         known = self._known
         cells: dict[str, str] = {}
         for name, cell in row.cells.items():
@@ -94,7 +94,7 @@ class Plan:
     def read(
         self, row: Row, steps: Sequence[tuple[str, str, Reader, bool]], problems: list[Problem]
     ) -> dict[str, Value]:
-        """The values that a row's cells hold for so many fields."""
+        """Return the values of a row's cells for these fields, and append the problems."""
         values: dict[str, Value] = {}
         cells, ended = row.cells, False
         for name, column, reader, filled in steps:
@@ -103,9 +103,9 @@ class Plan:
                 needed = filled if self.fixed or cell is not None else name in self.target.needed
                 if needed and name not in self.constants and not (ended and cell is None):
                     problems.append(Problem(row.line, column, name, "", self._absence(cell)))
-                    ended = ended or (self.fixed and cell is None)  # told once a row
+                    ended = ended or (self.fixed and cell is None)  # reported once a row
                 continue
-            if cell.startswith('="') and cell.endswith('"') and len(cell) > 3:  # so that Excel keeps a code's zeros
+            if cell.startswith('="') and cell.endswith('"') and len(cell) > 3:  # Excel's way to keep a code's zeros
                 cell = cell[2:-1]
             try:
                 values[name] = reader(cell)
@@ -115,13 +115,13 @@ class Plan:
 
 
 def plan_for(table: Table, target: Target, mapping: Mapping[str, str], constants: Mapping[str, Any]) -> Plan:
-    """How the rows of ``table`` become items.
+    """Return the plan by which rows of ``table`` become items.
 
-    ``mapping`` names the column of each field; columns that bear a field's own name need none, and a constant goes
-    before such a column.
+    ``mapping`` names the column of each field; columns with a field's own name need none, and a constant goes before
+    such a column.
 
     Raises:
-        ConfigurationError: fields and columns do not fit.
+        ConfigurationError: Fields and columns do not match.
     """
     named = _canonical(target, mapping)
     fixed_values = {name: _constant(target, name, value) for name, value in _canonical(target, constants).items()}

@@ -1,7 +1,7 @@
-"""The rejects file: faulty rows as they were, each with its line and reason, to be mended and sent again.
+"""The rejects file: faulty rows as they were, each with its line and reason, to be corrected and sent again.
 
-Two columns come before the file's own, ``octoffm_line`` and ``octoffm_reason``; reading such a file ignores them. Cells
-that a spreadsheet could take for a formula get an apostrophe, which is taken off again when the file is read.
+Two columns come before the file's own, ``octoffm_line`` and ``octoffm_reason``; reading such a file ignores them. A
+cell that a spreadsheet could take for a formula gets an apostrophe, which is removed again when the file is read.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 class RejectsFile:
-    """Writes rows of ``table`` to ``path``: JSON lines if the table is, else CSV with the table's delimiter.
+    """A writer of rows of ``table`` to ``path``: JSON lines if the table is, else CSV with the table's delimiter.
 
-    The file is made (and an older one replaced) at the first reject, so a run without rejects leaves none. ``items``
-    were written.
+    The file is created (and an older one replaced) at the first reject, so a run without rejects makes none. ``items``
+    counts the items that were written.
     """
 
     def __init__(self, path: str | PathLike[str], table: Table) -> None:
@@ -42,7 +42,7 @@ class RejectsFile:
         self._dropped = set(range(len(table.columns or ()))) - set(self._places)
 
     def __call__(self, faulty: Faulty) -> None:
-        """Write the rows of a faulty item, each with what is wrong on its line."""
+        """Write the rows of a faulty item, each with the problems of its line."""
         reasons: dict[int, list[str]] = {}
         for problem in faulty.problems:
             reasons.setdefault(problem.line, []).append(problem.without_line())
@@ -50,7 +50,7 @@ class RejectsFile:
         self._write(faulty.rows, reasons, f"see line {where} of the same item")
 
     def add(self, rows: Sequence[Row], reason: str) -> None:
-        """Write the rows of an item that the API did not take."""
+        """Write the rows of an item that the API refused."""
         self._write(rows, {}, reason)
 
     def close(self) -> None:
@@ -96,7 +96,7 @@ class RejectsFile:
 
 
 def _with_reason(row: Row, reason: str) -> str:
-    """A line of JSON with the reason in it; what is no object is kept as text."""
+    """Return a line of JSON with the reason in it; a line that is not an object is kept as text."""
     raw = str(row.raw)
     try:
         fields: Any = msgspec.json.decode(raw)

@@ -1,4 +1,4 @@
-"""What every kind of file comes down to: rows of text cells by column, each with the line on which it begins."""
+"""The common form of all files: rows of text cells by column, each with the line on which it begins."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RESERVED = "octoffm_"
-"""Columns that begin like this are ours: a rejects file has them, and no field is read from them."""
+"""Prefix of this package's own columns: a rejects file has them, and no field is read from them."""
 LINE_COLUMN = "octoffm_line"
 REASON_COLUMN = "octoffm_reason"
 
 
 class Row(NamedTuple):
-    """One row. ``raw`` is what stood in the file: cells in the header's order, or a line of JSON.
+    """One row. ``raw`` is the file's text: cells in the header's order, or a line of JSON.
 
-    ``whole`` says that the row stands for itself or belongs to one JSON object, so that no other line adds to it;
-    ``problem`` says why the row cannot be told apart into cells.
+    ``whole`` is True if the row stands alone or belongs to one JSON object, so that no other line adds to it;
+    ``problem`` is the reason why the row cannot be split into cells.
     """
 
     line: int
@@ -35,7 +35,7 @@ class Rows(Protocol):
 
     @property
     def share(self) -> float:
-        """How much of the file was read, from 0 to 1."""
+        """The fraction of the file that was read, from 0 to 1."""
         ...
 
 
@@ -52,9 +52,9 @@ class Table(Protocol):
 
     @property
     def delimiter(self) -> str:
-        """What stands between cells in a CSV file; a comma for all others."""
+        """The delimiter of cells in a CSV file; a comma for all other files."""
         ...
 
     def rows(self) -> Rows:
-        """Begin a pass."""
+        """Start a pass."""
         ...

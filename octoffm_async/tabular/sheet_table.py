@@ -1,5 +1,8 @@
-"""Parquet files and workbooks, by way of polars (extra ``tabular``). Parquet is read a piece at a time; of a workbook
-the first sheet is read, and held as a whole, since that is how its format is read: it has at most 1,048,576 rows."""
+"""Parquet files and workbooks, read by polars (extra ``tabular``).
+
+Parquet is read in pieces. Of a workbook the first sheet is read, and held as a whole, since its format allows nothing
+else: it has at most 1,048,576 rows.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +21,17 @@ if TYPE_CHECKING:
     from os import PathLike
 
 PIECE = 5_000
-"""Rows read together."""
+"""Rows that are read together."""
 
 
 class SheetTable:
-    """A Parquet file or a workbook. ``line`` is the row's number: in Parquet the header is 1; in a workbook it is the
-    number that the spreadsheet shows, and the header is the first row that holds something.
+    """A Parquet file or a workbook.
+
+    ``line`` is the row's number: in Parquet the header is 1; in a workbook it is the number that the spreadsheet shows,
+    and the header is the first row that holds something.
 
     Raises:
-        ConfigurationError: it cannot be read, or the extra is missing.
+        ConfigurationError: The file cannot be read, or the extra is missing.
     """
 
     delimiter = ","
@@ -56,17 +61,17 @@ class SheetTable:
         self.first_line = self._skipped or 1
 
     def rows(self) -> SheetRows:
-        """Begin a pass."""
+        """Start a pass."""
         return SheetRows(self)
 
     def piece(self, start: int) -> list[tuple[Any, ...]]:
-        """The rows from ``start`` on, a few thousand."""
+        """Return the rows from ``start`` on, a few thousand."""
         rows: list[tuple[Any, ...]] = self._frame.slice(self._skipped + start, PIECE).collect().rows()
         return rows
 
 
 class SheetRows:
-    """One pass over such a file."""
+    """One pass over a Parquet file or a workbook."""
 
     def __init__(self, table: SheetTable) -> None:
         self._table = table
@@ -88,7 +93,7 @@ class SheetRows:
 
 
 def _first_sheet(polars: Any, path: Path) -> Any:
-    """The cells of a workbook as texts, each row where it is in the sheet."""
+    """Return the cells of a workbook as texts, each row where it is in the sheet."""
     return polars.read_excel(
         path,
         infer_schema_length=0,
@@ -101,7 +106,7 @@ def _first_sheet(polars: Any, path: Path) -> Any:
 
 
 def _header(frame: Any) -> tuple[Sequence[str], int]:
-    """The first row that holds something, and how many rows end with it."""
+    """Return the first row that holds something, and the number of rows up to it."""
     for number, values in enumerate(frame.head(PIECE).collect().iter_rows(), start=1):
         cells = [cell_text(value) for value in values]
         if not is_blank(cells):

@@ -1,4 +1,4 @@
-"""What rows can become: products, shipping orders, supply orders, or references to look up."""
+"""The kinds of items that rows can become: products, shipping orders, supply orders, references to look up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .fields import Reader, Value
 
 EXTRA: Final = "extra."
-"""How the name of a member begins that the API has and the package does not model; the rest is the API's name."""
+"""Prefix of a member that the API has and the package does not model; the rest of the name is the API's."""
 _PACKAGING: Final = own_fields(Packaging)
 _LINE: Final[Mapping[str, Reader]] = {
     "lines.seller_product_reference": read.code,
@@ -38,7 +38,8 @@ _LINE: Final[Mapping[str, Reader]] = {
 class Target:
     """One kind of item. Fields have dotted names; ``build`` takes the common values and those of each line.
 
-    ``needed`` must be mapped or set, ``filled`` may not be empty where they are mapped, ``all_or_none`` go together.
+    ``needed`` fields must be mapped or set, ``filled`` ones may not be empty where they are mapped, ``all_or_none``
+    ones go together.
     """
 
     name: str
@@ -50,18 +51,18 @@ class Target:
     build: Callable[[dict[str, Value], Sequence[Mapping[str, Value]]], Any]
     problems: Callable[[Any], list[FieldProblem]]
     struct: type[Request] | None = None
-    """What an item is sent as; without it, there are no extra members."""
+    """The struct of the request; without one, an item has no extra members."""
     all_or_none: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
-    """One of these must be mapped or set."""
+    """Fields of which one must be mapped or set."""
     key_from: str = ""
-    """The field that stands in for the key where that is neither mapped nor set."""
+    """The field that replaces the key where the key is neither mapped nor set."""
 
     def field(self, name: str) -> str:
-        """The full name of a field that is given in full, by its last part, or as the API calls it.
+        """Return the full name of a field that is given in full, by its last part, or by the API's name.
 
         Raises:
-            ConfigurationError: there is none.
+            ConfigurationError: There is no such field.
         """
         if name.startswith(EXTRA):
             check_extra(self.struct, name)
@@ -72,11 +73,11 @@ class Target:
         return found
 
     def reader(self, name: str) -> Reader:
-        """How the cells of a field are read."""
+        """Return the parser of a field's cells."""
         return read.text if name.startswith(EXTRA) else self.fields[name]
 
     def find(self, name: str) -> str:
-        """The same; empty if there is none."""
+        """Return the full name of a field as :meth:`field` does; empty if there is none."""
         wanted = snake(name)
         wire = {"length": "length_cm", "width": "width_cm", "height": "height_cm", "weight": "weight_g"}
         head, _, last = wanted.rpartition(".")
@@ -91,7 +92,7 @@ class Target:
 
     @property
     def has_lines(self) -> bool:
-        """Whether several rows can make one item."""
+        """True if several rows can make one item."""
         return any(field.startswith("lines.") for field in self.fields)
 
 
@@ -99,11 +100,11 @@ def check_extra(struct: type[Request] | None, name: str) -> None:
     """Refuse a name ``extra.NAME`` that no item of ``struct`` can have.
 
     Raises:
-        ConfigurationError: it has a field of that name, or no extra members at all.
+        ConfigurationError: The struct has a field of that name, or no extra members at all.
     """
     member = name.removeprefix(EXTRA)
     if struct is None:
-        raise ConfigurationError(f"{name}: nothing is sent of which it could be a part")
+        raise ConfigurationError(f"{name}: these items have no request that could hold it")
     if "." in member:
         head, _, last = member.partition(".")
         raise ConfigurationError(
@@ -114,7 +115,7 @@ def check_extra(struct: type[Request] | None, name: str) -> None:
 
 
 def _extra(values: Mapping[str, Value]) -> dict[str, Value] | None:
-    """The extra members, in the order of their names: the journal compares what was sent before as text."""
+    """Return the extra members, sorted by name: the journal compares earlier payloads as text."""
     found = {name.removeprefix(EXTRA): value for name, value in values.items() if name.startswith(EXTRA)}
     return dict(sorted(found.items())) or None
 
@@ -160,7 +161,7 @@ def _none(_item: Any) -> list[FieldProblem]:
 
 
 def _order_problems(order: OutboundShipmentRequest) -> list[FieldProblem]:
-    """What is wrong with an order, and with a postal code whose zeros a spreadsheet dropped."""
+    """Return the problems of an order, and of a postal code whose zeros a spreadsheet dropped."""
     found = outbound_problems(order)
     to = order.delivery_address
     code = to.postal_code
@@ -171,7 +172,7 @@ def _order_problems(order: OutboundShipmentRequest) -> list[FieldProblem]:
 
 
 _FIVE_DIGITS: Final = frozenset({"DE", "ES", "FR", "IT"})
-"""Countries whose postal codes have five digits, some of them with a zero in front."""
+"""Countries whose postal codes have five digits, some of them with a leading zero."""
 _NUMBERLIKE: Final = frozenset({"postal_code", "phone"})
 _ADDRESS_NEEDED: Final = ("first_name", "last_name", "address_line1", "postal_code", "city", "country_code")
 

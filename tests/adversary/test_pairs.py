@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.forks import Forks
+from tests.forks import OCTOFFM, Forks
 
 from .campaign import by_bulk, by_calls, campaign
 from .judge import Finding
@@ -35,7 +35,7 @@ KILLS = 4
 
 @pytest.fixture(scope="module")
 def forks() -> Iterator[Forks]:
-    with Forks("tests.adversary.processes", "octoffm_async.cli.app") as forks:
+    with Forks("tests.adversary.processes", *OCTOFFM) as forks:
         yield forks
 
 

@@ -106,7 +106,7 @@ def test_marks_newlines_and_delimiters_of_all_kinds(write, mark, newline, delimi
         (f"{GOOD},Pen,-3", "weight_g = '-3': is not a number above zero"),
         (f"{GOOD},Pen", "weight_g = '': is missing: the row ends before it"),
         (f"{GOOD},Pen,1,x", "the row has 4 columns, the header 3"),
-        (f'{GOOD},"Pen"x,1', "cannot be told apart"),
+        (f'{GOOD},"Pen"x,1', "cannot be separated"),
     ],
 )
 def test_a_bad_row_is_rejected_with_its_line_and_reason_and_the_next_goes_on(write, row, reason):
@@ -158,7 +158,7 @@ def test_a_quote_that_is_never_closed_is_told_with_the_lines_it_swallowed(write)
     path = write(f'gtin,title\n{GOOD},"never closed\n{OTHER},Cup\n')
     products, rejected = read(path)
     assert not products
-    assert "lines 2 to 3 cannot be told apart" in told(rejected)[0][1]
+    assert "lines 2 to 3 cannot be separated" in told(rejected)[0][1]
 
 
 @pytest.mark.parametrize(("bad", "title"), [(b"\xff", "ÿ"), (b"Caf\xe9", "Café"), (b"\xc3(", "Ã(")])

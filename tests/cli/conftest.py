@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from octoffm_async.sandbox import SandboxThread
-from tests.forks import Forks
+from tests.forks import OCTOFFM, Forks
 
 from .remote import Api
 
@@ -16,7 +16,7 @@ COMMAND = [sys.executable, "-m", "octoffm_async.cli"]
 
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:
-    with Forks("octoffm_async.cli.app") as forks:
+    with Forks(*OCTOFFM) as forks:
         yield forks
 
 

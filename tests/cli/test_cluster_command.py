@@ -67,20 +67,20 @@ def test_from_a_file_to_its_export(call, folder: Path, monkeypatch) -> None:
     code, out, err = call("submit", "orders", "create", "orders.csv", "--seller", "12345", "--chunk", 2)
     assert code == Exit.REFUSED
     assert "5 items in 3 chunks" in out
-    assert "1 were not taken, with the reasons in orders.rejects.csv" in err
+    assert "1 were rejected, with the reasons in orders.rejects.csv" in err
     assert "many" in (folder / "orders.rejects.csv").read_text(encoding="utf-8-sig")
     job = next(line for line in out.splitlines() if line.startswith("job")).split()[1]
     code, out, _ = call("status")
     assert code == Exit.DONE
     assert "waiting" in out
-    assert "no worker is there" in out
+    assert "no worker is running" in out
     with SandboxThread(catalogue=1, stock=1000) as sandbox:
         for name, value in sandbox.environment().items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("OCTOFFM_SELLER_ID")  # each job names its own
         code, out, err = call("worker", "--until-done", "--limit", "off", "--concurrency", 2)
         assert code == Exit.DONE, err
-        assert "5 items got their outcome from it" in err
+        assert "the worker has stopped; it decided 5 items" in err
         assert dict(sandbox.effects.outbound) == {f"O-{number}": 1 for number in range(5)}
     code, out, _ = call("status", job[:-1], "--json")
     assert code == Exit.DONE
@@ -159,7 +159,7 @@ def test_a_worker_is_stopped_in_order_by_a_signal(call, folder: Path) -> None:
         assert child.returncode == Exit.DONE, err
         sent = len(sandbox.effects.outbound)
     assert 5 <= sent < 150
-    assert f"the worker has stopped; {sent} items got their outcome from it" in err
+    assert f"the worker has stopped; it decided {sent} items" in err
     fields = json.loads(call("status", job, "--json")[1].splitlines()[0])
     assert (fields["state"], fields["counts"]["created"], fields["counts"]["unsent"]) == ("running", sent, 150 - sent)
 

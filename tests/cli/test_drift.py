@@ -94,7 +94,7 @@ def test_another_file_is_never_overwritten(api, front):
     done = api.octoffm("stocks", "list", "--drift", "d.json")
     assert done.code == 0
     (line,) = lines(done.err)
-    assert "could not be kept: d.json is damaged, or holds something else" in line
+    assert "could not be kept: d.json is damaged, or holds something other" in line
     assert Path("d.json").read_text() == "mine"
     done = api.octoffm("contract", "drift", "d.json")
     assert (done.code, done.err.count("\n")) == (2, 1)
@@ -103,7 +103,7 @@ def test_another_file_is_never_overwritten(api, front):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Name FILE or --journal PATH, or set OCTOFFM_DRIFT"),
+        ([], "name FILE or --journal PATH, or set OCTOFFM_DRIFT"),
         (["gone.json"], "there is no file gone.json"),
         (["--journal", "gone.journal"], "there is no journal gone.journal"),
     ],

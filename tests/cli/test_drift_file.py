@@ -77,7 +77,7 @@ def test_a_file_of_another_kind_is_told_and_left_as_it_is(tmp_path, content):
 def test_what_is_no_plain_file_is_never_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path):
-        with pytest.raises(DriftFileError, match="is no file"):
+        with pytest.raises(DriftFileError, match="is not a file"):
             keep_drift(path, [seen()])
 
 

@@ -87,7 +87,7 @@ def rejected(path: str, delimiter: str = ",") -> list[dict[str, str]]:
 def test_the_help_of_orders_says_which_ones_octopia_ships_itself(capsys):
     assert run(["orders", "create", "--help"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "marketplace orders in supply mode Fulfillment: they are shipped by Octopia itself" in said
+    assert "marketplace orders in supply mode Fulfillment: Octopia ships them itself" in said
     assert "must not be sent here. Sending one would ship it twice." in said
 
 
@@ -184,7 +184,7 @@ def test_supply_orders_are_announced(octoffm, octoffm_sandbox):
     assert (code, dict(octoffm_sandbox.effects.inbound)) == (1, {"S-1": 1})
     assert err.splitlines() == [
         "s.csv, line 4, column Qty (lines.quantity) = 'x': is not a whole number, such as 2",
-        "octoffm: 1 not taken, with the reasons: mend them in s.rejects.csv and send that file with the same options",
+        "octoffm: 1 rejected, with the reasons: correct them in s.rejects.csv and send that file with the same options",
     ]
 
 
@@ -277,7 +277,7 @@ def test_a_wrong_secret_is_code_2_and_the_bars_are_gone(octoffm, monkeypatch):
     write_orders(3)
     code, _, err = octoffm("orders", "create", "orders.csv", *ORDERS)
     assert code == 2
-    assert err.splitlines()[0].startswith("octoffm: not finished; to go on, run the same again: octoffm")
+    assert err.splitlines()[0].startswith("octoffm: not finished; to resume, run the same command again: octoffm")
     assert not Path("orders.rejects.csv").exists()
     assert "Traceback" not in err
 
@@ -370,7 +370,7 @@ def running(stocked, tmp_path, monkeypatch):
 def test_ctrl_c_leaves_a_journal_and_the_same_command_goes_on(running, stocked, signals):
     code, out, err = running(*signals)
     assert code == 130
-    assert "To go on:\n  octoffm orders create orders.csv" in err
+    assert "To resume:\n  octoffm orders create orders.csv" in err
     found = summary(out)
     assert found["interrupted"] is True
     created = stocked.effects.outbound.total()

@@ -135,7 +135,7 @@ def test_a_run_is_shown_with_what_wants_an_eye(jobs, path):
         "1 failed: not created; a resume sends them again",
         "  A-3  NOW 503 Service Unavailable",
         "",
-        "To go on:",
+        "To resume:",
         f"  {resume_command(path, run_id)}",
         UNREAD,
     ]
@@ -188,7 +188,7 @@ def test_what_settles_an_item_is_told_as_a_shell_takes_it(jobs, path):
     [
         (["A-5"], 2, "say --absent, or --created"),
         (["A-5", "--absent", "--created", "5eed-1", "-y"], 2, "say --absent, or --created"),
-        (["A-5", "--absent"], 2, "there is nobody to ask: say --yes"),
+        (["A-5", "--absent"], 2, "there is no terminal to ask: say --yes"),
         (["A-6", "--absent", "-y"], 1, "it is pending: the next run sends it"),
         (["A-1", "--created", "5eed-1", "-y"], 1, "created already, with id id-A-1"),
         (["A-5", "--created", "id-A-1", "-y"], 1, "id-A-1 is the id of 'A-1' already"),
@@ -225,7 +225,7 @@ def test_on_a_terminal_what_is_settled_is_shown_and_asked_for(jobs, path, monkey
 def test_a_finished_run_has_nothing_to_go_on_with(jobs, path):
     run_id = write(path, made(2), finish=True)
     _, out, _ = jobs("show", run_id)
-    assert "To go on" not in out
+    assert "To resume" not in out
     assert out.splitlines()[-1] == "items      2 items: 2 created"
 
 
@@ -261,7 +261,7 @@ def test_a_beginning_that_no_other_run_has_is_enough(jobs, path):
     assert (code, json.loads(out.splitlines()[0])["run"]) == (0, runs[3])
     code, out, err = jobs("show", "2")
     assert (code, out) == (2, "")
-    assert err.startswith("octoffm: '2' may be 2 older ones and ")
+    assert err.startswith("octoffm: '2' is ambiguous: 2 older ones and ")
     code, _, err = jobs("show", "zz")
     assert code == 2
     assert err == f"octoffm: the journal {path} has no run 'zz'; there are 2 older ones and {', '.join(runs[2:])}\n"
@@ -493,7 +493,7 @@ def test_forgetting_with_nobody_to_ask_wants_yes(jobs, path, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     code, _, err = jobs("forget", run_id)
     assert code == 2
-    assert "there is nobody to ask: say --yes" in err
+    assert "there is no terminal to ask: say --yes" in err
     assert len(jobs("list", "--json")[1].splitlines()) == 1
 
 
@@ -504,7 +504,7 @@ def test_a_run_is_resumed_to_its_end(jobs, path, tmp_path):
         file.write_text("".join(f"export {name}='{value}'\n" for name, value in sandbox.environment().items()))
         code, out, err = jobs("resume", run_id, "--env-file", file, "--patience", "0.1")
         assert (code, err.count("\n")) == (0, 1), err
-        assert "2 undecided items will be looked for" in err
+        assert "2 undecided items will be looked up" in err
         lines = out.splitlines()
         assert lines[0] == "resume ..."
         assert re.fullmatch(r"resume: 4 created in \d+\.\d s", lines[1])
@@ -565,7 +565,7 @@ def test_refused_credentials_leave_a_run_that_can_be_resumed(jobs, path, monkeyp
         run_id = write(path, {"A-3": MIXED["A-3"]}, seller=sandbox.seller_id)
         code, _, err = jobs("resume", run_id)
         assert code == 2
-        assert f"not finished; to go on: {resume_command(path, run_id)}\n" in err
+        assert f"not finished; to resume: {resume_command(path, run_id)}\n" in err
         assert "wrong" not in err
         monkeypatch.setenv("OCTOFFM_CLIENT_SECRET", sandbox.client_secret)
         assert jobs("resume", run_id)[0] == 0

@@ -31,7 +31,7 @@ def test_orders_are_listed(api):
     }
     rows = api.octoffm("orders", "list", "--status", "shipped", "--limit", 1, "--json").rows
     assert [row["reference"] for row in rows] == ["ORDER-1"]
-    assert api.octoffm("orders", "list", "--state", "Invalid").err == "octoffm: no shipping order is like that\n"
+    assert api.octoffm("orders", "list", "--state", "Invalid").err == "octoffm: no shipping order matches\n"
     since = api.octoffm("orders", "show", second, "--json").rows[0]["status_updated_at"]
     assert [row["reference"] for row in api.octoffm("orders", "list", "--updated-since", since, "--json").rows] == [
         "ORDER-2"
@@ -59,13 +59,13 @@ def test_a_reference_that_is_not_there_and_one_that_is_there_twice(api):
     ids = [api.ordered("ORDER-1"), api.ordered("ORDER-1")]
     both = api.octoffm("orders", "show", "--reference", "ORDER-1", "--json")
     assert {row["outbound_shipment_id"] for row in both.rows} == set(ids)
-    assert both.err == "octoffm: 2 shipping orders carry the reference 'ORDER-1'\n"
+    assert both.err == "octoffm: 2 shipping orders have the reference 'ORDER-1'\n"
     refused = api.octoffm("orders", "cancel", "--reference", "ORDER-1")
     assert refused.code == 2
     assert all(order in refused.err for order in ids)
     assert api.sandbox.effects.cancellations == {}
     late = api.octoffm("orders", "show", "--reference", "ORDER-1", "--since", "2100-01-01")
-    assert (late.code, "among what changed since then" in late.err) == (1, True)
+    assert (late.code, "among those that changed since then" in late.err) == (1, True)
 
 
 @pytest.mark.parametrize("command", ["show", "cancel", "follow"])
@@ -101,7 +101,8 @@ def test_a_cancellation_that_comes_while_the_parcel_leaves_is_refused(moving):
     done = moving.octoffm("orders", "cancel", order, "--wait", 5)
     assert done.code == 1
     assert (
-        "the warehouse goes on with it" in done.err or "an order can be cancelled only before it is Shipped" in done.err
+        "the warehouse continues with the order" in done.err
+        or "an order can be cancelled only before it is Shipped" in done.err
     )
 
 
@@ -147,7 +148,7 @@ def test_an_order_that_takes_longer_is_still_on_its_way(api):
     done = api.octoffm("orders", "follow", order, "--for", 0.1)
     assert done.code == 3
     assert "is Created and not yet Accepted" in done.err
-    assert f"it goes on: octoffm orders show {order}" in done.err
+    assert f"to see it later: octoffm orders show {order}" in done.err
 
 
 def test_a_status_that_nobody_knows_cannot_be_waited_for(api):

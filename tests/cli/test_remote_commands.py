@@ -39,7 +39,7 @@ def test_auth_check_tells_token_seller_and_reach(api):
     done = api.octoffm("auth", "check")
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[0] == "token   good for 1 h 59 min"
+    assert lines[0] == "token   valid for 1 h 59 min"
     assert f"seller  {api.sandbox.seller_id}" in lines
     assert [line.split() for line in lines[-5:]] == [[service, "yes"] for service in SERVICES]
     assert "sandbox-secret" not in done.out
@@ -62,7 +62,9 @@ def test_auth_check_names_what_cannot_be_reached(api):
 
 
 def test_a_clock_that_is_wrong_is_told():
-    assert auth._clock(-7300.0) == ("2 h 1 min behind the API's: set it right, or times in filters are off by as much")
+    assert auth._clock(-7300.0) == (
+        "2 h 1 min behind the API's: correct it, else times in filters are wrong by as much"
+    )
     assert auth._clock(7300.0).startswith("2 h 1 min ahead of the API's")
     assert auth._clock(20.0) == "agrees with the API's"
     assert auth._clock(None) == ""
@@ -129,7 +131,7 @@ def test_supply_orders_are_listed_and_shown(api):
     ]
     assert [row["reference"] for row in api.octoffm("inbound", "list", "--country", "es", "--json").rows] == ["SUP-2"]
     none = api.octoffm("inbound", "list", "--status", "received")
-    assert (none.code, none.out, none.err) == (0, "", "octoffm: no supply order is like that\n")
+    assert (none.code, none.out, none.err) == (0, "", "octoffm: no supply order matches\n")
     shown = api.octoffm("inbound", "show", first)
     assert "reference  SUP-1" in shown.out
     assert shown.out.splitlines()[-1].split() == ["SKU-000001", "5", "0", "0"]
@@ -166,7 +168,7 @@ def test_a_delivery_note_is_written(api):
     (row,) = api.octoffm("inbound", "delivery-note", order, "--json").rows
     assert (api.folder / row["file"]).read_bytes() == content
     taken = api.octoffm("inbound", "delivery-note", order)
-    assert (taken.code, "is there already: name the file with -o" in taken.err) == (2, True)
+    assert (taken.code, "exists already: name the file with -o" in taken.err) == (2, True)
     nowhere = api.octoffm("inbound", "delivery-note", order, "-o", "no/such/folder.pdf")
     assert (nowhere.code, f"cannot write no/such/folder.pdf: {os.strerror(errno.ENOENT)}" in nowhere.err) == (2, True)
     assert not list(api.folder.glob("*.part"))
@@ -181,7 +183,7 @@ def test_a_return_is_announced_listed_shown_and_labelled(api):
         "lines": [{"quantity": 2, "sellerProductReference": "SKU-000001"}],
         "outboundShipmentId": order,
     }
-    assert api.octoffm("returns", "list").err == "octoffm: no return is like that\n"
+    assert api.octoffm("returns", "list").err == "octoffm: no return matches\n"
     done = api.octoffm(*command, "--comment", "too small")
     return_id = done.out.strip()
     assert done.code == 0

@@ -110,7 +110,7 @@ def test_a_page_needs_no_network(recording):
 
 def test_a_run_without_anything_has_a_page_too():
     page = Page(report_page("orders", "o.csv", Tally(), {}, Recording(Clock())))
-    assert "Nothing was to be done." in page.text
+    assert "There was nothing to do." in page.text
     assert "No call was made." in page.text
 
 

@@ -81,7 +81,7 @@ def test_a_list_of_one_reference(octoffm):
     assert [row["quantities"]["available"] for row in done.rows] == [30, 7]
     done = octoffm(api, "stocks", "list", "--reference", "no such")
     assert (done.code, done.out) == (0, "")
-    assert "no stock is like that" in done.err
+    assert "no stock matches" in done.err
 
 
 @pytest.mark.parametrize("filter_", ["ignored", 400])

@@ -41,7 +41,7 @@ def test_stocks_are_listed(api):
 def test_filters_that_exclude_each_other_are_taught(api):
     done = api.octoffm("stocks", "list", "--delivery-country", "fr", "--country", "FR")
     assert done.code == 2
-    assert "the API takes --delivery-country alone" in done.err
+    assert "the API accepts --delivery-country only without other filters" in done.err
 
 
 def test_a_stock_is_shown_by_country(api):
@@ -232,7 +232,7 @@ def test_changes_are_watched_for_some_time(api):
     lines = done.out.splitlines()
     assert lines[0].split()[:4] == ["changed", "(UTC)", "id", "gtin"]
     assert [line.split()[-2:] for line in lines[1:]] == [["FR", "Inbound"]] * 3
-    assert done.err.startswith("octoffm: to go on from here: octoffm stocks watch --since 20")
+    assert done.err.startswith("octoffm: to continue from here: octoffm stocks watch --since 20")
 
 
 def test_a_watch_outlives_an_outage(api):
@@ -258,7 +258,7 @@ def test_ctrl_c_ends_a_watch_and_says_how_to_go_on():
     assert (first["kind"], first["item"]["quantities"]["available"]) == ("stocks", 100)
     assert (watch.returncode, rest) == (130, "")
     first_line, *others = filter(None, err.splitlines())
-    assert first_line.startswith("octoffm: to go on from here: octoffm stocks watch --since ")
+    assert first_line.startswith("octoffm: to continue from here: octoffm stocks watch --since ")
     assert others == ["octoffm: interrupted"]
 
 

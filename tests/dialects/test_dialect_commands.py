@@ -17,7 +17,7 @@ from octoffm_async.contract.base import own_fields
 from octoffm_async.contract.products import Packaging
 from tests.bulk.items import order
 from tests.contract.dialects import B, C, openapi
-from tests.forks import Fork, Forks
+from tests.forks import OCTOFFM, Fork, Forks
 
 from .contracts import decided
 from .journey import catalogue, without_chance
@@ -47,7 +47,7 @@ pytestmark = [pytest.mark.one_loop, pytest.mark.timeout(240)]  # two ways throug
 
 @pytest.fixture(scope="module")
 def forks() -> Iterator[Forks]:
-    with Forks("octoffm_async.cli.app") as forks:
+    with Forks(*OCTOFFM) as forks:
         yield forks
 
 

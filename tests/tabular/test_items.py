@@ -224,7 +224,7 @@ def test_rows_of_an_order_that_disagree_on_an_extra_member_are_an_error(tmp_path
         (SUPPLIES, "extra.lines", "field lines"),
         (SUPPLIES, "extra.", "empty name"),
         (ORDERS, "extra.gift.wrap", 'extra.gift={"wrap": …}'),
-        (REFERENCES, "extra.gift", "nothing is sent"),
+        (REFERENCES, "extra.gift", "no request"),
     ],
 )
 @pytest.mark.parametrize("how", ["values", "mapping"])

@@ -117,7 +117,7 @@ def test_a_spreadsheets_error_is_no_title(tmp_path, error):
     found, faulty = read(path, PRODUCTS)
     assert not found
     assert told(faulty) == [
-        f"line 2, column title = '{error}': is a spreadsheet's error and not a value: mend the cell and export again"
+        f"line 2, column title = '{error}': is a spreadsheet's error and not a value: correct the cell and export again"
     ]
 
 
