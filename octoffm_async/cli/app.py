@@ -18,19 +18,18 @@ from .options import verbose_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CLI = "octoffm_async.cli"
 COMMANDS = {
-    "auth": Later(f"{_CLI}.auth:group", "Check the credentials and what they can reach."),
-    "cluster": Later(f"{_CLI}.cluster:cluster", "Process files as jobs on many workers and machines."),
-    "contract": Later(f"{_CLI}.contract:contract", "Export and check this version's description of the API."),
-    "demo": Later(f"{_CLI}.demo:demo", "See everything work, on an embedded emulator."),
-    "inbound": Later(f"{_CLI}.inbound:group", "Supply orders: goods sent in to the warehouse."),
-    "jobs": Later(f"{_CLI}.jobs:jobs", "Inspect, resume, settle and back up runs in a journal."),
-    "orders": Later(f"{_CLI}.orders:group", "Shipping orders to customers."),
-    "products": Later(f"{_CLI}.products:group", "Register products, and list what is registered."),
-    "returns": Later(f"{_CLI}.returns:group", "Returns: parcels that come back to the warehouse."),
-    "sandbox": Later(f"{_CLI}.sandbox:sandbox", "Serve an emulator of the API on this machine until Ctrl-C."),
-    "stocks": Later(f"{_CLI}.stocks:group", "Stocks: quantities of each product in the warehouses."),
+    "auth": Later("octoffm_async.cli.auth:group", "Check the credentials and what they can reach."),
+    "cluster": Later("octoffm_async.cli.cluster:cluster", "Process files as jobs on many workers and machines."),
+    "contract": Later("octoffm_async.cli.contract:contract", "Export and check this version's description of the API."),
+    "demo": Later("octoffm_async.cli.demo:demo", "See everything work, on an embedded emulator."),
+    "inbound": Later("octoffm_async.cli.inbound:group", "Supply orders: goods sent in to the warehouse."),
+    "jobs": Later("octoffm_async.cli.jobs:jobs", "Inspect, resume, settle and back up runs in a journal."),
+    "orders": Later("octoffm_async.cli.orders:group", "Shipping orders to customers."),
+    "products": Later("octoffm_async.cli.products:group", "Register products, and list what is registered."),
+    "returns": Later("octoffm_async.cli.returns:group", "Returns: parcels that come back to the warehouse."),
+    "sandbox": Later("octoffm_async.cli.sandbox:sandbox", "Serve an emulator of the API on this machine until Ctrl-C."),
+    "stocks": Later("octoffm_async.cli.stocks:group", "Stocks: quantities of each product in the warehouses."),
 }
 
 
