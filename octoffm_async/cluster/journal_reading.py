@@ -241,6 +241,7 @@ def _entry(row: Sequence[Any], shift: Shift) -> Entry:
         row
     )
     state = STATES[code]
+    # The bounds of the clock offset are the safe ones: a request counts as sent early, and as answered late.
     if state is State.UNKNOWN:
         left_by = changed_at
     return Entry(

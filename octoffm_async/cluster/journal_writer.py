@@ -132,6 +132,7 @@ class JournalWriter:
                 await self._carry_out(wave)
 
     async def _carry_out(self, wave: Wave) -> None:
+        # Changes first, then reads: the batch has one change of an item at most (see journal_waves).
         await self._settle(list(wave.settled.values()))
         for (scope, _), steps in wave.sent.items():
             await self._send(scope, steps)

@@ -139,7 +139,7 @@ class KeptTokens(ABC):
     async def _reading(self, name: str) -> Reading:
         asked = time.monotonic()
         reading = await self._read(name)
-        self._ahead = reading.at - (asked + time.monotonic()) / 2
+        self._ahead = reading.at - (asked + time.monotonic()) / 2  # the server read its clock in the middle, on average
         return reading
 
     def _opened(self, value: bytes, name: str) -> Entry:

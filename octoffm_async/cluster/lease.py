@@ -179,6 +179,7 @@ class Lease:
                 return
 
     def _renewed(self, asked: tuple[float, float], theirs: float) -> None:
+        # Counted from before the request, less a margin, so it ends here before it ends in the database (module essay).
         self._until = max(self._until, asked[0] + self.seconds * (1 - _MARGIN))
         self.shift = Shift(timedelta(seconds=asked[1] - theirs), timedelta(seconds=time.time() - theirs))
         self.renewals += 1

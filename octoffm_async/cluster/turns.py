@@ -225,6 +225,7 @@ class Turns:
         return run if row is None else str(row[0])
 
     async def _own(self, connection: Connection, held: Held, lane: int) -> None:
+        # A worker that was suspended may have lost its queue job to another one: see the essay in engine.
         if not await engine.still_held(connection, held):
             raise LostTurnError(f"another worker took over the queue job of partition {lane}")
         await connection.execute("SELECT FROM octoffm_lanes WHERE lane = %s FOR UPDATE", (lane,))
