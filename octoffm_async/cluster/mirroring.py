@@ -34,7 +34,7 @@ def cron_of(minutes: int) -> str:
     hours, rest = divmod(minutes, 60)
     if not rest and 0 < hours <= 24 and 24 % hours == 0:
         return "0 0 * * *" if hours == 24 else f"0 */{hours} * * *"
-    raise ConfigurationError(f"an interval of {minutes} min divides neither an hour nor, in whole hours, a day")
+    raise ConfigurationError(f"no schedule for every {minutes} min: it must divide an hour or, in whole hours, a day")
 
 
 def schedule_mirrors(app: App, database: Database, client: FulfillmentClient, *, minutes: int) -> None:

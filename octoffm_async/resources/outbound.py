@@ -65,8 +65,9 @@ class Outbound:
         """Order one shipment, and return its ``outbound_shipment_id`` (documented).
 
         The client sends the order again only after a failure that shows that the API did not carry it out. The API
-        refuses an order of an unknown product not here but later: check the shipment's status. Do not send marketplace
-        orders in supply mode ``Fulfillment``: Octopia ships them by itself, and would ship them twice (documented).
+        refuses an order of an unknown product not here but later: check the shipment's status. Marketplace orders in
+        supply mode ``Fulfillment`` must not be sent here: Octopia ships them by itself, and sending one would ship it
+        twice (documented).
 
         With a ``journal`` (open, see :meth:`octoffm_async.Journal.open`) a second call with the same order returns the
         same id, also after a crash: if the outcome of an earlier request is unknown, the client first looks for the
