@@ -86,7 +86,7 @@ _HOME = {"Cluster": "cluster", "Worker": "worker", "WorkerOptions": "sessions"}
 
 
 def __getattr__(name: str) -> Any:
-    """Load an exported name when it is first used: importing this package needs no extra, using it does."""
+    """What is named, loaded now: importing this package needs no extra, using it does."""
     if name in _HOME:
         from importlib import import_module
 
