@@ -1,4 +1,4 @@
-"""The front door of a fleet: jobs are submitted, watched, cancelled and tried again from any machine."""
+"""The client of a fleet: submits, watches, cancels and retries jobs from any machine."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ WHERE job = %(job)s RETURNING lane, (SELECT count(*) FROM again)
 
 
 class Cluster:
-    """A fleet, by the address of its database: ``async with Cluster("postgresql://…") as cluster``.
+    """The client of a fleet, given the address of its database: ``async with Cluster("postgresql://…") as cluster``.
 
-    Workers (``octoffm cluster worker``) do what is submitted here. Entering makes the tables that are not there yet.
+    Workers (``octoffm cluster worker``) process the jobs that it submits. Entering creates missing tables.
     """
 
     def __init__(self, database: str | Secret | Database) -> None:
@@ -101,13 +101,15 @@ class Cluster:
         chunk: int = CHUNK,
         on_progress: OnProgress | None = None,
     ) -> JobRecord:
-        """Submit requests as one job. Those whose key came before in the same input are left out, as ``faulty``.
+        """Submit requests as one job, and count those whose key came before in the same input as ``faulty``.
 
-        The fleet begins when all are loaded; if the input raises, nothing of it is done. A plain iterable is read on
-        this event loop.
+        Workers start when all requests are loaded; if the input raises, none of them is sent. A plain iterable is read
+        on this event loop. ``source`` describes the input to people; ``chunk`` is the number of items of a chunk;
+        ``patience`` (seconds) and ``resend_unknown`` are those of :class:`~octoffm_async.bulk.bulk.Bulk`;
+        ``on_progress`` is called with the number of items loaded so far.
 
         Raises:
-            StoreError: the database is away, or refuses.
+            StoreError: the database is unreachable, or refuses.
         """
         return await self._submit(
             kind,
@@ -135,14 +137,15 @@ class Cluster:
         chunk: int = CHUNK,
         on_progress: Callable[[int, float], None] | None = None,
     ) -> JobRecord:
-        """Submit a file: CSV, JSON lines, Parquet or XLSX. Faulty rows are left out and written to ``rejects``.
+        """Submit a file as one job: CSV, JSON lines, Parquet or XLSX; write faulty rows to ``rejects`` instead.
 
-        ``columns`` names the column of each field that no column bears the name of, ``values`` gives fields that are
-        the same for all rows. ``on_progress`` is told the items so far and the share of the file that was read.
+        ``columns`` maps each field to its column where the column has another name; ``values`` gives fields that are
+        the same for all rows. ``on_progress`` is called with the number of items so far and the share of the file that
+        was read (0 to 1). The other parameters are those of :meth:`submit`.
 
         Raises:
             ConfigurationError: the file cannot be read, or fields and columns do not fit.
-            StoreError: the database is away, or refuses.
+            StoreError: the database is unreachable, or refuses.
         """
         table = open_table(path, delimiter=delimiter, encoding=encoding)
         plan = plan_for(table, _TARGETS[creation_of(kind).kind], columns or {}, values or {})
@@ -170,20 +173,20 @@ class Cluster:
                 reject.close()
 
     async def status(self, *, last: int = watching.LAST_JOBS) -> FleetStatus:
-        """The fleet now: its workers, all jobs that are not over, and the last ones that are."""
+        """Return the current status of the fleet: its workers, all jobs that are not over, and the ``last`` jobs."""
         return await watching.status(self._open(), last=last)
 
     async def job(self, name: str) -> JobRecord:
-        """One job, by its id or a beginning of it that no other has.
+        """Return one job, by its id or a prefix of it that no other job has.
 
         Raises:
-            ConfigurationError: there is none, or several.
+            ConfigurationError: no job has it, or several do.
         """
         async with self._open().connection() as connection:
             return await watching.find_job(connection, name)
 
     async def cancel(self, name: str) -> JobRecord:
-        """Do no more of a job. What a worker has in hand of it is finished; see :meth:`retry`."""
+        """Cancel a job; workers finish the requests that are in flight. :meth:`retry` continues the job."""
         async with self._open().connection() as connection:
             record = await watching.find_job(connection, name)
             async with connection.transaction():
@@ -193,7 +196,7 @@ class Cluster:
             return await watching.find_job(connection, record.job)
 
     async def retry(self, name: str) -> JobRecord:
-        """Try the stuck and the cancelled chunks of a job again. What is decided is not sent again."""
+        """Retry the stuck and the cancelled chunks of a job. Workers do not send decided items again."""
         async with self._open().connection() as connection:
             record = await watching.find_job(connection, name)
             async with connection.transaction():
@@ -204,10 +207,10 @@ class Cluster:
             return await watching.find_job(connection, record.job)
 
     async def forget(self, name: str) -> JobRecord:
-        """Delete a job that is over; what the journal knows of its items stays there. The job as it was.
+        """Delete a job that is over, and return its last record; the journal keeps the entries of its items.
 
         Raises:
-            ConfigurationError: it is not over.
+            ConfigurationError: the job is not over.
         """
         async with self._open().connection() as connection:
             record = await watching.find_job(connection, name)
@@ -217,7 +220,7 @@ class Cluster:
         return record
 
     async def export(self, name: str) -> AsyncIterator[ItemRecord]:
-        """Every item of a job in the order of its file, with its line and what became of it so far."""
+        """Yield every item of a job in the order of its file, with its line and its outcome so far."""
         database = self._open()
         async with database.connection() as connection:
             record = await watching.find_job(connection, name)
@@ -257,7 +260,7 @@ class Cluster:
 
 
 async def _locked_state(connection: Any, job: str) -> str:
-    """A job's state, which stays so until the end of the transaction; its lane is locked too, as turns do it."""
+    """Lock a job's partition and its row, in the order of :mod:`.turns`, and return its state (empty: no such job)."""
     await connection.execute(
         "SELECT FROM octoffm_lanes JOIN octoffm_jobs USING (lane) WHERE job = %s FOR UPDATE OF octoffm_lanes", (job,)
     )

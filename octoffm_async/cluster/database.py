@@ -1,7 +1,8 @@
-"""The one PostgreSQL database that a fleet shares, and a few connections to it that this process keeps.
+"""The PostgreSQL database that a fleet shares, and a small connection pool of this process.
 
-A connection that is found closed, because the server was restarted, is replaced when it is asked for: nothing waits
-longer than the server is away. Connections commit each statement by itself unless ``connection.transaction()`` is used.
+The pool replaces a connection that the server closed (it was restarted) when a caller acquires it, so no caller waits
+longer than the server is unreachable. Connections are in autocommit mode; use ``connection.transaction()`` for more
+than one statement.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
 
 SCHEMES = ("postgresql://", "postgres://")
 _LOCK = 0x6F63746F66666D
-"""The advisory lock under which tables are made."""
+"""The key of the advisory lock that a process holds while it creates tables."""
 _DEFAULTS: dict[str, Any] = {
     "application_name": "octoffm",
     "connect_timeout": 5,
@@ -39,20 +40,20 @@ _DEFAULTS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-"""A server that is gone without a word is noticed within about 20 seconds. The address may say otherwise."""
+"""Connection parameters: a server that vanishes is noticed within about 20 seconds. The address overrides them."""
 _PASSING = ("08", "25006", "40", "53", "55P03", "57")
-"""SQLSTATEs of what may go well later: no connection, read-only (a failover), a conflict, no room, a lock, a stop."""
+"""SQLSTATE prefixes of transient errors: connection, read-only (failover), conflict, resources, lock, shutdown."""
 
 
 class Database:
     """A PostgreSQL database by its address: ``postgresql://user:password@host:port/name``.
 
-    At most ``size`` connections are open at a time; who asks for one more waits up to ``wait`` seconds. It may be
-    entered several times, by all that share it; the last to leave closes the connections. Entering connects to nothing:
-    a server that is away is told of by the first use.
+    At most ``size`` connections are open at a time; a caller that needs one more waits up to ``wait`` seconds. Several
+    users of one event loop may enter the same object; the last exit closes the connections. Entering opens no
+    connection: the first use raises :class:`StoreError` if the server is unreachable.
 
     Raises:
-        ConfigurationError: not such an address.
+        ConfigurationError: the address is not of this form.
     """
 
     def __init__(self, address: str | Secret, *, size: int = 4, wait: float = 10.0) -> None:
@@ -92,10 +93,10 @@ class Database:
 
     @asynccontextmanager
     async def connection(self, *, wait: float | None = None) -> AsyncGenerator[Connection]:
-        """A connection for as long as the block lasts.
+        """Acquire a connection for the block.
 
         Raises:
-            StoreError: there is none in time, or the block's work failed in the database.
+            StoreError: no connection was free in time, or a statement of the block failed.
             ClosedError: the database is not open on this event loop.
         """
         if self._loop is None or self._loop is not asyncio.get_running_loop():
@@ -118,13 +119,13 @@ class Database:
             room.release()
 
     async def prepare(self, part: str, version: int, statements: Sequence[LiteralString]) -> None:
-        """Make the tables of one part, unless they are there in this version.
+        """Create the tables of one part, unless they exist in this version.
 
-        ``statements`` bring any older version to this one, or nothing; all are carried out together, by one process.
+        ``statements`` upgrade any older version, or none; one process executes all of them in one transaction.
 
         Raises:
-            ConfigurationError: they are there in a newer version.
-            StoreError: the database is away, or refuses.
+            ConfigurationError: the tables exist in a newer version.
+            StoreError: the database is unreachable, or refuses.
         """
         async with self.connection() as connection:
             if await self._version(connection, part) == version:
@@ -150,7 +151,7 @@ class Database:
                 )
 
     async def _version(self, connection: Connection, part: str) -> int:
-        """The version of a part; 0 if it is not there."""
+        """Return the version of a part; 0 if its tables do not exist."""
         there = await connection.execute("SELECT to_regclass('octoffm_schema') IS NOT NULL")
         if not (await there.fetchone() or (False,))[0]:
             return 0
@@ -159,10 +160,10 @@ class Database:
         return 0 if row is None else int(row[0])
 
     def _kept(self) -> Connection | None:
-        """A connection that was used before and still stands."""
+        """Return an idle connection that is still open, or ``None``."""
         while self._idle:
             connection = self._idle.pop()
-            try:  # asks this machine only: the server's last words, and then whether it has hung up
+            try:  # no round trip: read what the server sent last, then find out if it closed the connection
                 connection.pgconn.consume_input()
                 connection.pgconn.consume_input()
             except psycopg.Error:
@@ -195,17 +196,17 @@ class Database:
 
 
 def as_database(database: str | Secret | Database) -> Database:
-    """A database, by its address or as it is."""
+    """Return a :class:`Database` for an address; return one that is given as it is."""
     return database if isinstance(database, Database) else Database(database)
 
 
 def _read(address: str) -> tuple[str, dict[str, Any]]:
-    """An address without what is secret in it, and its parts."""
+    """Return an address without its secrets, and its parts."""
     if address.startswith(SCHEMES):
         try:
             parts = urlsplit(address)
             user, at, host = parts.netloc.rpartition("@")
             return f"{parts.scheme}://{user.partition(':')[0]}{at}{host}{parts.path}", conninfo_to_dict(address)
         except (ValueError, psycopg.Error):
-            pass  # their words may show the password
+            pass  # their messages may show the password
     raise ConfigurationError("not the address of a PostgreSQL database: postgresql://user@host/name")

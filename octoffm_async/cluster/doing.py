@@ -1,4 +1,4 @@
-"""One turn at work: a chunk's items through a journalled run, and the counts of what became of them."""
+"""The processing of one chunk: a bulk run with the journal over its items, and the counts of their outcomes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from ..bulk.journal.protocol import LOOK_UP_MOST
 from ..bulk.journaling import Journaling
 from ..bulk.outcomes import Created, Failed, Refused, Skipped, Unknown
 from ..errors import CredentialsRefusedError, FencedError, JournalError, OtherEnvironmentError
-from .fairness import SLICE
 from .jobs import Counts, creation_of
 from .submitting import unpack
-from .turns import Ending
+from .turns import SLICE, Ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,14 +26,14 @@ if TYPE_CHECKING:
     from .turns import Turn
 
 DRAIN = 20.0
-"""Seconds that what is in flight gets when a worker is asked to stop."""
+"""Seconds for which a worker that must stop waits for the requests in flight."""
 WORKER_ENDING = (CredentialsRefusedError, FencedError, OtherEnvironmentError)
-"""Errors after which this worker's next turn would end the same way."""
+"""Errors that would end every further chunk of this worker too."""
 logger = logging.getLogger("octoffm_async")
 
 
 class Handed:
-    """A chunk's items, handed out until there are no more, the time is over, or somebody said stop."""
+    """An iterator over a chunk's items that ends early when its time is over or :meth:`stop` is called."""
 
     def __init__(self, items: Iterable[Any], *, seconds: float) -> None:
         self.out = 0
@@ -55,12 +54,12 @@ class Handed:
         return item
 
     def stop(self) -> None:
-        """Hand out no more."""
+        """End the iteration."""
         self.ended_early = True
 
 
 class Doing:
-    """A turn at work. ``on_outcome`` is told of each item that got its outcome."""
+    """The processing of one chunk by this worker. ``on_outcome`` is called with each item's outcome."""
 
     def __init__(
         self, turn: Turn, client: FulfillmentClient, journal: Journal, *, on_outcome: Callable[[Outcome], None]
@@ -76,7 +75,7 @@ class Doing:
         self._stopped = False
 
     def stop(self) -> None:
-        """Read no more items and let what is in flight finish."""
+        """Stop reading items, and let the requests in flight finish."""
         self._stopped = True
         if self._items is not None:
             self._items.stop()
@@ -84,10 +83,10 @@ class Doing:
             self._run.stop()
 
     async def do(self, *, seconds: float = SLICE, keep_run: Callable[[str, str], Any]) -> Ending:
-        """Do the chunk, or as much of it as the time allows. ``keep_run`` keeps the journal's run of a job.
+        """Process the chunk, or as much of it as ``seconds`` allow. ``keep_run`` stores the journal's run of a job.
 
         Raises:
-            CredentialsRefusedError, FencedError, OtherEnvironmentError: this worker can do nothing more.
+            CredentialsRefusedError, FencedError, OtherEnvironmentError: this worker can process no further chunk.
             JournalError: the journal cannot be used now.
         """
         turn = self.turn
@@ -113,12 +112,12 @@ class Doing:
         return Ending(counts=self._counts, problem=problem, put_off=items.ended_early)
 
     def broken_off(self, error: Exception, *, put_off: bool) -> Ending:
-        """The end of a turn that an error ended: nothing that is not written counts, so the chunk is not done."""
+        """Return the result of a chunk that an error ended; the chunk is not done, for outcomes may be unwritten."""
         self._counts.unsent += self.turn.items - sum(self._counts.as_dict().values())
         return Ending(counts=self._counts, problem=str(error) or repr(error), put_off=put_off, broken=True)
 
     async def _through(self, items: Handed, book: Book) -> str:
-        """Run the items; what went wrong last, in words."""
+        """Send the items; return the last problem as text, or an empty text."""
         turn, problem = self.turn, ""
         journaling = Journaling(
             journal=self._journal,
@@ -141,7 +140,7 @@ class Doing:
         return problem
 
     def _note(self, outcome: Outcome) -> str:
-        """Count an outcome; what is wrong with it, if another try may mend that."""
+        """Count an outcome; return its problem if a retry may solve it, else an empty text."""
         counts = self._counts
         match outcome:
             case Created():
@@ -165,7 +164,7 @@ class Doing:
         return ""
 
     async def _tell_apart(self, book: Book) -> None:
-        """Of what was created before, what another job or call created."""
+        """Count the items as ``already`` that another job or call created, of those that were created before."""
         for start in range(0, len(self._before), LOOK_UP_MOST):
             entries = await book.look_up(self._before[start : start + LOOK_UP_MOST])
             others = sum(entry is not None and entry.run != book.run for entry in entries)
@@ -174,5 +173,5 @@ class Doing:
 
 
 def is_broken(error: BaseException) -> bool:
-    """Whether an error of a turn says nothing about its chunk: the journal, or this worker, is what does not work."""
+    """Return True if an error is one of the journal or of this worker, and not one of the chunk."""
     return isinstance(error, (JournalError, *WORKER_ENDING))

@@ -1,11 +1,12 @@
-"""The engine, procrastinate, over the database that the fleet shares; and what this package asks of it beyond its own.
+"""The queue: procrastinate over the database that the fleet shares, with three additions of this package.
 
-- Its statements run on the connections of :class:`~octoffm_async.cluster.database.Database`. A database that is away
-  stops no worker: what is asked every few seconds (heartbeat, fetching, listening) is asked again a little later.
-- A worker ends only what it still holds. The engine itself would let a process that slept through its time end, as
-  failed, the job that another one has taken over: here a job is ended or given back only by the taking it was for.
-- What a dead worker held is given to others within seconds (:func:`rescue`), not by a periodic job, which would itself
-  wait for a free place.
+- Its statements run on the connections of :class:`~octoffm_async.cluster.database.Database`. A database that is
+  unreachable stops no worker: the worker repeats its periodic statements (heartbeat, fetch, listen) a little later.
+- A worker ends only the queue jobs that it still holds. Procrastinate would let a process that was suspended past its
+  heartbeat mark a job as failed that another worker has taken over. Here a claim (:class:`Held`) names the worker and
+  the attempt, and only the claim that still counts ends or returns a job.
+- Workers return the jobs of a dead worker to the queue within seconds (:func:`rescue`), not by a periodic job, which
+  would itself wait for a free worker.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from .database import Connection, Database
 
 QUEUE: Final = "octoffm"
-"""The engine's queue of all that is done here: other users of the same engine keep theirs."""
+"""The name of the package's procrastinate queue: other users of the same tables have their own."""
 AGAIN: Final = 1.0
-"""Seconds after which what the database did not answer is asked again."""
+"""Seconds after which a worker repeats a statement that the database did not answer."""
 _LISTEN: Final = 30.0
 _PART: Final = "engine"
 _NEEDED: Final = ("procrastinate_fetch_job_v2", "procrastinate_retry_job_v2", "procrastinate_finish_job_v1")
@@ -62,7 +63,7 @@ logger = logging.getLogger("octoffm_async")
 
 
 class Held(NamedTuple):
-    """One taking of an engine's job. When the job is taken again, its attempts are others."""
+    """A worker's claim on a queue job. Each fetch of the job raises its ``attempts``, so old claims differ."""
 
     id: int
     attempts: int
@@ -70,12 +71,12 @@ class Held(NamedTuple):
 
     @classmethod
     def of(cls, job: jobs.Job) -> Held:
-        """How a worker holds a job that it fetched."""
+        """Return the claim of the worker that fetched a job."""
         return cls(job.id or 0, job.attempts, job.worker_id or 0)
 
 
 class Connector(BaseAsyncConnector):
-    """The engine's way to the database: ours. Opening and closing are the owner's."""
+    """Procrastinate's connector over our :class:`Database`, whose owner opens and closes it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -84,10 +85,10 @@ class Connector(BaseAsyncConnector):
         return self
 
     async def open_async(self, pool: Any = None) -> None:
-        """Nothing to open."""
+        """Do nothing: the owner opens the database."""
 
     async def close_async(self) -> None:
-        """Nothing to close."""
+        """Do nothing: the owner closes the database."""
 
     async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
         await self.execute_query_all_async(query, **arguments)
@@ -117,7 +118,7 @@ class Connector(BaseAsyncConnector):
             raise exceptions.UniqueViolation(constraint_name=name, queueing_lock=None) from error
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
-        """Tell of notifications for ever, through whatever happens to the connection."""
+        """Call ``on_notification`` for each notification, for ever; reconnect when the connection is lost."""
         names = list(channels)
         while True:
             try:
@@ -130,14 +131,14 @@ class Connector(BaseAsyncConnector):
                                 await on_notification(channel=told.channel, payload=told.payload)
                             await connection.execute("SELECT 1")
                     finally:
-                        await connection.close()  # or its next user would be told
+                        await connection.close()  # else its next user would get the notifications
             except StoreError as error:
                 logger.debug("not listening to the queue: %s", error)
                 await asyncio.sleep(AGAIN)
 
 
 class SteadyManager(JobManager):
-    """The engine's statements, made to bear a database that is away and a process that slept through its time."""
+    """A procrastinate job manager that tolerates an unreachable database and a process that was suspended."""
 
     def __init__(self, database: Database, *, turn: str) -> None:
         super().__init__(Connector(database))
@@ -146,26 +147,26 @@ class SteadyManager(JobManager):
         self._ended: set[Held] = set()
 
     def ended(self, held: Held) -> None:
-        """This taking was ended in a transaction of its holder's: there is nothing more to write."""
+        """Note that the holder of a claim ended its job in a transaction of its own: nothing remains to be written."""
         self._ended.add(held)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
         try:
             return await super().fetch_job(queues, worker_id)
-        except exceptions.UniqueViolation:  # another worker took a job of the same lock in this instant
+        except exceptions.UniqueViolation:  # another worker fetched a job of the same lock at the same time
             return None
         except StoreError as error:
             if not error.away:
                 raise
-            logger.warning("cannot ask for work now: %s", error)
+            logger.warning("the worker cannot fetch a job now: %s", error)
             await asyncio.sleep(AGAIN)
             return None
 
     async def update_heartbeat(self, worker_id: int) -> None:
-        """Say that the worker lives.
+        """Write the worker's heartbeat.
 
         Raises:
-            WorkerForgottenError: the others have given it up; it must be registered anew.
+            WorkerForgottenError: the worker's registration was deleted; it must register again.
         """
         try:
             rows = await self.connector.execute_query_all_async(_BEAT, worker=worker_id)
@@ -173,17 +174,19 @@ class SteadyManager(JobManager):
             logger.debug("no heartbeat now: %s", error)
             return
         if not rows:
-            raise WorkerForgottenError(f"worker {worker_id} was silent for so long that it is forgotten")
+            raise WorkerForgottenError(
+                f"worker {worker_id} sent no heartbeat for so long that its registration was deleted"
+            )
 
     async def defer_periodic_job(self, job: jobs.Job, periodic_id: str, defer_timestamp: int) -> int | None:
         try:
             return await super().defer_periodic_job(job, periodic_id, defer_timestamp)
         except StoreError as error:
-            logger.warning("a periodic job of %s is left out: %s", job.task_name, error)
+            logger.warning("a periodic job of %s is skipped: %s", job.task_name, error)
             return None
 
     async def finish_job(self, job: jobs.Job, status: jobs.Status, delete_job: bool) -> None:  # noqa: ARG002, FBT001
-        """End a job if it is still held; a turn that ended by itself is over, one that broke off is for others."""
+        """End a job if this worker still holds it; return a chunk's job to the queue unless the chunk ended itself."""
         held = Held.of(job)
         if held in self._ended:
             self._ended.discard(held)
@@ -195,8 +198,8 @@ class SteadyManager(JobManager):
             async with self._database.connection() as connection, connection.transaction():
                 if await still_held(connection, held):
                     await finish(connection, held)
-        except StoreError as error:  # the job stays this worker's until others take it for dead
-            logger.warning("the end of a job is not written: %s", error)
+        except StoreError as error:  # the worker keeps the job until others find its heartbeat overdue
+            logger.warning("the end of a queue job was not written: %s", error)
 
     async def unregister_worker(self, worker_id: int) -> None:
         try:
@@ -214,11 +217,11 @@ class SteadyManager(JobManager):
 
 
 class WorkerForgottenError(Exception):
-    """The engine has taken this worker for dead."""
+    """The error of a worker whose registration the queue deleted because its heartbeat was overdue."""
 
 
 def engine_app(database: Database, *, turn: str) -> tuple[App, SteadyManager]:
-    """The engine over a database. ``turn`` is the task whose jobs end in their own transaction."""
+    """Return a procrastinate app over a database. ``turn`` is the task whose jobs end in their own transaction."""
     manager = SteadyManager(database, turn=turn)
     app = App(connector=manager.connector)
     app.job_manager = manager
@@ -226,10 +229,10 @@ def engine_app(database: Database, *, turn: str) -> tuple[App, SteadyManager]:
 
 
 async def prepare(database: Database) -> None:
-    """Make the engine's tables, unless this database has them from elsewhere.
+    """Create procrastinate's tables, unless the database has them already.
 
     Raises:
-        ConfigurationError: it has them in a version that is not known here.
+        ConfigurationError: the database has them in an unsupported version.
     """
     async with database.connection() as connection:
         there = await connection.execute("SELECT to_regclass('procrastinate_jobs') IS NOT NULL")
@@ -247,18 +250,18 @@ async def prepare(database: Database) -> None:
 
 
 async def still_held(connection: Connection, held: Held) -> bool:
-    """Whether a taking still counts; if so, until the end of the transaction."""
+    """Return True if a claim still counts, and lock its job until the end of the transaction."""
     found = await connection.execute(_HOLD, held._asdict())
     return await found.fetchone() is not None
 
 
 async def finish(connection: Connection, held: Held) -> None:
-    """End what is held: the engine forgets it."""
+    """End the job of a claim, and delete it from the queue."""
     await connection.execute(sql.queries["finish_job"], {"job_id": held.id, "status": "succeeded", "delete_job": True})
 
 
 async def rescue(database: Database, *, silent: float) -> int:
-    """Give to others what workers hold that said nothing for ``silent`` seconds; how many jobs."""
+    """Return the jobs of workers without a heartbeat for ``silent`` seconds to the queue; return their number."""
     async with database.connection() as connection:
         found = await connection.execute(_RESCUE, {"queue": QUEUE, "seconds": silent})
         return len(await found.fetchall())

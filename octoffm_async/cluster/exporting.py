@@ -1,4 +1,4 @@
-"""Every item of a job in the order of its file, with what the journal knows of it."""
+"""The export of a job: its items in the order of the file, each with its entry in the journal."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from .jobs import Creation, JobRecord
 
 WAITING = "waiting"
-"""The state of an item that the journal does not know: it was not sent."""
+"""The state of an item without an entry in the journal: it was not sent."""
 
 
 class ItemRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """An item of a job. ``state`` is one of the journal's or ``waiting``; ``line`` is 0 where it came from no file."""
+    """An item of a job. ``state`` is one of the journal's or ``waiting``; ``line`` is 0 for an item without a file."""
 
     line: int
     key: str
@@ -39,7 +39,7 @@ class ItemRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def export(database: Database, record: JobRecord) -> AsyncIterator[ItemRecord]:
-    """The items of a job, a chunk at a time."""
+    """Yield the items of a job, read a chunk at a time."""
     creation = creation_of(record.operation)
     for number in range(record.chunks):
         async with database.connection() as connection:
@@ -47,7 +47,7 @@ async def export(database: Database, record: JobRecord) -> AsyncIterator[ItemRec
                 "SELECT payload FROM octoffm_chunks WHERE job = %s AND number = %s", (record.job, number)
             )
             row = await found.fetchone()
-            if row is None:  # forgotten meanwhile
+            if row is None:  # the job was deleted meanwhile
                 return
             items = await _chunk(connection, bytes(row[0]), creation, record.run)
         for item in items:

@@ -1,11 +1,11 @@
-"""Jobs as the fleet's database holds them: a job is a file for one seller, cut into chunks of some hundred items.
+"""The tables of jobs in the fleet's database: a job is a file for one seller, cut into chunks of some hundred items.
 
-- A *lane* is one seller and one kind of creation: the chunks of a lane are done one at a time, whoever does them.
-- A *chunk* is ``ready``, ``running``, ``done`` (every item of it is decided), ``stuck`` (some items could not be
-  decided in several tries) or ``cancelled``. Its counts are of the whole chunk and replace those of an earlier try, so
-  a chunk that was done twice counts once. The counts of a job are the sums over its chunks, and change with them.
-- A *turn* is what the engine hands out: one lane, once. The queue never holds more than one turn a lane, so it does not
-  grow with the files, and turns come round.
+- A *partition* is one seller and one kind of creation: workers process the chunks of a partition one at a time.
+- A *chunk* is ``ready``, ``running``, ``done`` (every item of it is decided), ``stuck`` (some items were not decided in
+  several attempts) or ``cancelled``. Its counts are of the whole chunk and replace those of an earlier attempt, so a
+  chunk that was processed twice counts once. The counts of a job are the sums over its chunks, and change with them.
+- A *queue job* stands for one chunk of a partition. The queue never holds more than one queue job of a partition, so
+  it does not grow with the files, and partitions are served in rotation.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ JobState: TypeAlias = Literal["loading", "waiting", "running", "done", "cancelle
 ChunkState: TypeAlias = Literal["ready", "running", "done", "stuck", "cancelled"]
 
 CHUNK: Final = 500
-"""Items of a chunk: some seconds of a seller's limit, and a body of some 100 kB."""
+"""Items of a chunk: some seconds of a seller's limit, and a payload of some 100 kB."""
 PART: Final = "jobs"
 VERSION: Final = 1
 COUNTED: Final = ("created", "already", "refused", "failed", "unknown", "unsent")
@@ -74,7 +74,7 @@ STATEMENTS: tuple[LiteralString, ...] = (
         problem text NOT NULL DEFAULT '',
         {_COUNTS},
         PRIMARY KEY (job, number)) WITH (fillfactor = 70)""",
-    "ALTER TABLE octoffm_chunks ALTER COLUMN payload SET STORAGE EXTERNAL",  # it comes compressed
+    "ALTER TABLE octoffm_chunks ALTER COLUMN payload SET STORAGE EXTERNAL",  # the payload is compressed already
     """CREATE INDEX IF NOT EXISTS octoffm_chunks_open ON octoffm_chunks (job, number)
         WHERE state IN ('ready', 'running')""",
     """CREATE TABLE IF NOT EXISTS octoffm_workers (
@@ -93,7 +93,7 @@ STATEMENTS: tuple[LiteralString, ...] = (
 
 
 class Creation(msgspec.Struct, frozen=True):
-    """One kind of what a job creates: its operation, the type of its items, and which field is their key."""
+    """A kind of creation: its operation, the type of its items, and the field that is their key."""
 
     kind: Kind
     operation: str
@@ -109,26 +109,29 @@ CREATIONS: Final[dict[str, Creation]] = {
 
 
 def creation_of(name: str) -> Creation:
-    """A kind of creation by its name or by its operation's.
+    """Return a kind of creation by its name (``orders``) or its operation (``outbound.create``).
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: no kind has that name.
     """
     for creation in CREATIONS.values():
         if name in (creation.kind, creation.operation):
             return creation
-    raise ConfigurationError(f"no jobs create {name!r}: there are {', '.join(CREATIONS)}")
+    raise ConfigurationError(f"no job creates {name!r}: it must be one of {', '.join(CREATIONS)}")
 
 
 class How(msgspec.Struct, frozen=True, kw_only=True):
-    """How a job's items are sent; see :class:`octoffm_async.bulk.bulk.Bulk`."""
+    """The options of a job; see :class:`octoffm_async.bulk.bulk.Bulk`."""
 
     patience: float = PATIENCE
     resend_unknown: bool = False
 
 
 class Counts(msgspec.Struct, kw_only=True):
-    """What became of items. ``already``: created before, by another job or call; ``unsent``: not tried, or put off."""
+    """The outcomes of items, counted.
+
+    ``already``: created before by another job or call; ``unsent``: not sent yet, or put off.
+    """
 
     created: int = 0
     already: int = 0
@@ -139,21 +142,21 @@ class Counts(msgspec.Struct, kw_only=True):
 
     @property
     def decided(self) -> int:
-        """Items whose fate is known."""
+        """Items with a final outcome."""
         return self.created + self.already + self.refused
 
     @property
     def left(self) -> int:
-        """Items that another try may decide."""
+        """Items that another attempt may decide."""
         return self.failed + self.unknown + self.unsent
 
     def as_dict(self) -> dict[str, int]:
-        """All of them, by name."""
+        """Return the counts by name."""
         return {name: getattr(self, name) for name in COUNTED}
 
 
 class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One job as it stands. ``faulty`` items of its file were not taken; ``ended`` and ``stuck`` count chunks."""
+    """A job's current record. ``faulty`` counts rejected items of its file; ``ended`` and ``stuck`` count chunks."""
 
     job: str
     seller: str
@@ -173,25 +176,25 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will be done for it."""
+        """True if no worker will process more of the job."""
         return self.state in ("done", "cancelled")
 
     @property
     def left(self) -> int:
-        """Items that are not decided."""
+        """Items without a final outcome."""
         return self.items - self.counts.decided
 
 
 def new_job_id() -> str:
-    """An id that sorts by time, such as ``20260801-101500-3fa1b2``."""
+    """Return an id that sorts by time, such as ``20260801-101500-3fa1b2``."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 def lane_lock(lane: int) -> str:
-    """The engine's lock of a lane."""
+    """Return the name of procrastinate's lock for a partition."""
     return f"octoffm:{lane}"
 
 
 async def prepare(database: Database) -> None:
-    """Make the tables of jobs."""
+    """Create the tables of jobs."""
     await database.prepare(PART, VERSION, STATEMENTS)

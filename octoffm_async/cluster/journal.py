@@ -1,13 +1,13 @@
 """The journal in PostgreSQL: many writers at once, on many machines, also on the same seller and operation.
 
-- Who enters it for writing registers as a *writer* and has a lease, which is renewed every third of it. What is sent is
-  written down before, durably, under the writer's name; the last thing before a request's bytes leave is a look at the
-  lease (:attr:`PostgresJournal.fence`).
-- A writer whose lease has ended is given ``GRACE`` seconds more by the database's clock. Then another one that asks for
-  what is undecided marks it as dead, for ever, and takes its items over; they have left by the end of that lease, and
-  are looked for on the remote side as after any crash. What the dead one still says is left out, unless it is that an
-  item was created.
-- A writer that closes the journal, or lets go of an item, leaves it to others at once.
+- A process that enters the journal for writing registers as a *writer* with a lease, and renews it every third of the
+  lease. It writes each item to the journal, durably and under its writer's id, before it sends it; right before the
+  bytes of a request go out, it checks the lease (:attr:`PostgresJournal.fence`).
+- The other writers leave a writer alone for ``GRACE`` seconds after its lease ended, by the database's clock. Then the
+  next writer that asks for undecided items marks it as dead, for ever, and takes its items over. The dead writer sent
+  them before the end of its lease at the latest; the new one looks for them on the remote side as after any crash. The
+  journal ignores what the dead writer reports afterwards, except that an item was created.
+- A writer that closes the journal, or releases an item, makes its items available to others at once.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ _CHUNK = 500
 
 
 class PostgresJournal(Journal):
-    """A journal in the database at ``database``, an address or one that is shared. Its tables are made on first use.
+    """A journal in a PostgreSQL database, given by its address or as a shared :class:`Database`.
 
-    ``lease`` is in seconds: so long after a process was silent, others go on with its items. ``read_only`` reads beside
-    the writers, and makes nothing. ``clock`` tells the seconds that the lease is measured in.
+    The journal creates its tables on first use. ``lease`` is in seconds: when a process has not renewed its lease for
+    that long, other processes continue with its items. ``read_only`` reads beside the writers, and creates nothing.
+    ``clock`` returns the seconds in which the lease is measured.
     """
 
     def __init__(
@@ -75,12 +76,12 @@ class PostgresJournal(Journal):
 
     @property
     def fence(self) -> Lease:
-        """The lease, which each sending passes right before it leaves."""
+        """The lease, which the client checks right before it sends a request."""
         return self._lease
 
     @property
     def writer_id(self) -> int:
-        """The number under which this process writes."""
+        """The number of this process as a writer."""
         return self._lease.writer_id
 
     async def __aenter__(self) -> Self:
@@ -126,13 +127,14 @@ class PostgresJournal(Journal):
         source: str = "",
         environment: Environment | None = None,
     ) -> PostgresBook:
-        """Begin a run, or go on with the run named, with others or alone. ``source`` is told to people.
+        """Begin a run, or continue the run named, alone or beside other processes. ``source`` describes it to people.
 
-        ``environment`` is where its items will be sent. The seller's part of the journal belongs to the first one.
+        ``environment`` is the API and account to which the items will be sent. The seller's part of the journal belongs
+        to the first environment that writes to it.
 
         Raises:
-            OtherEnvironmentError: it belongs to another one.
-            ConfigurationError: no such run, or one of another seller or operation.
+            OtherEnvironmentError: the seller's part belongs to another environment.
+            ConfigurationError: the run does not exist, or is one of another seller or operation.
         """
         self._check_writable()
         name = run or f"{datetime.now(UTC) - self._lease.shift.least:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
@@ -152,23 +154,24 @@ class PostgresJournal(Journal):
         return PostgresBook(self._open, self._lease, (scope, run_id), (name, seller, operation), self._live)
 
     async def rebind(self, *, seller: str, environment: Environment) -> Environment | None:
-        """Say that what is known of a seller belongs to this environment; the one that it belonged to before.
+        """Assign a seller's part of the journal to an environment; return the one that it belonged to before.
 
-        Right only for the same API and account under a new address or name: else items would be skipped, or sent twice.
+        This is right only for the same API and account under a new address or name: else a run would skip items, or
+        send them twice.
         """
         self._check_writable()
         return await self._open.ask(lambda connection: environments.rebind(connection, seller, environment))
 
     async def runs(self) -> list[RunRecord]:
-        """All runs, the oldest first."""
+        """Return all runs, the oldest first."""
         return await self._open.ask(reading.records)
 
     async def entries(
         self, run: str, state: State | Iterable[State] | None = None, *, code: str | None = None
     ) -> AsyncIterator[Entry]:
-        """A run's items by key, read a few at a time; those with this ``code`` only, if given.
+        """Yield a run's items by key, read a few at a time; only those with this ``state`` and ``code``, if given.
 
-        Items that another run sent again belong to that one.
+        An item that another run sent again belongs to that run.
         """
         wanted = [state] if isinstance(state, State) else list(State if state is None else state)
         scope, run_id = await self._open.ask(lambda connection: reading.run_of(connection, run))
@@ -189,11 +192,11 @@ class PostgresJournal(Journal):
             key = chunk[-1].key
 
     async def forget(self, run: str, *, force: bool = False) -> int:
-        """Delete a run and its items; how many they were. A forgotten key may be sent again.
+        """Delete a run and its items; return their number. A later run may send a deleted key again.
 
         Raises:
-            JournalError: items of it are undecided and ``force`` is not set, or this process writes it right now.
-            ConfigurationError: no such run.
+            JournalError: items of the run are undecided and ``force`` is not set, or this process is writing to it.
+            ConfigurationError: the run does not exist.
         """
         self._check_writable()
         if run in self._live:
@@ -211,7 +214,7 @@ class PostgresJournal(Journal):
                 return total
 
     async def find(self, keys: Sequence[str]) -> list[Known]:
-        """What is known of up to ``LOOK_UP_MOST`` keys, of whichever seller and operation."""
+        """Return the entries of up to ``LOOK_UP_MOST`` keys, of any seller and operation."""
         _check_number(keys)
         return await ByHand(self._open, self._lease).find(keys)
 
@@ -226,7 +229,7 @@ class PostgresJournal(Journal):
         note: str = "",
         dry_run: bool = False,
     ) -> list[Known]:
-        """Say what became of undecided items, for whoever has looked; what they were. See :class:`Journal`."""
+        """Record the outcomes that a person found for undecided items; return their entries. See :class:`Journal`."""
         word = word_of(keys, absent=absent, created=created, seller=seller, operation=operation, note=note)
         _check_number(word.keys)
         settling = ByHand(self._open, self._lease)
@@ -265,7 +268,7 @@ class PostgresBook:
         self.others_within = lease.seconds + 2 * GRACE
 
     async def look_up(self, keys: Sequence[str]) -> list[Entry | None]:
-        """What is known of up to ``LOOK_UP_MOST`` keys, in their order."""
+        """Return the entries of up to ``LOOK_UP_MOST`` keys, in their order; ``None`` for an unknown key."""
         _check_number(keys)
         waiter = self._writer.future()
         self._writer.submit(LookUp(self._scope, keys, waiter))
@@ -275,16 +278,16 @@ class PostgresBook:
     async def sent(
         self, items: Sequence[Sending], *, api_at: datetime | None = None, first_at: datetime | None = None
     ) -> None:
-        """Write that these items are about to be sent; returns when that is durable. All of them or none.
+        """Mark items as sent, all or none, before the caller sends them; return when that is durable.
 
-        ``api_at`` is what the API's own clock shows, if that is known. ``first_at`` is when they may have been sent
-        first, if that is not now: they are looked for from then on. Cancelled while it waits, it may have written them
-        or not.
+        ``api_at`` is the time of the API's own clock, if known. ``first_at`` is the earliest time at which the items
+        may have been sent, if that is not now: a look-up starts there. If the caller is cancelled while it waits, the
+        items may be marked or not.
 
         Raises:
-            FencedError: this process was silent for longer than its lease; nothing may be sent.
-            JournalWriteError: it could not be written; nothing may be sent.
-            IllegalTransitionError: one of them may not be sent.
+            FencedError: this process did not renew its lease in time; nothing may be sent.
+            JournalWriteError: the journal could not be written; nothing may be sent.
+            IllegalTransitionError: an item may not be sent in its state.
         """
         if not items:
             return
@@ -300,37 +303,38 @@ class PostgresBook:
     def settle(
         self, key: str, state: State, *, remote_id: str | None = None, code: str = "", message: str = ""
     ) -> None:
-        """Queue what became of an item, after all that was queued before. ``None`` keeps the remote id known."""
+        """Queue the outcome of an item, behind all commands before. ``None`` keeps the known remote id."""
         self._writer.queue((self._scope, self._run_id, key, state, remote_id, code, message))
 
     def settle_created(self, key: str, remote_id: str | None) -> None:
-        """The same for an item that was created, as most are."""
+        """Queue the outcome of a created item: the common case of :meth:`settle`."""
         self.settle(key, State.CREATED, remote_id=remote_id)
 
     def release(self, keys: Iterable[str]) -> None:
-        """Queue that nobody here is busy with these any more: what is undecided of them may be taken by others."""
+        """Queue the release of items: other writers may then take over those that are undecided."""
         for key in keys:
             self._writer.queue(Release(self._scope, self._run_id, key))
 
     def follow(self, key: str, status: str) -> None:
-        """Queue the status that following a created item saw last."""
+        """Queue the last status that the status tracker saw of a created item."""
         self._writer.queue(Follow(self._scope, key, status))
 
     async def flush(self) -> None:
-        """Return when all that was queued is durable.
+        """Wait until all queued commands are durable.
 
         Raises:
-            JournalError: some of it could not be written.
-            IllegalTransitionError: some of it was not legal, and was left out.
+            JournalError: a command could not be written.
+            IllegalTransitionError: a command was not legal, and was ignored.
         """
         waiter = self._writer.future()
         self._writer.submit(Flush(self._run_id, waiter))
         await waiter
 
     async def undecided(self, keys: Sequence[str] | None = None) -> list[Entry]:
-        """The items of this seller and operation that this process must reconcile, by key; those of ``keys`` only.
+        """Return the items of this seller and operation that this process must reconcile, by key.
 
-        What is in nobody's hands, or in those of a process that is gone, is taken over.
+        Takes over the undecided items that no writer holds, or that a dead writer holds. Only those of ``keys``, if
+        given.
         """
 
         async def take(connection: Connection) -> list[Entry]:
@@ -342,11 +346,11 @@ class PostgresBook:
         return await self._writer.ask(take)
 
     async def undecided_keys(self) -> list[str]:
-        """The keys of all those items, whoever is busy with them. Nothing is taken over."""
+        """Return the keys of all undecided items of this seller and operation, without taking any over."""
         return await self._writer.ask(lambda connection: reading.undecided_keys(connection, self._scope))
 
     async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
-        """Up to two created items, by our clock: the last known before ``first``, and one known after ``last``."""
+        """Return up to two created items: the last known before ``first`` (our clock), and one known after ``last``."""
 
         async def read(connection: Connection) -> list[Entry]:
             shift = self._lease.shift
@@ -355,7 +359,7 @@ class PostgresBook:
         return await self._writer.ask(read)
 
     async def count_created(self, since: datetime, *, ripe: datetime) -> int:
-        """How many items with an id were sent since then and created until ``ripe``, by our clock."""
+        """Return the number of items with an id, sent from ``since`` on and created until ``ripe`` (our clock)."""
 
         async def read(connection: Connection) -> int:
             shift = self._lease.shift
@@ -364,28 +368,28 @@ class PostgresBook:
         return await self._writer.ask(read)
 
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """The encoded requests of those of up to ``LOOK_UP_MOST`` keys that have one: all but created and refused."""
+        """Return the encoded requests of up to ``LOOK_UP_MOST`` keys; created and refused items have none."""
         _check_number(keys)
         return await self._writer.ask(lambda connection: reading.payloads(connection, self._scope, keys))
 
     async def ids(self) -> dict[str, str]:
-        """Ids of some created items of this seller and operation, by key, from any run."""
+        """Return the ids of some created items of this seller and operation, by key, from any run."""
         return await self._writer.ask(lambda connection: reading.ids(connection, self._scope))
 
     async def holders(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
-        """The keys of the created items, from any run, that have one of up to ``LOOK_UP_MOST`` ids, by id."""
+        """Return the keys of created items, from any run, by up to ``LOOK_UP_MOST`` remote ids."""
         _check_number(remote_ids)
         return await self._writer.ask(lambda connection: reading.holders(connection, self._scope, remote_ids))
 
     async def doubt(self, told: Mapping[str, str], message: str) -> list[str]:
-        """Make unknown, durably, what is created with the very id that its key was told; the keys of those."""
+        """Make created items unknown, durably, that still have the id given for their key; return their keys."""
         _check_number(told)
         return await self._writer.ask(
             lambda connection: changes.doubt(connection, self._lease.writer_id, self._scope, told, message)
         )
 
     async def finish(self) -> None:
-        """Write that the run is over, after all that was queued before; returns when that is durable."""
+        """Mark the run as finished, after all queued commands; return when that is durable."""
 
         async def stamp(connection: Connection) -> None:
             statement = "UPDATE octoffm_journal_runs SET finished_at = clock_timestamp() WHERE run_id = %s"

@@ -1,4 +1,4 @@
-"""The statements that change the journal's items in PostgreSQL: each is one transaction, carried out whole or not."""
+"""The statements that change the journal's items in PostgreSQL, each in one transaction of its own."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _TAKE = "SELECT octoffm_journal_take(%s::bigint, %s::int, %b::bytea[], %s::inter
 
 
 class Remark(NamedTuple):
-    """What is odd about an item that was settled: it was not legal, or another order has its reference."""
+    """A conflict that an outcome revealed: an illegal transition, or another order with the same reference."""
 
     step: Settle
     before: State | None
@@ -76,11 +76,11 @@ class Remark(NamedTuple):
 
 
 async def send(connection: Connection, writer: int, wave: int, scope: int, steps: Sequence[Send]) -> None:
-    """Mark the items of steps of one scope, with one ``first_at``, as sent, all or none.
+    """Mark the items of commands of one scope, with one ``first_at``, as sent, all or none.
 
     Raises:
-        FencedError: the writer's lease is over.
-        IllegalTransitionError: one of them may not be sent.
+        FencedError: the writer's lease has ended.
+        IllegalTransitionError: an item may not be sent in its state.
     """
     items = [(stored(item.key), item.payload_hash, item.payload) for step in steps for item in step.items]
     runs = [step.run_id for step in steps for _ in step.items]
@@ -95,7 +95,7 @@ async def send(connection: Connection, writer: int, wave: int, scope: int, steps
 
 
 async def settle(connection: Connection, writer: int, wave: int, steps: Sequence[Settle | Release]) -> list[Remark]:
-    """Write what became of items, each named once, and let go of others."""
+    """Record the outcomes of items, and release others; each item appears once. Return the conflicts."""
     rows: list[tuple[int, bytes, int, bytes | None, bytes | None, bytes | None]] = []
     for step in steps:
         if isinstance(step, Release):
@@ -120,24 +120,24 @@ async def settle(connection: Connection, writer: int, wave: int, steps: Sequence
     remarks: list[Remark] = []
     for place, before, is_wrong, other in sorted(odd, key=itemgetter(0)):
         step = steps[place - 1]
-        assert not isinstance(step, Release)  # noqa: S101  (letting go is never wrong)
+        assert not isinstance(step, Release)  # noqa: S101  (a release is never wrong)
         was = None if before is None else STATES[before]
         remarks.append(Remark(step, was, is_wrong, None if other is None else text(other)))
     return remarks
 
 
 async def follow(connection: Connection, steps: Sequence[Follow]) -> None:
-    """Note followed statuses of items, each named once; one that is not there is left alone."""
+    """Write the tracked statuses of items; each item appears once, and items without an entry are ignored."""
     scopes = [step.scope for step in steps]
     keys = [stored(step.key) for step in steps]
     await connection.execute(_FOLLOW, (scopes, keys, [stored(step.status) for step in steps]))
 
 
 async def doubt(connection: Connection, writer: int, scope: int, told: Mapping[str, str], message: str) -> list[str]:
-    """Make unknown what is created with the very id that its key was told; the keys of those.
+    """Make created items unknown that still have the id given for their key; return their keys.
 
     Raises:
-        FencedError: the writer's lease is over.
+        FencedError: the writer's lease has ended.
     """
     with _told():
         await connection.execute("SELECT octoffm_journal_alive(%s::bigint)", (writer,))
@@ -147,10 +147,10 @@ async def doubt(connection: Connection, writer: int, scope: int, told: Mapping[s
 
 
 async def take(connection: Connection, writer: int, scope: int, keys: Sequence[str] | None, grace: Any) -> None:
-    """Take over what is undecided and in nobody's hands, or in those of writers that are gone.
+    """Take over the undecided items that no writer holds, or that dead writers hold.
 
     Raises:
-        FencedError: the writer's lease is over.
+        FencedError: the writer's lease has ended.
     """
     names = None if keys is None else [stored(key) for key in keys]
     with _told():
@@ -159,12 +159,12 @@ async def take(connection: Connection, writer: int, scope: int, keys: Sequence[s
 
 @contextmanager
 def _told() -> Generator[None]:
-    """What the functions refuse, as our errors."""
+    """Translate the errors of the journal's SQL functions to ours."""
     try:
         yield
     except psycopg.Error as error:
         if error.sqlstate == FENCED:
-            raise FencedError("not written: this writer's lease on the journal is over") from None
+            raise FencedError("not written: this writer's lease on the journal has ended") from None
         if error.sqlstate == ILLEGAL:
             name, _, before = (error.diag.message_detail or " 1").partition(" ")
             key = text(bytes.fromhex(name))

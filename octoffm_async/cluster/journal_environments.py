@@ -1,4 +1,4 @@
-"""To which API and account each seller's part of the journal in PostgreSQL belongs."""
+"""The environment (API and account) to which each seller's part of the journal in PostgreSQL belongs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["bind", "rebind"]
 
 
 async def bind(connection: Connection, journal: str, seller: str, environment: Environment) -> None:
-    """See that a seller's part of the journal belongs to this environment; if to none, it does from now on.
+    """Check that a seller's part of the journal belongs to this environment; assign it if it belongs to none.
 
     Raises:
-        OtherEnvironmentError: it belongs to another one.
+        OtherEnvironmentError: the part belongs to another environment.
     """
     values = (stored(seller), stored(environment.api), environment.account)
     put = await connection.execute(
@@ -35,7 +35,7 @@ async def bind(connection: Connection, journal: str, seller: str, environment: E
 
 
 async def rebind(connection: Connection, seller: str, environment: Environment) -> Environment | None:
-    """Give a seller's part of the journal to an environment; the one that it belonged to before."""
+    """Assign a seller's part of the journal to an environment; return the one that it belonged to before."""
     before = await _known(connection, seller)
     await connection.execute(
         "INSERT INTO octoffm_journal_environments (seller, api, account) VALUES (%s, %s, %s) "

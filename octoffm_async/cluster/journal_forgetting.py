@@ -1,4 +1,4 @@
-"""Deleting a run from the journal in PostgreSQL, some of its items at a time."""
+"""The deletion of a run from the journal in PostgreSQL, some of its items at a time."""
 
 from __future__ import annotations
 
@@ -48,11 +48,14 @@ _END = """
 async def forget_some(
     connection: Connection, writer: int, run: str, key: bytes | None, *, force: bool
 ) -> tuple[int, bytes | None]:
-    """Delete some of a run's items behind ``key``; how many, and the last one. Without items left, the run itself.
+    """Delete some of a run's items behind ``key``, or the run itself if no item remains.
+
+    Returns:
+        The number of deleted items, and the last key; ``(0, None)`` when the run is gone.
 
     Raises:
         JournalError: items are undecided, and ``force`` is not set.
-        ConfigurationError: no such run.
+        ConfigurationError: the run does not exist.
     """
     scope, run_id = await run_of(connection, run)
     given = {"scope": scope, "run": run_id, "key": key, "force": force, "most": _ROWS, "writer": writer}
@@ -70,6 +73,6 @@ async def forget_some(
         await connection.execute(_END, given)
         left = await connection.execute("SELECT 1 FROM octoffm_journal_runs WHERE run_id = %s", (run_id,))
         if await left.fetchone() is not None:
-            raise JournalError(f"run {run} was gone on with by another process while it was forgotten: it was kept")
+            raise JournalError(f"another process continued run {run} while it was being deleted: the run was kept")
         return 0, None
     return int(gone), last

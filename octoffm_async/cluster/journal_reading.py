@@ -1,6 +1,6 @@
-"""Reading the journal's tables in PostgreSQL: entries, payloads and runs.
+"""Queries on the journal's tables in PostgreSQL: entries, payloads and runs.
 
-The times of an entry are told by this machine's clock, because that is what scans of the remote side begin from.
+The queries convert the times of an entry to this machine's clock, because scans of the remote side start from it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 
 
 class Shift(NamedTuple):
-    """How far this machine's clock is ahead of the database's: at least, and at most."""
+    """The offset of this machine's clock from the database's: its lower and its upper bound."""
 
     least: timedelta
     most: timedelta
@@ -76,7 +76,7 @@ _AFTER_KEPT: LiteralString = f"""
     JOIN octoffm_journal_runs r USING (run_id)
     WHERE p.scope_id = %s AND (%s::bytea IS NULL OR p.key > %s) AND e.run_id = %s
     AND e.state = ANY (%s) AND (%s::bytea IS NULL OR e.code = %s) ORDER BY p.key LIMIT %s"""  # noqa: S608
-"""The same for states that keep their payload, of which there are few."""
+"""The same query for the states that keep their payload; it reads few rows."""
 _NEAR: LiteralString = f"""
     WITH created AS (
         SELECT key, changed_at FROM octoffm_journal_entries WHERE scope_id = %(scope)s AND state = 2
@@ -103,13 +103,13 @@ _RECORDS: LiteralString = """
 
 
 async def look_up(connection: Connection, scope: int, keys: Sequence[str], *, shift: Shift) -> dict[bytes, Entry]:
-    """What is known of keys, by the stored key."""
+    """Return the entries of keys of one scope, by the stored key."""
     found = await connection.execute(_LOOK_UP, (scope, [stored(key) for key in keys]), binary=True)
     return {row[0]: _entry(row, shift) for row in await found.fetchall()}
 
 
 async def find(connection: Connection, keys: Sequence[str], *, shift: Shift) -> list[Known]:
-    """What is known of keys, of whichever seller and operation."""
+    """Return the entries of keys, of any seller and operation."""
     found = await connection.execute(_FIND, ([stored(key) for key in keys],), binary=True)
     return [
         Known(text(seller), text(operation), _entry(row, shift)) for seller, operation, *row in await found.fetchall()
@@ -119,14 +119,14 @@ async def find(connection: Connection, keys: Sequence[str], *, shift: Shift) -> 
 async def undecided(
     connection: Connection, scope: int, writer: int, keys: Sequence[str] | None, *, shift: Shift
 ) -> list[Entry]:
-    """The undecided items of a scope that a writer holds, by key; of these keys only, if given."""
+    """Return the undecided items of a scope that a writer holds, by key; only those of ``keys``, if given."""
     names = None if keys is None else [stored(key) for key in keys]
     found = await connection.execute(_UNDECIDED, (scope, writer, names is None, names), binary=True)
     return [_entry(row, shift) for row in await found.fetchall()]
 
 
 async def undecided_keys(connection: Connection, scope: int) -> list[str]:
-    """The keys of the undecided items of a scope, whoever holds them."""
+    """Return the keys of the undecided items of a scope, of any holder."""
     found = await connection.execute(
         "SELECT key FROM octoffm_journal_payloads JOIN octoffm_journal_entries USING (scope_id, key) "
         "WHERE scope_id = %s AND state IN (1, 5) ORDER BY key",
@@ -139,21 +139,21 @@ async def undecided_keys(connection: Connection, scope: int) -> list[str]:
 async def created_near(
     connection: Connection, scope: int, *, first: datetime, last: datetime, ripe: datetime, shift: Shift
 ) -> list[Entry]:
-    """Created items next to what was sent from the first to the last time; times are by this machine's clock."""
+    """Return created items next to those sent between two times; times are by this machine's clock."""
     given = {"scope": scope, "first": first - shift.least, "last": last - shift.least, "ripe": ripe - shift.most}
     found = await connection.execute(_NEAR, given, binary=True)
     return [_entry(row, shift) for row in await found.fetchall()]
 
 
 async def count_created(connection: Connection, scope: int, *, since: datetime, ripe: datetime, shift: Shift) -> int:
-    """How many items with an id were sent since then, and created until ``ripe``; times are by this machine's clock."""
+    """Count the items with an id, sent from ``since`` and created until ``ripe``, by this machine's clock."""
     found = await connection.execute(_COUNT_CREATED, (scope, since - shift.least, ripe - shift.most), binary=True)
     row = await found.fetchone()
     return 0 if row is None else row[0]
 
 
 async def payloads(connection: Connection, scope: int, keys: Sequence[str]) -> dict[str, bytes]:
-    """The requests of those of the keys that have one."""
+    """Return the encoded requests of the keys that have one."""
     found = await connection.execute(
         "SELECT key, payload FROM octoffm_journal_payloads WHERE scope_id = %s AND key = ANY (%s)",
         (scope, [stored(key) for key in keys]),
@@ -163,13 +163,13 @@ async def payloads(connection: Connection, scope: int, keys: Sequence[str]) -> d
 
 
 async def ids(connection: Connection, scope: int) -> dict[str, str]:
-    """Ids of some created items, by key: of those with the first and with the last keys."""
+    """Return the ids of some created items, by key: of those with the first and with the last keys."""
     found = await connection.execute(_IDS, (scope, _LOOKED_AT, scope, _LOOKED_AT, IDS_MOST, IDS_MOST), binary=True)
     return {text(key): text(remote_id) for key, remote_id in await found.fetchall()}
 
 
 async def holders(connection: Connection, scope: int, remote_ids: Sequence[str]) -> dict[str, list[str]]:
-    """The keys of the created items that have these ids, by id."""
+    """Return the keys of the created items that have these remote ids, by id."""
     found = await connection.execute(
         "SELECT remote_id, key FROM octoffm_journal_entries WHERE scope_id = %s AND state = 2 AND remote_id = ANY (%s)",
         (scope, [stored(remote_id) for remote_id in remote_ids]),
@@ -192,7 +192,7 @@ async def after(
     shift: Shift,
     code: str | None = None,
 ) -> list[Entry]:
-    """Up to ``most`` items of a run behind ``key`` in the order of keys; ``None`` is before all."""
+    """Return up to ``most`` items of a run behind ``key`` in the order of keys; ``None`` is before all."""
     start = None if key is None else stored(key)
     statement = _AFTER_KEPT if KEEPS_PAYLOAD.issuperset(states) else _AFTER
     codes = [CODES[state] for state in states]
@@ -203,7 +203,7 @@ async def after(
 
 
 async def records(connection: Connection) -> list[RunRecord]:
-    """All runs, the oldest first."""
+    """Return all runs, the oldest first."""
     found = await connection.execute(_RECORDS)
     return [
         RunRecord(
@@ -221,10 +221,10 @@ async def records(connection: Connection) -> list[RunRecord]:
 
 
 async def run_of(connection: Connection, run: str) -> tuple[int, int]:
-    """The numbers of a run's scope and of itself.
+    """Return the ids of a run's scope and of the run.
 
     Raises:
-        ConfigurationError: no such run.
+        ConfigurationError: the run does not exist.
     """
     row = None
     if run.isascii() and "\0" not in run:
@@ -241,6 +241,7 @@ def _entry(row: Sequence[Any], shift: Shift) -> Entry:
         row
     )
     state = STATES[code]
+    # The bounds of the clock offset are the safe ones: a request counts as sent early, and as answered late.
     if state is State.UNKNOWN:
         left_by = changed_at
     return Entry(

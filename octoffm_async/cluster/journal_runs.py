@@ -1,4 +1,4 @@
-"""Beginning a run of the journal in PostgreSQL, or going on with one."""
+"""The start and the continuation of runs in the journal in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["begun", "gone_on_with"]
 
 
 async def begun(connection: Connection, names: tuple[bytes, bytes], name: str, source: bytes) -> tuple[int, int]:
-    """A new run's scope and number. Done again, it is the same run."""
+    """Create a run, and return the ids of its scope and of itself; repeated, it returns the same run."""
     await connection.execute(
         "INSERT INTO octoffm_journal_scopes (seller, operation) VALUES (%s, %s) ON CONFLICT DO NOTHING", names
     )
@@ -30,10 +30,10 @@ async def begun(connection: Connection, names: tuple[bytes, bytes], name: str, s
 
 
 async def gone_on_with(connection: Connection, names: tuple[bytes, bytes], run: str, told: str) -> tuple[int, int]:
-    """The scope and number of a run that goes on.
+    """Reopen a run, and return the ids of its scope and of itself. ``told`` describes its seller and operation.
 
     Raises:
-        ConfigurationError: no such run, or not one of the seller and operation that are told.
+        ConfigurationError: the run does not exist, or is not one of that seller and operation.
     """
     scope, run_id = await run_of(connection, run)
     found = await connection.execute(

@@ -1,22 +1,22 @@
 """The journal's tables in PostgreSQL, and the functions that change them: each call is one transaction by itself.
 
-A process that is stopped in the middle of anything so holds no lock: the server carries a call out whole or not at all.
+So a process that stops in the middle of a call holds no lock: the server carries out the whole call or nothing of it.
 
-- ``entries`` has one row for every item. ``holder`` is the writer that is busy with it while it is undecided; NULL if
-  nobody is. ``left_by`` is when its request has left at the latest, where that is known. In a decided row ``holder``
-  names a writer that held it when another one decided it: what that one still says of it is left out.
-- ``payloads`` has a row for every entry that is not created or refused: it is also where the undecided are found.
-- ``writers`` are the processes that write, each with its lease. One that is ``dead`` never comes back to life.
-- ``waves`` has the number of the last change that each writer made: what is repeated because its answer was lost, or
-  arrives late over a connection that was given up, changes nothing.
-- ``environments`` has to which API and account each seller's part belongs.
-- ``api_at`` of an entry is the API's own clock before the sending, where it was known; ``absences`` is how often it was
-  declared absent, weighed.
-- ``counts`` has how many items of each run are in each state, as sums over what each writer added and took away, so
-  that writers do not wait for each other.
+- ``entries`` has one row for each item. ``holder`` is the writer that works on the item while it is undecided; NULL if
+  none does. ``left_by`` is the latest time at which its request was sent, if known. In a decided row ``holder`` names a
+  writer that held the item when another writer decided it: the functions ignore what that writer still reports of it.
+- ``payloads`` has a row for each entry that is not created or refused; the queries find undecided items by it.
+- ``writers`` are the processes that write, each with its lease. A writer that is ``dead`` stays dead.
+- ``waves`` has the number of each writer's last write batch: a batch that is repeated because its answer was lost, or
+  that arrives late over an abandoned connection, changes nothing.
+- ``environments`` has the API and account to which each seller's part belongs.
+- ``api_at`` of an entry is the time of the API's own clock before the request, if known; ``absences`` counts how often
+  the item was declared absent, weighted.
+- ``counts`` has the number of items of each run in each state, as sums over each writer's changes, so that writers do
+  not wait for each other.
 
-Text is kept as bytes, because PostgreSQL's text cannot hold a zero or half a surrogate pair. Rows are locked in the
-order of scopes and keys. All other times are the server's.
+Text is stored as bytes, because PostgreSQL's text cannot hold a zero byte or half a surrogate pair. The functions lock
+rows in the order of scopes and keys, so that they cannot deadlock. All other times are the server's.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ __all__ = ["FENCED", "ILLEGAL", "PART", "STATEMENTS", "VERSION"]
 PART = "journal"
 VERSION = 4
 FENCED = "OF001"
-"""The SQLSTATE of what a writer without a good lease asks for."""
+"""The SQLSTATE of a call by a writer without a valid lease."""
 ILLEGAL = "OF002"
-"""The SQLSTATE of an item that may not be sent; the detail has its key in hex, and its state."""
+"""The SQLSTATE of an item that may not be sent; the detail holds its key in hexadecimal, and its state."""
 
 _TABLES: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS octoffm_journal_scopes (
@@ -73,7 +73,7 @@ _CLOCKS: tuple[LiteralString, ...] = (
 _WAVE: LiteralString = """
 CREATE OR REPLACE FUNCTION octoffm_journal_wave(the_writer bigint, the_wave bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$
--- Whether this change is still to be made; nothing else of the writer goes on until it is.
+-- Return true if this batch is not yet applied, and lock the writer's row: its batches are applied one at a time.
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'the journal needs transactions that are "read committed"';
@@ -172,7 +172,7 @@ BEGIN
         ON CONFLICT DO NOTHING;
         GET DIAGNOSTICS fresh = ROW_COUNT;
     END IF;
-    IF cardinality(there) + fresh <> cardinality(keys) THEN  -- another writer sent one of them at the same time
+    IF cardinality(there) + fresh <> cardinality(keys) THEN  -- another writer inserted one of them at the same time
         SELECT e.key, e.state INTO was FROM octoffm_journal_entries e
         WHERE e.scope_id = the_scope AND e.key = ANY (keys) AND e.holder IS DISTINCT FROM the_writer LIMIT 1;
         RAISE EXCEPTION 'not to be sent' USING
@@ -191,7 +191,7 @@ CREATE OR REPLACE FUNCTION octoffm_journal_sent_since(
     the_writer bigint, the_wave bigint, the_scope int, runs int[], keys bytea[], hashes bytea[], payloads bytea[],
     clocks timestamptz[], the_first timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
--- The same, of items that may have been sent before, by whom nobody knows any more: they are looked for from then on.
+-- Mark items as sent that an unknown process may have sent before: a look-up for them starts at the_first.
 BEGIN
     PERFORM octoffm_journal_sent(the_writer, the_wave, the_scope, runs, keys, hashes, payloads, clocks);
     UPDATE octoffm_journal_entries SET sent_at = least(sent_at, the_first)
@@ -204,9 +204,9 @@ CREATE OR REPLACE FUNCTION octoffm_journal_settle(
     remote_ids bytea[], codes bytea[], messages bytea[])
 RETURNS TABLE (place bigint, before smallint, wrong boolean, twice bytea)
 LANGUAGE plpgsql AS $$
--- Write what became of items, each named once. Given back by its place among those given: what is wrong, with the state
--- that the item is in; and the id of another order that was created under the same reference.
--- State 9 lets go of an undecided item.
+-- Record the outcomes of items, each of which appears once. Return, by the place in the arrays, each illegal
+-- transition with the item's state, and the id of another order that was created under the same reference.
+-- State 9 releases an undecided item.
 DECLARE
     stamp timestamptz;
     gone boolean;
@@ -244,7 +244,7 @@ BEGIN
             absences = CASE WHEN j.state IN (2, 3) OR (j.state = 0 AND j.code = 'ByHand') THEN 0
                 WHEN j.state = 0 AND j.code = 'Absent' THEN least(e.absences + CASE j.was WHEN 5 THEN 2 ELSE 1 END, 99)
                 ELSE e.absences END,
-            changed_at = CASE WHEN j.was = 5 AND j.state = 5 THEN e.changed_at ELSE stamp END,  -- only another reason
+            changed_at = CASE WHEN j.was = 5 AND j.state = 5 THEN e.changed_at ELSE stamp END,  -- a new reason only
             message = j.message, left_by = NULL,
             holder = CASE WHEN j.mine THEN CASE WHEN j.state = 5 THEN the_writer END
                 WHEN j.undecided THEN j.holder END
@@ -284,7 +284,7 @@ _UNDECIDED: LiteralString = """
 CREATE OR REPLACE FUNCTION octoffm_journal_take(
     the_writer bigint, the_scope int, the_keys bytea[], grace interval) RETURNS void
 LANGUAGE plpgsql AS $$
--- Take over the undecided items of a scope that are in nobody's hands, or in those of writers whose leases are over.
+-- Take over the undecided items of a scope that no writer holds, or that writers with an expired lease hold.
 DECLARE
     taken bytea[];
 BEGIN
@@ -302,7 +302,7 @@ BEGIN
     IF taken IS NULL THEN
         RETURN;
     END IF;
-    -- Asked anew, of rows that nobody else changes now: while a lock was waited for, another one may have taken them.
+    -- Check again, on the locked rows: another writer may have taken them while this one waited for the locks.
     UPDATE octoffm_journal_entries e SET
         holder = the_writer,
         left_by = coalesce(

@@ -1,4 +1,4 @@
-"""Settling items by hand in PostgreSQL: what the rules of :mod:`octoffm_async.bulk.journal.settling` read and write."""
+"""The PostgreSQL back-end of outcomes recorded by hand; :mod:`octoffm_async.bulk.journal.settling` has the rules."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _IDS: LiteralString = f"SELECT e.remote_id {_OF_SCOPE} AND e.state = 2 AND e.rem
 _OWNER: LiteralString = """
     SELECT e.key FROM octoffm_journal_entries e JOIN octoffm_journal_scopes s USING (scope_id)
     WHERE s.operation = %s AND e.remote_id = %s AND e.state IN (2, 3) LIMIT 1"""
-"""What is undecided has an id only as it was told, and that is not believed."""
+"""The statement looks at decided items only: the id of an undecided one comes from an answer that is not believed."""
 _PLACE: LiteralString = f"SELECT e.scope_id, e.run_id, e.holder {_OF_SCOPE} AND e.key = %s AND e.state IN (1, 5)"
 
 
 class _Place(NamedTuple):
-    """Where an undecided item stands."""
+    """The scope, run and key of an undecided item."""
 
     scope: int
     run_id: int
@@ -47,30 +47,30 @@ class _Place(NamedTuple):
 
 
 class ByHand:
-    """See :class:`octoffm_async.bulk.journal.settling.Settling`."""
+    """The reads and writes of :class:`octoffm_async.bulk.journal.settling.Settling` on one journal."""
 
     def __init__(self, writer: JournalWriter, lease: Lease) -> None:
         self._writer = writer
         self._lease = lease
 
     async def find(self, keys: Sequence[str]) -> list[Known]:
-        """The items of keys, of whichever seller and operation."""
+        """Return the items of keys, of any seller and operation."""
         return await self._writer.ask(lambda connection: reading.find(connection, keys, shift=self._lease.shift))
 
     async def near(self, most: int) -> list[str]:
-        """Keys of undecided items."""
+        """Return up to ``most`` keys of undecided items."""
         return await self._texts(_NEAR, most)
 
     async def ids(self, known: Known, most: int) -> list[str]:
-        """Some of the ids that were created by the operation of an item, for its seller."""
+        """Return up to ``most`` ids that an item's operation created for its seller."""
         return await self._texts(_IDS, stored(known.seller), stored(known.operation), most)
 
     async def owner(self, known: Known, remote_id: str) -> str | None:
-        """The key that has this id, of the operation of an item."""
+        """Return the key that has this id among the items of the same operation, or ``None``."""
         return next(iter(await self._texts(_OWNER, stored(known.operation), stored(remote_id))), None)
 
     async def write(self, items: Sequence[Known], word: Word) -> list[str]:
-        """Write it down, durably; or nothing, and the keys that another process is busy with."""
+        """Write the outcomes durably, or nothing if another process holds an item; return the keys that are held."""
 
         async def take(connection: Connection) -> tuple[list[_Place], list[str]]:
             places: list[_Place] = []

@@ -1,4 +1,4 @@
-"""What was asked of the journal, put together so that a few statements carry out much of it. Pure."""
+"""Batching of the journal's commands, so that a few statements carry out many of them. Pure functions."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ __all__ = ["Ask", "Release", "Send", "Step", "Wave", "waves"]
 
 
 class Send(NamedTuple):
-    """Mark items as sent."""
+    """The command to mark items as sent."""
 
     scope: int
     run_id: int
     items: Sequence[Sending]
     waiter: asyncio.Future[Any]
     api_at: datetime | None = None
-    """What the API's clock shows."""
+    """The time of the API's own clock, if known."""
     first_at: datetime | None = None
-    """When they may have been sent first; now, if it is ``None``."""
+    """The earliest time at which the items may have been sent; ``None`` is now."""
 
 
 class Release(NamedTuple):
-    """Let go of an item, if it is undecided. Nobody waits."""
+    """The command to release an item if it is undecided. No caller waits for it."""
 
     scope: int
     run_id: int
@@ -41,7 +41,7 @@ class Release(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """Anything else, on a connection. It may be repeated."""
+    """Any other function of a connection, with the future of its result. It may be called more than once."""
 
     work: Callable[[Connection], Awaitable[Any]]
     waiter: asyncio.Future[Any]
@@ -52,19 +52,19 @@ Spot: TypeAlias = tuple[int, str]
 
 
 class Wave:
-    """Changes of different items, which may so be made in any order, and then what is asked about them."""
+    """A batch of changes to different items, in any order, followed by the reads that may see them."""
 
     def __init__(self) -> None:
         self.settled: dict[Spot, Settle | Release] = {}
         self.followed: dict[Spot, Follow] = {}
         self.sent: defaultdict[tuple[int, datetime | None], list[Send]] = defaultdict(list)
-        """By scope, and by when they may have been sent first."""
+        """The commands by scope and by the earliest time at which their items may have been sent."""
         self.flushes: list[Flush] = []
         self.questions: list[LookUp | Ask] = []
         self._touched: set[Spot] = set()
 
     def takes(self, step: Step) -> bool:
-        """Add a step, unless it is on an item that another one is on."""
+        """Add a command, unless the batch changes the same item already; return True if it was added."""
         match step:
             case Send(scope=scope, items=items, first_at=first_at):
                 spots = {(scope, item.key) for item in items}
@@ -93,7 +93,7 @@ class Wave:
 
 
 def waves(steps: Iterable[Step]) -> list[Wave]:
-    """Steps in their order, as few waves."""
+    """Return commands in their order as few batches."""
     found = [Wave()]
     for step in steps:
         if not found[-1].takes(step):

@@ -1,9 +1,9 @@
-"""The way of all that is asked of a journal in PostgreSQL: in order, and together where it may be.
+"""The writer task of a journal in PostgreSQL: executes its commands in order, and in batches where it may.
 
-What nobody waits for lingers for a moment, so that one statement writes much of it. While the database is away, all
-waits until it is there again, or until the lease is over: then everybody is told, and what was queued is left
-undecided, to be reconciled. What is repeated because its answer was lost is carried out once, see
-:mod:`.journal_schema`.
+The writer delays commands that no caller waits for by a moment (``_LINGER``), so that one statement writes many of
+them. While the database is unreachable, all commands wait until it is back, or until the lease ends: then the writer
+raises the error to each caller, and queued outcomes are lost, so their items stay undecided, to be reconciled. A batch
+that the writer repeats because its answer was lost is applied once; :mod:`.journal_schema` says how.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ _LINGER_MOST = 512
 _WAVE_MOST = 4096
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _READING_PATIENCE = 10.0
-"""Seconds for which a journal that only reads waits for the database."""
+"""Seconds for which a read-only journal waits for the database."""
 
 
 class JournalWriter:
-    """Carries steps to the database, in a task of its own. ``lease`` is ``None`` for a journal that only reads."""
+    """The task that executes commands in the database. ``lease`` is ``None`` for a read-only journal."""
 
     def __init__(self, database: Database, lease: Lease | None) -> None:
         self._database = database
@@ -58,10 +58,10 @@ class JournalWriter:
         self._task = asyncio.create_task(self._work(), name="octoffm_async journal")
 
     def future(self) -> asyncio.Future[Any]:
-        """Something to wait for.
+        """Return a future for a command's result.
 
         Raises:
-            ClosedError: the journal is not open, or belongs to another loop.
+            ClosedError: the journal is not open, or belongs to another event loop.
         """
         if self._loop is not asyncio.get_running_loop():
             raise ClosedError("the journal was opened on another event loop")
@@ -70,13 +70,13 @@ class JournalWriter:
         return self._loop.create_future()
 
     def submit(self, step: Step) -> None:
-        """Ask for a step that somebody waits for."""
+        """Submit a command that a caller waits for: the writer executes it at once."""
         self._check_open()
         self._waiting.append(step)
         self._wake.set()
 
     def queue(self, step: Settle | Follow | Release) -> None:
-        """Ask for a step that nobody waits for: it goes with others, soon."""
+        """Submit a command that no caller waits for: the writer soon executes it together with others."""
         self._check_open()
         self._waiting.append(step)
         if len(self._waiting) >= _LINGER_MOST:
@@ -85,17 +85,20 @@ class JournalWriter:
             self._linger = self._loop.call_later(_LINGER, self._wake.set)
 
     async def ask(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Do something on a connection, after all that was asked before. It may be done more than once."""
+        """Call ``work`` with a connection, after all earlier commands, and return its result.
+
+        The writer calls it again if the database became unreachable meanwhile.
+        """
         waiter = self.future()
         self.submit(Ask(work, waiter))
         result: T = await waiter
         return result
 
     async def close(self) -> None:
-        """Carry out what was asked; a cancellation waits for that too.
+        """Execute all submitted commands and end the task; a cancellation waits for that too.
 
         Raises:
-            JournalError, IllegalTransitionError: something that nobody waited for was not written.
+            JournalError, IllegalTransitionError: a command that no caller waited for was not written.
         """
         last = self.future()
         self.submit(Flush(None, last))
@@ -129,6 +132,7 @@ class JournalWriter:
                 await self._carry_out(wave)
 
     async def _carry_out(self, wave: Wave) -> None:
+        # Changes first, then reads: the batch has one change of an item at most (see journal_waves).
         await self._settle(list(wave.settled.values()))
         for (scope, _), steps in wave.sent.items():
             await self._send(scope, steps)
@@ -146,7 +150,7 @@ class JournalWriter:
         number = self._next_wave()
         try:
             remarks = await self._done(lambda connection: changes.settle(connection, self._writer_id, number, steps))
-        except Exception as error:  # noqa: BLE001  (whatever it is, those who flush must learn of it)
+        except Exception as error:  # noqa: BLE001  (any error must reach the callers of flush)
             for step in steps:
                 self._faults.setdefault(step[1], error)
             return
@@ -157,7 +161,7 @@ class JournalWriter:
                 self._faults.setdefault(run_id, IllegalTransitionError(key, before, state))
 
     async def _send(self, scope: int, steps: Sequence[Send]) -> None:
-        """Mark items as sent: of several steps together, or each by itself if one of them is not legal."""
+        """Mark the items of commands as sent: together, or command by command if one of them is not legal."""
         number = self._next_wave()
         error: Exception | None = None
         try:
@@ -170,7 +174,7 @@ class JournalWriter:
                     await self._send(scope, [step])
                 return
             error = illegal
-        except Exception as raised:  # noqa: BLE001  (whatever it is, those who wait must learn of it)
+        except Exception as raised:  # noqa: BLE001  (any error must reach the waiting callers)
             error = raised
         for step in steps:
             _answer(step.waiter, None, error)
@@ -180,8 +184,8 @@ class JournalWriter:
             return
         try:
             await self._done(lambda connection: changes.follow(connection, steps))
-        except Exception as error:  # noqa: BLE001  (a status that is missing is seen again by the next who follows)
-            logger.warning("the journal did not note %d followed statuses: %s", len(steps), error)
+        except Exception as error:  # noqa: BLE001  (the next status tracker reads a missing status again)
+            logger.warning("the journal did not write %d tracked statuses: %s", len(steps), error)
 
     async def _look_up(self, steps: Sequence[LookUp]) -> None:
         for scope in {step.scope for step in steps}:
@@ -194,7 +198,7 @@ class JournalWriter:
 
             try:
                 found = await self._done(read)
-            except Exception as error:  # noqa: BLE001  (whatever it is, those who wait must learn of it)
+            except Exception as error:  # noqa: BLE001  (any error must reach the waiting callers)
                 for step in some:
                     _answer(step.waiter, None, error)
                 continue
@@ -206,14 +210,14 @@ class JournalWriter:
             return
         try:
             _answer(waiter, await self._done(work), None)
-        except Exception as error:  # noqa: BLE001  (whatever it is, who waits must learn of it)
+        except Exception as error:  # noqa: BLE001  (any error must reach the waiting caller)
             _answer(waiter, None, error)
 
     async def _done(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Do something, again and again while the database is away and the lease is good.
+        """Call ``work`` until it succeeds, while the database is unreachable and the lease is valid.
 
         Raises:
-            JournalError: it could not be done.
+            JournalError: the call did not succeed.
         """
         pause = _FIRST_PAUSE
         gives_up = self._loop.time() + _READING_PATIENCE
@@ -226,7 +230,7 @@ class JournalWriter:
                 if not error.away:
                     raise JournalError(f"the journal failed: {error}") from error
                 if over:
-                    raise JournalWriteError(f"the journal is away: {error}") from error
+                    raise JournalWriteError(f"the journal is unreachable: {error}") from error
             except FencedError:
                 if self._lease is not None:
                     self._lease.kill()
@@ -258,7 +262,7 @@ def _answer(waiter: asyncio.Future[Any], result: object, error: Exception | None
 
 
 def _own(error: Exception) -> Exception:
-    """The same error for one more waiter: each raises its own, with its own traceback."""
+    """Copy an error for one more waiting caller: each raises its own, with its own traceback."""
     if not isinstance(error, OctoffmError | IllegalTransitionError):
         return error
     copy = type(error)(*error.args)

@@ -1,7 +1,8 @@
-"""Tokens on a server: what :class:`~octoffm_async.TokenStore` promises, on top of values that have a name and an end.
+"""A token store on a server: :class:`~octoffm_async.TokenStore` on top of key-value pairs that expire.
 
-A server needs to do three things, each atomic and by its own clock: read a value, write one, and swap one for another.
-Tokens, turns and the use of the quota are values; a turn that nobody ends is over by itself at the value's end.
+A back-end implements three operations, each atomic and by the server's clock: read a value, write one, and replace one
+by another (compare and swap). Tokens, renewal locks and the use of the quota are values; a renewal lock that its holder
+does not release ends when its value expires.
 """
 
 from __future__ import annotations
@@ -30,24 +31,24 @@ logger = logging.getLogger("octoffm_async")
 
 
 class Reading(NamedTuple):
-    """A value, if there is one, and the server's time, in seconds since 1970, at which it was read."""
+    """The value of a key, or ``None``, and the server's time of the read in seconds since 1970."""
 
     value: bytes | None
     at: float
 
 
 class _Use(msgspec.Struct, frozen=True, array_like=True):
-    """The use of the quota. ``nonce`` makes each one written unlike any other."""
+    """The stored use of the quota. ``nonce`` makes each written value unique."""
 
     used: Allowance
     nonce: str
 
 
 class KeptTokens(ABC):
-    """Tokens on a server, sealed with ``key`` (see :mod:`.sealing`) if there is one. A client's secret is never kept.
+    """A token store on a server that encrypts tokens with ``key``, if given (see :mod:`.sealing`).
 
-    Times are the server's: each reading tells how far it is ahead of this process, right to half of what the reading
-    took, so processes whose clocks differ still agree.
+    It never stores a client's secret. All times are the server's: each read measures the offset of the server's clock
+    from this process, exact to half of the round trip, so processes whose clocks differ still agree.
     """
 
     def __init__(self, *, key: Secret | str | None = None) -> None:
@@ -58,61 +59,61 @@ class KeptTokens(ABC):
 
     @abstractmethod
     async def _read(self, name: str) -> Reading:
-        """The value, unless its end has come."""
+        """Return the value of a key, unless it expired."""
 
     @abstractmethod
     async def _write(self, name: str, value: bytes, *, keep: float) -> None:
-        """Put a value in place of any other, with an end in ``keep`` seconds."""
+        """Replace the value of a key; the new one expires after ``keep`` seconds."""
 
     @abstractmethod
     async def _swap(self, name: str, old: bytes | None, new: bytes | None, *, keep: float = 0.0) -> bool:
-        """Put ``new`` in the place of ``old``; whether ``old`` was there. ``None`` is no value."""
+        """Replace ``old`` by ``new`` and return True if ``old`` was the value; ``None`` is no value."""
 
     def now(self) -> float:
-        """The server's time, as far as it is known here."""
+        """Return the server's time, by the last measured offset."""
         return time.monotonic() + self._ahead
 
     async def load(self, account: Account) -> Holding:
-        """What is held of an account."""
+        """Return the stored token and refusal of an account."""
         name = self._name("account", account.key)
         value = (await self._reading(name)).value
         entry = Entry() if value is None else self._opened(value, name)
         return Holding(entry.token, entry.refusal)
 
     async def take_turn(self, account: Account, *, lease: float) -> object | None:
-        """The right to renew the account's token; ``None`` if another has it."""
+        """Acquire the lock for renewing the account's token; return ``None`` if another process holds it."""
         turn = secrets.token_hex(16).encode()
         taking = asyncio.ensure_future(self._swap(self._name("turn", account.key), None, turn, keep=lease))
         try:
             return turn if await asyncio.shield(taking) else None
         except asyncio.CancelledError:
-            self._meanwhile(self._give_back(taking, account, turn))  # the server may give it to nobody who waits
+            self._meanwhile(self._give_back(taking, account, turn))  # else the lock would stay until it expires
             raise
 
     async def end_turn(self, account: Account, turn: object) -> None:
-        """Let others renew."""
+        """Release the lock, so that other processes may renew."""
         if isinstance(turn, bytes):
             await self._swap(self._name("turn", account.key), turn, None)
 
     async def save(self, account: Account, token: SharedToken) -> None:
-        """Keep a new token."""
+        """Store a new token."""
         await self._keep(account, Entry(token=token))
 
     async def refuse(self, account: Account, refusal: SharedRefusal) -> None:
-        """Keep a refusal of the credentials."""
+        """Store a refusal of the credentials."""
         await self._keep(account, Entry(refusal=refusal))
 
     async def drop(self, account: Account, refused: Secret) -> None:
-        """Forget the token if it is ``refused``."""
+        """Delete the token if it is ``refused``."""
         await self._forget(account, lambda entry: entry.token is not None and entry.token.secret == refused)
 
     async def forgive(self, account: Account) -> None:
-        """Forget a refusal."""
+        """Delete a refusal."""
         await self._forget(account, lambda entry: entry.refusal is not None)
 
     async def admit(self, account: Account) -> float:
         """Count one token call and return 0, or return the seconds to wait."""
-        name = f"octoffm:calls:{account.client}"  # it holds no secret, and is one for all keys
+        name = f"octoffm:calls:{account.client}"  # the value holds no secret; all encryption keys share it
         while True:
             value, at = await self._reading(name)
             used, wait = _used(value).take(at)
@@ -121,7 +122,7 @@ class KeptTokens(ABC):
                 return wait
 
     async def close(self) -> None:
-        """Give back turns whose takers were cancelled."""
+        """Wait until the locks of cancelled callers are released."""
         while self._ending:
             await asyncio.wait(self._ending)
 
@@ -138,7 +139,7 @@ class KeptTokens(ABC):
     async def _reading(self, name: str) -> Reading:
         asked = time.monotonic()
         reading = await self._read(name)
-        self._ahead = reading.at - (asked + time.monotonic()) / 2
+        self._ahead = reading.at - (asked + time.monotonic()) / 2  # the server read its clock in the middle, on average
         return reading
 
     def _opened(self, value: bytes, name: str) -> Entry:
@@ -147,7 +148,7 @@ class KeptTokens(ABC):
         except (BrokenSealError, ValueError, RecursionError):
             if self._ignored != value:
                 self._ignored = value
-                logger.warning("%r: a token is damaged: it is ignored, and replaced at the next renewal", self)
+                logger.warning("%r: a stored token is damaged: it is ignored, and replaced at the next renewal", self)
             return Entry()
 
     def _name(self, kind: str, key: str) -> str:
@@ -158,7 +159,7 @@ class KeptTokens(ABC):
             if await taking:
                 await self.end_turn(account, turn)
         except Exception:  # noqa: BLE001
-            logger.debug("%r: a turn could not be given back: it ends by itself", self)
+            logger.debug("%r: a renewal lock could not be released: it expires by itself", self)
 
     def _meanwhile(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

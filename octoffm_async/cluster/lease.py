@@ -1,9 +1,10 @@
 """A writer's lease on the journal: the right to send, for some seconds after the database last renewed it.
 
-Here it ends before it does for the database: it counts from before the renewal was asked for, and a tenth of it is
-given up. So a process that was frozen, or whose machine slept, finds its lease over as soon as it goes on, and at no
-instant does another writer take over what this one may still send. Its clock runs on while
-the machine sleeps. The database's clock must not jump ahead by more than ``GRACE`` and that tenth together.
+For this process the lease ends earlier than for the database: the process counts it from before it requested the
+renewal, and gives up a tenth of it. So a process that was suspended, or whose machine slept, finds its lease expired
+as soon as it continues, and at no instant does another writer take over an item that this one may still send. The
+lease's clock continues while the machine sleeps. The database's clock must not jump ahead by more than ``GRACE`` and
+that tenth together.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ __all__ = ["GRACE", "Lease", "boot_time"]
 logger = logging.getLogger("octoffm_async")
 
 GRACE = 2.0
-"""Seconds for which a lease that is over is left alone by others."""
+"""Seconds for which other writers leave an expired lease alone."""
 _MARGIN = 0.1
 _KEPT_DAYS = 30
 _ATTEMPTS = 2
-"""Renewals that may be under way."""
+"""Maximum of concurrent renewals."""
 
 _REGISTER = """
     WITH gone AS (
@@ -55,7 +56,7 @@ _END = """
 
 
 def boot_time() -> float:
-    """Seconds on a clock that never steps and, where the system has one, does not stop while the machine sleeps."""
+    """Return the seconds of a clock that never steps and, where the system has one, runs while the machine sleeps."""
     if _BOOT_CLOCK is None:
         return time.monotonic()
     return time.clock_gettime(_BOOT_CLOCK)
@@ -65,7 +66,7 @@ _BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class Lease:
-    """One writer, registered in the database, and its lease. It is the fence that its sendings pass."""
+    """A writer that is registered in the database, and its lease: the fence that each request passes."""
 
     def __init__(self, database: Database, seconds: float, *, clock: Callable[[], float] = boot_time) -> None:
         if not seconds > 0:
@@ -84,25 +85,25 @@ class Lease:
 
     @property
     def is_dead(self) -> bool:
-        """Whether it is over for good."""
+        """True if the lease has ended for good."""
         return bool(self._end)
 
     @property
     def is_over(self) -> bool:
-        """Whether it is over, for good or until a late renewal."""
+        """True if the lease has ended, for good or until a late renewal."""
         return bool(self._end) or self._clock() >= self._until
 
     def check(self) -> None:
-        """Let a sending pass.
+        """Check that a request may be sent.
 
         Raises:
-            FencedError: the lease is over.
+            FencedError: the lease has ended.
         """
         if self._clock() >= self._until or self._end:
             raise self.error()
 
     def error(self) -> FencedError:
-        """Why nothing may be sent."""
+        """Return the error that says why nothing may be sent."""
         if self._end:
             return FencedError(self._end)
         late = self._clock() - self._until
@@ -111,18 +112,19 @@ class Lease:
         )
 
     def kill(self) -> None:
-        """The database says that it is over."""
+        """End the lease for good, because the database says that it has ended."""
         if not self._end:
             self._end = (
-                f"writer {self.writer_id} of {self._database.name} was silent for too long: open the journal anew"
+                f"writer {self.writer_id} of {self._database.name} did not renew its lease in time: "
+                "open the journal again"
             )
             logger.error("%s", self._end)
 
     async def begin(self) -> None:
-        """Register a writer, and keep its lease.
+        """Register a writer, and renew its lease from now on.
 
         Raises:
-            StoreError: the database is away, or refuses.
+            StoreError: the database is unreachable, or refuses.
         """
         asked = self._clock(), time.time()
         async with self._database.connection() as connection:
@@ -136,7 +138,7 @@ class Lease:
         self._renewing = asyncio.create_task(self._renew_for_ever(), name="octoffm_async journal lease")
 
     async def end(self) -> None:
-        """Give it up: others may take over at once."""
+        """End the lease, so that others may take over at once."""
         self._end = self._end or "the journal is closed"
         tasks = [task for task in (self._renewing, *self._attempts) if task is not None]
         for task in tasks:
@@ -146,7 +148,7 @@ class Lease:
             async with self._database.connection(wait=self.seconds) as connection:
                 await connection.execute(_END, (self.writer_id,))
         except StoreError as error:
-            logger.warning("the lease of writer %d was left to end by itself: %s", self.writer_id, error)
+            logger.warning("the lease of writer %d was not ended, and expires by itself: %s", self.writer_id, error)
 
     async def _renew_for_ever(self) -> None:
         while not self._end:
@@ -157,7 +159,7 @@ class Lease:
                 attempt.add_done_callback(self._attempts.discard)
 
     async def _renew(self) -> None:
-        """Renew it, as soon as the database is there."""
+        """Renew the lease, as soon as the database is reachable."""
         while not self._end:
             asked = self._clock(), time.time()
             try:
@@ -177,6 +179,7 @@ class Lease:
                 return
 
     def _renewed(self, asked: tuple[float, float], theirs: float) -> None:
+        # Counted from before the request, less a margin, so it ends here before it ends in the database (module essay).
         self._until = max(self._until, asked[0] + self.seconds * (1 - _MARGIN))
         self.shift = Shift(timedelta(seconds=asked[1] - theirs), timedelta(seconds=time.time() - theirs))
         self.renewals += 1

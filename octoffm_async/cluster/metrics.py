@@ -1,4 +1,4 @@
-"""What a worker tells Prometheus, and the endpoint where it is fetched::
+"""Metrics of a worker for Prometheus, and the HTTP endpoint that serves them::
 
     metrics = WorkerMetrics()
     async with (
@@ -15,13 +15,13 @@ All names begin with ``octoffm_``:
 - From the client's events: ``calls_total`` by operation and result, ``attempts_total`` by operation and answer,
   ``attempt_seconds`` and ``retries_total`` by operation, ``throttled_total`` (429s) and ``pauses_total`` by group,
   ``tokens_fetched_total``.
-- How the client stands when it is asked: ``waiting_calls``, ``in_flight_requests``, ``rate`` and ``rate_ceiling``
-  (requests per second, over the keys that have a limit), ``keys`` and ``paused_keys`` by group; ``token_age_seconds``,
-  ``token_left_seconds``, ``retry_budget_left`` and ``circuit`` (1 for the state that it is in).
+- From the client's state at the time of the request: ``waiting_calls``, ``in_flight_requests``, ``rate`` and
+  ``rate_ceiling`` (requests per second, over the keys that have a limit), ``keys`` and ``paused_keys`` by group;
+  ``token_age_seconds``, ``token_left_seconds``, ``retry_budget_left`` and ``circuit`` (1 for the current state).
 
-Keys are summed up over sellers, so the number of series is bounded, whatever the number of sellers. ``sellers=True``
-adds the label ``seller`` to ``items_total``, ``throttled_total`` and all that is by group: six more series for each key
-that a worker remembers. Nothing holds references, ids of items, or a secret.
+The metrics sum keys over sellers, so the number of series is bounded, whatever the number of sellers. ``sellers=True``
+adds the label ``seller`` to ``items_total``, ``throttled_total`` and all metrics by group: six more series for each key
+that a worker remembers. No metric holds a reference, an item's id, or a secret.
 """
 
 from __future__ import annotations
@@ -72,15 +72,15 @@ _BY_GROUP: Final = {
 
 
 class Observed(Protocol):
-    """What can be observed: a client."""
+    """Protocol of a client that the metrics observe."""
 
     def stats(self) -> Stats:
-        """How it stands."""
+        """Return the client's statistics."""
         ...
 
 
 class WorkerMetrics:
-    """Counts what a worker does; a hook of its client. Everything is kept in ``registry``, which is its own."""
+    """The metrics of a worker, and a hook of its client. ``registry`` is its own :class:`CollectorRegistry`."""
 
     events: ClassVar[frozenset[type[Event]]] = frozenset(
         {AttemptFinished, CallFinished, RetryScheduled, Throttled, TokenFetched}
@@ -118,20 +118,20 @@ class WorkerMetrics:
         ProcessCollector(namespace="octoffm", registry=registry)
 
     def observe(self, client: Observed) -> None:
-        """Let the gauges show how ``client`` stands whenever they are fetched, as long as it exists."""
+        """Show the state of ``client`` in the gauges, as long as the client exists."""
         self._clients.add(client)
 
     def item(self, operation: str, outcome: Outcome, *, seller: str = "") -> None:
-        """An item of a run over ``operation``, such as ``outbound.create``, has an outcome."""
+        """Count the outcome of an item of a run over ``operation``, such as ``outbound.create``."""
         self._items.labels(_named(operation), type(outcome).__name__.lower(), *self._seller(seller)).inc()
 
     def chunk(self, operation: str, result: ChunkResult, *, seconds: float) -> None:
-        """A chunk of a job ended."""
+        """Count a chunk of a job that ended after ``seconds``."""
         self._chunks.labels(_named(operation), result).inc()
         self._chunk_seconds.labels(_named(operation)).observe(seconds)
 
     def lease(self, result: LeaseResult) -> None:
-        """The writer's lease on the journal was renewed, could not be, or is over."""
+        """Count a renewal of the writer's lease on the journal: ``renewed``, ``failed`` or ``lost``."""
         self._leases.labels(result).inc()
 
     def __call__(self, event: Event, /) -> None:
@@ -159,7 +159,7 @@ class WorkerMetrics:
 
 
 class _Clients(Collector):
-    """How clients stand, when it is asked."""
+    """The collector of the gauges, which reads the state of the clients at each request."""
 
     def __init__(self, *, sellers: bool) -> None:
         self._references: list[weakref.ref[Observed]] = []
@@ -190,7 +190,7 @@ class _Clients(Collector):
         yield circuit
 
     def _sums(self, all_stats: list[Stats]) -> dict[tuple[str, ...], dict[str, float]]:
-        """Sums over keys by their labels. Where no key has a limit there is no sum of limits."""
+        """Return the sums over keys by their labels; without a ``rate`` where no key has a limit."""
         sums: defaultdict[tuple[str, ...], defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
         for stats in all_stats:
             for key in stats.keys:
@@ -201,7 +201,7 @@ class _Clients(Collector):
 
 
 class MetricsServer:
-    """Serves ``metrics`` at ``/metrics``, on the loopback only unless ``host`` says otherwise; port 0 is a free one."""
+    """An HTTP server of ``metrics`` at ``/metrics``, on the loopback by default; port 0 chooses a free port."""
 
     def __init__(self, metrics: WorkerMetrics, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._metrics = metrics
@@ -211,7 +211,7 @@ class MetricsServer:
 
     @property
     def address(self) -> str:
-        """Where Prometheus finds it."""
+        """The URL of the metrics."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}/metrics"
 
@@ -266,7 +266,7 @@ def _group(operation: str) -> str:
 
 
 def _answer(status: int) -> str:
-    """``2xx`` and the like; ``429`` by itself; ``none``."""
+    """Return the label of a status: its class (``2xx``), ``429`` by itself, or ``none`` without an answer."""
     if status == 429:
         return "429"
     return f"{status // 100}xx" if 100 <= status <= 599 else "none"

@@ -1,17 +1,17 @@
-"""Mirrors in the fleet's database, for periodic jobs: the stocks as they are, and what changed.
+"""Mirrors in the fleet's database, for periodic jobs: the current stocks, and the changes of shipments and returns.
 
 ``octoffm_stocks`` has a row for each stock of each seller. ``octoffm_changes`` has a row for each shipment, stock and
-return that changed, in its latest state, with a number that grows with each change: who reads it remembers the largest
-number seen and asks for ``number > … ORDER BY number``. Numbers are given in the order of commits, so none is missed;
-what changes twice between two readings is read once.
+return that changed, in its latest state, with a number that grows with each change: a reader remembers the largest
+number that it saw and selects ``number > … ORDER BY number``. Numbers grow in the order of commits, so a reader misses
+none; it reads a row once that changed twice between two reads.
 
-Each call goes on from the watermark that the one before it left in the database (:mod:`octoffm_async.bulk.changes` has
-the theory), a batch of rows to a transaction, the watermark with the last. A call that is killed on the way loses
-nothing, and one that runs twice at once, or wakes up late, does no harm: an older state never replaces a newer one.
-A stock that is gone from the API's list stays in the mirror: nothing tells of it. A quantity that the API did not tell
-is NULL, never 0. ``item`` has the names of the contract, however the API spells them, and beside them, under the API's
-own names, what the package does not model. A first mirror costs about 270 µs and, until it ends, 300 bytes of memory
-for each row; one of ``octoffm_stocks`` takes about 1 kB with its index.
+Each call continues at the watermark that the call before wrote to the database (:mod:`octoffm_async.bulk.changes` has
+the theory). It writes a batch of rows in a transaction, and the watermark with the last batch. A call that is killed
+loses nothing, and two calls at once, or a call that resumes late, do no harm: an older state never replaces a newer
+one. A stock that disappears from the API's list stays in the mirror, for the API does not report it. A quantity that
+the API left out is NULL, never 0. ``item`` uses the names of the contract, however the API spells them, and has the
+fields that the package does not model under the API's own names. A first mirror costs about 270 µs and, until it ends,
+300 bytes of memory for each row; a row of ``octoffm_stocks`` takes about 1 kB with its index.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["EARLIEST", "TABLES", "VERSION", "Mirrored", "mirror_changes", "mirror_stocks", "prepare_mirrors"]
 
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""Where a first mirror begins, unless it is told otherwise."""
+"""The default start of a first mirror."""
 BATCH: Final = 1000
-"""Rows of a page, and of a transaction."""
+"""Rows of a page and of a transaction."""
 VERSION: Final = 2
 TABLES: Final[tuple[LiteralString, ...]] = (
     """
@@ -128,23 +128,23 @@ _ESCAPED_ZERO: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 class Mirrored(NamedTuple):
-    """How many rows the API listed, and how many of them were news."""
+    """The number of rows that the API listed, and of those that changed the mirror."""
 
     listed: int = 0
     changed: int = 0
 
 
 async def prepare_mirrors(database: Database) -> None:
-    """Make the tables, if they are not there."""
+    """Create the tables of the mirrors, if they do not exist."""
     await database.prepare("mirrors", VERSION, TABLES)
 
 
 async def mirror_stocks(database: Database, client: SellerClient, *, since: datetime = EARLIEST) -> Mirrored:
-    """Bring the seller's rows of ``octoffm_stocks`` up to date. ``since`` is for the first time only.
+    """Update the seller's rows of ``octoffm_stocks``. ``since`` is the start of the first call only.
 
     Raises:
-        CallError: the list could not be read; what was read is written.
-        StoreError: the database is away.
+        CallError: the list could not be read; the rows read before are written.
+        StoreError: the database is unreachable.
     """
     return await _mirror(_Mark(client.seller_id, "stocks", "stocks"), database, client, since)
 
@@ -152,18 +152,18 @@ async def mirror_stocks(database: Database, client: SellerClient, *, since: date
 async def mirror_changes(
     database: Database, client: SellerClient, *, kinds: Iterable[ChangeKind] = KINDS, since: datetime = EARLIEST
 ) -> Mirrored:
-    """Bring the seller's rows of ``octoffm_changes`` up to date. ``since`` is for the first time of a kind only.
+    """Update the seller's rows of ``octoffm_changes``. ``since`` is the start of the first call for a kind only.
 
     Raises:
-        CallError: a list could not be read; what was read is written.
-        StoreError: the database is away.
+        CallError: a list could not be read; the rows read before are written.
+        StoreError: the database is unreachable.
     """
     done = [await _mirror(_Mark(client.seller_id, "changes", kind), database, client, since) for kind in kinds]
     return Mirrored(sum(each.listed for each in done), sum(each.changed for each in done))
 
 
 class _Mark(NamedTuple):
-    """Whose watermark it is."""
+    """The key of a watermark."""
 
     seller: str
     mirror: Literal["stocks", "changes"]
@@ -186,15 +186,15 @@ async def _mirror(mark: _Mark, database: Database, client: SellerClient, since: 
 
 
 async def _write(mark: _Mark, database: Database, batch: Iterable[Change], watermark: datetime | None) -> int:
-    """Write a batch, and the watermark with the last one. How many rows were news."""
-    changes = sorted(batch, key=lambda change: change.id)  # in one order everywhere: nobody waits for one who waits
+    """Write a batch, and the watermark with the last one; return the number of rows that changed."""
+    changes = sorted(batch, key=lambda change: change.id)  # one order of locks everywhere, so no deadlock
     async with database.connection() as connection, connection.transaction():
         if not changes:
             written = 0
         elif mark.mirror == "stocks":
             written = (await connection.execute(_WRITE_STOCKS, _stocks(mark.seller, changes))).rowcount
         else:
-            await connection.execute(_ORDER_OF_COMMITS)
+            await connection.execute(_ORDER_OF_COMMITS)  # readers rely on it: see the module essay
             written = (await connection.execute(_WRITE_CHANGES, _changes(mark, changes))).rowcount
         if watermark is not None:
             await connection.execute(_WRITE_MARK, (*mark, watermark))
@@ -202,7 +202,7 @@ async def _write(mark: _Mark, database: Database, batch: Iterable[Change], water
 
 
 def _stocks(seller: str, changes: Sequence[Change]) -> dict[str, object]:
-    """Stocks as columns."""
+    """Return stocks as columns."""
     stocks = [change.item for change in changes if isinstance(change.item, Stock)]
     quantities = [stock.quantities for stock in stocks]
     columns: dict[str, object] = {name: [getattr(each, name) for each in quantities] for name in own_fields(Quantities)}
@@ -219,7 +219,7 @@ def _stocks(seller: str, changes: Sequence[Change]) -> dict[str, object]:
 
 
 def _changes(mark: _Mark, changes: Sequence[Change]) -> dict[str, object]:
-    """Changes as columns."""
+    """Return changes as columns."""
     return {
         "seller": mark.seller,
         "kind": mark.kind,
@@ -230,7 +230,7 @@ def _changes(mark: _Mark, changes: Sequence[Change]) -> dict[str, object]:
 
 
 def _text(text: str | None) -> str | None:
-    """PostgreSQL keeps no zero byte."""
+    """Replace zero bytes, which PostgreSQL's text cannot hold."""
     return None if text is None else str(text).replace("\0", "\ufffd")
 
 

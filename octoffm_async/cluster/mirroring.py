@@ -1,4 +1,4 @@
-"""Mirrors on the engine's own schedule: every so often one job, which queues one for each seller of the fleet."""
+"""Mirrors as periodic jobs of the queue: one job each interval, which queues a job for each seller of the fleet."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ logger = logging.getLogger("octoffm_async")
 
 
 def cron_of(minutes: int) -> str:
-    """The schedule of something that is done every so many minutes.
+    """Return the cron expression of an interval in minutes.
 
     Raises:
-        ConfigurationError: an hour, or a day, has no whole number of them.
+        ConfigurationError: the interval divides neither an hour nor a day.
     """
     if 0 < minutes < 60 and 60 % minutes == 0:
         return f"*/{minutes} * * * *"
     hours, rest = divmod(minutes, 60)
     if not rest and 0 < hours <= 24 and 24 % hours == 0:
         return "0 0 * * *" if hours == 24 else f"0 */{hours} * * *"
-    raise ConfigurationError(f"nothing is done every {minutes} min: it must go into an hour, or whole hours into a day")
+    raise ConfigurationError(f"no schedule for every {minutes} min: it must divide an hour or, in whole hours, a day")
 
 
 def schedule_mirrors(app: App, database: Database, client: FulfillmentClient, *, minutes: int) -> None:
-    """Give the engine the tasks of mirrors: stocks and changes of every seller that ever had a job."""
+    """Register the tasks that mirror the stocks and changes of every seller that ever had a job."""
 
     async def mirror_seller(*, seller: str) -> None:
         view = client.seller(seller).with_options(lane="bulk")
         try:
             stocks = await mirror_stocks(database, view)
             changes = await mirror_changes(database, view)
-        except CallError as error:  # the next round goes on from where this one came to
+        except CallError as error:  # the next round continues at the watermark
             logger.warning("the mirror of seller %s is not up to date: %s", seller, error)
         else:
             logger.info("mirrored seller %s: %d stocks and %d changes", seller, stocks.changed, changes.changed)

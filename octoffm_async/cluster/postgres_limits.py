@@ -1,8 +1,8 @@
-"""Limits that processes share through PostgreSQL: one row for each, in a table that is not logged.
+"""Limits that processes share through PostgreSQL: one row for each limit, in an unlogged table.
 
 The function ``octoffm_lease`` is :func:`~octoffm_async.session.slots.advance` in PL/pgSQL, by the server's clock. One
-statement asks for many limits, in the order of their keys, so that two of them cannot wait for each other. After a
-crash of the server the table is empty: see :class:`~octoffm_async.LimitStore`.
+statement requests leases on many limits, in the order of their keys, so that two statements cannot deadlock. After a
+crash of the server the table is empty, which :class:`~octoffm_async.LimitStore` allows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 VERSION = 2
 FORGET_EVERY = 300 * slots.SECOND
-"""Rows that are not needed any more are deleted about so often by each process."""
+"""The interval, in microseconds, at which each process deletes expired rows."""
 
 TABLE = """
 CREATE UNLOGGED TABLE IF NOT EXISTS octoffm_limits (
@@ -227,7 +227,7 @@ BEGIN
             + CASE WHEN s.plateau > 0 OR a_blocked THEN {slots.KEPT_LEARNED} ELSE {slots.KEPT} END
     WHERE l.key = name;
 END $$
-"""  # noqa: S608  (what is filled in are numbers of ours)
+"""  # noqa: S608  (only our own numbers are filled in)
 
 STATEMENTS: tuple[Any, ...] = (TABLE, SCALE, PACE, BLOCK, RESUME, LEASE)
 
@@ -247,13 +247,14 @@ DELETE FROM octoffm_limits WHERE key IN (
 
 
 class PostgresLimits:
-    """Limits kept by a PostgreSQL database, given by its address or as an open :class:`~.database.Database`.
+    """A limit store in a PostgreSQL database, given by its address or as an open :class:`~.database.Database`.
 
-    ``processes`` is how many share a limit at most: while the server is away each goes on with that fraction of it.
-    Several clients of one event loop may use one of these. Needs the extra ``cluster``.
+    ``processes`` is the maximum number of processes that share a limit: while the server is unreachable, each process
+    continues with that fraction of it. Several clients of one event loop may share one object. Needs the extra
+    ``cluster``.
 
     Raises:
-        ConfigurationError: not such an address.
+        ConfigurationError: the address is not one of a PostgreSQL database.
     """
 
     def __init__(
@@ -272,18 +273,18 @@ class PostgresLimits:
         self._forgot_at = 0
 
     def open(self) -> None:
-        """One more client uses it, on the running event loop."""
+        """Register one more client, on the running event loop."""
         self._users += 1
 
     async def close(self) -> None:
-        """A client uses it no longer; the last one lets go of the database."""
+        """Unregister a client; the last one closes the connections to the database."""
         self._users -= 1
         if not self._users and self._entered:
             self._entered = self._prepared = False
             await self._database.__aexit__(None, None, None)
 
     async def exchange(self, asks: Sequence[Ask]) -> Sequence[Answer]:
-        """See :class:`~octoffm_async.LimitStore`."""
+        """Exchange requests for leases; see :class:`~octoffm_async.LimitStore`."""
         if not self._entered:
             await self._database.__aenter__()
             self._entered = True

@@ -1,4 +1,4 @@
-"""Tokens in the PostgreSQL database that a fleet shares."""
+"""The token store in the PostgreSQL database that a fleet shares."""
 
 from __future__ import annotations
 
@@ -51,13 +51,14 @@ _TIDY: Final = """
 
 
 class PostgresTokens(KeptTokens):
-    """Tokens in ``database`` (its address ``postgresql://…``, or an open :class:`.database.Database`), shared by all.
+    """A token store in ``database``: its address ``postgresql://…``, or an open :class:`.database.Database`.
 
-    With ``key``, or ``OCTOFFM_CLUSTER_KEY``, they are encrypted. The table is made when it is first asked; close it, or
-    leave its ``async with``, after the clients that use it. A :class:`Database` of yours stays open.
+    All processes that name the database share the tokens. With ``key``, or ``OCTOFFM_CLUSTER_KEY``, the store encrypts
+    them. It creates its table on first use. Close it, or exit its ``async with``, after the clients that use it; a
+    :class:`Database` of yours stays open.
 
     Raises:
-        ConfigurationError: the address or the key cannot be right.
+        ConfigurationError: the address or the key is invalid.
     """
 
     def __init__(self, database: str | Secret | Database, *, key: Secret | str | None = None) -> None:
@@ -76,7 +77,7 @@ class PostgresTokens(KeptTokens):
         await self.close()
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await super().close()
         loop, self._loop = self._loop, None
         if loop is asyncio.get_running_loop() and self._address is not None:
@@ -101,7 +102,7 @@ class PostgresTokens(KeptTokens):
             return await done.fetchall() if done.description else []
 
     async def _open(self) -> Database:
-        """The database, with its table. Connections belong to an event loop: on a new one it is opened anew."""
+        """Return the database with its table. Connections belong to an event loop: a new loop opens it again."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop, self._is_prepared = loop, False

@@ -1,4 +1,4 @@
-"""What a worker does beside its turns: it tells how it is, hears of cancelled jobs, and finds what others left."""
+"""The heartbeat of a worker: writes its counters, notices cancelled jobs, and rescues the jobs of dead workers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .turns import Turns
 
 TICK: Final = 1.0
-"""Seconds between two looks at what was cancelled."""
+"""Seconds between two heartbeats."""
 ORPHANS_EVERY: Final = 30.0
 _FORGOTTEN_AFTER: Final = 86_400.0
 
@@ -38,7 +38,7 @@ logger = logging.getLogger("octoffm_async")
 
 
 class Doings(msgspec.Struct, kw_only=True):
-    """What a worker has done so far: turns under way, items decided, calls of the API, and 429s among them."""
+    """The counters of a worker: chunks in work, items decided, calls of the API, and 429s among them."""
 
     turns: int = 0
     items: int = 0
@@ -47,10 +47,11 @@ class Doings(msgspec.Struct, kw_only=True):
 
 
 class Presence:
-    """A worker's row in the database, kept up to date; and the look-out for what dead workers held.
+    """The periodic task of a worker: updates its row in the database, and rescues the jobs of dead workers.
 
-    ``doings`` tells what the worker has done, ``jobs`` which jobs it is at; ``cancel`` is told of a cancelled one,
-    and ``on_all_done`` that no job has anything left to do.
+    ``doings`` returns the worker's counters, ``jobs`` the jobs that it processes; it calls ``cancel`` with a job that
+    was cancelled, and ``on_all_done`` when no job has anything left to do. ``silent`` is in seconds: a worker without
+    a heartbeat for that long counts as dead.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Presence:
         self._at = 0.0
 
     async def keep(self) -> None:
-        """Go on until it is cancelled."""
+        """Run until cancelled."""
         now = asyncio.get_running_loop().time
         orphans_at = rescue_at = now()
         while True:
@@ -87,7 +88,7 @@ class Presence:
                 if now() >= rescue_at:
                     rescue_at = now() + self._silent / 4 * random.uniform(0.8, 1.2)
                     if rescued := await engine.rescue(self._database, silent=self._silent):
-                        logger.warning("%d turns of workers that are silent were given to others", rescued)
+                        logger.warning("%d jobs of workers without a heartbeat were returned to the queue", rescued)
                 if now() >= orphans_at:
                     orphans_at = now() + ORPHANS_EVERY * random.uniform(0.8, 1.2)
                     await self._turns.queue_orphans()
@@ -96,11 +97,11 @@ class Presence:
                 if self._on_all_done is not None and await self._turns.all_done():
                     self._on_all_done()
             except StoreError as error:
-                logger.debug("nothing is told now: %s", error)
+                logger.debug("the heartbeat is not written now: %s", error)
             await asyncio.sleep(TICK)
 
     async def sign_off(self) -> None:
-        """Leave no row behind."""
+        """Delete the worker's row."""
         if self._worker is None:
             return
         try:

@@ -1,7 +1,8 @@
-"""Limits that processes share through Redis (or Valkey): one key for each, changed by one script.
+"""Limits that processes share through Redis (or Valkey): one key for each limit, changed by one script.
 
 The script is :func:`~octoffm_async.session.slots.advance` in Lua, by the server's clock. It touches one key, so it runs
-on a cluster's shards as well. Nothing has to be kept over a restart: see :class:`~octoffm_async.LimitStore`.
+on the shards of a Redis cluster as well. The server may lose its data in a restart: :class:`~octoffm_async.LimitStore`
+allows that.
 """
 
 from __future__ import annotations
@@ -151,13 +152,14 @@ DIGEST = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 
 class RedisLimits:
-    """Limits kept by a Redis server: ``redis://user:password@host:port/database``, or ``rediss://`` with TLS.
+    """A limit store in a Redis server: ``redis://user:password@host:port/database``, or ``rediss://`` with TLS.
 
-    ``processes`` is how many share a limit at most: while the server is away each goes on with that fraction of it.
-    Keys begin with ``prefix``. Several clients of one event loop may use one of these. Needs the extra ``redis``.
+    ``processes`` is the maximum number of processes that share a limit: while the server is unreachable, each process
+    continues with that fraction of it. Keys begin with ``prefix``. Several clients of one event loop may share one
+    object. Needs the extra ``redis``.
 
     Raises:
-        ConfigurationError: not such an address, or the extra is not installed.
+        ConfigurationError: the address is not one of a Redis server, or the extra is not installed.
     """
 
     def __init__(
@@ -177,10 +179,10 @@ class RedisLimits:
         self._redis = self._connection()
 
     def open(self) -> None:
-        """One more client uses it, on the running event loop.
+        """Register one more client, on the running event loop.
 
         Raises:
-            ClosedError: another event loop uses it.
+            ClosedError: the store is open on another event loop.
         """
         loop = asyncio.get_running_loop()
         if not self._users:
@@ -190,13 +192,13 @@ class RedisLimits:
         self._users += 1
 
     async def close(self) -> None:
-        """A client uses it no longer; the last one closes the connection."""
+        """Unregister a client; the last one closes the connections."""
         self._users -= 1
         if not self._users:
             await self._redis.aclose()
 
     async def exchange(self, asks: Sequence[Ask]) -> Sequence[Answer]:
-        """See :class:`~octoffm_async.LimitStore`."""
+        """Exchange requests for leases; see :class:`~octoffm_async.LimitStore`."""
         from redis.exceptions import NoScriptError
 
         now = 0 if self._clock is None else int(self._clock() * slots.SECOND)
@@ -223,7 +225,7 @@ class RedisLimits:
         except ImportError:
             raise ConfigurationError("limits in Redis need an extra: pip install 'octoffm-async[redis]'") from None
         try:
-            # Nothing is repeated: what failed may have leased slots.
+            # No retry: a request that failed may have leased slots.
             make = cast("Any", Redis).from_url
             return cast("Redis", make(self._address.reveal(), retry=Retry(NoBackoff(), 0), decode_responses=False))
         except ValueError:

@@ -1,4 +1,4 @@
-"""Tokens in Redis, for fleets that run one already (extra ``redis``)."""
+"""The token store in Redis, for fleets that run a Redis server already (extra ``redis``)."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["RedisTokens"]
 
 ANSWER_WITHIN = 2.0
-"""Seconds for one try of two: a client waits 5 s for a token store."""
+"""Seconds for each of two attempts: a client waits 5 s for a token store."""
 _READ: Final = """
 local time = redis.call('TIME')
 return {redis.call('GET', KEYS[1]), time[1], time[2]}
 """
-# A swap whose answer was lost is asked again: finding the new value there is a success. No two new values are alike.
+# redis-py repeats a swap whose answer was lost: finding the new value is a success then, for each new value is unique.
 _SWAP: Final = """
 local held, old, new = redis.call('GET', KEYS[1]) or '', ARGV[1], ARGV[2]
 if held == new and new ~= '' then return 1 end
@@ -47,21 +47,21 @@ return 1
 
 
 class _Commands(Protocol):
-    """What is used of a client: its own method has no types."""
+    """Protocol of a Redis client with a typed ``execute_command``, which redis-py leaves untyped."""
 
     async def execute_command(self, *command: bytes | str | int) -> Any: ...
 
 
 class RedisTokens(KeptTokens):
-    """Tokens in the Redis at ``address`` (``redis://`` or ``rediss://``), shared by all who name it.
+    """A token store in the Redis server at ``address`` (``redis://`` or ``rediss://``).
 
-    With ``key``, or ``OCTOFFM_CLUSTER_KEY``, they are encrypted. It connects when it is first asked; close it, or leave
-    its ``async with``, after the clients that use it. Its keys begin with ``octoffm:`` and expire by themselves; each
-    command and script touches one. A key that Redis loses, by a restart or an eviction, costs a token call at most, or
-    forgets what was used of the quota.
+    All processes that name the server share the tokens. With ``key``, or ``OCTOFFM_CLUSTER_KEY``, the store encrypts
+    them. It connects on first use. Close it, or exit its ``async with``, after the clients that use it. Its keys begin
+    with ``octoffm:`` and expire by themselves; each command and script touches one key. A key that Redis loses in a
+    restart or by eviction costs a token call at most, or forgets the use of the quota.
 
     Raises:
-        ConfigurationError: the address or the key cannot be right.
+        ConfigurationError: the address or the key is invalid.
     """
 
     def __init__(self, address: Secret | str, *, key: Secret | str | None = None) -> None:
@@ -79,7 +79,7 @@ class RedisTokens(KeptTokens):
         await self.close()
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await super().close()
         connected, self._connected = self._connected, None
         if connected is not None:
@@ -130,7 +130,7 @@ def _milliseconds(seconds: float) -> int:
 
 
 def _shown(redis: Redis) -> str:
-    """Where it is, without user and password."""
+    """Return the server's address without user and password."""
     known: dict[str, Any] = redis.connection_pool.connection_kwargs
     where = known.get("path") or f"{known.get('host', 'localhost')}:{known.get('port', 6379)}"
     return f"{where}/{known.get('db', 0)}"

@@ -1,14 +1,16 @@
-"""Sealing: what is kept on a server that others run is encrypted, if a key is given.
+"""Encryption of the values that stores keep on a server, if a key is given.
 
-The key is one of Fernet's (AES-128 in CBC mode with an HMAC, from the package ``cryptography``). Whoever has it can
-read and write what is sealed; whoever has only the server can do neither. Make one, and give it to every process::
+The key is a Fernet key (AES-128 in CBC mode with an HMAC, from the package ``cryptography``). A process with the key
+can read and write encrypted values; an operator of the server without it can do neither. Generate a key, and give it to
+every process::
 
     python -c "from octoffm_async.cluster.sealing import new_key; print(new_key())"
     export OCTOFFM_CLUSTER_KEY=…
 
-What is sealed is bound to the name that it is kept under, so that it opens under no other. Names carry the key's
-:attr:`Sealer.mark`: processes with another key, or with none, do not see what is kept with this one. So a key is
-changed by starting processes with a new one; since tokens are short-lived, nothing needs to be sealed anew.
+An encrypted value is bound to the name of its key in the store, so that it can be decrypted under no other name. Names
+contain the encryption key's :attr:`Sealer.mark`: processes with another key, or with none, do not see the values of
+this one. So to change the key, start the processes with a new one; since tokens are short-lived, no value needs to be
+encrypted again.
 """
 
 from __future__ import annotations
@@ -31,49 +33,49 @@ except ModuleNotFoundError as missing:
 __all__ = ["VARIABLE", "BrokenSealError", "Sealer", "new_key"]
 
 VARIABLE = "OCTOFFM_CLUSTER_KEY"
-"""Where the key is looked for."""
+"""The environment variable that holds the key."""
 
 
 class BrokenSealError(ValueError):
-    """What is kept was not sealed with this key under this name, or was changed since."""
+    """The error of a value that was not encrypted with this key under this name, or was changed since."""
 
 
 class Sealer:
-    """Seals and opens with ``key``, by default that of ``OCTOFFM_CLUSTER_KEY``; without one, all stays as it is.
+    """Encryption and decryption with ``key``, by default that of ``OCTOFFM_CLUSTER_KEY``; none without a key.
 
     Raises:
-        ConfigurationError: the key is none of Fernet's.
+        ConfigurationError: the key is not a Fernet key.
     """
 
     def __init__(self, key: Secret | str | None = None) -> None:
         text = os.environ.get(VARIABLE) or None if key is None else Secret(key).reveal()
         self._fernet = None if text is None else Fernet(_checked(text))
         self.mark = "" if text is None else hmac.digest(text.encode(), b"octoffm_async mark", "sha256").hex()[:8]
-        """Eight hexadecimal digits for each key, from which it cannot be found; empty without a key."""
+        """The key's id: eight hexadecimal digits from which the key cannot be found; empty without a key."""
 
     @property
     def seals(self) -> bool:
-        """Whether there is a key."""
+        """True if there is a key."""
         return self._fernet is not None
 
     def seal(self, content: bytes, name: str) -> bytes:
-        """``content`` as it may be kept under ``name``."""
+        """Encrypt ``content`` for storage under ``name``."""
         return content if self._fernet is None else self._fernet.encrypt(_bound(name) + content)
 
     def open(self, kept: bytes, name: str) -> bytes:
-        """The content of what is kept under ``name``.
+        """Decrypt a value that is stored under ``name``.
 
         Raises:
-            BrokenSealError: it was not sealed with this key for this name.
+            BrokenSealError: the value was not encrypted with this key for this name.
         """
         if self._fernet is None:
             return kept
         try:
             content = self._fernet.decrypt(kept)
         except InvalidToken:
-            raise BrokenSealError("it was sealed with another key, or changed since") from None
+            raise BrokenSealError("the value was encrypted with another key, or changed since") from None
         if not content.startswith(_bound(name)):
-            raise BrokenSealError("it was sealed under another name")
+            raise BrokenSealError("the value was encrypted under another name")
         return content.removeprefix(_bound(name))
 
     def __repr__(self) -> str:
@@ -81,7 +83,7 @@ class Sealer:
 
 
 def new_key() -> str:
-    """A new key."""
+    """Return a new key."""
     return Fernet.generate_key().decode()
 
 
@@ -96,7 +98,7 @@ def _checked(text: str) -> bytes:
         size = 0
     if size != 32:
         raise ConfigurationError(
-            f"the key for sealing (argument, or {VARIABLE}) is not 32 bytes in URL-safe Base64; "
+            f"the encryption key (argument, or {VARIABLE}) is not 32 bytes in URL-safe Base64; "
             "octoffm_async.cluster.sealing.new_key() makes one"
         )
     return text.encode()

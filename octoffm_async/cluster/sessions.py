@@ -1,4 +1,4 @@
-"""A worker's session: the engine's worker, one journal and one client, until one of them can go on no more."""
+"""The session of a worker: one procrastinate worker, one journal and one client, until one of them fails for good."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from procrastinate.worker import Worker as EngineWorker
 from ..errors import CredentialsRefusedError, FencedError, OtherEnvironmentError, StoreError
 from . import engine
 from .doing import Doing, is_broken
-from .fairness import SLICE
 from .journal import LEASE
 from .mirroring import schedule_mirrors
 from .presence import Doings, Presence
-from .turns import TURN, Ending, LostTurnError, Turns
+from .turns import SLICE, TURN, Ending, LostTurnError, Turns
 
 if TYPE_CHECKING:
     from procrastinate import JobContext
@@ -32,37 +31,40 @@ if TYPE_CHECKING:
     from .turns import Turn
 
 PLACES = 32
-"""Turns under way at once: a turn mostly waits for its seller's limit."""
+"""Chunks that a worker processes at once: a chunk mostly waits for its seller's limit."""
 END_WITHIN = 60.0
-"""Seconds for which the end of a turn is tried to be written while the database is away."""
+"""Seconds for which a worker tries to write the end of a chunk while the database is unreachable."""
 logger = logging.getLogger("octoffm_async")
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions:
-    """How a worker works. Times are in seconds; ``silent`` is after how long a worker counts as dead."""
+    """The options of a worker. Times are in seconds, except ``mirror_every``."""
 
     concurrency: int = PLACES
     lease: float = LEASE
     slice: float = SLICE
     polling: float = 5.0
     until_done: bool = False
-    """End when nothing is left to do, in place of waiting for more."""
+    """End when no job has anything left to do, instead of waiting for more."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
     redis: str | Secret | None = None
-    """Where limits and tokens are shared, in place of the database."""
+    """The address of the Redis server that holds limits and tokens, instead of the database."""
     mirror_every: int | None = None
-    """Minutes between two mirrorings of the sellers' stocks; none without it."""
+    """Minutes between two updates of the mirrors; ``None`` makes no mirrors."""
 
     @property
     def silent(self) -> float:
-        """A little longer than the lease, so that whoever takes over finds it expired."""
+        """Seconds without a heartbeat after which a worker counts as dead.
+
+        They are longer than the lease, so that the worker that takes over finds the lease expired.
+        """
         return self.lease + 3.0
 
 
 class Session:
-    """The part of a worker's life that goes with one journal."""
+    """The session of a worker: the time for which it uses one journal."""
 
     def __init__(
         self,
@@ -109,14 +111,14 @@ class Session:
         )
 
     def stop(self) -> None:
-        """Take no more turns; break off those under way."""
+        """Lease no more chunks; stop those in work."""
         self._stopped = True
         self._engine.stop()  # type: ignore[no-untyped-call]
         for doing in self._doing:
             doing.stop()
 
     async def run(self) -> bool:
-        """Work; whether the worker is done, rather than to begin anew."""
+        """Process chunks; return True if the worker is done, False if it must start a new session."""
         ticking = asyncio.create_task(self._presence.keep(), name="octoffm_async worker")
         try:
             if not self._stopped:
@@ -129,17 +131,17 @@ class Session:
         if isinstance(self._error, CredentialsRefusedError | OtherEnvironmentError):
             raise self._error
         if self._error is not None:
-            logger.warning("the worker begins anew: %s", self._error)
+            logger.warning("the worker starts a new session: %s", self._error)
         return self._stopped and self._error is None
 
     async def _work(self) -> None:
-        """Run the engine. Cancelled, it cancels the turns under way, which the engine alone would wait for."""
+        """Run procrastinate's worker; if cancelled, cancel the chunks in work, for which procrastinate would wait."""
         running = asyncio.create_task(self._engine.run(), name="octoffm_async engine")  # type: ignore[no-untyped-call]
         try:
             await asyncio.shield(running)
         except asyncio.CancelledError:
             self.stop()
-            for _ in range(2):  # the first one lets what is in flight finish
+            for _ in range(2):  # the first cancellation lets the requests in flight finish
                 tasks = list(self._doing.values())
                 for task in tasks:
                     task.cancel()
@@ -150,7 +152,7 @@ class Session:
             raise
 
     async def _turn(self, context: JobContext, *, lane: int) -> None:
-        """What the engine calls: one turn of a lane."""
+        """Process the next chunk of a partition: the task of a queue job."""
         try:
             turn = await self._turns.take(engine.Held.of(context.job), lane)
         except LostTurnError as error:
@@ -198,7 +200,7 @@ class Session:
         self.stop()
 
     async def _end(self, turn: Turn, ending: Ending) -> None:
-        """Write the end of a turn, also if the database is away for a moment."""
+        """Write the end of a chunk, also if the database is unreachable for a moment."""
         async with asyncio.timeout(END_WITHIN):
             while True:
                 try:
@@ -206,7 +208,7 @@ class Session:
                 except StoreError as error:
                     if not error.away:
                         raise
-                    logger.debug("the end of a turn is not written yet: %s", error)
+                    logger.debug("the end of a chunk is not written yet: %s", error)
                     await asyncio.sleep(engine.AGAIN)
 
     def _count(self, turn: Turn, outcome: Outcome) -> None:

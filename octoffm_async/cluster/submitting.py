@@ -1,8 +1,8 @@
-"""Loading a job: items are cut into chunks as they are read, and copied into the database a few dozen chunks at a time.
+"""The submission of a job: cuts its items into chunks as it reads them, and copies a few dozen chunks at a time.
 
-However large a file is, no more of it is held than that, and no transaction lasts longer than one such copy: a long one
-would keep the database from tidying the rows that the fleet changes all the time. Nothing of a job is sent before all
-of it is loaded; a loading that broke off leaves nothing but rows, which the next loading deletes.
+However large a file is, the process holds no more of it than that, and no transaction lasts longer than one such copy:
+a long one would keep the database from vacuuming the rows that the fleet changes all the time. Workers send nothing of
+a job before all of it is loaded; a submission that was interrupted leaves only rows, which the next one deletes.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 64
 """Chunks that one transaction copies: some megabytes."""
 _LEVEL: Final = 3
-"""Of compression: a tenth of the size at 100 MB a second; higher ones cost more time than they save space."""
+"""The compression level: a tenth of the size at 100 MB a second; a higher one costs more time than it saves space."""
 _LOADING: Final = 0x6F63746F
-"""The class of the advisory locks that loaders hold."""
+"""The first key of the advisory locks that submitting processes hold."""
 _SWEEP = "DELETE FROM octoffm_jobs WHERE state = 'loading' AND pg_try_advisory_xact_lock(%s, hashtext(job))"
 
 OnProgress: TypeAlias = "Callable[[int], None]"
 
 
 class Numbered(NamedTuple):
-    """An item and the line that it comes from, 0 if it comes from none."""
+    """An item and its line in the file; 0 for an item without a file."""
 
     line: int
     item: Any
 
 
 class Loaded(NamedTuple):
-    """What was loaded: the job's id, and the counts of items, of those that came twice, and of chunks."""
+    """The result of a submission: the job's id, and the counts of items, of repeated keys, and of chunks."""
 
     job: str
     items: int
@@ -55,26 +55,31 @@ class Loaded(NamedTuple):
 
 
 def pack(items: list[Numbered]) -> bytes:
-    """A chunk as it is kept."""
+    """Encode a chunk for the database."""
     return zlib.compress(encode(([one.line for one in items], [one.item for one in items])), _LEVEL)
 
 
 def unpack(payload: bytes, creation: Creation) -> list[Numbered]:
-    """A chunk's items.
+    """Decode a chunk's items.
 
     Raises:
-        ConfigurationError: it cannot be read, because a newer version wrote it.
+        ConfigurationError: the chunk cannot be decoded: a newer version wrote it.
     """
     try:
         kind: Any = tuple[list[int], list[creation.type]]  # type: ignore[name-defined]
         lines, items = cast("tuple[list[int], list[Any]]", msgspec.json.decode(zlib.decompress(payload), type=kind))
         return [Numbered(line, item) for line, item in zip(lines, items, strict=True)]
     except (msgspec.DecodeError, zlib.error, ValueError) as error:
-        raise ConfigurationError(f"a chunk of {creation.kind} cannot be read here: {error}") from None
+        raise ConfigurationError(
+            f"a chunk of {creation.kind} cannot be decoded (a newer version wrote it?): {error}"
+        ) from None
 
 
 class Loader:
-    """Loads one job: enter it, give it all items, then :meth:`finish` it. Left without that, the job is deleted."""
+    """The loader of one job: :meth:`begin`, :meth:`add` all items, :meth:`finish`, :meth:`leave`.
+
+    :meth:`leave` deletes a job that was not finished.
+    """
 
     def __init__(self, database: Database, turns: Turns, creation: Creation, *, chunk: int = CHUNK) -> None:
         if chunk < 1:
@@ -90,7 +95,7 @@ class Loader:
         self._chunks = 0
 
     def add(self, item: Numbered) -> bool:
-        """One more item; whether what is held should be written now."""
+        """Add an item; return True if the caller must :meth:`write` now."""
         self._open.append(item)
         self.items += 1
         if len(self._open) == self._chunk:
@@ -98,7 +103,7 @@ class Loader:
         return len(self._full) >= AT_ONCE
 
     async def begin(self, connection: Connection, *, seller: str, source: str, how: How) -> None:
-        """Make the job, and delete those whose loading broke off."""
+        """Create the job, and delete jobs whose submission was interrupted."""
         await connection.execute(_SWEEP, (_LOADING,))
         await connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (_LOADING, self.job))
         lane = (seller, self._creation.operation)
@@ -115,7 +120,7 @@ class Loader:
         )
 
     async def write(self, connection: Connection) -> None:
-        """Copy the chunks that are full."""
+        """Copy the full chunks to the database."""
         full, self._full = self._full, []
         if not full:
             return
@@ -126,7 +131,7 @@ class Loader:
                 await copy.write_row(row)
 
     async def finish(self, connection: Connection, *, faulty: int) -> Loaded:
-        """Write the rest and let the fleet begin."""
+        """Write the remaining items, and open the job to the workers."""
         self._close_chunk()
         await self.write(connection)
         async with connection.transaction():
@@ -140,7 +145,7 @@ class Loader:
         return Loaded(self.job, self.items, 0, self._chunks)
 
     async def leave(self, connection: Connection, *, finished: bool) -> None:
-        """Let go of the job; one that is not finished is deleted."""
+        """Release the job's lock; delete the job if it is not finished."""
         if not finished:
             await connection.execute("DELETE FROM octoffm_jobs WHERE job = %s", (self.job,))
         await connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", (_LOADING, self.job))
@@ -165,11 +170,11 @@ async def load(
     faulty: Callable[[], int] = lambda: 0,
     on_progress: OnProgress | None = None,
 ) -> Loaded:
-    """Load all items as one job; a key that came before in the same input is left out.
+    """Load all items as one job, without those whose key came before in the same input.
 
     Raises:
-        ConfigurationError: the seller's id cannot stand in a header.
-        StoreError: the database is away, or refuses; nothing of the job will be done.
+        ConfigurationError: the seller's id is not valid in a header.
+        StoreError: the database is unreachable, or refuses; workers send nothing of the job.
     """
     check_header_value("seller_id", seller)
     loader = Loader(database, turns, creation, chunk=chunk)
@@ -193,7 +198,7 @@ async def load(
 
 
 async def numbered(items: Iterable[Any] | AsyncIterable[Any] | Items) -> AsyncIterator[Numbered]:
-    """Items with the lines that they come from, where they have any."""
+    """Yield items with their lines in the file, where they have any."""
     if isinstance(items, AsyncIterable):
         async for item in items:
             yield Numbered(0, item)

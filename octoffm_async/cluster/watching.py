@@ -1,4 +1,4 @@
-"""What a fleet does, read from its database by anybody: jobs, workers, and how many turns wait."""
+"""The status of a fleet, read from its database: jobs, workers, and the length of the queue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .database import Connection, Database
 
 SEEN_WITHIN: Final = 15.0
-"""Seconds after which a worker that said nothing is not counted any more."""
+"""Seconds without a heartbeat after which a worker is left out of the status."""
 LAST_JOBS: Final = 20
 
 _COUNTS: LiteralString = ", ".join(f"job.{name}" for name in COUNTED)  # pyright: ignore[reportAssignmentType]
@@ -42,7 +42,7 @@ FROM procrastinate_jobs WHERE queue_name = %s AND status IN ('todo', 'doing')
 
 
 class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker as it told of itself last: places for turns, turns under way, items decided and how many a second."""
+    """A worker's last heartbeat: its concurrency (``places``), chunks in work (``turns``), items decided, and rate."""
 
     worker: int
     machine: str
@@ -58,7 +58,7 @@ class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The fleet at one moment. ``waiting`` and ``running`` count turns."""
+    """The status of a fleet at one moment. ``waiting`` and ``running`` count queue jobs."""
 
     at: datetime
     jobs: list[JobRecord]
@@ -73,7 +73,7 @@ class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def status(database: Database, *, last: int = LAST_JOBS) -> FleetStatus:
-    """All jobs that are not over, the last ones that are, and the workers that live."""
+    """Return all jobs that are not over, the ``last`` submitted jobs, and the workers with a heartbeat."""
     async with database.connection() as connection:
         jobs = await _records(connection, _JOBS + _LAST, (last,))
         cursor = await connection.execute(_WORKERS, (SEEN_WITHIN,))
@@ -86,10 +86,10 @@ async def status(database: Database, *, last: int = LAST_JOBS) -> FleetStatus:
 
 
 async def find_job(connection: Connection, name: str) -> JobRecord:
-    """The job whose id is ``name`` or, alone, begins with it.
+    """Return the job whose id is ``name``, or the only job whose id begins with it.
 
     Raises:
-        ConfigurationError: naming the jobs that might be meant.
+        ConfigurationError: no job, or several; the message names candidates.
     """
     found = await _records(connection, f"{_JOBS} WHERE starts_with(job.job, %s) ORDER BY job.job LIMIT 6", (name,))
     exact = [record for record in found if record.job == name]

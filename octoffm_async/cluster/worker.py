@@ -1,11 +1,11 @@
-"""A worker: takes turns of lanes and does their chunks, with the one journal, limits and tokens that the fleet shares.
+"""The worker process: leases chunks and processes them with the journal, limits and tokens that the fleet shares.
 
-Its life is a row of *sessions*. A session has one journal, one client and one worker of the engine; it ends when the
-worker is told to stop, or when this process was silent for so long that others took over what it had in hand (it was
-frozen, or the database was away): what it then still holds is refused before it leaves, and a new session begins.
+A worker runs *sessions*, one after the other. A session has one journal, one client and one procrastinate worker. It
+ends when the worker is stopped, or when its lease expired and others took over its items (the process was suspended, or
+the database was unreachable): then the fence refuses the requests that it has not sent yet, and a new session starts.
 
-A stop (SIGTERM, Ctrl-C) takes no more turns, reads no more items, lets what is in flight finish, and gives back what
-is left of its chunks; those go on elsewhere at once.
+A worker that is stopped (SIGTERM, Ctrl-C) leases no more chunks, reads no more items, lets the requests in flight
+finish, and returns the rest of its chunks to the queue; other workers continue them at once.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ logger = logging.getLogger("octoffm_async")
 
 
 class Worker:
-    """One worker process: ``await Worker(address, config).run()`` until :meth:`stop`.
+    """A worker process: ``await Worker(address, config).run()`` runs until :meth:`stop`.
 
-    ``hooks`` are told what happens, besides the logger. A contract file of ``config`` is this worker's own: nothing of
-    it stands in the database, so all workers must be given the same one.
+    ``hooks`` receive the client's events, as the logger does. The database stores no contract file: give all workers
+    the same one in their ``config``.
 
     Raises:
-        ConfigurationError: not the address of a database.
+        ConfigurationError: the address is not one of a PostgreSQL database.
     """
 
     def __init__(
@@ -60,26 +60,26 @@ class Worker:
         self._metrics = None if self._options.metrics_port is None else WorkerMetrics()
         self.items = 0
         self.metrics_address: str | None = None
-        """Where metrics are served, once they are."""
+        """The URL of the metrics, once the worker serves them."""
 
     @property
     def name(self) -> str:
-        """The database, without what is secret in its address."""
+        """The address of the database without its secrets."""
         return self._database.name
 
     def stop(self) -> None:
-        """Take no more turns, finish what is in flight, give back the rest."""
+        """Lease no more chunks, let the requests in flight finish, and return the rest to the queue."""
         self._stopping.set()
         if self._session is not None:
             self._session.stop()
 
     async def run(self) -> None:
-        """Work until it is stopped.
+        """Process chunks until the worker is stopped.
 
         Raises:
             CredentialsRefusedError: the API refuses the credentials.
             OtherEnvironmentError: the journal belongs to another API or account than this worker's.
-            StoreError: the database is away when the worker starts.
+            StoreError: the database is unreachable when the worker starts.
         """
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(self._database)
@@ -98,13 +98,13 @@ class Worker:
                 except OtherEnvironmentError:
                     raise
                 except (StoreError, JournalError, engine.WorkerForgottenError) as error:
-                    logger.warning("the worker begins anew: %s", error)
+                    logger.warning("the worker starts a new session: %s", error)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(engine.AGAIN):
                         await self._stopping.wait()
 
     async def _one_session(self) -> bool:
-        """Work with one journal and one client; whether the worker is done."""
+        """Run one session; return True if the worker is done."""
         async with AsyncExitStack() as opened:
             journal = await opened.enter_async_context(PostgresJournal(self._address, lease=self._options.lease))
             tokens = await opened.enter_async_context(self._tokens())

@@ -1,4 +1,4 @@
-"""What was seen of each operation of the contract: the shape of its rows, its object or its count. Pure."""
+"""The answers of a probe by operation of the contract: the shape of its rows, its object or its count. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Seen(NamedTuple):
     """All successful answers of one operation as one shape.
 
-    ``whole`` is the body's; ``where`` leads from it to ``part`` (the rows of a list, the object, the count). Both are
-    ``None`` where nothing of that kind was found.
+    ``whole`` is the shape of the body; ``where`` is the path to ``part`` (the rows of a list, the object, the count).
+    Both are ``None`` if the body has no such part.
     """
 
     operation: Operation[Any]
@@ -28,11 +28,11 @@ class Seen(NamedTuple):
     where: Path | None
     part: ValueShape | None
     bodies: tuple[str, ...]
-    """The kinds of the bodies that came (``json``, ``html`` …)."""
+    """The kinds of the bodies (``json``, ``html`` …)."""
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether the part stands where the reader does not look for it."""
+        """True if the part is at a place where the client does not look for it."""
         usual = {Shape.PAGE: ROWS, Shape.COUNT: COUNTS}.get(self.operation.shape, ())
         first, *deeper = self.where or ("",)
         return bool(deeper) or (first != "" and folded(first) not in usual)
@@ -51,7 +51,7 @@ class Seen(NamedTuple):
 
 
 def seen_answers(probe: Probe) -> list[Seen]:
-    """What was seen of each operation that was answered with a success, in the order of the contract."""
+    """Return the answers of each operation with a successful one, in the order of the contract."""
     found: list[Seen] = []
     for operation in (CREATE_TOKEN, *OPERATIONS):
         calls = [one for one in probe.calls if one.operation == operation.name and one.good]
@@ -66,7 +66,7 @@ def seen_answers(probe: Probe) -> list[Seen]:
 
 
 def struct_of(operation: Operation[Any]) -> type[msgspec.Struct] | None:
-    """The struct of an operation's rows or of its object; ``None`` for a count."""
+    """Return the struct of an operation's rows or of its object; ``None`` for a count."""
     if operation.shape is Shape.PAGE:
         for part in get_args(operation.answer):
             if part is not Page and getattr(part, "__origin__", None) is Page:

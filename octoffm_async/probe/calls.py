@@ -1,7 +1,7 @@
-"""The table of what a probe asks, in its order: thirteen steps, all of them GET but the token request. Pure data.
+"""The table of a probe's calls, in order: thirteen steps, all of them GET except the token request. Pure data.
 
-A text in braces (``{stock}``) stands for something that an earlier answer showed; a call whose text is not known is
-left out. In everything that is written it appears by its kind (``<real stock id>``), never as what it was.
+A placeholder (``{stock}``) stands for a value of an earlier answer; a probe skips a call whose value is unknown. The
+files of a probe show the kind of a placeholder (``<real stock id>``), never its value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..contract.operations import Operation
 
 Who = Literal["own", "none", "other"]
-"""Which ``SellerId`` a call carries."""
+"""The ``SellerId`` of a call: the account's, none, or another one."""
 
 NO_SUCH_REFERENCE = "zz-no-such-ref"
 NO_SUCH_GTIN = "9999999999994"
@@ -43,7 +43,7 @@ KINDS = {
     "next_stocks": "query of the link to the next page",
     "no_sellers": "no route /sellers",
 }
-"""What the texts in braces are."""
+"""The kinds of the placeholders."""
 
 _PLACE = re.compile(r"\{(\w+)\}")
 
@@ -52,8 +52,9 @@ _PLACE = re.compile(r"\{(\w+)\}")
 class ProbeCall:
     """One call of the table.
 
-    ``name`` identifies it for those that conclude something from its answer; ``settles`` says what it is for. ``needs``
-    names what must be known beside what stands in its path and its query. ``odd`` calls are expected to be refused.
+    ``name`` identifies the call for the modules that draw conclusions from its answer; ``settles`` is its purpose.
+    ``needs`` names required values beside the placeholders of its path and query. ``odd`` calls are expected to be
+    refused.
     """
 
     step: int
@@ -68,13 +69,13 @@ class ProbeCall:
 
     @property
     def wants(self) -> tuple[str, ...]:
-        """What must be known before it can be sent."""
+        """The names of the values that the call requires."""
         texts = [self.path, *self.query.values()]
         return (*self.needs, *(name for text in texts for name in _PLACE.findall(text)))
 
     @property
     def shown(self) -> str:
-        """The call as it may be shown to anybody."""
+        """The call with the kinds of its placeholders, as it may be shown to anybody."""
         query = "&".join(f"{name}={_kind(text)}" for name, text in self.query.items())
         if "next_stocks" in self.needs:
             query = f"<{KINDS['next_stocks']}>"
@@ -82,7 +83,7 @@ class ProbeCall:
         return f"GET {_kind(self.path)}{'?' if query else ''}{query}{who}"
 
     def target(self, known: Mapping[str, str]) -> str:
-        """Path and query as they are sent."""
+        """Return the path and query of the request."""
         path = _PLACE.sub(lambda found: quote(known[found[1]], safe=""), self.path)
         if "next_stocks" in self.needs:
             return f"{path}?{known['next_stocks']}"
@@ -94,7 +95,7 @@ def _kind(text: str) -> str:
     return _PLACE.sub(lambda found: f"<{KINDS[found[1]]}>", text)
 
 
-TOKEN_SHOWN = "POST <token address>"  # noqa: S105  (what is shown of a call)
+TOKEN_SHOWN = "POST <token address>"  # noqa: S105  (the shown form of a call)
 WRONG_SECRET_SHOWN = "POST <token address> with a wrong secret"  # noqa: S105  (the same)
 
 _TWO = {"limit": "2"}
@@ -285,7 +286,7 @@ def _returns() -> list[ProbeCall]:
             name="label.other",
             path=path + "/{other_return}/labels",
             odd=True,
-            settles="what stands for no label",
+            settles="the answer for a missing label",
         ),
     ]
 
@@ -300,6 +301,6 @@ CALLS: tuple[ProbeCall, ...] = (
     ProbeCall(step=13, name="products", path="/fulfillment-products", odd=True, settles="Allow"),
     ProbeCall(step=13, name="unknown", path=UNKNOWN_PATH, odd=True, settles="the gateway's own 404"),
 )
-"""All calls behind the token request, in their order. The second half of step 5 waits for what step 8 finds."""
+"""All calls behind the token request, in order. The second half of step 5 needs a reference, which step 8 finds."""
 
 STEPS = 13

@@ -1,4 +1,4 @@
-"""Where the answers differ from the contract: what is missing, unknown, of another type or of another value. Pure."""
+"""Differences between the answers and the contract: missing and unknown fields, other types and values. Pure."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _ENVELOPE = frozenset({"itemsperpage"})
 _READ_AS_TEXT = frozenset({"integer", "number"})
 _NUMBERS = frozenset({"integer", "number"})
 _SECONDS_DECIMALS = 6
-"""What RFC 3339 readers take without a thought; .NET writes 7."""
+"""The decimals of seconds that RFC 3339 parsers commonly accept; .NET writes 7."""
 
 
 class Drift(msgspec.Struct, kw_only=True, frozen=True):
-    """One difference. ``path`` stands in the row or the object; with ``$`` in the body.
+    """One difference. ``path`` is relative to the row or the object; with ``$``, to the body.
 
-    As in the drift of a client, a path has our names where the contract models a field, and the API's where it does
-    not. ``spelled`` is the field's own name in JSON: as it came, or as it was expected. ``cure`` says what takes care
-    of the difference: the reader by itself, the contract file that was written, or nothing yet.
+    As in a client's drift reports, a path has our names where the contract models a field, and the API's elsewhere.
+    ``spelled`` is the field's name in JSON: as the answer has it, or as the contract expects it. ``cure`` says what
+    handles the difference: the client's reader, the contract file that the probe wrote, or nothing yet (empty).
     """
 
     operation: str
@@ -50,12 +50,12 @@ class Drift(msgspec.Struct, kw_only=True, frozen=True):
 
 
 def drift_of(answers: Sequence[Seen], mended: Mended) -> list[Drift]:
-    """All differences, in the order of the contract. ``mended`` is what the contract file takes care of."""
+    """Return all differences, in the order of the contract. ``mended`` has the entries of the contract file."""
     return [one for seen in answers for one in _Comparison(seen, mended).differences()]
 
 
 class _Comparison:
-    """One operation's answers, held against the contract."""
+    """The comparison of one operation's answers with the contract."""
 
     def __init__(self, seen: Seen, mended: Mended) -> None:
         self._seen = seen
@@ -149,13 +149,13 @@ class _Comparison:
 _BESIDE_A_TOKEN = frozenset(
     {"refresh_expires_in", "refresh_token", "scope", "not-before-policy", "session_state", "id_token"}
 )
-"""What Keycloak tells beside a token, whoever asks."""
+"""Fields that Keycloak adds to every token answer."""
 _THINGS = {Shape.PAGE: "rows at items", Shape.COUNT: "a number, alone or at count", Shape.DOCUMENT: "a document"}
 _EXPECTED_BODIES = {Shape.DOCUMENT: ("json", "pdf", "other")}
 
 
 def _is_readable(expected: Expected, strange: list[str], shape: ValueShape) -> bool:
-    """Whether the reader takes these types for what is expected."""
+    """Return True if the client's reader accepts these types for the expected ones."""
     if expected.struct is not None or expected.item is not None:
         return False
     if set(strange) <= _READ_AS_TEXT and "string" in expected.types and not expected.is_time and expected.enum is None:

@@ -1,4 +1,4 @@
-"""What the contract expects of an answer, as a tree that a shape can be held against. Pure, made once a struct."""
+"""The contract's expectations of an answer, as a tree to compare with a shape. Pure, and cached for each struct."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _JSON_OF: tuple[tuple[type, frozenset[str]], ...] = (
 
 
 class Expected(NamedTuple):
-    """What may stand in one place: JSON types, the struct of an object, the parts of an array, an enum."""
+    """The expected value at one place: its JSON types, the struct of an object, the items of an array, the enum."""
 
     types: frozenset[str]
     struct: type[msgspec.Struct] | None = None
@@ -35,7 +35,7 @@ class Expected(NamedTuple):
 
 
 class ExpectedField(NamedTuple):
-    """A field of a struct: its Python name, its wire name, how sure we are of it, and what it holds."""
+    """A field of a struct: its Python name, its wire name, the source of our knowledge (``tag``), and its value."""
 
     name: str
     wire: str
@@ -46,7 +46,7 @@ class ExpectedField(NamedTuple):
 
 @cache
 def fields_of(struct: type[msgspec.Struct]) -> tuple[ExpectedField, ...]:
-    """The fields that the contract models, in its order."""
+    """Return the fields of a struct that the contract models, in order."""
     kind = inspect.type_info(struct)
     own = own_fields(struct)
     described = kind.fields if isinstance(kind, inspect.StructType) else ()
@@ -59,7 +59,7 @@ def fields_of(struct: type[msgspec.Struct]) -> tuple[ExpectedField, ...]:
 
 @cache
 def expected_of(answer: Any) -> Expected:
-    """What a type of the contract expects."""
+    """Return the expectation of a type of the contract."""
     return _expected(inspect.type_info(answer))
 
 

@@ -1,4 +1,4 @@
-"""Where a probe is kept: a folder of files that only their owner can read, written anew after each call."""
+"""The folder of a probe: files that only their owner can read, rewritten after each call."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 SHAPES, DRIFT, CONTRACT, REPORT, PROOFS = "shapes.json", "drift.json", "contract.toml", "probe-report.md", "proofs.json"
 BEFORE = "contract.before-{}.toml"
 _SHORTEST_SECRET = 6
-"""Characters. A shorter text stands in many words, so it is not searched for."""
+"""Characters of a secret that the files are searched for; a shorter one occurs in many words."""
 _PROOFS_MOST = 4 * 1024 * 1024
 
 
 def results_of(probe: Probe, *, stocks_seen: int) -> Results:
-    """All that can be said after the calls so far."""
+    """Return the results of the calls so far."""
     answers = seen_answers(probe)
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     proof = proof_of(probe, stocks_seen=stocks_seen, at=at)
@@ -41,11 +41,11 @@ def results_of(probe: Probe, *, stocks_seen: int) -> Results:
 
 
 def read_proofs(path: Path) -> Proofs:
-    """Read a file of proofs; none of it is no proof.
+    """Read a file of proofs; return no proofs if it does not exist.
 
     Raises:
-        OSError: it cannot be read.
-        UnreadableProofsError: it is no file of proofs.
+        OSError: the file cannot be read.
+        UnreadableProofsError: the file is not a file of proofs.
     """
     try:
         with path.open("rb") as file:
@@ -55,12 +55,14 @@ def read_proofs(path: Path) -> Proofs:
 
 
 class ProbeFolder:
-    """Writes what a probe came to. Proofs of other accounts that stand in the folder stay there, and
-    a contract file of an earlier probe is kept as ``contract.before-1.toml``.
+    """The writer of a probe's results.
+
+    It keeps the proofs of other accounts in the folder, and a contract file of an earlier probe as
+    ``contract.before-1.toml``.
 
     Raises:
-        OSError: it cannot be written.
-        UnreadableProofsError: there is a ``proofs.json`` that is none.
+        OSError: the folder cannot be written.
+        UnreadableProofsError: the folder's ``proofs.json`` is not a file of proofs.
     """
 
     def __init__(self, folder: Path, config: Config) -> None:
@@ -71,9 +73,9 @@ class ProbeFolder:
         self._written: dict[str, str] = {}
 
     def write(self, probe: Probe, *, stocks_seen: int, secrets: Collection[str]) -> Results:
-        """Write all files anew; what stands in them is whole at any time."""
+        """Rewrite all files, each atomically, so that a reader never sees half a file."""
         results = results_of(probe, stocks_seen=stocks_seen)
-        note = f"Made by octoffm contract probe {probe.version} of what the API answered; see {REPORT}."
+        note = f"Made by octoffm contract probe {probe.version} from the API's answers; see {REPORT}."
         self._write(SHAPES, _json(probe), secrets)
         drift = {"ended": probe.ended, "done": probe.done, "drift": results.drift}
         self._write(DRIFT, _json(drift), secrets)
@@ -85,7 +87,7 @@ class ProbeFolder:
         return results
 
     def _keep_aside(self) -> None:
-        """Keep the contract file of an earlier probe beside the new one: somebody may have decided lines of it."""
+        """Keep the contract file of an earlier probe beside the new one: a person may have edited it."""
         before = _text_of(self.folder / CONTRACT) or ""
         for number in count(1) if _entries(before) else ():
             name = BEFORE.format(number)
@@ -96,7 +98,7 @@ class ProbeFolder:
                 return
 
     def _write(self, name: str, text: str, secrets: Collection[str]) -> None:
-        """Write one file. Secrets cannot get this far; they are searched for all the same."""
+        """Write one file. Shapes hold no secrets; the text is searched for them all the same."""
         text = redact(text, sorted((one for one in secrets if len(one) >= _SHORTEST_SECRET), key=len, reverse=True))
         if self._written.get(name) == text:
             return
@@ -122,7 +124,7 @@ def _text_of(path: Path) -> str | None:
 
 
 def _entries(contract: str) -> list[str]:
-    """The lines of a contract file that say something."""
+    """Return the lines of a contract file that are neither empty nor comments."""
     return [line for line in contract.splitlines() if line.strip() and not line.startswith("#")]
 
 

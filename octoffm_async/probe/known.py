@@ -1,4 +1,4 @@
-"""What the answers of a probe show that later calls need: ids, one reference, a link. Held in memory, never written."""
+"""Values of a probe's answers that later calls need: ids, one reference, a link. No file contains them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OF_STOCK = ("id", "stockId")
 
 
 class Known:
-    """``texts`` fill the places in braces of the table."""
+    """The values of the answers so far. ``texts`` are the values of the table's placeholders."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {"random": str(uuid.uuid4())}
@@ -36,7 +36,7 @@ class Known:
         self._products_seen: set[str] = set()
 
     def learn(self, kept: Kept, response: Response, body: object) -> None:
-        """Take from an answer what later calls need, and note on it what only values can tell."""
+        """Take the values that later calls need from an answer, and note the findings that need values."""
         if kept.name == "sellers" and kept.status == 404:
             self.texts["no_sellers"] = "yes"
         if not kept.good:
@@ -44,7 +44,7 @@ class Known:
         if kept.name.startswith(_LISTS) and not kept.name.endswith(_NO_LISTS):
             where = None if kept.shape is None else rows_at(kept.shape)
             if where is None and kept.body != "empty" and (kept.body != "json" or body is not None):
-                return  # what holds no rows that can be found is no empty list
+                return  # an answer without rows to be found is not an empty list
             rows = rows_in(body, where)
             kept.rows = len(rows)
             self._from_rows(kept, response, rows)
@@ -92,11 +92,11 @@ class Known:
 
     @property
     def stocks_seen(self) -> int:
-        """How many different stocks there are at least."""
+        """The number of different stocks that the answers showed."""
         return len(self._stocks_seen)
 
     def _from_references(self, rows: list[Row]) -> None:
-        """Choose a reference: of a product whose stock was seen if there is one, since others may have none."""
+        """Choose a reference, if possible of a product whose stock was seen, since others may have no stock."""
         named = [row for row in rows if text_of(row, "sellerProductReference")]
         stocked = [row for row in named if text_of(row, "productId") in self._products_seen]
         if named and (stocked or "reference" not in self.texts):
@@ -127,7 +127,7 @@ class Known:
                 self.texts.setdefault("labelled_return" if labelled else "other_return", key)
 
     def _compare(self, kept: Kept, body: object) -> None:
-        """Note whether a stock read alone equals its row in the list."""
+        """Note in the record if a stock that was read by its id equals its row in the list."""
         if kept.shape is None or self._stock is None:
             return
         alone = value_at(body, result_at(kept.shape, ("id", "productId", "quantities")))
@@ -142,4 +142,4 @@ OTHER_PRODUCTS = "rows of another product came"
 _NO_LISTS = (".get", ".count", ".shipped", ".refused")
 _LISTS = ("stocks", "references", "inbound", "outbound", "returns")
 _WITHOUT_STATUS = ("inbound", "outbound", "return")
-"""Places that a row fills even if it tells no status."""
+"""Placeholders that a row without a status may fill."""

@@ -1,7 +1,7 @@
-"""The contract file that mends what the answers show to be spelled otherwise. Pure.
+"""The contract file that corrects the spellings in which the answers differ from the contract. Pure functions.
 
-Only what is sure is written as an entry: a known synonym of the same type, an object spread into its parent, a field
-deeper inside, a place of rows. What is not is written as a comment with its candidates.
+Only certain corrections become entries: a known synonym of the same type, an object spread into its parent, a field
+nested deeper, another place of the rows. Uncertain ones become comments with their candidates.
 """
 
 from __future__ import annotations
@@ -42,28 +42,28 @@ _SENT_AS: dict[type, tuple[type, ...]] = {
     Return: (ReturnRequest,),
     ReturnLine: (ShipmentLine,),
 }
-"""What is read and what is sent under the same names, most likely."""
+"""Structs of answers, each with the structs of requests that most likely use the same names."""
 
 
 @dataclass(kw_only=True)
 class Mended:
-    """Entries of a contract file, by struct, enum and operation; and what stays undecided, with its candidates."""
+    """The entries of a contract file by struct, enum and operation, and the undecided ones with their candidates."""
 
     fields: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     values: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     operations: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     undecided: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     guesses: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
-    """Fields of requests that are probably spelled as those that were read: written as comments."""
+    """Fields of requests that are probably spelled as in answers; they are written as comments."""
 
     @property
     def count(self) -> int:
-        """How many entries there are."""
+        """The number of entries."""
         return sum(len(table) for part in (self.fields, self.values, self.operations) for table in part.values())
 
 
 def mend(answers: Sequence[Seen]) -> Mended:
-    """What can be mended of the differences that the answers show."""
+    """Return the corrections of the differences that the answers show."""
     mender = _Mender()
     for seen in answers:
         mender.take(seen)
@@ -71,7 +71,7 @@ def mend(answers: Sequence[Seen]) -> Mended:
 
 
 def contract_text(mended: Mended, *, note: str) -> str:
-    """The contract file. It can be read back, whatever the names of the other side are."""
+    """Return the text of the contract file. It is always valid, whatever the names in the answers are."""
     text = "\n".join(_lines(mended, note)) + "\n"
     if not mended.count or _can_be_read(text):
         return text
@@ -82,7 +82,7 @@ def contract_text(mended: Mended, *, note: str) -> str:
 
 @lru_cache(maxsize=4)
 def _can_be_read(text: str) -> bool:
-    """Whether a contract file is accepted. After most calls it is the same as before."""
+    """Return True if a contract file is valid. The cache helps, for after most calls the file is the same as before."""
     try:
         parse_contract(text)
     except ContractFileError:
@@ -104,7 +104,7 @@ class _Mender:
             self._struct(seen.struct, seen.row)
 
     def result(self) -> Mended:
-        """All entries; one that contradicts another answer becomes a comment."""
+        """Return all entries; an entry that contradicts another answer becomes a comment."""
         mended = self._mended
         for struct, fields in mended.fields.items():
             for name in sorted(fields.keys() & self._as_ours.get(struct, set())):
@@ -207,7 +207,7 @@ def _fits(holds: Expected, shape: ValueShape) -> bool:
 
 
 def _match(struct: type[msgspec.Struct], wanted: ExpectedField, free: dict[str, ValueShape]) -> str | None:
-    """The one free name that is this field, by its own name or by a synonym."""
+    """Return the only free name that fits a field, by its own name or by a synonym."""
     fitting = [name for name, shape in free.items() if _fits(wanted.holds, shape)]
     own = [name for name in fitting if folded(name) == folded(wanted.wire)]
     known = field_synonyms(struct.__name__, wanted.name, wanted.wire)
@@ -216,7 +216,7 @@ def _match(struct: type[msgspec.Struct], wanted: ExpectedField, free: dict[str, 
 
 
 def _is_spread(struct: type[msgspec.Struct], free: dict[str, ValueShape]) -> bool:
-    """Whether the fields of an object stand in its parent: half of them, and two at least."""
+    """Return True if the fields of an object stand in its parent: half of them, and at least two."""
     fields = fields_of(struct)
     found = [one for one in fields if _match(struct, one, free) is not None]
     return len(found) >= max(2, len(fields) // 2)
@@ -227,7 +227,7 @@ def _object_of(fields: dict[str, ValueShape], parent: ValueShape) -> ValueShape:
 
 
 def _resembles(one: str, other: str) -> bool:
-    """Whether one of two names holds the other."""
+    """Return True if one of two names contains the other."""
     one, other = folded(one), folded(other)
     return min(len(one), len(other)) >= 4 and (one in other or other in one)
 
@@ -237,14 +237,14 @@ def _means(ours: str, word: str) -> bool:
 
 
 def _quoted(text: str) -> str:
-    return f'"{text}"'  # names and words of a shape hold neither quotes nor backslashes
+    return f'"{text}"'  # names and words of a shape contain neither quotes nor backslashes
 
 
 def _lines(mended: Mended, note: str) -> list[str]:
     lines = [f"# {note}"]
     if not mended.count:
         lines.append(
-            "# There is nothing to mend: what came is spelled as the package expects, or could not be decided."
+            "# There is nothing to correct: the answers are spelled as the package expects, or it is undecided."
         )
     for section, tables in (("fields", mended.fields), ("values", mended.values)):
         for name, table in tables.items():
@@ -252,7 +252,7 @@ def _lines(mended: Mended, note: str) -> list[str]:
     for name, table in mended.operations.items():
         lines += ["", f'[operations."{name}"]', *(f"{key} = {_quoted(path)}" for key, path in table.items())]
     if mended.guesses:
-        lines += ["", "# Requests were not tried. They probably have the names of what was read:"]
+        lines += ["", "# Requests were not tested. They probably use the names of the answers:"]
         for name, table in mended.guesses.items():
             lines += [f"# [fields.{name}]", *(f"# {ours} = {_quoted(wire)}" for ours, wire in table.items())]
     if mended.undecided:

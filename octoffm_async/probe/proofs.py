@@ -1,7 +1,8 @@
-"""What an account has proven: that the reference filter of /stocks works, and that orders can be looked up. Pure.
+"""Proofs of an account: that the reference filter of /stocks works, and that orders can be looked up. Pure functions.
 
-"It is not there" leads to sending again, and a filter that is ignored gives the stocks of other products. So neither is
-taken for granted: a proof is kept for each account, and whoever relies on it asks :class:`Proof` first.
+An order that a look-up does not find is sent again, and a filter that the API ignores returns the stocks of other
+products. So the package takes neither for granted: it stores a proof for each account, and code that relies on one
+checks :class:`Proof` first.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ MOST_ACCOUNTS = 10_000
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether something is proven, and why (not)."""
+    """A verdict on one proof, with its reason."""
 
     verdict: Verdict
     why: str
     tried: bool = True
-    """Whether the answers that it rests on came at all."""
+    """True if the answers that the verdict rests on exist."""
 
     @property
     def proven(self) -> bool:
-        """Whether it may be relied on."""
+        """True if the verdict is ``proven``."""
         return self.verdict == "proven"
 
 
@@ -42,13 +43,13 @@ NOT_TRIED = Finding(verdict="undecided", why="it was not tried", tried=False)
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """What one account has proven, and when (UTC)."""
+    """The proofs of one account, and their time (UTC)."""
 
     at: str
     stocks_filter: Finding = NOT_TRIED
-    """``sellerProductReference`` of ``GET /stocks`` gives the stocks of that reference and of no other."""
+    """The proof that ``sellerProductReference`` of ``GET /stocks`` selects the stocks of that reference only."""
     orders_lookup: Finding = NOT_TRIED
-    """The rows of ``GET /outbound-shipments`` carry the seller's ``reference``."""
+    """The proof that the rows of ``GET /outbound-shipments`` carry the seller's ``reference``."""
 
 
 class Proofs(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,11 +59,11 @@ class Proofs(msgspec.Struct, frozen=True, kw_only=True):
     accounts: dict[str, Proof] = msgspec.field(default_factory=dict[str, Proof])
 
     def of(self, key: str) -> Proof | None:
-        """The proof of one account."""
+        """Return the proof of one account, or ``None``."""
         return self.accounts.get(key)
 
     def with_(self, key: str, proof: Proof) -> Proofs:
-        """These proofs and one more. What was found before stays where the answers did not come this time."""
+        """Return these proofs and one more; an earlier verdict stays where this probe got no answers."""
         before = self.accounts.get(key)
         if before is not None:
             proof = Proof(
@@ -74,20 +75,20 @@ class Proofs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnreadableProofsError(ValueError):
-    """A file of proofs is none, or of a newer version; the message says why."""
+    """The error of a file that is not a file of proofs, or of a newer version; its message says which."""
 
 
 def account_key(*, base_url: str, client_id: str, seller_id: str) -> str:
-    """The key of an account: a digest of its address and its two ids, never of its secret."""
+    """Return the key of an account: a digest of its base URL and its two ids, never of its secret."""
     told = "\0".join((base_url.rstrip("/"), client_id, seller_id))
     return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
 def decode_proofs(content: bytes) -> Proofs:
-    """Read a file of proofs.
+    """Decode a file of proofs.
 
     Raises:
-        UnreadableProofsError: it is none, or of a newer version.
+        UnreadableProofsError: the content is not a file of proofs, or of a newer version.
     """
     try:
         proofs = msgspec.json.decode(content, type=Proofs)
@@ -99,17 +100,17 @@ def decode_proofs(content: bytes) -> Proofs:
 
 
 def encode_proofs(proofs: Proofs) -> bytes:
-    """The content of a file of proofs."""
+    """Encode proofs as the content of a file."""
     return msgspec.json.format(msgspec.json.encode(proofs), indent=2) + b"\n"
 
 
 def proof_of(probe: Probe, *, stocks_seen: int, at: str) -> Proof:
-    """What a probe has proven. ``stocks_seen`` is how many different stocks its unfiltered pages showed."""
+    """Return the proofs of a probe. ``stocks_seen`` is the number of different stocks on its unfiltered pages."""
     return Proof(at=at, stocks_filter=stocks_filter(probe, stocks_seen=stocks_seen), orders_lookup=orders_lookup(probe))
 
 
 def stocks_filter(probe: Probe, *, stocks_seen: int) -> Finding:
-    """Whether the filter is proven: an impossible reference gives no row, a real one some, and fewer than there are."""
+    """Return the verdict on the filter: proven if an impossible reference gives no row, and a real one some of all."""
     impossible, real = probe.named("stocks.impossible"), probe.named("stocks.real")
     if impossible is None or not impossible.good or impossible.rows is None:
         return _untried(f"an impossible reference: {_came(impossible)}")
@@ -129,7 +130,7 @@ def stocks_filter(probe: Probe, *, stocks_seen: int) -> Finding:
 
 
 def orders_lookup(probe: Probe) -> Finding:
-    """Whether the look-up is proven: each row of each list that came carries a reference that can be read."""
+    """Return the verdict on the look-up: proven if each row of each list carries a readable reference."""
     lists = [one for name in ("outbound", "outbound.unlimited") if (one := probe.named(name)) is not None]
     good = [one for one in lists if one.good]
     if not good:

@@ -1,4 +1,4 @@
-"""What is kept of a call and of a whole probe: shapes and fixed words, ready to be written. Pure."""
+"""Records of a call and of a whole probe: shapes and fixed words, ready to be written to a file. Pure functions."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ BodyKind = Literal["json", "html", "pdf", "empty", "other", "too large"]
 
 
 class Kept(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One call: what was asked, and the shape of what came.
+    """The record of one call: the request, and the shape of the answer.
 
-    ``outcome`` is ``answered``, ``skipped`` or ``no answer``; ``why`` says in fixed words why it was not answered.
+    ``outcome`` is ``answered``, ``skipped`` or ``no answer``; ``why`` is the reason in fixed words.
     """
 
     step: int
     name: str
     call: str
     settles: str
-    # Factories, because plain defaults would be left out of what is written.
+    # Factories, because msgspec would omit plain defaults from the file.
     outcome: Outcome = msgspec.field(default_factory=lambda: "no answer")
     operation: str = ""
-    why: str = msgspec.field(default_factory=lambda: "the probe ended before")
+    why: str = msgspec.field(default_factory=lambda: "the probe ended before it")
     status: int | None = None
     headers: list[str] = msgspec.field(default_factory=list[str])
     media_type: str = ""
     body: BodyKind | None = None
     shape: ValueShape | None = None
     rows: int | None = None
-    """How many rows of a list came."""
+    """The number of rows of a list."""
     retry_after: str = ""
     """``seconds``, ``date`` or ``other``: the form, never the value."""
     link: str = ""
-    """How the link to the next page is written."""
+    """The form of the link to the next page."""
     relations: list[str] = msgspec.field(default_factory=list[str])
     allow: list[str] = msgspec.field(default_factory=list[str])
     listed_values: list[str] = msgspec.field(default_factory=list[str])
@@ -61,24 +61,24 @@ class Kept(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     @property
     def good(self) -> bool:
-        """Whether it was answered with a success."""
+        """True if the answer was a success (2xx)."""
         return self.status is not None and 200 <= self.status < 300
 
     @property
     def came(self) -> str:
-        """What came, in a few words."""
+        """The answer in a few words, or the reason why there is none."""
         if self.outcome == "skipped" or self.status is None:
             return self.why
         return f"{self.status}{f' {self.body}' if self.body not in (None, 'json') else ''}"
 
     @property
     def rate_headers(self) -> list[str]:
-        """Names of headers that tell of a limit."""
+        """The names of headers about a rate limit."""
         return [name for name in self.headers if _RATE.search(name)]
 
 
 def read_answer(kept: Kept, response: Response, censor: Censor) -> object:
-    """Note the shape of an answer; its JSON values (``None`` without any) go to those who choose the next calls."""
+    """Record the shape of an answer; return its JSON values for the choice of the next calls (``None`` without any)."""
     headers = response.headers
     kept.outcome = "answered"
     kept.status = response.status
@@ -116,7 +116,7 @@ def _read_body(kept: Kept, body: bytes, censor: Censor) -> object:
 
 
 def retry_after_form(value: str | None) -> str:
-    """In which form ``Retry-After`` came; empty if it did not."""
+    """Return the form of ``Retry-After``; empty without one."""
     if value is None:
         return ""
     if re.fullmatch(r"\s*\d+\s*", value, re.ASCII):
@@ -125,7 +125,7 @@ def retry_after_form(value: str | None) -> str:
 
 
 def link_form(link: str | None) -> str:
-    """How the address of the next page is written; empty if there is none."""
+    """Return the form in which the URL of the next page is written; empty without a link."""
     if link is None:
         return ""
     target = next_target(link)
@@ -151,7 +151,7 @@ def _media_type(text: str) -> str:
 
 
 class Probe(msgspec.Struct, kw_only=True):
-    """What a probe came to so far. ``ended`` is empty while it goes on; ``done`` says that all calls were made."""
+    """The record of a probe. ``ended`` is the reason of its end, empty while it runs; ``done``: all calls were made."""
 
     version: str
     started: str
@@ -161,15 +161,15 @@ class Probe(msgspec.Struct, kw_only=True):
     done: bool = False
 
     def named(self, name: str) -> Kept | None:
-        """The call of the table with that name."""
+        """Return the record of the call with that name, or ``None``."""
         return next((one for one in self.calls if one.name == name), None)
 
     @property
     def answered(self) -> list[Kept]:
-        """All calls that were answered."""
+        """The calls that were answered."""
         return [one for one in self.calls if one.outcome == "answered"]
 
     @property
     def forbidden(self) -> list[Kept]:
-        """Calls that should have succeeded and were refused for want of a right."""
+        """The calls that should have succeeded, and were refused because the account lacks a right (403)."""
         return [one for one in self.calls if one.status == 403 and one.operation]

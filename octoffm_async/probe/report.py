@@ -1,4 +1,4 @@
-"""The one file of a probe that can be shown to others: what was asked, what came, what follows. No values. Pure."""
+"""The report of a probe, which can be shown to others: calls, answers and conclusions, without values. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TITLES = (
     "Orders",
     "Cancellations",
     "Returns",
-    "What is not there",
+    "Routes that do not exist",
 )
 _FILTERS = (
     ("references.by_reference", "sellerProductReference of /stock-seller-references"),
@@ -47,7 +47,7 @@ _NONSENSE = (
 
 
 class Results(NamedTuple):
-    """All that a probe came to."""
+    """The results of a probe."""
 
     probe: Probe
     drift: Sequence[Drift]
@@ -56,7 +56,7 @@ class Results(NamedTuple):
 
 
 def filter_findings(probe: Probe) -> dict[str, str]:
-    """What became of filters that were given an impossible value or a word that is none."""
+    """Return a finding for each filter that the probe called with an impossible value or an invalid word."""
     found: dict[str, str] = {}
     unfiltered = probe.named("references")
     for name, what in _FILTERS:
@@ -74,13 +74,13 @@ def filter_findings(probe: Probe) -> dict[str, str]:
         one = probe.named(name)
         if one is not None and one.status is not None:
             listed = f"; it lists {', '.join(one.listed_values)}" if one.listed_values else ""
-            taken = "a word that is none gives rows" if one.rows else "a word that is none gives no row"
-            found[what] = taken if one.good else f"a word that is none is refused ({one.status}){listed}"
+            taken = "an invalid word gives rows" if one.rows else "an invalid word gives no row"
+            found[what] = taken if one.good else f"an invalid word is refused ({one.status}){listed}"
     return found
 
 
 def report_text(results: Results) -> str:
-    """The report, as Markdown."""
+    """Return the report as Markdown."""
     return "\n".join(_report(results)) + "\n"
 
 
@@ -90,7 +90,7 @@ def _report(results: Results) -> Iterator[str]:
     yield ""
     yield (
         f"Made by `octoffm contract probe` {probe.version}, started {probe.started}. It only read. This file holds "
-        "shapes (statuses, names, types, enum values, lengths), no values of an account."
+        "shapes (statuses, names, types, enum values, lengths), no values of the account."
     )
     yield ""
     yield f"- End: {probe.ended or 'still under way'}."
@@ -118,13 +118,13 @@ def _report(results: Results) -> Iterator[str]:
 
 
 def _drift(results: Results) -> Iterator[str]:
-    yield "## Drift: where it differs from what the package expects"
+    yield "## Drift: differences from the contract"
     yield ""
     yield f"Differences: {len(results.drift)}. Entries of the contract file: {results.mended.count}."
     if not results.drift:
         return
     yield ""
-    yield "| operation | path | in JSON | kind | expected | found | tag | taken care of by |"
+    yield "| operation | path | in JSON | kind | expected | found | tag | handled by |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for one in results.drift[:DRIFT_MOST]:
         cells = (one.operation, f"`{one.path}`", one.spelled, one.kind, one.expected, one.found, one.tag, one.cure)

@@ -1,4 +1,4 @@
-"""Go through the table of calls, one after the other, until it is done or something says to stop."""
+"""The run of a probe: makes the calls of the table, one after the other, until it is done or must stop."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from .sending import Clock
 
 NO_ANSWER_MOST = 2
-"""Calls in a row without an answer, after which the other side counts as not reachable."""
+"""Calls in a row without an answer, after which the API counts as unreachable."""
 FAILURES_MOST = 3
-"""Answers of 5xx in a row, after which it counts as down."""
+"""Answers of 5xx in a row, after which the API counts as down."""
 LONGEST_LIFE = 10_000_000
-"""Seconds of a token's life that are believed."""
+"""The longest life of a token, in seconds, that the probe accepts."""
 
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -35,9 +35,9 @@ REFUSED = "the token endpoint refused the credentials"
 
 
 class Prober:
-    """One probe. ``told`` is called after each call and at the end, so that what was learned can be written.
+    """The run of one probe. ``probe`` is the record so far; only :meth:`run` changes it.
 
-    ``probe`` is what was learned so far; nothing but :meth:`run` changes it.
+    ``told`` is called with the record after each call and at the end, so that the caller can write it to a file.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class Prober:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What must never be written: the secret, the token and the account's ids."""
+        """The texts that no file may contain: the secret, the token and the account's ids."""
         return frozenset(self._secrets)
 
     async def run(self) -> Probe:
-        """Make all calls that can be made. However it ends, ``probe.ended`` says why and ``told`` has been called."""
+        """Make all calls that can be made. At any end, ``probe.ended`` has the reason and ``told`` has been called."""
         probe = self.probe
         try:
             async with self._sender:
@@ -80,7 +80,7 @@ class Prober:
         return probe
 
     async def _get_token(self) -> bool:
-        """Step 1: the token, and with ``wrong_secret`` the body of a refusal. False: there is no going on."""
+        """Get a token, and with ``wrong_secret`` the body of a refusal (step 1); return False if the probe must end."""
         kept = Kept(step=1, name="token", call=TOKEN_SHOWN, settles="the token's life", operation="token.create")
         _, body = await self._exchange(kept, self._sender.token(secret=self._config.secret))
         answer = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
@@ -110,7 +110,7 @@ class Prober:
                 return
 
     async def _make(self, call: ProbeCall) -> None:
-        """Make one call if what it needs is known."""
+        """Make one call if its required values are known; else record it as skipped."""
         operation = "" if call.operation is None else call.operation.name
         kept = Kept(step=call.step, name=call.name, call=call.shown, settles=call.settles, operation=operation)
         if missing := [KINDS[name] for name in call.wants if name not in self.known.texts]:
@@ -126,7 +126,7 @@ class Prober:
             self.probe.ended = "the API refused the new token (401)"
 
     async def _exchange(self, kept: Kept, sending: Awaitable[Response]) -> tuple[Response | None, object]:
-        """Await one answer and note its shape; end the probe where it must not go on."""
+        """Await one answer and record its shape; end the probe if it must not continue."""
         self.probe.calls.append(kept)
         try:
             response = await sending
@@ -134,7 +134,7 @@ class Prober:
             kept.why = why_not_answered(error)
             self._silent += 1
             if self._silent >= NO_ANSWER_MOST:
-                self.probe.ended = f"{self._silent} calls in a row came to nothing: {kept.why}"
+                self.probe.ended = f"{self._silent} calls in a row were not answered: {kept.why}"
             return None, None
         except UnusableAnswerError as error:
             kept.why, kept.status, kept.body = why_not_answered(error), error.status, "too large"
@@ -144,7 +144,7 @@ class Prober:
         body = read_answer(kept, response, self._censor)
         self._failed = self._failed + 1 if response.status >= 500 else 0
         if response.status == 429:
-            self.probe.ended = "the API said that it is too much (429)"
+            self.probe.ended = "the API throttled the probe (429)"
         elif self._failed >= FAILURES_MOST:
             self.probe.ended = f"{self._failed} answers in a row were failures of the API (5xx)"
         return response, body
@@ -152,5 +152,5 @@ class Prober:
 
 def _life(seconds: object) -> str:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= LONGEST_LIFE:
-        return "not told"
+        return "not given"
     return str(round(seconds))

@@ -1,7 +1,7 @@
-"""How a probe sends: one request at a time, well apart, never repeated, never redirected, and only reading.
+"""The sender of a probe: one request at a time, well apart, without retries or redirects, and only reading.
 
-A client repeats, adapts and renews; a probe must see each answer as it came. So it has a sender of its own, on one
-:class:`aiohttp.ClientSession`, whose only POST is the token request.
+A client retries, adapts its rate and renews tokens; a probe must see each answer as the API sent it. So it has a sender
+of its own, on one :class:`aiohttp.ClientSession`, whose only POST is the token request.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 APART = 0.5
 """Seconds from the end of one call to the start of the next."""
 LARGEST = 4 * 1024 * 1024
-"""Bytes of an answer that are read at most: a page of a thousand orders is half of that."""
+"""The maximum size of an answer in bytes: a page of a thousand orders is half of that."""
 
 _ACCEPT = f"{JSON}, application/pdf, */*;q=0.1"
 _WORDS: tuple[tuple[type[NotAnsweredError], str], ...] = (
@@ -47,14 +47,14 @@ _WORDS: tuple[tuple[type[NotAnsweredError], str], ...] = (
 
 
 class Clock(Protocol):
-    """What tells the time and lets it pass; tests drive one of their own."""
+    """Protocol of a clock; tests drive their own."""
 
     def now(self) -> float:
-        """Seconds on a clock that never goes back."""
+        """Return the seconds of a monotonic clock."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Sleep for some seconds of this clock."""
         ...
 
 
@@ -62,18 +62,18 @@ class LoopClock:
     """The clock of the running event loop."""
 
     def now(self) -> float:
-        """The loop's time."""
+        """Return the loop's time."""
         return asyncio.get_running_loop().time()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep."""
+        """Sleep for some seconds."""
         await asyncio.sleep(seconds)
 
 
 class Sender:
-    """Sends the calls of a probe; to be entered. ``deadline`` bounds one call, in seconds.
+    """The sender of a probe's calls; use it in ``async with``. The deadline of ``config`` bounds one call, in seconds.
 
-    Its errors are :class:`NotAnsweredError` (no answer came) and :class:`UnusableAnswerError` (it was too large).
+    Its errors are :class:`NotAnsweredError` (no answer) and :class:`UnusableAnswerError` (the answer was too large).
     """
 
     def __init__(self, config: Config, *, clock: Clock | None = None) -> None:
@@ -115,7 +115,7 @@ class Sender:
         return await self._send("POST", self._config.token_url, {"Accept": JSON, "Content-Type": FORM}, body)
 
     async def get(self, target: str, *, seller_id: str | None) -> Response:
-        """Read ``target`` (a path under the base address, with its query) as a seller, or as none."""
+        """Get ``target`` (a path under the base URL, with its query) as a seller, or without a seller."""
         headers = {"Accept": _ACCEPT}
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token.reveal()}"
@@ -140,13 +140,13 @@ class Sender:
         except (aiohttp.ClientError, OSError) as error:
             raise as_ours(error, url) from None
         except ValueError:
-            # A redirect or a head that aiohttp cannot take apart; what it says may quote the other side.
+            # A redirect or headers that aiohttp cannot parse; its message may quote the answer.
             raise ConnectionLostError("the answer is not HTTP") from None
         finally:
             self._ended = self._clock.now()
 
     async def _once(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-        """Let a request leave once: aiohttp would send a GET again at once when its connection is lost."""
+        """Send a request once: aiohttp would repeat a GET at once when its connection is lost."""
         if self._left:
             raise ConnectionLostError("the connection was lost")
         self._left = True
@@ -158,7 +158,7 @@ class Sender:
 
 
 def why_not_answered(error: NotAnsweredError | UnusableAnswerError) -> str:
-    """Why there is no answer, in fixed words: the errors of the network may quote what came."""
+    """Return the reason of a missing answer in fixed words: the errors of the network may quote the answer."""
     if isinstance(error, UnusableAnswerError):
         return f"the answer is larger than {LARGEST // 1024 // 1024} MiB"
     return next((words for kind, words in _WORDS if isinstance(error, kind)), "no answer")

@@ -1,10 +1,10 @@
 """The shape of a JSON body: names of fields, JSON types, forms of texts, values of enums, lengths of arrays. Pure.
 
-All objects of an array make one shape, which says how many of them had each field. Nothing else of a body is kept, and
-what is kept is bounded, since the other side chooses it.
+All objects of an array make one shape, which counts the objects that had each field. A shape holds nothing else of a
+body, and its size is bounded, since the server chooses the body.
 
-A shape also tells where the rows of a list, a count and the object of an answer stand. The reader knows the usual
-places; the functions here find others as well, so that a contract file can name them.
+The functions here also find the rows of a list, a count and the object of an answer in a shape. The client's reader
+knows the usual places; these functions find others as well, so that a contract file can name them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .words import Censor
 
 DATA = "*"
-"""Stands for the names of fields that may be data."""
+"""The placeholder for names of fields that may be data."""
 NODES_MOST = 3000
 DEPTH_MOST = 12
 
@@ -32,7 +32,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _TIME = re.compile(r"(\d{4})-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.(\d+))?)?(Z|[+-]\d\d:?\d\d)?")
 _DATE = re.compile(r"(\d{4})-\d\d-\d\d")
 _EDGES = ("0001", "9999")
-"""The years by which .NET says that there is no date."""
+"""The years with which .NET expresses that there is no date."""
 _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("empty", re.compile(r"\s*")),
     ("uuid", _UUID),
@@ -45,9 +45,9 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 
 class ValueShape(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What stood in one place: ``types`` are those of JSON, ``forms`` say how texts look, ``values`` are of an enum.
+    """The shape of the values at one place: their JSON types, the forms of texts, the values of an enum.
 
-    ``seen`` counts how often something stood there. ``least`` and ``most`` are the lengths of arrays.
+    ``seen`` is the number of values. ``least`` and ``most`` are the lengths of arrays.
     """
 
     types: list[str] = msgspec.field(default_factory=list[str])
@@ -59,21 +59,21 @@ class ValueShape(msgspec.Struct, kw_only=True, omit_defaults=True):
     least: int | None = None
     most: int | None = None
     cut: bool = False
-    """Whether there was more than is kept."""
+    """True if the values exceeded the bounds of a shape."""
 
     @property
     def objects(self) -> bool:
-        """Whether an object stood there."""
+        """True if an object was among the values."""
         return "object" in self.types
 
     def field(self, name: str) -> tuple[str, ValueShape] | None:
-        """The field that the reader takes for ``name``, as it is spelled; the exact name comes first."""
+        """Return the field that the client's reader takes for ``name``, with its spelling; the exact name wins."""
         spelled = spelling_in(self.fields, name)
         return None if spelled is None else (spelled, self.fields[spelled])
 
 
 def shape_of(body: object, censor: Censor) -> ValueShape:
-    """The shape of a decoded body."""
+    """Return the shape of a decoded body."""
     censor.remember(body)
     shaper = _Shaper(censor)
     shape = ValueShape()
@@ -82,7 +82,7 @@ def shape_of(body: object, censor: Censor) -> ValueShape:
 
 
 def merged(shapes: list[ValueShape]) -> ValueShape:
-    """One shape for what stood in several answers."""
+    """Merge the shapes of several answers into one."""
     total = ValueShape()
     for shape in shapes:
         _merge(total, shape)
@@ -90,7 +90,7 @@ def merged(shapes: list[ValueShape]) -> ValueShape:
 
 
 def form_of(text: str) -> str:
-    """How a text looks, in words that say nothing of what it is."""
+    """Return the form of a text (``uuid``, ``date`` …), which reveals nothing of its content."""
     if (found := _TIME.fullmatch(text)) is not None:
         year, decimals, zone = found.groups()
         edge = "edge " if year in _EDGES else ""
@@ -102,7 +102,7 @@ def form_of(text: str) -> str:
 
 
 def walk(shape: ValueShape, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ValueShape]]:
-    """Each place of a shape with its path (``items[].status``), the root first."""
+    """Yield each place of a shape with its path (``items[].status``), the root first."""
     yield "".join(path).removeprefix("."), shape
     for name, inner in shape.fields.items():
         yield from walk(inner, (*path, f".{name}"))
@@ -111,7 +111,7 @@ def walk(shape: ValueShape, path: tuple[str, ...] = ()) -> Iterator[tuple[str, V
 
 
 class _Shaper:
-    """Adds values to a shape until the bounds are reached."""
+    """The builder of a shape: adds values until the bounds are reached."""
 
     def __init__(self, censor: Censor) -> None:
         self._censor = censor
@@ -136,7 +136,7 @@ class _Shaper:
         if word is None or shape.cut:
             return
         _note(shape.values, word)
-        if len(shape.values) > WORDS_MOST:  # no enum, so none of them is kept
+        if len(shape.values) > WORDS_MOST:  # not an enum, so the values may be data
             shape.values.clear()
             shape.cut = True
 
@@ -158,7 +158,7 @@ class _Shaper:
         for name, value in members.items():
             kept = DATA if is_map else self._censor.name(name) or DATA
             if kept not in shape.fields and len(shape.fields) >= NAMES_MOST:
-                kept = DATA  # each object has other names: they are data, too
+                kept = DATA  # each object has other names, so the names are data
             inner = shape.fields.get(kept) or self._new((*path, kept))
             if inner is None:
                 shape.cut = True
@@ -198,10 +198,10 @@ def _extreme(choose: Callable[[int, int], int], one: int | None, other: int | No
 
 
 def readable(body: bytes) -> Any:
-    """A body as JSON values.
+    """Decode a body as JSON.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the body is not JSON.
     """
     try:
         return msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
@@ -212,14 +212,14 @@ def readable(body: bytes) -> Any:
 Path = tuple[str, ...]
 
 ROWS = ("items", "data")
-"""Where the reader looks for the rows of a list, in any case."""
+"""The fields in which the client's reader looks for the rows of a list, in any case."""
 COUNTS = ("count", "totalitemcount")
-"""Where it looks for a count."""
+"""The fields in which it looks for a count."""
 _WRAPS = ("data", "result", "item", "value", "content", "payload")
 
 
 def rows_at(shape: ValueShape) -> Path | None:
-    """The path to the rows of a list; ``None`` if there is no array that could hold them."""
+    """Return the path to the rows of a list; ``None`` if no array can be the rows."""
     if "array" in shape.types:
         return ()
     for name in ROWS:
@@ -237,7 +237,7 @@ def rows_at(shape: ValueShape) -> Path | None:
 
 
 def count_at(shape: ValueShape) -> Path | None:
-    """The path to the number of a count; ``None`` if no number can be it."""
+    """Return the path to the number of a count; ``None`` if no number can be the count."""
     if "integer" in shape.types:
         return ()
     for name in COUNTS:
@@ -254,7 +254,7 @@ def count_at(shape: ValueShape) -> Path | None:
 
 
 def result_at(shape: ValueShape, wanted: Iterable[str]) -> Path:
-    """The path to the object that has the fields ``wanted``: the body itself, or the one object that it wraps."""
+    """Return the path to the object with the fields ``wanted``: the body itself, or the one object that it wraps."""
     if shape.objects and len(shape.fields) <= 2 and not any(shape.field(name) for name in wanted):
         for name, inner in shape.fields.items():
             if inner.objects and sum(inner.field(name) is not None for name in wanted) >= 2:
@@ -263,7 +263,7 @@ def result_at(shape: ValueShape, wanted: Iterable[str]) -> Path:
 
 
 def shape_at(shape: ValueShape, path: Path) -> ValueShape | None:
-    """What stands at a path of a shape."""
+    """Return the shape at a path of a shape, or ``None``."""
     for name in path:
         inner = shape.fields.get(name)
         if inner is None:
@@ -273,14 +273,14 @@ def shape_at(shape: ValueShape, path: Path) -> ValueShape | None:
 
 
 def value_at(body: Any, path: Path) -> Any:
-    """What stands at a path of a body; ``None`` if nothing does."""
+    """Return the value at a path of a body, or ``None``."""
     for name in path:
         body = cast("dict[str, Any]", body).get(name) if isinstance(body, dict) else None
     return body
 
 
 def rows_in(body: Any, path: Path | None) -> list[dict[str, Any]]:
-    """The objects among the rows at a path."""
+    """Return the objects among the rows at a path."""
     rows = value_at(body, path) if path is not None else None
     return [row for row in rows if isinstance(row, dict)] if _is_list(rows) else []
 
@@ -290,7 +290,7 @@ def _is_list(value: object) -> TypeGuard[list[Any]]:
 
 
 def text_of(row: dict[str, Any], *names: str) -> str:
-    """The first of some fields that holds a text or a whole number, as text; empty if none does."""
+    """Return the first of some fields with a text or an integer, as text; an empty text if none has one."""
     by_name = {folded(name): value for name, value in reversed(row.items())}
     for name in names:
         value = by_name.get(folded(name))

@@ -1,7 +1,7 @@
-"""Which words of an answer may be kept: names of fields and values of enums, never what could be somebody's data.
+"""The censor of answers: lets names of fields and values of enums pass, never a text that could be data of a person.
 
-A name may be the key of a map, which is data (a reference, an id). A word in a field named ``status`` may be what a
-customer wrote. So a name or a word is kept only if it looks like one and like nothing else.
+A name may be the key of a map, which is data (a reference, an id). A word in a field named ``status`` may be a
+customer's text. So the censor keeps a name or a word only if it has the form of one, and can be nothing else.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 NAMES_MOST = 60
-"""Names of one object. One with more of them is a map whose keys are data."""
+"""Maximum of names of one object; an object with more of them is a map whose keys are data."""
 WORDS_MOST = 20
-"""Different values of one field. One with more of them is no enum."""
+"""Maximum of different values of one field; a field with more of them is not an enum."""
 _SEEN_MOST = 50_000
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,59}")
@@ -35,19 +35,19 @@ _PASCAL_PART = r"[\"'`]?[A-Z][A-Za-z]{1,39}[\"'`]?"
 _LISTED = re.compile(rf"{_PASCAL_PART}(?:\s*(?:,\s*(?:or|and)\s|[,|/;]|\bor\b|\band\b)\s*{_PASCAL_PART})+")
 _LONGEST = 40
 _DIGITS_MOST = 3
-"""A name with more digits than that is an id or a reference."""
+"""Maximum of digits in a name; a name with more digits is an id or a reference."""
 _ENUM_ENDINGS = ("status", "state", "type", "reason")
 _OF_PEOPLE = ("address", "customer", "recipient", "contact", "buyer", "person", "consignee", "billing", "shipto")
-"""What stands inside of these belongs to a person: a ``state`` there is a part of a country."""
+"""Parts of the names of objects that describe a person: a ``state`` in one is a part of a country."""
 
 
 def is_header_name(name: str) -> bool:
-    """Whether the name of a header may be kept."""
+    """Return True if the name of a header may be kept."""
     return _NAME.fullmatch(name) is not None and sum(map(str.isdigit, name)) <= _DIGITS_MOST
 
 
 def enum_words_in(text: str) -> list[str]:
-    """The values of an enum that a message lists: words in a row of which the contract knows one at least."""
+    """Return the values of an enum that a message lists: words in a row of which the contract knows at least one."""
     found: list[str] = []
     for run in _LISTED.findall(text[:10_000]):
         words = [word for word in re.findall(r"[A-Z][A-Za-z]{1,39}", run) if word not in ("or", "and")]
@@ -57,9 +57,9 @@ def enum_words_in(text: str) -> list[str]:
 
 
 class Censor:
-    """Decides what may be kept of the answers of one run.
+    """The censor of the answers of one probe.
 
-    ``secrets`` are never kept, whatever they look like; more may be added to them meanwhile.
+    It never keeps ``secrets``, whatever their form; the caller may add more of them later.
     """
 
     def __init__(self, secrets: Collection[str] = ()) -> None:
@@ -67,7 +67,7 @@ class Censor:
         self._values: set[str] = set()
 
     def remember(self, body: object) -> None:
-        """Keep in mind which texts of a body are values: the same text as a name is the key of a map."""
+        """Remember the texts of a body that are values: the same text as a name is the key of a map."""
         waiting = [body]
         while waiting and len(self._values) < _SEEN_MOST:
             match waiting.pop():
@@ -81,7 +81,7 @@ class Censor:
                     pass
 
     def name(self, name: str) -> str | None:
-        """The name of a field, or ``None`` if it may be data."""
+        """Return the name of a field, or ``None`` if it may be data."""
         if name in self._secrets:
             return None
         if folded(name) in KNOWN_NAMES and len(name) <= _LONGEST:
@@ -90,7 +90,7 @@ class Censor:
         return name if plain and sum(map(str.isdigit, name)) <= _DIGITS_MOST and name not in self._values else None
 
     def word(self, text: str, path: tuple[str, ...]) -> str | None:
-        """The value of a field as a word of an enum, or ``None`` if it is none or may be data."""
+        """Return the value of a field if it is a word of an enum, or ``None`` if it may be data."""
         last = folded(path[-1]) if path else ""
         if text in self._secrets or any(part in folded(name) for name in path[:-1] for part in _OF_PEOPLE):
             return None
@@ -113,7 +113,7 @@ def _structs() -> list[type]:
 
 
 def _contract_words() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    """Names of fields, names of fields that are enums, and values of enums, each folded."""
+    """Return the names of fields, the names of enum fields, and the values of enums, each folded."""
     names: set[str] = set()
     enums: set[str] = set()
     words: set[str] = set()

@@ -1,1 +1,1 @@
-"""WHAT a user calls: thin typed methods, one file a resource, named as the API names them."""
+"""The resources of the API: thin typed methods, one module for each resource, named as the API names them."""

@@ -1,4 +1,8 @@
-"""Whether the id that an answer gives is that of the order it was asked for; the order itself is read if it is odd."""
+"""Verification of the ids in answers to creations: an id in doubt is accepted only if the API shows the order under it.
+
+An answer may belong to another request (a cache, a proxy, a connection out of step), or hold no id at all. An id of an
+unusual form is looked up; an id that another reference was given, or that came over such a connection, is refused.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +23,11 @@ _GETS: dict[str, tuple[Operation[Any], str]] = {
     CREATE_INBOUND.name: (GET_INBOUND, "inboundShipmentId"),
 }
 _TRIES_MOST = 20
-"""Odd ids of one seller and kind that are asked for in one session without being found right."""
+"""Maximum of look-ups of unusual ids in a row, of one seller and kind, that find no order."""
 
 
 def given_of(scope: Scope, operation: Operation[str]) -> Given:
-    """Return what the session knows of the ids of one seller's orders of one kind."""
+    """Return the session's record of the ids of one seller's orders of one kind."""
     kept = scope.session.kept
     name = (operation.name, scope.seller_id)
     try:
@@ -34,7 +38,7 @@ def given_of(scope: Scope, operation: Operation[str]) -> Given:
 
 
 class Believing:
-    """Judges the ids of one seller's orders of one kind. What is known of them is shared in the session."""
+    """The verification of the ids of one seller's orders of one kind. The session shares the record of known ids."""
 
     def __init__(self, scope: Scope, operation: Operation[str]) -> None:
         self._scope = scope
@@ -44,24 +48,24 @@ class Believing:
 
     @property
     def given(self) -> Given:
-        """What the session knows of their ids."""
+        """The session's record of their ids."""
         return given_of(self._scope, self._operation)
 
     async def believed(self, reference: str, answer: Result[str]) -> str:
-        """Return the id that an answer gives.
+        """Return the id that an answer gives, after a look-up if it is in doubt.
 
         Raises:
-            UnusableAnswerError: it is not believed, and so the outcome is unknown.
+            UnusableAnswerError: the id is not believed, so the outcome is unknown.
         """
         found, response = answer
         doubt = self.given.take(reference, found, response.trail)
         return found if doubt is None else await self.doubted(reference, answer, doubt)
 
     async def doubted(self, reference: str, answer: Result[str], doubt: Doubt) -> str:
-        """Return the id of an answer that is in doubt, if the API shows that it is right.
+        """Return the id of an answer that is in doubt, if the API shows the order under it.
 
         Raises:
-            UnusableAnswerError: it is not believed, and so the outcome is unknown.
+            UnusableAnswerError: the id is not believed, so the outcome is unknown.
         """
         found, response = answer
         try:
@@ -76,7 +80,7 @@ class Believing:
         raise unproven
 
     async def prove(self, reference: str, found: str) -> bool:
-        """Return True if the API shows an order with this id and this very reference; its form is usual then."""
+        """Return True if the API shows an order with this id and this very reference; its form counts as usual then."""
         if self._tries >= _TRIES_MOST:
             return False
         self._tries += 1
@@ -92,7 +96,7 @@ class Believing:
         return True
 
     def prove_soon(self, reference: str, found: str) -> None:
-        """Find out beside what is under way whether an odd id is right, so that others of its form pass."""
+        """Start a look-up of an unusual id in the background, so that later ids of its form are accepted."""
         if not self._asked:
             self._asked.add(found)
             work = self._prove(reference, found)

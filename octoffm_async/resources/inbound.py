@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
 
 class Inbound:
-    """``client.inbound``."""
+    """Supply orders of a seller: ``client.inbound``.
+
+    ::
+
+        shipment_id = await client.inbound.create(request)
+        shipment = await client.inbound.wait_for(shipment_id, "Accepted")
+        note = await client.inbound.delivery_note(shipment_id)
+    """
 
     def __init__(self, scope: Scope, protect: Protect | None = None) -> None:
         self._scope = scope
@@ -43,24 +50,24 @@ class Inbound:
         patience: float = 60.0,
         verify_first: bool = False,
     ) -> str:
-        """Announce one supply order; its ``inbound_shipment_id`` (**D**).
+        """Announce one supply order, and return its ``inbound_shipment_id`` (documented).
 
-        It is sent again only after a failure that shows that it was not carried out. An unregistered product refuses
-        the order later: follow its status.
+        The client sends the order again only after a failure that shows that the API did not carry it out. The API
+        refuses an order of an unregistered product later: check its status.
 
-        With a ``journal`` (open, see :meth:`octoffm_async.Journal.open`) the same order asked for again gives the same
-        id, also after a crash: an earlier sending whose outcome is not known is looked for first, until ``patience``
-        seconds have passed since it was sent. ``verify_first`` looks for every order among all that there are before
-        it is sent: for a while, where a journal was lost or put back as it was before.
+        With a ``journal`` (open, see :meth:`octoffm_async.Journal.open`) a second call with the same order returns the
+        same id, also after a crash: if the outcome of an earlier request is unknown, the client first looks for the
+        order, until ``patience`` seconds have passed since that request. ``verify_first`` looks for every order among
+        all existing ones before sending it; use it for a while after a journal was lost or restored from a backup.
 
         Raises:
-            ValidationError: the order cannot be right; nothing was sent.
+            ValidationError: the order is invalid; nothing was sent.
             PayloadConflictError: with a journal: another order was sent under its reference; nothing was sent.
-            ConflictError: an order under its reference exists, perhaps this very one; with a journal, that was looked
-                up, and it is another one.
+            ConflictError: an order under its reference exists, perhaps this very one; with a journal, the client looked
+                it up, and it is another one.
             JournalError: the journal could not be read or written; nothing was sent, or a note says otherwise.
-            CallError: the call did not succeed. If ``outcome_unknown``, look the reference up before it is sent again,
-                or, with a journal, ask again after ``retry_after`` seconds.
+            CallError: the call did not succeed. If ``outcome_unknown``, look the reference up before you send the order
+                again, or, with a journal, call again after ``retry_after`` seconds.
         """
         check_supply_order(request)
         self._scope.check_extra("supply order", request)
@@ -80,17 +87,17 @@ class Inbound:
         )
 
     def send(self, request: InboundShipmentRequest) -> Awaitable[Result[str]]:
-        """One call, without checks; the expected date goes out in UTC, as the API writes its times."""
+        """Send a supply order in one call, without checks, with its expected date in UTC, as the API writes times."""
         if request.expected_delivery_date is not None:
             expected = request.expected_delivery_date.astimezone(UTC)
             request = msgspec.structs.replace(request, expected_delivery_date=expected)
         return self._scope.call(CREATE_INBOUND, body=request)
 
     async def get(self, inbound_shipment_id: str) -> InboundShipment:
-        """One supply order by its id (**D**).
+        """Return one supply order by its id (documented).
 
         Raises:
-            ValidationError: the id cannot be part of an address; nothing was sent.
+            ValidationError: the id cannot be part of a URL; nothing was sent.
             NotFoundError: this seller has no such supply order.
             CallError: the call did not succeed.
         """
@@ -98,13 +105,13 @@ class Inbound:
         return shipment
 
     async def delivery_note(self, inbound_shipment_id: str) -> Document:
-        """The delivery note to put into the parcels, usually a PDF; it exists from Accepted on (**D**).
+        """Download the delivery note to put into the parcels, usually a PDF; it exists from Accepted on (documented).
 
         Raises:
-            ValidationError: the id cannot be part of an address; nothing was sent.
-            NotReadyError: the order is known, and its note does not exist yet.
+            ValidationError: the id cannot be part of a URL; nothing was sent.
+            NotReadyError: the order exists, and its note does not exist yet.
             NotFoundError: this seller has no such supply order.
-            UnusableAnswerError: what came is no document, or its address is on another origin.
+            UnusableAnswerError: the answer is no document, or the document's URL is on another origin.
             CallError: the call did not succeed.
         """
         path = {"inboundShipmentId": inbound_shipment_id}
@@ -113,14 +120,14 @@ class Inbound:
     async def wait_for(
         self, inbound_shipment_id: str, status: str = InboundStatus.RECEIVED, *, deadline: float = 3600.0
     ) -> InboundShipment:
-        """Read a supply order again and again until it has reached ``status`` or one behind it.
+        """Poll a supply order until it has reached ``status`` or a later one, and return it.
 
-        ``deadline`` is in seconds; looks are 1 s apart at first and 30 s at last.
+        ``deadline`` is in seconds; the polling interval grows from 1 s to 30 s.
 
         Raises:
-            ValidationError: there is no such status; nothing was sent.
+            ValidationError: the status does not exist; nothing was sent.
             StatusUnreachableError: the order ended in another status; ``row.refusal`` may say why.
-            DeadlineExceededError: it has not got there in time.
+            DeadlineExceededError: the order did not reach the status in time.
             CallError: a call did not succeed.
         """
         return await wait_for_status(
@@ -145,9 +152,10 @@ class Inbound:
         resume_from: str | None = None,
         max_items: int | None = None,
     ) -> Pager[InboundShipment]:
-        """Supply orders that pass the filters, ``limit`` a page (1 to 1000); times need a zone (**D**, filters **A**).
+        """List the supply orders that match the filters (documented; the filters are assumed).
 
-        ``resume_from`` is the cursor to start at, ``max_items`` ends the list early.
+        ``limit`` is the size of a page, 1 to 1000. Times need a time zone. ``resume_from`` is the cursor to start at;
+        ``max_items`` ends the list early.
 
         Raises:
             ValidationError: a filter is out of range.
@@ -174,7 +182,7 @@ class Inbound:
         updated_at_min: datetime | None = None,
         updated_at_max: datetime | None = None,
     ) -> int:
-        """How many supply orders pass the filters (**S**).
+        """Return the number of supply orders that match the filters (seen).
 
         Raises:
             ValidationError: a filter is out of range; nothing was sent.
@@ -192,10 +200,10 @@ class Inbound:
 
 
 def check_supply_order(request: InboundShipmentRequest) -> None:
-    """Refuse a supply order that cannot be right.
+    """Check a supply order before it is sent.
 
     Raises:
-        ValidationError: naming all its problems.
+        ValidationError: the order is invalid; the error names all its problems.
     """
     check_type("supply order", request, InboundShipmentRequest)
     if problems := inbound_problems(request):

@@ -1,4 +1,4 @@
-"""Outbound shipments: have orders shipped to customers (API.md, 7)."""
+"""Outbound shipments: orders that the warehouse ships to customers (API.md, 7)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,13 @@ if TYPE_CHECKING:
 
 
 class Outbound:
-    """``client.outbound``."""
+    """Shipping orders of a seller: ``client.outbound``.
+
+    ::
+
+        shipment_id = await client.outbound.create(request)
+        shipment = await client.outbound.wait_for(shipment_id, "Shipped")
+    """
 
     def __init__(self, scope: Scope, protect: Protect | None = None) -> None:
         self._scope = scope
@@ -56,25 +62,26 @@ class Outbound:
         patience: float = 60.0,
         verify_first: bool = False,
     ) -> str:
-        """Order one shipment; its ``outbound_shipment_id`` (**D**).
+        """Order one shipment, and return its ``outbound_shipment_id`` (documented).
 
-        It is sent again only after a failure that shows that it was not carried out. An unknown product is not refused
-        here but later: follow the shipment's status. Marketplace orders in supply mode ``Fulfillment`` must not be sent
-        here: Octopia ships them by itself, and sending one would ship it twice (**D**).
+        The client sends the order again only after a failure that shows that the API did not carry it out. The API
+        refuses an order of an unknown product not here but later: check the shipment's status. Marketplace orders in
+        supply mode ``Fulfillment`` must not be sent here: Octopia ships them by itself, and sending one would ship it
+        twice (documented).
 
-        With a ``journal`` (open, see :meth:`octoffm_async.Journal.open`) the same order asked for again gives the same
-        id, also after a crash: an earlier sending whose outcome is not known is looked for first, until ``patience``
-        seconds have passed since it was sent. ``verify_first`` looks for every order among all that there are before
-        it is sent: for a while, where a journal was lost or put back as it was before.
+        With a ``journal`` (open, see :meth:`octoffm_async.Journal.open`) a second call with the same order returns the
+        same id, also after a crash: if the outcome of an earlier request is unknown, the client first looks for the
+        order, until ``patience`` seconds have passed since that request. ``verify_first`` looks for every order among
+        all existing ones before sending it; use it for a while after a journal was lost or restored from a backup.
 
         Raises:
-            ValidationError: the order cannot be right; nothing was sent.
+            ValidationError: the order is invalid; nothing was sent.
             PayloadConflictError: with a journal: another order was sent under its reference; nothing was sent.
-            ConflictError: an order under its reference exists, perhaps this very one; with a journal, that was looked
-                up, and it is another one.
+            ConflictError: an order under its reference exists, perhaps this very one; with a journal, the client looked
+                it up, and it is another one.
             JournalError: the journal could not be read or written; nothing was sent, or a note says otherwise.
             CallError: the call did not succeed. If ``outcome_unknown``, a parcel may be on its way: look the reference
-                up before ordering again, or, with a journal, ask again after ``retry_after`` seconds.
+                up before you order again, or, with a journal, call again after ``retry_after`` seconds.
         """
         if journal is None and not verify_first and is_plain_order(request):
             return await self._create_plain(request)
@@ -92,12 +99,12 @@ class Outbound:
         )
 
     async def _create_plain(self, request: OutboundShipmentRequest) -> str:
-        """Create an order of which only its encoding can show that something is wrong: it is encoded once."""
+        """Create an order that only its encoding can prove invalid, and encode it once."""
         check_reference(self._scope, "shipment", request.reference)
         try:
             call = self.send(request)
         except NOT_ENCODABLE:
-            check_shipment(request)  # says what of it
+            check_shipment(request)  # its error names the field
             raise
         answer = await call
         doubt = given_of(self._scope, CREATE_OUTBOUND).take(request.reference, answer[0], answer[1].trail)
@@ -106,14 +113,14 @@ class Outbound:
         return await Believing(self._scope, CREATE_OUTBOUND).doubted(request.reference, answer, doubt)
 
     def send(self, request: OutboundShipmentRequest | Raw) -> Awaitable[Result[str]]:
-        """One call, without checks; of a request that may be encoded already."""
+        """Send a shipping order, which may be encoded already, in one call, without checks."""
         return self._scope.call(CREATE_OUTBOUND, body=request)
 
     async def get(self, outbound_shipment_id: str) -> OutboundShipment:
-        """One shipment by its id (**D**).
+        """Return one shipment by its id (documented).
 
         Raises:
-            ValidationError: the id cannot be part of an address; nothing was sent.
+            ValidationError: the id cannot be part of a URL; nothing was sent.
             NotFoundError: this seller has no such shipment.
             CallError: the call did not succeed.
         """
@@ -123,14 +130,14 @@ class Outbound:
     async def wait_for(
         self, outbound_shipment_id: str, status: str = OutboundStatus.SHIPPED, *, deadline: float = 3600.0
     ) -> OutboundShipment:
-        """Read a shipment again and again until it has reached ``status`` or one behind it.
+        """Poll a shipment until it has reached ``status`` or a later one, and return it.
 
-        ``deadline`` is in seconds; looks are 1 s apart at first and 30 s at last.
+        ``deadline`` is in seconds; the polling interval grows from 1 s to 30 s.
 
         Raises:
-            ValidationError: there is no such status; nothing was sent.
+            ValidationError: the status does not exist; nothing was sent.
             StatusUnreachableError: the shipment ended in another status; ``row.refusal`` may say why.
-            DeadlineExceededError: it has not got there in time.
+            DeadlineExceededError: the shipment did not reach the status in time.
             CallError: a call did not succeed.
         """
         return await wait_for_status(
@@ -145,15 +152,15 @@ class Outbound:
     async def request_cancellation(
         self, outbound_shipment_id: str, *, reason: str | None = None, extra: Mapping[str, Any] | None = None
     ) -> str:
-        """Ask to have a shipment cancelled; the ``outbound_cancellation_request_id`` (**S**).
+        """Request the cancellation of a shipment, and return the ``outbound_cancellation_request_id`` (seen).
 
         The request has an outcome of its own, which :meth:`get_cancellation` reads: the shipment may be Shipped before
-        it is decided. ``extra`` holds members that the API wants besides.
+        the API decides the request. ``extra`` holds further members of the body.
 
         Raises:
-            ValidationError: the id is no id; nothing was sent.
+            ValidationError: the id is invalid; nothing was sent.
             NotFoundError, UnprocessableError: this seller has no such shipment.
-            ConflictError: it is too late.
+            ConflictError: it is too late to cancel the shipment.
             CallError: the call did not succeed; see ``outcome_unknown``.
         """
         request = OutboundCancellationRequest(outbound_shipment_id=outbound_shipment_id, reason=reason, extra=extra)
@@ -164,10 +171,10 @@ class Outbound:
         return request_id
 
     async def get_cancellation(self, outbound_cancellation_request_id: str) -> OutboundCancellation:
-        """What became of a request to cancel (**S**).
+        """Return a cancellation request with its outcome so far (seen).
 
         Raises:
-            ValidationError: the id cannot be part of an address; nothing was sent.
+            ValidationError: the id cannot be part of a URL; nothing was sent.
             NotFoundError: this seller made no such request.
             CallError: the call did not succeed.
         """
@@ -185,10 +192,10 @@ class Outbound:
         resume_from: str | None = None,
         max_items: int | None = None,
     ) -> Pager[OutboundShipment]:
-        """Shipments that pass the filters, ``limit`` a page (1 to 1000); times need a zone (**D**, times **S**).
+        """List the shipments that match the filters (documented; the filters on times were seen).
 
-        ``state`` is a :class:`ShipmentState`. ``resume_from`` is the cursor to start at, ``max_items`` ends the list
-        early.
+        ``state`` is a :class:`ShipmentState`. ``limit`` is the size of a page, 1 to 1000. Times need a time zone.
+        ``resume_from`` is the cursor to start at; ``max_items`` ends the list early.
 
         Raises:
             ValidationError: a filter is out of range.
@@ -209,7 +216,7 @@ class Outbound:
         status_updated_at_min: datetime | None = None,
         status_updated_at_max: datetime | None = None,
     ) -> int:
-        """How many shipments pass the filters (**D**).
+        """Return the number of shipments that match the filters (documented).
 
         Raises:
             ValidationError: a filter is out of range; nothing was sent.
@@ -224,10 +231,10 @@ class Outbound:
 
 
 def check_shipment(request: OutboundShipmentRequest) -> None:
-    """Refuse a shipping order that cannot be right.
+    """Check a shipping order before it is sent.
 
     Raises:
-        ValidationError: naming all its problems.
+        ValidationError: the order is invalid; the error names all its problems.
     """
     check_type("shipment", request, OutboundShipmentRequest)
     if problems := outbound_problems(request):

@@ -1,4 +1,4 @@
-"""Products: register them for the warehouse, read the seller's references back (API.md, 4)."""
+"""Products: registration for the warehouse, and the seller's references (API.md, 4)."""
 
 from __future__ import annotations
 
@@ -26,23 +26,29 @@ if TYPE_CHECKING:
     from ..session.scope import Scope
 
 UNCONFIRMED = RegistrationStatus("Unconfirmed")
-"""Ours, not the API's: it took the call with an empty answer and the reference cannot be read back yet."""
+"""A status of this package: the API accepted the call without results, and does not list the reference yet."""
 
 
 class Products:
-    """``client.products``."""
+    """Products of a seller: ``client.products``.
+
+    ::
+
+        results = await client.products.create([product])
+    """
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
     async def create(self, products: Iterable[FulfillmentProduct]) -> list[ProductResult]:
-        """Register products, or add references to known ones, in one call of 1 to 100 (**D**; the number **A**).
+        """Register products, or add references to known products, in one call (documented).
 
-        For more, and for outcomes item by item, use ``client.bulk.create_products``. An API that answers without
-        results is believed only as far as the references can be read back; what cannot is ``Unconfirmed``.
+        A call takes 1 to 100 products (the number is assumed). For more, and for outcomes item by item, use
+        ``client.bulk.create_products``. If the API answers without results, the client reads the references back: a
+        reference that is not listed is ``Unconfirmed``.
 
         Raises:
-            ValidationError: a product cannot be right; nothing was sent.
+            ValidationError: a product is invalid; nothing was sent.
             CallError: the call did not succeed; see ``outcome_unknown``.
         """
         some = _listed(products)
@@ -55,12 +61,12 @@ class Products:
     async def add_reference(
         self, *, gtin: str, seller_product_reference: str, product_condition: str = ProductCondition.NEW
     ) -> ProductResult:
-        """Add your reference to a product that is registered already, by you or by somebody else (**D**).
+        """Add your reference to a product that you or another seller registered already (documented).
 
-        It is the same call as :meth:`create`, with the identity alone (**A**).
+        It is the same call as :meth:`create`, with the product's identity alone (assumed).
 
         Raises:
-            ValidationError: the reference cannot be right; nothing was sent.
+            ValidationError: the reference is invalid; nothing was sent.
             CallError: the call did not succeed; see ``outcome_unknown``.
         """
         product = FulfillmentProduct(
@@ -74,9 +80,10 @@ class Products:
     def references(
         self, *, limit: int = 1000, resume_from: str | None = None, max_items: int | None = None
     ) -> Pager[SellerReference]:
-        """The seller's references, ``limit`` a page (1 to 1000) (**D**).
+        """List the seller's references (documented).
 
-        ``resume_from`` is the cursor to start at, ``max_items`` ends the list early.
+        ``limit`` is the size of a page, 1 to 1000. ``resume_from`` is the cursor to start at; ``max_items`` ends the
+        list early.
 
         Raises:
             ValidationError: ``limit`` or ``max_items`` is out of range.
@@ -87,7 +94,7 @@ class Products:
     async def send(self, products: Sequence[FulfillmentProduct]) -> list[ProductResult] | None:
         """Send products, without checks; return ``None`` when the API answers without results.
 
-        It is one call, or one a product where the contract file says that the API takes no more.
+        It makes one call, or one call a product where the contract file says that the API takes no more.
         """
         one_each = self._scope.session.translation.most_items(CREATE_PRODUCTS) == 1
         results: list[ProductResult] = []
@@ -103,7 +110,7 @@ class Products:
         return None if silent else results
 
     async def read_back(self, references: Sequence[str]) -> list[ProductResult]:
-        """Results from what can be read: ``Accepted`` where the reference is there, else ``Unconfirmed``."""
+        """Return results from the list of references: ``Accepted`` if a reference is listed, else ``Unconfirmed``."""
         missing = set(references)
         async for known in self.references():
             missing.discard(known.seller_product_reference)
@@ -129,10 +136,10 @@ def _listed(products: object) -> list[FulfillmentProduct]:
 
 
 def check_product(product: FulfillmentProduct) -> None:
-    """Refuse a product that cannot be right.
+    """Check a product before it is sent.
 
     Raises:
-        ValidationError: naming all its problems.
+        ValidationError: the product is invalid; the error names all its problems.
     """
     check_type("product", product, FulfillmentProduct)
     if problems := product_problems(product):

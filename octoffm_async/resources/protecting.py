@@ -1,4 +1,4 @@
-"""What a single creation needs of a journal. The journal itself is with the bulk runs, above this package."""
+"""Protocols of the journal of a single creation. The journal itself belongs to the bulk runs, above this package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class OpenJournal(Protocol):
-    """A journal that is open; :meth:`octoffm_async.Journal.open` makes one."""
+    """Protocol of an open journal; :meth:`octoffm_async.Journal.open` makes one."""
 
     opened_at: datetime | None
 
@@ -22,7 +22,7 @@ class OpenJournal(Protocol):
 
 
 class Protect(Protocol):
-    """Makes a creation through a journal; its id."""
+    """Protocol of a function that makes a creation through a journal, and returns its id."""
 
     async def __call__(
         self,

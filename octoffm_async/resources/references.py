@@ -1,4 +1,4 @@
-"""The reference of a single creation: an odd one is told, or refused where the caller asks for that."""
+"""The check of a single creation's reference: logs an unusual one, or refuses it where the options say so."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ logger = logging.getLogger("octoffm_async")
 
 
 def check_reference(scope: Scope, what: str, reference: str) -> None:
-    """Tell in the log of a reference that an API may keep in another form.
+    """Log a warning for a reference that an API may store in another form.
 
     Raises:
-        ValidationError: it is one, and the options refuse such.
+        ValidationError: the reference is of that kind, and ``strict_references`` is set.
     """
     if reason := oddness(reference):
         if scope.options.strict_references:

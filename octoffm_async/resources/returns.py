@@ -20,19 +20,25 @@ if TYPE_CHECKING:
 
 
 class Returns:
-    """``client.returns``."""
+    """Customer returns of a seller: ``client.returns``.
+
+    ::
+
+        return_id = await client.returns.create(request)
+        label = await client.returns.label(return_id)
+    """
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
     async def create(self, request: ReturnRequest) -> str:
-        """Announce one customer return, for a parcel shipped from FR or ES; its ``return_id`` (**D**).
+        """Announce one customer return of a parcel shipped from FR or ES, and return its ``return_id`` (documented).
 
-        It is sent again only after a failure that shows that it was not carried out.
+        The client sends it again only after a failure that shows that the API did not carry it out.
 
         Raises:
-            ValidationError: the return cannot be right; nothing was sent.
-            CallError: the call did not succeed. If ``outcome_unknown``, look for it before it is sent again.
+            ValidationError: the return is invalid; nothing was sent.
+            CallError: the call did not succeed. If ``outcome_unknown``, look for the return before you send it again.
         """
         _check_return(request)
         self._scope.check_extra("return", request)
@@ -40,10 +46,10 @@ class Returns:
         return return_id
 
     async def get(self, return_id: str) -> Return:
-        """One return by its id (**D**).
+        """Return one customer return by its id (documented).
 
         Raises:
-            ValidationError: the id cannot be part of an address; nothing was sent.
+            ValidationError: the id cannot be part of a URL; nothing was sent.
             NotFoundError: this seller has no such return.
             CallError: the call did not succeed.
         """
@@ -51,13 +57,13 @@ class Returns:
         return found
 
     async def label(self, return_id: str) -> Document:
-        """The label for the customer, usually a PDF; only for returns to FR (**D**).
+        """Download the label for the customer, usually a PDF; only returns to FR have one (documented).
 
         Raises:
-            ValidationError: the id cannot be part of an address; nothing was sent.
-            NotReadyError: the return is known, and it has no label, or not yet: see ``has_label``.
+            ValidationError: the id cannot be part of a URL; nothing was sent.
+            NotReadyError: the return exists, and it has no label, or not yet: see ``has_label``.
             NotFoundError: this seller has no such return.
-            UnusableAnswerError: what came is no document, or its address is on another origin.
+            UnusableAnswerError: the answer is no document, or the document's URL is on another origin.
             CallError: the call did not succeed.
         """
         return await self._scope.document(GET_LABEL, path={"returnId": return_id}, owner=GET_RETURN)
@@ -75,10 +81,10 @@ class Returns:
         resume_from: str | None = None,
         max_items: int | None = None,
     ) -> Pager[Return]:
-        """Returns that pass the filters, ``limit`` a page (1 to 1000); times need a zone (**D**, filters **A**).
+        """List the returns that match the filters (documented; the filters are assumed).
 
-        ``type`` is a :class:`ReturnType`, ``status`` a :class:`ReturnStatus`. ``resume_from`` is the cursor to start
-        at, ``max_items`` ends the list early.
+        ``type`` is a :class:`ReturnType`, ``status`` a :class:`ReturnStatus`. ``limit`` is the size of a page, 1 to
+        1000. Times need a time zone. ``resume_from`` is the cursor to start at; ``max_items`` ends the list early.
 
         Raises:
             ValidationError: a filter is out of range.
@@ -105,7 +111,7 @@ class Returns:
         updated_at_min: datetime | None = None,
         updated_at_max: datetime | None = None,
     ) -> int:
-        """How many returns pass the filters (**S**).
+        """Return the number of returns that match the filters (seen).
 
         Raises:
             ValidationError: a filter is out of range; nothing was sent.

@@ -1,4 +1,4 @@
-"""Stocks: how many of each product lie in the warehouses (API.md, 6)."""
+"""Stocks: the quantities of each product in the warehouses (API.md, 6)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ if TYPE_CHECKING:
 
 
 class Stocks:
-    """``client.stocks``."""
+    """Stocks of a seller: ``client.stocks``.
+
+    ::
+
+        async for stock in client.stocks.list(storage_country="FR"):
+            print(stock.id, stock.quantities.available)
+    """
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
     async def get(self, stock_id: str) -> Stock:
-        """One stock by its id (**D**).
+        """Return one stock by its id (documented).
 
         Raises:
-            ValidationError: the id cannot be part of an address; nothing was sent.
+            ValidationError: the id cannot be part of a URL; nothing was sent.
             NotFoundError: this seller has no such stock.
             CallError: the call did not succeed.
         """
@@ -47,19 +53,19 @@ class Stocks:
         resume_from: str | None = None,
         max_items: int | None = None,
     ) -> Pager[Stock]:
-        """Stocks that pass the filters, ``limit`` a page (1 to 1000) (**D**).
+        """List the stocks that match the filters (documented).
 
-        ``sort`` is a :class:`QuantityType`, ``order`` ``Asc`` or ``Desc``; times need a zone. ``delivery_country``
-        goes with none of ``storage_country``, times, ``sort`` and ``order``. ``resume_from`` is the cursor to start at,
-        ``max_items`` ends the list early.
+        ``limit`` is the size of a page, 1 to 1000. ``sort`` is a :class:`QuantityType`, ``order`` is ``Asc`` or
+        ``Desc``. Times need a time zone. ``delivery_country`` cannot be combined with ``storage_country``, times,
+        ``sort`` or ``order``. ``resume_from`` is the cursor to start at; ``max_items`` ends the list early.
 
-        ``seller_product_reference`` gives all stocks of one reference, often one, none if it is unknown (**S**). An API
-        that ignores this filter gives all stocks, without a word: :meth:`Bulk.prove_stock_filter
-        <octoffm_async.bulk.bulk.Bulk.prove_stock_filter>` tells, and ``client.bulk.lookup_stocks`` finds the stocks in
-        both cases. Rows do not carry the seller's reference.
+        ``seller_product_reference`` selects all stocks of one reference: often one, none if it is unknown (seen). An
+        API that ignores this filter silently returns all stocks: :meth:`Bulk.prove_stock_filter
+        <octoffm_async.bulk.bulk.Bulk.prove_stock_filter>` detects that, and ``client.bulk.lookup_stocks`` finds the
+        stocks in both cases. Rows do not carry the seller's reference.
 
         Raises:
-            ValidationError: the filters cannot be asked for together, or are out of range.
+            ValidationError: the filters cannot be combined, or are out of range.
         """
         filters = StockFilters(
             seller_product_reference=seller_product_reference,

@@ -1,4 +1,4 @@
-"""Waiting until a shipment has reached a status, by reading it again and again."""
+"""Polling of a shipment until it has reached a status."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
-"""Seconds between two looks: they start short and grow by half, so that a day of waiting costs no rate."""
+"""The longest polling interval in seconds. Intervals grow by half, so that a day of polling costs few calls."""
 LAST_LOOK = 1.0
-"""Seconds that a look has even when the deadline is here."""
+"""Seconds that a poll has at least, also at the deadline."""
 
 
 logger = logging.getLogger("octoffm_async")
@@ -37,15 +37,15 @@ async def wait_for_status(
     status: str,
     deadline: float,
 ) -> RowT:
-    """Call ``read`` until what it gives has reached ``status``.
+    """Call ``read`` until its row has reached ``status``, and return the row.
 
-    A status that is missing or not known is told once, as a warning, and waited through: it may pass. It is never
-    taken for one that was reached.
+    A missing or unknown status is logged once as a warning, and polling continues, for the status may change. It never
+    counts as reached.
 
     Raises:
-        ValidationError: there is no such status, or the deadline is none.
-        StatusUnreachableError: it ended in another status.
-        DeadlineExceededError: it has not got there within ``deadline`` seconds.
+        ValidationError: the status does not exist, or the deadline is not a number of seconds above zero.
+        StatusUnreachableError: the shipment ended in another status.
+        DeadlineExceededError: the shipment did not reach the status within ``deadline`` seconds.
     """
     _check(what, key, statuses, status, deadline)
     wanted = statuses(status).meaning
@@ -69,7 +69,7 @@ async def wait_for_status(
             case Stand.UNCLEAR if not warned:
                 warned = True
                 logger.warning(
-                    "%s %r has %s, which tells nothing here: waited for %s", what, key, told_status(row.status), wanted
+                    "%s %r has %s, which is unintelligible: waiting for %s", what, key, told_status(row.status), wanted
                 )
             case _:
                 pass

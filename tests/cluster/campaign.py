@@ -26,7 +26,7 @@ from .items import eventually, orders
 from .worked import Settings
 
 ROOT = Path(__file__).parents[2]
-ANEW = "the worker begins anew"
+ANEW = "the worker starts a new session"
 _ASKS = "octoffm jobs settle"
 FAULTS: dict[Fault, Any] = {
     Fault.RESET_BEFORE: 0.01,

@@ -1,4 +1,4 @@
-"""Whose turn it is: the simulation, held against what the module says of it."""
+"""The simulation of a fleet, held against the policy that :mod:`octoffm_async.cluster.turns` describes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoffm_async.cluster.fairness import LONGEST_PAUSE, MOST_TRIES, Policy, Seller, pause_after, simulate
+from benchmarks.fleet_simulation import Policy, Seller, simulate
+from octoffm_async.cluster.turns import LONGEST_PAUSE, MOST_TRIES, pause_after
 
 COUNT = 10_000
 PLACES = 256

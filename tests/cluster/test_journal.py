@@ -152,7 +152,7 @@ async def test_a_writer_that_was_found_dead_never_comes_back(postgres: str) -> N
         expire(postgres, dead)
         assert await taken(other) == ["a"]
         await dead.fence._renew()
-        with pytest.raises(FencedError, match="open the journal anew"):
+        with pytest.raises(FencedError, match="open the journal again"):
             dead.fence.check()
         with pytest.raises(FencedError):
             await book.sent([sending("b")])

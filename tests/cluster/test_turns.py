@@ -7,10 +7,9 @@ import asyncio
 import pytest
 
 from octoffm_async.cluster import engine
-from octoffm_async.cluster.fairness import MOST_BEGUN, MOST_TRIES
 from octoffm_async.cluster.jobs import Counts, creation_of
 from octoffm_async.cluster.submitting import unpack
-from octoffm_async.cluster.turns import Ending, LostTurnError, after_turn
+from octoffm_async.cluster.turns import MOST_BEGUN, MOST_TRIES, Ending, LostTurnError, after_turn
 
 from .items import Fleet, fleet, orders
 

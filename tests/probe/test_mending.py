@@ -158,5 +158,5 @@ def test_rows_of_returns_are_mended_too(count: int) -> None:
 
 def test_a_file_without_entries_says_so() -> None:
     text = contract_text(mend(seen_answers(answered())), note="n")
-    assert "nothing to mend" in text
+    assert "nothing to correct" in text
     assert parse_contract(text).operations == {}

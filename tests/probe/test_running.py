@@ -216,7 +216,9 @@ async def test_what_is_no_token_is_not_sent(token: object) -> None:
     assert probe.ended.startswith("no token")
 
 
-@pytest.mark.parametrize(("told", "noted"), [(300, "300"), (-5, "not told"), ("7200", "not told"), (None, "not told")])
+@pytest.mark.parametrize(
+    ("told", "noted"), [(300, "300"), (-5, "not given"), ("7200", "not given"), (None, "not given")]
+)
 async def test_the_life_of_a_token_is_noted_if_it_can_be_one(told: object, noted: str) -> None:
     async with serving(shop) as api:
         api.token = {**api.token, "expires_in": told}

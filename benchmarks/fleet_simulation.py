@@ -1,22 +1,7 @@
-"""Whose turn it is, how long it lasts, and what comes after a turn that failed: pure decisions, and their simulation.
+"""Simulation of a fleet's scheduling, with a clock of its own: round-robin beside two policies that were rejected.
 
-*Turns come round.* The queue holds one turn a lane (a seller and a kind of creation), first in, first out; the turn
-that ends queues its lane's next one, behind all that wait. Within a lane the jobs take turns too: the one whose last
-turn is the longest ago comes next. So a seller with a thousand chunks waits as long for each as one with a single
-chunk, one that comes late waits one round and not for the files of others, and nothing starves.
-
-*A turn is short.* It ends with its chunk, or after :data:`SLICE` seconds: what was not read by then is put off to the
-lane's next turn. Without that, sellers with low limits would keep the places of a busy fleet, for their chunks take
-longest.
-
-*Why the queue does not hold all chunks*, with the chunk's number in its lane as priority: it does the same for files
-that come at once, but a seller that comes late goes before everybody until it has caught up, and the engine's choice
-of the next job looks through all that wait. Measured on two cores, one choice costs 0.3 ms with 1,000 waiting turns
-of as many lanes, 1 ms with 10,000, and 5 ms with 200,000 chunks of 10,000 lanes; ten billion items are 20 million.
-
-:func:`simulate` plays a fleet through with a clock of its own. With 10,000 sellers (of which a hundredth has a hundred
-times as much as the others, and another hundredth comes late) ``tests/cluster/test_fairness.py`` holds it to what is
-said above.
+:mod:`octoffm_async.cluster.turns` describes the policy; ``tests/cluster/test_fairness.py`` holds the simulation to that
+description.
 """
 
 from __future__ import annotations
@@ -24,32 +9,20 @@ from __future__ import annotations
 import heapq
 from itertools import count
 from statistics import mean, quantiles
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
+
+from octoffm_async.cluster.turns import SLICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-SLICE: Final = 30.0
-"""Seconds after which a turn reads no more items."""
-MOST_TRIES: Final = 5
-"""Tries of a chunk after which what is left of it waits for a person."""
-MOST_BEGUN: Final = 50
-"""Turns of one chunk in a row that may die with their worker: one that kills its workers is set aside."""
-FIRST_PAUSE: Final = 2.0
-LONGEST_PAUSE: Final = 300.0
-
 Policy: TypeAlias = Literal["files", "numbers", "turns"]
 
 
-def pause_after(tries: int) -> float:
-    """Seconds that a chunk rests after so many failed tries: 2, 8, 32, 128, then 300."""
-    return min(FIRST_PAUSE * 4.0 ** max(0, tries - 1), LONGEST_PAUSE)
-
-
 class Seller(msgspec.Struct, frozen=True, kw_only=True):
-    """A seller of the simulation: so much work, in chunks that take so long, from a moment on."""
+    """A simulated seller: the number of its chunks, the seconds that each takes, and the second of its arrival."""
 
     chunks: int
     seconds: float = 25.0
@@ -57,7 +30,7 @@ class Seller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fate(msgspec.Struct, frozen=True, kw_only=True):
-    """What a seller saw: when its first chunk began and its last one ended, from its arrival, and its longest wait."""
+    """The waits of a seller in seconds: from arrival until its first chunk began and its last ended; the longest."""
 
     first: float
     last: float
@@ -65,14 +38,14 @@ class Fate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Simulated(msgspec.Struct, frozen=True, kw_only=True):
-    """What a fleet did: each seller's fate, and until when and how busy its places were."""
+    """The result of a simulation: each seller's waits, the total seconds, and the share of time in use."""
 
     fates: list[Fate]
     seconds: float
     busy: float
 
     def waits(self, which: Iterable[int]) -> tuple[float, float, float]:
-        """Of some sellers: the mean wait for the first chunk, its 95th percentile, and the longest wait for any."""
+        """Return the mean wait of some sellers for the first chunk, its 95th percentile, and the longest for any."""
         fates = [self.fates[place] for place in which]
         firsts = [fate.first for fate in fates]
         late = quantiles(firsts, n=20)[-1] if len(firsts) > 1 else firsts[0]
@@ -82,10 +55,11 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True):
 def simulate(
     sellers: Sequence[Seller], *, places: int, policy: Policy = "turns", slice_after: float | None = SLICE
 ) -> Simulated:
-    """Play a fleet with so many places through to the end. One lane a seller, one chunk of a lane at a time.
+    """Simulate a fleet that processes ``places`` chunks at once, until all work is done.
 
-    ``turns`` is what is done here; ``files`` serves files in the order in which they came, ``numbers`` puts all chunks
-    into the queue with the chunk's number in its file as priority.
+    Each seller has one partition, and each partition has one chunk in work at a time. ``turns`` is the policy of the
+    package (round-robin); ``files`` serves files in the order in which they came, ``numbers`` puts all chunks into the
+    queue with the chunk's number in its file as priority.
     """
     return _Fleet(sellers, policy, slice_after).play(places)
 
@@ -119,7 +93,7 @@ class _Fleet:
             if self._left[place] > 0:
                 self._wait(place, now)
             if events and events[0][0] == now:
-                continue  # all that happens at this moment comes first
+                continue  # handle all events of this moment first
             while free and self._waiting:
                 chosen = heapq.heappop(self._waiting)[2]
                 running.add(chosen)
@@ -145,7 +119,7 @@ class _Fleet:
         heapq.heappush(self._waiting, (rank, behind, place))
 
     def _begin(self, place: int, now: float) -> float:
-        """Begin a turn; how long it lasts."""
+        """Begin a chunk of a seller, and return the seconds that it lasts."""
         seller = self._sellers[place]
         waited = now - self._since[place]
         if self._first[place] is None:
