@@ -84,7 +84,7 @@ class Call:
     """Any other command: a function of the store. It raises errors of its own only before it writes."""
 
     work: Callable[[Any], Any]
-    """It gets the store, and runs in its thread."""
+    """A function of the store, which runs in the store's thread."""
     waiter: asyncio.Future[Any]
     writes: bool = False
 
