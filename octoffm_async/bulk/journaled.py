@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -244,13 +245,15 @@ class Journaled(Job[T]):
             await ends.tell(outcome, deliver)
 
         await self._inner.finish(record)
+        patience, resend_unknown = self._how.patience, self._how.resend_unknown
+        send_again = partial(self._send_again, deliver)
         for _ in range(ROUNDS):
             if self.hurried:
                 break
-            await ends.reconcile(deliver, patience=self._how.patience, resend_unknown=self._how.resend_unknown)
+            await ends.reconcile(deliver, patience=patience, resend_unknown=resend_unknown, send_again=send_again)
             if not ends.again:
                 break
-            await self._send_again(deliver)
+            await send_again()
         await ends.follow(deliver)
         self._complete = not self.hurried
 
@@ -314,6 +317,7 @@ class Journaled(Job[T]):
             some, how = [item for item, _ in there], [sending for _, sending in there]
             kept = await self._written_down(some, how, first_at=LONG_AGO)
             ends = self._parts()[2]
+            await ends.back.take_back()  # whom the list shows with another id, before what leads to them is decided
             told = [ends.found_first(item, key, found) for item, key in zip(kept, self.keys(kept), strict=True)]
             outcomes += [outcome for outcome in told if outcome is not None]
         gone = {sending.key for _, sending in there}

@@ -170,19 +170,24 @@ class LooseEnds(Generic[T]):
             *(Created(key=key, id=remote_id) for key, remote_id in self._followed.items() if key not in self.back.told),
         ]
 
-    async def reconcile(self, deliver: Deliver, *, patience: float, resend_unknown: bool) -> None:
-        """Decide what is undecided, of whichever run; what is absent and in the input stands in :attr:`again` then."""
+    async def reconcile(
+        self, deliver: Deliver, *, patience: float, resend_unknown: bool, send_again: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Decide what is undecided, of whichever run; what is absent and in the input stands in :attr:`again` then.
+
+        While others are waited for, ``send_again`` sends that: they may be waiting for it.
+        """
         decide = partial(self._decide, deliver, patience=patience, resend_unknown=resend_unknown)
         await self._book.flush()
         await self.back.take_back()
         await self._learn(deliver, patience)
         entries = await self._undecided_entries()
-        await decide(entries)
-        if await self.back.take_back():  # the list shows them with other ids than they were told
+        if await decide(entries):
             await decide([entry for entry in await self._undecided_entries() if entry.key in self.back.told])
         theirs = self._waiting.keys() - {entry.key for entry in entries}
         if theirs and self._book.others_within:
-            await self._wait_for_others(theirs, deliver, decide, seconds=2 * patience + self._book.others_within)
+            seconds = 2 * patience + self._book.others_within
+            await self._wait_for_others(theirs, deliver, decide, send_again, seconds=seconds)
         await self._book.flush()
 
     async def follow(self, deliver: Deliver) -> None:
@@ -203,13 +208,18 @@ class LooseEnds(Generic[T]):
 
     async def _decide(
         self, deliver: Deliver, entries: Sequence[Entry], *, patience: float, resend_unknown: bool
-    ) -> None:
-        """Look for items that are ours to decide."""
+    ) -> bool:
+        """Look for items that are ours to decide; whether the list shows others with other ids than they were told.
+
+        Those are taken back before what was found is written down: it leads to them, and if this process were killed
+        between the two, nothing would any more.
+        """
         book = self._book
         entry_of = {entry.key: entry for entry in entries}
         self._claims.take(entry_of, self)
         undecided = set(entry_of)
         doubted: set[str] = set()
+        is_any_other = False
         try:
             decided = reconcile(
                 self._finder,
@@ -229,6 +239,7 @@ class LooseEnds(Generic[T]):
                 rivals=await book.undecided_keys() if entries and self.back.owners is not None else (),
             )
             async for key, found, doubt in decided:
+                is_any_other |= await self.back.take_back()
                 waiting, entry = self._waiting.get(key), entry_of[key]
                 error = None if waiting is None else waiting.outcome.error
                 matches, refused, unsaid = weigh(entry, found, api_now=self._api_clock(), error=error)
@@ -263,12 +274,14 @@ class LooseEnds(Generic[T]):
             keys = [entry.key for entry in entries if entry.key not in self.again and entry.key not in self._waiting]
             self._book.release(undecided.intersection(keys))
             self._claims.release(keys, self)
+        return await self.back.take_back() or is_any_other
 
     async def _wait_for_others(
         self,
         theirs: set[str],
         deliver: Deliver,
-        decide: Callable[[Sequence[Entry]], Awaitable[None]],
+        decide: Callable[[Sequence[Entry]], Awaitable[bool]],
+        send_again: Callable[[], Awaitable[None]],
         *,
         seconds: float,
     ) -> None:
@@ -276,6 +289,8 @@ class LooseEnds(Generic[T]):
         now = asyncio.get_running_loop().time
         until, pause = now() + seconds, 0.0
         while theirs and await self._rest(pause):
+            if self.again:
+                await send_again()
             await self._learn_of(list(theirs), deliver)
             theirs &= self._waiting.keys()
             keys = list(theirs)

@@ -7,7 +7,10 @@ another spelling, or a row that has another one's id. Then neither order is deci
 - An id that another order was told is that one's, if their references are alike: the API may respell it. If they are
   not, that one is suspected, see :mod:`.taking_back`, and the list must show it with another id: its answer was another
   order's then. So is whoever else the list shows with another id than it was told, and who was told that
-  one: all orders of a connection that was out of step are found from the first of them that is looked up.
+  one: all orders of a connection that was out of step are found from the first of them that is looked up. The first
+  list of a run is compared with the journal even if nobody is suspected: a process that was killed may have been told
+  ids of others, and not have lived to see it. An order that the list shows with another id is suspected then if one of
+  the two is another order's.
 - Of two undecided references that are the same when tidied, or of which one may be cut off to the other, the list shows
   one: it may be either's. What tells them apart is that the list shows what such a spelling would have changed: a
   capital, a leading zero, a reference that is much longer than the one shown, or as long as the other one. That counts
@@ -71,6 +74,7 @@ class Owners:
     def __init__(self, book: Book, given: Given) -> None:
         self._book = book
         self._given = given
+        self._has_compared = False
 
     async def sift(self, found: Findings, wanted: Collection[str]) -> Findings:
         """Leave of what a look found what is surely the order that is wanted; of the rest say whose it may be.
@@ -89,8 +93,10 @@ class Owners:
                     held[key] = why
                 else:
                     left.setdefault(key, []).append(match)
-        if suspects or self._given.changes:
-            suspects |= await self._told_otherwise(found, wanted)
+        is_known = bool(suspects) or self._given.changes > 0
+        if is_known or not self._has_compared:
+            suspects |= await self._told_otherwise(found, wanted, is_known=is_known)
+            self._has_compared |= len(found.rows) > 0
         # An order that is alike, and that the list does not show, may have been told a wrong id too.
         told = self._given.told() if suspects or self._given.changes else {}
         unseen = alike(left, told.keys() - {*wanted, *found.rows.ids_of})
@@ -132,18 +138,25 @@ class Owners:
                 holders[name].add(holder)
         return {name: keys.difference(wanted) for name, keys in holders.items()}
 
-    async def _told_otherwise(self, found: Findings, wanted: Collection[str]) -> dict[str, str]:
-        """The orders that the list shows with another id than they were told, and who was told those: what each was."""
+    async def _told_otherwise(self, found: Findings, wanted: Collection[str], *, is_known: bool) -> dict[str, str]:
+        """The orders that the list shows with another id than they were told, and who was told those: what each was.
+
+        If it ``is_known`` that answers were out of step, all of them; else one must have been told the id of another.
+        """
         suspects: dict[str, str] = {}
         owners: dict[str, str] = {}
+        told: set[str] = set()
         for some in _parts([reference for reference in found.rows.ids_of if reference not in wanted]):
             for entry in await self._book.look_up(some):
                 if entry is None or entry.state is not State.CREATED or entry.remote_id is None:
                     continue
                 shown = found.rows.ids_of[entry.key]
+                told.add(entry.remote_id)
                 if entry.remote_id not in shown and found.rows.shared.isdisjoint(shown):
                     suspects[entry.key] = entry.remote_id
                     owners.update(dict.fromkeys(shown, entry.key))
+        if not is_known and told.isdisjoint(owners) and not any(each in found.rows and each not in found.rows.shared for each in suspects.values()):
+            return {}
         for remote_id, holders in (await self._holders(owners, wanted)).items():
             owner = owners[remote_id]
             suspects.update(
