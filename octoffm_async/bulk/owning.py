@@ -155,11 +155,8 @@ class Owners:
                 if entry.remote_id not in shown and found.rows.shared.isdisjoint(shown):
                     suspects[entry.key] = entry.remote_id
                     owners.update(dict.fromkeys(shown, entry.key))
-        if (
-            not is_known
-            and told.isdisjoint(owners)
-            and not any(each in found.rows and each not in found.rows.shared for each in suspects.values())
-        ):
+        is_others = (each in found.rows and each not in found.rows.shared for each in suspects.values())
+        if not is_known and told.isdisjoint(owners) and not any(is_others):
             return {}
         for remote_id, holders in (await self._holders(owners, wanted)).items():
             owner = owners[remote_id]

@@ -376,7 +376,7 @@ async def test_a_single_creation_that_is_looked_up_shows_which_others_were_told_
         assert api.calls.count("create") == 5
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for the end of a process: what was not written by then is not written."""
 
 
@@ -387,13 +387,13 @@ async def test_others_are_taken_back_before_what_leads_to_them_is_decided(
     path = tmp_path / "orders.sqlite"
 
     async def killed(*_: object) -> list[str]:
-        raise Killed
+        raise KilledError
 
     async with speaking(one_late) as (api, client):
         with monkeypatch.context() as patched:
             patched.setattr(SQLiteBook, "doubt", killed)
             _, error = await all_of(client.bulk.create_outbound(orders(8), journal=path, concurrency=1, patience=0))
-            assert isinstance(error, Killed)
+            assert isinstance(error, KilledError)
         assert set(await kept(path)) == set(api.ids) - {next(key for key, of in api.ids.items() if of == "O-7")}
         async with FulfillmentClient(client.config, hooks=()) as another:
             await outcomes_of(another.bulk.create_outbound(orders(8), journal=path, concurrency=1, patience=0))
