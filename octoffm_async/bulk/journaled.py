@@ -25,7 +25,7 @@ from .claims import Claims, claims_of
 from .creations import not_looked_up
 from .job import RUN_ENDING, Job
 from .journal import LONG_AGO, IllegalTransitionError, Journal, State, Verdict, environment_of, judge
-from .journaling import conflict_of, encodable, known_outcome, refused_conflict, sendings_of, settle
+from .journaling import api_clock_before, conflict_of, encodable, known_outcome, refused_conflict, sendings_of, settle
 from .loose_ends import LooseEnds
 from .outcomes import Refused, Unknown, refused_locally
 from .reconcile import controls_of, utc_now
@@ -332,11 +332,11 @@ class Journaled(Job[T]):
             return []
         book, claims, ends = self._parts()
         keys = [sending.key for sending in sendings]
+        # Of what may have been sent long ago, the API's clock now says nothing.
+        api_at = await api_clock_before(self._scope.session) if first_at is None else None
         if not claims.take(keys, ends):
             return await self._one_by_one(items, sendings, first_at)
         try:
-            # Of what may have been sent long ago, the API's clock now says nothing.
-            api_at = self._scope.session.api_clock if first_at is None else None
             await book.sent(sendings, api_at=api_at, first_at=first_at)
         except IllegalTransitionError:  # another call sent one of them since they were looked up
             claims.release(keys, ends)

@@ -101,9 +101,12 @@ class Owners:
         told = self._given.told() if suspects or self._given.changes else {}
         unseen = alike(left, told.keys() - {*wanted, *found.rows.ids_of})
         for key, other in _indistinct(left, {*wanted, *suspects, *unseen}, found):
+            how = "in another spelling"
+            if tidied(key) != tidied(other):
+                how = "cut off (run again once an order with a longer one exists: the list shows then whether they do)"
             held[key] = held[other] = (
                 f"the list shows {key!r}, and that may be {key!r} or {other!r}, which were both sent: references may "
-                "come back in another spelling; look both up before one is sent again"
+                f"come back {how}; look both up before one is sent again"
             )
             left.pop(key, None)
             if other in unseen:
