@@ -250,8 +250,10 @@ class Journaled(Job[T]):
         for _ in range(ROUNDS):
             if self.hurried:
                 break
-            await ends.reconcile(deliver, patience=patience, resend_unknown=resend_unknown, send_again=send_again)
-            if not ends.again:
+            has_sent = await ends.reconcile(
+                deliver, patience=patience, resend_unknown=resend_unknown, send_again=send_again
+            )
+            if not ends.again and not has_sent:
                 break
             await send_again()
         await ends.follow(deliver)

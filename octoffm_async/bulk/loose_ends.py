@@ -172,10 +172,10 @@ class LooseEnds(Generic[T]):
 
     async def reconcile(
         self, deliver: Deliver, *, patience: float, resend_unknown: bool, send_again: Callable[[], Awaitable[None]]
-    ) -> None:
+    ) -> bool:
         """Decide what is undecided, of whichever run; what is absent and in the input stands in :attr:`again` then.
 
-        While others are waited for, ``send_again`` sends that: they may be waiting for it.
+        While others are waited for, ``send_again`` sends that: they may be waiting for it. Return True if it did.
         """
         decide = partial(self._decide, deliver, patience=patience, resend_unknown=resend_unknown)
         await self._book.flush()
@@ -184,11 +184,13 @@ class LooseEnds(Generic[T]):
         entries = await self._undecided_entries()
         if await decide(entries):
             await decide([entry for entry in await self._undecided_entries() if entry.key in self.back.told])
+        has_sent = False
         theirs = self._waiting.keys() - {entry.key for entry in entries}
         if theirs and self._book.others_within:
             seconds = 2 * patience + self._book.others_within
-            await self._wait_for_others(theirs, deliver, decide, send_again, seconds=seconds)
+            has_sent = await self._wait_for_others(theirs, deliver, decide, send_again, seconds=seconds)
         await self._book.flush()
+        return has_sent
 
     async def follow(self, deliver: Deliver) -> None:
         """Scan until all that was created has reached its goal, or was refused."""
@@ -284,13 +286,17 @@ class LooseEnds(Generic[T]):
         send_again: Callable[[], Awaitable[None]],
         *,
         seconds: float,
-    ) -> None:
-        """Learn what other processes decide of items that wait, or decide those of which they let go or that died."""
+    ) -> bool:
+        """Learn what other processes decide of items that wait, or decide those of which they let go or that died.
+
+        Return True if something was sent again meanwhile.
+        """
         now = asyncio.get_running_loop().time
-        until, pause = now() + seconds, 0.0
+        until, pause, has_sent = now() + seconds, 0.0, False
         while theirs and await self._rest(pause):
             if self.again:
                 await send_again()
+                has_sent = True
             await self._learn_of(list(theirs), deliver)
             theirs &= self._waiting.keys()
             keys = list(theirs)
@@ -299,8 +305,9 @@ class LooseEnds(Generic[T]):
                 theirs.difference_update(entry.key for entry in free)
                 await decide([entry for entry in free if not self._claims.held_by_other(entry.key, self)])
             if now() >= until:
-                return
+                break
             pause = min(_LONGEST_LOOK, max(_FIRST_LOOK, 2 * pause))
+        return has_sent
 
     async def _learn(self, deliver: Deliver, patience: float) -> None:
         """Take what other calls of this process decide of the items that wait, once they are done with them."""
