@@ -62,6 +62,9 @@ class Rows:
     def __len__(self) -> int:
         return len(self._first)
 
+    def __contains__(self, remote_id: object) -> bool:
+        return remote_id in self._first
+
 
 NO_ROWS = Rows()
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,7 +25,7 @@ from .claims import Claims, claims_of
 from .creations import not_looked_up
 from .job import RUN_ENDING, Job
 from .journal import LONG_AGO, IllegalTransitionError, Journal, State, Verdict, environment_of, judge
-from .journaling import conflict_of, encodable, known_outcome, refused_conflict, sendings_of, settle
+from .journaling import api_clock_before, conflict_of, encodable, known_outcome, refused_conflict, sendings_of, settle
 from .loose_ends import LooseEnds
 from .outcomes import Refused, Unknown, refused_locally
 from .reconcile import controls_of, utc_now
@@ -247,13 +248,17 @@ class Journaled(Job[T]):
             await ends.tell(outcome, deliver)
 
         await self._inner.finish(record)
+        patience, resend_unknown = self._how.patience, self._how.resend_unknown
+        send_again = partial(self._send_again, deliver)
         for _ in range(ROUNDS):
             if self.hurried:
                 break
-            await ends.reconcile(deliver, patience=self._how.patience, resend_unknown=self._how.resend_unknown)
-            if not ends.again:
+            has_sent = await ends.reconcile(
+                deliver, patience=patience, resend_unknown=resend_unknown, send_again=send_again
+            )
+            if not ends.again and not has_sent:
                 break
-            await self._send_again(deliver)
+            await send_again()
         await ends.follow(deliver)
         self._complete = not self.hurried
 
@@ -317,6 +322,7 @@ class Journaled(Job[T]):
             some, how = [item for item, _ in there], [sending for _, sending in there]
             kept = await self._written_down(some, how, first_at=LONG_AGO)
             ends = self._parts()[2]
+            await ends.back.take_back()  # whom the list shows with another id, before what leads to them is decided
             told = [ends.found_first(item, key, found) for item, key in zip(kept, self.keys(kept), strict=True)]
             outcomes += [outcome for outcome in told if outcome is not None]
         gone = {sending.key for _, sending in there}
@@ -331,11 +337,11 @@ class Journaled(Job[T]):
             return []
         book, claims, ends = self._parts()
         keys = [sending.key for sending in sendings]
+        # Of what may have been sent long ago, the API's clock now says nothing.
+        api_at = await api_clock_before(self._scope.session) if first_at is None else None
         if not claims.take(keys, ends):
             return await self._one_by_one(items, sendings, first_at)
         try:
-            # Of what may have been sent long ago, the API's clock now says nothing.
-            api_at = self._scope.session.api_clock if first_at is None else None
             await book.sent(sendings, api_at=api_at, first_at=first_at)
         except IllegalTransitionError:  # another call sent one of them since the look-up
             claims.release(keys, ends)

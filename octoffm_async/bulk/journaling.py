@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import timedelta
 from functools import lru_cache
 from operator import add
 from os import PathLike
@@ -10,14 +12,16 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from ..contract.fingerprints import differing_fields, differing_paths, fingerprints, halved
-from ..errors import ConfigurationError, PayloadConflictError, ValidationError
+from ..errors import ConfigurationError, OctoffmError, PayloadConflictError, ValidationError
 from .journal import HASH_SIZE, UNDECIDED, Journal, Sending, State, Verdict, payload_hash
 from .outcomes import Created, Failed, Refused, Skipped, Unknown, refused_locally
 from .taken import taken_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
+    from ..session.pipeline import Session
     from .gathering import Match
     from .job import Job
     from .journal import Book, Entry
@@ -35,6 +39,10 @@ This is longer than the client awaits a response, and more than replicas lag.
 """
 
 
+OTHER_SERVER = timedelta(seconds=30)
+"""By how much the clock of the server that gives tokens may be ahead of the API's."""
+
+
 class Journaling(msgspec.Struct, frozen=True, kw_only=True):
     """Journal options of a run. Times are in seconds."""
 
@@ -50,6 +58,20 @@ class Journaling(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.patience >= 0:
             raise ConfigurationError(f"patience must be a number of seconds from 0 on, not {self.patience!r}")
+
+
+async def api_clock_before(session: Session) -> datetime | None:
+    """Return a time that the API's own clock has passed before something is sent, for the journal.
+
+    Before the first call of a process only the token response shows that clock. So the token is fetched first: it is
+    needed anyway, and without a time an old copy of a list cannot be distinguished from a new one.
+    """
+    if (shown := session.api_clock) is not None:
+        return shown
+    with suppress(OctoffmError):  # the request itself will show the error
+        await session.check()
+    shown = session.api_clock
+    return None if shown is None else shown - OTHER_SERVER
 
 
 def sending_of(key: str, item: object) -> Sending:

@@ -170,20 +170,28 @@ class LooseEnds(Generic[T]):
             *(Created(key=key, id=remote_id) for key, remote_id in self._followed.items() if key not in self.back.told),
         ]
 
-    async def reconcile(self, deliver: Deliver, *, patience: float, resend_unknown: bool) -> None:
-        """Decide the undecided items of all runs; absent items of this input are then in :attr:`again`."""
+    async def reconcile(
+        self, deliver: Deliver, *, patience: float, resend_unknown: bool, send_again: Callable[[], Awaitable[None]]
+    ) -> bool:
+        """Decide the undecided items of all runs; absent items of this input are then in :attr:`again`.
+
+        While the run waits for other processes, ``send_again`` sends those items: the others may be waiting for them.
+        Return True if it did.
+        """
         decide = partial(self._decide, deliver, patience=patience, resend_unknown=resend_unknown)
         await self._book.flush()
         await self.back.take_back()
         await self._learn(deliver, patience)
         entries = await self._undecided_entries()
-        await decide(entries)
-        if await self.back.take_back():  # the list shows them with other ids than they were told
+        if await decide(entries):
             await decide([entry for entry in await self._undecided_entries() if entry.key in self.back.told])
+        has_sent = False
         theirs = self._waiting.keys() - {entry.key for entry in entries}
         if theirs and self._book.others_within:
-            await self._wait_for_others(theirs, deliver, decide, seconds=2 * patience + self._book.others_within)
+            seconds = 2 * patience + self._book.others_within
+            has_sent = await self._wait_for_others(theirs, deliver, decide, send_again, seconds=seconds)
         await self._book.flush()
+        return has_sent
 
     async def follow(self, deliver: Deliver) -> None:
         """Scan until all created items have reached their status, or were refused."""
@@ -203,13 +211,18 @@ class LooseEnds(Generic[T]):
 
     async def _decide(
         self, deliver: Deliver, entries: Sequence[Entry], *, patience: float, resend_unknown: bool
-    ) -> None:
-        """Look up entries that this run may decide."""
+    ) -> bool:
+        """Look up entries that this run may decide; return True if the list shows orders with other ids than expected.
+
+        An expected id is the one that the order's response had. Those orders are revoked before the findings are
+        written: the findings lead to them, and no trace would be left if this process were killed between the two.
+        """
         book = self._book
         entry_of = {entry.key: entry for entry in entries}
         self._claims.take(entry_of, self)
         undecided = set(entry_of)
         doubted: set[str] = set()
+        is_any_other = False
         try:
             decided = reconcile(
                 self._finder,
@@ -229,6 +242,7 @@ class LooseEnds(Generic[T]):
                 rivals=await book.undecided_keys() if entries and self.back.owners is not None else (),
             )
             async for key, found, doubt in decided:
+                is_any_other |= await self.back.take_back()
                 waiting, entry = self._waiting.get(key), entry_of[key]
                 error = None if waiting is None else waiting.outcome.error
                 matches, refused, unsaid = weigh(entry, found, api_now=self._api_clock(), error=error)
@@ -263,19 +277,27 @@ class LooseEnds(Generic[T]):
             keys = [entry.key for entry in entries if entry.key not in self.again and entry.key not in self._waiting]
             self._book.release(undecided.intersection(keys))
             self._claims.release(keys, self)
+        return await self.back.take_back() or is_any_other
 
     async def _wait_for_others(
         self,
         theirs: set[str],
         deliver: Deliver,
-        decide: Callable[[Sequence[Entry]], Awaitable[None]],
+        decide: Callable[[Sequence[Entry]], Awaitable[bool]],
+        send_again: Callable[[], Awaitable[None]],
         *,
         seconds: float,
-    ) -> None:
-        """Take over the decisions of other processes on waiting items; decide the items that they released or lost."""
+    ) -> bool:
+        """Take over the decisions of other processes on waiting items; decide the items that they released or lost.
+
+        Return True if something was sent again meanwhile.
+        """
         now = asyncio.get_running_loop().time
-        until, pause = now() + seconds, 0.0
+        until, pause, has_sent = now() + seconds, 0.0, False
         while theirs and await self._rest(pause):
+            if self.again:
+                await send_again()
+                has_sent = True
             await self._learn_of(list(theirs), deliver)
             theirs &= self._waiting.keys()
             keys = list(theirs)
@@ -284,8 +306,9 @@ class LooseEnds(Generic[T]):
                 theirs.difference_update(entry.key for entry in free)
                 await decide([entry for entry in free if not self._claims.held_by_other(entry.key, self)])
             if now() >= until:
-                return
+                break
             pause = min(_LONGEST_LOOK, max(_FIRST_LOOK, 2 * pause))
+        return has_sent
 
     async def _learn(self, deliver: Deliver, patience: float) -> None:
         """Take over the decisions of other calls of this process on waiting items, once those calls have ended."""

@@ -8,7 +8,9 @@ another spelling, or a row with another order's id. Then neither order is decide
   spelling. If they are not alike, that order is suspected (:mod:`.taking_back`), and the list must show it with another
   id: its response then was another order's. Also suspected is each order that the list shows with another id than its
   response had, and the order whose response had that id: all orders of a connection that was out of step are found from
-  the first of them that is looked up.
+  the first of them that is looked up. The first list of a run is compared with the journal even if no order is
+  suspected: a killed process may have got other orders' ids and not have lived to see it. An order that the list shows
+  with another id is then suspected if one of the two ids is another order's.
 - Of two undecided references that are the same when tidied, or of which one may be truncated to the other, the list
   shows one: it may be either order. They are distinguished if the list shows what such a spelling would have changed: a
   capital, a leading zero, a reference that is much longer than the one shown, or as long as the other one. That counts
@@ -72,6 +74,7 @@ class Owners:
     def __init__(self, book: Book, given: Given) -> None:
         self._book = book
         self._given = given
+        self._has_compared = False
 
     async def sift(self, found: Findings, wanted: Collection[str]) -> Findings:
         """Keep of a look-up's findings what is certainly the wanted order; give reasons for the rest.
@@ -90,15 +93,20 @@ class Owners:
                     held[key] = why
                 else:
                     left.setdefault(key, []).append(match)
-        if suspects or self._given.changes:
-            suspects |= await self._told_otherwise(found, wanted)
+        is_known = bool(suspects) or self._given.changes > 0
+        if is_known or not self._has_compared:
+            suspects |= await self._told_otherwise(found, wanted, is_known=is_known)
+            self._has_compared |= len(found.rows) > 0
         # An order that is alike, and that the list does not show, may have been told a wrong id too.
         told = self._given.told() if suspects or self._given.changes else {}
         unseen = alike(left, told.keys() - {*wanted, *found.rows.ids_of})
         for key, other in _indistinct(left, {*wanted, *suspects, *unseen}, found):
+            how = "in another spelling"
+            if tidied(key) != tidied(other):
+                how = "cut off (run again once an order with a longer one exists: the list shows then whether they do)"
             held[key] = held[other] = (
                 f"the list shows {key!r}, and that may be {key!r} or {other!r}, which were both sent: references may "
-                "come back in another spelling; look both up before one is sent again"
+                f"come back {how}; look both up before one is sent again"
             )
             left.pop(key, None)
             if other in unseen:
@@ -133,18 +141,26 @@ class Owners:
                 holders[name].add(holder)
         return {name: keys.difference(wanted) for name, keys in holders.items()}
 
-    async def _told_otherwise(self, found: Findings, wanted: Collection[str]) -> dict[str, str]:
-        """Return the old ids of orders that the list shows with another id, and of orders whose responses had those."""
+    async def _told_otherwise(self, found: Findings, wanted: Collection[str], *, is_known: bool) -> dict[str, str]:
+        """Return the old ids of orders that the list shows with another id, and of orders whose responses had those.
+
+        If it ``is_known`` that responses were out of step, return all; else only where an id is another order's.
+        """
         suspects: dict[str, str] = {}
         owners: dict[str, str] = {}
+        told: set[str] = set()
         for some in _parts([reference for reference in found.rows.ids_of if reference not in wanted]):
             for entry in await self._book.look_up(some):
                 if entry is None or entry.state is not State.CREATED or entry.remote_id is None:
                     continue
                 shown = found.rows.ids_of[entry.key]
+                told.add(entry.remote_id)
                 if entry.remote_id not in shown and found.rows.shared.isdisjoint(shown):
                     suspects[entry.key] = entry.remote_id
                     owners.update(dict.fromkeys(shown, entry.key))
+        is_others = (each in found.rows and each not in found.rows.shared for each in suspects.values())
+        if not is_known and told.isdisjoint(owners) and not any(is_others):
+            return {}
         for remote_id, holders in (await self._holders(owners, wanted)).items():
             owner = owners[remote_id]
             suspects.update(

@@ -33,7 +33,7 @@ from .claims import claims_of
 from .finding import OrderFinder
 from .journal import ABSENT, LONG_AGO, IllegalTransitionError, State, Verdict, environment_of, judge
 from .journaled import NOTHING_LEFT
-from .journaling import conflict_of, outcome_of_match, sending_of, settle
+from .journaling import api_clock_before, conflict_of, outcome_of_match, sending_of, settle
 from .outcomes import Refused, Unknown, outcome_of
 from .reconcile import braked, controls_of, left_ago, one_first_of, reconcile
 from .taken import says_taken, to_look_for, weigh, with_refusal
@@ -188,7 +188,7 @@ class ProtectedCreation:
 
     async def _sent(self, book: Book, key: str) -> str | None:
         """Send the order and return its id; ``None`` if it must be looked up, because its reference is used."""
-        await book.sent([self._sending], api_at=self._session.api_clock)
+        await book.sent([self._sending], api_at=await api_clock_before(self._session))
         self._may_exist = True
         try:
             order_id = await self._believing.believed(key, await self._send(self._request))

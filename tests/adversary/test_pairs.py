@@ -3,8 +3,9 @@
 The whole of it is left to the soak; a failure names its seed. ``OCTOFFM_PAIRS`` is how many pairs it tries, and
 ``OCTOFFM_SEED`` which ones. A few commands are in every run.
 
-Answers that are out of step on their connection are tried alone only, and not drawn here. Together with a list that
-respells references, or with a kill, a few per cent of trials still end with an order that has the id of another one.
+Answers that are out of step on their connection are drawn like all others, and tried with kills in each soak. Whether
+an id is the order's own is not judged where another lie of the pair allows that orders stay Unknown: the list, by
+which it would be seen, is not true then. Whether the order exists is judged always.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ pytestmark = pytest.mark.one_loop
 PAIRS = int(os.environ.get("OCTOFFM_PAIRS", "200"))
 TOGETHER = 8
 KILLS = 4
+WORSE_WITH_KILLS = ("shifted", "old_date_cache")
+"""Lies that led killed runs to what a run that lives to its end was not led to."""
+TIMES_WORSE = 4
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +60,7 @@ async def found(pairs: list[tuple[Lie, ...]], folder: Path, rng: random.Random, 
 
 
 def drawn(count: int, rng: random.Random) -> list[tuple[Lie, ...]]:
-    in_step = [lie for lie in PROVABLE if not lie.is_seen_later]
-    return [tuple(rng.sample(in_step, 2)) for _ in range(count)]
+    return [tuple(rng.sample(PROVABLE, 2)) for _ in range(count)]
 
 
 def judged(findings: list[Finding], seed: int) -> None:
@@ -84,7 +87,7 @@ async def test_pairs_lead_to_nothing_wrong(tmp_path: Path, seed: int, way: Any, 
 @pytest.mark.timeout(900)
 async def test_pairs_lead_to_nothing_wrong_through_kills(forks: Forks, tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
-    pairs = drawn(round(PAIRS * 0.25), rng)
+    pairs = drawn(round(PAIRS * 0.25), rng) + [tuple(named(name)) for name in WORSE_WITH_KILLS] * TIMES_WORSE
     before = killed(forks, kills=KILLS, rng=rng)
     judged(await found(pairs, tmp_path, rng, way=by_process(forks), before=before), seed)
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from octoffm_async import Journal
 from octoffm_async.bulk.freshness import Freshness
+from octoffm_async.bulk.journal.sqlite import SQLiteBook
+from octoffm_async.bulk.journaling import OTHER_SERVER
 from octoffm_async.contract.operations import LIST_OUTBOUND as OPERATION
 from octoffm_async.session.response import Response
 from octoffm_async.session.scope import Scope
-from tests.bulk.items import fake, order
+from tests.bulk.items import all_of, fake, order, orders
+from tests.bulk.out_of_step import speaking
 from tests.fakes import Sent, answer
 
 SENT = datetime(2026, 11, 30, 12, 0, 0, 900_000, tzinfo=UTC)
@@ -105,3 +110,30 @@ async def test_look_ups_alone_tell_caches_to_ask_and_the_callers_listener_hears_
         await view.outbound.create(order("A"))
     assert [sent.headers.get("Cache-Control") for sent in transport.sent] == ["no-cache", None, None]
     assert len(heard) == 3
+
+
+@pytest.mark.parametrize("is_run", [True, False])
+async def test_a_journal_knows_the_clock_of_the_api_from_the_first_order_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_run: bool
+) -> None:
+    """By the answer with the token, which is fetched once; it may be another server's, whose clock is ahead."""
+    known: list[datetime] = []
+    sent = SQLiteBook.sent
+
+    async def noted(book: SQLiteBook, items: Any, **given: Any) -> None:
+        known.extend([given["api_at"]] * len(items))
+        await sent(book, items, **given)
+
+    monkeypatch.setattr(SQLiteBook, "sent", noted)
+    began = datetime.now(UTC).replace(microsecond=0)
+    async with (
+        speaking(lambda _, __, ___, answer: [answer]) as (api, client),
+        Journal.open(tmp_path / "orders.sqlite") as journal,
+    ):
+        if is_run:
+            await all_of(client.bulk.create_outbound(orders(3), journal=journal, patience=0))
+        else:
+            await client.outbound.create(order("O-0"), journal=journal)
+        assert len(known) == len(api.ids)
+        assert all(began <= at + OTHER_SERVER <= datetime.now(UTC) for at in known)
+        assert client.stats().attempts == len(api.ids) + 1

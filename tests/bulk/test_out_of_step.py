@@ -24,6 +24,7 @@ from octoffm_async import (
     UnusableAnswerError,
 )
 from octoffm_async.bulk.journal import State, environment_of
+from octoffm_async.bulk.journal.sqlite import SQLiteBook
 from octoffm_async.bulk.run import Run
 from tests.bulk.items import all_of, order, orders
 from tests.bulk.out_of_step import Api, Link, http, speaking
@@ -373,3 +374,48 @@ async def test_a_single_creation_that_is_looked_up_shows_which_others_were_told_
             assert {api.ids[await made(number, another)] for number in (3, 4, 5)} == {"O-3", "O-4", "O-5"}
         assert await kept(path) == api.ids
         assert api.calls.count("create") == 5
+
+
+class KilledError(Exception):
+    """Stands for the end of a process: what was not written by then is not written."""
+
+
+async def test_others_are_taken_back_before_what_leads_to_them_is_decided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process is killed between: the next one is still led to them by the one that was looked for."""
+    path = tmp_path / "orders.sqlite"
+
+    async def killed(*_: object) -> list[str]:
+        raise KilledError
+
+    async with speaking(one_late) as (api, client):
+        with monkeypatch.context() as patched:
+            patched.setattr(SQLiteBook, "doubt", killed)
+            _, error = await all_of(client.bulk.create_outbound(orders(8), journal=path, concurrency=1, patience=0))
+            assert isinstance(error, KilledError)
+        assert set(await kept(path)) == set(api.ids) - {next(key for key, of in api.ids.items() if of == "O-7")}
+        async with FulfillmentClient(client.config, hooks=()) as another:
+            await outcomes_of(another.bulk.create_outbound(orders(8), journal=path, concurrency=1, patience=0))
+        assert await kept(path) == api.ids
+        assert api.calls.count("create") == 8
+
+
+async def test_what_a_killed_process_was_told_is_compared_with_the_first_list_that_is_read(tmp_path: Path) -> None:
+    """Its answers were out of step behind one with an id that is nobody's, and it did not live to see it."""
+    path = tmp_path / "orders.sqlite"
+
+    def shifted(api: Api, link: Link, reference: str, answer: bytes) -> list[bytes]:
+        if link.number:
+            return [http(504, {})] if reference == "O-6" and api.calls.count("create") == 7 else [answer]
+        before, api.held = getattr(api, "held", http(201, {"outboundShipmentId": FOREIGN})), answer  # type: ignore[attr-defined]
+        return [before]
+
+    async with speaking(shifted) as (api, client):
+        await outcomes_of(client.bulk.create_outbound(orders(6), journal=path, concurrency=1, patience=0))
+        assert api.calls.count("list") == 0
+        assert (await kept(path))[FOREIGN] == "O-0"
+        async with FulfillmentClient(client.config, hooks=()) as another:  # another process, which has seen no answer
+            await outcomes_of(another.bulk.create_outbound(orders(8), journal=path, concurrency=1, patience=0))
+        assert await kept(path) == api.ids
+        assert api.calls.count("create") == 8

@@ -83,6 +83,30 @@ async def test_an_order_that_the_list_shows_with_another_id_than_it_was_told_is_
     assert given.holder("1") == "A"
 
 
+@pytest.mark.parametrize(
+    ("rows", "suspects"),
+    [
+        ([("A", "9"), ("B", "2"), ("C", "3")], {"B": "1", "C": "2"}),  # C was told the id of B
+        ([("A", "9"), ("B", "8"), ("D", "1")], {"B": "1"}),  # B was told the id of D, which is not ours
+        ([("A", "9"), ("B", "8"), ("C", "2")], {}),  # a reference that somebody uses anew is no such case
+        ([("A", "9"), ("B", "8"), ("D", "1"), ("E", "1")], {}),
+    ],
+)
+async def test_the_first_list_is_compared_with_what_was_told_before(
+    book: Book, given: Given, rows: list[tuple[str, str]], suspects: dict[str, str]
+) -> None:
+    await sent(book, "A", B="1", C="2")
+    owners = Owners(book, given)
+    for lines in ([], rows, [("A", "9"), ("B", "2"), ("C", "3")]):  # an empty one is no list
+        gathered = Gathered({"A"}, what="orders")
+        for reference, remote_id in lines:
+            gathered.add(reference, Match(remote_id))
+        found = await owners.sift(gathered.findings(), {"A"})
+        assert lines is not rows or given.suspects == suspects
+        assert found.matches == ({"A": [Match("9")]} if lines else {})
+    assert bool(given.suspects) is bool(suspects)  # the third one is not the first
+
+
 async def test_an_id_of_an_order_that_the_list_does_not_show_is_in_doubt(book: Book, given: Given) -> None:
     await sent(book, "A", B="1")
     found = await sifted(book, given, {"A"}, ("A", "1"), ("C", "3"))

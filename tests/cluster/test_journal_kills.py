@@ -17,9 +17,13 @@ import msgspec
 import pytest
 
 from benchmarks.servers import PostgresServer
+from octoffm_async import Created, Skipped
 from octoffm_async.bulk.journal import State
+from octoffm_async.bulk.journaling import sendings_of
 from octoffm_async.cluster.journal import PostgresJournal
 from octoffm_async.sandbox import SandboxProcess
+from tests.bulk.items import all_of, order
+from tests.bulk.out_of_step import Api, Link, speaking
 from tests.forks import Fork, Forks
 
 from .stopping import INSTANTS, STOPPING, Plan, Report
@@ -165,6 +169,41 @@ async def test_what_killed_processes_left_is_gone_on_with(forks: Forks, postgres
             assert set(report.outcomes) <= {"Created", "Skipped Created"}, report
             assert sum(report.outcomes.values()) == len(keys)
         await check(postgres, sandbox, everything)
+
+
+async def test_what_is_absent_is_sent_before_others_are_waited_for(postgres: str) -> None:
+    """Of two processes that go on with the items of a third one, each would wait for what the other is to send."""
+    sent_again = asyncio.Event()
+
+    def honest(_: Api, __: Link, reference: str, answer: bytes) -> list[bytes]:
+        if reference == "O-1":
+            sent_again.set()
+        return [answer]
+
+    ours, theirs = order("O-1"), order("O-2")
+    async with (
+        speaking(honest) as (api, client),
+        PostgresJournal(postgres) as journal,
+        PostgresJournal(postgres) as another,
+    ):
+
+        async def run(*items: Any) -> Any:
+            return await all_of(client.bulk.create_outbound(items, journal=journal, patience=0))
+
+        assert await run(order("O-0")) == ([Created(key="O-0", id=next(iter(api.ids)))], None)
+        async with PostgresJournal(postgres) as gone:
+            book = await gone.book(seller="12345", operation="outbound.create")
+            await book.sent(sendings_of(["O-1"], [ours]))
+        book = await another.book(seller="12345", operation="outbound.create")
+        await book.sent(sendings_of(["O-2"], [theirs]))
+        running = asyncio.create_task(run(ours, theirs))
+        async with asyncio.timeout(10):
+            await sent_again.wait()
+        book.settle_created("O-2", "another's")
+        await book.flush()
+        outcomes, error = await running
+        assert error is None
+        assert {outcome.key: type(outcome) for outcome in outcomes} == {"O-1": Created, "O-2": Skipped}
 
 
 async def test_processes_that_order_the_same_at_once_get_the_same_ids(forks: Forks, postgres: str) -> None:
