@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from octoffm_async.cluster.turns import SLICE
+from octoffm_async.cluster.turns import CHUNK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,7 +53,7 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def simulate(
-    sellers: Sequence[Seller], *, places: int, policy: Policy = "turns", slice_after: float | None = SLICE
+    sellers: Sequence[Seller], *, places: int, policy: Policy = "turns", slice_after: float | None = CHUNK_SECONDS
 ) -> Simulated:
     """Simulate a fleet that processes ``places`` chunks at once, until all work is done.
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from octoffm_async import DeliveryAddress, FulfillmentClient, Journal, OutboundShipmentRequest, ShipmentLine
-from octoffm_async.bulk.journal import Sending, State, payload_hash
+from octoffm_async.bulk.journal import OutgoingItem, State, payload_hash
 from octoffm_async.cli.loop import run_async
 from octoffm_async.sandbox import SandboxProcess
 
@@ -78,15 +78,17 @@ async def compare(rounds: int, count: int) -> None:
 async def prepare(path: Path, count: int) -> None:
     encode = msgspec.json.Encoder().encode
     async with Journal.open(path) as journal:
-        book = await journal.book(seller="12345", operation="outbound.create")
-        chunk: list[Sending] = []
+        book = await journal.begin_run(seller="12345", operation="outbound.create")
+        chunk: list[OutgoingItem] = []
         for order in orders(0, count):
             payload = encode(order)
-            chunk.append(Sending(order.reference, payload_hash(payload), payload))
+            chunk.append(OutgoingItem(order.reference, payload_hash(payload), payload))
             if len(chunk) == 1000 or len(chunk) == count:
-                await book.sent(chunk)
+                await book.mark_sent(chunk)
                 for sending in chunk:
-                    book.settle(sending.key, State.CREATED, remote_id=f"00000000-0000-4000-a000-{sending.key[6:]:>12}")
+                    book.record_outcome(
+                        sending.key, State.CREATED, remote_id=f"00000000-0000-4000-a000-{sending.key[6:]:>12}"
+                    )
                 chunk.clear()
         await book.flush()
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from octoffm_async.cluster import engine
 from octoffm_async.cluster.cluster import Cluster
 from octoffm_async.cluster.database import Database
-from octoffm_async.cluster.engine import QUEUE, Held
-from octoffm_async.cluster.jobs import Counts
+from octoffm_async.cluster.engine import QUEUE, JobClaim
+from octoffm_async.cluster.jobs import ItemCounts
 from octoffm_async.cluster.submitting import Numbered, pack
-from octoffm_async.cluster.turns import TURN, Ending, Turns
+from octoffm_async.cluster.turns import CHUNK_TASK, ChunkReport, ChunkScheduler
 
 from .journaled_run import orders
 
@@ -48,8 +48,8 @@ async def _turns(address: str, lanes: int, count: int) -> dict[str, float]:
     async with Database(address) as database, Cluster(database):
         async with database.connection() as connection:
             await _fill(connection, lanes)
-        app, manager = engine.engine_app(database, turn=TURN)
-        work = Turns(database, app, manager)
+        app, manager = engine.queue_app(database, turn=CHUNK_TASK)
+        work = ChunkScheduler(database, app, manager)
         worker = await manager.register_worker()
         spent = [0.0, 0.0, 0.0]
         before = await _written(database)
@@ -57,11 +57,15 @@ async def _turns(address: str, lanes: int, count: int) -> dict[str, float]:
             moments = [time.perf_counter()]
             job = await manager.fetch_job([QUEUE], worker)
             moments.append(time.perf_counter())
-            turn = None if job is None else await work.take(Held.of(job), int(str(job.task_kwargs["lane"])))
+            turn = (
+                None
+                if job is None
+                else await work.lease_next_chunk(JobClaim.of(job), int(str(job.task_kwargs["lane"])))
+            )
             moments.append(time.perf_counter())
             if turn is None:
                 raise RuntimeError("there is no turn")
-            await work.end(turn, Ending(counts=Counts(created=turn.items)))
+            await work.end_chunk(turn, ChunkReport(counts=ItemCounts(created=turn.items)))
             moments.append(time.perf_counter())
             spent = [sum(all_of_one) for all_of_one in zip(spent, _steps(moments), strict=True)]
         wal = await _written(database) - before
@@ -79,7 +83,7 @@ async def _fill(connection: Connection, lanes: int) -> None:
     await connection.execute(_LANES, (lanes,))
     await connection.execute(_JOBS, {"chunks": CHUNKS})
     await connection.execute(_CHUNKS, {"chunks": CHUNKS, "payload": payload})
-    await connection.execute(_QUEUE, (QUEUE, TURN))
+    await connection.execute(_QUEUE, (QUEUE, CHUNK_TASK))
     await connection.execute("ANALYZE")
 
 

@@ -18,7 +18,7 @@ from .resources.returns import Returns
 from .resources.stocks import Stocks
 from .session.file_tokens import FileTokenStore
 from .session.pipeline import Session
-from .session.scope import Scope
+from .session.scope import SellerSession
 from .session.transport import AiohttpTransport
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .bulk.changes import ChangeKind
     from .events import ContractDrift, Hook
-    from .session.lanes import Lane
+    from .session.lanes import Priority
     from .session.limit_stores import LimitStore
     from .session.response import Response
     from .session.stats import Stats
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 class SellerClient:
     """The API for one seller. Clients for other sellers share connections, token and retry budget, not limits."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: SellerSession) -> None:
         self._scope = scope
         self.products = Products(scope)
         self.inbound = Inbound(scope, protect)
@@ -68,7 +68,7 @@ class SellerClient:
             ConfigurationError: The id cannot be sent in a header.
         """
         check_header_value("seller_id", seller_id)
-        return SellerClient(Scope(self._scope.session, seller_id, self._scope.options))
+        return SellerClient(SellerSession(self._scope.session, seller_id, self._scope.options))
 
     def with_options(
         self,
@@ -76,7 +76,7 @@ class SellerClient:
         deadline: float | None = None,
         timeout: float | None = None,
         retries: int | None = None,
-        lane: Lane | None = None,
+        lane: Priority | None = None,
         on_response: Callable[[Response], object] | None = None,
         on_bad_row: Literal["raise", "skip"] | None = None,
         strict_references: bool | None = None,
@@ -104,7 +104,7 @@ class SellerClient:
             on_bad_row=on_bad_row,
             strict_references=strict_references,
         )
-        return SellerClient(Scope(self._scope.session, self.seller_id, options))
+        return SellerClient(SellerSession(self._scope.session, self.seller_id, options))
 
     def changes(
         self,
@@ -182,7 +182,7 @@ class FulfillmentClient(SellerClient):
         if token_store is None and config.token_file is not None:
             token_store = FileTokenStore(config.token_file)
         calls = Session(config, transport, hooks, token_store=token_store, limit_store=limit_store)
-        super().__init__(Scope(calls, config.seller_id))
+        super().__init__(SellerSession(calls, config.seller_id))
 
     @classmethod
     def from_env(cls, **settings: Any) -> Self:

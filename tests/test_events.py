@@ -32,10 +32,10 @@ from octoffm_async.events import (
     TokenFetched,
 )
 from octoffm_async.sandbox import Sandbox
-from octoffm_async.session.journey import Journey
-from octoffm_async.session.limits import Gate
+from octoffm_async.session.journey import CallState
+from octoffm_async.session.limits import RateLimiter
 from octoffm_async.session.options import DEFAULTS
-from octoffm_async.session.telling import Teller
+from octoffm_async.session.telling import EventEmitter
 from tests.bulk.items import order
 from tests.fakes import SECRET, FakeTransport, answer, config
 
@@ -422,11 +422,11 @@ async def test_a_slow_hook_loses_nothing() -> None:
 
 async def test_rates_and_the_circuit_are_told() -> None:
     told = []
-    teller = Teller([told.append, Choosy()])
-    gate = Gate(Limit(5, per=2.0), jitter=0.0, max_in_flight=1)
+    teller = EventEmitter([told.append, Choosy()])
+    gate = RateLimiter(Limit(5, per=2.0), jitter=0.0, max_in_flight=1)
     task = asyncio.current_task()
     assert task is not None
-    journey = Journey(
+    journey = CallState(
         GET_STOCK,
         task,
         seller_id="1",

@@ -21,7 +21,7 @@ from octoffm_async import (
     SellerClient,
     ShipmentLine,
 )
-from octoffm_async.contract.base import Answer, modelled
+from octoffm_async.contract.base import Answer, public_class
 from octoffm_async.contract.inbound import InboundLine, InboundShipment
 from octoffm_async.contract.operations import OPERATIONS, Operation, Shape
 from octoffm_async.contract.outbound import OutboundCancellation, OutboundShipment, Parcel, ParcelLine, ShippedTo
@@ -132,7 +132,7 @@ class Walk:
         elif isinstance(value, Answer):
             for name, wire in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
                 if body.get(wire) is not None:
-                    self.fields.add((modelled(type(value)), name))
+                    self.fields.add((public_class(type(value)), name))
                     self._note(getattr(value, name), body[wire])
 
 

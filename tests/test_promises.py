@@ -31,7 +31,7 @@ from octoffm_async import (
 )
 from octoffm_async.contract.operations import Group
 from octoffm_async.contract.validation import gtin_check_digit
-from octoffm_async.sandbox import Arrival, Fault, Sandbox
+from octoffm_async.sandbox import Fault, RequestRecord, Sandbox
 from tests.bulk import items
 from tests.conftest import VirtualTimeLoop
 from tests.session.test_limits import worst_window
@@ -52,7 +52,7 @@ def order(number: int, reference: str = "REF-0") -> OutboundShipmentRequest:
 
 
 def arrivals(sandbox: Sandbox, group: Group) -> list[float]:
-    return [arrival.at for arrival in sandbox.arrivals if isinstance(arrival, Arrival) and arrival.group is group]
+    return [arrival.at for arrival in sandbox.arrivals if isinstance(arrival, RequestRecord) and arrival.group is group]
 
 
 async def registered(client: FulfillmentClient, sandbox: Sandbox, count: int) -> None:

@@ -17,7 +17,7 @@ import psycopg
 
 from benchmarks.servers import PostgresServer
 from octoffm_async import FulfillmentClient, Journal
-from octoffm_async.bulk.journal import Sending, State, payload_hash
+from octoffm_async.bulk.journal import OutgoingItem, State, payload_hash
 from octoffm_async.sandbox import SandboxProcess
 
 from ..bench import Bench
@@ -95,13 +95,13 @@ class ClusterJournal:
         name = f"fill_{self._databases}"
         keys = [f"ORDER-{number:08d}" for number in range(rows)]
         async with self._journal(way, name) as journal:
-            book = await journal.book(seller="S", operation="outbound.create")
+            book = await journal.begin_run(seller="S", operation="outbound.create")
             wall, cpu, database = time.perf_counter(), time.process_time(), self._database_time()
             for start in range(0, rows, CHUNK):
                 part = keys[start : start + CHUNK]
-                await book.sent([Sending(key, payload_hash(PAYLOAD), PAYLOAD) for key in part])
+                await book.mark_sent([OutgoingItem(key, payload_hash(PAYLOAD), PAYLOAD) for key in part])
                 for key in part:
-                    book.settle(key, State.CREATED, remote_id=REMOTE_ID)
+                    book.record_outcome(key, State.CREATED, remote_id=REMOTE_ID)
             await book.flush()
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             database = self._database_time() - database

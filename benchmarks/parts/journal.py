@@ -1,4 +1,4 @@
-"""The cost of the journal alone for an item: ``sent`` awaited and ``settle`` queued, 50 callers at a time; no calls."""
+"""The cost of the journal alone for an item: ``mark_sent`` awaited, ``record_outcome`` queued; 50 callers, no calls."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from octoffm_async.bulk.journal import Sending, SQLiteJournal, State, payload_hash
+from octoffm_async.bulk.journal import OutgoingItem, SQLiteJournal, State, payload_hash
 
 from ..bench import Bench
 from ..measuring import spread_over, timed
@@ -15,7 +15,7 @@ from ..rounds import Case, Column, Result, Table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from octoffm_async.bulk.journal import Book
+    from octoffm_async.bulk.journal import JournalRun
 
     from ..child import Child
     from ..options import Options
@@ -43,18 +43,18 @@ class Booking:
         self._journals += 1
         path = Path(self._folder.name) / f"{self._journals}.sqlite"
         async with SQLiteJournal(path, durability=self._durability) as journal:
-            book = await journal.book(seller="S", operation="outbound.create")
+            book = await journal.begin_run(seller="S", operation="outbound.create")
             return await timed(lambda: self._book(book, order["items"]))
 
     async def close(self) -> None:
         """See Subject."""
         self._folder.cleanup()
 
-    async def _book(self, book: Book, items: int) -> None:
+    async def _book(self, book: JournalRun, items: int) -> None:
         async def handle(key: object) -> None:
             name = cast("str", key)
-            await book.sent([Sending(name, payload_hash(PAYLOAD), PAYLOAD)])
-            book.settle(name, State.CREATED, remote_id=REMOTE_ID)
+            await book.mark_sent([OutgoingItem(name, payload_hash(PAYLOAD), PAYLOAD)])
+            book.record_outcome(name, State.CREATED, remote_id=REMOTE_ID)
 
         await spread_over(handle, [f"ORDER-{index:08d}" for index in range(items)], self._in_flight)
         await book.flush()

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from octoffm_async.bulk.journal import Sending, SQLiteJournal, State, payload_hash
+from octoffm_async.bulk.journal import OutgoingItem, SQLiteJournal, State, payload_hash
 
 from ..bench import Bench
 from ..measuring import MIB, Memory
@@ -54,12 +54,12 @@ class LargeJournal:
 async def _write(path: Path, keys: Sequence[str]) -> dict[str, float]:
     started = time.perf_counter()
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(seller="S", operation="outbound.create")
+        book = await journal.begin_run(seller="S", operation="outbound.create")
         for start in range(0, len(keys), CHUNK):
             part = keys[start : start + CHUNK]
-            await book.sent([Sending(key, payload_hash(PAYLOAD), PAYLOAD) for key in part])
+            await book.mark_sent([OutgoingItem(key, payload_hash(PAYLOAD), PAYLOAD) for key in part])
             for key in part:
-                book.settle(key, State.CREATED, remote_id=REMOTE_ID)
+                book.record_outcome(key, State.CREATED, remote_id=REMOTE_ID)
         await book.finish()
     size = path.stat().st_size  # noqa: ASYNC240  (nothing else runs here)
     return {"written": time.perf_counter() - started, "bytes": size / len(keys)}
@@ -69,7 +69,7 @@ async def _read(path: Path, keys: Sequence[str]) -> dict[str, float]:
     memory = Memory()
     times = [time.perf_counter()]
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(seller="S", operation="outbound.create")
+        book = await journal.begin_run(seller="S", operation="outbound.create")
         await book.undecided()
         written = (await journal.runs())[0].id
         times.append(time.perf_counter())

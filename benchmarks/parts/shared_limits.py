@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.servers import PostgresServer, RedisServer
 from octoffm_async import Config, Limit
 from octoffm_async.contract.operations import Group
-from octoffm_async.session.gates import Gates
+from octoffm_async.session.gates import LimiterRegistry
 
 from ..bench import Bench
 from ..fleet import Fleet, store_at
@@ -27,7 +27,7 @@ from ..rounds import Case, Column, Measured, Result, Table, interleave
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from octoffm_async.session.limits import Gate
+    from octoffm_async.session.limits import RateLimiter
 
     from ..child import Child
     from ..options import Options
@@ -44,7 +44,7 @@ class Passing:
         config = Config(
             client_id="client", client_secret="secret", seller_id="1", limit=Limit(RATE), max_in_flight=2 * IN_FLIGHT
         )  # fmt: skip
-        self._gates = Gates(config, None if store is None else store_at(store))
+        self._gates = LimiterRegistry(config, None if store is None else store_at(store))
 
     async def open(self) -> None:
         """See Subject."""
@@ -60,7 +60,7 @@ class Passing:
     async def close(self) -> None:
         """See Subject."""
         self._gates.close()
-        await self._gates.part()
+        await self._gates.return_leases()
 
     async def _full(self, calls: int) -> None:
         await spread(lambda: _pass(self._gate, "bulk", LATENCY), calls, IN_FLIGHT)
@@ -74,14 +74,14 @@ class Passing:
                 group.create_task(_pass(self._gate, "interactive", 0.0))
 
 
-async def _pass(gate: Gate, lane: Any, latency: float) -> None:
+async def _pass(gate: RateLimiter, lane: Any, latency: float) -> None:
     loop = asyncio.get_running_loop()
     sent = loop.time()
-    probe = await gate.enter(lane, now=sent, until=sent + 60.0)
+    probe = await gate.acquire(lane, now=sent, until=sent + 60.0)
     if latency:
         await asyncio.sleep(latency)
-    gate.leave(probe=probe)
-    gate.answered(sent_at=sent, now=loop.time())
+    gate.release(probe=probe)
+    gate.on_accepted(sent_at=sent, now=loop.time())
 
 
 def run(options: Options) -> Result:

@@ -7,7 +7,7 @@ import msgspec
 from yarl import URL
 
 from octoffm_async import OutboundShipmentRequest, Stock
-from octoffm_async.contract.access import Page
+from octoffm_async.contract.access import PageBody
 
 from ..answers import HEADERS, ORDER
 from .base import MOST_IN_FLIGHT, Spread, Target, Walked, next_address
@@ -21,7 +21,7 @@ class Created(msgspec.Struct, rename="camel"):
 
 CREATED = msgspec.json.Decoder(Created)
 STOCK = msgspec.json.Decoder(Stock)
-PAGE = msgspec.json.Decoder(Page[Stock])
+PAGE = msgspec.json.Decoder(PageBody[Stock])
 
 
 class Tuned(Spread):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from octoffm_async import Limit
 from octoffm_async.events import CallFinished
-from octoffm_async.session.options import Options
+from octoffm_async.session.options import CallOptions
 
 from .api import Latency, SimulatedApi, config, sliding
 from .clock import simulate
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RATES = (5, 20, 100, 500)
 SHARE = 0.1
 CALLS = 2000
-INTERACTIVE = Options(lane="interactive", deadline=60.0)
+INTERACTIVE = CallOptions(lane="interactive", deadline=60.0)
 WAIT_MOST = 1.2
 
 

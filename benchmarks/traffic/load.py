@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from octoffm_async.contract.operations import GET_STOCK
-from octoffm_async.session.options import Options
+from octoffm_async.session.options import CallOptions
 from octoffm_async.session.pipeline import Session
 
 from .api import BASE_URL
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .api import SimulatedApi
 
 URL = f"{BASE_URL}/stocks/00000000-0000-0000-0000-000000000001"
-BULK = Options(lane="bulk", deadline=900.0)
+BULK = CallOptions(lane="bulk", deadline=900.0)
 
 
 @asynccontextmanager
@@ -38,7 +38,7 @@ async def session_on(
         await session.close(drain=0.0)
 
 
-async def call(session: Session, seller: str = "12345", options: Options = BULK) -> None:
+async def call(session: Session, seller: str = "12345", options: CallOptions = BULK) -> None:
     """Look up one stock."""
     await session.call(GET_STOCK, seller_id=seller, url=URL, options=options)
 

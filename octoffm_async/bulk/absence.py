@@ -48,7 +48,7 @@ from ..contract.outbound import OutboundShipment
 from ..errors import BadRequestError, CallError, UnusableAnswerError
 from ..resources.inbound import Inbound
 from ..resources.outbound import Outbound
-from ..session.scope import Scope
+from ..session.scope import SellerSession
 from .changes import FINEST
 from .gathering import not_shown
 
@@ -72,7 +72,7 @@ LIMIT = 1000
 WHOLE_MOST = 100_000
 """Maximum number of orders that are read without a filter: a hundred pages, twice to see that they do not change."""
 
-Order: TypeAlias = OutboundShipment | InboundShipment
+OrderRow: TypeAlias = OutboundShipment | InboundShipment
 
 
 class AbsenceScan:
@@ -83,13 +83,13 @@ class AbsenceScan:
 
     def __init__(
         self,
-        scope: Scope,
+        scope: SellerSession,
         kind: Literal["outbound", "inbound"],
         *,
         since: datetime | None,
         take: Callable[[Any], str | None],
     ) -> None:
-        bulk = Scope(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
+        bulk = SellerSession(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
         self._orders = Outbound(bulk) if kind == "outbound" else Inbound(bulk)
         self.since = since
         """Start of the window; ``None`` once all orders are read."""
@@ -241,6 +241,6 @@ def unproven_end(page: Page[Any], limit: int) -> str:
     return ""
 
 
-def changed_at(row: Order) -> datetime | None:
+def changed_at(row: OrderRow) -> datetime | None:
     """Return the time by which the list's filter selects a row."""
     return row.status_updated_at if isinstance(row, OutboundShipment) else row.updated_at

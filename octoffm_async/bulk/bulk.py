@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ..errors import ConfigurationError
-from ..session.scope import Scope
+from ..session.scope import SellerSession
 from .creating import job_of
-from .following import FOLLOW_FOR, Follower
-from .job import Options
-from .journaled import Journaled
-from .journaling import PATIENCE, Journaling
-from .resuming import Kept, Resuming
+from .following import FOLLOW_FOR, StatusTracker
+from .job import RunOptions
+from .journaled import JournaledJob
+from .journaling import PATIENCE, JournalOptions
+from .resuming import ResumeJob, StoredItem
 from .run import Run
 from .scanning import OVERLAP, PAGES_UNDER_WAY, StockScan
 from .stock_filter import FilterProof, StockFilter
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .following import InboundGoal, OutboundGoal
     from .journal import Journal
     from .outcomes import Summary
-    from .stocks import How
+    from .stocks import StockLookupMethod
 
 T = TypeVar("T")
 
@@ -71,8 +71,8 @@ class Bulk:
     ``run.summary.odd_references``; ``strict_references`` refuses such items.
     """
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = Scope(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
+    def __init__(self, scope: SellerSession) -> None:
+        self._scope = SellerSession(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
 
     def create_products(
         self,
@@ -93,7 +93,7 @@ class Bulk:
 
         ``concurrency`` counts calls, not products. Created means that the API accepted the registration.
         """
-        options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
+        options = RunOptions(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
         journaling = None if journal is None else self._journaling(CREATE_PRODUCTS, journal, patience, resend_unknown)
         return self._creation(CREATE_PRODUCTS, products, options, journaling, strict=strict_references)
 
@@ -121,13 +121,13 @@ class Bulk:
         parcel. Marketplace orders in supply mode ``Fulfillment`` must not be among the requests: Octopia ships them by
         itself, and sending one would ship it twice (documented).
         """
-        options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
+        options = RunOptions(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
         journaling = (
             None
             if journal is None
             else self._journaling(CREATE_OUTBOUND, journal, patience, resend_unknown, verify_first)
         )
-        follower = None if follow is None else Follower(self._scope, "outbound", follow, seconds=follow_for)
+        follower = None if follow is None else StatusTracker(self._scope, "outbound", follow, seconds=follow_for)
         verify = patience if verify_first else None
         return self._creation(
             CREATE_OUTBOUND,
@@ -161,13 +161,13 @@ class Bulk:
 
         Without a journal, an order whose response was lost is Unknown, and the run never sends it again.
         """
-        options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
+        options = RunOptions(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
         journaling = (
             None
             if journal is None
             else self._journaling(CREATE_INBOUND, journal, patience, resend_unknown, verify_first)
         )
-        follower = None if follow is None else Follower(self._scope, "inbound", follow, seconds=follow_for)
+        follower = None if follow is None else StatusTracker(self._scope, "inbound", follow, seconds=follow_for)
         verify = patience if verify_first else None
         return self._creation(
             CREATE_INBOUND,
@@ -184,7 +184,7 @@ class Bulk:
         references: Iterable[str] | AsyncIterable[str],
         *,
         concurrency: int = CONCURRENCY,
-        how: How = "auto",
+        how: StockLookupMethod = "auto",
         on_progress: Callable[[Summary], None] | None = None,
         max_failures: int | None = None,
         drain: float = 30.0,
@@ -207,7 +207,7 @@ class Bulk:
         is Failed.
         """
         job = LookupStocks(self._scope, workers=concurrency, how=how)
-        options = Options(workers=1, on_progress=on_progress, max_failures=max_failures, drain=drain)
+        options = RunOptions(workers=1, on_progress=on_progress, max_failures=max_failures, drain=drain)
         return Run(job, references, options)
 
     async def prove_stock_filter(self) -> FilterProof:
@@ -261,7 +261,7 @@ class Bulk:
         patience: float = PATIENCE,
         resend_unknown: bool = False,
         verify_first: bool = False,
-    ) -> Run[Kept]:
+    ) -> Run[StoredItem]:
         """Resume a run of this seller without its input: ``run`` is its id, such as ``20260801-101500-3fa1``.
 
         The run first looks up the undecided items; items that are absent or failed, and unknown items that are proven
@@ -271,8 +271,8 @@ class Bulk:
 
         The run raises :class:`ConfigurationError` if the journal has no such run, or it is another seller's.
         """
-        options = Options(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
-        job = Resuming(
+        options = RunOptions(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
+        job = ResumeJob(
             self._scope, journal, run, patience=patience, resend_unknown=resend_unknown, verify_first=verify_first
         )
         return Run(job, job, options)
@@ -282,7 +282,7 @@ class Bulk:
         operation: str,
         items: Iterable[Any] | AsyncIterable[Any],
         *,
-        journaling: Journaling,
+        journaling: JournalOptions,
         on_progress: Callable[[Summary], None] | None = None,
         drain: float = 30.0,
     ) -> Run[Any]:
@@ -291,31 +291,31 @@ class Bulk:
         Raises:
             ConfigurationError: no creation has this name.
         """
-        scope = Scope(self._scope.session, self._scope.seller_id, self._scope.options)
+        scope = SellerSession(self._scope.session, self._scope.seller_id, self._scope.options)
         job, finder = job_of(operation, scope)
         workers = CHUNKS if operation == CREATE_PRODUCTS.name else CONCURRENCY
-        options = Options(workers=workers, on_progress=on_progress, drain=drain)
-        return Run(Journaled(job, finder, journaling, scope=scope), items, options)
+        options = RunOptions(workers=workers, on_progress=on_progress, drain=drain)
+        return Run(JournaledJob(job, finder, journaling, scope=scope), items, options)
 
     def _creation(
         self,
         operation: Operation[Any],
         items: Iterable[T] | AsyncIterable[T],
-        options: Options,
-        journaling: Journaling | None,
+        options: RunOptions,
+        journaling: JournalOptions | None,
         *,
-        follower: Follower | None = None,
+        follower: StatusTracker | None = None,
         verify: float | None = None,
         strict: bool | None = None,
     ) -> Run[T]:
         options_of_calls = self._scope.options.changed(strict_references=strict)
-        scope = Scope(self._scope.session, self._scope.seller_id, options_of_calls)
+        scope = SellerSession(self._scope.session, self._scope.seller_id, options_of_calls)
         verification = None
         if verify is not None and journaling is None:
             verification = partial(Verification, scope, KINDS[operation.name], patience=verify)
         job, finder = job_of(operation.name, scope, alone=journaling is None, verify=verification)
         if journaling is not None:
-            job = Journaled(job, finder, journaling, follower, scope=scope)
+            job = JournaledJob(job, finder, journaling, follower, scope=scope)
         elif follower is not None:
             raise ConfigurationError("follow= needs a journal=, which remembers what is followed")
         return Run(job, items, options)
@@ -327,8 +327,8 @@ class Bulk:
         patience: float,
         resend_unknown: bool,  # noqa: FBT001  (passed on as it came)
         verify_first: bool = False,  # noqa: FBT001, FBT002
-    ) -> Journaling:
-        return Journaling(
+    ) -> JournalOptions:
+        return JournalOptions(
             journal=journal,
             seller_id=self._scope.seller_id,
             operation=operation.name,

@@ -27,7 +27,7 @@ import msgspec
 
 from ..config import is_above_zero
 from ..contract.base import members_of
-from ..contract.checks import FieldProblem, moment
+from ..contract.checks import FieldProblem, time_problems
 from ..contract.inbound import InboundFilters, InboundShipment
 from ..contract.operations import LIST_INBOUND, LIST_OUTBOUND, LIST_RETURNS, LIST_STOCKS, Operation
 from ..contract.outbound import OutboundFilters, OutboundShipment
@@ -35,7 +35,7 @@ from ..contract.returns import Return, ReturnFilters
 from ..contract.stocks import Stock, StockFilters
 from ..errors import ValidationError
 from ..session.paging import paginate
-from ..session.scope import Scope
+from ..session.scope import SellerSession
 
 if TYPE_CHECKING:
     from ..contract.filters import ListFilters
@@ -98,7 +98,7 @@ class ChangeFeed:
 
     def __init__(
         self,
-        scope: Scope,
+        scope: SellerSession,
         since: datetime | Mapping[ChangeKind, datetime],
         *,
         kinds: Iterable[ChangeKind] = KINDS,
@@ -109,7 +109,7 @@ class ChangeFeed:
         wanted = tuple(kinds)
         _check(since, wanted, overlap, every)
         starts = since if isinstance(since, Mapping) else dict.fromkeys(wanted, since)
-        own = Scope(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
+        own = SellerSession(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
         self._every = every
         self._feeds = [
             _KindFeed(own, kind, starts[kind], overlap=timedelta(seconds=overlap), limit=limit) for kind in wanted
@@ -136,7 +136,9 @@ class ChangeFeed:
 class _KindFeed:
     """The feed of one kind."""
 
-    def __init__(self, scope: Scope, kind: ChangeKind, since: datetime, *, overlap: timedelta, limit: int) -> None:
+    def __init__(
+        self, scope: SellerSession, kind: ChangeKind, since: datetime, *, overlap: timedelta, limit: int
+    ) -> None:
         self.kind: ChangeKind = kind
         self.watermark = since
         self._scope = scope
@@ -254,9 +256,9 @@ def _check(since: Any, kinds: tuple[Any, ...], overlap: Any, every: Any) -> None
         problems.append(FieldProblem("kinds", kinds, f"are not some of {', '.join(KINDS)}"))
     elif isinstance(since, Mapping):
         for kind in kinds:
-            problems += moment(f"since[{kind!r}]", cast("Mapping[str, Any]", since).get(kind))
+            problems += time_problems(f"since[{kind!r}]", cast("Mapping[str, Any]", since).get(kind))
     else:
-        problems += moment("since", since)
+        problems += time_problems("since", since)
     if not is_above_zero(overlap) and overlap != 0:
         problems.append(FieldProblem("overlap", overlap, "is not a number of seconds from 0 on"))
     if every is not None and not is_above_zero(every):

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 _OVER_MOST = 100_000
 
-_claims: WeakKeyDictionary[Journal, dict[tuple[str, str], Claims]] = WeakKeyDictionary()
+_claims: WeakKeyDictionary[Journal, dict[tuple[str, str], KeyClaims]] = WeakKeyDictionary()
 
 
-def claims_of(journal: Journal, seller_id: str, operation: str) -> Claims:
+def key_claims_of(journal: Journal, seller_id: str, operation: str) -> KeyClaims:
     """Return the key claims of one journal, seller and operation."""
-    return _claims.setdefault(journal, {}).setdefault((seller_id, operation), Claims())
+    return _claims.setdefault(journal, {}).setdefault((seller_id, operation), KeyClaims())
 
 
-class Claims:
+class KeyClaims:
     """Table of keys and their holders."""
 
     def __init__(self) -> None:

@@ -11,30 +11,30 @@ from typing import NamedTuple, TypeAlias
 
 from .journal import Entry
 
-LookUp: TypeAlias = Callable[[Sequence[str]], Awaitable[list[Entry | None]]]
+EntryLookup: TypeAlias = Callable[[Sequence[str]], Awaitable[list[Entry | None]]]
 """Look-up in the journal: the entries of up to ``LOOK_UP_MOST`` keys, in their order."""
 
 
-class Control(NamedTuple):
+class ControlOrder(NamedTuple):
     """An order that exists. ``sent_at`` is by the local clock."""
 
     reference: str
     sent_at: datetime
 
 
-class Known(NamedTuple):
+class KnownOrders(NamedTuple):
     """Orders that are known to exist around some requests.
 
     The list must show ``controls`` from ``ripe_in`` seconds on: younger ones may still be invisible. ``created`` is the
     number of orders of ours created since the first of the requests, longer ago than the patience.
     """
 
-    controls: Sequence[Control] = ()
+    controls: Sequence[ControlOrder] = ()
     created: int = 0
     ripe_in: float = 0.0
 
 
-Controls: TypeAlias = Callable[[datetime, datetime], Awaitable[Known]]
+Controls: TypeAlias = Callable[[datetime, datetime], Awaitable[KnownOrders]]
 """Look-up of known orders around requests that were sent from the first to the last of two local times."""
 
 OneFirst: TypeAlias = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
@@ -52,13 +52,13 @@ class Evidence(NamedTuple):
 
     first: datetime | None = None
     last: datetime | None = None
-    controls: Sequence[Control] | None = None
-    look_up: LookUp | None = None
+    controls: Sequence[ControlOrder] | None = None
+    look_up: EntryLookup | None = None
     created: int = 0
     waited: float = 0.0
 
 
-class Shown(NamedTuple):
+class ShownControl(NamedTuple):
     """A control in a list: its id there, and the time by which the filter selects it."""
 
     id: str | None
@@ -71,12 +71,12 @@ class Showing:
     ``ahead`` is the time by which the local clock is ahead of the API's; ``start`` is the start of the window.
     """
 
-    def __init__(self, controls: Sequence[Control], *, start: datetime, ahead: timedelta) -> None:
+    def __init__(self, controls: Sequence[ControlOrder], *, start: datetime, ahead: timedelta) -> None:
         self._start = start
         self._expected = {control.reference: control.sent_at - ahead for control in controls}
-        self._shown: dict[str, Shown] = {}
+        self._shown: dict[str, ShownControl] = {}
 
-    def saw(self, reference: object, shown: Shown) -> None:
+    def saw(self, reference: object, shown: ShownControl) -> None:
         """Note a row, if it is a control."""
         if isinstance(reference, str) and reference in self._expected:
             self._shown[reference] = shown

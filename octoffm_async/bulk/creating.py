@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ..errors import ConfigurationError
-from ..resources.believing import Believing
+from ..resources.believing import IdVerifier
 from ..resources.inbound import Inbound, check_supply_order
 from ..resources.outbound import Outbound, check_shipment
 from .creations import CreateOrders
-from .finding import OrderFinder, ProductFinder
+from .finding import OrderLookup, ProductLookup
 from .oddities import OddReferences
 from .products import CreateProducts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..session.scope import Scope
-    from .finding import Finder
+    from ..session.scope import SellerSession
+    from .finding import RemoteLookup
     from .job import Job
     from .verifying import Verification
 
@@ -33,8 +33,8 @@ _WORDS = {
 
 
 def job_of(
-    operation: str, scope: Scope, *, alone: bool = False, verify: Callable[[], Verification] | None = None
-) -> tuple[Job[Any], Finder]:
+    operation: str, scope: SellerSession, *, alone: bool = False, verify: Callable[[], Verification] | None = None
+) -> tuple[Job[Any], RemoteLookup]:
     """Return the job and the remote look-up of a creation, by the operation's name.
 
     ``alone`` is set where no journal surrounds the job. ``verify`` makes the look-up of orders before they are sent.
@@ -50,34 +50,34 @@ def job_of(
 
 
 def _job_of(
-    operation: str, scope: Scope, *, alone: bool, verify: Callable[[], Verification] | None
-) -> tuple[Job[Any], Finder]:
+    operation: str, scope: SellerSession, *, alone: bool, verify: Callable[[], Verification] | None
+) -> tuple[Job[Any], RemoteLookup]:
     match operation:
         case CREATE_PRODUCTS.name:
-            return CreateProducts(scope), ProductFinder(scope)
+            return CreateProducts(scope), ProductLookup(scope)
         case CREATE_OUTBOUND.name:
             orders = CreateOrders(
                 send=Outbound(scope).send,
                 check=partial(_check, scope, check_shipment),
-                believing=Believing(scope, CREATE_OUTBOUND),
+                believing=IdVerifier(scope, CREATE_OUTBOUND),
                 takes_encoded=True,
                 alone=alone,
                 verify=verify,
             )
-            return orders, OrderFinder(scope, "outbound")
+            return orders, OrderLookup(scope, "outbound")
         case CREATE_INBOUND.name:
             supplies = CreateOrders(
                 send=Inbound(scope).send,
                 check=partial(_check, scope, check_supply_order),
-                believing=Believing(scope, CREATE_INBOUND),
+                believing=IdVerifier(scope, CREATE_INBOUND),
                 alone=alone,
                 verify=verify,
             )
-            return supplies, OrderFinder(scope, "inbound")
+            return supplies, OrderLookup(scope, "inbound")
         case _:
             raise ConfigurationError(f"{operation!r} is not the name of a creation")
 
 
-def _check(scope: Scope, check: Callable[[Any], None], item: Any) -> None:
+def _check(scope: SellerSession, check: Callable[[Any], None], item: Any) -> None:
     check(item)
     scope.check_extra("order", item)

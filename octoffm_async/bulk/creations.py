@@ -15,11 +15,11 @@ from .outcomes import Created, Skipped, Unknown, outcome_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from ..resources.believing import Believing
+    from ..resources.believing import IdVerifier
     from ..session.given import Doubt
     from ..session.pipeline import Result
-    from ..session.trail import Trail
-    from .gathering import Match
+    from ..session.trail import ConnectionHistory
+    from .gathering import RemoteMatch
     from .job import Deliver
     from .outcomes import Outcome
     from .verifying import Verification
@@ -33,19 +33,19 @@ HELD_MOST = 10_000
 """Maximum number of orders with an odd id that wait for the end of a run; further ones are unknown."""
 
 
-class Order(Protocol):
+class HasReference(Protocol):
     """An item with a business reference, by which it can be looked up after a lost response."""
 
     @property
     def reference(self) -> str: ...
 
 
-OrderT = TypeVar("OrderT", bound=Order)
+OrderT = TypeVar("OrderT", bound=HasReference)
 
 
 class _Held(NamedTuple):
     id: str
-    trail: Trail | None
+    trail: ConnectionHistory | None
     reason: str
 
 
@@ -64,7 +64,7 @@ class CreateOrders(Job[OrderT]):
         *,
         send: Callable[[Any], Awaitable[Result[str]]],
         check: Callable[[OrderT], None],
-        believing: Believing,
+        believing: IdVerifier,
         takes_encoded: bool = False,
         alone: bool = False,
         verify: Callable[[], Verification] | None = None,
@@ -75,7 +75,7 @@ class CreateOrders(Job[OrderT]):
         self.takes_encoded = takes_encoded
         self._believing = believing
         self._alone = alone
-        self._take: Callable[[str, str, Trail | None], Doubt | None]
+        self._take: Callable[[str, str, ConnectionHistory | None], Doubt | None]
         self._held: dict[str, _Held] = {}
         self._verify = verify
         self._verification: Verification | None = None
@@ -93,7 +93,7 @@ class CreateOrders(Job[OrderT]):
         if self._verify is None:
             return items, []
         self._verification = self._verification or self._verify()
-        if self.hurried:
+        if self.stop_requested:
             self._verification.hurry()
         if (found := await self._verification.findings(self.keys(items))) is None:
             return [], [not_looked_up(item.reference) for item in items]
@@ -109,8 +109,8 @@ class CreateOrders(Job[OrderT]):
                 absent.append(item)
         return absent, outcomes
 
-    def hurry(self) -> None:
-        super().hurry()
+    def request_stop(self) -> None:
+        super().request_stop()
         if self._verification is not None:
             self._verification.hurry()
 
@@ -132,26 +132,26 @@ class CreateOrders(Job[OrderT]):
 
     async def finish(self, deliver: Deliver) -> None:
         """Read orders with an odd id, unless other orders have meanwhile shown that such ids are right."""
-        while self._held and not self.hurried:
+        while self._held and not self.stop_requested:
             reference, held = next(iter(self._held.items()))
             doubt = self._believing.given.take(reference, held.id, held.trail)
-            right = doubt is None or (doubt.odd and await self._believing.prove(reference, held.id))
+            right = doubt is None or (doubt.odd and await self._believing.look_up(reference, held.id))
             del self._held[reference]
             await deliver(Created(key=reference, id=held.id) if right else Unknown(key=reference, reason=held.reason))
 
     def undecided(self) -> list[Outcome]:
         return [Unknown(key=reference, reason=held.reason) for reference, held in self._held.items()]
 
-    def _doubted(self, reference: str, found: str, trail: Trail | None, doubt: Doubt) -> Outcome | None:
+    def _doubted(self, reference: str, found: str, trail: ConnectionHistory | None, doubt: Doubt) -> Outcome | None:
         if doubt.odd:
-            self._believing.prove_soon(reference, found)
+            self._believing.look_up_in_background(reference, found)
             if self._alone and len(self._held) < HELD_MOST:
                 self._held[reference] = _Held(found, trail, doubt.reason)
                 return None
         return Unknown(key=reference, reason=doubt.reason)
 
 
-def exists_already(key: str, matches: Sequence[Match]) -> Skipped:
+def exists_already(key: str, matches: Sequence[RemoteMatch]) -> Skipped:
     """Return the outcome of an order that was found before it was sent."""
     if len(matches) > 1:
         ids = ", ".join(str(match.id) for match in matches)

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import ErrorBudgetExceededError
-from .outbox import Outbox
+from .outbox import BoundedQueue
 from .outcomes import Created, Outcome, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .job import Options
+    from .job import RunOptions
 
 PROGRESS_SECONDS = 0.25  # fast enough for a person's eye
 OUTBOX_ROOM = 1024
 
 
-class Delivery(Outbox[Outcome]):
+class OutcomeQueue(BoundedQueue[Outcome]):
     """Queue of one run's outcomes. ``end`` is called with an error that must end the run."""
 
-    def __init__(self, options: Options, end: Callable[[Exception], None]) -> None:
+    def __init__(self, options: RunOptions, end: Callable[[Exception], None]) -> None:
         super().__init__(OUTBOX_ROOM)
         self._options = options
         self._end = end

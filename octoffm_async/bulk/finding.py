@@ -18,17 +18,17 @@ from ..resources.outbound import Outbound
 from ..resources.products import Products
 from .absence import DAY, AbsenceScan, changed_at, unproven_end
 from .changes import Changed, ChangeFeed
-from .controls import Evidence, Showing, Shown
+from .controls import Evidence, Showing, ShownControl
 from .freshness import Freshness
-from .gathering import Findings, Gathered, Match, not_shown, shows_ours
+from .gathering import LookupFindings, RemoteMatch, RowCollector, not_shown, shows_ours
 from .journal.states import is_long_ago
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
-    from ..session.given import Given
-    from ..session.scope import Scope
-    from .controls import LookUp
+    from ..session.given import KnownIds
+    from ..session.scope import SellerSession
+    from .controls import EntryLookup
 
 OrderKind = Literal["outbound", "inbound"]
 
@@ -44,10 +44,10 @@ MARGIN_UNTOLD = timedelta(days=1)
 """Margin for an API that sends no time: a clock in the wrong zone is some hours off."""
 
 
-class Finder(Protocol):
+class RemoteLookup(Protocol):
     """Remote look-up of references of one kind."""
 
-    async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:
+    async def find(self, wanted: Collection[str], *, since: datetime) -> LookupFindings:
         """Return everything that exists under the references and was created after ``since`` by the local clock.
 
         A scan that shows rows with an unreadable reference proves nothing about what it does not show: each of those
@@ -55,31 +55,31 @@ class Finder(Protocol):
         """
         ...
 
-    async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> Findings:
+    async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> LookupFindings:
         """Return the same with the evidence that is needed to send again what is not found: see :mod:`.absence`."""
         ...
 
 
-class OrderFinder:
+class OrderLookup:
     """Look-up of shipping or supply orders, by a scan by time of change."""
 
-    def __init__(self, scope: Scope, kind: OrderKind) -> None:
+    def __init__(self, scope: SellerSession, kind: OrderKind) -> None:
         self._scope = scope
         self._kind: OrderKind = kind
 
-    async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:
-        """Find orders; see :class:`Finder`."""
-        gathered = Gathered(wanted, what="orders")
+    async def find(self, wanted: Collection[str], *, since: datetime) -> LookupFindings:
+        """Find orders; see :class:`RemoteLookup`."""
+        gathered = RowCollector(wanted, what="orders")
         scope = Freshness(self._scope).scope
         start = None if is_long_ago(since) else await by_their_clock(scope, self._kind, since)
         async for row in self._rows(scope, start):
             gathered.add(getattr(row, "reference", None), match_of(row))
         return gathered.findings()
 
-    async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> Findings:
-        """Find orders or prove them absent; see :class:`Finder`."""
+    async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> LookupFindings:
+        """Find orders or prove them absent; see :class:`RemoteLookup`."""
         controls = evidence.controls or ()
-        gathered = Gathered({*wanted, *(control.reference for control in controls)}, what="orders", inside=True)
+        gathered = RowCollector({*wanted, *(control.reference for control in controls)}, what="orders", inside=True)
         fresh = Freshness(self._scope, after=evidence.last, waited=evidence.waited)
         served_at = await their_clock(fresh.scope, self._kind)
         fresh.doubt = ""  # concerns only the lists and counts that are read below
@@ -94,7 +94,7 @@ class OrderFinder:
             assert isinstance(row, OutboundShipment | InboundShipment)  # noqa: S101  (only orders are looked for)
             match = match_of(row)
             gathered.add(row.reference, match)
-            showing.saw(row.reference, Shown(match.id, changed_at(row)))
+            showing.saw(row.reference, ShownControl(match.id, changed_at(row)))
             return match.id
 
         is_any_age = is_long_ago(since)
@@ -113,7 +113,7 @@ class OrderFinder:
         uncounted = scan.uncounted if evidence.controls is None else ""
         return gathered.findings(fresh.doubt or doubt, uncounted)
 
-    async def _shows(self, scan: AbsenceScan, showing: Showing, gathered: Gathered, evidence: Evidence) -> str:
+    async def _shows(self, scan: AbsenceScan, showing: Showing, gathered: RowCollector, evidence: Evidence) -> str:
         """Return the reason why a list that agrees with its count lacks known orders, or "": see :mod:`.absence`."""
         if scan.since is not None and showing.lag > DAY:
             scan.since -= min(showing.lag, scan.since - DAWN)
@@ -132,7 +132,7 @@ class OrderFinder:
             return not_shown(f"it shows {len(scan.ids)} orders, and {created} of ours are known to exist")
         return ""
 
-    async def _rows(self, scope: Scope, since: datetime | None) -> AsyncIterator[Changed]:
+    async def _rows(self, scope: SellerSession, since: datetime | None) -> AsyncIterator[Changed]:
         unfiltered = since is None
         try:
             if since is not None:
@@ -148,18 +148,18 @@ class OrderFinder:
                 yield row
 
 
-class ProductFinder:
+class ProductLookup:
     """Look-up of registered products among the seller's references. A reference is unique, whenever it was added."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: SellerSession) -> None:
         self._scope = scope
         self._products = Products(scope)
 
-    async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:  # noqa: ARG002
-        """Find products; see :class:`Finder`."""
-        gathered = Gathered(wanted, what="products")
+    async def find(self, wanted: Collection[str], *, since: datetime) -> LookupFindings:  # noqa: ARG002
+        """Find products; see :class:`RemoteLookup`."""
+        gathered = RowCollector(wanted, what="products")
         async for known in self._products.references():
-            gathered.add(known.seller_product_reference, Match(None))
+            gathered.add(known.seller_product_reference, RemoteMatch(None))
         return gathered.findings()
 
     async def prove(
@@ -168,12 +168,12 @@ class ProductFinder:
         *,
         since: datetime,  # noqa: ARG002
         evidence: Evidence = NOTHING,
-    ) -> Findings:
-        """Find products or prove them absent; see :class:`Finder`.
+    ) -> LookupFindings:
+        """Find products or prove them absent; see :class:`RemoteLookup`.
 
         The API has no count: the list must have a proven end.
         """
-        gathered = Gathered(wanted, what="products")
+        gathered = RowCollector(wanted, what="products")
         fresh = Freshness(self._scope, after=evidence.last, waited=evidence.waited)
         products = Products(fresh.scope)
         end = ""
@@ -182,21 +182,21 @@ class ProductFinder:
         for limit in (_LIMIT, _LIMIT - 1):
             async for page in products.references(limit=limit).pages():
                 for known in page.items:
-                    gathered.add(known.seller_product_reference, Match(None))
+                    gathered.add(known.seller_product_reference, RemoteMatch(None))
                 end = unproven_end(page, limit)
             if not end:
                 break
         return gathered.findings(fresh.doubt or (not_shown(end) if end else ""))
 
 
-async def their_clock(scope: Scope, kind: OrderKind) -> datetime | None:
+async def their_clock(scope: SellerSession, kind: OrderKind) -> datetime | None:
     """Return the time of the API's own clock, or ``None`` if its responses have no time."""
     resource = Outbound(scope) if kind == "outbound" else Inbound(scope)
     page = await resource.list(limit=1)
     return None if page.served_at is None else scope.session.api_clock
 
 
-async def by_their_clock(scope: Scope, kind: OrderKind, moment: datetime) -> datetime:
+async def by_their_clock(scope: SellerSession, kind: OrderKind, moment: datetime) -> datetime:
     """Return the start of a scan, on the API's clock, for changes since the local time ``moment``."""
     return begin(moment, await their_clock(scope, kind))
 
@@ -212,7 +212,7 @@ def begin(moment: datetime, served_at: datetime | None, *, margin: timedelta = t
     return min(moment + min(timedelta(0), served_at - datetime.now(UTC)), served_at) - MARGIN - margin
 
 
-def learned(given: Given, found: Findings) -> Findings:
+def learned(given: KnownIds, found: LookupFindings) -> LookupFindings:
     """Record in the session the ids that the API itself shows."""
     for reference, matches in found.matches.items():
         for match in matches:
@@ -221,14 +221,14 @@ def learned(given: Given, found: Findings) -> Findings:
     return found
 
 
-async def _is_ours(gathered: Gathered, look_up: LookUp | None) -> bool:
+async def _is_ours(gathered: RowCollector, look_up: EntryLookup | None) -> bool:
     """Return True if one of the rows is an order that the journal has as created."""
     if look_up is None or not (others := gathered.others):
         return False
     return shows_ours(others, await look_up([row.reference for row in others]))
 
 
-def match_of(row: Changed) -> Match:
+def match_of(row: Changed) -> RemoteMatch:
     """Convert an order to a match."""
     assert isinstance(row, OutboundShipment | InboundShipment)  # noqa: S101  (only orders are looked for)
     key = row.outbound_shipment_id if isinstance(row, OutboundShipment) else row.inbound_shipment_id
@@ -236,5 +236,5 @@ def match_of(row: Changed) -> Match:
         invalid = row.status is None or row.status.meaning != "Refused"
         code = (row.refusal and row.refusal.code) or (STATE_INVALID if invalid else str(row.status))
         message = (row.refusal and row.refusal.message) or ("state Invalid" if invalid else "refused later")
-        return Match(key, code, message, refused=True, created_at=row.created_at)
-    return Match(key, created_at=row.created_at)
+        return RemoteMatch(key, code, message, refused=True, created_at=row.created_at)
+    return RemoteMatch(key, created_at=row.created_at)

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from ..config import is_above_zero
 from ..contract.inbound import InboundShipment, InboundStatus
 from ..contract.outbound import OutboundShipment, OutboundStatus
-from ..contract.progress import Stand, stand_of, told_status
+from ..contract.progress import OrderProgress, progress_of, quoted_status
 from ..errors import ConfigurationError
 from .changes import Changed, ChangeFeed
 from .finding import OrderKind, by_their_clock, match_of
-from .gathering import Match
+from .gathering import RemoteMatch
 from .reconcile import sleep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from datetime import datetime
 
-    from ..session.scope import Scope
+    from ..session.scope import SellerSession
 
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 60.0
@@ -55,11 +55,11 @@ _STATUSES: dict[OrderKind, type[OutboundStatus | InboundStatus]] = {
 }
 
 
-class Arrival(NamedTuple):
+class TrackingResult(NamedTuple):
     """The end of tracking an order: its status, or the reason why it was given up (then ``match`` is ``None``)."""
 
     reference: str
-    match: Match | None
+    match: RemoteMatch | None
     status: str
     reason: str = ""
 
@@ -71,13 +71,13 @@ class _Unclear(NamedTuple):
     told: str
 
 
-class Follower:
+class StatusTracker:
     """Tracker of orders of one kind, until all awaited orders have reached a status or ended in another one.
 
     ``seconds`` limits the duration of tracking.
     """
 
-    def __init__(self, scope: Scope, kind: OrderKind, goal: str, *, seconds: float = FOLLOW_FOR) -> None:
+    def __init__(self, scope: SellerSession, kind: OrderKind, goal: str, *, seconds: float = FOLLOW_FOR) -> None:
         self._scope = scope
         self._kind: OrderKind = kind
         self.goal = _STATUSES[kind](goal)
@@ -99,7 +99,7 @@ class Follower:
         *,
         since: datetime,
         rest: Callable[[float], Awaitable[bool]] = sleep,
-    ) -> AsyncIterator[Arrival]:
+    ) -> AsyncIterator[TrackingResult]:
         """Yield each order of ``awaited`` (reference → id) when it has reached the status, ended, or is given up.
 
         Yielded orders are removed from ``awaited``; the iteration ends when none is left, or when ``rest``, the pause
@@ -127,27 +127,27 @@ class Follower:
                     return
                 pause = min(LONGEST_PAUSE, pause * 1.5)
 
-    def _arrival(self, reference: str, row: Changed, now: float) -> Arrival | None:
+    def _arrival(self, reference: str, row: Changed, now: float) -> TrackingResult | None:
         """Return the conclusion from an order's status; ``None`` while it is in progress or inconclusive."""
         if not isinstance(row, OutboundShipment | InboundShipment):
             return None
-        stand = stand_of(row, self.goal)
-        if stand is Stand.UNCLEAR:
+        stand = progress_of(row, self.goal)
+        if stand is OrderProgress.UNCLEAR:
             self._warn(reference, row.status)
             before = self._unclear.get(reference)
-            self._unclear[reference] = _Unclear(now if before is None else before.since, told_status(row.status))
+            self._unclear[reference] = _Unclear(now if before is None else before.since, quoted_status(row.status))
             return None
         self._unclear.pop(reference, None)
-        if stand is Stand.ON_ITS_WAY:
+        if stand is OrderProgress.IN_PROGRESS:
             return None
         match = match_of(row)
-        if stand is Stand.CANCELLED:
-            match = Match(match.id, "Cancelled", "cancelled after it was created", refused=True)
-        return Arrival(reference, match, str(row.status))
+        if stand is OrderProgress.CANCELLED:
+            match = RemoteMatch(match.id, "Cancelled", "cancelled after it was created", refused=True)
+        return TrackingResult(reference, match, str(row.status))
 
     def _warn(self, reference: str, status: str | None) -> None:
         """Log, once for each status, that it is inconclusive for the goal."""
-        told = told_status(status)
+        told = quoted_status(status)
         if told in self._warned or len(self._warned) >= _WARNINGS_MOST:
             return
         self._warned.add(told)
@@ -159,9 +159,9 @@ class Follower:
             _span(min(UNCLEAR_FOR, self._seconds)),
         )
 
-    def _given_up(self, awaited: dict[str, str | None], now: float, ends: float) -> list[Arrival]:
+    def _given_up(self, awaited: dict[str, str | None], now: float, ends: float) -> list[TrackingResult]:
         """Return the awaited orders for which the time is over."""
-        over: list[Arrival] = []
+        over: list[TrackingResult] = []
         for reference, key in awaited.items():
             unclear = self._unclear.get(reference)
             if now < ends and (unclear is None or now < unclear.since + UNCLEAR_FOR):
@@ -171,7 +171,7 @@ class Follower:
                 told = f"it has {unclear.told}, which does not show whether it is {self.goal}"
                 reason = f"for {_span(now - unclear.since)} {told}"
                 del self._unclear[reference]
-            over.append(Arrival(reference, None, "", f"it was created as {key}; {reason}"))
+            over.append(TrackingResult(reference, None, "", f"it was created as {key}; {reason}"))
         return over
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ..session.headers import age_of, http_date
-from ..session.scope import Scope
+from ..session.scope import SellerSession
 from .gathering import not_shown
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Freshness:
     passed. An API that sends no ``Date`` is not doubted for that.
     """
 
-    def __init__(self, scope: Scope, *, after: datetime | None = None, waited: float = 0.0) -> None:
+    def __init__(self, scope: SellerSession, *, after: datetime | None = None, waited: float = 0.0) -> None:
         self.doubt = ""
         """Reason why the responses prove nothing, or ""."""
         self._after = after
@@ -36,7 +36,9 @@ class Freshness:
         if after is not None:
             self._oldest = after.replace(microsecond=0) + timedelta(seconds=max(0.0, waited - _INEXACT))
         self._listener = scope.options.on_response
-        self.scope = Scope(scope.session, scope.seller_id, scope.options.changed(fresh=True, on_response=self._hear))
+        self.scope = SellerSession(
+            scope.session, scope.seller_id, scope.options.changed(fresh=True, on_response=self._hear)
+        )
 
     def _hear(self, answer: Response) -> None:
         if self._listener is not None:

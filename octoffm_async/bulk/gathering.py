@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .journal.protocol import LOOK_UP_MOST
 from .journal.states import UNDECIDED, State
-from .likeness import Size, Wanted, tidied
+from .likeness import ReferenceMatcher, Size, tidied
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ ROWS_MOST = 20_000
 """Maximum number of rows whose ids are kept for comparison, some 500 bytes each."""
 
 
-class Match(NamedTuple):
+class RemoteMatch(NamedTuple):
     """An order or product that exists remotely under a wanted reference."""
 
     id: str | None
@@ -43,7 +43,7 @@ class Like(NamedTuple):
         return f"looks like {self.reference!r}, {whose}: it may be this one; look it up before it is sent again"
 
 
-class Rows:
+class ListedIds:
     """The rows of a list: the ids of each reference, and the ids that it shows for several references."""
 
     def __init__(self) -> None:
@@ -66,10 +66,10 @@ class Rows:
         return remote_id in self._first
 
 
-NO_ROWS = Rows()
+NO_ROWS = ListedIds()
 
 
-class Findings(NamedTuple):
+class LookupFindings(NamedTuple):
     """Result of a scan: the matches of each reference, and the reasons why a reference without a match may exist.
 
     ``doubt`` concerns all references without a match, ``alike`` single references. ``uncounted`` is the doubt of a list
@@ -77,18 +77,18 @@ class Findings(NamedTuple):
     :mod:`.owning`; ``rows`` are up to ``ROWS_MOST`` rows of the list, and all rows of wanted references.
     """
 
-    matches: Mapping[str, list[Match]]
+    matches: Mapping[str, list[RemoteMatch]]
     doubt: str = ""
     alike: Mapping[str, Sequence[Like]] = MappingProxyType({})
     uncounted: str = ""
     held: Mapping[str, str] = MappingProxyType({})
-    rows: Rows = NO_ROWS
+    rows: ListedIds = NO_ROWS
 
     def others(self) -> set[str]:
         """Return the references of rows that only resemble a wanted one."""
         return {like.reference for likes in self.alike.values() for like in likes}
 
-    def without(self, known: Mapping[str, Entry | None]) -> Findings:
+    def without(self, known: Mapping[str, Entry | None]) -> LookupFindings:
         """Return the findings without rows of other items of ours, which the journal knows by their reference."""
         if not self.alike:
             return self
@@ -113,7 +113,7 @@ class Findings(NamedTuple):
         return str(alike[0]) if alike else self.doubt
 
 
-class Gathered:
+class RowCollector:
     """Collector of rows that concern the wanted references.
 
     Adding a row twice changes nothing.
@@ -127,18 +127,18 @@ class Gathered:
     ) -> None:
         self._inside = inside
         self._wanted = frozenset(wanted)
-        self._spellings = Wanted(wanted)
+        self._spellings = ReferenceMatcher(wanted)
         self._what = what
-        self._found: dict[str, dict[str | None, Match]] = {}
+        self._found: dict[str, dict[str | None, RemoteMatch]] = {}
         self._unreadable: set[str | None] = set()
         self._without_id = 0
         self._alike: dict[Like, None] = {}
         self._others: dict[Like, None] = {}
         self._largest = largest or Size()
-        self._rows = Rows()
+        self._rows = ListedIds()
         self.too_many = False
 
-    def add(self, reference: object, match: Match) -> None:
+    def add(self, reference: object, match: RemoteMatch) -> None:
         """Add a row."""
         if not isinstance(reference, str) or not tidied(reference):
             self._without_id += match.id is None
@@ -170,7 +170,7 @@ class Gathered:
         """Return the wanted references without a match."""
         return {reference for reference in self._wanted if reference not in self._found}
 
-    def findings(self, doubt: str = "", uncounted: str = "") -> Findings:
+    def findings(self, doubt: str = "", uncounted: str = "") -> LookupFindings:
         """Return the conclusion from all rows, with the scan's own doubt about rows that it does not show."""
         matches = {reference: list(each.values()) for reference, each in self._found.items()}
         alike: dict[str, list[Like]] = {}
@@ -178,7 +178,7 @@ class Gathered:
             for key in self._keys_like(like.reference):
                 if key != like.reference and key not in matches:
                     alike.setdefault(key, []).append(like)
-        return Findings(
+        return LookupFindings(
             matches, doubt or self._doubt(), alike, uncounted, rows=self._rows if len(self._rows) else NO_ROWS
         )
 

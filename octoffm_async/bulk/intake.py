@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..errors import ValidationError
-from .look_ahead import LookAhead
+from .look_ahead import Prefetcher
 from .outcomes import Skipped, refused_locally
 from .seen import SeenKeys
 from .sieve import seen_before, sort_out
@@ -14,18 +14,18 @@ from .source import END, End, Source
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Iterator
 
-    from .delivery import Delivery
-    from .job import Job, Options
+    from .delivery import OutcomeQueue
+    from .job import Job, RunOptions
     from .outcomes import Outcome
 
 T = TypeVar("T")
 
 
-class Intake(Generic[T]):
+class RunInput(Generic[T]):
     """The items of one run. Outcomes of items that do not reach a worker go into ``delivery``."""
 
     def __init__(
-        self, job: Job[T], items: Iterable[T] | AsyncIterable[T], options: Options, delivery: Delivery
+        self, job: Job[T], items: Iterable[T] | AsyncIterable[T], options: RunOptions, delivery: OutcomeQueue
     ) -> None:
         self.stopping = False
         """True once no more items are to be handled."""
@@ -36,7 +36,7 @@ class Intake(Generic[T]):
         self._delivery = delivery
         self._seen = SeenKeys(fingerprints=job.fingerprints)
         self._source = Source(items)
-        self._ahead = LookAhead(self._screened, low=0)
+        self._ahead = Prefetcher(self._screened, low=0)
 
     def outcome_before(self, item: T) -> Outcome | None:
         """Return the outcome of an item that must not be sent, because it is invalid or a duplicate.
@@ -58,7 +58,7 @@ class Intake(Generic[T]):
     def hurry(self) -> None:
         """Request that no more items are handled."""
         self.stopping = True
-        self._job.hurry()
+        self._job.request_stop()
 
     def stop(self) -> None:
         """Stop reading the input."""
@@ -163,7 +163,7 @@ class Intake(Generic[T]):
     def _put_back(self, items: list[T]) -> None:
         """Skip items that were about to be handled and will not be."""
         if items:
-            self._job.put_back(items)
+            self._job.return_unsent(items)
             self._skip(items)
 
     def _skip(self, batch: Iterable[T]) -> None:

@@ -13,7 +13,7 @@ from .outcomes import Outcome, Summary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..session.given import Given
+    from ..session.given import KnownIds
     from .oddities import OddReferences
 
 T = TypeVar("T")
@@ -43,11 +43,11 @@ class Job(Generic[T]):
     """True if each item is one call: :meth:`send` begins it, :meth:`outcome` or :meth:`outcome_of_error` ends it."""
     takes_encoded: bool = False
     """True if :meth:`send` also takes an item's encoded request, as the journal stores it."""
-    given: Given | None = None
+    given: KnownIds | None = None
     """Ids that the session knows of created items, if there are any; set once the job is started."""
     odd: OddReferences | None = None
     """Check of references that an API may store in another form."""
-    hurried: bool = False
+    stop_requested: bool = False
     """True if the run is to end soon: it was stopped, or an error ended it."""
 
     def fingerprints(self, items: Sequence[T]) -> list[bytes]:
@@ -78,9 +78,9 @@ class Job(Generic[T]):
         """Return the outcome of an item whose call failed; raise an error that does not concern this call alone."""
         raise NotImplementedError
 
-    def hurry(self) -> None:
+    def request_stop(self) -> None:
         """Request the end of the run."""
-        self.hurried = True
+        self.stop_requested = True
 
     async def start(self) -> None:
         """Prepare the job; called once, before the first item is read."""
@@ -96,7 +96,7 @@ class Job(Generic[T]):
         """
         return items, []
 
-    def put_back(self, items: Iterable[T]) -> None:
+    def return_unsent(self, items: Iterable[T]) -> None:
         """Return items that were screened and will not be handled."""
 
     async def finish(self, deliver: Deliver) -> None:
@@ -114,7 +114,7 @@ class Job(Generic[T]):
         """Release all resources; called last, in every case."""
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options of a run. ``drain`` is in seconds."""
 
     workers: int

@@ -21,28 +21,28 @@ import anyio
 from msgspec import Raw
 
 from ..errors import CallError, ClosedError, ValidationError, is_outcome_unknown, mark_journaled
-from .claims import Claims, claims_of
+from .claims import KeyClaims, key_claims_of
 from .creations import not_looked_up
 from .job import RUN_ENDING, Job
-from .journal import LONG_AGO, IllegalTransitionError, Journal, State, Verdict, environment_of, judge
+from .journal import LONG_AGO, IllegalTransitionError, Journal, State, Verdict, decide_known_key, environment_of
 from .journaling import api_clock_before, conflict_of, encodable, known_outcome, refused_conflict, sendings_of, settle
-from .loose_ends import LooseEnds
+from .loose_ends import PendingItems
 from .outcomes import Refused, Unknown, refused_locally
 from .reconcile import controls_of, utc_now
 from .taken import says_taken, to_look_for
-from .taking_back import TakingBack
+from .taking_back import CreationRevoker
 from .verifying import KINDS, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
     from datetime import datetime
 
-    from ..session.scope import Scope
-    from .finding import Finder
-    from .following import Follower
+    from ..session.scope import SellerSession
+    from .finding import RemoteLookup
+    from .following import StatusTracker
     from .job import Deliver
-    from .journal import Book, Sending
-    from .journaling import Journaling
+    from .journal import JournalRun, OutgoingItem
+    from .journaling import JournalOptions
     from .outcomes import Outcome
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ NOTHING_LEFT = (CallError, asyncio.CancelledError, *RUN_ENDING)
 """Errors that show whether a request may have been sent; after any other error, it may have been."""
 
 
-class Journaled(Job[T]):
+class JournaledJob(Job[T]):
     """Job that adds the journal to an inner job.
 
     Only the inner job calls through ``scope``: the journal's fence is set there.
@@ -68,11 +68,11 @@ class Journaled(Job[T]):
     def __init__(
         self,
         inner: Job[T],
-        finder: Finder,
-        journaling: Journaling,
-        follower: Follower | None = None,
+        finder: RemoteLookup,
+        journaling: JournalOptions,
+        follower: StatusTracker | None = None,
         *,
-        scope: Scope,
+        scope: SellerSession,
     ) -> None:
         self.batch, self.one_by_one = inner.batch, inner.one_by_one
         self._inner = inner
@@ -83,14 +83,14 @@ class Journaled(Job[T]):
         self._opened = AsyncExitStack()
         self.key = inner.key
         self.odd = inner.odd
-        self._open: tuple[Book, Claims, LooseEnds[T]] | None = None
+        self._open: tuple[JournalRun, KeyClaims, PendingItems[T]] | None = None
         self._complete = False
         self._verification: Verification | None = None
         self._encoded: dict[str, bytes] = {}
         """Encoded requests of items that are written to the journal and not sent yet."""
 
     @property
-    def book(self) -> Book:
+    def journal_run(self) -> JournalRun:
         """The run's view of the journal."""
         return self._parts()[0]
 
@@ -106,9 +106,9 @@ class Journaled(Job[T]):
     def fingerprints(self, items: Sequence[T]) -> list[bytes]:
         return self._inner.fingerprints(items)
 
-    def hurry(self) -> None:
-        super().hurry()
-        self._inner.hurry()
+    def request_stop(self) -> None:
+        super().request_stop()
+        self._inner.request_stop()
         if self._open is not None:
             self._open[2].hurry()
         if self._verification is not None:
@@ -120,7 +120,7 @@ class Journaled(Job[T]):
         if isinstance(journal, str | PathLike):
             journal = await self._opened.enter_async_context(Journal.open(journal, verify_first=how.verify_first))
         self._scope.options = self._scope.options.changed(fence=journal.fence)
-        book = await journal.book(
+        book = await journal.begin_run(
             seller=how.seller_id,
             operation=how.operation,
             run=how.run,
@@ -128,10 +128,10 @@ class Journaled(Job[T]):
             environment=environment_of(self._scope.session.config),
         )
         self.low = 0 if book.in_thread else self.look_ahead // 2
-        claims = claims_of(journal, how.seller_id, how.operation)
+        claims = key_claims_of(journal, how.seller_id, how.operation)
         await self._inner.start()
-        back = TakingBack(book, self._inner.given)
-        ends = LooseEnds[T](
+        back = CreationRevoker(book, self._inner.given)
+        ends = PendingItems[T](
             book,
             claims,
             finder=self._finder,
@@ -154,13 +154,13 @@ class Journaled(Job[T]):
                 owners=back.owners,
                 passed=gone_by,
             )
-        if self.hurried:
-            self.hurry()
+        if self.stop_requested:
+            self.request_stop()
         await back.learn()
 
     async def screen(self, items: list[T], prints: list[bytes]) -> tuple[list[T], list[Outcome]]:
         book, claims, ends = self._parts()
-        await ends.back.take_back()
+        await ends.back.revoke()
         outcomes: list[Outcome] = []
         items, sendings = encodable(self._inner, items, prints, outcomes)
         keys = self.keys(items)
@@ -168,11 +168,11 @@ class Journaled(Job[T]):
         busy = claims.held_by_others(keys, ends)
         check = self._inner.check
         wanted: list[T] = []
-        to_send: list[Sending] = []
+        to_send: list[OutgoingItem] = []
         for item, sending, entry in zip(items, sendings, entries, strict=True):
             if sending.key in busy:
                 ends.wait_for(item, sending.key, "another call is busy with it")
-            elif entry is None or (verdict := judge(entry, sending.payload_hash)) is Verdict.SEND:
+            elif entry is None or (verdict := decide_known_key(entry, sending.payload_hash)) is Verdict.SEND:
                 try:
                     check(item)
                 except ValidationError as error:
@@ -230,13 +230,13 @@ class Journaled(Job[T]):
             for outcome in told:  # all outcomes are written before the first is delivered
                 await deliver(outcome)
 
-    def put_back(self, items: Iterable[T]) -> None:
+    def return_unsent(self, items: Iterable[T]) -> None:
         """Mark items that were written to the journal and will not be sent as pending."""
         book, claims, ends = self._parts()
         keys = self.keys(items)
         for key in keys:
             self._encoded.pop(key, None)
-            book.settle(key, State.PENDING)
+            book.record_outcome(key, State.PENDING)
         claims.release(keys, ends)
 
     async def finish(self, deliver: Deliver) -> None:
@@ -251,16 +251,16 @@ class Journaled(Job[T]):
         patience, resend_unknown = self._how.patience, self._how.resend_unknown
         send_again = partial(self._send_again, deliver)
         for _ in range(ROUNDS):
-            if self.hurried:
+            if self.stop_requested:
                 break
             has_sent = await ends.reconcile(
                 deliver, patience=patience, resend_unknown=resend_unknown, send_again=send_again
             )
-            if not ends.again and not has_sent:
+            if not ends.to_resend and not has_sent:
                 break
             await send_again()
         await ends.follow(deliver)
-        self._complete = not self.hurried
+        self._complete = not self.stop_requested
 
     def undecided(self) -> list[Outcome]:
         ours = [] if self._open is None else self._open[2].undecided(self._how.patience)
@@ -273,13 +273,13 @@ class Journaled(Job[T]):
                 self._verification.close()
             if self._open is not None:
                 book, _, ends = self._open
-                ends.let_go()
-                await ends.back.take_back()
+                ends.release_pending()
+                await ends.back.revoke()
                 await (book.finish() if self._complete else book.flush())
         finally:
             await self._opened.aclose()
 
-    def _parts(self) -> tuple[Book, Claims, LooseEnds[T]]:
+    def _parts(self) -> tuple[JournalRun, KeyClaims, PendingItems[T]]:
         if self._open is None:
             raise ClosedError("the journal of this run is not open")
         return self._open
@@ -288,7 +288,7 @@ class Journaled(Job[T]):
         """Write an item's outcome behind; return it, or ``None`` if it is delivered at the end."""
         book, claims, ends = self._open or self._parts()
         key = outcome.key
-        ends.again.pop(key, None)
+        ends.to_resend.pop(key, None)
         claims.release_one(key, ends)
         if isinstance(outcome, Refused) and says_taken(outcome.error):
             outcome = to_look_for(outcome)
@@ -305,8 +305,8 @@ class Journaled(Job[T]):
         claims.release([key for key in keys if not ends.is_waiting(key)], ends)
 
     async def _verified(
-        self, verification: Verification, items: list[T], sendings: list[Sending], outcomes: list[Outcome]
-    ) -> tuple[list[T], list[Sending]]:
+        self, verification: Verification, items: list[T], sendings: list[OutgoingItem], outcomes: list[Outcome]
+    ) -> tuple[list[T], list[OutgoingItem]]:
         """Return the items that are proven absent, and their requests.
 
         An existing item is written as created. An item that may exist is written as sent long ago before its outcome is
@@ -322,7 +322,7 @@ class Journaled(Job[T]):
             some, how = [item for item, _ in there], [sending for _, sending in there]
             kept = await self._written_down(some, how, first_at=LONG_AGO)
             ends = self._parts()[2]
-            await ends.back.take_back()  # whom the list shows with another id, before what leads to them is decided
+            await ends.back.revoke()  # whom the list shows with another id, before what leads to them is decided
             told = [ends.found_first(item, key, found) for item, key in zip(kept, self.keys(kept), strict=True)]
             outcomes += [outcome for outcome in told if outcome is not None]
         gone = {sending.key for _, sending in there}
@@ -330,7 +330,7 @@ class Journaled(Job[T]):
         return [item for item, _ in left], [sending for _, sending in left]
 
     async def _written_down(
-        self, items: list[T], sendings: list[Sending], *, first_at: datetime | None = None
+        self, items: list[T], sendings: list[OutgoingItem], *, first_at: datetime | None = None
     ) -> list[T]:
         """Return the items that this job claimed and durably marked as sent; with ``first_at``, not to be sent now."""
         if not items:
@@ -342,13 +342,13 @@ class Journaled(Job[T]):
         if not claims.take(keys, ends):
             return await self._one_by_one(items, sendings, first_at)
         try:
-            await book.sent(sendings, api_at=api_at, first_at=first_at)
+            await book.mark_sent(sendings, api_at=api_at, first_at=first_at)
         except IllegalTransitionError:  # another call sent one of them since the look-up
             claims.release(keys, ends)
             return await self._one_by_one(items, sendings, first_at)
         except asyncio.CancelledError:
             if first_at is None:
-                self.put_back(items)  # written after the cancelled command; none was sent
+                self.return_unsent(items)  # written after the cancelled command; none was sent
             else:
                 claims.release(keys, ends)
             raise
@@ -359,7 +359,7 @@ class Journaled(Job[T]):
             self._encoded.update([(sending.key, sending.payload) for sending in sendings])
         return items
 
-    async def _one_by_one(self, items: list[T], sendings: list[Sending], first_at: datetime | None) -> list[T]:
+    async def _one_by_one(self, items: list[T], sendings: list[OutgoingItem], first_at: datetime | None) -> list[T]:
         if len(items) > 1:
             each = [
                 await self._written_down([item], [sending], first_at=first_at)
@@ -375,22 +375,22 @@ class Journaled(Job[T]):
         taken = self._inner.undecided_keys()
         for key in left.keys() - taken:
             if isinstance(error, NOTHING_LEFT) and not is_outcome_unknown(error):
-                book.settle(key, State.PENDING)
-            elif key in ends.again:
-                ends.wait_for(ends.again[key], key, f"broken off: {type(error).__name__} {error}")
+                book.record_outcome(key, State.PENDING)
+            elif key in ends.to_resend:
+                ends.wait_for(ends.to_resend[key], key, f"broken off: {type(error).__name__} {error}")
             else:
                 book.release([key])
 
     async def _send_again(self, deliver: Deliver) -> None:
         """Send absent items. A run that is to end leaves them to the next one."""
         _, _, ends = self._parts()
-        items = list(ends.again.values())
+        items = list(ends.to_resend.values())
         batches = iter([items[start : start + self.batch] for start in range(0, len(items), self.batch)])
         errors: list[Exception] = []
 
         async def work() -> None:
             for batch in batches:
-                if self.hurried or errors:
+                if self.stop_requested or errors:
                     return
                 try:
                     if ready := await self._written_down(batch, sendings_of(self.keys(batch), batch)):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from ..contract.fingerprints import differing_fields, differing_paths, fingerprints, halved
+from ..contract.fingerprints import differing_fields, differing_paths, fingerprints, shortened
 from ..errors import ConfigurationError, OctoffmError, PayloadConflictError, ValidationError
-from .journal import HASH_SIZE, UNDECIDED, Journal, Sending, State, Verdict, payload_hash
+from .journal import HASH_SIZE, UNDECIDED, Journal, OutgoingItem, State, Verdict, payload_hash
 from .outcomes import Created, Failed, Refused, Skipped, Unknown, refused_locally
 from .taken import taken_code
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..session.pipeline import Session
-    from .gathering import Match
+    from .gathering import RemoteMatch
     from .job import Job
-    from .journal import Book, Entry
+    from .journal import Entry, JournalRun
     from .outcomes import Outcome
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ OTHER_SERVER = timedelta(seconds=30)
 """By how much the clock of the server that gives tokens may be ahead of the API's."""
 
 
-class Journaling(msgspec.Struct, frozen=True, kw_only=True):
+class JournalOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Journal options of a run. Times are in seconds."""
 
     journal: Journal | str | PathLike[str]
@@ -74,20 +74,22 @@ async def api_clock_before(session: Session) -> datetime | None:
     return None if shown is None else shown - OTHER_SERVER
 
 
-def sending_of(key: str, item: object) -> Sending:
+def sending_of(key: str, item: object) -> OutgoingItem:
     return sendings_of([key], [item])[0]
 
 
-def sendings_of(keys: Iterable[str], items: Sequence[object], prints: Sequence[bytes] | None = None) -> list[Sending]:
+def sendings_of(
+    keys: Iterable[str], items: Sequence[object], prints: Sequence[bytes] | None = None
+) -> list[OutgoingItem]:
     """Return the journal's form of items; ``prints`` are their fingerprints, if they exist already."""
     payloads = [encode(item) for item in items]
-    halves = map(halved, fingerprints(items) if prints is None else prints)
-    return list(map(Sending, keys, map(add, map(payload_hash, payloads), halves), payloads))
+    halves = map(shortened, fingerprints(items) if prints is None else prints)
+    return list(map(OutgoingItem, keys, map(add, map(payload_hash, payloads), halves), payloads))
 
 
 def encodable(
     job: Job[T], items: list[T], prints: list[bytes], outcomes: list[Outcome]
-) -> tuple[list[T], list[Sending]]:
+) -> tuple[list[T], list[OutgoingItem]]:
     """Return the items that can be encoded, and their journal form; add the outcomes of the others."""
     try:
         return items, sendings_of(job.keys(items), items, prints)
@@ -104,24 +106,24 @@ def encodable(
         return [], []
 
 
-def settle(book: Book, outcome: Outcome) -> None:
+def settle(book: JournalRun, outcome: Outcome) -> None:
     """Write an item's outcome behind."""
     key = outcome.key
     if isinstance(outcome, Created):
-        book.settle_created(key, outcome.id)
+        book.record_created(key, outcome.id)
         return
     match outcome:
         case Refused(code=code, message=message):
-            book.settle(key, State.REFUSED, code=code, message=message)
+            book.record_outcome(key, State.REFUSED, code=code, message=message)
         case Failed(error=error):
-            book.settle(key, State.FAILED, message=str(error))
+            book.record_outcome(key, State.FAILED, message=str(error))
         case Unknown(reason=reason, error=error):
-            book.settle(key, State.UNKNOWN, code=taken_code(error), message=reason)
+            book.record_outcome(key, State.UNKNOWN, code=taken_code(error), message=reason)
         case _:
             raise AssertionError(f"no outcome of a creation: {outcome}")
 
 
-async def conflict_of(book: Book, entry: Entry, item: object, sending: Sending) -> PayloadConflictError:
+async def conflict_of(book: JournalRun, entry: Entry, item: object, sending: OutgoingItem) -> PayloadConflictError:
     """Return the error for an item whose reference was used for another one, with the names of the differing fields.
 
     The journal has the request of an undecided item, which is compared; of others it has hashes of the fields.
@@ -176,7 +178,7 @@ def _reason(state: State, run: str) -> str:
     return f"{state.value} already, in run {run}"
 
 
-def outcome_of_match(key: str, match: Match) -> Created | Refused:
+def outcome_of_match(key: str, match: RemoteMatch) -> Created | Refused:
     if match.refused:
         return Refused(key=key, code=match.code, message=match.message)
     return Created(key=key, id=match.id)

@@ -107,7 +107,7 @@ def _is_parted(text: str, start: int, end: int) -> bool:
     return all(not edge[outer].isalnum() for edge, outer in zip(edges, (0, 1) if start else (1,), strict=False))
 
 
-class Wanted:
+class ReferenceMatcher:
     """The wanted references, indexed to find those that a listed reference may be."""
 
     def __init__(self, references: Collection[str]) -> None:
@@ -164,6 +164,6 @@ def alike(keys: Collection[str], others: Collection[str]) -> set[str]:
     """Return the others that a list may show as one of the keys, or the other way round."""
     if not others:
         return set()
-    ours, theirs = Wanted(keys), Wanted(others)
+    ours, theirs = ReferenceMatcher(keys), ReferenceMatcher(others)
     shown_so = {other for key in keys for other in (*theirs.same_as(key), *theirs.cut_to(key))}
     return shown_so | {other for other in others if ours.may_be(other)}

@@ -34,7 +34,7 @@ async def end_all(tasks: Collection[asyncio.Task[None]]) -> None:
         current.cancel()
 
 
-class LookAhead(Generic[T]):
+class Prefetcher(Generic[T]):
     """Queue of prepared items.
 
     ``fill`` prepares the next chunk when at most ``low`` are left, and returns ``None`` at the end.

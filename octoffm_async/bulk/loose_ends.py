@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from ..contract.operations import CREATE_PRODUCTS
 from ..errors import ASK_AGAIN, CallError, mark_journaled
 from .creations import exists_already
-from .journal import ABSENT, LONG_AGO, LOOK_UP_MOST, UNDECIDED, State, Verdict, is_long_ago, judge
+from .journal import ABSENT, LONG_AGO, LOOK_UP_MOST, UNDECIDED, State, Verdict, decide_known_key, is_long_ago
 from .journaling import conflict_of, known_outcome, outcome_of_match, refused_conflict, sending_of, settle
 from .outcomes import Created, Refused, Skipped, Unknown
 from .reconcile import ONE_FIRST, braked, controls_of, left_ago, one_first_of, reconcile, utc_now
@@ -25,17 +25,17 @@ from .taken import weigh, with_refusal
 from .taking_back import WHY
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
     from datetime import datetime
 
-    from .claims import Claims
-    from .finding import Finder
-    from .following import Follower
-    from .gathering import Findings
+    from .claims import KeyClaims
+    from .finding import RemoteLookup
+    from .following import StatusTracker
+    from .gathering import LookupFindings
     from .job import Deliver
-    from .journal import Book, Entry, Journal
+    from .journal import Entry, Journal, JournalRun
     from .outcomes import Outcome
-    from .taking_back import TakingBack
+    from .taking_back import CreationRevoker
 
 T = TypeVar("T")
 logger = logging.getLogger("octoffm_async")
@@ -66,21 +66,21 @@ def _to_ask_again(outcome: Unknown, left: float, patience: float) -> Unknown:
     return replace(outcome, reason=reason, retry_after=seconds)
 
 
-class LooseEnds(Generic[T]):
+class PendingItems(Generic[T]):
     """The pending items of one run."""
 
     def __init__(
         self,
-        book: Book,
-        claims: Claims,
+        book: JournalRun,
+        claims: KeyClaims,
         *,
-        finder: Finder,
-        follower: Follower | None,
+        finder: RemoteLookup,
+        follower: StatusTracker | None,
         journal: Journal,
         api_clock: Callable[[], datetime | None],
-        back: TakingBack,
+        back: CreationRevoker,
     ) -> None:
-        self.again: dict[str, T] = {}
+        self.to_resend: dict[str, T] = {}
         self.back = back
         self._book = book
         self._claims = claims
@@ -101,12 +101,12 @@ class LooseEnds(Generic[T]):
 
     def wait_for(self, item: T, key: str, reason: str, error: Exception | None = None) -> None:
         """Add an item of the input that is undecided."""
-        self.again.pop(key, None)
+        self.to_resend.pop(key, None)
         now = asyncio.get_running_loop().time()
         self._waiting[key] = _Waiting(item, Unknown(key=key, reason=reason, error=error), now)
         self._claims.take([key], self)
 
-    def found_first(self, item: T, key: str, found: Findings) -> Outcome | None:
+    def found_first(self, item: T, key: str, found: LookupFindings) -> Outcome | None:
         """Record what a look-up before sending found of an item; return its outcome, unless it is still pending."""
         if matches := found.matches.get(key):
             outcome = exists_already(key, matches)
@@ -153,9 +153,9 @@ class LooseEnds(Generic[T]):
         if not self.keeps(outcome):
             await deliver(outcome)
 
-    def let_go(self) -> None:
+    def release_pending(self) -> None:
         """Release the items that are still pending, for other runs."""
-        keys = [key for key in (*self._waiting, *self.again) if self._claims.held_by(key, self)]
+        keys = [key for key in (*self._waiting, *self.to_resend) if self._claims.held_by(key, self)]
         self._book.release(keys)
         self._claims.release(keys, self)
 
@@ -165,7 +165,7 @@ class LooseEnds(Generic[T]):
         absent = "it was not there, and the run ended before it was sent again"
         return [
             *(_to_ask_again(outcome, since + patience - now, patience) for _, outcome, since in self._waiting.values()),
-            *(Skipped(key=key, reason=absent) for key in self.again),
+            *(Skipped(key=key, reason=absent) for key in self.to_resend),
             *(Unknown(key=key, reason=WHY) for key in self._followed if key in self.back.told),
             *(Created(key=key, id=remote_id) for key, remote_id in self._followed.items() if key not in self.back.told),
         ]
@@ -173,22 +173,22 @@ class LooseEnds(Generic[T]):
     async def reconcile(
         self, deliver: Deliver, *, patience: float, resend_unknown: bool, send_again: Callable[[], Awaitable[None]]
     ) -> bool:
-        """Decide the undecided items of all runs; absent items of this input are then in :attr:`again`.
+        """Decide the undecided items of all runs; absent items of this input are then in :attr:`to_resend`.
 
         While the run waits for other processes, ``send_again`` sends those items: the others may be waiting for them.
         Return True if it did.
         """
         decide = partial(self._decide, deliver, patience=patience, resend_unknown=resend_unknown)
         await self._book.flush()
-        await self.back.take_back()
+        await self.back.revoke()
         await self._learn(deliver, patience)
         entries = await self._undecided_entries()
         if await decide(entries):
             await decide([entry for entry in await self._undecided_entries() if entry.key in self.back.told])
         has_sent = False
         theirs = self._waiting.keys() - {entry.key for entry in entries}
-        if theirs and self._book.others_within:
-            seconds = 2 * patience + self._book.others_within
+        if theirs and self._book.takeover_seconds:
+            seconds = 2 * patience + self._book.takeover_seconds
             has_sent = await self._wait_for_others(theirs, deliver, decide, send_again, seconds=seconds)
         await self._book.flush()
         return has_sent
@@ -206,7 +206,7 @@ class LooseEnds(Generic[T]):
             if isinstance(outcome, Refused):
                 self.settle(outcome)
             else:
-                self._book.follow(key, status)
+                self._book.record_status(key, status)
             await deliver(outcome)
 
     async def _decide(
@@ -242,7 +242,7 @@ class LooseEnds(Generic[T]):
                 rivals=await book.undecided_keys() if entries and self.back.owners is not None else (),
             )
             async for key, found, doubt in decided:
-                is_any_other |= await self.back.take_back()
+                is_any_other |= await self.back.revoke()
                 waiting, entry = self._waiting.get(key), entry_of[key]
                 error = None if waiting is None else waiting.outcome.error
                 matches, refused, unsaid = weigh(entry, found, api_now=self._api_clock(), error=error)
@@ -262,10 +262,7 @@ class LooseEnds(Generic[T]):
                     await self._absent(entry_of[key], waiting, deliver)
         except CallError as error:
             logger.warning("%d items stay unknown, reconciliation failed: %s", len(self._waiting), error)
-            for key in undecided.difference(doubted):
-                first = "it was sent" if (lost := self._waiting.get(key)) is None else lost.outcome.reason
-                reason = f"{first.partition(_NOT_LOOKED_FOR)[0]}{_NOT_LOOKED_FOR}: {error}"
-                await self._doubt(entry_of[key], reason, deliver)
+            await self._not_looked_for([entry_of[key] for key in undecided.difference(doubted)], error, deliver)
             if resend_unknown:
                 await self._give_up_waiting(self._waiting.keys())
         else:
@@ -274,10 +271,19 @@ class LooseEnds(Generic[T]):
             if doubted and resend_unknown:
                 await self._give_up_waiting(doubted)
         finally:
-            keys = [entry.key for entry in entries if entry.key not in self.again and entry.key not in self._waiting]
+            keys = [
+                entry.key for entry in entries if entry.key not in self.to_resend and entry.key not in self._waiting
+            ]
             self._book.release(undecided.intersection(keys))
             self._claims.release(keys, self)
-        return await self.back.take_back() or is_any_other
+        return await self.back.revoke() or is_any_other
+
+    async def _not_looked_for(self, entries: Iterable[Entry], error: CallError, deliver: Deliver) -> None:
+        """Leave entries unknown, because the remote side could not be read."""
+        for entry in entries:
+            first = "it was sent" if (lost := self._waiting.get(entry.key)) is None else lost.outcome.reason
+            reason = f"{first.partition(_NOT_LOOKED_FOR)[0]}{_NOT_LOOKED_FOR}: {error}"
+            await self._doubt(entry, reason, deliver)
 
     async def _wait_for_others(
         self,
@@ -295,7 +301,7 @@ class LooseEnds(Generic[T]):
         now = asyncio.get_running_loop().time
         until, pause, has_sent = now() + seconds, 0.0, False
         while theirs and await self._rest(pause):
-            if self.again:
+            if self.to_resend:
                 await send_again()
                 has_sent = True
             await self._learn_of(list(theirs), deliver)
@@ -329,8 +335,8 @@ class LooseEnds(Generic[T]):
                     continue
                 item = self._waiting.pop(entry.key).item
                 sending = sending_of(entry.key, item)
-                if (verdict := judge(entry, sending.payload_hash)) is Verdict.SEND:
-                    self.again[entry.key] = item
+                if (verdict := decide_known_key(entry, sending.payload_hash)) is Verdict.SEND:
+                    self.to_resend[entry.key] = item
                 elif verdict is Verdict.CHANGED:
                     await deliver(refused_conflict(await conflict_of(self._book, entry, item, sending)))
                 else:
@@ -360,9 +366,9 @@ class LooseEnds(Generic[T]):
         """Mark an absent item as one that may be sent, now or later."""
         key = entry.key
         # An absence counts only after a request: an item sent at an unknown time may have had none (bulk/absence.py).
-        self._book.settle(key, State.PENDING, code="" if is_long_ago(entry.sent_at) else ABSENT)
+        self._book.record_outcome(key, State.PENDING, code="" if is_long_ago(entry.sent_at) else ABSENT)
         if waiting is not None:
-            self.again[key] = waiting.item
+            self.to_resend[key] = waiting.item
             self._sent_again.add(key)
         if self._is_kept(key):
             await deliver(Skipped(key=key, reason=_TOLD_ABSENT))
@@ -386,7 +392,7 @@ class LooseEnds(Generic[T]):
         if (waiting := self._waiting.get(key)) is not None:
             self._waiting[key] = waiting._replace(outcome=replace(waiting.outcome, reason=reason))
         if not waits and (entry.state is State.SENT or entry.message != reason):
-            self._book.settle(key, State.UNKNOWN, code=entry.code, message=reason)
+            self._book.record_outcome(key, State.UNKNOWN, code=entry.code, message=reason)
         if self._is_kept(key):
             await deliver(Unknown(key=key, reason=reason))
 
@@ -395,10 +401,10 @@ class LooseEnds(Generic[T]):
         given_up = {key: waiting.item for key, waiting in self._waiting.items() if key in keys}
         for entry in await self._book.undecided():
             if entry.key in given_up and entry.state is State.SENT:
-                self._book.settle(entry.key, State.UNKNOWN)
+                self._book.record_outcome(entry.key, State.UNKNOWN)
         for key in given_up:
             del self._waiting[key]
-        self.again |= given_up
+        self.to_resend |= given_up
 
     async def _rest(self, seconds: float) -> bool:
         """Wait, unless the run is to end; return True to continue."""

@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ..contract.checks import FieldProblem
-from ..contract.references import oddness
+from ..contract.references import reference_oddity
 from ..errors import ValidationError
 from .likeness import tidied
 
@@ -38,7 +38,7 @@ class OddReferences:
     """The odd references of one run. ``strict`` refuses them; ``field`` is the field of the reference."""
 
     def __init__(self, what: str, field: str, *, strict: bool = False, compared: int = COMPARED) -> None:
-        self.tell: Callable[[str], None] = _warn
+        self.on_warning: Callable[[str], None] = _warn
         """Function that is called with each warning; by default it writes to the log."""
         self.count = 0
         self.first: list[str] = []
@@ -55,7 +55,7 @@ class OddReferences:
         Raises:
             ValidationError: it is odd, and odd references are refused.
         """
-        reason = oddness(reference)
+        reason = reference_oddity(reference)
         like = self._recent.setdefault(tidied(reference), reference)
         if len(self._recent) > self._most:
             self._recent.clear()
@@ -70,7 +70,7 @@ class OddReferences:
         if len(self.first) < _FIRST:
             self.first.append(f"{reference[:60]!r} {reason}")
         if self.count == 1:
-            self.tell(f"odd reference: {self.first[0]}: {_MEANING}")
+            self.on_warning(f"odd reference: {self.first[0]}: {_MEANING}")
 
     def checking(self, check: Callable[[object], None], key: Callable[[object], str]) -> Callable[[object], None]:
         """Return a check of items that also looks at the references of valid items."""
@@ -84,4 +84,4 @@ class OddReferences:
     def tell_all(self) -> None:
         """Warn of the number of odd references, if there was more than the one reported."""
         if self.count > 1:
-            self.tell(f"{self.count} odd references in this input, the first: {'; '.join(self.first)}")
+            self.on_warning(f"{self.count} odd references in this input, the first: {'; '.join(self.first)}")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Outbox(Generic[T]):
+class BoundedQueue(Generic[T]):
     """Bounded queue that can be closed, and unbounded when the consumer stops reading."""
 
     def __init__(self, room: int) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from ..contract.base import own_fields
+from ..contract.base import modelled_fields
 from ..contract.stocks import Quantities, Stock
 from ..errors import BadRequestError, CallError, ConflictError, UnprocessableError, ValidationError
 
@@ -156,7 +156,7 @@ _COUNTED = {
 def total(stocks: Sequence[Stock]) -> Quantities:
     """Sum quantities by type. A sum is given only where every stock gives its part, since a part is no sum."""
     sums: dict[str, int | None] = {}
-    for name in own_fields(Quantities):
+    for name in modelled_fields(Quantities):
         parts: list[int | None] = [getattr(stock.quantities, name) for stock in stocks]
         told = [part for part in parts if part is not None]
         sums[name] = sum(told) if told and len(told) == len(parts) else None

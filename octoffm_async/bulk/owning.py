@@ -27,14 +27,14 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from .journal import LOOK_UP_MOST, State
-from .likeness import Size, Wanted, alike, looks_like, tidied
+from .likeness import ReferenceMatcher, Size, alike, looks_like, tidied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from ..session.given import Given
-    from .gathering import Findings, Match
-    from .journal import Book
+    from ..session.given import KnownIds
+    from .gathering import LookupFindings, RemoteMatch
+    from .journal import JournalRun
 
 
 def _joined(text: str) -> str:
@@ -71,12 +71,12 @@ _SPELLINGS: Sequence[Callable[[str], str]] = (
 class Owners:
     """Owners of ids, as one journal and the session know them."""
 
-    def __init__(self, book: Book, given: Given) -> None:
+    def __init__(self, book: JournalRun, given: KnownIds) -> None:
         self._book = book
         self._given = given
         self._has_compared = False
 
-    async def sift(self, found: Findings, wanted: Collection[str]) -> Findings:
+    async def sift(self, found: LookupFindings, wanted: Collection[str]) -> LookupFindings:
         """Keep of a look-up's findings what is certainly the wanted order; give reasons for the rest.
 
         ``wanted`` are all undecided references that may be mistaken for one another.
@@ -85,7 +85,7 @@ class Owners:
         holders = await self._holders({match.id for each in matched.values() for match in each}, wanted)
         held: dict[str, str] = {}
         suspects: dict[str, str] = {}
-        left: dict[str, list[Match]] = {}
+        left: dict[str, list[RemoteMatch]] = {}
         for key, matches in matched.items():
             for match in matches:
                 why = _shared(key, match, found) or _of_holder(key, match, found, holders, suspects)
@@ -125,7 +125,7 @@ class Owners:
         names = [each for each in ids if each is not None]
         holders: dict[str, set[str]] = {name: set() for name in names}
         for some in _parts(names):
-            for remote_id, keys in (await self._book.holders(some)).items():
+            for remote_id, keys in (await self._book.keys_of_ids(some)).items():
                 holders[remote_id].update(keys)
         told = {name: holder for name in names if (holder := self._given.holder(name)) is not None}
         others = [key for key in {*told.values()} if key not in wanted]
@@ -141,7 +141,9 @@ class Owners:
                 holders[name].add(holder)
         return {name: keys.difference(wanted) for name, keys in holders.items()}
 
-    async def _told_otherwise(self, found: Findings, wanted: Collection[str], *, is_known: bool) -> dict[str, str]:
+    async def _told_otherwise(
+        self, found: LookupFindings, wanted: Collection[str], *, is_known: bool
+    ) -> dict[str, str]:
         """Return the old ids of orders that the list shows with another id, and of orders whose responses had those.
 
         If it ``is_known`` that responses were out of step, return all; else only where an id is another order's.
@@ -174,14 +176,16 @@ def _parts(names: Sequence[str]) -> Iterable[Sequence[str]]:
         yield names[start : start + LOOK_UP_MOST]
 
 
-def _shared(key: str, match: Match, found: Findings) -> str:
+def _shared(key: str, match: RemoteMatch, found: LookupFindings) -> str:
     if match.id is None or match.id not in found.rows.shared:
         return ""
     other = next(reference for reference, ids in found.rows.ids_of.items() if reference != key and match.id in ids)
     return f"the list shows it with the id {match.id!r}, and {other!r} with the same one: look both up"
 
 
-def _of_holder(key: str, match: Match, found: Findings, holders: dict[str, set[str]], suspects: dict[str, str]) -> str:
+def _of_holder(
+    key: str, match: RemoteMatch, found: LookupFindings, holders: dict[str, set[str]], suspects: dict[str, str]
+) -> str:
     for holder in sorted(holders.get(match.id or "", set())):
         told = f"the list shows it with the id {match.id!r}, which {holder!r} was told"
         if holder not in found.rows.ids_of and (looks_like(holder, key) or looks_like(key, holder)):
@@ -193,9 +197,11 @@ def _of_holder(key: str, match: Match, found: Findings, holders: dict[str, set[s
     return ""
 
 
-def _indistinct(left: dict[str, list[Match]], wanted: Collection[str], found: Findings) -> list[tuple[str, str]]:
+def _indistinct(
+    left: dict[str, list[RemoteMatch]], wanted: Collection[str], found: LookupFindings
+) -> list[tuple[str, str]]:
     """Return the references that are shown, each with a missing one that may be shown in its place."""
-    missing = Wanted([key for key in wanted if key not in left])
+    missing = ReferenceMatcher([key for key in wanted if key not in left])
     return [
         (key, other)
         for key in left
@@ -204,7 +210,7 @@ def _indistinct(left: dict[str, list[Match]], wanted: Collection[str], found: Fi
     ]
 
 
-def _are_told_apart(shown: str, other: str, found: Findings) -> bool:
+def _are_told_apart(shown: str, other: str, found: LookupFindings) -> bool:
     """Return True if the list shows that it does not turn one reference into the other."""
     changes = [spelling for spelling in _SPELLINGS if spelling(shown) == shown and spelling(other) != other]
     is_cut = tidied(shown) != tidied(other)

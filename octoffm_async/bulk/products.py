@@ -11,7 +11,7 @@ from ..contract.operations import CREATE_PRODUCTS
 from ..contract.products import FulfillmentProduct, RegistrationStatus
 from ..errors import AnsweredError, CallError
 from ..resources.products import UNCONFIRMED, Products, check_product
-from ..session.scope import Scope
+from ..session.scope import SellerSession
 from .job import RUN_ENDING, Job
 from .outcomes import Created, Failed, Refused, Unknown, outcome_of
 
@@ -39,9 +39,9 @@ class CreateProducts(Job[FulfillmentProduct]):
 
     batch = CREATE_PRODUCTS.max_items
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: SellerSession) -> None:
         self._scope = scope
-        self.batch = scope.session.translation.most_items(CREATE_PRODUCTS)
+        self.batch = scope.session.translation.max_items(CREATE_PRODUCTS)
         self._products = Products(scope)
         self._unconfirmed: dict[str, None] = {}
 
@@ -76,7 +76,7 @@ class CreateProducts(Job[FulfillmentProduct]):
             else:
                 refused = await self._tell(group, results, deliver)
                 over_quota |= {outcome.key: outcome for outcome in refused}
-                if self.hurried or asyncio.get_running_loop().time() >= ends:
+                if self.stop_requested or asyncio.get_running_loop().time() >= ends:
                     for outcome in refused:
                         await deliver(outcome)
                 elif refused:
@@ -110,7 +110,9 @@ class CreateProducts(Job[FulfillmentProduct]):
         if ends is None:
             return self._products
         left = max(1e-3, ends - asyncio.get_running_loop().time())
-        return Products(Scope(self._scope.session, self._scope.seller_id, self._scope.options.changed(deadline=left)))
+        return Products(
+            SellerSession(self._scope.session, self._scope.seller_id, self._scope.options.changed(deadline=left))
+        )
 
     async def _tell(
         self, group: list[FulfillmentProduct], results: list[ProductResult] | None, deliver: Deliver

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from ..contract.checks import FieldProblem
 from ..tabular.csv_table import CsvTable
-from ..tabular.items import Items
+from ..tabular.items import ItemReader
 from ..tabular.plan import plan_for
 from ..tabular.targets import PRODUCTS
 from .rejects import RejectedRow
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from ..contract.products import FulfillmentProduct
-    from ..tabular.items import Faulty
-    from ..tabular.plan import Plan
+    from ..tabular.items import RejectedItem
+    from ..tabular.plan import ColumnPlan
 
-__all__ = ["ProductRows", "Reading"]
+__all__ = ["ProductRowIterator", "ProductRows"]
 
 OnReject: TypeAlias = Callable[[RejectedRow], None]
-Value: TypeAlias = str | float | bool
+ConstantValue: TypeAlias = str | float | bool
 
 
 class ProductRows:
@@ -52,7 +52,7 @@ class ProductRows:
         path: str | PathLike[str],
         *,
         mapping: Mapping[str, str] | None = None,
-        constants: Mapping[str, Value] | None = None,
+        constants: Mapping[str, ConstantValue] | None = None,
         on_reject: OnReject | None = None,
         delimiter: str | None = None,
     ) -> None:
@@ -61,16 +61,16 @@ class ProductRows:
         self._table = CsvTable(path, delimiter=delimiter)
         self._plan = plan_for(self._table, PRODUCTS, mapping or {}, constants or {})
 
-    def __iter__(self) -> Reading:
-        return Reading(self._table, self._plan, self._on_reject)
+    def __iter__(self) -> ProductRowIterator:
+        return ProductRowIterator(self._table, self._plan, self._on_reject)
 
 
-class Reading(Iterator["FulfillmentProduct"]):
+class ProductRowIterator(Iterator["FulfillmentProduct"]):
     """One pass over the file. ``rows`` were read, ``rejected`` of them; ``line`` is the start of the last one."""
 
-    def __init__(self, table: CsvTable, plan: Plan, on_reject: OnReject | None) -> None:
+    def __init__(self, table: CsvTable, plan: ColumnPlan, on_reject: OnReject | None) -> None:
         self._on_reject = on_reject
-        self._items = Items(table, plan, self._reject)
+        self._items = ItemReader(table, plan, self._reject)
 
     def __iter__(self) -> Self:
         return self
@@ -103,7 +103,7 @@ class Reading(Iterator["FulfillmentProduct"]):
         """End the pass early. It ends by itself at the end of the file."""
         self._items.close()
 
-    def _reject(self, faulty: Faulty) -> None:
+    def _reject(self, faulty: RejectedItem) -> None:
         if self._on_reject is not None:
             problems = [
                 FieldProblem(problem.field.removeprefix("packaging."), problem.value, problem.reason)

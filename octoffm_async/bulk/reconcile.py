@@ -17,21 +17,21 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from .controls import Control, Evidence, Known
+from .controls import ControlOrder, Evidence, KnownOrders
 from .gathering import not_shown
 from .journal import ABSENT_MOST, LOOK_UP_MOST, UNDECIDED, State, is_long_ago
 from .likeness import alike
 from .taken import was_taken
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from .claims import Claims
-    from .controls import Controls, LookUp, OneFirst
-    from .finding import Finder
-    from .gathering import Findings, Match
-    from .journal import Book, Entry, Journal
+    from .claims import KeyClaims
+    from .controls import Controls, EntryLookup, OneFirst
+    from .finding import RemoteLookup
+    from .gathering import LookupFindings, RemoteMatch
+    from .journal import Entry, Journal, JournalRun
     from .owning import Owners
 
 FIRST_PAUSE = 1.0
@@ -60,21 +60,21 @@ class Decision(NamedTuple):
     """Result for a key: its matches; without any it is absent, unless there is a ``doubt``."""
 
     key: str
-    matches: list[Match]
+    matches: list[RemoteMatch]
     doubt: str = ""
 
 
-class Look(Protocol):
+class LookupFunction(Protocol):
     """Look-up function: a quick or a thorough one."""
 
-    def __call__(self, wanted: Collection[str], *, since: datetime) -> Awaitable[Findings]: ...
+    def __call__(self, wanted: Collection[str], *, since: datetime) -> Awaitable[LookupFindings]: ...
 
 
 logger = logging.getLogger("octoffm_async")
 
 
 async def reconcile(
-    finder: Finder,
+    finder: RemoteLookup,
     sent_at: Mapping[str, datetime],
     *,
     patience: float,
@@ -82,7 +82,7 @@ async def reconcile(
     api_at: Mapping[str, datetime] | None = None,
     api_clock: Callable[[], datetime | None] = lambda: None,
     rest: Callable[[float], Awaitable[bool]] | None = None,
-    look_up: LookUp | None = None,
+    look_up: EntryLookup | None = None,
     controls: Controls | None = None,
     one_first: OneFirst | None = None,
     owners: Owners | None = None,
@@ -91,13 +91,11 @@ async def reconcile(
     """Decide each key: yield its matches, or none once it is absent, or the reason why its absence is not proven.
 
     ``sent_at`` is the earliest local time at which each key was sent, and ``ago`` the number of seconds since the
-    latest (since ``sent_at``, if not given): a request may wait long before it is sent. ``api_at`` is the time of the
-    API's own clock before, where known, and ``api_clock`` returns its present time. ``rest`` waits between scans; if it
-    returns False, the remaining keys stay undecided. ``look_up`` returns which similar rows are other items of ours,
-    ``controls`` the orders that the list must show; ``None`` if it need not show any. Where there is no control,
-    ``one_first`` chooses the only key that may be absent. ``owners`` recognises rows that are certainly another
-    order's, and ``rivals`` are other undecided references. Two matches of one key are two real orders: that is logged
-    as an error.
+    latest (since ``sent_at``, if not given). ``api_at`` is the time of the API's own clock before, where known, and
+    ``api_clock`` returns its present time. ``rest`` waits between scans; if it returns False, the remaining keys stay
+    undecided. ``look_up`` returns which similar rows are other items of ours, ``controls`` the orders that the list
+    must show. Where there is no control, ``one_first`` chooses the only key that may be absent. ``owners`` recognises
+    rows of other orders, and ``rivals`` are other undecided references. Two matches of one key are logged as an error.
 
     Raises:
         CallError: the remote side could not be read.
@@ -106,43 +104,35 @@ async def reconcile(
     open_keys, api_at = dict(sent_at), api_at or {}
     ages = ago or {key: time.time() - at.timestamp() for key, at in sent_at.items()}
     due = {key: clock() + patience - max(0.0, age) for key, age in ages.items()}
-    pause, longer = min(FIRST_PAUSE, patience), 0.0
-    by_api = False
-    shown: dict[str, Control] = {}
+    pause, longer, by_api = min(FIRST_PAUSE, patience), 0.0, False
+    shown: dict[str, ControlOrder] = {}
     undecided = {*open_keys, *(rivals if alike(open_keys, set(rivals).difference(open_keys)) else ())}
     while open_keys:
         began = clock()
         found = await _found(finder.find, open_keys, look_up, owners, undecided)
         if not by_api and (api_now := api_clock()) is not None:
-            by_api = True
-            for key, at in api_at.items():  # the local clock may have been set forward since
-                due[key] = max(due[key], began + patience - max(0.0, (api_now - at).total_seconds()))
-        shown |= {key: Control(key, open_keys[key]) for key in open_keys if found.matches.get(key)}
+            by_api = True  # the local clock may have been set forward since
+            ages = {key: (api_now - at).total_seconds() for key, at in api_at.items()}
+            due |= {key: max(due[key], began + patience - max(0.0, age)) for key, age in ages.items()}
+        shown |= {key: ControlOrder(key, open_keys[key]) for key in open_keys if found.matches.get(key)}
         ripe = {key for key in open_keys if began >= due[key]}
         absent = {key for key in ripe if not found.matches.get(key) and not found.doubt_of(key)}
         undecidable = ripe - absent
         for key in [key for key in open_keys if found.matches.get(key) or key in undecidable]:
             del open_keys[key]
             yield _decision(key, found, undecided)
-        known: Known | None = None
-        ripe_in = 0.0
-        if absent and controls is not None:
-            times = [open_keys[key] for key in absent]
-            known = await controls(min(times), max(times))
-            if shown and (known.ripe_in or not known.controls):
-                known = known._replace(controls=list(shown.values())[:_SHOWN_MOST], ripe_in=0.0)
-            ripe_in, longer = known.ripe_in, 0.0 if known.controls else patience
+        known = await _known_near([open_keys[key] for key in absent], controls, shown) if absent and controls else None
+        ripe_in = 0.0 if known is None else known.ripe_in
+        if known is not None:
+            longer = 0.0 if known.controls else patience
             absent = {key for key in absent if not ripe_in and began >= due[key] + longer}
         if absent:
-            clocks = [api_at[key] for key in absent if key in api_at]
-            must_show, created = (None, 0) if known is None else (known.controls, known.created)
-            first, last = min(clocks, default=None), max(clocks, default=None)
-            evidence = Evidence(first, last, must_show, look_up, created, waited=patience)
+            evidence = _evidence([api_at[key] for key in absent if key in api_at], known, look_up, patience)
             look = partial(finder.prove, evidence=evidence)
             proof = await _found(look, {key: open_keys[key] for key in absent}, look_up, owners, undecided)
-            shown |= {key: Control(key, open_keys[key]) for key in absent if proof.matches.get(key)}
+            shown |= {key: ControlOrder(key, open_keys[key]) for key in absent if proof.matches.get(key)}
             decisions = [_decision(key, proof, undecided) for key in open_keys if key in absent]
-            if must_show is not None and not must_show and one_first is not None:
+            if known is not None and not known.controls and one_first is not None:
                 decisions = await _but_one(decisions, one_first)
                 undecided |= {decision.key for decision in decisions if decision.doubt}
             for decision in decisions:
@@ -155,7 +145,24 @@ async def reconcile(
             pause = min(LONGEST_PAUSE, pause * 2)
 
 
-def _decision(key: str, found: Findings, undecided: set[str]) -> Decision:
+async def _known_near(times: Sequence[datetime], controls: Controls, shown: Mapping[str, ControlOrder]) -> KnownOrders:
+    """Return the orders that a list must show next to those times; in their place the orders that it has shown."""
+    known = await controls(min(times), max(times))
+    if shown and (known.ripe_in or not known.controls):
+        return known._replace(controls=list(shown.values())[:_SHOWN_MOST], ripe_in=0.0)
+    return known
+
+
+def _evidence(
+    clocks: Sequence[datetime], known: KnownOrders | None, look_up: EntryLookup | None, patience: float
+) -> Evidence:
+    """Return what a list must show before it proves an absence."""
+    must_show, created = (None, 0) if known is None else (known.controls, known.created)
+    first, last = min(clocks, default=None), max(clocks, default=None)
+    return Evidence(first, last, must_show, look_up, created, waited=patience)
+
+
+def _decision(key: str, found: LookupFindings, undecided: set[str]) -> Decision:
     """Return the result for a key; without a doubt, it is no longer undecided."""
     matches = found.matches.get(key, [])
     if len(matches) > 1:
@@ -174,12 +181,12 @@ async def _but_one(decisions: list[Decision], one_first: OneFirst) -> list[Decis
 
 
 async def _found(
-    look: Look,
+    look: LookupFunction,
     sent_at: Mapping[str, datetime],
-    look_up: LookUp | None,
+    look_up: EntryLookup | None,
     owners: Owners | None,
     undecided: AbstractSet[str],
-) -> Findings:
+) -> LookupFindings:
     """Look up references; return the findings without rows that are other items of ours with that very reference.
 
     If another undecided reference may be mistaken for one of these, all are looked up together: they may show whether
@@ -192,7 +199,7 @@ async def _found(
     return found if owners is None else await owners.sift(found, wanted)
 
 
-async def _known(found: Findings, look_up: LookUp) -> dict[str, Entry | None]:
+async def _known(found: LookupFindings, look_up: EntryLookup) -> dict[str, Entry | None]:
     known: dict[str, Entry | None] = {}
     keys = list(found.others())
     for start in range(0, len(keys), LOOK_UP_MOST):
@@ -217,8 +224,8 @@ def left_ago(entry: Entry, journal: Journal, *, over_for: float | None) -> float
     now = utc_now()
     opened_at = journal.opened_at
     ages = [] if over_for is None else [over_for]
-    if entry.left_by is not None:
-        ages.append((now - entry.left_by).total_seconds())
+    if entry.latest_sent_at is not None:
+        ages.append((now - entry.latest_sent_at).total_seconds())
     elif entry.state is State.UNKNOWN:
         ages.append((now - entry.changed_at).total_seconds())
     elif opened_at is not None and entry.changed_at < opened_at:
@@ -230,7 +237,7 @@ def left_ago(entry: Entry, journal: Journal, *, over_for: float | None) -> float
     return max(0.0, min(ages))
 
 
-def controls_of(book: Book, patience: float) -> Controls:
+def controls_of(book: JournalRun, patience: float) -> Controls:
     """Return a look-up of the controls that a journal has known for so long that the list must show them.
 
     Where it knows younger ones only, the look-up returns those, and the time until they are old enough by a clock that
@@ -240,7 +247,7 @@ def controls_of(book: Book, patience: float) -> Controls:
     """
     seen: dict[str, float] = {}
 
-    async def near(first: datetime, last: datetime) -> Known:
+    async def near(first: datetime, last: datetime) -> KnownOrders:
         if is_long_ago(first):
             first = last = utc_now() if is_long_ago(last) else last
         now = asyncio.get_running_loop().time()
@@ -252,12 +259,14 @@ def controls_of(book: Book, patience: float) -> Controls:
             ages = [now - seen.setdefault(entry.key, now) for entry in found]
             ripe_in = max(0.0, patience - min(ages, default=patience))
         count = await book.count_created(first, ripe=ripe)
-        return Known([Control(entry.key, entry.sent_at) for entry in found], count, ripe_in)
+        return KnownOrders([ControlOrder(entry.key, entry.sent_at) for entry in found], count, ripe_in)
 
     return near
 
 
-def one_first_of(book: Book, claims: Claims, entries: Mapping[str, Entry], waiting: Collection[str]) -> OneFirst:
+def one_first_of(
+    book: JournalRun, claims: KeyClaims, entries: Mapping[str, Entry], waiting: Collection[str]
+) -> OneFirst:
     """Return a function that chooses the one waiting item that is sent again where no order of ours is known.
 
     None is chosen while an earlier choice is undecided: an item with an absence in the journal, or one that this

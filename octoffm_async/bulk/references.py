@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from ..disk.disk_index import temporary_database
 from ..errors import BadRowError, CallError
 from ..resources.products import Products
-from ..session.scope import Scope
+from ..session.scope import SellerSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -130,9 +130,9 @@ class References:
         return [ReferenceRow(*row) for row in self._database.execute(statement, (value,))]
 
 
-def taking_bad_rows(scope: Scope, on_bad_row: Literal["raise", "skip"]) -> Scope:
+def taking_bad_rows(scope: SellerSession, on_bad_row: Literal["raise", "skip"]) -> SellerSession:
     """Return the same scope, where a list's row without identity is an error, or is skipped."""
-    return Scope(scope.session, scope.seller_id, scope.options.changed(on_bad_row=on_bad_row))
+    return SellerSession(scope.session, scope.seller_id, scope.options.changed(on_bad_row=on_bad_row))
 
 
 def folded(condition: str | None) -> str | None:
@@ -169,13 +169,13 @@ class ReferenceIndex:
         self._unknown: dict[str, float] = {}
 
     @classmethod
-    def of(cls, scope: Scope) -> ReferenceIndex:
+    def of(cls, scope: SellerSession) -> ReferenceIndex:
         """Return the index of the scope's seller."""
-        found = scope.session.kept.setdefault(("references", scope.seller_id), cls())
+        found = scope.session.seller_cache.setdefault(("references", scope.seller_id), cls())
         assert isinstance(found, cls)  # noqa: S101  (nobody else uses this name)
         return found
 
-    async def search(self, references: Sequence[str], scope: Scope) -> References:
+    async def search(self, references: Sequence[str], scope: SellerSession) -> References:
         """Read the list again if any of ``references`` may have been added since; return its rows.
 
         Raises:
@@ -190,7 +190,7 @@ class ReferenceIndex:
         assert self.known is not None  # noqa: S101  (a reading without a limit ended, or it was there)
         return self.known
 
-    async def size_up(self, scope: Scope, *, pages: int) -> None:
+    async def size_up(self, scope: SellerSession, *, pages: int) -> None:
         """Read the list, unless it is longer than ``pages``: then only that is recorded.
 
         Raises:
@@ -199,7 +199,7 @@ class ReferenceIndex:
         while self.known is None and self.at_least < pages * PAGE_ROWS:
             await self._learn_together(scope, pages)
 
-    async def _learn_together(self, scope: Scope, pages: int | None = None) -> int:
+    async def _learn_together(self, scope: SellerSession, pages: int | None = None) -> int:
         """Read the list, or wait for a running reading; return its number, or 0 if it did not reach the end."""
         while True:
             under_way = self._under_way
@@ -223,14 +223,14 @@ class ReferenceIndex:
                 if own:
                     raise
 
-    async def _learn(self, scope: Scope, pages: int | None) -> bool:
+    async def _learn(self, scope: SellerSession, pages: int | None) -> bool:
         """Read the list to its end, or ``pages`` pages of it; return True if it ended."""
         try:
             return await self._read(taking_bad_rows(scope, "raise"), pages, References())
         except BadRowError:  # read without the rows that have no reference, but count them
             return await self._read(taking_bad_rows(scope, "skip"), pages, References(skipped=1))
 
-    async def _read(self, scope: Scope, pages: int | None, learned: References) -> bool:
+    async def _read(self, scope: SellerSession, pages: int | None, learned: References) -> bool:
         more = False
         references = Products(scope).references(max_items=None if pages is None else pages * PAGE_ROWS)
         async for page in references.pages():

@@ -15,13 +15,13 @@ import msgspec
 
 from ..contract.operations import OPERATIONS
 from ..errors import ConfigurationError, JournalError
-from ..session.scope import Scope
+from ..session.scope import SellerSession
 from .creating import job_of
 from .job import Job
 from .journal import Journal, State
 from .journal.states import KEEPS_PAYLOAD, UNDECIDED
-from .journaled import LOOK_AHEAD, Journaled
-from .journaling import Journaling, sending_of
+from .journaled import LOOK_AHEAD, JournaledJob
+from .journaling import JournalOptions, sending_of
 from .outcomes import Created, Failed, Refused, Unknown
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from .journal import Entry, RunRecord
     from .outcomes import Outcome
 
-__all__ = ["Kept", "Resuming"]
+__all__ = ["ResumeJob", "StoredItem"]
 
 
-class Kept(NamedTuple):
+class StoredItem(NamedTuple):
     """An item from the journal; ``problem`` is the reason why its request cannot be sent any more."""
 
     key: str
@@ -43,12 +43,12 @@ class Kept(NamedTuple):
     problem: str = ""
 
 
-class KeptItems:
+class StoredItems:
     """Async iterator over items that are read in chunks."""
 
-    def __init__(self, chunks: AsyncGenerator[list[Kept], None]) -> None:
+    def __init__(self, chunks: AsyncGenerator[list[StoredItem], None]) -> None:
         self._chunks = chunks
-        self._here: deque[Kept] = deque()
+        self._here: deque[StoredItem] = deque()
 
     @property
     def ready(self) -> bool:
@@ -58,7 +58,7 @@ class KeptItems:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Kept:
+    async def __anext__(self) -> StoredItem:
         while not self._here:
             self._here += await anext(self._chunks)
         return self._here.popleft()
@@ -68,14 +68,14 @@ class KeptItems:
         await self._chunks.aclose()
 
 
-class Resuming(Job[Kept]):
+class ResumeJob(Job[StoredItem]):
     """The job of ``client.bulk.resume``: a journalled job whose items come from the journal itself."""
 
     look_ahead = LOOK_AHEAD
 
     def __init__(
         self,
-        scope: Scope,
+        scope: SellerSession,
         journal: Journal | str | PathLike[str],
         run: str,
         *,
@@ -84,7 +84,7 @@ class Resuming(Job[Kept]):
         verify_first: bool = False,
     ) -> None:
         self._scope = scope
-        self._how = Journaling(
+        self._how = JournalOptions(
             journal=journal,
             seller_id=scope.seller_id,
             operation="",
@@ -96,23 +96,23 @@ class Resuming(Job[Kept]):
         self._run = run
         self._opened = AsyncExitStack()
         self._journal: Journal | None = None
-        self._inner: Journaled[Any] | None = None
+        self._inner: JournaledJob[Any] | None = None
         self._request: Any = None
         self._stuck: dict[str, str] = {}
 
-    def hurry(self) -> None:
-        super().hurry()
+    def request_stop(self) -> None:
+        super().request_stop()
         if self._inner is not None:
-            self._inner.hurry()
+            self._inner.request_stop()
 
-    def key(self, item: Kept) -> str:
+    def key(self, item: StoredItem) -> str:
         return item.key
 
-    def check(self, item: Kept) -> None:
+    def check(self, item: StoredItem) -> None:
         if not item.problem:
             self._started.check(item.request)
 
-    def fingerprints(self, items: Sequence[Kept]) -> list[bytes]:
+    def fingerprints(self, items: Sequence[StoredItem]) -> list[bytes]:
         return self._started.fingerprints([item.request for item in items])
 
     async def start(self) -> None:
@@ -121,27 +121,27 @@ class Resuming(Job[Kept]):
             journal = await self._opened.enter_async_context(Journal.open(journal, verify_first=self._how.verify_first))
         record = await self._record(journal)
         try:
-            scope = Scope(self._scope.session, self._scope.seller_id, self._scope.options)
+            scope = SellerSession(self._scope.session, self._scope.seller_id, self._scope.options)
             job, finder = job_of(record.operation, scope)
         except ConfigurationError as error:
             raise ConfigurationError(f"run {record.id} cannot be resumed: {error}") from None
         self.batch, self.one_by_one, self.odd = job.batch, job.one_by_one, job.odd
         self._request = {one.name: one for one in OPERATIONS}[record.operation].request
         how = msgspec.structs.replace(self._how, journal=journal, operation=record.operation)
-        inner = Journaled[Any](job, finder, how, scope=scope)
+        inner = JournaledJob[Any](job, finder, how, scope=scope)
         self._journal, self._inner = journal, inner
-        if self.hurried:
-            inner.hurry()
+        if self.stop_requested:
+            inner.request_stop()
         await inner.start()
         self.low = inner.low
 
-    def __aiter__(self) -> KeptItems:
+    def __aiter__(self) -> StoredItems:
         """Iterate over the items that the run may have to send, by key."""
-        return KeptItems(self._chunks())
+        return StoredItems(self._chunks())
 
-    async def screen(self, items: list[Kept], prints: list[bytes]) -> tuple[list[Kept], list[Outcome]]:
+    async def screen(self, items: list[StoredItem], prints: list[bytes]) -> tuple[list[StoredItem], list[Outcome]]:
         lost: list[Outcome] = []
-        whole: dict[str, Kept] = {}
+        whole: dict[str, StoredItem] = {}
         whole_prints: list[bytes] = []
         for item, print_ in zip(items, prints, strict=True):
             if not item.problem:
@@ -155,32 +155,32 @@ class Resuming(Job[Kept]):
         wanted, outcomes = await inner.screen([item.request for item in whole.values()], whole_prints)
         return [whole[inner.key(request)] for request in wanted], outcomes + lost
 
-    def send(self, item: Kept) -> Awaitable[Any]:
+    def send(self, item: StoredItem) -> Awaitable[Any]:
         return self._started.send(item.request)
 
-    def outcome(self, item: Kept, answer: Any) -> Outcome | None:
+    def outcome(self, item: StoredItem, answer: Any) -> Outcome | None:
         return self._started.outcome(item.request, answer)
 
-    def outcome_of_error(self, item: Kept, error: BaseException) -> Outcome | None:
+    def outcome_of_error(self, item: StoredItem, error: BaseException) -> Outcome | None:
         return self._started.outcome_of_error(item.request, error)
 
-    async def handle(self, items: Sequence[Kept], deliver: Deliver) -> None:
+    async def handle(self, items: Sequence[StoredItem], deliver: Deliver) -> None:
         await self._started.handle([item.request for item in items], deliver)
 
-    def put_back(self, items: Iterable[Kept]) -> None:
-        self._started.put_back([item.request for item in items])
+    def return_unsent(self, items: Iterable[StoredItem]) -> None:
+        self._started.return_unsent([item.request for item in items])
 
     async def finish(self, deliver: Deliver) -> None:
         """Reconcile; then deliver the outcomes of items whose requests cannot be read any more."""
         inner = self._started
         await inner.finish(deliver)
-        if self.hurried or not self._stuck:
+        if self.stop_requested or not self._stuck:
             return
-        await inner.book.flush()
+        await inner.journal_run.flush()
         stuck = list(self._stuck)
         for start in range(0, len(stuck), LOOK_AHEAD):
             keys = stuck[start : start + LOOK_AHEAD]
-            for key, entry in zip(keys, await inner.book.look_up(keys), strict=True):
+            for key, entry in zip(keys, await inner.journal_run.look_up(keys), strict=True):
                 if (outcome := _decided(key, entry, self._stuck[key])) is not None:
                     del self._stuck[key]
                     await deliver(outcome)
@@ -198,7 +198,7 @@ class Resuming(Job[Kept]):
             await self._opened.aclose()
 
     @property
-    def _started(self) -> Journaled[Any]:
+    def _started(self) -> JournaledJob[Any]:
         assert self._inner is not None  # noqa: S101  (a run starts its job first)
         return self._inner
 
@@ -218,7 +218,7 @@ class Resuming(Job[Kept]):
             )
         return record
 
-    async def _chunks(self) -> AsyncGenerator[list[Kept], None]:
+    async def _chunks(self) -> AsyncGenerator[list[StoredItem], None]:
         assert self._journal is not None  # noqa: S101  (nothing is read before the start)
         some: list[Entry] = []
         async for entry in self._journal.entries(self._run, KEEPS_PAYLOAD):
@@ -229,8 +229,8 @@ class Resuming(Job[Kept]):
         if some:
             yield await self._read(some)
 
-    async def _read(self, entries: Sequence[Entry]) -> list[Kept]:
-        book = self._started.book
+    async def _read(self, entries: Sequence[Entry]) -> list[StoredItem]:
+        book = self._started.journal_run
         payloads = await book.payloads([entry.key for entry in entries])
         missing = [entry.key for entry in entries if entry.key not in payloads]
         # Another run decided these since they were listed, and delivered their outcomes.
@@ -241,8 +241,8 @@ class Resuming(Job[Kept]):
         }
         return [self._decoded(entry, payloads.get(entry.key)) for entry in entries if entry.key not in gone]
 
-    def _decoded(self, entry: Entry, payload: bytes | None) -> Kept:
-        kept = Kept(entry.key, entry.state)
+    def _decoded(self, entry: Entry, payload: bytes | None) -> StoredItem:
+        kept = StoredItem(entry.key, entry.state)
         if payload is None:
             return kept._replace(problem="the journal has lost it")
         if not payload:

@@ -38,8 +38,8 @@ import asyncio
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from ..errors import ClosedError, is_outcome_unknown
-from .delivery import Delivery
-from .intake import Intake
+from .delivery import OutcomeQueue
+from .intake import RunInput
 from .job import RUN_ENDING
 from .look_ahead import end_all
 from .outcomes import Failed, Outcome, Skipped, Unknown
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable
     from types import TracebackType
 
-    from .job import Job, Options
+    from .job import Job, RunOptions
     from .oddities import OddReferences
     from .outcomes import Summary
 
@@ -59,12 +59,12 @@ T = TypeVar("T")
 class Run(Generic[T]):
     """One bulk run; enter it once, and iterate it for outcomes in the order in which they become known."""
 
-    def __init__(self, job: Job[T], items: Iterable[T] | AsyncIterable[T], options: Options) -> None:
+    def __init__(self, job: Job[T], items: Iterable[T] | AsyncIterable[T], options: RunOptions) -> None:
         self.leftover: list[Outcome] = []
         self._job = job
         self._options = options
-        self._delivery = Delivery(options, self._end)
-        self._intake = Intake(job, items, options, self._delivery)
+        self._delivery = OutcomeQueue(options, self._end)
+        self._intake = RunInput(job, items, options, self._delivery)
         self._main: asyncio.Task[None] | None = None
         self._taken = False
         self._error: Exception | None = None

@@ -31,13 +31,13 @@ from ..contract.operations import LIST_STOCKS
 from ..contract.stocks import Stock, StockFilters
 from ..errors import ValidationError
 from ..session.paging import paginate
-from .windows import FINEST, Stretch, Window, whole_second
+from .windows import FINEST, TimeRange, Window, whole_second
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from ..session.paging import Page, Pager
-    from ..session.scope import Scope
+    from ..session.scope import SellerSession
 
 PAGES_UNDER_WAY = 8
 """Concurrent calls: at 50 ms each, they read some 150,000 stocks a second."""
@@ -61,7 +61,7 @@ class StockScan:
 
     def __init__(
         self,
-        scope: Scope,
+        scope: SellerSession,
         *,
         storage_country: str | None,
         delivery_country: str | None,
@@ -95,7 +95,7 @@ class StockScan:
 class _List:
     """The list of stocks with the filters of a scan."""
 
-    def __init__(self, scope: Scope, storage: str | None, delivery: str | None, limit: int) -> None:
+    def __init__(self, scope: SellerSession, storage: str | None, delivery: str | None, limit: int) -> None:
         self.scope = scope
         self.windowed = delivery is None
         self.limit = limit
@@ -116,8 +116,8 @@ class _Scan:
         self._stocks = stocks
         self._concurrency = concurrency
         self._overlap = overlap
-        self._idle: list[Stretch] = []
-        self._read_now: list[Stretch] = []
+        self._idle: list[TimeRange] = []
+        self._read_now: list[TimeRange] = []
         self._tail: datetime | None = None
         self._walk: AsyncIterator[Page[Stock]] | None = None
         self._undated: set[str] = set()
@@ -193,9 +193,9 @@ class _Scan:
             self._walk = self._stocks.pager(Window(None, None), page.next_cursor).pages()
         else:
             self._tail = whole_second(page.served_at or datetime.now(UTC)) - self._overlap
-            self._plan(Stretch(None, self._tail, limit=self._stocks.limit), page)
+            self._plan(TimeRange(None, self._tail, limit=self._stocks.limit), page)
 
-    def _plan(self, stretch: Stretch, sample: Page[Stock]) -> None:
+    def _plan(self, stretch: TimeRange, sample: Page[Stock]) -> None:
         """Plan to read ``stretch``, which is known to hold more than a page."""
         stretch.narrow(_times(_within(stretch.window, sample)))
         self._idle = [stretch]
@@ -212,10 +212,10 @@ class _Scan:
         now = whole_second(page.served_at or datetime.now(UTC))
         ends = max(now - self._overlap, whole_second(self._tail + (now - self._tail) * 0.75))
         if ends - self._tail < FINEST:  # more than a page within a second or two
-            self._idle = [Stretch(self._tail, None, limit=self._stocks.limit)]
+            self._idle = [TimeRange(self._tail, None, limit=self._stocks.limit)]
             self._ends_with_these = True
         else:
-            self._plan(Stretch(self._tail, ends, limit=self._stocks.limit), page)
+            self._plan(TimeRange(self._tail, ends, limit=self._stocks.limit), page)
             self._tail = ends
 
     async def _work(self) -> None:
@@ -237,13 +237,13 @@ class _Scan:
                 self._read_now.remove(stretch)
                 self._changed.set()
 
-    def _take(self) -> Stretch | None:
+    def _take(self) -> TimeRange | None:
         if self._idle:
             return self._idle.pop()
         richest = sorted(self._read_now, key=lambda stretch: stretch.expected, reverse=True)
         return next(filter(None, (stretch.share() for stretch in richest)), None)
 
-    async def _read(self, stretch: Stretch) -> None:
+    async def _read(self, stretch: TimeRange) -> None:
         while not stretch.done:
             window = stretch.window
             if stretch.cursor is None:
@@ -260,7 +260,7 @@ class _Scan:
                 stretch.cursor = page.next_cursor
             await self._read_by_cursor(stretch, window)
 
-    async def _read_by_cursor(self, stretch: Stretch, window: Window) -> None:
+    async def _read_by_cursor(self, stretch: TimeRange, window: Window) -> None:
         recent = stretch.recent
         async for page in self._stocks.pager(window, stretch.cursor).pages():
             rows = [stock for stock in _within(window, page) if (stock.id, stock.updated_at) not in recent]

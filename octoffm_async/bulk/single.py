@@ -25,19 +25,19 @@ from ..errors import (
     is_outcome_unknown,
     mark_journaled,
 )
-from ..resources.believing import Believing
+from ..resources.believing import IdVerifier
 from ..resources.inbound import Inbound
 from ..resources.outbound import Outbound
-from ..session.scope import Scope
-from .claims import claims_of
-from .finding import OrderFinder
-from .journal import ABSENT, LONG_AGO, IllegalTransitionError, State, Verdict, environment_of, judge
+from ..session.scope import SellerSession
+from .claims import key_claims_of
+from .finding import OrderLookup
+from .journal import ABSENT, LONG_AGO, IllegalTransitionError, State, Verdict, decide_known_key, environment_of
 from .journaled import NOTHING_LEFT
 from .journaling import api_clock_before, conflict_of, outcome_of_match, sending_of, settle
 from .outcomes import Refused, Unknown, outcome_of
 from .reconcile import braked, controls_of, left_ago, one_first_of, reconcile
 from .taken import says_taken, to_look_for, weigh, with_refusal
-from .taking_back import TakingBack
+from .taking_back import CreationRevoker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from ..contract.operations import Operation
     from ..resources.protecting import OpenJournal
     from ..session.pipeline import Result
-    from .finding import Finder
-    from .journal import Book, Entry, Environment, Journal
+    from .finding import RemoteLookup
+    from .journal import Entry, Environment, Journal, JournalRun
 
-_books: WeakKeyDictionary[Journal, dict[tuple[str, str, Environment], asyncio.Future[Book]]] = WeakKeyDictionary()
+_books: WeakKeyDictionary[Journal, dict[tuple[str, str, Environment], asyncio.Future[JournalRun]]] = WeakKeyDictionary()
 _FIRST_LOOK, _LONGEST_LOOK = 0.02, 1.0
 """Seconds between checks of an order that another process is working on."""
 _turns: WeakValueDictionary[tuple[int, str, str, str], asyncio.Lock] = WeakValueDictionary()
@@ -61,13 +61,13 @@ class ProtectedCreation:
 
     def __init__(
         self,
-        scope: Scope,
+        scope: SellerSession,
         operation: Operation[str],
         *,
         key: str,
         request: msgspec.Struct,
         send: Callable[[Any], Awaitable[Result[str]]],
-        finder: Finder,
+        finder: RemoteLookup,
         journal: Journal,
         patience: float,
         verify_first: bool = False,
@@ -79,7 +79,7 @@ class ProtectedCreation:
         self._sending = sending_of(key, request)
         self._request = request
         self._send = send
-        self._believing = Believing(scope, operation)
+        self._believing = IdVerifier(scope, operation)
         self._finder = finder
         self._journal = journal
         self._patience = patience
@@ -107,7 +107,7 @@ class ProtectedCreation:
         journal.
         """
         key = self._sending.key
-        claims = claims_of(self._journal, *self._names)
+        claims = key_claims_of(self._journal, *self._names)
         turn = _turns.setdefault((id(self._journal), *self._names, key), asyncio.Lock())
         async with turn:  # two concurrent calls for the same order send it once
             try:
@@ -131,7 +131,7 @@ class ProtectedCreation:
         pause = 0.0
         while True:
             book, entry = await self._looked_up(key)
-            verdict = judge(entry, self._sending.payload_hash)
+            verdict = decide_known_key(entry, self._sending.payload_hash)
             self._may_exist = verdict is Verdict.UNDECIDED
             try:
                 if entry is not None and verdict is Verdict.UNDECIDED:
@@ -155,43 +155,43 @@ class ProtectedCreation:
                 raise
             pause = min(_LONGEST_LOOK, max(_FIRST_LOOK, 2 * pause))
 
-    async def _looked_up(self, key: str) -> tuple[Book, Entry | None]:
+    async def _looked_up(self, key: str) -> tuple[JournalRun, Entry | None]:
         try:
             return await self._looked_up_in(await self._book(), key)
         except ClosedError:  # the journal was closed since, and may have been opened again
             _books.pop(self._journal, None)
             return await self._looked_up_in(await self._book(), key)
 
-    async def _looked_up_in(self, book: Book, key: str) -> tuple[Book, Entry | None]:
-        back = TakingBack(book, self._believing.given)
+    async def _looked_up_in(self, book: JournalRun, key: str) -> tuple[JournalRun, Entry | None]:
+        back = CreationRevoker(book, self._believing.given)
         await back.learn()
-        await back.take_back()
+        await back.revoke()
         return book, (await book.look_up([key]))[0]
 
-    async def _book(self) -> Book:
+    async def _book(self) -> JournalRun:
         books = _books.setdefault(self._journal, {})
         seller, operation = self._names
         names = seller, operation, self._environment
         opening = books.get(names)
         if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
-            begun = self._journal.book(
+            begun = self._journal.begin_run(
                 seller=seller, operation=operation, source="single calls", environment=self._environment
             )
             opening = books[names] = asyncio.ensure_future(begun)
         return await asyncio.shield(opening)
 
-    async def _doubt(self, book: Book, key: str) -> Entry:
+    async def _doubt(self, book: JournalRun, key: str) -> Entry:
         """Write the order as one that may have been sent before: it is looked up first, whatever happens."""
-        await book.sent([self._sending], first_at=self._first_at)
-        book.settle(key, State.UNKNOWN, message="it is to be looked up before it is sent")
+        await book.mark_sent([self._sending], first_at=self._first_at)
+        book.record_outcome(key, State.UNKNOWN, message="it is to be looked up before it is sent")
         return cast("Entry", (await book.look_up([key]))[0])
 
-    async def _sent(self, book: Book, key: str) -> str | None:
+    async def _sent(self, book: JournalRun, key: str) -> str | None:
         """Send the order and return its id; ``None`` if it must be looked up, because its reference is used."""
-        await book.sent([self._sending], api_at=await api_clock_before(self._session))
+        await book.mark_sent([self._sending], api_at=await api_clock_before(self._session))
         self._may_exist = True
         try:
-            order_id = await self._believing.believed(key, await self._send(self._request))
+            order_id = await self._believing.verified_id(key, await self._send(self._request))
         except CallError as error:
             if error.outcome_unknown:
                 mark_journaled(error, seconds=self._patience)
@@ -201,7 +201,7 @@ class ProtectedCreation:
             self._may_exist = isinstance(outcome, Unknown)
             settle(book, outcome)
             if self._may_exist:
-                claims_of(self._journal, *self._names).is_over(key)
+                key_claims_of(self._journal, *self._names).is_over(key)
             await book.flush()
             if error is self._refusal:
                 return None
@@ -209,13 +209,13 @@ class ProtectedCreation:
         except BaseException as error:
             self._may_exist = is_outcome_unknown(error) or not isinstance(error, NOTHING_LEFT)
             if not self._may_exist:
-                book.settle(key, State.PENDING)
+                book.record_outcome(key, State.PENDING)
             raise
-        book.settle_created(key, order_id)
+        book.record_created(key, order_id)
         await book.flush()
         return order_id
 
-    async def _decide(self, book: Book, entry: Entry, *, pause: float, ends: float, is_sent: bool = True) -> None:
+    async def _decide(self, book: JournalRun, entry: Entry, *, pause: float, ends: float, is_sent: bool = True) -> None:
         """Find the outcome of a request, or wait a little if another process is doing that.
 
         ``is_sent`` is False if this process knows of no request: other processes sent theirs before they released the
@@ -238,17 +238,17 @@ class ProtectedCreation:
             raise
         except TimeoutError:
             said = f"{entry.key!r} was sent before, and its outcome was not found in time"
-            over_for = claims_of(self._journal, *self._names).over_for(entry.key)
+            over_for = key_claims_of(self._journal, *self._names).over_for(entry.key)
             left = self._patience - left_ago(entry, self._journal, over_for=over_for)
             raise self._unknown(DeadlineExceededError(said), seconds=max(left, _LONGEST_LOOK)) from self._refusal
 
-    async def _reconcile(self, book: Book, entry: Entry, *, is_sent: bool) -> None:
+    async def _reconcile(self, book: JournalRun, entry: Entry, *, is_sent: bool) -> None:
         key = entry.key
         left = entry
         if not is_sent and self._journal.opened_at is not None:
             left = structs.replace(entry, state=State.SENT, changed_at=entry.sent_at, left_by=None)
-        over_for = claims_of(self._journal, *self._names).over_for(key)
-        back = TakingBack(book, self._believing.given)
+        over_for = key_claims_of(self._journal, *self._names).over_for(key)
+        back = CreationRevoker(book, self._believing.given)
         decided = reconcile(
             self._finder,
             {key: entry.sent_at},
@@ -258,18 +258,18 @@ class ProtectedCreation:
             api_clock=lambda: self._session.api_clock,
             look_up=book.look_up,
             controls=controls_of(book, self._patience),
-            one_first=one_first_of(book, claims_of(self._journal, *self._names), {key: entry}, (key,)),
+            one_first=one_first_of(book, key_claims_of(self._journal, *self._names), {key: entry}, (key,)),
             owners=back.owners,
             rivals=await book.undecided_keys(),
         )
         async for _, found, doubt in decided:
-            await back.take_back()  # the list may show that other responses had wrong ids
+            await back.revoke()  # the list may show that other responses had wrong ids
             matches, refused, unsaid = weigh(entry, found, api_now=self._session.api_clock)
             doubted = "" if matches or refused else braked(entry) or back.doubt_of_absence(entry.remote_id)
             if doubt := doubt or unsaid or doubted:
                 reason = with_refusal(entry, doubt)
                 if entry.state is State.SENT or entry.message != reason:
-                    book.settle(key, State.UNKNOWN, code=entry.code, message=reason)
+                    book.record_outcome(key, State.UNKNOWN, code=entry.code, message=reason)
                     await book.flush()
                 raise self._unknown(UnusableAnswerError(f"{key!r}: {reason}"), seconds=self._patience)
             if refused is not None:
@@ -277,7 +277,7 @@ class ProtectedCreation:
             elif matches:
                 settle(book, outcome_of_match(key, matches[0]))
             else:
-                book.settle(key, State.PENDING, code=ABSENT if is_sent else "")  # an absence needs a request
+                book.record_outcome(key, State.PENDING, code=ABSENT if is_sent else "")  # an absence needs a request
         await book.flush()
 
     def _unknown(self, error: CallError, *, seconds: float) -> CallError:
@@ -298,7 +298,7 @@ class ProtectedCreation:
         error.seller_id, error.operation = self._names
         return error
 
-    async def _known(self, book: Book, entry: Entry, verdict: Verdict) -> str:
+    async def _known(self, book: JournalRun, entry: Entry, verdict: Verdict) -> str:
         if verdict is Verdict.CHANGED:
             raise self._named(await conflict_of(book, entry, self._request, self._sending))
         if verdict is Verdict.ALREADY_REFUSED:
@@ -311,7 +311,7 @@ class ProtectedCreation:
 
 
 async def protect(
-    scope: Scope,
+    scope: SellerSession,
     operation: Operation[str],
     request: Any,
     *,
@@ -323,14 +323,14 @@ async def protect(
     is_outbound = operation is CREATE_OUTBOUND
     opened = cast("Journal", journal)
     if opened.fence is not None:
-        scope = Scope(scope.session, scope.seller_id, scope.options.changed(fence=opened.fence))
+        scope = SellerSession(scope.session, scope.seller_id, scope.options.changed(fence=opened.fence))
     creation = ProtectedCreation(
         scope,
         operation,
         key=request.reference,
         request=request,
         send=Outbound(scope).send if is_outbound else Inbound(scope).send,
-        finder=OrderFinder(scope, "outbound" if is_outbound else "inbound"),
+        finder=OrderLookup(scope, "outbound" if is_outbound else "inbound"),
         journal=opened,
         patience=patience,
         verify_first=verify_first,

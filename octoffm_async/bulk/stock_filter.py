@@ -26,7 +26,7 @@ from .references import UNKNOWN_FOR
 
 if TYPE_CHECKING:
     from ..contract.stocks import Stock
-    from ..session.scope import Scope
+    from ..session.scope import SellerSession
 
 logger = logging.getLogger("octoffm_async")
 
@@ -58,9 +58,9 @@ class StockFilter:
         self._proving = asyncio.Lock()
 
     @classmethod
-    def of(cls, scope: Scope) -> StockFilter:
+    def of(cls, scope: SellerSession) -> StockFilter:
         """Return the filter of the scope's seller."""
-        found = scope.session.kept.setdefault(("stock filter", scope.seller_id), cls())
+        found = scope.session.seller_cache.setdefault(("stock filter", scope.seller_id), cls())
         assert isinstance(found, cls)  # noqa: S101  (nobody else uses this name)
         return found
 
@@ -69,7 +69,7 @@ class StockFilter:
         """True if the API is known not to obey the filter."""
         return self._proof is not None and not self._proof.obeyed
 
-    async def prove(self, scope: Scope) -> FilterProof:
+    async def prove(self, scope: SellerSession) -> FilterProof:
         """Test the filter, with at most two calls, unless the result is known.
 
         Raises:
@@ -86,7 +86,7 @@ class StockFilter:
                     self._tell(scope.seller_id)
             return self._proof
 
-    async def stocks_of(self, reference: str, scope: Scope) -> list[Stock]:
+    async def stocks_of(self, reference: str, scope: SellerSession) -> list[Stock]:
         """Return all stocks that the API gives for a reference.
 
         Raises:
@@ -139,7 +139,7 @@ NOTHING_TO_SHOW = FilterProof(
 )
 
 
-async def proof_at_hand(stock_filter: StockFilter, scope: Scope) -> FilterProof:
+async def proof_at_hand(stock_filter: StockFilter, scope: SellerSession) -> FilterProof:
     """Test the filter as :meth:`StockFilter.prove`; an API that could not be asked is no proof.
 
     Raises:

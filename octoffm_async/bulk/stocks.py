@@ -33,11 +33,11 @@ from .stock_join import Join
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
-    from ..session.scope import Scope
+    from ..session.scope import SellerSession
     from .job import Deliver
     from .outcomes import Outcome
 
-How: TypeAlias = Literal["auto", "get", "scan", "filter"]
+StockLookupMethod: TypeAlias = Literal["auto", "get", "scan", "filter"]
 
 WINDOW = 20_000
 """Number of references handled together.
@@ -60,14 +60,14 @@ class LookupStocks(Job[str]):
 
     batch = WINDOW
 
-    def __init__(self, scope: Scope, *, workers: int, how: How) -> None:
+    def __init__(self, scope: SellerSession, *, workers: int, how: StockLookupMethod) -> None:
         self._scope = taking_bad_rows(scope, "raise")  # a skipped stock would be missing in a sum
         self._stocks = Stocks(self._scope)
         self._workers = workers
         if workers < 1:
             raise ConfigurationError(f"concurrency must be at least 1, not {workers}")
-        if how not in get_args(How):
-            raise ConfigurationError(f"how must be one of {', '.join(get_args(How))}, not {how!r}")
+        if how not in get_args(StockLookupMethod):
+            raise ConfigurationError(f"how must be one of {', '.join(get_args(StockLookupMethod))}, not {how!r}")
         self._how = how
 
     def key(self, item: str) -> str:

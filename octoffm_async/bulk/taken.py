@@ -18,7 +18,7 @@ from .outcomes import Refused, Unknown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .gathering import Match
+    from .gathering import RemoteMatch
     from .journal import Entry
 
 _CODE = "Taken "
@@ -38,7 +38,7 @@ _SAID_NO = re.compile(r"\b(no|not|never|unknown|none)\b", re.IGNORECASE)
 class Weighed(NamedTuple):
     """Credible result of a look-up: matches that are the item, or its refusal, or neither because of a doubt."""
 
-    matches: Sequence[Match]
+    matches: Sequence[RemoteMatch]
     refused: Refused | None = None
     doubt: str = ""
 
@@ -78,7 +78,7 @@ def to_look_for(refused: Refused) -> Unknown:
 
 
 def weigh(
-    entry: Entry, matches: Sequence[Match], *, api_now: datetime | None, error: Exception | None = None
+    entry: Entry, matches: Sequence[RemoteMatch], *, api_now: datetime | None, error: Exception | None = None
 ) -> Weighed:
     """Evaluate a look-up of an undecided item that the API may have refused so.
 

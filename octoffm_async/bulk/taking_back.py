@@ -17,19 +17,19 @@ from .owning import Owners
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..session.given import Given
-    from .gathering import Match
-    from .journal import Book
+    from ..session.given import KnownIds
+    from .gathering import RemoteMatch
+    from .journal import JournalRun
 
 logger = logging.getLogger("octoffm_async")
 
 WHY = "it was told as created with an id that may be another order's"
 
 
-class TakingBack:
+class CreationRevoker:
     """Revocation of a run's created items that the session suspects."""
 
-    def __init__(self, book: Book, given: Given | None) -> None:
+    def __init__(self, book: JournalRun, given: KnownIds | None) -> None:
         self._book = book
         self._given = given
         self.owners = None if given is None else Owners(book, given)
@@ -42,7 +42,7 @@ class TakingBack:
             for key, remote_id in (await self._book.ids()).items():
                 self._given.know(key, remote_id)
 
-    async def take_back(self) -> bool:
+    async def revoke(self) -> bool:
         """Reset to unknown the created items that the session suspects; return True if there was any.
 
         The call costs nothing if there is none.
@@ -53,7 +53,7 @@ class TakingBack:
         changes, before = given.changes, len(self.told)
         suspects = iter(given.suspects.items())
         while some := dict(islice(suspects, LOOK_UP_MOST)):
-            for key in await self._book.doubt(some, WHY):
+            for key in await self._book.reset_to_unknown(some, WHY):
                 given.clear(key)
                 self.told[key] = some[key]
         given.seen[self._book] = changes
@@ -71,7 +71,7 @@ class TakingBack:
             return ""
         return not_shown(f"it was answered as created, with the id {told!r}, which may be another order's")
 
-    def compare(self, key: str, matches: Sequence[Match]) -> None:
+    def compare(self, key: str, matches: Sequence[RemoteMatch]) -> None:
         """Log a difference between the found order and the delivered outcome."""
         told = self.told.pop(key, None)
         if told is None or any(match.id == told and not match.refused for match in matches):

@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING, Any
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND
 from ..disk.disk_index import stored, temporary_database
 from ..errors import CallError
-from ..resources.believing import Believing
+from ..resources.believing import IdVerifier
 from .absence import AbsenceScan
-from .controls import Known
+from .controls import KnownOrders
 from .finding import learned, match_of
 from .freshness import Freshness
-from .gathering import Gathered, Match, why_not_shown
+from .gathering import RemoteMatch, RowCollector, why_not_shown
 from .journal import LOOK_UP_MOST
 from .likeness import SHORTEST_CUT, Size, tidied
 from .reconcile import utc_now
@@ -39,10 +39,10 @@ from .reconcile import utc_now
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from ..session.scope import Scope
-    from .controls import Control, Controls, LookUp
+    from ..session.scope import SellerSession
+    from .controls import ControlOrder, Controls, EntryLookup
     from .finding import OrderKind
-    from .gathering import Findings
+    from .gathering import LookupFindings
     from .journal import Entry
     from .owning import Owners
 
@@ -55,7 +55,7 @@ _ROWS = 1000
 _MOST_NAMES = 500
 
 
-class Shown:
+class ListedReferences:
     """All references that a list shows, on the disk."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Shown:
         self.unreadable = 0
         """Number of rows whose reference cannot be read."""
 
-    def add(self, reference: object, match: Match) -> None:
+    def add(self, reference: object, match: RemoteMatch) -> None:
         """Add a row."""
         if not isinstance(reference, str) or not (plain := tidied(reference)):
             self.unreadable += 1
@@ -84,16 +84,18 @@ class Shown:
         self._write()
         self._database.execute("CREATE INDEX by_tidied ON shown (tidied)")
 
-    def gathered(self, wanted: Collection[str]) -> Gathered:
+    def gathered(self, wanted: Collection[str]) -> RowCollector:
         """Return the rows that concern some references."""
-        gathered = Gathered(wanted, what="orders", largest=self._largest)
+        gathered = RowCollector(wanted, what="orders", largest=self._largest)
         names = list({stored(beginning) for key in wanted for beginning in self._beginnings(tidied(key))})
         for start in range(0, len(names), _MOST_NAMES):
             some = names[start : start + _MOST_NAMES]
             places = ", ".join("?" * len(some))
             sql = f"SELECT reference, id, code, message, refused FROM shown WHERE tidied IN ({places}) ORDER BY rowid"  # noqa: S608
             for reference, identity, code, message, refused in self._database.execute(sql, some):
-                match = Match(None if identity is None else _text(identity), _text(code), _text(message), bool(refused))
+                match = RemoteMatch(
+                    None if identity is None else _text(identity), _text(code), _text(message), bool(refused)
+                )
                 gathered.add(_text(reference), match)
         return gathered
 
@@ -122,11 +124,11 @@ class Verification:
 
     def __init__(
         self,
-        scope: Scope,
+        scope: SellerSession,
         kind: OrderKind,
         *,
         patience: float,
-        look_up: LookUp | None = None,
+        look_up: EntryLookup | None = None,
         controls: Controls | None = None,
         owners: Owners | None = None,
         passed: float = 0.0,
@@ -137,19 +139,19 @@ class Verification:
         self._controls = controls
         self._owners = owners
         self._patience = patience
-        self._given = Believing(scope, CREATE_OUTBOUND if kind == "outbound" else CREATE_INBOUND).given
+        self._given = IdVerifier(scope, CREATE_OUTBOUND if kind == "outbound" else CREATE_INBOUND).given
         self._api_at = scope.session.api_clock
         self._begun = asyncio.get_running_loop().time() - passed
         self._lock = asyncio.Lock()
         self._hurry = asyncio.Event()
-        self._shown: Shown | None = None
+        self._shown: ListedReferences | None = None
         self._doubt = ""
 
     def hurry(self) -> None:
         """End all waiting."""
         self._hurry.set()
 
-    async def findings(self, keys: Sequence[str]) -> Findings | None:
+    async def findings(self, keys: Sequence[str]) -> LookupFindings | None:
         """Return the orders under these references, and doubts about the others; ``None`` if the run is to end."""
         async with self._lock:
             if self._shown is None and not await self._read():
@@ -177,7 +179,7 @@ class Verification:
             return False
         known = await self._known_created()
         controls = before.controls if known.ripe_in else known.controls
-        shown = Shown()
+        shown = ListedReferences()
 
         def take(row: Any) -> str | None:
             match = match_of(row)
@@ -200,13 +202,13 @@ class Verification:
         self._doubt = f"it may have been sent before, and is not sent now: {doubt}" if doubt else ""
         return True
 
-    async def _known_created(self) -> Known:
+    async def _known_created(self) -> KnownOrders:
         """Return the last created order in the journal that is old enough that the list must show it, if any."""
         now = utc_now()
-        return Known() if self._controls is None else await self._controls(now, now)
+        return KnownOrders() if self._controls is None else await self._controls(now, now)
 
 
-def _doubt_of(shown: Shown, controls: Sequence[Control], uncounted: str) -> str:
+def _doubt_of(shown: ListedReferences, controls: Sequence[ControlOrder], uncounted: str) -> str:
     """Return the reason why a list that seems complete still proves nothing, or ""."""
     if shown.unreadable:
         return f"the list holds orders whose reference cannot be read ({shown.unreadable}), and each may be this one"
@@ -217,7 +219,7 @@ def _doubt_of(shown: Shown, controls: Sequence[Control], uncounted: str) -> str:
     return "" if controls else uncounted
 
 
-async def _known(look_up: LookUp, keys: list[str]) -> dict[str, Entry | None]:
+async def _known(look_up: EntryLookup, keys: list[str]) -> dict[str, Entry | None]:
     known: dict[str, Entry | None] = {}
     for start in range(0, len(keys), LOOK_UP_MOST):
         some = keys[start : start + LOOK_UP_MOST]

@@ -53,7 +53,7 @@ class Window(NamedTuple):
         return self.low or EARLIEST, self.high or LATEST
 
 
-class Stretch:
+class TimeRange:
     """A time range that one worker reads, window after window; the rest can be given to another worker.
 
     ``until`` is the end of the window that is read now. ``cursor`` is the position in an overfull second, ``recent``
@@ -124,7 +124,7 @@ class Stretch:
         self.low, self._begin = self.until, None
         self._aim(besides)
 
-    def share(self) -> Stretch | None:
+    def share(self) -> TimeRange | None:
         """Split off a part that is not being read; ``None`` if too little is left, or the last window was empty."""
         if self.until is None or self.high is None or self._empty:
             return None
@@ -133,7 +133,7 @@ class Stretch:
         if left < max(1.0, width / 2):
             return None
         taken = left if left < 2 * width else max(1, left // 2)
-        given = Stretch(self.high - timedelta(seconds=taken), self.high, limit=1)
+        given = TimeRange(self.high - timedelta(seconds=taken), self.high, limit=1)
         given.target, given._rows, given._span, given._last = self.target, self._rows, self._span, self._last
         given._aim(0)
         self.high = given.low

@@ -65,10 +65,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         result: Any = octoffm.main(arguments, prog_name="octoffm", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        from .exits import Exit
+        from .exits import ExitCode
 
         _silence_stdout()
-        return Exit.REFUSED
+        return ExitCode.REFUSED
     except (KeyboardInterrupt, click.Abort) as error:
         from .exits import code_of
 

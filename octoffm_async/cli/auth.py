@@ -10,9 +10,9 @@ import click
 
 from ..errors import CallError, PermissionDeniedError
 from .advice import advice_for
-from .exits import Exit, line_of
+from .exits import ExitCode, line_of
 from .remote import remote_command
-from .rows import Column, tell_facts, tell_json, tell_table
+from .rows import Column, print_facts, print_json_line, print_table
 from .text import span
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ TOLERANCE = 60.0
 """Seconds by which this machine's clock may differ from the API's before the command mentions it."""
 
 
-class Reach(NamedTuple):
+class ReadResult(NamedTuple):
     """The result of one read of a service."""
 
     service: str
@@ -33,12 +33,12 @@ class Reach(NamedTuple):
     served_at: datetime | None
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """``yes``, or the error in one line."""
         return "yes" if self.error is None else line_of(self.error)
 
 
-_COLUMNS = (Column("service", "service"), Column("can be read", "told"))
+_COLUMNS = (Column("service", "service"), Column("can be read", "text"))
 
 
 @group.command("check")
@@ -55,9 +55,9 @@ async def check(remote: Remote) -> int:
         raise errors[0]
     ahead = _ahead(reached)
     if remote.as_json:
-        tell_json(_fields(remote, seconds, reached, ahead))
+        print_json_line(_fields(remote, seconds, reached, ahead))
     else:
-        tell_facts(
+        print_facts(
             {
                 "token": f"valid for {span(seconds)}",
                 "seller": remote.config.seller_id,
@@ -66,13 +66,13 @@ async def check(remote: Remote) -> int:
                 "clock": _clock(ahead),
             }
         )
-        tell_table(reached, _COLUMNS)
+        print_table(reached, _COLUMNS)
     for hint in dict.fromkeys(hint for error in errors if (hint := advice_for(error))):
         click.echo(f"octoffm: {hint}", err=True)
-    return Exit.REFUSED if errors else Exit.DONE
+    return ExitCode.REFUSED if errors else ExitCode.DONE
 
 
-async def _reach(remote: Remote) -> list[Reach]:
+async def _reach(remote: Remote) -> list[ReadResult]:
     client = remote.client
     lists: dict[str, Pager[Any]] = {
         "products": client.products.references(limit=1),
@@ -84,15 +84,15 @@ async def _reach(remote: Remote) -> list[Reach]:
     return list(await asyncio.gather(*(_read(service, pager) for service, pager in lists.items())))
 
 
-async def _read(service: str, pager: Pager[Any]) -> Reach:
+async def _read(service: str, pager: Pager[Any]) -> ReadResult:
     try:
         page = await pager
     except CallError as error:
-        return Reach(service, error, None)
-    return Reach(service, None, page.served_at)
+        return ReadResult(service, error, None)
+    return ReadResult(service, None, page.served_at)
 
 
-def _ahead(reached: list[Reach]) -> float | None:
+def _ahead(reached: list[ReadResult]) -> float | None:
     """Return the seconds by which this machine's clock is ahead of the API's; ``None`` if the API sends no time."""
     told = [one.served_at for one in reached if one.served_at is not None]
     return (datetime.now(UTC) - max(told)).total_seconds() if told else None
@@ -107,7 +107,7 @@ def _clock(ahead: float | None) -> str:
     return f"{span(abs(ahead))} {direction} the API's: correct it, else times in filters are wrong by as much"
 
 
-def _fields(remote: Remote, seconds: float, reached: list[Reach], ahead: float | None) -> dict[str, Any]:
+def _fields(remote: Remote, seconds: float, reached: list[ReadResult], ahead: float | None) -> dict[str, Any]:
     return {
         "seller": remote.config.seller_id,
         "client_id": remote.config.client_id,
@@ -115,6 +115,6 @@ def _fields(remote: Remote, seconds: float, reached: list[Reach], ahead: float |
         "token_seconds": round(seconds),
         "clock_ahead_seconds": None if ahead is None else round(ahead),
         "reach": {one.service: one.error is None for one in reached},
-        "errors": {one.service: one.told for one in reached if one.error is not None},
+        "errors": {one.service: one.text for one in reached if one.error is not None},
         "forbidden": [one.service for one in reached if isinstance(one.error, PermissionDeniedError)],
     }

@@ -8,10 +8,10 @@ import click
 
 from .cluster_export import export
 from .cluster_options import cluster_option, opened
-from .cluster_status import status, tell_job
+from .cluster_status import print_job, status
 from .cluster_submit import submit
 from .cluster_worker import worker
-from .exits import Exit
+from .exits import ExitCode
 from .loop import run_async
 from .options import json_option, verbose_option
 
@@ -50,8 +50,8 @@ def _on_job(command: Callable[[Cluster, str], Awaitable[JobRecord]], name: str, 
             async with opened(address) as open_cluster:
                 return await command(open_cluster, job)
 
-        tell_job(run_async(work()), as_json=as_json)
-        return Exit.DONE
+        print_job(run_async(work()), as_json=as_json)
+        return ExitCode.DONE
 
     cluster.add_command(made)
 

@@ -14,10 +14,10 @@ import msgspec
 
 from ..bulk.rejects import harmless
 from .cluster_options import cluster_option, opened
-from .exits import Exit
+from .exits import ExitCode
 from .loop import run_async
 from .options import verbose_option
-from .saving import replacing
+from .saving import atomic_replace
 from .text import items
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def export(job: str, address: str, form: str, output: Path | None) -> int:
     count = run_async(_export(job, address, form, output))
     if output is not None:
         click.echo(f"octoffm: {items(count)} in {output}", err=True)
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 async def _export(job: str, address: str, form: str, output: Path | None) -> int:
@@ -64,7 +64,7 @@ async def _export(job: str, address: str, form: str, output: Path | None) -> int
 @contextmanager
 def _sink(output: Path | None, encoding: str) -> Generator[TextIO]:
     if output is not None:
-        with replacing(output) as partial, partial.open("w", encoding=encoding, newline="") as file:
+        with atomic_replace(output) as partial, partial.open("w", encoding=encoding, newline="") as file:
             yield file
         return
     file = TextIOWrapper(sys.stdout.buffer, encoding, errors="backslashreplace", newline="")

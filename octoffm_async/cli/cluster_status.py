@@ -10,11 +10,11 @@ import click
 import msgspec
 
 from .cluster_options import cluster_option, opened
-from .exits import Exit
+from .exits import ExitCode
 from .jobs_show import write_json
 from .loop import run_async
 from .options import json_option, verbose_option
-from .rows import Column, Rows, tell_facts
+from .rows import Column, TablePrinter, print_facts
 from .show import counts_text
 from .text import age, items, printable
 
@@ -57,7 +57,7 @@ async def _status(job: str | None, address: str, *, every: float | None, as_json
             records = fleet.jobs if job is None else [await cluster.job(job)]
             _show(fleet, records, one=job is not None, again=every is not None, as_json=as_json)
             if every is None or all(record.is_over for record in records):
-                return max((_verdict(record) for record in records), default=Exit.DONE)
+                return max((_verdict(record) for record in records), default=ExitCode.DONE)
             await asyncio.sleep(every)
 
 
@@ -74,7 +74,7 @@ def _show(fleet: FleetStatus, records: list[JobRecord], *, one: bool, again: boo
         click.clear()
     if one:
         for record in records:
-            tell_job(record, as_json=False)
+            print_job(record, as_json=False)
     else:
         _tell_all(fleet, records)
     click.echo(_fleet_line(fleet))
@@ -85,7 +85,7 @@ def _tell_all(fleet: FleetStatus, records: list[JobRecord]) -> None:
     if not records:
         click.echo("no jobs yet: octoffm cluster submit … create FILE")
         return
-    rows = Rows(_columns(fleet.at))
+    rows = TablePrinter(_columns(fleet.at))
     for record in records:
         rows.add(record)
     rows.close()
@@ -134,12 +134,12 @@ def _so_far(record: JobRecord) -> str:
     return ", ".join(told)
 
 
-def tell_job(record: JobRecord, *, as_json: bool) -> None:
+def print_job(record: JobRecord, *, as_json: bool) -> None:
     """Print one job, as facts or as a line of JSON."""
     if as_json:
         write_json({"event": "job", **job_fields(record)})
         return
-    tell_facts(
+    print_facts(
         {
             "job": record.job,
             "state": record.state,
@@ -163,9 +163,9 @@ def job_fields(record: JobRecord) -> dict[str, Any]:
     return fields | {"left": record.left}
 
 
-def _verdict(record: JobRecord) -> Exit:
+def _verdict(record: JobRecord) -> ExitCode:
     if not record.is_over:
-        return Exit.DONE
+        return ExitCode.DONE
     if record.counts.unknown:
-        return Exit.UNDECIDED
-    return Exit.REFUSED if record.left or record.counts.refused else Exit.DONE
+        return ExitCode.UNDECIDED
+    return ExitCode.REFUSED if record.left or record.counts.refused else ExitCode.DONE

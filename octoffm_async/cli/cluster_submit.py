@@ -14,8 +14,8 @@ from ..tabular.opening import open_table
 from ..tabular.plan import plan_for
 from ..tabular.targets import ORDERS, PRODUCTS, SUPPLIES
 from .cluster_options import cluster_option, opened
-from .cluster_status import tell_job
-from .exits import Exit
+from .cluster_status import print_job
+from .exits import ExitCode
 from .file_dry_run import dry_run
 from .file_options import FileOptions, table_options
 from .loop import run_async
@@ -25,11 +25,11 @@ from .text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..cluster.jobs import JobRecord, Kind
+    from ..cluster.jobs import CreationKind, JobRecord
     from ..contract.operations import Operation
-    from ..tabular.targets import Target
+    from ..tabular.targets import ItemType
 
-_TARGETS: dict[str, tuple[Target, Operation[Any]]] = {
+_TARGETS: dict[str, tuple[ItemType, Operation[Any]]] = {
     "products": (PRODUCTS, CREATE_PRODUCTS),
     "orders": (ORDERS, CREATE_OUTBOUND),
     "inbound": (SUPPLIES, CREATE_INBOUND),
@@ -106,7 +106,7 @@ async def _submit(kind: str, wanted: FileOptions, address: str, chunk: int) -> i
         raise click.UsageError("no seller: say --seller ID, or set OCTOFFM_SELLER_ID", click.get_current_context())
     async with opened(address) as cluster:
         record = await cluster.submit_file(
-            cast("Kind", kind),
+            cast("CreationKind", kind),
             wanted.file,
             seller=seller,
             columns=mapping.columns,
@@ -124,11 +124,11 @@ async def _submit(kind: str, wanted: FileOptions, address: str, chunk: int) -> i
 
 
 def _told(record: JobRecord, wanted: FileOptions) -> int:
-    tell_job(record, as_json=wanted.as_json)
+    print_job(record, as_json=wanted.as_json)
     if record.faulty:
         where = printable(str(wanted.rejects_file))
         click.echo(f"octoffm: {record.faulty:,} were rejected, with the reasons in {where}", err=True)
-    return Exit.REFUSED if record.faulty else Exit.DONE
+    return ExitCode.REFUSED if record.faulty else ExitCode.DONE
 
 
 for _kind in _TARGETS:

@@ -8,8 +8,8 @@ import click
 
 from ..config import Config
 from .cluster_options import cluster_option, needs_extra
-from .drift import drift_path, drift_told
-from .exits import Exit
+from .drift import drift_path, recording_drift
+from .exits import ExitCode
 from .file_options import limit_option, with_limit
 from .interrupts import interruptible
 from .loop import run_async
@@ -119,7 +119,7 @@ def worker(
         mirror_every=mirror_every,
         redis=redis,
     )
-    with drift_told(drift_path(drift, found)) as noticed:
+    with recording_drift(drift_path(drift, found)) as noticed:
         return run_async(_work(Worker(address, with_limit(config, limit), options, hooks=[noticed])))
 
 
@@ -130,4 +130,4 @@ async def _work(worker: Worker) -> int:
         await worker.run()
         finished = True
     click.echo(f"octoffm: the worker has stopped; it decided {items(worker.items)}", err=True)
-    return Exit.DONE if finished else Exit.INTERRUPTED
+    return ExitCode.DONE if finished else ExitCode.INTERRUPTED

@@ -21,7 +21,7 @@ from ..contract.operations import CREATE_PRODUCTS, OPERATIONS, Operation
 from ..contract.respelling import respelled_document
 from ..version import __version__
 from .documents import UnreadableDocumentError, json_text, read_document, yaml_text
-from .exits import Exit
+from .exits import ExitCode
 from .lazy import Later, LazyGroup
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def check(file: Path, contract_file: Path | None, as_json: bool) -> int:
         for note in theirs.notes:
             click.echo(_line(f"note: {note}"), err=True)
         _tell(ours, differences)
-    return Exit.REFUSED if differences else Exit.DONE
+    return ExitCode.REFUSED if differences else ExitCode.DONE
 
 
 @contract.command()

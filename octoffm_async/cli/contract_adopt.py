@@ -13,7 +13,7 @@ from ..contract.adoption import NothingToAdoptError, adopt
 from ..contract.description import NotOpenAPIError
 from .contract import OFFICIAL
 from .documents import UnreadableDocumentError, read_document
-from .exits import Exit
+from .exits import ExitCode
 
 if TYPE_CHECKING:
     from ..contract.adoption import Adoption
@@ -55,7 +55,7 @@ def adopt_command(file: Path, output: Path | None, force: bool, as_json: bool) -
         if output is None:
             sys.stdout.write(adoption.text)
         _tell(adoption)
-    return Exit.DONE if adoption.complete else Exit.REFUSED
+    return ExitCode.DONE if adoption.complete else ExitCode.REFUSED
 
 
 def _result(adoption: Adoption, output: Path | None) -> dict[str, object]:

@@ -10,15 +10,15 @@ import click
 import msgspec
 
 from .drift import VARIABLE
-from .drift_file import DriftFileError, beside, merged, read_drift
-from .exits import Exit
+from .drift_file import DriftFileError, drift_path_of_journal, merged, read_drift
+from .exits import ExitCode
 from .options import json_option
-from .rows import Column, Rows, tell_json
+from .rows import Column, TablePrinter, print_json_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .drift_file import Seen
+    from .drift_file import DriftEntry
 
 _COLUMNS = (
     Column("operation", "operation"),
@@ -60,12 +60,12 @@ def drift(files: Sequence[Path], journals: Sequence[Path], as_json: bool) -> int
     found.sort(key=lambda one: one.key)
     if as_json:
         for one in found:
-            tell_json(msgspec.structs.asdict(one))
+            print_json_line(msgspec.structs.asdict(one))
     elif found:
         _tell(found)
     else:
         click.echo("octoffm: no difference from the contract was recorded", err=True)
-    return Exit.REFUSED if found else Exit.DONE
+    return ExitCode.REFUSED if found else ExitCode.DONE
 
 
 def _sources(files: Sequence[Path], journals: Sequence[Path]) -> dict[Path, bool]:
@@ -77,12 +77,12 @@ def _sources(files: Sequence[Path], journals: Sequence[Path]) -> dict[Path, bool
         message = f"no file to read: name FILE or --journal PATH, or set {VARIABLE}"
         raise click.UsageError(message, click.get_current_context())
     for journal in journals:
-        if not journal.exists() and not beside(journal).exists():
+        if not journal.exists() and not drift_path_of_journal(journal).exists():
             raise click.ClickException(f"there is no journal {journal}")
-    return dict.fromkeys(map(beside, journals), False) | dict.fromkeys(files, True)
+    return dict.fromkeys(map(drift_path_of_journal, journals), False) | dict.fromkeys(files, True)
 
 
-def _read(path: Path, *, needed: bool) -> list[Seen]:
+def _read(path: Path, *, needed: bool) -> list[DriftEntry]:
     try:
         return read_drift(path)
     except FileNotFoundError:
@@ -95,8 +95,8 @@ def _read(path: Path, *, needed: bool) -> list[Seen]:
         raise click.ClickException(str(error)) from None
 
 
-def _tell(found: Sequence[Seen]) -> None:
-    rows = Rows(_COLUMNS)
+def _tell(found: Sequence[DriftEntry]) -> None:
+    rows = TablePrinter(_COLUMNS)
     for one in found:
         rows.add(one)
     rows.close()

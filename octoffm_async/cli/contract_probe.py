@@ -16,10 +16,10 @@ from ..probe.report import filter_findings
 from ..probe.running import REFUSED, Prober
 from ..probe.sending import APART
 from .advice import ADVICE
-from .exits import Exit
+from .exits import ExitCode
 from .loop import run_async
 from .options import env_file_option, environment
-from .rows import tell_facts, tell_json
+from .rows import print_facts, print_json_line
 
 if TYPE_CHECKING:
     from ..probe.records import Probe
@@ -83,14 +83,14 @@ def probe(
     except UnreadableProofsError as error:
         raise click.ClickException(f"cannot read {out / PROOFS}: {error}; move it away") from None
     if as_json:
-        tell_json(_summary(results, out))
+        print_json_line(_summary(results, out))
     else:
         _tell(results, out)
     for hint in _hints(results.probe):
         click.echo(f"octoffm: {hint}", err=True)
     if results.probe.ended == REFUSED:
-        return Exit.USAGE
-    return Exit.DONE if results.probe.done and not results.probe.forbidden else Exit.REFUSED
+        return ExitCode.USAGE
+    return ExitCode.DONE if results.probe.done and not results.probe.forbidden else ExitCode.REFUSED
 
 
 def _run(config: Config, folder: ProbeFolder, *, wrong_secret: bool) -> Results:
@@ -107,7 +107,7 @@ def _run(config: Config, folder: ProbeFolder, *, wrong_secret: bool) -> Results:
             click.echo(f"octoffm: step {one.step:2}  {one.call}  {one.came}", err=True)
         told = len(so_far.calls)
 
-    prober = Prober(config, wrong_secret=wrong_secret, told=tell)
+    prober = Prober(config, wrong_secret=wrong_secret, on_progress=tell)
     keep(prober.probe)
     return keep(run_async(prober.run()))
 
@@ -118,12 +118,12 @@ def _show_calls(*, wrong_secret: bool, as_json: bool) -> int:
         calls.append((1, WRONG_SECRET_SHOWN, "the body of a refusal"))
     calls += [(call.step, call.shown, call.settles) for call in CALLS]
     if as_json:
-        tell_json({"calls": [{"step": step, "call": call, "settles": settles} for step, call, settles in calls]})
-        return Exit.DONE
+        print_json_line({"calls": [{"step": step, "call": call, "settles": settles} for step, call, settles in calls]})
+        return ExitCode.DONE
     click.echo("octoffm: nothing was sent; these would be the calls:", err=True)
     for step, call, settles in calls:
         click.echo(f"{step:2}  {call}  ({settles})")
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 def _hints(probe: Probe) -> list[str]:
@@ -165,7 +165,7 @@ def _summary(results: Results, out: Path) -> dict[str, Any]:
 def _tell(results: Results, out: Path) -> None:
     probe, proof = results.probe, results.proof
     open_ = sum(not one.cure for one in results.drift)
-    tell_facts(
+    print_facts(
         {
             "end": probe.ended,
             "answered": f"{len(probe.answered)} of {len(probe.calls)} calls",

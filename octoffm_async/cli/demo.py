@@ -15,17 +15,17 @@ from ..client import FulfillmentClient
 from ..config import Limit
 from ..errors import ConfigurationError
 from ..sandbox import SandboxProcess
-from .demo_input import CatalogueFile, Input, MadeUpProducts
+from .demo_input import CatalogueFile, DemoInput, MadeUpProducts
 from .demo_steps import Demo
-from .exits import Exit
+from .exits import ExitCode
 from .loop import run_async
-from .options import pairs, rate
-from .show import show_for
+from .options import parse_pairs, parse_rate
+from .show import display_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .show import Show, StepResult
+    from .show import ProgressDisplay, StepResult
 
 NEXT_STEPS = """\
 Next, the real API. Export what Octopia gave you:
@@ -66,7 +66,7 @@ class Accounting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class DemoOptions:
     """The options of the demo."""
 
     catalogue: Path | None
@@ -81,14 +81,20 @@ class Plan:
 
 @click.command(short_help="See everything work, on an embedded emulator.")
 @click.option("--catalogue", type=click.Path(path_type=Path), metavar="FILE", help="CSV file of products to register.")
-@click.option("--map", "mapping", multiple=True, callback=pairs, metavar="FIELD=COLUMN", help="Column of a field.")
-@click.option("--set", "constants", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="Value for all rows.")
+@click.option(
+    "--map", "mapping", multiple=True, callback=parse_pairs, metavar="FIELD=COLUMN", help="Column of a field."
+)
+@click.option(
+    "--set", "constants", multiple=True, callback=parse_pairs, metavar="FIELD=VALUE", help="Value for all rows."
+)
 @click.option("--orders", type=click.IntRange(0), default=200, show_default=True, help="Orders to ship.")
 @click.option(
     "--products", type=click.IntRange(1), default=1000, show_default=True, help="Made-up products, if no file is given."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the made-up data.")
-@click.option("--limit", callback=rate, default="100/1", show_default=True, metavar="N/T", help="The API's rate limit.")
+@click.option(
+    "--limit", callback=parse_rate, default="100/1", show_default=True, metavar="N/T", help="The API's rate limit."
+)
 @click.option("--rejects", type=click.Path(path_type=Path), metavar="FILE", help="File for rejected rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def demo(
@@ -104,16 +110,16 @@ def demo(
     """
     if catalogue is None and (mapping or constants):
         raise click.UsageError("--map and --set need a --catalogue", click.get_current_context())
-    show = show_for(json=rest.pop("as_json"))
+    show = display_for(json=rest.pop("as_json"))
     report = rejects or Path(f"{catalogue.stem if catalogue else 'demo'}.rejects.csv")
-    plan = Plan(catalogue=catalogue, mapping=mapping, constants=constants, rejects=report, **rest)
+    plan = DemoOptions(catalogue=catalogue, mapping=mapping, constants=constants, rejects=report, **rest)
     try:
         return run_async(_run(plan, show))
     finally:
         show.close()
 
 
-async def _run(plan: Plan, show: Show) -> int:
+async def _run(plan: DemoOptions, show: ProgressDisplay) -> int:
     calls, seconds = plan.limit
     with RejectsReport(plan.rejects) as report:
         source = _source(plan, report)
@@ -131,12 +137,12 @@ async def _run(plan: Plan, show: Show) -> int:
         "orders wrong on purpose": wrong,
         "peak memory MiB": peak_memory(),
     }
-    exit_code = verdict(demo.results, rows, wrong_orders=wrong)
+    exit_code = exit_code_of_demo(demo.results, rows, wrong_orders=wrong)
     show.summary(demo.results, facts, NEXT_STEPS)
     return exit_code
 
 
-def _source(plan: Plan, report: RejectsReport) -> Input:
+def _source(plan: DemoOptions, report: RejectsReport) -> DemoInput:
     if plan.catalogue is None:
         return MadeUpProducts(plan.products, seed=plan.seed)
     if plan.rejects.resolve() == plan.catalogue.resolve():
@@ -146,11 +152,11 @@ def _source(plan: Plan, report: RejectsReport) -> Input:
     return CatalogueFile(plan.catalogue, plan.mapping, plan.constants, report)
 
 
-def verdict(results: Sequence[StepResult], rows: Accounting, *, wrong_orders: int) -> Exit:
+def exit_code_of_demo(results: Sequence[StepResult], rows: Accounting, *, wrong_orders: int) -> ExitCode:
     """Return DONE if every row is accounted for and nothing else was refused than what is wrong on purpose."""
     counts = {result.step: result.counts for result in results}
     if any(step.get("unknown") or step.get("open") for step in counts.values()):
-        return Exit.UNDECIDED
+        return ExitCode.UNDECIDED
     failed = sum(step.get("failed", 0) + step.get("skipped", 0) for step in counts.values())
     as_meant = (
         rows.balanced
@@ -158,7 +164,7 @@ def verdict(results: Sequence[StepResult], rows: Accounting, *, wrong_orders: in
         and not counts["ship"].get("refused")
         and counts["follow"].get("refused", 0) == wrong_orders
     )
-    return Exit.DONE if as_meant and not failed else Exit.REFUSED
+    return ExitCode.DONE if as_meant and not failed else ExitCode.REFUSED
 
 
 def peak_memory() -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
-from ..bulk.readers import ProductRows, Reading
+from ..bulk.readers import ProductRowIterator, ProductRows
 from ..contract.common import ShipmentLine
 from ..contract.outbound import DeliveryAddress, DeliveryMode, OutboundShipmentRequest
 from ..contract.products import FulfillmentProduct, Packaging
@@ -27,7 +27,7 @@ _PEOPLE = (("Jeanne", "Martin"), ("Luis", "García"), ("Anke", "de Vries"), ("Zo
 _PLACES = (("75011", "Paris"), ("69003", "Lyon"), ("33000", "Bordeaux"), ("59800", "Lille"), ("44000", "Nantes"))
 
 
-class Input(Protocol):
+class DemoInput(Protocol):
     """Products to register, as many times as needed."""
 
     def products(self) -> Iterator[FulfillmentProduct]:
@@ -66,7 +66,7 @@ class CatalogueFile:
     ) -> None:
         self._rows = ProductRows(path, mapping=mapping, constants=constants, on_reject=report)
         self._again = ProductRows(path, mapping=mapping, constants=constants)
-        self._reading: Reading | None = None
+        self._reading: ProductRowIterator | None = None
         self._lines: dict[str, int] = {}
 
     def products(self) -> Iterator[FulfillmentProduct]:

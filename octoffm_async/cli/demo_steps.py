@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ..client import FulfillmentClient
     from ..contract.outbound import OutboundShipment
     from ..sandbox import SandboxProcess
-    from .demo_input import Input
-    from .show import Show
+    from .demo_input import DemoInput
+    from .show import ProgressDisplay
 
 SAMPLE = 500
 """Registered references kept for the orders, at any number of products."""
@@ -46,9 +46,9 @@ class Demo:
         self,
         client: FulfillmentClient,
         sandbox: SandboxProcess,
-        source: Input,
+        source: DemoInput,
         report: RejectsReport,
-        show: Show,
+        show: ProgressDisplay,
         *,
         orders: int,
         seed: int,

@@ -30,7 +30,7 @@ if sys.platform != "win32":
 
 FORMAT = "octoffm-drift"
 VERSION = 1
-MOST = 1000
+MAX_ENTRIES = 1000
 """Differences that are kept; later ones are left out."""
 _MOST_BYTES = 4 * 1024 * 1024
 _TURN_SECONDS = 2.0
@@ -41,7 +41,7 @@ class DriftFileError(Exception):
     """A file that cannot be read or written, or that holds something else; it is unchanged."""
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class DriftEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One difference (see :class:`~octoffm_async.ContractDrift`), and the first and last time that a run met it."""
 
     operation: str
@@ -52,7 +52,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     last_seen: datetime
 
     @classmethod
-    def of(cls, event: ContractDrift, now: datetime) -> Seen:
+    def of(cls, event: ContractDrift, now: datetime) -> DriftEntry:
         """Return the entry of a difference that was met now."""
         fields = msgspec.structs.asdict(event)
         return cls(**fields, first_seen=now, last_seen=now)
@@ -66,18 +66,18 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 class _Sheet(msgspec.Struct, kw_only=True):
     format: str
     version: int
-    drift: list[Seen]
+    drift: list[DriftEntry]
 
 
 _decoder = msgspec.json.Decoder(_Sheet)
 
 
-def beside(journal: Path) -> Path:
+def drift_path_of_journal(journal: Path) -> Path:
     """Return the path of the file that keeps the differences met by the runs of a journal."""
     return journal.with_name(f"{journal.name}.drift.json")
 
 
-def read_drift(path: Path) -> list[Seen]:
+def read_drift(path: Path) -> list[DriftEntry]:
     """Return the differences that a file keeps, in the order in which they were met.
 
     Raises:
@@ -104,9 +104,9 @@ def read_drift(path: Path) -> list[Seen]:
     return sheet.drift
 
 
-def merged(*parts: Iterable[Seen]) -> list[Seen]:
+def merged(*parts: Iterable[DriftEntry]) -> list[DriftEntry]:
     """Return each difference once, with the earliest and the latest time at which it was met."""
-    found: dict[tuple[str, str, str], Seen] = {}
+    found: dict[tuple[str, str, str], DriftEntry] = {}
     for seen in (one for part in parts for one in part):
         before = found.setdefault(seen.key, seen)
         first, last = min(before.first_seen, seen.first_seen), max(before.last_seen, seen.last_seen)
@@ -114,7 +114,7 @@ def merged(*parts: Iterable[Seen]) -> list[Seen]:
     return list(found.values())
 
 
-def keep_drift(path: Path, seen: Iterable[Seen]) -> None:
+def record_drift(path: Path, seen: Iterable[DriftEntry]) -> None:
     """Add differences to a file, which is created if it does not exist and replaced as a whole.
 
     Raises:
@@ -126,7 +126,7 @@ def keep_drift(path: Path, seen: Iterable[Seen]) -> None:
                 before = read_drift(path)
             except FileNotFoundError:
                 before = []
-            sheet = _Sheet(format=FORMAT, version=VERSION, drift=merged(before, seen)[:MOST])
+            sheet = _Sheet(format=FORMAT, version=VERSION, drift=merged(before, seen)[:MAX_ENTRIES])
             _replace(path, msgspec.json.format(msgspec.json.encode(sheet)) + b"\n")
     except OSError as error:
         raise DriftFileError(f"cannot write {path}: {error.strerror or error}") from None

@@ -22,7 +22,7 @@ from ..errors import (
 from ..sandbox import SandboxStartError
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """Exit codes."""
 
     DONE = 0
@@ -50,13 +50,13 @@ def code_of(error: BaseException) -> int:
     """Return the exit code of an error."""
     match error:
         case KeyboardInterrupt() | click.Abort():
-            return Exit.INTERRUPTED
+            return ExitCode.INTERRUPTED
         case click.ClickException():
-            return Exit.USAGE
+            return ExitCode.USAGE
         case ConfigurationError() | ValidationError() | AuthenticationError() | OtherEnvironmentError():
-            return Exit.USAGE
+            return ExitCode.USAGE
         case _:
-            return Exit.UNDECIDED if is_outcome_unknown(error) else Exit.REFUSED
+            return ExitCode.UNDECIDED if is_outcome_unknown(error) else ExitCode.REFUSED
 
 
 def line_of(error: BaseException) -> str:
@@ -69,10 +69,10 @@ def line_of(error: BaseException) -> str:
 def headline_of(error: BaseException) -> str:
     """Return the first part of an error's text: its message."""
     text = error.message if isinstance(error, CallError) else str(error)
-    return plain(" ".join(text.split())) or type(error).__name__
+    return without_call_details(" ".join(text.split())) or type(error).__name__
 
 
-def plain(text: str) -> str:
+def without_call_details(text: str) -> str:
     """Return the text of an error, as a journal may keep it, without the parts that only serve to trace a call."""
     return _INNER.sub("", text)
 

@@ -10,14 +10,14 @@ from ..contract.names import folded
 from ..errors import ConfigurationError
 from ..tabular.fields import extra as read_extra
 from ..tabular.targets import EXTRA, check_extra
-from .options import pairs
+from .options import parse_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ..contract.base import Request
     from ..contract.translation import Translation
-    from ..tabular.plan import Plan
+    from ..tabular.plan import ColumnPlan
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -27,7 +27,7 @@ def extra_option(struct: type[Request]) -> Callable[[F], F]:
 
     def read(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[str, Any] | None:
         found: dict[str, Any] = {}
-        for name, text in pairs(context, option, given).items():
+        for name, text in parse_pairs(context, option, given).items():
             if not name.startswith(EXTRA):
                 raise click.BadParameter(f"{name!r} is not {EXTRA}NAME", context, option)
             try:
@@ -61,7 +61,7 @@ def check_against_contract(translation: Translation, struct: type[Request] | Non
             raise ConfigurationError(f"{EXTRA}{name}: the contract file sends the field {own} under that name")
 
 
-def check_plan(translation: Translation, plan: Plan) -> None:
+def check_plan(translation: Translation, plan: ColumnPlan) -> None:
     """Refuse a plan for a file whose extra members have a name under which a contract file sends a field.
 
     Raises:

@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import msgspec
 
-from ..contract.base import own_fields
+from ..contract.base import modelled_fields
 
 _SHOWN = {"return_": "return"}
 
 
 def as_fields(item: msgspec.Struct) -> dict[str, Any]:
     """Return all fields of an item that the contract models, those of nested items too."""
-    return {_SHOWN.get(name, name): _plain(getattr(item, name)) for name in own_fields(item)}
+    return {_SHOWN.get(name, name): _plain(getattr(item, name)) for name in modelled_fields(item)}
 
 
 def _plain(value: Any) -> Any:

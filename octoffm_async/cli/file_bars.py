@@ -25,7 +25,7 @@ _SOME = 0.2
 """Seconds between two samples of the limit's use."""
 
 
-class LimitShare:
+class LimitUsage:
     """The fraction of the limit that was used lately."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class LimitShare:
         return self._text
 
 
-class FileShow:
+class FileDisplay:
     """A display that prints nothing before the end, for a pipe."""
 
     def progress(self, share: float, counts: Mapping[str, int], rate: float, limit: str) -> None:
@@ -58,7 +58,7 @@ class FileShow:
     def outcome(self, fields: Mapping[str, Any]) -> None:
         """Report the outcome of one item."""
 
-    def say(self, text: str) -> None:
+    def print_message(self, text: str) -> None:
         """Print a text that a person should read now."""
         click.echo(text, err=True)
 
@@ -70,7 +70,7 @@ class FileShow:
         """Restore the terminal."""
 
 
-class JsonFileShow(FileShow):
+class JsonFileDisplay(FileDisplay):
     """A display of JSON lines: ``{"event": "outcome", …}`` for each item, ``{"event": "summary", …}`` at the end."""
 
     def outcome(self, fields: Mapping[str, Any]) -> None:
@@ -81,7 +81,7 @@ class JsonFileShow(FileShow):
         write_json({"event": "summary", "what": title, "counts": dict(counts), **named})
 
 
-class BarShow(FileShow):
+class BarDisplay(FileDisplay):
     """A display of two fixed lines on a terminal: progress and rate, and the counts of outcomes."""
 
     def __init__(self, title: str) -> None:
@@ -100,9 +100,9 @@ class BarShow(FileShow):
         self._live = Live(Group(self._bar, self._counts), console=self._console, transient=True)
         self._live.start()
 
-    def say(self, text: str) -> None:
+    def print_message(self, text: str) -> None:
         if self._told_apart:
-            super().say(text)
+            super().print_message(text)
         else:
             self._console.print(text, markup=False, soft_wrap=True)
 
@@ -123,11 +123,11 @@ class BarShow(FileShow):
         self._live.stop()
 
 
-def file_show(title: str, *, json: bool) -> FileShow:
+def file_display_for(title: str, *, json: bool) -> FileDisplay:
     """Return the display that fits standard output."""
     if json:
-        return JsonFileShow()
-    return BarShow(title) if sys.stdout.isatty() else FileShow()
+        return JsonFileDisplay()
+    return BarDisplay(title) if sys.stdout.isatty() else FileDisplay()
 
 
 def _print_end(console: Console, title: str, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:

@@ -9,18 +9,18 @@ import click
 import msgspec
 
 from ..contract.encoding import RequestEncoder
-from ..contract.references import oddness
+from ..contract.references import reference_oddity
 from ..contract.translation import Translation
-from ..tabular.items import Items
+from ..tabular.items import ItemReader
 from ..tabular.rejects import RejectsFile
-from .exits import Exit
+from .exits import ExitCode
 from .jobs_show import write_json
 from .text import printable
 
 if TYPE_CHECKING:
     from ..contract.operations import Operation
-    from ..tabular.items import Faulty
-    from ..tabular.plan import Plan
+    from ..tabular.items import RejectedItem
+    from ..tabular.plan import ColumnPlan
     from ..tabular.rows import Table
     from .file_options import FileOptions
 
@@ -28,16 +28,16 @@ FIRST = 3
 """Bodies that are shown."""
 
 
-def dry_run(wanted: FileOptions, table: Table, plan: Plan, operation: Operation[Any]) -> Exit:
+def dry_run(wanted: FileOptions, table: Table, plan: ColumnPlan, operation: Operation[Any]) -> ExitCode:
     """Check the file. Items are shown as they would be sent, under the API's names if a contract file gives some.
 
     The rejects file is written only if ``--rejects`` names it.
     """
     translation = Translation(wanted.contract_file)
-    encoder, batch = RequestEncoder(translation), translation.most_items(operation)
+    encoder, batch = RequestEncoder(translation), translation.max_items(operation)
     rejects = None if wanted.rejects is None else RejectsFile(wanted.rejects, table)
 
-    def tell(faulty: Faulty) -> None:
+    def tell(faulty: RejectedItem) -> None:
         if rejects is not None:
             rejects(faulty)
         for problem in faulty.problems:
@@ -49,10 +49,10 @@ def dry_run(wanted: FileOptions, table: Table, plan: Plan, operation: Operation[
 
     first: list[bytes] = []
     odd = 0
-    items = Items(table, plan, tell)
+    items = ItemReader(table, plan, tell)
     for item in items:
         reference: str = getattr(item, plan.target.key)
-        if reason := oddness(reference):
+        if reason := reference_oddity(reference):
             odd += 1
             if odd <= FIRST and not wanted.as_json:
                 click.echo(f"{wanted.file}, line {items.line}: {printable(f'odd reference: {reference!r} {reason}')}")
@@ -69,10 +69,10 @@ def dry_run(wanted: FileOptions, table: Table, plan: Plan, operation: Operation[
         write_json({"event": "dry_run", **facts, "would_send": bodies})
     else:
         _tell(wanted, plan, facts, first, items.good)
-    return Exit.REFUSED if items.faulty or (odd and wanted.strict_references) else Exit.DONE
+    return ExitCode.REFUSED if items.faulty or (odd and wanted.strict_references) else ExitCode.DONE
 
 
-def _tell(wanted: FileOptions, plan: Plan, facts: dict[str, Any], first: list[bytes], good: int) -> None:
+def _tell(wanted: FileOptions, plan: ColumnPlan, facts: dict[str, Any], first: list[bytes], good: int) -> None:
     click.echo("columns: " + ", ".join(f"{field} = {column}" for field, column in plan.columns.items()))
     if first:
         more = f" (the first {len(first)} of {good:,})" if good > len(first) else ""

@@ -12,20 +12,20 @@ import msgspec
 from ..bulk.outcomes import Found
 from ..client import FulfillmentClient
 from ..events import LoggingHook
-from ..tabular.items import Items
+from ..tabular.items import ItemReader
 from ..tabular.mapping import save_mapping
 from ..tabular.opening import open_table
 from ..tabular.plan import plan_for
 from ..tabular.targets import REFERENCES
-from .drift import drift_told
+from .drift import recording_drift
 from .fields import as_fields
-from .file_bars import FileShow, LimitShare, file_show
+from .file_bars import FileDisplay, LimitUsage, file_display_for
 from .file_options import FileOptions, reading_options
-from .file_tally import Tally, told_of
+from .file_tally import FileCounts, outcome_text
 from .loop import run_async
 from .row_files import ending_of, rows_file, rows_output
-from .rows import Column, Rows, tell_json
-from .saving import replacing
+from .rows import Column, TablePrinter, print_json_line
+from .saving import atomic_replace
 from .show import counts_text
 from .stocks_sinks import REFERENCE, STOCK_COLUMNS, row_of_all
 from .text import printable
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..bulk.outcomes import Outcome, Summary
-    from ..bulk.stocks import How
-    from ..tabular.items import Faulty
-    from ..tabular.rows import Row
-    from .drift import Noticed
-    from .row_files import Columns
+    from ..bulk.stocks import StockLookupMethod
+    from ..tabular.items import RejectedItem
+    from ..tabular.rows import TableRow
+    from .drift import DriftRecorder
+    from .row_files import ColumnTypes
 
-_COLUMNS: Columns = {REFERENCE: "text", "outcome": "text", "message": "text", "stocks": "count", **STOCK_COLUMNS}
+_COLUMNS: ColumnTypes = {REFERENCE: "text", "outcome": "text", "message": "text", "stocks": "count", **STOCK_COLUMNS}
 _SHOWN = (
     Column("reference", itemgetter(REFERENCE)),
     Column("outcome", itemgetter("outcome")),
@@ -52,7 +52,7 @@ _SHOWN = (
     Column("by country", methodcaller("get", "available_by_country")),
     Column("why", itemgetter("message")),
 )
-Write: TypeAlias = "Callable[[Outcome, int | None], None]"
+OutcomeWriter: TypeAlias = "Callable[[Outcome, int | None], None]"
 
 
 @click.command(short_help="Look up the stock of each reference in a file.")
@@ -79,11 +79,11 @@ def lookup(**options: Any) -> int:
     Exits with 0 if all were found, 1 if some are missing, failed or are faulty in the file.
     """
     wanted = FileOptions(**options)
-    with drift_told(wanted.drift_file) as noticed:
+    with recording_drift(wanted.drift_file) as noticed:
         return run_async(_lookup(wanted, noticed))
 
 
-async def _lookup(wanted: FileOptions, noticed: Noticed) -> int:
+async def _lookup(wanted: FileOptions, noticed: DriftRecorder) -> int:
     output = wanted.output
     mapping = wanted.whole_mapping
     wanted.check_paths(journal=False)
@@ -92,16 +92,16 @@ async def _lookup(wanted: FileOptions, noticed: Noticed) -> int:
     if wanted.save_mapping is not None:
         save_mapping(wanted.save_mapping, mapping)
     config = wanted.config()
-    tally, limit = Tally(), LimitShare()
-    show = file_show("Stocks", json=wanted.as_json) if output is not None else FileShow()
+    tally, limit = FileCounts(), LimitUsage()
+    show = file_display_for("Stocks", json=wanted.as_json) if output is not None else FileDisplay()
 
-    def faulty(one: Faulty) -> None:
+    def faulty(one: RejectedItem) -> None:
         tally.faulty += 1
         for problem in one.problems:
-            show.say(f"{wanted.file}, {printable(str(problem))}")
+            show.print_message(f"{wanted.file}, {printable(str(problem))}")
 
-    items = Items(table, plan, faulty, keep=True)
-    how = cast("How", wanted.how)
+    items = ItemReader(table, plan, faulty, keep=True)
+    how = cast("StockLookupMethod", wanted.how)
     try:
         with _sink(output, as_json=wanted.as_json) as write:
             async with FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client:
@@ -112,8 +112,8 @@ async def _lookup(wanted: FileOptions, noticed: Noticed) -> int:
                 more = {} if wanted.concurrency is None else {"concurrency": wanted.concurrency}
                 async with client.bulk.lookup_stocks(items, how=how, on_progress=progress, **more) as run:
                     async for outcome in run:
-                        rows = items.let_go(outcome.key)
-                        tally.add(told_of(outcome))
+                        rows = items.release(outcome.key)
+                        tally.add(outcome_text(outcome))
                         write(outcome, _line(rows))
                 stats, seconds = client.stats(), run.summary.seconds
     finally:
@@ -128,32 +128,32 @@ async def _lookup(wanted: FileOptions, noticed: Noticed) -> int:
     if output is not None:
         facts["file"] = str(output)
     if wanted.as_json:
-        tell_json({"event": "summary", "counts": tally.counts, **facts})
+        print_json_line({"event": "summary", "counts": tally.counts, **facts})
     elif output is not None:
         show.end("stocks", tally.titled, facts)
     else:
         click.echo(f"octoffm: {counts_text(tally.titled)}", err=True)
-    return tally.verdict(interrupted=False)
+    return tally.exit_code(interrupted=False)
 
 
-def _line(rows: tuple[Row, ...]) -> int | None:
+def _line(rows: tuple[TableRow, ...]) -> int | None:
     return rows[0].line if rows else None
 
 
 @contextmanager
-def _sink(output: Path | None, *, as_json: bool) -> Generator[Write]:
+def _sink(output: Path | None, *, as_json: bool) -> Generator[OutcomeWriter]:
     """Open the destination of outcomes: a file, in the format of its suffix, or standard output."""
     if output is None and as_json:
-        yield lambda outcome, line: tell_json({"event": "outcome", **_fields(outcome, line)})
+        yield lambda outcome, line: print_json_line({"event": "outcome", **_fields(outcome, line)})
     elif output is None:
-        rows = Rows(_SHOWN)
+        rows = TablePrinter(_SHOWN)
         try:
             yield lambda outcome, _line: rows.add(_row(outcome))
         finally:
             rows.close()
     else:
         ending = ending_of(output)
-        with replacing(output) as path:
+        with atomic_replace(output) as path:
             if ending == ".jsonl":
                 with _json_sink(path) as write_one:
                     yield write_one
@@ -163,13 +163,13 @@ def _sink(output: Path | None, *, as_json: bool) -> Generator[Write]:
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
-    told = told_of(outcome)
+    told = outcome_text(outcome)
     stock = row_of_all(outcome.stocks) if isinstance(outcome, Found) else {}
     return {REFERENCE: outcome.key, "outcome": told.what, "message": told.message, **stock}
 
 
 @contextmanager
-def _json_sink(path: Path) -> Generator[Write]:
+def _json_sink(path: Path) -> Generator[OutcomeWriter]:
     encode = msgspec.json.Encoder().encode
     with path.open("wb") as file:
 
@@ -180,7 +180,7 @@ def _json_sink(path: Path) -> Generator[Write]:
 
 
 def _fields(outcome: Outcome, line: int | None) -> dict[str, Any]:
-    told = told_of(outcome)
+    told = outcome_text(outcome)
     fields: dict[str, Any] = {REFERENCE: outcome.key, "outcome": told.what, "line": line}
     if isinstance(outcome, Found):
         stocks = [as_fields(stock) for stock in outcome.stocks]

@@ -25,8 +25,8 @@ from .options import (
     env_file_option,
     environment,
     json_option,
-    pairs,
-    rate,
+    parse_pairs,
+    parse_rate,
     verbose_option,
 )
 
@@ -158,15 +158,17 @@ def command_again() -> str:
 
 
 def _limit(context: click.Context, option: click.Parameter, given: str | None) -> tuple[int, float] | str | None:
-    return OFF if given == OFF else rate(context, option, given)
+    return OFF if given == OFF else parse_rate(context, option, given)
 
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 _READING = (
     click.argument("file", type=_PATH),
-    click.option("--map", "mapping", multiple=True, callback=pairs, metavar="FIELD=COLUMN", help="Column of a field."),
     click.option(
-        "--set", "constants", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="Value for all rows."
+        "--map", "mapping", multiple=True, callback=parse_pairs, metavar="FIELD=COLUMN", help="Column of a field."
+    ),
+    click.option(
+        "--set", "constants", multiple=True, callback=parse_pairs, metavar="FIELD=VALUE", help="Value for all rows."
     ),
     click.option("--mapping", "mapping_file", type=_PATH, metavar="FILE", help="A saved mapping."),
     click.option("--save-mapping", type=_PATH, metavar="FILE", help="Save --map and --set for another time."),

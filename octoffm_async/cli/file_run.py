@@ -13,21 +13,21 @@ from ..bulk.outcomes import Failed
 from ..client import FulfillmentClient
 from ..contract.translation import Translation
 from ..events import LoggingHook
-from ..tabular.items import Items
+from ..tabular.items import ItemReader
 from ..tabular.mapping import save_mapping
 from ..tabular.opening import open_table
 from ..tabular.plan import plan_for
 from ..tabular.rejects import RejectsFile
-from .drift import drift_told
+from .drift import recording_drift
 from .extra import check_plan
-from .file_bars import LimitShare, file_show
+from .file_bars import LimitUsage, file_display_for
 from .file_dry_run import dry_run
 from .file_options import FileOptions, command_again
-from .file_tally import Tally, Told, told_of
+from .file_tally import FileCounts, OutcomeText, outcome_text
 from .hints import jobs_command
 from .interrupts import interruptible
 from .jobs_show import write_json
-from .recording import Example, Recording
+from .recording import RejectedExample, RunStats
 from .report import report_page, write_report
 from .text import items as items_text
 from .text import printable
@@ -40,23 +40,23 @@ if TYPE_CHECKING:
     from ..bulk.run import Run
     from ..config import Config
     from ..contract.operations import Operation
-    from ..tabular.items import Faulty
-    from ..tabular.plan import Plan
-    from ..tabular.rows import Row, Table
-    from ..tabular.targets import Target
-    from .drift import Noticed
-    from .exits import Exit
-    from .file_bars import FileShow
+    from ..tabular.items import RejectedItem
+    from ..tabular.plan import ColumnPlan
+    from ..tabular.rows import Table, TableRow
+    from ..tabular.targets import ItemType
+    from .drift import DriftRecorder
+    from .exits import ExitCode
+    from .file_bars import FileDisplay
 
-SHOWN_IN_PIPE = 20
+MAX_PRINTED_PROBLEMS = 20
 """Errors of items that are printed one by one on standard error; the rejects file has them all."""
 
 
 @dataclass(frozen=True)
-class Creation:
+class FileCreation:
     """One kind of creation: its target, its operation, and the function that starts its run."""
 
-    target: Target
+    target: ItemType
     operation: Operation[Any]
     start: Callable[..., Run[Any]]
 
@@ -64,22 +64,22 @@ class Creation:
 class FileRun:
     """The state of a run over a file: counts, rejects, display and recording."""
 
-    def __init__(self, wanted: FileOptions, creation: Creation, table: Table, plan: Plan) -> None:
+    def __init__(self, wanted: FileOptions, creation: FileCreation, table: Table, plan: ColumnPlan) -> None:
         self.wanted = wanted
         self.creation = creation
-        self.tally = Tally()
-        self.recording = Recording()
+        self.tally = FileCounts()
+        self.recording = RunStats()
         self.rejects = RejectsFile(wanted.rejects_file, table)
-        self.items = Items(table, plan, self._faulty, keep=True)
+        self.items = ItemReader(table, plan, self._faulty, keep=True)
         self.interrupted = False
         self.odd_references = 0
         self.run_id: str | None = None
         self._told = 0
         title = creation.target.plural.capitalize()
-        self.show: FileShow = file_show(title, json=wanted.as_json)
-        self._limit = LimitShare()
+        self.show: FileDisplay = file_display_for(title, json=wanted.as_json)
+        self._limit = LimitUsage()
 
-    async def go(self, client: FulfillmentClient, journal: Journal) -> None:
+    async def run(self, client: FulfillmentClient, journal: Journal) -> None:
         """Send the items until the end of the input or an interruption."""
         wanted = self.wanted
 
@@ -106,9 +106,9 @@ class FileRun:
             **more,
         )
         if run.odd is not None:
-            run.odd.tell = self._tell_odd
+            run.odd.on_warning = self._tell_odd
         try:
-            with interruptible(run.stop, drain=wanted.drain, say=self.show.say) as interrupts:
+            with interruptible(run.stop, drain=wanted.drain, say=self.show.print_message) as interrupts:
                 async with run:
                     async for outcome in run:
                         self._note(outcome)
@@ -121,11 +121,11 @@ class FileRun:
             self.rejects.close()
 
     def _note(self, outcome: Outcome) -> None:
-        told = told_of(outcome)
-        rows = self.items.let_go(outcome.key)
+        told = outcome_text(outcome)
+        rows = self.items.release(outcome.key)
         self.tally.add(told)
         if told.what != "unsent":
-            self.recording.item()
+            self.recording.count_decided()
         line = rows[0].line if rows else None
         if self.wanted.as_json:
             code, message = told.code or None, told.message or None
@@ -135,19 +135,21 @@ class FileRun:
         if told.what in {"refused", "failed", "unknown"} and not ended:
             self._trouble(outcome.key, told, line, rows)
 
-    def _trouble(self, key: str, told: Told, line: int | None, rows: tuple[Row, ...]) -> None:
-        self.recording.trouble(told.what, told.code, Example(key, line, told.message))
+    def _trouble(self, key: str, told: OutcomeText, line: int | None, rows: tuple[TableRow, ...]) -> None:
+        self.recording.record_rejected(told.what, told.code, RejectedExample(key, line, told.message))
         code = "" if told.message.startswith(told.code) else f"{told.code} "
         reason = f"{told.what}: {code}{told.message}"
         if rows and told.what == "refused":  # others need no correction: the same command sends them, or looks them up
             self.rejects.add(rows, reason)
         self._say(f"{'' if line is None else f'line {line}, '}{key}: {reason}")
 
-    def _faulty(self, faulty: Faulty) -> None:
+    def _faulty(self, faulty: RejectedItem) -> None:
         self.tally.faulty += 1
         self.rejects(faulty)
         first = faulty.problems[0]
-        self.recording.trouble("faulty", first.field or "row", Example(faulty.key, first.line, first.without_line()))
+        self.recording.record_rejected(
+            "faulty", first.field or "row", RejectedExample(faulty.key, first.line, first.without_line())
+        )
         for problem in faulty.problems:
             if self.wanted.as_json:
                 fields = {
@@ -163,22 +165,22 @@ class FileRun:
         if self.wanted.as_json:
             write_json({"event": "odd_references", "message": text})
         else:
-            self.show.say(f"octoffm: {printable(text)} (--strict-references refuses them)")
+            self.show.print_message(f"octoffm: {printable(text)} (--strict-references refuses them)")
 
     def _say(self, text: str) -> None:
         self._told += 1
-        if self.wanted.as_json or self._told > SHOWN_IN_PIPE + 1:
+        if self.wanted.as_json or self._told > MAX_PRINTED_PROBLEMS + 1:
             return
-        if self._told > SHOWN_IN_PIPE:
-            self.show.say(f"… and more: see {self.rejects.path}")
+        if self._told > MAX_PRINTED_PROBLEMS:
+            self.show.print_message(f"… and more: see {self.rejects.path}")
         else:
-            self.show.say(f"{self.wanted.file}, {printable(text)}")
+            self.show.print_message(f"{self.wanted.file}, {printable(text)}")
 
-    def finish(self, client: FulfillmentClient) -> Exit:
+    def finish(self, client: FulfillmentClient) -> ExitCode:
         """Show the summary, write the report, and return the exit code."""
         wanted, stats = self.wanted, client.stats()
         seconds = self.recording.seconds
-        code = self.tally.verdict(interrupted=self.interrupted)
+        code = self.tally.exit_code(interrupted=self.interrupted)
         facts: dict[str, Any] = {"rows": self.items.rows, "seconds": round(seconds, 1), "calls": stats.calls}
         facts |= {"items per second": _rate(self.tally.done, seconds), "followed until": wanted.follow}
         facts |= {"throttled": stats.throttled, "retries": stats.retries, "drift": stats.drift}
@@ -195,7 +197,7 @@ class FileRun:
         return code
 
 
-async def create_from_file(wanted: FileOptions, creation: Creation) -> int:
+async def create_from_file(wanted: FileOptions, creation: FileCreation) -> int:
     """Carry out ``octoffm products create FILE`` and the like."""
     mapping = wanted.whole_mapping
     wanted.check_paths(journal=not wanted.dry_run)
@@ -207,7 +209,7 @@ async def create_from_file(wanted: FileOptions, creation: Creation) -> int:
     if wanted.dry_run:
         return dry_run(wanted, table, plan, creation.operation)
     config = wanted.config()
-    with drift_told(wanted.drift_file, journal=wanted.journal_file) as noticed:
+    with recording_drift(wanted.drift_file, journal=wanted.journal_file) as noticed:
         async with Journal.open(wanted.journal_file, verify_first=wanted.verify_first) as journal:
             undecided = await _undecided(journal, config.seller_id, creation.operation.name)
             if undecided and not wanted.as_json:
@@ -219,13 +221,13 @@ async def create_from_file(wanted: FileOptions, creation: Creation) -> int:
             return await _send(FileRun(wanted, creation, table, plan), config, journal, noticed)
 
 
-async def _send(state: FileRun, config: Config, journal: Journal, noticed: Noticed) -> Exit:
+async def _send(state: FileRun, config: Config, journal: Journal, noticed: DriftRecorder) -> ExitCode:
     seller, operation = config.seller_id, state.creation.operation.name
     before = await _newest(journal, seller, operation)
     try:
         async with FulfillmentClient(config, hooks=[LoggingHook(), state.recording, noticed]) as client:
             try:
-                await state.go(client, journal)
+                await state.run(client, journal)
             finally:
                 state.run_id = await _newest(journal, seller, operation)
             code = state.finish(client)
@@ -269,16 +271,16 @@ async def _newest(journal: Journal, seller: str, operation: str) -> str | None:
     return own[-1] if own else None
 
 
-def start_products(bulk: Bulk, items: Items, **how: Any) -> Run[Any]:
+def start_products(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any]:
     """Start a run that creates products."""
     return bulk.create_products(items, **how)
 
 
-def start_orders(bulk: Bulk, items: Items, **how: Any) -> Run[Any]:
+def start_orders(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any]:
     """Start a run that creates shipping orders."""
     return bulk.create_outbound(items, **how)
 
 
-def start_supplies(bulk: Bulk, items: Items, **how: Any) -> Run[Any]:
+def start_supplies(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any]:
     """Start a run that creates supply orders."""
     return bulk.create_inbound(items, **how)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..bulk.outcomes import Created, Failed, Found, Missing, Refused, Skipped, Unknown
-from .exits import Exit, headline_of, plain
+from .exits import ExitCode, headline_of, without_call_details
 
 if TYPE_CHECKING:
     from ..bulk.outcomes import Outcome
@@ -16,7 +16,7 @@ SHOWN = ("created", "already", "found", "missing", "refused", "failed", "unknown
 TITLES = {"already": "created before", "faulty": "faulty in the file", "unsent": "not sent"}
 
 
-class Told(msgspec.Struct, frozen=True):
+class OutcomeText(msgspec.Struct, frozen=True):
     """An outcome in plain words. ``what`` is one of :data:`SHOWN`."""
 
     what: str
@@ -25,7 +25,7 @@ class Told(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class Tally(msgspec.Struct):
+class FileCounts(msgspec.Struct):
     """Counts of items by outcome."""
 
     created: int = 0
@@ -38,7 +38,7 @@ class Tally(msgspec.Struct):
     faulty: int = 0
     unsent: int = 0
 
-    def add(self, told: Told) -> None:
+    def add(self, told: OutcomeText) -> None:
         """Count one outcome."""
         setattr(self, told.what, getattr(self, told.what) + 1)
 
@@ -57,36 +57,41 @@ class Tally(msgspec.Struct):
         """Items that have an outcome or were given up."""
         return sum(self.counts.values()) - self.unsent
 
-    def verdict(self, *, interrupted: bool) -> Exit:
+    def exit_code(self, *, interrupted: bool) -> ExitCode:
         """Return the exit code."""
         if interrupted:
-            return Exit.INTERRUPTED
+            return ExitCode.INTERRUPTED
         if self.unknown:
-            return Exit.UNDECIDED
+            return ExitCode.UNDECIDED
         bad = self.refused + self.failed + self.faulty + self.missing + self.unsent
-        return Exit.REFUSED if bad else Exit.DONE
+        return ExitCode.REFUSED if bad else ExitCode.DONE
 
 
-def told_of(outcome: Outcome) -> Told:  # noqa: PLR0911  (a table of cases)
+def outcome_text(outcome: Outcome) -> OutcomeText:  # noqa: PLR0911  (a table of cases)
     """Return an outcome in plain words."""
     match outcome:
         case Created(id=remote):
-            return Told("created", remote)
+            return OutcomeText("created", remote)
         case Refused(code=code, message=message, error=error):
-            return Told("refused", None, code, plain(message) if error is None else headline_of(error))
+            return OutcomeText(
+                "refused", None, code, without_call_details(message) if error is None else headline_of(error)
+            )
         case Failed(error=error):
-            return Told("failed", None, type(error).__name__, headline_of(error))
+            return OutcomeText("failed", None, type(error).__name__, headline_of(error))
         case Unknown(reason=reason, error=error, retry_after=again):  # of a journal: the reason says more
-            return Told(
-                "unknown", None, "", plain(reason) if error is None or again is not None else headline_of(error)
+            return OutcomeText(
+                "unknown",
+                None,
+                "",
+                without_call_details(reason) if error is None or again is not None else headline_of(error),
             )
         case Skipped(earlier=Created(id=remote), reason=reason):
-            return Told("already", remote, "", reason)
+            return OutcomeText("already", remote, "", reason)
         case Skipped(earlier=Refused(code=code, message=message)):
-            return Told("refused", None, code, plain(message))
+            return OutcomeText("refused", None, code, without_call_details(message))
         case Skipped(reason=reason):
-            return Told("unsent", None, "", reason)
+            return OutcomeText("unsent", None, "", reason)
         case Found(stocks=stocks):
-            return Told("found", " ".join(stock.id for stock in stocks))
+            return OutcomeText("found", " ".join(stock.id for stock in stocks))
         case Missing(reason=reason):
-            return Told("missing", None, "", reason)
+            return OutcomeText("missing", None, "", reason)

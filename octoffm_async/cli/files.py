@@ -9,13 +9,13 @@ import click
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ..tabular.targets import ORDERS, PRODUCTS, SUPPLIES
 from .file_options import FileOptions, creating_options
-from .file_run import Creation, create_from_file, start_orders, start_products, start_supplies
+from .file_run import FileCreation, create_from_file, start_orders, start_products, start_supplies
 from .loop import run_async
 from .options import verify_option
 
-_PRODUCTS = Creation(PRODUCTS, CREATE_PRODUCTS, start_products)
-_ORDERS = Creation(ORDERS, CREATE_OUTBOUND, start_orders)
-_SUPPLIES = Creation(SUPPLIES, CREATE_INBOUND, start_supplies)
+_PRODUCTS = FileCreation(PRODUCTS, CREATE_PRODUCTS, start_products)
+_ORDERS = FileCreation(ORDERS, CREATE_OUTBOUND, start_orders)
+_SUPPLIES = FileCreation(SUPPLIES, CREATE_INBOUND, start_supplies)
 
 _follow_for = click.option(
     "--follow-for",

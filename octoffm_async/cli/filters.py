@@ -26,7 +26,7 @@ _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 WHEN = "2026-11-23, 2026-11-23T08:00 (local time), …Z, or 90min, 2h, 3d ago"
 
 
-class Moment(_Type):
+class MomentParam(_Type):
     """A parameter type for a time: ISO 8601 (local if it has no zone), or an age such as ``2h``."""
 
     name = "when"
@@ -44,7 +44,7 @@ class Moment(_Type):
             self.fail(f"{text!r} is not a time: {WHEN}", param, ctx)
 
 
-class Known(_Type):
+class OpenEnumParam(_Type):
     """A parameter type for a value of the API, in any case. An unknown value is used unchanged, with a warning."""
 
     def __init__(self, values: type[OpenEnum]) -> None:
@@ -67,7 +67,7 @@ class Known(_Type):
         return [CompletionItem(value) for value in self._values if value.casefold().startswith(incomplete.casefold())]
 
 
-MOMENT = Moment()
+MOMENT_PARAM = MomentParam()
 
 
 def period_options(what: str) -> Callable[[F], F]:
@@ -75,9 +75,9 @@ def period_options(what: str) -> Callable[[F], F]:
 
     def add(command: F) -> F:
         until = f"Only those {what} at or before this time."
-        command = click.option(f"--{what}-until", type=MOMENT, metavar="WHEN", help=until)(command)
+        command = click.option(f"--{what}-until", type=MOMENT_PARAM, metavar="WHEN", help=until)(command)
         since = f"Only those {what} at or after this time: {WHEN}."
-        return click.option(f"--{what}-since", type=MOMENT, metavar="WHEN", help=since)(command)
+        return click.option(f"--{what}-since", type=MOMENT_PARAM, metavar="WHEN", help=since)(command)
 
     return add
 
@@ -89,7 +89,7 @@ def limit_option(command: F) -> F:
 
 def country_option(command: F) -> F:
     """Add ``--country``; the command receives ``country: str | None``."""
-    return click.option("--country", metavar="CODE", callback=upper, help="Storage country: FR, ES, UK.")(command)
+    return click.option("--country", metavar="CODE", callback=upper_case, help="Storage country: FR, ES, UK.")(command)
 
 
 def reference_option(command: F) -> F:
@@ -104,6 +104,6 @@ def _filled(context: click.Context, option: click.Parameter, given: str | None) 
     return given
 
 
-def upper(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+def upper_case(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
     """Return a country's code as the API writes it, in upper case."""
     return None if given is None else given.strip().upper()

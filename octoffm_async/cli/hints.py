@@ -51,7 +51,7 @@ def _escaped(sign: str) -> str:
     return sign if sign.isprintable() else f"\\U{ord(sign):08x}"
 
 
-def tell_interrupted(
+def print_interrupted(
     journal: str | PathLike[str], run: str, *, env_file: str | None = None, contract: PathLike[str] | None = None
 ) -> None:
     """Print on standard error that a run was interrupted, that nothing is lost, and how to resume it."""

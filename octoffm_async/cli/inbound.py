@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 import click
 
 from ..contract.inbound import InboundStatus
-from .exits import Exit
+from .exits import ExitCode
 from .fields import as_fields
-from .filters import Known, country_option, limit_option, period_options
+from .filters import OpenEnumParam, country_option, limit_option, period_options
 from .lazy import Later, LazyGroup
 from .remote import remote_command
 from .rows import (
     Column,
+    print_facts,
+    print_json_line,
+    print_rows,
+    print_table,
     quantity_of,
     received_of,
     refusal_of,
     refusal_text,
-    tell_facts,
-    tell_json,
-    tell_rows,
-    tell_table,
 )
 from .saving import output_option, save_document
 
@@ -59,7 +59,7 @@ _LINES = (
 
 
 @group.command("list")
-@click.option("--status", type=Known(InboundStatus), help="Only those in this status.")
+@click.option("--status", type=OpenEnumParam(InboundStatus), help="Only those in this status.")
 @country_option
 @period_options("updated")
 @period_options("created")
@@ -86,8 +86,8 @@ async def list_orders(
         created_at_max=created_until,
         max_items=limit,
     )
-    await tell_rows(remote, aiter(orders), COLUMNS, nothing="no supply order matches")
-    return Exit.DONE
+    await print_rows(remote, aiter(orders), COLUMNS, nothing="no supply order matches")
+    return ExitCode.DONE
 
 
 @group.command("show")
@@ -97,10 +97,10 @@ async def show(remote: Remote, supply_order: str) -> int:
     """Show a supply order with its lines: announced, received, missing."""
     order = await remote.client.inbound.get(supply_order)
     if remote.as_json:
-        tell_json(as_fields(order))
+        print_json_line(as_fields(order))
     else:
         _tell(order)
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 @group.command("delivery-note")
@@ -111,11 +111,11 @@ async def delivery_note(remote: Remote, supply_order: str, output: Path | None) 
     """Fetch the delivery note to put into the parcels, usually a PDF. It exists from status Accepted on."""
     note = await remote.client.inbound.delivery_note(supply_order)
     save_document(remote, note, output, of=supply_order)
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 def _tell(order: InboundShipment) -> None:
-    tell_facts(
+    print_facts(
         {
             "id": order.inbound_shipment_id,
             "reference": order.reference,
@@ -128,4 +128,4 @@ def _tell(order: InboundShipment) -> None:
             "updated": order.updated_at,
         }
     )
-    tell_table(order.lines, _LINES)
+    print_table(order.lines, _LINES)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .exits import Exit
+from .exits import ExitCode
 from .hints import resume_command
 from .jobs_backup import backup
 from .jobs_export import export
@@ -55,13 +55,13 @@ def forget(run: str, journal: Path, yes: bool, force: bool, as_json: bool) -> in
             f"resume it first ({resume_command(journal, record.id)}), or say --force"
         )
     if not yes and not _is_sure(record):
-        return Exit.REFUSED
+        return ExitCode.REFUSED
     gone = run_async(_forget(journal, record, force=force))
     if as_json:
         write_json({"run": record.id, "forgotten": gone})
     else:
         click.echo(f"forgot run {record.id} with {items(gone)}; their keys may be sent again")
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 def _is_sure(record: RunRecord) -> bool:

@@ -9,7 +9,7 @@ import click
 
 from ..bulk.journal import environment_of
 from ..config import Config
-from .exits import Exit
+from .exits import ExitCode
 from .jobs_journal import opened
 from .jobs_show import write_json
 from .loop import run_async
@@ -43,14 +43,14 @@ def rebind(journal: Path, env_file: Path | None, yes: bool, as_json: bool) -> in
         click.echo(f"What {journal} knows of seller {seller} is skipped at {given.api} from then on.", err=True)
         if not click.confirm(f"Are these items at {given.api}?", err=True):
             click.echo("nothing was changed", err=True)
-            return Exit.REFUSED
+            return ExitCode.REFUSED
     before = run_async(_rebind(journal, config))
     if as_json:
         write_json({"seller": seller, "before": before, "api": given.api})
     else:
         was = "no API that it named" if before is None else before
         click.echo(f"what {journal} knows of seller {seller} belongs to {given.api} (before: {was})")
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 async def _rebind(path: Path, config: Config) -> str | None:

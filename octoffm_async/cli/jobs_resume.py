@@ -15,9 +15,9 @@ from ..client import FulfillmentClient
 from ..config import Config, Limit
 from ..errors import ConfigurationError
 from ..events import LoggingHook
-from .drift import drift_path, drift_told
-from .exits import Exit
-from .hints import UNREAD, jobs_command, resume_command, tell_interrupted
+from .drift import drift_path, recording_drift
+from .exits import ExitCode
+from .hints import UNREAD, jobs_command, print_interrupted, resume_command
 from .interrupts import interruptible
 from .jobs_journal import find_run, opened, run_fields
 from .jobs_show import counts_of, write_json
@@ -29,11 +29,11 @@ from .options import (
     environment,
     journal_option,
     json_option,
-    rate,
+    parse_rate,
     verbose_option,
     verify_option,
 )
-from .show import StepResult, show_for
+from .show import StepResult, display_for
 from .text import items
 
 if TYPE_CHECKING:
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 
     from ..bulk.journal import Journal, RunRecord
     from ..bulk.outcomes import Summary
-    from .drift import Noticed
-    from .show import Show
+    from .drift import DriftRecorder
+    from .show import ProgressDisplay
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class ResumeOptions:
     """The options of the command."""
 
     run: str
@@ -73,7 +73,9 @@ class Wanted:
 @journal_option
 @env_file_option
 @click.option("--concurrency", type=click.IntRange(1), default=CONCURRENCY, show_default=True, help="Calls at a time.")
-@click.option("--limit", callback=rate, metavar="N/T", help="At most N calls in T seconds, in place of the default.")
+@click.option(
+    "--limit", callback=parse_rate, metavar="N/T", help="At most N calls in T seconds, in place of the default."
+)
 @click.option(
     "--patience",
     type=click.FloatRange(0),
@@ -109,12 +111,12 @@ def resume(**options: Any) -> int:
 
     RUN is a run's id, or a unique prefix of one.
     """
-    wanted = Wanted(**options)
-    with drift_told(drift_path(wanted.drift, environment(wanted.env_file)), journal=wanted.journal) as noticed:
+    wanted = ResumeOptions(**options)
+    with recording_drift(drift_path(wanted.drift, environment(wanted.env_file)), journal=wanted.journal) as noticed:
         return run_async(_resume(wanted, noticed))
 
 
-async def _resume(wanted: Wanted, noticed: Noticed) -> int:
+async def _resume(wanted: ResumeOptions, noticed: DriftRecorder) -> int:
     async with opened(wanted.journal, verify_first=wanted.verify_first) as journal:
         record = await find_run(journal, wanted.journal, wanted.run)
     settings = {} if wanted.contract is None else {"contract": wanted.contract}
@@ -127,7 +129,7 @@ async def _resume(wanted: Wanted, noticed: Noticed) -> int:
     if wanted.limit is not None:
         calls, seconds = wanted.limit
         config = config.with_(limit=Limit(calls, per=seconds))
-    show = show_for(json=wanted.as_json)
+    show = display_for(json=wanted.as_json)
     try:
         async with (
             opened(wanted.journal, read_only=False, verify_first=wanted.verify_first) as journal,
@@ -143,12 +145,14 @@ async def _resume(wanted: Wanted, noticed: Noticed) -> int:
     else:
         _tell(record, wanted, interrupted=interrupted)
     if interrupted:
-        tell_interrupted(wanted.journal, record.id, env_file=wanted.env_text, contract=wanted.contract)
-        return Exit.INTERRUPTED
-    return verdict(record)
+        print_interrupted(wanted.journal, record.id, env_file=wanted.env_text, contract=wanted.contract)
+        return ExitCode.INTERRUPTED
+    return exit_code_of_run(record)
 
 
-async def _go_on(wanted: Wanted, journal: Journal, record: RunRecord, client: FulfillmentClient, show: Show) -> bool:
+async def _go_on(
+    wanted: ResumeOptions, journal: Journal, record: RunRecord, client: FulfillmentClient, show: ProgressDisplay
+) -> bool:
     """Resume the run and return True if it was interrupted."""
     total = sum(record.counts[state] for state in KEEPS_PAYLOAD)
     if record.undecided and not wanted.as_json:
@@ -193,17 +197,17 @@ async def _go_on(wanted: Wanted, journal: Journal, record: RunRecord, client: Fu
     return interrupts.count > 0
 
 
-def verdict(record: RunRecord) -> Exit:
+def exit_code_of_run(record: RunRecord) -> ExitCode:
     """Return the exit code of a run."""
     if record.undecided:
-        return Exit.UNDECIDED
+        return ExitCode.UNDECIDED
     bad = record.counts[State.REFUSED] + record.counts[State.FAILED] + record.counts[State.PENDING]
-    return Exit.REFUSED if bad else Exit.DONE
+    return ExitCode.REFUSED if bad else ExitCode.DONE
 
 
-def _tell(record: RunRecord, wanted: Wanted, *, interrupted: bool) -> None:
+def _tell(record: RunRecord, wanted: ResumeOptions, *, interrupted: bool) -> None:
     click.echo(f"run {record.id}, {record.operation}: {counts_of(record)}")
-    if record.undecided or verdict(record) is Exit.REFUSED:
+    if record.undecided or exit_code_of_run(record) is ExitCode.REFUSED:
         click.echo(f"why: {jobs_command('show', wanted.journal, record.id)}")
     if not interrupted:
         click.echo(UNREAD)
@@ -213,5 +217,5 @@ def _counts(summary: Summary) -> dict[str, int]:
     return {name: getattr(summary, name) for name in ("created", "refused", "failed", "unknown", "skipped")}
 
 
-def _again(wanted: Wanted, record: RunRecord) -> str:
+def _again(wanted: ResumeOptions, record: RunRecord) -> str:
     return resume_command(wanted.journal, record.id, env_file=wanted.env_text, contract=wanted.contract)

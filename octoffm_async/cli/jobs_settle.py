@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .exits import Exit
+from .exits import ExitCode
 from .jobs_journal import opened
 from .jobs_show import write_json
 from .loop import run_async
@@ -47,7 +47,7 @@ def settle(keys: tuple[str, ...], *, journal: Path, yes: bool, as_json: bool, no
     if word["absent"] is (created is not None):
         raise click.UsageError("say --absent, or --created with the id", click.get_current_context())
     if not yes and not _is_sure(run_async(_settle(journal, keys, dry_run=True, **word)), created):
-        return Exit.REFUSED
+        return ExitCode.REFUSED
     said = f"by {_user()}: {note}" if note else f"by {_user()}"
     settled = run_async(_settle(journal, keys, note=said, **word))
     state = "pending" if created is None else "created"
@@ -60,7 +60,7 @@ def settle(keys: tuple[str, ...], *, journal: Path, yes: bool, as_json: bool, no
             click.echo(f"{key} is absent: the next run of its input, or octoffm jobs resume {entry.run}, sends it")
         else:
             click.echo(f"{key} is created, with id {created}: it is not sent again")
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 def _is_sure(found: Sequence[Known], created: str | None) -> bool:

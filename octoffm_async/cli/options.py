@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-def pairs(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[str, str]:
+def parse_pairs(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[str, str]:
     """Parse ``field=text``, given any number of times, into a dictionary."""
     found: dict[str, str] = {}
     for text in given:
@@ -28,7 +28,7 @@ def pairs(context: click.Context, option: click.Parameter, given: Sequence[str])
     return found
 
 
-def rate(context: click.Context, option: click.Parameter, given: str | None) -> tuple[int, float] | None:
+def parse_rate(context: click.Context, option: click.Parameter, given: str | None) -> tuple[int, float] | None:
     """Parse ``100/1`` as 100 requests per 1 second."""
     from argparse import ArgumentTypeError
 

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 import click
 
 from ..contract.outbound import OutboundStatus, ShipmentState
-from .exits import Exit
+from .exits import ExitCode
 from .fields import as_fields
-from .filters import Known, limit_option, period_options
+from .filters import OpenEnumParam, limit_option, period_options
 from .lazy import Later, LazyGroup
 from .orders_cancel import cancel
 from .orders_find import find_orders, order_options
 from .orders_follow import follow
 from .remote import remote_command
-from .rows import Column, quantity_of, refusal_of, refusal_text, tell_facts, tell_json, tell_rows, tell_table
+from .rows import Column, print_facts, print_json_line, print_rows, print_table, quantity_of, refusal_of, refusal_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
 
     from ..contract.outbound import OutboundShipment, ParcelLine, ShippedTo
-    from .orders_find import Which
+    from .orders_find import OrderSelector
     from .remote import Remote
 
 group = LazyGroup(
@@ -63,8 +63,10 @@ _PARCELS = (
 
 
 @group.command("list")
-@click.option("--state", type=Known(ShipmentState), help="Only those of this validity.")
-@click.option("--status", type=Known(OutboundStatus), help="Only those in this status; filtered here, not by the API.")
+@click.option("--state", type=OpenEnumParam(ShipmentState), help="Only those of this validity.")
+@click.option(
+    "--status", type=OpenEnumParam(OutboundStatus), help="Only those in this status; filtered here, not by the API."
+)
 @period_options("updated")
 @limit_option
 @remote_command
@@ -85,14 +87,14 @@ async def list_orders(
         max_items=None if status else limit,
     )
     items = _picked(aiter(orders), status, limit) if status else aiter(orders)
-    await tell_rows(remote, items, COLUMNS, nothing="no shipping order matches")
-    return Exit.DONE
+    await print_rows(remote, items, COLUMNS, nothing="no shipping order matches")
+    return ExitCode.DONE
 
 
 @group.command("show")
 @order_options
 @remote_command
-async def show(remote: Remote, which: Which) -> int:
+async def show(remote: Remote, which: OrderSelector) -> int:
     """Show a shipping order, by its id or by your reference: lines, address, and parcels once shipped.
 
     The API has no filter on references: all orders are read, or those that changed --since then.
@@ -100,12 +102,12 @@ async def show(remote: Remote, which: Which) -> int:
     orders = await find_orders(remote, which)
     for place, order in enumerate(orders):
         if remote.as_json:
-            tell_json(as_fields(order))
+            print_json_line(as_fields(order))
             continue
         if place:
             click.echo()
         _tell(order)
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 async def _picked(
@@ -121,7 +123,7 @@ async def _picked(
 
 
 def _tell(order: OutboundShipment) -> None:
-    tell_facts(
+    print_facts(
         {
             "id": order.outbound_shipment_id,
             "reference": order.reference,
@@ -136,8 +138,8 @@ def _tell(order: OutboundShipment) -> None:
             "status since": order.status_updated_at,
         }
     )
-    tell_table(order.lines, _LINES)
-    tell_table(order.parcels, _PARCELS)
+    print_table(order.lines, _LINES)
+    print_table(order.parcels, _PARCELS)
 
 
 def _address(to: ShippedTo | None) -> str:

@@ -12,16 +12,16 @@ from ..contract.outbound import CancellationStatus, OutboundCancellation, Outbou
 from ..contract.translation import Translation
 from ..contract.validation import cancellation_problems
 from ..errors import NotFoundError, ValidationError
-from .exits import Exit
+from .exits import ExitCode
 from .extra import check_against_contract, extra_option
 from .fields import as_fields
 from .orders_find import find_order_id, order_options
 from .remote import remote_command
-from .rows import tell_facts, tell_json
-from .saving import dry_run_option, tell_request
+from .rows import print_facts, print_json_line
+from .saving import dry_run_option, print_request
 
 if TYPE_CHECKING:
-    from .orders_find import Which
+    from .orders_find import OrderSelector
     from .remote import Remote
 
 PAUSE = 1.0
@@ -43,7 +43,13 @@ PAUSE = 1.0
 @dry_run_option
 @remote_command
 async def cancel(
-    remote: Remote, which: Which, *, reason: str | None, extra: dict[str, Any] | None, wait: float, dry_run: bool
+    remote: Remote,
+    which: OrderSelector,
+    *,
+    reason: str | None,
+    extra: dict[str, Any] | None,
+    wait: float,
+    dry_run: bool,
 ) -> int:
     """Request the cancellation of a shipping order. It is possible only before the order is Shipped.
 
@@ -56,22 +62,22 @@ async def cancel(
         body = OutboundCancellationRequest(outbound_shipment_id=order, reason=reason, extra=extra)
         if problems := cancellation_problems(body):
             raise ValidationError("cancellation", order, problems)
-        return tell_request(remote, REQUEST_CANCELLATION, body)
+        return print_request(remote, REQUEST_CANCELLATION, body)
     request_id = await remote.client.outbound.request_cancellation(order, reason=reason, extra=extra)
     decided = await _decision(remote, request_id, wait)
     if remote.as_json:
-        tell_json(as_fields(decided))
+        print_json_line(as_fields(decided))
     else:
-        tell_facts({"order": order, "request": request_id, "status": decided.status})
+        print_facts({"order": order, "request": request_id, "status": decided.status})
     match None if decided.status is None else decided.status.meaning:
         case CancellationStatus.ACCEPTED:
-            return Exit.DONE
+            return ExitCode.DONE
         case CancellationStatus.REFUSED:
             click.echo("octoffm: the warehouse continues with the order: it may be Shipped by now", err=True)
-            return Exit.REFUSED
+            return ExitCode.REFUSED
         case _:
             click.echo(f"octoffm: not decided yet; look again: octoffm orders show {order}", err=True)
-            return Exit.UNDECIDED
+            return ExitCode.UNDECIDED
 
 
 async def _decision(remote: Remote, request_id: str, wait: float) -> OutboundCancellation:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from ..errors import OctoffmError
-from .filters import MOMENT, WHEN
+from .filters import MOMENT_PARAM, WHEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ class NoSuchOrderError(OctoffmError):
     """The error that no shipping order has the reference."""
 
 
-class Which(NamedTuple):
+class OrderSelector(NamedTuple):
     """An id or a reference of an order; ``since`` narrows the search for a reference."""
 
     id: str | None
@@ -37,16 +37,19 @@ def order_options(command: Callable[..., int]) -> Callable[..., int]:
     def made(*arguments: Any, order: str | None, reference: str | None, since: datetime | None, **own: Any) -> int:
         if (order is None) == (reference is None):
             raise click.UsageError("name one order: ID or --reference", click.get_current_context())
-        return command(*arguments, which=Which(order, reference, since), **own)
+        return command(*arguments, which=OrderSelector(order, reference, since), **own)
 
     made = click.option(
-        "--since", type=MOMENT, metavar="WHEN", help=f"Search the reference in orders that changed since then: {WHEN}."
+        "--since",
+        type=MOMENT_PARAM,
+        metavar="WHEN",
+        help=f"Search the reference in orders that changed since then: {WHEN}.",
     )(made)
     made = click.option("--reference", metavar="REF", help="Your own reference, in place of the id.")(made)
     return click.argument("order", metavar="[ID]", required=False)(made)
 
 
-async def find_orders(remote: Remote, which: Which) -> list[OutboundShipment]:
+async def find_orders(remote: Remote, which: OrderSelector) -> list[OutboundShipment]:
     """Return the selected orders: one, or several that have the same reference.
 
     Raises:
@@ -66,7 +69,7 @@ async def find_orders(remote: Remote, which: Which) -> list[OutboundShipment]:
     return found
 
 
-async def find_order_id(remote: Remote, which: Which) -> str:
+async def find_order_id(remote: Remote, which: OrderSelector) -> str:
     """Return the id of the one selected order.
 
     Raises:

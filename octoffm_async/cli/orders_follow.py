@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import click
 
 from ..contract.outbound import OutboundShipment, OutboundStatus
-from ..contract.progress import Stand, stand_of
+from ..contract.progress import OrderProgress, progress_of
 from ..errors import DeadlineExceededError, StatusUnreachableError
-from .exits import Exit
+from .exits import ExitCode
 from .fields import as_fields, cell
-from .filters import Known
+from .filters import OpenEnumParam
 from .orders_find import find_order_id, order_options
 from .remote import remote_command
-from .rows import refusal_text, tell_json
+from .rows import print_json_line, refusal_text
 from .text import printable
 
 if TYPE_CHECKING:
-    from .orders_find import Which
+    from .orders_find import OrderSelector
     from .remote import Remote
 
 FLOW = tuple(status for status in OutboundStatus if OutboundStatus.SHIPPED.reached(status))
@@ -29,7 +29,9 @@ _LONG = 3600.0
 
 @click.command()
 @order_options
-@click.option("--until", type=Known(OutboundStatus), default="Shipped", show_default=True, help="Wait for this status.")
+@click.option(
+    "--until", type=OpenEnumParam(OutboundStatus), default="Shipped", show_default=True, help="Wait for this status."
+)
 @click.option(
     "--for",
     "patience",
@@ -40,7 +42,7 @@ _LONG = 3600.0
     help="Seconds to wait at most.",
 )
 @remote_command
-async def follow(remote: Remote, which: Which, until: str, patience: float) -> int:
+async def follow(remote: Remote, which: OrderSelector, until: str, patience: float) -> int:
     """Follow a shipping order until it reaches a status, and print each status on the way.
 
     Exits with 0 if it reached the status, 1 if it ended in another one, 3 if it is still on its way when the time is
@@ -51,7 +53,7 @@ async def follow(remote: Remote, which: Which, until: str, patience: float) -> i
     ends = clock() + patience
     row = await remote.client.outbound.get(order)
     _tell(remote, row)
-    while stand_of(row, OutboundStatus(until)) is not Stand.REACHED:
+    while progress_of(row, OutboundStatus(until)) is not OrderProgress.REACHED:
         try:
             row = await remote.client.outbound.wait_for(
                 order, _next(row.status, until), deadline=max(ends - clock(), 0.001)
@@ -64,9 +66,9 @@ async def follow(remote: Remote, which: Which, until: str, patience: float) -> i
             if error.operation != "outbound.wait_for":
                 raise
             click.echo(f"octoffm: {error.message}; to see it later: octoffm orders show {order}", err=True)
-            return Exit.UNDECIDED
+            return ExitCode.UNDECIDED
         _tell(remote, row)
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 def _next(status: OutboundStatus | None, until: str) -> str:
@@ -78,7 +80,7 @@ def _next(status: OutboundStatus | None, until: str) -> str:
 
 def _tell(remote: Remote, row: OutboundShipment) -> None:
     if remote.as_json:
-        tell_json(as_fields(row))
+        print_json_line(as_fields(row))
     else:
         told = (cell(row.status_updated_at), row.status, refusal_text(row.refusal))
         parcels = [f"{parcel.carrier} {parcel.tracking_number}" for parcel in row.parcels if parcel.tracking_number]

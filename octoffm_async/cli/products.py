@@ -9,13 +9,13 @@ import click
 from ..contract.operations import CREATE_PRODUCTS
 from ..contract.products import FulfillmentProduct, ProductCondition, ProductResult, RegistrationStatus
 from ..resources.products import check_product
-from .exits import Exit
+from .exits import ExitCode
 from .fields import as_fields
-from .filters import Known, limit_option
+from .filters import OpenEnumParam, limit_option
 from .lazy import Later, LazyGroup
 from .remote import remote_command
-from .rows import Column, tell_facts, tell_json, tell_rows
-from .saving import dry_run_option, tell_request
+from .rows import Column, print_facts, print_json_line, print_rows
+from .saving import dry_run_option, print_request
 
 if TYPE_CHECKING:
     from .remote import Remote
@@ -44,14 +44,16 @@ COLUMNS = (
 async def list_references(remote: Remote, limit: int | None) -> int:
     """List the seller's references, with the product and the stock of each."""
     references = remote.client.products.references(max_items=limit)
-    await tell_rows(remote, aiter(references), COLUMNS, nothing="no product is registered")
-    return Exit.DONE
+    await print_rows(remote, aiter(references), COLUMNS, nothing="no product is registered")
+    return ExitCode.DONE
 
 
 @group.command("add-reference")
 @click.option("--gtin", required=True, help="GTIN of the product, 8 to 14 digits.")
 @click.option("--reference", required=True, metavar="REF", help="Your own reference for it.")
-@click.option("--condition", type=Known(ProductCondition), default="New", show_default=True, help="Its condition.")
+@click.option(
+    "--condition", type=OpenEnumParam(ProductCondition), default="New", show_default=True, help="Its condition."
+)
 @dry_run_option
 @remote_command
 async def add_reference(remote: Remote, gtin: str, reference: str, condition: str, dry_run: bool) -> int:
@@ -62,19 +64,19 @@ async def add_reference(remote: Remote, gtin: str, reference: str, condition: st
     product = FulfillmentProduct(gtin=gtin, seller_product_reference=reference, product_condition=condition)
     if dry_run:
         check_product(product)
-        return tell_request(remote, CREATE_PRODUCTS, [product])
+        return print_request(remote, CREATE_PRODUCTS, [product])
     result = await remote.client.products.add_reference(
         gtin=gtin, seller_product_reference=reference, product_condition=condition
     )
     if remote.as_json:
-        tell_json(as_fields(result))
+        print_json_line(as_fields(result))
     else:
         why = ": ".join(part for part in (result.code, result.message) if part)
-        tell_facts({"reference": result.seller_product_reference, "status": result.status, "why": why})
-    return verdict(result)
+        print_facts({"reference": result.seller_product_reference, "status": result.status, "why": why})
+    return exit_code_of_product(result)
 
 
-def verdict(result: ProductResult) -> Exit:
+def exit_code_of_product(result: ProductResult) -> ExitCode:
     """Return the exit code of the API's result for a product."""
-    verdicts = {RegistrationStatus.ACCEPTED: Exit.DONE, RegistrationStatus.REFUSED: Exit.REFUSED}
-    return verdicts.get(result.status.meaning, Exit.UNDECIDED)
+    verdicts = {RegistrationStatus.ACCEPTED: ExitCode.DONE, RegistrationStatus.REFUSED: ExitCode.REFUSED}
+    return verdicts.get(result.status.meaning, ExitCode.UNDECIDED)

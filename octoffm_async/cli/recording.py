@@ -21,7 +21,7 @@ _BUCKETS = 64
 _LISTENS: frozenset[type[Event]] = frozenset({AttemptFinished, Throttled, RetryScheduled})
 
 
-class Example(NamedTuple):
+class RejectedExample(NamedTuple):
     """One item that was rejected."""
 
     key: str
@@ -29,7 +29,7 @@ class Example(NamedTuple):
     message: str
 
 
-class Timeline:
+class RateHistogram:
     """Counts over time, in a bounded number of bins; the bins get wider as time goes on."""
 
     def __init__(self, *, bins: int = BINS, width: float = 0.5) -> None:
@@ -49,7 +49,7 @@ class Timeline:
         self.counts[place] += count
 
 
-class Recording:
+class RunStats:
     """A hook that collects statistics, and a place where outcomes are noted."""
 
     events = _LISTENS
@@ -57,8 +57,8 @@ class Recording:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._start = clock()
-        self.decided = Timeline()
-        self.throttled = Timeline()
+        self.decided = RateHistogram()
+        self.throttled = RateHistogram()
         self.statuses: dict[int, int] = {}
         self.buckets = [0] * _BUCKETS
         self.slowest = 0.0
@@ -66,8 +66,8 @@ class Recording:
         self.pauses = 0
         self.paused = 0.0
         self.codes: dict[tuple[str, str], int] = {}
-        self.examples: dict[tuple[str, str], list[Example]] = {}
-        self.undecided: list[Example] = []
+        self.examples: dict[tuple[str, str], list[RejectedExample]] = {}
+        self.undecided: list[RejectedExample] = []
         self.undecided_count = 0
 
     @property
@@ -93,11 +93,11 @@ class Recording:
             case _:
                 pass
 
-    def item(self, count: int = 1) -> None:
+    def count_decided(self, count: int = 1) -> None:
         """Count items that were decided."""
         self.decided.add(self.seconds, count)
 
-    def trouble(self, kind: str, code: str, example: Example) -> None:
+    def record_rejected(self, kind: str, code: str, example: RejectedExample) -> None:
         """Record an item that was rejected."""
         if kind == "unknown":
             self.undecided_count += 1
@@ -112,7 +112,7 @@ class Recording:
         if len(some) < EXAMPLES:
             some.append(example)
 
-    def latency(self, share: float) -> float:
+    def latency_quantile(self, share: float) -> float:
         """Return the seconds that this share of the attempts did not exceed, to within a quarter."""
         total = sum(self.buckets)
         left = ceil(total * share)

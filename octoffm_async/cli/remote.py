@@ -11,7 +11,7 @@ import click
 from ..client import FulfillmentClient
 from ..config import Config
 from ..events import LoggingHook
-from .drift import drift_path, drift_told
+from .drift import drift_path, recording_drift
 from .loop import run_async
 from .options import (
     contract_option,
@@ -65,7 +65,7 @@ def remote_command(command: Callable[..., Coroutine[Any, Any, int]]) -> Callable
         variables = environment(env_file)
         config = Config.from_env(variables, **settings)
 
-        with drift_told(drift_path(drift, variables)) as noticed:
+        with recording_drift(drift_path(drift, variables)) as noticed:
 
             async def work() -> int:
                 async with FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from .file_tally import Tally
-    from .recording import Example, Recording
+    from .file_tally import FileCounts
+    from .recording import RejectedExample, RunStats
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f24;--dim:#5b6470;--line:#d8dde3;--back:#fff;--card:#f5f7f9;--good:#1a7f4b;
@@ -59,7 +59,7 @@ def write_report(path: Path, page: str) -> None:
         raise ConfigurationError(f"cannot write {path}: {error.strerror}") from None
 
 
-def report_page(what: str, file: str, tally: Tally, facts: Mapping[str, Any], recording: Recording) -> str:
+def report_page(what: str, file: str, tally: FileCounts, facts: Mapping[str, Any], recording: RunStats) -> str:
     """Return the page's text."""
     title = f"{what.capitalize()} from {_text(file)}"
     policy = "default-src 'none'; style-src 'unsafe-inline'"
@@ -89,7 +89,7 @@ def _text(value: object) -> str:
     return escape(printable(str(value)))
 
 
-def _cards(tally: Tally) -> str:
+def _cards(tally: FileCounts) -> str:
     cards = [
         f'<div class="card {_TONES.get(name, "warn")}"><b>{count:,}</b>{_text(TITLES.get(name, name))}</div>'
         for name, count in tally.counts.items()
@@ -98,12 +98,12 @@ def _cards(tally: Tally) -> str:
     return f'<div class="cards">{"".join(cards) or "<p>There was nothing to do.</p>"}</div>'
 
 
-def _latency(recording: Recording) -> str:
+def _latency(recording: RunStats) -> str:
     total = sum(recording.buckets)
     if not total:
         return "<h2>Latency</h2><p>No call was made.</p>"
     rows = "".join(
-        f'<tr><td>{name}</td><td class="n">{_duration(recording.latency(share))}</td></tr>'
+        f'<tr><td>{name}</td><td class="n">{_duration(recording.latency_quantile(share))}</td></tr>'
         for name, share in (("half within", 0.5), ("90 % within", 0.9), ("99 % within", 0.99))
     )
     slowest = f'<tr><td>slowest</td><td class="n">{_duration(recording.slowest)}</td></tr>'
@@ -117,7 +117,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def _throttling(recording: Recording) -> str:
+def _throttling(recording: RunStats) -> str:
     answered = recording.statuses.get(429, 0)
     rows = "".join(
         f'<tr><td>{"no answer" if status == 0 else status}</td><td class="n">{count:,}</td></tr>'
@@ -136,7 +136,7 @@ def _throttling(recording: Recording) -> str:
     return f"<h2>Throttling and retries</h2>{told}{chart}{table}"
 
 
-def _refusals(recording: Recording) -> str:
+def _refusals(recording: RunStats) -> str:
     if not recording.codes:
         return "<h2>Refusals</h2><p>None.</p>"
     parts = ["<h2>Refusals, failures and faulty rows</h2>"]
@@ -147,7 +147,7 @@ def _refusals(recording: Recording) -> str:
     return "".join(parts)
 
 
-def _undecided(recording: Recording) -> str:
+def _undecided(recording: RunStats) -> str:
     if not recording.undecided_count:
         return "<h2>Undecided</h2><p>None: the outcome of every item is known.</p>"
     more = recording.undecided_count - len(recording.undecided)
@@ -156,7 +156,7 @@ def _undecided(recording: Recording) -> str:
     return f"<h2>Undecided: {recording.undecided_count:,}</h2>{advice}{_examples(recording.undecided)}{rest}"
 
 
-def _examples(examples: Iterable[Example]) -> str:
+def _examples(examples: Iterable[RejectedExample]) -> str:
     items = [
         f"<li><code>{_text(one.key) or 'no reference'}</code>"
         f'<span class="dim">{"" if one.line is None else f", line {one.line}"}</span>: {_text(one.message[:500])}</li>'

@@ -12,13 +12,13 @@ from ..contract.returns import ReturnReason, ReturnRequest, ReturnStatus, Return
 from ..contract.translation import Translation
 from ..contract.validation import return_problems
 from ..errors import ValidationError
-from .exits import Exit
+from .exits import ExitCode
 from .extra import check_against_contract, extra_option
 from .fields import as_fields
-from .filters import Known, limit_option, period_options
+from .filters import OpenEnumParam, limit_option, period_options
 from .remote import remote_command
-from .rows import Column, quantity_of, received_of, tell_facts, tell_json, tell_rows, tell_table
-from .saving import dry_run_option, output_option, save_document, tell_request
+from .rows import Column, print_facts, print_json_line, print_rows, print_table, quantity_of, received_of
+from .saving import dry_run_option, output_option, print_request, save_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def lines_of(context: click.Context, option: click.Parameter, given: Sequence[st
 @group.command("create")
 @click.option("--order", metavar="ID", help="The shipping order that comes back, by its id.")
 @click.option("--reference", metavar="REF", help="The same order, by your own reference.")
-@click.option("--reason", type=Known(ReturnReason), required=True, help="Why it comes back.")
+@click.option("--reason", type=OpenEnumParam(ReturnReason), required=True, help="Why it comes back.")
 @click.option(
     "--line",
     "lines",
@@ -92,18 +92,20 @@ async def create(remote: Remote, order: str | None, dry_run: bool, **fields: Any
     if dry_run:
         if problems := return_problems(request):
             raise ValidationError("return", str(request.reference or order), problems)
-        return tell_request(remote, CREATE_RETURN, request)
+        return print_request(remote, CREATE_RETURN, request)
     return_id = await remote.client.returns.create(request)
     if remote.as_json:
-        tell_json({"return_id": return_id})
+        print_json_line({"return_id": return_id})
     else:
         click.echo(return_id)
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 @group.command("list")
-@click.option("--type", "kind", type=Known(ReturnType), help="Only those of this type: the sender of the return.")
-@click.option("--status", type=Known(ReturnStatus), help="Only those in this status.")
+@click.option(
+    "--type", "kind", type=OpenEnumParam(ReturnType), help="Only those of this type: the sender of the return."
+)
+@click.option("--status", type=OpenEnumParam(ReturnStatus), help="Only those in this status.")
 @period_options("updated")
 @period_options("created")
 @limit_option
@@ -129,8 +131,8 @@ async def list_returns(
         created_at_max=created_until,
         max_items=limit,
     )
-    await tell_rows(remote, aiter(found), COLUMNS, nothing="no return matches")
-    return Exit.DONE
+    await print_rows(remote, aiter(found), COLUMNS, nothing="no return matches")
+    return ExitCode.DONE
 
 
 @group.command("show")
@@ -140,10 +142,10 @@ async def show(remote: Remote, return_id: str) -> int:
     """Show a return with its lines: announced, received, and in which state."""
     found = await remote.client.returns.get(return_id)
     if remote.as_json:
-        tell_json(as_fields(found))
+        print_json_line(as_fields(found))
     else:
         _tell(found)
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 @group.command("label")
@@ -154,11 +156,11 @@ async def label(remote: Remote, return_id: str, output: Path | None) -> int:
     """Fetch the label for the customer, usually a PDF. Only returns to FR have one."""
     document = await remote.client.returns.label(return_id)
     save_document(remote, document, output, of=return_id)
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 def _tell(found: Return) -> None:
-    tell_facts(
+    print_facts(
         {
             "id": found.return_id,
             "type": found.type,
@@ -177,4 +179,4 @@ def _tell(found: Return) -> None:
             "undeclared": found.undeclared_quantity or None,
         }
     )
-    tell_table(found.lines, _LINES)
+    print_table(found.lines, _LINES)

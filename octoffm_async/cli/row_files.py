@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 F = TypeVar("F", bound="Callable[..., Any]")
-Kind: TypeAlias = Literal["text", "count", "moment"]
-Columns: TypeAlias = "Mapping[str, Kind]"
-Write: TypeAlias = "Callable[[Iterable[Mapping[str, Any]]], None]"
+ColumnType: TypeAlias = Literal["text", "count", "moment"]
+ColumnTypes: TypeAlias = "Mapping[str, ColumnType]"
+RowWriter: TypeAlias = "Callable[[Iterable[Mapping[str, Any]]], None]"
 """A function that writes some rows: values by column, ``None`` for an empty cell."""
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
@@ -41,13 +41,13 @@ def ending_of(path: Path) -> str:
     return path.suffix.casefold()
 
 
-def rows_file(ending: str, path: Path, columns: Columns) -> AbstractContextManager[Write]:
+def rows_file(ending: str, path: Path, columns: ColumnTypes) -> AbstractContextManager[RowWriter]:
     """Open a file in the format of a suffix, ``.csv`` or ``.parquet``, and give a function that writes some rows."""
     return csv_file(path, columns) if ending == ".csv" else parquet_file(path, columns)
 
 
 @contextmanager
-def csv_file(path: Path, columns: Columns) -> Generator[Write]:
+def csv_file(path: Path, columns: ColumnTypes) -> Generator[RowWriter]:
     """Open a CSV file; the byte order mark makes spreadsheets read UTF-8 as such, and no cell is a formula."""
     names = tuple(columns)
     with path.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
@@ -61,7 +61,7 @@ def csv_file(path: Path, columns: Columns) -> Generator[Write]:
 
 
 @contextmanager
-def parquet_file(path: Path, columns: Columns) -> Generator[Write]:
+def parquet_file(path: Path, columns: ColumnTypes) -> Generator[RowWriter]:
     """Open a Parquet file. Full parts go to a temporary folder, and are streamed into one file at the end."""
     polars = load_polars()
     types = {"text": polars.String, "count": polars.Int64, "moment": polars.Datetime("us", "UTC")}

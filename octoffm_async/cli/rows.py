@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..contract.common import Refusal
     from .remote import Remote
 
-FIRST = 200
+ROWS_MEASURED = 200
 """Rows that are kept back to measure the width of their columns."""
 _GAP = "  "
 
@@ -29,16 +29,16 @@ class Column(NamedTuple):
     """A column of a table: its title, and its value for an item (an attribute's path, or a function of the item)."""
 
     title: str
-    of: str | Callable[[Any], object]
+    value: str | Callable[[Any], object]
     right: bool = False
 
     def text(self, item: object) -> str:
         """Return the text of the column for an item."""
-        value: object = attrgetter(self.of)(item) if isinstance(self.of, str) else self.of(item)
+        value: object = attrgetter(self.value)(item) if isinstance(self.value, str) else self.value(item)
         return printable(cell(value))
 
 
-class Rows:
+class TablePrinter:
     """A table whose rows come one by one: the first rows decide the width of the columns.
 
     A terminal that is too narrow gets the first columns only, because half an id can neither be read nor copied.
@@ -46,7 +46,7 @@ class Rows:
 
     def __init__(self, columns: Sequence[Column], *, at_once: bool = False) -> None:
         self._columns = columns
-        self._first = 1 if at_once else FIRST
+        self._first = 1 if at_once else ROWS_MEASURED
         self._at_once = at_once
         self._waiting: list[list[str]] = []
         self._widths: list[int] = []
@@ -107,15 +107,15 @@ class Rows:
             sys.stdout.flush()
 
 
-async def tell_rows(remote: Remote, items: AsyncIterator[Any], columns: Sequence[Column], *, nothing: str) -> int:
+async def print_rows(remote: Remote, items: AsyncIterator[Any], columns: Sequence[Column], *, nothing: str) -> int:
     """Print items as they come and return their number. ``nothing`` is printed if there is none."""
-    rows = Rows(columns)
+    rows = TablePrinter(columns)
     count = 0
     try:
         async for item in items:
             count += 1
             if remote.as_json:
-                tell_json(as_fields(item))
+                print_json_line(as_fields(item))
             else:
                 rows.add(item)
     finally:
@@ -125,7 +125,7 @@ async def tell_rows(remote: Remote, items: AsyncIterator[Any], columns: Sequence
     return count
 
 
-def tell_json(fields: dict[str, Any]) -> None:
+def print_json_line(fields: dict[str, Any]) -> None:
     """Print one line of JSON; half a surrogate pair, which JSON cannot carry, becomes a question mark."""
     try:
         line = msgspec.json.encode(fields).decode()
@@ -146,7 +146,7 @@ def _encodable(value: Any) -> Any:
             return value
 
 
-def tell_facts(facts: dict[str, object]) -> None:
+def print_facts(facts: dict[str, object]) -> None:
     """Print titles and values below each other; unknown values are left out."""
     known = {title: printable(cell(fact)) for title, fact in facts.items()}
     known = {title: text for title, text in known.items() if text}
@@ -155,12 +155,12 @@ def tell_facts(facts: dict[str, object]) -> None:
         click.echo(f"{title:{width}}{text}")
 
 
-def tell_table(items: Sequence[Any], columns: Sequence[Column]) -> None:
+def print_table(items: Sequence[Any], columns: Sequence[Column]) -> None:
     """Print a table of the parts of an item, after an empty line; nothing if there are none."""
     if not items:
         return
     click.echo()
-    rows = Rows(columns)
+    rows = TablePrinter(columns)
     for item in items:
         rows.add(item)
     rows.close()

@@ -15,7 +15,7 @@ from ..sandbox.sandbox import SELLERS
 from ..sandbox.styles import parse_styles, style_table
 from ..sandbox.verbs import help_lines
 from .loop import run_async
-from .options import rate
+from .options import parse_rate
 
 if TYPE_CHECKING:
     from ..sandbox.settings import StyleOptions
@@ -46,7 +46,7 @@ def _style(context: click.Context, option: click.Parameter, given: tuple[str, ..
     metavar="S",
     help="Seconds for which a token is valid.",
 )
-@click.option("--limit", callback=rate, metavar="N/T", help="N requests in T seconds, for each seller and group.")
+@click.option("--limit", callback=parse_rate, metavar="N/T", help="N requests in T seconds, for each seller and group.")
 @click.option("--retry-after", type=click.Choice(["seconds", "date"]), help="Send Retry-After with 429 answers.")
 @click.option(
     "--speed",

@@ -12,8 +12,8 @@ import click
 from ..contract.encoding import RequestEncoder
 from ..contract.translation import Translation
 from ..errors import OctoffmError
-from .exits import Exit
-from .rows import tell_json
+from .exits import ExitCode
+from .rows import print_json_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -36,17 +36,17 @@ def save_document(remote: Remote, document: Document, output: Path | None, *, of
     path = output or Path(document.file_name)
     if output is None and path.exists():
         raise click.ClickException(f"{path} exists already: name the file with -o")
-    with replacing(path) as partial:
+    with atomic_replace(path) as partial:
         partial.write_bytes(document.content)
     size = len(document.content)
     if remote.as_json:
-        tell_json({"id": of, "file": str(path), "media_type": document.media_type, "bytes": size})
+        print_json_line({"id": of, "file": str(path), "media_type": document.media_type, "bytes": size})
     else:
         click.echo(f"{path}: {document.media_type}, {size:,} bytes")
 
 
 @contextmanager
-def replacing(path: Path) -> Generator[Path]:
+def atomic_replace(path: Path) -> Generator[Path]:
     """Give a file beside ``path`` to write to; at the end it replaces ``path``, and after an error it is removed.
 
     Raises:
@@ -87,10 +87,10 @@ def dry_run_option(command: F) -> F:
     return click.option("--dry-run", is_flag=True, help="Check it and show what would be sent; send nothing.")(command)
 
 
-def tell_request(remote: Remote, operation: Operation[Any], body: object) -> int:
+def print_request(remote: Remote, operation: Operation[Any], body: object) -> int:
     """Print a request as it would be sent, under the API's names if a contract file gives some."""
     translation = Translation(remote.config.contract_file)
     call = f"{operation.method} {translation.path(operation)}"
     click.echo(f"octoffm: nothing was sent; this would be the body of {call}:", err=True)
     sys.stdout.write(RequestEncoder(translation).encode(operation, body).decode() + "\n")
-    return Exit.DONE
+    return ExitCode.DONE

@@ -14,7 +14,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-HEARTBEAT = 10.0
+PROGRESS_INTERVAL = 10.0
 """Seconds between lines of a long step in a pipe: a log then shows that the command is alive."""
 _STYLES = {"refused": "yellow", "rejected": "yellow", "failed": "red", "unknown": "red", "missing": "yellow"}
 
@@ -36,7 +36,7 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True):
         return sum(self.counts.values()) / self.seconds if self.seconds > 0 else 0.0
 
 
-class Show(Protocol):
+class ProgressDisplay(Protocol):
     """A display of steps and of the final summary."""
 
     def begin(self, step: str) -> None:
@@ -71,7 +71,7 @@ def counts_text(counts: Mapping[str, int], *, styled: bool = False) -> str:
     return ", ".join(parts) or "nothing"
 
 
-class TerminalShow:
+class TerminalDisplay:
     """A display with a bar for the running step, a line for each step that has ended, and a table at the end."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class TerminalShow:
             self._bar = None
 
 
-class PlainShow:
+class PlainDisplay:
     """A display of lines of plain text."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class PlainShow:
         _line(f"{step} ...")
 
     def progress(self, share: float, counts: Mapping[str, int]) -> None:
-        if time.monotonic() - self._spoken >= HEARTBEAT:
+        if time.monotonic() - self._spoken >= PROGRESS_INTERVAL:
             self._spoken = time.monotonic()
             _line(f"{self._step}: {share:.0%}, {counts_text(counts)}")
 
@@ -148,7 +148,7 @@ class PlainShow:
         pass
 
 
-class JsonShow:
+class JsonDisplay:
     """A display of JSON lines: ``{"event": "step", …}`` for each step, ``{"event": "summary", …}`` at the end."""
 
     def begin(self, step: str) -> None:
@@ -171,11 +171,11 @@ class JsonShow:
         _line(msgspec.json.encode(event).decode())
 
 
-def show_for(*, json: bool) -> Show:
+def display_for(*, json: bool) -> ProgressDisplay:
     """Return the display that fits standard output."""
     if json:
-        return JsonShow()
-    return TerminalShow() if sys.stdout.isatty() else PlainShow()
+        return JsonDisplay()
+    return TerminalDisplay() if sys.stdout.isatty() else PlainDisplay()
 
 
 def _line(text: str) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from ..contract.stocks import QuantityType, SortOrder
-from .exits import Exit
+from .exits import ExitCode
 from .fields import as_fields
-from .filters import Known, country_option, limit_option, period_options, reference_option, upper
+from .filters import OpenEnumParam, country_option, limit_option, period_options, reference_option, upper_case
 from .lazy import Later, LazyGroup
 from .remote import remote_command
-from .rows import Column, tell_facts, tell_json, tell_rows, tell_table
+from .rows import Column, print_facts, print_json_line, print_rows, print_table
 from .stocks_export import export
 from .stocks_watch import watch
 
@@ -55,11 +55,11 @@ _COUNTRIES = (
 @reference_option
 @country_option
 @click.option(
-    "--delivery-country", metavar="CODE", callback=upper, help="Deliverable there; excludes all other filters."
+    "--delivery-country", metavar="CODE", callback=upper_case, help="Deliverable there; excludes all other filters."
 )
 @period_options("updated")
-@click.option("--sort", type=Known(QuantityType), help="Sort by this quantity.")
-@click.option("--order", type=Known(SortOrder), help="Least or most first.")
+@click.option("--sort", type=OpenEnumParam(QuantityType), help="Sort by this quantity.")
+@click.option("--order", type=OpenEnumParam(SortOrder), help="Least or most first.")
 @limit_option
 @remote_command
 async def list_stocks(
@@ -92,8 +92,8 @@ async def list_stocks(
         order=order,
         max_items=limit,
     )
-    await tell_rows(remote, aiter(stocks), COLUMNS, nothing="no stock matches")
-    return Exit.DONE
+    await print_rows(remote, aiter(stocks), COLUMNS, nothing="no stock matches")
+    return ExitCode.DONE
 
 
 @group.command("show")
@@ -103,8 +103,8 @@ async def show(remote: Remote, stock_id: str) -> int:
     """Show a stock: its quantities by type and by country, with the last change of each."""
     stock = await remote.client.stocks.get(stock_id)
     if remote.as_json:
-        tell_json(as_fields(stock))
-        return Exit.DONE
+        print_json_line(as_fields(stock))
+        return ExitCode.DONE
     facts: dict[str, object] = {
         "id": stock.id,
         "product id": stock.product_id,
@@ -113,9 +113,9 @@ async def show(remote: Remote, stock_id: str) -> int:
         "condition": stock.product_condition,
         "updated": stock.updated_at,
     }
-    tell_facts(facts | {column.title: column.text(stock) for column in _QUANTITIES})
-    tell_table(stock.localizations, _COUNTRIES)
-    return Exit.DONE
+    print_facts(facts | {column.title: column.text(stock) for column in _QUANTITIES})
+    print_table(stock.localizations, _COUNTRIES)
+    return ExitCode.DONE
 
 
 group.add_command(export)

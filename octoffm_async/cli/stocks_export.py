@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from ..bulk.references import References
-from .exits import Exit
+from .exits import ExitCode
 from .filters import country_option, period_options
 from .remote import remote_command
 from .row_files import ending_of, rows_output
-from .rows import tell_json
-from .saving import replacing
+from .rows import print_json_line
+from .saving import atomic_replace
 from .stocks_sinks import sink_for
 
 if TYPE_CHECKING:
@@ -57,12 +57,12 @@ async def export(
                 known.add(some.items)
             known.sort()
         look = known.reference_of if references else None
-        with replacing(output) as partial, sink_for(ending_of(output), partial, look) as write:
+        with atomic_replace(output) as partial, sink_for(ending_of(output), partial, look) as write:
             async for page in stocks.pages():
                 write(page.items)
                 count += len(page.items)
     if remote.as_json:
-        tell_json({"file": str(output), "stocks": count})
+        print_json_line({"file": str(output), "stocks": count})
     else:
         click.echo(f"{output}: {count:,} stock{'' if count == 1 else 's'}")
-    return Exit.DONE
+    return ExitCode.DONE

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..contract.stocks import Stock
-    from .row_files import Columns, Kind
+    from .row_files import ColumnType, ColumnTypes
 
-Write: TypeAlias = "Callable[[Sequence[Stock]], None]"
-Look: TypeAlias = "Callable[[Stock], str | None]"
+StockWriter: TypeAlias = "Callable[[Sequence[Stock]], None]"
+ReferenceLookup: TypeAlias = "Callable[[Stock], str | None]"
 """A function that returns the seller's reference of a stock, if it is known."""
 
 QUANTITIES = ("available", "allocated", "blocked", "litigation", "removal", "return", "logistic_operations")
@@ -29,23 +29,23 @@ REFERENCE = "seller_product_reference"
 COLUMNS = (*TEXTS, "updated_at", *QUANTITIES, "available_by_country")
 
 
-def _kind(column: str) -> Kind:
+def _kind(column: str) -> ColumnType:
     return "count" if column in QUANTITIES else "moment" if column == "updated_at" else "text"
 
 
-STOCK_COLUMNS: Columns = {column: _kind(column) for column in COLUMNS}
+STOCK_COLUMNS: ColumnTypes = {column: _kind(column) for column in COLUMNS}
 
 
-def columns_of(look: Look | None) -> Columns:
+def columns_of(look: ReferenceLookup | None) -> ColumnTypes:
     """Return the columns of a flat row; with ``look``, the seller's reference is the first."""
     return STOCK_COLUMNS if look is None else {REFERENCE: "text", **STOCK_COLUMNS}
 
 
-def _own(stock: Stock, look: Look | None) -> dict[str, Any]:
+def _own(stock: Stock, look: ReferenceLookup | None) -> dict[str, Any]:
     return {} if look is None else {REFERENCE: look(stock)}
 
 
-def row_of(stock: Stock, look: Look | None = None) -> dict[str, Any]:
+def row_of(stock: Stock, look: ReferenceLookup | None = None) -> dict[str, Any]:
     """Return a stock as one flat row."""
     fields = as_fields(stock)
     row = _own(stock, look)
@@ -80,21 +80,21 @@ def _by_country(stocks: Sequence[Stock]) -> str:
 
 
 @contextmanager
-def csv_sink(path: Path, look: Look | None = None) -> Generator[Write]:
+def csv_sink(path: Path, look: ReferenceLookup | None = None) -> Generator[StockWriter]:
     """Open a CSV file with a row for each stock."""
     with csv_file(path, columns_of(look)) as write:
         yield lambda stocks: write(row_of(stock, look) for stock in stocks)
 
 
 @contextmanager
-def parquet_sink(path: Path, look: Look | None = None) -> Generator[Write]:
+def parquet_sink(path: Path, look: ReferenceLookup | None = None) -> Generator[StockWriter]:
     """Open a Parquet file with a row for each stock."""
     with parquet_file(path, columns_of(look)) as write:
         yield lambda stocks: write(row_of(stock, look) for stock in stocks)
 
 
 @contextmanager
-def json_sink(path: Path, look: Look | None = None) -> Generator[Write]:
+def json_sink(path: Path, look: ReferenceLookup | None = None) -> Generator[StockWriter]:
     """Open a file of one JSON object a line, with all fields that the API gives of a stock."""
     encoder = msgspec.json.Encoder()
     with path.open("wb") as file:
@@ -105,13 +105,13 @@ def json_sink(path: Path, look: Look | None = None) -> Generator[Write]:
         yield write
 
 
-_SINKS: dict[str, Callable[[Path, Look | None], AbstractContextManager[Write]]] = {
+_SINKS: dict[str, Callable[[Path, ReferenceLookup | None], AbstractContextManager[StockWriter]]] = {
     ".csv": csv_sink,
     ".jsonl": json_sink,
     ".parquet": parquet_sink,
 }
 
 
-def sink_for(ending: str, path: Path, look: Look | None = None) -> AbstractContextManager[Write]:
+def sink_for(ending: str, path: Path, look: ReferenceLookup | None = None) -> AbstractContextManager[StockWriter]:
     """Open a file in the format of a suffix; the result is a function that writes some stocks."""
     return _SINKS[ending](path, look)

@@ -11,11 +11,11 @@ import click
 
 from ..contract.stocks import Stock
 from ..errors import CallError
-from .exits import Exit, line_of
+from .exits import ExitCode, line_of
 from .fields import as_fields
-from .filters import MOMENT, WHEN
+from .filters import MOMENT_PARAM, WHEN
 from .remote import remote_command
-from .rows import Column, Rows, tell_json
+from .rows import Column, TablePrinter, print_json_line
 
 if TYPE_CHECKING:
     from ..bulk.changes import Change, ChangeFeed
@@ -55,7 +55,7 @@ COLUMNS = (
 
 
 @click.command()
-@click.option("--since", type=MOMENT, metavar="WHEN", help=f"Begin with what changed since then (now): {WHEN}.")
+@click.option("--since", type=MOMENT_PARAM, metavar="WHEN", help=f"Begin with what changed since then (now): {WHEN}.")
 @click.option(
     "--every",
     type=click.FloatRange(0, min_open=True),
@@ -86,11 +86,11 @@ async def watch(remote: Remote, since: datetime | None, every: float, seconds: f
     finally:
         mark = feed.watermark["stocks"].isoformat(timespec="seconds")
         click.echo(f"octoffm: to continue from here: octoffm stocks watch --since {mark}", err=True)
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 async def _follow(remote: Remote, feed: ChangeFeed, every: float) -> None:
-    rows = Rows(COLUMNS, at_once=True)
+    rows = TablePrinter(COLUMNS, at_once=True)
     while True:
         try:
             async for change in feed:
@@ -102,9 +102,9 @@ async def _follow(remote: Remote, feed: ChangeFeed, every: float) -> None:
         await asyncio.sleep(every)
 
 
-def _tell(remote: Remote, rows: Rows, change: Change) -> None:
+def _tell(remote: Remote, rows: TablePrinter, change: Change) -> None:
     if remote.as_json:
-        tell_json({"kind": change.kind, "id": change.id, "at": change.at, "item": as_fields(change.item)})
+        print_json_line({"kind": change.kind, "id": change.id, "at": change.at, "item": as_fields(change.item)})
         sys.stdout.flush()
     else:
         rows.add(change)

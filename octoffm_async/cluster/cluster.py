@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, Self
 
 from ..bulk.journaling import PATIENCE
 from ..errors import ClosedError, ConfigurationError
-from ..tabular.items import Items
+from ..tabular.items import ItemReader
 from ..tabular.opening import open_table
 from ..tabular.plan import plan_for
 from ..tabular.rejects import RejectsFile
@@ -15,9 +15,9 @@ from ..tabular.targets import ORDERS, PRODUCTS, SUPPLIES
 from . import engine, jobs, watching
 from .database import as_database
 from .exporting import export
-from .jobs import CHUNK, How, creation_of
+from .jobs import CHUNK, JobOptions, creation_type_of
 from .submitting import load, numbered
-from .turns import TURN, Turns
+from .turns import CHUNK_TASK, ChunkScheduler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..config import Secret
-    from ..tabular.targets import Target
+    from ..tabular.targets import ItemType
     from .database import Database
     from .exporting import ItemRecord
-    from .jobs import JobRecord, Kind
+    from .jobs import CreationKind, JobRecord
     from .submitting import OnProgress
     from .watching import FleetStatus
 
 __all__ = ["Cluster"]
 
-_TARGETS: dict[str, Target] = {"products": PRODUCTS, "orders": ORDERS, "inbound": SUPPLIES}
+_TARGETS: dict[str, ItemType] = {"products": PRODUCTS, "orders": ORDERS, "inbound": SUPPLIES}
 _CANCEL: LiteralString = """
 WITH gone AS (
     UPDATE octoffm_chunks SET state = 'cancelled', ended_at = now() WHERE job = %(job)s AND state = 'ready' RETURNING 1
@@ -64,8 +64,8 @@ class Cluster:
     def __init__(self, database: str | Secret | Database) -> None:
         self._database = as_database(database)
         self._opened: AsyncExitStack | None = None
-        app, manager = engine.engine_app(self._database, turn=TURN)
-        self._turns = Turns(self._database, app, manager)
+        app, manager = engine.queue_app(self._database, turn=CHUNK_TASK)
+        self._turns = ChunkScheduler(self._database, app, manager)
 
     async def __aenter__(self) -> Self:
         opened = AsyncExitStack()
@@ -91,7 +91,7 @@ class Cluster:
 
     async def submit(
         self,
-        kind: Kind,
+        kind: CreationKind,
         items: Iterable[Any] | AsyncIterable[Any],
         *,
         seller: str,
@@ -116,14 +116,14 @@ class Cluster:
             items,
             seller=seller,
             source=source,
-            how=How(patience=patience, resend_unknown=resend_unknown),
+            how=JobOptions(patience=patience, resend_unknown=resend_unknown),
             chunk=chunk,
             on_progress=on_progress,
         )
 
     async def submit_file(
         self,
-        kind: Kind,
+        kind: CreationKind,
         path: str | PathLike[str],
         *,
         seller: str,
@@ -148,9 +148,9 @@ class Cluster:
             StoreError: the database is unreachable, or refuses.
         """
         table = open_table(path, delimiter=delimiter, encoding=encoding)
-        plan = plan_for(table, _TARGETS[creation_of(kind).kind], columns or {}, values or {})
+        plan = plan_for(table, _TARGETS[creation_type_of(kind).kind], columns or {}, values or {})
         reject = None if rejects is None else RejectsFile(rejects, table)
-        items = Items(table, plan, reject)
+        items = ItemReader(table, plan, reject)
 
         def progress(count: int) -> None:
             if on_progress is not None:
@@ -162,7 +162,7 @@ class Cluster:
                 items,
                 seller=seller,
                 source=str(path),
-                how=How(patience=patience, resend_unknown=resend_unknown),
+                how=JobOptions(patience=patience, resend_unknown=resend_unknown),
                 chunk=chunk,
                 on_progress=progress,
                 faulty=lambda: items.faulty,
@@ -203,7 +203,7 @@ class Cluster:
                 if await _locked_state(connection, record.job) in ("open", "done", "cancelled"):
                     row = await (await connection.execute(_RETRY, {"job": record.job})).fetchone()
                     if row is not None and row[1]:
-                        await self._turns.queue(connection, int(row[0]))
+                        await self._turns.queue_partition(connection, int(row[0]))
             return await watching.find_job(connection, record.job)
 
     async def forget(self, name: str) -> JobRecord:
@@ -234,7 +234,7 @@ class Cluster:
         *,
         seller: str,
         source: str,
-        how: How,
+        how: JobOptions,
         chunk: int,
         on_progress: OnProgress | None,
         faulty: Callable[[], int] = lambda: 0,
@@ -242,7 +242,7 @@ class Cluster:
         loaded = await load(
             self._open(),
             self._turns,
-            creation_of(kind),
+            creation_type_of(kind),
             numbered(items),
             seller=seller,
             source=source,

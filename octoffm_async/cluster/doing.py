@@ -9,30 +9,30 @@ from typing import TYPE_CHECKING, Any, Self
 from ..bulk.job import RUN_ENDING
 from ..bulk.journal.environment import environment_of
 from ..bulk.journal.protocol import LOOK_UP_MOST
-from ..bulk.journaling import Journaling
+from ..bulk.journaling import JournalOptions
 from ..bulk.outcomes import Created, Failed, Refused, Skipped, Unknown
 from ..errors import CredentialsRefusedError, FencedError, JournalError, OtherEnvironmentError
-from .jobs import Counts, creation_of
+from .jobs import ItemCounts, creation_type_of
 from .submitting import unpack
-from .turns import SLICE, Ending
+from .turns import CHUNK_SECONDS, ChunkReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..bulk.journal.protocol import Book, Journal
+    from ..bulk.journal.protocol import Journal, JournalRun
     from ..bulk.outcomes import Outcome
     from ..bulk.run import Run
     from ..client import FulfillmentClient
-    from .turns import Turn
+    from .turns import ChunkLease
 
 DRAIN = 20.0
 """Seconds for which a worker that must stop waits for the requests in flight."""
-WORKER_ENDING = (CredentialsRefusedError, FencedError, OtherEnvironmentError)
+WORKER_ERRORS = (CredentialsRefusedError, FencedError, OtherEnvironmentError)
 """Errors that would end every further chunk of this worker too."""
 logger = logging.getLogger("octoffm_async")
 
 
-class Handed:
+class TimedIterator:
     """An iterator over a chunk's items that ends early when its time is over or :meth:`stop` is called."""
 
     def __init__(self, items: Iterable[Any], *, seconds: float) -> None:
@@ -58,19 +58,19 @@ class Handed:
         self.ended_early = True
 
 
-class Doing:
+class ChunkRunner:
     """The processing of one chunk by this worker. ``on_outcome`` is called with each item's outcome."""
 
     def __init__(
-        self, turn: Turn, client: FulfillmentClient, journal: Journal, *, on_outcome: Callable[[Outcome], None]
+        self, turn: ChunkLease, client: FulfillmentClient, journal: Journal, *, on_outcome: Callable[[Outcome], None]
     ) -> None:
         self.turn = turn
         self._client = client
         self._journal = journal
         self._on_outcome = on_outcome
-        self._counts = Counts()
+        self._counts = ItemCounts()
         self._before: list[str] = []
-        self._items: Handed | None = None
+        self._items: TimedIterator | None = None
         self._run: Run[Any] | None = None
         self._stopped = False
 
@@ -82,7 +82,7 @@ class Doing:
         if self._run is not None:
             self._run.stop()
 
-    async def do(self, *, seconds: float = SLICE, keep_run: Callable[[str, str], Any]) -> Ending:
+    async def run(self, *, seconds: float = CHUNK_SECONDS, keep_run: Callable[[str, str], Any]) -> ChunkReport:
         """Process the chunk, or as much of it as ``seconds`` allow. ``keep_run`` stores the journal's run of a job.
 
         Raises:
@@ -91,10 +91,10 @@ class Doing:
         """
         turn = self.turn
         try:
-            chunk = unpack(turn.payload, creation_of(turn.operation))
+            chunk = unpack(turn.payload, creation_type_of(turn.operation))
         except ValueError as error:
-            return Ending(counts=Counts(unsent=turn.items), problem=str(error))
-        book = await self._journal.book(
+            return ChunkReport(counts=ItemCounts(unsent=turn.items), problem=str(error))
+        book = await self._journal.begin_run(
             seller=turn.seller,
             operation=turn.operation,
             run=turn.run,
@@ -103,23 +103,25 @@ class Doing:
         )
         if turn.run is None:
             await keep_run(turn.job, book.run)
-        self._items = items = Handed((one.item for one in chunk), seconds=seconds)
+        self._items = items = TimedIterator((one.item for one in chunk), seconds=seconds)
         if self._stopped:
             items.stop()
         problem = await self._through(items, book)
         await self._tell_apart(book)
         self._counts.unsent += len(chunk) - sum(self._counts.as_dict().values())
-        return Ending(counts=self._counts, problem=problem, put_off=items.ended_early)
+        return ChunkReport(counts=self._counts, problem=problem, is_postponed=items.ended_early)
 
-    def broken_off(self, error: Exception, *, put_off: bool) -> Ending:
+    def broken_off(self, error: Exception, *, put_off: bool) -> ChunkReport:
         """Return the result of a chunk that an error ended; the chunk is not done, for outcomes may be unwritten."""
         self._counts.unsent += self.turn.items - sum(self._counts.as_dict().values())
-        return Ending(counts=self._counts, problem=str(error) or repr(error), put_off=put_off, broken=True)
+        return ChunkReport(
+            counts=self._counts, problem=str(error) or repr(error), is_postponed=put_off, is_incomplete=True
+        )
 
-    async def _through(self, items: Handed, book: Book) -> str:
+    async def _through(self, items: TimedIterator, book: JournalRun) -> str:
         """Send the items; return the last problem as text, or an empty text."""
         turn, problem = self.turn, ""
-        journaling = Journaling(
+        journaling = JournalOptions(
             journal=self._journal,
             seller_id=turn.seller,
             operation=turn.operation,
@@ -163,7 +165,7 @@ class Doing:
         self._on_outcome(outcome)
         return ""
 
-    async def _tell_apart(self, book: Book) -> None:
+    async def _tell_apart(self, book: JournalRun) -> None:
         """Count the items as ``already`` that another job or call created, of those that were created before."""
         for start in range(0, len(self._before), LOOK_UP_MOST):
             entries = await book.look_up(self._before[start : start + LOOK_UP_MOST])
@@ -172,6 +174,6 @@ class Doing:
             self._counts.already += others
 
 
-def is_broken(error: BaseException) -> bool:
+def is_worker_error(error: BaseException) -> bool:
     """Return True if an error is one of the journal or of this worker, and not one of the chunk."""
-    return isinstance(error, (JournalError, *WORKER_ENDING))
+    return isinstance(error, (JournalError, *WORKER_ERRORS))

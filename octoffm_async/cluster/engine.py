@@ -3,10 +3,10 @@
 - Its statements run on the connections of :class:`~octoffm_async.cluster.database.Database`. A database that is
   unreachable stops no worker: the worker repeats its periodic statements (heartbeat, fetch, listen) a little later.
 - A worker ends only the queue jobs that it still holds. Procrastinate would let a process that was suspended past its
-  heartbeat mark a job as failed that another worker has taken over. Here a claim (:class:`Held`) names the worker and
-  the attempt, and only the claim that still counts ends or returns a job.
-- Workers return the jobs of a dead worker to the queue within seconds (:func:`rescue`), not by a periodic job, which
-  would itself wait for a free worker.
+  heartbeat mark a job as failed that another worker has taken over. Here a claim (:class:`JobClaim`) names the worker
+  and the attempt, and only the claim that still counts ends or returns a job.
+- Workers return the jobs of a dead worker to the queue within seconds (:func:`requeue_stalled_jobs`), not by a periodic
+  job, which would itself wait for a free worker.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _BEAT: LiteralString = "UPDATE procrastinate_workers SET last_heartbeat = now() 
 logger = logging.getLogger("octoffm_async")
 
 
-class Held(NamedTuple):
+class JobClaim(NamedTuple):
     """A worker's claim on a queue job. Each fetch of the job raises its ``attempts``, so old claims differ."""
 
     id: int
@@ -70,7 +70,7 @@ class Held(NamedTuple):
     worker: int
 
     @classmethod
-    def of(cls, job: jobs.Job) -> Held:
+    def of(cls, job: jobs.Job) -> JobClaim:
         """Return the claim of the worker that fetched a job."""
         return cls(job.id or 0, job.attempts, job.worker_id or 0)
 
@@ -137,16 +137,16 @@ class Connector(BaseAsyncConnector):
                 await asyncio.sleep(AGAIN)
 
 
-class SteadyManager(JobManager):
+class ResilientJobManager(JobManager):
     """A procrastinate job manager that tolerates an unreachable database and a process that was suspended."""
 
     def __init__(self, database: Database, *, turn: str) -> None:
         super().__init__(Connector(database))
         self._database = database
         self._turn = turn
-        self._ended: set[Held] = set()
+        self._ended: set[JobClaim] = set()
 
-    def ended(self, held: Held) -> None:
+    def ended(self, held: JobClaim) -> None:
         """Note that the holder of a claim ended its job in a transaction of its own: nothing remains to be written."""
         self._ended.add(held)
 
@@ -187,7 +187,7 @@ class SteadyManager(JobManager):
 
     async def finish_job(self, job: jobs.Job, status: jobs.Status, delete_job: bool) -> None:  # noqa: ARG002, FBT001
         """End a job if this worker still holds it; return a chunk's job to the queue unless the chunk ended itself."""
-        held = Held.of(job)
+        held = JobClaim.of(job)
         if held in self._ended:
             self._ended.discard(held)
             return
@@ -196,7 +196,7 @@ class SteadyManager(JobManager):
                 await self._give_back(held)
                 return
             async with self._database.connection() as connection, connection.transaction():
-                if await still_held(connection, held):
+                if await holds_claim(connection, held):
                     await finish(connection, held)
         except StoreError as error:  # the worker keeps the job until others find its heartbeat overdue
             logger.warning("the end of a queue job was not written: %s", error)
@@ -207,9 +207,9 @@ class SteadyManager(JobManager):
         except StoreError as error:
             logger.debug("worker %d stays registered: %s", worker_id, error)
 
-    async def _give_back(self, held: Held) -> None:
+    async def _give_back(self, held: JobClaim) -> None:
         async with self._database.connection() as connection, connection.transaction():
-            if await still_held(connection, held):
+            if await holds_claim(connection, held):
                 await connection.execute(
                     "SELECT procrastinate_retry_job_v2(%s, now() + make_interval(secs => %s), NULL, NULL, NULL)",
                     (held.id, AGAIN),
@@ -220,9 +220,9 @@ class WorkerForgottenError(Exception):
     """The error of a worker whose registration the queue deleted because its heartbeat was overdue."""
 
 
-def engine_app(database: Database, *, turn: str) -> tuple[App, SteadyManager]:
+def queue_app(database: Database, *, turn: str) -> tuple[App, ResilientJobManager]:
     """Return a procrastinate app over a database. ``turn`` is the task whose jobs end in their own transaction."""
-    manager = SteadyManager(database, turn=turn)
+    manager = ResilientJobManager(database, turn=turn)
     app = App(connector=manager.connector)
     app.job_manager = manager
     return app, manager
@@ -249,18 +249,18 @@ async def prepare(database: Database) -> None:
             )
 
 
-async def still_held(connection: Connection, held: Held) -> bool:
+async def holds_claim(connection: Connection, held: JobClaim) -> bool:
     """Return True if a claim still counts, and lock its job until the end of the transaction."""
     found = await connection.execute(_HOLD, held._asdict())
     return await found.fetchone() is not None
 
 
-async def finish(connection: Connection, held: Held) -> None:
+async def finish(connection: Connection, held: JobClaim) -> None:
     """End the job of a claim, and delete it from the queue."""
     await connection.execute(sql.queries["finish_job"], {"job_id": held.id, "status": "succeeded", "delete_job": True})
 
 
-async def rescue(database: Database, *, silent: float) -> int:
+async def requeue_stalled_jobs(database: Database, *, silent: float) -> int:
     """Return the jobs of workers without a heartbeat for ``silent`` seconds to the queue; return their number."""
     async with database.connection() as connection:
         found = await connection.execute(_RESCUE, {"queue": QUEUE, "seconds": silent})

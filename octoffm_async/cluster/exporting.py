@@ -10,7 +10,7 @@ import msgspec
 from ..bulk.journal.batches import stored
 from ..bulk.journal.protocol import LOOK_UP_MOST
 from . import journal_reading as reading
-from .jobs import creation_of
+from .jobs import creation_type_of
 from .submitting import unpack
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..bulk.journal.states import Entry
     from .database import Connection, Database
-    from .jobs import Creation, JobRecord
+    from .jobs import CreationType, JobRecord
 
 WAITING = "waiting"
 """The state of an item without an entry in the journal: it was not sent."""
@@ -40,7 +40,7 @@ class ItemRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 async def export(database: Database, record: JobRecord) -> AsyncIterator[ItemRecord]:
     """Yield the items of a job, read a chunk at a time."""
-    creation = creation_of(record.operation)
+    creation = creation_type_of(record.operation)
     for number in range(record.chunks):
         async with database.connection() as connection:
             found = await connection.execute(
@@ -54,7 +54,7 @@ async def export(database: Database, record: JobRecord) -> AsyncIterator[ItemRec
             yield item
 
 
-async def _chunk(connection: Connection, payload: bytes, creation: Creation, run: str | None) -> list[ItemRecord]:
+async def _chunk(connection: Connection, payload: bytes, creation: CreationType, run: str | None) -> list[ItemRecord]:
     items = [(one.line, str(getattr(one.item, creation.key))) for one in unpack(payload, creation)]
     known: dict[bytes, Entry] = {}
     if run is not None:

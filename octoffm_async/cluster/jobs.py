@@ -26,7 +26,7 @@ from ..errors import ConfigurationError
 if TYPE_CHECKING:
     from .database import Database
 
-Kind: TypeAlias = Literal["products", "orders", "inbound"]
+CreationKind: TypeAlias = Literal["products", "orders", "inbound"]
 JobState: TypeAlias = Literal["loading", "waiting", "running", "done", "cancelled"]
 ChunkState: TypeAlias = Literal["ready", "running", "done", "stuck", "cancelled"]
 
@@ -92,23 +92,23 @@ STATEMENTS: tuple[LiteralString, ...] = (
 )
 
 
-class Creation(msgspec.Struct, frozen=True):
+class CreationType(msgspec.Struct, frozen=True):
     """A kind of creation: its operation, the type of its items, and the field that is their key."""
 
-    kind: Kind
+    kind: CreationKind
     operation: str
     type: Any
     key: str
 
 
-CREATIONS: Final[dict[str, Creation]] = {
-    "products": Creation("products", CREATE_PRODUCTS.name, FulfillmentProduct, "seller_product_reference"),
-    "orders": Creation("orders", CREATE_OUTBOUND.name, OutboundShipmentRequest, "reference"),
-    "inbound": Creation("inbound", CREATE_INBOUND.name, InboundShipmentRequest, "reference"),
+CREATIONS: Final[dict[str, CreationType]] = {
+    "products": CreationType("products", CREATE_PRODUCTS.name, FulfillmentProduct, "seller_product_reference"),
+    "orders": CreationType("orders", CREATE_OUTBOUND.name, OutboundShipmentRequest, "reference"),
+    "inbound": CreationType("inbound", CREATE_INBOUND.name, InboundShipmentRequest, "reference"),
 }
 
 
-def creation_of(name: str) -> Creation:
+def creation_type_of(name: str) -> CreationType:
     """Return a kind of creation by its name (``orders``) or its operation (``outbound.create``).
 
     Raises:
@@ -120,14 +120,14 @@ def creation_of(name: str) -> Creation:
     raise ConfigurationError(f"no job creates {name!r}: it must be one of {', '.join(CREATIONS)}")
 
 
-class How(msgspec.Struct, frozen=True, kw_only=True):
+class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The options of a job; see :class:`octoffm_async.bulk.bulk.Bulk`."""
 
     patience: float = PATIENCE
     resend_unknown: bool = False
 
 
-class Counts(msgspec.Struct, kw_only=True):
+class ItemCounts(msgspec.Struct, kw_only=True):
     """The outcomes of items, counted.
 
     ``already``: created before by another job or call; ``unsent``: not sent yet, or put off.
@@ -169,7 +169,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     chunks: int
     ended: int
     stuck: int
-    counts: Counts
+    counts: ItemCounts
     submitted_at: datetime
     began_at: datetime | None
     ended_at: datetime | None
@@ -190,7 +190,7 @@ def new_job_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def lane_lock(lane: int) -> str:
+def partition_lock(lane: int) -> str:
     """Return the name of procrastinate's lock for a partition."""
     return f"octoffm:{lane}"
 

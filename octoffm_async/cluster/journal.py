@@ -17,20 +17,20 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from ..bulk.journal.batches import stored
-from ..bulk.journal.protocol import LOOK_UP_MOST, Journal, RunRecord, Sending
-from ..bulk.journal.settling import choose, settle_by_hand, word_of
+from ..bulk.journal.protocol import LOOK_UP_MOST, Journal, OutgoingItem, RunRecord
+from ..bulk.journal.settling import choose, manual_decision, settle_by_hand
 from ..bulk.journal.states import Entry, IllegalTransitionError, State
-from ..bulk.journal.steps import Flush, Follow, LookUp
+from ..bulk.journal.steps import Flush, ReadEntries, RecordStatus
 from ..errors import ClosedError, ConfigurationError, JournalError, JournalWriteError, StoreError
 from . import journal_changes as changes
 from . import journal_environments as environments
 from . import journal_reading as reading
 from .database import Database, as_database
 from .journal_forgetting import forget_some
-from .journal_runs import begun, gone_on_with
+from .journal_runs import begun, reopen_run
 from .journal_schema import PART, STATEMENTS, VERSION
-from .journal_settling import ByHand
-from .journal_waves import Release, Send
+from .journal_settling import PostgresManualSettlement
+from .journal_waves import MarkItemsSent, ReleaseItem
 from .journal_writer import JournalWriter
 from .lease import GRACE, Lease, boot_time
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ..config import Secret
     from .database import Connection
 
-__all__ = ["LEASE", "PostgresBook", "PostgresJournal"]
+__all__ = ["LEASE", "PostgresJournal", "PostgresJournalRun"]
 
 LEASE = 15.0
 _CHUNK = 500
@@ -118,7 +118,7 @@ class PostgresJournal(Journal):
             finally:
                 await self.database.__aexit__(None, None, None)
 
-    async def book(
+    async def begin_run(
         self,
         *,
         seller: str,
@@ -126,7 +126,7 @@ class PostgresJournal(Journal):
         run: str | None = None,
         source: str = "",
         environment: Environment | None = None,
-    ) -> PostgresBook:
+    ) -> PostgresJournalRun:
         """Begin a run, or continue the run named, alone or beside other processes. ``source`` describes it to people.
 
         ``environment`` is the API and account to which the items will be sent. The seller's part of the journal belongs
@@ -147,11 +147,11 @@ class PostgresJournal(Journal):
                 await environments.bind(connection, self.database.name, seller, environment)
             if run is None:
                 return await begun(connection, names, name, stored(source))
-            return await gone_on_with(connection, names, run, f"seller {seller}, operation {operation}")
+            return await reopen_run(connection, names, run, f"seller {seller}, operation {operation}")
 
-        scope, run_id = await self._open.ask(begin)
+        scope, run_id = await self._open.call(begin)
         self._live.add(name)
-        return PostgresBook(self._open, self._lease, (scope, run_id), (name, seller, operation), self._live)
+        return PostgresJournalRun(self._open, self._lease, (scope, run_id), (name, seller, operation), self._live)
 
     async def rebind(self, *, seller: str, environment: Environment) -> Environment | None:
         """Assign a seller's part of the journal to an environment; return the one that it belonged to before.
@@ -160,11 +160,11 @@ class PostgresJournal(Journal):
         send them twice.
         """
         self._check_writable()
-        return await self._open.ask(lambda connection: environments.rebind(connection, seller, environment))
+        return await self._open.call(lambda connection: environments.rebind(connection, seller, environment))
 
     async def runs(self) -> list[RunRecord]:
         """Return all runs, the oldest first."""
-        return await self._open.ask(reading.records)
+        return await self._open.call(reading.records)
 
     async def entries(
         self, run: str, state: State | Iterable[State] | None = None, *, code: str | None = None
@@ -174,7 +174,7 @@ class PostgresJournal(Journal):
         An item that another run sent again belongs to that run.
         """
         wanted = [state] if isinstance(state, State) else list(State if state is None else state)
-        scope, run_id = await self._open.ask(lambda connection: reading.run_of(connection, run))
+        scope, run_id = await self._open.call(lambda connection: reading.run_of(connection, run))
         key: str | None = None
         while True:
 
@@ -184,7 +184,7 @@ class PostgresJournal(Journal):
                     connection, scope, run_id, wanted, key=key, most=_CHUNK, shift=shift, code=code
                 )
 
-            chunk = await self._open.ask(read)
+            chunk = await self._open.call(read)
             for entry in chunk:
                 yield entry
             if len(chunk) < _CHUNK:
@@ -208,7 +208,7 @@ class PostgresJournal(Journal):
             async def work(connection: Connection, key: bytes | None = key) -> tuple[int, bytes | None]:
                 return await forget_some(connection, self.writer_id, run, key, force=force)
 
-            gone, key = await self._open.ask(work)
+            gone, key = await self._open.call(work)
             total += gone
             if key is None:
                 return total
@@ -216,7 +216,7 @@ class PostgresJournal(Journal):
     async def find(self, keys: Sequence[str]) -> list[Known]:
         """Return the entries of up to ``LOOK_UP_MOST`` keys, of any seller and operation."""
         _check_number(keys)
-        return await ByHand(self._open, self._lease).find(keys)
+        return await PostgresManualSettlement(self._open, self._lease).find(keys)
 
     async def settle(
         self,
@@ -230,9 +230,9 @@ class PostgresJournal(Journal):
         dry_run: bool = False,
     ) -> list[Known]:
         """Record the outcomes that a person found for undecided items; return their entries. See :class:`Journal`."""
-        word = word_of(keys, absent=absent, created=created, seller=seller, operation=operation, note=note)
+        word = manual_decision(keys, absent=absent, created=created, seller=seller, operation=operation, note=note)
         _check_number(word.keys)
-        settling = ByHand(self._open, self._lease)
+        settling = PostgresManualSettlement(self._open, self._lease)
         if dry_run:
             return await choose(settling, word)
         self._check_writable()
@@ -251,11 +251,11 @@ class PostgresJournal(Journal):
             raise self._lease.error()
 
 
-class PostgresBook:
+class PostgresJournalRun:
     """One run's view of a :class:`PostgresJournal`."""
 
     in_thread = False
-    others_within = 0.0
+    takeover_seconds = 0.0
 
     def __init__(
         self, writer: JournalWriter, lease: Lease, numbers: tuple[int, int], names: tuple[str, str, str], live: set[str]
@@ -265,18 +265,18 @@ class PostgresBook:
         self._scope, self._run_id = numbers
         self._live = live
         self.run, self.seller, self.operation = names
-        self.others_within = lease.seconds + 2 * GRACE
+        self.takeover_seconds = lease.seconds + 2 * GRACE
 
     async def look_up(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entries of up to ``LOOK_UP_MOST`` keys, in their order; ``None`` for an unknown key."""
         _check_number(keys)
         waiter = self._writer.future()
-        self._writer.submit(LookUp(self._scope, keys, waiter))
+        self._writer.submit(ReadEntries(self._scope, keys, waiter))
         entries: list[Entry | None] = await waiter
         return entries
 
-    async def sent(
-        self, items: Sequence[Sending], *, api_at: datetime | None = None, first_at: datetime | None = None
+    async def mark_sent(
+        self, items: Sequence[OutgoingItem], *, api_at: datetime | None = None, first_at: datetime | None = None
     ) -> None:
         """Mark items as sent, all or none, before the caller sends them; return when that is durable.
 
@@ -297,27 +297,27 @@ class PostgresBook:
                 raise IllegalTransitionError(item.key, None, State.SENT)
             seen.add(item.key)
         waiter = self._writer.future()
-        self._writer.submit(Send(self._scope, self._run_id, items, waiter, api_at, first_at))
+        self._writer.submit(MarkItemsSent(self._scope, self._run_id, items, waiter, api_at, first_at))
         await waiter
 
-    def settle(
+    def record_outcome(
         self, key: str, state: State, *, remote_id: str | None = None, code: str = "", message: str = ""
     ) -> None:
         """Queue the outcome of an item, behind all commands before. ``None`` keeps the known remote id."""
         self._writer.queue((self._scope, self._run_id, key, state, remote_id, code, message))
 
-    def settle_created(self, key: str, remote_id: str | None) -> None:
-        """Queue the outcome of a created item: the common case of :meth:`settle`."""
-        self.settle(key, State.CREATED, remote_id=remote_id)
+    def record_created(self, key: str, remote_id: str | None) -> None:
+        """Queue the outcome of a created item: the common case of :meth:`record_outcome`."""
+        self.record_outcome(key, State.CREATED, remote_id=remote_id)
 
     def release(self, keys: Iterable[str]) -> None:
         """Queue the release of items: other writers may then take over those that are undecided."""
         for key in keys:
-            self._writer.queue(Release(self._scope, self._run_id, key))
+            self._writer.queue(ReleaseItem(self._scope, self._run_id, key))
 
-    def follow(self, key: str, status: str) -> None:
+    def record_status(self, key: str, status: str) -> None:
         """Queue the last status that the status tracker saw of a created item."""
-        self._writer.queue(Follow(self._scope, key, status))
+        self._writer.queue(RecordStatus(self._scope, key, status))
 
     async def flush(self) -> None:
         """Wait until all queued commands are durable.
@@ -343,11 +343,11 @@ class PostgresBook:
                 connection, self._scope, self._lease.writer_id, keys, shift=self._lease.shift
             )
 
-        return await self._writer.ask(take)
+        return await self._writer.call(take)
 
     async def undecided_keys(self) -> list[str]:
         """Return the keys of all undecided items of this seller and operation, without taking any over."""
-        return await self._writer.ask(lambda connection: reading.undecided_keys(connection, self._scope))
+        return await self._writer.call(lambda connection: reading.undecided_keys(connection, self._scope))
 
     async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
         """Return up to two created items: the last known before ``first`` (our clock), and one known after ``last``."""
@@ -356,7 +356,7 @@ class PostgresBook:
             shift = self._lease.shift
             return await reading.created_near(connection, self._scope, first=first, last=last, ripe=ripe, shift=shift)
 
-        return await self._writer.ask(read)
+        return await self._writer.call(read)
 
     async def count_created(self, since: datetime, *, ripe: datetime) -> int:
         """Return the number of items with an id, sent from ``since`` on and created until ``ripe`` (our clock)."""
@@ -365,26 +365,26 @@ class PostgresBook:
             shift = self._lease.shift
             return await reading.count_created(connection, self._scope, since=since, ripe=ripe, shift=shift)
 
-        return await self._writer.ask(read)
+        return await self._writer.call(read)
 
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the encoded requests of up to ``LOOK_UP_MOST`` keys; created and refused items have none."""
         _check_number(keys)
-        return await self._writer.ask(lambda connection: reading.payloads(connection, self._scope, keys))
+        return await self._writer.call(lambda connection: reading.payloads(connection, self._scope, keys))
 
     async def ids(self) -> dict[str, str]:
         """Return the ids of some created items of this seller and operation, by key, from any run."""
-        return await self._writer.ask(lambda connection: reading.ids(connection, self._scope))
+        return await self._writer.call(lambda connection: reading.ids(connection, self._scope))
 
-    async def holders(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
+    async def keys_of_ids(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
         """Return the keys of created items, from any run, by up to ``LOOK_UP_MOST`` remote ids."""
         _check_number(remote_ids)
-        return await self._writer.ask(lambda connection: reading.holders(connection, self._scope, remote_ids))
+        return await self._writer.call(lambda connection: reading.holders(connection, self._scope, remote_ids))
 
-    async def doubt(self, told: Mapping[str, str], message: str) -> list[str]:
+    async def reset_to_unknown(self, told: Mapping[str, str], message: str) -> list[str]:
         """Make created items unknown, durably, that still have the id given for their key; return their keys."""
         _check_number(told)
-        return await self._writer.ask(
+        return await self._writer.call(
             lambda connection: changes.doubt(connection, self._lease.writer_id, self._scope, told, message)
         )
 
@@ -395,7 +395,7 @@ class PostgresBook:
             statement = "UPDATE octoffm_journal_runs SET finished_at = clock_timestamp() WHERE run_id = %s"
             await connection.execute(statement, (self._run_id,))
 
-        await self._writer.ask(stamp)
+        await self._writer.call(stamp)
         self._live.discard(self.run)
 
 

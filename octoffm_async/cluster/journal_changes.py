@@ -13,16 +13,16 @@ from ..bulk.journal.sheet import CODES, STATES
 from ..bulk.journal.states import IllegalTransitionError, State
 from ..errors import FencedError
 from .journal_schema import FENCED, ILLEGAL
-from .journal_waves import Release
+from .journal_waves import ReleaseItem
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from ..bulk.journal.steps import Follow, Settle
+    from ..bulk.journal.steps import RecordOutcome, RecordStatus
     from .database import Connection
-    from .journal_waves import Send
+    from .journal_waves import MarkItemsSent
 
-__all__ = ["Remark", "doubt", "follow", "send", "settle", "take"]
+__all__ = ["OutcomeConflict", "doubt", "follow", "send", "settle", "take"]
 
 _LET_GO = 9
 _SENT = """
@@ -66,16 +66,16 @@ _DOUBT = """
 _TAKE = "SELECT octoffm_journal_take(%s::bigint, %s::int, %b::bytea[], %s::interval)"
 
 
-class Remark(NamedTuple):
+class OutcomeConflict(NamedTuple):
     """A conflict that an outcome revealed: an illegal transition, or another order with the same reference."""
 
-    step: Settle
+    step: RecordOutcome
     before: State | None
     is_wrong: bool
     other: str | None
 
 
-async def send(connection: Connection, writer: int, wave: int, scope: int, steps: Sequence[Send]) -> None:
+async def send(connection: Connection, writer: int, wave: int, scope: int, steps: Sequence[MarkItemsSent]) -> None:
     """Mark the items of commands of one scope, with one ``first_at``, as sent, all or none.
 
     Raises:
@@ -94,11 +94,13 @@ async def send(connection: Connection, writer: int, wave: int, scope: int, steps
             await connection.execute(_SENT_SINCE, (*given, first_at))
 
 
-async def settle(connection: Connection, writer: int, wave: int, steps: Sequence[Settle | Release]) -> list[Remark]:
+async def settle(
+    connection: Connection, writer: int, wave: int, steps: Sequence[RecordOutcome | ReleaseItem]
+) -> list[OutcomeConflict]:
     """Record the outcomes of items, and release others; each item appears once. Return the conflicts."""
     rows: list[tuple[int, bytes, int, bytes | None, bytes | None, bytes | None]] = []
     for step in steps:
-        if isinstance(step, Release):
+        if isinstance(step, ReleaseItem):
             rows.append((step.scope, stored(step.key), _LET_GO, None, None, None))
             continue
         scope, _, key, state, remote_id, code, message = step
@@ -117,16 +119,16 @@ async def settle(connection: Connection, writer: int, wave: int, steps: Sequence
     with _told():
         found = await connection.execute(_SETTLE, (writer, wave, *columns))
         odd: list[tuple[int, int | None, bool, bytes | None]] = await found.fetchall()
-    remarks: list[Remark] = []
+    remarks: list[OutcomeConflict] = []
     for place, before, is_wrong, other in sorted(odd, key=itemgetter(0)):
         step = steps[place - 1]
-        assert not isinstance(step, Release)  # noqa: S101  (a release is never wrong)
+        assert not isinstance(step, ReleaseItem)  # noqa: S101  (a release is never wrong)
         was = None if before is None else STATES[before]
-        remarks.append(Remark(step, was, is_wrong, None if other is None else text(other)))
+        remarks.append(OutcomeConflict(step, was, is_wrong, None if other is None else text(other)))
     return remarks
 
 
-async def follow(connection: Connection, steps: Sequence[Follow]) -> None:
+async def follow(connection: Connection, steps: Sequence[RecordStatus]) -> None:
     """Write the tracked statuses of items; each item appears once, and items without an entry are ignored."""
     scopes = [step.scope for step in steps]
     keys = [stored(step.key) for step in steps]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..bulk.journal.batches import stored, text
-from ..bulk.journal.environment import Environment, check_same, tell_adopted
+from ..bulk.journal.environment import Environment, check_same, log_adopted
 
 if TYPE_CHECKING:
     from .database import Connection
@@ -28,7 +28,7 @@ async def bind(connection: Connection, journal: str, seller: str, environment: E
     )
     if (row := await put.fetchone()) is not None:
         if row[0]:
-            tell_adopted(journal, seller, environment)
+            log_adopted(journal, seller, environment)
         return
     if (known := await _known(connection, seller)) is not None:
         check_same(journal, seller, known, environment)

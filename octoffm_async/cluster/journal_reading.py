@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_SHIFT",
-    "Shift",
+    "ClockBounds",
     "after",
     "count_created",
     "created_near",
@@ -39,14 +39,14 @@ __all__ = [
 ]
 
 
-class Shift(NamedTuple):
+class ClockBounds(NamedTuple):
     """The offset of this machine's clock from the database's: its lower and its upper bound."""
 
     least: timedelta
     most: timedelta
 
 
-NO_SHIFT = Shift(timedelta(), timedelta())
+NO_SHIFT = ClockBounds(timedelta(), timedelta())
 
 _COLUMNS: LiteralString = """e.key, e.state, e.payload_hash, r.name, e.changed_at, e.sent_at,
     e.remote_id, e.code, e.message, e.followed, e.left_by, e.api_at, e.absences"""
@@ -102,13 +102,13 @@ _RECORDS: LiteralString = """
     GROUP BY r.run_id, s.scope_id, v.seller ORDER BY r.run_id"""
 
 
-async def look_up(connection: Connection, scope: int, keys: Sequence[str], *, shift: Shift) -> dict[bytes, Entry]:
+async def look_up(connection: Connection, scope: int, keys: Sequence[str], *, shift: ClockBounds) -> dict[bytes, Entry]:
     """Return the entries of keys of one scope, by the stored key."""
     found = await connection.execute(_LOOK_UP, (scope, [stored(key) for key in keys]), binary=True)
     return {row[0]: _entry(row, shift) for row in await found.fetchall()}
 
 
-async def find(connection: Connection, keys: Sequence[str], *, shift: Shift) -> list[Known]:
+async def find(connection: Connection, keys: Sequence[str], *, shift: ClockBounds) -> list[Known]:
     """Return the entries of keys, of any seller and operation."""
     found = await connection.execute(_FIND, ([stored(key) for key in keys],), binary=True)
     return [
@@ -117,7 +117,7 @@ async def find(connection: Connection, keys: Sequence[str], *, shift: Shift) -> 
 
 
 async def undecided(
-    connection: Connection, scope: int, writer: int, keys: Sequence[str] | None, *, shift: Shift
+    connection: Connection, scope: int, writer: int, keys: Sequence[str] | None, *, shift: ClockBounds
 ) -> list[Entry]:
     """Return the undecided items of a scope that a writer holds, by key; only those of ``keys``, if given."""
     names = None if keys is None else [stored(key) for key in keys]
@@ -137,7 +137,7 @@ async def undecided_keys(connection: Connection, scope: int) -> list[str]:
 
 
 async def created_near(
-    connection: Connection, scope: int, *, first: datetime, last: datetime, ripe: datetime, shift: Shift
+    connection: Connection, scope: int, *, first: datetime, last: datetime, ripe: datetime, shift: ClockBounds
 ) -> list[Entry]:
     """Return created items next to those sent between two times; times are by this machine's clock."""
     given = {"scope": scope, "first": first - shift.least, "last": last - shift.least, "ripe": ripe - shift.most}
@@ -145,7 +145,9 @@ async def created_near(
     return [_entry(row, shift) for row in await found.fetchall()]
 
 
-async def count_created(connection: Connection, scope: int, *, since: datetime, ripe: datetime, shift: Shift) -> int:
+async def count_created(
+    connection: Connection, scope: int, *, since: datetime, ripe: datetime, shift: ClockBounds
+) -> int:
     """Count the items with an id, sent from ``since`` and created until ``ripe``, by this machine's clock."""
     found = await connection.execute(_COUNT_CREATED, (scope, since - shift.least, ripe - shift.most), binary=True)
     row = await found.fetchone()
@@ -189,7 +191,7 @@ async def after(
     *,
     key: str | None,
     most: int,
-    shift: Shift,
+    shift: ClockBounds,
     code: str | None = None,
 ) -> list[Entry]:
     """Return up to ``most`` items of a run behind ``key`` in the order of keys; ``None`` is before all."""
@@ -235,7 +237,7 @@ async def run_of(connection: Connection, run: str) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def _entry(row: Sequence[Any], shift: Shift) -> Entry:
+def _entry(row: Sequence[Any], shift: ClockBounds) -> Entry:
     code: int
     key, code, payload_hash, run, changed_at, sent_at, remote_id, why, message, followed, left_by, api_at, absences = (
         row
@@ -256,7 +258,7 @@ def _entry(row: Sequence[Any], shift: Shift) -> Entry:
         code=text(why) if why else "",
         message=text(message) if message else "",
         followed=text(followed) if followed else "",
-        left_by=None if left_by is None else _utc(left_by) + shift.most,
+        latest_sent_at=None if left_by is None else _utc(left_by) + shift.most,
         api_at=None if api_at is None else _utc(api_at),
         absences=absences,
     )

@@ -10,7 +10,7 @@ from .journal_reading import run_of
 if TYPE_CHECKING:
     from .database import Connection
 
-__all__ = ["begun", "gone_on_with"]
+__all__ = ["begun", "reopen_run"]
 
 
 async def begun(connection: Connection, names: tuple[bytes, bytes], name: str, source: bytes) -> tuple[int, int]:
@@ -29,7 +29,7 @@ async def begun(connection: Connection, names: tuple[bytes, bytes], name: str, s
     return int(row[0]), int(row[1])
 
 
-async def gone_on_with(connection: Connection, names: tuple[bytes, bytes], run: str, told: str) -> tuple[int, int]:
+async def reopen_run(connection: Connection, names: tuple[bytes, bytes], run: str, told: str) -> tuple[int, int]:
     """Reopen a run, and return the ids of its scope and of itself. ``told`` describes its seller and operation.
 
     Raises:

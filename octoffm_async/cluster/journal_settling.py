@@ -10,19 +10,19 @@ from ..bulk.journal.states import BY_HAND
 from ..bulk.journal.steps import Flush
 from . import journal_changes as changes
 from . import journal_reading as reading
-from .journal_waves import Release
+from .journal_waves import ReleaseItem
 from .lease import GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import LiteralString
 
-    from ..bulk.journal.settling import Known, Word
+    from ..bulk.journal.settling import Known, ManualDecision
     from .database import Connection
     from .journal_writer import JournalWriter
     from .lease import Lease
 
-__all__ = ["ByHand"]
+__all__ = ["PostgresManualSettlement"]
 
 _OF_SCOPE: LiteralString = """
     FROM octoffm_journal_entries e JOIN octoffm_journal_scopes s USING (scope_id)
@@ -46,7 +46,7 @@ class _Place(NamedTuple):
     key: str
 
 
-class ByHand:
+class PostgresManualSettlement:
     """The reads and writes of :class:`octoffm_async.bulk.journal.settling.Settling` on one journal."""
 
     def __init__(self, writer: JournalWriter, lease: Lease) -> None:
@@ -55,7 +55,7 @@ class ByHand:
 
     async def find(self, keys: Sequence[str]) -> list[Known]:
         """Return the items of keys, of any seller and operation."""
-        return await self._writer.ask(lambda connection: reading.find(connection, keys, shift=self._lease.shift))
+        return await self._writer.call(lambda connection: reading.find(connection, keys, shift=self._lease.shift))
 
     async def near(self, most: int) -> list[str]:
         """Return up to ``most`` keys of undecided items."""
@@ -69,7 +69,7 @@ class ByHand:
         """Return the key that has this id among the items of the same operation, or ``None``."""
         return next(iter(await self._texts(_OWNER, stored(known.operation), stored(remote_id))), None)
 
-    async def write(self, items: Sequence[Known], word: Word) -> list[str]:
+    async def write(self, items: Sequence[Known], word: ManualDecision) -> list[str]:
         """Write the outcomes durably, or nothing if another process holds an item; return the keys that are held."""
 
         async def take(connection: Connection) -> tuple[list[_Place], list[str]]:
@@ -89,10 +89,10 @@ class ByHand:
                     places.append(_Place(found[0], found[1], entry.key))
             return places, busy
 
-        places, busy = await self._writer.ask(take)
+        places, busy = await self._writer.call(take)
         for scope, run_id, key in places:
             if busy:
-                self._writer.queue(Release(scope, run_id, key))
+                self._writer.queue(ReleaseItem(scope, run_id, key))
             else:
                 self._writer.queue((scope, run_id, key, word.state, word.created, BY_HAND, word.message))
         for run_id in {place.run_id for place in places}:
@@ -106,4 +106,4 @@ class ByHand:
             found = await connection.execute(statement, values, binary=True)
             return [text(value) for (value,) in await found.fetchall()]
 
-        return await self._writer.ask(read)
+        return await self._writer.call(read)

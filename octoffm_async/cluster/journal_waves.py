@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from ..bulk.journal.steps import Flush, Follow, LookUp, Settle
+from ..bulk.journal.steps import Flush, ReadEntries, RecordOutcome, RecordStatus
 
 if TYPE_CHECKING:
     import asyncio
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
-    from ..bulk.journal.protocol import Sending
+    from ..bulk.journal.protocol import OutgoingItem
     from .database import Connection
 
-__all__ = ["Ask", "Release", "Send", "Step", "Wave", "waves"]
+__all__ = ["ConnectionCall", "MarkItemsSent", "PostgresCommand", "ReleaseItem", "WriteBatch", "waves"]
 
 
-class Send(NamedTuple):
+class MarkItemsSent(NamedTuple):
     """The command to mark items as sent."""
 
     scope: int
     run_id: int
-    items: Sequence[Sending]
+    items: Sequence[OutgoingItem]
     waiter: asyncio.Future[Any]
     api_at: datetime | None = None
     """The time of the API's own clock, if known."""
@@ -32,7 +32,7 @@ class Send(NamedTuple):
     """The earliest time at which the items may have been sent; ``None`` is now."""
 
 
-class Release(NamedTuple):
+class ReleaseItem(NamedTuple):
     """The command to release an item if it is undecided. No caller waits for it."""
 
     scope: int
@@ -40,33 +40,35 @@ class Release(NamedTuple):
     key: str
 
 
-class Ask(NamedTuple):
+class ConnectionCall(NamedTuple):
     """Any other function of a connection, with the future of its result. It may be called more than once."""
 
     work: Callable[[Connection], Awaitable[Any]]
     waiter: asyncio.Future[Any]
 
 
-Step: TypeAlias = LookUp | Send | Settle | Follow | Flush | Ask | Release
-Spot: TypeAlias = tuple[int, str]
+PostgresCommand: TypeAlias = (
+    ReadEntries | MarkItemsSent | RecordOutcome | RecordStatus | Flush | ConnectionCall | ReleaseItem
+)
+ScopedKey: TypeAlias = tuple[int, str]
 
 
-class Wave:
+class WriteBatch:
     """A batch of changes to different items, in any order, followed by the reads that may see them."""
 
     def __init__(self) -> None:
-        self.settled: dict[Spot, Settle | Release] = {}
-        self.followed: dict[Spot, Follow] = {}
-        self.sent: defaultdict[tuple[int, datetime | None], list[Send]] = defaultdict(list)
+        self.settled: dict[ScopedKey, RecordOutcome | ReleaseItem] = {}
+        self.followed: dict[ScopedKey, RecordStatus] = {}
+        self.sent: defaultdict[tuple[int, datetime | None], list[MarkItemsSent]] = defaultdict(list)
         """The commands by scope and by the earliest time at which their items may have been sent."""
         self.flushes: list[Flush] = []
-        self.questions: list[LookUp | Ask] = []
-        self._touched: set[Spot] = set()
+        self.questions: list[ReadEntries | ConnectionCall] = []
+        self._touched: set[ScopedKey] = set()
 
-    def takes(self, step: Step) -> bool:
+    def takes(self, step: PostgresCommand) -> bool:
         """Add a command, unless the batch changes the same item already; return True if it was added."""
         match step:
-            case Send(scope=scope, items=items, first_at=first_at):
+            case MarkItemsSent(scope=scope, items=items, first_at=first_at):
                 spots = {(scope, item.key) for item in items}
                 if not self._touched.isdisjoint(spots):
                     return False
@@ -74,17 +76,17 @@ class Wave:
                 self.sent[scope, first_at].append(step)
             case Flush():
                 self.flushes.append(step)
-            case LookUp() | Ask():
+            case ReadEntries() | ConnectionCall():
                 self.questions.append(step)
-            case Follow(scope=scope, key=key):
+            case RecordStatus(scope=scope, key=key):
                 return self._takes_one((scope, key), self.followed, step)
-            case Release(scope=scope, key=key):
+            case ReleaseItem(scope=scope, key=key):
                 return self._takes_one((scope, key), self.settled, step)
             case _:
                 return self._takes_one((step[0], step[2]), self.settled, step)
         return True
 
-    def _takes_one(self, spot: Spot, where: dict[Spot, Any], step: Step) -> bool:
+    def _takes_one(self, spot: ScopedKey, where: dict[ScopedKey, Any], step: PostgresCommand) -> bool:
         if spot in self._touched:
             return False
         self._touched.add(spot)
@@ -92,11 +94,11 @@ class Wave:
         return True
 
 
-def waves(steps: Iterable[Step]) -> list[Wave]:
+def waves(steps: Iterable[PostgresCommand]) -> list[WriteBatch]:
     """Return commands in their order as few batches."""
-    found = [Wave()]
+    found = [WriteBatch()]
     for step in steps:
         if not found[-1].takes(step):
-            found.append(Wave())
+            found.append(WriteBatch())
             found[-1].takes(step)
     return found

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..bulk.journal.batches import stored
 from ..bulk.journal.states import IllegalTransitionError
-from ..bulk.journal.steps import Flush, LookUp
+from ..bulk.journal.steps import Flush, ReadEntries
 from ..errors import ClosedError, FencedError, JournalError, JournalWriteError, OctoffmError, StoreError
 from . import journal_changes as changes
 from . import journal_reading as reading
-from .journal_waves import Ask, Send, Wave, waves
+from .journal_waves import ConnectionCall, MarkItemsSent, WriteBatch, waves
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from ..bulk.journal.steps import Follow, Settle
+    from ..bulk.journal.steps import RecordOutcome, RecordStatus
     from .database import Connection, Database
-    from .journal_waves import Release, Step
+    from .journal_waves import PostgresCommand, ReleaseItem
     from .lease import Lease
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class JournalWriter:
         self._database = database
         self._lease = lease
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[Step] = []
+        self._waiting: list[PostgresCommand] = []
         self._wake = asyncio.Event()
         self._linger: asyncio.TimerHandle | None = None
         self._closing = False
@@ -69,13 +69,13 @@ class JournalWriter:
             raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
         return self._loop.create_future()
 
-    def submit(self, step: Step) -> None:
+    def submit(self, step: PostgresCommand) -> None:
         """Submit a command that a caller waits for: the writer executes it at once."""
         self._check_open()
         self._waiting.append(step)
         self._wake.set()
 
-    def queue(self, step: Settle | Follow | Release) -> None:
+    def queue(self, step: RecordOutcome | RecordStatus | ReleaseItem) -> None:
         """Submit a command that no caller waits for: the writer soon executes it together with others."""
         self._check_open()
         self._waiting.append(step)
@@ -84,13 +84,13 @@ class JournalWriter:
         elif self._linger is None:
             self._linger = self._loop.call_later(_LINGER, self._wake.set)
 
-    async def ask(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def call(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Call ``work`` with a connection, after all earlier commands, and return its result.
 
         The writer calls it again if the database became unreachable meanwhile.
         """
         waiter = self.future()
-        self.submit(Ask(work, waiter))
+        self.submit(ConnectionCall(work, waiter))
         result: T = await waiter
         return result
 
@@ -131,7 +131,7 @@ class JournalWriter:
             for wave in waves(steps):
                 await self._carry_out(wave)
 
-    async def _carry_out(self, wave: Wave) -> None:
+    async def _carry_out(self, wave: WriteBatch) -> None:
         # Changes first, then reads: the batch has one change of an item at most (see journal_waves).
         await self._settle(list(wave.settled.values()))
         for (scope, _), steps in wave.sent.items():
@@ -139,12 +139,12 @@ class JournalWriter:
         await self._follow(list(wave.followed.values()))
         for flush in wave.flushes:
             _answer(flush.waiter, None, self._fault(flush.run_id))
-        await self._look_up([step for step in wave.questions if isinstance(step, LookUp)])
+        await self._look_up([step for step in wave.questions if isinstance(step, ReadEntries)])
         for step in wave.questions:
-            if isinstance(step, Ask):
+            if isinstance(step, ConnectionCall):
                 await self._answered(step.waiter, step.work)
 
-    async def _settle(self, steps: Sequence[Settle | Release]) -> None:
+    async def _settle(self, steps: Sequence[RecordOutcome | ReleaseItem]) -> None:
         if not steps:
             return
         number = self._next_wave()
@@ -160,7 +160,7 @@ class JournalWriter:
             if is_wrong:
                 self._faults.setdefault(run_id, IllegalTransitionError(key, before, state))
 
-    async def _send(self, scope: int, steps: Sequence[Send]) -> None:
+    async def _send(self, scope: int, steps: Sequence[MarkItemsSent]) -> None:
         """Mark the items of commands as sent: together, or command by command if one of them is not legal."""
         number = self._next_wave()
         error: Exception | None = None
@@ -179,7 +179,7 @@ class JournalWriter:
         for step in steps:
             _answer(step.waiter, None, error)
 
-    async def _follow(self, steps: Sequence[Follow]) -> None:
+    async def _follow(self, steps: Sequence[RecordStatus]) -> None:
         if not steps:
             return
         try:
@@ -187,7 +187,7 @@ class JournalWriter:
         except Exception as error:  # noqa: BLE001  (the next status tracker reads a missing status again)
             logger.warning("the journal did not write %d tracked statuses: %s", len(steps), error)
 
-    async def _look_up(self, steps: Sequence[LookUp]) -> None:
+    async def _look_up(self, steps: Sequence[ReadEntries]) -> None:
         for scope in {step.scope for step in steps}:
             some = [step for step in steps if step.scope == scope]
             keys = list(dict.fromkeys(key for step in some for key in step.keys))

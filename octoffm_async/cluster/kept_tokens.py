@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from ..config import TOKEN_LIMIT
-from ..session.token_entries import Entry, decode_entry, encode_entry
-from ..session.token_stores import LONGEST_LIFE, Allowance, Holding
-from .sealing import BrokenSealError, Sealer
+from ..session.token_entries import TokenEntry, decode_entry, encode_entry
+from ..session.token_stores import LONGEST_LIFE, QuotaBucket, TokenRecord
+from .sealing import DecryptionError, Encryptor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from ..config import Secret
-    from ..session.token_stores import Account, SharedRefusal, SharedToken
+    from ..session.token_stores import SharedRefusal, SharedToken, TokenAccount
 
 logger = logging.getLogger("octoffm_async")
 
 
-class Reading(NamedTuple):
+class StoredValue(NamedTuple):
     """The value of a key, or ``None``, and the server's time of the read in seconds since 1970."""
 
     value: bytes | None
@@ -40,11 +40,11 @@ class Reading(NamedTuple):
 class _Use(msgspec.Struct, frozen=True, array_like=True):
     """The stored use of the quota. ``nonce`` makes each written value unique."""
 
-    used: Allowance
+    used: QuotaBucket
     nonce: str
 
 
-class KeptTokens(ABC):
+class KeyValueTokenStore(ABC):
     """A token store on a server that encrypts tokens with ``key``, if given (see :mod:`.sealing`).
 
     It never stores a client's secret. All times are the server's: each read measures the offset of the server's clock
@@ -52,13 +52,13 @@ class KeptTokens(ABC):
     """
 
     def __init__(self, *, key: Secret | str | None = None) -> None:
-        self._sealer = Sealer(key)
+        self._sealer = Encryptor(key)
         self._ahead = time.time() - time.monotonic()
         self._ignored: bytes | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
     @abstractmethod
-    async def _read(self, name: str) -> Reading:
+    async def _read(self, name: str) -> StoredValue:
         """Return the value of a key, unless it expired."""
 
     @abstractmethod
@@ -73,14 +73,14 @@ class KeptTokens(ABC):
         """Return the server's time, by the last measured offset."""
         return time.monotonic() + self._ahead
 
-    async def load(self, account: Account) -> Holding:
+    async def load(self, account: TokenAccount) -> TokenRecord:
         """Return the stored token and refusal of an account."""
         name = self._name("account", account.key)
         value = (await self._reading(name)).value
-        entry = Entry() if value is None else self._opened(value, name)
-        return Holding(entry.token, entry.refusal)
+        entry = TokenEntry() if value is None else self._opened(value, name)
+        return TokenRecord(entry.token, entry.refusal)
 
-    async def take_turn(self, account: Account, *, lease: float) -> object | None:
+    async def acquire_renewal_lock(self, account: TokenAccount, *, lease: float) -> object | None:
         """Acquire the lock for renewing the account's token; return ``None`` if another process holds it."""
         turn = secrets.token_hex(16).encode()
         taking = asyncio.ensure_future(self._swap(self._name("turn", account.key), None, turn, keep=lease))
@@ -90,28 +90,28 @@ class KeptTokens(ABC):
             self._meanwhile(self._give_back(taking, account, turn))  # else the lock would stay until it expires
             raise
 
-    async def end_turn(self, account: Account, turn: object) -> None:
+    async def release_renewal_lock(self, account: TokenAccount, turn: object) -> None:
         """Release the lock, so that other processes may renew."""
         if isinstance(turn, bytes):
             await self._swap(self._name("turn", account.key), turn, None)
 
-    async def save(self, account: Account, token: SharedToken) -> None:
+    async def save(self, account: TokenAccount, token: SharedToken) -> None:
         """Store a new token."""
-        await self._keep(account, Entry(token=token))
+        await self._keep(account, TokenEntry(token=token))
 
-    async def refuse(self, account: Account, refusal: SharedRefusal) -> None:
+    async def refuse(self, account: TokenAccount, refusal: SharedRefusal) -> None:
         """Store a refusal of the credentials."""
-        await self._keep(account, Entry(refusal=refusal))
+        await self._keep(account, TokenEntry(refusal=refusal))
 
-    async def drop(self, account: Account, refused: Secret) -> None:
+    async def drop(self, account: TokenAccount, refused: Secret) -> None:
         """Delete the token if it is ``refused``."""
         await self._forget(account, lambda entry: entry.token is not None and entry.token.secret == refused)
 
-    async def forgive(self, account: Account) -> None:
+    async def clear_refusal(self, account: TokenAccount) -> None:
         """Delete a refusal."""
         await self._forget(account, lambda entry: entry.refusal is not None)
 
-    async def admit(self, account: Account) -> float:
+    async def admit(self, account: TokenAccount) -> float:
         """Count one token call and return 0, or return the seconds to wait."""
         name = f"octoffm:calls:{account.client}"  # the value holds no secret; all encryption keys share it
         while True:
@@ -126,38 +126,38 @@ class KeptTokens(ABC):
         while self._ending:
             await asyncio.wait(self._ending)
 
-    async def _keep(self, account: Account, entry: Entry) -> None:
+    async def _keep(self, account: TokenAccount, entry: TokenEntry) -> None:
         name = self._name("account", account.key)
-        await self._write(name, self._sealer.seal(encode_entry(entry), name), keep=LONGEST_LIFE)
+        await self._write(name, self._sealer.encrypt(encode_entry(entry), name), keep=LONGEST_LIFE)
 
-    async def _forget(self, account: Account, unwanted: Callable[[Entry], bool]) -> None:
+    async def _forget(self, account: TokenAccount, unwanted: Callable[[TokenEntry], bool]) -> None:
         name = self._name("account", account.key)
         while (value := (await self._reading(name)).value) is not None and unwanted(self._opened(value, name)):
             if await self._swap(name, value, None):
                 return
 
-    async def _reading(self, name: str) -> Reading:
+    async def _reading(self, name: str) -> StoredValue:
         asked = time.monotonic()
         reading = await self._read(name)
         self._ahead = reading.at - (asked + time.monotonic()) / 2  # the server read its clock in the middle, on average
         return reading
 
-    def _opened(self, value: bytes, name: str) -> Entry:
+    def _opened(self, value: bytes, name: str) -> TokenEntry:
         try:
-            return decode_entry(self._sealer.open(value, name))
-        except (BrokenSealError, ValueError, RecursionError):
+            return decode_entry(self._sealer.decrypt(value, name))
+        except (DecryptionError, ValueError, RecursionError):
             if self._ignored != value:
                 self._ignored = value
                 logger.warning("%r: a stored token is damaged: it is ignored, and replaced at the next renewal", self)
-            return Entry()
+            return TokenEntry()
 
     def _name(self, kind: str, key: str) -> str:
-        return f"octoffm:{kind}:{key}" + (f":{self._sealer.mark}" if self._sealer.seals else "")
+        return f"octoffm:{kind}:{key}" + (f":{self._sealer.key_id}" if self._sealer.seals else "")
 
-    async def _give_back(self, taking: asyncio.Future[bool], account: Account, turn: bytes) -> None:
+    async def _give_back(self, taking: asyncio.Future[bool], account: TokenAccount, turn: bytes) -> None:
         try:
             if await taking:
-                await self.end_turn(account, turn)
+                await self.release_renewal_lock(account, turn)
         except Exception:  # noqa: BLE001
             logger.debug("%r: a renewal lock could not be released: it expires by itself", self)
 
@@ -167,10 +167,10 @@ class KeptTokens(ABC):
         task.add_done_callback(self._ending.discard)
 
 
-def _used(value: bytes | None) -> Allowance:
+def _used(value: bytes | None) -> QuotaBucket:
     if value is None:
-        return Allowance()
+        return QuotaBucket()
     try:
         return msgspec.json.decode(value, type=_Use).used
     except msgspec.DecodeError:
-        return Allowance()
+        return QuotaBucket()

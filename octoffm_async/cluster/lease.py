@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, FencedError, StoreError
-from .journal_reading import NO_SHIFT, Shift
+from .journal_reading import NO_SHIFT, ClockBounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,6 +181,6 @@ class Lease:
     def _renewed(self, asked: tuple[float, float], theirs: float) -> None:
         # Counted from before the request, less a margin, so it ends here before it ends in the database (module essay).
         self._until = max(self._until, asked[0] + self.seconds * (1 - _MARGIN))
-        self.shift = Shift(timedelta(seconds=asked[1] - theirs), timedelta(seconds=time.time() - theirs))
+        self.shift = ClockBounds(timedelta(seconds=asked[1] - theirs), timedelta(seconds=time.time() - theirs))
         self.renewals += 1
         self._troubled = False

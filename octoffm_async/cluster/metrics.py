@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from ..bulk.outcomes import Outcome
     from ..session.stats import KeyStats, Stats
 
-__all__ = ["ChunkResult", "LeaseResult", "MetricsServer", "Observed", "WorkerMetrics"]
+__all__ = ["ChunkResult", "LeaseResult", "MetricsServer", "ObservedClient", "WorkerMetrics"]
 
 ChunkResult = Literal["done", "failed", "cancelled", "fenced"]
 LeaseResult = Literal["renewed", "failed", "lost"]
@@ -71,7 +71,7 @@ _BY_GROUP: Final = {
 }
 
 
-class Observed(Protocol):
+class ObservedClient(Protocol):
     """Protocol of a client that the metrics observe."""
 
     def stats(self) -> Stats:
@@ -117,7 +117,7 @@ class WorkerMetrics:
         registry.register(self._clients)
         ProcessCollector(namespace="octoffm", registry=registry)
 
-    def observe(self, client: Observed) -> None:
+    def observe(self, client: ObservedClient) -> None:
         """Show the state of ``client`` in the gauges, as long as the client exists."""
         self._clients.add(client)
 
@@ -162,10 +162,10 @@ class _Clients(Collector):
     """The collector of the gauges, which reads the state of the clients at each request."""
 
     def __init__(self, *, sellers: bool) -> None:
-        self._references: list[weakref.ref[Observed]] = []
+        self._references: list[weakref.ref[ObservedClient]] = []
         self._labels = ("group", "seller") if sellers else ("group",)
 
-    def add(self, client: Observed) -> None:
+    def add(self, client: ObservedClient) -> None:
         alive = [reference for reference in self._references if reference() not in (None, client)]
         self._references = [*alive, weakref.ref(client)]
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, Literal, LiteralString, NamedTuple
 import msgspec
 
 from ..bulk.changes import KINDS, Change
-from ..contract.base import Answer, members_of, own_fields
+from ..contract.base import Answer, members_of, modelled_fields
 from ..contract.stocks import Quantities, Stock
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..client import SellerClient
     from .database import Database
 
-__all__ = ["EARLIEST", "TABLES", "VERSION", "Mirrored", "mirror_changes", "mirror_stocks", "prepare_mirrors"]
+__all__ = ["EARLIEST", "TABLES", "VERSION", "MirrorResult", "mirror_changes", "mirror_stocks", "prepare_mirrors"]
 
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """The default start of a first mirror."""
@@ -127,7 +127,7 @@ _WRITE_MARK: Final = """
 _ESCAPED_ZERO: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
-class Mirrored(NamedTuple):
+class MirrorResult(NamedTuple):
     """The number of rows that the API listed, and of those that changed the mirror."""
 
     listed: int = 0
@@ -139,7 +139,7 @@ async def prepare_mirrors(database: Database) -> None:
     await database.prepare("mirrors", VERSION, TABLES)
 
 
-async def mirror_stocks(database: Database, client: SellerClient, *, since: datetime = EARLIEST) -> Mirrored:
+async def mirror_stocks(database: Database, client: SellerClient, *, since: datetime = EARLIEST) -> MirrorResult:
     """Update the seller's rows of ``octoffm_stocks``. ``since`` is the start of the first call only.
 
     Raises:
@@ -151,7 +151,7 @@ async def mirror_stocks(database: Database, client: SellerClient, *, since: date
 
 async def mirror_changes(
     database: Database, client: SellerClient, *, kinds: Iterable[ChangeKind] = KINDS, since: datetime = EARLIEST
-) -> Mirrored:
+) -> MirrorResult:
     """Update the seller's rows of ``octoffm_changes``. ``since`` is the start of the first call for a kind only.
 
     Raises:
@@ -159,7 +159,7 @@ async def mirror_changes(
         StoreError: the database is unreachable.
     """
     done = [await _mirror(_Mark(client.seller_id, "changes", kind), database, client, since) for kind in kinds]
-    return Mirrored(sum(each.listed for each in done), sum(each.changed for each in done))
+    return MirrorResult(sum(each.listed for each in done), sum(each.changed for each in done))
 
 
 class _Mark(NamedTuple):
@@ -170,7 +170,7 @@ class _Mark(NamedTuple):
     kind: ChangeKind
 
 
-async def _mirror(mark: _Mark, database: Database, client: SellerClient, since: datetime) -> Mirrored:
+async def _mirror(mark: _Mark, database: Database, client: SellerClient, since: datetime) -> MirrorResult:
     async with database.connection() as connection:
         known = await (await connection.execute(_READ_MARK, mark)).fetchone()
     feed = client.changes(since if known is None else known[0], kinds=[mark.kind], limit=BATCH)
@@ -182,7 +182,7 @@ async def _mirror(mark: _Mark, database: Database, client: SellerClient, since: 
             changed += await _write(mark, database, batch.values(), None)
             batch = {}
     changed += await _write(mark, database, batch.values(), feed.watermark[mark.kind])
-    return Mirrored(listed, changed)
+    return MirrorResult(listed, changed)
 
 
 async def _write(mark: _Mark, database: Database, batch: Iterable[Change], watermark: datetime | None) -> int:
@@ -205,7 +205,9 @@ def _stocks(seller: str, changes: Sequence[Change]) -> dict[str, object]:
     """Return stocks as columns."""
     stocks = [change.item for change in changes if isinstance(change.item, Stock)]
     quantities = [stock.quantities for stock in stocks]
-    columns: dict[str, object] = {name: [getattr(each, name) for each in quantities] for name in own_fields(Quantities)}
+    columns: dict[str, object] = {
+        name: [getattr(each, name) for each in quantities] for name in modelled_fields(Quantities)
+    }
     return columns | {
         "seller": seller,
         "id": [_text(stock.id) for stock in stocks],

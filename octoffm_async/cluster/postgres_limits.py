@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..session import slots
 from ..session.limit_stores import PROCESSES
-from ..session.slots import Answer
+from ..session.slots import LeaseReply
 from .database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..config import Secret
-    from ..session.slots import Ask
+    from ..session.slots import LeaseRequest
 
 VERSION = 2
 FORGET_EVERY = 300 * slots.SECOND
@@ -283,7 +283,7 @@ class PostgresLimits:
             self._entered = self._prepared = False
             await self._database.__aexit__(None, None, None)
 
-    async def exchange(self, asks: Sequence[Ask]) -> Sequence[Answer]:
+    async def exchange(self, asks: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
         """Exchange requests for leases; see :class:`~octoffm_async.LimitStore`."""
         if not self._entered:
             await self._database.__aenter__()
@@ -296,7 +296,7 @@ class PostgresLimits:
         columns: list[Any] = [list(column) for column in zip(*(asks[at] for at in order), strict=True)]
         async with self._database.connection() as connection:
             cursor = await connection.execute(ASK, [*columns, now])
-            answers = dict(zip(order, map(Answer._make, await cursor.fetchall()), strict=True))
+            answers = dict(zip(order, map(LeaseReply._make, await cursor.fetchall()), strict=True))
             latest = answers[0].now
             if self._forgot_at and latest - self._forgot_at > FORGET_EVERY:
                 await connection.execute(FORGET, [latest - slots.KEPT_LEARNED])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, Self
 
 from ..errors import ClosedError, ConfigurationError
 from .database import Database
-from .kept_tokens import KeptTokens, Reading
+from .kept_tokens import KeyValueTokenStore, StoredValue
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -50,7 +50,7 @@ _TIDY: Final = """
 """
 
 
-class PostgresTokens(KeptTokens):
+class PostgresTokens(KeyValueTokenStore):
     """A token store in ``database``: its address ``postgresql://…``, or an open :class:`.database.Database`.
 
     All processes that name the database share the tokens. With ``key``, or ``OCTOFFM_CLUSTER_KEY``, the store encrypts
@@ -83,9 +83,9 @@ class PostgresTokens(KeptTokens):
         if loop is asyncio.get_running_loop() and self._address is not None:
             await self._database.__aexit__(None, None, None)
 
-    async def _read(self, name: str) -> Reading:
+    async def _read(self, name: str) -> StoredValue:
         rows = await self._do(_READ, name=name)
-        return Reading(rows[0][0], rows[0][1])
+        return StoredValue(rows[0][0], rows[0][1])
 
     async def _write(self, name: str, value: bytes, *, keep: float) -> None:
         await self._do(_WRITE, name=name, new=value, keep=keep)

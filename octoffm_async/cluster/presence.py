@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .database import Database
-    from .turns import Turns
+    from .turns import ChunkScheduler
 
 TICK: Final = 1.0
 """Seconds between two heartbeats."""
@@ -37,7 +37,7 @@ _CANCELLED: LiteralString = "SELECT job FROM octoffm_jobs WHERE job = ANY(%s) AN
 logger = logging.getLogger("octoffm_async")
 
 
-class Doings(msgspec.Struct, kw_only=True):
+class WorkerCounters(msgspec.Struct, kw_only=True):
     """The counters of a worker: chunks in work, items decided, calls of the API, and 429s among them."""
 
     turns: int = 0
@@ -46,7 +46,7 @@ class Doings(msgspec.Struct, kw_only=True):
     throttled: int = 0
 
 
-class Presence:
+class Heartbeat:
     """The periodic task of a worker: updates its row in the database, and rescues the jobs of dead workers.
 
     ``doings`` returns the worker's counters, ``jobs`` the jobs that it processes; it calls ``cancel`` with a job that
@@ -57,11 +57,11 @@ class Presence:
     def __init__(
         self,
         database: Database,
-        turns: Turns,
+        turns: ChunkScheduler,
         *,
         places: int,
         silent: float,
-        doings: Callable[[], Doings],
+        doings: Callable[[], WorkerCounters],
         jobs: Callable[[], Iterable[str]],
         cancel: Callable[[str], object],
         on_all_done: Callable[[], object] | None = None,
@@ -87,11 +87,11 @@ class Presence:
                 await self._tell(now())
                 if now() >= rescue_at:
                     rescue_at = now() + self._silent / 4 * random.uniform(0.8, 1.2)
-                    if rescued := await engine.rescue(self._database, silent=self._silent):
+                    if rescued := await engine.requeue_stalled_jobs(self._database, silent=self._silent):
                         logger.warning("%d jobs of workers without a heartbeat were returned to the queue", rescued)
                 if now() >= orphans_at:
                     orphans_at = now() + ORPHANS_EVERY * random.uniform(0.8, 1.2)
-                    await self._turns.queue_orphans()
+                    await self._turns.queue_idle_partitions()
                 if at := list(self._jobs()):
                     await self._hear_of_cancelled(at)
                 if self._on_all_done is not None and await self._turns.all_done():

@@ -18,14 +18,14 @@ from ..config import Secret
 from ..errors import ClosedError, ConfigurationError
 from ..session import slots
 from ..session.limit_stores import PROCESSES
-from ..session.slots import Answer
+from ..session.slots import LeaseReply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from redis.asyncio import Redis
 
-    from ..session.slots import Ask
+    from ..session.slots import LeaseRequest
 
 SCRIPT = f"""
 local interval, tolerance, settle, share, want, within, epoch, used, back_from, back_to, pause, refused, accepted,
@@ -147,7 +147,7 @@ redis.call('SET', KEYS[1], cmsgpack.pack({{free_at, current, resumed, mark, aske
 return cmsgpack.pack({{current, granted, start, step, left, base, again, left, blocked, learned, throttlings, free,
   now}})
 """
-_ANSWER = msgspec.msgpack.Decoder(Answer)
+_ANSWER = msgspec.msgpack.Decoder(LeaseReply)
 DIGEST = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -197,7 +197,7 @@ class RedisLimits:
         if not self._users:
             await self._redis.aclose()
 
-    async def exchange(self, asks: Sequence[Ask]) -> Sequence[Answer]:
+    async def exchange(self, asks: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
         """Exchange requests for leases; see :class:`~octoffm_async.LimitStore`."""
         from redis.exceptions import NoScriptError
 
@@ -236,7 +236,7 @@ class RedisLimits:
         return f"<{type(self).__name__} {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}>"
 
 
-def _answer(packed: bytes | Exception) -> Answer:
+def _answer(packed: bytes | Exception) -> LeaseReply:
     if isinstance(packed, Exception):
         raise packed
     return _ANSWER.decode(packed)

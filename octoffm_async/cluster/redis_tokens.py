@@ -19,7 +19,7 @@ except ModuleNotFoundError as missing:
 
 from ..config import Secret
 from ..errors import ConfigurationError, StoreError
-from .kept_tokens import KeptTokens, Reading
+from .kept_tokens import KeyValueTokenStore, StoredValue
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -52,7 +52,7 @@ class _Commands(Protocol):
     async def execute_command(self, *command: bytes | str | int) -> Any: ...
 
 
-class RedisTokens(KeptTokens):
+class RedisTokens(KeyValueTokenStore):
     """A token store in the Redis server at ``address`` (``redis://`` or ``rediss://``).
 
     All processes that name the server share the tokens. With ``key``, or ``OCTOFFM_CLUSTER_KEY``, the store encrypts
@@ -85,9 +85,9 @@ class RedisTokens(KeptTokens):
         if connected is not None:
             await connected[1].aclose()
 
-    async def _read(self, name: str) -> Reading:
+    async def _read(self, name: str) -> StoredValue:
         value, seconds, microseconds = await self._do("EVAL", _READ, 1, name)
-        return Reading(value, int(seconds) + int(microseconds) / 1e6)
+        return StoredValue(value, int(seconds) + int(microseconds) / 1e6)
 
     async def _write(self, name: str, value: bytes, *, keep: float) -> None:
         await self._do("SET", name, value, "PX", _milliseconds(keep))

@@ -8,9 +8,9 @@ every process::
     export OCTOFFM_CLUSTER_KEY=…
 
 An encrypted value is bound to the name of its key in the store, so that it can be decrypted under no other name. Names
-contain the encryption key's :attr:`Sealer.mark`: processes with another key, or with none, do not see the values of
-this one. So to change the key, start the processes with a new one; since tokens are short-lived, no value needs to be
-encrypted again.
+contain the encryption key's :attr:`Encryptor.key_id`: processes with another key, or with none, do not see the values
+of this one. So to change the key, start the processes with a new one; since tokens are short-lived, no value needs to
+be encrypted again.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ except ModuleNotFoundError as missing:
         "octoffm_async.cluster.sealing needs cryptography: pip install 'octoffm-async[cluster]'", name=missing.name
     ) from missing
 
-__all__ = ["VARIABLE", "BrokenSealError", "Sealer", "new_key"]
+__all__ = ["VARIABLE", "DecryptionError", "Encryptor", "new_key"]
 
 VARIABLE = "OCTOFFM_CLUSTER_KEY"
 """The environment variable that holds the key."""
 
 
-class BrokenSealError(ValueError):
+class DecryptionError(ValueError):
     """The error of a value that was not encrypted with this key under this name, or was changed since."""
 
 
-class Sealer:
+class Encryptor:
     """Encryption and decryption with ``key``, by default that of ``OCTOFFM_CLUSTER_KEY``; none without a key.
 
     Raises:
@@ -50,7 +50,7 @@ class Sealer:
     def __init__(self, key: Secret | str | None = None) -> None:
         text = os.environ.get(VARIABLE) or None if key is None else Secret(key).reveal()
         self._fernet = None if text is None else Fernet(_checked(text))
-        self.mark = "" if text is None else hmac.digest(text.encode(), b"octoffm_async mark", "sha256").hex()[:8]
+        self.key_id = "" if text is None else hmac.digest(text.encode(), b"octoffm_async mark", "sha256").hex()[:8]
         """The key's id: eight hexadecimal digits from which the key cannot be found; empty without a key."""
 
     @property
@@ -58,11 +58,11 @@ class Sealer:
         """True if there is a key."""
         return self._fernet is not None
 
-    def seal(self, content: bytes, name: str) -> bytes:
+    def encrypt(self, content: bytes, name: str) -> bytes:
         """Encrypt ``content`` for storage under ``name``."""
         return content if self._fernet is None else self._fernet.encrypt(_bound(name) + content)
 
-    def open(self, kept: bytes, name: str) -> bytes:
+    def decrypt(self, kept: bytes, name: str) -> bytes:
         """Decrypt a value that is stored under ``name``.
 
         Raises:
@@ -73,13 +73,13 @@ class Sealer:
         try:
             content = self._fernet.decrypt(kept)
         except InvalidToken:
-            raise BrokenSealError("the value was encrypted with another key, or changed since") from None
+            raise DecryptionError("the value was encrypted with another key, or changed since") from None
         if not content.startswith(_bound(name)):
-            raise BrokenSealError("the value was encrypted under another name")
+            raise DecryptionError("the value was encrypted under another name")
         return content.removeprefix(_bound(name))
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.mark or 'without a key'}>"
+        return f"<{type(self).__name__} {self.key_id or 'without a key'}>"
 
 
 def new_key() -> str:

@@ -13,11 +13,11 @@ from procrastinate.worker import Worker as EngineWorker
 
 from ..errors import CredentialsRefusedError, FencedError, OtherEnvironmentError, StoreError
 from . import engine
-from .doing import Doing, is_broken
+from .doing import ChunkRunner, is_worker_error
 from .journal import LEASE
 from .mirroring import schedule_mirrors
-from .presence import Doings, Presence
-from .turns import SLICE, TURN, Ending, LostTurnError, Turns
+from .presence import Heartbeat, WorkerCounters
+from .turns import CHUNK_SECONDS, CHUNK_TASK, ChunkReport, ChunkScheduler, LostLeaseError
 
 if TYPE_CHECKING:
     from procrastinate import JobContext
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from .database import Database
     from .journal import PostgresJournal
     from .metrics import ChunkResult, WorkerMetrics
-    from .turns import Turn
+    from .turns import ChunkLease
 
-PLACES = 32
+DEFAULT_CONCURRENCY = 32
 """Chunks that a worker processes at once: a chunk mostly waits for its seller's limit."""
 END_WITHIN = 60.0
 """Seconds for which a worker tries to write the end of a chunk while the database is unreachable."""
@@ -41,9 +41,9 @@ logger = logging.getLogger("octoffm_async")
 class WorkerOptions:
     """The options of a worker. Times are in seconds, except ``mirror_every``."""
 
-    concurrency: int = PLACES
+    concurrency: int = DEFAULT_CONCURRENCY
     lease: float = LEASE
-    slice: float = SLICE
+    slice: float = CHUNK_SECONDS
     polling: float = 5.0
     until_done: bool = False
     """End when no job has anything left to do, instead of waiting for more."""
@@ -63,7 +63,7 @@ class WorkerOptions:
         return self.lease + 3.0
 
 
-class Session:
+class WorkerSession:
     """The session of a worker: the time for which it uses one journal."""
 
     def __init__(
@@ -81,12 +81,12 @@ class Session:
         self._options = options
         self._metrics = metrics
         self._renewals = 0
-        app, self._manager = engine.engine_app(database, turn=TURN)
-        self._turns = Turns(database, app, self._manager)
-        self._doing: dict[Doing, asyncio.Task[Any]] = {}
+        app, self._manager = engine.queue_app(database, turn=CHUNK_TASK)
+        self._turns = ChunkScheduler(database, app, self._manager)
+        self._doing: dict[ChunkRunner, asyncio.Task[Any]] = {}
         self._error: Exception | None = None
         self._stopped = False
-        app.task(name=TURN, queue=engine.QUEUE, pass_context=True)(self._turn)
+        app.task(name=CHUNK_TASK, queue=engine.QUEUE, pass_context=True)(self._turn)
         if options.mirror_every is not None:
             schedule_mirrors(app, database, client, minutes=options.mirror_every)
         self._engine = EngineWorker(
@@ -99,7 +99,7 @@ class Session:
             update_heartbeat_interval=options.lease / 3,
             stalled_worker_timeout=10 * options.silent,
         )
-        self._presence = Presence(
+        self._presence = Heartbeat(
             database,
             self._turns,
             places=options.concurrency,
@@ -154,14 +154,14 @@ class Session:
     async def _turn(self, context: JobContext, *, lane: int) -> None:
         """Process the next chunk of a partition: the task of a queue job."""
         try:
-            turn = await self._turns.take(engine.Held.of(context.job), lane)
-        except LostTurnError as error:
+            turn = await self._turns.lease_next_chunk(engine.JobClaim.of(context.job), lane)
+        except LostLeaseError as error:
             logger.warning("%s", error)
             return
         if turn is None:
             return
         began = asyncio.get_running_loop().time()
-        doing = Doing(turn, self._client, self._journal, on_outcome=partial(self._count, turn))
+        doing = ChunkRunner(turn, self._client, self._journal, on_outcome=partial(self._count, turn))
         task = asyncio.current_task()
         assert task is not None  # noqa: S101
         self._doing[doing] = task
@@ -173,17 +173,17 @@ class Session:
             del self._doing[doing]
         try:
             await self._end(turn, ending)
-        except LostTurnError as error:
+        except LostLeaseError as error:
             logger.warning("chunk %d of job %s: %s", turn.number, turn.job, error)
         if self._metrics is not None:
             seconds = asyncio.get_running_loop().time() - began
             self._metrics.chunk(turn.operation, self._result(ending), seconds=seconds)
 
-    async def _do(self, doing: Doing) -> Ending:
+    async def _do(self, doing: ChunkRunner) -> ChunkReport:
         try:
-            return await doing.do(seconds=self._options.slice, keep_run=self._turns.set_run)
+            return await doing.run(seconds=self._options.slice, keep_run=self._turns.set_run)
         except Exception as error:
-            if not is_broken(error) and not isinstance(error, StoreError):
+            if not is_worker_error(error) and not isinstance(error, StoreError):
                 logger.exception("chunk %d of job %s", doing.turn.number, doing.turn.job)
                 return doing.broken_off(error, put_off=False)
             if isinstance(error, CredentialsRefusedError | FencedError | OtherEnvironmentError):
@@ -199,40 +199,40 @@ class Session:
                 self._metrics.lease("lost")
         self.stop()
 
-    async def _end(self, turn: Turn, ending: Ending) -> None:
+    async def _end(self, turn: ChunkLease, ending: ChunkReport) -> None:
         """Write the end of a chunk, also if the database is unreachable for a moment."""
         async with asyncio.timeout(END_WITHIN):
             while True:
                 try:
-                    return await self._turns.end(turn, ending)
+                    return await self._turns.end_chunk(turn, ending)
                 except StoreError as error:
                     if not error.away:
                         raise
                     logger.debug("the end of a chunk is not written yet: %s", error)
                     await asyncio.sleep(engine.AGAIN)
 
-    def _count(self, turn: Turn, outcome: Outcome) -> None:
+    def _count(self, turn: ChunkLease, outcome: Outcome) -> None:
         self.items += 1
         if self._metrics is not None:
             self._metrics.item(turn.operation, outcome, seller=turn.seller)
 
-    def _result(self, ending: Ending) -> ChunkResult:
+    def _result(self, ending: ChunkReport) -> ChunkResult:
         if isinstance(self._error, FencedError):
             return "fenced"
-        if not ending.counts.left and not ending.broken:
+        if not ending.counts.left and not ending.is_incomplete:
             return "done"
-        return "cancelled" if ending.put_off and not ending.broken else "failed"
+        return "cancelled" if ending.is_postponed and not ending.is_incomplete else "failed"
 
     def _cancel(self, job: str) -> None:
         for doing in self._doing:
             if doing.turn.job == job:
                 doing.stop()
 
-    def _doings(self) -> Doings:
+    def _doings(self) -> WorkerCounters:
         if self._metrics is not None:
             renewals = self._journal.fence.renewals
             for _ in range(renewals - self._renewals):
                 self._metrics.lease("renewed")
             self._renewals = renewals
         stats = self._client.stats()
-        return Doings(turns=len(self._doing), items=self.items, calls=stats.calls, throttled=stats.throttled)
+        return WorkerCounters(turns=len(self._doing), items=self.items, calls=stats.calls, throttled=stats.throttled)

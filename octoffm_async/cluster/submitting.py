@@ -17,15 +17,15 @@ from psycopg.types.json import Jsonb
 from ..bulk.journaling import encode
 from ..config import check_header_value
 from ..errors import ConfigurationError
-from ..tabular.first_lines import FirstLines
-from .jobs import CHUNK, Creation, How, new_job_id
+from ..tabular.first_lines import FirstOccurrences
+from .jobs import CHUNK, CreationType, JobOptions, new_job_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
-    from ..tabular.items import Items
+    from ..tabular.items import ItemReader
     from .database import Connection, Database
-    from .turns import Turns
+    from .turns import ChunkScheduler
 
 AT_ONCE: Final = 64
 """Chunks that one transaction copies: some megabytes."""
@@ -45,7 +45,7 @@ class Numbered(NamedTuple):
     item: Any
 
 
-class Loaded(NamedTuple):
+class Submission(NamedTuple):
     """The result of a submission: the job's id, and the counts of items, of repeated keys, and of chunks."""
 
     job: str
@@ -59,7 +59,7 @@ def pack(items: list[Numbered]) -> bytes:
     return zlib.compress(encode(([one.line for one in items], [one.item for one in items])), _LEVEL)
 
 
-def unpack(payload: bytes, creation: Creation) -> list[Numbered]:
+def unpack(payload: bytes, creation: CreationType) -> list[Numbered]:
     """Decode a chunk's items.
 
     Raises:
@@ -81,7 +81,9 @@ class Loader:
     :meth:`leave` deletes a job that was not finished.
     """
 
-    def __init__(self, database: Database, turns: Turns, creation: Creation, *, chunk: int = CHUNK) -> None:
+    def __init__(
+        self, database: Database, turns: ChunkScheduler, creation: CreationType, *, chunk: int = CHUNK
+    ) -> None:
         if chunk < 1:
             raise ConfigurationError(f"a chunk must have at least 1 item, not {chunk}")
         self.job = new_job_id()
@@ -102,7 +104,7 @@ class Loader:
             self._close_chunk()
         return len(self._full) >= AT_ONCE
 
-    async def begin(self, connection: Connection, *, seller: str, source: str, how: How) -> None:
+    async def begin(self, connection: Connection, *, seller: str, source: str, how: JobOptions) -> None:
         """Create the job, and delete jobs whose submission was interrupted."""
         await connection.execute(_SWEEP, (_LOADING,))
         await connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (_LOADING, self.job))
@@ -130,7 +132,7 @@ class Loader:
             for row in full:
                 await copy.write_row(row)
 
-    async def finish(self, connection: Connection, *, faulty: int) -> Loaded:
+    async def finish(self, connection: Connection, *, faulty: int) -> Submission:
         """Write the remaining items, and open the job to the workers."""
         self._close_chunk()
         await self.write(connection)
@@ -141,8 +143,8 @@ class Loader:
                 "ended_at = CASE WHEN %(chunks)s = 0 THEN now() END WHERE job = %(job)s",
                 {"job": self.job, "items": self.items, "faulty": faulty, "chunks": self._chunks},
             )
-            await self._turns.queue(connection, self._lane)
-        return Loaded(self.job, self.items, 0, self._chunks)
+            await self._turns.queue_partition(connection, self._lane)
+        return Submission(self.job, self.items, 0, self._chunks)
 
     async def leave(self, connection: Connection, *, finished: bool) -> None:
         """Release the job's lock; delete the job if it is not finished."""
@@ -159,17 +161,17 @@ class Loader:
 
 async def load(
     database: Database,
-    turns: Turns,
-    creation: Creation,
+    turns: ChunkScheduler,
+    creation: CreationType,
     items: AsyncIterator[Numbered],
     *,
     seller: str,
     source: str,
-    how: How,
+    how: JobOptions,
     chunk: int = CHUNK,
     faulty: Callable[[], int] = lambda: 0,
     on_progress: OnProgress | None = None,
-) -> Loaded:
+) -> Submission:
     """Load all items as one job, without those whose key came before in the same input.
 
     Raises:
@@ -178,7 +180,7 @@ async def load(
     """
     check_header_value("seller_id", seller)
     loader = Loader(database, turns, creation, chunk=chunk)
-    seen, repeated, finished = FirstLines(), 0, False
+    seen, repeated, finished = FirstOccurrences(), 0, False
     async with database.connection() as connection:
         await loader.begin(connection, seller=seller, source=source, how=how)
         try:
@@ -197,7 +199,7 @@ async def load(
     return loaded._replace(repeated=repeated)
 
 
-async def numbered(items: Iterable[Any] | AsyncIterable[Any] | Items) -> AsyncIterator[Numbered]:
+async def numbered(items: Iterable[Any] | AsyncIterable[Any] | ItemReader) -> AsyncIterator[Numbered]:
     """Yield items with their lines in the file, where they have any."""
     if isinstance(items, AsyncIterable):
         async for item in items:

@@ -12,9 +12,9 @@ wait. Within a partition the jobs alternate too: the one whose last chunk was st
 seller with a thousand chunks waits as long for each as a seller with a single chunk, a seller that comes late waits one
 round and not for the files of others, and nothing starves.
 
-*Time slices.* A worker ends a queue job with its chunk, or after :data:`SLICE` seconds: it puts off the items that it
-has not read by then to the partition's next queue job. Without that, sellers with low limits would occupy every place
-of a busy fleet, for their chunks take longest.
+*Time slices.* A worker ends a queue job with its chunk, or after :data:`CHUNK_SECONDS` seconds: it puts off the items
+that it has not read by then to the partition's next queue job. Without that, sellers with low limits would occupy every
+place of a busy fleet, for their chunks take longest.
 
 *Why the queue does not hold all chunks*, with the chunk's number in its partition as priority: it does the same for
 files that come at once, but a seller that comes late goes before everybody until it has caught up, and procrastinate's
@@ -36,20 +36,20 @@ from procrastinate import exceptions
 
 from ..errors import OctoffmError
 from . import engine
-from .jobs import COUNTED, ChunkState, Counts, How, lane_lock
+from .jobs import COUNTED, ChunkState, ItemCounts, JobOptions, partition_lock
 
 if TYPE_CHECKING:
     from procrastinate import App
 
     from .database import Connection, Database
-    from .engine import Held
+    from .engine import JobClaim
 
-TURN: Final = "octoffm.turn"
-SLICE: Final = 30.0
+CHUNK_TASK: Final = "octoffm.turn"
+CHUNK_SECONDS: Final = 30.0
 """Seconds after which a worker reads no more items of a chunk."""
-MOST_TRIES: Final = 5
+MAX_CHUNK_ATTEMPTS: Final = 5
 """Failed attempts at a chunk after which its undecided items wait for a person."""
-MOST_BEGUN: Final = 50
+MAX_CHUNK_STARTS: Final = 50
 """Starts of one chunk in a row without an end: a chunk whose workers die so often is set aside as stuck."""
 FIRST_PAUSE: Final = 2.0
 LONGEST_PAUSE: Final = 300.0
@@ -119,15 +119,15 @@ LIMIT 1000
 _OPEN: LiteralString = "SELECT EXISTS (SELECT FROM octoffm_jobs WHERE state = 'open')"
 
 
-class LostTurnError(OctoffmError):
+class LostLeaseError(OctoffmError):
     """The error of a worker whose queue job another worker holds by now: nothing of its chunk's end was written."""
 
 
-class Turn(msgspec.Struct, frozen=True, kw_only=True):
+class ChunkLease(msgspec.Struct, frozen=True, kw_only=True):
     """A chunk that a worker leased, with all that it needs to process it."""
 
-    held: engine.Held
-    lane: int
+    claim: engine.JobClaim
+    partition: int
     job: str
     number: int
     tries: int
@@ -136,31 +136,32 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     seller: str
     operation: str
     source: str
-    how: How
+    how: JobOptions
     run: str | None
 
 
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
+class ChunkReport(msgspec.Struct, frozen=True, kw_only=True):
     """The result of processing a chunk.
 
-    ``put_off``: it ended early for reasons outside the chunk. ``broken``: perhaps not all outcomes were written.
+    ``is_postponed``: it ended early for reasons outside the chunk. ``is_incomplete``: perhaps not all outcomes were
+    written.
     """
 
-    counts: Counts
+    counts: ItemCounts
     problem: str = ""
-    put_off: bool = False
-    broken: bool = False
+    is_postponed: bool = False
+    is_incomplete: bool = False
 
 
-class Turns:
+class ChunkScheduler:
     """The scheduler of chunks: leases and ends them in one database, for one procrastinate app."""
 
-    def __init__(self, database: Database, app: App, manager: engine.SteadyManager) -> None:
+    def __init__(self, database: Database, app: App, manager: engine.ResilientJobManager) -> None:
         self._database = database
         self._app = app
         self._manager = manager
 
-    async def take(self, held: Held, lane: int) -> Turn | None:
+    async def lease_next_chunk(self, held: JobClaim, lane: int) -> ChunkLease | None:
         """Lease the partition's next chunk; return ``None`` if there is none, and then the queue job has ended.
 
         Raises:
@@ -179,34 +180,34 @@ class Turns:
         self._manager.ended(held)
         return turn
 
-    async def end(self, turn: Turn, ending: Ending) -> None:
+    async def end_chunk(self, turn: ChunkLease, ending: ChunkReport) -> None:
         """Write the result of a chunk, end its queue job and queue the partition's next one.
 
         Raises:
             LostTurnError: another worker holds the queue job by now.
         """
         async with self._database.connection() as connection, connection.transaction():
-            await self._own(connection, turn.held, turn.lane)
+            await self._own(connection, turn.claim, turn.partition)
             await self._write(connection, turn.job, turn.number, turn.tries, ending)
-            await self._pass_on(connection, turn.held, turn.lane)
-        self._manager.ended(turn.held)
+            await self._pass_on(connection, turn.claim, turn.partition)
+        self._manager.ended(turn.claim)
 
-    async def queue(self, connection: Connection, lane: int) -> None:
+    async def queue_partition(self, connection: Connection, lane: int) -> None:
         """Queue a job for a partition that has open chunks, unless one is queued; in the caller's transaction."""
         await connection.execute("SELECT FROM octoffm_lanes WHERE lane = %s FOR UPDATE", (lane,))
         running = await connection.execute(
-            "SELECT FROM procrastinate_jobs WHERE lock = %s AND status = 'doing'", (lane_lock(lane),)
+            "SELECT FROM procrastinate_jobs WHERE lock = %s AND status = 'doing'", (partition_lock(lane),)
         )
         if await running.fetchone() is None:  # else its end queues the next one
             await self._queue_next(connection, lane)
 
-    async def queue_orphans(self) -> int:
+    async def queue_idle_partitions(self) -> int:
         """Queue a job for each partition that has an open job and none in the queue; return their number."""
         async with self._database.connection() as connection:
             lanes = await (await connection.execute(_ORPHANS, (engine.QUEUE,))).fetchall()
             for (lane,) in lanes:
                 async with connection.transaction():
-                    await self.queue(connection, lane)
+                    await self.queue_partition(connection, lane)
         return len(lanes)
 
     async def all_done(self) -> bool:
@@ -224,29 +225,31 @@ class Turns:
             row = await found.fetchone()
         return run if row is None else str(row[0])
 
-    async def _own(self, connection: Connection, held: Held, lane: int) -> None:
+    async def _own(self, connection: Connection, held: JobClaim, lane: int) -> None:
         # A worker that was suspended may have lost its queue job to another one: see the essay in engine.
-        if not await engine.still_held(connection, held):
-            raise LostTurnError(f"another worker took over the queue job of partition {lane}")
+        if not await engine.holds_claim(connection, held):
+            raise LostLeaseError(f"another worker took over the queue job of partition {lane}")
         await connection.execute("SELECT FROM octoffm_lanes WHERE lane = %s FOR UPDATE", (lane,))
 
-    async def _begin(self, connection: Connection, held: Held, lane: int, found: tuple[Any, ...]) -> Turn | None:
+    async def _begin(
+        self, connection: Connection, held: JobClaim, lane: int, found: tuple[Any, ...]
+    ) -> ChunkLease | None:
         job, number = found
-        named = {"job": job, "number": number, "most": MOST_BEGUN}
+        named = {"job": job, "number": number, "most": MAX_CHUNK_STARTS}
         row = await (await connection.execute(_BEGIN, named)).fetchone()
         assert row is not None  # noqa: S101  (the lane is locked)
         state, payload, items, tries = row
         if state == "stuck":
-            problem = f"{MOST_BEGUN} workers died over it"
-            ending = Ending(counts=Counts(unknown=items), problem=problem)
-            await self._write(connection, job, number, MOST_TRIES, ending)
+            problem = f"{MAX_CHUNK_STARTS} workers died over it"
+            ending = ChunkReport(counts=ItemCounts(unknown=items), problem=problem)
+            await self._write(connection, job, number, MAX_CHUNK_ATTEMPTS, ending)
             return None
         row = await (await connection.execute(_TURNED, (job,))).fetchone()
         assert row is not None  # noqa: S101
         seller, operation, source, how, run = row
-        return Turn(
-            held=held,
-            lane=lane,
+        return ChunkLease(
+            claim=held,
+            partition=lane,
             job=job,
             number=number,
             tries=tries,
@@ -255,11 +258,11 @@ class Turns:
             seller=seller,
             operation=operation,
             source=source,
-            how=msgspec.convert(how, How),
+            how=msgspec.convert(how, JobOptions),
             run=run,
         )
 
-    async def _write(self, connection: Connection, job: str, number: int, tries: int, ending: Ending) -> None:
+    async def _write(self, connection: Connection, job: str, number: int, tries: int, ending: ChunkReport) -> None:
         """Write the chunk's new state and counts, and those of its job."""
         found = await connection.execute("SELECT state FROM octoffm_jobs WHERE job = %s FOR UPDATE", (job,))
         row = await found.fetchone()
@@ -277,7 +280,7 @@ class Turns:
         deltas = {name: new[name] - was for name, was in zip(COUNTED, before[1:], strict=True)}
         await connection.execute(_COUNT, {"job": job, "ended": int(over), "stuck": int(state == "stuck")} | deltas)
 
-    async def _pass_on(self, connection: Connection, held: Held, lane: int) -> None:
+    async def _pass_on(self, connection: Connection, held: JobClaim, lane: int) -> None:
         await engine.finish(connection, held)
         await self._queue_next(connection, lane)
 
@@ -285,14 +288,14 @@ class Turns:
         row = await (await connection.execute(_NEXT_AT, {"lane": lane})).fetchone()
         if row is None or row[0] is None:
             return
-        lock = lane_lock(lane)
+        lock = partition_lock(lane)
         if await (await connection.execute(_QUEUED, (lock, row[0]))).fetchone() is not None:
             return
         await connection.execute(
             "DELETE FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo'", (lock,)
         )  # it is scheduled too late
         deferrer = self._app.configure_task(
-            TURN, queue=engine.QUEUE, lock=lock, queueing_lock=lock, schedule_at=row[0], connection=connection
+            CHUNK_TASK, queue=engine.QUEUE, lock=lock, queueing_lock=lock, schedule_at=row[0], connection=connection
         )
         try:
             async with connection.transaction():
@@ -301,19 +304,19 @@ class Turns:
             pass
 
 
-def after_turn(ending: Ending, tries: int) -> tuple[ChunkState, int, float]:
+def after_turn(ending: ChunkReport, tries: int) -> tuple[ChunkState, int, float]:
     """Return a chunk's new state, its failed attempts so far, and its back-off in seconds.
 
     A result that was put off is no failed attempt, unless items failed: these cause a back-off, but count as an attempt
     only if no item was decided.
     """
     counts = ending.counts
-    if not counts.left and not ending.broken:
+    if not counts.left and not ending.is_incomplete:
         return "done", tries, 0.0
-    if ending.put_off and not counts.failed + counts.unknown:
+    if ending.is_postponed and not counts.failed + counts.unknown:
         return "ready", tries, 0.0
-    tried = tries + (not ending.put_off or not counts.decided)
-    return ("stuck" if tried >= MOST_TRIES else "ready"), tried, pause_after(tried)
+    tried = tries + (not ending.is_postponed or not counts.decided)
+    return ("stuck" if tried >= MAX_CHUNK_ATTEMPTS else "ready"), tried, pause_after(tried)
 
 
 def pause_after(tries: int) -> float:

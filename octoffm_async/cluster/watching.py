@@ -9,7 +9,7 @@ import msgspec
 
 from ..errors import ConfigurationError
 from .engine import QUEUE
-from .jobs import COUNTED, Counts, JobRecord
+from .jobs import COUNTED, ItemCounts, JobRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,6 +108,6 @@ async def _records(connection: Connection, statement: LiteralString, values: Seq
     records: list[JobRecord] = []
     for row in await cursor.fetchall():
         fields: dict[str, Any] = dict(zip(names, row, strict=True))
-        counts = Counts(**{name: fields.pop(name) for name in COUNTED})
+        counts = ItemCounts(**{name: fields.pop(name) for name in COUNTED})
         records.append(JobRecord(counts=counts, **fields))
     return records

@@ -27,7 +27,7 @@ from .mirror import prepare_mirrors
 from .postgres_limits import PostgresLimits
 from .postgres_tokens import PostgresTokens
 from .redis_limits import RedisLimits
-from .sessions import Session, WorkerOptions
+from .sessions import WorkerOptions, WorkerSession
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ class Worker:
         self._hooks = tuple(hooks)
         self._database = Database(self._address, size=6)
         self._stopping = asyncio.Event()
-        self._session: Session | None = None
+        self._session: WorkerSession | None = None
         self._metrics = None if self._options.metrics_port is None else WorkerMetrics()
         self.items = 0
         self.metrics_address: str | None = None
@@ -114,7 +114,7 @@ class Worker:
             )
             if self._metrics is not None:
                 self._metrics.observe(client)
-            session = Session(self._database, client, journal, self._options, self._metrics)
+            session = WorkerSession(self._database, client, journal, self._options, self._metrics)
             self._session = session
             session.items = self.items
             if self._stopping.is_set():

@@ -52,7 +52,7 @@ class Problem(Answer, frozen=True, kw_only=True):
     ] = None
 
 
-class Page(Answer, Generic[ItemT], frozen=True, kw_only=True):
+class PageBody(Answer, Generic[ItemT], frozen=True, kw_only=True):
     """One page of a list. The ``Link`` header, not the body, names the next page."""
 
     items: Annotated[list[ItemT], S, Meta(description="Rows of the page")]

@@ -46,10 +46,10 @@ def bounds(tag: Tag, **keywords: float | str) -> msgspec.Meta:
     return msgspec.Meta(extra_json_schema={**keywords, "x-bounds-provenance": tag})
 
 
-FILLED = bounds("A", minLength=1)
+NON_EMPTY = bounds("A", minLength=1)
 
 
-def known(values: type[StrEnum]) -> msgspec.Meta:
+def known_values(values: type[StrEnum]) -> msgspec.Meta:
     """Return the known values of a text as metadata; callers may send other values as well."""
     return msgspec.Meta(extra_json_schema={"x-known-values": [value.value for value in values]}, extra={"enum": values})
 
@@ -67,7 +67,7 @@ _ONE_CLASS = {"rejected": "refused", "canceled": "cancelled"}
 """Words with the same meaning in this family of APIs, in tidied form: both of each pair occur (seen)."""
 
 
-def tidied(text: str) -> str:
+def normalized_value(text: str) -> str:
     """Return ``text`` without the differences between spellings of one value: case, spaces, ``_`` and ``-``."""
     return _SEPARATORS.sub("", text).casefold()
 
@@ -91,8 +91,8 @@ class OpenEnum(StrEnum):
             if not UNKNOWN_VALUES and seen.value == value:  # otherwise a spelling of a known value
                 UNKNOWN_VALUES.append((cls, value))
             return cast("Self", seen)
-        tidy = tidied(value)
-        members = {tidied(member.value): member for member in cls}
+        tidy = normalized_value(value)
+        members = {normalized_value(member.value): member for member in cls}
         found = members.get(tidy)
         if found is None:
             if len(UNKNOWN_VALUES) < _REMEMBERED_VALUES:
@@ -241,39 +241,39 @@ class Answer(msgspec.Struct, metaclass=ContractMeta, frozen=True, kw_only=True, 
 
     def __eq__(self, other: object) -> bool:
         """Compare the content of two answers, whatever their spelling."""
-        if not isinstance(other, Answer) or modelled(type(self)) is not modelled(type(other)):
+        if not isinstance(other, Answer) or public_class(type(self)) is not public_class(type(other)):
             return NotImplemented
         return _values(self) == _values(other) and self.extra == other.extra
 
     def __repr__(self) -> str:
         """Show the modelled fields, whatever the spelling of the answer."""
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in own_fields(self))
-        return f"{modelled(type(self)).__name__}({shown})"
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in modelled_fields(self))
+        return f"{public_class(type(self)).__name__}({shown})"
 
     def __hash__(self) -> int:
         """Hash the modelled fields; an answer with a list has no hash."""
-        return hash((modelled(type(self)), _values(self)))
+        return hash((public_class(type(self)), _values(self)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as the public class, with the members that are not modelled."""
-        fields = dict(zip(own_fields(self), _values(self), strict=True))
-        return _rebuilt, (modelled(type(self)), fields, dict(self.extra))
+        fields = dict(zip(modelled_fields(self), _values(self), strict=True))
+        return _rebuilt, (public_class(type(self)), fields, dict(self.extra))
 
 
-def modelled(answer: type[msgspec.Struct]) -> type[Any]:
+def public_class(answer: type[msgspec.Struct]) -> type[Any]:
     """Return the public class of an answer; a class for one spelling names it in ``__modelled__``."""
     return getattr(answer, "__modelled__", answer)
 
 
-def own_fields(struct: type[msgspec.Struct] | msgspec.Struct) -> tuple[str, ...]:
+def modelled_fields(struct: type[msgspec.Struct] | msgspec.Struct) -> tuple[str, ...]:
     """Return the Python names of the modelled fields, without ``extra``."""
     cls = struct if isinstance(struct, type) else type(struct)
-    return tuple(name for name in modelled(cls).__struct_fields__ if name != "extra")
+    return tuple(name for name in public_class(cls).__struct_fields__ if name != "extra")
 
 
 def members_of(answer: Answer) -> dict[str, Any]:
     """Return the members of an answer under the contract's names, whatever its spelling, with its extra members."""
-    cls = modelled(type(answer))
+    cls = public_class(type(answer))
     names = zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True)
     members = {wire: _plain(getattr(answer, name)) for name, wire in names}
     return members | {name: value for name, value in answer.extra.items() if name not in members}
@@ -314,7 +314,7 @@ def _rebuilt(cls: type[AnswerT], fields: Mapping[str, Any], extra: Mapping[str, 
 
 
 def _values(answer: Answer) -> tuple[Any, ...]:
-    return tuple(getattr(answer, name) for name in own_fields(answer))
+    return tuple(getattr(answer, name) for name in modelled_fields(answer))
 
 
 def _names_a_time(kind: Any) -> bool:
@@ -328,13 +328,13 @@ def _moment_or_none(stored: Any, doc: str | None) -> Any:
 
     def moment(answer: Any) -> datetime | None:
         found = read(answer)
-        if found is None or stands_for_none(found):
+        if found is None or means_no_date(found):
             return None
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
     return property(moment, doc=f"{doc or 'A time.'} It has a time zone: UTC if the API gives none.")
 
 
-def stands_for_none(moment: datetime) -> bool:
+def means_no_date(moment: datetime) -> bool:
     """Return True for the smallest and the largest date of .NET, which mean "no date" there."""
     return moment.year == 1 or (moment.year == 9999 and moment.month == 12)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 
 from .description import DescribedOperation, Description
 
-Call = tuple[str, str]
-Fold = Callable[[str], str]
+OperationKey = tuple[str, str]
+PathNormalizer = Callable[[str], str]
 
 
 def exact(pattern: str) -> str:
@@ -14,7 +14,9 @@ def exact(pattern: str) -> str:
     return pattern
 
 
-def by_call(description: Description, prefix: str, fold: Fold = exact) -> Mapping[Call, DescribedOperation]:
+def operations_by_key(
+    description: Description, prefix: str, fold: PathNormalizer = exact
+) -> Mapping[OperationKey, DescribedOperation]:
     """Return the operations whose paths begin with ``prefix``, by method and the rest of the path."""
     return {
         (operation.method, fold(operation.pattern).removeprefix(prefix)): operation
@@ -23,7 +25,7 @@ def by_call(description: Description, prefix: str, fold: Fold = exact) -> Mappin
     }
 
 
-def prefix_of(ours: Description, theirs: Description, fold: Fold = exact) -> str:
+def path_prefix(ours: Description, theirs: Description, fold: PathNormalizer = exact) -> str:
     """Return the path prefix (such as ``/seller/v2``, or none) that most of their operations put before our paths."""
     calls = {(operation.method, fold(operation.pattern)) for operation in ours.operations}
     prefixes = Counter[str]()

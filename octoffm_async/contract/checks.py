@@ -27,12 +27,12 @@ class FieldProblem(NamedTuple):
         return f"{self.field} = {shown if len(shown) <= 60 else shown[:57] + '…'}: {self.reason}"
 
 
-def is_count(value: Any) -> bool:
+def is_whole_number(value: Any) -> bool:
     """Return True if ``value`` is a whole number; ``True`` and ``False`` are not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def text(field: str, value: Any, *, most: int | None = None) -> Sequence[FieldProblem]:
+def text_problems(field: str, value: Any, *, most: int | None = None) -> Sequence[FieldProblem]:
     """Return the problems of a value that must be non-empty text of at most ``most`` characters."""
     if not isinstance(value, str):
         return (FieldProblem(field, value, f"is {type(value).__name__}, not text"),)
@@ -43,7 +43,7 @@ def text(field: str, value: Any, *, most: int | None = None) -> Sequence[FieldPr
     return ()
 
 
-def optional_text(item: msgspec.Struct, *fields: str) -> Iterator[FieldProblem]:
+def optional_text_problems(item: msgspec.Struct, *fields: str) -> Iterator[FieldProblem]:
     """Yield the problems of optional text fields."""
     for field in fields:
         value = getattr(item, field)
@@ -51,7 +51,7 @@ def optional_text(item: msgspec.Struct, *fields: str) -> Iterator[FieldProblem]:
             yield FieldProblem(field, value, f"is {type(value).__name__}, not text")
 
 
-def moment(field: str, value: Any) -> Iterator[FieldProblem]:
+def time_problems(field: str, value: Any) -> Iterator[FieldProblem]:
     """Yield the problems of a value that must be a datetime with a time zone."""
     if not isinstance(value, datetime):
         yield FieldProblem(field, value, f"is {type(value).__name__}, not a datetime")
@@ -59,7 +59,7 @@ def moment(field: str, value: Any) -> Iterator[FieldProblem]:
         yield FieldProblem(field, value.isoformat(), "has no time zone")
 
 
-def completed(found: list[FieldProblem], item: msgspec.Struct) -> list[FieldProblem]:
+def with_encoding_problems(found: list[FieldProblem], item: msgspec.Struct) -> list[FieldProblem]:
     """Return ``found`` plus every value in ``item`` that JSON cannot encode, such as half a surrogate pair."""
     try:
         _ENCODER.encode(item)

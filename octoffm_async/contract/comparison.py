@@ -7,10 +7,10 @@ responses, response headers, security and texts.
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from .calls import by_call, prefix_of
-from .description import Body, DescribedOperation, Description, Parameter
-from .differences import Difference, Direction, Kind
-from .nodes import LIMITS, Node, narrower
+from .calls import operations_by_key, path_prefix
+from .description import BodyDescription, DescribedOperation, Description, ParameterDescription
+from .differences import Difference, DifferenceKind, Direction
+from .nodes import LIMITS, SchemaNode, narrower
 
 
 def compare(ours: Description, theirs: Description) -> list[Difference]:
@@ -19,9 +19,9 @@ def compare(ours: Description, theirs: Description) -> list[Difference]:
     Names of path parameters and a literal prefix of their paths do not count as differences. Operations whose first
     path segment we never use belong to other parts of the API and are left out.
     """
-    prefix = prefix_of(ours, theirs)
-    known = by_call(ours, "")
-    found = by_call(theirs, prefix)
+    prefix = path_prefix(ours, theirs)
+    known = operations_by_key(ours, "")
+    found = operations_by_key(theirs, prefix)
     differences: list[Difference] = []
     for call, operation in known.items():
         if call in found:
@@ -44,7 +44,7 @@ def _absent(operation: DescribedOperation) -> Difference:
     return Difference(
         operation=operation.name,
         place="",
-        kind=Kind.OPERATION_ABSENT,
+        kind=DifferenceKind.OPERATION_ABSENT,
         ours=call,
         theirs=None,
         tag=operation.tag,
@@ -58,7 +58,7 @@ def _unknown(operation: DescribedOperation) -> Difference:
     return Difference(
         operation=call,
         place="",
-        kind=Kind.OPERATION_UNKNOWN,
+        kind=DifferenceKind.OPERATION_UNKNOWN,
         ours=None,
         theirs=call,
         tag="",
@@ -79,11 +79,11 @@ class _OperationComparison:
         if ours.status != theirs.status:
             known, found = ours.status or "not described", theirs.status or "not described"
             says = f"Success is {known} in our contract and {found} in theirs"
-            self._tell(Kind.STATUS, "answer", ours.status, theirs.status, says, harmless=bool(theirs.status))
+            self._tell(DifferenceKind.STATUS, "answer", ours.status, theirs.status, says, harmless=bool(theirs.status))
         self._body("answer", "read", ours.answer, theirs.answer)
 
     def _tell(
-        self, kind: Kind, place: str, ours: Any, theirs: Any, says: str, *, harmless: bool, tag: str = ""
+        self, kind: DifferenceKind, place: str, ours: Any, theirs: Any, says: str, *, harmless: bool, tag: str = ""
     ) -> None:
         self.differences.append(
             Difference(
@@ -98,14 +98,22 @@ class _OperationComparison:
             )
         )
 
-    def _parameters(self, ours: tuple[Parameter, ...], theirs: tuple[Parameter, ...]) -> None:
+    def _parameters(self, ours: tuple[ParameterDescription, ...], theirs: tuple[ParameterDescription, ...]) -> None:
         known, found = dict(_named(ours)), dict(_named(theirs))
         for key, parameter in known.items():
             place = f"{parameter.place}.{parameter.name}"
             other = found.get(key)
             if other is None:
                 says = f"They have no parameter {place}"
-                self._tell(Kind.PARAMETER_ABSENT, place, parameter.name, None, says, harmless=False, tag=parameter.tag)
+                self._tell(
+                    DifferenceKind.PARAMETER_ABSENT,
+                    place,
+                    parameter.name,
+                    None,
+                    says,
+                    harmless=False,
+                    tag=parameter.tag,
+                )
                 continue
             tag = parameter.tag or self._operation.tag
             self._required(place, "sent", (parameter.required, other.required), tag)
@@ -116,27 +124,29 @@ class _OperationComparison:
                 needed = "a required" if parameter.required else "an optional"
                 says = f"They have {needed} parameter {place} that we do not know"
                 harmless = not parameter.required
-                self._tell(Kind.PARAMETER_UNKNOWN, place, None, parameter.name, says, harmless=harmless)
+                self._tell(DifferenceKind.PARAMETER_UNKNOWN, place, None, parameter.name, says, harmless=harmless)
 
-    def _request(self, ours: Body | None, theirs: Body | None) -> None:
+    def _request(self, ours: BodyDescription | None, theirs: BodyDescription | None) -> None:
         if ours is not None and theirs is not None:
             self._required("request", "sent", (ours.required, theirs.required), self._operation.tag)
         self._body("request", "sent", ours, theirs)
 
-    def _body(self, place: str, direction: Direction, ours: Body | None, theirs: Body | None) -> None:
+    def _body(
+        self, place: str, direction: Direction, ours: BodyDescription | None, theirs: BodyDescription | None
+    ) -> None:
         known = frozenset[str]() if ours is None else ours.media
         found = frozenset[str]() if theirs is None else theirs.media
         if known != found:
             says = f"The {place} is {_listed(known)} in our contract and {_listed(found)} in theirs"
             harmless = found <= known if direction == "read" else bool(known) and known <= found
-            self._tell(Kind.MEDIA_TYPE, place, sorted(known), sorted(found), says, harmless=harmless)
+            self._tell(DifferenceKind.MEDIA_TYPE, place, sorted(known), sorted(found), says, harmless=harmless)
         if ours is None or theirs is None or ours.node is None or theirs.node is None:
             return
         start = len(self.differences)
         self._node(place, direction, ours.node, theirs.node, self._operation.tag)
         self.differences[start:] = _without_repeats(self.differences[start:], place)
 
-    def _node(self, place: str, direction: Direction, ours: Node, theirs: Node, tag: str) -> None:
+    def _node(self, place: str, direction: Direction, ours: SchemaNode, theirs: SchemaNode, tag: str) -> None:
         pair = (id(ours), id(theirs))
         if pair in self._inside:  # both schemas are recursive
             return
@@ -145,7 +155,7 @@ class _OperationComparison:
         if ours.types != theirs.types:
             known, found = sorted(ours.types), sorted(theirs.types)
             says = f"{place} is {_listed(known)} in our contract and {_listed(found)} in theirs"
-            self._tell(Kind.TYPE, place, known, found, says, harmless=_fits(direction, ours, theirs), tag=tag)
+            self._tell(DifferenceKind.TYPE, place, known, found, says, harmless=_fits(direction, ours, theirs), tag=tag)
         if ours.types & theirs.types or ours.types == theirs.types:
             self._null(place, direction, (ours.nullable, theirs.nullable), tag)
             self._values(place, direction, ours, theirs, tag)
@@ -155,7 +165,7 @@ class _OperationComparison:
             self._node(f"{place}[]", direction, ours.items(), theirs.items(), tag)
         self._inside.discard(pair)
 
-    def _fields(self, place: str, direction: Direction, ours: Node, theirs: Node, tag: str) -> None:
+    def _fields(self, place: str, direction: Direction, ours: SchemaNode, theirs: SchemaNode, tag: str) -> None:
         if "object" not in ours.types & theirs.types:
             return
         for name in ours.names:
@@ -164,7 +174,7 @@ class _OperationComparison:
             if other is None or mine is None:
                 says = f"They have no field {there}"
                 own = tag if mine is None else mine.tag or tag
-                self._tell(Kind.FIELD_ABSENT, there, name, None, says, harmless=False, tag=own)
+                self._tell(DifferenceKind.FIELD_ABSENT, there, name, None, says, harmless=False, tag=own)
                 continue
             self._required(there, direction, (name in ours.required, name in theirs.required), mine.tag or tag)
             self._node(there, direction, mine, other, tag)
@@ -173,44 +183,46 @@ class _OperationComparison:
             if name not in known:
                 needed = direction == "sent" and name in theirs.required
                 says = f"They have {'a required' if needed else 'a'} field {place}.{name} that we do not know"
-                self._tell(Kind.FIELD_UNKNOWN, f"{place}.{name}", None, name, says, harmless=not needed, tag=tag)
+                self._tell(
+                    DifferenceKind.FIELD_UNKNOWN, f"{place}.{name}", None, name, says, harmless=not needed, tag=tag
+                )
 
     def _required(self, place: str, direction: Direction, required: tuple[bool, bool], tag: str) -> None:
         ours, theirs = required
         if ours != theirs:
             says = f"{place} is {_needed(ours)} in our contract and {_needed(theirs)} in theirs"
             harmless = theirs if direction == "read" else ours
-            self._tell(Kind.REQUIRED, place, ours, theirs, says, harmless=harmless, tag=tag)
+            self._tell(DifferenceKind.REQUIRED, place, ours, theirs, says, harmless=harmless, tag=tag)
 
     def _null(self, place: str, direction: Direction, nullable: tuple[bool, bool], tag: str) -> None:
         ours, theirs = nullable
         if ours != theirs:
             says = f"{place} {_may(ours)} be null in our contract and {_may(theirs)} in theirs"
             harmless = ours if direction == "read" else theirs
-            self._tell(Kind.NULLABLE, place, ours, theirs, says, harmless=harmless, tag=tag)
+            self._tell(DifferenceKind.NULLABLE, place, ours, theirs, says, harmless=harmless, tag=tag)
 
-    def _values(self, place: str, direction: Direction, ours: Node, theirs: Node, tag: str) -> None:
+    def _values(self, place: str, direction: Direction, ours: SchemaNode, theirs: SchemaNode, tag: str) -> None:
         more = [value for value in theirs.values if value not in ours.values]
         less = [value for value in ours.values if value not in theirs.values]
         if more:
             says = f"{place} may be {_listed(more)} in theirs, which we do not know"
-            self._tell(Kind.VALUES_UNKNOWN, place, list(ours.values), more, says, harmless=True, tag=tag)
+            self._tell(DifferenceKind.VALUES_UNKNOWN, place, list(ours.values), more, says, harmless=True, tag=tag)
         if less:
             says = f"{place} may be {_listed(less)} in our contract, which they do not list"
             harmless = direction == "read" or not theirs.values  # an empty list of values accepts any
-            self._tell(Kind.VALUES_ABSENT, place, less, list(theirs.values), says, harmless=harmless, tag=tag)
+            self._tell(DifferenceKind.VALUES_ABSENT, place, less, list(theirs.values), says, harmless=harmless, tag=tag)
 
-    def _limits(self, place: str, direction: Direction, ours: Node, theirs: Node, tag: str) -> None:
+    def _limits(self, place: str, direction: Direction, ours: SchemaNode, theirs: SchemaNode, tag: str) -> None:
         for name in LIMITS:
             mine, other = ours.limits.get(name), theirs.limits.get(name)
             if mine != other:
                 says = f"{name} of {place} is {_shown(mine)} in our contract and {_shown(other)} in theirs"
                 harmless = direction == "read" or _within(name, mine, other)
                 limits = ({name: mine}, {name: other})
-                self._tell(Kind.LIMIT, place, *limits, says, harmless=harmless, tag=tag)
+                self._tell(DifferenceKind.LIMIT, place, *limits, says, harmless=harmless, tag=tag)
 
 
-def _named(parameters: tuple[Parameter, ...]) -> Iterator[tuple[tuple[str, str], Parameter]]:
+def _named(parameters: tuple[ParameterDescription, ...]) -> Iterator[tuple[tuple[str, str], ParameterDescription]]:
     """Yield parameters with a key of place and name; path parameters count by position, headers ignore case."""
     position = 0
     for parameter in parameters:
@@ -223,7 +235,7 @@ def _named(parameters: tuple[Parameter, ...]) -> Iterator[tuple[tuple[str, str],
         yield (parameter.place, name), parameter
 
 
-def _fits(direction: Direction, ours: Node, theirs: Node) -> bool:
+def _fits(direction: Direction, ours: SchemaNode, theirs: SchemaNode) -> bool:
     """Return True if the receiving side accepts every type that the sending side may send."""
     given, taken = (ours.types, theirs.types) if direction == "sent" else (theirs.types, ours.types)
     if "number" in taken:

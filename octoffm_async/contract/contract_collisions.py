@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .contract_file import ContractFile
 from .contract_operations import placeholders_hidden
-from .contract_problems import Key, Problems
+from .contract_problems import KeyPath, MistakeCollector
 from .names import folded
 from .operations import OPERATIONS
 from .registry import BY_NAME, ENUMS, STRUCTS, fields_of, nested_struct
@@ -22,10 +22,10 @@ class _Place:
 
     path: _Path
     label: str
-    keys: tuple[Key, ...]
+    keys: tuple[KeyPath, ...]
 
 
-def struct_collisions(problems: Problems, contract: ContractFile) -> None:
+def struct_collisions(problems: MistakeCollector, contract: ContractFile) -> None:
     """Report fields of one struct with the same place on the wire, including spread objects and extra members."""
     told: set[frozenset[str]] = set()
     for struct in STRUCTS:
@@ -41,14 +41,14 @@ def struct_collisions(problems: Problems, contract: ContractFile) -> None:
                 told.add(pair)
                 said = next((key for key in (*place.keys, *other.keys) if _is_said(contract, key)), place.keys[0])
                 name = ".".join(place.path)
-                problems.tell(said, f"{place.label} and {other.label} would have one name in {struct}, {name}")
+                problems.add(said, f"{place.label} and {other.label} would have one name in {struct}, {name}")
 
 
-def _is_said(contract: ContractFile, key: Key) -> bool:
+def _is_said(contract: ContractFile, key: KeyPath) -> bool:
     return key[0] == "extra" or key[2] in contract.fields.get(key[1], {})
 
 
-def _places(contract: ContractFile, struct: str, inside: _Path, via: tuple[Key, ...]) -> Iterator[_Place]:
+def _places(contract: ContractFile, struct: str, inside: _Path, via: tuple[KeyPath, ...]) -> Iterator[_Place]:
     """Yield the place of each field of a struct, including spread objects, then those of its extra members."""
     if struct in inside:
         return
@@ -65,7 +65,7 @@ def _places(contract: ContractFile, struct: str, inside: _Path, via: tuple[Key, 
         yield _Place((name,), f"extra.{struct}.{name}", (("extra", struct, name), *via))
 
 
-def value_collisions(problems: Problems, contract: ContractFile) -> None:
+def value_collisions(problems: MistakeCollector, contract: ContractFile) -> None:
     """Report values of one enum with the same spelling."""
     for enum, said in contract.values.items():
         taken: dict[str, str] = {}
@@ -73,10 +73,10 @@ def value_collisions(problems: Problems, contract: ContractFile) -> None:
             text = said.get(member.value, member.value)
             if (other := taken.setdefault(folded(text), member.value)) != member.value:
                 key = ("values", enum, member.value)
-                problems.tell(key, f"{enum}.{member.value} and {enum}.{other} would have one spelling, {text}")
+                problems.add(key, f"{enum}.{member.value} and {enum}.{other} would have one spelling, {text}")
 
 
-def operation_collisions(problems: Problems, contract: ContractFile) -> None:
+def operation_collisions(problems: MistakeCollector, contract: ContractFile) -> None:
     """Report operations with the same method and path, and filters of one operation with the same parameter."""
     calls: dict[tuple[str, str], str] = {}
     said = contract.operations
@@ -85,7 +85,7 @@ def operation_collisions(problems: Problems, contract: ContractFile) -> None:
         call = (operation.method, placeholders_hidden(path).casefold())
         if (other := calls.setdefault(call, operation.name)) != operation.name:
             key = ("operations", operation.name, "path")
-            problems.tell(key, f"{operation.name} and {other} would be one call, {operation.method} {path}")
+            problems.add(key, f"{operation.name} and {other} would be one call, {operation.method} {path}")
     for name, mapping in said.items():
         if (filters := BY_NAME[name].filters) is None:
             continue
@@ -93,7 +93,7 @@ def operation_collisions(problems: Problems, contract: ContractFile) -> None:
         for field in sorted(fields_of(filters).values(), key=lambda one: one.name in mapping.query):
             parameter = mapping.query.get(field.name, field.encode_name)
             if (other := taken.setdefault(folded(parameter), field.name)) != field.name:
-                problems.tell(
+                problems.add(
                     ("operations", name, "query", field.name),
                     f"{name}: the filters {field.name} and {other} would be one parameter, {parameter}",
                 )

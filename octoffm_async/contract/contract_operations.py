@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, cast
 
 from .contract_file import OperationMapping
-from .contract_problems import Key, Problems, nearest, quoted
+from .contract_problems import KeyPath, MistakeCollector, nearest_hint, quoted_name
 from .contract_wire import is_wire_name, wire_path
 from .operations import Operation, Shape
 from .registry import fields_of
@@ -31,16 +31,18 @@ _KEYS = ("path", "body", "query", *_SHAPES)
 _Form = Literal["array", "object"] | None
 
 
-def operation_mapping(problems: Problems, operation: Operation[Any], table: Mapping[str, Any]) -> OperationMapping:
+def operation_mapping(
+    problems: MistakeCollector, operation: Operation[Any], table: Mapping[str, Any]
+) -> OperationMapping:
     """Read the table of one operation; mistakes are reported to ``problems`` and left out."""
-    here: Key = ("operations", operation.name)
+    here: KeyPath = ("operations", operation.name)
     where: dict[str, tuple[str, ...] | None] = {}
     for name, said in table.items():
         if name not in _KEYS:
-            problems.tell((*here, name), f"{operation.name} can have {', '.join(_KEYS)}; not {quoted(name)}")
+            problems.add((*here, name), f"{operation.name} can have {', '.join(_KEYS)}; not {quoted_name(name)}")
         elif name in _SHAPES and operation.shape not in _SHAPES[name]:
             says = f"{operation.name} answers {_ANSWERS[operation.shape]}, so {name} has no meaning"
-            problems.tell((*here, name), says)
+            problems.add((*here, name), says)
         elif name in _SHAPES:
             where[name] = wire_path(problems, (*here, name), said, f"{name} of {operation.name}")
     wrap, body = _body(problems, operation, table)
@@ -56,17 +58,17 @@ def operation_mapping(problems: Problems, operation: Operation[Any], table: Mapp
     )
 
 
-def _path(problems: Problems, operation: Operation[Any], table: Mapping[str, Any]) -> str | None:
+def _path(problems: MistakeCollector, operation: Operation[Any], table: Mapping[str, Any]) -> str | None:
     if "path" not in table:
         return None
     key, said = ("operations", operation.name, "path"), table["path"]
     if not isinstance(said, str) or not said.startswith("/"):
-        problems.tell(key, f"the path of {operation.name} does not start with /")
+        problems.add(key, f"the path of {operation.name} does not start with /")
     elif not _PATH.fullmatch(said) or {".", ".."} & set(said.split("/")):
-        problems.tell(key, f"the path of {operation.name} is not a plain path without query and without / at its end")
+        problems.add(key, f"the path of {operation.name} is not a plain path without query and without / at its end")
     elif sorted(_PLACEHOLDER.findall(said)) != sorted(_PLACEHOLDER.findall(operation.path)) or _is_torn(said):
         wanted = " and ".join(_PLACEHOLDER.findall(operation.path)) or "no placeholder"
-        problems.tell(key, f"the path of {operation.name} must have {_braced(wanted)}, such as {operation.path}")
+        problems.add(key, f"the path of {operation.name} must have {_braced(wanted)}, such as {operation.path}")
     else:
         return said
     return None
@@ -86,40 +88,40 @@ def _braced(wanted: str) -> str:
     return wanted if wanted == "no placeholder" else f"{{{wanted}}}"
 
 
-def _body(problems: Problems, operation: Operation[Any], table: Mapping[str, Any]) -> tuple[str | None, _Form]:
+def _body(problems: MistakeCollector, operation: Operation[Any], table: Mapping[str, Any]) -> tuple[str | None, _Form]:
     if "body" not in table:
         return None, None
     key, said = ("operations", operation.name, "body"), table["body"]
     if operation.request is None:
-        problems.tell(key, f"{operation.name} sends no body")
+        problems.add(key, f"{operation.name} sends no body")
         return None, None
     parts: dict[str, Any] = cast("dict[str, Any]", said) if isinstance(said, dict) else {"as": said}
     wrap, form = parts.get("wrap"), parts.get("as")
     if not parts or not parts.keys() <= {"wrap", "as"} or form not in (None, "array", "object"):
         says = 'is not "array", "object" or { wrap = "name" }, which may say as = "array" or "object" too'
-        problems.tell(key, f"the body of {operation.name} {says}")
+        problems.add(key, f"the body of {operation.name} {says}")
         return None, None
     if "wrap" in parts and not (is_wire_name(wrap) and "." not in str(wrap)):
-        problems.tell(key, f"wrap of {operation.name} is not one name of 1 to 200 printable characters")
+        problems.add(key, f"wrap of {operation.name} is not one name of 1 to 200 printable characters")
         return None, None
     return wrap, form
 
 
-def _query(problems: Problems, operation: Operation[Any], table: Mapping[str, Any]) -> dict[str, str]:
+def _query(problems: MistakeCollector, operation: Operation[Any], table: Mapping[str, Any]) -> dict[str, str]:
     said, key = table.get("query", {}), ("operations", operation.name, "query")
     if not isinstance(said, dict):
-        problems.tell(key, f"query of {operation.name} is not a table of filters and parameter names")
+        problems.add(key, f"query of {operation.name} is not a table of filters and parameter names")
         return {}
     if operation.filters is None:
-        problems.tell(key, f"{operation.name} has no filters") if "query" in table else None
+        problems.add(key, f"{operation.name} has no filters") if "query" in table else None
         return {}
     known = fields_of(operation.filters)
     found: dict[str, str] = {}
     for name, parameter in cast("dict[str, Any]", said).items():
         if name not in known:
-            problems.tell((*key, name), f"{operation.name} has no filter {quoted(name)}{nearest(name, known)}")
+            problems.add((*key, name), f"{operation.name} has no filter {quoted_name(name)}{nearest_hint(name, known)}")
         elif not is_wire_name(parameter):
-            problems.tell((*key, name), f"the parameter of {name} is not a text of 1 to 200 printable characters")
+            problems.add((*key, name), f"the parameter of {name} is not a text of 1 to 200 printable characters")
         else:
             found[name] = parameter
     return found

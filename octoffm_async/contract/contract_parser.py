@@ -10,11 +10,11 @@ from typing import Any, cast
 from .contract_collisions import operation_collisions, struct_collisions, value_collisions
 from .contract_file import ContractFile, FieldMapping, OperationMapping
 from .contract_operations import operation_mapping
-from .contract_problems import ContractFileError, Problems, nearest, quoted
+from .contract_problems import ContractFileError, MistakeCollector, nearest_hint, quoted_name
 from .contract_wire import is_wire_name, wire_path
 from .registry import BY_NAME, ENUMS, REQUESTS, STRUCTS, fields_of, is_number, nested_struct
 
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 _SECTIONS = ("fields", "values", "operations", "extra")
 _Table = Mapping[str, Any]
 
@@ -23,10 +23,10 @@ def read_contract(path: Path | str) -> ContractFile:
     """Read a contract file. Raises :class:`ContractFileError` for mistakes, and if the file cannot be opened."""
     try:
         with Path(path).open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ContractFileError(str(path), [error.strerror or type(error).__name__]) from None
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_BYTES:
         raise ContractFileError(str(path), ["it is larger than 1 MiB"])
     try:
         text = content.decode("utf-8-sig")
@@ -38,7 +38,7 @@ def read_contract(path: Path | str) -> ContractFile:
 
 def parse_contract(text: str, *, source: str = "") -> ContractFile:
     """Parse the text of a contract file. Raises :class:`ContractFileError` with all its mistakes."""
-    if len(text) > MOST_BYTES:
+    if len(text) > MAX_BYTES:
         raise ContractFileError(source, ["it is larger than 1 MiB"])
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
@@ -47,10 +47,10 @@ def parse_contract(text: str, *, source: str = "") -> ContractFile:
         raise ContractFileError(source, ["it is nested too deeply"]) from None
     except ValueError as error:  # TOMLDecodeError, or int() on thousands of digits
         raise ContractFileError(source, [f"it is not TOML: {error}"]) from None
-    problems = Problems(text)
+    problems = MistakeCollector(text)
     for name in document:
         if name not in _SECTIONS:
-            problems.unknown((name,), "the section", _SECTIONS)
+            problems.add_unknown_name((name,), "the section", _SECTIONS)
     contract = ContractFile(
         fields=_fields(problems, document),
         values=_values(problems, document),
@@ -62,30 +62,30 @@ def parse_contract(text: str, *, source: str = "") -> ContractFile:
     struct_collisions(problems, contract)
     value_collisions(problems, contract)
     operation_collisions(problems, contract)
-    if problems.listed:
-        raise ContractFileError(source, problems.listed)
+    if problems.messages:
+        raise ContractFileError(source, problems.messages)
     return contract
 
 
 def _tables(
-    problems: Problems, document: _Table, section: str, known: Mapping[str, Any]
+    problems: MistakeCollector, document: _Table, section: str, known: Mapping[str, Any]
 ) -> Iterator[tuple[str, _Table]]:
     """Yield the tables of a section with known names; report the rest."""
     found = document.get(section, {})
     if not isinstance(found, dict):
-        problems.tell((section,), f"{section} is not a table, such as [{section}.{next(iter(known))}]")
+        problems.add((section,), f"{section} is not a table, such as [{section}.{next(iter(known))}]")
         return
     for name, table in cast("dict[str, Any]", found).items():
         if name not in known:
             thing = {"values": "the enum", "operations": "the operation"}.get(section, "the struct")
-            problems.unknown((section, name), thing, known)
+            problems.add_unknown_name((section, name), thing, known)
         elif not isinstance(table, dict):
-            problems.tell((section, name), f"{section}.{name} is not a table")
+            problems.add((section, name), f"{section}.{name} is not a table")
         else:
             yield name, cast(_Table, table)
 
 
-def _fields(problems: Problems, document: _Table) -> dict[str, dict[str, FieldMapping]]:
+def _fields(problems: MistakeCollector, document: _Table) -> dict[str, dict[str, FieldMapping]]:
     found: dict[str, dict[str, FieldMapping]] = {}
     for name, table in _tables(problems, document, "fields", STRUCTS):
         fields = fields_of(STRUCTS[name])
@@ -93,20 +93,20 @@ def _fields(problems: Problems, document: _Table) -> dict[str, dict[str, FieldMa
             key = ("fields", name, field)
             if field not in fields:
                 by_wire = [one.name for one in fields.values() if one.encode_name == field]
-                hint = f"; do you mean {by_wire[0]}?" if by_wire else nearest(field, fields)
-                problems.tell(key, f"{name} has no field {quoted(field)}{hint}")
+                hint = f"; do you mean {by_wire[0]}?" if by_wire else nearest_hint(field, fields)
+                problems.add(key, f"{name} has no field {quoted_name(field)}{hint}")
             elif (mapping := _field(problems, key, said)) is not None:
                 found.setdefault(name, {})[field] = mapping
     return found
 
 
-def _field(problems: Problems, key: tuple[str, str, str], said: Any) -> FieldMapping | None:
+def _field(problems: MistakeCollector, key: tuple[str, str, str], said: Any) -> FieldMapping | None:
     _, struct, field = key
     label = f"{struct}.{field}"
     table: _Table = cast(_Table, said) if isinstance(said, dict) else {"name": said}
     for name in table:
         if name not in ("name", "scale"):
-            problems.tell((*key, name), f"{label} can have name and scale, not {quoted(name)}")
+            problems.add((*key, name), f"{label} can have name and scale, not {quoted_name(name)}")
             return None
     default = fields_of(STRUCTS[struct])[field].encode_name
     path = wire_path(problems, key, table.get("name", default), label, may_spread=True)
@@ -114,63 +114,63 @@ def _field(problems: Problems, key: tuple[str, str, str], said: Any) -> FieldMap
     if path is None or scale is None:
         return None
     if not path and nested_struct(STRUCTS[struct], field) is None:
-        problems.tell(key, f'{label} cannot be "." (spread into {struct}), because it is not a single object')
+        problems.add(key, f'{label} cannot be "." (spread into {struct}), because it is not a single object')
         return None
     return FieldMapping(path=path, scale=scale)
 
 
-def _scale(problems: Problems, key: tuple[str, str, str], table: _Table) -> float | None:
+def _scale(problems: MistakeCollector, key: tuple[str, str, str], table: _Table) -> float | None:
     if "scale" not in table:
         return 1.0
     scale, (_, struct, field) = table["scale"], key
     label = f"the scale of {struct}.{field}"
     if not is_number(fields_of(STRUCTS[struct])[field].type):
-        problems.tell(key, f"{label} has no meaning, because the field is not a number")
+        problems.add(key, f"{label} has no meaning, because the field is not a number")
     elif isinstance(scale, bool) or not isinstance(scale, int | float):
-        problems.tell(key, f"{label} is not a number")
+        problems.add(key, f"{label} is not a number")
     elif not 1e-12 <= scale <= 1e12:  # nan fails both comparisons
-        problems.tell(key, f"{label} is not a number greater than 0 (and from 1e-12 to 1e12)")
+        problems.add(key, f"{label} is not a number greater than 0 (and from 1e-12 to 1e12)")
     else:
         return float(scale)
     return None
 
 
-def _values(problems: Problems, document: _Table) -> dict[str, dict[str, str]]:
+def _values(problems: MistakeCollector, document: _Table) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for name, table in _tables(problems, document, "values", ENUMS):
         known = [member.value for member in ENUMS[name]]
         for value, text in table.items():
             key = ("values", name, value)
             if value not in known:
-                problems.tell(key, f"{name} has no value {quoted(value)}{nearest(value, known)}")
+                problems.add(key, f"{name} has no value {quoted_name(value)}{nearest_hint(value, known)}")
             elif not is_wire_name(text):
-                problems.tell(key, f"the spelling of {name}.{value} is not a text of 1 to 200 printable characters")
+                problems.add(key, f"the spelling of {name}.{value} is not a text of 1 to 200 printable characters")
             else:
                 found.setdefault(name, {})[value] = text
     return found
 
 
-def _operations(problems: Problems, document: _Table) -> dict[str, OperationMapping]:
+def _operations(problems: MistakeCollector, document: _Table) -> dict[str, OperationMapping]:
     return {
         name: operation_mapping(problems, BY_NAME[name], table)
         for name, table in _tables(problems, document, "operations", BY_NAME)
     }
 
 
-def _extra(problems: Problems, document: _Table) -> dict[str, dict[str, Any]]:
+def _extra(problems: MistakeCollector, document: _Table) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, table in _tables(problems, document, "extra", STRUCTS):
         if name not in REQUESTS:
-            problems.tell(
-                ("extra", name), f"{name} is not sent, so nothing can be added to it{nearest(name, REQUESTS)}"
+            problems.add(
+                ("extra", name), f"{name} is not sent, so nothing can be added to it{nearest_hint(name, REQUESTS)}"
             )
             continue
         for member, value in table.items():
             key = ("extra", name, member)
             if not is_wire_name(member):
-                problems.tell(key, f"a name in extra.{name} is not a text of 1 to 200 printable characters")
+                problems.add(key, f"a name in extra.{name} is not a text of 1 to 200 printable characters")
             elif says := _unsendable(value):
-                problems.tell(key, f"extra.{name}.{member} holds {says}, which JSON cannot represent")
+                problems.add(key, f"extra.{name}.{member} holds {says}, which JSON cannot represent")
             else:
                 found.setdefault(name, {})[member] = value
     return found

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from .names import folded
 
-Key = tuple[str, ...]
+KeyPath = tuple[str, ...]
 
 _MOST_TOLD = 20
 _LONGEST_NAME = 60
@@ -31,34 +31,34 @@ class ContractFileError(ValueError):
         return f"{name} cannot be used: " + "; ".join(self.problems)
 
 
-class Problems:
+class MistakeCollector:
     """Collector of the mistakes in one text; it finds the line of each key."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._found: dict[str, int] = {}
 
-    def tell(self, key: Key, says: str) -> None:
+    def add(self, key: KeyPath, says: str) -> None:
         """Add one mistake at a key, such as ``("fields", "Stock", "gtin")``."""
         lines = self._lines
         line = next((lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in lines), 0)
         self._found.setdefault(f"line {line}: {says}" if line else says, line)
 
-    def unknown(self, key: Key, thing: str, known: Iterable[str]) -> None:
+    def add_unknown_name(self, key: KeyPath, thing: str, known: Iterable[str]) -> None:
         """Add a mistake for a name that the package does not have, with the nearest one that it has."""
-        self.tell(key, f"{thing} {quoted(key[-1])} is not known{nearest(key[-1], known)}")
+        self.add(key, f"{thing} {quoted_name(key[-1])} is not known{nearest_hint(key[-1], known)}")
 
     @cached_property
-    def _lines(self) -> Mapping[Key, int]:
+    def _lines(self) -> Mapping[KeyPath, int]:
         return key_lines(self._text)
 
     @property
-    def listed(self) -> list[str]:
+    def messages(self) -> list[str]:
         """The mistakes in the order of their lines."""
         return sorted(self._found, key=lambda one: self._found[one])
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest_hint(name: str, known: Iterable[str]) -> str:
     """Return a hint that names the nearest valid name, or all names if there are few, or an empty string."""
     names = list(known)
     by_fold = {folded(one): one for one in names}
@@ -68,15 +68,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; known are {', '.join(names)}" if 0 < len(names) <= 8 else ""
 
 
-def quoted(name: str) -> str:
+def quoted_name(name: str) -> str:
     """Return a name from the file, shortened and without control characters."""
     return repr(name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…")
 
 
-def key_lines(text: str) -> Mapping[Key, int]:
+def key_lines(text: str) -> Mapping[KeyPath, int]:
     """Return the first line of each key in a TOML text, from single lines only; ``tomllib`` gives no line numbers."""
-    found: dict[Key, int] = {}
-    table: Key = ()
+    found: dict[KeyPath, int] = {}
+    table: KeyPath = ()
     closing = ""
     for number, line in enumerate(text.split("\n"), 1):
         if closing:  # inside a multi-line string
@@ -94,17 +94,17 @@ def key_lines(text: str) -> Mapping[Key, int]:
     return found
 
 
-def _note(found: dict[Key, int], key: Key, number: int) -> None:
+def _note(found: dict[KeyPath, int], key: KeyPath, number: int) -> None:
     for length in range(1, len(key) + 1):
         found.setdefault(key[:length], number)
 
 
-def _header(line: str) -> Key | None:
+def _header(line: str) -> KeyPath | None:
     parsed = _parsed(line)
     return None if parsed is None else next(_paths(parsed), None)
 
 
-def _keys(line: str) -> list[Key]:
+def _keys(line: str) -> list[KeyPath]:
     """Return the keys that a line sets; only the first if its value continues on the next line."""
     if (parsed := _parsed(line)) is None:
         parts = line.split("=")
@@ -113,7 +113,7 @@ def _keys(line: str) -> list[Key]:
     return list(_paths(parsed))
 
 
-def _paths(table: Mapping[str, object]) -> Iterator[Key]:
+def _paths(table: Mapping[str, object]) -> Iterator[KeyPath]:
     """Yield the keys of a table and of its inner tables; of a list of tables, those of the first."""
     for name, value in table.items():
         inner = next(iter(cast("list[object]", value)), None) if isinstance(value, list) else value

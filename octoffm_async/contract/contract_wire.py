@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .contract_problems import Key, Problems
+from .contract_problems import KeyPath, MistakeCollector
 
 _LONGEST = 200
 _DEEPEST = 8
@@ -14,21 +14,21 @@ def is_wire_name(said: Any) -> bool:
 
 
 def wire_path(
-    problems: Problems, key: Key, said: Any, label: str, *, may_spread: bool = False
+    problems: MistakeCollector, key: KeyPath, said: Any, label: str, *, may_spread: bool = False
 ) -> tuple[str, ...] | None:
     """Split a path such as ``a.b`` into names (empty for ``.``); return None and report a mistake if it is invalid."""
     if not isinstance(said, str):
-        problems.tell(key, f"the name of {label} is not a text")
+        problems.add(key, f"the name of {label} is not a text")
     elif said == "." and may_spread:
         return ()
     elif said == "":
-        problems.tell(key, f"the name of {label} is empty")
+        problems.add(key, f"the name of {label} is empty")
     elif not all(map(is_wire_name, steps := tuple(said.split(".")))):
-        problems.tell(
+        problems.add(
             key, f"the name of {label} has an empty part, or characters that cannot be printed, or is too long"
         )
     elif len(steps) > _DEEPEST:
-        problems.tell(key, f"the name of {label} is a path of more than {_DEEPEST} names")
+        problems.add(key, f"the name of {label} is a path of more than {_DEEPEST} names")
     else:
         return steps
     return None

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from .nodes import Node, Raw, SchemaReader
+from .nodes import Raw, SchemaNode, SchemaReader
 
 JSON = "json"
 """Name for ``application/json`` and every other media type of JSON."""
@@ -20,23 +20,23 @@ class NotOpenAPIError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
+class ParameterDescription:
     """A parameter in a path, a query, a header or a cookie. Path parameters come in the order of the path."""
 
     place: str
     name: str
     required: bool
-    node: Node
+    node: SchemaNode
     tag: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class BodyDescription:
     """The body of a request or of a response: its media types, and its JSON schema if it has one."""
 
     media: frozenset[str]
     required: bool = True
-    node: Node | None = None
+    node: SchemaNode | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +46,10 @@ class DescribedOperation:
     name: str
     method: str
     path: str
-    parameters: tuple[Parameter, ...]
-    request: Body | None
+    parameters: tuple[ParameterDescription, ...]
+    request: BodyDescription | None
     status: str
-    answer: Body | None
+    answer: BodyDescription | None
     tag: str
 
     @property
@@ -73,7 +73,7 @@ class Description:
     @property
     def dangling(self) -> list[str]:
         """References without a target in the document, as far as schemas were read."""
-        return sorted(self._reader.dangling)
+        return sorted(self._reader.dangling_references)
 
 
 def describe(document: object) -> Description:
@@ -123,7 +123,7 @@ def _operations(reader: SchemaReader, path: str, item: Raw) -> Iterator[Describe
         )
 
 
-def _parameters(reader: SchemaReader, path: str, item: Raw, operation: Raw) -> list[Parameter]:
+def _parameters(reader: SchemaReader, path: str, item: Raw, operation: Raw) -> list[ParameterDescription]:
     """Merge the parameters of the path item and of the operation; path parameters in the order of the path."""
     found: dict[tuple[str, str], Raw] = {}
     for listed in (item.get("parameters"), operation.get("parameters")):
@@ -142,11 +142,11 @@ def _is_of_http(place: str, name: str) -> bool:
     return place == "header" and name.casefold() in _HEADERS_OF_HTTP
 
 
-def _parameter(reader: SchemaReader, raw: Raw) -> Parameter:
+def _parameter(reader: SchemaReader, raw: Raw) -> ParameterDescription:
     schema = raw.get("schema")
     if schema is None:
         schema = next((media.get("schema") for media in _content(raw).values()), None)
-    return Parameter(
+    return ParameterDescription(
         place=raw["in"],
         name=raw["name"],
         required=raw.get("required") is True or raw["in"] == "path",
@@ -155,14 +155,14 @@ def _parameter(reader: SchemaReader, raw: Raw) -> Parameter:
     )
 
 
-def _request(reader: SchemaReader, operation: Raw) -> Body | None:
+def _request(reader: SchemaReader, operation: Raw) -> BodyDescription | None:
     if operation.get("requestBody") is None:
         return None
     raw = reader.deref(operation["requestBody"])
     return _body(reader, raw, required=raw.get("required") is True)
 
 
-def _answer(reader: SchemaReader, operation: Raw) -> tuple[str, Body | None]:
+def _answer(reader: SchemaReader, operation: Raw) -> tuple[str, BodyDescription | None]:
     answers = operation.get("responses")
     if not isinstance(answers, Mapping):
         return "", None
@@ -171,13 +171,15 @@ def _answer(reader: SchemaReader, operation: Raw) -> tuple[str, Body | None]:
     return (status, _body(reader, reader.deref(by_status[status]))) if status else ("", None)
 
 
-def _body(reader: SchemaReader, raw: Raw, *, required: bool = True) -> Body | None:
+def _body(reader: SchemaReader, raw: Raw, *, required: bool = True) -> BodyDescription | None:
     content = _content(raw)
     if not content:
         return None
     essences = {media: _essence(media) for media in content}
     json = next((content[media].get("schema") for media, essence in essences.items() if essence == JSON), None)
-    return Body(media=frozenset(essences.values()), required=required, node=None if json is None else reader.node(json))
+    return BodyDescription(
+        media=frozenset(essences.values()), required=required, node=None if json is None else reader.node(json)
+    )
 
 
 def _content(raw: Raw) -> dict[str, Raw]:

@@ -8,7 +8,7 @@ import msgspec
 Direction = Literal["sent", "read"]
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     """The kind of a difference. ``unknown``: they have it and we do not; ``absent``: we have it and they do not."""
 
     OPERATION_UNKNOWN = "operation-unknown"
@@ -35,7 +35,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     operation: str
     place: str
-    kind: Kind
+    kind: DifferenceKind
     ours: Any
     theirs: Any
     tag: str

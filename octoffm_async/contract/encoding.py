@@ -12,7 +12,7 @@ import msgspec
 
 from .operations import Operation
 from .specs import specs_of
-from .translation import EXTRA, Translation
+from .translation import EXTRA_PREFIX, Translation
 
 _ENCODER = msgspec.json.Encoder()
 _X = ord("x")
@@ -33,7 +33,7 @@ class RequestEncoder:
         except KeyError:
             exchanged = self._exchanges[operation] = self._exchanged(operation)
         # Few bodies contain an x at all, and a search for one byte is much faster than for several.
-        if exchanged is None or (_X in encoded and EXTRA in encoded):
+        if exchanged is None or (_X in encoded and EXTRA_PREFIX in encoded):
             return _ENCODER.encode(self._translation.request_to_wire(operation, msgspec.json.decode(encoded)))
         for ours, theirs in exchanged:
             encoded = encoded.replace(ours, theirs)
@@ -72,7 +72,7 @@ class RequestEncoder:
             return None
         found: list[tuple[str, str]] = []
         for spec in specs_of(struct):
-            if translation.their_values(spec.enum):
+            if translation.api_spellings(spec.enum):
                 return None
             found.append((spec.wire, translation.wire_name(struct, spec)))
             if spec.kind in ("struct", "list"):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from .bounds import PAGE_MAX
-from .checks import FieldProblem, completed, is_count, moment, text
+from .checks import FieldProblem, is_whole_number, text_problems, time_problems, with_encoding_problems
 from .inbound import InboundCountFilters, InboundFilters
 from .outbound import OutboundCountFilters, OutboundFilters
 from .products import ReferenceFilters
@@ -27,8 +27,8 @@ def filter_problems(filters: Filters) -> list[FieldProblem]:
         if name == "limit":
             found += _limit(value)
         elif value is not None:
-            found += moment(name, value) if name.endswith(_BOUNDS) else text(name, value)
-    found = completed(found, filters)
+            found += time_problems(name, value) if name.endswith(_BOUNDS) else text_problems(name, value)
+    found = with_encoding_problems(found, filters)
     found += _periods(filters)
     if isinstance(filters, StockFilters):
         found += _excluded_by_delivery_country(filters)
@@ -36,7 +36,7 @@ def filter_problems(filters: Filters) -> list[FieldProblem]:
 
 
 def _limit(value: Any) -> Iterator[FieldProblem]:
-    if not is_count(value) or not 1 <= value <= PAGE_MAX:
+    if not is_whole_number(value) or not 1 <= value <= PAGE_MAX:
         yield FieldProblem("limit", value, f"is not a whole number from 1 to {PAGE_MAX}")
 
 

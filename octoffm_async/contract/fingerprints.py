@@ -2,8 +2,8 @@
 
 A fingerprint has four bytes for each field of a request, in the order of the struct, without the field that identifies
 the request. So a run can name the fields in which a second request differs from the first although it stored neither:
-the names, not the values. A journal keeps half of each hash (:func:`halved`), beside the hash of the whole request that
-decides if two requests are the same.
+the names, not the values. A journal keeps half of each hash (:func:`shortened`), beside the hash of the whole request
+that decides if two requests are the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zlib import crc32
 
 import msgspec
 
-__all__ = ["differing_fields", "differing_paths", "fingerprint", "fingerprints", "halved"]
+__all__ = ["differing_fields", "differing_paths", "fingerprint", "fingerprints", "shortened"]
 
 _KEYS = frozenset({"reference", "seller_product_reference"})
 _NARROW = frozenset(
@@ -99,7 +99,7 @@ def fingerprints(items: Sequence[object]) -> list[bytes]:
         return list(map(fingerprint, items))
 
 
-def halved(print_: bytes) -> bytes:
+def shortened(print_: bytes) -> bytes:
     """Return two of the four bytes of each field: enough to name fields, in half the space."""
     return print_[::2]
 

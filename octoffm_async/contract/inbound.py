@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from .base import FILLED, A, Answer, D, OpenEnum, Query, Request, at_or_after, bounds, known
+from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, at_or_after, bounds, known_values
 from .bounds import PAGE_MAX, REFERENCE_MAX, SUPPLY_LINES_MAX
 from .common import Refusal, ShipmentLine
 
@@ -60,7 +60,7 @@ class InboundShipmentRequest(Request, frozen=True, kw_only=True):
         Meta(description="The seller's own reference of the order, 1 to 50 characters"),
         bounds("A", minLength=1, maxLength=REFERENCE_MAX),
     ]
-    storage_country: Annotated[str, D, Meta(description="Storage country: FR, ES or UK"), FILLED]
+    storage_country: Annotated[str, D, Meta(description="Storage country: FR, ES or UK"), NON_EMPTY]
     lines: Annotated[
         Sequence[ShipmentLine],
         A,
@@ -103,7 +103,7 @@ class InboundShipment(Answer, frozen=True, kw_only=True):
 class InboundCountFilters(Query, frozen=True, kw_only=True):
     """Filters of ``GET /inbound-shipments/count`` (assumed to equal those of the list)."""
 
-    status: Annotated[str | None, A, Meta(description="Status of the order"), known(InboundStatus)] = None
+    status: Annotated[str | None, A, Meta(description="Status of the order"), known_values(InboundStatus)] = None
     storage_country: Annotated[str | None, A, Meta(description="Storage country, such as FR")] = None
     created_at_min: Annotated[
         datetime | None,

@@ -7,13 +7,13 @@ from typing import Any
 _NO_SEPARATORS = str.maketrans("", "", "_- ")
 
 
-LONGEST = 200
+MAX_CACHED_NAME = 200
 """Longest name that is cached, in characters; an API chooses the names."""
 
 
 def folded(name: str) -> str:
     """Return ``name`` in the form that is compared: without case, ``_``, ``-`` and spaces."""
-    return _remembered(name) if len(name) <= LONGEST else _folded(name)
+    return _remembered(name) if len(name) <= MAX_CACHED_NAME else _folded(name)
 
 
 def _folded(name: str) -> str:
@@ -23,7 +23,7 @@ def _folded(name: str) -> str:
 _remembered = lru_cache(maxsize=4096)(_folded)
 
 
-def spelling_in(members: Mapping[str, Any], name: str) -> str | None:
+def find_key(members: Mapping[str, Any], name: str) -> str | None:
     """Return the key of ``members`` that equals ``name``, else the first that equals it without case and separators."""
     if name in members:
         return name
@@ -31,7 +31,7 @@ def spelling_in(members: Mapping[str, Any], name: str) -> str | None:
     return next((key for key in members if folded(key) == wanted), None)
 
 
-def spellings(members: Iterable[str]) -> dict[str, str]:
+def keys_by_folded_name(members: Iterable[str]) -> dict[str, str]:
     """Return the key for each folded name; of several spellings of one name the first wins."""
     found: dict[str, str] = {}
     for key in members:

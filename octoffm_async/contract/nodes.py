@@ -67,7 +67,7 @@ class Facets:
         self.default = other.default if self.default is None else self.default
 
 
-class Node:
+class SchemaNode:
     """A described value: its types (none: the document gives none), nullability, listed values, limits and fields.
 
     ``text`` is its title and description, ``default`` the documented default value.
@@ -96,12 +96,12 @@ class Node:
         """The names of the fields, in the order of the document."""
         return list(self._facets.properties)
 
-    def child(self, name: str) -> "Node | None":
+    def child(self, name: str) -> "SchemaNode | None":
         """Return one field, or None if the document does not name it."""
         raws = self._facets.properties.get(name)
         return None if raws is None else self._reader.node(*raws)
 
-    def items(self) -> "Node":
+    def items(self) -> "SchemaNode":
         """Return the node of a list's items."""
         return self._reader.node(*self._facets.items)
 
@@ -109,21 +109,21 @@ class Node:
 class SchemaReader:
     """Reader of the schemas of one document.
 
-    ``notes`` lists the parts that could not be read, each once; ``dangling`` the references without a target in the
-    document.
+    ``notes`` lists the parts that could not be read, each once; ``dangling_references`` the references without a target
+    in the document.
     """
 
     def __init__(self, document: Raw) -> None:
         self.notes: dict[str, None] = {}
-        self.dangling: set[str] = set()
+        self.dangling_references: set[str] = set()
         self._document = document
         self._facets: dict[int, Facets] = {}
-        self._nodes: dict[tuple[int, ...], Node] = {}
+        self._nodes: dict[tuple[int, ...], SchemaNode] = {}
         self._made: list[Raw] = []  # keeps objects alive, because the caches are keyed by id()
         self._cut: set[int] = set()  # recursive schemas that are still being read
         self._repeated = 0
 
-    def node(self, *raws: object) -> Node:
+    def node(self, *raws: object) -> SchemaNode:
         """Return the value that all given schemas describe together."""
         parts = [self._target(cast(Raw, raw)) for raw in raws if isinstance(raw, Mapping)]
         key = tuple(map(id, parts))
@@ -131,7 +131,7 @@ class SchemaReader:
             facets = Facets()
             for part in parts:
                 facets.restrict(self._read(part, ()))
-            known = self._nodes[key] = Node(self, facets)
+            known = self._nodes[key] = SchemaNode(self, facets)
         return known
 
     def deref(self, thing: object) -> Raw:
@@ -166,7 +166,7 @@ class SchemaReader:
             else:
                 here = None
         if not isinstance(here, Mapping) or not reference.startswith("#/"):
-            self.dangling.add(reference)
+            self.dangling_references.add(reference)
             self.note(f"{reference} is not in the document")
             return None
         return cast(object, here)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from .access import Page, TokenAnswer, TokenRequest
+from .access import PageBody, TokenAnswer, TokenRequest
 from .base import Tag
 from .common import Document, DocumentAnswer
 from .inbound import InboundCountFilters, InboundFilters, InboundShipment, InboundShipmentRequest
@@ -129,7 +129,7 @@ LIST_REFERENCES = Operation[list[SellerReference]](
     group=Group.PRODUCTS,
     tag="D",
     filters=ReferenceFilters,
-    answer=Page[SellerReference] | list[SellerReference],
+    answer=PageBody[SellerReference] | list[SellerReference],
     row=SellerReference,
     shape=Shape.PAGE,
 )
@@ -150,7 +150,7 @@ LIST_INBOUND = Operation[list[InboundShipment]](
     group=Group.INBOUND,
     tag="D",
     filters=InboundFilters,
-    answer=Page[InboundShipment] | list[InboundShipment],
+    answer=PageBody[InboundShipment] | list[InboundShipment],
     row=InboundShipment,
     shape=Shape.PAGE,
 )
@@ -192,7 +192,7 @@ LIST_STOCKS = Operation[list[Stock]](
     tag="D",
     filters=StockFilters,
     limit_required=True,  # D
-    answer=Page[Stock] | list[Stock],
+    answer=PageBody[Stock] | list[Stock],
     row=Stock,
     shape=Shape.PAGE,
 )
@@ -221,7 +221,7 @@ LIST_OUTBOUND = Operation[list[OutboundShipment]](
     group=Group.OUTBOUND,
     tag="D",
     filters=OutboundFilters,
-    answer=Page[OutboundShipment] | list[OutboundShipment],
+    answer=PageBody[OutboundShipment] | list[OutboundShipment],
     row=OutboundShipment,
     shape=Shape.PAGE,
 )
@@ -284,7 +284,7 @@ LIST_RETURNS = Operation[list[Return]](
     group=Group.RETURNS,
     tag="D",
     filters=ReturnFilters,
-    answer=Page[Return] | list[Return],
+    answer=PageBody[Return] | list[Return],
     row=Return,
     shape=Shape.PAGE,
 )

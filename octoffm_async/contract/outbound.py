@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from .base import FILLED, A, Answer, D, OpenEnum, Query, Request, S, at_or_after, bounds, known
+from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, S, at_or_after, bounds, known_values
 from .bounds import LINES_MAX, PAGE_MAX, REFERENCE_MAX
 from .common import Refusal, ShipmentLine
 
@@ -66,12 +66,12 @@ class ShipmentState(OpenEnum):
 class DeliveryAddress(Request, frozen=True, kw_only=True):
     """The recipient's address (meaning documented, names assumed)."""
 
-    first_name: Annotated[str, A, Meta(description="First name of the recipient"), FILLED]
-    last_name: Annotated[str, A, Meta(description="Last name of the recipient"), FILLED]
-    address_line1: Annotated[str, A, Meta(description="Street and number"), FILLED]
-    postal_code: Annotated[str, A, Meta(description="Postal code"), FILLED]
-    city: Annotated[str, A, Meta(description="City"), FILLED]
-    country_code: Annotated[str, A, Meta(description="Country, ISO 3166-1 alpha-2, such as FR"), FILLED]
+    first_name: Annotated[str, A, Meta(description="First name of the recipient"), NON_EMPTY]
+    last_name: Annotated[str, A, Meta(description="Last name of the recipient"), NON_EMPTY]
+    address_line1: Annotated[str, A, Meta(description="Street and number"), NON_EMPTY]
+    postal_code: Annotated[str, A, Meta(description="Postal code"), NON_EMPTY]
+    city: Annotated[str, A, Meta(description="City"), NON_EMPTY]
+    country_code: Annotated[str, A, Meta(description="Country, ISO 3166-1 alpha-2, such as FR"), NON_EMPTY]
     civility: Annotated[str | None, A, Meta(description="Title of the recipient, such as Mr or Mrs")] = None
     company_name: Annotated[str | None, A, Meta(description="Name of the recipient's company")] = None
     address_line2: Annotated[
@@ -106,9 +106,9 @@ class OutboundShipmentRequest(Request, frozen=True, kw_only=True):
     ]
     delivery_address: Annotated[DeliveryAddress, A, Meta(description="Address of the recipient")]
     delivery_mode: Annotated[
-        str, A, Meta(description="Mode of delivery, such as TrackedHomeDelivery"), FILLED, known(DeliveryMode)
+        str, A, Meta(description="Mode of delivery, such as TrackedHomeDelivery"), NON_EMPTY, known_values(DeliveryMode)
     ]
-    storage_country: Annotated[str, A, Meta(description="Storage country of the goods, such as FR"), FILLED]
+    storage_country: Annotated[str, A, Meta(description="Storage country of the goods, such as FR"), NON_EMPTY]
 
 
 class ParcelLine(Answer, frozen=True, kw_only=True):
@@ -184,7 +184,7 @@ class OutboundCountFilters(Query, frozen=True, kw_only=True):
     """Filters of ``GET /outbound-shipments/count``, equal to those of the list (documented)."""
 
     state: Annotated[
-        str | None, D, Meta(description="Validity of the order: Valid or Invalid"), known(ShipmentState)
+        str | None, D, Meta(description="Validity of the order: Valid or Invalid"), known_values(ShipmentState)
     ] = None
     status_updated_at_min: Annotated[
         datetime | None,
@@ -229,7 +229,7 @@ class CancellationStatus(OpenEnum):
 class OutboundCancellationRequest(Request, frozen=True, kw_only=True):
     """A request to cancel a shipment, possible only before it is Shipped (documented)."""
 
-    outbound_shipment_id: Annotated[str, A, Meta(description="Octopia's id of the order to cancel"), FILLED]
+    outbound_shipment_id: Annotated[str, A, Meta(description="Octopia's id of the order to cancel"), NON_EMPTY]
     reason: Annotated[str | None, A, Meta(description="Reason of the cancellation")] = None
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from .base import FILLED, A, Answer, D, OpenEnum, Query, Request, S, bounds, known
+from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, S, bounds, known_values
 from .bounds import (
     COUNTRY_PATTERN,
     CUSTOMS_CODE_PATTERN,
@@ -84,7 +84,11 @@ class FulfillmentProduct(Request, frozen=True, kw_only=True):
     ] = None
     # A factory: the encoder omits plain defaults, and the API has no documented default.
     product_condition: Annotated[
-        str, D, Meta(description="Condition of the product, such as New or LikeNew"), FILLED, known(ProductCondition)
+        str,
+        D,
+        Meta(description="Condition of the product, such as New or LikeNew"),
+        NON_EMPTY,
+        known_values(ProductCondition),
     ] = msgspec.field(default_factory=lambda: ProductCondition.NEW)
     packaging: Annotated[Packaging | None, A, Meta(description="Measures of the packaged product")] = None
     origin_country: Annotated[

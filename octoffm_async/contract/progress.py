@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 STATE_INVALID = "StateInvalid"
 """Code of an order that is refused by its state alone, for which the API gives no code."""
 
-LONGEST_TOLD = 60
+MAX_QUOTED_LENGTH = 60
 """Largest number of characters of an API text that a message quotes."""
 
 
-class Status(Protocol):
+class LifecycleStatus(Protocol):
     """A status of a life cycle."""
 
     @property
@@ -31,20 +31,20 @@ class Status(Protocol):
     def meaning(self) -> Any: ...
     @property
     def final(self) -> bool: ...
-    def reached(self, wanted: str) -> bool: ...
+    def reached(self, target_status: str) -> bool: ...
 
 
-class Row(Protocol):
+class HasStatus(Protocol):
     """An object with a status; it may have a ``state`` and a ``refusal`` as well."""
 
     @property
     def status(self) -> Any: ...
 
 
-class Stand(Enum):
+class OrderProgress(Enum):
     """The progress of an order towards a wanted status."""
 
-    ON_ITS_WAY = auto()
+    IN_PROGRESS = auto()
     REACHED = auto()
     REFUSED = auto()
     CANCELLED = auto()
@@ -54,23 +54,23 @@ class Stand(Enum):
     """The API gives no status, or one that this version does not know."""
 
 
-def stand_of(row: Row, wanted: OpenEnum) -> Stand:
-    """Return the progress of ``row`` towards the status ``wanted``.
+def progress_of(row: HasStatus, wanted: OpenEnum) -> OrderProgress:
+    """Return the progress of ``row`` towards the status ``target_status``.
 
     A final status decides: a shipped order stays shipped whatever its state says. Otherwise an order with the state
     Invalid counts as refused (assumed), whatever status it had reached.
     """
-    status: Status | None = row.status
+    status: LifecycleStatus | None = row.status
     if status is not None and status.final:
-        return Stand.REACHED if status.reached(wanted) else _END.get(status.meaning.value, Stand.ENDED)
+        return OrderProgress.REACHED if status.reached(wanted) else _END.get(status.meaning.value, OrderProgress.ENDED)
     if is_invalid(row):
-        return Stand.REACHED if wanted.meaning == "Refused" else Stand.REFUSED
+        return OrderProgress.REACHED if wanted.meaning == "Refused" else OrderProgress.REFUSED
     if status is None or not status.known:
-        return Stand.UNCLEAR
-    return Stand.REACHED if status.reached(wanted) else Stand.ON_ITS_WAY
+        return OrderProgress.UNCLEAR
+    return OrderProgress.REACHED if status.reached(wanted) else OrderProgress.IN_PROGRESS
 
 
-_END = {"Refused": Stand.REFUSED, "Cancelled": Stand.CANCELLED}
+_END = {"Refused": OrderProgress.REFUSED, "Cancelled": OrderProgress.CANCELLED}
 
 
 def is_invalid(row: object) -> bool:
@@ -78,24 +78,24 @@ def is_invalid(row: object) -> bool:
     return getattr(row, "state", None) == ShipmentState.INVALID
 
 
-def is_refused(row: Row) -> bool:
+def is_refused(row: HasStatus) -> bool:
     """Return True if an order was refused, by its status or by its state."""
-    status: Status | None = row.status
+    status: LifecycleStatus | None = row.status
     if status is not None and status.final:
         return bool(status.meaning == "Refused")
     return is_invalid(row)
 
 
-def reasons_of(row: object) -> list[str]:
+def refusal_reasons(row: object) -> list[str]:
     """Return the API's reasons of a refusal: its code and its message, as far as the API gives them."""
     refusal: Refusal | None = getattr(row, "refusal", None)
     told = [] if refusal is None else [part for part in (refusal.code, refusal.message) if part]
     return told or (["state Invalid"] if is_invalid(row) else [])
 
 
-def told_status(status: str | None) -> str:
+def quoted_status(status: str | None) -> str:
     """Return a status for a message, cut to a bounded length because the API may send any text."""
     if status is None:
         return "no status"
     text = str(status)
-    return f"status {text if len(text) <= LONGEST_TOLD else f'{text[:LONGEST_TOLD]}…'!r}"
+    return f"status {text if len(text) <= MAX_QUOTED_LENGTH else f'{text[:MAX_QUOTED_LENGTH]}…'!r}"

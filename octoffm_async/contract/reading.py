@@ -21,21 +21,21 @@ import msgspec
 from .base import Answer, OpenEnum, with_extra
 from .common import Refusal
 from .json_values import is_array, is_object, json_type
-from .names import LONGEST, folded, spelling_in, spellings
+from .names import MAX_CACHED_NAME, find_key, folded, keys_by_folded_name
 from .specs import FieldSpec, specs_of
 from .stocks import Localization, Quantities
-from .translation import Members, Translation
+from .translation import JsonObject, Translation
 from .values import READERS, NotReadableError, is_plain, is_zoneless, read_gtin, reader_of_enum
 
 DriftKind = Literal["missing", "unknown", "type", "value"]
-UNKNOWN_MOST = 64
+MAX_UNKNOWN_MEMBERS = 64
 """Largest number of unmodelled members of one object; with more, it counts as a map with arbitrary keys."""
 _FIELD = re.compile(r"[@$_]*[A-Za-z][A-Za-z0-9_.:-]{0,59}", re.ASCII)
 _API_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}", re.ASCII)
 _LAX = (int, float, bool)
 
 
-class RowWithoutIdentityError(ValueError):
+class MissingIdentityError(ValueError):
     """An error for an object without its identifying field, which the client cannot return to a caller."""
 
     def __init__(self, path: str) -> None:
@@ -44,7 +44,7 @@ class RowWithoutIdentityError(ValueError):
 
 
 @dataclass(slots=True)
-class Learned:
+class ObservedSpelling:
     """The spelling of one operation's answers so far, by path of an object (``""``: the row or the object itself).
 
     ``names`` are spellings by Python name, ``unknown`` members that are not modelled (True: only scalars so far),
@@ -64,15 +64,15 @@ class Learned:
     lax: bool = False
 
 
-class Reader:
+class TolerantReader:
     """Reader of one operation's objects. ``drift`` maps path and kind of each difference to the type found."""
 
-    def __init__(self, translation: Translation, learned: Learned) -> None:
+    def __init__(self, translation: Translation, learned: ObservedSpelling) -> None:
         self.drift: dict[tuple[str, DriftKind], str] = {}
         self._translation = translation
         self._learned = learned
 
-    def tell(self, path: str, kind: DriftKind, found: str) -> None:
+    def record_drift(self, path: str, kind: DriftKind, found: str) -> None:
         """Record a difference, once."""
         self.drift.setdefault((path, kind), found)
 
@@ -83,8 +83,8 @@ class Reader:
             RowWithoutIdentityError: the object lacks its identifying field.
         """
         found, rest, keys = self._matched(struct, members, path)
-        fields: Members = {}
-        unreadable: Members = {}
+        fields: JsonObject = {}
+        unreadable: JsonObject = {}
         for spec in specs_of(struct):
             where = f"{path}.{spec.name}" if path else spec.name
             raw = found.get(spec.name)
@@ -94,19 +94,19 @@ class Reader:
             try:
                 read = self._value(spec, self._translation.scaled(struct, spec, raw, to_wire=False), path, where)
             except NotReadableError:
-                self.tell(where, "type", json_type(raw))
+                self.record_drift(where, "type", json_type(raw))
                 if spec.required:
-                    raise RowWithoutIdentityError(where) from None
+                    raise MissingIdentityError(where) from None
                 unreadable[keys.get(spec.name, spec.wire)] = raw
                 continue
             if read is not None:
                 fields[spec.name] = read
         if struct is Quantities and not fields:
-            self.tell(path, "missing", "no known quantity type")
+            self.record_drift(path, "missing", "no known quantity type")
         self._note_unknown(rest, path)
         return with_extra(cast("type[Answer]", struct), fields, rest | unreadable)
 
-    def read_hooked(self, hook: Any, value: Any) -> Any:
+    def read_for_hook(self, hook: Any, value: Any) -> Any:
         """Return a value that msgspec passes to this reader; ``hook`` comes from :func:`.wire_types.hook`."""
         spec, path, where = hook.spec, hook.path, hook.where
         if spec is None:
@@ -117,7 +117,7 @@ class Reader:
 
     def _matched(
         self, struct: type[msgspec.Struct], members: Mapping[str, Any], path: str
-    ) -> tuple[Members, Members, dict[str, str]]:
+    ) -> tuple[JsonObject, JsonObject, dict[str, str]]:
         """Separate the values of modelled fields, by Python name, from the members that are not modelled."""
         translation, specs = self._translation, specs_of(struct)
         if translation.is_reshaped(struct):
@@ -131,7 +131,7 @@ class Reader:
             wire = translation.wire_name(struct, spec)
             key: str | None = wire
             if wire not in members:
-                by_fold = spellings(members) if by_fold is None else by_fold
+                by_fold = keys_by_folded_name(members) if by_fold is None else by_fold
                 key = by_fold.get(folded(wire))
             if key is not None:
                 keys[spec.name] = key
@@ -142,7 +142,7 @@ class Reader:
             self._note_doubles(struct, rest, path)
         return {name: members[key] for name, key in keys.items()}, rest, keys
 
-    def _note_doubles(self, struct: type[msgspec.Struct], rest: Members, path: str) -> None:
+    def _note_doubles(self, struct: type[msgspec.Struct], rest: JsonObject, path: str) -> None:
         """Read an object by this reader from now on if it has a field in two spellings: their order may change."""
         modelled = {folded(self._translation.wire_name(struct, spec)) for spec in specs_of(struct)}
         if any(folded(name) in modelled for name in rest):
@@ -150,26 +150,26 @@ class Reader:
 
     def _note_absent(self, spec: FieldSpec, path: str, where: str, *, null: bool) -> None:
         if spec.required:
-            raise RowWithoutIdentityError(where)
+            raise MissingIdentityError(where)
         if null and spec.kind in ("struct", "list") and not spec.optional:
             self._learned.null[path].add(spec.name)
         if spec.expected:
             self._learned.absent[path].add(spec.name)
-            self.tell(where, "missing", "nothing")
+            self.record_drift(where, "missing", "nothing")
 
-    def _note_unknown(self, rest: Members, path: str) -> None:
+    def _note_unknown(self, rest: JsonObject, path: str) -> None:
         unknown = self._learned.unknown[path]
         for name, value in rest.items():
             if name in unknown:
                 unknown[name] = unknown[name] and not isinstance(value, dict | list)
-            elif len(unknown) >= UNKNOWN_MOST or len(name) > LONGEST:
+            elif len(unknown) >= MAX_UNKNOWN_MEMBERS or len(name) > MAX_CACHED_NAME:
                 self._learned.maps.add(path)
-                self.tell(f"{path}.*" if path else "*", "unknown", "many names")
+                self.record_drift(f"{path}.*" if path else "*", "unknown", "many names")
                 return
             else:
                 unknown[name] = not isinstance(value, dict | list)
                 shown = name if _FIELD.fullmatch(name) else "*"  # otherwise the name itself may be customer data
-                self.tell(f"{path}.{shown}" if path else shown, "unknown", json_type(value))
+                self.record_drift(f"{path}.{shown}" if path else shown, "unknown", json_type(value))
 
     def _value(self, spec: FieldSpec, raw: Any, path: str, where: str) -> Any:
         match spec.kind:
@@ -188,12 +188,12 @@ class Reader:
     def _scalar(self, spec: FieldSpec, raw: Any, path: str, where: str) -> Any:
         kind = spec.inner
         if issubclass(kind, OpenEnum):
-            theirs = self._translation.our_values(kind)
+            theirs = self._translation.package_values(kind)
             read = reader_of_enum(kind, theirs)(raw)
             if not read.known:
-                self.tell(where, "value", shown_value(raw))
+                self.record_drift(where, "value", loggable_value(raw))
             return read
-        found = reader_of(spec)(raw)
+        found = value_reader(spec)(raw)
         if not is_plain(kind, raw):
             if kind in _LAX and _read_lax(raw, kind) == found:
                 self._learned.lax = True
@@ -203,16 +203,16 @@ class Reader:
                 self._learned.zoneless[path].add(spec.name)
             else:
                 self._learned.odd[path].add(spec.name)
-            self.tell(where, "type", json_type(raw))
+            self.record_drift(where, "type", json_type(raw))
         elif found is None:
-            self.tell(where, "value", "a date that stands for none")
+            self.record_drift(where, "value", "a date that stands for none")
         return found
 
     def _object(self, spec: FieldSpec, raw: Any, path: str, where: str) -> Any:
         if not is_object(raw):
             members = _as_object(spec.inner, raw)  # raises for a single broken row; only a readable form is learned
             self._learned.odd[path].add(spec.name)
-            self.tell(where, "type", json_type(raw))
+            self.record_drift(where, "type", json_type(raw))
             raw = members
         return self.read(spec.inner, raw, where)
 
@@ -220,7 +220,7 @@ class Reader:
         if not is_array(raw):
             parts = _as_list(spec.inner, raw)
             self._learned.odd[path].add(spec.name)
-            self.tell(where, "type", json_type(raw))
+            self.record_drift(where, "type", json_type(raw))
             raw = parts
         rows: list[Any] = raw
         if not all(is_object(row) for row in rows):
@@ -229,17 +229,17 @@ class Reader:
         for row in rows:
             try:
                 read.append(self.read(spec.inner, row, f"{where}[]"))
-            except RowWithoutIdentityError as lacking:  # the other rows stay usable
-                self.tell(lacking.path, "missing", "nothing")
+            except MissingIdentityError as lacking:  # the other rows stay usable
+                self.record_drift(lacking.path, "missing", "nothing")
         return read
 
 
-def reader_of(spec: FieldSpec) -> Callable[[Any], Any]:
+def value_reader(spec: FieldSpec) -> Callable[[Any], Any]:
     """Return the reader function for a field that holds no enum, no object and no list."""
     return read_gtin if spec.name == "gtin" else READERS[spec.inner]
 
 
-def shown_value(value: str) -> str:
+def loggable_value(value: str) -> str:
     """Return an unknown enum value if it looks like an identifier, else ``"string"`` because it may be data."""
     plain = value.strip()
     return plain if _API_WORD.fullmatch(plain) else "string"
@@ -252,7 +252,7 @@ def _read_lax(raw: Any, kind: Any) -> Any:
         return None
 
 
-def _as_object(struct: type[msgspec.Struct], raw: Any) -> Members:
+def _as_object(struct: type[msgspec.Struct], raw: Any) -> JsonObject:
     """Return the members of an object that came in another known form."""
     if struct is Refusal and isinstance(raw, str):
         return {"message": raw}
@@ -261,9 +261,9 @@ def _as_object(struct: type[msgspec.Struct], raw: Any) -> Members:
     raise NotReadableError
 
 
-def _typed_quantities(entries: Sequence[Any]) -> Members:
+def _typed_quantities(entries: Sequence[Any]) -> JsonObject:
     """Return ``[{"type"|"quantityType": …, "quantity"|"value": …}]`` as an object keyed by type."""
-    read: Members = {}
+    read: JsonObject = {}
     for entry in entries:
         if not is_object(entry):
             raise NotReadableError
@@ -284,6 +284,6 @@ def _as_list(struct: type[msgspec.Struct], raw: Any) -> list[Any]:
     raise NotReadableError
 
 
-def _first(members: Members, *names: str) -> Any:
-    keys = (spelling_in(members, name) for name in names)
+def _first(members: JsonObject, *names: str) -> Any:
+    keys = (find_key(members, name) for name in names)
     return next((members[key] for key in keys if key is not None), None)

@@ -11,13 +11,13 @@ import unicodedata
 
 from .bounds import REFERENCE_MAX
 
-__all__ = ["oddness"]
+__all__ = ["reference_oddity"]
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 """Unicode categories of control and format characters (zero width, writing direction) and of non-characters."""
 
 
-def oddness(reference: str) -> str:
+def reference_oddity(reference: str) -> str:
     """Return the reasons why a reference is odd; empty for one that every API stores unchanged."""
     is_ascii = reference.isascii() and reference.isprintable()
     if is_ascii and " " not in reference and len(reference) <= REFERENCE_MAX:  # visible ASCII cannot be odd

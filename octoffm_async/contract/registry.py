@@ -10,7 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
-from .base import OpenEnum, Request, own_fields
+from .base import OpenEnum, Request, modelled_fields
 from .operations import OPERATIONS, Operation
 
 # Containers of rows: a page, the answer to a registration, the other layout of quantities.
@@ -32,7 +32,7 @@ def structs_in(kind: Any, *, lists: bool = True) -> Iterator[type[msgspec.Struct
 @cache
 def fields_of(struct: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
     """Return the fields that the contract models, by Python name."""
-    own = own_fields(struct)
+    own = modelled_fields(struct)
     return {field.name: field for field in msgspec.structs.fields(struct) if field.name in own}
 
 

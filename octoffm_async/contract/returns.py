@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from .base import FILLED, A, Answer, D, OpenEnum, Query, Request, bounds, known
+from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, bounds, known_values
 from .bounds import LINES_MAX, PAGE_MAX
 from .common import ShipmentLine
 
@@ -59,7 +59,11 @@ class ReturnRequest(Request, frozen=True, kw_only=True):
     """
 
     reason: Annotated[
-        str, A, Meta(description="Reason of the return, such as Damaged or Retraction"), FILLED, known(ReturnReason)
+        str,
+        A,
+        Meta(description="Reason of the return, such as Damaged or Retraction"),
+        NON_EMPTY,
+        known_values(ReturnReason),
     ]
     lines: Annotated[
         Sequence[ShipmentLine],
@@ -115,10 +119,10 @@ class Return(Answer, frozen=True, kw_only=True):
 class ReturnCountFilters(Query, frozen=True, kw_only=True):
     """Filters of ``GET /returns/count`` (assumed to equal those of the list)."""
 
-    type: Annotated[str | None, A, Meta(description="Origin of the return: Customer or Carrier"), known(ReturnType)] = (
-        None
-    )
-    status: Annotated[str | None, A, Meta(description="Status of the return"), known(ReturnStatus)] = None
+    type: Annotated[
+        str | None, A, Meta(description="Origin of the return: Customer or Carrier"), known_values(ReturnType)
+    ] = None
+    status: Annotated[str | None, A, Meta(description="Status of the return"), known_values(ReturnStatus)] = None
     created_at_min: Annotated[
         datetime | None,
         A,

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 import msgspec
 
-from .base import OpenEnum, own_fields
+from .base import OpenEnum, modelled_fields
 
-Kind = Literal["value", "struct", "list", "other"]
+FieldKind = Literal["value", "struct", "list", "other"]
 
 EXPECTED: Mapping[str, Sequence[str]] = {
     "Stock": ("quantities",),
@@ -43,7 +43,7 @@ class FieldSpec:
 
     name: str
     wire: str
-    kind: Kind
+    kind: FieldKind
     inner: Any
     annotation: Any
     required: bool
@@ -55,7 +55,7 @@ class FieldSpec:
 @lru_cache(maxsize=256)
 def specs_of(struct: type[msgspec.Struct]) -> tuple[FieldSpec, ...]:
     """Return the specifications of the fields that the contract models, in their order."""
-    names = own_fields(struct)
+    names = modelled_fields(struct)
     expected = EXPECTED.get(struct.__name__, ())
     return tuple(
         _spec(field, expected=field.name in expected) for field in msgspec.structs.fields(struct) if field.name in names
@@ -90,7 +90,7 @@ def _spec(field: msgspec.structs.FieldInfo, *, expected: bool) -> FieldSpec:
     )
 
 
-def _content(annotation: Any) -> tuple[Kind, Any]:
+def _content(annotation: Any) -> tuple[FieldKind, Any]:
     for part in _parts(annotation):
         origin: Any = get_origin(part)
         if origin in (dict, Mapping, AbstractMapping):

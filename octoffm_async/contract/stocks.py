@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from .base import A, Answer, D, OpenEnum, Query, S, bounds, known
+from .base import A, Answer, D, OpenEnum, Query, S, bounds, known_values
 from .bounds import PAGE_MAX
 from .products import ProductCondition
 
@@ -125,8 +125,8 @@ class StockFilters(Query, frozen=True, kw_only=True):
         str | None, S, Meta(description="The seller's own reference of the product")
     ] = None
     sort: Annotated[
-        str | None, D, Meta(description="Type of quantity by which the list is sorted"), known(QuantityType)
+        str | None, D, Meta(description="Type of quantity by which the list is sorted"), known_values(QuantityType)
     ] = None
-    order: Annotated[str | None, D, Meta(description="Direction of the sorted list: Asc or Desc"), known(SortOrder)] = (
-        None
-    )
+    order: Annotated[
+        str | None, D, Meta(description="Direction of the sorted list: Asc or Desc"), known_values(SortOrder)
+    ] = None

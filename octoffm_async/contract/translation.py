@@ -19,16 +19,16 @@ from .base import OpenEnum, Request
 from .checks import FieldProblem
 from .contract_file import ContractFile, FieldMapping, OperationMapping
 from .json_values import is_array, is_object
-from .names import folded, spelling_in
+from .names import find_key, folded
 from .operations import OPERATIONS, Operation, Shape
 from .specs import FieldSpec, specs_of
 
-EXTRA = b'"extra":{'
+EXTRA_PREFIX = b'"extra":{'
 """The bytes with which the extra members of a request begin, under the contract's names."""
 _ENCODER = msgspec.json.Encoder()
 _NO_OPERATION = OperationMapping()
 _PLAIN = ContractFile()
-Members = dict[str, Any]
+JsonObject = dict[str, Any]
 _LARGEST = Decimal("1e300")
 
 
@@ -54,7 +54,7 @@ class Translation:
             return operation.path
         return self.operation(operation).path or operation.path
 
-    def most_items(self, operation: Operation[Any]) -> int:
+    def max_items(self, operation: Operation[Any]) -> int:
         """Return the largest number of items in one request of an operation."""
         return 1 if self.operation(operation).body == "object" else operation.max_items
 
@@ -113,20 +113,20 @@ class Translation:
             for mapping in self.file.fields.get(struct.__name__, {}).values()
         )
 
-    def their_values(self, enum: type[OpenEnum] | None) -> Mapping[str, str]:
+    def api_spellings(self, enum: type[OpenEnum] | None) -> Mapping[str, str]:
         """Return the API's spelling of the package's values of an open enum."""
         return {} if enum is None else self.file.values.get(enum.__name__, {})
 
-    def our_values(self, enum: type[OpenEnum] | None) -> dict[str, str]:
+    def package_values(self, enum: type[OpenEnum] | None) -> dict[str, str]:
         """Return the package's text by the API's spelling, without case."""
-        return {theirs.casefold(): ours for ours, theirs in self.their_values(enum).items()}
+        return {theirs.casefold(): ours for ours, theirs in self.api_spellings(enum).items()}
 
     # Objects
 
-    def to_wire(self, struct: type[msgspec.Struct], members: Mapping[str, Any]) -> Members:
+    def to_wire(self, struct: type[msgspec.Struct], members: Mapping[str, Any]) -> JsonObject:
         """Return an object in the API's spelling; members that the contract does not name stay unchanged."""
         rest = dict(members)
-        written: Members = {}
+        written: JsonObject = {}
         for spec in specs_of(struct):
             if spec.wire not in rest:
                 continue
@@ -139,11 +139,11 @@ class Translation:
             elif is_object(value):
                 written |= value
         extra = rest.pop("extra", None)
-        added: Members = dict(self.file.extra.get(struct.__name__, {}))
-        given: Members = extra or {}
+        added: JsonObject = dict(self.file.extra.get(struct.__name__, {}))
+        given: JsonObject = extra or {}
         return rest | added | given | written
 
-    def from_wire(self, struct: type[msgspec.Struct], members: Mapping[str, Any]) -> Members:
+    def from_wire(self, struct: type[msgspec.Struct], members: Mapping[str, Any]) -> JsonObject:
         """Return an object of the API under the names of the contract.
 
         Members that are not modelled stay unchanged, unless their name belongs to another field of the contract. A
@@ -157,10 +157,10 @@ class Translation:
         ours = {folded(spec.wire) for spec in specs}
         return read | {name: value for name, value in rest.items() if folded(name) not in ours}
 
-    def unpack(self, struct: type[msgspec.Struct], members: Mapping[str, Any]) -> tuple[Members, Members]:
+    def unpack(self, struct: type[msgspec.Struct], members: Mapping[str, Any]) -> tuple[JsonObject, JsonObject]:
         """Return the raw values of an object's fields by Python name, and the members that are not modelled."""
         rest = dict(members)
-        found: Members = {}
+        found: JsonObject = {}
         spread: list[FieldSpec] = []
         for spec in specs_of(struct):
             mapping = self.mapping(struct, spec.name)
@@ -176,7 +176,7 @@ class Translation:
                 found[spec.name] = inner
         return found, rest
 
-    def _gather(self, struct: type[msgspec.Struct], members: Members) -> tuple[Members, Members]:
+    def _gather(self, struct: type[msgspec.Struct], members: JsonObject) -> tuple[JsonObject, JsonObject]:
         """Separate the members of a spread object from those of its parent."""
         heads = {
             folded(mapping.path[0] if (mapping := self.mapping(struct, spec.name)) and mapping.path else spec.wire)
@@ -186,17 +186,17 @@ class Translation:
         return inner, {name: value for name, value in members.items() if name not in inner}
 
     def _value_to_wire(self, struct: type[msgspec.Struct], spec: FieldSpec, value: Any) -> Any:
-        return self._value(struct, spec, value, self.to_wire, self.their_values(spec.enum), to_wire=True)
+        return self._value(struct, spec, value, self.to_wire, self.api_spellings(spec.enum), to_wire=True)
 
     def _value_from_wire(self, struct: type[msgspec.Struct], spec: FieldSpec, value: Any) -> Any:
-        return self._value(struct, spec, value, self.from_wire, self.our_values(spec.enum), to_wire=False)
+        return self._value(struct, spec, value, self.from_wire, self.package_values(spec.enum), to_wire=False)
 
     def _value(
         self,
         struct: type[msgspec.Struct],
         spec: FieldSpec,
         value: Any,
-        nested: Callable[[type[msgspec.Struct], Mapping[str, Any]], Members],
+        nested: Callable[[type[msgspec.Struct], Mapping[str, Any]], JsonObject],
         words: Mapping[str, str],
         *,
         to_wire: bool,
@@ -239,7 +239,7 @@ class Translation:
         mapping = self.operation(operation)
         if mapping.wrap is not None and is_object(body):
             wrapped = body
-            key = spelling_in(wrapped, mapping.wrap)
+            key = find_key(wrapped, mapping.wrap)
             body = None if key is None else wrapped[key]
         if is_object(body):
             read = self.from_wire(struct, body)
@@ -263,7 +263,7 @@ class Translation:
             if spec is None:
                 written[wire] = text
                 continue
-            words = self.their_values(spec.enum)
+            words = self.api_spellings(spec.enum)
             written[names.get(spec.name, wire)] = _in_their_words(spec, text, words) if words else text
         return written
 
@@ -279,7 +279,7 @@ class Translation:
             if spec is None:
                 read.setdefault(name, text)
                 continue
-            read[spec.wire] = self.our_values(spec.enum).get(text.strip().casefold(), text)
+            read[spec.wire] = self.package_values(spec.enum).get(text.strip().casefold(), text)
         return read
 
     def answer_to_wire(self, operation: Operation[Any], answer: Any) -> Any:
@@ -292,7 +292,7 @@ class Translation:
                 written = [self.to_wire(struct, row) for row in rows]
                 if mapping.items is None:
                     return written if is_array(answer) else {**answer, "items": written}
-                whole: Members = (
+                whole: JsonObject = (
                     {name: value for name, value in answer.items() if name != "items"} if is_object(answer) else {}
                 )
                 _put(whole, mapping.items, written)
@@ -300,7 +300,7 @@ class Translation:
             case Shape.OBJECT | Shape.OPTIONAL | Shape.DOCUMENT if is_object(answer):
                 return _wrapped(self.to_wire(operation.answer, answer), mapping.result)
             case Shape.IDENTIFIER if mapping.identifier is not None and is_object(answer):
-                key = spelling_in(answer, operation.identifier)
+                key = find_key(answer, operation.identifier)
                 return answer if key is None else _wrapped(answer[key], mapping.identifier)
             case Shape.COUNT if mapping.count is not None:
                 count = next(iter(answer.values())) if is_object(answer) else answer
@@ -324,7 +324,7 @@ def _with_places_of_results(file: ContractFile) -> ContractFile:
 def _may_have_extra(item: Request) -> bool:
     """Return False if no request in the item has extra members; a search in its bytes is the fastest check."""
     try:
-        return _ENCODER.encode(item).rfind(EXTRA) >= 0
+        return _ENCODER.encode(item).rfind(EXTRA_PREFIX) >= 0
     except (TypeError, ValueError, OverflowError, RecursionError):  # only extra members can fail to encode here
         return True
 
@@ -334,10 +334,10 @@ def row_type(operation: Operation[Any]) -> type[Any]:
     return cast("type[Any]", operation.row)
 
 
-def at_path(value: Any, path: tuple[str, ...]) -> tuple[bool, Any]:
+def value_at_path(value: Any, path: tuple[str, ...]) -> tuple[bool, Any]:
     """Return True and the value at ``path`` inside nested objects, or False and None."""
     for name in path:
-        key = spelling_in(value, name) if is_object(value) else None
+        key = find_key(value, name) if is_object(value) else None
         if key is None:
             return False, None
         value = value[key]
@@ -348,7 +348,7 @@ def spelled_path(value: Any, path: tuple[str, ...]) -> tuple[str, ...]:
     """Return ``path`` in the spelling of the objects, as far as they contain it."""
     spelled: list[str] = []
     for name in path:
-        key = spelling_in(value, name) if is_object(value) else None
+        key = find_key(value, name) if is_object(value) else None
         spelled.append(name if key is None else key)
         value = None if key is None else value[key]
     return tuple(spelled)
@@ -380,16 +380,16 @@ def _wrapped(value: Any, path: tuple[str, ...] | None) -> Any:
     return value
 
 
-def _put(members: Members, path: tuple[str, ...], value: Any) -> None:
+def _put(members: JsonObject, path: tuple[str, ...], value: Any) -> None:
     for name in path[:-1]:
         inner = members.setdefault(name, {})
         members = inner
     members[path[-1]] = value
 
 
-def _take(members: Members, path: tuple[str, ...]) -> tuple[bool, Any]:
+def _take(members: JsonObject, path: tuple[str, ...]) -> tuple[bool, Any]:
     """Remove and return the value at ``path``; its neighbours in nested objects stay."""
-    key = spelling_in(members, path[0])
+    key = find_key(members, path[0])
     if key is None:
         return False, None
     if len(path) == 1:

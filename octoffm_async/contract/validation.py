@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import msgspec
 
-from .base import Request, own_fields
+from .base import Request, modelled_fields
 from .bounds import (
     COUNTRY_PATTERN,
     CUSTOMS_CODE_PATTERN,
@@ -26,7 +26,14 @@ from .bounds import (
     TITLE_MAX,
     UN_CODE_PATTERN,
 )
-from .checks import FieldProblem, completed, is_count, moment, optional_text, text
+from .checks import (
+    FieldProblem,
+    is_whole_number,
+    optional_text_problems,
+    text_problems,
+    time_problems,
+    with_encoding_problems,
+)
 from .common import ShipmentLine
 from .inbound import InboundFilters, InboundShipmentRequest
 from .names import folded
@@ -54,61 +61,61 @@ def gtin_check_digit(body: str) -> int:
 def product_problems(product: FulfillmentProduct, *, assumed: bool = False) -> list[FieldProblem]:
     """Return all problems of a product to register."""
     found = [*_gtin(product.gtin), *_reference("seller_product_reference", product.seller_product_reference)]
-    found += text("product_condition", product.product_condition)
+    found += text_problems("product_condition", product.product_condition)
     if product.title is not None:
-        found += text("title", product.title, most=TITLE_MAX if assumed else None)
+        found += text_problems("title", product.title, most=TITLE_MAX if assumed else None)
     if product.packaging is not None:
         found += _packaging(product.packaging)
     if assumed:
         found += _assumed_patterns(product)
     found += _extra(product)
-    return completed(found, product)
+    return with_encoding_problems(found, product)
 
 
 def outbound_problems(request: OutboundShipmentRequest, *, assumed: bool = False) -> list[FieldProblem]:
     """Return all problems of a shipping order."""
     if not assumed and is_plain_order(request):
-        return completed([], request)
-    found = list(text("reference", request.reference, most=REFERENCE_MAX if assumed else None))
-    found += text("storage_country", request.storage_country)
-    found += text("delivery_mode", request.delivery_mode)
+        return with_encoding_problems([], request)
+    found = list(text_problems("reference", request.reference, most=REFERENCE_MAX if assumed else None))
+    found += text_problems("storage_country", request.storage_country)
+    found += text_problems("delivery_mode", request.delivery_mode)
     found += _lines(request.lines, "a shipment", most=LINES_MAX if assumed else None)
     found += _address(request.delivery_address, assumed=assumed)
     found += _extra(request)
-    return completed(found, request)
+    return with_encoding_problems(found, request)
 
 
 def inbound_problems(request: InboundShipmentRequest, *, assumed: bool = False) -> list[FieldProblem]:
     """Return all problems of a supply order."""
-    found = list(text("reference", request.reference, most=REFERENCE_MAX if assumed else None))
-    found += text("storage_country", request.storage_country)
+    found = list(text_problems("reference", request.reference, most=REFERENCE_MAX if assumed else None))
+    found += text_problems("storage_country", request.storage_country)
     found += _lines(request.lines, "a supply order", most=SUPPLY_LINES_MAX if assumed else None, reference_only=assumed)
     if request.expected_delivery_date is not None:
-        found += moment("expected_delivery_date", request.expected_delivery_date)
+        found += time_problems("expected_delivery_date", request.expected_delivery_date)
     found += _extra(request)
-    return completed(found, request)
+    return with_encoding_problems(found, request)
 
 
 def return_problems(request: ReturnRequest, *, assumed: bool = False) -> list[FieldProblem]:
     """Return all problems of a return."""
-    found = list(text("reason", request.reason))
+    found = list(text_problems("reason", request.reason))
     if not _named(request.outbound_shipment_id) and not _named(request.reference):
         reason = "no shipment: give outbound_shipment_id, or the reference it was ordered with"
         found.append(FieldProblem("outbound_shipment_id", request.outbound_shipment_id, reason))
-    found += optional_text(request, "outbound_shipment_id", "reference", "comment")
+    found += optional_text_problems(request, "outbound_shipment_id", "reference", "comment")
     found += _lines(request.lines, "a return", most=LINES_MAX if assumed else None, reference_only=assumed)
     found += _extra(request)
-    return completed(found, request)
+    return with_encoding_problems(found, request)
 
 
 def cancellation_problems(request: OutboundCancellationRequest) -> list[FieldProblem]:
     """Return all problems of a request to cancel a shipment."""
     found = [
-        *text("outbound_shipment_id", request.outbound_shipment_id),
-        *optional_text(request, "reason"),
+        *text_problems("outbound_shipment_id", request.outbound_shipment_id),
+        *optional_text_problems(request, "reason"),
         *_extra(request),
     ]
-    return completed(found, request)
+    return with_encoding_problems(found, request)
 
 
 def wire_path(path: str) -> str:
@@ -143,7 +150,7 @@ _WIRE_NAMES = _wire_names(
 
 
 def _reference(field: str, value: Any) -> Iterator[FieldProblem]:
-    yield from text(field, value, most=REFERENCE_MAX)
+    yield from text_problems(field, value, most=REFERENCE_MAX)
 
 
 def _gtin(value: Any) -> Iterator[FieldProblem]:
@@ -161,7 +168,7 @@ def _packaging(packaging: Any) -> Iterator[FieldProblem]:
     if not isinstance(packaging, Packaging):
         yield FieldProblem("packaging", packaging, f"is {type(packaging).__name__}, not Packaging")
         return
-    for name in own_fields(packaging):
+    for name in modelled_fields(packaging):
         value = getattr(packaging, name)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not (number and 0 < value <= sys.float_info.max):
@@ -231,9 +238,9 @@ def _line(line: Any, *, reference_only: bool) -> Iterator[FieldProblem]:
     if not isinstance(line, ShipmentLine):
         yield FieldProblem("", line, f"is {type(line).__name__}, not ShipmentLine")
         return
-    if not is_count(line.quantity) or not 1 <= line.quantity <= QUANTITY_MAX:
+    if not is_whole_number(line.quantity) or not 1 <= line.quantity <= QUANTITY_MAX:
         yield FieldProblem(".quantity", line.quantity, f"is not a whole number from 1 to {QUANTITY_MAX}")
-    mistyped = list(optional_text(line, "seller_product_reference", "product_id", "product_condition"))
+    mistyped = list(optional_text_problems(line, "seller_product_reference", "product_id", "product_condition"))
     if mistyped:
         yield from (problem._replace(field=f".{problem.field}") for problem in mistyped)
     elif not _named(line.seller_product_reference):
@@ -256,7 +263,7 @@ def _address(address: Any, *, assumed: bool) -> Iterator[FieldProblem]:
     for name in _ADDRESS_NEEDED_IF_ASSUMED if assumed else _ADDRESS_NEEDED:
         value = getattr(address, name)
         if not _named(value):
-            yield from text(f"delivery_address.{name}", value)
+            yield from text_problems(f"delivery_address.{name}", value)
     yield from _extra(address, "delivery_address.")
 
 
@@ -288,4 +295,4 @@ def extra_name_problem(struct: type[Request], name: object) -> str:
 def _names_of(struct: type[Request]) -> Mapping[str, str]:
     """Return the fields of a struct by their folded names, both in Python and on the wire."""
     wire = dict(zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True))
-    return {folded(spelled): name for name in own_fields(struct) for spelled in (name, wire[name])}
+    return {folded(spelled): name for name in modelled_fields(struct) for spelled in (name, wire[name])}

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from .base import OpenEnum, stands_for_none
+from .base import OpenEnum, means_no_date
 
 _WHOLE = re.compile(r"[+-]?\d{1,30}(?:\.0{1,10})?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
@@ -126,7 +126,7 @@ def read_moment(value: Any) -> datetime | None:
             found = _moment(day, clock, decimals or "0", "Z" if not zone or zone in "Zz" else zone)
     except ValueError:
         raise NotReadableError from None
-    return None if stands_for_none(found) else found
+    return None if means_no_date(found) else found
 
 
 def _counted(value: Any) -> datetime:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, cast
 import msgspec
 
 from .base import make_struct
-from .reading import Learned, reader_of
+from .reading import ObservedSpelling, value_reader
 from .specs import FieldSpec, specs_of
 from .translation import Translation
 from .values import GTIN_DIGITS
@@ -38,11 +38,11 @@ class _Member:
     nullable: bool
     zoneless: bool
     integer: bool
-    inside: "Form | None" = None
+    inside: "DecodingForm | None" = None
 
 
 @dataclass(frozen=True)
-class Form:
+class DecodingForm:
     """The decoding of one object; ``None`` for ``members`` means by the tolerant reader as a whole."""
 
     struct: type[msgspec.Struct]
@@ -52,23 +52,23 @@ class Form:
     lax: bool = False
 
 
-def form_of(struct: type[msgspec.Struct], translation: Translation, learned: Learned) -> Form:
+def decoding_form(struct: type[msgspec.Struct], translation: Translation, learned: ObservedSpelling) -> DecodingForm:
     """Return the decoding of ``struct`` for the spelling that was observed. Equal forms share a type."""
     return _form(struct, "", translation, learned)
 
 
-def _form(struct: type[msgspec.Struct], path: str, translation: Translation, learned: Learned) -> Form:
+def _form(struct: type[msgspec.Struct], path: str, translation: Translation, learned: ObservedSpelling) -> DecodingForm:
     if translation.is_reshaped(struct) or path in learned.maps:
-        return Form(struct, path, None)
+        return DecodingForm(struct, path, None)
     members = tuple(_member(struct, spec, path, translation, learned) for spec in specs_of(struct))
-    return Form(struct, path, members, tuple(learned.unknown.get(path, {}).items()), learned.lax)
+    return DecodingForm(struct, path, members, tuple(learned.unknown.get(path, {}).items()), learned.lax)
 
 
 def _member(
-    struct: type[msgspec.Struct], spec: FieldSpec, path: str, translation: Translation, learned: Learned
+    struct: type[msgspec.Struct], spec: FieldSpec, path: str, translation: Translation, learned: ObservedSpelling
 ) -> _Member:
     where = f"{path}.{spec.name}" if path else spec.name
-    odd = spec.name in learned.odd.get(path, ()) or bool(translation.their_values(spec.enum))
+    odd = spec.name in learned.odd.get(path, ()) or bool(translation.api_spellings(spec.enum))
     inside = None
     if spec.kind in ("struct", "list") and not odd:
         inside = _form(spec.inner, f"{where}[]" if spec.kind == "list" else where, translation, learned)
@@ -92,17 +92,17 @@ class _AnyInstance(type):
 
 
 @lru_cache(maxsize=1024)
-def hook(struct: type[msgspec.Struct], spec: FieldSpec | None, path: str) -> type[Any]:
+def reader_hook(struct: type[msgspec.Struct], spec: FieldSpec | None, path: str) -> type[Any]:
     """Return the type that makes msgspec call the tolerant reader for an object, or with ``spec`` for one field."""
     where = path if spec is None else f"{path}.{spec.name}" if path else spec.name
     return _AnyInstance("ReadCarefully", (), {"struct": struct, "spec": spec, "path": path, "where": where})
 
 
 @lru_cache(maxsize=512)
-def type_of(form: Form) -> Any:
+def decoding_type(form: DecodingForm) -> Any:
     """Return the type that decodes an object of this form."""
     if form.members is None:
-        return hook(form.struct, None, form.path)
+        return reader_hook(form.struct, None, form.path)
     fields: list[Any] = [_field(form, member) for member in form.members]
     extra: dict[str, str] = {}
     for number, (wire, is_scalar) in enumerate(form.unknown):
@@ -119,12 +119,12 @@ def type_of(form: Form) -> Any:
     return made
 
 
-def _field(form: Form, member: _Member) -> Any:
+def _field(form: DecodingForm, member: _Member) -> Any:
     spec = member.spec
     if member.by_reader:
-        kind: Any = hook(form.struct, spec, form.path)
+        kind: Any = reader_hook(form.struct, spec, form.path)
     elif member.inside is not None:
-        kind = type_of(member.inside)
+        kind = decoding_type(member.inside)
         if spec.kind == "list":
             kind = list[kind]
     else:
@@ -180,7 +180,7 @@ def _filled_property(stored: Any, spec: FieldSpec) -> property:
 
 def _text_property(stored: Any, spec: FieldSpec) -> property:
     """Return a property for a text that may come as an integer."""
-    stored_value, read = stored.__get__, reader_of(spec)
+    stored_value, read = stored.__get__, value_reader(spec)
 
     def text(answer: Any) -> str | None:
         found = stored_value(answer)

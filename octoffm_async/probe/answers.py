@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import msgspec
 
-from ..contract.access import Page
+from ..contract.access import PageBody
 from ..contract.names import folded
 from ..contract.operations import CREATE_TOKEN, OPERATIONS, Operation, Shape
 from .expectations import fields_of
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .records import Probe
 
 
-class Seen(NamedTuple):
+class OperationAnswers(NamedTuple):
     """All successful answers of one operation as one shape.
 
     ``whole`` is the shape of the body; ``where`` is the path to ``part`` (the rows of a list, the object, the count).
@@ -50,9 +50,9 @@ class Seen(NamedTuple):
         return self.part.items
 
 
-def seen_answers(probe: Probe) -> list[Seen]:
+def seen_answers(probe: Probe) -> list[OperationAnswers]:
     """Return the answers of each operation with a successful one, in the order of the contract."""
-    found: list[Seen] = []
+    found: list[OperationAnswers] = []
     for operation in (CREATE_TOKEN, *OPERATIONS):
         calls = [one for one in probe.calls if one.operation == operation.name and one.good]
         if not calls:
@@ -61,7 +61,7 @@ def seen_answers(probe: Probe) -> list[Seen]:
         whole = merged([one.shape for one in calls if one.shape is not None])
         where = _where(operation, whole)
         part = None if where is None else shape_at(whole, where)
-        found.append(Seen(operation, whole, where, part, bodies))
+        found.append(OperationAnswers(operation, whole, where, part, bodies))
     return found
 
 
@@ -69,7 +69,7 @@ def struct_of(operation: Operation[Any]) -> type[msgspec.Struct] | None:
     """Return the struct of an operation's rows or of its object; ``None`` for a count."""
     if operation.shape is Shape.PAGE:
         for part in get_args(operation.answer):
-            if part is not Page and getattr(part, "__origin__", None) is Page:
+            if part is not PageBody and getattr(part, "__origin__", None) is PageBody:
                 return get_args(part)[0]  # type: ignore[no-any-return]
     kind: object = operation.answer
     return kind if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else None

@@ -15,9 +15,9 @@ from .shapes import DATA
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .answers import Seen
+    from .answers import OperationAnswers
     from .expectations import Expected
-    from .mending import Mended
+    from .mending import Corrections
     from .shapes import ValueShape
 
 Kind = Literal["missing", "unknown", "type", "value"]
@@ -31,7 +31,7 @@ _SECONDS_DECIMALS = 6
 """The decimals of seconds that RFC 3339 parsers commonly accept; .NET writes 7."""
 
 
-class Drift(msgspec.Struct, kw_only=True, frozen=True):
+class ProbeDrift(msgspec.Struct, kw_only=True, frozen=True):
     """One difference. ``path`` is relative to the row or the object; with ``$``, to the body.
 
     As in a client's drift reports, a path has our names where the contract models a field, and the API's elsewhere.
@@ -49,7 +49,7 @@ class Drift(msgspec.Struct, kw_only=True, frozen=True):
     cure: Cure = ""
 
 
-def drift_of(answers: Sequence[Seen], mended: Mended) -> list[Drift]:
+def drift_of(answers: Sequence[OperationAnswers], mended: Corrections) -> list[ProbeDrift]:
     """Return all differences, in the order of the contract. ``mended`` has the entries of the contract file."""
     return [one for seen in answers for one in _Comparison(seen, mended).differences()]
 
@@ -57,11 +57,11 @@ def drift_of(answers: Sequence[Seen], mended: Mended) -> list[Drift]:
 class _Comparison:
     """The comparison of one operation's answers with the contract."""
 
-    def __init__(self, seen: Seen, mended: Mended) -> None:
+    def __init__(self, seen: OperationAnswers, mended: Corrections) -> None:
         self._seen = seen
         self._mended = mended
 
-    def differences(self) -> Iterator[Drift]:
+    def differences(self) -> Iterator[ProbeDrift]:
         seen = self._seen
         shape_wanted = seen.operation.shape
         if strange := [body for body in seen.bodies if body not in _EXPECTED_BODIES.get(shape_wanted, ("json",))]:
@@ -81,13 +81,13 @@ class _Comparison:
         if seen.struct is not None and seen.row is not None:
             yield from self._value("", expected_of(seen.struct), seen.row, tag=seen.operation.tag)
 
-    def _root(self, kind: Kind, expected: str, found: str, *, cure: Cure = "") -> Drift:
+    def _root(self, kind: Kind, expected: str, found: str, *, cure: Cure = "") -> ProbeDrift:
         return self._one(ROOT, kind, expected, found, tag=self._seen.operation.tag, cure=cure)
 
     def _one(
         self, path: str, kind: Kind, expected: str, found: str, *, spelled: str = "", tag: str = "", cure: Cure = ""
-    ) -> Drift:
-        return Drift(
+    ) -> ProbeDrift:
+        return ProbeDrift(
             operation=self._seen.operation.name,
             path=path or ROOT,
             kind=kind,
@@ -100,7 +100,7 @@ class _Comparison:
 
     def _value(
         self, path: str, expected: Expected, shape: ValueShape, *, tag: str, spelled: str = ""
-    ) -> Iterator[Drift]:
+    ) -> Iterator[ProbeDrift]:
         wanted = " or ".join(sorted(expected.types - {"null"}))
         if strange := [one for one in shape.types if one != "null" and one not in expected.types]:
             cure: Cure = "reader" if _is_readable(expected, strange, shape) else ""
@@ -119,7 +119,7 @@ class _Comparison:
         if expected.item is not None and shape.items is not None:
             yield from self._value(f"{path}[]", expected.item, shape.items, tag=tag, spelled=spelled)
 
-    def _fields(self, path: str, struct: type[msgspec.Struct], shape: ValueShape) -> Iterator[Drift]:
+    def _fields(self, path: str, struct: type[msgspec.Struct], shape: ValueShape) -> Iterator[ProbeDrift]:
         prefix = f"{path}." if path else ""
         entries = self._mended.fields.get(struct.__name__, {})
         taken: set[str] = set()

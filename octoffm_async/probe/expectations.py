@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 from msgspec import inspect
 
-from ..contract.base import OpenEnum, own_fields
+from ..contract.base import OpenEnum, modelled_fields
 
 _JSON_OF: tuple[tuple[type, frozenset[str]], ...] = (
     (inspect.NoneType, frozenset({"null"})),
@@ -48,7 +48,7 @@ class ExpectedField(NamedTuple):
 def fields_of(struct: type[msgspec.Struct]) -> tuple[ExpectedField, ...]:
     """Return the fields of a struct that the contract models, in order."""
     kind = inspect.type_info(struct)
-    own = own_fields(struct)
+    own = modelled_fields(struct)
     described = kind.fields if isinstance(kind, inspect.StructType) else ()
     return tuple(
         ExpectedField(field.name, field.encode_name, _tag(field.type), field.required, _expected(field.type))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..session.response import Response
-    from .records import Kept
+    from .records import CallRecord
 
 Row = dict[str, Any]
 
@@ -25,7 +25,7 @@ _REFUSED = ("refused", "rejected")
 _OF_STOCK = ("id", "stockId")
 
 
-class Known:
+class ProbeValues:
     """The values of the answers so far. ``texts`` are the values of the table's placeholders."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Known:
         self._stocks_seen: set[str] = set()
         self._products_seen: set[str] = set()
 
-    def learn(self, kept: Kept, response: Response, body: object) -> None:
+    def learn(self, kept: CallRecord, response: Response, body: object) -> None:
         """Take the values that later calls need from an answer, and note the findings that need values."""
         if kept.name == "sellers" and kept.status == 404:
             self.texts["no_sellers"] = "yes"
@@ -51,7 +51,7 @@ class Known:
         elif kept.name == "stock":
             self._compare(kept, body)
 
-    def _from_rows(self, kept: Kept, response: Response, rows: list[Row]) -> None:
+    def _from_rows(self, kept: CallRecord, response: Response, rows: list[Row]) -> None:
         match kept.name:
             case "stocks" | "stocks.next":
                 self._from_stocks(kept, response, rows)
@@ -72,7 +72,7 @@ class Known:
             case _:
                 pass
 
-    def _from_stocks(self, kept: Kept, response: Response, rows: list[Row]) -> None:
+    def _from_stocks(self, kept: CallRecord, response: Response, rows: list[Row]) -> None:
         ids = [text_of(row, *_OF_STOCK) for row in rows]
         again = sum(one in self._stocks_seen for one in ids if one)
         if kept.name == "stocks.next":
@@ -104,7 +104,7 @@ class Known:
             self.texts["reference"] = text_of(row, "sellerProductReference")
             self._product = text_of(row, "productId")
 
-    def _judge_products(self, kept: Kept, rows: list[Row]) -> None:
+    def _judge_products(self, kept: CallRecord, rows: list[Row]) -> None:
         products = [text_of(row, "productId") for row in rows]
         others = [one for one in products if one and self._product and one != self._product]
         if others:
@@ -126,7 +126,7 @@ class Known:
             if key:
                 self.texts.setdefault("labelled_return" if labelled else "other_return", key)
 
-    def _compare(self, kept: Kept, body: object) -> None:
+    def _compare(self, kept: CallRecord, body: object) -> None:
         """Note in the record if a stock that was read by its id equals its row in the list."""
         if kept.shape is None or self._stock is None:
             return

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import msgspec
 
     from ..contract.base import OpenEnum
-    from .answers import Seen
+    from .answers import OperationAnswers
     from .expectations import Expected, ExpectedField
     from .shapes import ValueShape
 
@@ -46,7 +46,7 @@ _SENT_AS: dict[type, tuple[type, ...]] = {
 
 
 @dataclass(kw_only=True)
-class Mended:
+class Corrections:
     """The entries of a contract file by struct, enum and operation, and the undecided ones with their candidates."""
 
     fields: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
@@ -62,7 +62,7 @@ class Mended:
         return sum(len(table) for part in (self.fields, self.values, self.operations) for table in part.values())
 
 
-def mend(answers: Sequence[Seen]) -> Mended:
+def mend(answers: Sequence[OperationAnswers]) -> Corrections:
     """Return the corrections of the differences that the answers show."""
     mender = _Mender()
     for seen in answers:
@@ -70,7 +70,7 @@ def mend(answers: Sequence[Seen]) -> Mended:
     return mender.result()
 
 
-def contract_text(mended: Mended, *, note: str) -> str:
+def contract_text(mended: Corrections, *, note: str) -> str:
     """Return the text of the contract file. It is always valid, whatever the names in the answers are."""
     text = "\n".join(_lines(mended, note)) + "\n"
     if not mended.count or _can_be_read(text):
@@ -92,18 +92,18 @@ def _can_be_read(text: str) -> bool:
 
 class _Mender:
     def __init__(self) -> None:
-        self._mended = Mended()
+        self._mended = Corrections()
         self._as_ours: dict[str, set[str]] = {}
         self._values: dict[type[OpenEnum], list[str]] = {}
 
-    def take(self, seen: Seen) -> None:
+    def take(self, seen: OperationAnswers) -> None:
         key = {Shape.PAGE: "items", Shape.COUNT: "count", Shape.OBJECT: "result"}.get(seen.operation.shape)
         if seen.where and key and seen.is_elsewhere and seen.operation.path:
             self._mended.operations.setdefault(seen.operation.name, {})[key] = ".".join(seen.where)
         if seen.struct is not None and seen.row is not None and seen.operation.path:
             self._struct(seen.struct, seen.row)
 
-    def result(self) -> Mended:
+    def result(self) -> Corrections:
         """Return all entries; an entry that contradicts another answer becomes a comment."""
         mended = self._mended
         for struct, fields in mended.fields.items():
@@ -240,7 +240,7 @@ def _quoted(text: str) -> str:
     return f'"{text}"'  # names and words of a shape contain neither quotes nor backslashes
 
 
-def _lines(mended: Mended, note: str) -> list[str]:
+def _lines(mended: Corrections, note: str) -> list[str]:
     lines = [f"# {note}"]
     if not mended.count:
         lines.append(

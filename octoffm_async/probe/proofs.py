@@ -16,7 +16,7 @@ from .known import OTHER_PRODUCTS
 from .shapes import merged, rows_at, shape_at
 
 if TYPE_CHECKING:
-    from .records import Kept, Probe
+    from .records import CallRecord, Probe
     from .shapes import ValueShape
 
 Verdict = Literal["proven", "refuted", "undecided"]
@@ -147,12 +147,12 @@ def orders_lookup(probe: Probe) -> Finding:
     return Finding(verdict="proven", why="each row carries a readable reference")
 
 
-def _rows_of(kept: Kept) -> ValueShape | None:
+def _rows_of(kept: CallRecord) -> ValueShape | None:
     where = None if kept.shape is None else rows_at(kept.shape)
     return None if kept.shape is None or where is None else shape_at(kept.shape, where)
 
 
-def _came(kept: Kept | None) -> str:
+def _came(kept: CallRecord | None) -> str:
     return "it was not reached" if kept is None else kept.came or "it gave no list"
 
 

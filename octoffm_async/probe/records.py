@@ -28,7 +28,7 @@ Outcome = Literal["answered", "skipped", "no answer"]
 BodyKind = Literal["json", "html", "pdf", "empty", "other", "too large"]
 
 
-class Kept(msgspec.Struct, kw_only=True, omit_defaults=True):
+class CallRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The record of one call: the request, and the shape of the answer.
 
     ``outcome`` is ``answered``, ``skipped`` or ``no answer``; ``why`` is the reason in fixed words.
@@ -77,7 +77,7 @@ class Kept(msgspec.Struct, kw_only=True, omit_defaults=True):
         return [name for name in self.headers if _RATE.search(name)]
 
 
-def read_answer(kept: Kept, response: Response, censor: Censor) -> object:
+def read_answer(kept: CallRecord, response: Response, censor: Censor) -> object:
     """Record the shape of an answer; return its JSON values for the choice of the next calls (``None`` without any)."""
     headers = response.headers
     kept.outcome = "answered"
@@ -93,7 +93,7 @@ def read_answer(kept: Kept, response: Response, censor: Censor) -> object:
     return _read_body(kept, response.body, censor)
 
 
-def _read_body(kept: Kept, body: bytes, censor: Censor) -> object:
+def _read_body(kept: CallRecord, body: bytes, censor: Censor) -> object:
     if not body.strip():
         kept.body = "empty"
         return None
@@ -155,21 +155,21 @@ class Probe(msgspec.Struct, kw_only=True):
 
     version: str
     started: str
-    calls: list[Kept] = msgspec.field(default_factory=list[Kept])
+    calls: list[CallRecord] = msgspec.field(default_factory=list[CallRecord])
     facts: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     ended: str = ""
     done: bool = False
 
-    def named(self, name: str) -> Kept | None:
+    def named(self, name: str) -> CallRecord | None:
         """Return the record of the call with that name, or ``None``."""
         return next((one for one in self.calls if one.name == name), None)
 
     @property
-    def answered(self) -> list[Kept]:
+    def answered(self) -> list[CallRecord]:
         """The calls that were answered."""
         return [one for one in self.calls if one.outcome == "answered"]
 
     @property
-    def forbidden(self) -> list[Kept]:
+    def forbidden(self) -> list[CallRecord]:
         """The calls that should have succeeded, and were refused because the account lacks a right (403)."""
         return [one for one in self.calls if one.status == 403 and one.operation]

@@ -10,10 +10,10 @@ from .shapes import walk
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .drift import Drift
-    from .mending import Mended
+    from .drift import ProbeDrift
+    from .mending import Corrections
     from .proofs import Finding, Proof
-    from .records import Kept, Probe
+    from .records import CallRecord, Probe
 
 DRIFT_MOST = 400
 PLACES_MOST = 150
@@ -50,8 +50,8 @@ class Results(NamedTuple):
     """The results of a probe."""
 
     probe: Probe
-    drift: Sequence[Drift]
-    mended: Mended
+    drift: Sequence[ProbeDrift]
+    mended: Corrections
     proof: Proof
 
 
@@ -134,7 +134,7 @@ def _drift(results: Results) -> Iterator[str]:
         yield f"And {len(results.drift) - DRIFT_MOST} more (drift.json)."
 
 
-def _step(step: int, calls: Sequence[Kept]) -> Iterator[str]:
+def _step(step: int, calls: Sequence[CallRecord]) -> Iterator[str]:
     yield ""
     yield f"## Step {step}: {_TITLES[step - 1]}"
     if not calls:
@@ -161,7 +161,7 @@ def _step(step: int, calls: Sequence[Kept]) -> Iterator[str]:
         yield "```"
 
 
-def _sentence(one: Kept) -> str:
+def _sentence(one: CallRecord) -> str:
     if one.outcome != "answered":
         return f"{one.outcome.capitalize()}: {one.why}."
     parts = [f"Answer {one.status}, {one.body}{f' ({one.media_type})' if one.media_type else ''}"]
@@ -179,7 +179,7 @@ def _sentence(one: Kept) -> str:
     return f"{'; '.join([*parts, *one.notes])}.{headers}"
 
 
-def _throttled(one: Kept) -> str:
+def _throttled(one: CallRecord) -> str:
     form = f"Retry-After as {one.retry_after}" if one.retry_after else "no Retry-After"
     return f"{form}; headers {_listed(one.headers)}"
 

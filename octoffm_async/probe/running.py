@@ -10,8 +10,8 @@ from ..config import Secret
 from ..errors import NotAnsweredError, UnusableAnswerError
 from ..version import __version__
 from .calls import CALLS, KINDS, TOKEN_SHOWN, WRONG_SECRET_SHOWN, ProbeCall
-from .known import Known
-from .records import Kept, Probe, read_answer
+from .known import ProbeValues
+from .records import CallRecord, Probe, read_answer
 from .sending import Sender, why_not_answered
 from .words import Censor
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..config import Config
     from ..session.response import Response
-    from .sending import Clock
+    from .sending import ProbeClock
 
 NO_ANSWER_MOST = 2
 """Calls in a row without an answer, after which the API counts as unreachable."""
@@ -37,7 +37,7 @@ REFUSED = "the token endpoint refused the credentials"
 class Prober:
     """The run of one probe. ``probe`` is the record so far; only :meth:`run` changes it.
 
-    ``told`` is called with the record after each call and at the end, so that the caller can write it to a file.
+    ``on_progress`` is called with the record after each call and at the end, so that the caller can write it to a file.
     """
 
     def __init__(
@@ -45,18 +45,18 @@ class Prober:
         config: Config,
         *,
         wrong_secret: bool = False,
-        clock: Clock | None = None,
-        told: Callable[[Probe], None] = lambda _probe: None,
+        clock: ProbeClock | None = None,
+        on_progress: Callable[[Probe], None] = lambda _probe: None,
     ) -> None:
         self.probe = Probe(version=__version__, started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"))
-        self.known = Known()
+        self.known = ProbeValues()
         self._config = config
         self._wrong_secret = wrong_secret
         self._sender = Sender(config, clock=clock)
         secrets = (config.secret.reveal(), config.client_id, config.seller_id)
         self._secrets = {secret for secret in secrets if secret}
         self._censor = Censor(self._secrets)
-        self._told = told
+        self._told = on_progress
         self._silent = 0
         self._failed = 0
 
@@ -66,7 +66,10 @@ class Prober:
         return frozenset(self._secrets)
 
     async def run(self) -> Probe:
-        """Make all calls that can be made. At any end, ``probe.ended`` has the reason and ``told`` has been called."""
+        """Make all calls that can be made.
+
+        At any end, ``probe.ended`` has the reason and ``on_progress`` has been called.
+        """
         probe = self.probe
         try:
             async with self._sender:
@@ -81,7 +84,7 @@ class Prober:
 
     async def _get_token(self) -> bool:
         """Get a token, and with ``wrong_secret`` the body of a refusal (step 1); return False if the probe must end."""
-        kept = Kept(step=1, name="token", call=TOKEN_SHOWN, settles="the token's life", operation="token.create")
+        kept = CallRecord(step=1, name="token", call=TOKEN_SHOWN, settles="the token's life", operation="token.create")
         _, body = await self._exchange(kept, self._sender.token(secret=self._config.secret))
         answer = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
         token = answer.get("access_token")
@@ -97,7 +100,7 @@ class Prober:
         self._told(self.probe)
         if self.probe.ended or not self._wrong_secret:
             return not self.probe.ended
-        wrong = Kept(step=1, name="token.wrong", call=WRONG_SECRET_SHOWN, settles="the body of a refusal")
+        wrong = CallRecord(step=1, name="token.wrong", call=WRONG_SECRET_SHOWN, settles="the body of a refusal")
         await self._exchange(wrong, self._sender.token(secret=Secret("wrong-secret-of-a-probe")))
         self._told(self.probe)
         return not self.probe.ended
@@ -112,7 +115,7 @@ class Prober:
     async def _make(self, call: ProbeCall) -> None:
         """Make one call if its required values are known; else record it as skipped."""
         operation = "" if call.operation is None else call.operation.name
-        kept = Kept(step=call.step, name=call.name, call=call.shown, settles=call.settles, operation=operation)
+        kept = CallRecord(step=call.step, name=call.name, call=call.shown, settles=call.settles, operation=operation)
         if missing := [KINDS[name] for name in call.wants if name not in self.known.texts]:
             kept.outcome, kept.why = "skipped", f"not seen: {', '.join(missing)}"
             self.probe.calls.append(kept)
@@ -125,7 +128,7 @@ class Prober:
         if kept.status == 401 and not call.odd:
             self.probe.ended = "the API refused the new token (401)"
 
-    async def _exchange(self, kept: Kept, sending: Awaitable[Response]) -> tuple[Response | None, object]:
+    async def _exchange(self, kept: CallRecord, sending: Awaitable[Response]) -> tuple[Response | None, object]:
         """Await one answer and record its shape; end the probe if it must not continue."""
         self.probe.calls.append(kept)
         try:

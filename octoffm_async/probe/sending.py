@@ -23,9 +23,9 @@ from ..errors import (
     TLSError,
     UnusableAnswerError,
 )
-from ..session.failures import as_ours
+from ..session.failures import to_package_error
 from ..session.heads import FORM, JSON
-from ..session.response import Body, Response
+from ..session.response import BoundedBodyReader, Response
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -46,7 +46,7 @@ _WORDS: tuple[tuple[type[NotAnsweredError], str], ...] = (
 )
 
 
-class Clock(Protocol):
+class ProbeClock(Protocol):
     """Protocol of a clock; tests drive their own."""
 
     def now(self) -> float:
@@ -76,10 +76,10 @@ class Sender:
     Its errors are :class:`NotAnsweredError` (no answer) and :class:`UnusableAnswerError` (the answer was too large).
     """
 
-    def __init__(self, config: Config, *, clock: Clock | None = None) -> None:
+    def __init__(self, config: Config, *, clock: ProbeClock | None = None) -> None:
         self._config = config
         self._clock = clock or LoopClock()
-        self._body = Body(LARGEST)
+        self._body = BoundedBodyReader(LARGEST)
         self._session: aiohttp.ClientSession | None = None
         self._ended: float | None = None
         self._token: Secret | None = None
@@ -138,7 +138,7 @@ class Sender:
                 whole = await self._body.read(answer.content, answer.status, answer.headers, self._config.read_timeout)
                 return Response(answer.status, answer.headers, whole, url)
         except (aiohttp.ClientError, OSError) as error:
-            raise as_ours(error, url) from None
+            raise to_package_error(error, url) from None
         except ValueError:
             # A redirect or headers that aiohttp cannot parse; its message may quote the answer.
             raise ConnectionLostError("the answer is not HTTP") from None

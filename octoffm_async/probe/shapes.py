@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 import msgspec
 
 from ..contract.json_values import json_type
-from ..contract.names import folded, spelling_in
+from ..contract.names import find_key, folded
 from .words import NAMES_MOST, WORDS_MOST
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class ValueShape(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def field(self, name: str) -> tuple[str, ValueShape] | None:
         """Return the field that the client's reader takes for ``name``, with its spelling; the exact name wins."""
-        spelled = spelling_in(self.fields, name)
+        spelled = find_key(self.fields, name)
         return None if spelled is None else (spelled, self.fields[spelled])
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, GET_INBOUND, GET_OUTBOUND
 from ..errors import CallError, UnusableAnswerError, ValidationError, mark_unknown
-from ..session.given import Given
+from ..session.given import KnownIds
 
 if TYPE_CHECKING:
     from ..contract.operations import Operation
     from ..session.given import Doubt
     from ..session.pipeline import Result
-    from ..session.scope import Scope
+    from ..session.scope import SellerSession
 
 _GETS: dict[str, tuple[Operation[Any], str]] = {
     CREATE_OUTBOUND.name: (GET_OUTBOUND, "outboundShipmentId"),
@@ -26,32 +26,32 @@ _TRIES_MOST = 20
 """Maximum of look-ups of unusual ids in a row, of one seller and kind, that find no order."""
 
 
-def given_of(scope: Scope, operation: Operation[str]) -> Given:
+def known_ids_of(scope: SellerSession, operation: Operation[str]) -> KnownIds:
     """Return the session's record of the ids of one seller's orders of one kind."""
-    kept = scope.session.kept
+    kept = scope.session.seller_cache
     name = (operation.name, scope.seller_id)
     try:
-        return cast("Given", kept[name])
+        return cast("KnownIds", kept[name])
     except KeyError:
-        given = kept[name] = Given()
+        given = kept[name] = KnownIds()
         return given
 
 
-class Believing:
+class IdVerifier:
     """The verification of the ids of one seller's orders of one kind. The session shares the record of known ids."""
 
-    def __init__(self, scope: Scope, operation: Operation[str]) -> None:
+    def __init__(self, scope: SellerSession, operation: Operation[str]) -> None:
         self._scope = scope
         self._operation = operation
         self._tries = 0
         self._asked: set[str] = set()
 
     @property
-    def given(self) -> Given:
+    def given(self) -> KnownIds:
         """The session's record of their ids."""
-        return given_of(self._scope, self._operation)
+        return known_ids_of(self._scope, self._operation)
 
-    async def believed(self, reference: str, answer: Result[str]) -> str:
+    async def verified_id(self, reference: str, answer: Result[str]) -> str:
         """Return the id that an answer gives, after a look-up if it is in doubt.
 
         Raises:
@@ -59,9 +59,9 @@ class Believing:
         """
         found, response = answer
         doubt = self.given.take(reference, found, response.trail)
-        return found if doubt is None else await self.doubted(reference, answer, doubt)
+        return found if doubt is None else await self.resolve_doubt(reference, answer, doubt)
 
-    async def doubted(self, reference: str, answer: Result[str], doubt: Doubt) -> str:
+    async def resolve_doubt(self, reference: str, answer: Result[str], doubt: Doubt) -> str:
         """Return the id of an answer that is in doubt, if the API shows the order under it.
 
         Raises:
@@ -69,7 +69,7 @@ class Believing:
         """
         found, response = answer
         try:
-            if doubt.odd and await self.prove(reference, found):
+            if doubt.odd and await self.look_up(reference, found):
                 return found
         except BaseException as error:
             mark_unknown(error)
@@ -79,7 +79,7 @@ class Believing:
         unproven.operation, unproven.seller_id = self._operation.name, self._scope.seller_id
         raise unproven
 
-    async def prove(self, reference: str, found: str) -> bool:
+    async def look_up(self, reference: str, found: str) -> bool:
         """Return True if the API shows an order with this id and this very reference; its form counts as usual then."""
         if self._tries >= _TRIES_MOST:
             return False
@@ -95,7 +95,7 @@ class Believing:
         self.given.know(reference, found, proven=True)
         return True
 
-    def prove_soon(self, reference: str, found: str) -> None:
+    def look_up_in_background(self, reference: str, found: str) -> None:
         """Start a look-up of an unusual id in the background, so that later ids of its form are accepted."""
         if not self._asked:
             self._asked.add(found)
@@ -104,6 +104,6 @@ class Believing:
 
     async def _prove(self, reference: str, found: str) -> None:
         try:
-            await self.prove(reference, found)
+            await self.look_up(reference, found)
         finally:
             self._asked.discard(found)

@@ -12,7 +12,7 @@ from ..contract.operations import COUNT_INBOUND, CREATE_INBOUND, GET_DELIVERY_NO
 from ..contract.validation import inbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
 from ..session.paging import paginate
-from .believing import Believing, given_of
+from .believing import IdVerifier, known_ids_of
 from .references import check_reference
 from .waiting import wait_for_status
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ..contract.inbound import InboundShipment
     from ..session.paging import Pager
     from ..session.pipeline import Result
-    from ..session.scope import Scope
-    from .protecting import OpenJournal, Protect
+    from ..session.scope import SellerSession
+    from .protecting import CreateThroughJournal, OpenJournal
 
 
 class Inbound:
@@ -38,7 +38,7 @@ class Inbound:
         note = await client.inbound.delivery_note(shipment_id)
     """
 
-    def __init__(self, scope: Scope, protect: Protect | None = None) -> None:
+    def __init__(self, scope: SellerSession, protect: CreateThroughJournal | None = None) -> None:
         self._scope = scope
         self._protect = protect
 
@@ -76,10 +76,10 @@ class Inbound:
             raise ConfigurationError("verify_first= needs a journal=, which remembers what is looked for")
         if journal is None:
             answer = await self.send(request)
-            doubt = given_of(self._scope, CREATE_INBOUND).take(request.reference, answer[0], answer[1].trail)
+            doubt = known_ids_of(self._scope, CREATE_INBOUND).take(request.reference, answer[0], answer[1].trail)
             if doubt is None:
                 return answer[0]
-            return await Believing(self._scope, CREATE_INBOUND).doubted(request.reference, answer, doubt)
+            return await IdVerifier(self._scope, CREATE_INBOUND).resolve_doubt(request.reference, answer, doubt)
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(

@@ -23,7 +23,7 @@ from ..contract.outbound import (
 from ..contract.validation import cancellation_problems, is_plain_order, outbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
 from ..session.paging import paginate
-from .believing import Believing, given_of
+from .believing import IdVerifier, known_ids_of
 from .references import check_reference
 from .waiting import wait_for_status
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from ..contract.outbound import OutboundCancellation, OutboundShipment
     from ..session.paging import Pager
     from ..session.pipeline import Result
-    from ..session.scope import Scope
-    from .protecting import OpenJournal, Protect
+    from ..session.scope import SellerSession
+    from .protecting import CreateThroughJournal, OpenJournal
 
 
 class Outbound:
@@ -50,7 +50,7 @@ class Outbound:
         shipment = await client.outbound.wait_for(shipment_id, "Shipped")
     """
 
-    def __init__(self, scope: Scope, protect: Protect | None = None) -> None:
+    def __init__(self, scope: SellerSession, protect: CreateThroughJournal | None = None) -> None:
         self._scope = scope
         self._protect = protect
 
@@ -91,7 +91,9 @@ class Outbound:
         if journal is None and verify_first:
             raise ConfigurationError("verify_first= needs a journal=, which remembers what is looked for")
         if journal is None:
-            return await Believing(self._scope, CREATE_OUTBOUND).believed(request.reference, await self.send(request))
+            return await IdVerifier(self._scope, CREATE_OUTBOUND).verified_id(
+                request.reference, await self.send(request)
+            )
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(
@@ -107,10 +109,10 @@ class Outbound:
             check_shipment(request)  # its error names the field
             raise
         answer = await call
-        doubt = given_of(self._scope, CREATE_OUTBOUND).take(request.reference, answer[0], answer[1].trail)
+        doubt = known_ids_of(self._scope, CREATE_OUTBOUND).take(request.reference, answer[0], answer[1].trail)
         if doubt is None:
             return answer[0]
-        return await Believing(self._scope, CREATE_OUTBOUND).doubted(request.reference, answer, doubt)
+        return await IdVerifier(self._scope, CREATE_OUTBOUND).resolve_doubt(request.reference, answer, doubt)
 
     def send(self, request: OutboundShipmentRequest | Raw) -> Awaitable[Result[str]]:
         """Send a shipping order, which may be encoded already, in one call, without checks."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..contract.products import SellerReference
     from ..session.paging import Pager
-    from ..session.scope import Scope
+    from ..session.scope import SellerSession
 
 UNCONFIRMED = RegistrationStatus("Unconfirmed")
 """A status of this package: the API accepted the call without results, and does not list the reference yet."""
@@ -37,7 +37,7 @@ class Products:
         results = await client.products.create([product])
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: SellerSession) -> None:
         self._scope = scope
 
     async def create(self, products: Iterable[FulfillmentProduct]) -> list[ProductResult]:
@@ -96,7 +96,7 @@ class Products:
 
         It makes one call, or one call a product where the contract file says that the API takes no more.
         """
-        one_each = self._scope.session.translation.most_items(CREATE_PRODUCTS) == 1
+        one_each = self._scope.session.translation.max_items(CREATE_PRODUCTS) == 1
         results: list[ProductResult] = []
         silent: list[str] = []
         for some in [[product] for product in products] if one_each else [list(products)]:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..contract.operations import Operation
-    from ..session.scope import Scope
+    from ..session.scope import SellerSession
 
 
 class OpenJournal(Protocol):
@@ -16,17 +16,17 @@ class OpenJournal(Protocol):
 
     opened_at: datetime | None
 
-    async def book(self, *, seller: str, operation: str, run: str | None = None, source: str = "") -> Any:
+    async def begin_run(self, *, seller: str, operation: str, run: str | None = None, source: str = "") -> Any:
         """Begin a run."""
         ...
 
 
-class Protect(Protocol):
+class CreateThroughJournal(Protocol):
     """Protocol of a function that makes a creation through a journal, and returns its id."""
 
     async def __call__(
         self,
-        scope: Scope,
+        scope: SellerSession,
         operation: Operation[str],
         request: Any,
         *,

@@ -6,22 +6,22 @@ import logging
 from typing import TYPE_CHECKING
 
 from ..contract.checks import FieldProblem
-from ..contract.references import oddness
+from ..contract.references import reference_oddity
 from ..errors import ValidationError
 
 if TYPE_CHECKING:
-    from ..session.scope import Scope
+    from ..session.scope import SellerSession
 
 logger = logging.getLogger("octoffm_async")
 
 
-def check_reference(scope: Scope, what: str, reference: str) -> None:
+def check_reference(scope: SellerSession, what: str, reference: str) -> None:
     """Log a warning for a reference that an API may store in another form.
 
     Raises:
         ValidationError: the reference is of that kind, and ``strict_references`` is set.
     """
-    if reason := oddness(reference):
+    if reason := reference_oddity(reference):
         if scope.options.strict_references:
             raise ValidationError(what, reference, [FieldProblem("reference", reference, reason)])
         logger.warning("odd reference: %r %s: an API may keep it in another form", reference[:60], reason)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..contract.common import Document
     from ..contract.returns import Return
     from ..session.paging import Pager
-    from ..session.scope import Scope
+    from ..session.scope import SellerSession
 
 
 class Returns:
@@ -28,7 +28,7 @@ class Returns:
         label = await client.returns.label(return_id)
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: SellerSession) -> None:
         self._scope = scope
 
     async def create(self, request: ReturnRequest) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ..contract.stocks import Stock
     from ..session.paging import Pager
-    from ..session.scope import Scope
+    from ..session.scope import SellerSession
 
 
 class Stocks:
@@ -25,7 +25,7 @@ class Stocks:
             print(stock.id, stock.quantities.available)
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: SellerSession) -> None:
         self._scope = scope
 
     async def get(self, stock_id: str) -> Stock:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..config import is_above_zero
 from ..contract.checks import FieldProblem
-from ..contract.progress import LONGEST_TOLD, Row, Stand, reasons_of, stand_of, told_status
+from ..contract.progress import MAX_QUOTED_LENGTH, HasStatus, OrderProgress, progress_of, quoted_status, refusal_reasons
 from ..errors import CallError, DeadlineExceededError, StatusUnreachableError, ValidationError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LAST_LOOK = 1.0
 
 logger = logging.getLogger("octoffm_async")
 
-RowT = TypeVar("RowT", bound=Row)
+RowT = TypeVar("RowT", bound=HasStatus)
 
 
 async def wait_for_status(
@@ -60,16 +60,20 @@ async def wait_for_status(
             raise
         except TimeoutError:
             raise _late(what, key, wanted, seen, deadline) from None
-        seen = str(row.status)[:LONGEST_TOLD]
-        match stand_of(row, wanted):
-            case Stand.REACHED:
+        seen = str(row.status)[:MAX_QUOTED_LENGTH]
+        match progress_of(row, wanted):
+            case OrderProgress.REACHED:
                 return row
-            case Stand.REFUSED | Stand.CANCELLED | Stand.ENDED:
+            case OrderProgress.REFUSED | OrderProgress.CANCELLED | OrderProgress.ENDED:
                 raise _unreachable(what, key, wanted, row)
-            case Stand.UNCLEAR if not warned:
+            case OrderProgress.UNCLEAR if not warned:
                 warned = True
                 logger.warning(
-                    "%s %r has %s, which is unintelligible: waiting for %s", what, key, told_status(row.status), wanted
+                    "%s %r has %s, which is unintelligible: waiting for %s",
+                    what,
+                    key,
+                    quoted_status(row.status),
+                    wanted,
                 )
             case _:
                 pass
@@ -86,8 +90,8 @@ def _late(what: str, key: str, wanted: str, seen: str, deadline: float) -> Deadl
     return late
 
 
-def _unreachable(what: str, key: str, wanted: str, row: Row) -> StatusUnreachableError:
-    told = reasons_of(row)
+def _unreachable(what: str, key: str, wanted: str, row: HasStatus) -> StatusUnreachableError:
+    told = refusal_reasons(row)
     why = f" ({': '.join(told)})" if told else ""
     message = f"{what} {key!r} will not become {wanted}: it is {row.status}{why}"
     return StatusUnreachableError(message, wanted=wanted, status=row.status, row=row)

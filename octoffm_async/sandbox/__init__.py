@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from octoffm_async.contract.operations import Group
 
     from .clock import Clock
-    from .face import SandboxFace
+    from .face import BaseSandbox
     from .faults import Fault, Faults
     from .process import SandboxProcess, SandboxStartError
-    from .records import Arrival, Requests
+    from .records import RequestRecord, Requests
     from .sandbox import Sandbox
-    from .settings import Inspection, Reception, Style, Timeline
+    from .settings import Inspection, Reception, ResponseStyle, Timeline
     from .statefile import StateFileError
     from .thread import SandboxThread
     from .tokens import Tokens
@@ -30,12 +30,12 @@ else:
         {
             "octoffm_async.contract.operations": ("Group",),
             "octoffm_async.sandbox.clock": ("Clock",),
-            "octoffm_async.sandbox.face": ("SandboxFace",),
+            "octoffm_async.sandbox.face": ("BaseSandbox",),
             "octoffm_async.sandbox.faults": ("Fault", "Faults"),
             "octoffm_async.sandbox.process": ("SandboxProcess", "SandboxStartError"),
-            "octoffm_async.sandbox.records": ("Arrival", "Requests"),
+            "octoffm_async.sandbox.records": ("RequestRecord", "Requests"),
             "octoffm_async.sandbox.sandbox": ("Sandbox",),
-            "octoffm_async.sandbox.settings": ("Inspection", "Reception", "Style", "Timeline"),
+            "octoffm_async.sandbox.settings": ("Inspection", "Reception", "ResponseStyle", "Timeline"),
             "octoffm_async.sandbox.statefile": ("StateFileError",),
             "octoffm_async.sandbox.thread": ("SandboxThread",),
             "octoffm_async.sandbox.tokens": ("Tokens",),
@@ -45,7 +45,7 @@ else:
 
 
 __all__ = [
-    "Arrival",
+    "BaseSandbox",
     "Clock",
     "Effects",
     "Fault",
@@ -53,14 +53,14 @@ __all__ = [
     "Group",
     "Inspection",
     "Reception",
+    "RequestRecord",
     "Requests",
+    "ResponseStyle",
     "Sandbox",
-    "SandboxFace",
     "SandboxProcess",
     "SandboxStartError",
     "SandboxThread",
     "StateFileError",
-    "Style",
     "Timeline",
     "Tokens",
 ]

@@ -8,10 +8,10 @@ import msgspec
 
 from octoffm_async.contract.operations import Shape
 
-from .calls import Call
+from .calls import IncomingRequest
 from .faults import Fault
 from .paging import Cursor, next_link
-from .replies import HTML, JSON, Reply
+from .replies import HTML, JSON, HttpReply
 
 FOREIGN_ORIGIN = "http://elsewhere.example"
 
@@ -21,11 +21,11 @@ _UNAVAILABLE = (
 )
 _MAINTENANCE = b"<html><head><title>Please wait</title></head><body><p>Checking your browser</p></body></html>"
 
-UNAVAILABLE_HTML = Reply(503, _UNAVAILABLE, HTML)
-HTML_200 = Reply(200, _MAINTENANCE, HTML)
+UNAVAILABLE_HTML = HttpReply(503, _UNAVAILABLE, HTML)
+HTML_200 = HttpReply(200, _MAINTENANCE, HTML)
 
 
-def altered(fault: Fault, reply: Reply, call: Call | None) -> Reply:
+def apply_fault(fault: Fault, reply: HttpReply, call: IncomingRequest | None) -> HttpReply:
     """Return the response as the fault changes it; other faults return it unchanged.
 
     The token endpoint has no ``call``, and its responses have no ``Link`` to change.
@@ -34,11 +34,11 @@ def altered(fault: Fault, reply: Reply, call: Call | None) -> Reply:
     return reply if alter is None else alter(reply, call)
 
 
-def _malformed(reply: Reply, _: Call | None) -> Reply:
+def _malformed(reply: HttpReply, _: IncomingRequest | None) -> HttpReply:
     return reply._replace(body=b'{"items": [{"id": ', content_type=JSON, headers={})
 
 
-def _unknown_values(reply: Reply, _: Call | None) -> Reply:
+def _unknown_values(reply: HttpReply, _: IncomingRequest | None) -> HttpReply:
     if not reply.body or "json" not in reply.content_type:
         return reply
     return reply._replace(body=msgspec.json.encode(_estranged(msgspec.json.decode(reply.body))))
@@ -62,15 +62,15 @@ def _folded(name: str) -> str:
     return name.replace("_", "").casefold()
 
 
-def _foreign_link(reply: Reply, call: Call | None) -> Reply:
+def _foreign_link(reply: HttpReply, call: IncomingRequest | None) -> HttpReply:
     return _relinked(reply, call, FOREIGN_ORIGIN, None)
 
 
-def _link_loop(reply: Reply, call: Call | None) -> Reply:
+def _link_loop(reply: HttpReply, call: IncomingRequest | None) -> HttpReply:
     return _relinked(reply, call, "", None if call is None else call.query.get("cursor"))
 
 
-def _relinked(reply: Reply, call: Call | None, origin: str, cursor: str | None) -> Reply:
+def _relinked(reply: HttpReply, call: IncomingRequest | None, origin: str, cursor: str | None) -> HttpReply:
     if call is None or call.operation.shape is not Shape.PAGE or reply.status != call.operation.success:
         return reply
     prefix = origin + call.path if origin else call.link_prefix(call.path)
@@ -83,7 +83,7 @@ def _cursor_of(headers: Mapping[str, str]) -> str | None:
     return dict(parse_qsl(target.partition("?")[2])).get("cursor")
 
 
-_ALTERATIONS: Mapping[Fault, Callable[[Reply, Call | None], Reply]] = {
+_ALTERATIONS: Mapping[Fault, Callable[[HttpReply, IncomingRequest | None], HttpReply]] = {
     Fault.MALFORMED_JSON: _malformed,
     Fault.UNKNOWN_VALUES: _unknown_values,
     Fault.FOREIGN_LINK: _foreign_link,

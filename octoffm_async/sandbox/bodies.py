@@ -18,7 +18,7 @@ def make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: A
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=BODY_MAX)
 
 
-async def read_body(request: web.BaseRequest) -> bytes:
+async def receive_body(request: web.BaseRequest) -> bytes:
     """Read the whole body.
 
     Raises:
@@ -33,7 +33,7 @@ async def read_body(request: web.BaseRequest) -> bytes:
         raise _too_large() from None
 
 
-def is_left_unread(request: web.BaseRequest) -> bool:
+def has_unread_body(request: web.BaseRequest) -> bool:
     """Return True if an announced body may never arrive; the connection then cannot carry another request."""
     announced = (request.content_length or 0) > BODY_MAX or "Expect" in request.headers
     return announced and not request.content.is_eof()

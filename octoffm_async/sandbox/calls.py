@@ -15,11 +15,11 @@ from octoffm_async.contract.operations import Operation
 from octoffm_async.contract.validation import wire_path
 
 from .incoming import BodyReader, typed_query
-from .ledger import Ledger
+from .ledger import RowTable
 from .paging import Cursor, Order, decode_cursor, next_link, page_reply
-from .replies import ProblemError, Reply, invalid, json_reply
-from .settings import Style
-from .world import Account, World
+from .replies import HttpReply, ProblemError, json_reply, validation_problem
+from .settings import ResponseStyle
+from .world import SellerAccount, World
 
 API_PATH = "/seller/v2"
 
@@ -32,19 +32,19 @@ _DECODE_ERROR = re.compile(r"(.*) - at `(.*)`")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
-    """An admitted request. ``moment`` is the sandbox's time; every event due by then has run."""
+class IncomingRequest:
+    """An admitted request. ``now`` is the sandbox's time; every event due by then has run."""
 
     world: World
-    account: Account
-    style: Style
+    account: SellerAccount
+    style: ResponseStyle
     operation: Operation[Any]
     origin: str
     path: str
     query: Mapping[str, str]
-    item: str
+    resource_id: str
     body: bytes
-    moment: datetime
+    now: datetime
     over_quota: int = 0
     """Number of items, from the first on, that exceed the quota (fault QUOTA_EXCEEDED)."""
 
@@ -59,15 +59,15 @@ class Call:
                 return path.removeprefix(API_PATH)
 
 
-Handler = Callable[[Call], Reply]
+Handler = Callable[[IncomingRequest], HttpReply]
 
 
-def read_body(call: Call, reader: BodyReader[BodyT]) -> BodyT:
+def decode_body(call: IncomingRequest, reader: BodyReader[BodyT]) -> BodyT:
     """Return the decoded body, or raise a 400 that names the first field that cannot be read."""
     try:
         return reader.read(call.body)
     except (ValueError, RecursionError) as error:  # msgspec's own errors and UnicodeDecodeError are ValueErrors
-        raise invalid(_located(str(error))) from error
+        raise validation_problem(_located(str(error))) from error
 
 
 def _located(message: str) -> dict[str, list[str]]:
@@ -85,27 +85,27 @@ def field_errors(problems: Iterable[FieldProblem], prefix: str = "") -> dict[str
     return errors
 
 
-def read_filters(call: Call, kind: type[FiltersT]) -> FiltersT:
+def read_filters(call: IncomingRequest, kind: type[FiltersT]) -> FiltersT:
     """Return the query as typed filters, or raise a 400 that names the wrong parameter. Ignore unknown parameters."""
     if call.operation.limit_required and "limit" not in call.query:
-        raise invalid({"limit": ["The limit field is required."]})
+        raise validation_problem({"limit": ["The limit field is required."]})
     try:
         filters = msgspec.convert(typed_query(call.query, kind), kind)
     except msgspec.ValidationError as error:
-        raise invalid(_located(str(error))) from error
+        raise validation_problem(_located(str(error))) from error
     if problems := filter_problems(filters):
-        raise invalid(field_errors(problems))
+        raise validation_problem(field_errors(problems))
     return filters
 
 
-def chosen(name: str, kind: type[ChoiceT], text: str | None) -> frozenset[ChoiceT] | None:
+def enum_filter(name: str, kind: type[ChoiceT], text: str | None) -> frozenset[ChoiceT] | None:
     """Return the values that a filter accepts, separated by commas; ``None`` if the filter is absent."""
     if text is None:
         return None
     values = [kind(part.strip()) for part in text.split(",")]
     for value in values:
         if not value.known:
-            raise invalid({name: [f"The value '{value}' is not valid."]})
+            raise validation_problem({name: [f"The value '{value}' is not valid."]})
     return frozenset(values)
 
 
@@ -116,7 +116,7 @@ def within(moment: datetime | None, low: datetime | None, high: datetime | None)
     return (low is None or moment >= low) and (high is None or moment <= high)
 
 
-def answer_page(call: Call, rows: list[Any], limit: int, following: Cursor | None) -> Reply:
+def page_response(call: IncomingRequest, rows: list[Any], limit: int, following: Cursor | None) -> HttpReply:
     """Return one page of a list, with the ``Link`` to the next page if there is one."""
     link = None
     if following is not None:
@@ -125,15 +125,15 @@ def answer_page(call: Call, rows: list[Any], limit: int, following: Cursor | Non
     return page_reply(rows, limit, bare=call.style.list_shape == "array", link=link)
 
 
-def answer_list(
-    call: Call,
-    ledger: Ledger[RowT],
+def list_response(
+    call: IncomingRequest,
+    ledger: RowTable[RowT],
     filters: ListFilters,
     *,
     keep: Callable[[RowT], bool] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-) -> Reply:
+) -> HttpReply:
     """Return one page of a table: in order of creation or, with ``since``, in order of change.
 
     With ``until``, the caller guarantees that no row accepted by ``keep`` has changed later.
@@ -146,10 +146,10 @@ def answer_list(
         first = ledger.first_change(since) if start is None else start
         piece = ledger.by_change(first, filters.limit, keep, until=until)
     following = None if piece.following is None else Cursor(order, (piece.following,))
-    return answer_page(call, piece.rows, filters.limit, following)
+    return page_response(call, piece.rows, filters.limit, following)
 
 
-def answer_count(call: Call, ledger: Ledger[RowT], keep: Callable[[RowT], bool] | None) -> Reply:
+def count_response(call: IncomingRequest, ledger: RowTable[RowT], keep: Callable[[RowT], bool] | None) -> HttpReply:
     """Return the number of rows that a list with the same filters has, in the form of the style."""
     number = len(ledger) if keep is None else sum(map(keep, ledger.rows))
     form = call.style.count_form
@@ -161,11 +161,11 @@ def _start_of(filters: ListFilters, order: Order) -> int | None:
     if position is None:
         return None
     if position[0] < 0:
-        raise invalid({"cursor": ["The cursor is not valid."]})
+        raise validation_problem({"cursor": ["The cursor is not valid."]})
     return position[0]
 
 
-def created(call: Call, key: str) -> Reply:
+def creation_response(call: IncomingRequest, key: str) -> HttpReply:
     """Return the response to a creation: the new id in the body, or at the end of one of two headers."""
     operation = call.operation
     where = call.link_prefix(f"{call.path}/{key}")
@@ -175,12 +175,12 @@ def created(call: Call, key: str) -> Reply:
         case "id":
             return json_reply({"id": key}, operation.success)
         case "location":
-            return Reply(operation.success, headers={"Location": where})
+            return HttpReply(operation.success, headers={"Location": where})
         case "content-location":
-            return Reply(operation.success, headers={"Content-Location": where})
+            return HttpReply(operation.success, headers={"Content-Location": where})
 
 
-def found(row: object | None, what: str, key: str) -> Reply:
+def resource_response(row: object | None, what: str, key: str) -> HttpReply:
     """Return one row, or raise a 404 that names the missing resource."""
     if row is None:
         raise ProblemError(404, f"{what} '{key}' was not found.")

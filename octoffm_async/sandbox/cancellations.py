@@ -14,24 +14,24 @@ from octoffm_async.contract.operations import GET_CANCELLATION, REQUEST_CANCELLA
 from octoffm_async.contract.outbound import CancellationStatus, OutboundCancellation, OutboundCancellationRequest
 from octoffm_async.contract.validation import cancellation_problems
 
-from .calls import Call, Handler, created, field_errors, found, read_body
-from .happenings import happening
+from .calls import Handler, IncomingRequest, creation_response, decode_body, field_errors, resource_response
+from .happenings import scheduled_event
 from .incoming import BodyReader
-from .replies import ProblemError, Reply, invalid
+from .replies import HttpReply, ProblemError, validation_problem
 from .shipping import cancel
-from .world import Account
+from .world import SellerAccount
 
 _request = BodyReader(OutboundCancellationRequest)
 
 
-def request_cancellation(call: Call) -> Reply:
+def request_cancellation(call: IncomingRequest) -> HttpReply:
     """Create a request to cancel a shipment that is not in a final status and has no Pending request.
 
     An unknown shipment is a 422 that names the field: a 404 would mean that the route does not exist.
     """
-    request = read_body(call, _request)
+    request = decode_body(call, _request)
     if errors := field_errors(cancellation_problems(request)):
-        raise invalid(errors)
+        raise validation_problem(errors)
     shipment_id = request.outbound_shipment_id
     _check(call.account, shipment_id)
     key = call.world.new_id()
@@ -39,23 +39,25 @@ def request_cancellation(call: Call) -> Reply:
         outbound_cancellation_request_id=key,
         outbound_shipment_id=shipment_id,
         status=CancellationStatus.PENDING,
-        created_at=call.moment,
-        updated_at=call.moment,
+        created_at=call.now,
+        updated_at=call.now,
     )
-    call.account.cancellations.add(key, row, call.moment)
+    call.account.cancellations.add(key, row, call.now)
     call.account.cancellation_of_shipment[shipment_id] = key
-    call.world.effects.note(call.account.seller, "cancellations", shipment_id)
-    due = call.moment + timedelta(seconds=call.world.timeline.cancellation)
+    call.world.effects.add(call.account.seller, "cancellations", shipment_id)
+    due = call.now + timedelta(seconds=call.world.timeline.cancellation)
     call.world.schedule(due, partial(_decide, call.account, key))
-    return created(call, key)
+    return creation_response(call, key)
 
 
-def get_cancellation(call: Call) -> Reply:
+def get_cancellation(call: IncomingRequest) -> HttpReply:
     """Return one cancellation request by its id."""
-    return found(call.account.cancellations.get(call.item), "Outbound cancellation request", call.item)
+    return resource_response(
+        call.account.cancellations.get(call.resource_id), "Outbound cancellation request", call.resource_id
+    )
 
 
-def _check(account: Account, shipment_id: str) -> None:
+def _check(account: SellerAccount, shipment_id: str) -> None:
     shipment = account.shipments.get(shipment_id)
     if shipment is None:
         detail = f"Outbound shipment '{shipment_id}' was not found."
@@ -68,8 +70,8 @@ def _check(account: Account, shipment_id: str) -> None:
         raise ProblemError(409, f"Request '{key}' to cancel outbound shipment '{shipment_id}' is still Pending.")
 
 
-@happening("cancellations._decide")
-def _decide(account: Account, key: str, moment: datetime) -> None:
+@scheduled_event("cancellations._decide")
+def _decide(account: SellerAccount, key: str, moment: datetime) -> None:
     row = account.cancellations.get(key)
     assert row is not None, "requests are never removed"  # noqa: S101  (an invariant, not a check of input)
     cancelled = cancel(account, row.outbound_shipment_id or "", moment)

@@ -7,8 +7,8 @@ from random import Random
 from octoffm_async.contract.products import FulfillmentProduct
 from octoffm_async.contract.validation import gtin_check_digit
 
-from .movements import add_stock, moved
-from .products import enter_product
+from .movements import add_stock, apply_movement
+from .products import add_product
 from .world import World
 
 
@@ -17,7 +17,7 @@ def fill_catalogue(world: World, rng: Random, *, products: int, stock: int) -> N
 
     They exist from the beginning, and no request created them: the effects do not count them.
     """
-    moment = world.settle()
+    moment = world.run_due_events()
     account = world.account(None)
     first = rng.randrange(200_000_000_000, 800_000_000_000)
     for number in range(products):
@@ -25,7 +25,7 @@ def fill_catalogue(world: World, rng: Random, *, products: int, stock: int) -> N
         product = FulfillmentProduct(
             gtin=f"{body}{gtin_check_digit(body)}", seller_product_reference=f"SKU-{number + 1:06d}"
         )
-        enter_product(world, account, product, moment)
+        add_product(world, account, product, moment)
     if products and stock:
         add_stock(world, None, None, quantity=stock, country="FR")
 
@@ -37,7 +37,7 @@ def seed_stocks(
 
     :meth:`.Sandbox.seed_stocks` describes the parameters.
     """
-    now = world.settle()
+    now = world.run_due_events()
     account = world.account(seller)
     newest, known = account.stocks.newest_change, len(account.references)
     for number in range(count):
@@ -49,9 +49,11 @@ def seed_stocks(
         body = str(800_000_000_000 + known + number)
         reference = f"SEED-{known + number + 1:07d}"
         product = FulfillmentProduct(gtin=f"{body}{gtin_check_digit(body)}", seller_product_reference=reference)
-        enter_product(world, account, product, moment)
+        add_product(world, account, product, moment)
         if quantity:
             row = account.references.get(reference)
             stock = None if row is None or row.stock_id is None else account.stocks.get(row.stock_id)
             if stock is not None:
-                account.stocks.replace(stock.id, moved(stock, "FR", moment, "Inbound", available=quantity), moment)
+                account.stocks.replace(
+                    stock.id, apply_movement(stock, "FR", moment, "Inbound", available=quantity), moment
+                )

@@ -14,46 +14,46 @@ from octoffm_async.contract.operations import CREATE_TOKEN, OPERATIONS
 from .activation import activate, deactivate
 from .faults import Fault, Faults
 from .movements import add_stock
-from .overview import Overview
+from .overview import LiveTotals
 from .receiving import receive_supplies
-from .replies import Reply, json_reply
+from .replies import HttpReply, json_reply
 from .returns import return_by_carrier
 from .settings import STORAGE_COUNTRIES
-from .state import State
+from .state import SandboxState
 from .verbs import (
     CONTROL_PATH,
-    VERBS,
-    ClockOrder,
+    CONTROL_ROUTES,
+    AddStockCommand,
+    ClockCommand,
     ControlBody,
-    CountryOrder,
-    FaultOrder,
-    LimitOrder,
-    ReceiveOrder,
-    ReturnOrder,
-    SaveOrder,
-    StockOrder,
-    Verb,
+    ControlRoute,
+    CountryCommand,
+    FaultCommand,
+    LimitCommand,
+    ReceiveCommand,
+    ReturnCommand,
+    SaveCommand,
 )
 
 _SELLERS = 200
 """Number of sellers that ``/help`` lists; a command may name any other seller by its id."""
-_VERBS = {(verb.method, verb.path): verb for verb in VERBS}
+_VERBS = {(verb.method, verb.path): verb for verb in CONTROL_ROUTES}
 
 
-class Control:
+class ControlRoutes:
     """Dispatcher of the control routes. An invalid command is a 400 whose error names the mistake."""
 
-    def __init__(self, state: State, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, state: SandboxState, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._state = state
-        overview = Overview(state)
+        overview = LiveTotals(state)
         self._views: dict[str, Callable[[], object]] = {
             "/effects": state.world.effects.as_dict,
-            "/state": lambda: overview.look(monotonic()),
+            "/state": lambda: overview.read(monotonic()),
             "/stats": state.stats,
             "/help": self._help,
         }
 
-    async def answer(self, method: str, path: str, body: bytes) -> Reply:
+    async def answer(self, method: str, path: str, body: bytes) -> HttpReply:
         """Run the command of a control request and return the response."""
         verb = _VERBS.get((method, path.removeprefix(CONTROL_PATH)))
         if verb is None:
@@ -63,12 +63,12 @@ class Control:
         except (ValueError, LookupError) as mistake:
             return json_reply({"error": str(mistake.args[0] if mistake.args else mistake)}, 400)
 
-    async def _result(self, verb: Verb, body: bytes) -> object:
+    async def _result(self, verb: ControlRoute, body: bytes) -> object:
         if verb.body is None:
             return self._views[verb.path]()
         order = msgspec.json.decode(b"{}" if verb.optional and not body else body, type=verb.body)
-        if isinstance(order, SaveOrder):
-            return await self._state.keeper.save_on_order()
+        if isinstance(order, SaveCommand):
+            return await self._state.state_store.save_and_report()
         return carry_out(self._state, order)
 
     def _help(self) -> object:
@@ -76,7 +76,7 @@ class Control:
         return {
             "routes": [
                 {"method": verb.method, "path": verb.route, "purpose": verb.purpose, "example": verb.example}
-                for verb in VERBS
+                for verb in CONTROL_ROUTES
             ],
             "faults": list(Fault.__members__),
             "operations": [operation.name for operation in (*OPERATIONS, CREATE_TOKEN)],
@@ -85,7 +85,7 @@ class Control:
         }
 
 
-def carry_out(state: State, order: ControlBody) -> object:
+def carry_out(state: SandboxState, order: ControlBody) -> object:
     """Execute a command; return the content of the response of its route.
 
     Raises:
@@ -94,34 +94,34 @@ def carry_out(state: State, order: ControlBody) -> object:
     """
     world = state.world
     match order:
-        case StockOrder():
+        case AddStockCommand():
             stocks = add_stock(world, order.seller, order.reference, quantity=order.quantity, country=order.country)
             return {"stocks": stocks}
-        case ReceiveOrder():
+        case ReceiveCommand():
             return receive_supplies(world, order.seller)
-        case ReturnOrder():
+        case ReturnCommand():
             return {"return_id": return_by_carrier(world, order.seller, order.outbound_shipment_id)}
-        case ClockOrder():
+        case ClockCommand():
             world.clock.advance(order.advance)
             return {"now": world.clock.now()}
-        case CountryOrder():
+        case CountryCommand():
             (activate if order.active else deactivate)(world, order.seller, order.country)
-        case LimitOrder():
+        case LimitCommand():
             _set_limit(state, order)
-        case FaultOrder():
+        case FaultCommand():
             _set_faults(state.faults, order)
         case _:
             raise TypeError(f"{order!r} is no command of the sandbox")
     return {}
 
 
-def _set_limit(state: State, order: LimitOrder) -> None:
+def _set_limit(state: SandboxState, order: LimitCommand) -> None:
     state.limits.set(order.limit)
     if order.retry_after is not msgspec.UNSET:
         state.retry_after = order.retry_after
 
 
-def _set_faults(faults: Faults, order: FaultOrder) -> None:
+def _set_faults(faults: Faults, order: FaultCommand) -> None:
     if order.clear:
         faults.clear()
     if order.rates is not None:

@@ -18,15 +18,15 @@ from msgspec import UNSET, UnsetType
 from .faults import Fault, Only, Rate
 from .quota import Limit, RetryAfter
 from .verbs import (
-    ClockOrder,
+    AddStockCommand,
+    ClockCommand,
     ControlBody,
-    CountryOrder,
-    FaultOrder,
-    LimitOrder,
-    ReceiveOrder,
-    ReturnOrder,
-    Script,
-    StockOrder,
+    CountryCommand,
+    FaultCommand,
+    LimitCommand,
+    ReceiveCommand,
+    ReturnCommand,
+    ScriptedFault,
 )
 
 P = ParamSpec("P")
@@ -92,7 +92,7 @@ class ControlMethods:
             ValueError: ``quantity`` is below 1.
             LookupError: the reference or the seller is unknown.
         """
-        order = StockOrder(quantity=quantity, reference=reference, country=country, seller=seller)
+        order = AddStockCommand(quantity=quantity, reference=reference, country=country, seller=seller)
         return ControlCommand(order, _nothing)
 
     @ControlMethod
@@ -104,7 +104,7 @@ class ControlMethods:
         Raises:
             LookupError: the seller is unknown.
         """
-        return ControlCommand(ReceiveOrder(seller=seller), dict[str, int])
+        return ControlCommand(ReceiveCommand(seller=seller), dict[str, int])
 
     @ControlMethod
     def return_by_carrier(self, outbound_shipment_id: str, seller: str | None = None) -> ControlCommand[str]:
@@ -116,23 +116,23 @@ class ControlMethods:
             LookupError: the shipment or the seller is unknown.
             ValueError: the shipment is not Shipped, or no item of it can still be returned.
         """
-        order = ReturnOrder(outbound_shipment_id=outbound_shipment_id, seller=seller)
+        order = ReturnCommand(outbound_shipment_id=outbound_shipment_id, seller=seller)
         return ControlCommand(order, _return_id)
 
     @ControlMethod
     def activate(self, country: str, seller: str | None = None) -> ControlCommand[None]:
         """Let a seller (by default the first) supply a storage country: FR, ES or UK."""
-        return ControlCommand(CountryOrder(country=country, seller=seller), _nothing)
+        return ControlCommand(CountryCommand(country=country, seller=seller), _nothing)
 
     @ControlMethod
     def deactivate(self, country: str, seller: str | None = None) -> ControlCommand[None]:
         """Refuse a seller's supply orders for a storage country from now on."""
-        return ControlCommand(CountryOrder(country=country, seller=seller, active=False), _nothing)
+        return ControlCommand(CountryCommand(country=country, seller=seller, active=False), _nothing)
 
     @ControlMethod
     def advance(self, seconds: float) -> ControlCommand[None]:
         """Move the sandbox's clock ahead. Raises ``ValueError`` if ``seconds`` is negative."""
-        return ControlCommand(ClockOrder(advance=seconds), _nothing)
+        return ControlCommand(ClockCommand(advance=seconds), _nothing)
 
     @ControlMethod
     def set_limit(
@@ -142,15 +142,15 @@ class ControlMethods:
 
         ``retry_after`` is the form of the header in a 429: ``"seconds"``, ``"date"`` or ``None``; unchanged by default.
         """
-        return ControlCommand(LimitOrder(limit=limit, retry_after=retry_after), _nothing)
+        return ControlCommand(LimitCommand(limit=limit, retry_after=retry_after), _nothing)
 
     @ControlMethod
     def next_fault(
         self, fault: Fault, *, operation: str | None = None, times: int = 1, value: float | None = None
     ) -> ControlCommand[None]:
         """Hit the next ``times`` requests (of one operation, if named), as :meth:`.Faults.next` does."""
-        script = Script(fault=fault.name, operation=operation, times=times, value=value)
-        return ControlCommand(FaultOrder(next=script), _nothing)
+        script = ScriptedFault(fault=fault.name, operation=operation, times=times, value=value)
+        return ControlCommand(FaultCommand(next=script), _nothing)
 
     @ControlMethod
     def set_fault_rates(
@@ -158,12 +158,12 @@ class ControlMethods:
     ) -> ControlCommand[None]:
         """Hit requests at random, as :meth:`.Faults.set_rates` does; the new rates replace all earlier ones."""
         named = {fault.name: rate for fault, rate in rates.items()}
-        return ControlCommand(FaultOrder(rates=named, only=only, operations=operations), _nothing)
+        return ControlCommand(FaultCommand(rates=named, only=only, operations=operations), _nothing)
 
     @ControlMethod
     def clear_faults(self) -> ControlCommand[None]:
         """Remove all faults, scripted and random."""
-        return ControlCommand(FaultOrder(clear=True), _nothing)
+        return ControlCommand(FaultCommand(clear=True), _nothing)
 
 
 class CalledMethods(ControlMethods, ABC):

@@ -7,7 +7,7 @@ import msgspec
 from octoffm_async.contract.operations import CREATE_TOKEN, OPERATIONS
 
 from .faults import Fault
-from .verbs import VERBS, Script, Verb
+from .verbs import CONTROL_ROUTES, ControlRoute, ScriptedFault
 
 TAG = "sandbox control"
 _ABOUT = "Of the sandbox only: the API has no such routes. No token, no limits, no faults; not counted."
@@ -27,10 +27,10 @@ _JSON = "application/json"
 
 def with_control_routes(document: dict[str, Any], origin: str) -> dict[str, Any]:
     """Add the control routes to the API's document; they are served at ``origin``, not under the API's path."""
-    bodies = [verb.body for verb in VERBS if verb.body is not None]
+    bodies = [verb.body for verb in CONTROL_ROUTES if verb.body is not None]
     schemas, components = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
     schema_of = dict(zip(bodies, schemas, strict=True))
-    script = components[Script.__name__]["properties"]
+    script = components[ScriptedFault.__name__]["properties"]
     script["fault"]["enum"] = list(Fault.__members__)
     script["operation"]["description"] = ", ".join(one.name for one in (*OPERATIONS, CREATE_TOKEN))
     paths = {
@@ -38,7 +38,7 @@ def with_control_routes(document: dict[str, Any], origin: str) -> dict[str, Any]
             "servers": [{"url": origin}],
             verb.method.lower(): _operation(verb, None if verb.body is None else schema_of[verb.body]),
         }
-        for verb in VERBS
+        for verb in CONTROL_ROUTES
     }
     own = document["components"]
     return {
@@ -49,7 +49,7 @@ def with_control_routes(document: dict[str, Any], origin: str) -> dict[str, Any]
     }
 
 
-def _operation(verb: Verb, schema: dict[str, Any] | None) -> dict[str, Any]:
+def _operation(verb: ControlRoute, schema: dict[str, Any] | None) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": f"sandbox{verb.path.replace('/', '.')}",
         "tags": [TAG],

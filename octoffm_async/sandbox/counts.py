@@ -1,7 +1,7 @@
 """Numbers of the sandbox's own rows: the sandbox made each row, so no number is absent."""
 
 
-def counted(number: int | None) -> int:
+def required_number(number: int | None) -> int:
     """Return a number of a row that the sandbox made.
 
     The contract lets every number be absent, because a server may leave any out. A row of the sandbox has all of them

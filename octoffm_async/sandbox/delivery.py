@@ -8,14 +8,14 @@ from weakref import WeakSet
 
 from aiohttp import web
 
-from .replies import Reply
+from .replies import HttpReply
 
 _CHUNK = b" " * 65536
 _DROPS = 50  # most pieces per second of a slow body
 _CLIENT_CHECK = 0.02  # seconds between two checks that a stalled client is still connected
 
 
-def response_of(reply: Reply) -> web.Response:
+def response_of(reply: HttpReply) -> web.Response:
     """Return the response without any fault."""
     headers = dict(reply.headers)
     if reply.body:
@@ -35,7 +35,7 @@ def abort(request: web.BaseRequest) -> None:
         request.transport.abort()
 
 
-async def send_truncated(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+async def send_truncated(request: web.BaseRequest, reply: HttpReply) -> web.StreamResponse:
     """Declare 100 bytes more than the body has, send half of the body, and close the connection."""
     response = web.StreamResponse(status=reply.status, headers={"Content-Type": reply.content_type, **reply.headers})
     response.content_length = len(reply.body) + 100
@@ -46,7 +46,7 @@ async def send_truncated(request: web.BaseRequest, reply: Reply) -> web.StreamRe
     return response
 
 
-async def send_huge(request: web.BaseRequest, reply: Reply, size: float) -> web.StreamResponse:
+async def send_huge(request: web.BaseRequest, reply: HttpReply, size: float) -> web.StreamResponse:
     """Send ``size`` bytes of white space, in chunks, and then the body."""
     response = web.StreamResponse(status=reply.status, headers={"Content-Type": reply.content_type, **reply.headers})
     await response.prepare(request)
@@ -59,7 +59,7 @@ async def send_huge(request: web.BaseRequest, reply: Reply, size: float) -> web.
 
 
 async def send_slowly(
-    request: web.BaseRequest, reply: Reply, rate: float, stopping: asyncio.Event
+    request: web.BaseRequest, reply: HttpReply, rate: float, stopping: asyncio.Event
 ) -> web.StreamResponse:
     """Send the body at ``rate`` bytes per second, in at most 50 pieces per second."""
     response = web.StreamResponse(status=reply.status, headers={"Content-Type": reply.content_type, **reply.headers})
@@ -67,7 +67,7 @@ async def send_slowly(
     await response.prepare(request)
     size = math.ceil(rate / _DROPS)
     for start in range(0, len(reply.body), size):
-        await linger(stopping, size / rate)
+        await sleep_unless_stopped(stopping, size / rate)
         if stopping.is_set():
             abort(request)
             break
@@ -81,7 +81,7 @@ class StaleConnections:
     def __init__(self) -> None:
         self._doomed: WeakSet[asyncio.BaseTransport] = WeakSet()
 
-    def doom(self, request: web.BaseRequest) -> None:
+    def mark(self, request: web.BaseRequest) -> None:
         """Mark the connection of a request: the server drops it when the next request on it arrives."""
         if request.transport is not None:
             self._doomed.add(request.transport)
@@ -94,7 +94,7 @@ class StaleConnections:
         return True
 
 
-async def linger(stopping: asyncio.Event, seconds: float) -> None:
+async def sleep_unless_stopped(stopping: asyncio.Event, seconds: float) -> None:
     """Wait for some seconds, or until the server stops."""
     try:
         async with asyncio.timeout(seconds):
@@ -103,10 +103,10 @@ async def linger(stopping: asyncio.Event, seconds: float) -> None:
         pass
 
 
-async def stall(request: web.BaseRequest, stopping: asyncio.Event) -> None:
+async def wait_for_disconnect(request: web.BaseRequest, stopping: asyncio.Event) -> None:
     """Wait until the client goes away or the server stops.
 
     aiohttp does not cancel a handler whose client has disconnected, so this function checks the connection regularly.
     """
     while not (stopping.is_set() or request.transport is None or request.transport.is_closing()):
-        await linger(stopping, _CLIENT_CHECK)
+        await sleep_unless_stopped(stopping, _CLIENT_CHECK)

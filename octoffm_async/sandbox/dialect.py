@@ -15,13 +15,13 @@ import msgspec
 
 from octoffm_async.contract.contract_file import ContractFile
 from octoffm_async.contract.json_values import is_array, is_object
-from octoffm_async.contract.names import spelling_in
+from octoffm_async.contract.names import find_key
 from octoffm_async.contract.operations import OPERATIONS, Operation, Shape
 from octoffm_async.contract.respelling import respelled_document
 from octoffm_async.contract.specs import specs_of
 from octoffm_async.contract.translation import Translation
 
-from .replies import JSON, PROBLEM_JSON, Reply, invalid
+from .replies import JSON, PROBLEM_JSON, HttpReply, validation_problem
 
 _LINK = re.compile(r"<([^>?]*)\?([^>]*)>(.*)")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -60,7 +60,7 @@ class Dialect:
         self._check_added(operation.request, read, "")
         return msgspec.json.encode(read)
 
-    def reply(self, operation: Operation[Any] | None, reply: Reply) -> Reply:
+    def reply(self, operation: Operation[Any] | None, reply: HttpReply) -> HttpReply:
         """Return a response in the names of the contract file."""
         if reply.body and reply.content_type == PROBLEM_JSON:
             return reply._replace(body=msgspec.json.encode(self._problem(msgspec.json.decode(reply.body))))
@@ -89,9 +89,9 @@ class Dialect:
             where = f"{path}[{place}]" if is_array(sent) else path
             members = row
             for name in self._translation.file.extra.get(struct.__name__, {}):
-                if spelling_in(members, name) is None:
+                if find_key(members, name) is None:
                     field = f"{where}.{name}" if where else name
-                    raise invalid({field: [f"The {name} field is required."]})
+                    raise validation_problem({field: [f"The {name} field is required."]})
             for spec in specs_of(struct):
                 if spec.kind in ("struct", "list") and spec.wire in members:
                     self._check_added(spec.inner, members[spec.wire], f"{where}.{spec.wire}" if where else spec.wire)

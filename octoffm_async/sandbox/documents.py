@@ -20,8 +20,8 @@ from octoffm_async.contract.operations import Group, Operation, Shape
 from octoffm_async.contract.outbound import ShippedTo
 from octoffm_async.contract.returns import Return
 
-from .calls import API_PATH, Call, Handler
-from .replies import PDF, ProblemError, Reply, json_reply
+from .calls import API_PATH, Handler, IncomingRequest
+from .replies import PDF, HttpReply, ProblemError, json_reply
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -37,7 +37,7 @@ GET_DOCUMENT = Operation[Document | str](
 )
 """The sandbox's own route for documents that a response names by URL; not part of the contract."""
 
-REMEMBERED_DOCUMENTS = 100
+MAX_DOCUMENTS = 100
 
 _WAREHOUSE = ("Octopia fulfillment", "Returns", "1 rue de l'Entrepot", "33000 Bordeaux", "FR")
 _UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
@@ -92,7 +92,7 @@ def return_label(row: Return, address: ShippedTo | None) -> bytes:
     return bytes(pdf.output())
 
 
-def document_reply(call: Call, content: bytes, file_name: str) -> Reply:
+def document_reply(call: IncomingRequest, content: bytes, file_name: str) -> HttpReply:
     """Return a PDF in the form of the style: as bytes, inside JSON, or as a URL on the API's origin."""
     document = Document(content=content, media_type=PDF, file_name=re.sub(r"[^\w.-]", "_", file_name, flags=re.ASCII))
     match call.style.documents:
@@ -105,20 +105,20 @@ def document_reply(call: Call, content: bytes, file_name: str) -> Reply:
             return _named(document, url=call.link_prefix(f"{API_PATH}/documents/{key}"))
 
 
-def get_document(call: Call) -> Reply:
+def get_document(call: IncomingRequest) -> HttpReply:
     """Return a document by the URL that an earlier response gave."""
-    document = call.account.documents.get(call.item)
+    document = call.account.documents.get(call.resource_id)
     if document is None:
-        raise ProblemError(404, f"Document '{call.item}' was not found.")
+        raise ProblemError(404, f"Document '{call.resource_id}' was not found.")
     return _bytes_of(document)
 
 
-def _bytes_of(document: Document) -> Reply:
+def _bytes_of(document: Document) -> HttpReply:
     disposition = f'attachment; filename="{document.file_name}"'
-    return Reply(200, document.content, document.media_type, {"Content-Disposition": disposition})
+    return HttpReply(200, document.content, document.media_type, {"Content-Disposition": disposition})
 
 
-def _named(document: Document, **where: Any) -> Reply:
+def _named(document: Document, **where: Any) -> HttpReply:
     return json_reply(DocumentAnswer(file_name=document.file_name, media_type=document.media_type, **where))
 
 
@@ -127,7 +127,7 @@ def _keep(documents: dict[str, Document], document: Document) -> str:
     key = sha256(document.file_name.encode() + b"\0" + document.content).hexdigest()[:32]
     documents.pop(key, None)
     documents[key] = document
-    if len(documents) > REMEMBERED_DOCUMENTS:
+    if len(documents) > MAX_DOCUMENTS:
         del documents[next(iter(documents))]
     return key
 

@@ -81,7 +81,7 @@ class ClientSettings(ABC):
         }
 
 
-class SandboxFace(ClientSettings):
+class BaseSandbox(ClientSettings):
     """A sandbox as an asynchronous context manager, with the settings of a client for it."""
 
     @abstractmethod

@@ -72,7 +72,7 @@ Only = Literal["reads", "writes"]
 Rate = float | tuple[float, float]
 
 
-class Strike(NamedTuple):
+class InjectedFault(NamedTuple):
     """A fault that hits one request, with its value."""
 
     fault: Fault
@@ -81,7 +81,7 @@ class Strike(NamedTuple):
 
 @dataclass
 class _Scripted:
-    strike: Strike
+    fault: InjectedFault
     operation: str | None
     times: int
 
@@ -92,7 +92,7 @@ class Faults:
     def __init__(self, rng: Random) -> None:
         self._rng = rng
         self._script: list[_Scripted] = []
-        self._rates: list[tuple[float, Strike]] = []
+        self._rates: list[tuple[float, InjectedFault]] = []
         self._only: Only | None = None
         self._operations: frozenset[str] | None = None
 
@@ -134,7 +134,7 @@ class Faults:
         """Return the next 20 scripted faults and the rates of the random ones, ready for JSON."""
         return {
             "script": [
-                {"fault": entry.strike.fault.name, "operation": entry.operation, "times": entry.times}
+                {"fault": entry.fault.fault.name, "operation": entry.operation, "times": entry.times}
                 for entry in self._script[:20]
             ],
             "rates": {strike.fault.name: share for share, strike in self._rates},
@@ -142,23 +142,23 @@ class Faults:
             "operations": None if self._operations is None else sorted(self._operations),
         }
 
-    def draw(self, operation: Operation[Any]) -> Strike | None:
+    def draw(self, operation: Operation[Any]) -> InjectedFault | None:
         """Return the fault that hits a request of this operation, if any."""
         if self._script and (strike := self._scripted(operation)) is not None:
             return strike
         return self._random(operation) if self._rates else None
 
-    def _scripted(self, operation: Operation[Any]) -> Strike | None:
+    def _scripted(self, operation: Operation[Any]) -> InjectedFault | None:
         for entry in self._script:
             aimed = operation.group is not Group.TOKEN if entry.operation is None else entry.operation == operation.name
             if aimed:
                 entry.times -= 1
                 if entry.times == 0:
                     self._script.remove(entry)
-                return entry.strike
+                return entry.fault
         return None
 
-    def _random(self, operation: Operation[Any]) -> Strike | None:
+    def _random(self, operation: Operation[Any]) -> InjectedFault | None:
         if not self._in_scope(operation):
             return None
         drawn = self._rng.random()
@@ -186,16 +186,16 @@ def _known(operation: str) -> str:
     return operation
 
 
-def _rate(fault: Fault, rate: Rate) -> tuple[float, Strike]:
+def _rate(fault: Fault, rate: Rate) -> tuple[float, InjectedFault]:
     share, value = rate if isinstance(rate, tuple) else (rate, None)
     return share, _strike(fault, value)
 
 
-def _strike(fault: Fault, value: float | None) -> Strike:
+def _strike(fault: Fault, value: float | None) -> InjectedFault:
     if value is None:
-        return Strike(fault, DEFAULT_VALUES.get(fault, 0.0))
+        return InjectedFault(fault, DEFAULT_VALUES.get(fault, 0.0))
     if not 0 <= value < math.inf:
         raise ValueError(f"value = {value}: must be a finite number that is not negative")
     if value == 0 and fault is Fault.SLOW_DRIP:
         raise ValueError("value = 0: SLOW_DRIP needs a number above zero")
-    return Strike(fault, value)
+    return InjectedFault(fault, value)

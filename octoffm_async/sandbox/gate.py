@@ -5,17 +5,17 @@ from typing import Any
 
 from octoffm_async.contract.operations import Operation, Shape
 
-from .quota import RequestLimits, throttled
+from .quota import RequestLimits, rate_limit_problem
 from .replies import PDF, ProblemError
 from .sellers import LIST_SELLERS
 from .tokens import Tokens
-from .world import Account, World
+from .world import SellerAccount, World
 
 _JSON = ("*/*", "application/*", "application/json")
 _DOCUMENT = (*_JSON, PDF)
 
 
-class Gate:
+class RequestChecks:
     """Checks that are the same for every operation."""
 
     def __init__(self, *, world: World, tokens: Tokens, limits: RequestLimits) -> None:
@@ -23,12 +23,12 @@ class Gate:
         self._tokens = tokens
         self._limits = limits
 
-    def admit(self, headers: Mapping[str, str], operation: Operation[Any], now: float) -> Account:
+    def admit(self, headers: Mapping[str, str], operation: Operation[Any], now: float) -> SellerAccount:
         """Return the account of a request, or raise the problem that stops it.
 
         The rate limit comes last, so that it counts only requests that pass the other checks.
         """
-        if not self._tokens.valid(bearer(headers)):
+        if not self._tokens.valid(bearer_token(headers)):
             raise ProblemError(401, "The bearer token is missing, unknown or expired.")
         seller = self._world.first_seller if operation is LIST_SELLERS else headers.get("SellerId")
         if not seller:
@@ -42,11 +42,11 @@ class Gate:
         if not accepts(headers.get("Accept"), acceptable):
             raise ProblemError(406, f"Only {' or '.join(acceptable[2:])} can be answered.")
         if wait := self._limits.admit(seller, operation.group, now):
-            raise throttled(wait, self._limits.retry_after)
+            raise rate_limit_problem(wait, self._limits.retry_after)
         return account
 
 
-def bearer(headers: Mapping[str, str]) -> str:
+def bearer_token(headers: Mapping[str, str]) -> str:
     """Return the bearer token of a request, or an empty text."""
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     return token if scheme.casefold() == "bearer" else ""

@@ -1,7 +1,7 @@
 """Scheduled events: functions of this package with registered names, so that a state file can store them.
 
-A pending event is ``partial(function, …)`` of a function marked with :func:`happening`. Its arguments are the world, an
-account, text and numbers; the world calls it with the due time as one more argument.
+A pending event is ``partial(function, …)`` of a function marked with :func:`scheduled_event`. Its arguments are the
+world, an account, text and numbers; the world calls it with the due time as one more argument.
 """
 
 from collections.abc import Callable
@@ -9,23 +9,23 @@ from typing import Any, TypeVar
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., None])
 
-HAPPENINGS: dict[str, Callable[..., None]] = {}
+SCHEDULED_EVENTS: dict[str, Callable[..., None]] = {}
 """All functions that may be scheduled, by their names in state files."""
 _NAMES: dict[Callable[..., Any], str] = {}
 
 
-def happening(name: str) -> Callable[[FunctionT], FunctionT]:
+def scheduled_event(name: str) -> Callable[[FunctionT], FunctionT]:
     """Register a function for scheduling under ``name``; state files contain the name, so it must not change."""
 
     def mark(function: FunctionT) -> FunctionT:
-        HAPPENINGS[name] = function
+        SCHEDULED_EVENTS[name] = function
         _NAMES[function] = name
         return function
 
     return mark
 
 
-def name_of(function: Callable[..., Any]) -> str:
+def event_name(function: Callable[..., Any]) -> str:
     """Return the name under which a function is registered.
 
     Raises:

@@ -22,74 +22,74 @@ from octoffm_async.contract.operations import (
 from octoffm_async.contract.validation import inbound_problems
 
 from .calls import (
-    Call,
     Handler,
-    answer_count,
-    answer_list,
-    chosen,
-    created,
+    IncomingRequest,
+    count_response,
+    creation_response,
+    decode_body,
+    enum_filter,
     field_errors,
-    found,
-    read_body,
+    list_response,
     read_filters,
+    resource_response,
     within,
 )
 from .documents import delivery_note, document_reply
 from .incoming import BodyReader
 from .movements import country_code
-from .receiving import begin
-from .replies import ProblemError, Reply, invalid
+from .receiving import schedule_supply_order
+from .replies import HttpReply, ProblemError, validation_problem
 from .settings import STORAGE_COUNTRIES
 from .world import World
 
 _request = BodyReader(InboundShipmentRequest)
 
 
-def create_inbound(call: Call) -> Reply:
+def create_inbound(call: IncomingRequest) -> HttpReply:
     """Create a supply order. As with shipments, a used reference creates another supply order."""
-    request = read_body(call, _request)
+    request = decode_body(call, _request)
     errors = field_errors(inbound_problems(request, assumed=True))
     country = country_code(request.storage_country)
     if country not in STORAGE_COUNTRIES:
         errors.setdefault("storageCountry", [f"is not one of {', '.join(STORAGE_COUNTRIES)}"])
     if errors:
-        raise invalid(errors)
+        raise validation_problem(errors)
     _check_activated(call, country)
     key = call.world.new_id()
-    call.account.inbound.add(key, _new_shipment(call, key, request, country), call.moment)
-    call.world.effects.note(call.account.seller, "inbound", request.reference)
-    begin(call.world, call.account, key, call.moment)
-    return created(call, key)
+    call.account.inbound.add(key, _new_shipment(call, key, request, country), call.now)
+    call.world.effects.add(call.account.seller, "inbound", request.reference)
+    schedule_supply_order(call.world, call.account, key, call.now)
+    return creation_response(call, key)
 
 
-def list_inbound(call: Call) -> Reply:
+def list_inbound(call: IncomingRequest) -> HttpReply:
     """List the seller's supply orders in order of creation or, with ``updatedAtMin``, of change."""
     filters = read_filters(call, InboundFilters)
-    return answer_list(call, call.account.inbound, filters, keep=_keeper(filters), since=filters.updated_at_min)
+    return list_response(call, call.account.inbound, filters, keep=_keeper(filters), since=filters.updated_at_min)
 
 
-def count_inbound(call: Call) -> Reply:
+def count_inbound(call: IncomingRequest) -> HttpReply:
     """Count the supply orders that the list with the same filters has."""
     filters = read_filters(call, InboundCountFilters)
-    return answer_count(call, call.account.inbound, _keeper(filters))
+    return count_response(call, call.account.inbound, _keeper(filters))
 
 
-def get_inbound(call: Call) -> Reply:
+def get_inbound(call: IncomingRequest) -> HttpReply:
     """Return one supply order by its id."""
-    return found(call.account.inbound.get(call.item), "Inbound shipment", call.item)
+    return resource_response(call.account.inbound.get(call.resource_id), "Inbound shipment", call.resource_id)
 
 
-def get_delivery_note(call: Call) -> Reply:
+def get_delivery_note(call: IncomingRequest) -> HttpReply:
     """Return the delivery note, which exists from Accepted on (documented)."""
-    shipment = call.account.inbound.get(call.item)
+    shipment = call.account.inbound.get(call.resource_id)
     if shipment is None:
-        raise ProblemError(404, f"Inbound shipment '{call.item}' was not found.")
+        raise ProblemError(404, f"Inbound shipment '{call.resource_id}' was not found.")
     if shipment.status is None or not shipment.status.reached(InboundStatus.ACCEPTED):
         raise ProblemError(409, f"An inbound shipment that is {shipment.status} has no delivery note.")
     return document_reply(call, delivery_note(shipment), f"delivery-note-{shipment.code}.pdf")
 
 
-def _check_activated(call: Call, country: str) -> None:
+def _check_activated(call: IncomingRequest, country: str) -> None:
     """Refuse a storage country that the seller has not activated: a 403, since a retry cannot help."""
     if country not in call.account.countries:
         detail = f"Storage in {country} is not activated for seller '{call.account.seller}'."
@@ -98,7 +98,7 @@ def _check_activated(call: Call, country: str) -> None:
 
 def _keeper(filters: InboundCountFilters) -> Callable[[InboundShipment], bool] | None:
     country = None if filters.storage_country is None else country_code(filters.storage_country)
-    statuses = chosen("status", InboundStatus, filters.status)
+    statuses = enum_filter("status", InboundStatus, filters.status)
     made = filters.created_at_min, filters.created_at_max
     changed = filters.updated_at_min, filters.updated_at_max
     if (country, statuses, *made, *changed) == (None,) * 6:
@@ -115,7 +115,7 @@ def _keeper(filters: InboundCountFilters) -> Callable[[InboundShipment], bool] |
     return keep
 
 
-def _new_shipment(call: Call, key: str, request: InboundShipmentRequest, country: str) -> InboundShipment:
+def _new_shipment(call: IncomingRequest, key: str, request: InboundShipmentRequest, country: str) -> InboundShipment:
     return InboundShipment(
         inbound_shipment_id=key,
         reference=request.reference,
@@ -132,8 +132,8 @@ def _new_shipment(call: Call, key: str, request: InboundShipmentRequest, country
             )
             for line in request.lines
         ],
-        created_at=call.moment,
-        updated_at=call.moment,
+        created_at=call.now,
+        updated_at=call.now,
     )
 
 

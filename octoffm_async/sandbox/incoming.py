@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 from msgspec.inspect import DateTimeType, Metadata, StrType, StructType, UnionType, type_info
 
-from octoffm_async.contract.base import own_fields
+from octoffm_async.contract.base import modelled_fields
 from octoffm_async.contract.bounds import GTIN_LENGTHS
 
 BodyT = TypeVar("BodyT")
@@ -45,11 +45,11 @@ def typed_query(query: Mapping[str, str], filters: type) -> dict[str, object]:
         if name == "limit" and _NUMBER.fullmatch(text):
             typed[name] = int(text)
         elif name in timed:
-            typed[name] = moment_of(text)
+            typed[name] = parse_time(text)
     return typed
 
 
-def moment_of(value: object) -> object:
+def parse_time(value: object) -> object:
     """Return the time that a text names, in UTC if it has no zone; return any other value unchanged."""
     if not isinstance(value, str):
         return value
@@ -86,7 +86,7 @@ class BodyReader(Generic[BodyT]):
             field.encode_name.encode()
             for struct in _structs(kind)
             for field in struct.fields
-            if field.name in own_fields(struct.cls) and not _is_time(field.type)
+            if field.name in modelled_fields(struct.cls) and not _is_time(field.type)
         )
 
     def read(self, body: bytes) -> BodyT:
@@ -113,7 +113,7 @@ def _tidier(kind: Any, name: str) -> _Tidy | None:
         case UnionType(types=types):
             return next((tidy for part in types if (tidy := _tidier(part, name)) is not None), None)
         case DateTimeType():
-            return moment_of
+            return parse_time
         case StrType() if name == "gtin":
             return gtin_of
         case StrType() if name.endswith("_id"):
@@ -125,7 +125,7 @@ def _tidier(kind: Any, name: str) -> _Tidy | None:
 
 
 def _members(struct: StructType) -> _Members:
-    own = own_fields(struct.cls)
+    own = modelled_fields(struct.cls)
     return {
         field.encode_name.casefold(): (field.encode_name, _tidier(field.type, field.name))
         for field in struct.fields

@@ -18,12 +18,12 @@ from octoffm_async.contract.outbound import OutboundShipment
 from octoffm_async.contract.returns import Return, ReturnLine, ReturnLineState, ReturnReason, ReturnStatus, ReturnType
 
 from .calls import API_PATH
-from .counts import counted
-from .happenings import happening
-from .movements import Reason, country_code, moved
+from .counts import required_number
+from .happenings import scheduled_event
+from .movements import Reason, apply_movement, country_code
 from .returnable import returnable_items
 from .settings import Inspection, Timeline
-from .world import Account, World
+from .world import SellerAccount, World
 
 _FLOW = tuple(ReturnStatus)
 _PLACE = {
@@ -48,7 +48,7 @@ def contents(row: Return, shares: Inspection) -> Contents:
 
 
 def _arrived(line: ReturnLine, shares: Inspection, rng: Random) -> ReturnLine:
-    announced = counted(line.quantity)
+    announced = required_number(line.quantity)
     chance, is_missing, missing = rng.random(), rng.random() < shares.missing, 1 + int(rng.random() * announced)
     received = announced - (min(missing, announced) if is_missing else 0)
     state = ReturnLineState.GOOD
@@ -59,12 +59,12 @@ def _arrived(line: ReturnLine, shares: Inspection, rng: Random) -> ReturnLine:
     return replace(line, received_quantity=received, state=state if received else None)
 
 
-def begin(world: World, account: Account, key: str, moment: datetime) -> None:
+def schedule_return(world: World, account: SellerAccount, key: str, moment: datetime) -> None:
     """Schedule the first step of a return that was created at ``moment``."""
     _schedule(world, account, key, ReturnStatus.CREATED, moment)
 
 
-def shipment_of(account: Account, row: Return) -> OutboundShipment:
+def shipment_of(account: SellerAccount, row: Return) -> OutboundShipment:
     """Return the shipment that a return belongs to."""
     shipment = account.shipments.get(row.outbound_shipment_id or "")
     assert shipment is not None, "shipments are never removed"  # noqa: S101  (an invariant, not a check of input)
@@ -76,7 +76,7 @@ def storage_country(shipment: OutboundShipment) -> str:
     return country_code(shipment.storage_country or "")
 
 
-def _schedule(world: World, account: Account, key: str, status: ReturnStatus, moment: datetime) -> None:
+def _schedule(world: World, account: SellerAccount, key: str, status: ReturnStatus, moment: datetime) -> None:
     wait = _seconds(world.timeline, _after(status)) - _seconds(world.timeline, status)
     world.schedule(moment + timedelta(seconds=wait), partial(_step, world, account, key))
 
@@ -97,8 +97,8 @@ def _seconds(timeline: Timeline, status: ReturnStatus) -> float:
     return seconds[_FLOW.index(status)]
 
 
-@happening("inspection._step")
-def _step(world: World, account: Account, key: str, moment: datetime) -> None:
+@scheduled_event("inspection._step")
+def _step(world: World, account: SellerAccount, key: str, moment: datetime) -> None:
     """Move a return to its next status."""
     row = account.returns.get(key)
     assert row is not None, "returns are never removed"  # noqa: S101  (an invariant, not a check of input)
@@ -117,14 +117,14 @@ def _step(world: World, account: Account, key: str, moment: datetime) -> None:
         _schedule(world, account, key, status, moment)
 
 
-def _labelled(account: Account, row: Return) -> Return:
+def _labelled(account: SellerAccount, row: Return) -> Return:
     """Add the label, which exists for customer returns to FR only (documented); labels for ES come by mail."""
     if row.type is not ReturnType.CUSTOMER or storage_country(shipment_of(account, row)) != "FR":
         return row
     return replace(row, has_label=True, label_url=API_PATH + GET_LABEL.path.format(returnId=row.return_id))
 
 
-def _receive(world: World, account: Account, row: Return, moment: datetime) -> None:
+def _receive(world: World, account: SellerAccount, row: Return, moment: datetime) -> None:
     """Receive the parcel. Its contents are decided now, and the API shows them after the inspection."""
     lines, one_more = contents(row, world.inspection)
     first = row.lines[0].seller_product_reference or ""
@@ -138,35 +138,37 @@ def _receive(world: World, account: Account, row: Return, moment: datetime) -> N
         recommended_return_reason=_recommended(row, lines),
     )
     for line in lines:
-        _move(account, row, line, moment, "ReturnReceived", return_=counted(line.received_quantity))
+        _move(account, row, line, moment, "ReturnReceived", return_=required_number(line.received_quantity))
     _move(account, row, lines[0], moment, "ReturnReceived", return_=undeclared)
 
 
-def _inspect(account: Account, key: str, moment: datetime) -> Return:
+def _inspect(account: SellerAccount, key: str, moment: datetime) -> Return:
     row = account.received.pop(key)
     for line in row.lines:
         if line.state is not None:
-            received = counted(line.received_quantity)
+            received = required_number(line.received_quantity)
             changes = {"return_": -received, _PLACE[line.state]: received}
             _move(account, row, line, moment, "ReturnInspected", **changes)
-    undeclared = counted(row.undeclared_quantity)
+    undeclared = required_number(row.undeclared_quantity)
     _move(account, row, row.lines[0], moment, "ReturnInspected", return_=-undeclared, litigation=undeclared)
     return row
 
 
-def _move(account: Account, row: Return, line: ReturnLine, moment: datetime, reason: Reason, **changes: int) -> None:
+def _move(
+    account: SellerAccount, row: Return, line: ReturnLine, moment: datetime, reason: Reason, **changes: int
+) -> None:
     product = account.references.get(line.seller_product_reference or "")
     stock = None if product is None or product.stock_id is None else account.stocks.get(product.stock_id)
     if stock is None or not any(changes.values()):
         return
     country = storage_country(shipment_of(account, row))
-    account.stocks.replace(stock.id, moved(stock, country, moment, reason, **changes), moment)
+    account.stocks.replace(stock.id, apply_movement(stock, country, moment, reason, **changes), moment)
 
 
 def _comment(lines: list[ReturnLine], undeclared: int) -> str:
     remarks: list[str] = []
     for line in lines:
-        received, announced = counted(line.received_quantity), counted(line.quantity)
+        received, announced = required_number(line.received_quantity), required_number(line.quantity)
         if received < announced:
             remarks.append(f"{received} of {announced} {line.seller_product_reference} received.")
         if line.state is ReturnLineState.DAMAGED:

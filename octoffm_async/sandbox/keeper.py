@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from random import Random
 
-from .snapshot import restore, take
+from .snapshot import restore_snapshot, take_snapshot
 from .statefile import StateFile, StateFileError
 from .world import World
 
 
-class Keeper:
+class StateStore:
     """Loader and saver of one world. It never writes a file that it could not load."""
 
     def __init__(self, world: World, generators: Mapping[str, Random], file: StateFile | None) -> None:
@@ -46,9 +46,9 @@ class Keeper:
         if self._file is None or not self._loaded:
             return
         async with self._lock:
-            await asyncio.to_thread(self._file.write, take(self._world, self._generators))
+            await asyncio.to_thread(self._file.write, take_snapshot(self._world, self._generators))
 
-    async def save_on_order(self) -> dict[str, object]:
+    async def save_and_report(self) -> dict[str, object]:
         """Save the world and return the path of the file.
 
         Raises:
@@ -61,7 +61,7 @@ class Keeper:
 
     def _restore(self, file: StateFile, content: bytes) -> None:
         try:
-            restore(self._world, self._generators, content)
+            restore_snapshot(self._world, self._generators, content)
         except (ValueError, LookupError, TypeError) as error:
             self._failure = StateFileError(f"state file {file.path} does not fit this version: {error}")
             raise self._failure from error

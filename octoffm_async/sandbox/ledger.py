@@ -17,24 +17,24 @@ from typing import Any, Generic, NamedTuple, TypeVar, get_args
 RowT = TypeVar("RowT")
 
 
-class Slice(NamedTuple, Generic[RowT]):
+class TableSlice(NamedTuple, Generic[RowT]):
     """Consecutive rows, and the position of the next row (``None``: there are no more rows)."""
 
     rows: list[RowT]
     following: int | None
 
 
-class Change(NamedTuple):
+class TableChange(NamedTuple):
     """One entry of the order of change: the place of a row that was added or replaced, and the time."""
 
     place: int
     moment: datetime
 
 
-class Ledger(Generic[RowT]):
+class RowTable(Generic[RowT]):
     """All rows of one kind that belong to one seller.
 
-    ``rows``, the length and the slices omit hidden rows, as readers see them. ``get``, ``in`` and :meth:`everything`
+    ``rows``, the length and the slices omit hidden rows, as readers see them. ``get``, ``in`` and :meth:`all_rows`
     include hidden rows, because life cycles go on for these too.
     """
 
@@ -58,7 +58,7 @@ class Ledger(Generic[RowT]):
         """All rows that are not hidden, in the order of their creation."""
         return [row for _, row in self.placed()] if self._hidden else self._rows
 
-    def everything(self) -> Sequence[RowT]:
+    def all_rows(self) -> Sequence[RowT]:
         """Return all rows, hidden or not, in order of creation."""
         return self._rows
 
@@ -116,7 +116,7 @@ class Ledger(Generic[RowT]):
         return get_args(vars(self)["__orig_class__"])[0]
 
     def restore(
-        self, keys: Sequence[str], rows: Sequence[RowT], changes: Sequence[Change], hidden: Sequence[str]
+        self, keys: Sequence[str], rows: Sequence[RowT], changes: Sequence[TableChange], hidden: Sequence[str]
     ) -> None:
         """Fill an empty table with the content of another. Raises ``ValueError`` if the parts do not match."""
         if len(set(keys)) != len(rows) or len(keys) != len(rows):
@@ -140,11 +140,11 @@ class Ledger(Generic[RowT]):
         self._change_times.append(moment)
         self._changed_places.append(place)
 
-    def by_creation(self, start: int, limit: int, keep: Callable[[RowT], bool] | None = None) -> Slice[RowT]:
+    def by_creation(self, start: int, limit: int, keep: Callable[[RowT], bool] | None = None) -> TableSlice[RowT]:
         """Return up to ``limit`` rows from position ``start`` on; without ``keep``, read no other row."""
         if keep is None and not self._hidden:
             end = start + limit
-            return Slice(self._rows[start:end], end if end < len(self._rows) else None)
+            return TableSlice(self._rows[start:end], end if end < len(self._rows) else None)
         places = range(start, len(self._rows))
         return _cut(((place, self._rows[place]) for place in places if place not in self._hidden), limit, keep)
 
@@ -154,7 +154,7 @@ class Ledger(Generic[RowT]):
 
     def by_change(
         self, start: int, limit: int, keep: Callable[[RowT], bool] | None = None, *, until: datetime | None = None
-    ) -> Slice[RowT]:
+    ) -> TableSlice[RowT]:
         """Return up to ``limit`` rows in the order of their last change, from a position of that order on.
 
         Changes after ``until`` are not read.
@@ -172,10 +172,10 @@ class Ledger(Generic[RowT]):
         """Length of the order of change, stale entries included."""
         return len(self._changed_places)
 
-    def changes(self, start: int = 0, most: int | None = None) -> list[Change]:
+    def changes(self, start: int = 0, most: int | None = None) -> list[TableChange]:
         """Return up to ``most`` entries of the order of change from a position on, stale entries included."""
         end = None if most is None else start + most
-        return list(map(Change, self._changed_places[start:end], self._change_times[start:end]))
+        return list(map(TableChange, self._changed_places[start:end], self._change_times[start:end]))
 
     def _fresh_changes(self, start: int, end: int) -> Iterator[tuple[int, RowT]]:
         for position in range(start, end):
@@ -184,11 +184,11 @@ class Ledger(Generic[RowT]):
                 yield position, self._rows[place]
 
 
-def _cut(numbered: Iterator[tuple[int, RowT]], limit: int, keep: Callable[[RowT], bool] | None) -> Slice[RowT]:
+def _cut(numbered: Iterator[tuple[int, RowT]], limit: int, keep: Callable[[RowT], bool] | None) -> TableSlice[RowT]:
     rows: list[RowT] = []
     for position, row in numbered:
         if keep is None or keep(row):
             if len(rows) == limit:
-                return Slice(rows, position)
+                return TableSlice(rows, position)
             rows.append(row)
-    return Slice(rows, None)
+    return TableSlice(rows, None)

@@ -8,14 +8,14 @@ from msgspec.structs import replace
 
 from octoffm_async.contract.stocks import Localization, Quantities, Stock
 
-from .counts import counted
-from .world import Account, World
+from .counts import required_number
+from .world import SellerAccount, World
 
 Reason = Literal[
     "Inbound", "OutboundAccepted", "OutboundShipped", "OutboundCancelled", "ReturnReceived", "ReturnInspected"
 ]
 
-NOTHING = Quantities(available=0, allocated=0, blocked=0, litigation=0, removal=0, return_=0, logistic_operations=0)
+NO_ITEMS = Quantities(available=0, allocated=0, blocked=0, litigation=0, removal=0, return_=0, logistic_operations=0)
 """The quantities of a stock without items. The sandbox knows all quantities, so none is absent."""
 
 
@@ -28,18 +28,18 @@ def country_code(text: str) -> str:
 def available_in(stock: Stock, country: str) -> int:
     """Return the available items of a stock in one country."""
     return next(
-        (counted(part.quantities.available) for part in stock.localizations if part.storage_country == country),
+        (required_number(part.quantities.available) for part in stock.localizations if part.storage_country == country),
         0,
     )
 
 
-def moved(stock: Stock, country: str, moment: datetime, reason: Reason, **changes: int) -> Stock:
+def apply_movement(stock: Stock, country: str, moment: datetime, reason: Reason, **changes: int) -> Stock:
     """Return the stock after a movement in one country: new totals, a new part of that country, new times of both.
 
     ``changes`` are differences in items by the fields of :class:`Quantities` (``available=-2, allocated=2``).
     """
     parts = {part.storage_country: part for part in stock.localizations}
-    before = parts[country].quantities if country in parts else NOTHING
+    before = parts[country].quantities if country in parts else NO_ITEMS
     parts[country] = Localization(
         storage_country=country,
         quantities=_changed(before, changes),
@@ -63,20 +63,20 @@ def add_stock(world: World, seller: str | None, reference: str | None, *, quanti
     """
     if quantity < 1:
         raise ValueError(f"quantity = {quantity}: at least 1 item is needed")
-    moment = world.settle()
+    moment = world.run_due_events()
     account = world.account(seller)
     stock_ids = _stock_ids(account, reference)
     for stock_id in stock_ids:
         stock = account.stocks.get(stock_id)
         if stock is not None:
-            after = moved(stock, country_code(country), moment, "Inbound", available=quantity)
+            after = apply_movement(stock, country_code(country), moment, "Inbound", available=quantity)
             account.stocks.replace(stock_id, after, moment)
     return len(stock_ids)
 
 
-def _stock_ids(account: Account, reference: str | None) -> list[str]:
+def _stock_ids(account: SellerAccount, reference: str | None) -> list[str]:
     if reference is None:
-        return [stock.id for stock in account.stocks.everything()]
+        return [stock.id for stock in account.stocks.all_rows()]
     row = account.references.get(reference)
     if row is None or row.stock_id is None:
         raise LookupError(f"reference = {reference!r}: seller {account.seller} has not registered it")

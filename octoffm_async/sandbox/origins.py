@@ -11,7 +11,7 @@ _FORM = "application/x-www-form-urlencoded"
 _OTHER_FORMS = ("text/plain", "multipart/form-data")
 
 
-class Refusal(NamedTuple):
+class ControlRefusal(NamedTuple):
     """The status and the reason with which the server refuses a control request."""
 
     status: int
@@ -33,7 +33,7 @@ def is_foreign(origin: str | None, host: str) -> bool:
     return origin is not None and origin.casefold() != f"http://{host}".casefold()
 
 
-def refusal_of(method: str, headers: Mapping[str, str], host: str) -> Refusal | None:
+def check_control_request(method: str, headers: Mapping[str, str], host: str) -> ControlRefusal | None:
     """Return the refusal of a control request, or ``None`` if the live page or no browser sent it.
 
     ``Origin`` or ``Sec-Fetch-Site`` show a request from a page of another origin. A browser too old for both headers
@@ -42,10 +42,10 @@ def refusal_of(method: str, headers: Mapping[str, str], host: str) -> Refusal | 
     form of type ``text/plain`` can be valid JSON, so the server refuses it.
     """
     if is_foreign(headers.get("Origin"), host) or headers.get("Sec-Fetch-Site") not in _OWN_SITES:
-        return Refusal(403, "the sandbox refuses control requests from web pages of another origin")
+        return ControlRefusal(403, "the sandbox refuses control requests from web pages of another origin")
     if method != "POST":
         return None
     kind = headers.get("Content-Type", "").partition(";")[0].strip().casefold()
     if kind in _OTHER_FORMS or (kind == _FORM and headers.get("Content-Length") == "0"):
-        return Refusal(415, f"the sandbox refuses control requests of type {kind}; send application/json")
+        return ControlRefusal(415, f"the sandbox refuses control requests of type {kind}; send application/json")
     return None

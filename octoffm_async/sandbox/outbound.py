@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from octoffm_async.contract.base import own_fields
+from octoffm_async.contract.base import modelled_fields
 from octoffm_async.contract.operations import COUNT_OUTBOUND, CREATE_OUTBOUND, GET_OUTBOUND, LIST_OUTBOUND, Operation
 from octoffm_async.contract.outbound import (
     DeliveryMode,
@@ -19,58 +19,58 @@ from octoffm_async.contract.outbound import (
 from octoffm_async.contract.validation import outbound_problems
 
 from .calls import (
-    Call,
     Handler,
-    answer_count,
-    answer_list,
-    chosen,
-    created,
+    IncomingRequest,
+    count_response,
+    creation_response,
+    decode_body,
+    enum_filter,
     field_errors,
-    found,
-    read_body,
+    list_response,
     read_filters,
+    resource_response,
 )
 from .incoming import BodyReader
-from .replies import Reply, invalid
-from .shipping import begin
+from .replies import HttpReply, validation_problem
+from .shipping import schedule_shipment
 
 _request = BodyReader(OutboundShipmentRequest)
 
 
-def create_outbound(call: Call) -> Reply:
+def create_outbound(call: IncomingRequest) -> HttpReply:
     """Create a shipment. A used reference creates another shipment: the API has no idempotency key."""
-    request = read_body(call, _request)
+    request = decode_body(call, _request)
     if errors := field_errors(outbound_problems(request, assumed=True)):
-        raise invalid(errors)
+        raise validation_problem(errors)
     key = call.world.new_id()
-    call.account.shipments.add(key, _new_shipment(call, key, request), call.moment)
+    call.account.shipments.add(key, _new_shipment(call, key, request), call.now)
     call.account.shipments_of_reference.setdefault(request.reference, []).append(key)
-    call.world.effects.note(call.account.seller, "outbound", request.reference)
-    begin(call.world, call.account, key, call.moment)
-    return created(call, key)
+    call.world.effects.add(call.account.seller, "outbound", request.reference)
+    schedule_shipment(call.world, call.account, key, call.now)
+    return creation_response(call, key)
 
 
-def list_outbound(call: Call) -> Reply:
+def list_outbound(call: IncomingRequest) -> HttpReply:
     """List the seller's shipments in order of creation or, with ``statusUpdatedAtMin``, of change of status."""
     filters = read_filters(call, OutboundFilters)
     shipments = call.account.shipments
-    return answer_list(call, shipments, filters, keep=_keeper(filters), since=filters.status_updated_at_min)
+    return list_response(call, shipments, filters, keep=_keeper(filters), since=filters.status_updated_at_min)
 
 
-def count_outbound(call: Call) -> Reply:
+def count_outbound(call: IncomingRequest) -> HttpReply:
     """Count the shipments that the list with the same filters has."""
     filters = read_filters(call, OutboundCountFilters)
-    return answer_count(call, call.account.shipments, _keeper(filters))
+    return count_response(call, call.account.shipments, _keeper(filters))
 
 
-def get_outbound(call: Call) -> Reply:
+def get_outbound(call: IncomingRequest) -> HttpReply:
     """Return one shipment by its id."""
-    return found(call.account.shipments.get(call.item), "Outbound shipment", call.item)
+    return resource_response(call.account.shipments.get(call.resource_id), "Outbound shipment", call.resource_id)
 
 
 def _keeper(filters: OutboundCountFilters) -> Callable[[OutboundShipment], bool] | None:
     low, high = filters.status_updated_at_min, filters.status_updated_at_max
-    states = chosen("state", ShipmentState, filters.state)
+    states = enum_filter("state", ShipmentState, filters.state)
     if low is None and high is None and states is None:
         return None
 
@@ -86,7 +86,7 @@ def _keeper(filters: OutboundCountFilters) -> Callable[[OutboundShipment], bool]
     return keep
 
 
-def _new_shipment(call: Call, key: str, request: OutboundShipmentRequest) -> OutboundShipment:
+def _new_shipment(call: IncomingRequest, key: str, request: OutboundShipmentRequest) -> OutboundShipment:
     address = request.delivery_address
     lines = [
         ParcelLine(
@@ -104,11 +104,11 @@ def _new_shipment(call: Call, key: str, request: OutboundShipmentRequest) -> Out
         state=ShipmentState.VALID,
         storage_country=request.storage_country,
         delivery_mode=DeliveryMode(request.delivery_mode),
-        delivery_address=ShippedTo(**{name: getattr(address, name) for name in own_fields(address)}),
+        delivery_address=ShippedTo(**{name: getattr(address, name) for name in modelled_fields(address)}),
         lines=lines,
-        created_at=call.moment,
-        updated_at=call.moment,
-        status_updated_at=call.moment,
+        created_at=call.now,
+        updated_at=call.now,
+        status_updated_at=call.now,
     )
 
 

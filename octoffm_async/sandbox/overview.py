@@ -16,11 +16,11 @@ from octoffm_async.contract.outbound import (
 from octoffm_async.contract.returns import Return, ReturnStatus
 from octoffm_async.contract.stocks import Quantities, QuantityType, Stock
 
-from .state import State
-from .tally import Tally
+from .state import SandboxState
+from .tally import TableTotals
 
-CHANGES_A_LOOK = 10_000
-"""Most changes that one call of ``look`` counts; with more, the totals are complete after a few calls."""
+MAX_CHANGES_PER_READ = 10_000
+"""Most changes that one call of ``read`` counts; with more, the totals are complete after a few calls."""
 _RECENT = 50
 _LATEST = 10
 _TEXT = 60  # longest text of a client that the page shows, in characters
@@ -59,24 +59,24 @@ _KINDS: Mapping[type, _Kind] = {
 }
 
 
-class Overview:
+class LiveTotals:
     """Running totals of a sandbox for the live page, over all sellers; rows hidden from readers count too."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: SandboxState) -> None:
         self._state = state
-        self._tallies: dict[tuple[str, str], tuple[_Kind, Tally]] = {}
+        self._tallies: dict[tuple[str, str], tuple[_Kind, TableTotals]] = {}
 
-    def look(self, now: float) -> dict[str, Any]:
+    def read(self, now: float) -> dict[str, Any]:
         """Return the state of the sandbox at the monotonic time ``now``, ready for JSON."""
         state = self._state
-        moment = state.world.settle()
+        moment = state.world.run_due_events()
         totals, behind = self._totals()
         return {
             "now": moment,
             "speed": state.world.clock.speed,
             "totals": totals,
             "behind": behind,
-            "products": sum(len(account.references.everything()) for account in state.world.accounts.values()),
+            "products": sum(len(account.references.all_rows()) for account in state.world.accounts.values()),
             "latest": self._latest(),
             "pace": state.requests.pace.last(now),
             "requests": state.requests.total,
@@ -93,20 +93,20 @@ class Overview:
 
     def _totals(self) -> tuple[dict[str, dict[str, int]], int]:
         self._find_ledgers()
-        left = CHANGES_A_LOOK
+        left = MAX_CHANGES_PER_READ
         counted = {kind.name: Counter(dict.fromkeys(kind.totals, 0)) for kind in _KINDS.values()}
         for kind, tally in self._tallies.values():
             left -= tally.update(left)
             counted[kind.name].update(tally.totals)
-        behind = sum(tally.behind for _, tally in self._tallies.values())
+        behind = sum(tally.uncounted for _, tally in self._tallies.values())
         return {name: dict(totals) for name, totals in counted.items()}, behind
 
     def _find_ledgers(self) -> None:
         for account in self._state.world.accounts.values():
-            for name, ledger in account.ledgers().items():
+            for name, ledger in account.tables().items():
                 kind = _KINDS.get(ledger.row_type)
                 if kind is not None and (account.seller, name) not in self._tallies:
-                    self._tallies[account.seller, name] = kind, Tally(ledger, kind.measure)
+                    self._tallies[account.seller, name] = kind, TableTotals(ledger, kind.measure)
 
     def _latest(self) -> list[dict[str, Any]]:
         """Return the latest shipments of the first sellers, newest first."""

@@ -6,13 +6,13 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from .replies import HTML, Reply
+from .replies import HTML, HttpReply
 
 _INLINE = re.compile(rb"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 
 @cache
-def page_reply() -> Reply:
+def live_page_response() -> HttpReply:
     """Return the page. Its policy allows its own script and style by hash, and requests to its own server only."""
     body = (files("octoffm_async.sandbox") / "page.html").read_bytes()
     sources: dict[bytes, list[str]] = {b"script": [], b"style": []}
@@ -34,4 +34,4 @@ def page_reply() -> Reply:
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-store",
     }
-    return Reply(200, body, HTML, headers)
+    return HttpReply(200, body, HTML, headers)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 from urllib.parse import urlencode
 
-from .replies import Reply, invalid, json_reply
+from .replies import HttpReply, json_reply, validation_problem
 
 Order = Literal["created", "changed", "sorted"]
 
@@ -36,11 +36,11 @@ def decode_cursor(text: str | None, order: Order, *, numbers: int = 1) -> tuple[
         plain = ""
     matched = _CURSOR.fullmatch(plain)
     if matched is None or matched[1] != order:
-        raise invalid({"cursor": ["The cursor is not valid."]})
+        raise validation_problem({"cursor": ["The cursor is not valid."]})
     position = tuple(map(int, matched[2].split(",")))
     # Base64 decoders skip unknown characters; only the exact text of an earlier response is a cursor.
     if len(position) != numbers or Cursor(order, position).encode() != text:
-        raise invalid({"cursor": ["The cursor is not valid."]})
+        raise validation_problem({"cursor": ["The cursor is not valid."]})
     return position
 
 
@@ -49,7 +49,7 @@ def next_link(prefix: str, query: Mapping[str, str], cursor: str) -> str:
     return f'<{prefix}?{urlencode({**query, "cursor": cursor})}>; rel="next"'
 
 
-def page_reply(rows: Sequence[object], limit: int, *, bare: bool, link: str | None) -> Reply:
+def page_reply(rows: Sequence[object], limit: int, *, bare: bool, link: str | None) -> HttpReply:
     """Return one page, as an object or as a bare array."""
     body = rows if bare else {"itemsPerPage": limit, "items": rows}
     return json_reply(body, headers={"Link": link} if link else None)

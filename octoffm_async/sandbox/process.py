@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 
 from .control_methods import AwaitedMethods, ControlCommand
-from .face import Addresses, SandboxFace
+from .face import Addresses, BaseSandbox
 from .quota import Limit, RetryAfter
 from .settings import StyleOptions, style_of
 from .styles import style_texts
@@ -34,7 +34,7 @@ class _Greeting(Addresses, frozen=True):
     seller_id: str
 
 
-class SandboxProcess(SandboxFace, AwaitedMethods):
+class SandboxProcess(BaseSandbox, AwaitedMethods):
     """A sandbox in a child process that ends with this one, even if this one is killed.
 
     It has the addresses and control methods of :class:`~octoffm_async.sandbox.Sandbox` and takes the same ``style``.

@@ -21,36 +21,36 @@ from octoffm_async.contract.products import (
 from octoffm_async.contract.stocks import ProductState, Stock
 from octoffm_async.contract.validation import product_problems
 
-from .calls import Call, Handler, answer_list, field_errors, read_body, read_filters
+from .calls import Handler, IncomingRequest, decode_body, field_errors, list_response, read_filters
 from .incoming import BodyReader
-from .movements import NOTHING
-from .replies import Reply, invalid, json_reply
-from .world import Account, World
+from .movements import NO_ITEMS
+from .replies import HttpReply, json_reply, validation_problem
+from .world import SellerAccount, World
 
 _products = BodyReader(list[FulfillmentProduct], wrap="products")
 
 
-def create_products(call: Call) -> Reply:
+def create_products(call: IncomingRequest) -> HttpReply:
     """Register 1 to 100 products."""
-    products = read_body(call, _products)
+    products = decode_body(call, _products)
     if not 1 <= len(products) <= call.operation.max_items:
-        raise invalid({"$": [f"{len(products)} products: 1 to {call.operation.max_items} are allowed."]})
+        raise validation_problem({"$": [f"{len(products)} products: 1 to {call.operation.max_items} are allowed."]})
     errors: dict[str, list[str]] = {}
     for place, product in enumerate(products):
         errors |= field_errors(product_problems(product, assumed=True), f"[{place}].")
     if errors:
-        raise invalid(errors)
+        raise validation_problem(errors)
     over, within = products[: call.over_quota], products[call.over_quota :]
     results = [*map(_over_quota, over), *(_register(call, product) for product in within)]
     if call.style.product_answer == "empty":
-        return Reply(call.operation.success)
+        return HttpReply(call.operation.success)
     return json_reply(ProductResults(items=results), call.operation.success)
 
 
-def list_references(call: Call) -> Reply:
+def list_references(call: IncomingRequest) -> HttpReply:
     """List the seller's references in order of registration."""
     filters = read_filters(call, ReferenceFilters)
-    return answer_list(call, call.account.references, filters)
+    return list_response(call, call.account.references, filters)
 
 
 def product_pair(gtin: str, condition: str) -> tuple[str, str]:
@@ -58,7 +58,7 @@ def product_pair(gtin: str, condition: str) -> tuple[str, str]:
     return gtin.zfill(14), condition.casefold()
 
 
-def _register(call: Call, product: FulfillmentProduct) -> ProductResult:
+def _register(call: IncomingRequest, product: FulfillmentProduct) -> ProductResult:
     reference = product.seller_product_reference
     pair = product_pair(product.gtin, product.product_condition)
     refusal = _refusal(call.account, reference, pair)
@@ -68,8 +68,8 @@ def _register(call: Call, product: FulfillmentProduct) -> ProductResult:
             seller_product_reference=reference, status=RegistrationStatus.REFUSED, code=code, message=message
         )
     if reference not in call.account.references:
-        enter_product(call.world, call.account, product, call.moment)
-        call.world.effects.note(call.account.seller, "products", reference)
+        add_product(call.world, call.account, product, call.now)
+        call.world.effects.add(call.account.seller, "products", reference)
     return ProductResult(seller_product_reference=reference, status=RegistrationStatus.ACCEPTED)
 
 
@@ -82,7 +82,7 @@ def _over_quota(product: FulfillmentProduct) -> ProductResult:
     )
 
 
-def _refusal(account: Account, reference: str, pair: tuple[str, str]) -> tuple[str, str] | None:
+def _refusal(account: SellerAccount, reference: str, pair: tuple[str, str]) -> tuple[str, str] | None:
     used = account.references.get(reference)
     if used is not None and product_pair(used.gtin or "", used.product_condition or "") != pair:
         return "SellerProductReferenceAlreadyUsed", f"Reference '{reference}' names another product."
@@ -92,7 +92,7 @@ def _refusal(account: Account, reference: str, pair: tuple[str, str]) -> tuple[s
     return None
 
 
-def enter_product(world: World, account: Account, product: FulfillmentProduct, moment: datetime) -> None:
+def add_product(world: World, account: SellerAccount, product: FulfillmentProduct, moment: datetime) -> None:
     """Add a new product to an account, with its reference and an empty stock."""
     reference = product.seller_product_reference
     condition = ProductCondition(product.product_condition)
@@ -106,7 +106,7 @@ def enter_product(world: World, account: Account, product: FulfillmentProduct, m
         created_at=moment,
     )
     stock = Stock(
-        quantities=NOTHING,
+        quantities=NO_ITEMS,
         id=stock_id,
         product_id=product_id,
         product_state=ProductState.NEW if condition is ProductCondition.NEW else ProductState.USED,

@@ -83,7 +83,7 @@ class RequestLimits:
         return log.admit(now)
 
 
-def throttled(wait: float, form: RetryAfter | None) -> ProblemError:
+def rate_limit_problem(wait: float, form: RetryAfter | None) -> ProblemError:
     """Return the 429 problem, with ``wait`` seconds in ``Retry-After`` in the given form; ``None`` omits the header."""
     whole = max(1, math.ceil(wait))
     match form:

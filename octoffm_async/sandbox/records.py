@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 from octoffm_async.contract.operations import Group
 
-REMEMBERED_ARRIVALS = 200_000
+MAX_REQUEST_RECORDS = 200_000
 PACE_SECONDS = 60
 
 
-class Arrival(NamedTuple):
+class RequestRecord(NamedTuple):
     """One request in the log.
 
     ``at`` is the monotonic time in seconds at which its handler began. ``operation`` is empty and ``group`` is ``None``
@@ -23,7 +23,7 @@ class Arrival(NamedTuple):
     status: int
 
 
-class Pace:
+class RequestRate:
     """The number of requests in each of the last 60 seconds."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Pace:
         self._counts = [0] * PACE_SECONDS
         self._throttled = [0] * PACE_SECONDS
 
-    def note(self, at: float, status: int) -> None:
+    def record(self, at: float, status: int) -> None:
         """Count a request that began at a monotonic time."""
         second = int(at)
         slot = second % PACE_SECONDS
@@ -59,18 +59,18 @@ class Requests:
     def __init__(self) -> None:
         self.total = 0
         self.by: Counter[tuple[str, int]] = Counter()
-        self.pace = Pace()
-        self.arrivals: deque[Arrival] = deque(maxlen=REMEMBERED_ARRIVALS)
+        self.pace = RequestRate()
+        self.arrivals: deque[RequestRecord] = deque(maxlen=MAX_REQUEST_RECORDS)
 
     def begin(self) -> None:
         """Count a request at its start."""
         self.total += 1
 
-    def end(self, arrival: Arrival) -> None:
+    def end(self, arrival: RequestRecord) -> None:
         """Record the response to a request; requests without a response yet are in ``total`` only."""
         self.by[arrival.operation, arrival.status] += 1
         self.arrivals.append(arrival)
-        self.pace.note(arrival.at, arrival.status)
+        self.pace.record(arrival.at, arrival.status)
 
     def count(self, operation: str | None = None, status: int | None = None) -> int:
         """Return the number of answered requests of one operation, with one status, or both."""

@@ -16,7 +16,7 @@ FieldErrors = Mapping[str, Sequence[str]]
 _encode = msgspec.json.Encoder().encode
 
 
-class Reply(NamedTuple):
+class HttpReply(NamedTuple):
     """One complete response. An empty body has no content type."""
 
     status: int
@@ -37,7 +37,7 @@ class ProblemError(Exception):
         self.errors = errors
         self.headers = headers or {}
 
-    def reply(self, *, instance: str, trace_id: str) -> Reply:
+    def reply(self, *, instance: str, trace_id: str) -> HttpReply:
         """Return the problem as a response."""
         fields: dict[str, Any] = {
             "title": HTTPStatus(self.status).phrase,
@@ -48,14 +48,14 @@ class ProblemError(Exception):
         }
         if self.errors:
             fields["errors"] = self.errors
-        return Reply(self.status, _encode(fields), PROBLEM_JSON, self.headers)
+        return HttpReply(self.status, _encode(fields), PROBLEM_JSON, self.headers)
 
 
-def json_reply(result: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+def json_reply(result: object, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpReply:
     """Return a result as a JSON response; no other code encodes it."""
-    return Reply(status, _encode(result), JSON, headers or {})
+    return HttpReply(status, _encode(result), JSON, headers or {})
 
 
-def invalid(errors: FieldErrors) -> ProblemError:
+def validation_problem(errors: FieldErrors) -> ProblemError:
     """Return the problem of a request with invalid fields."""
     return ProblemError(400, "One or more validation errors occurred.", errors=errors)

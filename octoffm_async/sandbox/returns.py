@@ -31,35 +31,35 @@ from octoffm_async.contract.returns import (
 from octoffm_async.contract.validation import return_problems
 
 from .calls import (
-    Call,
     Handler,
-    answer_count,
-    answer_list,
-    chosen,
-    created,
+    IncomingRequest,
+    count_response,
+    creation_response,
+    decode_body,
+    enum_filter,
     field_errors,
-    found,
-    read_body,
+    list_response,
     read_filters,
+    resource_response,
     within,
 )
 from .documents import document_reply, return_label
 from .incoming import BodyReader
-from .inspection import begin, shipment_of, storage_country
-from .replies import ProblemError, Reply, invalid
+from .inspection import schedule_return, shipment_of, storage_country
+from .replies import HttpReply, ProblemError, validation_problem
 from .returnable import returnable_items, shipped_items
-from .world import Account, World
+from .world import SellerAccount, World
 
 _COUNTRIES = ("FR", "ES")  # documented: origin of a shipment that allows a customer return
 
 _request = BodyReader(ReturnRequest)
 
 
-def create_return(call: Call) -> Reply:
+def create_return(call: IncomingRequest) -> HttpReply:
     """Announce a customer return. An unknown shipment or product is a 422 that names the field."""
-    request = read_body(call, _request)
+    request = decode_body(call, _request)
     if errors := field_errors(return_problems(request, assumed=True)):
-        raise invalid(errors)
+        raise validation_problem(errors)
     shipment = _named_shipment(call.account, request)
     key = shipment.outbound_shipment_id
     if shipment.status is not OutboundStatus.SHIPPED:
@@ -74,44 +74,44 @@ def create_return(call: Call) -> Reply:
         call.world,
         call.account,
         shipment,
-        call.moment,
+        call.now,
         type=ReturnType.CUSTOMER,
         lines=lines,
         reason=ReturnReason(request.reason),
         comment=request.comment,
     )
-    call.world.effects.note(call.account.seller, "returns", key)
-    return created(call, row.return_id)
+    call.world.effects.add(call.account.seller, "returns", key)
+    return creation_response(call, row.return_id)
 
 
-def list_returns(call: Call) -> Reply:
+def list_returns(call: IncomingRequest) -> HttpReply:
     """List the seller's returns in order of creation or, with ``updatedAtMin``, of change."""
     filters = read_filters(call, ReturnFilters)
-    return answer_list(call, call.account.returns, filters, keep=_keeper(filters), since=filters.updated_at_min)
+    return list_response(call, call.account.returns, filters, keep=_keeper(filters), since=filters.updated_at_min)
 
 
-def count_returns(call: Call) -> Reply:
+def count_returns(call: IncomingRequest) -> HttpReply:
     """Count the returns that the list with the same filters has."""
-    return answer_count(call, call.account.returns, _keeper(read_filters(call, ReturnCountFilters)))
+    return count_response(call, call.account.returns, _keeper(read_filters(call, ReturnCountFilters)))
 
 
-def get_return(call: Call) -> Reply:
+def get_return(call: IncomingRequest) -> HttpReply:
     """Return one return by its id."""
-    return found(call.account.returns.get(call.item), "Return", call.item)
+    return resource_response(call.account.returns.get(call.resource_id), "Return", call.resource_id)
 
 
-def get_label(call: Call) -> Reply:
+def get_label(call: IncomingRequest) -> HttpReply:
     """Return the label for the customer's parcel; it exists for returns to FR only, from Referenced on."""
-    row = call.account.returns.get(call.item)
+    row = call.account.returns.get(call.resource_id)
     if row is None:
-        raise ProblemError(404, f"Return '{call.item}' was not found.")
+        raise ProblemError(404, f"Return '{call.resource_id}' was not found.")
     shipment = shipment_of(call.account, row)
     if row.type is not ReturnType.CUSTOMER:
-        raise ProblemError(404, f"Return '{call.item}' is brought by the carrier: it has no label.")
+        raise ProblemError(404, f"Return '{call.resource_id}' is brought by the carrier: it has no label.")
     if storage_country(shipment) == "ES":
-        raise ProblemError(404, f"Return '{call.item}' goes to ES: its label comes by mail.")
+        raise ProblemError(404, f"Return '{call.resource_id}' goes to ES: its label comes by mail.")
     if not row.has_label:
-        raise ProblemError(409, f"Return '{call.item}' is {row.status}: its label exists once it is Referenced.")
+        raise ProblemError(409, f"Return '{call.resource_id}' is {row.status}: its label exists once it is Referenced.")
     content = return_label(row, shipment.delivery_address)
     return document_reply(call, content, f"return-label-{row.return_id}.pdf")
 
@@ -123,7 +123,7 @@ def return_by_carrier(world: World, seller: str | None, outbound_shipment_id: st
         LookupError: the seller or the shipment is unknown.
         ValueError: the shipment is not Shipped, or no item of it is returnable.
     """
-    moment = world.settle()
+    moment = world.run_due_events()
     account = world.account(seller)
     shipment = account.shipments.get(outbound_shipment_id)
     named = f"outbound_shipment_id = {outbound_shipment_id!r}"
@@ -138,7 +138,9 @@ def return_by_carrier(world: World, seller: str | None, outbound_shipment_id: st
     return _begin_return(world, account, shipment, moment, type=ReturnType.CARRIER, lines=lines).return_id
 
 
-def _begin_return(world: World, account: Account, shipment: OutboundShipment, moment: datetime, **given: Any) -> Return:
+def _begin_return(
+    world: World, account: SellerAccount, shipment: OutboundShipment, moment: datetime, **given: Any
+) -> Return:
     row = Return(
         return_id=world.new_id(),
         status=ReturnStatus.CREATED,
@@ -154,7 +156,7 @@ def _begin_return(world: World, account: Account, shipment: OutboundShipment, mo
     )
     account.returns.add(row.return_id, row, moment)
     account.returns_of_shipment.setdefault(shipment.outbound_shipment_id, []).append(row.return_id)
-    begin(world, account, row.return_id, moment)
+    schedule_return(world, account, row.return_id, moment)
     return row
 
 
@@ -162,7 +164,7 @@ def _announced(reference: str, quantity: int) -> ReturnLine:
     return ReturnLine(seller_product_reference=reference, quantity=quantity, received_quantity=0)
 
 
-def _named_shipment(account: Account, request: ReturnRequest) -> OutboundShipment:
+def _named_shipment(account: SellerAccount, request: ReturnRequest) -> OutboundShipment:
     """Return the shipment of a request by id or reference; given both, they must name the same shipment."""
     key, reference = request.outbound_shipment_id, request.reference
     if not (key and key.strip()):
@@ -175,7 +177,7 @@ def _named_shipment(account: Account, request: ReturnRequest) -> OutboundShipmen
     return shipment
 
 
-def _only_shipment(account: Account, reference: str) -> OutboundShipment:
+def _only_shipment(account: SellerAccount, reference: str) -> OutboundShipment:
     """Return the shipment with a reference; a Shipped one takes precedence over cancelled or refused ones."""
     rows = [account.shipments.get(key) for key in account.shipments_of_reference.get(reference, ())]
     shipments = [row for row in rows if row is not None]
@@ -189,7 +191,7 @@ def _only_shipment(account: Account, reference: str) -> OutboundShipment:
     return shipped[0] if shipped else shipments[-1]
 
 
-def _check_lines(account: Account, shipment: OutboundShipment, lines: Sequence[ShipmentLine]) -> None:
+def _check_lines(account: SellerAccount, shipment: OutboundShipment, lines: Sequence[ShipmentLine]) -> None:
     shipped, left = shipped_items(account, shipment), returnable_items(account, shipment)
     wanted: Counter[str] = Counter()
     errors: dict[str, list[str]] = {}
@@ -211,8 +213,8 @@ def _unprocessable(field: str, message: str) -> ProblemError:
 
 
 def _keeper(filters: ReturnCountFilters) -> Callable[[Return], bool] | None:
-    kinds = chosen("type", ReturnType, filters.type)
-    statuses = chosen("status", ReturnStatus, filters.status)
+    kinds = enum_filter("type", ReturnType, filters.type)
+    statuses = enum_filter("status", ReturnStatus, filters.status)
     bounds = (filters.created_at_min, filters.created_at_max, filters.updated_at_min, filters.updated_at_max)
     if kinds is None and statuses is None and bounds == (None,) * 4:
         return None

@@ -23,15 +23,15 @@ from .clock import Clock
 from .control import carry_out
 from .control_methods import CalledMethods, ControlCommand
 from .dialect import Dialect
-from .face import Addresses, SandboxFace
+from .face import Addresses, BaseSandbox
 from .faults import Faults
-from .keeper import Keeper
+from .keeper import StateStore
 from .quota import Limit, RequestLimits, RetryAfter
-from .records import Arrival, Requests
+from .records import RequestRecord, Requests
 from .routes import TOKEN_PATH
 from .server import Server
-from .settings import Inspection, Reception, Style, StyleOptions, Timeline, style_of
-from .state import State
+from .settings import Inspection, Reception, ResponseStyle, StyleOptions, Timeline, style_of
+from .state import SandboxState
 from .statefile import StateFile
 from .tokens import Tokens
 from .verbs import CONTROL_PATH
@@ -47,7 +47,7 @@ _DRAIN = 1.0  # seconds for requests in flight when the server stops
 ResultT = TypeVar("ResultT")
 
 
-class Sandbox(SandboxFace, CalledMethods):
+class Sandbox(BaseSandbox, CalledMethods):
     """An emulator of the fulfillment API.
 
     ``async with Sandbox(seed=7) as sandbox`` serves until the block ends. The same seed and the same requests give the
@@ -59,9 +59,9 @@ class Sandbox(SandboxFace, CalledMethods):
     the number of products that the first seller has from the beginning, with ``stock`` items of each. ``monotonic`` is
     the clock behind the limits, the life of tokens and the sandbox's clock; a test on a driven event loop passes the
     loop's ``time``. Where no public source describes the form of a response, ``style`` chooses it: the fields of
-    :class:`~octoffm_async.sandbox.Style`, as keyword arguments of the sandbox (``names="pascal"``). With a ``contract``
-    file (its path or its parsed content) the sandbox uses the names of that file in both directions, and refuses
-    requests with other names.
+    :class:`~octoffm_async.sandbox.ResponseStyle`, as keyword arguments of the sandbox (``names="pascal"``). With a
+    ``contract`` file (its path or its parsed content) the sandbox uses the names of that file in both directions, and
+    refuses requests with other names.
 
     Raises:
         ValueError: a setting is invalid; the message names it and its value.
@@ -117,7 +117,7 @@ class Sandbox(SandboxFace, CalledMethods):
             reception=reception,
             ids=forms.ids,
         )
-        self._state = State(
+        self._state = SandboxState(
             world=world,
             tokens=Tokens(
                 rng=rngs["tokens"],
@@ -130,7 +130,7 @@ class Sandbox(SandboxFace, CalledMethods):
             limits=RequestLimits(limit, limits),
             faults=Faults(rngs["faults"]),
             requests=Requests(),
-            keeper=Keeper(world, rngs, None if state_file is None else StateFile(state_file)),
+            state_store=StateStore(world, rngs, None if state_file is None else StateFile(state_file)),
         )
         self._state.retry_after = retry_after
         set_countries(self._state.world, countries or {})
@@ -145,7 +145,7 @@ class Sandbox(SandboxFace, CalledMethods):
         """
         if self._runner is not None:
             raise RuntimeError("the sandbox is already started")
-        if not self._state.keeper.loaded and not await self._state.keeper.load():
+        if not self._state.state_store.loaded and not await self._state.state_store.load():
             self._fill(self._state.world)
         self._server.stopping = asyncio.Event()
         self._runner = web.ServerRunner(
@@ -172,7 +172,7 @@ class Sandbox(SandboxFace, CalledMethods):
         Raises:
             StateFileError: another program has written the file since, or it cannot be written.
         """
-        await self._state.keeper.save()
+        await self._state.state_store.save()
 
     @property
     def _origin(self) -> str:
@@ -213,7 +213,7 @@ class Sandbox(SandboxFace, CalledMethods):
         return self._state.requests
 
     @property
-    def arrivals(self) -> deque[Arrival]:
+    def arrivals(self) -> deque[RequestRecord]:
         """The last 200,000 requests, in the order of their responses."""
         return self._state.requests.arrivals
 
@@ -267,7 +267,7 @@ class Sandbox(SandboxFace, CalledMethods):
         seed_stocks(self._state.world, seller, count, spread=spread, quantity=quantity)
 
 
-def _dialect(contract: ContractFile | str | PathLike[str], style: Style) -> Dialect:
+def _dialect(contract: ContractFile | str | PathLike[str], style: ResponseStyle) -> Dialect:
     if style.names != "camel":
         raise ValueError(f"names = {style.names!r}: the contract file determines the spelling of names")
     return Dialect(contract if isinstance(contract, ContractFile) else read_contract(fspath(contract)))

@@ -4,8 +4,8 @@ from typing import Any
 
 from octoffm_async.contract.operations import Group, Operation
 
-from .calls import Call, Handler
-from .replies import Reply, json_reply
+from .calls import Handler, IncomingRequest
+from .replies import HttpReply, json_reply
 
 LIST_SELLERS = Operation[Any](
     name="sellers.list",
@@ -18,7 +18,7 @@ LIST_SELLERS = Operation[Any](
 """The list of sellers. The contract's table lacks it: it is no fulfillment operation. It needs no seller header."""
 
 
-def list_sellers(call: Call) -> Reply:
+def list_sellers(call: IncomingRequest) -> HttpReply:
     """List the sellers that this client may act for."""
     return json_reply({"items": [{"sellerId": seller} for seller in call.world.accounts]})
 

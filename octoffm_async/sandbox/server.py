@@ -17,43 +17,43 @@ from aiohttp import web
 from octoffm_async.contract.openapi import openapi_document
 from octoffm_async.contract.operations import Operation, Shape
 
-from .alterations import HTML_200, UNAVAILABLE_HTML, altered
-from .bodies import is_left_unread, read_body
-from .calls import API_PATH, Call
-from .control import Control
+from .alterations import HTML_200, UNAVAILABLE_HTML, apply_fault
+from .bodies import has_unread_body, receive_body
+from .calls import API_PATH, IncomingRequest
+from .control import ControlRoutes
 from .control_openapi import with_control_routes
 from .delivery import (
     StaleConnections,
     abort,
     http_date,
-    linger,
     response_of,
     send_huge,
     send_slowly,
     send_truncated,
-    stall,
+    sleep_unless_stopped,
+    wait_for_disconnect,
 )
 from .dialect import Dialect
 from .documents import load_library
-from .faults import Fault, Strike
-from .gate import Gate, bearer
+from .faults import Fault, InjectedFault
+from .gate import RequestChecks, bearer_token
 from .incoming import named_query
-from .origins import is_loopback, refusal_of
-from .page import page_reply
-from .quota import throttled
-from .records import Arrival
-from .replies import ProblemError, Reply, json_reply
+from .origins import check_control_request, is_loopback
+from .page import live_page_response
+from .quota import rate_limit_problem
+from .records import RequestRecord
+from .replies import HttpReply, ProblemError, json_reply
 from .routes import TOKEN_PATH, MethodNotAllowed, Route, Router
-from .settings import Style
+from .settings import ResponseStyle
 from .spelling import spelling_of
-from .state import State
+from .state import SandboxState
 from .verbs import CONTROL_PATH
-from .visibility import LateRows, refuse_hidden
-from .world import Account
+from .visibility import HiddenRows, refuse_hidden
+from .world import SellerAccount
 
 OPENAPI_PATH = "/openapi.json"
 
-_Performed = tuple[Reply, Call | None]
+_Performed = tuple[HttpReply, IncomingRequest | None]
 _Process = Callable[..., _Performed]
 
 
@@ -62,9 +62,9 @@ class Server:
 
     def __init__(
         self,
-        state: State,
+        state: SandboxState,
         *,
-        style: Style,
+        style: ResponseStyle,
         rng: Random,
         monotonic: Callable[[], float],
         dialect: Dialect | None = None,
@@ -72,8 +72,8 @@ class Server:
         self.origin = ""
         self.stopping = asyncio.Event()
         self._state = state
-        self._gate = Gate(world=state.world, tokens=state.tokens, limits=state.limits)
-        self._control = Control(state, monotonic)
+        self._gate = RequestChecks(world=state.world, tokens=state.tokens, limits=state.limits)
+        self._control = ControlRoutes(state, monotonic)
         self._dialect = dialect
         self._router = Router() if dialect is None else Router(dialect.path)
         self._style = style
@@ -100,26 +100,26 @@ class Server:
         finally:
             seller = request.headers.get("SellerId", "")
             group = None if operation is None else operation.group
-            requests.end(Arrival(at, seller, group, "" if operation is None else operation.name, status))
+            requests.end(RequestRecord(at, seller, group, "" if operation is None else operation.name, status))
         if response is None:  # after an abort the client cannot read this response, but aiohttp needs one
             return web.Response()
         if not response.prepared:
             response.headers["Date"] = http_date(int(self._state.world.clock.now().timestamp()))
         return response
 
-    async def _aside(self, request: web.BaseRequest) -> Reply | None:
+    async def _aside(self, request: web.BaseRequest) -> HttpReply | None:
         """Return the response to a request outside the API: the live page, OpenAPI, a control request, another host."""
         path, host = request.path, request.headers.get("Host", "localhost")
         if not is_loopback(host):
             return json_reply({"error": f"the sandbox serves on loopback only, not as {host!r}"}, 421)
         if path == "/":
             allowed = request.method in {"GET", "HEAD"}
-            return page_reply() if allowed else Reply(405, headers={"Allow": "GET, HEAD"})
+            return live_page_response() if allowed else HttpReply(405, headers={"Allow": "GET, HEAD"})
         if path == OPENAPI_PATH and request.method == "GET":
             return _description(self.origin, self._dialect)
         if not path.startswith(CONTROL_PATH):
             return None
-        if (refusal := refusal_of(request.method, request.headers, host)) is not None:
+        if (refusal := check_control_request(request.method, request.headers, host)) is not None:
             return json_reply({"error": refusal.reason}, refusal.status)
         return await self._control.answer(request.method, path, await request.read())
 
@@ -136,10 +136,10 @@ class Server:
                 try:
                     if handler is not None:
                         account = self._gate.admit(request.headers, operation, at)
-                    body = await read_body(request) if operation.method == "POST" else b""
+                    body = await receive_body(request) if operation.method == "POST" else b""
                 except ProblemError as problem:
                     response = response_of(self._problem(request, problem))
-                    if is_left_unread(request):
+                    if has_unread_body(request):
                         response.force_close()
                     return response
                 if operation.shape is Shape.DOCUMENT:
@@ -151,7 +151,7 @@ class Server:
                 return await self._struck(request, strike, process)
 
     def _process(
-        self, request: web.BaseRequest, route: Route, account: Account | None, body: bytes, over_quota: int = 0
+        self, request: web.BaseRequest, route: Route, account: SellerAccount | None, body: bytes, over_quota: int = 0
     ) -> _Performed:
         """Run the handler of a request. Without an await, it is processed as a whole or not at all."""
         call = None
@@ -165,8 +165,10 @@ class Server:
         except ProblemError as problem:
             return self._problem(request, problem), call
 
-    def _call(self, request: web.BaseRequest, route: Route, account: Account, body: bytes, over_quota: int) -> Call:
-        return Call(
+    def _call(
+        self, request: web.BaseRequest, route: Route, account: SellerAccount, body: bytes, over_quota: int
+    ) -> IncomingRequest:
+        return IncomingRequest(
             world=self._state.world,
             account=account,
             style=self._style,
@@ -174,9 +176,9 @@ class Server:
             origin=self.origin,
             path=request.path,
             query=self._heard(request, route.operation),
-            item=route.item,
+            resource_id=route.item,
             body=body if self._dialect is None else self._dialect.body(route.operation, body),
-            moment=self._state.world.settle(),
+            now=self._state.world.run_due_events(),
             over_quota=over_quota,
         )
 
@@ -188,30 +190,32 @@ class Server:
         query = named_query(query, operation.filters)
         return query if self._spelling is None else self._spelling.query(query)
 
-    def _said(self, reply: Reply, operation: Operation[Any] | None = None) -> Reply:
+    def _said(self, reply: HttpReply, operation: Operation[Any] | None = None) -> HttpReply:
         """Return a response in the spelling of the style and the contract file; the default needs no work."""
         if self._spelling is not None:
             reply = self._spelling.reply(operation, reply)
         return reply if self._dialect is None else self._dialect.reply(operation, reply)
 
-    def _problem(self, request: web.BaseRequest, problem: ProblemError) -> Reply:
+    def _problem(self, request: web.BaseRequest, problem: ProblemError) -> HttpReply:
         trace_id = f"00-{self._rng.getrandbits(128):032x}-{self._rng.getrandbits(64):016x}-00"
         return self._said(problem.reply(instance=request.path, trace_id=trace_id))
 
-    async def _struck(self, request: web.BaseRequest, strike: Strike, process: _Process) -> web.StreamResponse | None:
+    async def _struck(
+        self, request: web.BaseRequest, strike: InjectedFault, process: _Process
+    ) -> web.StreamResponse | None:
         """Return the response to a request that a fault hits; ``None`` if there is no response."""
         fault, value = strike
         if fault in (Fault.RESET_BEFORE, Fault.STALL):
             return await self._silence(request, fault)
         if fault is Fault.LATENCY:
-            await linger(self.stopping, value)
+            await sleep_unless_stopped(self.stopping, value)
         if (instead := self._instead(request, fault, value)) is not None:
             return response_of(instead)
-        late = LateRows(self._state.world) if fault is Fault.LATE_VISIBILITY else None
+        late = HiddenRows(self._state.world) if fault is Fault.LATE_VISIBILITY else None
         reply, call = process(over_quota=int(value) if fault is Fault.QUOTA_EXCEEDED else 0)
         if late is not None and call is not None:
-            late.hide(call.account, call.moment + timedelta(seconds=value))
-        reply = altered(fault, reply, call)
+            late.hide(call.account, call.now + timedelta(seconds=value))
+        reply = apply_fault(fault, reply, call)
         match fault:
             case Fault.RESET_AFTER | Fault.STALL_AFTER:
                 return await self._silence(request, fault)
@@ -223,25 +227,25 @@ class Server:
                 return await send_slowly(request, reply, value, self.stopping)
             case _:
                 if fault is Fault.STALE_KEEP_ALIVE:
-                    self._stale.doom(request)
+                    self._stale.mark(request)
                 return response_of(reply)
 
     async def _silence(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse | None:
         """Drop the connection, at once or, for a stall, when the client has disconnected."""
         if fault in (Fault.STALL, Fault.STALL_AFTER):
-            await stall(request, self.stopping)
+            await wait_for_disconnect(request, self.stopping)
         abort(request)
         return None
 
-    def _instead(self, request: web.BaseRequest, fault: Fault, value: float) -> Reply | None:
+    def _instead(self, request: web.BaseRequest, fault: Fault, value: float) -> HttpReply | None:
         """Return the response that a fault gives instead of processing the request; ``None`` if there is none."""
         match fault:
             case Fault.THROTTLE:
-                return self._problem(request, throttled(value, self._state.retry_after))
+                return self._problem(request, rate_limit_problem(value, self._state.retry_after))
             case Fault.ERROR_500:
                 return self._problem(request, ProblemError(500, "An unexpected error occurred."))
             case Fault.TOKEN_EXPIRED:
-                self._state.tokens.invalidate(bearer(request.headers))
+                self._state.tokens.invalidate(bearer_token(request.headers))
                 return self._problem(request, ProblemError(401, "The bearer token has expired."))
             case Fault.UNAVAILABLE_HTML:
                 return UNAVAILABLE_HTML
@@ -252,7 +256,7 @@ class Server:
 
 
 @lru_cache(maxsize=8)
-def _description(origin: str, dialect: Dialect | None) -> Reply:
+def _description(origin: str, dialect: Dialect | None) -> HttpReply:
     """Return the OpenAPI document of this sandbox: the contract and the control routes."""
     document = openapi_document(server=origin + API_PATH, token_url=origin + TOKEN_PATH)
     if dialect is not None:

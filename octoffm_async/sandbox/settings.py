@@ -112,7 +112,7 @@ class Reception:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Style:
+class ResponseStyle:
     """The form of responses, where that of the real API is unknown or differs from route to route.
 
     ``links`` in the form ``base`` are relative to the base URL (``</stocks?…>``). With ``reference_filter="applied"``,
@@ -150,7 +150,7 @@ class Style:
 
 
 class StyleOptions(TypedDict, total=False):
-    """The fields of :class:`Style` as optional keyword arguments."""
+    """The fields of :class:`ResponseStyle` as optional keyword arguments."""
 
     list_shape: ListShape
     links: LinkForm
@@ -171,13 +171,13 @@ class StyleOptions(TypedDict, total=False):
 
 def style_values() -> Mapping[str, tuple[str, ...]]:
     """Return the allowed forms of each field of a style, the default first."""
-    return {name: get_args(form) for name, form in get_type_hints(Style).items()}
+    return {name: get_args(form) for name, form in get_type_hints(ResponseStyle).items()}
 
 
-def style_of(options: StyleOptions) -> Style:
+def style_of(options: StyleOptions) -> ResponseStyle:
     """Return the style of some keyword arguments. Raises ``TypeError`` for an argument that is no field of a style."""
     known = style_values()
     for name in cast("Mapping[str, object]", options):
         if name not in known:
             raise TypeError(f"{name!r} is no setting of the sandbox; the forms of its responses are {', '.join(known)}")
-    return Style(**options)
+    return ResponseStyle(**options)

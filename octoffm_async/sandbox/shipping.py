@@ -23,18 +23,18 @@ from octoffm_async.contract.outbound import (
 )
 from octoffm_async.contract.products import SellerReference
 
-from .counts import counted
-from .happenings import happening
-from .movements import Reason, available_in, country_code, moved
-from .world import Account, World
+from .counts import required_number
+from .happenings import scheduled_event
+from .movements import Reason, apply_movement, available_in, country_code
+from .world import SellerAccount, World
 
 
-def begin(world: World, account: Account, key: str, moment: datetime) -> None:
+def schedule_shipment(world: World, account: SellerAccount, key: str, moment: datetime) -> None:
     """Schedule the acceptance of a shipment that was created at ``moment``."""
     world.schedule(moment + timedelta(seconds=world.timeline.accepted), partial(_accept, world, account, key))
 
 
-def cancel(account: Account, key: str, moment: datetime) -> bool:
+def cancel(account: SellerAccount, key: str, moment: datetime) -> bool:
     """Cancel a shipment unless its status is final; return True if cancelled. Its items become available again."""
     shipment = _shipment(account, key)
     if shipment.status is None or shipment.status.final:
@@ -46,8 +46,8 @@ def cancel(account: Account, key: str, moment: datetime) -> bool:
     return True
 
 
-@happening("shipping._accept")
-def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
+@scheduled_event("shipping._accept")
+def _accept(world: World, account: SellerAccount, key: str, moment: datetime) -> None:
     shipment = _shipment(account, key)
     if shipment.status is not OutboundStatus.CREATED:
         return
@@ -64,8 +64,8 @@ def _accept(world: World, account: Account, key: str, moment: datetime) -> None:
     world.schedule(moment + timedelta(seconds=wait), partial(_prepare, world, account, key))
 
 
-@happening("shipping._prepare")
-def _prepare(world: World, account: Account, key: str, moment: datetime) -> None:
+@scheduled_event("shipping._prepare")
+def _prepare(world: World, account: SellerAccount, key: str, moment: datetime) -> None:
     shipment = _shipment(account, key)
     if shipment.status is not OutboundStatus.ACCEPTED:
         return
@@ -74,8 +74,8 @@ def _prepare(world: World, account: Account, key: str, moment: datetime) -> None
     world.schedule(moment + timedelta(seconds=wait), partial(_ship, account, key))
 
 
-@happening("shipping._ship")
-def _ship(account: Account, key: str, moment: datetime) -> None:
+@scheduled_event("shipping._ship")
+def _ship(account: SellerAccount, key: str, moment: datetime) -> None:
     shipment = _shipment(account, key)
     if shipment.status is not OutboundStatus.IN_PREPARATION:
         return
@@ -84,19 +84,19 @@ def _ship(account: Account, key: str, moment: datetime) -> None:
     _progress(account, shipment, moment, status=OutboundStatus.SHIPPED, parcels=[_parcel(shipment)])
 
 
-def _shipment(account: Account, key: str) -> OutboundShipment:
+def _shipment(account: SellerAccount, key: str) -> OutboundShipment:
     shipment = account.shipments.get(key)
     assert shipment is not None, "shipments are never removed"  # noqa: S101  (an invariant, not a check of input)
     return shipment
 
 
-def _progress(account: Account, shipment: OutboundShipment, moment: datetime, **changes: object) -> None:
+def _progress(account: SellerAccount, shipment: OutboundShipment, moment: datetime, **changes: object) -> None:
     after = replace(shipment, updated_at=moment, status_updated_at=moment, **changes)
     account.shipments.replace(shipment.outbound_shipment_id, after, moment)
 
 
 def _move(
-    account: Account,
+    account: SellerAccount,
     shipment: OutboundShipment,
     stock_id: str,
     moment: datetime,
@@ -108,11 +108,11 @@ def _move(
     stock = account.stocks.get(stock_id)
     if stock is not None:
         country = country_code(shipment.storage_country or "")
-        after = moved(stock, country, moment, reason, available=available, allocated=allocated)
+        after = apply_movement(stock, country, moment, reason, available=available, allocated=allocated)
         account.stocks.replace(stock_id, after, moment)
 
 
-def _unknown_product(account: Account, shipment: OutboundShipment) -> Refusal | None:
+def _unknown_product(account: SellerAccount, shipment: OutboundShipment) -> Refusal | None:
     for line in shipment.lines:
         if _stock_of(account, line) is None:
             named = line.seller_product_reference or line.product_id
@@ -120,7 +120,7 @@ def _unknown_product(account: Account, shipment: OutboundShipment) -> Refusal | 
     return None
 
 
-def _shortage(account: Account, shipment: OutboundShipment) -> Refusal | None:
+def _shortage(account: SellerAccount, shipment: OutboundShipment) -> Refusal | None:
     country = country_code(shipment.storage_country or "")
     for stock_id, quantity in _demand(account, shipment).items():
         stock = account.stocks.get(stock_id)
@@ -131,23 +131,23 @@ def _shortage(account: Account, shipment: OutboundShipment) -> Refusal | None:
     return None
 
 
-def _demand(account: Account, shipment: OutboundShipment) -> Counter[str]:
+def _demand(account: SellerAccount, shipment: OutboundShipment) -> Counter[str]:
     """Count the demanded items of each stock; several lines may name the same product."""
     demand: Counter[str] = Counter()
     for line in shipment.lines:
         stock_id = _stock_of(account, line)
         if stock_id is not None:
-            demand[stock_id] += counted(line.quantity)
+            demand[stock_id] += required_number(line.quantity)
     return demand
 
 
-def _stock_of(account: Account, line: ParcelLine) -> str | None:
+def _stock_of(account: SellerAccount, line: ParcelLine) -> str | None:
     """Return the id of the stock of a line's product."""
     row = reference_of(account, line)
     return None if row is None else row.stock_id
 
 
-def reference_of(account: Account, line: ParcelLine) -> SellerReference | None:
+def reference_of(account: SellerAccount, line: ParcelLine) -> SellerReference | None:
     """Return the product that a line names. If the line has reference and id, the reference wins (documented)."""
     if line.seller_product_reference:
         return account.references.get(line.seller_product_reference)

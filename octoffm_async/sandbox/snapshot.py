@@ -16,9 +16,9 @@ import msgspec
 from octoffm_async.contract.common import Document
 from octoffm_async.contract.returns import Return
 
-from .happenings import HAPPENINGS, name_of
-from .ledger import Change, Ledger
-from .world import Account, EffectKind, World
+from .happenings import SCHEDULED_EVENTS, event_name
+from .ledger import RowTable, TableChange
+from .world import EffectKind, SellerAccount, World
 
 # Attributes of an account besides its tables, and their types in the file. Keys of JSON are text only, so a dictionary
 # is stored as its items.
@@ -77,9 +77,9 @@ _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(_Snapshot)
 
 
-def take(world: World, generators: Mapping[str, Random]) -> bytes:
+def take_snapshot(world: World, generators: Mapping[str, Random]) -> bytes:
     """Return a snapshot of the world. Raises ``TypeError`` for a pending event that cannot be stored."""
-    now = world.settle()
+    now = world.run_due_events()
     snapshot = _Snapshot(
         now=now,
         accounts={seller: _saved_account(world, account) for seller, account in world.accounts.items()},
@@ -89,15 +89,15 @@ def take(world: World, generators: Mapping[str, Random]) -> bytes:
     return _encode(snapshot)
 
 
-def restore(world: World, generators: Mapping[str, Random], content: bytes) -> None:
+def restore_snapshot(world: World, generators: Mapping[str, Random], content: bytes) -> None:
     """Restore a snapshot into an empty world. Raises ``ValueError`` if it does not fit this version."""
     snapshot = _decoder.decode(content)
     for seller, saved in snapshot.accounts.items():
-        account = world.open_account(seller)
+        account = world.get_or_create_account(seller)
         _restore_account(account, saved)
         for kind, counts in saved.effects.items():
             for key, count in counts.items():
-                world.effects.note(seller, kind, key, count)
+                world.effects.add(seller, kind, key, count)
     for event in snapshot.events:
         world.schedule(event.due, _happening(world, event))
     for name, (version, numbers, gauss) in snapshot.generators.items():
@@ -106,9 +106,9 @@ def restore(world: World, generators: Mapping[str, Random], content: bytes) -> N
     world.clock.resume(snapshot.now)
 
 
-def _saved_account(world: World, account: Account) -> _Account:
+def _saved_account(world: World, account: SellerAccount) -> _Account:
     return _Account(
-        ledgers={name: _saved_ledger(ledger) for name, ledger in account.ledgers().items()},
+        ledgers={name: _saved_ledger(ledger) for name, ledger in account.tables().items()},
         fields={
             name: msgspec.Raw(_encode(_plain(getattr(account, name))))
             for name in ACCOUNT_FIELDS
@@ -118,13 +118,13 @@ def _saved_account(world: World, account: Account) -> _Account:
     )
 
 
-def _restore_account(account: Account, saved: _Account) -> None:
-    ledgers = account.ledgers()
+def _restore_account(account: SellerAccount, saved: _Account) -> None:
+    ledgers = account.tables()
     for name, ledger in saved.ledgers.items():
         if name not in ledgers:
             raise ValueError(f"unknown ledger {name!r}")
         rows = msgspec.json.decode(_today(bytes(ledger.rows)), type=GenericAlias(list, (ledgers[name].row_type,)))
-        changes = [Change(place, moment) for place, moment in ledger.changes]
+        changes = [TableChange(place, moment) for place, moment in ledger.changes]
         ledgers[name].restore(ledger.keys, rows, changes, ledger.hidden)
     for name, raw in saved.fields.items():
         if name not in ACCOUNT_FIELDS or not hasattr(account, name):
@@ -152,10 +152,10 @@ def _plain(held: object) -> object:
     return list(cast("dict[object, object]", held).items()) if isinstance(held, dict) else held
 
 
-def _saved_ledger(ledger: Ledger[Any]) -> _Ledger:
+def _saved_ledger(ledger: RowTable[Any]) -> _Ledger:
     return _Ledger(
         keys=list(ledger.keys()),
-        rows=msgspec.Raw(_encode(ledger.everything())),
+        rows=msgspec.Raw(_encode(ledger.all_rows())),
         changes=[(change.place, change.moment) for change in ledger.changes()],
         hidden=ledger.hidden_keys(),
     )
@@ -164,7 +164,7 @@ def _saved_ledger(ledger: Ledger[Any]) -> _Ledger:
 def _saved_event(world: World, due: datetime, happen: Callable[[datetime], None]) -> _Event:
     if not isinstance(happen, partial) or happen.keywords:
         raise TypeError(f"{happen!r} cannot be stored: an event is partial(function, …) with positional arguments")
-    name = name_of(happen.func)
+    name = event_name(happen.func)
     return _Event(due, name, [_saved_argument(world, name, argument) for argument in happen.args])
 
 
@@ -172,7 +172,7 @@ def _saved_argument(world: World, name: str, argument: object) -> _Argument:
     match argument:
         case World() if argument is world:
             return _TheWorld()
-        case Account():
+        case SellerAccount():
             return _TheAccount(argument.seller)
         case bool():
             pass
@@ -184,9 +184,9 @@ def _saved_argument(world: World, name: str, argument: object) -> _Argument:
 
 
 def _happening(world: World, event: _Event) -> Callable[[datetime], None]:
-    if event.name not in HAPPENINGS:
+    if event.name not in SCHEDULED_EVENTS:
         raise ValueError(f"unknown event {event.name!r}")
-    return partial(HAPPENINGS[event.name], *(_argument(world, argument) for argument in event.arguments))
+    return partial(SCHEDULED_EVENTS[event.name], *(_argument(world, argument) for argument in event.arguments))
 
 
 def _argument(world: World, argument: _Argument) -> object:

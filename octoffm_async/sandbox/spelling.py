@@ -14,8 +14,8 @@ import msgspec
 
 from octoffm_async.contract.operations import Operation, Shape
 
-from .replies import JSON, PROBLEM_JSON, Reply
-from .settings import NameForm, Style
+from .replies import JSON, PROBLEM_JSON, HttpReply
+from .settings import NameForm, ResponseStyle
 
 TIMES = frozenset({"createdAt", "updatedAt", "statusUpdatedAt", "expectedDeliveryDate", "receiptDate"})
 """The members of responses that are times."""
@@ -29,16 +29,18 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SNAKE = re.compile(r"_([a-z0-9])")
 
 
-def spelling_of(style: Style) -> "Spelling | None":
+def spelling_of(style: ResponseStyle) -> "ResponseSpelling | None":
     """Return the spelling of a style; ``None`` if it is the contract's own."""
-    usual = Style()
-    return Spelling(style) if any(getattr(style, name) != getattr(usual, name) for name in _OWN_FIELDS) else None
+    usual = ResponseStyle()
+    return (
+        ResponseSpelling(style) if any(getattr(style, name) != getattr(usual, name) for name in _OWN_FIELDS) else None
+    )
 
 
-class Spelling:
+class ResponseSpelling:
     """Converter of responses to the spelling of a style, and of queries back to the contract's spelling."""
 
-    def __init__(self, style: Style) -> None:
+    def __init__(self, style: ResponseStyle) -> None:
         self._style = style
         self._words = {"Refused": style.refused, "Cancelled": style.cancelled}
         self._values = {word.casefold(): usual for usual, word in self._words.items()}
@@ -50,7 +52,7 @@ class Spelling:
         words = (word.strip() for word in status.split(","))
         return {**query, "status": ",".join(self._values.get(word.casefold(), word) for word in words)}
 
-    def reply(self, operation: Operation[Any] | None, reply: Reply) -> Reply:
+    def reply(self, operation: Operation[Any] | None, reply: HttpReply) -> HttpReply:
         """Return a response in this spelling; a response that is not JSON is returned unchanged."""
         if not reply.body or reply.content_type not in (JSON, PROBLEM_JSON):
             return reply
@@ -58,16 +60,18 @@ class Spelling:
         if reply.content_type == PROBLEM_JSON:
             return reply._replace(body=msgspec.json.encode(self._problem(content)))
         if self._style.empty == "204" and _is_empty_page(operation, content):
-            return Reply(204, headers=reply.headers)
+            return HttpReply(204, headers=reply.headers)
         return reply._replace(body=msgspec.json.encode(self._value("", content)))
 
     def _problem(self, problem: dict[str, Any]) -> dict[str, Any]:
         form = self._style.names
         errors = problem.get("errors")
         if errors:  # their names are paths such as lines[0].quantity
-            renamed = {_WORD.sub(lambda word: spelled(word[0], form), path): part for path, part in errors.items()}
+            renamed = {
+                _WORD.sub(lambda word: respelled_name(word[0], form), path): part for path, part in errors.items()
+            }
             problem = {**problem, "errors": renamed}
-        return {spelled(name, form): part for name, part in problem.items()}
+        return {respelled_name(name, form): part for name, part in problem.items()}
 
     def _value(self, name: str, value: Any) -> Any:
         match value:
@@ -86,10 +90,10 @@ class Spelling:
         form = self._style.names
         if name == "quantities" and self._style.quantities == "list":
             return [
-                {spelled("type", form): kind, spelled("quantity", form): self._value(kind, number)}
+                {respelled_name("type", form): kind, respelled_name("quantity", form): self._value(kind, number)}
                 for kind, number in fields.items()
             ]
-        return {spelled(key, form): self._value(key, part) for key, part in fields.items()}
+        return {respelled_name(key, form): self._value(key, part) for key, part in fields.items()}
 
     def _text(self, name: str, text: str) -> Any:
         if name == "status":
@@ -102,7 +106,7 @@ class Spelling:
 
 
 @lru_cache(maxsize=1024)
-def spelled(name: str, form: NameForm) -> str:
+def respelled_name(name: str, form: NameForm) -> str:
     """Return the name of a member in one of the three forms; ``camel`` is the contract's own."""
     match form:
         case "camel":

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from .faults import Faults
-from .keeper import Keeper
+from .keeper import StateStore
 from .quota import RequestLimits, RetryAfter
 from .records import Requests
 from .tokens import Tokens
@@ -12,7 +12,7 @@ from .world import World
 
 
 @dataclass(kw_only=True)
-class State:
+class SandboxState:
     """The parts of a sandbox that a request may change."""
 
     world: World
@@ -20,7 +20,7 @@ class State:
     limits: RequestLimits
     faults: Faults
     requests: Requests
-    keeper: Keeper
+    state_store: StateStore
 
     @property
     def retry_after(self) -> RetryAfter | None:

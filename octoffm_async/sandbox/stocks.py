@@ -8,10 +8,10 @@ from typing import Any
 from octoffm_async.contract.operations import GET_STOCK, LIST_STOCKS, Operation
 from octoffm_async.contract.stocks import QuantityType, SortOrder, Stock, StockFilters
 
-from .calls import Call, Handler, answer_list, answer_page, found, read_filters, within
+from .calls import Handler, IncomingRequest, list_response, page_response, read_filters, resource_response, within
 from .movements import country_code
 from .paging import Cursor, decode_cursor
-from .replies import Reply, invalid
+from .replies import HttpReply, validation_problem
 
 _QUANTITY_FIELDS = {
     QuantityType.AVAILABLE: "available",
@@ -24,7 +24,7 @@ _QUANTITY_FIELDS = {
 }
 
 
-def list_stocks(call: Call) -> Reply:
+def list_stocks(call: IncomingRequest) -> HttpReply:
     """List the seller's stocks in order of creation, of change (with ``updatedAtMin``), or of a quantity.
 
     ``sellerProductReference`` selects the stock of one reference; an unknown reference gives an empty page, no error.
@@ -37,12 +37,12 @@ def list_stocks(call: Call) -> Reply:
     if filters.sort is not None or filters.order is not None:
         return _sorted_page(call, filters, keep)
     low, high = filters.updated_at_min, filters.updated_at_max
-    return answer_list(call, call.account.stocks, filters, keep=keep, since=low, until=high)
+    return list_response(call, call.account.stocks, filters, keep=keep, since=low, until=high)
 
 
-def get_stock(call: Call) -> Reply:
+def get_stock(call: IncomingRequest) -> HttpReply:
     """Return one stock by its id."""
-    return found(call.account.stocks.get(call.item), "Stock", call.item)
+    return resource_response(call.account.stocks.get(call.resource_id), "Stock", call.resource_id)
 
 
 def _keeper(filters: StockFilters) -> Callable[[Stock], bool] | None:
@@ -60,21 +60,21 @@ def _keeper(filters: StockFilters) -> Callable[[Stock], bool] | None:
 
 
 def _page_of_reference(
-    call: Call, filters: StockFilters, reference: str, keep: Callable[[Stock], bool] | None
-) -> Reply:
+    call: IncomingRequest, filters: StockFilters, reference: str, keep: Callable[[Stock], bool] | None
+) -> HttpReply:
     """Return the one page with the stock of a seller reference, if it is visible and the other filters accept it."""
     if filters.cursor is not None:
-        raise invalid({"cursor": ["The cursor is not valid."]})
+        raise validation_problem({"cursor": ["The cursor is not valid."]})
     if filters.sort is not None or filters.order is not None:
         _sorting(filters)
     stocks = call.account.stocks
     row = call.account.references.get(reference)
     stock = None if row is None or row.stock_id is None else stocks.get(row.stock_id)
     seen = stock is not None and not stocks.hides(stock.id) and (keep is None or keep(stock))
-    return answer_page(call, [stock] if seen else [], filters.limit, None)
+    return page_response(call, [stock] if seen else [], filters.limit, None)
 
 
-def _sorted_page(call: Call, filters: StockFilters, keep: Callable[[Stock], bool] | None) -> Reply:
+def _sorted_page(call: IncomingRequest, filters: StockFilters, keep: Callable[[Stock], bool] | None) -> HttpReply:
     """Return a page in order of quantity, then of creation; the cursor is the sort key of its last row."""
     field, sign = _sorting(filters)
     after = decode_cursor(filters.cursor, "sorted", numbers=2)
@@ -87,16 +87,16 @@ def _sorted_page(call: Call, filters: StockFilters, keep: Callable[[Stock], bool
     page = nsmallest(filters.limit + 1, rest, key=itemgetter(0))
     shown = page[: filters.limit]
     following = Cursor("sorted", shown[-1][0]) if len(page) > len(shown) else None
-    return answer_page(call, [stock for _, stock in shown], filters.limit, following)
+    return page_response(call, [stock for _, stock in shown], filters.limit, following)
 
 
 def _sorting(filters: StockFilters) -> tuple[str, int]:
     kind = QuantityType(filters.sort or QuantityType.AVAILABLE)
     order = SortOrder(filters.order or SortOrder.ASC)
     if not kind.known:
-        raise invalid({"sort": [f"The value '{kind}' is not valid."]})
+        raise validation_problem({"sort": [f"The value '{kind}' is not valid."]})
     if not order.known:
-        raise invalid({"order": [f"The value '{order}' is not valid."]})
+        raise validation_problem({"order": [f"The value '{order}' is not valid."]})
     return _QUANTITY_FIELDS[kind], -1 if order is SortOrder.DESC else 1
 
 

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .ledger import Ledger
+from .ledger import RowTable
 
 
-class Tally:
+class TableTotals:
     """Sum of a measure over all rows. It reads the table's order of change from the end of its last update on."""
 
-    def __init__(self, ledger: Ledger[Any], measure: Callable[[Any], Mapping[str, int]]) -> None:
+    def __init__(self, ledger: RowTable[Any], measure: Callable[[Any], Mapping[str, int]]) -> None:
         self.totals: Counter[str] = Counter()
         self._ledger = ledger
         self._measure = measure
@@ -18,14 +18,14 @@ class Tally:
         self._counted: list[Any] = []
 
     @property
-    def behind(self) -> int:
+    def uncounted(self) -> int:
         """Number of changes that are not counted yet."""
         return self._ledger.change_count - self._position
 
     def update(self, most: int) -> int:
         """Count up to ``most`` more changes; return the number of counted changes."""
         changes = self._ledger.changes(self._position, most)
-        rows = self._ledger.everything()
+        rows = self._ledger.all_rows()
         for place in {change.place for change in changes}:
             self._count(place, rows[place])
         self._position += len(changes)

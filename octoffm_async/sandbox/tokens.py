@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from random import Random
 
-from .quota import RetryAfter, SlidingLog, throttled
-from .replies import Reply, json_reply
+from .quota import RetryAfter, SlidingLog, rate_limit_problem
+from .replies import HttpReply, json_reply
 
 QUOTA_PERIOD = 3600.0
 """Window of the token quota in seconds: Octopia counts tokens per hour (documented)."""
@@ -44,7 +44,7 @@ class Tokens:
         self._monotonic = monotonic
         self._expiry: dict[str, float] = {}
 
-    def grant(self, form: Mapping[str, str]) -> Reply:
+    def grant(self, form: Mapping[str, str]) -> HttpReply:
         """Answer a token request; raise a 429 above the quota."""
         self.requests += 1
         if (refusal := self._refusal(form)) is not None:
@@ -53,7 +53,7 @@ class Tokens:
         now = self._monotonic()
         if wait := self._quota.admit(now):
             self.refused += 1
-            raise throttled(wait, self.retry_after)
+            raise rate_limit_problem(wait, self.retry_after)
         life = int(self._life) if self._life == int(self._life) else self._life
         return json_reply(
             {"access_token": self._issue(now), "expires_in": life, "refresh_expires_in": 0, "token_type": "Bearer"}
@@ -77,7 +77,7 @@ class Tokens:
         """Make one token invalid before its expiry."""
         self._expiry.pop(token, None)
 
-    def _refusal(self, form: Mapping[str, str]) -> Reply | None:
+    def _refusal(self, form: Mapping[str, str]) -> HttpReply | None:
         if (grant_type := form.get("grant_type")) != "client_credentials":
             code = "unsupported_grant_type" if grant_type else "invalid_request"
             return _keycloak(400, code, "Unsupported or missing grant_type")
@@ -95,5 +95,5 @@ class Tokens:
         return token
 
 
-def _keycloak(status: int, error: str, description: str) -> Reply:
+def _keycloak(status: int, error: str, description: str) -> HttpReply:
     return json_reply({"error": error, "error_description": description}, status)

@@ -24,7 +24,7 @@ class ControlBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Base of the bodies of control requests. An unknown name in a body is an error."""
 
 
-class StockOrder(ControlBody):
+class AddStockCommand(ControlBody):
     """Add available items to one product, or to each of a seller's products (no ``reference``)."""
 
     quantity: Annotated[int, Meta(le=_MOST_ITEMS)]
@@ -33,20 +33,20 @@ class StockOrder(ControlBody):
     seller: str | None = None
 
 
-class ReceiveOrder(ControlBody):
+class ReceiveCommand(ControlBody):
     """Receive at once the open supply orders of one seller, or of all sellers."""
 
     seller: str | None = None
 
 
-class ReturnOrder(ControlBody):
+class ReturnCommand(ControlBody):
     """Create a carrier return of all returnable items of a shipment."""
 
     outbound_shipment_id: str
     seller: str | None = None
 
 
-class CountryOrder(ControlBody):
+class CountryCommand(ControlBody):
     """Activate or deactivate a storage country for a seller."""
 
     country: str
@@ -54,20 +54,20 @@ class CountryOrder(ControlBody):
     active: bool = True
 
 
-class ClockOrder(ControlBody):
+class ClockCommand(ControlBody):
     """Move the clock ahead by ``advance`` seconds."""
 
     advance: float
 
 
-class LimitOrder(ControlBody):
+class LimitCommand(ControlBody):
     """Set the limit of each seller and group (requests, seconds; null: none), and the form of Retry-After if given."""
 
     limit: tuple[Annotated[int, Meta(le=_MOST_CALLS)], Annotated[float, Meta(le=_YEAR)]] | None
     retry_after: RetryAfter | UnsetType | None = UNSET
 
 
-class Script(ControlBody):
+class ScriptedFault(ControlBody):
     """A fault, by the name of its member, for the next ``times`` requests."""
 
     fault: str
@@ -76,21 +76,21 @@ class Script(ControlBody):
     value: float | None = None
 
 
-class FaultOrder(ControlBody):
+class FaultCommand(ControlBody):
     """Clear all faults, then set rates, then add a scripted fault; each step only if given."""
 
     clear: bool = False
     rates: dict[str, float | tuple[float, float]] | None = None
     only: Only | None = None
     operations: list[str] | None = None
-    next: Script | None = None
+    next: ScriptedFault | None = None
 
 
-class SaveOrder(ControlBody):
+class SaveCommand(ControlBody):
     """Save the state file; the body has no fields."""
 
 
-class Verb(NamedTuple):
+class ControlRoute(NamedTuple):
     """A control route. ``example`` is a body as JSON; an ``optional`` body may be empty."""
 
     method: str
@@ -106,59 +106,61 @@ class Verb(NamedTuple):
         return CONTROL_PATH + self.path
 
 
-VERBS = (
-    Verb(
+CONTROL_ROUTES = (
+    ControlRoute(
         "POST",
         "/stock",
         "Add available items to one product, or to each.",
-        StockOrder,
+        AddStockCommand,
         '{"quantity": 5, "reference": "REF-1", "country": "FR", "seller": "12345"}',
     ),
-    Verb(
+    ControlRoute(
         "POST",
         "/receive",
         "Receive open supply orders now (of all sellers).",
-        ReceiveOrder,
+        ReceiveCommand,
         '{"seller": "12345"}',
         optional=True,
     ),
-    Verb(
+    ControlRoute(
         "POST",
         "/returns",
         "Create a carrier return of a shipped parcel.",
-        ReturnOrder,
+        ReturnCommand,
         '{"outbound_shipment_id": "ID", "seller": "12345"}',
     ),
-    Verb(
+    ControlRoute(
         "POST",
         "/countries",
         "Activate or deactivate a storage country.",
-        CountryOrder,
+        CountryCommand,
         '{"country": "ES", "active": false, "seller": "12345"}',
     ),
-    Verb("POST", "/clock", "Move the clock ahead, in seconds.", ClockOrder, '{"advance": 3600}'),
-    Verb(
+    ControlRoute("POST", "/clock", "Move the clock ahead, in seconds.", ClockCommand, '{"advance": 3600}'),
+    ControlRoute(
         "POST",
         "/faults",
         "Set faults of the next requests, or of a share.",
-        FaultOrder,
+        FaultCommand,
         '{"clear": true, "next": {"fault": "RESET_AFTER", "times": 2}}',
     ),
-    Verb(
+    ControlRoute(
         "POST",
         "/limit",
         "Set the limit: requests, seconds (null: no limit).",
-        LimitOrder,
+        LimitCommand,
         '{"limit": [5, 1.0], "retry_after": "seconds"}',
     ),
-    Verb("POST", "/save", "Save the state file now.", SaveOrder, optional=True),
-    Verb("GET", "/effects", "Return the counters of created rows by reference."),
-    Verb("GET", "/stats", "Return the counters of requests and tokens."),
-    Verb("GET", "/state", "Return the content of the live page."),
-    Verb("GET", "/help", "Return these routes, and the names in bodies."),
+    ControlRoute("POST", "/save", "Save the state file now.", SaveCommand, optional=True),
+    ControlRoute("GET", "/effects", "Return the counters of created rows by reference."),
+    ControlRoute("GET", "/stats", "Return the counters of requests and tokens."),
+    ControlRoute("GET", "/state", "Return the content of the live page."),
+    ControlRoute("GET", "/help", "Return these routes, and the names in bodies."),
 )
 
-VERB_OF_BODY: Mapping[type[ControlBody], Verb] = {verb.body: verb for verb in VERBS if verb.body is not None}
+VERB_OF_BODY: Mapping[type[ControlBody], ControlRoute] = {
+    verb.body: verb for verb in CONTROL_ROUTES if verb.body is not None
+}
 """The route of each body."""
 
 
@@ -166,7 +168,7 @@ def help_lines() -> Iterator[str]:
     """Yield the routes as lines of a help text, each of at most 78 characters."""
     yield "Control routes, for tests and programs on this machine: JSON, no token. All"
     yield "but the first field of a body are optional; the default is the first seller."
-    for verb in VERBS:
+    for verb in CONTROL_ROUTES:
         yield f"{verb.method:<4} {verb.route:<20} {verb.purpose}"
         if verb.example:
             yield f"     {verb.example}"

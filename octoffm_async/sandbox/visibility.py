@@ -3,39 +3,39 @@
 from datetime import datetime
 from functools import partial
 
-from .calls import Call
-from .happenings import happening
+from .calls import IncomingRequest
+from .happenings import scheduled_event
 from .replies import ProblemError
-from .world import Account, World
+from .world import SellerAccount, World
 
 
-class LateRows:
+class HiddenRows:
     """A record of the rows at its creation; it hides the rows that were added since."""
 
     def __init__(self, world: World) -> None:
-        world.settle()
+        world.run_due_events()
         self._world = world
         self._lengths = {
-            (account.seller, name): len(ledger.everything())
+            (account.seller, name): len(ledger.all_rows())
             for account in world.accounts.values()
-            for name, ledger in account.ledgers().items()
+            for name, ledger in account.tables().items()
         }
 
-    def hide(self, account: Account, until: datetime) -> None:
+    def hide(self, account: SellerAccount, until: datetime) -> None:
         """Hide the new rows of one account until a time of the sandbox's clock."""
-        for name, ledger in account.ledgers().items():
-            fresh = len(ledger.everything()) - self._lengths[account.seller, name]
+        for name, ledger in account.tables().items():
+            fresh = len(ledger.all_rows()) - self._lengths[account.seller, name]
             for key in ledger.newest_keys(fresh):
                 ledger.hide(key)
                 self._world.schedule(until, partial(_reveal, account, name, key))
 
 
-@happening("visibility._reveal")
-def _reveal(account: Account, name: str, key: str, _: datetime) -> None:
-    account.ledgers()[name].reveal(key)
+@scheduled_event("visibility._reveal")
+def _reveal(account: SellerAccount, name: str, key: str, _: datetime) -> None:
+    account.tables()[name].reveal(key)
 
 
-def refuse_hidden(call: Call) -> None:
+def refuse_hidden(call: IncomingRequest) -> None:
     """Raise a 404 for a request whose path names a hidden row."""
-    if call.item and any(ledger.hides(call.item) for ledger in call.account.ledgers().values()):
-        raise ProblemError(404, f"'{call.item}' was not found.")
+    if call.resource_id and any(ledger.hides(call.resource_id) for ledger in call.account.tables().values()):
+        raise ProblemError(404, f"'{call.resource_id}' was not found.")

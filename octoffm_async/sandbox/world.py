@@ -16,12 +16,12 @@ from octoffm_async.contract.returns import Return
 from octoffm_async.contract.stocks import Stock
 
 from .clock import Clock
-from .ledger import Ledger
+from .ledger import RowTable
 from .settings import STORAGE_COUNTRIES, IdForm, Inspection, Reception, Timeline
 
 _FIRST_NUMBER = 100_000
 
-Happening = Callable[[datetime], None]
+ScheduledEvent = Callable[[datetime], None]
 """A scheduled event: the world calls it with the time at which it was due."""
 EffectKind = Literal["products", "inbound", "outbound", "cancellations", "returns"]
 
@@ -50,12 +50,12 @@ class AllEffects(Effects):
         super().__init__()
         self._by_seller = {seller: Effects() for seller in sellers}
 
-    def note(self, seller: str, kind: EffectKind, key: str, count: int = 1) -> None:
+    def add(self, seller: str, kind: EffectKind, key: str, count: int = 1) -> None:
         """Count ``count`` more creations, for the seller and for all sellers together."""
         for effects in (self, self._by_seller[seller]):
             getattr(effects, kind)[key] += count
 
-    def open(self, seller: str) -> None:
+    def add_seller(self, seller: str) -> None:
         """Add counters for one more seller."""
         self._by_seller.setdefault(seller, Effects())
 
@@ -66,17 +66,17 @@ class AllEffects(Effects):
         return self._by_seller[seller]
 
 
-class Account:
+class SellerAccount:
     """The rows of one seller. No other seller ever sees them."""
 
     def __init__(self, seller: str) -> None:
         self.seller = seller
-        self.references = Ledger[SellerReference]()
-        self.stocks = Ledger[Stock]()
-        self.shipments = Ledger[OutboundShipment]()
-        self.cancellations = Ledger[OutboundCancellation]()
-        self.returns = Ledger[Return]()
-        self.inbound = Ledger[InboundShipment]()
+        self.references = RowTable[SellerReference]()
+        self.stocks = RowTable[Stock]()
+        self.shipments = RowTable[OutboundShipment]()
+        self.cancellations = RowTable[OutboundCancellation]()
+        self.returns = RowTable[Return]()
+        self.inbound = RowTable[InboundShipment]()
         self.countries = set[str](STORAGE_COUNTRIES)
         self.documents = dict[str, Document]()
         # A seller has one reference per product and condition; both keys find it.
@@ -89,15 +89,15 @@ class Account:
         # Returns with an arrived parcel, by id, in their form after the inspection.
         self.received: dict[str, Return] = {}
 
-    def ledgers(self) -> dict[str, Ledger[Any]]:
+    def tables(self) -> dict[str, RowTable[Any]]:
         """Return all tables by the names of their attributes."""
-        return {name: held for name, held in vars(self).items() if isinstance(held, Ledger)}
+        return {name: held for name, held in vars(self).items() if isinstance(held, RowTable)}
 
 
 class _Event(NamedTuple):
     due: datetime
     number: int  # breaks ties in the order of scheduling
-    happen: Happening
+    happen: ScheduledEvent
 
 
 class World:
@@ -118,7 +118,7 @@ class World:
         reception: Reception | None = None,
         ids: IdForm = "text",
     ) -> None:
-        self.accounts = {seller: Account(seller) for seller in sellers}
+        self.accounts = {seller: SellerAccount(seller) for seller in sellers}
         if not self.accounts:
             raise ValueError("sellers = (): the sandbox needs at least one seller")
         self.clock = clock
@@ -131,24 +131,24 @@ class World:
         self._last_number: int | None = None
         self._events: list[_Event] = []
         self._numbers = count()
-        clock.on_advance(self.settle)
+        clock.on_advance(self.run_due_events)
 
     @property
     def first_seller(self) -> str:
         """The default seller."""
         return next(iter(self.accounts))
 
-    def account(self, seller: str | None) -> Account:
+    def account(self, seller: str | None) -> SellerAccount:
         """Return the account of a seller (``None``: the first). Raises ``LookupError`` for an unknown seller."""
         name = self.first_seller if seller is None else seller
         if name not in self.accounts:
             raise LookupError(f"seller = {name!r}: the sandbox has {', '.join(self.accounts)}")
         return self.accounts[name]
 
-    def open_account(self, seller: str) -> Account:
+    def get_or_create_account(self, seller: str) -> SellerAccount:
         """Return the account of a seller; create it if there is none."""
-        self.effects.open(seller)
-        return self.accounts.setdefault(seller, Account(seller))
+        self.effects.add_seller(seller)
+        return self.accounts.setdefault(seller, SellerAccount(seller))
 
     def new_id(self) -> str:
         """Return a new id, a UUID or a number, that depends on the seed and on the earlier creations only."""
@@ -163,27 +163,27 @@ class World:
         keys = (
             key
             for account in self.accounts.values()
-            for ledger in account.ledgers().values()
+            for ledger in account.tables().values()
             if ledger is not account.references  # its keys are the seller's references
             for key in ledger.keys()  # noqa: SIM118  (no dictionary)
         )
         return max((int(key) for key in keys if key.isascii() and key.isdecimal()), default=_FIRST_NUMBER)
 
-    def schedule(self, due: datetime, happen: Happening) -> None:
+    def schedule(self, due: datetime, happen: ScheduledEvent) -> None:
         """Schedule a call of ``happen(due)`` for when the clock has reached ``due``."""
         heappush(self._events, _Event(due, next(self._numbers), happen))
 
-    def pending(self) -> list[tuple[datetime, Happening]]:
+    def pending(self) -> list[tuple[datetime, ScheduledEvent]]:
         """Return the scheduled events in the order in which they will run."""
         return [(event.due, event.happen) for event in sorted(self._events)]
 
-    def hasten(self, chosen: Callable[[Happening], bool]) -> list[Happening]:
+    def run_now(self, chosen: Callable[[ScheduledEvent], bool]) -> list[ScheduledEvent]:
         """Run the chosen scheduled events now, and the chosen events that these schedule; return the events that ran.
 
         Their changes have the current time, not the later one at which they were due.
         """
-        moment = self.settle()
-        done: list[Happening] = []
+        moment = self.run_due_events()
+        done: list[ScheduledEvent] = []
         while early := [event for event in self._events if chosen(event.happen)]:
             self._events = [event for event in self._events if not chosen(event.happen)]
             heapify(self._events)
@@ -192,7 +192,7 @@ class World:
             done += (event.happen for event in early)
         return done
 
-    def settle(self) -> datetime:
+    def run_due_events(self) -> datetime:
         """Run all events that are due by now; return the current time."""
         now = self.clock.now()
         while self._events and self._events[0].due <= now:

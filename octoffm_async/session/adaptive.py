@@ -76,7 +76,7 @@ RATE_LEAST, RATE_MOST = 0.05, 1e5
 """Requests per second."""
 
 
-class RateControl:
+class AdaptiveRate:
     """The rate that one key may send, learned from its responses. Rates are in requests per second."""
 
     __slots__ = (

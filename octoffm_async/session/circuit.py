@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..config import Config
     from ..events import CircuitState
-    from .lanes import Lane
+    from .lanes import Priority
 
 FIRST_PAUSE = 1.0
 """Seconds, doubled with each probe that fails."""
@@ -47,7 +47,7 @@ class Circuit:
         self._closed = False
         self.state: CircuitState = "closed"
 
-    async def enter(self, lane: Lane, until: float, *, probed: bool = False) -> bool:
+    async def enter(self, lane: Priority, until: float, *, probed: bool = False) -> bool:
         """Wait until the call may be sent; return True if it is the probe. Not to be called on a closed circuit.
 
         A call that ``probed`` before, and failed, lets others go first: it may be the call that fails, not the API.

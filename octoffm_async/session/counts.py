@@ -8,8 +8,8 @@ import msgspec
 
 from ..contract.access import Counted
 from ..contract.json_values import is_object
-from ..contract.names import spelling_in
-from ..contract.translation import at_path
+from ..contract.names import find_key
+from ..contract.translation import value_at_path
 from ..contract.values import NotReadableError, read_whole
 from .learning_reader import unmarked
 from .unusable import UnusableError
@@ -53,9 +53,9 @@ def count_reader(place: tuple[str, ...] | None) -> Callable[[Response, bool], in
 def counts_in(value: Any, place: tuple[str, ...] | None = None) -> list[Any]:
     """Return the values of a response that may be the count: at ``place``, else under a name of counts, or bare."""
     if place is not None:
-        there, found = at_path(value, place)
+        there, found = value_at_path(value, place)
         return [found] if there else []
     if not is_object(value):
         return [value]
     members = value
-    return [members[key] for name in _COUNTS if (key := spelling_in(members, name)) is not None]
+    return [members[key] for name in _COUNTS if (key := find_key(members, name)) is not None]

@@ -14,7 +14,7 @@ GRAIN = 0.001
 """Seconds by which a deadline may come early, so that calls that began together end by one timer."""
 
 
-class Due(Protocol):
+class DeadlineTarget(Protocol):
     """Something that must end in time."""
 
     deadline: float
@@ -26,7 +26,7 @@ class Due(Protocol):
         ...
 
 
-class Watched:
+class CancellableTask:
     """A task that must end in time."""
 
     __slots__ = ("_cancelling", "_taken_back", "deadline", "expired", "task")
@@ -43,7 +43,7 @@ class Watched:
         self.expired = True
         self.task.cancel()
 
-    def is_ours(self) -> bool:
+    def is_own_cancellation(self) -> bool:
         """Return True if only the deadline requested the cancellation that was raised; withdraw the request."""
         self.take_back()
         return self.expired and self.task.cancelling() <= self._cancelling
@@ -64,10 +64,10 @@ class Deadlines:
 
     def __init__(self, *usual: float) -> None:
         self._usual = frozenset(usual)
-        self._schedules: dict[float, dict[Due, None]] = {}
+        self._schedules: dict[float, dict[DeadlineTarget, None]] = {}
         self._timers: dict[float, asyncio.TimerHandle] = {}
 
-    def add(self, seconds: float, due: Due) -> None:
+    def add(self, seconds: float, due: DeadlineTarget) -> None:
         """Expire ``due`` at its deadline, which is in ``seconds``, unless :meth:`done` is called before."""
         schedule = self._schedules.get(seconds)
         if schedule is None:
@@ -76,7 +76,7 @@ class Deadlines:
         if seconds not in self._timers:
             self._timers[seconds] = asyncio.get_running_loop().call_at(due.deadline, self._expire, seconds)
 
-    def done(self, seconds: float, due: Due) -> None:
+    def done(self, seconds: float, due: DeadlineTarget) -> None:
         """Remove ``due``, which has ended."""
         schedule = self._schedules[seconds]
         schedule.pop(due, None)

@@ -13,14 +13,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import ConfigurationError
-from .leases import Offset
+from .leases import ClockOffset
 from .slots import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .limit_stores import LimitStore
-    from .slots import Answer, Ask
+    from .slots import LeaseReply, LeaseRequest
 
 logger = logging.getLogger("octoffm_async")
 
@@ -41,22 +41,24 @@ USELESS_MOST = 5
 class Participant(Protocol):
     """A limiter that shares its limit through a store."""
 
-    asked: bool
+    is_request_pending: bool
     """True while its request is queued or being sent."""
 
-    def draw_up(self, now: float, *, leasing: bool) -> Ask:
+    def build_request(self, now: float, *, leasing: bool) -> LeaseRequest:
         """Return its request to the store; without ``leasing``, one for the time only."""
         ...
 
-    def hear(self, ask: Ask, answer: Answer, *, sent: float, received: float, ahead: tuple[float, float]) -> bool:
+    def apply_reply(
+        self, ask: LeaseRequest, answer: LeaseReply, *, sent: float, received: float, ahead: tuple[float, float]
+    ) -> bool:
         """Apply the reply; return False if it came too late to be used."""
         ...
 
-    def unheard(self, now: float) -> None:
+    def on_store_unavailable(self, now: float) -> None:
         """Go on without the store, which did not reply."""
         ...
 
-    def parting(self) -> bool:
+    def has_final_request(self) -> bool:
         """Return True if it holds slots to return before the client closes."""
         ...
 
@@ -65,16 +67,19 @@ class Participant(Protocol):
         ...
 
 
-class Exchange:
-    """The client of one store, on behalf of the limiters of one client. ``away``: the store is unavailable now."""
+class LeaseClient:
+    """The client of one store, on behalf of the limiters of one client.
+
+    ``is_unavailable``: the store is unavailable now.
+    """
 
     longest_retry = STORE_TIMEOUT + 1.5 * RETRY
 
     def __init__(self, store: LimitStore) -> None:
-        self.away = False
+        self.is_unavailable = False
         self.processes = max(1, store.processes)
         self._store = store
-        self._offset = Offset()
+        self._offset = ClockOffset()
         self._due: dict[Participant, None] = {}
         self._asking: asyncio.Task[None] | None = None
         self._retry_at = 0.0
@@ -84,18 +89,18 @@ class Exchange:
     def open(self) -> None:
         """Bind the exchange to the running event loop."""
         self._due.clear()
-        self._offset = Offset()
+        self._offset = ClockOffset()
         self._asking = None
-        self.away = False
+        self.is_unavailable = False
         self._useless = 0
         self._store.open()
         self._is_open = True
 
-    def ask(self, gate: Participant) -> None:
+    def request(self, gate: Participant) -> None:
         """Include a limiter in the next round trip; do nothing while the store is unavailable."""
-        if not self._is_open or (self.away and asyncio.get_running_loop().time() < self._retry_at):
+        if not self._is_open or (self.is_unavailable and asyncio.get_running_loop().time() < self._retry_at):
             return
-        gate.asked = True
+        gate.is_request_pending = True
         self._due[gate] = None
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask_all(), name="octoffm_async limits")
@@ -108,8 +113,8 @@ class Exchange:
         try:
             if self._asking is not None:
                 await asyncio.wait([self._asking])
-            self._due = {gate: None for gate in gates if gate.parting()}
-            while self._due and not self.away:
+            self._due = {gate: None for gate in gates if gate.has_final_request()}
+            while self._due and not self.is_unavailable:
                 await self._ask_once()
         finally:
             self._due.clear()
@@ -131,7 +136,7 @@ class Exchange:
         sent = loop.time()
         self._vague = 0 if self._offset.width(sent) <= VAGUE else self._vague + 1
         leasing = not 0 < self._vague <= VAGUE_MOST
-        asks = [gate.draw_up(sent, leasing=leasing) for gate in gates]
+        asks = [gate.build_request(sent, leasing=leasing) for gate in gates]
         try:
             async with asyncio.timeout(STORE_TIMEOUT):
                 answers = await self._store.exchange(asks)
@@ -139,19 +144,21 @@ class Exchange:
         except Exception as error:  # noqa: BLE001  (calls of the API must go on, whatever a store raises)
             self._is_away(error)
             for gate in gates:
-                gate.asked = gate in self._due
-                gate.unheard(loop.time())
+                gate.is_request_pending = gate in self._due
+                gate.on_store_unavailable(loop.time())
                 if isinstance(error, ConfigurationError):
                     gate.fail(error)
 
-    def _hear(self, gates: list[Participant], asks: list[Ask], answers: Sequence[Answer], sent: float) -> None:
+    def _hear(
+        self, gates: list[Participant], asks: list[LeaseRequest], answers: Sequence[LeaseReply], sent: float
+    ) -> None:
         received = asyncio.get_running_loop().time()
         self._is_back()
         in_time = False
         for gate, ask, answer in zip(gates, asks, answers, strict=True):
-            gate.asked = gate in self._due
+            gate.is_request_pending = gate in self._due
             ahead = self._offset.hear(answer.now / SECOND, sent=sent, received=received)
-            in_time |= gate.hear(ask, answer, sent=sent, received=received, ahead=ahead)
+            in_time |= gate.apply_reply(ask, answer, sent=sent, received=received, ahead=ahead)
         self._useless = 0 if in_time else self._useless + 1
         if self._useless > USELESS_MOST:
             self._is_away(
@@ -161,8 +168,8 @@ class Exchange:
     def _is_away(self, error: Exception, retry: float = RETRY) -> None:
         self._retry_at = asyncio.get_running_loop().time() + retry * random.uniform(1.0, 1.5)
         self._useless = 0
-        if not self.away:
-            self.away = True
+        if not self.is_unavailable:
+            self.is_unavailable = True
             # Not the text of the error: it may contain the address and the password of the store.
             reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
             logger.warning(
@@ -170,6 +177,6 @@ class Exchange:
             )
 
     def _is_back(self) -> None:
-        if self.away:
-            self.away = False
+        if self.is_unavailable:
+            self.is_unavailable = False
             logger.info("%r can be used again", self._store)

@@ -13,17 +13,17 @@ from ..errors import AnswerTimeoutError, ConnectError, ConnectionLostError, Fenc
 if TYPE_CHECKING:
     from ..errors import NotAnsweredError
 
-__all__ = ["as_ours"]
+__all__ = ["to_package_error"]
 
 _REASON_MOST = 100
 """Characters of a proxy's own message that an error contains."""
 
 
-def as_ours(error: Exception, url: str, *, has_left: bool = True) -> NotAnsweredError | FencedError:
+def to_package_error(error: Exception, url: str, *, request_sent: bool = True) -> NotAnsweredError | FencedError:
     """Return the corresponding error of this package; to be raised from the original.
 
-    ``has_left`` says whether any byte of the request may have been sent: before that, a connection to a proxy may be
-    refused, lost or silent, and the API has received nothing.
+    ``request_sent`` says whether any byte of the request may have been sent: before that, a connection to a proxy may
+    be refused, lost or silent, and the API has received nothing.
     """
     if isinstance(error.__cause__, FencedError):
         return error.__cause__
@@ -39,7 +39,7 @@ def as_ours(error: Exception, url: str, *, has_left: bool = True) -> NotAnswered
             return ConnectError(f"no connection to {host}: {reason}")
         case aiohttp.ConnectionTimeoutError():
             return ConnectError(f"no connection to {host} in time")
-        case _ if not has_left:
+        case _ if not request_sent:
             return ConnectError(f"no connection to {host}: {reason}")
         case TimeoutError():
             return AnswerTimeoutError(f"{host} did not answer in time")

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from .file_guard import FileLock
-from .token_entries import Entry
+from .token_entries import TokenEntry
 from .token_file import TokenFile
-from .token_stores import Allowance, Holding
+from .token_stores import QuotaBucket, TokenRecord
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
     from ..config import Secret
-    from .token_file import Sheet
-    from .token_stores import Account, SharedRefusal, SharedToken
+    from .token_file import TokenFileContent
+    from .token_stores import SharedRefusal, SharedToken, TokenAccount
 
 T = TypeVar("T")
 
@@ -52,13 +52,13 @@ class FileTokenStore:
         """Return the wall-clock time in seconds."""
         return self._clock()
 
-    async def load(self, account: Account) -> Holding:
+    async def load(self, account: TokenAccount) -> TokenRecord:
         """Return the data of an account."""
         sheet = await asyncio.to_thread(self._file.read)
-        entry = sheet.accounts.get(account.key, Entry())
-        return Holding(entry.token, entry.refusal)
+        entry = sheet.accounts.get(account.key, TokenEntry())
+        return TokenRecord(entry.token, entry.refusal)
 
-    async def take_turn(self, account: Account, *, lease: float) -> object | None:  # noqa: ARG002  (it dies by itself)
+    async def acquire_renewal_lock(self, account: TokenAccount, *, lease: float) -> object | None:  # noqa: ARG002  (it dies by itself)
         """Acquire the lock on the account's renewal; None if another process holds it."""
         taking = asyncio.get_running_loop().run_in_executor(None, self._file.turn, account.key)
         try:
@@ -67,57 +67,57 @@ class FileTokenStore:
             taking.add_done_callback(_give_back)  # the thread goes on, and may acquire the unwanted lock
             raise
 
-    async def end_turn(self, account: Account, turn: object) -> None:  # noqa: ARG002
+    async def release_renewal_lock(self, account: TokenAccount, turn: object) -> None:  # noqa: ARG002
         """Release the lock on the account's renewal."""
         if isinstance(turn, FileLock):
             turn.release()
 
-    async def save(self, account: Account, token: SharedToken) -> None:
+    async def save(self, account: TokenAccount, token: SharedToken) -> None:
         """Store a new token."""
 
-        def change(sheet: Sheet) -> None:
-            sheet.accounts[account.key] = Entry(token=token)
+        def change(sheet: TokenFileContent) -> None:
+            sheet.accounts[account.key] = TokenEntry(token=token)
 
         await self._change(change)
 
-    async def drop(self, account: Account, refused: Secret) -> None:
+    async def drop(self, account: TokenAccount, refused: Secret) -> None:
         """Delete the token if it is ``refused``."""
 
-        def change(sheet: Sheet) -> None:
+        def change(sheet: TokenFileContent) -> None:
             entry = sheet.accounts.get(account.key)
             if entry is not None and entry.token is not None and entry.token.secret == refused:
                 entry.token = None
 
         await self._change(change)
 
-    async def refuse(self, account: Account, refusal: SharedRefusal) -> None:
+    async def refuse(self, account: TokenAccount, refusal: SharedRefusal) -> None:
         """Store a refusal of the credentials."""
 
-        def change(sheet: Sheet) -> None:
-            sheet.accounts[account.key] = Entry(refusal=refusal)
+        def change(sheet: TokenFileContent) -> None:
+            sheet.accounts[account.key] = TokenEntry(refusal=refusal)
 
         await self._change(change)
 
-    async def forgive(self, account: Account) -> None:
+    async def clear_refusal(self, account: TokenAccount) -> None:
         """Delete a refusal."""
 
-        def change(sheet: Sheet) -> None:
+        def change(sheet: TokenFileContent) -> None:
             if (entry := sheet.accounts.get(account.key)) is not None:
                 entry.refusal = None
 
         await self._change(change)
 
-    async def admit(self, account: Account) -> float:
+    async def admit(self, account: TokenAccount) -> float:
         """Count one token call and return 0, or return the seconds to wait."""
         now, waits = self.now(), [0.0]
 
-        def change(sheet: Sheet) -> None:
-            sheet.calls[account.client], waits[0] = sheet.calls.get(account.client, Allowance()).take(now)
+        def change(sheet: TokenFileContent) -> None:
+            sheet.calls[account.client], waits[0] = sheet.calls.get(account.client, QuotaBucket()).take(now)
 
         await self._change(change)
         return waits[0]
 
-    async def _change(self, change: Callable[[Sheet], None]) -> None:
+    async def _change(self, change: Callable[[TokenFileContent], None]) -> None:
         await asyncio.to_thread(self._file.change, change, now=self.now())
 
     def __repr__(self) -> str:

@@ -33,7 +33,7 @@ _NOT_A_NUMBER = "(?=[0-9]*[^0-9])"
 _NOT_A_GUID = "(?!.{8}-.{4}-.{4}-.{4}-.{12}$)"
 _CLASSES = {"0": "0-9", "a": "a-z", "A": "A-Z"}
 
-Kind: TypeAlias = Literal["GUID", "number", "word"]
+IdKind: TypeAlias = Literal["GUID", "number", "word"]
 
 
 def can_be_id(text: str) -> bool:
@@ -51,7 +51,7 @@ def is_guid(text: str) -> bool:
     return len(text) == 36 and text[8:24:5] == "----"
 
 
-def kind_of(text: str) -> Kind:
+def kind_of(text: str) -> IdKind:
     """Return the kind of id that a text would be."""
     if is_guid(text):
         return "GUID"
@@ -68,7 +68,7 @@ class Forms:
         """True if GUIDs are established. It is read for each id, and costs less than :attr:`usual`."""
         self.usual: Callable[[str], object] = _NOTHING
         """A match function for ids exactly like earlier ones; an id that it does not match may fit all the same."""
-        self._seen: dict[Kind, _Seen] = {}
+        self._seen: dict[IdKind, _Seen] = {}
 
     def fits(self, text: str) -> bool:
         """Return False for an id that is odd."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import TOKEN_LIMIT
 from ..contract.operations import Group
-from .exchange import Exchange
-from .leased_gate import LeasedGate
-from .limits import Gate
+from .exchange import LeaseClient
+from .leased_gate import SharedRateLimiter
+from .limits import RateLimiter
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -20,16 +20,16 @@ SWEEP_FROM, SWEEP_EVERY = 64, 60.0
 """The number of limiters from which on unused ones are removed, and the seconds between two removals."""
 
 
-class Gates:
+class LimiterRegistry:
     """The rate limiters of one client; with a ``store``, they share their limits through it."""
 
     def __init__(self, config: Config, store: LimitStore | None = None) -> None:
         self._config = config
-        self._exchange = None if store is None else Exchange(store)
-        self._gates: dict[tuple[str, Group], Gate] = {}
+        self._exchange = None if store is None else LeaseClient(store)
+        self._gates: dict[tuple[str, Group], RateLimiter] = {}
         self._sweep_timer: asyncio.TimerHandle | None = None
 
-    def of(self, seller_id: str, group: Group) -> Gate:
+    def of(self, seller_id: str, group: Group) -> RateLimiter:
         """Return the limiter of a key. All token calls share one: the token endpoint knows no sellers."""
         return self._gates.get((seller_id, group)) or self._make(seller_id, group)
 
@@ -56,12 +56,12 @@ class Gates:
         for gate in self._gates.values():
             gate.close()
 
-    async def part(self) -> None:
+    async def return_leases(self) -> None:
         """Return unused slots to a shared store, after a close."""
         if self._exchange is not None:
-            await self._exchange.close([gate for gate in self._gates.values() if isinstance(gate, LeasedGate)])
+            await self._exchange.close([gate for gate in self._gates.values() if isinstance(gate, SharedRateLimiter)])
 
-    def _make(self, seller_id: str, group: Group) -> Gate:
+    def _make(self, seller_id: str, group: Group) -> RateLimiter:
         if self._sweep_timer is None and len(self._gates) >= SWEEP_FROM:
             self._sweep_timer = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)
         config, exchange = self._config, self._exchange
@@ -73,9 +73,9 @@ class Gates:
             "bulk_share": config.bulk_share,
         }
         if exchange is None or group is Group.TOKEN:  # the token store holds the quota that token calls share
-            gate = Gate(limit, **settings)
+            gate = RateLimiter(limit, **settings)
         else:
-            gate = LeasedGate(f"{config.base_url} {seller_id} {group.value}", exchange, limit, **settings)
+            gate = SharedRateLimiter(f"{config.base_url} {seller_id} {group.value}", exchange, limit, **settings)
         self._gates[seller_id, group] = gate
         return gate
 

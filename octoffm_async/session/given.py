@@ -22,7 +22,7 @@ from .forms import Forms, is_guid
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .trail import Trail
+    from .trail import ConnectionHistory
 
 logger = logging.getLogger("octoffm_async")
 
@@ -40,7 +40,7 @@ class Doubt(NamedTuple):
     odd: bool = False
 
 
-class Given:
+class KnownIds:
     """The ids of one seller's creations of one kind, in one session."""
 
     def __init__(self, what: str = "orders") -> None:
@@ -68,7 +68,7 @@ class Given:
         """Return the remembered references, each with the last id that it got."""
         return {reference: remote_id for ids in (self._older, self._recent) for remote_id, reference in ids.items()}
 
-    def take(self, reference: str, remote_id: str, trail: Trail | None) -> Doubt | None:
+    def take(self, reference: str, remote_id: str, trail: ConnectionHistory | None) -> Doubt | None:
         """Believe the id in a response; if not, return the reason."""
         # The path of every order: four look-ups and, for a GUID, one slice. Rare cases have methods of their own.
         recent = self._recent
@@ -132,7 +132,7 @@ class Given:
         """Stop suspecting a reference, whose order is being looked up."""
         self._suspects.pop(reference, None)
 
-    def _met_again(self, reference: str, remote_id: str, trail: Trail | None) -> Doubt | None:
+    def _met_again(self, reference: str, remote_id: str, trail: ConnectionHistory | None) -> Doubt | None:
         holder = self._older.get(remote_id) or self._recent[remote_id]
         if holder == reference:  # an API may answer a repeated request for the same order with the same id
             return None
@@ -153,7 +153,7 @@ class Given:
         return Doubt(f"its response gives the id {remote_id!r}, which {holder!r} got before")
 
 
-def _out_of_step(remote_id: str, trail: Trail) -> Doubt:
+def _out_of_step(remote_id: str, trail: ConnectionHistory) -> Doubt:
     if not trail.doubted:  # the last response again, for an order of another kind or seller
         trail.doubt(_OUT_OF_STEP)
         trail.drop()

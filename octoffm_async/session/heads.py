@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..contract.operations import Shape
-from .wire import Head
+from .wire import CachedHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
-FOR_TOKEN = Head({"Accept": JSON, "Content-Type": FORM})
+FOR_TOKEN = CachedHeaders({"Accept": JSON, "Content-Type": FORM})
 _ACCEPT = {Shape.DOCUMENT: f"application/pdf, {JSON}", Shape.RAW: f"{JSON}, */*"}
 _KEPT_MOST = 4096
 
 
-class Heads:
+class RequestHeaders:
     """A cache of request headers, for one token at a time."""
 
     def __init__(self, config: Config) -> None:
         self._channel = config.sales_channel_id
         self._token: Token | None = None
-        self._kept: dict[tuple[str, Shape, bool, bool], Head] = {}
+        self._kept: dict[tuple[str, Shape, bool, bool], CachedHeaders] = {}
 
     def of(
         self, operation: Operation[Any], seller_id: str, token: Token, *, with_body: bool, fresh: bool = False
@@ -42,7 +42,9 @@ class Heads:
             head = self._kept[key] = self._make(operation.shape, seller_id, token, with_body=with_body, fresh=fresh)
         return head
 
-    def _make(self, shape: Shape, seller_id: str, token: Token, *, with_body: bool, fresh: bool = False) -> Head:
+    def _make(
+        self, shape: Shape, seller_id: str, token: Token, *, with_body: bool, fresh: bool = False
+    ) -> CachedHeaders:
         head = {
             "Accept": _ACCEPT.get(shape, JSON),
             "Authorization": f"Bearer {token.secret.reveal()}",
@@ -54,4 +56,4 @@ class Heads:
             head["Content-Type"] = JSON
         if fresh:
             head["Cache-Control"] = "no-cache"
-        return Head(head)
+        return CachedHeaders(head)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import msgspec
 
-from ..contract.translation import at_path
+from ..contract.translation import value_at_path
 from .forms import GUID, LONGEST, NO_ID, can_be_id
 from .headers import identifier_in
 from .unusable import UnusableError
@@ -134,7 +134,7 @@ def _in_body(content: Any, told: _Told, headers: Mapping[str, str]) -> str | Non
     outer = cast("dict[str, Any]", only)
     wraps = [_member(outer, name) for name in _WRAPS]
     for members in (outer, *(cast("dict[str, Any]", wrap) for wrap in wraps if isinstance(wrap, dict))):
-        if (found := _named(at_path(members, told.place)[1])) is not None:
+        if (found := _named(value_at_path(members, told.place)[1])) is not None:
             return found
         # "id" alone does not say whose id it is: not that of the created object, where the response is about another.
         other = _tells_a_problem(members, headers) or _leads_elsewhere(told.collection, headers)
@@ -144,7 +144,7 @@ def _in_body(content: Any, told: _Told, headers: Mapping[str, str]) -> str | Non
 
 
 def _member(members: Mapping[str, Any], name: str) -> Any:
-    return at_path(members, (name,))[1]
+    return value_at_path(members, (name,))[1]
 
 
 def _named(value: object) -> str | None:

@@ -20,7 +20,7 @@ LEAST = 4
 """The smallest limit, unless the configuration is lower: one slow response must not stop the other calls."""
 
 
-class InFlight:
+class AdaptiveConcurrency:
     """The concurrency limit of one key, between :data:`LEAST` and ``most``."""
 
     __slots__ = ("_goal", "_least", "_limit", "_most", "_samples", "_short", "_usual", "limit")

@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from ..contract.operations import Repeatability
-from .deadlines import Watched
+from .deadlines import CancellableTask
 
 if TYPE_CHECKING:
     import asyncio
@@ -14,38 +14,38 @@ if TYPE_CHECKING:
 
     from ..contract.operations import Operation
     from ..errors import CallError
-    from .lanes import Lane
-    from .limits import Gate
-    from .options import Options
+    from .lanes import Priority
+    from .limits import RateLimiter
+    from .options import CallOptions
 
 
 _NUMBERS = itertools.count(1)
 
 
-class Journey(Watched):
+class CallState(CancellableTask):
     """One call. Times are the event loop's, in seconds. ``call`` is unique in the process: clients share hooks."""
 
     __slots__ = (
+        "attempt_started_at",
         "attempts",
         "body",
         "call",
         "circuit_probe",
         "clock",
-        "departed",
         "failures",
-        "gate",
         "gate_probe",
+        "is_in_flight",
         "lane",
+        "limiter",
         "operation",
         "options",
         "owed",
         "probed",
+        "seconds_on_wire",
         "seller_id",
         "started",
         "status",
         "token_renewed",
-        "travelled",
-        "under_way",
         "url",
     )
 
@@ -57,11 +57,11 @@ class Journey(Watched):
         seller_id: str,
         url: str,
         body: bytes | None,
-        gate: Gate,
+        gate: RateLimiter,
         clock: Callable[[], float],
         now: float,
         deadline: float,
-        options: Options,
+        options: CallOptions,
     ) -> None:
         super().__init__(task, now + deadline)
         self.call = next(_NUMBERS)
@@ -69,25 +69,25 @@ class Journey(Watched):
         self.seller_id = seller_id
         self.url = url
         self.body = body
-        self.gate = gate
+        self.limiter = gate
         self.clock = clock
         self.options = options
         self.started = now
-        self.departed = now
-        self.under_way = False
+        self.attempt_started_at = now
+        self.is_in_flight = False
         self.attempts = 0
         self.status = 0
         self.failures = 0
         self.owed = 0
         self.probed = False
         self.token_renewed = False
-        self.lane: Lane = options.lane or "interactive"
+        self.lane: Priority = options.lane or "interactive"
         self.gate_probe = False
         self.circuit_probe = False
-        self.travelled = 0.0
+        self.seconds_on_wire = 0.0
 
     @property
-    def patient(self) -> bool:
+    def waits_out_outage(self) -> bool:
         """True if the call waits until an outage is over: bulk calls do."""
         return self.lane == "bulk"
 
@@ -110,29 +110,29 @@ class Journey(Watched):
         """True if a second execution by the API would do harm."""
         return self.operation.repeatability is not Repeatability.SAFE
 
-    def depart(self, now: float) -> None:
+    def start_attempt(self, now: float) -> None:
         """Record the start of an attempt: from now on the API may carry out the request."""
-        self.departed = now
-        self.under_way = True
+        self.attempt_started_at = now
+        self.is_in_flight = True
         self.attempts += 1
 
-    def arrive(self, now: float, status: int = 0) -> None:
+    def finish_attempt(self, now: float, status: int = 0) -> None:
         """Record the end of the attempt, if one runs; ``status`` if it was answered."""
         self.status = status or self.status
-        if self.under_way:
-            self.travelled += now - self.departed
-            self.under_way = False
+        if self.is_in_flight:
+            self.seconds_on_wire += now - self.attempt_started_at
+            self.is_in_flight = False
 
     def waited(self, now: float) -> float:
         """Return the seconds that the call did not spend on the wire."""
-        return max(0.0, now - self.started - self.travelled)
+        return max(0.0, now - self.started - self.seconds_on_wire)
 
-    def stamp(self, error: CallError, now: float) -> None:
+    def annotate(self, error: CallError, now: float) -> None:
         """Add the call's context and times to an error, unless it has some: the error of a token call does."""
         if error.operation:
             return
         error.operation = self.operation.name
         error.seller_id = self.seller_id
         error.attempts = self.attempts
-        error.travelled = self.travelled
+        error.travelled = self.seconds_on_wire
         error.waited = self.waited(now)

@@ -12,14 +12,14 @@ import asyncio
 from collections import deque
 from typing import Literal
 
-Lane = Literal["interactive", "bulk"]
+Priority = Literal["interactive", "bulk"]
 """The priority of a call: ``"interactive"`` before ``"bulk"``."""
 
 CREDIT = 4.0
 """Bulk calls, admitted while no interactive call waited, that count in advance against bulk's share, at most."""
 
 
-class Waiters:
+class PriorityQueue:
     """Two queues, one for each priority. ``bulk_share`` is the part (0 to 1) for bulk while calls of both wait."""
 
     __slots__ = ("_bulk", "_debt", "_interactive", "_share")
@@ -34,12 +34,12 @@ class Waiters:
         """Return the number of waiting calls; for a while it may include calls cancelled while they waited."""
         return len(self._interactive) + len(self._bulk)
 
-    def ahead_of(self, lane: Lane) -> int:
+    def ahead_of(self, lane: Priority) -> int:
         """Return how many calls certainly go before a call of this priority that comes now."""
         before = len(self._interactive)
         return before if lane == "interactive" else before + len(self._bulk)
 
-    def add(self, lane: Lane, *, first: bool = False) -> asyncio.Future[bool]:
+    def add(self, lane: Priority, *, first: bool = False) -> asyncio.Future[bool]:
         """Add a call to the queue of its priority, at its head if ``first``; return the future of its permit."""
         queue = self._bulk if lane == "bulk" else self._interactive
         place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -56,7 +56,7 @@ class Waiters:
                 queue.popleft()
         return bool(self._interactive or self._bulk)
 
-    def next_lane(self) -> Lane:
+    def next_lane(self) -> Priority:
         """Return the priority of the call that is next."""
         return "bulk" if self.any() and self._next_is_bulk() else "interactive"
 

@@ -10,9 +10,9 @@ import msgspec
 
 from ..contract.base import UNKNOWN_VALUES, take_unknown_values
 from ..contract.names import folded
-from ..contract.reading import Learned, Reader, shown_value
+from ..contract.reading import ObservedSpelling, TolerantReader, loggable_value
 from ..contract.specs import paths_of_enum
-from ..contract.wire_types import form_of, type_of
+from ..contract.wire_types import decoding_form, decoding_type
 from . import odd_json
 from .unusable import UnusableError
 
@@ -39,8 +39,8 @@ class LearningReader:
         self._struct = cast("type[msgspec.Struct]", operation.row or operation.answer)
         self._translation = translation
         self._drift = drift
-        self._learned = Learned()
-        self._careful = Reader(translation, self._learned)
+        self._learned = ObservedSpelling()
+        self._careful = TolerantReader(translation, self._learned)
         self._made_for: Any = None
         self._depth = 0
         """The number of objects around the decoded part, in the decoder's type."""
@@ -85,22 +85,22 @@ class LearningReader:
 
     def _adapt(self) -> bool:
         """Create the decoder for the spelling learned so far; return False if it is unchanged."""
-        form = form_of(self._struct, self._translation, self._learned)
-        body = self._body_type(type_of(form))
+        form = decoding_form(self._struct, self._translation, self._learned)
+        body = self._body_type(decoding_type(form))
         wanted = (form, body, self._learned.lax)
         if wanted == self._made_for:
             return False
         self._made_for = wanted
         self._depth = len(self._place)
         self._decoder = self._decoder_of(body)
-        self._row_decoder = self._decoder_of(type_of(form))
+        self._row_decoder = self._decoder_of(decoding_type(form))
         return True
 
     def _decoder_of(self, kind: Any) -> msgspec.json.Decoder[Any]:
         return msgspec.json.Decoder[Any](kind, strict=not self._learned.lax, dec_hook=self._hooked)
 
     def _hooked(self, kind: Any, value: Any) -> Any:
-        return self._careful.read_hooked(kind, value)
+        return self._careful.read_for_hook(kind, value)
 
     def _value(self, response: Response) -> tuple[Any, bool]:
         """Return the JSON value of a body, and True if it had to be repaired.
@@ -118,14 +118,14 @@ class LearningReader:
             value = odd_json.parse(response.body, response.headers.get("Content-Type", ""))
         except (ValueError, RecursionError) as error:
             raise UnusableError(f"not JSON: {error}") from None
-        self._careful.tell("$", "value", "a text with damaged characters")
+        self._careful.record_drift("$", "value", "a text with damaged characters")
         return value, True
 
     def _tell(self) -> None:
         """Report the differences from the contract, and unknown words that the decoder met."""
         for enum, word in take_unknown_values():
             for path in paths_of_enum(self._struct, enum):
-                self._careful.tell(path, "value", shown_value(word))
+                self._careful.record_drift(path, "value", loggable_value(word))
         if self._careful.drift:
             self._drift.note(self._operation.name, self._careful.drift)
             self._careful.drift.clear()

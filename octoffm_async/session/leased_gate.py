@@ -8,7 +8,7 @@ leases slots, a few are leased before they are needed. The client returns slots 
 call waits for the next slot like any other, before the bulk calls of its own process; a ``burst`` in the limit lets it
 through at once.
 
-While the store is unavailable, a limiter lets through a fixed part of its limit (:class:`~.leases.Alone`).
+While the store is unavailable, a limiter lets through a fixed part of its limit (:class:`~.leases.FallbackLimiter`).
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from .leases import (
     FRESH,
     GAP_MOST,
     SLACK_MOST,
-    Alone,
+    FallbackLimiter,
     Leases,
     burst_of,
     interval_for,
     slack_for,
 )
-from .limits import Gate
-from .pacing import Pacer
+from .limits import RateLimiter
+from .pacing import LeakyBucket
 from .shared_rate import SharedRate
-from .slots import SECOND, Ask
+from .slots import SECOND, LeaseRequest
 
 if TYPE_CHECKING:
     from ..config import Limit
     from ..contract.operations import Group
-    from .exchange import Exchange
-    from .lanes import Lane
-    from .slots import Answer
+    from .exchange import LeaseClient
+    from .lanes import Priority
+    from .slots import LeaseReply
     from .stats import KeyStats
 
 LOOK_EVERY = 1.0
@@ -54,7 +54,7 @@ KNOWN_FOR = 30.0
 """Seconds for which a store certainly keeps its state: shorter than :data:`~.slots.KEPT`."""
 
 
-class Unpaced(Pacer):
+class Unpaced(LeakyBucket):
     """A bucket without a limit: the store spaces the slots, so that no requests have to be spread here."""
 
     __slots__ = ()
@@ -74,8 +74,8 @@ class Unpaced(Pacer):
         """Return at once: there is no permit to wait for."""
 
 
-class LeasedGate(Gate):
-    """The rate limiter of one key of one client whose limit is shared through an :class:`~.exchange.Exchange`."""
+class SharedRateLimiter(RateLimiter):
+    """The rate limiter of one key of one client whose limit is shared through an :class:`~.exchange.LeaseClient`."""
 
     __slots__ = (
         "_again",
@@ -96,9 +96,9 @@ class LeasedGate(Gate):
         "_tidying",
         "_tolerance",
         "_used",
-        "asked",
+        "is_request_pending",
     )
-    asked: bool
+    is_request_pending: bool
     """True while a request to the store for this key is queued or being sent."""
     _gap: float
     _giving: bool
@@ -111,7 +111,7 @@ class LeasedGate(Gate):
     def __init__(
         self,
         key: str,
-        exchange: Exchange,
+        exchange: LeaseClient,
         limit: Limit | None,
         *,
         jitter: float,
@@ -134,48 +134,48 @@ class LeasedGate(Gate):
             alone = exchange.processes * window / limit.calls
         self._settle = ceil((window + exchange.longest_retry) * SECOND)
         self._leases = Leases(slack, self._interval)
-        self._alone = Alone(alone)
+        self._alone = FallbackLimiter(alone)
         self.control = self._rate = SharedRate(self._configured)
         self._pacer = Unpaced()
         self._forget()
 
-    def leave(self, *, probe: bool = False) -> None:
+    def release(self, *, probe: bool = False) -> None:
         """Release the slot in flight."""
-        super().leave(probe=probe)
+        super().release(probe=probe)
         if self._short_of_room:
             self._wake()
 
-    def answered(self, *, sent_at: float, now: float) -> bool:
+    def on_accepted(self, *, sent_at: float, now: float) -> bool:
         """Record that the API's limit accepted the request; return True if that ended a block."""
         self._used += 1
-        ended = super().answered(sent_at=sent_at, now=now)
-        if ended and not self._exchange.away:
-            self._exchange.ask(self)
+        ended = super().on_accepted(sent_at=sent_at, now=now)
+        if ended and not self._exchange.is_unavailable:
+            self._exchange.request(self)
         return ended
 
-    def throttled(self, *, sent_at: float, now: float) -> bool:
+    def on_throttled(self, *, sent_at: float, now: float) -> bool:
         """Record a 429; return True if it is new, so that a pause is due."""
-        news = super().throttled(sent_at=sent_at, now=now)
+        news = super().on_throttled(sent_at=sent_at, now=now)
         if news:
             self._leases.drop()
-            self._exchange.ask(self)
+            self._exchange.request(self)
         return news
 
     def pause(self, until: float) -> None:
         """Let no call through before ``until``, here and in the other processes."""
         super().pause(until)
         self._pausing = until if self._pausing is None else max(until, self._pausing)
-        self._exchange.ask(self)
+        self._exchange.request(self)
 
     def idle(self, now: float) -> bool:
         """Return True if the limiter may be forgotten without effect: the store remembers what was learned."""
-        remembered = self.asked or bool(self._leases) or now - self._heard_at <= KNOWN_FOR
+        remembered = self.is_request_pending or bool(self._leases) or now - self._heard_at <= KNOWN_FOR
         return not remembered and self._alone.wait(now) <= 0.0 and super().idle(now)
 
     def stats(self, seller_id: str, group: Group, now: float) -> KeyStats:
         """Return a snapshot of the key's state."""
         stats = super().stats(seller_id, group, now)
-        return msgspec.structs.replace(stats, shared=not self._exchange.away, void=self._leases.void)
+        return msgspec.structs.replace(stats, shared=not self._exchange.is_unavailable, void=self._leases.expired)
 
     def rebind(self) -> None:
         """Prepare for use on another event loop."""
@@ -194,13 +194,13 @@ class LeasedGate(Gate):
         """Let the waiting calls fail: the configuration of the store is wrong."""
         self._waiters.fail(error)
 
-    def draw_up(self, now: float, *, leasing: bool) -> Ask:
+    def build_request(self, now: float, *, leasing: bool) -> LeaseRequest:
         """Return the request to the store with all news for it; it asks for slots only if ``leasing``."""
         leases, control = self._leases, self._rate
         epoch = leases.epoch if now - self._heard_at <= KNOWN_FOR else 0
         back = leases.give_back(0 if self._closed else sum(self._awaiting.values())) if self._giving else (0, 0)
         ceiling = control.ceiling
-        ask = Ask(
+        ask = LeaseRequest(
             key=self._key,
             interval=self._interval if ceiling is None else max(self._interval, ceil(SECOND / ceiling - 1e-3)),
             tolerance=self._tolerance,
@@ -220,7 +220,9 @@ class LeasedGate(Gate):
         control.told()
         return ask
 
-    def hear(self, ask: Ask, answer: Answer, *, sent: float, received: float, ahead: tuple[float, float]) -> bool:
+    def apply_reply(
+        self, ask: LeaseRequest, answer: LeaseReply, *, sent: float, received: float, ahead: tuple[float, float]
+    ) -> bool:
         """Apply the store's reply; return False if it came too late. ``ahead``: see :class:`~.leases.Offset`."""
         usable = self._leases.hear(answer, sent=sent, received=received, ahead=ahead)
         self._rate.hear(answer, epoch_since=self._leases.since)
@@ -232,7 +234,7 @@ class LeasedGate(Gate):
         self._wake()
         return usable > 0 or not answer.granted
 
-    def unheard(self, now: float) -> None:
+    def on_store_unavailable(self, now: float) -> None:
         """Go on without the store, which is unavailable."""
         if self._rate.alone is None:
             self._alone.begin(now)
@@ -241,10 +243,10 @@ class LeasedGate(Gate):
         self._rate.unheard(now, alone=1.0 / self._alone.interval)
         self._wake()
 
-    def parting(self) -> bool:
+    def has_final_request(self) -> bool:
         """Return True if the last request must return slots to the store, before the client closes."""
         self._giving = True
-        return bool(self._leases) and not self._exchange.away
+        return bool(self._leases) and not self._exchange.is_unavailable
 
     def _forget(self) -> None:
         self._leases.drop()
@@ -254,18 +256,18 @@ class LeasedGate(Gate):
         self._tidying = None
         self._used = 0
         self._gap, self._left_at = GAP_MOST, -inf
-        self.asked = False
+        self.is_request_pending = False
 
-    def _window_wait(self, now: float, lane: Lane) -> float:  # noqa: ARG002  (slots are the same for both priorities)
-        if self._exchange.away:
+    def _window_wait(self, now: float, lane: Priority) -> float:  # noqa: ARG002  (slots are the same for both priorities)
+        if self._exchange.is_unavailable:
             if self._rate.alone is None:
-                self.unheard(now)
-            self._exchange.ask(self)
+                self.on_store_unavailable(now)
+            self._exchange.request(self)
             return min(self._alone.wait(now), LOOK_EVERY)
         leases = self._leases
         if leases.free_until > now:
-            if leases.free_until - now < FRESH / 2 and not self.asked:
-                self._exchange.ask(self)
+            if leases.free_until - now < FRESH / 2 and not self.is_request_pending:
+                self._exchange.request(self)
             return 0.0
         wait = leases.wait(now)
         return wait if wait <= 0.0 else self._look(now, wait)
@@ -275,9 +277,9 @@ class LeasedGate(Gate):
         needed = self._needed()
         due_at = min(self._leases.short_at(needed), self._leases.check_at(now))
         due_at = max(due_at, self._again)
-        if not self.asked:
+        if not self.is_request_pending:
             if due_at <= now:
-                self._exchange.ask(self)
+                self._exchange.request(self)
             else:
                 wait = min(wait, due_at - now)
         return min(wait, LOOK_EVERY)
@@ -298,19 +300,19 @@ class LeasedGate(Gate):
             wanted = max(wanted, self._leases.eager(now))
         return wanted
 
-    def _leave_now(self, now: float) -> bool:
+    def _take_permit(self, now: float) -> bool:
         self._gap += (min(now - self._left_at, GAP_MOST) - self._gap) / 8
         self._left_at = now
         if self._rate.alone is not None:
             self._alone.add(now)
         elif self._leases:
             self._leases.take()
-            if self._gap < EAGER_GAP and not self.asked and self._leases.eager(now) > 1:
-                self._exchange.ask(self)
-        return super()._leave_now(now)
+            if self._gap < EAGER_GAP and not self.is_request_pending and self._leases.eager(now) > 1:
+                self._exchange.request(self)
+        return super()._take_permit(now)
 
-    def _refuse_the_hopeless(self, lane: Lane, until: float, now: float, *, first: bool) -> None:
-        super()._refuse_the_hopeless(lane, until, now, first=first)
+    def _reject_past_deadline(self, lane: Priority, until: float, now: float, *, first: bool) -> None:
+        super()._reject_past_deadline(lane, until, now, first=first)
         leases, ahead = self._leases, self._certainly_ahead_of(lane)
         if first or ahead < len(leases) or now > leases.heard + FRESH:
             return
@@ -337,4 +339,4 @@ class LeasedGate(Gate):
             self._tidy_later(None)
         elif len(self._leases) > sum(self._awaiting.values()):
             self._giving = True
-            self._exchange.ask(self)
+            self._exchange.request(self)

@@ -1,10 +1,10 @@
 """The part of a shared limit (:mod:`.slots`) that one client holds: its leased slots, and a fallback limit. Pure.
 
-**Clocks.** A slot is a time of the store's clock. How far the client's clock is ahead of it (:class:`Offset`) is known
-from each reply to lie between two bounds: the store decided after the request was sent and before its reply came. The
-client uses a slot not before the upper bound says that its time has come, which is never too early, and not later than
-``slack`` after the lower bound says so, which is never too late. Therefore the fastest recent round trip reduces the
-slack, a slow reply costs nothing, and it does not matter what the clocks show.
+**Clocks.** A slot is a time of the store's clock. How far the client's clock is ahead of it (:class:`ClockOffset`) is
+known from each reply to lie between two bounds: the store decided after the request was sent and before its reply came.
+The client uses a slot not before the upper bound says that its time has come, which is never too early, and not later
+than ``slack`` after the lower bound says so, which is never too late. Therefore the fastest recent round trip reduces
+the slack, a slow reply costs nothing, and it does not matter what the clocks show.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from . import slots
 
 if TYPE_CHECKING:
     from ..config import Limit
-    from .slots import Answer
+    from .slots import LeaseReply
 
 SLACK, SLACK_LEAST, SLACK_MOST = 0.015, 0.005, 0.1
 """The time by which a slot may be used late: a part of the window, within bounds in seconds. It costs as much of the
@@ -55,7 +55,7 @@ def burst_of(limit: Limit) -> int:
     return min(limit.burst or 1, max(1, limit.calls // 2))
 
 
-class Offset:
+class ClockOffset:
     """The lead of a client's clock over a store's clock: two bounds that each reply tightens and time widens."""
 
     __slots__ = ("_at", "_least", "_most")
@@ -96,12 +96,12 @@ class Leases:
         "crowded",
         "end",
         "epoch",
+        "expired",
         "free_at",
         "free_until",
         "heard",
         "since",
         "step",
-        "void",
     )
 
     def __init__(self, slack: float, step: int) -> None:
@@ -120,7 +120,7 @@ class Leases:
         self.end: int = 0
         self.crowded: bool = False
         """True if other clients lease slots, so that this client would have to wait for its own."""
-        self.void = 0
+        self.expired = 0
         """Slots that expired before they were used."""
 
     def __len__(self) -> int:
@@ -131,8 +131,11 @@ class Leases:
         """The number of slots to lease at once, at most."""
         return max(1, int(BATCH * slots.SECOND / self.step)) if self.step else 1
 
-    def hear(self, answer: Answer, *, sent: float, received: float, ahead: tuple[float, float]) -> int:
-        """Take the slots that the store leased; return how many are still usable. ``ahead``: see :class:`Offset`."""
+    def hear(self, answer: LeaseReply, *, sent: float, received: float, ahead: tuple[float, float]) -> int:
+        """Take the slots that the store leased; return how many are still usable.
+
+        ``ahead``: see :class:`ClockOffset`.
+        """
         if answer.epoch != self.epoch:
             self._slots.clear()
             self.epoch, self.since = answer.epoch, received
@@ -148,7 +151,7 @@ class Leases:
             if max(first, received) <= last:
                 self._slots.append(Slot(first, last, answer.place + number * answer.step, answer.step))
             else:
-                self.void += 1
+                self.expired += 1
         self.crowded = answer.place != self.end and answer.start > EAGER_LEAD * slots.SECOND
         if answer.granted:
             self.end = answer.place + answer.granted * answer.step
@@ -160,7 +163,7 @@ class Leases:
         held = self._slots
         while held and held[0].last < now:
             held.popleft()
-            self.void += 1
+            self.expired += 1
         if not held or max(held[0].first, now) > self.heard + FRESH:
             return inf
         return held[0].first - now
@@ -206,7 +209,7 @@ class Leases:
         self.free_until = self.free_at = self.heard = -inf
 
 
-class Alone:
+class FallbackLimiter:
     """The limit of one client while the store is unavailable: one call every ``interval`` seconds."""
 
     __slots__ = ("_next", "interval")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from .slots import Answer, Ask, advance
+from .slots import LeaseReply, LeaseRequest, advance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .slots import State
+    from .slots import LimitState
 
-__all__ = ["PROCESSES", "Answer", "Ask", "LimitStore", "MemoryLimits"]
+__all__ = ["PROCESSES", "LeaseReply", "LeaseRequest", "LimitStore", "MemoryLimits"]
 
 PROCESSES = 10
 """The assumed number of processes that share a limit while the store is unavailable."""
@@ -52,7 +52,7 @@ class LimitStore(Protocol):
         """Unregister a client; when none is left, close the connections."""
         ...
 
-    async def exchange(self, asks: Sequence[Ask]) -> Sequence[Answer]:
+    async def exchange(self, asks: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
         """Apply the requests and return their replies in the same order; their keys differ."""
         ...
 
@@ -63,7 +63,7 @@ class MemoryLimits:
     def __init__(self, *, processes: int = PROCESSES, clock: Callable[[], float] = time.monotonic) -> None:
         self.processes = processes
         self._clock = clock
-        self._states: dict[str, State] = {}
+        self._states: dict[str, LimitState] = {}
         self._sweep_from = 1024
 
     def open(self) -> None:
@@ -72,10 +72,10 @@ class MemoryLimits:
     async def close(self) -> None:
         """Do nothing: the states are kept."""
 
-    async def exchange(self, asks: Sequence[Ask]) -> Sequence[Answer]:
+    async def exchange(self, asks: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
         """Apply the requests; see :class:`LimitStore`."""
         now = int(self._clock() * 1e6)
-        answers: list[Answer] = []
+        answers: list[LeaseReply] = []
         for ask in asks:
             state = self._states.get(ask.key)
             if state is not None and state.kept_until <= now:

@@ -4,7 +4,7 @@
 API. A bare ``AsyncLimiter(N, T)`` does not guarantee that: it lets N requests through at once and refills in the
 meantime, so the worst window contains nearly 2 N.
 
-**A sliding window and a leaky bucket.** A log of the requests sent within the last T (:class:`Windows`) keeps the
+**A sliding window and a leaky bucket.** A log of the requests sent within the last T (:class:`SlidingWindow`) keeps the
 guarantee exactly: request N + 1 waits until the first of the last N is T old. The log alone would send N requests at
 once and then none for T; therefore a leaky bucket of rate N / T spreads them. The bucket's burst ``b`` compensates for
 timers, which have a resolution of about 1 ms, and for an event loop that was busy: a bucket with ``b = 1`` loses every
@@ -33,17 +33,17 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ..errors import ClosedError, OverloadedError, RateLimitedError
-from .adaptive import RateControl
-from .in_flight import InFlight
-from .lanes import Waiters
-from .pacing import KEPT_FREE_FOR, Pacer, Windows, bucket_for
+from .adaptive import AdaptiveRate
+from .in_flight import AdaptiveConcurrency
+from .lanes import PriorityQueue
+from .pacing import KEPT_FREE_FOR, LeakyBucket, SlidingWindow, bucket_for
 from .stats import KeyStats
 
 if TYPE_CHECKING:
     from ..config import Limit
     from ..contract.operations import Group
     from .headers import RateAdvice
-    from .lanes import Lane
+    from .lanes import Priority
 
 FORGET_RATES_AFTER = 600.0
 """Seconds after the last 429 of a key for which its learned rate is kept."""
@@ -51,7 +51,7 @@ ADVICE_LASTS = 60.0
 """Seconds after the last rate headers for which they hold; after that a response without them ends their effect."""
 
 
-class Gate:
+class RateLimiter:
     """The rate limiter of one key: it bounds the requests in flight and the rate, and lets none through in a pause."""
 
     __slots__ = (
@@ -62,12 +62,12 @@ class Gate:
         "_burst",
         "_closed",
         "_configured",
+        "_dispatcher",
         "_in_flight_limit",
         "_interactive_at",
         "_most_waiting",
         "_pacer",
         "_probe_out",
-        "_pump",
         "_room",
         "_room_timed",
         "_throttled",
@@ -87,18 +87,18 @@ class Gate:
         max_waiting: int = 10_000,
         bulk_share: float = 0.25,
     ) -> None:
-        self._windows = None if limit is None else Windows(limit, jitter=jitter)
+        self._windows = None if limit is None else SlidingWindow(limit, jitter=jitter)
         self._burst = None if limit is None else limit.burst
         self._configured = None if self._windows is None else self._windows.rate
         self._advised_at: float | None = None
-        self.control = RateControl(self._configured)
-        self._in_flight_limit = InFlight(max_in_flight)
-        self._waiters = Waiters(bulk_share)
+        self.control = AdaptiveRate(self._configured)
+        self._in_flight_limit = AdaptiveConcurrency(max_in_flight)
+        self._waiters = PriorityQueue(bulk_share)
         self._bulk_share = bulk_share
         self._awaiting = {"interactive": 0, "bulk": 0}
         self._most_waiting = max_waiting
-        self._pacer = Pacer()
-        self._pump: asyncio.Task[None] | None = None
+        self._pacer = LeakyBucket()
+        self._dispatcher: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._room_timed = False
         self._interactive_at = -KEPT_FREE_FOR
@@ -109,8 +109,13 @@ class Gate:
         self.in_flight = 0
         self.paused_until = 0.0
 
-    async def enter(
-        self, lane: Lane = "interactive", *, now: float | None = None, until: float | None = None, first: bool = False
+    async def acquire(
+        self,
+        lane: Priority = "interactive",
+        *,
+        now: float | None = None,
+        until: float | None = None,
+        first: bool = False,
     ) -> bool:
         """Wait for a slot in flight and a permit; return True if this is the one request that probes after a block.
 
@@ -126,40 +131,40 @@ class Gate:
             now = asyncio.get_running_loop().time()
         if self._closed:
             raise ClosedError("the client was closed while a call was running")
-        if (entered := self.enter_at_once(lane, now)) is not None:
+        if (entered := self.try_acquire(lane, now)) is not None:
             return entered
         if not self._waiters.ahead_of(lane) and self._may_leave(now, lane):
             rate = self.control.rate(now)
             if rate is not None and self._paced(rate, lane):
                 await self._pacer.take()
-                return self._leave_now(now)
+                return self._take_permit(now)
         if until is not None:
-            self._refuse_the_hopeless(lane, until, now, first=first)
+            self._reject_past_deadline(lane, until, now, first=first)
         place = self._waiters.add(lane, first=first)
         if lane == "interactive":
             self._wake()
-        if self._pump is None:
-            self._pump = self._start_pump()
+        if self._dispatcher is None:
+            self._dispatcher = self._start_pump()
         self._awaiting[lane] += 1
         try:
             return await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled() and place.exception() is None:
-                self.leave(probe=place.result())  # the permit came just when the wait was cancelled
+                self.release(probe=place.result())  # the permit came just when the wait was cancelled
             raise
         finally:
             self._awaiting[lane] -= 1
 
-    def enter_at_once(self, lane: Lane, now: float) -> bool | None:
+    def try_acquire(self, lane: Priority, now: float) -> bool | None:
         """Acquire a permit without waiting; None if the call would have to wait."""
         if lane == "interactive":
             self._interactive_at = now
         if self._closed or self._waiters.ahead_of(lane) or not self._may_leave(now, lane):
             return None
         rate = self.control.rate(now)
-        return self._leave_now(now) if rate is None or self._pacer.take_from_hand(rate) else None
+        return self._take_permit(now) if rate is None or self._pacer.take_from_hand(rate) else None
 
-    def leave(self, *, probe: bool = False) -> None:
+    def release(self, *, probe: bool = False) -> None:
         """Release the slot in flight."""
         self.in_flight -= 1
         if probe:
@@ -167,7 +172,7 @@ class Gate:
         if not self._room_timed:
             self._wake()
 
-    def answered(self, *, sent_at: float, now: float) -> bool:
+    def on_accepted(self, *, sent_at: float, now: float) -> bool:
         """Record that the API's limit accepted a request, whatever the response; return True if that ended a block."""
         self._accepted += 1
         self._in_flight_limit.answered(now - sent_at, self.in_flight + 1)
@@ -178,7 +183,7 @@ class Gate:
         """True if the headers of the next response should be read: all if there were rate headers, else a sample."""
         return self._advised_at is not None or self._accepted <= 3 or self._accepted % 64 == 0
 
-    def advised(self, advice: RateAdvice | None, now: float) -> bool:
+    def on_rate_headers(self, advice: RateAdvice | None, now: float) -> bool:
         """Apply the API's rate headers, if any: the lower of both limits holds; return True if the ceiling changed."""
         ceiling = configured = self._configured
         if advice is not None:
@@ -196,7 +201,7 @@ class Gate:
         self.control.ceiling = ceiling
         return news
 
-    def throttled(self, *, sent_at: float, now: float) -> bool:
+    def on_throttled(self, *, sent_at: float, now: float) -> bool:
         """Record a 429; return True if it is new, not of a request sent before the last one: then a pause is due."""
         self._throttled += 1
         return self.control.throttled(sent_at=sent_at, now=now)
@@ -214,7 +219,7 @@ class Gate:
         return (
             not self.in_flight
             and not self._waiters
-            and self._pump is None
+            and self._dispatcher is None
             and self.paused_until <= now
             and (self._windows is None or self._windows.idle(now))
             and (not self.control.learned or now - self.control.resumed > FORGET_RATES_AFTER)
@@ -237,25 +242,25 @@ class Gate:
 
     def rebind(self) -> None:
         """Prepare for use on another event loop."""
-        self._pacer = Pacer()
-        self._pump = None
+        self._pacer = LeakyBucket()
+        self._dispatcher = None
         self._closed = False
 
     def close(self) -> None:
         """Reject the calls that wait, and all later ones."""
         self._closed = True
         self._waiters.fail(ClosedError("the client was closed while a call waited for its rate limit"))
-        if self._pump is not None:
-            self._pump.cancel()
+        if self._dispatcher is not None:
+            self._dispatcher.cancel()
 
-    def _may_leave(self, now: float, lane: Lane) -> bool:
+    def _may_leave(self, now: float, lane: Priority) -> bool:
         if self.in_flight >= self._in_flight_limit.limit or now < self.paused_until:
             return False
         if self.control.blocked_since is not None and self._probe_out:
             return False
         return self._window_wait(now, lane) <= 0.0
 
-    def _window_wait(self, now: float, lane: Lane) -> float:
+    def _window_wait(self, now: float, lane: Priority) -> float:
         windows = self._windows
         if windows is None:
             return 0.0
@@ -265,7 +270,7 @@ class Gate:
             spare = windows.places + (windows.small and quiet < windows.period)
         return windows.wait(now, spare=spare)
 
-    def _leave_now(self, now: float) -> bool:
+    def _take_permit(self, now: float) -> bool:
         self.in_flight += 1
         if self._windows is not None:
             self._windows.add(now)
@@ -274,12 +279,12 @@ class Gate:
             return True
         return False
 
-    def _paced(self, rate: float, lane: Lane) -> bool:
+    def _paced(self, rate: float, lane: Priority) -> bool:
         if self.control.learned or self._windows is None:
             return self._pacer.ready(rate, None)
         return self._pacer.ready(rate, self._burst, ahead=self._windows.places if lane == "interactive" else 0)
 
-    def _refuse_the_hopeless(self, lane: Lane, until: float, now: float, *, first: bool) -> None:
+    def _reject_past_deadline(self, lane: Priority, until: float, now: float, *, first: bool) -> None:
         pause = max(0.0, self.paused_until - now)
         if now + pause > until:
             raise RateLimitedError(
@@ -304,7 +309,7 @@ class Gate:
                 wait=wait,
             )
 
-    def _certainly_ahead_of(self, lane: Lane) -> int:
+    def _certainly_ahead_of(self, lane: Priority) -> int:
         interactive, bulk = self._awaiting["interactive"], self._awaiting["bulk"]
         if lane == "interactive":
             return interactive
@@ -312,23 +317,23 @@ class Gate:
         return bulk + (min(interactive, int(bulk * (1.0 - share) / share)) if share else interactive)
 
     def _start_pump(self) -> asyncio.Task[None]:
-        return asyncio.create_task(self._let_go(), name="octoffm_async limit")
+        return asyncio.create_task(self._dispatch(), name="octoffm_async limit")
 
-    async def _let_go(self) -> None:
+    async def _dispatch(self) -> None:
         """Give permits to the waiting calls, one by one, until none waits."""
         try:
             while self._waiters.any():
-                await self._permitted()
+                await self._next_permit()
                 if self._waiters.any():
-                    self._waiters.admit(probe=self._leave_now(asyncio.get_running_loop().time()))
+                    self._waiters.admit(probe=self._take_permit(asyncio.get_running_loop().time()))
         except Exception as error:
             self._waiters.fail(error)
             raise
         finally:
-            if self._pump is asyncio.current_task():  # after a close, the next one may already run
-                self._pump = self._start_pump() if self._waiters.any() else None  # cancelled from outside
+            if self._dispatcher is asyncio.current_task():  # after a close, the next one may already run
+                self._dispatcher = self._start_pump() if self._waiters.any() else None  # cancelled from outside
 
-    async def _permitted(self) -> None:
+    async def _next_permit(self) -> None:
         """Wait until one more request may be sent."""
         loop = asyncio.get_running_loop()
         in_hand = False

@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpResponseParser
 
-from .trail import Trail
+from .trail import ConnectionHistory
 
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .fences import Fence
 
-__all__ = ["Arrived", "Link", "Shelf", "can_parse"]
+__all__ = ["Http1Connection", "IdleConnections", "ResponseHead", "can_parse"]
 
 READ_AHEAD = 2**18
 """Half the number of bytes of a body that are buffered before reading from the socket is paused."""
@@ -34,15 +34,15 @@ _SUCCESS = re.compile(rb"HTTP/1\.[01] 2")
 may send a 408, which is not such a response."""
 _SAMPLE = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
 
-Shelf: TypeAlias = "dict[Link, None]"
+IdleConnections: TypeAlias = "dict[Http1Connection, None]"
 """The idle connections of one origin; the last one in is the first one out."""
 
 
-Arrived: TypeAlias = "tuple[RawResponseMessage, aiohttp.StreamReader]"
+ResponseHead: TypeAlias = "tuple[RawResponseMessage, aiohttp.StreamReader]"
 """The head of a response, and the stream of its body."""
 
 
-class Link(BaseProtocol):
+class Http1Connection(BaseProtocol):
     """The protocol between a socket that aiohttp connected and the requests sent over it, one after another.
 
     ``deadline`` and ``expired`` are for :class:`~.deadlines.Deadlines`: the time by which a response's head must come.
@@ -62,7 +62,7 @@ class Link(BaseProtocol):
         "trail",
     )
 
-    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, shelf: Shelf) -> None:
+    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, shelf: IdleConnections) -> None:
         super().__init__(loop)
         handler, transport = connection.protocol, connection.transport
         if handler is None or transport is None or handler.should_close:  # lost since, or it received unrequested data
@@ -72,11 +72,11 @@ class Link(BaseProtocol):
         self.expired = False
         self.idle = False
         self.shelf = shelf
-        self.trail = Trail(self.close)
+        self.trail = ConnectionHistory(self.close)
         self.transport = transport
         self._connection = connection
         self._handler = handler
-        self._waiter: asyncio.Future[Arrived] | None = None
+        self._waiter: asyncio.Future[ResponseHead] | None = None
         self._content: aiohttp.StreamReader | None = None
         self._usable = True
         self._has_left = False
@@ -86,7 +86,7 @@ class Link(BaseProtocol):
         """Return True if a request may be sent."""
         return self._usable and self.transport is not None and not self.transport.is_closing()
 
-    def expect(self) -> asyncio.Future[Arrived]:
+    def expect(self) -> asyncio.Future[ResponseHead]:
         """Return the future of the response to the request that is sent next.
 
         It raises aiohttp's errors (a lost connection, a time-out, a response that is not HTTP) and those of the fence.

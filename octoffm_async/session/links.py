@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from .link import Link
+from .link import Http1Connection
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Generator
 
-    from .link import Shelf
+    from .link import IdleConnections
 
 IDLE_AFTER = 1.0
 """Seconds after which unused connections are returned to the connector; at most twice as long."""
@@ -27,7 +27,7 @@ TRIES = 3
 """Connections that are tried to find one that has received no unrequested data."""
 
 
-class Links:
+class ConnectionPool:
     """The connections of one connector, on its event loop."""
 
     def __init__(
@@ -36,15 +36,15 @@ class Links:
         self._connector = connector
         self._loop = loop
         self._timeout = timeout
-        self._shelves: dict[str, Shelf] = {}
+        self._shelves: dict[str, IdleConnections] = {}
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def shelf(self, origin: str) -> Shelf:
+    def shelf(self, origin: str) -> IdleConnections:
         """Return the idle connections of an origin, for :meth:`take` and :meth:`connect`."""
         return self._shelves.setdefault(origin, {})
 
-    def take(self, shelf: Shelf) -> Link | None:
+    def take(self, shelf: IdleConnections) -> Http1Connection | None:
         """Return an idle connection, if there is one."""
         while shelf:
             link, _ = shelf.popitem()
@@ -53,7 +53,7 @@ class Links:
             link.close()
         return None
 
-    async def connect(self, request: aiohttp.ClientRequest, shelf: Shelf) -> Link:
+    async def connect(self, request: aiohttp.ClientRequest, shelf: IdleConnections) -> Http1Connection:
         """Return a connection from the connector, which opens one if need be.
 
         Raises:
@@ -67,7 +67,7 @@ class Links:
                     reason = f"Connection timeout to host {request.url.origin()}"
                     raise aiohttp.ConnectionTimeoutError(reason) from error
                 with suppress(aiohttp.ServerDisconnectedError):
-                    return Link(connection, self._loop, shelf)
+                    return Http1Connection(connection, self._loop, shelf)
             raise aiohttp.ServerDisconnectedError
 
     @contextmanager
@@ -80,7 +80,7 @@ class Links:
         finally:
             self._waiting -= 1
 
-    def put(self, link: Link) -> None:
+    def put(self, link: Http1Connection) -> None:
         """Take back a connection whose response was read; keep it if it can be used again."""
         if not link.finish():
             link.close()

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..contract.common import DocumentAnswer
 from ..contract.json_values import is_array, is_object, json_type
-from ..contract.names import spelling_in
+from ..contract.names import find_key
 from ..contract.operations import Shape
-from ..contract.reading import RowWithoutIdentityError
+from ..contract.reading import MissingIdentityError
 from ..contract.specs import specs_of
-from ..contract.translation import Translation, at_path, spelled_path
+from ..contract.translation import Translation, spelled_path, value_at_path
 from .documents import UnusableDocumentError, document_in
 from .learning_reader import LearningReader, unmarked
 from .unusable import UnusableError
@@ -44,7 +44,7 @@ class ObjectReader(LearningReader):
         if self._optional:
             value = self._with_items(value)
         place = spelled_path(value, self._mapping.result or ())
-        there, value = at_path(value, place)
+        there, value = value_at_path(value, place)
         if not there or not is_object(value):
             raise UnusableError(f"not what is expected: no object but {json_type(value)}")
         self._place = place
@@ -55,39 +55,39 @@ class ObjectReader(LearningReader):
     def _with_items(self, value: Any) -> Any:
         """Return a response with a list in the contract's form, if it is the bare list, or has it in ``data``."""
         if is_array(value):
-            self._careful.tell("$", "type", "array")
+            self._careful.record_drift("$", "type", "array")
             return {"items": value}
         if self._mapping.items is not None or not is_object(value):
             return value
         if self._is_one_result(value):
-            self._careful.tell("$.items", "missing", "the result itself")
+            self._careful.record_drift("$.items", "missing", "the result itself")
             return {"items": [value]}
-        key = spelling_in(value, "data")
-        if key is None or spelling_in(value, "items") is not None or not is_array(value[key]):
+        key = find_key(value, "data")
+        if key is None or find_key(value, "items") is not None or not is_array(value[key]):
             return value
-        self._careful.tell("$.items", "missing", "the rows stand in data")
+        self._careful.record_drift("$.items", "missing", "the rows stand in data")
         return {"items": value[key], **{name: part for name, part in value.items() if name != key}}
 
     def _is_one_result(self, value: dict[str, Any]) -> bool:
         """Return True for the response to a request for one item that is the item itself, not a list with it."""
         (items,) = (spec for spec in specs_of(self._struct) if spec.name == "items")
         wanted = [self._translation.wire_name(items.inner, spec) for spec in specs_of(items.inner) if spec.required]
-        return all(spelling_in(value, name) is not None for name in wanted)
+        return all(find_key(value, name) is not None for name in wanted)
 
     def _object(self, members: dict[str, Any]) -> Any:
         try:
             return self._careful.read(self._struct, members)
-        except RowWithoutIdentityError as error:
+        except MissingIdentityError as error:
             lacking = error
         if self._mapping.result is None:
             for name in _WRAPS:
-                key = spelling_in(members, name)
+                key = find_key(members, name)
                 if key is not None and is_object(members[key]):
                     try:
                         found = self._careful.read(self._struct, members[key])
-                    except RowWithoutIdentityError:
+                    except MissingIdentityError:
                         continue
-                    self._careful.tell("$", "type", f"an object inside {name}")
+                    self._careful.record_drift("$", "type", f"an object inside {name}")
                     self._place = (key,)
                     return found
         raise UnusableError(f"not what is expected: {lacking}")
@@ -107,7 +107,7 @@ class DocumentReader(ObjectReader):
 
     def _described(self, response: Response) -> DocumentAnswer | str:
         value, _ = self._value(unmarked(response))
-        there, value = at_path(value, self._mapping.result or ())
+        there, value = value_at_path(value, self._mapping.result or ())
         if there and isinstance(value, str):
             return value
         if not there or not is_object(value):

@@ -11,7 +11,7 @@ import msgspec
 from ..config import is_above_zero, is_whole
 from ..errors import ConfigurationError
 from .fences import Fence
-from .lanes import Lane
+from .lanes import Priority
 from .response import Response
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LANES = ("interactive", "bulk")
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options of calls; None means the configured value. Times are in seconds.
 
     ``deadline`` bounds the whole call, waits and retries included, ``timeout`` the silence while a response is awaited,
@@ -35,7 +35,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float | None = None
     timeout: float | None = None
     retries: int | None = None
-    lane: Lane | None = None
+    lane: Priority | None = None
     on_response: Callable[[Response], object] | None = None
     fence: Fence | None = None
     on_bad_row: Literal["raise", "skip"] | None = None
@@ -66,4 +66,4 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, deadline=self.deadline or config.bulk_deadline, lane=self.lane or "bulk")
 
 
-DEFAULTS = Options()
+DEFAULTS = CallOptions()

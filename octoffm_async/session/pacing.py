@@ -35,7 +35,7 @@ def bucket_for(rate: float, burst: int | None = None) -> Bucket:
     return Bucket(max(1.0, 1.0 + TIMER_LAG * rate if burst is None else float(burst)), rate)
 
 
-class Windows:
+class SlidingWindow:
     """The times of the requests of the last window: exact for every window of ``limit``, lengthened by ``jitter``."""
 
     __slots__ = ("_left", "calls", "period", "places", "small")
@@ -73,7 +73,7 @@ class Windows:
         return not self._left or self._left[-1] <= now - self.period
 
 
-class Pacer:
+class LeakyBucket:
     """A leaky bucket that holds seconds instead of requests: each costs 1 / rate of them, and one leaks per second.
 
     Therefore the rate may change at any time. A bucket of requests would have to be created again, and an empty one

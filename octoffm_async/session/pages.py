@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from ..contract.json_values import is_array, is_object, json_type
-from ..contract.names import folded, spelling_in
-from ..contract.reading import RowWithoutIdentityError, shown_value
-from ..contract.translation import Translation, at_path, spelled_path
+from ..contract.names import find_key, folded
+from ..contract.reading import MissingIdentityError, loggable_value
+from ..contract.translation import Translation, spelled_path, value_at_path
 from .counts import counts_in
 from .learning_reader import UNDECODABLE, LearningReader, holder
 from .unusable import UnusableError
@@ -82,7 +82,7 @@ class PageReader(LearningReader):
                 read.append(found)
         self._adapt()
         if bad:
-            self._careful.tell("[]", "missing", "an identity")
+            self._careful.record_drift("[]", "missing", "an identity")
             if not skip_bad_rows:
                 raise BadRowsError(read, bad, reason)
         return read
@@ -92,7 +92,7 @@ class PageReader(LearningReader):
             return None, f"it is no object but {json_type(row)}"
         try:
             return self._careful.read(self._struct, row), ""
-        except RowWithoutIdentityError as error:
+        except MissingIdentityError as error:
             return None, str(error)
 
     def _rows(self, value: Any) -> list[Any]:
@@ -102,35 +102,35 @@ class PageReader(LearningReader):
             UnusableError: There are no rows, and it is not an empty page.
         """
         if value is None:
-            self._careful.tell("$", "type", "null")
+            self._careful.record_drift("$", "type", "null")
             return []
         if is_array(value):
             if self._mapping.items is not None:
-                self._careful.tell("$", "type", "array")
+                self._careful.record_drift("$", "type", "array")
             self._place = ()
             return value
         if not is_object(value):
             raise UnusableError(f"not what is expected: no list but {json_type(value)}")
         page = value
         if self._mapping.items is not None:
-            there, rows = at_path(page, self._mapping.items)
+            there, rows = value_at_path(page, self._mapping.items)
             if not there or not (rows is None or is_array(rows)):
                 raise UnusableError(f"not what is expected: no list at {'.'.join(self._mapping.items)}")
             self._place = spelled_path(page, self._mapping.items)
             return rows or []
-        keys = [key for name in _ROWS if (key := spelling_in(page, name)) is not None]
+        keys = [key for name in _ROWS if (key := find_key(page, name)) is not None]
         for kind in (list, type(None)):
             for key in keys:
                 if isinstance(page[key], kind):
                     return self._rows_at(key, page)
         if any(folded(name) not in {folded(known) for known in _BESIDE_ROWS} for name in page):
             raise UnusableError("not what is expected: an object without a list of items")
-        self._careful.tell("$.items", "missing", "nothing")
+        self._careful.record_drift("$.items", "missing", "nothing")
         return self._none_in(page)
 
     def _rows_at(self, key: str, page: dict[str, Any]) -> list[Any]:
         if folded(key) != "items":
-            self._careful.tell("$.items", "missing", f"the rows stand in {folded(key)}")
+            self._careful.record_drift("$.items", "missing", f"the rows stand in {folded(key)}")
         self._place = (key,)
         self._note_beside(page, key)
         return self._none_in(page) if page[key] is None else page[key]
@@ -151,7 +151,7 @@ class PageReader(LearningReader):
         known = {folded(name) for name in ("itemsPerPage", key)}
         for name, value in page.items():
             if folded(name) not in known:
-                self._careful.tell(f"$.{shown_value(name)}", "unknown", json_type(value))
+                self._careful.record_drift(f"$.{loggable_value(name)}", "unknown", json_type(value))
 
 
 def _raw_rows(place: tuple[str, ...], body: bytes) -> Sequence[msgspec.Raw]:

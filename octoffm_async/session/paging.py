@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..contract.filters import ListFilters
     from ..contract.operations import Operation
     from .response import Response
-    from .scope import Scope
+    from .scope import SellerSession
 
 T = TypeVar("T")
 End = Literal["no_link", "empty_cursor"]
@@ -34,7 +34,7 @@ EMPTY_PAGES_MOST = 100
 
 
 def paginate(
-    scope: Scope, operation: Operation[list[T]], filters: ListFilters, *, max_items: int | None = None
+    scope: SellerSession, operation: Operation[list[T]], filters: ListFilters, *, max_items: int | None = None
 ) -> Pager[T]:
     """Return a list call of one seller, of at most ``max_items`` items.
 
@@ -84,7 +84,12 @@ class Pager(Generic[T]):
     """
 
     def __init__(
-        self, scope: Scope, operation: Operation[list[T]], query: Mapping[str, str], *, max_items: int | None = None
+        self,
+        scope: SellerSession,
+        operation: Operation[list[T]],
+        query: Mapping[str, str],
+        *,
+        max_items: int | None = None,
     ) -> None:
         if max_items is not None and (not is_whole(max_items) or max_items < 1):
             problem = FieldProblem("max_items", max_items, "is not a whole number from 1 on")
@@ -147,7 +152,7 @@ class _Pages(Generic[T]):
 
     def __init__(
         self,
-        scope: Scope,
+        scope: SellerSession,
         operation: Operation[list[T]],
         query: dict[str, str],
         most: int | None,

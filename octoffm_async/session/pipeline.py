@@ -2,7 +2,7 @@
 
 Every call of every resource and seller goes through :meth:`Session.call`, the calls for tokens too. Its parts in order:
 
-1. **Deadline.** :meth:`Session._travel` creates the state of the call (:mod:`.journey`) and registers it with the
+1. **Deadline.** :meth:`Session._run_call` creates the state of the call (:mod:`.journey`) and registers it with the
    deadlines (:mod:`.deadlines`). They cancel the task of the call when its time is over, and the method turns this one
    cancellation into :class:`~..errors.DeadlineExceededError`; any other cancellation goes on unchanged.
 2. **Admission** (:mod:`.admission`). Before each attempt the call waits for the circuit, a token, and a permit of the
@@ -19,7 +19,7 @@ Every call of every resource and seller goes through :meth:`Session.call`, the c
 7. **End.** :meth:`Session._finish` counts the call, completes its error and emits the last event, whatever ended the
 call.
 
-**Why one function shows the whole path.** :meth:`Session._until_decided` performs the steps 2 to 6 in the order in
+**Why one function shows the whole path.** :meth:`Session._attempt_loop` performs the steps 2 to 6 in the order in
 which they happen. The guarantees are about this order: the slot is released exactly once for each permit, only the
 token that an attempt used is invalidated, the limiter learns of a response before the call is decoded, and the outcome
 of a creation is unknown from the moment at which its attempt starts. In a chain of middlewares each of them would see a
@@ -57,17 +57,17 @@ from .background import Background
 from .deadlines import Deadlines
 from .decoding import Answers, BadRowsError, UnusableError
 from .drift import DriftLog
-from .gates import Gates
+from .gates import LimiterRegistry
 from .headers import clock_of
-from .heads import FOR_TOKEN, Heads
-from .journey import Journey
+from .heads import FOR_TOKEN, RequestHeaders
+from .journey import CallState
 from .options import DEFAULTS
 from .problems import error_for, unusable
 from .response import Response
-from .retries import Retries
-from .retry import OK, Verdict, classify
-from .stats import Counts
-from .telling import Teller
+from .retries import RetryHandler
+from .retry import OK, AttemptResult, classify
+from .stats import SessionCounters
+from .telling import EventEmitter
 from .token_stores import account_of
 from .tokens import Token, TokenSource
 from .transport import as_fencing, as_head_telling
@@ -83,7 +83,7 @@ if TYPE_CHECKING:
     from ..contract.operations import Operation
     from ..events import Hook
     from .limit_stores import LimitStore
-    from .options import Options
+    from .options import CallOptions
     from .stats import Stats
     from .token_stores import TokenStore
     from .transport import Transport
@@ -108,22 +108,22 @@ class Session:
         limit_store: LimitStore | None = None,
     ) -> None:
         self.config = config
-        self.stats = Counts()
+        self.stats = SessionCounters()
         self.tokens = TokenSource(
             self._fetch_token, store=token_store, account=account_of(config), lease=config.deadline
         )
         self.background = Background()
-        self.kept: dict[tuple[str, str], object] = {}
+        self.seller_cache: dict[tuple[str, str], object] = {}
         """Objects that other modules keep for a seller until the session is closed, by name and seller id."""
         self._transport = transport
         self._head_telling = as_head_telling(transport)
         self._fencing = as_fencing(transport)
-        self._teller = Teller(hooks)
-        self._gates = Gates(config, limit_store)
-        self._retries = Retries(config, self.stats, self._teller, rng or random.Random(), self._gates.restart)
+        self._teller = EventEmitter(hooks)
+        self._gates = LimiterRegistry(config, limit_store)
+        self._retries = RetryHandler(config, self.stats, self._teller, rng or random.Random(), self._gates.restart)
         self._admission = Admission(self.tokens, self._retries.circuit)
         self._deadlines = Deadlines(config.deadline, config.bulk_deadline)
-        self._heads = Heads(config)
+        self._heads = RequestHeaders(config)
         self.translation = Translation(config.contract_file)
         self.encode = RequestEncoder(self.translation).encode
         self.drift = DriftLog(self._teller.drifted)
@@ -139,7 +139,7 @@ class Session:
     def open(self) -> None:
         """Bind the session to the running event loop."""
         self._transport.open()
-        self.kept.clear()  # it may hold locks of another loop
+        self.seller_cache.clear()  # it may hold locks of another loop
         self._gates.rebind()
         self._retries.circuit.rebind()
         self._deadlines = Deadlines(self.config.deadline, self.config.bulk_deadline)  # timers belong to one loop
@@ -160,12 +160,12 @@ class Session:
             logger.warning("the client was closed while %d calls were running", self._under_way)
         finally:
             self._draining = None
-            self.kept.clear()
+            self.seller_cache.clear()
             self._gates.close()
             self._retries.circuit.close()
             self._deadlines.close()
             await self.tokens.close()
-            await self._gates.part()
+            await self._gates.return_leases()
             await asyncio.sleep(0)  # so that the tasks that were cancelled here end
             await self._transport.close()
 
@@ -177,7 +177,7 @@ class Session:
         url: str | None = None,
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
-        options: Options = DEFAULTS,
+        options: CallOptions = DEFAULTS,
         peek: Callable[[Response], None] | None = None,
     ) -> Coroutine[Any, Any, Result[T]]:
         """Make one call.
@@ -193,7 +193,7 @@ class Session:
         address = url or self._addresses.get(operation) or self.config.base_url + operation.path
         if query:
             address = f"{address}?{urlencode(query)}"
-        return self._travel(operation, seller_id=seller_id, url=address, body=body, options=options, peek=peek)
+        return self._run_call(operation, seller_id=seller_id, url=address, body=body, options=options, peek=peek)
 
     async def check(self) -> float:
         """Fetch a token if there is none; return how many seconds it remains valid."""
@@ -233,19 +233,19 @@ class Session:
     async def _fetch_token(self) -> TokenAnswer:
         form = TokenRequest(client_id=self.config.client_id, client_secret=self.config.secret.reveal())
         body = urlencode(msgspec.to_builtins(form)).encode()
-        token, _ = await self._travel(CREATE_TOKEN, seller_id="", url=self.config.token_url, body=body)
+        token, _ = await self._run_call(CREATE_TOKEN, seller_id="", url=self.config.token_url, body=body)
         self.stats.tokens += 1
         self._teller.token_fetched(token.expires_in)
         return token
 
-    async def _travel(
+    async def _run_call(
         self,
         operation: Operation[T],
         *,
         seller_id: str,
         url: str,
         body: bytes | None,
-        options: Options = DEFAULTS,
+        options: CallOptions = DEFAULTS,
         peek: Callable[[Response], None] | None = None,
     ) -> Result[T]:
         deadline = options.deadline or self.config.deadline
@@ -257,7 +257,7 @@ class Session:
             raise ClosedError("the client is open on another loop")
         clock = loop.time
         now = clock()
-        journey = Journey(
+        journey = CallState(
             operation,
             task,
             seller_id=seller_id,
@@ -274,19 +274,19 @@ class Session:
         deadlines = self._deadlines  # those of this loop, even if the client is opened again in the meantime
         deadlines.add(deadline, journey)
         try:
-            return await self._until_decided(operation, journey, peek)
+            return await self._attempt_loop(operation, journey, peek)
         except Exception as raised:
             error = raised
-            if journey.under_way and journey.creates and not isinstance(raised, OctoffmError):
+            if journey.is_in_flight and journey.creates and not isinstance(raised, OctoffmError):
                 mark_unknown(raised)
             raise
         except asyncio.CancelledError as raised:
-            if journey.is_ours():
+            if journey.is_own_cancellation():
                 error = DeadlineExceededError(f"not done within its deadline of {deadline:g} s")
-                error.outcome_unknown = journey.under_way and journey.creates
+                error.outcome_unknown = journey.is_in_flight and journey.creates
                 raise error from raised
             error = raised
-            if journey.under_way and journey.creates:
+            if journey.is_in_flight and journey.creates:
                 mark_unknown(raised)
             raise
         finally:
@@ -294,8 +294,8 @@ class Session:
             journey.take_back()  # it is still pending if something turned the cancellation into another error
             self._finish(journey, error, clock())
 
-    async def _until_decided(
-        self, operation: Operation[T], journey: Journey, peek: Callable[[Response], None] | None
+    async def _attempt_loop(
+        self, operation: Operation[T], journey: CallState, peek: Callable[[Response], None] | None
     ) -> Result[T]:
         while True:
             try:
@@ -310,19 +310,19 @@ class Session:
                     raise
                 finally:
                     # Exactly once for each permit, whatever ended the attempt: a lost slot would slow the key for good.
-                    journey.gate.leave(probe=journey.gate_probe)
+                    journey.limiter.release(probe=journey.gate_probe)
                 self._arrived(journey, outcome)
             except CallError as error:
-                if not (journey.patient and error.retryable and error.operation == CREATE_TOKEN.name):
+                if not (journey.waits_out_outage and error.retryable and error.operation == CREATE_TOKEN.name):
                     raise
-                await self._retries.wait_or_raise(journey, Verdict.NOT_SENT, error)
+                await self._retries.wait_or_raise(journey, AttemptResult.NOT_SENT, error)
                 continue
             verdict = classify(outcome)
             # Only these verdicts prove that the limit accepted the request: a proxy before it may have sent a 5xx.
-            if (verdict is OK or verdict is Verdict.REFUSED) and isinstance(outcome, Response):
-                self._retries.let_through(journey, outcome)
+            if (verdict is OK or verdict is AttemptResult.REFUSED) and isinstance(outcome, Response):
+                self._retries.on_accepted(journey, outcome)
                 if verdict is OK:
-                    self._retries.succeeded(journey)
+                    self._retries.on_success(journey)
                     if peek is not None:
                         if self._head_telling is None:
                             peek(outcome)
@@ -332,7 +332,7 @@ class Session:
                         self._retries.note_quota(journey, value, outcome)
                     return value, outcome
             # Only the token that this attempt used: a late 401 must not drop a newer one (see :mod:`.tokens`).
-            if verdict is Verdict.UNAUTHORIZED and token is not None and not journey.token_renewed:
+            if verdict is AttemptResult.UNAUTHORIZED and token is not None and not journey.token_renewed:
                 self.tokens.invalidate(token)
             failed = (
                 outcome if isinstance(outcome, NotAnsweredError) else error_for(outcome, secrets=self._secrets(token))
@@ -340,7 +340,7 @@ class Session:
             await self._retries.wait_or_raise(journey, verdict, failed)
 
     def _depart(
-        self, journey: Journey, token: Token | None, peek: Callable[[Response], None] | None
+        self, journey: CallState, token: Token | None, peek: Callable[[Response], None] | None
     ) -> Awaitable[Response]:
         headers: Mapping[str, str] = FOR_TOKEN
         if token is not None:
@@ -351,14 +351,14 @@ class Session:
                 with_body=journey.body is not None,
                 fresh=journey.options.fresh,
             )
-        journey.depart(journey.clock())
+        journey.start_attempt(journey.clock())
         self.stats.attempts += 1
         return self._send(journey, headers, peek)
 
-    def _arrived(self, journey: Journey, outcome: Response | NotAnsweredError) -> None:
+    def _arrived(self, journey: CallState, outcome: Response | NotAnsweredError) -> None:
         now = journey.clock()
         if isinstance(outcome, Response):
-            journey.arrive(now, outcome.status)
+            journey.finish_attempt(now, outcome.status)
             self._heard["token" if journey.operation is CREATE_TOKEN else journey.operation.method] = (
                 outcome.headers,
                 now,
@@ -366,17 +366,17 @@ class Session:
             if journey.options.on_response is not None:
                 self._teller.responded(journey.options.on_response, outcome)
         else:
-            journey.arrive(now)
+            journey.finish_attempt(now)
         if self._teller.listened_to:
             self._teller.attempt_finished(journey, outcome, now)
 
-    def _unusable(self, journey: Journey, error: UnusableAnswerError) -> None:
+    def _unusable(self, journey: CallState, error: UnusableAnswerError) -> None:
         error.outcome_unknown = journey.creates
         journey.status = error.status
         self._retries.answered(journey)
 
     def _send(
-        self, journey: Journey, headers: Mapping[str, str], peek: Callable[[Response], None] | None
+        self, journey: CallState, headers: Mapping[str, str], peek: Callable[[Response], None] | None
     ) -> Awaitable[Response]:
         method, url, body = journey.operation.method, journey.url, journey.body
         options = journey.options
@@ -394,7 +394,7 @@ class Session:
 
         return self._head_telling.send(method, url, headers, body, timeout, on_head=look)
 
-    def _decode(self, operation: Operation[T], journey: Journey, response: Response, token: Token | None) -> T:
+    def _decode(self, operation: Operation[T], journey: CallState, response: Response, token: Token | None) -> T:
         try:
             skip = journey.options.on_bad_row == "skip"
             return self._answers.read(operation, response, skip_bad_rows=skip)
@@ -416,23 +416,23 @@ class Session:
             error.outcome_unknown = operation.repeatability is not Repeatability.SAFE
             raise error from None
 
-    def _finish(self, journey: Journey, error: BaseException | None, now: float) -> None:
+    def _finish(self, journey: CallState, error: BaseException | None, now: float) -> None:
         self._under_way -= 1
         if not self._under_way:
             self._idle.set()
         if journey.circuit_probe:
             journey.circuit_probe = False
             self._retries.circuit.unproven()
-        if journey.under_way:
+        if journey.is_in_flight:
             self._teller.attempt_broken_off(journey, error, now)
-        journey.arrive(now)
+        journey.finish_attempt(now)
         if isinstance(error, CallError):
-            journey.stamp(error, now)
+            journey.annotate(error, now)
         if journey.operation is CREATE_TOKEN:
             return
         self.stats.calls += 1
         self.stats.waited += journey.waited(now)
-        self.stats.travelled += journey.travelled
+        self.stats.travelled += journey.seconds_on_wire
         if self._teller.listened_to:
             self._teller.call_finished(journey, error, now)
 

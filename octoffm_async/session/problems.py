@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import msgspec
 
-from ..contract.names import spelling_in
+from ..contract.names import find_key
 from ..errors import (
     AnsweredError,
     AuthenticationError,
@@ -108,7 +108,7 @@ class _Content:
         return self._shown(value) if isinstance(value, str) else ""
 
     def _member(self, name: str) -> object:
-        key = spelling_in(self._values, name)
+        key = find_key(self._values, name)
         return None if key is None else self._values[key]
 
     def field_errors(self) -> dict[str, list[str]]:

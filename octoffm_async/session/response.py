@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import aiohttp
     from multidict import MultiMapping
 
-    from .trail import Trail
+    from .trail import ConnectionHistory
 
-__all__ = ["Body", "Response"]
+__all__ = ["BoundedBodyReader", "Response"]
 
 
 class Response(NamedTuple):
@@ -25,7 +25,7 @@ class Response(NamedTuple):
     headers: MultiMapping[str]
     body: bytes
     url: str
-    trail: Trail | None = None
+    trail: ConnectionHistory | None = None
     """The record of other responses on the same connection, if this package manages the connection itself."""
 
     def json(self, type: Any = Any) -> Any:  # noqa: A002  (msgspec's name for it)
@@ -40,7 +40,7 @@ class Response(NamedTuple):
             raise UnusableAnswerError(f"the body cannot be read as JSON: {error}", status=self.status) from None
 
 
-class Body:
+class BoundedBodyReader:
     """A reader of bodies of at most ``most`` bytes."""
 
     def __init__(self, most: int) -> None:

@@ -14,7 +14,17 @@ from ..contract.operations import CREATE_TOKEN
 from ..errors import AnsweredError
 from .circuit import Circuit
 from .headers import rate_advice, retry_after
-from .retry import SUCCESS_REFUND, Again, RetryBudget, Situation, Stop, Verdict, decide, pause_after, retry_cost
+from .retry import (
+    SUCCESS_REFUND,
+    AttemptResult,
+    GiveUp,
+    Retry,
+    RetryBudget,
+    RetryContext,
+    decide,
+    pause_after,
+    retry_cost,
+)
 
 if TYPE_CHECKING:
     import random
@@ -23,20 +33,25 @@ if TYPE_CHECKING:
     from ..config import Config
     from ..contract.products import ProductResults
     from ..errors import CallError
-    from .journey import Journey
+    from .journey import CallState
     from .response import Response
-    from .stats import Counts
-    from .telling import Teller
+    from .stats import SessionCounters
+    from .telling import EventEmitter
 
-FAILURES = frozenset({Verdict.NOT_SENT, Verdict.LOST, Verdict.FAILED})
+FAILURES = frozenset({AttemptResult.NOT_SENT, AttemptResult.LOST, AttemptResult.FAILED})
 """Verdicts that cost retry budget, and may mean that the API is down."""
 
 
-class Retries:
+class RetryHandler:
     """The retry budget and the circuit of one client. ``recovered`` is called when an outage is over."""
 
     def __init__(
-        self, config: Config, counts: Counts, teller: Teller, rng: random.Random, recovered: Callable[[], None]
+        self,
+        config: Config,
+        counts: SessionCounters,
+        teller: EventEmitter,
+        rng: random.Random,
+        recovered: Callable[[], None],
     ) -> None:
         self._recovered = recovered
         self._config = config
@@ -46,26 +61,26 @@ class Retries:
         self.budget = RetryBudget(config.retry_budget)
         self.circuit = Circuit(config, rng, teller.circuit_changed)
 
-    def let_through(self, journey: Journey, response: Response) -> None:
+    def on_accepted(self, journey: CallState, response: Response) -> None:
         """Report to the limiter that the limit accepted a request, and the rate headers of the response."""
-        gate = journey.gate
+        gate = journey.limiter
         now = journey.clock()
-        if gate.answered(sent_at=journey.departed, now=now):
+        if gate.on_accepted(sent_at=journey.attempt_started_at, now=now):
             self._teller.rate_changed(journey, "throttled", now)
-        if gate.wants_advice and gate.advised(rate_advice(response.headers, wall_now=time.time()), now):
+        if gate.wants_advice and gate.on_rate_headers(rate_advice(response.headers, wall_now=time.time()), now):
             self._teller.rate_changed(journey, "headers", now)
 
-    def succeeded(self, journey: Journey) -> None:
+    def on_success(self, journey: CallState) -> None:
         """Refund the retry budget after a success."""
         self.budget.refund(journey.owed or SUCCESS_REFUND)
         self.answered(journey)
 
-    def answered(self, journey: Journey) -> None:
+    def answered(self, journey: CallState) -> None:
         """Settle the circuit's probe, if this call is one: the API has answered."""
         if journey.circuit_probe:
             self._settle_probe(journey, failed=False)
 
-    async def wait_or_raise(self, journey: Journey, verdict: Verdict, error: CallError) -> None:
+    async def wait_or_raise(self, journey: CallState, verdict: AttemptResult, error: CallError) -> None:
         """Wait until the call may be sent again.
 
         Raises:
@@ -74,28 +89,28 @@ class Retries:
         failed = verdict in FAILURES
         cost = retry_cost(error)
         self._tell_circuit(journey, failed=failed, affordable=self.budget.affords(cost))
-        held_back = failed and journey.patient and self.circuit.state != "closed"
+        held_back = failed and journey.waits_out_outage and self.circuit.state != "closed"
         journey.failures += failed and not held_back
         told = error.retry_after if isinstance(error, AnsweredError) else None
-        news = verdict is Verdict.THROTTLED and self._note_throttling(journey)
+        news = verdict is AttemptResult.THROTTLED and self._note_throttling(journey)
         decision = decide(self._situation(journey, verdict, told, cost, held_back=held_back), self._config, self._rng)
-        if verdict is Verdict.THROTTLED:
+        if verdict is AttemptResult.THROTTLED:
             self._pause(journey, told, decision, news=news)
         if failed and not held_back:
             journey.owed = cost
             self.budget.spend(cost)
-        if isinstance(decision, Stop):
+        if isinstance(decision, GiveUp):
             error.outcome_unknown = decision.outcome_unknown
             if decision.reason:
                 error.message += f" ({decision.reason})"
             raise error
         self._counts.retries += 1
-        journey.token_renewed |= verdict is Verdict.UNAUTHORIZED
+        journey.token_renewed |= verdict is AttemptResult.UNAUTHORIZED
         self._teller.retry_scheduled(journey, decision)
-        if verdict is not Verdict.THROTTLED:  # a throttled call waits in its limiter, with all others of its key
+        if verdict is not AttemptResult.THROTTLED:  # a throttled call waits in its limiter, with all others of its key
             await asyncio.sleep(decision.delay)
 
-    def note_quota(self, journey: Journey, results: ProductResults, response: Response) -> None:
+    def note_quota(self, journey: CallState, results: ProductResults, response: Response) -> None:
         """Pause the key as after a 429 if a success rejects items because of a quota (seen)."""
         if not any(result.over_quota for result in results.items):
             return
@@ -106,14 +121,14 @@ class Retries:
             self._teller.rate_changed(journey, "quota", asyncio.get_running_loop().time())
 
     def _situation(
-        self, journey: Journey, verdict: Verdict, told: float | None, cost: int, *, held_back: bool
-    ) -> Situation:
+        self, journey: CallState, verdict: AttemptResult, told: float | None, cost: int, *, held_back: bool
+    ) -> RetryContext:
         retries = journey.options.retries
-        return Situation(
+        return RetryContext(
             verdict=verdict,
             repeatability=journey.operation.repeatability,
             failures=journey.failures,
-            throttlings=journey.gate.control.throttlings,
+            throttlings=journey.limiter.control.throttlings,
             token_renewed=journey.token_renewed or journey.operation is CREATE_TOKEN,
             retry_after=told,
             time_left=journey.deadline - journey.clock(),
@@ -123,22 +138,22 @@ class Retries:
             may_repeat=journey.may_repeat,
         )
 
-    def _note_throttling(self, journey: Journey) -> bool:
+    def _note_throttling(self, journey: CallState) -> bool:
         self._counts.throttled += 1
-        return journey.gate.throttled(sent_at=journey.departed, now=journey.clock())
+        return journey.limiter.on_throttled(sent_at=journey.attempt_started_at, now=journey.clock())
 
-    def _pause(self, journey: Journey, told: float | None, decision: Again | Stop | None, *, news: bool) -> None:
+    def _pause(self, journey: CallState, told: float | None, decision: Retry | GiveUp | None, *, news: bool) -> None:
         if not news and told is None:
             return  # of a request sent before the pause was known: that pause is enough
-        if isinstance(decision, Again):
+        if isinstance(decision, Retry):
             pause = decision.delay
         else:  # this call ends here, but the other calls of its key must wait all the same
-            pause = pause_after(journey.gate.control.throttlings, told, self._config, self._rng)
-        journey.gate.pause(journey.clock() + pause)
+            pause = pause_after(journey.limiter.control.throttlings, told, self._config, self._rng)
+        journey.limiter.pause(journey.clock() + pause)
         if news:
             self._teller.throttled(journey, pause=pause, told=told is not None)
 
-    def _tell_circuit(self, journey: Journey, *, failed: bool, affordable: bool) -> None:
+    def _tell_circuit(self, journey: CallState, *, failed: bool, affordable: bool) -> None:
         if journey.operation is CREATE_TOKEN:
             return
         if journey.circuit_probe:
@@ -146,7 +161,7 @@ class Retries:
         elif failed and not affordable and self.circuit.state == "closed":
             self.circuit.failed("the retry budget is spent")
 
-    def _settle_probe(self, journey: Journey, *, failed: bool) -> None:
+    def _settle_probe(self, journey: CallState, *, failed: bool) -> None:
         journey.circuit_probe = False
         if failed:
             journey.probed = True

@@ -41,7 +41,7 @@ TIMEOUT_COST = 10  # a time-out held a connection for long: botocore uses the sa
 SUCCESS_REFUND = 1
 
 
-class Verdict(Enum):
+class AttemptResult(Enum):
     """The classified result of one attempt."""
 
     OK = auto()
@@ -54,27 +54,27 @@ class Verdict(Enum):
     REFUSED = auto()
 
 
-OK = Verdict.OK  # looking up a member of an enumeration is slow
+OK = AttemptResult.OK  # looking up a member of an enumeration is slow
 
 
-class Again(NamedTuple):
+class Retry(NamedTuple):
     """Decision: send the call again after ``delay`` seconds."""
 
     delay: float
     reason: str
 
 
-class Stop(NamedTuple):
+class GiveUp(NamedTuple):
     """Decision: raise the error; ``outcome_unknown`` says that the API may have carried out the request."""
 
     outcome_unknown: bool
     reason: str
 
 
-class Situation(NamedTuple):
+class RetryContext(NamedTuple):
     """The input of a decision. Times are in seconds."""
 
-    verdict: Verdict
+    verdict: AttemptResult
     repeatability: Repeatability
     failures: int
     """Failed attempts so far, this one included; throttled ones are not failures."""
@@ -92,44 +92,46 @@ class Situation(NamedTuple):
     """True if the caller's ``retries`` allow one more; an attempt with a new token is not counted."""
 
 
-def classify(outcome: Response | NotAnsweredError) -> Verdict:
+def classify(outcome: Response | NotAnsweredError) -> AttemptResult:
     """Return the verdict on one attempt."""
     if isinstance(outcome, NotAnsweredError):
         if isinstance(outcome, ConnectError):
-            return Verdict.NOT_SENT if outcome.retryable else Verdict.REFUSED
-        return Verdict.LOST
+            return AttemptResult.NOT_SENT if outcome.retryable else AttemptResult.REFUSED
+        return AttemptResult.LOST
     status = outcome.status
     if 200 <= status < 300:
         return OK
     if status == 401:
-        return Verdict.UNAUTHORIZED
+        return AttemptResult.UNAUTHORIZED
     if status == 429:
-        return Verdict.THROTTLED
+        return AttemptResult.THROTTLED
     if 300 <= status < 400:
-        return Verdict.REDIRECTED
-    return Verdict.FAILED if status >= 500 or status == 408 else Verdict.REFUSED
+        return AttemptResult.REDIRECTED
+    return AttemptResult.FAILED if status >= 500 or status == 408 else AttemptResult.REFUSED
 
 
-def decide(at: Situation, config: Config, rng: Random) -> Again | Stop:
+def decide(at: RetryContext, config: Config, rng: Random) -> Retry | GiveUp:
     """Decide whether the call is repeated, and when."""
     decision = _decide(at, config, rng)
-    if isinstance(decision, Again) and not at.may_repeat and at.verdict is not Verdict.UNAUTHORIZED:
-        return Stop(outcome_unknown=False, reason="no retry is left")
+    if isinstance(decision, Retry) and not at.may_repeat and at.verdict is not AttemptResult.UNAUTHORIZED:
+        return GiveUp(outcome_unknown=False, reason="no retry is left")
     return decision
 
 
-def _decide(at: Situation, config: Config, rng: Random) -> Again | Stop:
+def _decide(at: RetryContext, config: Config, rng: Random) -> Retry | GiveUp:
     match at.verdict:
-        case Verdict.UNAUTHORIZED if not at.token_renewed:
-            return Again(0.0, "the token was not accepted")
-        case Verdict.THROTTLED:
+        case AttemptResult.UNAUTHORIZED if not at.token_renewed:
+            return Retry(0.0, "the token was not accepted")
+        case AttemptResult.THROTTLED:
             return _after_pause(at, config, rng)
-        case Verdict.LOST | Verdict.FAILED | Verdict.REDIRECTED if at.repeatability is not Repeatability.SAFE:
-            return Stop(outcome_unknown=True, reason="it may have been carried out")
-        case Verdict.LOST | Verdict.FAILED | Verdict.NOT_SENT:
+        case AttemptResult.LOST | AttemptResult.FAILED | AttemptResult.REDIRECTED if (
+            at.repeatability is not Repeatability.SAFE
+        ):
+            return GiveUp(outcome_unknown=True, reason="it may have been carried out")
+        case AttemptResult.LOST | AttemptResult.FAILED | AttemptResult.NOT_SENT:
             return _after_back_off(at, config, rng)
         case _:
-            return Stop(outcome_unknown=False, reason=NO_USE)
+            return GiveUp(outcome_unknown=False, reason=NO_USE)
 
 
 def back_off(failures: int, config: Config, rng: Random, *, base: float | None = None) -> float:
@@ -150,28 +152,28 @@ def retry_cost(outcome: object) -> int:
     return TIMEOUT_COST if isinstance(outcome, AnswerTimeoutError) else RETRY_COST
 
 
-def _after_pause(at: Situation, config: Config, rng: Random) -> Again | Stop:
+def _after_pause(at: RetryContext, config: Config, rng: Random) -> Retry | GiveUp:
     told = at.retry_after
     if told is not None and told > config.max_retry_after:
-        return Stop(outcome_unknown=False, reason=f"asked to wait {told:.0f} s, longer than max_retry_after")
+        return GiveUp(outcome_unknown=False, reason=f"asked to wait {told:.0f} s, longer than max_retry_after")
     return _if_time(pause_after(at.throttlings, told, config, rng), at, "429")
 
 
-def _after_back_off(at: Situation, config: Config, rng: Random) -> Again | Stop:
+def _after_back_off(at: RetryContext, config: Config, rng: Random) -> Retry | GiveUp:
     if at.held_back:
         return _if_time(0.0, at, "the circuit is open")
     if at.failures >= at.most_failures:
-        return Stop(outcome_unknown=False, reason=f"{at.failures} attempts failed")
+        return GiveUp(outcome_unknown=False, reason=f"{at.failures} attempts failed")
     if not at.affordable:
-        return Stop(outcome_unknown=False, reason="the retry budget is spent")
+        return GiveUp(outcome_unknown=False, reason="the retry budget is spent")
     delay = max(back_off(at.failures, config, rng), min(at.retry_after or 0.0, config.max_retry_after))
     return _if_time(delay, at, at.verdict.name.lower())
 
 
-def _if_time(delay: float, at: Situation, reason: str) -> Again | Stop:
+def _if_time(delay: float, at: RetryContext, reason: str) -> Retry | GiveUp:
     if delay >= at.time_left:
-        return Stop(outcome_unknown=False, reason=f"a wait of {delay:.1f} s would pass the deadline")
-    return Again(delay, reason)
+        return GiveUp(outcome_unknown=False, reason=f"a wait of {delay:.1f} s would pass the deadline")
+    return Retry(delay, reason)
 
 
 class RetryBudget:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..contract.base import Request
     from ..contract.common import Document
     from ..contract.filters import CountFilters, Filters
-    from .options import Options
+    from .options import CallOptions
     from .pipeline import Result, Session
 
 T = TypeVar("T")
@@ -36,12 +36,12 @@ _PATH = re.compile(r"(?:/(?:[\w.~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)+", re.ASCII)
 _GROUP_OF_COLLECTION = {operation.path.split("/")[1]: operation.group for operation in OPERATIONS}
 
 
-class Scope:
+class SellerSession:
     """One seller on a session, with the options of its calls."""
 
     __slots__ = ("options", "seller_id", "session")
 
-    def __init__(self, session: Session, seller_id: str, options: Options = DEFAULTS) -> None:
+    def __init__(self, session: Session, seller_id: str, options: CallOptions = DEFAULTS) -> None:
         self.session = session
         self.seller_id = seller_id
         self.options = options
@@ -107,8 +107,8 @@ class Scope:
         now = asyncio.get_running_loop().time
         ends = now() + (self.options.deadline or self.session.config.deadline)
 
-        def rest() -> Scope:  # one deadline covers all the calls for a document
-            return Scope(self.session, self.seller_id, self.options.changed(deadline=max(1e-3, ends - now())))
+        def rest() -> SellerSession:  # one deadline covers all the calls for a document
+            return SellerSession(self.session, self.seller_id, self.options.changed(deadline=max(1e-3, ends - now())))
 
         try:
             found, _ = await self.call(operation, path=path)

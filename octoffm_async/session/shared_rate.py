@@ -5,14 +5,14 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from .adaptive import RateControl
+from .adaptive import AdaptiveRate
 from .slots import SECOND
 
 if TYPE_CHECKING:
-    from .slots import Answer
+    from .slots import LeaseReply
 
 
-class SharedRate(RateControl):
+class SharedRate(AdaptiveRate):
     """The last state of the rate from the store, and the reports that the store has yet to get.
 
     Only requests sent in the present epoch of the store count, and of several 429s in one epoch the first. While the
@@ -64,7 +64,7 @@ class SharedRate(RateControl):
         self.refusing, self.accepting = self.alone is None, False
         return True
 
-    def hear(self, answer: Answer, *, epoch_since: float) -> None:
+    def hear(self, answer: LeaseReply, *, epoch_since: float) -> None:
         """Apply the store's reply."""
         self.alone = None
         self._paced = SECOND / answer.pace if answer.pace else None

@@ -72,7 +72,7 @@ RATE_LEAST, RATE_MOST = 0.05, 1e5
 """Calls per second."""
 
 
-class Ask(NamedTuple):
+class LeaseRequest(NamedTuple):
     """The request of a client about one limit: news and wishes. ``epoch`` is the last it received; 0 is none."""
 
     key: str
@@ -101,7 +101,7 @@ class Ask(NamedTuple):
     """True if the client went on without the store since its last request."""
 
 
-class Answer(NamedTuple):
+class LeaseReply(NamedTuple):
     """The reply of a store about one limit. Durations count from the moment of its decision."""
 
     epoch: int
@@ -127,7 +127,7 @@ class Answer(NamedTuple):
     """The store's clock at its decision."""
 
 
-class State(msgspec.Struct):
+class LimitState(msgspec.Struct):
     """The state of one limit. Rates are in calls per second; a time of 0 is none."""
 
     free_at: int
@@ -155,10 +155,10 @@ class State(msgspec.Struct):
         return max(self.free_at, self.paused_until) + kept
 
 
-def advance(state: State | None, ask: Ask, now: int) -> tuple[State, Answer]:
+def advance(state: LimitState | None, ask: LeaseRequest, now: int) -> tuple[LimitState, LeaseReply]:
     """Return the state after a request, and the reply. A state that was kept long enough may be passed as None."""
     if state is None:
-        state = State(free_at=now, epoch=now, resumed=now, mark=now, asked_at=0)
+        state = LimitState(free_at=now, epoch=now, resumed=now, mark=now, asked_at=0)
         if ask.alone or ask.epoch > 0:
             state.slow_until = now + ask.settle
     elif ask.alone and now - state.asked_at > QUIET:
@@ -178,7 +178,7 @@ def advance(state: State | None, ask: Ask, now: int) -> tuple[State, Answer]:
     return state, _lease(state, ask, now)
 
 
-def _count(state: State, used: int, now: int) -> None:
+def _count(state: LimitState, used: int, now: int) -> None:
     if now - state.mark >= MARK_EVERY:
         state.flow = state.marked * SECOND / (now - state.mark)
         state.mark, state.marked = now, 0
@@ -186,7 +186,7 @@ def _count(state: State, used: int, now: int) -> None:
     state.marked += used
 
 
-def _block(state: State, ask: Ask, now: int) -> None:
+def _block(state: LimitState, ask: LeaseRequest, now: int) -> None:
     step = max(ask.interval, _pace(state, now))
     if state.blocked_at == 0:
         sent = max(state.flow, (state.marked + 1) * SECOND / max(now - state.mark, SECOND / 10))
@@ -203,7 +203,7 @@ def _block(state: State, ask: Ask, now: int) -> None:
     state.free_at = min(state.free_at, now + FRESH + ask.tolerance + step)
 
 
-def _resume(state: State, ask: Ask, now: int) -> None:
+def _resume(state: LimitState, ask: LeaseRequest, now: int) -> None:
     block = (state.refused_at - state.blocked_at) / SECOND
     since = (now - state.resumed) / SECOND
     average = state.used / max(since, 0.001)
@@ -230,11 +230,11 @@ def _resume(state: State, ask: Ask, now: int) -> None:
     state.free_at = max(now, behind, state.free_at - max(PROBE - step, 0))
 
 
-def _scale(state: State) -> float:
+def _scale(state: LimitState) -> float:
     return max(SCALE, min(SCALE_CALLS / state.plateau, SCALE_MOST), state.longest / 2.0)
 
 
-def _pace(state: State, now: int) -> int:
+def _pace(state: LimitState, now: int) -> int:
     """Return the microseconds between two slots by the learned rate; 0: no rate was learned."""
     if state.plateau == 0.0:
         return 0
@@ -244,7 +244,7 @@ def _pace(state: State, now: int) -> int:
     return ceil(SECOND / min(state.plateau * growth, RATE_MOST))
 
 
-def _lease(state: State, ask: Ask, now: int) -> Answer:
+def _lease(state: LimitState, ask: LeaseRequest, now: int) -> LeaseReply:
     pace = _pace(state, now)
     blocked, slow = state.blocked_at > 0, now < state.slow_until
     step, tolerance, within, want = max(ask.interval, pace), ask.tolerance, ask.within, ask.want
@@ -264,7 +264,7 @@ def _lease(state: State, ask: Ask, now: int) -> Answer:
         if granted == 0:
             again = max(start, pause) - within if not blocked else max(start, pause)
         state.free_at = base + granted * step if granted > 0 else state.free_at
-    return Answer(
+    return LeaseReply(
         epoch=state.epoch,
         granted=granted,
         start=start,

@@ -57,7 +57,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     :class:`~octoffm_async.ContractDrift`."""
 
 
-class Counts(msgspec.Struct):
+class SessionCounters(msgspec.Struct):
     """The counters of a session; see :class:`Stats`."""
 
     calls: int = 0

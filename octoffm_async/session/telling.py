@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from ..errors import NotAnsweredError
     from ..events import CircuitState, Event, Hook, RateReason
-    from .journey import Journey
-    from .retry import Again
+    from .journey import CallState
+    from .retry import Retry
 
 logger = logging.getLogger("octoffm_async")
 
 
-class Teller:
+class EventEmitter:
     """The emitter of one client; a hook that raises is logged and has no other effect."""
 
     def __init__(self, hooks: Sequence[Hook]) -> None:
@@ -37,7 +37,7 @@ class Teller:
         self.listened_to = bool(hooks)
         """True if there is any hook."""
 
-    def attempt_finished(self, journey: Journey, outcome: Response | NotAnsweredError, now: float) -> None:
+    def attempt_finished(self, journey: CallState, outcome: Response | NotAnsweredError, now: float) -> None:
         """Emit the end of an attempt, with or without a response."""
         if not (hooks := self._listening(AttemptFinished)):
             return
@@ -47,7 +47,7 @@ class Teller:
             event = _attempt(journey, now, error=type(outcome).__name__)
         _tell(hooks, event)
 
-    def attempt_broken_off(self, journey: Journey, error: BaseException | None, now: float) -> None:
+    def attempt_broken_off(self, journey: CallState, error: BaseException | None, now: float) -> None:
         """Emit the end of an attempt that was given up: cancelled, too late, or with an unreadable response."""
         if hooks := self._listening(AttemptFinished):
             status = error.status if isinstance(error, UnusableAnswerError) else 0
@@ -60,7 +60,7 @@ class Teller:
         except Exception:
             logger.exception("on_response failed")
 
-    def retry_scheduled(self, journey: Journey, decision: Again) -> None:
+    def retry_scheduled(self, journey: CallState, decision: Retry) -> None:
         """Emit that a call will be sent again."""
         if hooks := self._listening(RetryScheduled):
             event = RetryScheduled(
@@ -73,17 +73,17 @@ class Teller:
             )
             _tell(hooks, event)
 
-    def throttled(self, journey: Journey, *, pause: float, told: bool) -> None:
+    def throttled(self, journey: CallState, *, pause: float, told: bool) -> None:
         """Emit that a 429 was received and a new pause begins."""
         if hooks := self._listening(Throttled):
             group = journey.operation.group.value
             event = Throttled(call=journey.call, seller_id=journey.seller_id, group=group, pause=pause, told=told)
             _tell(hooks, event)
 
-    def rate_changed(self, journey: Journey, reason: RateReason, now: float) -> None:
+    def rate_changed(self, journey: CallState, reason: RateReason, now: float) -> None:
         """Emit that the adaptive rate of the call's key changed."""
         if hooks := self._listening(RateChanged):
-            control = journey.gate.control
+            control = journey.limiter.control
             event = RateChanged(
                 seller_id=journey.seller_id,
                 group=journey.operation.group.value,
@@ -108,7 +108,7 @@ class Teller:
         if hooks := self._listening(TokenFetched):
             _tell(hooks, TokenFetched(expires_in=expires_in))
 
-    def call_finished(self, journey: Journey, error: BaseException | None, now: float) -> None:
+    def call_finished(self, journey: CallState, error: BaseException | None, now: float) -> None:
         """Emit the end of a call."""
         if not (hooks := self._listening(CallFinished)):
             return
@@ -121,7 +121,7 @@ class Teller:
             attempts=journey.attempts,
             status=journey.status,
             waited=journey.waited(now),
-            travelled=journey.travelled,
+            travelled=journey.seconds_on_wire,
             error="" if error is None else type(error).__name__,
             outcome_unknown=error is not None and is_outcome_unknown(error),
         )
@@ -141,7 +141,7 @@ class Teller:
         return listening
 
 
-def _attempt(journey: Journey, now: float, *, status: int = 0, answer_bytes: int = 0, error: str = "") -> Event:
+def _attempt(journey: CallState, now: float, *, status: int = 0, answer_bytes: int = 0, error: str = "") -> Event:
     return AttemptFinished(
         call=journey.call,
         operation=journey.operation.name,
@@ -150,7 +150,7 @@ def _attempt(journey: Journey, now: float, *, status: int = 0, answer_bytes: int
         server=journey.server,
         attempt=journey.attempts,
         status=status,
-        seconds=now - journey.departed,
+        seconds=now - journey.attempt_started_at,
         request_bytes=len(journey.body or b""),
         answer_bytes=answer_bytes,
         error=error,

@@ -10,7 +10,7 @@ from ..config import Secret
 from .token_stores import SharedRefusal, SharedToken
 
 
-class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
+class TokenEntry(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The stored data of one account."""
 
     token: SharedToken | None = None
@@ -32,15 +32,15 @@ def decode_secret(kind: type, value: object) -> Secret:
 
 
 _encoder = msgspec.json.Encoder(enc_hook=encode_secret)
-_decoder = msgspec.json.Decoder(Entry, dec_hook=decode_secret)
+_decoder = msgspec.json.Decoder(TokenEntry, dec_hook=decode_secret)
 
 
-def encode_entry(entry: Entry) -> bytes:
+def encode_entry(entry: TokenEntry) -> bytes:
     """Return an entry as JSON."""
     return _encoder.encode(entry)
 
 
-def decode_entry(content: bytes) -> Entry:
+def decode_entry(content: bytes) -> TokenEntry:
     """Return the entry in some JSON.
 
     Raises:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from .file_guard import FileLock, open_safely, prepare_folder, replace_file
-from .token_entries import Entry, decode_secret, encode_secret
-from .token_stores import LONGEST_LIFE, Allowance
+from .token_entries import TokenEntry, decode_secret, encode_secret
+from .token_stores import LONGEST_LIFE, QuotaBucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,13 +31,13 @@ _LOCK_SECONDS = 2.0
 _LOCK_PAUSE = 0.005
 
 
-class Sheet(msgspec.Struct, kw_only=True):
+class TokenFileContent(msgspec.Struct, kw_only=True):
     """The content of a file. ``calls`` are counted per client, over all its secrets."""
 
     format: str = FORMAT
     version: int = VERSION
-    accounts: dict[str, Entry] = {}
-    calls: dict[str, Allowance] = {}
+    accounts: dict[str, TokenEntry] = {}
+    calls: dict[str, QuotaBucket] = {}
 
     def prune(self, now: float) -> None:
         """Remove entries that are more than a day old, or dated more than a day ahead: no client uses them."""
@@ -55,7 +55,7 @@ class Sheet(msgspec.Struct, kw_only=True):
 
 
 _encoder = msgspec.json.Encoder(enc_hook=encode_secret)
-_decoder = msgspec.json.Decoder(Sheet, dec_hook=decode_secret)
+_decoder = msgspec.json.Decoder(TokenFileContent, dec_hook=decode_secret)
 
 
 class TokenFile:
@@ -66,7 +66,7 @@ class TokenFile:
         self._lock_path = path.with_name(path.name + ".lock")
         self._ignored: object = None
 
-    def read(self) -> Sheet:
+    def read(self) -> TokenFileContent:
         """Return the content of the file; empty content if there is no file, or none that can be used.
 
         Raises:
@@ -76,7 +76,7 @@ class TokenFile:
         prepare_folder(self.path.parent)
         return self._read()[0]
 
-    def change(self, change: Callable[[Sheet], None], *, now: float) -> None:
+    def change(self, change: Callable[[TokenFileContent], None], *, now: float) -> None:
         """Read the file, change its content and replace it, while no other process does the same.
 
         Raises:
@@ -108,12 +108,12 @@ class TokenFile:
             time.sleep(_LOCK_PAUSE)
         return lock
 
-    def _read(self) -> tuple[Sheet, bool]:
+    def _read(self) -> tuple[TokenFileContent, bool]:
         """Return the content, and True if there is a file that is not a usable token file."""
         try:
             descriptor = open_safely(self.path, os.O_RDONLY)
         except FileNotFoundError:
-            return Sheet(), False
+            return TokenFileContent(), False
         with os.fdopen(descriptor, "rb") as file:
             content = file.read(_MOST_BYTES + 1)
             seen = os.fstat(descriptor).st_mtime_ns
@@ -127,11 +127,11 @@ class TokenFile:
             return self._ignore(seen, f"has version {sheet.version}, not {VERSION}"), True
         return sheet, False
 
-    def _ignore(self, seen: object, why: str) -> Sheet:
+    def _ignore(self, seen: object, why: str) -> TokenFileContent:
         if self._ignored != seen:
             self._ignored = seen
             logger.warning("the token file %s %s: it is ignored, and replaced at the next renewal", self.path, why)
-        return Sheet()
+        return TokenFileContent()
 
     def _replace(self, content: bytes) -> None:
         # The writer holds the lock, so one name is enough; a file that a killed process left there is overwritten.

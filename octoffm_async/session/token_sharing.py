@@ -24,7 +24,7 @@ from ..errors import (
     PermissionDeniedError,
     StoreError,
 )
-from .token_stores import Holding, SharedRefusal
+from .token_stores import SharedRefusal, TokenRecord
 from .token_times import shared_from, token_from, token_here
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ..config import Secret
     from ..contract.access import TokenAnswer
-    from .token_stores import Account, TokenStore
+    from .token_stores import TokenAccount, TokenStore
     from .token_times import Token
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.005, 0.1
 _ALONE = object()
 
 
-class Refused(Exception):  # noqa: N818  (not an error of its own: it carries one)
+class RenewalRefused(Exception):  # noqa: N818  (not an error of its own: it carries one)
     """The credentials were refused: ``error`` says so; another look before ``until`` (loop time) is useless."""
 
     def __init__(self, error: CredentialsRefusedError, until: float = math.inf) -> None:
@@ -56,11 +56,11 @@ class Refused(Exception):  # noqa: N818  (not an error of its own: it carries on
         self.until = until
 
 
-class Renewals:
+class TokenRenewer:
     """The renewal of one client's tokens. ``rejected`` is the last token that the API refused."""
 
     def __init__(
-        self, fetch: Callable[[], Awaitable[TokenAnswer]], store: TokenStore, account: Account, *, lease: float
+        self, fetch: Callable[[], Awaitable[TokenAnswer]], store: TokenStore, account: TokenAccount, *, lease: float
     ) -> None:
         self.rejected: Secret | None = None
         self._fetch = fetch
@@ -86,7 +86,7 @@ class Renewals:
         while True:
             if not self._forgiving and (token := await self._known(current, meanwhile)) is not None:
                 return token
-            turn = await self._ask(self._store.take_turn(self._account, lease=self._lease), _ALONE)
+            turn = await self._ask(self._store.acquire_renewal_lock(self._account, lease=self._lease), _ALONE)
             if turn is not None or now() >= give_up_at:
                 break
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
@@ -96,10 +96,12 @@ class Renewals:
         finally:
             if turn is not None and turn is not _ALONE:
                 # In a task of its own: a renewal that is cancelled right here must release the lock all the same.
-                self._ending = asyncio.ensure_future(self._ask(self._store.end_turn(self._account, turn), None))
+                self._ending = asyncio.ensure_future(
+                    self._ask(self._store.release_renewal_lock(self._account, turn), None)
+                )
                 await asyncio.shield(self._ending)
 
-    def forgive(self) -> None:
+    def clear_refusal(self) -> None:
         """Make the next renewal forget that the credentials were refused."""
         self._refused = None
         self._forgiving = True
@@ -119,19 +121,19 @@ class Renewals:
 
     async def _in_turn(self, current: Token | None, meanwhile: Callable[[Token], None]) -> Token:
         if self._forgiving:
-            await self._ask(self._store.forgive(self._account), None)
+            await self._ask(self._store.clear_refusal(self._account), None)
             self._forgiving = False
         if (token := await self._known(current, meanwhile)) is not None:
             return token
         if self._refused is not None:
-            raise Refused(self._refused)
+            raise RenewalRefused(self._refused)
         if self.rejected is not None:
             await self._ask(self._store.drop(self._account, self.rejected), None)
         return await self._fetched()
 
     async def _known(self, current: Token | None, meanwhile: Callable[[Token], None]) -> Token | None:
         """Return the store's token, if it needs no renewal and is not the one to be replaced."""
-        held = await self._ask(self._store.load(self._account), Holding())
+        held = await self._ask(self._store.load(self._account), TokenRecord())
         there, here = self._store.now(), asyncio.get_running_loop().time()
         known = {self.rejected, None if current is None else current.secret}
         if held.token is not None and held.token.secret not in known:
@@ -141,7 +143,7 @@ class Renewals:
             if token is not None and here < token.expires_at:
                 meanwhile(token)
         if held.refusal is not None and (until := held.refusal.honoured_until(there)) is not None:
-            raise Refused(self._refused or _told_by_another(held.refusal, there), here + until - there)
+            raise RenewalRefused(self._refused or _told_by_another(held.refusal, there), here + until - there)
         return None
 
     async def _fetched(self) -> Token:
@@ -151,7 +153,7 @@ class Renewals:
         except (AuthenticationError, BadRequestError, PermissionDeniedError) as error:
             self._refused = _as_refused(error)
             await self._ask(self._store.refuse(self._account, _shared(error, self._store.now())), None)
-            raise Refused(self._refused) from error
+            raise RenewalRefused(self._refused) from error
         token = token_from(answer, asked_at=here)
         if await self._ask(_true(self._store.save(self._account, shared_from(answer, asked_at=there))), False):  # noqa: FBT003
             self._told = False

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import CallError, ClosedError, ConfigurationError
-from .token_sharing import Refused, Renewals
-from .token_stores import Account, MemoryTokenStore
+from .token_sharing import RenewalRefused, TokenRenewer
+from .token_stores import MemoryTokenStore, TokenAccount
 from .token_times import Token, token_from
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ __all__ = ["Token", "TokenSource", "token_from"]
 
 LOOK_AGAIN = 10.0
 """Seconds between two looks into the store while the credentials count as refused: another client may have new ones."""
-_NOBODY = Account("", "")
+_NOBODY = TokenAccount("", "")
 
 
 class TokenSource:
@@ -47,10 +47,10 @@ class TokenSource:
         fetch: Callable[[], Awaitable[TokenAnswer]],
         *,
         store: TokenStore | None = None,
-        account: Account = _NOBODY,
+        account: TokenAccount = _NOBODY,
         lease: float = 60.0,
     ) -> None:
-        self._renewals = Renewals(fetch, MemoryTokenStore() if store is None else store, account, lease=lease)
+        self._renewals = TokenRenewer(fetch, MemoryTokenStore() if store is None else store, account, lease=lease)
         self._token: Token | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._refused: CredentialsRefusedError | None = None
@@ -110,7 +110,7 @@ class TokenSource:
         Clients that share the token store forget it too, with the next call.
         """
         self._refused = None
-        self._renewals.forgive()
+        self._renewals.clear_refusal()
 
     async def permit(self) -> None:
         """Wait until the token endpoint's quota, shared by all clients of the store, has room for one more call."""
@@ -132,7 +132,7 @@ class TokenSource:
         try:
             self._token = await self._renewals.renew(self._token, self._meanwhile)
             self._refused = None
-        except Refused as refused:
+        except RenewalRefused as refused:
             self._token, self._refused = None, refused.error
             self._look_at = min(refused.until, asyncio.get_running_loop().time() + LOOK_AGAIN)
         except (CallError, ConfigurationError):

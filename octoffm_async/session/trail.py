@@ -19,7 +19,7 @@ KEPT = 256
 without a pause for as long: a response that comes while no request runs reveals it."""
 
 
-class Believer(Protocol):
+class IdObserver(Protocol):
     """An object that accepted ids as valid."""
 
     def suspect_all(self, remote_ids: Iterable[str]) -> None:
@@ -27,7 +27,7 @@ class Believer(Protocol):
         ...
 
 
-class Trail:
+class ConnectionHistory:
     """The last creations that one connection answered. ``close`` drops the connection."""
 
     __slots__ = ("_believers", "_close", "believer", "doubted", "last", "told")
@@ -40,11 +40,11 @@ class Trail:
         """The ids that were believed; bare texts, because one is added for every order."""
         self.last = ""
         """The last of them, which may belong to another believer."""
-        self.believer: Believer | None = None
+        self.believer: IdObserver | None = None
         """The believer of the last id."""
-        self._believers: list[Believer] = []
+        self._believers: list[IdObserver] = []
 
-    def believe(self, believer: Believer) -> None:
+    def believe(self, believer: IdObserver) -> None:
         """Note the believer of the ids that are added from now on."""
         self.believer = believer
         if believer not in self._believers:

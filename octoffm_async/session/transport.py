@@ -16,9 +16,9 @@ import aiohttp
 from yarl import URL
 
 from ..errors import ClosedError, UnusableAnswerError
-from .failures import as_ours
-from .response import Body, Response
-from .wire import METHODS, Wire, usable
+from .failures import to_package_error
+from .response import BoundedBodyReader, Response
+from .wire import METHODS, Http1Transport, usable
 
 if TYPE_CHECKING:
     import ssl
@@ -57,7 +57,7 @@ class Transport(Protocol):
         ...
 
 
-class HeadTelling(Transport, Protocol):
+class HeadReportingTransport(Transport, Protocol):
     """A transport that can also report the head of a response before the body is read. Optional."""
 
     def send(
@@ -74,7 +74,7 @@ class HeadTelling(Transport, Protocol):
         ...
 
 
-class Fencing(Transport, Protocol):
+class FencedTransport(Transport, Protocol):
     """A transport that calls a fence right before it writes the request to an open connection. Optional."""
 
     def send(
@@ -91,14 +91,14 @@ class Fencing(Transport, Protocol):
         ...
 
 
-def as_head_telling(transport: Transport) -> HeadTelling | None:
+def as_head_telling(transport: Transport) -> HeadReportingTransport | None:
     """Return the same transport if its ``send`` takes ``on_head``, else None."""
-    return cast("HeadTelling", transport) if _takes(transport, "on_head") else None
+    return cast("HeadReportingTransport", transport) if _takes(transport, "on_head") else None
 
 
-def as_fencing(transport: Transport) -> Fencing | None:
+def as_fencing(transport: Transport) -> FencedTransport | None:
     """Return the same transport if its ``send`` takes ``fence``, else None."""
-    return cast("Fencing", transport) if _takes(transport, "fence") else None
+    return cast("FencedTransport", transport) if _takes(transport, "fence") else None
 
 
 class AiohttpTransport:
@@ -116,8 +116,8 @@ class AiohttpTransport:
         self._session = session
         self._owned = session is None
         self._timeout = _timeout(config, config.read_timeout)
-        self._body = Body(config.max_answer_bytes)
-        self._wire: Wire | None = None
+        self._body = BoundedBodyReader(config.max_answer_bytes)
+        self._wire: Http1Transport | None = None
 
     def open(self) -> None:
         """Create a session unless the caller passed one."""
@@ -136,7 +136,7 @@ class AiohttpTransport:
         )
         if not self._config.trust_env and usable():
             loop = asyncio.get_running_loop()
-            self._wire = Wire(connector, loop, self._body, timeout=self._timeout, ssl_context=self._ssl)
+            self._wire = Http1Transport(connector, loop, self._body, timeout=self._timeout, ssl_context=self._ssl)
 
     def send(
         self,
@@ -149,7 +149,7 @@ class AiohttpTransport:
         on_head: Callable[[Response], None] | None = None,
         fence: Fence | None = None,
     ) -> Awaitable[Response]:
-        """See :class:`HeadTelling` and :class:`Fencing`."""
+        """See :class:`HeadReportingTransport` and :class:`FencedTransport`."""
         session, wire = self._session, self._wire
         if session is None:
             raise ClosedError("the client is not open")
@@ -195,7 +195,9 @@ class AiohttpTransport:
                 )
             return await self._read(response, url, read_timeout, on_head)
         except (aiohttp.ClientError, OSError) as error:
-            raise as_ours(error, url, has_left=not isinstance(data, _WatchedBody) or data.has_left) from error
+            raise to_package_error(
+                error, url, request_sent=not isinstance(data, _WatchedBody) or data.has_left
+            ) from error
         except RuntimeError as error:
             if session.closed:
                 raise ClosedError("the aiohttp session is closed") from error

@@ -20,9 +20,9 @@ from yarl import URL
 
 from ..errors import ConfigurationError
 from .deadlines import Deadlines
-from .failures import as_ours
-from .link import Link, can_parse
-from .links import Links
+from .failures import to_package_error
+from .link import Http1Connection, can_parse
+from .links import ConnectionPool
 from .response import Response
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from aiohttp.client_reqrep import ConnectionKey
 
     from .fences import Fence
-    from .link import Shelf
-    from .response import Body
+    from .link import IdleConnections
+    from .response import BoundedBodyReader
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 """Not HEAD: its response announces a body that does not come."""
@@ -46,7 +46,7 @@ _TARGET = re.compile(r"/[!-~]*")
 _VALUE = re.compile(r"[\t -~]*")
 
 
-class Head(dict[str, str]):
+class CachedHeaders(dict[str, str]):
     """Request headers that are sent often, with a cache of their encoded lines."""
 
     __slots__ = ("lines",)
@@ -76,17 +76,17 @@ class _Origin(NamedTuple):
     request: aiohttp.ClientRequest
     host: bytes
     """The ``Host`` line of a request's head."""
-    shelf: Shelf
+    shelf: IdleConnections
 
 
-class Wire:
+class Http1Transport:
     """A transport that sends requests to any origin over one connector."""
 
     def __init__(
         self,
         connector: aiohttp.BaseConnector,
         loop: asyncio.AbstractEventLoop,
-        body: Body,
+        body: BoundedBodyReader,
         *,
         timeout: aiohttp.ClientTimeout,
         ssl_context: ssl.SSLContext | None,
@@ -95,8 +95,8 @@ class Wire:
         self._body = body
         self._ssl = ssl_context or True
         self._origins: dict[str, _Origin] = {}
-        self._links = Links(connector, loop, timeout=timeout)
-        self._leaving: list[tuple[Link, bytes, Fence | None]] = []
+        self._links = ConnectionPool(connector, loop, timeout=timeout)
+        self._leaving: list[tuple[Http1Connection, bytes, Fence | None]] = []
         self._awaited = 0
         self._silences = Deadlines(timeout.sock_read or 0.0)
 
@@ -136,7 +136,7 @@ class Wire:
         fence: Fence | None,
         once_more: bool,
     ) -> Response:
-        link: Link | None = None
+        link: Http1Connection | None = None
         try:
             link = self._links.take(origin.shelf) or await self._links.connect(origin.request, origin.shelf)
             waiter = link.expect()
@@ -163,7 +163,7 @@ class Wire:
             if not isinstance(error, aiohttp.ClientError | OSError):
                 raise
             if link is None or not once_more or not isinstance(error, _LOST):
-                raise as_ours(error, url) from error
+                raise to_package_error(error, url) from error
         return await self._exchange(
             origin, data, url, read_timeout=read_timeout, on_head=on_head, fence=fence, once_more=False
         )
@@ -177,7 +177,7 @@ class Wire:
         self._links.close()
         self._silences.close()
 
-    def _let_leave(self, link: Link, data: bytes, fence: Fence | None) -> None:
+    def _let_leave(self, link: Http1Connection, data: bytes, fence: Fence | None) -> None:
         if not self._awaited:
             link.send(data, fence)
         else:
@@ -209,10 +209,10 @@ def usable() -> bool:
 def _request(method: str, target: str, host: bytes, headers: Mapping[str, str], body: bytes | None) -> bytes:
     if not _TARGET.fullmatch(target):
         raise ConfigurationError(f"not a request target: {target[:100]!r}")
-    lines = headers.lines if isinstance(headers, Head) else None
+    lines = headers.lines if isinstance(headers, CachedHeaders) else None
     if lines is None:
         lines = _lines(headers)
-        if isinstance(headers, Head):
+        if isinstance(headers, CachedHeaders):
             headers.lines = lines
     length = b"" if body is None and method == "GET" else b"Content-Length: %d\r\n" % len(body or b"")
     return b"%b HTTP/1.1\r\n%b%b%b\r\n%b" % (f"{method} {target}".encode(), host, lines, length, body or b"")

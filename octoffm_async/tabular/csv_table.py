@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import ConfigurationError
 from .encodings import encoding_of, open_bytes
-from .rows import REASON_COLUMN, Row
+from .rows import REASON_COLUMN, TableRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,7 +91,7 @@ class CsvRows:
             return float(self._done)
         return min(1.0, self._file.buffer.tell() / max(1, self._size))
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[TableRow]:
         table = self._table
         with table.open() as self._file:
             reader = table.reader(self._file)
@@ -107,17 +107,17 @@ class CsvRows:
                     break
                 except csv.Error as error:
                     span = f"lines {line} to {reader.line_num + table.skip} cannot be separated"
-                    yield Row(line, {}, (), f"{span}: {error}; is a quote not closed?")
+                    yield TableRow(line, {}, (), f"{span}: {error}; is a quote not closed?")
                     continue
-                if is_blank(cells):  # spreadsheets add rows of mere delimiters at the end of a file
+                if is_blank_row(cells):  # spreadsheets add rows of mere delimiters at the end of a file
                     continue
                 if table.mended:
                     cells = [_unharmed(cell) for cell in cells]
                 found = dict(zip(columns, map(str.strip, cells), strict=False))
                 problem = ""  # Excel omits empty cells at the end of some rows: a needed field is found missing later
-                if len(cells) > width and not is_blank(cells[width:]):
+                if len(cells) > width and not is_blank_row(cells[width:]):
                     problem = f"the row has {len(cells)} columns, the header {width}"
-                yield Row(line, found, cells, problem)
+                yield TableRow(line, found, cells, problem)
         self._done = True
 
 
@@ -133,7 +133,7 @@ def header_of(path: Path, cells: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def is_blank(cells: Sequence[str]) -> bool:
+def is_blank_row(cells: Sequence[str]) -> bool:
     """Return True if a row holds nothing visible."""
     return not any(cells) or not any(map(str.strip, cells))
 
@@ -154,7 +154,7 @@ def checked_lines(path: Path, file: TextIO) -> Iterator[str]:
         raise ConfigurationError(f"{path}, near line {number + 1}: not {error.encoding} ({error.reason})") from None
 
 
-def guarded(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """Escape a cell that a spreadsheet could take for a formula; :class:`CsvTable` reads it back as it was."""
     return f"'{cell}" if cell.lstrip("'").startswith(FORMULA_STARTS) else cell
 

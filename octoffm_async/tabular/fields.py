@@ -12,8 +12,8 @@ import msgspec
 from ..contract.bounds import GTIN_LENGTHS
 from ..contract.validation import gtin_check_digit
 
-Value: TypeAlias = str | float | bool | datetime | list[Any] | dict[str, Any] | None
-Reader: TypeAlias = Callable[[str], Value]
+CellValue: TypeAlias = str | float | bool | datetime | list[Any] | dict[str, Any] | None
+CellParser: TypeAlias = Callable[[str], CellValue]
 
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _AMBIGUOUS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
@@ -36,10 +36,10 @@ def text(cell: str) -> str:
     return cell
 
 
-def extra(given: str) -> Value:
+def extra(given: str) -> CellValue:
     """Parse the value of an extra member: JSON if valid (``5``, ``true``, ``null``, ``"5"``, ``{…}``), else text."""
     try:
-        return cast("Value", msgspec.json.decode(given))
+        return cast("CellValue", msgspec.json.decode(given))
     except (msgspec.DecodeError, ValueError, RecursionError):
         return given
 

@@ -10,7 +10,7 @@ from ..disk.disk_index import KEYS_IN_MEMORY, DiskIndex
 _LINE_BYTES = 8
 
 
-class FirstLines:
+class FirstOccurrences:
     """Keys with their lines. Keys are only added."""
 
     def __init__(self, *, in_memory: int = KEYS_IN_MEMORY) -> None:

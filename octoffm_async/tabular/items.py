@@ -12,28 +12,28 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 from ..contract.fingerprints import differing_fields, fingerprint
-from .first_lines import FirstLines
-from .plan import Problem
+from .first_lines import FirstOccurrences
+from .plan import CellProblem
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from ..contract.checks import FieldProblem
-    from .fields import Value
-    from .plan import Plan
-    from .rows import Row, Rows, Table
+    from .fields import CellValue
+    from .plan import ColumnPlan
+    from .rows import RowReader, Table, TableRow
 
 MOST_ROWS = 10_000
 """Rows of one order. A file whose reference never changes would otherwise be held as a whole."""
 _PLACE = re.compile(r"lines\[(\d+)\]")
 
 
-class Faulty(NamedTuple):
+class RejectedItem(NamedTuple):
     """Rejected rows: all rows of an order, although only one of them may be wrong."""
 
     key: str
-    rows: tuple[Row, ...]
-    problems: tuple[Problem, ...]
+    rows: tuple[TableRow, ...]
+    problems: tuple[CellProblem, ...]
 
     @property
     def line(self) -> int:
@@ -41,27 +41,29 @@ class Faulty(NamedTuple):
         return self.rows[0].line
 
 
-OnFaulty: TypeAlias = Callable[[Faulty], None]
+OnRejected: TypeAlias = Callable[[RejectedItem], None]
 
 
-class Items(Iterator[Any]):
+class ItemReader(Iterator[Any]):
     """One pass over a table. ``rows`` were read, ``faulty`` items rejected, ``good`` items yielded.
 
-    With ``keep`` the rows of a yielded item are kept until :meth:`let_go` releases them.
+    With ``keep`` the rows of a yielded item are kept until :meth:`release` releases them.
     """
 
-    def __init__(self, table: Table, plan: Plan, on_faulty: OnFaulty | None = None, *, keep: bool = False) -> None:
+    def __init__(
+        self, table: Table, plan: ColumnPlan, on_faulty: OnRejected | None = None, *, keep: bool = False
+    ) -> None:
         self.rows = 0
         self.faulty = 0
         self.faulty_rows = 0
         self.good = 0
         self.line = 0
         self._plan = plan
-        self._pass: Rows = table.rows()
+        self._pass: RowReader = table.rows()
         self._on_faulty = on_faulty
         self._keep = keep
-        self._kept: dict[str, tuple[Row, ...]] = {}
-        self._first = FirstLines()
+        self._kept: dict[str, tuple[TableRow, ...]] = {}
+        self._first = FirstOccurrences()
         self._items = self._read()
 
     def __iter__(self) -> Self:
@@ -75,7 +77,7 @@ class Items(Iterator[Any]):
         """The fraction of the file that was read, from 0 to 1."""
         return self._pass.share
 
-    def let_go(self, key: str) -> tuple[Row, ...]:
+    def release(self, key: str) -> tuple[TableRow, ...]:
         """Return the rows of an item that was yielded, and release them; none if it was not of this file."""
         return self._kept.pop(key, ())
 
@@ -96,10 +98,10 @@ class Items(Iterator[Any]):
                     self._kept[self._key_of(found)] = tuple(rows)
                 yield found
 
-    def _groups(self) -> Iterator[tuple[str, list[Row]]]:
+    def _groups(self) -> Iterator[tuple[str, list[TableRow]]]:
         """Yield rows that belong together, with their key."""
         grouping = self._plan.target.has_lines
-        rows: list[Row] = []
+        rows: list[TableRow] = []
         last = ""
         for row in self._pass:
             self.rows += 1
@@ -119,21 +121,21 @@ class Items(Iterator[Any]):
             yield last, rows
 
     @staticmethod
-    def _same(before: Row, row: Row, last: str, key: str) -> bool:
+    def _same(before: TableRow, row: TableRow, last: str, key: str) -> bool:
         if row.whole or before.whole:
             return row.line == before.line
         return bool(key) and key == last
 
-    def _item(self, key: str, rows: Sequence[Row]) -> tuple[Any, list[Problem]]:
+    def _item(self, key: str, rows: Sequence[TableRow]) -> tuple[Any, list[CellProblem]]:
         """Return the item that the rows make, and its problems."""
         plan = self._plan
-        problems = [Problem(row.line, "", "", "", row.problem) for row in rows if row.problem]
+        problems = [CellProblem(row.line, "", "", "", row.problem) for row in rows if row.problem]
         if problems:
             return None, problems
         if len(rows) >= MOST_ROWS:
-            return None, [Problem(rows[0].line, "", "", "", f"{MOST_ROWS:,} rows or more have the same reference")]
+            return None, [CellProblem(rows[0].line, "", "", "", f"{MOST_ROWS:,} rows or more have the same reference")]
         values = dict(plan.constants) | plan.read(rows[0], plan.common, problems)
-        lines: list[dict[str, Value]] = []
+        lines: list[dict[str, CellValue]] = []
         if plan.target.has_lines:
             constant = {name: values.pop(name) for name in list(values) if name.startswith("lines.")}
             lines = [constant | plan.read(row, plan.parts, problems) for row in rows]
@@ -151,8 +153,8 @@ class Items(Iterator[Any]):
         return item, problems
 
     def _incomplete(
-        self, row: Row, values: dict[str, Value], lines: list[dict[str, Value]], found: list[Problem]
-    ) -> Iterator[Problem]:
+        self, row: TableRow, values: dict[str, CellValue], lines: list[dict[str, CellValue]], found: list[CellProblem]
+    ) -> Iterator[CellProblem]:
         """Yield needed fields that no cell and no constant gives; a file without a header shows them only in rows."""
         if self._plan.fixed:
             return
@@ -160,21 +162,21 @@ class Items(Iterator[Any]):
         target = self._plan.target
         for name in target.needed - known:
             if not (all(name in line for line in lines) if name.startswith("lines.") else name in values):
-                yield Problem(row.line, "", name, "", "is missing")
+                yield CellProblem(row.line, "", name, "", "is missing")
         lacking = [name for name in target.all_or_none if name not in values]
         if 0 < len(lacking) < len(target.all_or_none):
-            yield Problem(row.line, "", lacking[0], "", "is missing: packaging is all or nothing")
+            yield CellProblem(row.line, "", lacking[0], "", "is missing: packaging is all or nothing")
 
-    def _differences(self, first: Row, row: Row) -> Iterator[Problem]:
+    def _differences(self, first: TableRow, row: TableRow) -> Iterator[CellProblem]:
         for name, column, _, _ in self._plan.common:
             cell, expected = row.cells.get(column, ""), first.cells.get(column, "")
             if cell and cell != expected:
                 reason = (
                     f"differs from {expected!r} on line {first.line}, which is of the same {self._plan.target.name}"
                 )
-                yield Problem(row.line, column, name, cell, reason)
+                yield CellProblem(row.line, column, name, cell, reason)
 
-    def _again(self, key: str, row: Row, before: int, differ: Sequence[str]) -> Problem:
+    def _again(self, key: str, row: TableRow, before: int, differ: Sequence[str]) -> CellProblem:
         target = self._plan.target
         columns = self._plan.columns
         column = columns.get(target.key, columns.get(target.key_from, ""))
@@ -183,9 +185,9 @@ class Items(Iterator[Any]):
             reason += f", with another payload (different: {', '.join(differ)}); only the first is sent"
         if target.has_lines:
             reason += f": the rows of one {target.name} must stand together"
-        return Problem(row.line, column, target.key, key, reason)
+        return CellProblem(row.line, column, target.key, key, reason)
 
-    def _placed(self, problem: FieldProblem, rows: Sequence[Row]) -> Problem:
+    def _placed(self, problem: FieldProblem, rows: Sequence[TableRow]) -> CellProblem:
         """Return a problem of an item, at the row and column that it comes from."""
         row, name = rows[0], problem.field
         if (place := _PLACE.match(name)) and int(place[1]) < len(rows):
@@ -194,13 +196,13 @@ class Items(Iterator[Any]):
         if name == self._plan.target.key and not column:
             column = self._plan.columns.get(self._plan.target.key_from, "")
         value = row.cells.get(column, "") if column else problem.value
-        return Problem(row.line, column if column in row.cells else "", name, value, problem.reason)
+        return CellProblem(row.line, column if column in row.cells else "", name, value, problem.reason)
 
     def _key_of(self, item: Any) -> str:
         return item if isinstance(item, str) else str(getattr(item, self._plan.target.key))
 
-    def _reject(self, key: str, rows: Sequence[Row], problems: Sequence[Problem]) -> None:
+    def _reject(self, key: str, rows: Sequence[TableRow], problems: Sequence[CellProblem]) -> None:
         self.faulty += 1
         self.faulty_rows += len(rows)
         if self._on_faulty is not None:
-            self._on_faulty(Faulty(key, tuple(rows), tuple(problems)))
+            self._on_faulty(RejectedItem(key, tuple(rows), tuple(problems)))

@@ -11,7 +11,7 @@ import msgspec
 
 from ..errors import ConfigurationError
 from .encodings import open_bytes
-from .rows import Row
+from .rows import TableRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ class JsonlRows:
             return float(self._done)
         return min(1.0, self._file.tell() / max(1, self._size))
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[TableRow]:
         with open_bytes(self._path) as self._file:
             lines = iter(partial(self._file.readline, LONGEST_OBJECT), b"")
             for number, raw in enumerate(lines, start=1):
@@ -67,30 +67,30 @@ class JsonlRows:
         self._done = True
 
 
-def _rows_of(line: int, text: bytes) -> Iterator[Row]:
+def _rows_of(line: int, text: bytes) -> Iterator[TableRow]:
     raw = text.decode("utf-8", "backslashreplace")
     try:
         found: Any = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        yield Row(line, {}, raw, f"is not JSON: {error}")
+        yield TableRow(line, {}, raw, f"is not JSON: {error}")
         return
     if not isinstance(found, dict):
-        yield Row(line, {}, raw, f"is {type(found).__name__}, not a JSON object")
+        yield TableRow(line, {}, raw, f"is {type(found).__name__}, not a JSON object")
         return
     fields = cast("dict[str, Any]", found)
     parts: Any = fields.pop("lines", None)
     common, problem = _flat(fields)
     if parts is None:
-        yield Row(line, common, raw, problem)
+        yield TableRow(line, common, raw, problem)
     elif not isinstance(parts, list) or not parts:
-        yield Row(line, common, raw, problem or "lines is not a list of objects, or has none", whole=True)
+        yield TableRow(line, common, raw, problem or "lines is not a list of objects, or has none", whole=True)
     else:
         for part in cast("Any", parts):
             if isinstance(part, dict):
                 cells, wrong = _flat(cast("dict[str, Any]", part), "lines.")
             else:
                 cells, wrong = {}, "lines is not a list of objects"
-            yield Row(line, common | cells, raw, problem or wrong, whole=True)
+            yield TableRow(line, common | cells, raw, problem or wrong, whole=True)
 
 
 def _flat(fields: Mapping[str, Any], before: str = "") -> tuple[dict[str, str], str]:

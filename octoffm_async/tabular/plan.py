@@ -14,14 +14,14 @@ from .targets import EXTRA
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .fields import Reader, Value
-    from .rows import Row, Table
-    from .targets import Target
+    from .fields import CellParser, CellValue
+    from .rows import Table, TableRow
+    from .targets import ItemType
 
 _NAMES_KEPT = 10_000
 
 
-class Problem(NamedTuple):
+class CellProblem(NamedTuple):
     """One problem in a file: its place, the value there, and the reason."""
 
     line: int
@@ -44,16 +44,16 @@ class Problem(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class ColumnPlan:
     """Columns by field, and values that hold for every row."""
 
-    target: Target
+    target: ItemType
     columns: Mapping[str, str]
-    constants: Mapping[str, Value]
+    constants: Mapping[str, CellValue]
     fixed: bool
     """True if every row has the same columns."""
-    common: Sequence[tuple[str, str, Reader, bool]] = field(default=(), init=False)
-    parts: Sequence[tuple[str, str, Reader, bool]] = field(default=(), init=False)
+    common: Sequence[tuple[str, str, CellParser, bool]] = field(default=(), init=False)
+    parts: Sequence[tuple[str, str, CellParser, bool]] = field(default=(), init=False)
     _known: dict[str, str] = field(default_factory=dict[str, str], init=False)
 
     def __post_init__(self) -> None:
@@ -64,7 +64,7 @@ class Plan:
         object.__setattr__(self, "common", [step for step in steps if not step[0].startswith("lines.")])
         object.__setattr__(self, "parts", [step for step in steps if step[0].startswith("lines.")])
 
-    def key(self, row: Row) -> str:
+    def key(self, row: TableRow) -> str:
         """Return the business reference of a row that may be broken, or an empty text if it has none."""
         for name in (self.target.key, self.target.key_from):
             column = self.columns.get(name)
@@ -74,7 +74,7 @@ class Plan:
                 return str(self.constants[name])
         return ""
 
-    def canonical(self, row: Row) -> Row:
+    def canonical(self, row: TableRow) -> TableRow:
         """Return a row that names its own columns with the fields' names instead, where they match."""
         known = self._known
         cells: dict[str, str] = {}
@@ -92,17 +92,17 @@ class Plan:
         return "is empty"
 
     def read(
-        self, row: Row, steps: Sequence[tuple[str, str, Reader, bool]], problems: list[Problem]
-    ) -> dict[str, Value]:
+        self, row: TableRow, steps: Sequence[tuple[str, str, CellParser, bool]], problems: list[CellProblem]
+    ) -> dict[str, CellValue]:
         """Return the values of a row's cells for these fields, and append the problems."""
-        values: dict[str, Value] = {}
+        values: dict[str, CellValue] = {}
         cells, ended = row.cells, False
         for name, column, reader, filled in steps:
             cell = cells.get(column)
             if not cell:
                 needed = filled if self.fixed or cell is not None else name in self.target.needed
                 if needed and name not in self.constants and not (ended and cell is None):
-                    problems.append(Problem(row.line, column, name, "", self._absence(cell)))
+                    problems.append(CellProblem(row.line, column, name, "", self._absence(cell)))
                     ended = ended or (self.fixed and cell is None)  # reported once a row
                 continue
             if cell.startswith('="') and cell.endswith('"') and len(cell) > 3:  # Excel's way to keep a code's zeros
@@ -110,11 +110,11 @@ class Plan:
             try:
                 values[name] = reader(cell)
             except ValueError as error:
-                problems.append(Problem(row.line, column, name, cell, str(error)))
+                problems.append(CellProblem(row.line, column, name, cell, str(error)))
         return values
 
 
-def plan_for(table: Table, target: Target, mapping: Mapping[str, str], constants: Mapping[str, Any]) -> Plan:
+def plan_for(table: Table, target: ItemType, mapping: Mapping[str, str], constants: Mapping[str, Any]) -> ColumnPlan:
     """Return the plan by which rows of ``table`` become items.
 
     ``mapping`` names the column of each field; columns with a field's own name need none, and a constant goes before
@@ -130,7 +130,7 @@ def plan_for(table: Table, target: Target, mapping: Mapping[str, str], constants
     if table.columns is None:
         own = {name: name for name in target.fields if name not in fixed_values}
         named = {name: target.find(column) or snake(column) for name, column in named.items()}
-        return Plan(target, own | named, fixed_values, fixed=False)
+        return ColumnPlan(target, own | named, fixed_values, fixed=False)
     header = table.columns
     _check_header(table, target, named)
     by_name = {name: column for name, column in _by_name(target, header).items() if name not in fixed_values}
@@ -138,10 +138,10 @@ def plan_for(table: Table, target: Target, mapping: Mapping[str, str], constants
     columns = {name: found[name] for name in target.fields if name in found}
     columns |= {name: column for name, column in named.items() if name not in columns}
     _check_complete(table, target, columns.keys() | fixed_values.keys())
-    return Plan(target, columns, fixed_values, fixed=True)
+    return ColumnPlan(target, columns, fixed_values, fixed=True)
 
 
-def _by_name(target: Target, header: Sequence[str]) -> dict[str, str]:
+def _by_name(target: ItemType, header: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for column in header:
         if column and not column.startswith(RESERVED) and (name := target.find(column)):
@@ -149,7 +149,7 @@ def _by_name(target: Target, header: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _check_header(table: Table, target: Target, mapping: Mapping[str, str]) -> None:
+def _check_header(table: Table, target: ItemType, mapping: Mapping[str, str]) -> None:
     header = table.columns or ()
     told = ", ".join(name or "(no name)" for name in header)
     wanted = mapping.values() or [name.rpartition(".")[2] for name in target.fields]
@@ -159,7 +159,7 @@ def _check_header(table: Table, target: Target, mapping: Mapping[str, str]) -> N
         raise ConfigurationError(f"{table.path} has no column {', '.join(unknown)}; there are {told}")
 
 
-def _check_complete(table: Table, target: Target, given: set[str]) -> None:
+def _check_complete(table: Table, target: ItemType, given: set[str]) -> None:
     lacking = [name for name in target.fields if name in target.needed and name not in given]
     if target.any_of and given.isdisjoint(target.any_of):
         lacking.insert(0, target.any_of[0])
@@ -176,14 +176,14 @@ def _check_complete(table: Table, target: Target, given: set[str]) -> None:
         raise ConfigurationError(f"packaging is all or nothing; neither mapped nor set: {', '.join(lacking)}")
 
 
-def _canonical(target: Target, named: Mapping[str, Any]) -> dict[str, Any]:
+def _canonical(target: ItemType, named: Mapping[str, Any]) -> dict[str, Any]:
     full = [target.field(name) for name in named]
     if len(set(full)) < len(full):
         raise ConfigurationError(f"a field is named more than once: {', '.join(named)}")
     return dict(zip(full, named.values(), strict=True))
 
 
-def _constant(target: Target, name: str, value: object) -> Value:
+def _constant(target: ItemType, name: str, value: object) -> CellValue:
     text = str(value).strip()
     reader = read_extra if name.startswith(EXTRA) else target.reader(name)
     try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 import msgspec
 
 from ..errors import ConfigurationError
-from .csv_table import guarded
+from .csv_table import escape_formula
 from .rows import LINE_COLUMN, REASON_COLUMN, RESERVED
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from os import PathLike
     from types import TracebackType
 
-    from .items import Faulty
-    from .rows import Row, Table
+    from .items import RejectedItem
+    from .rows import Table, TableRow
 
 
 class RejectsFile:
@@ -41,7 +41,7 @@ class RejectsFile:
         self._places = [place for place, column in enumerate(table.columns or ()) if not column.startswith(RESERVED)]
         self._dropped = set(range(len(table.columns or ()))) - set(self._places)
 
-    def __call__(self, faulty: Faulty) -> None:
+    def __call__(self, faulty: RejectedItem) -> None:
         """Write the rows of a faulty item, each with the problems of its line."""
         reasons: dict[int, list[str]] = {}
         for problem in faulty.problems:
@@ -49,7 +49,7 @@ class RejectsFile:
         where = ", ".join(str(line) for line in reasons)
         self._write(faulty.rows, reasons, f"see line {where} of the same item")
 
-    def add(self, rows: Sequence[Row], reason: str) -> None:
+    def add(self, rows: Sequence[TableRow], reason: str) -> None:
         """Write the rows of an item that the API refused."""
         self._write(rows, {}, reason)
 
@@ -67,7 +67,7 @@ class RejectsFile:
     ) -> None:
         self.close()
 
-    def _write(self, rows: Sequence[Row], reasons: dict[int, list[str]], otherwise: str) -> None:
+    def _write(self, rows: Sequence[TableRow], reasons: dict[int, list[str]], otherwise: str) -> None:
         file = self._file or self._open()
         self.items += 1
         last: int | None = None
@@ -78,7 +78,7 @@ class RejectsFile:
                     file.write(_with_reason(row, reason))
             else:
                 own = [cell for place, cell in enumerate(row.raw) if place not in self._dropped]
-                self._writer.writerow([str(row.line), *map(guarded, [reason, *own])])
+                self._writer.writerow([str(row.line), *map(escape_formula, [reason, *own])])
             last = row.line
         file.flush()
 
@@ -91,11 +91,11 @@ class RejectsFile:
         if self._table.columns is not None:
             self._writer = csv.writer(file, delimiter=self._table.delimiter)
             header = [self._table.columns[place] for place in self._places]
-            self._writer.writerow([LINE_COLUMN, REASON_COLUMN, *map(guarded, header)])
+            self._writer.writerow([LINE_COLUMN, REASON_COLUMN, *map(escape_formula, header)])
         return file
 
 
-def _with_reason(row: Row, reason: str) -> str:
+def _with_reason(row: TableRow, reason: str) -> str:
     """Return a line of JSON with the reason in it; a line that is not an object is kept as text."""
     raw = str(row.raw)
     try:

@@ -14,7 +14,7 @@ LINE_COLUMN = "octoffm_line"
 REASON_COLUMN = "octoffm_reason"
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """One row. ``raw`` is the file's text: cells in the header's order, or a line of JSON.
 
     ``whole`` is True if the row stands alone or belongs to one JSON object, so that no other line adds to it;
@@ -28,10 +28,10 @@ class Row(NamedTuple):
     whole: bool = False
 
 
-class Rows(Protocol):
+class RowReader(Protocol):
     """One pass over a file."""
 
-    def __iter__(self) -> Iterator[Row]: ...
+    def __iter__(self) -> Iterator[TableRow]: ...
 
     @property
     def share(self) -> float:
@@ -55,6 +55,6 @@ class Table(Protocol):
         """The delimiter of cells in a CSV file; a comma for all other files."""
         ...
 
-    def rows(self) -> Rows:
+    def rows(self) -> RowReader:
         """Start a pass."""
         ...

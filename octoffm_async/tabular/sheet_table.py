@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from .csv_table import header_of, is_blank
+from .csv_table import header_of, is_blank_row
 from .encodings import open_bytes
 from .jsonl_table import cell_text
-from .rows import Row
+from .rows import TableRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,15 +81,15 @@ class SheetRows:
     def share(self) -> float:
         return self._read / self._table.height if self._table.height else 1.0
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[TableRow]:
         columns = self._table.columns
         for start in range(0, self._table.height, PIECE):
             for values in self._table.piece(start):
                 self._read += 1
                 cells = [cell_text(value) for value in values]
-                if not is_blank(cells):
+                if not is_blank_row(cells):
                     found = dict(zip(columns, map(str.strip, cells), strict=True))
-                    yield Row(self._table.first_line + self._read, found, cells)
+                    yield TableRow(self._table.first_line + self._read, found, cells)
 
 
 def _first_sheet(polars: Any, path: Path) -> Any:
@@ -109,7 +109,7 @@ def _header(frame: Any) -> tuple[Sequence[str], int]:
     """Return the first row that holds something, and the number of rows up to it."""
     for number, values in enumerate(frame.head(PIECE).collect().iter_rows(), start=1):
         cells = [cell_text(value) for value in values]
-        if not is_blank(cells):
+        if not is_blank_row(cells):
             return cells, number
     return (), 0
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ..contract.base import own_fields
+from ..contract.base import modelled_fields
 from ..contract.checks import FieldProblem
 from ..contract.common import ShipmentLine
 from ..contract.inbound import InboundShipmentRequest
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..contract.base import Request
-    from .fields import Reader, Value
+    from .fields import CellParser, CellValue
 
 EXTRA: Final = "extra."
 """Prefix of a member that the API has and the package does not model; the rest of the name is the API's."""
-_PACKAGING: Final = own_fields(Packaging)
-_LINE: Final[Mapping[str, Reader]] = {
+_PACKAGING: Final = modelled_fields(Packaging)
+_LINE: Final[Mapping[str, CellParser]] = {
     "lines.seller_product_reference": read.code,
     "lines.quantity": read.whole,
     "lines.product_id": read.text,
@@ -35,7 +35,7 @@ _LINE: Final[Mapping[str, Reader]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class ItemType:
     """One kind of item. Fields have dotted names; ``build`` takes the common values and those of each line.
 
     ``needed`` fields must be mapped or set, ``filled`` ones may not be empty where they are mapped, ``all_or_none``
@@ -45,10 +45,10 @@ class Target:
     name: str
     plural: str
     key: str
-    fields: Mapping[str, Reader]
+    fields: Mapping[str, CellParser]
     needed: frozenset[str]
     filled: frozenset[str]
-    build: Callable[[dict[str, Value], Sequence[Mapping[str, Value]]], Any]
+    build: Callable[[dict[str, CellValue], Sequence[Mapping[str, CellValue]]], Any]
     problems: Callable[[Any], list[FieldProblem]]
     struct: type[Request] | None = None
     """The struct of the request; without one, an item has no extra members."""
@@ -72,7 +72,7 @@ class Target:
             raise ConfigurationError(f"no field {name}; there are {', '.join(self.fields)}")
         return found
 
-    def reader(self, name: str) -> Reader:
+    def reader(self, name: str) -> CellParser:
         """Return the parser of a field's cells."""
         return read.text if name.startswith(EXTRA) else self.fields[name]
 
@@ -114,17 +114,17 @@ def check_extra(struct: type[Request] | None, name: str) -> None:
         raise ConfigurationError(f"{name}: {member!r} {reason}")
 
 
-def _extra(values: Mapping[str, Value]) -> dict[str, Value] | None:
+def _extra(values: Mapping[str, CellValue]) -> dict[str, CellValue] | None:
     """Return the extra members, sorted by name: the journal compares earlier payloads as text."""
     found = {name.removeprefix(EXTRA): value for name, value in values.items() if name.startswith(EXTRA)}
     return dict(sorted(found.items())) or None
 
 
-def _own(values: Mapping[str, Value], nested: str = EXTRA) -> Any:
+def _own(values: Mapping[str, CellValue], nested: str = EXTRA) -> Any:
     return {name: value for name, value in values.items() if not name.startswith((nested, EXTRA))}
 
 
-def _product(values: dict[str, Value], _lines: Sequence[Mapping[str, Value]]) -> FulfillmentProduct:
+def _product(values: dict[str, CellValue], _lines: Sequence[Mapping[str, CellValue]]) -> FulfillmentProduct:
     own = _own(values, "packaging.")
     own.setdefault("seller_product_reference", own["gtin"])
     measures: Any = {name: values[f"packaging.{name}"] for name in _PACKAGING if f"packaging.{name}" in values}
@@ -132,27 +132,27 @@ def _product(values: dict[str, Value], _lines: Sequence[Mapping[str, Value]]) ->
     return FulfillmentProduct(packaging=box, extra=_extra(values), **own)
 
 
-def _lines_of(lines: Sequence[Mapping[str, Value]]) -> list[ShipmentLine]:
+def _lines_of(lines: Sequence[Mapping[str, CellValue]]) -> list[ShipmentLine]:
     return [
         ShipmentLine(**cast("Any", {field.removeprefix("lines."): value for field, value in line.items()}))
         for line in lines
     ]
 
 
-def _order(values: dict[str, Value], lines: Sequence[Mapping[str, Value]]) -> OutboundShipmentRequest:
+def _order(values: dict[str, CellValue], lines: Sequence[Mapping[str, CellValue]]) -> OutboundShipmentRequest:
     own = _own(values, "delivery_address.")
-    address: Any = {name: values.get(f"delivery_address.{name}") for name in own_fields(DeliveryAddress)}
+    address: Any = {name: values.get(f"delivery_address.{name}") for name in modelled_fields(DeliveryAddress)}
     for name in _ADDRESS_NEEDED:
         address[name] = address[name] or ""
     to = DeliveryAddress(**address)
     return OutboundShipmentRequest(lines=_lines_of(lines), delivery_address=to, extra=_extra(values), **own)
 
 
-def _supply(values: dict[str, Value], lines: Sequence[Mapping[str, Value]]) -> InboundShipmentRequest:
+def _supply(values: dict[str, CellValue], lines: Sequence[Mapping[str, CellValue]]) -> InboundShipmentRequest:
     return InboundShipmentRequest(lines=_lines_of(lines), extra=_extra(values), **_own(values))
 
 
-def _reference(values: dict[str, Value], _lines: Sequence[Mapping[str, Value]]) -> str:
+def _reference(values: dict[str, CellValue], _lines: Sequence[Mapping[str, CellValue]]) -> str:
     return cast("str", values["seller_product_reference"])
 
 
@@ -176,7 +176,7 @@ _FIVE_DIGITS: Final = frozenset({"DE", "ES", "FR", "IT"})
 _NUMBERLIKE: Final = frozenset({"postal_code", "phone"})
 _ADDRESS_NEEDED: Final = ("first_name", "last_name", "address_line1", "postal_code", "city", "country_code")
 
-PRODUCTS: Final = Target(
+PRODUCTS: Final = ItemType(
     name="product",
     plural="products",
     key="seller_product_reference",
@@ -200,7 +200,7 @@ PRODUCTS: Final = Target(
     problems=product_problems,
     struct=FulfillmentProduct,
 )
-ORDERS: Final = Target(
+ORDERS: Final = ItemType(
     name="order",
     plural="orders",
     key="reference",
@@ -210,7 +210,7 @@ ORDERS: Final = Target(
         "storage_country": read.text,
         **{
             f"delivery_address.{name}": read.code if name in _NUMBERLIKE else read.text
-            for name in own_fields(DeliveryAddress)
+            for name in modelled_fields(DeliveryAddress)
         },
         **_LINE,
     },
@@ -224,7 +224,7 @@ ORDERS: Final = Target(
     problems=_order_problems,
     struct=OutboundShipmentRequest,
 )
-SUPPLIES: Final = Target(
+SUPPLIES: Final = ItemType(
     name="supply order",
     plural="supply orders",
     key="reference",
@@ -240,7 +240,7 @@ SUPPLIES: Final = Target(
     problems=inbound_problems,
     struct=InboundShipmentRequest,
 )
-REFERENCES: Final = Target(
+REFERENCES: Final = ItemType(
     name="reference",
     plural="references",
     key="seller_product_reference",

@@ -24,7 +24,7 @@ from octoffm_async import FulfillmentClient, Outcome, Summary, Unknown
 from octoffm_async.bulk import finding, reconcile
 from octoffm_async.bulk.journal import SQLiteJournal
 from octoffm_async.bulk.journal.gap import Gap
-from octoffm_async.bulk.journal.steps import Flush, Step
+from octoffm_async.bulk.journal.steps import Command, Flush
 from octoffm_async.bulk.journal.store import Store
 from octoffm_async.bulk.journal.writer import Writer, _resolve
 from octoffm_async.bulk.run import Run
@@ -228,7 +228,7 @@ class SteppedWriter(Writer):
         self._closing = True
         self.store.close()
 
-    def _give(self, steps: list[Step]) -> None:
+    def _give(self, steps: list[Command]) -> None:
         assert self._loop is not None
         self._loop.call_soon(_resolve, self.store.process(steps))
 

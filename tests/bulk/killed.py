@@ -150,7 +150,7 @@ def watch_reconciliation(plan: Plan) -> None:
     loose_ends.reconcile = watched  # type: ignore[assignment]
 
 
-class Journaled(journaled.Journaled[Any]):
+class Journaled(journaled.JournaledJob[Any]):
     """Dies when it has nothing more to do but to write that."""
 
     plan: Plan

@@ -12,8 +12,8 @@ import pytest
 
 from octoffm_async import Created, FulfillmentClient, Unknown
 from octoffm_async.bulk import absence
-from octoffm_async.bulk.finding import OrderFinder, ProductFinder
-from octoffm_async.bulk.gathering import NO_ROWS, Findings, Match
+from octoffm_async.bulk.finding import OrderLookup, ProductLookup
+from octoffm_async.bulk.gathering import NO_ROWS, LookupFindings, RemoteMatch
 from octoffm_async.bulk.journal import State
 from octoffm_async.bulk.journaling import sending_of
 from tests.bulk.crashing import EPOCH, Fate, Remote, Trouble, World, ended
@@ -34,19 +34,19 @@ class Proving:
         self.remote = Remote()
         self.world = World(self.remote, folder / "orders.sqlite")
 
-    def prove(self, *wanted: str, ago: float = 10.0) -> Findings:
-        async def main(client: FulfillmentClient, _: Any) -> Findings:
+    def prove(self, *wanted: str, ago: float = 10.0) -> LookupFindings:
+        async def main(client: FulfillmentClient, _: Any) -> LookupFindings:
             since = datetime.fromtimestamp(self.world.time() - ago, UTC)
-            return await OrderFinder(client.with_options(retries=0)._scope, "outbound").prove(wanted, since=since)
+            return await OrderLookup(client.with_options(retries=0)._scope, "outbound").prove(wanted, since=since)
 
         with self.world.in_its_time():
-            found: Findings = self.world.live(main)
+            found: LookupFindings = self.world.live(main)
         return found._replace(rows=NO_ROWS)
 
-    def make(self, *references: str, seconds_before: float = 0.0) -> list[Match]:
+    def make(self, *references: str, seconds_before: float = 0.0) -> list[RemoteMatch]:
         then = self.world.time() - seconds_before
         self.remote.now = lambda: then
-        made = [Match(self.remote.create(reference).id) for reference in references]
+        made = [RemoteMatch(self.remote.create(reference).id) for reference in references]
         self.remote.now = self.world.time
         return made
 
@@ -78,24 +78,24 @@ def proving(tmp_path: Path) -> Proving:
 
 def test_what_is_absent_is_proven_by_a_list_that_agrees_with_the_count(proving: Proving) -> None:
     proving.make("B", "C", seconds_before=3600)
-    assert proving.prove("A") == Findings({})
+    assert proving.prove("A") == LookupFindings({})
     assert len(proving.remote.counts) == 1
 
 
 @pytest.mark.parametrize("seconds", [600, 3600, 7200, 86400])
 def test_stamps_that_lag_hide_nothing(proving: Proving, seconds: float) -> None:
     made = proving.make("A", seconds_before=seconds)
-    assert proving.prove("A") == Findings({"A": made})
+    assert proving.prove("A") == LookupFindings({"A": made})
 
 
 def test_what_is_stamped_still_earlier_is_found_without_the_filter(proving: Proving) -> None:
     made = proving.make("A", seconds_before=9 * 86400)
-    assert proving.prove("A") == Findings({"A": made})
+    assert proving.prove("A") == LookupFindings({"A": made})
 
 
 def test_a_sending_that_our_clock_puts_into_the_future_is_looked_for_before_now(proving: Proving) -> None:
     made = proving.make("A", seconds_before=5)
-    assert proving.prove("A", ago=-10 * 86400) == Findings({"A": made})
+    assert proving.prove("A", ago=-10 * 86400) == LookupFindings({"A": made})
     low = parse_qs(urlsplit(proving.remote.lists[1]).query)["statusUpdatedAtMin"][0]
     assert datetime.fromisoformat(low).timestamp() < proving.world.time() - 86400
 
@@ -121,12 +121,12 @@ def test_the_unfiltered_look_ends_where_rows_are_older_than_the_window(
 
     proving.remote.list_script = script
     proving.remote.count_script = lambda: answer(200, 0)
-    assert proving.prove("A") == Findings({})
+    assert proving.prove("A") == LookupFindings({})
     assert len(proving.remote.lists) == 2 + 2 + 1  # the page behind is under way already
     proving.remote.lists.clear()
     monkeypatch.setattr(absence, "NEWEST", 3)
     monkeypatch.setattr(absence, "changed_at", lambda _: None)
-    assert proving.prove("A") == Findings({})
+    assert proving.prove("A") == LookupFindings({})
     assert len(proving.remote.lists) == 2 + 2
 
 
@@ -161,7 +161,7 @@ def test_an_order_that_is_made_meanwhile_is_no_doubt(proving: Proving) -> None:
             proving.make("C")
 
     proving.remote.count_script = script
-    assert proving.prove("A") == Findings({})
+    assert proving.prove("A") == LookupFindings({})
     assert len(proving.remote.counts) == 2
 
 
@@ -192,23 +192,23 @@ def test_full_pages_without_a_link_are_cut_smaller_until_all_is_seen(
         return given
 
     monkeypatch.setattr(proving.remote, "look", without_link)
-    assert proving.prove("A") == Findings({"A": [made]})
-    assert proving.prove("Z") == Findings({})
+    assert proving.prove("A") == LookupFindings({"A": [made]})
+    assert proving.prove("Z") == LookupFindings({})
 
 
 def test_an_api_that_refuses_the_filter_is_read_and_counted_without_it(proving: Proving) -> None:
     proving.remote.takes_filters = False
     proving.make("B", seconds_before=1e6)
-    assert proving.prove("A") == Findings({})
+    assert proving.prove("A") == LookupFindings({})
     assert [urlsplit(url).query for url in proving.remote.counts] == [""]
 
 
 async def test_supply_orders_that_are_absent_are_counted_too() -> None:
     async with serving() as (sandbox, client):
         await client.inbound.create(supply("IN-1", "P-1"))
-        finder = OrderFinder(client._scope, "inbound")
+        finder = OrderLookup(client._scope, "inbound")
         found = await finder.prove({"IN-2"}, since=datetime.now(UTC))
-        assert found._replace(rows=NO_ROWS) == Findings({})
+        assert found._replace(rows=NO_ROWS) == LookupFindings({})
         assert sandbox.requests.count("inbound.count") == 1
 
 
@@ -236,7 +236,7 @@ async def test_references_need_a_list_with_a_proven_end(
 
     client, _ = fake(script)
     async with client:
-        found = await ProductFinder(client._scope).prove({"Q"}, since=datetime.now(UTC))
+        found = await ProductLookup(client._scope).prove({"Q"}, since=datetime.now(UTC))
     assert doubt in found.doubt
     assert bool(found.doubt) is bool(doubt)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from octoffm_async.bulk.claims import Claims, claims_of
+from octoffm_async.bulk.claims import KeyClaims, key_claims_of
 
 pytestmark = pytest.mark.one_loop
 
@@ -17,7 +17,7 @@ class Holder:
 
 
 async def test_the_first_to_take_a_key_holds_it_until_it_lets_go() -> None:
-    claims, one, other = Claims(), Holder(), Holder()
+    claims, one, other = KeyClaims(), Holder(), Holder()
     assert claims.take(["A", "B"], one)
     assert claims.take(["B"], one)
     assert not claims.take(["B", "C"], other)
@@ -25,13 +25,13 @@ async def test_the_first_to_take_a_key_holds_it_until_it_lets_go() -> None:
     assert [claims.held_by_other(key, one) for key in "ABCD"] == [False, False, True, False]
     assert claims.held_by_others("ABCD", one) == {"C"}
     assert claims.held_by_others("ABCD", other) == {"A", "B"}
-    assert Claims().held_by_others("ABCD", one) == set()
+    assert KeyClaims().held_by_others("ABCD", one) == set()
     claims.release(["A", "B", "C"], other)
     assert [claims.held_by(key, one) for key in "ABC"] == [True, True, False]
 
 
 async def test_a_wait_ends_when_the_key_is_free() -> None:
-    claims, one, other = Claims(), Holder(), Holder()
+    claims, one, other = KeyClaims(), Holder(), Holder()
     claims.take(["A"], one)
     waiting = asyncio.create_task(claims.wait_for("A", other))
     await asyncio.sleep(0)
@@ -43,6 +43,6 @@ async def test_a_wait_ends_when_the_key_is_free() -> None:
 
 async def test_claims_are_of_a_journal_a_seller_and_an_operation() -> None:
     journal: Any = Holder()
-    assert claims_of(journal, "1", "outbound.create") is claims_of(journal, "1", "outbound.create")
-    assert claims_of(journal, "1", "outbound.create") is not claims_of(journal, "2", "outbound.create")
-    assert claims_of(journal, "1", "outbound.create") is not claims_of(journal, "1", "inbound.create")
+    assert key_claims_of(journal, "1", "outbound.create") is key_claims_of(journal, "1", "outbound.create")
+    assert key_claims_of(journal, "1", "outbound.create") is not key_claims_of(journal, "2", "outbound.create")
+    assert key_claims_of(journal, "1", "outbound.create") is not key_claims_of(journal, "1", "inbound.create")

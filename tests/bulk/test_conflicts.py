@@ -21,7 +21,7 @@ from octoffm_async import (
     Skipped,
     Unknown,
 )
-from octoffm_async.bulk.journal import Journal, Sending, State
+from octoffm_async.bulk.journal import Journal, OutgoingItem, State
 from octoffm_async.bulk.journaling import sendings_of
 from octoffm_async.bulk.seen import SeenKeys
 from tests.bulk.items import all_of, fake, order, orders, posted, product, serving
@@ -57,8 +57,8 @@ async def test_another_payload_under_a_used_key_is_refused_with_its_fields(path:
 
 async def test_what_is_undecided_is_compared_with_its_own_request(path: Path) -> None:
     async with serving() as (sandbox, client), Journal.open(path) as journal:
-        book = await journal.book(seller=sandbox.config().seller_id, operation="outbound.create")
-        await book.sent(sendings_of(["O-1"], [order("O-1")]))
+        book = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
+        await book.mark_sent(sendings_of(["O-1"], [order("O-1")]))
         outcomes = await done(client.bulk.create_outbound([order("O-1", city="Lyon")], journal=journal, patience=0.0))
         refused = outcomes["O-1"]
         assert isinstance(refused, Refused)
@@ -69,18 +69,18 @@ async def test_what_is_undecided_is_compared_with_its_own_request(path: Path) ->
 
 @pytest.mark.parametrize("state", [State.CREATED, State.SENT])
 async def test_a_journal_of_before_the_hashes_of_fields_knows_its_orders(path: Path, state: State) -> None:
-    def as_before(count: int) -> list[Sending]:
+    def as_before(count: int) -> list[OutgoingItem]:
         both = sendings_of([f"O-{number}" for number in range(count)], orders(count))
-        return [Sending(one.key, one.payload_hash[:16], one.payload) for one in both]
+        return [OutgoingItem(one.key, one.payload_hash[:16], one.payload) for one in both]
 
     async with serving() as (sandbox, client):
         made = {item.reference: await client.outbound.create(item) for item in orders(5)}
         async with Journal.open(path) as journal:
-            book = await journal.book(seller=sandbox.config().seller_id, operation="outbound.create")
-            await book.sent(as_before(5))
+            book = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
+            await book.mark_sent(as_before(5))
             if state is State.CREATED:
                 for key, remote_id in made.items():
-                    book.settle_created(key, remote_id)
+                    book.record_created(key, remote_id)
                 await book.flush()
         outcomes = await done(client.bulk.create_outbound(orders(8), journal=path, patience=0.0))
         assert set(sandbox.effects.outbound.values()) == {1}
@@ -103,15 +103,15 @@ async def test_a_journal_of_before_the_hashes_of_fields_knows_its_orders(path: P
 
 async def test_items_of_both_kinds_of_hashes_are_settled_together(path: Path) -> None:
     async with serving() as (sandbox, _), Journal.open(path) as journal:
-        book = await journal.book(seller=sandbox.config().seller_id, operation="outbound.create")
+        book = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
         sent = sendings_of([f"O-{number}" for number in range(9)], orders(9))
         mixed = [
-            Sending(one.key, one.payload_hash[: 16 if place % 2 else None], one.payload)
+            OutgoingItem(one.key, one.payload_hash[: 16 if place % 2 else None], one.payload)
             for place, one in enumerate(sent)
         ]
-        await book.sent(mixed)
+        await book.mark_sent(mixed)
         for one in mixed:
-            book.settle_created(one.key, f"id {one.key}")
+            book.record_created(one.key, f"id {one.key}")
         await book.flush()
         entries = await book.look_up([one.key for one in mixed])
     for one, entry in zip(mixed, entries, strict=True):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 
 from octoffm_async import Created, Failed, Skipped
-from octoffm_async.bulk.delivery import OUTBOX_ROOM, Delivery
-from octoffm_async.bulk.job import Options
+from octoffm_async.bulk.delivery import OUTBOX_ROOM, OutcomeQueue
+from octoffm_async.bulk.job import RunOptions
 from octoffm_async.errors import ErrorBudgetExceededError
 
 FAILED = Failed(key="F", error=RuntimeError())
 
 
-def delivering(ended: list[Exception] | None = None, **options) -> Delivery:
-    delivery = Delivery(Options(workers=1, **options), [].append if ended is None else ended.append)
+def delivering(ended: list[Exception] | None = None, **options) -> OutcomeQueue:
+    delivery = OutcomeQueue(RunOptions(workers=1, **options), [].append if ended is None else ended.append)
     delivery.begin()
     return delivery
 

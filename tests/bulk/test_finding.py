@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from octoffm_async import CallError, FulfillmentClient, ServerError
-from octoffm_async.bulk.finding import MARGIN, OrderFinder, ProductFinder, match_of
-from octoffm_async.bulk.gathering import Findings, Match
+from octoffm_async.bulk.finding import MARGIN, OrderLookup, ProductLookup, match_of
+from octoffm_async.bulk.gathering import LookupFindings, RemoteMatch
 from octoffm_async.contract.common import Refusal
 from octoffm_async.contract.outbound import OutboundShipment, OutboundStatus, ShipmentState
 from octoffm_async.sandbox import Fault
@@ -32,7 +32,7 @@ class Looking:
 
     def find(
         self, wanted: Collection[str], *, ago: float = 10.0, before: Callable[[], object] = lambda: None
-    ) -> dict[str, list[Match]]:
+    ) -> dict[str, list[RemoteMatch]]:
         """The matches of a scan that leaves no doubt."""
         matches, doubt, *_ = self.look(wanted, ago=ago, before=before)
         assert doubt == ""
@@ -40,21 +40,21 @@ class Looking:
 
     def look(
         self, wanted: Collection[str], *, ago: float = 10.0, before: Callable[[], object] = lambda: None
-    ) -> Findings:
-        async def main(client: FulfillmentClient, _: Any) -> Findings:
+    ) -> LookupFindings:
+        async def main(client: FulfillmentClient, _: Any) -> LookupFindings:
             before()
             since = datetime.fromtimestamp(self.world.time() - ago, UTC)
-            finder = OrderFinder(client.with_options(retries=0)._scope, "outbound")
+            finder = OrderLookup(client.with_options(retries=0)._scope, "outbound")
             return await finder.find(wanted, since=since)
 
         with self.world.in_its_time():
-            found: Findings = self.world.live(main)
+            found: LookupFindings = self.world.live(main)
         return found
 
-    def make(self, *references: str, seconds_before: float = 0.0, status: str = "Created") -> list[Match]:
+    def make(self, *references: str, seconds_before: float = 0.0, status: str = "Created") -> list[RemoteMatch]:
         real, then = self.remote.now, self.world.time() - seconds_before
         self.remote.now = lambda: then
-        made = [Match(self.remote.create(reference, status=status).id) for reference in references]
+        made = [RemoteMatch(self.remote.create(reference, status=status).id) for reference in references]
         self.remote.now = real
         return made
 
@@ -132,25 +132,25 @@ def test_all_of_a_reference_are_told_each_once(looking: Looking) -> None:
 
 def test_a_refused_order_is_a_match_that_is_refused(looking: Looking) -> None:
     looking.make("A", status="Refused")
-    assert looking.find({"A"}) == {"A": [Match("S-0", "Refused", "refused later", refused=True)]}
+    assert looking.find({"A"}) == {"A": [RemoteMatch("S-0", "Refused", "refused later", refused=True)]}
 
 
 @pytest.mark.parametrize(
     ("status", "state", "refusal", "match"),
     [
-        (None, None, None, Match("S")),
-        ("Created", "Valid", None, Match("S")),
-        ("Delivered", None, None, Match("S")),
-        ("Canceled", "Invalid", None, Match("S")),
-        ("Shipped", "Invalid", None, Match("S")),
-        ("Rejected", None, None, Match("S", "Rejected", "refused later", True)),
-        ("refused", "Invalid", Refusal(code="X"), Match("S", "X", "refused later", True)),
-        ("Created", "Invalid", None, Match("S", "StateInvalid", "state Invalid", True)),
-        (None, "invalid", Refusal(message="no"), Match("S", "StateInvalid", "no", True)),
+        (None, None, None, RemoteMatch("S")),
+        ("Created", "Valid", None, RemoteMatch("S")),
+        ("Delivered", None, None, RemoteMatch("S")),
+        ("Canceled", "Invalid", None, RemoteMatch("S")),
+        ("Shipped", "Invalid", None, RemoteMatch("S")),
+        ("Rejected", None, None, RemoteMatch("S", "Rejected", "refused later", True)),
+        ("refused", "Invalid", Refusal(code="X"), RemoteMatch("S", "X", "refused later", True)),
+        ("Created", "Invalid", None, RemoteMatch("S", "StateInvalid", "state Invalid", True)),
+        (None, "invalid", Refusal(message="no"), RemoteMatch("S", "StateInvalid", "no", True)),
     ],
 )
 def test_what_an_order_is_as_a_match(
-    status: str | None, state: str | None, refusal: Refusal | None, match: Match
+    status: str | None, state: str | None, refusal: Refusal | None, match: RemoteMatch
 ) -> None:
     row = OutboundShipment(
         outbound_shipment_id="S",
@@ -185,7 +185,7 @@ def test_rows_whose_reference_cannot_be_read_leave_a_doubt(
 ) -> None:
     looking.remote.list_script = lambda: answer(200, {"items": rows})
     matches, doubt, *_ = looking.look({"A"})
-    assert matches == ({"A": [Match("S-0")]} if rows and rows[0].get("reference") == "A" else {})
+    assert matches == ({"A": [RemoteMatch("S-0")]} if rows and rows[0].get("reference") == "A" else {})
     assert bool(doubt) is (unreadable > 0)
     assert unreadable == 0 or f"cannot be read ({unreadable})" in doubt
 
@@ -201,7 +201,7 @@ def test_a_doubt_of_one_page_is_not_forgotten_on_the_next(looking: Looking) -> N
 
     looking.remote.list_script = script
     matches, doubt, *_ = looking.look({"A", "D"})
-    assert matches == {"A": [Match("S-0")]}
+    assert matches == {"A": [RemoteMatch("S-0")]}
     assert "(1)" in doubt
 
 
@@ -244,21 +244,21 @@ async def test_supply_orders_and_products_are_found_over_http() -> None:
         refused = await client.inbound.create(supply("IN-2", "unregistered"))
         since = datetime.now(UTC)
         sandbox.clock.advance(3600)
-        found = await OrderFinder(client._scope, "inbound").find({"IN-1", "IN-2", "IN-3"}, since=since)
-        known = await ProductFinder(client._scope).find({"P-0", "P-249", "P-250"}, since=since)
+        found = await OrderLookup(client._scope, "inbound").find({"IN-1", "IN-2", "IN-3"}, since=since)
+        known = await ProductLookup(client._scope).find({"P-0", "P-249", "P-250"}, since=since)
     assert found.matches.keys() == {"IN-1", "IN-2"}
     assert [match.id for match in found.matches["IN-1"]] == [made]
     assert found.matches["IN-2"][0].id == refused
     assert found.matches["IN-2"][0].refused
-    assert known == Findings({"P-0": [Match(None)], "P-249": [Match(None)]})
+    assert known == LookupFindings({"P-0": [RemoteMatch(None)], "P-249": [RemoteMatch(None)]})
 
 
 async def test_references_of_products_that_cannot_be_read_leave_a_doubt() -> None:
     rows = [{"sellerProductReference": reference} for reference in ("P-0", " ", "P-2")]
     client, _ = fake(lambda _: answer(200, {"items": rows}))
     async with client:
-        matches, doubt, *_ = await ProductFinder(client._scope).find({"P-0", "P-1"}, since=datetime.now(UTC))
-    assert matches == {"P-0": [Match(None)]}
+        matches, doubt, *_ = await ProductLookup(client._scope).find({"P-0", "P-1"}, since=datetime.now(UTC))
+    assert matches == {"P-0": [RemoteMatch(None)]}
     assert "products whose reference cannot be read (1)" in doubt
 
 
@@ -266,8 +266,8 @@ async def test_what_becomes_visible_later_is_found_later() -> None:
     async with serving() as (sandbox, client):
         sandbox.faults.next(Fault.LATE_VISIBILITY, operation="outbound.create", value=60)
         made = await client.outbound.create(order("A"))
-        finder, since = OrderFinder(client._scope, "outbound"), datetime.now(UTC)
-        assert await finder.find({"A"}, since=since) == Findings({})
+        finder, since = OrderLookup(client._scope, "outbound"), datetime.now(UTC)
+        assert await finder.find({"A"}, since=since) == LookupFindings({})
         sandbox.clock.advance(61)
         assert [match.id for match in (await finder.find({"A"}, since=since)).matches["A"]] == [made]
 
@@ -275,9 +275,9 @@ async def test_what_becomes_visible_later_is_found_later() -> None:
 async def test_a_finder_that_is_cancelled_lets_go() -> None:
     async with serving() as (sandbox, client):
         sandbox.faults.next(Fault.STALL, operation="outbound.list")
-        task = asyncio.create_task(OrderFinder(client._scope, "outbound").find({"A"}, since=datetime.now(UTC)))
+        task = asyncio.create_task(OrderLookup(client._scope, "outbound").find({"A"}, since=datetime.now(UTC)))
         await asyncio.sleep(0.1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await OrderFinder(client._scope, "outbound").find({"A"}, since=datetime.now(UTC)) == Findings({})
+        assert await OrderLookup(client._scope, "outbound").find({"A"}, since=datetime.now(UTC)) == LookupFindings({})

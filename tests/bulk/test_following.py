@@ -12,8 +12,8 @@ import pytest
 from octoffm_async import ConfigurationError
 from octoffm_async.bulk import following as module
 from octoffm_async.bulk.finding import OrderKind
-from octoffm_async.bulk.following import FOLLOW_FOR, UNCLEAR_FOR, Arrival, Follower
-from octoffm_async.bulk.gathering import Match
+from octoffm_async.bulk.following import FOLLOW_FOR, UNCLEAR_FOR, StatusTracker, TrackingResult
+from octoffm_async.bulk.gathering import RemoteMatch
 from tests.bulk.items import fake
 from tests.fakes import Sent, answer
 
@@ -43,12 +43,12 @@ def row(number: int, status: Any, **fields: Any) -> dict[str, Any]:
 
 async def followed(
     rows: Rows, *, count: int = 1, goal: str = "shipped", kind: OrderKind = "outbound", **options: Any
-) -> list[tuple[float, Arrival]]:
+) -> list[tuple[float, TrackingResult]]:
     """When each of ``count`` orders arrived, in seconds, and how."""
     began = now()
     client, _ = fake(lambda _: answer(200, {"items": rows(now() - began)}))
     async with client:
-        follower = Follower(client._scope, kind, goal, **options)
+        follower = StatusTracker(client._scope, kind, goal, **options)
         awaited: dict[str, str | None] = {f"O-{n}": f"S-{n}" for n in range(count)}
         arrivals = follower.follow(awaited, since=datetime.now(UTC))
         found = [(now() - began, arrival) async for arrival in arrivals]
@@ -63,31 +63,39 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.mark.parametrize(
     ("fields", "match", "status"),
     [
-        ({"status": "Shipped"}, Match("S-0"), "Shipped"),
-        ({"status": "shipped "}, Match("S-0"), "Shipped"),
-        ({"status": "Shipped", "state": "Invalid"}, Match("S-0"), "Shipped"),
-        ({"status": "Refused"}, Match("S-0", "Refused", "refused later", refused=True), "Refused"),
-        ({"status": "Rejected"}, Match("S-0", "Rejected", "refused later", refused=True), "Rejected"),
-        ({"status": "REJECTED", "refusal": {"code": "X", "message": "no"}}, Match("S-0", "X", "no", True), "REJECTED"),
-        ({"status": "Created", "state": "invalid"}, Match("S-0", "StateInvalid", "state Invalid", True), "Created"),
-        ({"status": None, "state": "Invalid"}, Match("S-0", "StateInvalid", "state Invalid", True), "None"),
+        ({"status": "Shipped"}, RemoteMatch("S-0"), "Shipped"),
+        ({"status": "shipped "}, RemoteMatch("S-0"), "Shipped"),
+        ({"status": "Shipped", "state": "Invalid"}, RemoteMatch("S-0"), "Shipped"),
+        ({"status": "Refused"}, RemoteMatch("S-0", "Refused", "refused later", refused=True), "Refused"),
+        ({"status": "Rejected"}, RemoteMatch("S-0", "Rejected", "refused later", refused=True), "Rejected"),
+        (
+            {"status": "REJECTED", "refusal": {"code": "X", "message": "no"}},
+            RemoteMatch("S-0", "X", "no", True),
+            "REJECTED",
+        ),
+        (
+            {"status": "Created", "state": "invalid"},
+            RemoteMatch("S-0", "StateInvalid", "state Invalid", True),
+            "Created",
+        ),
+        ({"status": None, "state": "Invalid"}, RemoteMatch("S-0", "StateInvalid", "state Invalid", True), "None"),
         *(
-            ({"status": text}, Match("S-0", "Cancelled", "cancelled after it was created", True), str(kept))
+            ({"status": text}, RemoteMatch("S-0", "Cancelled", "cancelled after it was created", True), str(kept))
             for text, kept in (("CANCELLED", "Cancelled"), ("Canceled", "Canceled"), (" canceled", " canceled"))
         ),
     ],
 )
 async def test_where_following_ends_at_once(
-    fields: dict[str, Any], match: Match, status: str, caplog: pytest.LogCaptureFixture
+    fields: dict[str, Any], match: RemoteMatch, status: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     ((_, arrival),) = await followed(lambda _: [row(0, ...) | fields])
-    assert arrival == Arrival("O-0", match, status)
+    assert arrival == TrackingResult("O-0", match, status)
     assert warnings(caplog) == []
 
 
 async def test_an_order_whose_row_shows_no_reference_is_known_by_its_id() -> None:
     ((_, arrival),) = await followed(lambda _: [row(0, "Shipped", reference=None)])
-    assert arrival.match == Match("S-0")
+    assert arrival.match == RemoteMatch("S-0")
 
 
 async def test_a_row_of_another_order_under_the_same_reference_ends_nothing() -> None:
@@ -96,7 +104,7 @@ async def test_a_row_of_another_order_under_the_same_reference_ends_nothing() ->
         return [stranger] if at < HOUR else [stranger, row(0, "Shipped")]
 
     ((at, arrival),) = await followed(rows)
-    assert (at >= HOUR, arrival.match) == (True, Match("S-0"))
+    assert (at >= HOUR, arrival.match) == (True, RemoteMatch("S-0"))
 
 
 @pytest.mark.usefixtures("rarely")
@@ -141,7 +149,7 @@ async def test_an_unknown_station_on_the_way_is_passed(caplog: pytest.LogCapture
 
     ((at, arrival),) = await followed(rows)
     assert at == pytest.approx(50 * HOUR, abs=RARELY)
-    assert arrival.match == Match("S-0")
+    assert arrival.match == RemoteMatch("S-0")
     assert len(warnings(caplog)) == 2
 
 
@@ -176,7 +184,7 @@ async def test_those_that_arrive_are_told_before_those_that_are_given_up() -> No
 
     arrivals = await followed(rows, count=3)
     assert [(arrival.reference, arrival.match) for _, arrival in arrivals] == [
-        ("O-1", Match("S-1")),
+        ("O-1", RemoteMatch("S-1")),
         ("O-0", None),
         ("O-2", None),
     ]
@@ -188,7 +196,7 @@ async def test_supply_orders_are_followed_in_the_same_way(caplog: pytest.LogCapt
         lambda _: [row(n, word) for n, word in enumerate(words)], count=4, goal="received", kind="inbound", seconds=HOUR
     )
     found = {arrival.reference: arrival.match for _, arrival in arrivals}
-    assert (found["O-0"], found["O-2"], found["O-3"]) == (None, None, Match("S-3"))
+    assert (found["O-0"], found["O-2"], found["O-3"]) == (None, None, RemoteMatch("S-3"))
     assert found["O-1"] is not None
     assert found["O-1"].refused
     assert [("Stored" in text) for text in warnings(caplog)] == [True]
@@ -201,7 +209,7 @@ async def test_a_rest_that_says_no_leaves_what_is_open() -> None:
     client, transport = fake(lambda _: answer(200, {"items": [row(0, "Delivered")]}))
     async with client:
         awaited: dict[str, str | None] = {"O-0": "S-0"}
-        follower = Follower(client._scope, "outbound", "shipped")
+        follower = StatusTracker(client._scope, "outbound", "shipped")
         assert [one async for one in follower.follow(awaited, since=datetime.now(UTC), rest=no)] == []
     assert awaited == {"O-0": "S-0"}
     assert len([sent for sent in transport.sent if "statusUpdatedAtMin" in sent.url]) == 1
@@ -216,7 +224,7 @@ async def test_looks_do_not_come_faster_at_the_end() -> None:
 
     client, _ = fake(script)
     async with client:
-        follower = Follower(client._scope, "outbound", "shipped", seconds=HOUR)
+        follower = StatusTracker(client._scope, "outbound", "shipped", seconds=HOUR)
         async for _ in follower.follow({"O-0": "S-0"}, since=datetime.now(UTC)):
             pass
     assert len(looks) < HOUR / 60 + 20
@@ -227,7 +235,7 @@ async def test_a_limit_that_is_none_is_refused(seconds: Any) -> None:
     client, _ = fake()
     async with client:
         with pytest.raises(ConfigurationError, match="follow_for"):
-            Follower(client._scope, "outbound", "shipped", seconds=seconds)
+            StatusTracker(client._scope, "outbound", "shipped", seconds=seconds)
         with pytest.raises(ConfigurationError, match="follow_for"):
             client.bulk.create_outbound([], follow="shipped", follow_for=seconds)
         with pytest.raises(ConfigurationError, match="follow_for"):
@@ -238,6 +246,6 @@ async def test_a_limit_that_is_none_is_refused(seconds: Any) -> None:
 async def test_what_a_journal_saw_arrive_is_not_followed_again(status: str) -> None:
     client, _ = fake()
     async with client:
-        follower = Follower(client._scope, "outbound", "shipped")
+        follower = StatusTracker(client._scope, "outbound", "shipped")
         assert follower.has_arrived(status)
         assert not any(map(follower.has_arrived, ("", "Accepted", "Delivered", "Rejected")))

@@ -10,11 +10,11 @@ import pytest
 
 from octoffm_async import Journal
 from octoffm_async.bulk.freshness import Freshness
-from octoffm_async.bulk.journal.sqlite import SQLiteBook
+from octoffm_async.bulk.journal.sqlite import SQLiteJournalRun
 from octoffm_async.bulk.journaling import OTHER_SERVER
 from octoffm_async.contract.operations import LIST_OUTBOUND as OPERATION
 from octoffm_async.session.response import Response
-from octoffm_async.session.scope import Scope
+from octoffm_async.session.scope import SellerSession
 from tests.bulk.items import all_of, fake, order, orders
 from tests.bulk.out_of_step import speaking
 from tests.fakes import Sent, answer
@@ -43,7 +43,7 @@ async def test_what_a_head_says_of_a_cache(head: dict[str, str], doubt: str) -> 
         fresh = Freshness(client._scope, after=SENT)
         await client.outbound.list()
         assert fresh.doubt == ""  # it hears its own calls alone
-        await Scope(fresh.scope.session, "12345", fresh.scope.options).call(OPERATION, query={"limit": "1"})
+        await SellerSession(fresh.scope.session, "12345", fresh.scope.options).call(OPERATION, query={"limit": "1"})
     assert doubt in fresh.doubt
     assert bool(fresh.doubt) is bool(doubt)
 
@@ -118,13 +118,13 @@ async def test_a_journal_knows_the_clock_of_the_api_from_the_first_order_on(
 ) -> None:
     """By the answer with the token, which is fetched once; it may be another server's, whose clock is ahead."""
     known: list[datetime] = []
-    sent = SQLiteBook.sent
+    sent = SQLiteJournalRun.mark_sent
 
-    async def noted(book: SQLiteBook, items: Any, **given: Any) -> None:
+    async def noted(book: SQLiteJournalRun, items: Any, **given: Any) -> None:
         known.extend([given["api_at"]] * len(items))
         await sent(book, items, **given)
 
-    monkeypatch.setattr(SQLiteBook, "sent", noted)
+    monkeypatch.setattr(SQLiteJournalRun, "sent", noted)
     began = datetime.now(UTC).replace(microsecond=0)
     async with (
         speaking(lambda _, __, ___, answer: [answer]) as (api, client),

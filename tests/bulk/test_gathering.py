@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 import pytest
 
 from octoffm_async.bulk import gathering
-from octoffm_async.bulk.gathering import NO_ROWS, Findings, Gathered, Like, Match
+from octoffm_async.bulk.gathering import NO_ROWS, Like, LookupFindings, RemoteMatch, RowCollector
 from octoffm_async.bulk.journal import Entry, State
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def gathered(wanted: set[str], *rows: tuple[object, str | None]) -> Findings:
-    sieve = Gathered(wanted, what="orders")
+def gathered(wanted: set[str], *rows: tuple[object, str | None]) -> LookupFindings:
+    sieve = RowCollector(wanted, what="orders")
     for reference, key in rows:
-        sieve.add(reference, Match(key))
+        sieve.add(reference, RemoteMatch(key))
     return sieve.findings()._replace(rows=NO_ROWS)
 
 
@@ -25,7 +25,7 @@ def entry(key: str, state: State, remote_id: str | None = None) -> Entry:
 
 
 def test_what_is_equal_is_a_match_and_leaves_no_doubt() -> None:
-    assert gathered({"A", "B"}, ("A", "S-1"), ("A", "S-1"), ("C", "S-2")) == Findings({"A": [Match("S-1")]})
+    assert gathered({"A", "B"}, ("A", "S-1"), ("A", "S-1"), ("C", "S-2")) == LookupFindings({"A": [RemoteMatch("S-1")]})
 
 
 def test_what_is_like_a_wanted_one_leaves_a_doubt_of_that_one_alone() -> None:
@@ -36,7 +36,7 @@ def test_what_is_like_a_wanted_one_leaves_a_doubt_of_that_one_alone() -> None:
 
 
 def test_what_has_a_match_needs_nothing_that_looks_like_it() -> None:
-    assert gathered({"o-1"}, ("O-1", "S-1"), ("o-1", "S-2")) == Findings({"o-1": [Match("S-2")]})
+    assert gathered({"o-1"}, ("O-1", "S-1"), ("o-1", "S-2")) == LookupFindings({"o-1": [RemoteMatch("S-2")]})
 
 
 def test_a_cut_leaves_a_doubt_unless_a_longer_reference_is_shown() -> None:
@@ -71,10 +71,10 @@ def test_a_row_of_another_item_of_ours_is_that_ones(known: Entry | None, *, expl
 def test_a_second_row_of_one_reference_may_be_the_other_one() -> None:
     found = gathered({"o-1", "O-1"}, ("O-1", "S-1"), ("O-1", "S-2"))
     left = found.without({"O-1": entry("O-1", State.UNKNOWN)})
-    assert left.matches == {"O-1": [Match("S-1"), Match("S-2")]}
+    assert left.matches == {"O-1": [RemoteMatch("S-1"), RemoteMatch("S-2")]}
     assert "an order of S-2" in left.doubt_of("o-1")
     one = gathered({"o-1", "O-1"}, ("O-1", "S-1"))
-    assert (one.matches, one.alike) == ({"O-1": [Match("S-1")]}, {})
+    assert (one.matches, one.alike) == ({"O-1": [RemoteMatch("S-1")]}, {})
 
 
 def test_a_product_has_no_id_to_tell() -> None:

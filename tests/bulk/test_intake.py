@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from octoffm_async import Created, Outcome, Refused, Skipped
-from octoffm_async.bulk.delivery import Delivery
-from octoffm_async.bulk.intake import Intake
-from octoffm_async.bulk.job import Job, Options
+from octoffm_async.bulk.delivery import OutcomeQueue
+from octoffm_async.bulk.intake import RunInput
+from octoffm_async.bulk.job import Job, RunOptions
 from octoffm_async.bulk.source import END
 from octoffm_async.resources.outbound import check_shipment
 from tests.bulk.items import asynchronous, order, orders
 
 pytestmark = pytest.mark.one_loop
 
-OPTIONS = Options(workers=1)
+OPTIONS = RunOptions(workers=1)
 
 
 class Plain(Job[Any]):
@@ -36,17 +36,17 @@ class Plain(Job[Any]):
         there: list[Outcome] = [Created(key=item.reference) for item in items if item.reference in self.known]
         return [item for item in items if item.reference not in self.known], there
 
-    def put_back(self, items: Iterable[Any]) -> None:
+    def return_unsent(self, items: Iterable[Any]) -> None:
         self.returned += [item.reference for item in items]
 
 
-def intake_of(job: Plain, items: Any) -> tuple[Intake[Any], Delivery]:
-    delivery = Delivery(OPTIONS, [].append)
+def intake_of(job: Plain, items: Any) -> tuple[RunInput[Any], OutcomeQueue]:
+    delivery = OutcomeQueue(OPTIONS, [].append)
     delivery.begin()
-    return Intake(job, items, OPTIONS, delivery), delivery
+    return RunInput(job, items, OPTIONS, delivery), delivery
 
 
-def told(delivery: Delivery) -> list[tuple[str, type]]:
+def told(delivery: OutcomeQueue) -> list[tuple[str, type]]:
     return [(outcome.key, type(outcome)) for outcome in delivery.rest()]
 
 
@@ -78,7 +78,7 @@ async def test_what_is_read_when_it_is_stopped_is_put_back(look_ahead: int, is_a
     intake.begin()
     assert await intake.awaited() is not END
     intake.hurry()
-    assert job.hurried
+    assert job.stop_requested
     assert await intake.awaited() is END
     intake.stop()
     await intake.end()

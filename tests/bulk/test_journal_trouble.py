@@ -15,7 +15,7 @@ import pytest
 
 from octoffm_async import Created, Failed, JournalInUseError, JournalWriteError, Outcome, Skipped
 from octoffm_async.bulk.journal import Journal, State, store
-from octoffm_async.bulk.journaled import Journaled
+from octoffm_async.bulk.journaled import JournaledJob
 from octoffm_async.sandbox import Fault, SandboxProcess
 from tests.bulk.items import all_of, orders, serving
 from tests.bulk.test_kills import Campaign
@@ -107,7 +107,7 @@ async def test_a_full_disk_ends_the_run_and_nothing_leaves_unwritten(
     async with serving() as (sandbox, client):
         await client.check()
         sandbox.faults.set_rates({Fault.RESET_AFTER: 0.05}, operations=["outbound.create"])
-        monkeypatch.setattr(Journaled, "look_ahead", 8)
+        monkeypatch.setattr(JournaledJob, "look_ahead", 8)
         with full_disk(monkeypatch, pages):
             run = client.bulk.create_outbound(orders(600), journal=path, patience=0.2)
             outcomes, error = await all_of(run)

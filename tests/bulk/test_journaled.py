@@ -12,8 +12,8 @@ import pytest
 
 from octoffm_async import ConfigurationError, Created, Failed, FulfillmentClient, Outcome, Refused, Skipped, Unknown
 from octoffm_async.bulk.journal import Journal, State, payload_hash
-from octoffm_async.bulk.journal.sqlite import SQLiteBook
-from octoffm_async.bulk.journaled import Journaled
+from octoffm_async.bulk.journal.sqlite import SQLiteJournalRun
+from octoffm_async.bulk.journaled import JournaledJob
 from octoffm_async.bulk.journaling import sendings_of
 from octoffm_async.errors import ClosedError, ConnectionLostError, JournalWriteError
 from octoffm_async.sandbox import Fault, Sandbox
@@ -48,15 +48,15 @@ async def test_a_thread_is_asked_about_the_next_items_when_none_are_left_another
     path: Path, in_thread: bool, asked_after: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decided_before: list[int] = []
-    screen = Journaled.screen
+    screen = JournaledJob.screen
 
-    async def spy(job: Journaled[Any], items: list[Any], prints: list[bytes]) -> Any:
+    async def spy(job: JournaledJob[Any], items: list[Any], prints: list[bytes]) -> Any:
         decided_before.append(run.summary.total)
         return await screen(job, items, prints)
 
-    monkeypatch.setattr(Journaled, "screen", spy)
-    monkeypatch.setattr(Journaled, "look_ahead", 8)
-    monkeypatch.setattr(SQLiteBook, "in_thread", in_thread)
+    monkeypatch.setattr(JournaledJob, "screen", spy)
+    monkeypatch.setattr(JournaledJob, "look_ahead", 8)
+    monkeypatch.setattr(SQLiteJournalRun, "in_thread", in_thread)
     async with serving() as (_, client), client.bulk.create_outbound(orders(40), journal=path, concurrency=1) as run:
         await run.wait()
     assert decided_before == asked_after  # the last one taken is still under way
@@ -68,13 +68,13 @@ async def test_an_order_whose_creation_cannot_be_noted_is_unknown_and_not_sent_a
 ) -> None:
     settled: list[str] = []
 
-    def settle(book: SQLiteBook, key: str, remote_id: str | None) -> None:
+    def settle(book: SQLiteJournalRun, key: str, remote_id: str | None) -> None:
         settled.append(key)
         raise error
 
     async with serving() as (sandbox, client), Journal.open(path) as journal:
         with monkeypatch.context() as patch:
-            patch.setattr(SQLiteBook, "settle_created", settle)
+            patch.setattr(SQLiteJournalRun, "settle_created", settle)
             run = client.bulk.create_outbound(orders(3), journal=journal, concurrency=1)
             with pytest.raises(type(error)):
                 async with run:
@@ -95,7 +95,7 @@ async def test_an_order_whose_lost_answer_cannot_be_noted_is_unknown_too(
     async with serving() as (sandbox, client), Journal.open(path) as journal:
         sandbox.faults.next(Fault.RESET_AFTER, operation="outbound.create")
         with monkeypatch.context() as patch:
-            patch.setattr(SQLiteBook, "settle", settle)
+            patch.setattr(SQLiteJournalRun, "settle", settle)
             run = client.bulk.create_outbound(orders(1), journal=journal)
             with pytest.raises(ClosedError):
                 async with run:
@@ -106,8 +106,8 @@ async def test_an_order_whose_lost_answer_cannot_be_noted_is_unknown_too(
 
 async def test_no_request_is_kept_of_what_was_sent_again_or_not_at_all(path: Path) -> None:
     async with serving() as (sandbox, client), Journal.open(path) as journal:
-        book = await journal.book(seller=sandbox.config().seller_id, operation="outbound.create")
-        await book.sent(sendings_of([item.reference for item in orders(20)], orders(20)))
+        book = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
+        await book.mark_sent(sendings_of([item.reference for item in orders(20)], orders(20)))
         again = client.bulk.create_outbound(orders(20), journal=journal, patience=0.0)
         assert {type(outcome) for outcome in (await done(again)).values()} == {Created}
         stopped = client.bulk.create_outbound((order(f"N-{number}") for number in range(600)), journal=journal)
@@ -117,7 +117,7 @@ async def test_no_request_is_kept_of_what_was_sent_again_or_not_at_all(path: Pat
         assert stopped.summary.skipped > 100
         for run in (again, stopped):
             job = run._job
-            assert isinstance(job, Journaled)
+            assert isinstance(job, JournaledJob)
             assert job._encoded == {}
 
 

@@ -102,10 +102,10 @@ class Campaign:
         effects = (await self.sandbox.effects())[self.kind]
         async with Journal.open(self.journal) as journal:
             last = (await journal.runs())[-1]
-            book = await journal.book(seller=last.seller, operation=last.operation, run=last.id)
+            book = await journal.begin_run(seller=last.seller, operation=last.operation, run=last.id)
             for key in keys:
                 if not effects.get(key):
-                    book.settle(key, State.PENDING)
+                    book.record_outcome(key, State.PENDING)
             await book.finish()
 
     async def check(self, report: Report) -> None:

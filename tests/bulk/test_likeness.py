@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octoffm_async.bulk.likeness import SHORTEST_CUT, Size, Wanted, looks_like, tidied
+from octoffm_async.bulk.likeness import SHORTEST_CUT, ReferenceMatcher, Size, looks_like, tidied
 from tests.sizes import tries
 
 UNSEEN = "\u200b\u200c\u200d\u200e\u200f\ufeff\u00ad\u2060\u0007"
@@ -55,7 +55,7 @@ def test_tidying_twice_changes_no_more(reference: str) -> None:
 @given(st.lists(REFERENCES, max_size=6), REFERENCES)
 @settings(max_examples=tries(200))
 def test_many_are_compared_as_each_alone_is(wanted: list[str], theirs: str) -> None:
-    many = Wanted(wanted)
+    many = ReferenceMatcher(wanted)
     assert {*many.same_as(theirs), *many.cut_to(theirs)} == {ours for ours in wanted if looks_like(ours, theirs)}
     assert many.may_be(theirs) is any(looks_like(ours, theirs) for ours in wanted)
 
@@ -102,7 +102,7 @@ def test_others_are_others(ours: str, theirs: str) -> None:
 def test_ours_inside_a_longer_reference_is_like_it_unless_it_is_a_piece_of_a_word_or_number(
     ours: str, theirs: str, inside: bool
 ) -> None:
-    wanted = Wanted([ours, "SOMETHING-ELSE-OF-OTHER-LENGTH", "X"])
+    wanted = ReferenceMatcher([ours, "SOMETHING-ELSE-OF-OTHER-LENGTH", "X"])
     assert list(dict.fromkeys(wanted.inside(theirs))) == ([ours] if inside else [])
     assert wanted.is_inside(theirs) is inside
 

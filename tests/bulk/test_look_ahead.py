@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from octoffm_async.bulk.look_ahead import LookAhead, end_all
+from octoffm_async.bulk.look_ahead import Prefetcher, end_all
 from octoffm_async.bulk.source import END
 
 pytestmark = pytest.mark.one_loop
@@ -32,7 +32,7 @@ class Chunks:
         return list(range(begin, begin + self.size))
 
 
-async def taken(ahead: LookAhead[int]) -> list[int]:
+async def taken(ahead: Prefetcher[int]) -> list[int]:
     found: list[int] = []
     while True:
         try:
@@ -43,13 +43,13 @@ async def taken(ahead: LookAhead[int]) -> list[int]:
 
 @pytest.mark.parametrize("workers", [1, 3])
 async def test_everything_is_given_once(workers: int) -> None:
-    ahead = LookAhead(Chunks(20), low=5)
+    ahead = Prefetcher(Chunks(20), low=5)
     shares = await asyncio.gather(*(taken(ahead) for _ in range(workers)))
     assert sorted(item for share in shares for item in share) == list(range(200))
 
 
 async def test_what_is_there_can_be_taken_without_waiting() -> None:
-    ahead = LookAhead(Chunks(2), low=5)
+    ahead = Prefetcher(Chunks(2), low=5)
     assert next(ahead.ready) is END
     found = [await ahead.next()]
     for _ in range(10):
@@ -65,7 +65,7 @@ async def test_what_is_there_can_be_taken_without_waiting() -> None:
 
 async def test_what_lies_ahead_is_bounded() -> None:
     chunks = Chunks(1000)
-    ahead = LookAhead(chunks, low=5)
+    ahead = Prefetcher(chunks, low=5)
     await ahead.next()
     for _ in range(50):
         await asyncio.sleep(0)
@@ -75,7 +75,7 @@ async def test_what_lies_ahead_is_bounded() -> None:
 
 async def test_the_next_are_made_ready_when_no_more_than_so_many_are_left() -> None:
     chunks = Chunks(10)
-    ahead = LookAhead(chunks, low=0)
+    ahead = Prefetcher(chunks, low=0)
     first = [await ahead.next()]
 
     async def left_after(taken: int) -> int:
@@ -119,12 +119,12 @@ async def test_tasks_are_ended_also_by_who_is_cancelled_meanwhile() -> None:
 
 async def test_empty_chunks_are_no_end() -> None:
     chunks = Chunks(5, size=0)
-    assert await taken(LookAhead(chunks, low=5)) == []
+    assert await taken(Prefetcher(chunks, low=5)) == []
     assert chunks.left == 0
 
 
 async def test_an_error_is_raised_behind_what_was_ready() -> None:
-    ahead = LookAhead(Chunks(2, error=RuntimeError("torn")), low=5)
+    ahead = Prefetcher(Chunks(2, error=RuntimeError("torn")), low=5)
     found = [await ahead.next() for _ in range(20)]
     with pytest.raises(RuntimeError, match="torn"):
         await ahead.next()
@@ -132,7 +132,7 @@ async def test_an_error_is_raised_behind_what_was_ready() -> None:
 
 
 async def test_closing_gives_back_what_nobody_took() -> None:
-    ahead = LookAhead(Chunks(3), low=100)
+    ahead = Prefetcher(Chunks(3), low=100)
     first = await ahead.next()
     for _ in range(10):
         await asyncio.sleep(0)

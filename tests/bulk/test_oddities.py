@@ -96,7 +96,7 @@ async def test_a_single_creation_tells_it_too_or_refuses_it(caplog: pytest.LogCa
 
 def test_two_that_an_api_may_hold_for_one_are_told() -> None:
     odd, told = OddReferences("shipment", "reference"), list[str]()
-    odd.tell = told.append
+    odd.on_warning = told.append
     for reference in ("A-1", "O-2", "a-1", "A-1", "00A-1"):
         odd.look(reference)
     assert odd.count == 2
@@ -114,7 +114,7 @@ def test_two_that_an_api_may_hold_for_one_are_told() -> None:
 @given(st.text(st.sampled_from("0aAbB-é\u0301\u200b \t"), min_size=1, max_size=4), st.text(max_size=3))
 def test_what_is_alike_is_what_looks_like_it_in_a_list(first: str, second: str) -> None:
     odd = OddReferences("shipment", "reference")
-    odd.tell = lambda _: None
+    odd.on_warning = lambda _: None
     odd.look(first)
     assert list(odd._recent) == [tidied(first)]
     odd.look(second)

@@ -7,10 +7,10 @@ from itertools import chain
 
 import pytest
 
-from octoffm_async.bulk.outbox import Outbox
+from octoffm_async.bulk.outbox import BoundedQueue
 
 
-async def taken(outbox: Outbox[int]) -> list[int]:
+async def taken(outbox: BoundedQueue[int]) -> list[int]:
     found: list[int] = []
     while True:
         try:
@@ -20,7 +20,7 @@ async def taken(outbox: Outbox[int]) -> list[int]:
 
 
 async def test_items_come_out_in_the_order_in_which_they_went_in_and_then_it_ends() -> None:
-    outbox = Outbox[int](10)
+    outbox = BoundedQueue[int](10)
     for item in range(5):
         await outbox.put(item)
     outbox.close()
@@ -30,13 +30,13 @@ async def test_items_come_out_in_the_order_in_which_they_went_in_and_then_it_end
 
 
 async def test_an_item_that_is_there_is_taken_without_waiting() -> None:
-    outbox = Outbox[int](2)
+    outbox = BoundedQueue[int](2)
     outbox.put_nowait(1)
     assert (outbox.get_nowait(), outbox.get_nowait()) == (1, None)
 
 
 async def test_what_somebody_waits_to_leave_is_not_overtaken_by_a_taker_that_does_not_wait() -> None:
-    outbox = Outbox[int](1)
+    outbox = BoundedQueue[int](1)
     outbox.put_nowait(1)
     putting = asyncio.create_task(outbox.put(2))
     await asyncio.sleep(0)
@@ -47,7 +47,7 @@ async def test_what_somebody_waits_to_leave_is_not_overtaken_by_a_taker_that_doe
 
 
 async def test_many_items_are_left_at_once_if_there_is_room() -> None:
-    outbox = Outbox[int](3)
+    outbox = BoundedQueue[int](3)
     assert (outbox.has_room(3), outbox.has_room(4)) == (True, False)
     taking = asyncio.create_task(outbox.get())
     await asyncio.sleep(0)
@@ -63,7 +63,7 @@ async def test_many_items_are_left_at_once_if_there_is_room() -> None:
 
 
 async def test_a_full_box_holds_the_worker_until_one_is_taken() -> None:
-    outbox = Outbox[int](2)
+    outbox = BoundedQueue[int](2)
     await outbox.put(1)
     await outbox.put(2)
     third = asyncio.create_task(outbox.put(3))
@@ -75,7 +75,7 @@ async def test_a_full_box_holds_the_worker_until_one_is_taken() -> None:
 
 
 async def test_many_workers_and_consumers_lose_nothing() -> None:
-    outbox = Outbox[int](3)
+    outbox = BoundedQueue[int](3)
 
     async def work(first: int) -> None:
         for item in range(first, first + 100):
@@ -89,7 +89,7 @@ async def test_many_workers_and_consumers_lose_nothing() -> None:
 
 
 async def test_an_item_is_left_even_if_its_worker_is_cancelled_while_it_waits() -> None:
-    outbox = Outbox[int](1)
+    outbox = BoundedQueue[int](1)
     await outbox.put(1)
     blocked = asyncio.create_task(outbox.put(2))
     await asyncio.sleep(0)
@@ -100,7 +100,7 @@ async def test_an_item_is_left_even_if_its_worker_is_cancelled_while_it_waits() 
 
 
 async def test_widening_lets_all_blocked_workers_go() -> None:
-    outbox = Outbox[int](1)
+    outbox = BoundedQueue[int](1)
     workers = [asyncio.create_task(outbox.put(item)) for item in range(5)]
     await asyncio.sleep(0)
     outbox.widen()
@@ -109,7 +109,7 @@ async def test_widening_lets_all_blocked_workers_go() -> None:
 
 
 async def test_a_consumer_that_is_cancelled_takes_no_item_with_it() -> None:
-    outbox = Outbox[int](1)
+    outbox = BoundedQueue[int](1)
     waiting = asyncio.create_task(outbox.get())
     await asyncio.sleep(0)
     outbox.put_nowait(1)
@@ -119,7 +119,7 @@ async def test_a_consumer_that_is_cancelled_takes_no_item_with_it() -> None:
 
 
 async def test_closing_wakes_a_consumer_that_waits() -> None:
-    outbox = Outbox[int](1)
+    outbox = BoundedQueue[int](1)
     waiting = asyncio.create_task(taken(outbox))
     await asyncio.sleep(0)
     outbox.close()
@@ -127,7 +127,7 @@ async def test_closing_wakes_a_consumer_that_waits() -> None:
 
 
 async def test_the_rest_can_be_taken_once() -> None:
-    outbox = Outbox[int](1)
+    outbox = BoundedQueue[int](1)
     outbox.put_nowait(1)
     outbox.put_nowait(2)
     assert outbox.rest() == [1, 2]

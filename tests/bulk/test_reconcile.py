@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from octoffm_async.bulk import reconcile as module
 from octoffm_async.bulk.controls import Evidence
 from octoffm_async.bulk.finding import NOTHING
-from octoffm_async.bulk.gathering import Findings, Match
+from octoffm_async.bulk.gathering import LookupFindings, RemoteMatch
 from octoffm_async.bulk.journal import Entry, State
 from octoffm_async.bulk.reconcile import Decision, left_ago, reconcile, utc_now
 from octoffm_async.errors import ServerError
@@ -44,32 +44,36 @@ def ago(seconds: float) -> datetime:
 class Seen:
     """A finder: what is visible from which time on, and when it was asked for what."""
 
-    def __init__(self, visible: Mapping[str, tuple[float, list[Match]]] | None = None, *, takes: float = 0.0) -> None:
+    def __init__(
+        self, visible: Mapping[str, tuple[float, list[RemoteMatch]]] | None = None, *, takes: float = 0.0
+    ) -> None:
         self.visible = dict(visible or {})
         self.takes = takes
         self.scans: list[tuple[float, frozenset[str], datetime]] = []
         self.fails_at: int | None = None
         self.doubted_until = 0.0
         self.proofs: list[tuple[float, frozenset[str], datetime]] = []
-        self.proven = Findings({})
+        self.proven = LookupFindings({})
 
-    async def find(self, wanted: Collection[str], *, since: datetime) -> Findings:
+    async def find(self, wanted: Collection[str], *, since: datetime) -> LookupFindings:
         self.scans.append((now(), frozenset(wanted), since))
         if len(self.scans) == self.fails_at:
             raise ServerError("down", status=500)
         began = now()
         await asyncio.sleep(self.takes)
         found = {key: matches for key, (at, matches) in self.visible.items() if at <= began}
-        return Findings(found, "a row cannot be read" if began < self.doubted_until else "")
+        return LookupFindings(found, "a row cannot be read" if began < self.doubted_until else "")
 
-    async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> Findings:
+    async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> LookupFindings:
         self.proofs.append((now(), frozenset(wanted), since))
         return self.proven
 
 
-async def decided(finder: Any, sent_at: Mapping[str, datetime], **options: Any) -> dict[str, tuple[float, list[Match]]]:
+async def decided(
+    finder: Any, sent_at: Mapping[str, datetime], **options: Any
+) -> dict[str, tuple[float, list[RemoteMatch]]]:
     began = now()
-    decisions: dict[str, tuple[float, list[Match]]] = {}
+    decisions: dict[str, tuple[float, list[RemoteMatch]]] = {}
     async for key, found, doubt in reconcile(finder, sent_at, **options):
         assert doubt == ""
         decisions[key] = round(now() - began, 3), found
@@ -83,9 +87,9 @@ async def test_nothing_open_asks_nothing() -> None:
 
 
 async def test_what_is_there_is_found_by_one_scan_for_all() -> None:
-    finder = Seen({key: (0.0, [Match(f"S-{key}")]) for key in "abc"})
+    finder = Seen({key: (0.0, [RemoteMatch(f"S-{key}")]) for key in "abc"})
     sent_at = {"a": ago(5), "b": ago(90), "c": ago(1)}
-    assert await decided(finder, sent_at, patience=60.0) == {key: (0.0, [Match(f"S-{key}")]) for key in "abc"}
+    assert await decided(finder, sent_at, patience=60.0) == {key: (0.0, [RemoteMatch(f"S-{key}")]) for key in "abc"}
     assert [(wanted, since) for _, wanted, since in finder.scans] == [(frozenset("abc"), sent_at["b"])]
 
 
@@ -98,16 +102,16 @@ async def test_what_is_old_enough_is_absent_at_once_and_the_rest_is_looked_for_a
 
 
 async def test_absence_is_only_believed_of_a_scan_that_began_after_the_patience() -> None:
-    finder = Seen({"a": (now() + 59.5, [Match("S-1")])}, takes=5.0)
+    finder = Seen({"a": (now() + 59.5, [RemoteMatch("S-1")])}, takes=5.0)
     elapsed, found = (await decided(finder, {"a": ago(0)}, patience=60.0))["a"]
-    assert found == [Match("S-1")]
+    assert found == [RemoteMatch("S-1")]
     assert elapsed >= 59.5
 
 
 async def test_a_request_that_waited_for_its_turn_gets_its_whole_patience() -> None:
-    finder = Seen({"a": (now() + 59.5, [Match("S-1")])})
+    finder = Seen({"a": (now() + 59.5, [RemoteMatch("S-1")])})
     result = await decided(finder, {"a": ago(600)}, patience=60.0, ago={"a": 0.0})
-    assert result["a"][1] == [Match("S-1")]
+    assert result["a"][1] == [RemoteMatch("S-1")]
     assert {since for _, _, since in finder.scans} == {ago(600 + result["a"][0])}
 
 
@@ -128,30 +132,30 @@ async def test_no_patience_decides_by_the_first_scan() -> None:
 
 
 async def test_two_of_one_are_told_as_an_error_and_the_first_counts(caplog: pytest.LogCaptureFixture) -> None:
-    finder = Seen({"a": (0.0, [Match("S-1"), Match("S-2")]), "b": (0.0, [Match("S-3")])})
+    finder = Seen({"a": (0.0, [RemoteMatch("S-1"), RemoteMatch("S-2")]), "b": (0.0, [RemoteMatch("S-3")])})
     with caplog.at_level(logging.ERROR, logger="octoffm_async"):
         result = await decided(finder, {"a": ago(0), "b": ago(0)}, patience=1.0)
-    assert result["a"][1][0] == Match("S-1")
+    assert result["a"][1][0] == RemoteMatch("S-1")
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert record.getMessage() == "DUPLICATE: reference 'a' exists 2 times remotely: S-1, S-2"
 
 
 async def test_what_was_decided_before_a_scan_fails_stays_decided() -> None:
-    finder = Seen({"a": (0.0, [Match("S-1")])})
+    finder = Seen({"a": (0.0, [RemoteMatch("S-1")])})
     finder.fails_at = 2
     decisions = reconcile(finder, {"a": ago(0), "b": ago(0)}, patience=60.0)
-    assert await anext(decisions) == Decision("a", [Match("S-1")])
+    assert await anext(decisions) == Decision("a", [RemoteMatch("S-1")])
     with pytest.raises(ServerError):
         await anext(decisions)
 
 
 async def test_what_a_scan_leaves_in_doubt_is_not_absent_but_what_it_shows_is_found() -> None:
-    finder = Seen({"a": (0.0, [Match("S-1")])})
+    finder = Seen({"a": (0.0, [RemoteMatch("S-1")])})
     finder.doubted_until = 1e12
     began = now()
     decisions = {one.key: one async for one in reconcile(finder, {"a": ago(0), "b": ago(0)}, patience=60.0)}
-    assert decisions == {"a": Decision("a", [Match("S-1")]), "b": Decision("b", [], "a row cannot be read")}
+    assert decisions == {"a": Decision("a", [RemoteMatch("S-1")]), "b": Decision("b", [], "a row cannot be read")}
     assert now() - began == pytest.approx(60.0, abs=0.1)
 
 
@@ -170,20 +174,20 @@ async def test_a_doubt_is_told_of_those_alone_that_are_old_enough() -> None:
 
 
 async def test_what_would_be_absent_is_looked_for_thoroughly_once_and_that_decides() -> None:
-    finder = Seen({"c": (0.0, [Match("S-3")])})
-    finder.proven = Findings({"a": [Match("S-1")]}, "it shows 1 of 2 orders")
+    finder = Seen({"c": (0.0, [RemoteMatch("S-3")])})
+    finder.proven = LookupFindings({"a": [RemoteMatch("S-1")]}, "it shows 1 of 2 orders")
     sent_at = {"a": ago(70), "b": ago(61), "c": ago(90)}
     decisions = {one.key: one async for one in reconcile(finder, sent_at, patience=60.0)}
     assert decisions == {
-        "a": Decision("a", [Match("S-1")]),
+        "a": Decision("a", [RemoteMatch("S-1")]),
         "b": Decision("b", [], "it shows 1 of 2 orders"),
-        "c": Decision("c", [Match("S-3")]),
+        "c": Decision("c", [RemoteMatch("S-3")]),
     }
     assert [(wanted, since) for _, wanted, since in finder.proofs] == [(frozenset("ab"), sent_at["a"])]
 
 
 async def test_what_is_found_or_in_doubt_needs_no_thorough_look() -> None:
-    finder = Seen({"a": (0.0, [Match("S-1")])})
+    finder = Seen({"a": (0.0, [RemoteMatch("S-1")])})
     finder.doubted_until = 1e12
     assert len([one async for one in reconcile(finder, {"a": ago(90), "b": ago(90)}, patience=60.0)]) == 2
     assert finder.proofs == []
@@ -210,7 +214,7 @@ def test_every_key_is_decided_once_and_nothing_visible_in_time_is_missed(
     async def main() -> None:
         began = now()
         finder = Seen(
-            {key: (began + late, [Match(key)]) for key, (_, late) in keys.items() if late is not None}, takes=0.3
+            {key: (began + late, [RemoteMatch(key)]) for key, (_, late) in keys.items() if late is not None}, takes=0.3
         )
         sent_at = {key: ago(age) for key, (age, _) in keys.items()}
         decisions = [pair async for pair in reconcile(finder, sent_at, patience=patience)]
@@ -218,7 +222,7 @@ def test_every_key_is_decided_once_and_nothing_visible_in_time_is_missed(
         for key, found, _ in decisions:
             age, late = keys[key]
             if late is not None and late + age < patience - 0.001:
-                assert found == [Match(key)]
+                assert found == [RemoteMatch(key)]
             if not found:
                 assert finder.scans[-1][0] >= began + patience - age - 0.001
 
@@ -272,7 +276,7 @@ def entry(state: State, *, changed: float, left_by: float | None = None) -> Entr
         run="",
         sent_at=ago(9000),
         changed_at=ago(changed),
-        left_by=None if left_by is None else ago(left_by),
+        latest_sent_at=None if left_by is None else ago(left_by),
     )
 
 
@@ -314,10 +318,10 @@ async def test_utc_now_has_a_zone() -> None:
 
 
 async def test_those_that_may_be_taken_for_one_another_are_looked_for_together() -> None:
-    finder = Seen({"a": (0.0, [Match("S-1")])})
+    finder = Seen({"a": (0.0, [RemoteMatch("S-1")])})
     for rivals, wanted in ((["b", "A"], {"a", "A", "b"}), (["b", "c"], {"a"}), ([], {"a"})):
         finder.scans.clear()
-        assert await decided(finder, {"a": ago(5)}, patience=60.0, rivals=rivals) == {"a": (0.0, [Match("S-1")])}
+        assert await decided(finder, {"a": ago(5)}, patience=60.0, rivals=rivals) == {"a": (0.0, [RemoteMatch("S-1")])}
         assert [names for _, names, _ in finder.scans] == [wanted]
 
 

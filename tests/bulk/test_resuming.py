@@ -22,7 +22,7 @@ from octoffm_async import (
     Skipped,
     Unknown,
 )
-from octoffm_async.bulk.journal import Journal, Sending, State, payload_hash
+from octoffm_async.bulk.journal import Journal, OutgoingItem, State, payload_hash
 from octoffm_async.sandbox import Fault, Sandbox
 from tests.bulk.items import all_of, order, orders, product, serving
 from tests.test_operations import supply
@@ -35,9 +35,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "orders.sqlite"
 
 
-def sending(item: Any, key: str) -> Sending:
+def sending(item: Any, key: str) -> OutgoingItem:
     payload = msgspec.json.encode(item)
-    return Sending(key, payload_hash(payload), payload)
+    return OutgoingItem(key, payload_hash(payload), payload)
 
 
 async def crashed(
@@ -45,12 +45,12 @@ async def crashed(
 ) -> str:
     """A run that died when these items were in this state."""
     async with Journal.open(path) as journal:
-        book = await journal.book(seller=seller, operation=operation)
+        book = await journal.begin_run(seller=seller, operation=operation)
         for start in range(0, len(items), 500):
-            await book.sent([sending(item, key) for key, item in list(items.items())[start : start + 500]])
+            await book.mark_sent([sending(item, key) for key, item in list(items.items())[start : start + 500]])
         if state is not State.SENT:
             for key in items:
-                book.settle(key, state, message="it was so")
+                book.record_outcome(key, state, message="it was so")
         await book.flush()
         return book.run
 

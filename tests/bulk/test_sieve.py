@@ -8,10 +8,10 @@ from octoffm_async.bulk.seen import SeenKeys
 from octoffm_async.bulk.sieve import sort_out
 from octoffm_async.contract.fingerprints import fingerprints
 from octoffm_async.contract.operations import CREATE_OUTBOUND
-from octoffm_async.resources.believing import Believing
+from octoffm_async.resources.believing import IdVerifier
 from octoffm_async.resources.outbound import check_shipment
 from octoffm_async.session.pipeline import Result
-from octoffm_async.session.scope import Scope
+from octoffm_async.session.scope import SellerSession
 from tests.bulk.items import fake, order
 
 
@@ -21,7 +21,7 @@ async def never(_: object) -> Result[str]:
 
 def creating_orders() -> CreateOrders[OutboundShipmentRequest]:
     client, _ = fake()
-    believing = Believing(Scope(client.outbound._scope.session, "12345"), CREATE_OUTBOUND)
+    believing = IdVerifier(SellerSession(client.outbound._scope.session, "12345"), CREATE_OUTBOUND)
     return CreateOrders(send=never, check=check_shipment, believing=believing)
 
 

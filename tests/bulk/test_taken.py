@@ -25,7 +25,7 @@ from octoffm_async import (
     UnprocessableError,
     UnusableAnswerError,
 )
-from octoffm_async.bulk.claims import claims_of
+from octoffm_async.bulk.claims import key_claims_of
 from octoffm_async.bulk.journal import State
 from octoffm_async.bulk.taken import says_taken
 from tests.bulk.items import all_of, order, posted, product
@@ -270,7 +270,7 @@ async def test_whatever_fails_a_look_up_leaves_a_single_call_unknown(path: Path,
 async def test_an_order_that_another_call_is_busy_with_is_unknown_in_the_end(path: Path) -> None:
     api = Api()
     async with api.client(deadline=0.02) as client, Journal.open(path) as journal:
-        claims, other = claims_of(journal, "12345", "outbound.create"), object()
+        claims, other = key_claims_of(journal, "12345", "outbound.create"), object()
         claims.take(["O-1"], other)
         with pytest.raises(DeadlineExceededError, match="working on 'O-1'") as caught:
             await called(client, journal)

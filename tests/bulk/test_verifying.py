@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoffm_async import Created, FulfillmentClient, Refused, Skipped, Unknown
-from octoffm_async.bulk.gathering import Gathered, Match
+from octoffm_async.bulk.gathering import RemoteMatch, RowCollector
 from octoffm_async.bulk.journal import LONG_AGO, State, gap
-from octoffm_async.bulk.verifying import Shown
+from octoffm_async.bulk.verifying import ListedReferences
 from octoffm_async.contract.operations import CREATE_OUTBOUND
 from octoffm_async.errors import ConfigurationError, ConnectionLostError, UnusableAnswerError
-from octoffm_async.resources.believing import Believing
+from octoffm_async.resources.believing import IdVerifier
 from tests.bulk.crashing import Fate, Remote, Trouble, World, ended
 from tests.bulk.items import order
 from tests.fakes import answer
@@ -227,7 +227,7 @@ def test_the_session_knows_whose_the_ids_are_that_were_found(losing: Losing) -> 
         run = client.bulk.create_outbound([order("OLD")], journal=journal, patience=PATIENCE, verify_first=True)
         ((outcome,), _) = await ended(run)
         assert isinstance(outcome, Skipped)
-        assert Believing(client._scope, CREATE_OUTBOUND).given.is_shown("S-0")
+        assert IdVerifier(client._scope, CREATE_OUTBOUND).given.is_shown("S-0")
 
     losing.live(main)
 
@@ -353,9 +353,9 @@ texts = st.text(alphabet="aA0 1é-\u200b\ud800", max_size=14)
 def test_what_is_kept_on_the_disk_says_the_same_as_what_is_kept_in_memory(
     rows: list[tuple[str, int]], wanted: list[str]
 ) -> None:
-    shown, gathered = Shown(), Gathered(wanted, what="orders")
+    shown, gathered = ListedReferences(), RowCollector(wanted, what="orders")
     for reference, number in rows:
-        match = Match(f"S-{number}", "c" * (number % 2), "m\ud800" * (number % 2), refused=number == 1)
+        match = RemoteMatch(f"S-{number}", "c" * (number % 2), "m\ud800" * (number % 2), refused=number == 1)
         shown.add(reference, match)
         gathered.add(reference, match)
     shown.complete()

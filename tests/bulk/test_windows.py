@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoffm_async.bulk.windows import FINEST, MARGIN, Stretch, Window
+from octoffm_async.bulk.windows import FINEST, MARGIN, TimeRange, Window
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LIMIT = 10
@@ -39,19 +39,19 @@ def test_a_little_more_is_asked_for_than_a_window_holds() -> None:
     ],
 )
 def test_an_overfull_window_ends_where_its_page_says(times: list[float], until: float) -> None:
-    stretch = Stretch(at(0), at(1000), limit=LIMIT)
+    stretch = TimeRange(at(0), at(1000), limit=LIMIT)
     assert stretch.narrow([at(time) for time in times])
     assert stretch.window == Window(at(0), at(until))
 
 
 def test_what_cannot_be_made_shorter_says_so() -> None:
-    assert not Stretch(at(0), at(1), limit=LIMIT).narrow([at(0.5)] * 20)
-    assert not Stretch(None, at(1), limit=LIMIT).narrow([])
-    assert not Stretch(at(0), None, limit=LIMIT).narrow([at(5), at(9)])
+    assert not TimeRange(at(0), at(1), limit=LIMIT).narrow([at(0.5)] * 20)
+    assert not TimeRange(None, at(1), limit=LIMIT).narrow([])
+    assert not TimeRange(at(0), None, limit=LIMIT).narrow([at(5), at(9)])
 
 
 def test_widths_follow_how_dense_rows_lie() -> None:
-    stretch = Stretch(at(0), at(1_000_000), limit=1000)
+    stretch = TimeRange(at(0), at(1_000_000), limit=1000)
     assert stretch.narrow([at(second) for second in range(1000)])
     stretch.advance(899)  # one a second
     assert stretch.window.low == at(899)
@@ -63,7 +63,7 @@ def test_widths_follow_how_dense_rows_lie() -> None:
 
 
 def test_quiet_times_are_leapt_over() -> None:
-    stretch = Stretch(at(0), at(10_000_000), limit=1000)
+    stretch = TimeRange(at(0), at(10_000_000), limit=1000)
     stretch.narrow([at(0)] * 1000)
     widths = []
     while not stretch.done and len(widths) < 10:
@@ -76,13 +76,13 @@ def test_quiet_times_are_leapt_over() -> None:
 
 
 def test_nothing_is_shared_where_nothing_is_found_or_left() -> None:
-    stretch = Stretch(at(0), at(1000), limit=LIMIT)
+    stretch = TimeRange(at(0), at(1000), limit=LIMIT)
     assert stretch.share() is None  # all of it is being read
     stretch.narrow([at(second) for second in range(100)])
     assert stretch.share() is not None
     stretch.advance(0)
     assert stretch.share() is None
-    assert Stretch(None, None, limit=LIMIT).share() is None
+    assert TimeRange(None, None, limit=LIMIT).share() is None
 
 
 @given(
@@ -97,7 +97,12 @@ def test_every_moment_is_read_once_however_it_is_shared(
     if ordered:
         rows = sorted(rows)
     times = [at(row) for row in rows]
-    stretches, read, steals, turns = [Stretch(at(0) if bounded else None, at(5001), limit=LIMIT)], [], iter(thieves), 0
+    stretches, read, steals, turns = (
+        [TimeRange(at(0) if bounded else None, at(5001), limit=LIMIT)],
+        [],
+        iter(thieves),
+        0,
+    )
     while stretches:
         turns += 1
         assert turns < 3000

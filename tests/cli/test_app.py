@@ -14,7 +14,7 @@ from octoffm_async import (
     ValidationError,
 )
 from octoffm_async.cli.app import octoffm as group
-from octoffm_async.cli.exits import Exit, code_of, details_of, headline_of, line_of, plain
+from octoffm_async.cli.exits import ExitCode, code_of, details_of, headline_of, line_of, without_call_details
 from octoffm_async.errors import NO_USE
 from octoffm_async.sandbox import SandboxStartError
 
@@ -78,15 +78,15 @@ def lost() -> ConnectionLostError:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (ConfigurationError("x"), Exit.USAGE),
-        (ValidationError("order"), Exit.USAGE),
-        (AuthenticationError("x"), Exit.USAGE),
-        (click.UsageError("x"), Exit.USAGE),
-        (RateLimitedError("x"), Exit.REFUSED),
-        (SandboxStartError("x"), Exit.REFUSED),
-        (ConnectionLostError("x"), Exit.REFUSED),
-        (lost(), Exit.UNDECIDED),
-        (KeyboardInterrupt(), Exit.INTERRUPTED),
+        (ConfigurationError("x"), ExitCode.USAGE),
+        (ValidationError("order"), ExitCode.USAGE),
+        (AuthenticationError("x"), ExitCode.USAGE),
+        (click.UsageError("x"), ExitCode.USAGE),
+        (RateLimitedError("x"), ExitCode.REFUSED),
+        (SandboxStartError("x"), ExitCode.REFUSED),
+        (ConnectionLostError("x"), ExitCode.REFUSED),
+        (lost(), ExitCode.UNDECIDED),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else value.name,
 )
@@ -102,8 +102,10 @@ def test_what_only_helps_to_look_into_a_call_stands_apart():
     error = ServerError(f"500 Oops ({NO_USE})", status=500, trace_id="00-aa-bb-00")
     error.operation, error.seller_id, error.attempts, error.outcome_unknown = "outbound.create", "12345", 2, True
     assert line_of(error) == "OUTCOME UNKNOWN: 500 Oops"
-    assert plain(str(error)) == headline_of(error) == "500 Oops"
+    assert without_call_details(str(error)) == headline_of(error) == "500 Oops"
     assert details_of(error) == "outbound.create, seller 12345, 2 attempts, trace 00-aa-bb-00"
-    assert plain("Product 'x [y]' (blue) is not registered.") == "Product 'x [y]' (blue) is not registered."
+    assert (
+        without_call_details("Product 'x [y]' (blue) is not registered.") == "Product 'x [y]' (blue) is not registered."
+    )
     assert details_of(ValueError("x")) == ""
     assert line_of(ConfigurationError()) == "ConfigurationError"

@@ -19,7 +19,7 @@ import pytest
 
 from octoffm_async.cli.app import run
 from octoffm_async.cli.cluster_worker import _minutes
-from octoffm_async.cli.exits import Exit
+from octoffm_async.cli.exits import ExitCode
 from octoffm_async.sandbox import SandboxThread
 from tests.cluster.conftest import postgres, postgres_server  # noqa: F401
 from tests.cluster.test_submitting import HEADER, row
@@ -57,7 +57,7 @@ def write(folder: Path, count: int, *more: str) -> None:
 
 def submit(call, *options: object) -> str:
     code, out, err = call("submit", "orders", "create", "orders.csv", "--seller", "12345", "--json", *options)
-    assert code in (Exit.DONE, Exit.REFUSED), err
+    assert code in (ExitCode.DONE, ExitCode.REFUSED), err
     job: str = json.loads(out)["job"]
     return job
 
@@ -65,13 +65,13 @@ def submit(call, *options: object) -> str:
 def test_from_a_file_to_its_export(call, folder: Path, monkeypatch) -> None:
     write(folder, 5, row("O-9", quantity="many"))
     code, out, err = call("submit", "orders", "create", "orders.csv", "--seller", "12345", "--chunk", 2)
-    assert code == Exit.REFUSED
+    assert code == ExitCode.REFUSED
     assert "5 items in 3 chunks" in out
     assert "1 were rejected, with the reasons in orders.rejects.csv" in err
     assert "many" in (folder / "orders.rejects.csv").read_text(encoding="utf-8-sig")
     job = next(line for line in out.splitlines() if line.startswith("job")).split()[1]
     code, out, _ = call("status")
-    assert code == Exit.DONE
+    assert code == ExitCode.DONE
     assert "waiting" in out
     assert "no worker is running" in out
     with SandboxThread(catalogue=1, stock=1000) as sandbox:
@@ -79,15 +79,15 @@ def test_from_a_file_to_its_export(call, folder: Path, monkeypatch) -> None:
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("OCTOFFM_SELLER_ID")  # each job names its own
         code, out, err = call("worker", "--until-done", "--limit", "off", "--concurrency", 2)
-        assert code == Exit.DONE, err
+        assert code == ExitCode.DONE, err
         assert "the worker has stopped; it decided 5 items" in err
         assert dict(sandbox.effects.outbound) == {f"O-{number}": 1 for number in range(5)}
     code, out, _ = call("status", job[:-1], "--json")
-    assert code == Exit.DONE
+    assert code == ExitCode.DONE
     told = [json.loads(line) for line in out.splitlines()]
     assert [one["event"] for one in told] == ["job", "fleet"]
     assert (told[0]["state"], told[0]["counts"]["created"], told[0]["left"]) == ("done", 5, 0)
-    assert call("status", job, "--watch")[0] == Exit.DONE  # it is over: it ends at once
+    assert call("status", job, "--watch")[0] == ExitCode.DONE  # it is over: it ends at once
     code, out, _ = call("export", job)
     rows = list(csv.DictReader(io.StringIO(out.removeprefix("\ufeff"))))
     assert [(one["line"], one["key"], one["state"]) for one in rows] == [
@@ -98,7 +98,7 @@ def test_from_a_file_to_its_export(call, folder: Path, monkeypatch) -> None:
     assert [json.loads(line)["key"] for line in (folder / "out.jsonl").read_text().splitlines()] == [
         f"O-{number}" for number in range(5)
     ]
-    assert call("forget", job)[0] == Exit.DONE
+    assert call("forget", job)[0] == ExitCode.DONE
     assert "no jobs yet" in call("status")[1]
 
 
@@ -106,9 +106,9 @@ def test_cancelling_and_trying_again(call, folder: Path) -> None:
     write(folder, 4)
     job = submit(call)
     code, out, _ = call("cancel", job)
-    assert code == Exit.DONE
+    assert code == ExitCode.DONE
     assert "cancelled" in out
-    assert call("status", job)[0] == Exit.REFUSED  # over, with items that were not sent
+    assert call("status", job)[0] == ExitCode.REFUSED  # over, with items that were not sent
     _, _, err = call("forget", "nothing")
     assert f"no job 'nothing': there are {job}" in err
     assert json.loads(call("retry", job, "--json")[1])["state"] == "waiting"
@@ -118,25 +118,25 @@ def test_cancelling_and_trying_again(call, folder: Path) -> None:
 def test_what_is_wrong_is_said_in_one_line(call, folder: Path, monkeypatch) -> None:
     write(folder, 1)
     code, _, err = call("submit", "orders", "create", "orders.csv")
-    assert code == Exit.USAGE
+    assert code == ExitCode.USAGE
     assert "OCTOFFM_SELLER_ID" in err
     code, _, err = call("submit", "orders", "create", "none.csv", "--seller", "1")
-    assert code == Exit.USAGE
+    assert code == ExitCode.USAGE
     assert "none.csv" in err
     code, out, _ = call("submit", "orders", "create", "orders.csv", "--dry-run")
-    assert code == Exit.DONE
+    assert code == ExitCode.DONE
     assert "1 orders in 1 calls would be sent" in out
     monkeypatch.setenv("OCTOFFM_CLUSTER", "postgresql://me:hush@127.0.0.1:1/x")
     for arguments in (["status"], ["submit", "orders", "create", "orders.csv", "--seller", "1"]):
         code, _, err = call(*arguments)
-        assert code == Exit.REFUSED
+        assert code == ExitCode.REFUSED
         assert "me@127.0.0.1:1" in err
         assert "hush" not in err
     monkeypatch.setenv("OCTOFFM_CLUSTER", "orders.sqlite")
-    assert call("status")[0] == Exit.USAGE
+    assert call("status")[0] == ExitCode.USAGE
     monkeypatch.delenv("OCTOFFM_CLUSTER")
     code, _, err = call("status")
-    assert code == Exit.USAGE
+    assert code == ExitCode.USAGE
     assert "--cluster" in err
 
 
@@ -156,7 +156,7 @@ def test_a_worker_is_stopped_in_order_by_a_signal(call, folder: Path) -> None:
         finally:
             child.kill()
             child.wait()
-        assert child.returncode == Exit.DONE, err
+        assert child.returncode == ExitCode.DONE, err
         sent = len(sandbox.effects.outbound)
     assert 5 <= sent < 150
     assert f"the worker has stopped; it decided {sent} items" in err
@@ -174,15 +174,15 @@ def test_a_fleet_is_watched_until_nothing_is_left_to_do(call, folder: Path, monk
             code, out, err = call("status", "--watch", "--every", 0.2, "--json")
         finally:
             child.terminate()
-            assert child.wait(30) == Exit.DONE
-    assert code == Exit.DONE, err
+            assert child.wait(30) == ExitCode.DONE
+    assert code == ExitCode.DONE, err
     told = [json.loads(line) for line in out.splitlines()]
     states = [one["state"] for one in told if one["event"] == "job"]
     assert (states[0], states[-1]) == ("waiting", "done")
     assert "running" in states
     assert any(one["workers"] and one["running"] == 1 for one in told if one["event"] == "fleet")
     code, out, _ = call("status", job)
-    assert code == Exit.DONE
+    assert code == ExitCode.DONE
     assert "60 created" in out
 
 
@@ -215,7 +215,7 @@ def test_a_contract_file_is_each_workers_own_and_nothing_of_it_stands_in_the_dat
     Path("p.csv").write_text(f"gtin,title\n{GOOD},Pen\n")
     given = ("p.csv", "--seller", "12345", "--set", "extra.brandId=7")
     code, _, err = call("submit", "products", "create", *given, "--contract", "c.toml")
-    assert (code, err) == (Exit.DONE, "")
+    assert (code, err) == (ExitCode.DONE, "")
     submitted = stored(postgres)
 
     def named_as_we_do(products: list[dict[str, object]]) -> list[dict[str, object]]:
@@ -226,7 +226,7 @@ def test_a_contract_file_is_each_workers_own_and_nothing_of_it_stands_in_the_dat
         for name, value in front.environment().items():
             monkeypatch.setenv(name, value)
         code, _, err = call("worker", "--until-done", "--limit", "off", "--contract", "c.toml", "--drift", "d.json")
-        assert code == Exit.DONE, err
+        assert code == ExitCode.DONE, err
         assert sandbox.effects.products == {GOOD: 1}
         (body,) = front.bodies("/fulfillment-products")
         assert (body[0]["marketingLabel"], body[0]["brandId"], "title" in body[0]) == ("Pen", 7, False)

@@ -2,9 +2,9 @@ from random import Random
 
 import pytest
 
-from octoffm_async.cli.demo import Accounting, verdict
+from octoffm_async.cli.demo import Accounting, exit_code_of_demo
 from octoffm_async.cli.demo_input import UNKNOWN_PRODUCT, MadeUpProducts, Sample, is_wrong, made_up_orders
-from octoffm_async.cli.exits import Exit
+from octoffm_async.cli.exits import ExitCode
 from octoffm_async.cli.show import StepResult
 from octoffm_async.contract.validation import outbound_problems, product_problems
 
@@ -16,27 +16,27 @@ GOOD = {
 }
 
 
-def judge(total: int = 12, **changes: dict[str, int]) -> Exit:
+def judge(total: int = 12, **changes: dict[str, int]) -> ExitCode:
     counts = GOOD | changes
     results = [
         StepResult(step=step, counts=count, calls=0, throttled=0, retries=0, seconds=0)
         for step, count in counts.items()
     ]
-    return verdict(results, Accounting(total=total, sent=10, reported=2), wrong_orders=1)
+    return exit_code_of_demo(results, Accounting(total=total, sent=10, reported=2), wrong_orders=1)
 
 
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({}, Exit.DONE),
-        ({"total": 13}, Exit.REFUSED),
-        ({"lookup": {"found": 9, "missing": 1}}, Exit.REFUSED),
-        ({"lookup": {"found": 10, "missing": 1}}, Exit.DONE),
-        ({"ship": {"created": 4, "failed": 1}}, Exit.REFUSED),
-        ({"ship": {"created": 4, "refused": 1}}, Exit.REFUSED),
-        ({"ship": {"created": 4, "unknown": 1}}, Exit.UNDECIDED),
-        ({"follow": {"shipped": 3, "refused": 2}}, Exit.REFUSED),
-        ({"follow": {"shipped": 3, "refused": 1, "open": 1}}, Exit.UNDECIDED),
+        ({}, ExitCode.DONE),
+        ({"total": 13}, ExitCode.REFUSED),
+        ({"lookup": {"found": 9, "missing": 1}}, ExitCode.REFUSED),
+        ({"lookup": {"found": 10, "missing": 1}}, ExitCode.DONE),
+        ({"ship": {"created": 4, "failed": 1}}, ExitCode.REFUSED),
+        ({"ship": {"created": 4, "refused": 1}}, ExitCode.REFUSED),
+        ({"ship": {"created": 4, "unknown": 1}}, ExitCode.UNDECIDED),
+        ({"follow": {"shipped": 3, "refused": 2}}, ExitCode.REFUSED),
+        ({"follow": {"shipped": 3, "refused": 1, "open": 1}}, ExitCode.UNDECIDED),
     ],
 )
 def test_only_what_was_meant_is_done(changes, code):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from octoffm_async.cli.filters import MOMENT, Known
+from octoffm_async.cli.filters import MOMENT_PARAM, OpenEnumParam
 from octoffm_async.contract.outbound import OutboundStatus
 
 
@@ -20,11 +20,11 @@ from octoffm_async.contract.outbound import OutboundStatus
     ],
 )
 def test_times_with_a_zone_are_that_time(text, moment):
-    assert MOMENT.convert(text, None, None) == moment
+    assert MOMENT_PARAM.convert(text, None, None) == moment
 
 
 def test_times_without_a_zone_are_local():
-    assert MOMENT.convert("2026-11-23", None, None) == datetime(2026, 11, 23).astimezone()
+    assert MOMENT_PARAM.convert("2026-11-23", None, None) == datetime(2026, 11, 23).astimezone()
 
 
 @pytest.mark.parametrize(
@@ -37,17 +37,17 @@ def test_times_without_a_zone_are_local():
     ],
 )
 def test_times_may_be_so_long_ago(text, ago):
-    assert abs(datetime.now(UTC) - ago - MOMENT.convert(text, None, None)) < timedelta(seconds=5)
+    assert abs(datetime.now(UTC) - ago - MOMENT_PARAM.convert(text, None, None)) < timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "999999d", "-1h", "1y", "0001-01-01T00:00+14:00"])
 def test_what_is_no_time_is_told(text):
     with pytest.raises(click.BadParameter, match="is not a time"):
-        MOMENT.convert(text, None, None)
+        MOMENT_PARAM.convert(text, None, None)
 
 
 def test_known_values_are_taken_in_any_case_and_others_with_a_word(capsys):
-    kind = Known(OutboundStatus)
+    kind = OpenEnumParam(OutboundStatus)
     assert kind.convert("inPREPARATION", None, None) == "InPreparation"
     assert capsys.readouterr().err == ""
     assert kind.convert("Lost", None, None) == "Lost"
@@ -59,5 +59,5 @@ def test_known_values_are_taken_in_any_case_and_others_with_a_word(capsys):
 def test_known_values_are_completed():
     context = click.Context(click.Command("x"))
     option = click.Option(["--status"])
-    found = Known(OutboundStatus).shell_complete(context, option, "c")
+    found = OpenEnumParam(OutboundStatus).shell_complete(context, option, "c")
     assert [item.value for item in found] == ["Created", "Cancelled"]

@@ -25,11 +25,11 @@ import click
 import msgspec
 import pytest
 
-from octoffm_async.bulk.journal import Journal, RunRecord, Sending, State, payload_hash
+from octoffm_async.bulk.journal import Journal, OutgoingItem, RunRecord, State, payload_hash
 from octoffm_async.bulk.journal.holder import Holder, holder_of
 from octoffm_async.cli import jobs as jobs_module
 from octoffm_async.cli.app import run
-from octoffm_async.cli.exits import Exit
+from octoffm_async.cli.exits import ExitCode
 from octoffm_async.cli.hints import UNREAD, resume_command
 from octoffm_async.cli.jobs_journal import state_of
 from octoffm_async.cli.options import environment
@@ -68,15 +68,15 @@ def write(path: Path, fates: dict[str, tuple[State, str, str]], *, seller: str =
 
     async def work() -> str:
         async with Journal.open(path) as journal:
-            book = await journal.book(seller=seller, operation="outbound.create", source="orders.csv")
+            book = await journal.begin_run(seller=seller, operation="outbound.create", source="orders.csv")
             for start in range(0, len(fates), 500):
                 some = list(fates.items())[start : start + 500]
                 payloads = [(key, msgspec.json.encode(order(key))) for key, _ in some]
-                await book.sent([Sending(key, payload_hash(payload), payload) for key, payload in payloads])
+                await book.mark_sent([OutgoingItem(key, payload_hash(payload), payload) for key, payload in payloads])
                 for key, (state, code, message) in some:
                     if state is not State.SENT:
                         remote_id = f"id-{key}" if state is State.CREATED else None
-                        book.settle(key, state, remote_id=remote_id, code=code, message=message)
+                        book.record_outcome(key, state, remote_id=remote_id, code=code, message=message)
             await (book.finish() if finish else book.flush())
             return book.run
 
@@ -415,8 +415,8 @@ def test_a_json_export_is_exact(jobs, path, tmp_path):
 def test_half_a_surrogate_pair_is_exported_too(jobs, path, tmp_path):
     async def work() -> str:
         async with Journal.open(path) as journal:
-            book = await journal.book(seller=SELLER, operation="outbound.create")
-            await book.sent([Sending("half \ud83d", bytes(16), b"{}")])
+            book = await journal.begin_run(seller=SELLER, operation="outbound.create")
+            await book.mark_sent([OutgoingItem("half \ud83d", bytes(16), b"{}")])
             return book.run
 
     run_id = asyncio.run(work())
@@ -474,7 +474,7 @@ def test_a_run_is_forgotten_when_told_so(jobs, path):
     assert jobs("list")[1] == f"the journal {path} has no runs\n"
 
 
-@pytest.mark.parametrize(("answer", "code", "left"), [("n\n", Exit.REFUSED, 1), ("y\n", Exit.DONE, 0)])
+@pytest.mark.parametrize(("answer", "code", "left"), [("n\n", ExitCode.REFUSED, 1), ("y\n", ExitCode.DONE, 0)])
 def test_forgetting_asks_first(jobs, path, monkeypatch, *, answer, code, left):
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
@@ -521,9 +521,9 @@ def test_a_run_is_resumed_to_its_end(jobs, path, tmp_path):
 @pytest.mark.parametrize(
     ("fates", "fault", "code"),
     [
-        ({"A-2": MIXED["A-2"]}, None, Exit.REFUSED),
-        ({"A-3": MIXED["A-3"]}, ("outbound.create", Fault.ERROR_500), Exit.UNDECIDED),
-        ({"A-5": MIXED["A-5"]}, ("outbound.list", Fault.ERROR_500), Exit.UNDECIDED),
+        ({"A-2": MIXED["A-2"]}, None, ExitCode.REFUSED),
+        ({"A-3": MIXED["A-3"]}, ("outbound.create", Fault.ERROR_500), ExitCode.UNDECIDED),
+        ({"A-5": MIXED["A-5"]}, ("outbound.list", Fault.ERROR_500), ExitCode.UNDECIDED),
     ],
 )
 def test_the_exit_code_says_what_is_left(jobs, path, monkeypatch, *, fates: Any, fault: Any, code: int):

@@ -10,8 +10,8 @@ import pytest
 
 from octoffm_async import InboundShipmentRequest, ShipmentLine
 from octoffm_async.cli import auth
-from octoffm_async.cli.exits import Exit
-from octoffm_async.cli.products import verdict
+from octoffm_async.cli.exits import ExitCode
+from octoffm_async.cli.products import exit_code_of_product
 from octoffm_async.cli.text import span
 from octoffm_async.contract.products import ProductResult, RegistrationStatus
 from octoffm_async.sandbox import Fault
@@ -110,10 +110,10 @@ def test_a_reference_is_added(api):
 
 
 def test_what_the_api_says_of_a_product_is_the_exit_code():
-    codes = {"Accepted": Exit.DONE, "Refused": Exit.REFUSED, "Unconfirmed": Exit.UNDECIDED}
+    codes = {"Accepted": ExitCode.DONE, "Refused": ExitCode.REFUSED, "Unconfirmed": ExitCode.UNDECIDED}
     for status, code in codes.items():
         result = ProductResult(seller_product_reference="P", status=RegistrationStatus(status))
-        assert verdict(result) is code
+        assert exit_code_of_product(result) is code
 
 
 def test_a_wrong_gtin_is_not_sent_and_taught(api):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoffm_async.cli.file_tally import Tally, Told
-from octoffm_async.cli.recording import Example, Recording, Timeline
+from octoffm_async.cli.file_tally import FileCounts, OutcomeText
+from octoffm_async.cli.recording import RateHistogram, RejectedExample, RunStats
 from octoffm_async.cli.report import report_page, write_report
 from octoffm_async.errors import ConfigurationError
 from octoffm_async.events import AttemptFinished, RetryScheduled, Throttled
@@ -64,24 +64,24 @@ def attempt(status: int = 201, seconds: float = 0.05, operation: str = "outbound
 @pytest.fixture
 def recording():
     clock = Clock()
-    made = Recording(clock)
+    made = RunStats(clock)
     for second in range(300):
         clock.now = float(second)
         made(attempt(seconds=0.02 + second / 1000))
-        made.item(7)
+        made.count_decided(7)
     made(attempt(status=429))
     made(attempt(operation="token.create"))
     made(Throttled(call=1, seller_id="1", group="outbound", pause=2.5, told=True))
     made(RetryScheduled(call=1, operation="outbound.create", seller_id="1", attempt=1, delay=1, reason="429"))
-    made.trouble("refused", EVIL, Example(EVIL, 12, EVIL))
-    made.trouble("unknown", "", Example("LOST-1", None, "the connection broke"))
+    made.record_rejected("refused", EVIL, RejectedExample(EVIL, 12, EVIL))
+    made.record_rejected("unknown", "", RejectedExample("LOST-1", None, "the connection broke"))
     return made
 
 
-def tally() -> Tally:
-    made = Tally(created=2100)
-    made.add(Told("refused"))
-    made.add(Told("unknown"))
+def tally() -> FileCounts:
+    made = FileCounts(created=2100)
+    made.add(OutcomeText("refused"))
+    made.add(OutcomeText("unknown"))
     return made
 
 
@@ -109,7 +109,7 @@ def test_a_page_needs_no_network(recording):
 
 
 def test_a_run_without_anything_has_a_page_too():
-    page = Page(report_page("orders", "o.csv", Tally(), {}, Recording(Clock())))
+    page = Page(report_page("orders", "o.csv", FileCounts(), {}, RunStats(Clock())))
     assert "There was nothing to do." in page.text
     assert "No call was made." in page.text
 
@@ -122,13 +122,13 @@ def test_latency_is_right_to_within_a_quarter(recording):
 
 def test_what_is_kept_is_bounded():
     clock = Clock()
-    made = Recording(clock)
+    made = RunStats(clock)
     for number in range(3000):
         clock.now = number * 100.0
         made(attempt(status=200 + number % 5, seconds=number * 10.0))
-        made.item()
-        made.trouble("refused", f"CODE-{number}", Example("k", 1, "m"))
-        made.trouble("unknown", "", Example("k", 1, "m"))
+        made.count_decided()
+        made.record_rejected("refused", f"CODE-{number}", RejectedExample("k", 1, "m"))
+        made.record_rejected("unknown", "", RejectedExample("k", 1, "m"))
     assert len(made.decided.counts) <= 120
     assert sum(made.decided.counts) == 3000
     assert len(made.codes) <= 101
@@ -138,7 +138,7 @@ def test_what_is_kept_is_bounded():
 
 @given(st.lists(st.floats(0, 1e7, allow_nan=False), max_size=50), st.integers(2, 12))
 def test_a_timeline_counts_everything_in_few_bins(moments, bins):
-    line = Timeline(bins=bins)
+    line = RateHistogram(bins=bins)
     for moment in moments:
         line.add(moment)
     assert sum(line.counts) == len(moments)

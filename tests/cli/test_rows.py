@@ -21,7 +21,16 @@ import pytest
 
 from octoffm_async.cli.app import octoffm
 from octoffm_async.cli.fields import as_fields, cell
-from octoffm_async.cli.rows import FIRST, Column, Rows, quantity_of, received_of, tell_facts, tell_json, tell_rows
+from octoffm_async.cli.rows import (
+    ROWS_MEASURED,
+    Column,
+    TablePrinter,
+    print_facts,
+    print_json_line,
+    print_rows,
+    quantity_of,
+    received_of,
+)
 from octoffm_async.contract.outbound import OutboundShipment, OutboundStatus
 from octoffm_async.contract.stocks import Quantities, Stock
 
@@ -41,7 +50,7 @@ def lines(capsys) -> list[str]:
 
 
 def test_a_table_is_as_wide_as_its_first_rows_need(capsys):
-    rows = Rows(COLUMNS)
+    rows = TablePrinter(COLUMNS)
     rows.add(Row("a", 7))
     rows.add(Row("longer", 12345678))
     assert lines(capsys) == []
@@ -50,7 +59,7 @@ def test_a_table_is_as_wide_as_its_first_rows_need(capsys):
 
 
 def test_wide_letters_take_two_places_and_control_characters_none(capsys):
-    rows = Rows(COLUMNS)
+    rows = TablePrinter(COLUMNS)
     for row in (Row("日本", 1), Row("abcd", 2), Row("\x1b[2J\nx", 3)):
         rows.add(row)
     rows.close()
@@ -60,12 +69,12 @@ def test_wide_letters_take_two_places_and_control_characters_none(capsys):
 
 
 def test_a_long_table_streams(capsys):
-    rows = Rows(COLUMNS)
-    for number in range(FIRST - 1):
+    rows = TablePrinter(COLUMNS)
+    for number in range(ROWS_MEASURED - 1):
         rows.add(Row(f"r{number}"))
     assert lines(capsys) == []
     rows.add(Row("last of the first"))
-    assert len(lines(capsys)) == FIRST + 1
+    assert len(lines(capsys)) == ROWS_MEASURED + 1
     rows.add(Row("a name that is longer than all before it"))
     assert lines(capsys) == ["a name that is longer than all before it      0"]
     rows.close()
@@ -79,17 +88,17 @@ def test_an_error_on_the_way_loses_no_row(capsys):
 
     remote = SimpleNamespace(as_json=False)
     with pytest.raises(ValueError, match="gone"):
-        asyncio.run(tell_rows(remote, broken(), COLUMNS, nothing=""))  # pyright: ignore[reportArgumentType]
+        asyncio.run(print_rows(remote, broken(), COLUMNS, nothing=""))  # pyright: ignore[reportArgumentType]
     assert lines(capsys) == ["name  count", "a         0"]
 
 
 def test_facts_leave_out_what_is_not_known(capsys):
-    tell_facts({"id": "1", "reference": None, "status": "", "made": datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)})
+    print_facts({"id": "1", "reference": None, "status": "", "made": datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)})
     assert lines(capsys) == ["id    1", "made  2026-01-02 03:04:05"]
 
 
 def test_json_carries_what_only_an_escape_can_hold(capsys):
-    tell_json({"a": "\ud800", "b": ["\udfff", 1], "c": {"d": "ok"}})
+    print_json_line({"a": "\ud800", "b": ["\udfff", 1], "c": {"d": "ok"}})
     assert json.loads(capsys.readouterr().out) == {"a": "?", "b": ["?", 1], "c": {"d": "ok"}}
 
 

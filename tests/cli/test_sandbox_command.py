@@ -9,7 +9,7 @@ import pytest
 
 from octoffm_async import Config, FulfillmentClient
 from octoffm_async.sandbox.styles import style_table
-from octoffm_async.sandbox.verbs import VERBS
+from octoffm_async.sandbox.verbs import CONTROL_ROUTES
 
 from .conftest import COMMAND
 
@@ -74,7 +74,7 @@ def test_it_names_the_address_of_its_page():
 def test_its_help_describes_every_control_route_in_lines_that_fit(octoffm):
     done = octoffm("sandbox", "--help")
     assert done.returncode == 0
-    for verb in VERBS:
+    for verb in CONTROL_ROUTES:
         assert f"{verb.method:<4} {verb.route} " in done.stdout
         assert verb.example in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80

@@ -11,8 +11,8 @@ from octoffm_async import OutboundShipmentRequest, ShipmentLine
 from octoffm_async.cluster import engine
 from octoffm_async.cluster.cluster import Cluster
 from octoffm_async.cluster.database import Database
-from octoffm_async.cluster.engine import QUEUE, Held, SteadyManager
-from octoffm_async.cluster.turns import TURN, Turns
+from octoffm_async.cluster.engine import QUEUE, JobClaim, ResilientJobManager
+from octoffm_async.cluster.turns import CHUNK_TASK, ChunkScheduler
 from tests.bulk.killed import ADDRESS
 
 
@@ -42,14 +42,14 @@ class Fleet(NamedTuple):
 
     cluster: Cluster
     database: Database
-    manager: SteadyManager
-    turns: Turns
+    manager: ResilientJobManager
+    turns: ChunkScheduler
 
-    async def fetch(self) -> tuple[Held, int] | None:
+    async def fetch(self) -> tuple[JobClaim, int] | None:
         """What the engine gives to a new worker: how it is held, and the lane."""
         worker = await self.manager.register_worker()
         job = await self.manager.fetch_job([QUEUE], worker)
-        return None if job is None else (Held.of(job), int(job.task_kwargs["lane"]))  # type: ignore[arg-type]
+        return None if job is None else (JobClaim.of(job), int(job.task_kwargs["lane"]))  # type: ignore[arg-type]
 
     async def one(self, statement: Any, *values: Any) -> Any:
         """The first row."""
@@ -60,5 +60,5 @@ class Fleet(NamedTuple):
 @asynccontextmanager
 async def fleet(address: str) -> AsyncIterator[Fleet]:
     async with Database(address) as database, Cluster(address) as cluster:
-        app, manager = engine.engine_app(database, turn=TURN)
-        yield Fleet(cluster, database, manager, Turns(database, app, manager))
+        app, manager = engine.queue_app(database, turn=CHUNK_TASK)
+        yield Fleet(cluster, database, manager, ChunkScheduler(database, app, manager))

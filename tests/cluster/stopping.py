@@ -20,7 +20,7 @@ from octoffm_async import Config, FulfillmentClient, Limit, Skipped, Unknown
 from octoffm_async.cluster import journal_writer
 from octoffm_async.cluster.journal import PostgresJournal
 from octoffm_async.cluster.lease import Lease
-from octoffm_async.session.link import Link
+from octoffm_async.session.link import Http1Connection
 from tests.bulk.items import order
 
 STOPPING = b"stopping\n"
@@ -72,7 +72,7 @@ def arrange(plan: Plan) -> None:
     """Have it stop at the instant."""
     stop = stops(plan)
     changes: Any = journal_writer.changes
-    send, settle, check, write = changes.send, changes.settle, Lease.check, Link.send
+    send, settle, check, write = changes.send, changes.settle, Lease.check, Http1Connection.send
 
     async def sent(*args: Any) -> None:
         if plan.instant == "before sent":
@@ -91,12 +91,12 @@ def arrange(plan: Plan) -> None:
             stop()
         check(self)
 
-    def left(self: Link, *args: Any) -> None:
+    def left(self: Http1Connection, *args: Any) -> None:
         write(self, *args)
         if plan.instant == "after write":
             stop()
 
-    changes.send, changes.settle, Lease.check, Link.send = sent, settled, checked, left  # type: ignore[method-assign,assignment]
+    changes.send, changes.settle, Lease.check, Http1Connection.send = sent, settled, checked, left  # type: ignore[method-assign,assignment]
 
 
 async def run(client: FulfillmentClient, journal: PostgresJournal, plan: Plan, report: Report) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from octoffm_async import ClosedError, ConfigurationError
+from octoffm_async import ClosedError, ConfigurationError, cluster
 from octoffm_async.cluster import Cluster, Worker, WorkerOptions
 
 

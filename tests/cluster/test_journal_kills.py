@@ -192,14 +192,14 @@ async def test_what_is_absent_is_sent_before_others_are_waited_for(postgres: str
 
         assert await run(order("O-0")) == ([Created(key="O-0", id=next(iter(api.ids)))], None)
         async with PostgresJournal(postgres) as gone:
-            book = await gone.book(seller="12345", operation="outbound.create")
-            await book.sent(sendings_of(["O-1"], [ours]))
-        book = await another.book(seller="12345", operation="outbound.create")
-        await book.sent(sendings_of(["O-2"], [theirs]))
+            book = await gone.begin_run(seller="12345", operation="outbound.create")
+            await book.mark_sent(sendings_of(["O-1"], [ours]))
+        book = await another.begin_run(seller="12345", operation="outbound.create")
+        await book.mark_sent(sendings_of(["O-2"], [theirs]))
         running = asyncio.create_task(run(ours, theirs))
         async with asyncio.timeout(10):
             await sent_again.wait()
-        book.settle_created("O-2", "another's")
+        book.record_created("O-2", "another's")
         await book.flush()
         outcomes, error = await running
         assert error is None

@@ -18,8 +18,15 @@ from typing import Any
 import pytest
 
 from benchmarks.servers import PostgresServer
-from octoffm_async.bulk.journal import IllegalTransitionError, Sending, State, Verdict, judge, payload_hash
-from octoffm_async.cluster.journal import PostgresBook, PostgresJournal
+from octoffm_async.bulk.journal import (
+    IllegalTransitionError,
+    OutgoingItem,
+    State,
+    Verdict,
+    decide_known_key,
+    payload_hash,
+)
+from octoffm_async.cluster.journal import PostgresJournal, PostgresJournalRun
 from octoffm_async.cluster.lease import GRACE
 from octoffm_async.errors import FencedError, JournalError, JournalWriteError, StoreError
 
@@ -97,13 +104,13 @@ class World:
                 (ago, journal.writer_id),
             )
 
-    async def opened(self) -> tuple[PostgresJournal, PostgresBook]:
+    async def opened(self) -> tuple[PostgresJournal, PostgresJournalRun]:
         journal = PostgresJournal(self.address, lease=LEASE, clock=lambda: self.now)
         await at_last(journal.__aenter__)
         self.awake.append(journal)
         self.all.append(journal)
         try:
-            return journal, await journal.book(seller="S", operation="outbound.create")
+            return journal, await journal.begin_run(seller="S", operation="outbound.create")
         except JournalWriteError:  # it went away again
             self.awake.remove(journal)
             return await self.opened()
@@ -139,18 +146,18 @@ async def work(world: World, keys: list[str]) -> None:
                 await journal.fence._renew()
 
 
-async def send_all(world: World, journal: PostgresJournal, book: PostgresBook, keys: list[str]) -> None:
+async def send_all(world: World, journal: PostgresJournal, book: PostgresJournalRun, keys: list[str]) -> None:
     payload = b"payload"
     for start in range(0, len(keys), 3):
         some = keys[start : start + 3]
         entries = await book.look_up(some)
         digest = payload_hash(payload)
-        wanted = [key for key, one in zip(some, entries, strict=True) if judge(one, digest) is Verdict.SEND]
+        wanted = [key for key, one in zip(some, entries, strict=True) if decide_known_key(one, digest) is Verdict.SEND]
         if not wanted:
             continue
         await world.point(journal)
         try:
-            await book.sent([Sending(key, digest, payload) for key in wanted])
+            await book.mark_sent([OutgoingItem(key, digest, payload) for key in wanted])
         except IllegalTransitionError:
             world.happened["too late"] += 1
             continue
@@ -159,29 +166,29 @@ async def send_all(world: World, journal: PostgresJournal, book: PostgresBook, k
             try:
                 journal.fence.check()
             except FencedError:
-                book.settle(key, State.PENDING)
+                book.record_outcome(key, State.PENDING)
                 raise
             order_id = world.create(key)
             await world.point(journal)
             if order_id is None:
-                book.settle(key, State.UNKNOWN)
+                book.record_outcome(key, State.UNKNOWN)
                 book.release([key])
             else:
-                book.settle(key, State.CREATED, remote_id=order_id)
+                book.record_outcome(key, State.CREATED, remote_id=order_id)
         if world.rng.random() < 0.3:
             await book.flush()
 
 
-async def reconcile(world: World, journal: PostgresJournal, book: PostgresBook) -> None:
+async def reconcile(world: World, journal: PostgresJournal, book: PostgresJournalRun) -> None:
     await book.flush()
     for entry in await book.undecided():
         found = world.effects[entry.key] > 0
         await world.point(journal)
         world.happened["reconciled"] += 1
         if found:
-            book.settle(entry.key, State.CREATED, remote_id=f"id of {entry.key}")
+            book.record_outcome(entry.key, State.CREATED, remote_id=f"id of {entry.key}")
         else:
-            book.settle(entry.key, State.PENDING)
+            book.record_outcome(entry.key, State.PENDING)
     await book.flush()
     await asyncio.sleep(0.005)
 

@@ -16,15 +16,15 @@ from redis.asyncio import Redis
 from octoffm_async import ConfigurationError, Secret
 from octoffm_async.cluster import kept_tokens
 from octoffm_async.cluster.database import Database
-from octoffm_async.cluster.kept_tokens import KeptTokens, Reading
+from octoffm_async.cluster.kept_tokens import KeyValueTokenStore, StoredValue
 from octoffm_async.cluster.postgres_tokens import PostgresTokens
 from octoffm_async.cluster.redis_tokens import RedisTokens
 from octoffm_async.cluster.sealing import new_key
 from octoffm_async.errors import StoreError
-from octoffm_async.session.token_stores import BURST, Account, Holding, SharedRefusal, SharedToken
+from octoffm_async.session.token_stores import BURST, SharedRefusal, SharedToken, TokenAccount, TokenRecord
 from tests.session.test_token_sharing import Endpoint, sources, texts
 
-ONE, TWO = Account("client", "1" * 32), Account("client", "2" * 32)
+ONE, TWO = TokenAccount("client", "1" * 32), TokenAccount("client", "2" * 32)
 KEY = new_key()
 TOKEN = SharedToken(secret=Secret("token-1"), asked_at=1.8e9, expires_at=1.8e9 + 50)
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.one_loop
 class Kept(NamedTuple):
     """A server; ``open`` gives a store of its own to each who asks, as in another process."""
 
-    open: Callable[..., KeptTokens]
+    open: Callable[..., KeyValueTokenStore]
     server: Any
     address: str
 
@@ -64,9 +64,9 @@ class Kept(NamedTuple):
 async def kept(request: pytest.FixtureRequest) -> AsyncIterator[Kept]:
     address: str = request.getfixturevalue(request.param)
     kind = RedisTokens if request.param == "redis" else PostgresTokens
-    opened: list[KeptTokens] = []
+    opened: list[KeyValueTokenStore] = []
 
-    def opening(**settings: Any) -> KeptTokens:
+    def opening(**settings: Any) -> KeyValueTokenStore:
         opened.append(kind(address, **settings))
         return opened[-1]
 
@@ -83,7 +83,7 @@ class TestSealed:
             store = kept.open(key=key)
             await store.save(ONE, TOKEN)
             await store.refuse(TWO, SharedRefusal(at=1.8e9, message="a wrong secret"))
-            await store.take_turn(ONE, lease=60)
+            await store.acquire_renewal_lock(ONE, lease=60)
             await store.admit(ONE)
             held = b"".join((await kept.values()).values())
             assert [text in held for text in (b"token-1", b"a wrong secret")] == [readable] * 2
@@ -91,14 +91,14 @@ class TestSealed:
     async def test_who_has_another_key_sees_nothing_and_disturbs_nobody(self, kept: Kept) -> None:
         mine, other, none = kept.open(key=KEY), kept.open(key=new_key()), kept.open()
         await mine.save(ONE, TOKEN)
-        turn = await mine.take_turn(ONE, lease=60)
+        turn = await mine.acquire_renewal_lock(ONE, lease=60)
         for stranger in (other, none):
-            assert await stranger.load(ONE) == Holding()
-            assert await stranger.take_turn(ONE, lease=60) is not None
+            assert await stranger.load(ONE) == TokenRecord()
+            assert await stranger.acquire_renewal_lock(ONE, lease=60) is not None
             await stranger.drop(ONE, TOKEN.secret)
             await stranger.refuse(ONE, SharedRefusal(at=1.8e9, message="no"))
         assert turn is not None
-        assert await kept.open(key=KEY).load(ONE) == Holding(TOKEN)
+        assert await kept.open(key=KEY).load(ONE) == TokenRecord(TOKEN)
 
     async def test_the_quota_is_one_whatever_the_key(self, kept: Kept) -> None:
         for store in (kept.open(key=KEY), kept.open(key=new_key()), kept.open()):
@@ -113,22 +113,22 @@ class TestSealed:
         await store.save(ONE, TOKEN)
         ((name, value),) = (await kept.values()).items()
         await kept.put(name, value[:-9] + b"\xff" + value[-8:])
-        assert [await store.load(ONE) for _ in range(3)] == [Holding()] * 3
+        assert [await store.load(ONE) for _ in range(3)] == [TokenRecord()] * 3
         await store.drop(ONE, TOKEN.secret)
-        await store.forgive(ONE)
+        await store.clear_refusal(ONE)
         told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
         assert len(told) == 1
         assert "damaged" in told[0]
         assert "token-1" not in told[0]
         await store.save(ONE, TOKEN)
-        assert await store.load(ONE) == Holding(TOKEN)
+        assert await store.load(ONE) == TokenRecord(TOKEN)
 
     async def test_a_token_put_in_anothers_place_is_not_taken(self, kept: Kept) -> None:
         store = kept.open(key=KEY)
         await store.save(ONE, TOKEN)
         ((name, value),) = (await kept.values()).items()
         await kept.put(name.replace(ONE.key, TWO.key), value)
-        assert await store.load(TWO) == Holding()
+        assert await store.load(TWO) == TokenRecord()
 
 
 class TestTurns:
@@ -136,40 +136,40 @@ class TestTurns:
 
     async def test_a_turn_ends_by_itself_and_its_late_end_ends_no_other(self, kept: Kept) -> None:
         one, two = kept.open(), kept.open()
-        assert (await one.load(ONE), await two.load(ONE)) == (Holding(), Holding())  # they are connected
-        late = await one.take_turn(ONE, lease=0.5)
-        assert await two.take_turn(ONE, lease=60) is None
+        assert (await one.load(ONE), await two.load(ONE)) == (TokenRecord(), TokenRecord())  # they are connected
+        late = await one.acquire_renewal_lock(ONE, lease=0.5)
+        assert await two.acquire_renewal_lock(ONE, lease=60) is None
         await asyncio.sleep(0.6)
-        turn = await two.take_turn(ONE, lease=60)
+        turn = await two.acquire_renewal_lock(ONE, lease=60)
         assert turn is not None
-        await one.end_turn(ONE, late)
-        assert await one.take_turn(ONE, lease=60) is None
-        await two.end_turn(ONE, turn)
-        assert await one.take_turn(ONE, lease=60) is not None
+        await one.release_renewal_lock(ONE, late)
+        assert await one.acquire_renewal_lock(ONE, lease=60) is None
+        await two.release_renewal_lock(ONE, turn)
+        assert await one.acquire_renewal_lock(ONE, lease=60) is not None
 
     async def test_a_taker_that_is_cancelled_leaves_no_turn(self, kept: Kept) -> None:
         store, other = kept.open(), kept.open()
-        assert (await store.load(ONE), await other.load(ONE)) == (Holding(), Holding())
+        assert (await store.load(ONE), await other.load(ONE)) == (TokenRecord(), TokenRecord())
         for passes in range(12):
-            taking = asyncio.create_task(store.take_turn(ONE, lease=60))
+            taking = asyncio.create_task(store.acquire_renewal_lock(ONE, lease=60))
             for _ in range(passes):
                 await asyncio.sleep(0)
             taking.cancel()
             (turn,) = await asyncio.gather(taking, return_exceptions=True)
             await store.close()
             if not isinstance(turn, BaseException):
-                await store.end_turn(ONE, turn)
+                await store.release_renewal_lock(ONE, turn)
             else:
                 assert isinstance(turn, asyncio.CancelledError)
-            turn = await other.take_turn(ONE, lease=60)
+            turn = await other.acquire_renewal_lock(ONE, lease=60)
             assert turn is not None, passes
-            await other.end_turn(ONE, turn)
+            await other.release_renewal_lock(ONE, turn)
 
 
 async def test_of_the_last_calls_of_the_quota_none_is_given_twice(kept: Kept) -> None:
     stores = [kept.open() for _ in range(10)]
     level = BURST - 3.2
-    assert await stores[0].load(ONE) == Holding()
+    assert await stores[0].load(ONE) == TokenRecord()
     await kept.put("octoffm:calls:client", f'[{{"level": {level}, "at": {stores[0].now()}}}, ""]'.encode())
     waits = [await store.admit(TWO) for store in stores[:1]]
     waits += await asyncio.gather(*(store.admit(ONE) for store in stores for _ in range(2)))
@@ -188,15 +188,15 @@ async def test_a_swap_that_is_asked_for_again_succeeds_in_redis_where_answers_ar
         assert (await store._read("name")).value is None
 
 
-class Ahead(KeptTokens):
+class Ahead(KeyValueTokenStore):
     """A server whose clock is ahead."""
 
     def __init__(self, ahead: float) -> None:
         super().__init__()
         self.ahead = ahead
 
-    async def _read(self, name: str) -> Reading:
-        return Reading(None, time.time() + self.ahead)
+    async def _read(self, name: str) -> StoredValue:
+        return StoredValue(None, time.time() + self.ahead)
 
     async def _write(self, name: str, value: bytes, *, keep: float) -> None:
         raise NotImplementedError
@@ -232,7 +232,7 @@ async def test_dead_tokens_do_not_pile_up_in_postgresql(postgres: str) -> None:
         await store.save(ONE, TOKEN)
         async with await psycopg.AsyncConnection.connect(postgres) as connection:
             await connection.execute("UPDATE octoffm_tokens SET ends_at = now() - interval '2 hours'")
-        assert await store.load(ONE) == Holding()
+        assert await store.load(ONE) == TokenRecord()
         await store.save(TWO, TOKEN)
         async with await psycopg.AsyncConnection.connect(postgres) as connection:
             rows = await (await connection.execute("SELECT name FROM octoffm_tokens")).fetchall()
@@ -242,7 +242,7 @@ async def test_dead_tokens_do_not_pile_up_in_postgresql(postgres: str) -> None:
 async def test_in_redis_all_expires(redis: str) -> None:
     async with RedisTokens(redis) as store, Redis.from_url(redis) as client:
         await store.save(ONE, TOKEN)
-        await store.take_turn(ONE, lease=60)
+        await store.acquire_renewal_lock(ONE, lease=60)
         await store.admit(ONE)
         lives = {(await client.ttl(name)) for name in await client.keys()}
         assert lives == {86_400, 60, 7200}
@@ -278,10 +278,10 @@ class TestAway:
         store = kept.open()
         await store.save(ONE, TOKEN)
         await asyncio.to_thread(kept.server.restart)
-        turn = await store.take_turn(ONE, lease=60)
+        turn = await store.acquire_renewal_lock(ONE, lease=60)
         assert turn is not None
         await store.save(ONE, TOKEN)
-        assert await store.load(ONE) == Holding(TOKEN)
+        assert await store.load(ONE) == TokenRecord(TOKEN)
 
     async def test_an_error_shows_where_and_no_password(self, kept: Kept) -> None:
         await asyncio.to_thread(kept.server.stop)
@@ -312,7 +312,7 @@ async def test_a_database_of_the_callers_is_used_and_stays_open(postgres: str) -
         async with PostgresTokens(database) as store:
             await store.save(ONE, TOKEN)
         async with PostgresTokens(database) as store:
-            assert await store.load(ONE) == Holding(TOKEN)
+            assert await store.load(ONE) == TokenRecord(TOKEN)
     with pytest.raises(ConfigurationError, match="not open"):
         await PostgresTokens(Database(postgres)).load(ONE)
 
@@ -321,10 +321,10 @@ def test_a_store_may_be_used_on_one_loop_after_another(postgres: str, redis: str
     for kind, address in ((RedisTokens, redis), (PostgresTokens, postgres)):
         store = kind(address)
 
-        async def save_and_load(store: KeptTokens = store) -> Holding:
+        async def save_and_load(store: KeyValueTokenStore = store) -> TokenRecord:
             await store.save(ONE, TOKEN)
             held = await store.load(ONE)
             await store.close()
             return held
 
-        assert [asyncio.run(save_and_load()) for _ in range(2)] == [Holding(TOKEN)] * 2
+        assert [asyncio.run(save_and_load()) for _ in range(2)] == [TokenRecord(TOKEN)] * 2

@@ -14,7 +14,7 @@ from benchmarks.servers import PostgresServer, RedisServer
 from octoffm_async import ClosedError, ConfigurationError
 from octoffm_async.cluster.postgres_limits import PostgresLimits
 from octoffm_async.cluster.redis_limits import RedisLimits
-from octoffm_async.session.limit_stores import Ask, LimitStore, MemoryLimits
+from octoffm_async.session.limit_stores import LeaseRequest, LimitStore, MemoryLimits
 from octoffm_async.session.slots import KEPT, SECOND
 
 from .limit_stores import KINDS, Clock, make_store
@@ -42,13 +42,15 @@ async def opened(store: LimitStore) -> AsyncIterator[LimitStore]:
         await store.close()
 
 
-def random_ask(rng: random.Random, key: str, interval: int, epoch: int, grants: list[tuple[int, int, int]]) -> Ask:
+def random_ask(
+    rng: random.Random, key: str, interval: int, epoch: int, grants: list[tuple[int, int, int]]
+) -> LeaseRequest:
     """An ask of a caller that heard of this epoch and holds what was granted."""
     back = 0, 0
     if grants and rng.random() < 0.3:
         place, step, granted = grants.pop()
         back = place + rng.randrange(granted) * step, place + granted * step
-    return Ask(
+    return LeaseRequest(
         key=key,
         interval=interval,
         tolerance=rng.choice([0, 0, 3]) * interval,
@@ -87,8 +89,8 @@ async def test_it_does_what_the_model_does(kind: str, address: str, interval: in
 
 async def test_many_limits_are_asked_for_at_once_and_answered_in_order(kind: str, address: str) -> None:
     async with opened(make_store(kind, address)) as store:
-        await store.exchange([Ask("seller 3", 20_000, want=4)])
-        asks = [Ask(f"seller {number}", 20_000 + number, want=2) for number in (5, 3, 9, 1)]
+        await store.exchange([LeaseRequest("seller 3", 20_000, want=4)])
+        asks = [LeaseRequest(f"seller {number}", 20_000 + number, want=2) for number in (5, 3, 9, 1)]
         answers = await store.exchange(asks)
     assert [answer.step for answer in answers] == [20_005, 20_003, 20_009, 20_001]
     assert [answer.start > 0 for answer in answers] == [False, True, False, False]
@@ -96,9 +98,9 @@ async def test_many_limits_are_asked_for_at_once_and_answered_in_order(kind: str
 
 async def test_it_goes_by_a_clock_of_its_own(kind: str, address: str) -> None:
     async with opened(make_store(kind, address)) as store:
-        (before,) = await store.exchange([Ask("key", 20_000)])
+        (before,) = await store.exchange([LeaseRequest("key", 20_000)])
         await asyncio.sleep(0.05)
-        (after,) = await store.exchange([Ask("key", 20_000)])
+        (after,) = await store.exchange([LeaseRequest("key", 20_000)])
     assert 50_000 <= after.now - before.now < 5 * SECOND
 
 
@@ -110,7 +112,7 @@ async def test_two_that_ask_at_once_never_get_the_same_slot(kind: str, address: 
     async def ask(store: LimitStore, seed: int) -> None:
         rng = random.Random(seed)
         for _ in range(40):
-            asks = [Ask(f"key {number}", 1000, want=rng.randint(1, 5)) for number in rng.sample(range(4), 3)]
+            asks = [LeaseRequest(f"key {number}", 1000, want=rng.randint(1, 5)) for number in rng.sample(range(4), 3)]
             for asked, answer in zip(asks, await store.exchange(asks), strict=True):
                 if asked.key == "key 0":
                     places.extend(answer.place + number * answer.step for number in range(answer.granted))
@@ -128,12 +130,12 @@ async def test_two_that_ask_at_once_never_get_the_same_slot(kind: str, address: 
 async def test_what_is_kept_long_enough_is_forgotten(kind: str, address: str) -> None:
     clock = Clock()
     async with opened(make_store(kind, address, clock=clock)) as store:
-        (first,) = await store.exchange([Ask("key", 20_000, want=1)])
+        (first,) = await store.exchange([LeaseRequest("key", 20_000, want=1)])
         clock.now += KEPT / SECOND
-        (second,) = await store.exchange([Ask("key", 20_000)])
+        (second,) = await store.exchange([LeaseRequest("key", 20_000)])
         assert second.epoch == first.epoch
         clock.now += 1
-        (third,) = await store.exchange([Ask("key", 20_000)])
+        (third,) = await store.exchange([LeaseRequest("key", 20_000)])
     assert third.epoch > first.epoch
 
 
@@ -148,13 +150,15 @@ async def test_it_fails_while_its_server_is_away_and_comes_back_with_it(
 ) -> None:
     server = server_of(kind, request)
     async with opened(make_store(kind, address)) as store:
-        (before,) = await store.exchange([Ask("key", 20_000, want=1)])
+        (before,) = await store.exchange([LeaseRequest("key", 20_000, want=1)])
         await asyncio.to_thread(server.stop)
         for _ in range(2):
             with pytest.raises(Exception):  # noqa: B017, PT011  (each has its own; the client takes any)
-                await store.exchange([Ask("key", 20_000, want=1)])
+                await store.exchange([LeaseRequest("key", 20_000, want=1)])
         await asyncio.to_thread(server.start)
-        (after,) = await store.exchange([Ask("key", 20_000, want=1, epoch=before.epoch, share=10, settle=SECOND)])
+        (after,) = await store.exchange(
+            [LeaseRequest("key", 20_000, want=1, epoch=before.epoch, share=10, settle=SECOND)]
+        )
     assert after.epoch > before.epoch
     assert after.step == 200_000
 
@@ -163,11 +167,11 @@ async def test_it_fails_while_its_server_is_away_and_comes_back_with_it(
 async def test_an_exchange_that_was_cancelled_leaves_a_store_that_works(kind: str, address: str) -> None:
     async with opened(make_store(kind, address)) as store:
         for delay in (0, 0.0005, 0.001, 0.002, 0.005):
-            asking = asyncio.create_task(store.exchange([Ask("key", 20_000, want=1)] * 1))
+            asking = asyncio.create_task(store.exchange([LeaseRequest("key", 20_000, want=1)] * 1))
             await asyncio.sleep(delay)
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
-            (answer,) = await store.exchange([Ask("other", 20_000, want=1)])
+            (answer,) = await store.exchange([LeaseRequest("other", 20_000, want=1)])
             assert answer.granted == 1
 
 
@@ -175,9 +179,9 @@ async def test_a_redis_that_forgot_the_script_is_told_it_again(redis: str) -> No
     from redis.asyncio import Redis
 
     async with Redis.from_url(redis) as client, opened(RedisLimits(redis)) as store:
-        (first,) = await store.exchange([Ask("key", 20_000, want=1)])
+        (first,) = await store.exchange([LeaseRequest("key", 20_000, want=1)])
         await client.script_flush()
-        answers = await store.exchange([Ask("key", 20_000, want=1), Ask("other", 20_000, want=1)])
+        answers = await store.exchange([LeaseRequest("key", 20_000, want=1), LeaseRequest("other", 20_000, want=1)])
         assert [answer.granted for answer in answers] == [1, 1]
         assert answers[0].place >= first.place + 20_000
 
@@ -186,7 +190,7 @@ async def test_a_redis_key_expires(redis: str) -> None:
     from redis.asyncio import Redis
 
     async with Redis.from_url(redis) as client, opened(RedisLimits(redis, prefix="mine:")) as store:
-        await store.exchange([Ask("key", 20_000, want=1)])
+        await store.exchange([LeaseRequest("key", 20_000, want=1)])
         assert await client.keys() == [b"mine:key"]
         assert 59_000 <= await client.pttl("mine:key") <= 60_100
 
@@ -196,9 +200,9 @@ async def test_rows_that_are_not_needed_are_deleted(postgres: str) -> None:
 
     clock = Clock()
     async with opened(PostgresLimits(postgres, clock=clock)) as store:
-        await store.exchange([Ask(f"key {number}", 20_000, want=1) for number in range(20)])
+        await store.exchange([LeaseRequest(f"key {number}", 20_000, want=1) for number in range(20)])
         clock.now += 2000
-        await store.exchange([Ask("another", 20_000)])
+        await store.exchange([LeaseRequest("another", 20_000)])
     async with await psycopg.AsyncConnection.connect(postgres) as connection:
         rows = await (await connection.execute("SELECT key FROM octoffm_limits")).fetchall()
     assert rows == [("another",)]
@@ -223,7 +227,7 @@ async def test_its_repr_and_its_errors_show_no_password(store: LimitStore) -> No
     assert "localhost:1" in repr(store)
     async with opened(store):
         with pytest.raises(Exception) as caught:  # noqa: PT011
-            await store.exchange([Ask("key", 1000)])
+            await store.exchange([LeaseRequest("key", 1000)])
     assert "hunter2" not in repr(store) + repr(caught.value) + str(caught.value)
 
 
@@ -231,16 +235,16 @@ async def test_several_clients_share_one_store_and_the_last_closes_it(kind: str,
     store = make_store(kind, address)
     store.open()
     store.open()
-    await store.exchange([Ask("key", 1000)])
+    await store.exchange([LeaseRequest("key", 1000)])
     await store.close()
-    await store.exchange([Ask("key", 1000)])
+    await store.exchange([LeaseRequest("key", 1000)])
     await store.close()
 
 
 def test_a_store_may_be_used_on_one_loop_after_another(redis: str, postgres: str) -> None:
     async def ask(store: LimitStore) -> None:
         async with opened(store):
-            await store.exchange([Ask("key", 1000)])
+            await store.exchange([LeaseRequest("key", 1000)])
 
     for store in (RedisLimits(redis), PostgresLimits(postgres)):
         asyncio.run(ask(store))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from octoffm_async import FulfillmentClient, ServerError
 from octoffm_async.cluster import mirror
 from octoffm_async.cluster.database import Database
-from octoffm_async.cluster.mirror import Mirrored, mirror_changes, mirror_stocks, prepare_mirrors
+from octoffm_async.cluster.mirror import MirrorResult, mirror_changes, mirror_stocks, prepare_mirrors
 from octoffm_async.contract.stocks import Stock
 from octoffm_async.sandbox import Sandbox
 from octoffm_async.session.response import Response
@@ -53,8 +53,8 @@ class TestStocks:
     async def test_each_stock_is_a_row_that_follows_it(self, database: Database) -> None:
         async with Sandbox(seed=7, catalogue=5) as sandbox, FulfillmentClient(sandbox.config(limit=None)) as client:
             other = client.seller("98980")
-            assert await mirror_stocks(database, client) == Mirrored(5, 5)
-            assert await mirror_stocks(database, other) == Mirrored(0, 0)
+            assert await mirror_stocks(database, client) == MirrorResult(5, 5)
+            assert await mirror_stocks(database, other) == MirrorResult(0, 0)
             stocks = {stock.id: stock async for stock in client.stocks.list()}
             found = await rows(
                 database,
@@ -88,7 +88,7 @@ class TestStocks:
         stock = {"id": "S\0-1", "productId": "P", "updatedAt": "2026-03-01T12:00:00Z", "quantities": quantities}
 
         async with opened(lambda _: answer(200, {"items": [stock]})) as client:
-            assert await mirror_stocks(database, client) == Mirrored(1, 1)
+            assert await mirror_stocks(database, client) == MirrorResult(1, 1)
         (row,) = await rows(
             database,
             "SELECT id, item->>'id', available, allocated, blocked, litigation, removal, return, logistic_operations "
@@ -113,7 +113,7 @@ class TestStocks:
             {"id": "S-4", "updatedAt": changed, "quantities": {"Available": 0}},
         ]
         async with opened(lambda _: answer(200, {"items": stocks})) as client:
-            assert await mirror_stocks(database, client) == Mirrored(4, 4)
+            assert await mirror_stocks(database, client) == MirrorResult(4, 4)
             assert (await mirror_changes(database, client, kinds=["stocks"])).changed == 4
         found = await rows(
             database, "SELECT id, available, blocked, logistic_operations FROM octoffm_stocks ORDER BY id"
@@ -134,7 +134,7 @@ class TestStocks:
         part = {"StorageCountry": "FR", "Quantities": {"available": 4}}
         stock = {"Id": "S-1", "UpdatedAt": "2026-03-01T12:00:00Z", "Quantities": {"available": 7}, "Shelf": "B"}
         async with opened(lambda _: answer(200, {"Items": [stock | {"Localizations": [part]}]})) as client:
-            assert await mirror_stocks(database, client) == Mirrored(1, 1)
+            assert await mirror_stocks(database, client) == MirrorResult(1, 1)
             assert (await mirror_stocks(database, client)).changed == 0
         ((available, item),) = await rows(database, "SELECT available, item FROM octoffm_stocks")
         assert available == 7
@@ -147,8 +147,8 @@ class TestChanges:
 
     async def test_each_kind_and_seller_has_its_own_rows_and_watermark(self, database: Database) -> None:
         async with Sandbox(seed=7, catalogue=4) as sandbox, FulfillmentClient(sandbox.config(limit=None)) as client:
-            assert await mirror_changes(database, client) == Mirrored(4, 4)
-            assert await mirror_changes(database, client.seller("98980"), kinds=["stocks"]) == Mirrored(0, 0)
+            assert await mirror_changes(database, client) == MirrorResult(4, 4)
+            assert await mirror_changes(database, client.seller("98980"), kinds=["stocks"]) == MirrorResult(0, 0)
         assert await rows(database, "SELECT DISTINCT kind, seller FROM octoffm_changes") == [("stocks", "12345")]
         marks = await rows(database, "SELECT seller, mirror, kind FROM octoffm_watermarks ORDER BY seller, kind")
         assert marks == [
@@ -165,7 +165,7 @@ class TestChanges:
             assert (await mirror_changes(database, client, kinds=["outbound"])).changed == 1
             assert await numbers(database) == ["S-0", "S-2", "S-3", "S-4", "S-1"]
             listed = await mirror_changes(database, client, kinds=["outbound"])
-            assert listed == Mirrored(5, 0)  # the overlap
+            assert listed == MirrorResult(5, 0)  # the overlap
         assert await numbers(database) == ["S-0", "S-2", "S-3", "S-4", "S-1"]
         assert await view(database) == shop.truth
 
@@ -244,7 +244,7 @@ class TestChanges:
             shop.change("S-1", "Shipped")
             await mirror_changes(database, client, kinds=["outbound"])
             newest, shop.rows = shop.truth, stale
-            assert await mirror_changes(database, client, kinds=["outbound"]) == Mirrored(3, 0)
+            assert await mirror_changes(database, client, kinds=["outbound"]) == MirrorResult(3, 0)
         assert await view(database) == newest
 
     async def test_the_watermark_never_goes_back(self, database: Database) -> None:
@@ -262,7 +262,7 @@ class TestChanges:
         shop = Shop(0)
         async with opened(shop) as client:
             since = datetime(2026, 1, 1, tzinfo=UTC)
-            assert await mirror_changes(database, client, kinds=["outbound"], since=since) == Mirrored(0, 0)
+            assert await mirror_changes(database, client, kinds=["outbound"], since=since) == MirrorResult(0, 0)
             assert await rows(database, "SELECT at FROM octoffm_watermarks") == [(since,)]
             await mirror_changes(database, client, kinds=["outbound"])
         asked = {query["statusUpdatedAtMin"] for query in shop.asked}

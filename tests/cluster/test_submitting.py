@@ -12,7 +12,7 @@ import pytest
 
 from octoffm_async import ConfigurationError
 from octoffm_async.cluster import submitting
-from octoffm_async.cluster.jobs import creation_of
+from octoffm_async.cluster.jobs import creation_type_of
 from octoffm_async.cluster.submitting import Numbered, pack, unpack
 
 from .items import fleet, order, orders
@@ -31,7 +31,7 @@ def row(key: str, *, quantity: object = 1) -> str:
 async def chunks(all_of_it: Any, job: str) -> list[list[Numbered]]:
     async with all_of_it.database.connection() as connection:
         found = await connection.execute("SELECT payload FROM octoffm_chunks WHERE job = %s ORDER BY number", (job,))
-        return [unpack(payload, creation_of("orders")) for (payload,) in await found.fetchall()]
+        return [unpack(payload, creation_type_of("orders")) for (payload,) in await found.fetchall()]
 
 
 async def test_a_file_becomes_chunks_and_what_is_faulty_is_told(postgres: str, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ async def test_nothing_is_done_before_all_is_loaded_and_what_a_dead_loader_left_
             await connection.execute(
                 "INSERT INTO octoffm_jobs (job, lane, source, how) SELECT 'dead', lane, '', '{}' FROM octoffm_lanes"
             )
-        assert await all_of_it.turns.queue_orphans() == 0
+        assert await all_of_it.turns.queue_idle_partitions() == 0
         assert await all_of_it.fetch() is None
         other = await all_of_it.cluster.submit("orders", orders(1, "P"), seller="8")
         go_on.set()
@@ -144,12 +144,12 @@ async def _peak(all_of_it: Any, items: Iterator[Any]) -> int:
 def test_a_chunk_is_kept_small_and_exact() -> None:
     items = [Numbered(number + 2, one) for number, one in enumerate(orders(500))]
     kept = pack(items)
-    assert unpack(kept, creation_of("orders")) == items
+    assert unpack(kept, creation_type_of("orders")) == items
     assert len(kept) < 500 * 30
     with pytest.raises(ConfigurationError, match="cannot be decoded"):
-        unpack(kept[:-9], creation_of("orders"))
+        unpack(kept[:-9], creation_type_of("orders"))
     with pytest.raises(ConfigurationError, match="cannot be decoded"):
-        unpack(kept, creation_of("products"))
+        unpack(kept, creation_type_of("products"))
 
 
 async def test_what_cannot_be_submitted(postgres: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from octoffm_async.cluster.kept_tokens import KeptTokens
+from octoffm_async.cluster.kept_tokens import KeyValueTokenStore
 from octoffm_async.cluster.postgres_tokens import PostgresTokens
 from octoffm_async.cluster.redis_tokens import RedisTokens
 from octoffm_async.cluster.sealing import new_key
@@ -20,9 +20,9 @@ class TestPromises(Promises):
     async def opening(self, request: pytest.FixtureRequest) -> AsyncIterator[Opening]:
         server, _, sealed = request.param.partition(" ")
         address: str = request.getfixturevalue(server)
-        key, opened = new_key() if sealed else None, list[KeptTokens]()
+        key, opened = new_key() if sealed else None, list[KeyValueTokenStore]()
 
-        def opening() -> KeptTokens:
+        def opening() -> KeyValueTokenStore:
             opened.append((RedisTokens if server == "redis" else PostgresTokens)(address, key=key))
             return opened[-1]
 

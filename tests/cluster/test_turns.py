@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from octoffm_async.cluster import engine
-from octoffm_async.cluster.jobs import Counts, creation_of
+from octoffm_async.cluster.jobs import ItemCounts, creation_type_of
 from octoffm_async.cluster.submitting import unpack
-from octoffm_async.cluster.turns import MOST_BEGUN, MOST_TRIES, Ending, LostTurnError, after_turn
+from octoffm_async.cluster.turns import MAX_CHUNK_ATTEMPTS, MAX_CHUNK_STARTS, ChunkReport, LostLeaseError, after_turn
 
 from .items import Fleet, fleet, orders
 
@@ -19,7 +19,7 @@ DONE = "SELECT count(*) FROM procrastinate_jobs"
 async def turn(fleet: Fleet):
     fetched = await fleet.fetch()
     assert fetched is not None
-    taken = await fleet.turns.take(*fetched)
+    taken = await fleet.turns.lease_next_chunk(*fetched)
     assert taken is not None
     return taken
 
@@ -33,8 +33,8 @@ async def test_turns_of_a_lane_go_through_its_chunks_one_at_a_time(postgres: str
             taken = await turn(all_of_it)
             assert (taken.job, taken.number, taken.seller) == (record.job, number, "1")
             assert await all_of_it.fetch() is None  # the lane is taken
-            keys += [one.item.reference for one in unpack(taken.payload, creation_of("orders"))]
-            await all_of_it.turns.end(taken, Ending(counts=Counts(created=taken.items)))
+            keys += [one.item.reference for one in unpack(taken.payload, creation_type_of("orders"))]
+            await all_of_it.turns.end_chunk(taken, ChunkReport(counts=ItemCounts(created=taken.items)))
         assert keys == [f"O-{number}" for number in range(5)]
         record = await all_of_it.cluster.job(record.job)
         assert (record.state, record.ended, record.counts.created, record.left) == ("done", 3, 5, 0)
@@ -53,7 +53,7 @@ async def test_sellers_take_turns_and_so_do_the_jobs_of_a_lane(postgres: str) ->
         for _ in range(9):
             taken = await turn(all_of_it)
             order.append("ABC"[jobs.index(taken.job)])
-            await all_of_it.turns.end(taken, Ending(counts=Counts(created=1)))
+            await all_of_it.turns.end_chunk(taken, ChunkReport(counts=ItemCounts(created=1)))
         assert order == list("ACBCACBAB")
         assert await all_of_it.fetch() is None
 
@@ -62,17 +62,17 @@ async def test_a_chunk_that_is_done_twice_counts_once(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
         record = await all_of_it.cluster.submit("orders", orders(4), seller="1", chunk=4)
         first = await turn(all_of_it)
-        await all_of_it.turns.end(first, Ending(counts=Counts(created=1, failed=3), problem="O-1: no"))
+        await all_of_it.turns.end_chunk(first, ChunkReport(counts=ItemCounts(created=1, failed=3), problem="O-1: no"))
         record = await all_of_it.cluster.job(record.job)
-        assert record.counts == Counts(created=1, failed=3)
+        assert record.counts == ItemCounts(created=1, failed=3)
         assert (record.state, record.ended) == ("running", 0)
         assert await all_of_it.fetch() is None  # it rests
         await _wait_over(all_of_it)
         second = await turn(all_of_it)
         assert (second.number, second.tries) == (0, 1)
-        await all_of_it.turns.end(second, Ending(counts=Counts(created=3, refused=1)))
+        await all_of_it.turns.end_chunk(second, ChunkReport(counts=ItemCounts(created=3, refused=1)))
         record = await all_of_it.cluster.job(record.job)
-        assert record.counts == Counts(created=3, refused=1)
+        assert record.counts == ItemCounts(created=3, refused=1)
         assert (record.state, record.ended) == ("done", 1)
 
 
@@ -87,19 +87,19 @@ async def test_a_worker_that_was_given_up_ends_nothing(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
         record = await all_of_it.cluster.submit("orders", orders(2), seller="1")
         zombie = await turn(all_of_it)
-        assert await engine.rescue(all_of_it.database, silent=60.0) == 0  # it lives
+        assert await engine.requeue_stalled_jobs(all_of_it.database, silent=60.0) == 0  # it lives
         await _silence(all_of_it)
-        assert await engine.rescue(all_of_it.database, silent=60.0) == 1
-        with pytest.raises(LostTurnError):
-            await all_of_it.turns.end(zombie, Ending(counts=Counts(created=2)))
+        assert await engine.requeue_stalled_jobs(all_of_it.database, silent=60.0) == 1
+        with pytest.raises(LostLeaseError):
+            await all_of_it.turns.end_chunk(zombie, ChunkReport(counts=ItemCounts(created=2)))
         heir = await turn(all_of_it)
-        assert (heir.number, heir.held.id) == (zombie.number, zombie.held.id)
-        with pytest.raises(LostTurnError):
-            await all_of_it.turns.end(zombie, Ending(counts=Counts(created=2)))
-        with pytest.raises(LostTurnError):
-            await all_of_it.turns.take(zombie.held, zombie.lane)
-        assert (await all_of_it.cluster.job(record.job)).counts == Counts()
-        await all_of_it.turns.end(heir, Ending(counts=Counts(created=2)))
+        assert (heir.number, heir.claim.id) == (zombie.number, zombie.claim.id)
+        with pytest.raises(LostLeaseError):
+            await all_of_it.turns.end_chunk(zombie, ChunkReport(counts=ItemCounts(created=2)))
+        with pytest.raises(LostLeaseError):
+            await all_of_it.turns.lease_next_chunk(zombie.claim, zombie.partition)
+        assert (await all_of_it.cluster.job(record.job)).counts == ItemCounts()
+        await all_of_it.turns.end_chunk(heir, ChunkReport(counts=ItemCounts(created=2)))
         assert (await all_of_it.cluster.job(record.job)).state == "done"
 
 
@@ -115,10 +115,10 @@ async def test_the_engine_does_not_end_what_another_worker_holds(postgres: str) 
         zombie = await all_of_it.manager.fetch_job([engine.QUEUE], worker)
         assert zombie is not None
         await _silence(all_of_it)
-        await engine.rescue(all_of_it.database, silent=60.0)
+        await engine.requeue_stalled_jobs(all_of_it.database, silent=60.0)
         heir = await turn(all_of_it)
         await all_of_it.manager.finish_job(zombie, status=_failed(), delete_job=True)
-        await all_of_it.turns.end(heir, Ending(counts=Counts(created=2)))  # still its holder
+        await all_of_it.turns.end_chunk(heir, ChunkReport(counts=ItemCounts(created=2)))  # still its holder
 
 
 def _failed():
@@ -143,12 +143,12 @@ async def test_a_chunk_that_kills_its_workers_is_set_aside(postgres: str) -> Non
     async with fleet(postgres) as all_of_it:
         record = await all_of_it.cluster.submit("orders", orders(2), seller="1", chunk=1)
         async with all_of_it.database.connection() as connection:
-            await connection.execute("UPDATE octoffm_chunks SET begun = %s WHERE number = 0", (MOST_BEGUN,))
+            await connection.execute("UPDATE octoffm_chunks SET begun = %s WHERE number = 0", (MAX_CHUNK_STARTS,))
         taken = await turn(all_of_it)
         assert taken.number == 1
-        await all_of_it.turns.end(taken, Ending(counts=Counts(created=1)))
+        await all_of_it.turns.end_chunk(taken, ChunkReport(counts=ItemCounts(created=1)))
         record = await all_of_it.cluster.job(record.job)
-        assert (record.state, record.stuck, record.counts) == ("done", 1, Counts(created=1, unknown=1))
+        assert (record.state, record.stuck, record.counts) == ("done", 1, ItemCounts(created=1, unknown=1))
         record = await all_of_it.cluster.retry(record.job)
         assert (record.state, record.stuck, record.ended) == ("running", 0, 1)
         assert (await turn(all_of_it)).number == 0
@@ -157,11 +157,11 @@ async def test_a_chunk_that_kills_its_workers_is_set_aside(postgres: str) -> Non
 async def test_a_lane_without_a_turn_is_found(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
         await all_of_it.cluster.submit("orders", orders(2), seller="1")
-        assert await all_of_it.turns.queue_orphans() == 0
+        assert await all_of_it.turns.queue_idle_partitions() == 0
         async with all_of_it.database.connection() as connection:
             await connection.execute("DELETE FROM procrastinate_jobs")
         assert await all_of_it.fetch() is None
-        assert await all_of_it.turns.queue_orphans() == 1
+        assert await all_of_it.turns.queue_idle_partitions() == 1
         assert (await turn(all_of_it)).number == 0
 
 
@@ -180,7 +180,7 @@ async def test_what_is_cancelled_is_not_taken_and_what_is_tried_again_is(postgre
         taken = await turn(all_of_it)
         record = await all_of_it.cluster.cancel(record.job)
         assert (record.state, record.ended, record.ended_at) == ("cancelled", 2, None)
-        await all_of_it.turns.end(taken, Ending(counts=Counts(unsent=1), put_off=True))
+        await all_of_it.turns.end_chunk(taken, ChunkReport(counts=ItemCounts(unsent=1), is_postponed=True))
         record = await all_of_it.cluster.job(record.job)
         assert (record.state, record.ended) == ("cancelled", 3)
         assert record.ended_at is not None
@@ -190,23 +190,27 @@ async def test_what_is_cancelled_is_not_taken_and_what_is_tried_again_is(postgre
         for number in range(3):
             taken = await turn(all_of_it)
             assert taken.number == number
-            await all_of_it.turns.end(taken, Ending(counts=Counts(created=1)))
+            await all_of_it.turns.end_chunk(taken, ChunkReport(counts=ItemCounts(created=1)))
         record = await all_of_it.cluster.job(record.job)
-        assert (record.state, record.counts) == ("done", Counts(created=3))
+        assert (record.state, record.counts) == ("done", ItemCounts(created=3))
 
 
 @pytest.mark.parametrize(
     ("ending", "tries", "after"),
     [
-        (Ending(counts=Counts(created=2, refused=1)), 0, ("done", 0, 0.0)),
-        (Ending(counts=Counts(created=2), put_off=True), 0, ("done", 0, 0.0)),
-        (Ending(counts=Counts(created=3), broken=True, put_off=True), 0, ("ready", 0, 0.0)),
-        (Ending(counts=Counts(unsent=3), put_off=True), 4, ("ready", 4, 0.0)),
-        (Ending(counts=Counts(created=1, failed=1, unsent=1), put_off=True), 4, ("ready", 4, 128.0)),
-        (Ending(counts=Counts(failed=1, unsent=1), put_off=True), 1, ("ready", 2, 8.0)),
-        (Ending(counts=Counts(created=1, unknown=1)), 0, ("ready", 1, 2.0)),
-        (Ending(counts=Counts(created=1, unknown=1)), MOST_TRIES - 1, ("stuck", MOST_TRIES, 300.0)),
+        (ChunkReport(counts=ItemCounts(created=2, refused=1)), 0, ("done", 0, 0.0)),
+        (ChunkReport(counts=ItemCounts(created=2), is_postponed=True), 0, ("done", 0, 0.0)),
+        (ChunkReport(counts=ItemCounts(created=3), is_incomplete=True, is_postponed=True), 0, ("ready", 0, 0.0)),
+        (ChunkReport(counts=ItemCounts(unsent=3), is_postponed=True), 4, ("ready", 4, 0.0)),
+        (ChunkReport(counts=ItemCounts(created=1, failed=1, unsent=1), is_postponed=True), 4, ("ready", 4, 128.0)),
+        (ChunkReport(counts=ItemCounts(failed=1, unsent=1), is_postponed=True), 1, ("ready", 2, 8.0)),
+        (ChunkReport(counts=ItemCounts(created=1, unknown=1)), 0, ("ready", 1, 2.0)),
+        (
+            ChunkReport(counts=ItemCounts(created=1, unknown=1)),
+            MAX_CHUNK_ATTEMPTS - 1,
+            ("stuck", MAX_CHUNK_ATTEMPTS, 300.0),
+        ),
     ],
 )
-def test_what_becomes_of_a_chunk(ending: Ending, tries: int, after: tuple[str, int, float]) -> None:
+def test_what_becomes_of_a_chunk(ending: ChunkReport, tries: int, after: tuple[str, int, float]) -> None:
     assert after_turn(ending, tries) == after

@@ -14,7 +14,7 @@ import pytest
 from octoffm_async import Config, CredentialsRefusedError, FulfillmentClient, Limit, OtherEnvironmentError, StoreError
 from octoffm_async.bulk.journal import Journal, State
 from octoffm_async.cluster.cluster import Cluster
-from octoffm_async.cluster.jobs import Counts, JobRecord
+from octoffm_async.cluster.jobs import ItemCounts, JobRecord
 from octoffm_async.cluster.worker import Worker, WorkerOptions
 from octoffm_async.sandbox import Fault, Sandbox
 
@@ -66,7 +66,7 @@ async def test_jobs_of_several_sellers_are_done(postgres: str) -> None:
         assert worker.items == 50
         for record in (first, second):
             record = await cluster.job(record.job)  # noqa: PLW2901
-            assert (record.state, record.counts) == ("done", Counts(created=record.items))
+            assert (record.state, record.counts) == ("done", ItemCounts(created=record.items))
         assert sandbox.effects.outbound == {f"A-{n}": 1 for n in range(30)} | {f"B-{n}": 1 for n in range(20)}
         items = [item async for item in cluster.export(first.job)]
         assert [item.key for item in items] == [f"A-{number}" for number in range(30)]
@@ -88,7 +88,7 @@ async def test_products_and_supply_orders_are_jobs_too(postgres: str) -> None:
             plan = Plan(kind=kind, count=9, prefix=kind, journal="", tally="", addresses={}, patience=1.0)  # type: ignore[arg-type]
             await cluster.submit(job, items(plan), seller="12345", chunk=4)  # type: ignore[arg-type]
         await Worker(postgres, config, UNTIL_DONE).run()
-        assert [record.counts for record in (await cluster.status()).jobs] == [Counts(created=9)] * 2
+        assert [record.counts for record in (await cluster.status()).jobs] == [ItemCounts(created=9)] * 2
         assert len(sandbox.effects.products) == len(sandbox.effects.inbound) == 9
 
 
@@ -100,7 +100,7 @@ async def test_what_was_created_before_is_told_apart_and_what_is_refused_stays_s
         record = await cluster.submit("orders", [*orders(5, "A"), bad], seller="12345", chunk=4)
         await Worker(postgres, config, UNTIL_DONE).run()
         record = await cluster.job(record.job)
-        assert record.counts == Counts(created=2, already=3, refused=1)
+        assert record.counts == ItemCounts(created=2, already=3, refused=1)
         assert (record.state, record.left) == ("done", 0)
         assert set(sandbox.effects.outbound.values()) == {1}
 
@@ -121,7 +121,7 @@ async def test_a_stopped_worker_gives_back_what_it_has_not_sent(postgres: str) -
         assert (await cluster.status()).waiting == 1  # its next turn, at once
         await Worker(postgres, config, UNTIL_DONE).run()
         record = await cluster.job(record.job)
-        assert (record.state, record.counts) == ("done", Counts(created=200))
+        assert (record.state, record.counts) == ("done", ItemCounts(created=200))
         assert set(sandbox.effects.outbound.values()) == {1}
 
 
@@ -138,7 +138,7 @@ async def test_a_worker_that_is_cancelled_waits_for_nothing(postgres: str) -> No
         assert asyncio.get_running_loop().time() - began < 5.0
         assert (await cluster.job(job)).counts.decided == 0
         await Worker(postgres, config, UNTIL_DONE).run()
-        assert (await cluster.job(job)).counts == Counts(created=4)
+        assert (await cluster.job(job)).counts == ItemCounts(created=4)
         assert set(sandbox.effects.outbound.values()) == {1}
 
 
@@ -148,7 +148,7 @@ async def test_turns_are_short_and_a_chunk_goes_on_in_the_next(postgres: str) ->
         options = WorkerOptions(until_done=True, slice=0.3)
         await Worker(postgres, config.with_(limit=Limit(50)), options).run()
         record = await cluster.job(record.job)
-        assert record.counts == Counts(created=60)
+        assert record.counts == ItemCounts(created=60)
         assert record.stuck == 0
         assert set(sandbox.effects.outbound.values()) == {1}
 
@@ -181,14 +181,14 @@ async def test_what_fails_is_tried_again_and_then_waits_for_somebody(
             sandbox.faults.clear()
             # One was absent twice, and no order of ours is known to show that the other is: somebody looks.
             async with Journal.open(postgres) as journal:
-                book = await journal.book(seller="12345", operation="outbound.create")
+                book = await journal.begin_run(seller="12345", operation="outbound.create")
                 for entry in await book.undecided():
                     assert "not sent a third time" in entry.message or "no order of ours is known" in entry.message
-                    book.settle(entry.key, State.PENDING)
+                    book.record_outcome(entry.key, State.PENDING)
                 await book.finish()
             await cluster.retry(job)
             record = await until(cluster, job, lambda record: record.is_over)
-            assert record.counts == Counts(created=2)
+            assert record.counts == ItemCounts(created=2)
         assert set(sandbox.effects.outbound.values()) == {1}
 
 
@@ -199,7 +199,7 @@ async def test_refused_credentials_end_a_worker_and_lose_nothing(postgres: str) 
             await Worker(postgres, config.with_(client_secret="wrong"), UNTIL_DONE).run()
         assert (await cluster.job(job)).counts.decided == 0
         await Worker(postgres, config, UNTIL_DONE).run()
-        assert (await cluster.job(job)).counts == Counts(created=3)
+        assert (await cluster.job(job)).counts == ItemCounts(created=3)
         assert set(sandbox.effects.outbound.values()) == {1}
 
 
@@ -213,7 +213,7 @@ async def test_a_fenced_worker_begins_anew(postgres: str) -> None:
                 await connection.execute("UPDATE octoffm_journal_writers SET dead = true")
             async with asyncio.timeout(20):
                 await task
-        assert (await cluster.job(record.job)).counts == Counts(created=80)
+        assert (await cluster.job(record.job)).counts == ItemCounts(created=80)
         assert set(sandbox.effects.outbound.values()) == {1}
 
 
@@ -246,8 +246,8 @@ async def test_a_worker_of_another_environment_stops_and_leaves_the_job_to_other
                 await Worker(postgres, staging.config(), WorkerOptions(until_done=True)).run()
             assert staging.effects.outbound == {}
         await Worker(postgres, config, WorkerOptions(until_done=True)).run()
-        assert (await cluster.job(first.job)).counts == Counts(created=2)
-        assert (await cluster.job(record.job)).counts == Counts(created=2, already=2)
+        assert (await cluster.job(first.job)).counts == ItemCounts(created=2)
+        assert (await cluster.job(record.job)).counts == ItemCounts(created=2, already=2)
         assert len(sandbox.effects.outbound) == 4
 
 
@@ -279,7 +279,7 @@ async def test_limits_and_tokens_may_be_in_redis(postgres: str, redis: str) -> N
     async with world(postgres) as (sandbox, cluster, config):
         record = await cluster.submit("orders", orders(20), seller="12345", chunk=5)
         await Worker(postgres, config.with_(limit=Limit(50)), WorkerOptions(until_done=True, redis=redis)).run()
-        assert (await cluster.job(record.job)).counts == Counts(created=20)
+        assert (await cluster.job(record.job)).counts == ItemCounts(created=20)
         assert len(sandbox.effects.outbound) == 20
         async with cluster._database.connection() as connection:
             found = await connection.execute(
@@ -318,5 +318,5 @@ async def test_a_chunk_that_is_found_running_goes_on_with_what_is_undecided_firs
             assert sum(run.counts[State.UNKNOWN] for run in await journal.runs()) == 6
         sandbox.faults.clear()
         await Worker(postgres, config, UNTIL_DONE).run()
-        assert (await cluster.job(record.job)).counts == Counts(created=6)
+        assert (await cluster.job(record.job)).counts == ItemCounts(created=6)
         assert sandbox.effects.outbound == {f"O-{number}": 1 for number in range(6)}

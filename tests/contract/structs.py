@@ -7,7 +7,7 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from octoffm_async.contract.base import A, Answer, D, Query, S, own_fields
+from octoffm_async.contract.base import A, Answer, D, Query, S, modelled_fields
 
 TAGS = {id(D): "D", id(S): "S", id(A): "A"}
 
@@ -24,7 +24,7 @@ def structs_of(module: ModuleType) -> list[type[msgspec.Struct]]:
 def tags_of(struct: type[msgspec.Struct]) -> Iterator[tuple[str, list[str]]]:
     """Each field with its tags."""
     hints = get_type_hints(struct, include_extras=True)
-    for name in own_fields(struct):
+    for name in modelled_fields(struct):
         hint = hints[name]
         extras = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
         yield name, [TAGS[id(extra)] for extra in extras if id(extra) in TAGS]

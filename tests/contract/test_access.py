@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from octoffm_async.contract import access, outbound, products, stocks
-from octoffm_async.contract.access import Page, Problem, TokenAnswer, TokenRequest
-from octoffm_async.contract.base import own_fields
+from octoffm_async.contract.access import PageBody, Problem, TokenAnswer, TokenRequest
+from octoffm_async.contract.base import modelled_fields
 
 from .structs import structs_of, tags_of
 
@@ -21,7 +21,7 @@ def test_the_walk_finds_the_structs() -> None:
 def test_every_field_has_exactly_one_tag(struct) -> None:
     tags = dict(tags_of(struct))
     assert tags
-    assert tuple(tags) == own_fields(struct)
+    assert tuple(tags) == modelled_fields(struct)
     assert {name: found for name, found in tags.items() if len(found) != 1} == {}
 
 
@@ -53,6 +53,6 @@ def test_a_problem_may_be_empty() -> None:
 
 
 def test_a_page_needs_items() -> None:
-    assert msgspec.json.decode(b'{"items": [1], "total": 3}', type=Page[int]).items == [1]
+    assert msgspec.json.decode(b'{"items": [1], "total": 3}', type=PageBody[int]).items == [1]
     with pytest.raises(msgspec.ValidationError):
-        msgspec.json.decode(b'{"itemsPerPage": 3}', type=Page[int])
+        msgspec.json.decode(b'{"itemsPerPage": 3}', type=PageBody[int])

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoffm_async.contract.checks import FieldProblem, completed, is_count, moment, text
+from octoffm_async.contract.checks import (
+    FieldProblem,
+    is_whole_number,
+    text_problems,
+    time_problems,
+    with_encoding_problems,
+)
 from octoffm_async.contract.common import ShipmentLine
 from octoffm_async.contract.inbound import InboundShipmentRequest
 
@@ -25,12 +31,12 @@ def test_a_value_is_shown_whole_up_to_sixty_characters(length, cut) -> None:
 
 @pytest.mark.parametrize("value", [0, 1, -1, 10**30])
 def test_whole_numbers(value) -> None:
-    assert is_count(value)
+    assert is_whole_number(value)
 
 
 @pytest.mark.parametrize("value", [True, False, 1.0, "1", None, [], 1j])
 def test_what_is_no_whole_number(value) -> None:
-    assert not is_count(value)
+    assert not is_whole_number(value)
 
 
 @pytest.mark.parametrize(
@@ -50,12 +56,12 @@ def test_what_is_no_whole_number(value) -> None:
     ],
 )
 def test_text(value, told) -> None:
-    assert [str(problem.reason) for problem in text("f", value, most=5)] == [told] * bool(told)
+    assert [str(problem.reason) for problem in text_problems("f", value, most=5)] == [told] * bool(told)
 
 
 @given(st.text())
 def test_text_without_a_bound_needs_only_to_be_there(value) -> None:
-    assert (list(text("f", value)) == []) is bool(value.strip())
+    assert (list(text_problems("f", value)) == []) is bool(value.strip())
 
 
 @pytest.mark.parametrize(
@@ -71,7 +77,7 @@ def test_text_without_a_bound_needs_only_to_be_there(value) -> None:
     ],
 )
 def test_moments(value, told) -> None:
-    assert [problem.reason for problem in moment("f", value)] == [told] * bool(told)
+    assert [problem.reason for problem in time_problems("f", value)] == [told] * bool(told)
 
 
 LINE = ShipmentLine(quantity=1, seller_product_reference="R")
@@ -91,6 +97,6 @@ LINE = ShipmentLine(quantity=1, seller_product_reference="R")
 )
 def test_what_json_cannot_carry_is_told_wherever_it_stands(change, paths) -> None:
     item = msgspec.structs.replace(InboundShipmentRequest(reference="R", storage_country="FR", lines=[LINE]), **change)
-    found = completed([], item)
+    found = with_encoding_problems([], item)
     assert [problem.field for problem in found] == paths
     assert all(problem.reason.startswith("cannot be sent as JSON") for problem in found)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from octoffm_async.contract import common, inbound, returns
-from octoffm_async.contract.base import own_fields
+from octoffm_async.contract.base import modelled_fields
 from octoffm_async.contract.common import Document, DocumentAnswer, Refusal, ShipmentLine
 
 from .structs import structs_of, tags_of
@@ -34,7 +34,7 @@ def test_the_walk_finds_the_structs() -> None:
 @each
 def test_every_field_has_exactly_one_tag(struct) -> None:
     tags = dict(tags_of(struct))
-    assert tuple(tags) == own_fields(struct)
+    assert tuple(tags) == modelled_fields(struct)
     assert {name: found for name, found in tags.items() if len(found) != 1} == {}
 
 

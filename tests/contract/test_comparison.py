@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from octoffm_async.contract.comparison import compare
 from octoffm_async.contract.description import describe
-from octoffm_async.contract.differences import Difference, Kind
+from octoffm_async.contract.differences import Difference, DifferenceKind
 from octoffm_async.contract.openapi import openapi_document
 from tests.sizes import tries
 
@@ -257,7 +257,9 @@ def test_a_mutation_is_named_by_exactly_its_differences(name) -> None:
 
 
 def test_every_kind_of_difference_is_among_the_mutations() -> None:
-    assert {kind for _, expected in MUTATIONS.values() for *_, kind in expected} == {kind.value for kind in Kind}
+    assert {kind for _, expected in MUTATIONS.values() for *_, kind in expected} == {
+        kind.value for kind in DifferenceKind
+    }
 
 
 def test_a_difference_tells_both_sides_and_our_tag() -> None:
@@ -323,7 +325,7 @@ def test_the_prefix_is_that_of_most_of_our_calls() -> None:
 
 def test_nothing_of_ours_in_a_foreign_document() -> None:
     found = differences({"openapi": "3.1.0", "paths": {"/pets": {"get": {}}}})
-    assert [one.kind for one in found] == [Kind.OPERATION_ABSENT] * 20
+    assert [one.kind for one in found] == [DifferenceKind.OPERATION_ABSENT] * 20
 
 
 def paths_of(value: object, place: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from octoffm_async.contract import contract_file
 from octoffm_async.contract.contract_file import ContractFile, FieldMapping, OperationMapping
-from octoffm_async.contract.contract_parser import MOST_BYTES, parse_contract, read_contract
+from octoffm_async.contract.contract_parser import MAX_BYTES, parse_contract, read_contract
 from octoffm_async.contract.contract_problems import ContractFileError
 from octoffm_async.contract.registry import ENUMS, REQUESTS, STRUCTS, fields_of
 
@@ -213,7 +213,7 @@ def test_a_file_is_read_with_a_mark_and_windows_line_ends(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("content", "word"),
-    [(b"[fields.Stock]\n\xff", "line 2"), (b"#" * (MOST_BYTES + 1), "1 MiB"), (None, "contract.toml")],
+    [(b"[fields.Stock]\n\xff", "line 2"), (b"#" * (MAX_BYTES + 1), "1 MiB"), (None, "contract.toml")],
 )
 def test_a_file_that_cannot_be_read_is_told_with_its_name(tmp_path: Path, content: bytes | None, word: str) -> None:
     path = tmp_path / "contract.toml"
@@ -226,7 +226,7 @@ def test_a_file_that_cannot_be_read_is_told_with_its_name(tmp_path: Path, conten
 
 
 def test_a_text_that_is_too_large_is_refused() -> None:
-    assert "1 MiB" in problems("#" * (MOST_BYTES + 1))[0]
+    assert "1 MiB" in problems("#" * (MAX_BYTES + 1))[0]
 
 
 def test_many_extra_names_are_compared_in_time() -> None:

@@ -15,7 +15,7 @@ from octoffm_async.contract.fingerprints import (
     differing_paths,
     fingerprint,
     fingerprints,
-    halved,
+    shortened,
 )
 from tests.bulk.items import ADDRESS, order, product
 
@@ -37,7 +37,7 @@ OTHER: list[tuple[Any, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("item", "changes"), OTHER, ids=lambda value: "+".join(value) if type(value) is dict else "")
-@pytest.mark.parametrize("form", [bytes, halved])
+@pytest.mark.parametrize("form", [bytes, shortened])
 def test_the_fields_that_differ_are_named(item: Any, changes: dict[str, Any], form: Any) -> None:
     other = replace(item, **changes)
     assert set(differing_fields(item, form(fingerprint(item)), form(fingerprint(other)))) == set(changes)
@@ -70,7 +70,7 @@ def test_what_has_none_is_never_told_to_differ(odd: Any) -> None:
 
 def test_one_of_another_version_is_not_compared() -> None:
     whole = fingerprint(OUTBOUND)
-    for cut in (whole[:-1], whole[4:], whole + b"1234", halved(whole)):
+    for cut in (whole[:-1], whole[4:], whole + b"1234", shortened(whole)):
         assert differing_fields(OUTBOUND, cut, whole) == ()
 
 

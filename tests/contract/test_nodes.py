@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from octoffm_async.contract.nodes import LIMITS, Node, SchemaReader
+from octoffm_async.contract.nodes import LIMITS, SchemaNode, SchemaReader
 
 TEXT = {"type": "string"}
 COMPONENTS = {
@@ -33,7 +33,7 @@ def ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def seen(node: Node) -> dict[str, Any]:
+def seen(node: SchemaNode) -> dict[str, Any]:
     """All that a node says, with its fields."""
     return {
         "types": node.types,

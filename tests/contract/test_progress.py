@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from octoffm_async.contract.common import Refusal
 from octoffm_async.contract.inbound import InboundShipment, InboundStatus
 from octoffm_async.contract.outbound import OutboundShipment, OutboundStatus, ShipmentState
-from octoffm_async.contract.progress import Stand, is_refused, reasons_of, stand_of, told_status
+from octoffm_async.contract.progress import OrderProgress, is_refused, progress_of, quoted_status, refusal_reasons
 
 
 def shipment(status: str | None, state: str | None = None, **fields: Any) -> OutboundShipment:
@@ -26,60 +26,60 @@ def shipment(status: str | None, state: str | None = None, **fields: Any) -> Out
 @pytest.mark.parametrize(
     ("status", "state", "wanted", "stand"),
     [
-        ("Created", None, "Shipped", Stand.ON_ITS_WAY),
-        ("Created", "Valid", "Shipped", Stand.ON_ITS_WAY),
-        ("Created", "Doubtful", "Shipped", Stand.ON_ITS_WAY),
-        ("In Preparation", None, "Accepted", Stand.REACHED),
-        ("in_preparation", None, "InPreparation", Stand.REACHED),
-        ("Shipped", None, "Accepted", Stand.REACHED),
-        ("Shipped", "Invalid", "Shipped", Stand.REACHED),
-        ("Accepted", "Invalid", "Accepted", Stand.REFUSED),
-        ("Created", " INVALID", "Shipped", Stand.REFUSED),
-        (None, "Invalid", "Shipped", Stand.REFUSED),
-        ("Delivered", "Invalid", "Shipped", Stand.REFUSED),
-        ("Created", "Invalid", "Refused", Stand.REACHED),
-        ("Cancelled", "Invalid", "Shipped", Stand.CANCELLED),
-        ("Refused", None, "Shipped", Stand.REFUSED),
-        ("rejected", None, "Shipped", Stand.REFUSED),
-        ("Re-jected", None, "Shipped", Stand.REFUSED),
-        ("Rejected", None, "Refused", Stand.REACHED),
-        ("Refused", None, "Rejected", Stand.REACHED),
-        ("Canceled", None, "Shipped", Stand.CANCELLED),
-        ("Canceled", None, "Cancelled", Stand.REACHED),
-        ("Shipped", None, "Cancelled", Stand.ENDED),
-        ("Delivered", None, "Shipped", Stand.UNCLEAR),
-        ("Delivered", None, "Created", Stand.UNCLEAR),
-        ("Refusedish", None, "Shipped", Stand.UNCLEAR),
-        ("", None, "Shipped", Stand.UNCLEAR),
-        (None, None, "Shipped", Stand.UNCLEAR),
-        (None, "Valid", "Created", Stand.UNCLEAR),
+        ("Created", None, "Shipped", OrderProgress.IN_PROGRESS),
+        ("Created", "Valid", "Shipped", OrderProgress.IN_PROGRESS),
+        ("Created", "Doubtful", "Shipped", OrderProgress.IN_PROGRESS),
+        ("In Preparation", None, "Accepted", OrderProgress.REACHED),
+        ("in_preparation", None, "InPreparation", OrderProgress.REACHED),
+        ("Shipped", None, "Accepted", OrderProgress.REACHED),
+        ("Shipped", "Invalid", "Shipped", OrderProgress.REACHED),
+        ("Accepted", "Invalid", "Accepted", OrderProgress.REFUSED),
+        ("Created", " INVALID", "Shipped", OrderProgress.REFUSED),
+        (None, "Invalid", "Shipped", OrderProgress.REFUSED),
+        ("Delivered", "Invalid", "Shipped", OrderProgress.REFUSED),
+        ("Created", "Invalid", "Refused", OrderProgress.REACHED),
+        ("Cancelled", "Invalid", "Shipped", OrderProgress.CANCELLED),
+        ("Refused", None, "Shipped", OrderProgress.REFUSED),
+        ("rejected", None, "Shipped", OrderProgress.REFUSED),
+        ("Re-jected", None, "Shipped", OrderProgress.REFUSED),
+        ("Rejected", None, "Refused", OrderProgress.REACHED),
+        ("Refused", None, "Rejected", OrderProgress.REACHED),
+        ("Canceled", None, "Shipped", OrderProgress.CANCELLED),
+        ("Canceled", None, "Cancelled", OrderProgress.REACHED),
+        ("Shipped", None, "Cancelled", OrderProgress.ENDED),
+        ("Delivered", None, "Shipped", OrderProgress.UNCLEAR),
+        ("Delivered", None, "Created", OrderProgress.UNCLEAR),
+        ("Refusedish", None, "Shipped", OrderProgress.UNCLEAR),
+        ("", None, "Shipped", OrderProgress.UNCLEAR),
+        (None, None, "Shipped", OrderProgress.UNCLEAR),
+        (None, "Valid", "Created", OrderProgress.UNCLEAR),
     ],
 )
-def test_where_a_shipping_order_is(status: str | None, state: str | None, wanted: str, stand: Stand) -> None:
-    assert stand_of(shipment(status, state), OutboundStatus(wanted)) is stand
+def test_where_a_shipping_order_is(status: str | None, state: str | None, wanted: str, stand: OrderProgress) -> None:
+    assert progress_of(shipment(status, state), OutboundStatus(wanted)) is stand
 
 
 @pytest.mark.parametrize(
     ("status", "stand"),
     [
-        ("Receiving", Stand.ON_ITS_WAY),
-        ("RECEIVED", Stand.REACHED),
-        ("Rejected", Stand.REFUSED),
-        ("canceled ", Stand.CANCELLED),
-        ("Stored", Stand.UNCLEAR),
-        (None, Stand.UNCLEAR),
+        ("Receiving", OrderProgress.IN_PROGRESS),
+        ("RECEIVED", OrderProgress.REACHED),
+        ("Rejected", OrderProgress.REFUSED),
+        ("canceled ", OrderProgress.CANCELLED),
+        ("Stored", OrderProgress.UNCLEAR),
+        (None, OrderProgress.UNCLEAR),
     ],
 )
-def test_where_a_supply_order_is(status: str | None, stand: Stand) -> None:
+def test_where_a_supply_order_is(status: str | None, stand: OrderProgress) -> None:
     row = InboundShipment(inbound_shipment_id="I", status=None if status is None else InboundStatus(status))
-    assert stand_of(row, InboundStatus.RECEIVED) is stand
+    assert progress_of(row, InboundStatus.RECEIVED) is stand
 
 
 @given(st.none() | st.text(), st.sampled_from(OutboundStatus))
 def test_text_that_is_not_in_the_contract_is_never_an_end(text: str | None, wanted: OutboundStatus) -> None:
     row = shipment(text)
     if row.status is None or not row.status.meaning.known:
-        assert stand_of(row, wanted) is Stand.UNCLEAR
+        assert progress_of(row, wanted) is OrderProgress.UNCLEAR
         assert not is_refused(row)
 
 
@@ -113,18 +113,18 @@ def test_what_is_refused(status: str | None, state: str | None, refused: bool) -
     ],
 )
 def test_the_reasons_of_a_refusal(refusal: Refusal | None, state: str | None, told: list[str]) -> None:
-    assert reasons_of(shipment("Refused", state, refusal=refusal)) == told
+    assert refusal_reasons(shipment("Refused", state, refusal=refusal)) == told
 
 
 @pytest.mark.parametrize(
     ("status", "told"), [(None, "no status"), ("Delivered", "status 'Delivered'"), ("", "status ''")]
 )
 def test_how_a_status_is_named(status: str | None, told: str) -> None:
-    assert told_status(status) == told
+    assert quoted_status(status) == told
 
 
 @given(st.text(st.characters(codec=None), max_size=500))
 def test_any_status_is_named_in_one_short_line(text: str) -> None:
-    told = told_status(text)
+    told = quoted_status(text)
     assert told.isprintable()
     assert len(told) < 700

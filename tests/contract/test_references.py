@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from octoffm_async.contract.references import oddness
+from octoffm_async.contract.references import reference_oddity
 
 
 @pytest.mark.parametrize("plain", ["O-1", "0001", "a b", "CAFÉ-1", "注文-1", "x" * 50, "A/B:C", "🛒-1"])
 def test_a_plain_reference_is_not_odd(plain: str) -> None:
-    assert oddness(plain) == ""
+    assert reference_oddity(plain) == ""
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,4 @@ def test_a_plain_reference_is_not_odd(plain: str) -> None:
     ],
 )
 def test_an_odd_one_is_told_with_the_reason(reference: str, reason: str) -> None:
-    assert oddness(reference) == reason
+    assert reference_oddity(reference) == reason

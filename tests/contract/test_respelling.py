@@ -7,19 +7,19 @@ from octoffm_async.contract.comparison import compare
 from octoffm_async.contract.contract_file import ContractFile
 from octoffm_async.contract.contract_parser import parse_contract
 from octoffm_async.contract.description import describe
-from octoffm_async.contract.differences import Kind
+from octoffm_async.contract.differences import DifferenceKind
 from octoffm_async.contract.openapi import openapi_document
 from octoffm_async.contract.respelling import respelled_document
 
 from .dialects import DIALECTS, Dialect, openapi
 
 _OF_NAMES = {
-    Kind.OPERATION_ABSENT,
-    Kind.PARAMETER_ABSENT,
-    Kind.FIELD_ABSENT,
-    Kind.TYPE,
-    Kind.VALUES_ABSENT,
-    Kind.MEDIA_TYPE,
+    DifferenceKind.OPERATION_ABSENT,
+    DifferenceKind.PARAMETER_ABSENT,
+    DifferenceKind.FIELD_ABSENT,
+    DifferenceKind.TYPE,
+    DifferenceKind.VALUES_ABSENT,
+    DifferenceKind.MEDIA_TYPE,
 }
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from octoffm_async.contract import access, common, inbound, outbound, products, returns, stocks
-from octoffm_async.contract.base import own_fields, with_extra
+from octoffm_async.contract.base import modelled_fields, with_extra
 from octoffm_async.contract.products import FulfillmentProduct
 from octoffm_async.contract.stocks import Stock
 
@@ -49,5 +49,5 @@ def test_help_shows_descriptions_and_defaults() -> None:
 
 def test_a_row_in_another_spelling_keeps_fields_and_descriptions() -> None:
     row = with_extra(Stock, {"id": "S"}, {"colour": "red"})
-    assert own_fields(row) == own_fields(Stock)
+    assert modelled_fields(row) == modelled_fields(Stock)
     assert inspect.getdoc(type(row).id) == inspect.getdoc(Stock.id)

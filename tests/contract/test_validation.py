@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from octoffm_async.contract.base import own_fields
+from octoffm_async.contract.base import modelled_fields
 from octoffm_async.contract.checks import FieldProblem
 from octoffm_async.contract.common import ShipmentLine
 from octoffm_async.contract.inbound import InboundCountFilters, InboundFilters, InboundShipmentRequest
@@ -147,7 +147,7 @@ def test_rules_for_products(field, value, certain, assumed) -> None:
     assert fields(product_problems(product, assumed=True)) == [field] * assumed
 
 
-@pytest.mark.parametrize("field", own_fields(Packaging))
+@pytest.mark.parametrize("field", modelled_fields(Packaging))
 @pytest.mark.parametrize(
     ("value", "fine"),
     [
@@ -234,7 +234,7 @@ def test_rules_for_lines(line, path) -> None:
     assert fields(outbound_problems(order)) == ([] if path is None else [f"lines[1]{path}"])
 
 
-@pytest.mark.parametrize("name", own_fields(DeliveryAddress))
+@pytest.mark.parametrize("name", modelled_fields(DeliveryAddress))
 def test_which_parts_of_an_address_are_needed(name) -> None:
     order = replace(ORDER, delivery_address=replace(ADDRESS, **{name: " "}))
     always = name in {"address_line1", "city", "country_code"}

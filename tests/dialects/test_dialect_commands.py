@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from octoffm_async import OutboundShipmentRequest
-from octoffm_async.contract.base import own_fields
+from octoffm_async.contract.base import modelled_fields
 from octoffm_async.contract.products import Packaging
 from tests.bulk.items import order
 from tests.contract.dialects import B, C, openapi
@@ -99,8 +99,8 @@ def comparable(rows: list[dict[str, Any]]) -> list[str]:
 def files(desk: Desk) -> None:
     """The same goods and orders as by the library."""
     products = [
-        {name: getattr(one, name) for name in own_fields(one) if name != "packaging"}
-        | {f"packaging.{name}": getattr(one.packaging, name) for name in own_fields(Packaging)}
+        {name: getattr(one, name) for name in modelled_fields(one) if name != "packaging"}
+        | {f"packaging.{name}": getattr(one.packaging, name) for name in modelled_fields(Packaging)}
         for one in catalogue()[:-1]  # a file has each reference once
     ]
     desk.write("catalogue.csv", products)
@@ -116,7 +116,7 @@ def files(desk: Desk) -> None:
 
 def order_row(one: OutboundShipmentRequest) -> dict[str, Any]:
     to, (line,) = one.delivery_address, one.lines
-    address = {name: part for name in own_fields(to) if (part := getattr(to, name)) is not None}
+    address = {name: part for name in modelled_fields(to) if (part := getattr(to, name)) is not None}
     product = {"seller_product_reference": line.seller_product_reference, "quantity": line.quantity}
     return {"reference": one.reference, **product, **address}
 

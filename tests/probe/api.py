@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from octoffm_async import Config
-from octoffm_async.probe.records import Kept, Probe
+from octoffm_async.probe.records import CallRecord, Probe
 from octoffm_async.probe.running import Prober
 
 SECRET = "s3cr3t-of-the-client"
@@ -117,7 +117,7 @@ def not_there(_arrival: Arrival) -> web.Response:
     return web.Response(status=404)
 
 
-def kept(probe: Probe, name: str) -> Kept:
+def kept(probe: Probe, name: str) -> CallRecord:
     found = probe.named(name)
     assert found is not None
     return found

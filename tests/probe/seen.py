@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from octoffm_async.contract.operations import Operation
-from octoffm_async.probe.answers import Seen, seen_answers
-from octoffm_async.probe.records import Kept, Probe
+from octoffm_async.probe.answers import OperationAnswers, seen_answers
+from octoffm_async.probe.records import CallRecord, Probe
 from octoffm_async.probe.shapes import shape_of
 from octoffm_async.probe.words import Censor
 
@@ -14,7 +14,7 @@ from octoffm_async.probe.words import Censor
 def answered(*bodies: tuple[Operation[Any], Any]) -> Probe:
     """A probe to which each operation gave a body."""
     calls = [
-        Kept(
+        CallRecord(
             step=4,
             name=operation.name,
             call="GET",
@@ -30,5 +30,5 @@ def answered(*bodies: tuple[Operation[Any], Any]) -> Probe:
     return Probe(version="1", started="now", calls=calls)
 
 
-def seen(*bodies: tuple[Operation[Any], Any]) -> list[Seen]:
+def seen(*bodies: tuple[Operation[Any], Any]) -> list[OperationAnswers]:
     return seen_answers(answered(*bodies))

@@ -17,7 +17,7 @@ from octoffm_async.contract.operations import (
     Shape,
 )
 from octoffm_async.probe.answers import struct_of
-from octoffm_async.probe.drift import Drift, drift_of
+from octoffm_async.probe.drift import ProbeDrift, drift_of
 from octoffm_async.probe.expectations import fields_of
 from octoffm_async.probe.mending import mend
 
@@ -25,12 +25,12 @@ from .api import ORDERS, REFERENCES, STOCKS
 from .seen import seen
 
 
-def drift(operation: Any, body: Any) -> list[Drift]:
+def drift(operation: Any, body: Any) -> list[ProbeDrift]:
     answers = seen((operation, body))
     return drift_of(answers, mend(answers))
 
 
-def told(found: list[Drift]) -> list[tuple[str, str]]:
+def told(found: list[ProbeDrift]) -> list[tuple[str, str]]:
     return [(one.kind, one.path) for one in found]
 
 

@@ -19,7 +19,7 @@ from octoffm_async.contract.operations import (
     Operation,
 )
 from octoffm_async.probe.answers import seen_answers
-from octoffm_async.probe.mending import Mended, contract_text, mend
+from octoffm_async.probe.mending import Corrections, contract_text, mend
 from octoffm_async.probe.shapes import merged, shape_of
 from octoffm_async.probe.words import Censor
 
@@ -35,7 +35,7 @@ def without(row: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in names}
 
 
-def mended(*bodies: tuple[Operation[Any], Any]) -> Mended:
+def mended(*bodies: tuple[Operation[Any], Any]) -> Corrections:
     return mend(seen(*bodies))
 
 
@@ -100,7 +100,7 @@ class _Row(Answer, frozen=True, kw_only=True):
     status: Annotated[_Status | None, A] = None
 
 
-def words_seen(*words: str) -> Mended:
+def words_seen(*words: str) -> Corrections:
     one = Operation[_Row](name="x.get", method="GET", path="/x", group=Group.OTHER, tag="A", answer=_Row)
     bodies = [shape_of({"status": word}, Censor()) for word in words]
     (template,) = seen((GET_STOCK, {"id": 1}))
@@ -142,7 +142,7 @@ def test_a_name_that_another_answer_contradicts_is_a_comment() -> None:
 
 
 def test_entries_that_contradict_each_other_are_comments() -> None:
-    contradicting = Mended(fields={"OutboundShipment": {"reference": "a", "status": "a"}})
+    contradicting = Corrections(fields={"OutboundShipment": {"reference": "a", "status": "a"}})
     text = contract_text(contradicting, note="n")
     assert "contradict" in text
     assert parse_contract(text).fields == {}

@@ -6,13 +6,13 @@ import pytest
 from multidict import CIMultiDict
 
 from octoffm_async.probe.calls import CALLS, KINDS, STEPS
-from octoffm_async.probe.records import Kept, link_form, read_answer, retry_after_form
+from octoffm_async.probe.records import CallRecord, link_form, read_answer, retry_after_form
 from octoffm_async.probe.words import Censor
 from octoffm_async.session.response import Response
 
 
-def read(status: int = 200, body: bytes = b"", **headers: str) -> Kept:
-    kept = Kept(step=1, name="n", call="c", settles="s")
+def read(status: int = 200, body: bytes = b"", **headers: str) -> CallRecord:
+    kept = CallRecord(step=1, name="n", call="c", settles="s")
     named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
     read_answer(kept, Response(status, named, body, "https://a/b"), Censor())
     return kept

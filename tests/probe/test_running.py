@@ -232,7 +232,7 @@ async def test_an_unreachable_host_ends_it() -> None:
         origin = f"http://127.0.0.1:{free.getsockname()[1]}"
         config = Config(client_id="a", client_secret="b", seller_id="c", base_url=origin, token_url=origin)
         seen: list[str] = []
-        probe = await Prober(config, clock=Clock(), told=lambda probe: seen.append(probe.ended)).run()
+        probe = await Prober(config, clock=Clock(), on_progress=lambda probe: seen.append(probe.ended)).run()
     assert probe.ended == "no token: no connection"
     assert seen[-1] == probe.ended
 
@@ -246,7 +246,9 @@ async def test_a_cancelled_probe_has_told_what_it_learned() -> None:
         return shop(one)  # type: ignore[arg-type]
 
     async with serving(answer) as api:
-        prober = Prober(api.config(), clock=api.clock, told=lambda probe: seen.append((probe.ended, len(probe.calls))))
+        prober = Prober(
+            api.config(), clock=api.clock, on_progress=lambda probe: seen.append((probe.ended, len(probe.calls)))
+        )
         task = asyncio.create_task(prober.run())
         with pytest.raises(asyncio.CancelledError):
             await task

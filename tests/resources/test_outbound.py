@@ -1,7 +1,6 @@
 """client.outbound against the sandbox."""
 
-from __future__ import re
-
+import re
 from datetime import datetime, timedelta, timezone
 
 import pytest

@@ -8,11 +8,11 @@ from typing import Any
 
 from octoffm_async.contract.stocks import Quantities, Stock
 from octoffm_async.sandbox import Sandbox
-from octoffm_async.sandbox.calls import API_PATH, Call
+from octoffm_async.sandbox.calls import API_PATH, IncomingRequest
 from octoffm_async.sandbox.replies import ProblemError, json_reply
 from octoffm_async.sandbox.routes import Route, Router
-from octoffm_async.sandbox.settings import Style
-from octoffm_async.sandbox.world import Account
+from octoffm_async.sandbox.settings import ResponseStyle
+from octoffm_async.sandbox.world import SellerAccount
 
 from .api import line, product, shipment
 
@@ -31,17 +31,17 @@ class Desk:
         found = self._router.find(method, API_PATH + path)
         assert isinstance(found, Route)
         assert found.handler is not None
-        call = Call(
+        call = IncomingRequest(
             world=self._world,
             account=self._world.account(seller),
-            style=Style(),
+            style=ResponseStyle(),
             operation=found.operation,
             origin="",
             path=API_PATH + path,
             query={},
-            item=found.item,
+            resource_id=found.item,
             body=json.dumps(body).encode(),
-            moment=self._world.settle(),
+            now=self._world.run_due_events(),
         )
         try:
             reply = found.handler(call)
@@ -62,7 +62,7 @@ def unsound(stock: Stock) -> str | None:
     return None
 
 
-def watch(account: Account, see: Callable[[Stock], object]) -> None:
+def watch(account: SellerAccount, see: Callable[[Stock], object]) -> None:
     """Show every stock row that is ever put in place of another one."""
     replace = account.stocks.replace
 

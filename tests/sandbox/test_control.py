@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from octoffm_async.sandbox import Fault
-from octoffm_async.sandbox.verbs import VERBS, Verb
+from octoffm_async.sandbox.verbs import CONTROL_ROUTES, ControlRoute
 
 from .api import FIRST, SECOND, Answer, Api, line, product
 from .supplies import create, supply
@@ -62,15 +62,15 @@ async def test_supply_orders_can_be_received_at_once(control: Api, api: Api) -> 
 async def test_the_help_names_every_route_and_what_their_bodies_may_hold(control: Api) -> None:
     told = await read(control, "/help")
     assert [(route["method"], route["path"]) for route in told["routes"]] == [
-        (verb.method, verb.route) for verb in VERBS
+        (verb.method, verb.route) for verb in CONTROL_ROUTES
     ]
     assert told["faults"] == list(Fault.__members__)
     assert {"stocks.list", "token.create"} <= set(told["operations"])
     assert (told["sellers"], told["countries"]) == ([FIRST, SECOND], ["FR", "ES", "UK"])
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.path)
-async def test_each_route_that_is_described_exists_and_takes_its_example(control: Api, verb: Verb) -> None:
+@pytest.mark.parametrize("verb", CONTROL_ROUTES, ids=lambda verb: verb.path)
+async def test_each_route_that_is_described_exists_and_takes_its_example(control: Api, verb: ControlRoute) -> None:
     body = verb.example.encode() or None
     answer = await control.call(verb.method, control.sandbox.control_url + verb.path, data=body)
     refusals = {"/save": "this sandbox has no state file", "/returns": "outbound_shipment_id = 'ID'"}

@@ -19,7 +19,7 @@ from octoffm_async.contract.inbound import InboundLine, InboundShipment
 from octoffm_async.contract.outbound import ShippedTo
 from octoffm_async.contract.returns import Return
 from octoffm_async.sandbox import Fault
-from octoffm_async.sandbox.documents import REMEMBERED_DOCUMENTS, delivery_note, return_label
+from octoffm_async.sandbox.documents import MAX_DOCUMENTS, delivery_note, return_label
 
 from .api import SECOND, Answer, Api, line, product
 from .conftest import Serve
@@ -178,7 +178,7 @@ async def test_the_address_of_a_document_is_for_its_seller_only(serve: Serve) ->
 
 async def test_old_addresses_are_forgotten(serve: Serve) -> None:
     api = await serve(documents="url")
-    keys = [await accepted(api) for _ in range(REMEMBERED_DOCUMENTS + 1)]
+    keys = [await accepted(api) for _ in range(MAX_DOCUMENTS + 1)]
     urls = [(await note(api, key)).json["url"] for key in keys]
     assert len(set(urls)) == len(keys)
     assert (await api.get(urls[0])).is_problem(404)

@@ -6,7 +6,7 @@ import pytest
 
 from octoffm_async.contract.operations import CREATE_OUTBOUND, CREATE_TOKEN, GET_STOCK, LIST_STOCKS
 from octoffm_async.sandbox import Fault, Faults
-from octoffm_async.sandbox.faults import Only, Strike
+from octoffm_async.sandbox.faults import InjectedFault, Only
 
 
 @pytest.fixture
@@ -22,13 +22,18 @@ def test_scripted_faults_come_in_their_order_so_many_times(faults: Faults) -> No
     faults.next(Fault.ERROR_500, times=2)
     faults.next(Fault.LATENCY, value=0.5)
     struck = [faults.draw(LIST_STOCKS) for _ in range(4)]
-    assert struck == [Strike(Fault.ERROR_500, 0), Strike(Fault.ERROR_500, 0), Strike(Fault.LATENCY, 0.5), None]
+    assert struck == [
+        InjectedFault(Fault.ERROR_500, 0),
+        InjectedFault(Fault.ERROR_500, 0),
+        InjectedFault(Fault.LATENCY, 0.5),
+        None,
+    ]
 
 
 def test_a_scripted_fault_waits_for_its_operation(faults: Faults) -> None:
     faults.next(Fault.RESET_AFTER, operation="outbound.create")
     assert faults.draw(LIST_STOCKS) is None
-    assert faults.draw(CREATE_OUTBOUND) == Strike(Fault.RESET_AFTER, 0)
+    assert faults.draw(CREATE_OUTBOUND) == InjectedFault(Fault.RESET_AFTER, 0)
     assert faults.draw(CREATE_OUTBOUND) is None
 
 
@@ -37,7 +42,7 @@ def test_the_token_endpoint_is_hit_only_when_named(faults: Faults) -> None:
     faults.set_rates({Fault.ERROR_500: 1.0})
     assert faults.draw(CREATE_TOKEN) is None
     faults.set_rates({Fault.ERROR_500: 1.0}, operations=["token.create"])
-    assert faults.draw(CREATE_TOKEN) == Strike(Fault.ERROR_500, 0)
+    assert faults.draw(CREATE_TOKEN) == InjectedFault(Fault.ERROR_500, 0)
 
 
 def test_scripted_faults_take_precedence_over_random_ones(faults: Faults) -> None:
@@ -52,13 +57,13 @@ def test_scripted_faults_take_precedence_over_random_ones(faults: Faults) -> Non
 def test_random_faults_come_at_their_rates(faults: Faults) -> None:
     faults.set_rates({Fault.ERROR_500: 0.2, Fault.LATENCY: (0.1, 3.0)})
     struck = [faults.draw(LIST_STOCKS) for _ in range(10_000)]
-    assert 0.18 < struck.count(Strike(Fault.ERROR_500, 0)) / 10_000 < 0.22
-    assert 0.08 < struck.count(Strike(Fault.LATENCY, 3.0)) / 10_000 < 0.12
+    assert 0.18 < struck.count(InjectedFault(Fault.ERROR_500, 0)) / 10_000 < 0.22
+    assert 0.08 < struck.count(InjectedFault(Fault.LATENCY, 3.0)) / 10_000 < 0.12
     assert 0.67 < struck.count(None) / 10_000 < 0.73
 
 
 def test_the_same_seed_gives_the_same_faults() -> None:
-    def run(seed: int) -> list[Strike | None]:
+    def run(seed: int) -> list[InjectedFault | None]:
         faults = Faults(Random(seed))
         faults.set_rates({Fault.STALL: 0.5})
         return [faults.draw(LIST_STOCKS) for _ in range(50)]
@@ -74,9 +79,9 @@ def test_rates_may_be_for_reads_or_writes_only(faults: Faults, only: Only, hit: 
 
 def test_rates_may_be_for_some_operations_only_and_replace_each_other(faults: Faults) -> None:
     faults.set_rates({Fault.ERROR_500: 1.0}, operations=["stocks.get"])
-    assert (faults.draw(LIST_STOCKS), faults.draw(GET_STOCK)) == (None, Strike(Fault.ERROR_500, 0))
+    assert (faults.draw(LIST_STOCKS), faults.draw(GET_STOCK)) == (None, InjectedFault(Fault.ERROR_500, 0))
     faults.set_rates({Fault.STALL: 1.0}, operations=["stocks.list"])
-    assert (faults.draw(LIST_STOCKS), faults.draw(GET_STOCK)) == (Strike(Fault.STALL, 0), None)
+    assert (faults.draw(LIST_STOCKS), faults.draw(GET_STOCK)) == (InjectedFault(Fault.STALL, 0), None)
 
 
 def test_clear_ends_all(faults: Faults) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from octoffm_async.contract.bounds import GTIN_LENGTHS
 from octoffm_async.contract.products import FulfillmentProduct
 from octoffm_async.contract.validation import gtin_check_digit, product_problems
-from octoffm_async.sandbox.incoming import BodyReader, gtin_of, moment_of
+from octoffm_async.sandbox.incoming import BodyReader, gtin_of, parse_time
 
 from .api import Api, gtin, line, product, shipment
 from .shipped import shipped, stocked
@@ -175,7 +175,7 @@ async def test_filters_take_dates_and_times_without_a_zone(api: Api) -> None:
 
 def test_what_is_no_time_stays_as_it_is() -> None:
     for value in ("", "now", "2023-02-30", 5, None):
-        assert moment_of(value) is value
+        assert parse_time(value) is value
 
 
 async def test_a_status_may_be_a_list(api: Api) -> None:

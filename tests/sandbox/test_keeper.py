@@ -184,9 +184,9 @@ async def test_a_file_with_an_unknown_event_survives(path: Path, monkeypatch: py
 
 
 def octoffm_happenings() -> dict[str, Any]:
-    from octoffm_async.sandbox.happenings import HAPPENINGS
+    from octoffm_async.sandbox.happenings import SCHEDULED_EVENTS
 
-    return HAPPENINGS
+    return SCHEDULED_EVENTS
 
 
 async def test_a_control_order_saves_at_once(serve: Serve, path: Path) -> None:

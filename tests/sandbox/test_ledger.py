@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from octoffm_async.sandbox.ledger import Ledger
+from octoffm_async.sandbox.ledger import RowTable
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -11,8 +11,8 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def ledger(count: int) -> Ledger[str]:
-    filled = Ledger[str]()
+def ledger(count: int) -> RowTable[str]:
+    filled = RowTable[str]()
     for number in range(count):
         filled.add(f"k{number}", f"row{number}", at(number))
     return filled
@@ -75,7 +75,7 @@ def test_a_hidden_row_is_there_for_the_rules_and_not_for_readers() -> None:
     assert "k1" in rows
     assert (rows.hides("k1"), rows.hides("k0"), rows.hides("k9"), rows.hidden_keys()) == (True, False, False, ["k1"])
     assert (len(rows), list(rows.rows)) == (3, ["row0", "row2", "row3"])
-    assert list(rows.everything()) == ["row0", "row1", "row2", "row3"]
+    assert list(rows.all_rows()) == ["row0", "row1", "row2", "row3"]
     assert rows.by_creation(0, 2) == (["row0", "row2"], 3)
     assert rows.by_creation(1, 9, every) == (["row2", "row3"], None)
     assert rows.by_change(0, 9) == (["row0", "row2", "row3"], None)
@@ -120,4 +120,4 @@ def test_what_changed_later_is_not_looked_at() -> None:
     assert found == (["row2", "row3", "row4", "row5"], None)
     assert looked_at == found.rows
     assert rows.newest_change == at(9)
-    assert Ledger[str]().newest_change is None
+    assert RowTable[str]().newest_change is None

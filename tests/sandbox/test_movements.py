@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from octoffm_async.contract.stocks import Stock
-from octoffm_async.sandbox.movements import NOTHING, available_in, country_code, moved
+from octoffm_async.sandbox.movements import NO_ITEMS, apply_movement, available_in, country_code
 
 from .api import SECOND, Api, product
 
@@ -14,9 +14,9 @@ LATER = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def test_a_movement_changes_the_total_and_one_country() -> None:
-    stock = moved(Stock(id="s", quantities=NOTHING), "FR", NOW, "Inbound", available=5)
-    stock = moved(stock, "UK", LATER, "Inbound", available=2)
-    stock = moved(stock, "FR", LATER, "OutboundAccepted", available=-3, allocated=3)
+    stock = apply_movement(Stock(id="s", quantities=NO_ITEMS), "FR", NOW, "Inbound", available=5)
+    stock = apply_movement(stock, "UK", LATER, "Inbound", available=2)
+    stock = apply_movement(stock, "FR", LATER, "OutboundAccepted", available=-3, allocated=3)
     assert (stock.quantities.available, stock.quantities.allocated) == (4, 3)
     assert [available_in(stock, country) for country in ("FR", "UK", "ES")] == [2, 2, 0]
     assert stock.updated_at == LATER
@@ -27,8 +27,8 @@ def test_a_movement_changes_the_total_and_one_country() -> None:
 
 
 def test_a_movement_leaves_the_old_row_as_it_was() -> None:
-    stock = Stock(id="s", quantities=NOTHING)
-    moved(stock, "FR", NOW, "Inbound", available=5)
+    stock = Stock(id="s", quantities=NO_ITEMS)
+    apply_movement(stock, "FR", NOW, "Inbound", available=5)
     assert (stock.quantities.available, stock.localizations) == (0, [])
 
 

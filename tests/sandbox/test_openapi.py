@@ -12,13 +12,13 @@ from octoffm_async.contract.comparison import compare
 from octoffm_async.contract.description import describe
 from octoffm_async.contract.openapi import openapi_document
 from octoffm_async.sandbox import Fault, Sandbox, SandboxThread
-from octoffm_async.sandbox.verbs import VERBS, ControlBody, Script
+from octoffm_async.sandbox.verbs import CONTROL_ROUTES, ControlBody, ScriptedFault
 
 from .api import Api, product
 
 
 def bodies() -> list[type[ControlBody]]:
-    return [Script, *(verb.body for verb in VERBS if verb.body is not None)]
+    return [ScriptedFault, *(verb.body for verb in CONTROL_ROUTES if verb.body is not None)]
 
 
 async def served(api: Api) -> Any:
@@ -49,8 +49,8 @@ async def test_the_control_routes_are_in_it_and_set_apart(api: Api) -> None:
     document = await served(api)
     contract = openapi_document()
     own = {path: item for path, item in document["paths"].items() if path not in contract["paths"]}
-    assert list(own) == [verb.route for verb in VERBS]
-    for verb in VERBS:
+    assert list(own) == [verb.route for verb in CONTROL_ROUTES]
+    for verb in CONTROL_ROUTES:
         item = own[verb.route]
         operation = item[verb.method.lower()]
         assert item["servers"] == [{"url": api.sandbox.page_url.rstrip("/")}]
@@ -65,13 +65,13 @@ async def test_the_bodies_of_control_routes_are_described_as_they_are_taken(api:
     await api.register(product(1))
     document = await served(api)
     schemas = document["components"]["schemas"]
-    for verb in (verb for verb in VERBS if verb.example):
+    for verb in (verb for verb in CONTROL_ROUTES if verb.example):
         content = document["paths"][verb.route]["post"]["requestBody"]["content"]["application/json"]
         schema = schemas[content["schema"]["$ref"].rpartition("/")[2]]
         assert content["example"].keys() <= schema["properties"].keys()
         assert set(schema.get("required", ())) <= content["example"].keys()
         assert schema["additionalProperties"] is False
-    assert schemas["Script"]["properties"]["fault"]["enum"] == list(Fault.__members__)
+    assert schemas["ScriptedFault"]["properties"]["fault"]["enum"] == list(Fault.__members__)
 
 
 def test_contract_check_takes_it_for_the_contract_and_export_leaves_them_out(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 
 from octoffm_async.sandbox import Fault
-from octoffm_async.sandbox.verbs import VERBS
+from octoffm_async.sandbox.verbs import CONTROL_ROUTES
 
 from .api import SECOND, Api, line, product
 from .browser import Page, chromium, open_page, running_browser
@@ -176,7 +176,7 @@ async def test_it_fits_phones_and_desktops_in_both_colours(api: Api, browser: Pa
     await browser.open(api.sandbox.page_url)
     await browser.until("document.getElementById('latest').rows.length", 10)
     await browser.run("document.querySelector('details').open = true")
-    await browser.until("document.querySelectorAll('#routes tr').length", len(VERBS))
+    await browser.until("document.querySelectorAll('#routes tr').length", len(CONTROL_ROUTES))
     assert await browser.run("document.documentElement.scrollWidth") <= width
     assert await browser.run(CUT_OFF) == []
     colour = await browser.run("getComputedStyle(document.body).backgroundColor")

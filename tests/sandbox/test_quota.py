@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from octoffm_async.sandbox import Group
-from octoffm_async.sandbox.quota import RequestLimits, SlidingLog, throttled
+from octoffm_async.sandbox.quota import RequestLimits, SlidingLog, rate_limit_problem
 
 from .api import SECOND, Api
 from .conftest import Serve
@@ -67,11 +67,11 @@ def test_tokens_are_not_under_the_request_limit() -> None:
 
 @pytest.mark.parametrize(("wait", "header"), [(0.001, "1"), (1.0, "1"), (1.2, "2"), (59.5, "60")])
 def test_retry_after_in_seconds_is_rounded_up(wait: float, header: str) -> None:
-    assert throttled(wait, "seconds").headers == {"Retry-After": header}
+    assert rate_limit_problem(wait, "seconds").headers == {"Retry-After": header}
 
 
 def test_retry_after_as_a_date_is_never_too_early() -> None:
-    text = throttled(3.2, "date").headers["Retry-After"]
+    text = rate_limit_problem(3.2, "date").headers["Retry-After"]
     assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", text)
     assert 3.0 <= parsedate_to_datetime(text).timestamp() - time.time() <= 4.3
 

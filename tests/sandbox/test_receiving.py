@@ -12,9 +12,9 @@ from octoffm_async.contract.inbound import InboundLine, InboundShipment, Inbound
 from octoffm_async.contract.products import SellerReference
 from octoffm_async.contract.stocks import Stock
 from octoffm_async.sandbox import Clock, Reception, Timeline
-from octoffm_async.sandbox.counts import counted
-from octoffm_async.sandbox.movements import NOTHING
-from octoffm_async.sandbox.receiving import begin, first_delivery_of, undelivered_of
+from octoffm_async.sandbox.counts import required_number
+from octoffm_async.sandbox.movements import NO_ITEMS
+from octoffm_async.sandbox.receiving import first_delivery_of, schedule_supply_order, undelivered_of
 from octoffm_async.sandbox.world import World
 
 from .api import Api, line, product
@@ -200,13 +200,13 @@ def test_what_was_announced_is_in_the_stocks_or_known_to_be_missing(
     account, moment, name = world.account(None), clock.now(), str(key)
     for number in range(2):
         account.references.add(f"REF-{number}", reference(number), moment)
-        account.stocks.add(f"S-{number}", Stock(id=f"S-{number}", quantities=NOTHING), moment)
+        account.stocks.add(f"S-{number}", Stock(id=f"S-{number}", quantities=NO_ITEMS), moment)
     lines = [announced_line(f"REF-{place % 2}", quantity) for place, quantity in enumerate(announced)]
     shipment = InboundShipment(
         inbound_shipment_id=name, storage_country="UK", status=InboundStatus.CREATED, lines=lines
     )
     account.inbound.add(name, shipment, moment)
-    begin(world, account, name, moment)
+    schedule_supply_order(world, account, name, moment)
     for _ in range(31):
         clock.advance(1)
         after = account.inbound.get(name)
@@ -214,11 +214,13 @@ def test_what_was_announced_is_in_the_stocks_or_known_to_be_missing(
         for number in range(2):
             stock = account.stocks.get(f"S-{number}")
             assert stock is not None
-            received = sum(counted(row.received_quantity) for row in after.lines[number::2])
+            received = sum(required_number(row.received_quantity) for row in after.lines[number::2])
             assert stock.quantities.available == received
-            assert sum(counted(part.quantities.available) for part in stock.localizations) == received
+            assert sum(required_number(part.quantities.available) for part in stock.localizations) == received
     assert after.status is InboundStatus.RECEIVED
-    assert [counted(row.received_quantity) + counted(row.undelivered_quantity) for row in after.lines] == announced
+    assert [
+        required_number(row.received_quantity) + required_number(row.undelivered_quantity) for row in after.lines
+    ] == announced
     assert after.updated_at is not None
     assert after.updated_at.tzinfo is UTC
 

@@ -2,8 +2,8 @@
 
 import time
 
-from octoffm_async.sandbox import Arrival, Fault, Group, Requests
-from octoffm_async.sandbox.records import REMEMBERED_ARRIVALS, Pace
+from octoffm_async.sandbox import Fault, Group, RequestRecord, Requests
+from octoffm_async.sandbox.records import MAX_REQUEST_RECORDS, RequestRate
 
 from .api import FIRST, SECOND, Api, product
 
@@ -61,17 +61,17 @@ async def test_stats_are_the_counters_as_plain_data(api: Api) -> None:
 
 def test_arrivals_are_bounded() -> None:
     requests = Requests()
-    for number in range(REMEMBERED_ARRIVALS + 5):
-        requests.end(Arrival(float(number), "", None, "", 200))
-    assert len(requests.arrivals) == REMEMBERED_ARRIVALS
+    for number in range(MAX_REQUEST_RECORDS + 5):
+        requests.end(RequestRecord(float(number), "", None, "", 200))
+    assert len(requests.arrivals) == MAX_REQUEST_RECORDS
     assert requests.arrivals[0].at == 5.0
-    assert requests.count() == REMEMBERED_ARRIVALS + 5
+    assert requests.count() == MAX_REQUEST_RECORDS + 5
 
 
 def test_pace_counts_the_last_sixty_seconds() -> None:
-    pace = Pace()
+    pace = RequestRate()
     for at, status in [(100.0, 200), (100.9, 429), (101.1, 200), (159.5, 429)]:
-        pace.note(at, status)
+        pace.record(at, status)
     shown = pace.last(159.9)
     assert len(shown) == 60
     assert (shown[0], shown[1], shown[-1]) == ((2, 1), (1, 0), (1, 1))
@@ -79,9 +79,9 @@ def test_pace_counts_the_last_sixty_seconds() -> None:
 
 
 def test_pace_forgets_what_is_older_and_ignores_what_comes_too_late() -> None:
-    pace = Pace()
-    pace.note(100.0, 200)
-    pace.note(160.0, 200)
-    pace.note(100.5, 200)
+    pace = RequestRate()
+    pace.record(100.0, 200)
+    pace.record(160.0, 200)
+    pace.record(100.5, 200)
     assert sum(count for count, _ in pace.last(160.0)) == 1
     assert sum(count for count, _ in pace.last(400.0)) == 0

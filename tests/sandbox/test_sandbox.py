@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 import octoffm_async.sandbox
-from octoffm_async.sandbox import Fault, Sandbox, SandboxFace, SandboxProcess, SandboxThread
+from octoffm_async.sandbox import BaseSandbox, Fault, Sandbox, SandboxProcess, SandboxThread
 from octoffm_async.sandbox.control_methods import ControlMethods
 
 from .api import Api, product
@@ -25,8 +25,8 @@ def test_the_public_names_are_all_there_and_sorted() -> None:
 
 
 def test_both_sandboxes_share_one_face() -> None:
-    assert issubclass(Sandbox, SandboxFace)
-    assert issubclass(SandboxProcess, SandboxFace)
+    assert issubclass(Sandbox, BaseSandbox)
+    assert issubclass(SandboxProcess, BaseSandbox)
 
 
 def test_all_sandboxes_have_the_same_control_methods_as_help_shows_them() -> None:

@@ -12,9 +12,9 @@ import pytest
 
 import octoffm_async.sandbox
 from octoffm_async.sandbox import Clock, Timeline
-from octoffm_async.sandbox.happenings import HAPPENINGS
-from octoffm_async.sandbox.snapshot import ACCOUNT_FIELDS, restore, take
-from octoffm_async.sandbox.world import Account, World
+from octoffm_async.sandbox.happenings import SCHEDULED_EVENTS
+from octoffm_async.sandbox.snapshot import ACCOUNT_FIELDS, restore_snapshot, take_snapshot
+from octoffm_async.sandbox.world import SellerAccount, World
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -24,13 +24,13 @@ def world(*sellers: str) -> World:
 
 
 def test_every_part_of_an_account_is_kept() -> None:
-    account = Account("1")
-    plain = set(vars(account)) - set(account.ledgers()) - {"seller"}
+    account = SellerAccount("1")
+    plain = set(vars(account)) - set(account.tables()) - {"seller"}
     assert plain <= set(ACCOUNT_FIELDS), "name its type in snapshot.ACCOUNT_FIELDS, or it is lost"
 
 
 def test_every_ledger_knows_the_type_of_its_rows() -> None:
-    for name, ledger in Account("1").ledgers().items():
+    for name, ledger in SellerAccount("1").tables().items():
         assert issubclass(ledger.row_type, msgspec.Struct), name
 
 
@@ -52,7 +52,7 @@ def test_whatever_is_scheduled_can_be_kept() -> None:
                 assert ast.unparse(event).startswith("partial("), f"{path.name}:{node.lineno}: not a partial"
                 scheduled.append(f"{path.stem}.{ast.unparse(event.args[0])}")
     assert "shipping._accept" in scheduled
-    unmarked = sorted(set(scheduled) - set(HAPPENINGS))
+    unmarked = sorted(set(scheduled) - set(SCHEDULED_EVENTS))
     assert not unmarked, f"mark these with @happening, or a state file cannot hold them: {unmarked}"
 
 
@@ -60,9 +60,9 @@ def test_generators_and_the_clock_go_on() -> None:
     old, generator = world(), Random(5)
     generator.random()
     old.clock.advance(86_400.000001)
-    content = take(old, {"ids": generator})
+    content = take_snapshot(old, {"ids": generator})
     new, other = world(), Random(6)
-    restore(new, {"ids": other}, content)
+    restore_snapshot(new, {"ids": other}, content)
     assert other.random() == generator.random()
     assert new.clock.now() == old.clock.now()
 
@@ -71,17 +71,17 @@ def test_a_running_clock_never_lags_behind_the_real_one() -> None:
     past = world()
     past.clock.resume(START)
     running = World(sellers=("1",), clock=Clock(speed=1), timeline=Timeline(), rng=Random(1))
-    restore(running, {}, take(past, {}))
+    restore_snapshot(running, {}, take_snapshot(past, {}))
     assert abs(running.clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
     ahead = world()
     ahead.clock.advance(1e6)
-    restore(running, {}, take(ahead, {}))
+    restore_snapshot(running, {}, take_snapshot(ahead, {}))
     assert running.clock.now() >= ahead.clock.now()
 
 
 def test_sellers_of_the_file_and_of_the_settings_are_both_there() -> None:
     new = world("2", "3")
-    restore(new, {}, take(world("1", "2"), {}))
+    restore_snapshot(new, {}, take_snapshot(world("1", "2"), {}))
     assert list(new.accounts) == ["2", "3", "1"]
     assert new.first_seller == "2"
     assert new.effects.of("1").outbound == {}
@@ -95,16 +95,16 @@ def no_event(_: datetime) -> None: ...
     [
         (no_event, "an event is partial"),
         (partial(no_event), "no_event cannot be stored: it is not marked"),
-        (partial(HAPPENINGS["shipping._ship"], object()), "is neither the world nor an account"),
-        (partial(HAPPENINGS["shipping._ship"], True), "is neither the world nor an account"),
-        (partial(HAPPENINGS["shipping._ship"], account=1), "positional arguments"),
+        (partial(SCHEDULED_EVENTS["shipping._ship"], object()), "is neither the world nor an account"),
+        (partial(SCHEDULED_EVENTS["shipping._ship"], True), "is neither the world nor an account"),
+        (partial(SCHEDULED_EVENTS["shipping._ship"], account=1), "positional arguments"),
     ],
 )
 def test_an_event_that_cannot_be_kept_is_told(event: Any, said: str) -> None:
     eventful = world()
     eventful.schedule(eventful.clock.now() + timedelta(seconds=1), event)
     with pytest.raises(TypeError, match=said):
-        take(eventful, {})
+        take_snapshot(eventful, {})
 
 
 def changed(content: bytes, *path: str | int, to: object) -> bytes:
@@ -133,8 +133,8 @@ def changed(content: bytes, *path: str | int, to: object) -> bytes:
     ],
 )
 def test_what_does_not_fit_is_refused(path: tuple[str | int, ...], to: object) -> None:
-    content = take(world(), {"ids": Random(1)})
+    content = take_snapshot(world(), {"ids": Random(1)})
     fields = msgspec.json.decode(content)["events"]
     assert fields == []
     with pytest.raises((ValueError, LookupError, TypeError)):
-        restore(world(), {"ids": Random(1)}, changed(content, *path, to=to))
+        restore_snapshot(world(), {"ids": Random(1)}, changed(content, *path, to=to))

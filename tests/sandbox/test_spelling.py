@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoffm_async.contract.openapi import openapi_document
-from octoffm_async.sandbox import Fault, Style
-from octoffm_async.sandbox.replies import PDF, Reply
-from octoffm_async.sandbox.spelling import TIMES, Spelling, spelled, spelling_of
+from octoffm_async.sandbox import Fault, ResponseStyle
+from octoffm_async.sandbox.replies import PDF, HttpReply
+from octoffm_async.sandbox.spelling import TIMES, ResponseSpelling, respelled_name, spelling_of
 
 from .api import Api, line, product, shipment
 from .conftest import Serve
@@ -79,14 +79,14 @@ async def in_both(shop: tuple[Api, list[str]], **style: Any) -> tuple[list[Any],
     api, paths = shop
     server = api.sandbox._server
     usual = [(await api.get(path)).json for path in paths]
-    server._spelling = spelling_of(Style(**style))
+    server._spelling = spelling_of(ResponseStyle(**style))
     other = [json.loads(answer.body) if answer.body else None for answer in [await api.get(path) for path in paths]]
     return usual, other
 
 
 def test_the_usual_forms_need_no_spelling() -> None:
-    assert spelling_of(Style(list_shape="array", links="base", count_form="integer", documents="url")) is None
-    assert spelling_of(Style(ids="integer")) is not None
+    assert spelling_of(ResponseStyle(list_shape="array", links="base", count_form="integer", documents="url")) is None
+    assert spelling_of(ResponseStyle(ids="integer")) is not None
 
 
 @pytest.mark.parametrize(
@@ -102,15 +102,15 @@ async def test_types_of_quantities_keep_their_pascal_case_unless_all_is_snake_ca
     usual, pascal = await in_both(shop, names="pascal")
     assert list(pascal[0]["Items"][0]["Quantities"]) == list(usual[0]["items"][0]["quantities"])
     api, paths = shop
-    api.sandbox._server._spelling = spelling_of(Style(names="snake"))
+    api.sandbox._server._spelling = spelling_of(ResponseStyle(names="snake"))
     assert "logistic_operations" in (await api.get(paths[0])).json["items"][0]["quantities"]
 
 
 @given(CAMEL)
 def test_a_name_comes_back_from_every_spelling(name: str) -> None:
-    assert spelled(name, "camel") == name
-    assert spelled(spelled(name, "snake"), "pascal") == spelled(name, "pascal")
-    assert spelled(name, "snake").replace("_", "") == name.lower() == spelled(name, "pascal").lower()
+    assert respelled_name(name, "camel") == name
+    assert respelled_name(respelled_name(name, "snake"), "pascal") == respelled_name(name, "pascal")
+    assert respelled_name(name, "snake").replace("_", "") == name.lower() == respelled_name(name, "pascal").lower()
 
 
 @pytest.mark.parametrize(("form", "name"), [("pascal", "TotalItemCount"), ("snake", "total_item_count")])
@@ -264,7 +264,9 @@ async def test_ids_go_on_behind_those_of_a_state_file(serve: Serve, tmp_path: An
     ],
 )
 def test_only_ids_that_lose_nothing_become_integers(name: str, text: str, expected: object) -> None:
-    reply = Spelling(Style(ids="integer")).reply(None, Reply(200, msgspec.json.encode({name: text})))
+    reply = ResponseSpelling(ResponseStyle(ids="integer")).reply(
+        None, HttpReply(200, msgspec.json.encode({name: text}))
+    )
     assert json.loads(reply.body) == {name: expected}
 
 
@@ -321,6 +323,6 @@ async def test_faults_strike_in_every_spelling(serve: Serve) -> None:
         msgspec.json.decode(broken.body)
 
 
-@pytest.mark.parametrize("reply", [Reply(202), Reply(200, b"%PDF-1", PDF), Reply(404)])
-def test_what_is_no_json_stays_as_it_is(reply: Reply) -> None:
-    assert Spelling(Style(names="pascal")).reply(None, reply) is reply
+@pytest.mark.parametrize("reply", [HttpReply(202), HttpReply(200, b"%PDF-1", PDF), HttpReply(404)])
+def test_what_is_no_json_stays_as_it_is(reply: HttpReply) -> None:
+    assert ResponseSpelling(ResponseStyle(names="pascal")).reply(None, reply) is reply

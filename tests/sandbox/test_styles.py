@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from octoffm_async.sandbox import Sandbox, SandboxProcess, SandboxThread, Style
+from octoffm_async.sandbox import ResponseStyle, Sandbox, SandboxProcess, SandboxThread
 from octoffm_async.sandbox.__main__ import main
 from octoffm_async.sandbox.settings import StyleOptions, style_values
 from octoffm_async.sandbox.styles import parse_styles, style_table, style_texts
@@ -18,12 +18,12 @@ ALL = [(name, value) for name, values in style_values().items() for value in val
 
 
 def test_every_field_is_a_keyword_argument() -> None:
-    assert list(StyleOptions.__annotations__) == list(Style.__dataclass_fields__)
+    assert list(StyleOptions.__annotations__) == list(ResponseStyle.__dataclass_fields__)
 
 
 def test_the_first_of_each_form_is_the_usual_one() -> None:
     assert parse_styles([]) == {}
-    assert Style() == Style(**{name: values[0] for name, values in style_values().items()})  # type: ignore[arg-type]
+    assert ResponseStyle() == ResponseStyle(**{name: values[0] for name, values in style_values().items()})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("name", "value"), ALL)

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoffm_async.sandbox.ledger import Ledger
-from octoffm_async.sandbox.tally import Tally
+from octoffm_async.sandbox.ledger import RowTable
+from octoffm_async.sandbox.tally import TableTotals
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -25,8 +25,8 @@ def one(row: str) -> dict[str, int]:
     )
 )
 def test_totals_are_those_of_a_full_count_whenever_nothing_is_left(steps: list[tuple[str, Any, Any]]) -> None:
-    rows = Ledger[str]()
-    tally = Tally(rows, one)
+    rows = RowTable[str]()
+    tally = TableTotals(rows, one)
     for number, (what, first, second) in enumerate(steps):
         if what == "look":
             assert tally.update(first) <= first
@@ -34,28 +34,28 @@ def test_totals_are_those_of_a_full_count_whenever_nothing_is_left(steps: list[t
             rows.replace(first, second, START + timedelta(seconds=number))
         else:
             rows.add(first, second, START + timedelta(seconds=number))
-    while tally.behind:
+    while tally.uncounted:
         assert tally.update(3) > 0
-    everything = list(rows.everything())
+    everything = list(rows.all_rows())
     assert {name: total for name, total in tally.totals.items() if total} == {
         name: everything.count(name) for name in set(everything)
     }
 
 
 def test_a_look_touches_what_has_changed_and_no_more_than_it_may() -> None:
-    rows = Ledger[str]()
+    rows = RowTable[str]()
     touched: list[str] = []
 
     def measure(row: str) -> dict[str, int]:
         touched.append(row)
         return {"rows": 1}
 
-    tally = Tally(rows, measure)
+    tally = TableTotals(rows, measure)
     for number in range(1000):
         rows.add(str(number), "row", START)
-    assert (tally.update(600), tally.behind, tally.totals["rows"]) == (600, 400, 600)
+    assert (tally.update(600), tally.uncounted, tally.totals["rows"]) == (600, 400, 600)
     tally.update(600)
     touched.clear()
     rows.replace("5", "changed", START)
-    assert (tally.update(600), tally.behind, tally.totals["rows"]) == (1, 0, 1000)
+    assert (tally.update(600), tally.uncounted, tally.totals["rows"]) == (1, 0, 1000)
     assert touched == ["row", "changed"]

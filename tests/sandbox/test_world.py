@@ -24,7 +24,7 @@ def test_events_happen_in_the_order_of_their_time_then_of_their_scheduling(world
 
     for name, seconds in (("late", 5), ("a", 1), ("b", 1), ("never", 99)):
         world.schedule(start + timedelta(seconds=seconds), note(name))
-    world.settle()
+    world.run_due_events()
     assert seen == []
     world.clock.advance(50)
     assert seen == [("a", 1), ("b", 1), ("late", 5)]
@@ -55,7 +55,7 @@ def test_what_is_chosen_happens_now_with_what_it_schedules_and_nothing_else_move
     for seconds, name in ((20, "first"), (10, "other"), (30, "first"), (2, "due")):
         world.schedule(start + timedelta(seconds=seconds), partial(note, name))
     world.clock.advance(5)
-    done = world.hasten(lambda happen: isinstance(happen, partial) and happen.args[0] in {"first", "then"})
+    done = world.run_now(lambda happen: isinstance(happen, partial) and happen.args[0] in {"first", "then"})
     assert seen == [("due", 2), ("first", 5), ("first", 5), ("then", 5), ("then", 5)]
     assert len(done) == 4
     world.clock.advance(100)

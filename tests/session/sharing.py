@@ -41,7 +41,7 @@ async def refused(client: FulfillmentClient) -> object:
 
 
 async def hold(store: TokenStore, lease: float) -> object:
-    turn = await store.take_turn(account_of(Config.from_env()), lease=lease)
+    turn = await store.acquire_renewal_lock(account_of(Config.from_env()), lease=lease)
     print(msgspec.json.encode({"held": turn is not None}).decode(), flush=True)
     await asyncio.sleep(60)
     return None

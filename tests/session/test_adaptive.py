@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoffm_async.session.adaptive import CUT, FLOWING, RATE_LEAST, RATE_MOST, STEADY, THROTTLINGS_KEPT, RateControl
+from octoffm_async.session.adaptive import CUT, FLOWING, RATE_LEAST, RATE_MOST, STEADY, THROTTLINGS_KEPT, AdaptiveRate
 
 STEPS = st.lists(
     st.tuples(st.sampled_from(["accepted", "throttled"]), st.floats(0.0, 40.0), st.floats(0.0, 2.0)), max_size=200
 )
 
 
-def learned(rate: float, *, ceiling: float | None = None, seconds: int = 120) -> tuple[RateControl, float]:
+def learned(rate: float, *, ceiling: float | None = None, seconds: int = 120) -> tuple[AdaptiveRate, float]:
     """A control that had ``rate`` accepted per second, a 429 at the end, and was let go again; and the time then."""
-    control = RateControl(ceiling)
+    control = AdaptiveRate(ceiling)
     for number in range(round(rate * seconds)):
         control.accepted(sent_at=number / rate)
     assert control.throttled(sent_at=seconds, now=seconds + 0.1)
@@ -27,7 +27,7 @@ def learned(rate: float, *, ceiling: float | None = None, seconds: int = 120) ->
 
 def test_nothing_is_learned_before_the_first_429() -> None:
     for ceiling in (None, 20.0):
-        control = RateControl(ceiling)
+        control = AdaptiveRate(ceiling)
         for number in range(1000):
             control.accepted(sent_at=number / 10)
         assert (control.rate(100.0), control.learned) == (ceiling, False)
@@ -53,7 +53,7 @@ def test_it_grows_to_the_plateau_stays_there_and_then_probes_faster_and_faster()
 def test_the_rate_is_never_above_the_ceiling_nor_below_the_floor(
     steps: list[tuple[str, float, float]], ceiling: float | None
 ) -> None:
-    control, now = RateControl(ceiling), 1000.0
+    control, now = AdaptiveRate(ceiling), 1000.0
     for kind, gap, age in steps:
         now += gap
         if kind == "accepted":
@@ -116,7 +116,7 @@ def test_each_refused_probe_makes_the_next_pause_longer_and_what_is_accepted_sho
 
 
 def test_429s_that_ignore_the_rate_do_not_bring_a_key_to_a_stand() -> None:
-    rng, control, now, accepted = random.Random(1), RateControl(None), 0.0, 0
+    rng, control, now, accepted = random.Random(1), AdaptiveRate(None), 0.0, 0
     while now < 120.0:
         rate = control.rate(now)
         now += 0.001 if rate is None else 1 / rate
@@ -165,7 +165,7 @@ def test_a_block_that_meets_probe_after_probe_cuts_more_than_a_429_that_may_be_c
     assert once == pytest.approx(chance, rel=0.1)
 
 
-def grown_within_a_minute(control: RateControl, now: float) -> float:
+def grown_within_a_minute(control: AdaptiveRate, now: float) -> float:
     return (control.rate(now + 60) or 0.0) / (control.rate(now) or 1.0)
 
 
@@ -190,7 +190,7 @@ def test_a_block_longer_than_what_was_sent_before_it_brings_the_rate_down_to_the
 
 
 def test_a_rate_that_was_allowed_but_not_used_is_not_what_was_refused() -> None:
-    control = RateControl(100_000.0)
+    control = AdaptiveRate(100_000.0)
     for number in range(100):
         control.accepted(sent_at=number / 100)
     control.throttled(sent_at=1.0, now=1.05)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from octoffm_async import ClosedError, DeadlineExceededError, Limit, is_outcome_unknown
 from octoffm_async.contract.operations import Group
 from octoffm_async.errors import CallError, ConnectionLostError
-from octoffm_async.session.deadlines import GRAIN, Deadlines, Watched
+from octoffm_async.session.deadlines import GRAIN, CancellableTask, Deadlines
 from tests.bulk.items import on_virtual_time, order
 from tests.fakes import Answer, Sent, answer
 from tests.session.test_pipeline import CREATED, ORDER, STOCK, Opened, in_turn
@@ -37,12 +37,12 @@ class LateError(Exception):
 
 async def ours(seconds: float, work: Callable[[], Awaitable[Any]], deadlines: Deadlines) -> Any:
     """Work under a deadline as the pipeline sets it."""
-    watched = Watched(current(), asyncio.get_running_loop().time() + seconds)
+    watched = CancellableTask(current(), asyncio.get_running_loop().time() + seconds)
     deadlines.add(seconds, watched)
     try:
         return await work()
     except asyncio.CancelledError as error:
-        if watched.is_ours():
+        if watched.is_own_cancellation():
             raise LateError from error
         raise
     finally:
@@ -254,7 +254,7 @@ async def test_deadlines_of_unusual_length_leave_nothing_behind() -> None:
     loop = asyncio.get_running_loop()
     for number in range(100_000):
         seconds = 60.0 if number % 3 else 1.0 + number / 1000
-        watched = Watched(current(), loop.time() + seconds)
+        watched = CancellableTask(current(), loop.time() + seconds)
         deadlines.add(seconds, watched)
         deadlines.done(seconds, watched)
         if number % 100 == 0:

@@ -13,7 +13,7 @@ from octoffm_async.contract.operations import CREATE_OUTBOUND
 from octoffm_async.sandbox import Fault, Sandbox
 from octoffm_async.session.options import DEFAULTS
 from octoffm_async.session.pipeline import Session
-from octoffm_async.session.scope import Scope
+from octoffm_async.session.scope import SellerSession
 from octoffm_async.session.transport import AiohttpTransport
 from tests.bulk.items import order
 
@@ -35,7 +35,7 @@ class Gate:
 
 
 async def create(session: Session, fence: Gate, reference: str = "O-1") -> str:
-    scope = Scope(session, session.config.seller_id or "", DEFAULTS.changed(fence=fence))
+    scope = SellerSession(session, session.config.seller_id or "", DEFAULTS.changed(fence=fence))
     order_id, _ = await scope.call(CREATE_OUTBOUND, body=order(reference))
     return order_id
 

@@ -20,11 +20,11 @@ from blockbuster import BlockingError, blockbuster_ctx
 from octoffm_async import Config, ConfigurationError, CredentialsRefusedError, FileTokenStore, FulfillmentClient, Secret
 from octoffm_async.sandbox import Sandbox
 from octoffm_async.session.file_guard import FileLock
-from octoffm_async.session.token_stores import Account, Holding, SharedToken, account_of
+from octoffm_async.session.token_stores import SharedToken, TokenAccount, TokenRecord, account_of
 
 pytestmark = pytest.mark.one_loop
 
-ACCOUNT, OTHER = Account("client", "0" * 32), Account("client", "1" * 32)
+ACCOUNT, OTHER = TokenAccount("client", "0" * 32), TokenAccount("client", "1" * 32)
 SECRET = "sandbox-secret"
 
 
@@ -73,10 +73,10 @@ async def test_file_folder_and_side_files_are_the_owners_alone(path: Path, wall:
     before = os.umask(0)
     try:
         store = FileTokenStore(path, clock=wall)
-        turn = await store.take_turn(ACCOUNT, lease=5)
+        turn = await store.acquire_renewal_lock(ACCOUNT, lease=5)
         await store.save(ACCOUNT, token(wall))
         assert turn is not None
-        await store.end_turn(ACCOUNT, turn)
+        await store.release_renewal_lock(ACCOUNT, turn)
     finally:
         os.umask(before)
     assert mode(path.parent) == 0o700
@@ -107,7 +107,7 @@ async def test_a_folder_that_others_can_write_is_refused(path: Path, wall: Wall,
     path.parent.chmod(bits)
     with pytest.raises(ConfigurationError, match="others can write the folder"):
         FileTokenStore(path)
-    for call in (store.load(ACCOUNT), store.save(ACCOUNT, token(wall)), store.take_turn(ACCOUNT, lease=5)):
+    for call in (store.load(ACCOUNT), store.save(ACCOUNT, token(wall)), store.acquire_renewal_lock(ACCOUNT, lease=5)):
         with pytest.raises(ConfigurationError, match="chmod 700"):
             await call
     assert not list(path.parent.iterdir())
@@ -143,7 +143,7 @@ async def test_symbolic_links_are_refused(tmp_path: Path, wall: Wall) -> None:
         linked.symlink_to(victim)
         store = FileTokenStore(real / "linked", clock=wall)
         with pytest.raises(ConfigurationError, match="symbolic link"):
-            await (store.take_turn(ACCOUNT, lease=5) if "0" in suffix else store.save(ACCOUNT, token(wall)))
+            await (store.acquire_renewal_lock(ACCOUNT, lease=5) if "0" in suffix else store.save(ACCOUNT, token(wall)))
         linked.unlink()
         assert victim.read_text() == "precious"
 
@@ -186,7 +186,7 @@ async def test_a_file_that_is_none_of_ours_is_ignored_and_put_aside(
     path.chmod(0o600)
     store = FileTokenStore(path)
     for _ in range(3):
-        assert await store.load(ACCOUNT) == Holding()
+        assert await store.load(ACCOUNT) == TokenRecord()
     ours = [record for record in caplog.records if record.name == "octoffm_async"]
     assert [record.levelno for record in ours] == [logging.WARNING]
     assert told in caplog.text
@@ -204,7 +204,7 @@ async def test_a_token_that_could_not_stand_in_a_header_is_damage(
     store = FileTokenStore(path, clock=wall)
     await store.save(ACCOUNT, token(wall))
     path.write_text(path.read_text().replace('"the-token"', json.dumps(text)))
-    assert await store.load(ACCOUNT) == Holding()
+    assert await store.load(ACCOUNT) == TokenRecord()
     assert "damaged" in caplog.text
     assert "Injected" not in caplog.text
 
@@ -295,12 +295,12 @@ async def test_the_loop_is_never_held(path: Path) -> None:
                 FulfillmentClient(sandbox.config(), token_store=store) as one,
                 FulfillmentClient(sandbox.config(), token_store=store) as two,
             ):
-                turn = await store.take_turn(account, lease=60)
+                turn = await store.acquire_renewal_lock(account, lease=60)
                 assert turn is not None
                 calls = [asyncio.create_task(client.outbound.count()) for client in (one, two) for _ in range(5)]
                 await asyncio.sleep(0.2)
                 assert not any(call.done() for call in calls)
-                await store.end_turn(account, turn)
+                await store.release_renewal_lock(account, turn)
                 await asyncio.gather(*calls)
                 sandbox.tokens.expire_now()
                 await asyncio.gather(one.outbound.count(), two.outbound.count())
@@ -310,7 +310,7 @@ async def test_the_loop_is_never_held(path: Path) -> None:
 
 
 async def test_many_writers_at_once_lose_nothing(path: Path, wall: Wall) -> None:
-    accounts = [Account("client", f"{number:032x}") for number in range(60)]
+    accounts = [TokenAccount("client", f"{number:032x}") for number in range(60)]
     stores = [FileTokenStore(path, clock=wall) for _ in range(6)]
     saves = (stores[at % 6].save(account, token(wall, f"t{at}")) for at, account in enumerate(accounts))
     await asyncio.gather(*saves)

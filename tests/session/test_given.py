@@ -8,21 +8,21 @@ import uuid
 import pytest
 
 from octoffm_async.session import given as module
-from octoffm_async.session.given import SUSPECTED_MOST, Given
-from octoffm_async.session.trail import KEPT, Trail
+from octoffm_async.session.given import SUSPECTED_MOST, KnownIds
+from octoffm_async.session.trail import KEPT, ConnectionHistory
 
 
 def guid(number: int) -> str:
     return str(uuid.UUID(int=number))
 
 
-def trail() -> tuple[Trail, list[str]]:
+def trail() -> tuple[ConnectionHistory, list[str]]:
     closed: list[str] = []
-    return Trail(lambda: closed.append("closed")), closed
+    return ConnectionHistory(lambda: closed.append("closed")), closed
 
 
 def test_the_same_order_may_get_the_same_id_again() -> None:
-    given = Given()
+    given = KnownIds()
     assert given.take("A", guid(1), None) is None
     assert given.take(b"A".decode(), guid(1), None) is None
     assert given.suspects == {}
@@ -30,7 +30,7 @@ def test_the_same_order_may_get_the_same_id_again() -> None:
 
 def test_an_id_of_another_order_is_nobodys(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    given = Given()
+    given = KnownIds()
     given.take("A", guid(1), None)
     for reference in ("B", "C"):
         doubt = given.take(reference, guid(1), None)
@@ -44,14 +44,14 @@ def test_an_id_of_another_order_is_nobodys(caplog: pytest.LogCaptureFixture) -> 
 
 def test_whose_an_id_is_is_known_for_as_long_as_it_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "REMEMBERED", 2)
-    given = Given()
+    given = KnownIds()
     for number in range(5):
         given.take(f"O-{number}", guid(number), None)
     assert [given.holder(guid(number)) for number in range(6)] == [None, None, "O-2", "O-3", "O-4", None]
 
 
 def test_a_cache_that_repeats_itself_a_million_times_is_told_a_few_times(caplog: pytest.LogCaptureFixture) -> None:
-    given = Given()
+    given = KnownIds()
     for number in range(1000):
         given.take(f"O-{number}", guid(1), None)
     assert 1 < len(caplog.records) < 50
@@ -60,7 +60,7 @@ def test_a_cache_that_repeats_itself_a_million_times_is_told_a_few_times(caplog:
 
 def test_ids_are_remembered_for_long_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "REMEMBERED", 10)
-    given = Given()
+    given = KnownIds()
     for number in range(25):
         assert given.take(f"O-{number}", guid(number), None) is None
     for number in range(15, 25):
@@ -70,7 +70,7 @@ def test_ids_are_remembered_for_long_and_not_for_ever(monkeypatch: pytest.Monkey
 
 
 def test_what_a_connection_told_is_suspected_with_it() -> None:
-    given = Given()
+    given = KnownIds()
     one, closed = trail()
     other, _ = trail()
     for number in range(4):
@@ -86,7 +86,7 @@ def test_what_a_connection_told_is_suspected_with_it() -> None:
 
 
 def test_a_connection_keeps_the_last_it_told() -> None:
-    given = Given()
+    given = KnownIds()
     one, _ = trail()
     for number in range(KEPT + 5):
         given.take(f"O-{number}", guid(number), one)
@@ -95,7 +95,7 @@ def test_a_connection_keeps_the_last_it_told() -> None:
 
 
 def test_the_last_answer_again_for_an_order_of_another_kind_is_seen_by_its_connection() -> None:
-    orders, supplies = Given(), Given()
+    orders, supplies = KnownIds(), KnownIds()
     one, closed = trail()
     assert orders.take("A", guid(1), one) is None
     assert supplies.take("S", guid(2), one) is None
@@ -106,7 +106,7 @@ def test_the_last_answer_again_for_an_order_of_another_kind_is_seen_by_its_conne
 
 
 def test_an_id_of_another_form_is_odd_and_is_forgotten() -> None:
-    given = Given()
+    given = KnownIds()
     for number in range(3):
         given.take(f"O-{number}", guid(number), None)
     for _ in range(2):
@@ -121,7 +121,7 @@ def test_an_id_of_another_form_is_odd_and_is_forgotten() -> None:
 
 
 def test_what_the_api_shows_is_suspected_no_more() -> None:
-    given = Given()
+    given = KnownIds()
     given.take("A", guid(1), None)
     given.take("B", guid(1), None)
     given.know("B", guid(1), proven=True)
@@ -132,7 +132,7 @@ def test_what_the_api_shows_is_suspected_no_more() -> None:
 
 
 def test_the_orders_of_earlier_runs_are_settled() -> None:
-    given = Given()
+    given = KnownIds()
     given.know("A", guid(1))
     assert given.take("A", guid(1), None) is None
     assert given.take("B", guid(1), None) is not None
@@ -143,7 +143,7 @@ def test_the_orders_of_earlier_runs_are_settled() -> None:
 
 
 def test_there_are_only_so_many_suspects() -> None:
-    given = Given()
+    given = KnownIds()
     for number in range(SUSPECTED_MOST + 5):
         given.suspect(f"O-{number}", guid(number))
     assert len(given.suspects) == SUSPECTED_MOST

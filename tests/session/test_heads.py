@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from octoffm_async.config import Secret
 from octoffm_async.contract.operations import CREATE_OUTBOUND, OPERATIONS, Operation, Shape
-from octoffm_async.session.heads import _KEPT_MOST, Heads
+from octoffm_async.session.heads import _KEPT_MOST, RequestHeaders
 from octoffm_async.session.tokens import Token
 from tests.bulk.items import accepted, order
 from tests.fakes import FakeTransport, Sent, answer, config
@@ -28,7 +28,7 @@ def token(text: str) -> Token:
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 @pytest.mark.parametrize("with_body", [True, False])
 def test_each_call_has_the_headers_that_the_api_wants(operation: Operation[Any], with_body: bool) -> None:
-    head = Heads(config()).of(operation, "42", token("t"), with_body=with_body)
+    head = RequestHeaders(config()).of(operation, "42", token("t"), with_body=with_body)
     assert head["Authorization"] == "Bearer t"
     assert head["SellerId"] == "42"
     assert "application/json" in head["Accept"]
@@ -38,7 +38,7 @@ def test_each_call_has_the_headers_that_the_api_wants(operation: Operation[Any],
 
 
 def test_the_sales_channel_is_sent_if_there_is_one() -> None:
-    head = Heads(config(sales_channel_id="CDISFR")).of(GET_STOCK, "42", token("t"), with_body=False)
+    head = RequestHeaders(config(sales_channel_id="CDISFR")).of(GET_STOCK, "42", token("t"), with_body=False)
     assert head["SalesChannelId"] == "CDISFR"
 
 
@@ -47,33 +47,33 @@ CALLS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4), st.sampled_from
 
 @given(CALLS)
 def test_no_call_ever_gets_the_headers_of_another(calls: list[tuple[int, int, Operation[Any], bool]]) -> None:
-    kept, tokens = Heads(config()), [token(f"t-{number}") for number in range(4)]
+    kept, tokens = RequestHeaders(config()), [token(f"t-{number}") for number in range(4)]
     for which, seller, operation, with_body in calls:
-        fresh = Heads(config()).of(operation, str(seller), tokens[which], with_body=with_body)
+        fresh = RequestHeaders(config()).of(operation, str(seller), tokens[which], with_body=with_body)
         assert kept.of(operation, str(seller), tokens[which], with_body=with_body) == fresh
 
 
 def test_a_call_that_must_be_fresh_tells_caches_so_and_no_other_does() -> None:
-    heads, one = Heads(config()), token("t")
+    heads, one = RequestHeaders(config()), token("t")
     told = [heads.of(GET_STOCK, "1", one, with_body=False, fresh=fresh).get("Cache-Control") for fresh in (True, False)]
     assert told == ["no-cache", None]
 
 
 def test_they_are_made_once_and_forgotten_with_the_token() -> None:
-    heads, one, two = Heads(config()), token("one"), token("two")
+    heads, one, two = RequestHeaders(config()), token("one"), token("two")
     assert heads.of(GET_STOCK, "1", one, with_body=False) is heads.of(GET_STOCK, "1", one, with_body=False)
     heads.of(GET_STOCK, "1", two, with_body=False)
     assert all("one" not in head["Authorization"] for head in heads._kept.values())
 
 
 def test_a_token_of_the_same_text_is_another_token() -> None:
-    heads = Heads(config())
+    heads = RequestHeaders(config())
     first = heads.of(GET_STOCK, "1", token("t"), with_body=False)
     assert heads.of(GET_STOCK, "1", token("t"), with_body=False) == first
 
 
 def test_thousands_of_sellers_do_not_fill_the_memory() -> None:
-    heads, one = Heads(config()), token("t")
+    heads, one = RequestHeaders(config()), token("t")
     for number in range(3 * _KEPT_MOST):
         assert heads.of(CREATE_OUTBOUND, str(number), one, with_body=True)["SellerId"] == str(number)
     assert len(heads._kept) <= _KEPT_MOST

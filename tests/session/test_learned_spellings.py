@@ -12,7 +12,7 @@ import pytest
 
 from octoffm_async.contract.names import folded
 from octoffm_async.contract.operations import LIST_OUTBOUND, LIST_STOCKS
-from octoffm_async.contract.reading import Reader
+from octoffm_async.contract.reading import TolerantReader
 from octoffm_async.contract.translation import Translation
 from octoffm_async.session import odd_json
 from octoffm_async.session.decoding import Answers, UnusableError
@@ -107,7 +107,7 @@ def test_a_mark_before_the_json_is_learned_too(monkeypatch: pytest.MonkeyPatch) 
     learned = answers()
     body = b"\xef\xbb\xbf" + b'{"Items":[{"Id":"S","Quantities":{"available":37}}]}'
     assert learned(LIST_STOCKS, body)[0].quantities.available == 37
-    monkeypatch.setattr(Reader, "read", None)  # not read the careful way again
+    monkeypatch.setattr(TolerantReader, "read", None)  # not read the careful way again
     assert learned(LIST_STOCKS, body)[0].quantities.available == 37
 
 
@@ -117,13 +117,13 @@ def test_pages_in_two_spellings_by_turns_are_both_decoded(monkeypatch: pytest.Mo
     for page in pages * 2:
         learned(LIST_STOCKS, page)
     read: list[Any] = []
-    plain = Reader.read
+    plain = TolerantReader.read
 
-    def counted(reader: Reader, *some: Any) -> Any:
+    def counted(reader: TolerantReader, *some: Any) -> Any:
         read.append(some)
         return plain(reader, *some)
 
-    monkeypatch.setattr(Reader, "read", counted)
+    monkeypatch.setattr(TolerantReader, "read", counted)
     assert len(learned(LIST_STOCKS, pages[0])) == 1
     assert len(learned(LIST_STOCKS, pages[1])) == 500
     assert len(read) < 100  # a sample, not each row

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from octoffm_async import ClosedError, ConfigurationError, Limit, OverloadedError
 from octoffm_async.contract.operations import Group
 from octoffm_async.sandbox.quota import SlidingLog
-from octoffm_async.session.gates import Gates
-from octoffm_async.session.leased_gate import LeasedGate
-from octoffm_async.session.limit_stores import Answer, Ask, LimitStore, MemoryLimits
-from octoffm_async.session.limits import Gate
+from octoffm_async.session.gates import LimiterRegistry
+from octoffm_async.session.leased_gate import SharedRateLimiter
+from octoffm_async.session.limit_stores import LeaseReply, LeaseRequest, LimitStore, MemoryLimits
+from octoffm_async.session.limits import RateLimiter
 from tests.bulk.items import on_virtual_time
 from tests.fakes import config
 from tests.session.test_limits import worst_window
@@ -36,7 +36,7 @@ class RemoteLimits(MemoryLimits):
         super().__init__(processes=processes, clock=lambda: loop.time() + 5e8)
         self.trip = trip
         self.fail: Exception | None = None
-        self.asks: list[Ask] = []
+        self.asks: list[LeaseRequest] = []
         self.users = 0
 
     def open(self) -> None:
@@ -45,7 +45,7 @@ class RemoteLimits(MemoryLimits):
     async def close(self) -> None:
         self.users -= 1
 
-    async def exchange(self, asks: Sequence[Ask]) -> Sequence[Answer]:
+    async def exchange(self, asks: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
         await asyncio.sleep(self.trip / 2)
         if self.fail is not None:
             raise self.fail
@@ -62,24 +62,24 @@ class Client:
     """One process of a fleet: its gates, and when calls left."""
 
     def __init__(self, store: LimitStore, **settings: Any) -> None:
-        self.gates = Gates(config(**settings), store)
+        self.gates = LimiterRegistry(config(**settings), store)
         self.gates.rebind()
         self.gate = self.gates.of("1", Group.STOCKS)
-        assert isinstance(self.gate, LeasedGate)
+        assert isinstance(self.gate, SharedRateLimiter)
 
     async def close(self) -> None:
         self.gates.close()
-        await self.gates.part()
+        await self.gates.return_leases()
 
     async def call(self, left: list[float], latency: float = 0.05) -> None:
         loop = asyncio.get_running_loop()
-        probe = await self.gate.enter("bulk")
+        probe = await self.gate.acquire("bulk")
         left.append(sent := loop.time())
         try:
             await asyncio.sleep(latency)
         finally:
-            self.gate.leave(probe=probe)
-        self.gate.answered(sent_at=sent, now=loop.time())
+            self.gate.release(probe=probe)
+        self.gate.on_accepted(sent_at=sent, now=loop.time())
 
 
 @asynccontextmanager
@@ -135,14 +135,14 @@ async def test_everybody_gets_a_share() -> None:
 
 
 async def test_without_a_store_a_fleet_would_use_the_limit_many_times_over() -> None:
-    fleet = [Gates(config(limit=Limit(50))) for _ in range(8)]
+    fleet = [LimiterRegistry(config(limit=Limit(50))) for _ in range(8)]
     left: list[float] = []
 
-    async def work(gate: Gate) -> None:
+    async def work(gate: RateLimiter) -> None:
         for _ in range(50):
-            await gate.enter()
+            await gate.acquire()
             left.append(asyncio.get_running_loop().time())
-            gate.leave()
+            gate.release()
 
     await asyncio.gather(*(work(gates.of("1", Group.STOCKS)) for gates in fleet))
     assert worst_window(sorted(left), 1.0) > 300
@@ -184,7 +184,7 @@ async def test_cancelled_calls_leak_no_slot(seed: int) -> None:
         await asyncio.sleep(3)
         assert all(client.gate.stats("1", Group.STOCKS, 0.0).waiting == 0 for client in fleet)
         started = asyncio.get_running_loop().time()
-        await fleet[0].gate.enter()
+        await fleet[0].gate.acquire()
         assert asyncio.get_running_loop().time() - started < 0.01
     assert worst_window(sorted(left), 1.0) <= 10
 
@@ -192,21 +192,21 @@ async def test_cancelled_calls_leak_no_slot(seed: int) -> None:
 async def test_slots_that_nobody_waits_for_are_given_back() -> None:
     store = RemoteLimits()
     async with clients(2, store, limit=Limit(100)) as (first, second):
-        calls = [asyncio.create_task(first.gate.enter()) for _ in range(30)]
+        calls = [asyncio.create_task(first.gate.acquire()) for _ in range(30)]
         await asyncio.sleep(0.005)
         for call in calls:
             call.cancel()
         await asyncio.sleep(0.03)
         assert any(ask.back_to > 0 for ask in store.asks)
         started = asyncio.get_running_loop().time()
-        await second.gate.enter()
+        await second.gate.acquire()
         assert asyncio.get_running_loop().time() - started <= 0.02
 
 
 async def test_a_closed_client_gives_back_what_it_holds_and_lets_go_of_the_store() -> None:
     store = RemoteLimits()
     client = Client(store, limit=Limit(1000))
-    calls = [asyncio.create_task(client.gate.enter()) for _ in range(60)]
+    calls = [asyncio.create_task(client.gate.acquire()) for _ in range(60)]
     await asyncio.sleep(0.003)
     await client.close()
     assert store.asks[-1].back_to > store.asks[-1].back_from > 0
@@ -220,7 +220,7 @@ async def test_a_429_pauses_every_client_within_a_quarter_of_a_second() -> None:
         work = asyncio.create_task(saturate(fleet, 8.0))
         await asyncio.sleep(2.0)
         at = loop.time()
-        assert fleet[0].gate.throttled(sent_at=at - 0.001, now=at)
+        assert fleet[0].gate.on_throttled(sent_at=at - 0.001, now=at)
         fleet[0].gate.pause(at + 3.0)
         left = await work
     for moments in left:
@@ -236,22 +236,22 @@ class Hidden:
         self.refused: list[float] = []
         self.accepted: list[float] = []
 
-    async def call(self, gate: Gate, rng: random.Random) -> None:
+    async def call(self, gate: RateLimiter, rng: random.Random) -> None:
         loop = asyncio.get_running_loop()
-        probe = await gate.enter("bulk")
+        probe = await gate.acquire("bulk")
         sent = loop.time()
         await asyncio.sleep(0.02)
         wait = self.log.admit(loop.time())
         await asyncio.sleep(0.02)
-        gate.leave(probe=probe)
+        gate.release(probe=probe)
         now = loop.time()
         if wait:
             self.refused.append(sent)
-            if gate.throttled(sent_at=sent, now=now):
+            if gate.on_throttled(sent_at=sent, now=now):
                 gate.pause(now + rng.uniform(0.0, min(20.0, 0.1 * 2 ** (gate.control.throttlings - 1))))
         else:
             self.accepted.append(sent)
-            gate.answered(sent_at=sent, now=now)
+            gate.on_accepted(sent_at=sent, now=now)
 
 
 @pytest.mark.parametrize(("limit", "calls", "per"), [(Limit(200), 20, 1.0), (None, 20, 10.0), (Limit(200), 50, 60.0)])
@@ -285,7 +285,7 @@ async def test_several_429s_of_one_moment_cut_the_rate_once() -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
         for client in fleet:
-            client.gate.throttled(sent_at=now - 0.001, now=now)
+            client.gate.on_throttled(sent_at=now - 0.001, now=now)
             client.gate.pause(now + 0.1)
         await saturate(fleet, 3.0)
         rates = {client.gate.control.rate(loop.time()) for client in fleet}
@@ -301,9 +301,9 @@ async def test_interactive_calls_go_first_among_those_of_their_client() -> None:
         await asyncio.sleep(1.0)
         for _ in range(10):
             started = loop.time()
-            await client.gate.enter("interactive")
+            await client.gate.acquire("interactive")
             waits.append(loop.time() - started)
-            client.gate.leave()
+            client.gate.release()
             await asyncio.sleep(0.4)
         await bulk
     assert max(waits) <= 0.22
@@ -311,12 +311,12 @@ async def test_interactive_calls_go_first_among_those_of_their_client() -> None:
 
 async def test_a_call_whose_turn_in_the_fleet_comes_too_late_is_refused_at_once() -> None:
     async with clients(6, RemoteLimits(), limit=Limit(1, per=5.0)) as fleet:
-        others = [asyncio.create_task(client.gate.enter()) for client in fleet]
+        others = [asyncio.create_task(client.gate.acquire()) for client in fleet]
         await asyncio.sleep(0.1)
         loop = asyncio.get_running_loop()
         started = loop.time()
         with pytest.raises(OverloadedError, match="with the calls of other processes"):
-            await fleet[-1].gate.enter(until=started + 10.0)
+            await fleet[-1].gate.acquire(until=started + 10.0)
         assert loop.time() == started
         for call in others:
             call.cancel()
@@ -337,10 +337,10 @@ async def test_without_a_limit_calls_do_not_wait_for_the_store_but_pauses_are_sh
         assert len(store.asks) <= 25
         loop = asyncio.get_running_loop()
         now = loop.time()
-        first.gate.throttled(sent_at=now, now=now)
+        first.gate.on_throttled(sent_at=now, now=now)
         first.gate.pause(now + 2.0)
         await asyncio.sleep(0.01)
-        await second.gate.enter()
+        await second.gate.acquire()
         assert loop.time() >= now + 2.0
 
 
@@ -388,7 +388,7 @@ async def test_a_store_that_does_not_answer_is_held_for_away() -> None:
     store = RemoteLimits(trip=1e6)
     async with clients(1, store, limit=Limit(50)) as (client,):
         started = asyncio.get_running_loop().time()
-        await client.gate.enter()
+        await client.gate.acquire()
         assert 1.0 <= asyncio.get_running_loop().time() - started <= 1.6
 
 
@@ -411,17 +411,17 @@ async def test_pauses_hold_and_429s_count_while_the_store_is_away() -> None:
     async with clients(1, store, limit=Limit(50)) as (client,):
         loop = asyncio.get_running_loop()
         for throttlings in (1, 2):
-            probe = await client.gate.enter()
+            probe = await client.gate.acquire()
             sent = loop.time()
-            client.gate.leave(probe=probe)
-            assert client.gate.throttled(sent_at=sent, now=loop.time())
+            client.gate.release(probe=probe)
+            assert client.gate.on_throttled(sent_at=sent, now=loop.time())
             assert client.gate.control.throttlings == throttlings
             client.gate.pause(loop.time() + 5.0)
             await asyncio.sleep(0)
         started = loop.time()
-        await client.gate.enter()
+        await client.gate.acquire()
         assert loop.time() - started >= 5.0
-        assert client.gate.answered(sent_at=loop.time(), now=loop.time())
+        assert client.gate.on_accepted(sent_at=loop.time(), now=loop.time())
         assert client.gate.control.throttlings == 0
 
 
@@ -430,14 +430,14 @@ async def test_a_store_that_is_set_up_wrongly_is_told_to_the_callers() -> None:
     store.fail = ConfigurationError("no such table")
     async with clients(1, store, limit=Limit(50)) as (client,):
         with pytest.raises(ConfigurationError, match="no such table"):
-            await client.gate.enter()
+            await client.gate.acquire()
 
 
 async def test_many_keys_are_asked_for_together() -> None:
     store, exchanges = RemoteLimits(trip=0.005), 0
     exchange = store.exchange
 
-    async def count(asks: Sequence[Ask]) -> Sequence[Answer]:
+    async def count(asks: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
         nonlocal exchanges
         exchanges += 1
         return await exchange(asks)
@@ -445,20 +445,20 @@ async def test_many_keys_are_asked_for_together() -> None:
     store.exchange = count  # type: ignore[method-assign]
     async with clients(1, store, limit=Limit(50)) as (client,):
         gates = [client.gates.of(str(number), Group.STOCKS) for number in range(100)]
-        await asyncio.gather(*(gate.enter() for gate in gates))
+        await asyncio.gather(*(gate.acquire() for gate in gates))
     assert exchanges <= 10
     assert {ask.key for ask in store.asks} >= {f"http://127.0.0.1:9/seller/v2 {number} stocks" for number in range(100)}
 
 
 async def test_token_calls_are_not_leased() -> None:
-    gates = Gates(config(), RemoteLimits())
-    assert not isinstance(gates.of("", Group.TOKEN), LeasedGate)
+    gates = LimiterRegistry(config(), RemoteLimits())
+    assert not isinstance(gates.of("", Group.TOKEN), SharedRateLimiter)
 
 
 async def test_a_gate_that_was_not_used_for_long_is_idle() -> None:
     async with clients(1, RemoteLimits(), limit=Limit(50)) as (client,):
-        await client.gate.enter()
-        client.gate.leave()
+        await client.gate.acquire()
+        client.gate.release()
         now = asyncio.get_running_loop().time
         await asyncio.sleep(5)
         assert not client.gate.idle(now())
@@ -469,13 +469,13 @@ async def test_a_gate_that_was_not_used_for_long_is_idle() -> None:
 async def test_a_client_may_be_opened_again() -> None:
     store = RemoteLimits()
     client = Client(store, limit=Limit(50))
-    await client.gate.enter()
-    client.gate.leave()
+    await client.gate.acquire()
+    client.gate.release()
     await client.close()
     with pytest.raises(ClosedError):
-        await client.gate.enter()
+        await client.gate.acquire()
     client.gates.rebind()
-    await client.gate.enter()
+    await client.gate.acquire()
     await client.close()
     assert store.users == 0
 

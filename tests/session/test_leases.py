@@ -9,16 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoffm_async import Limit
-from octoffm_async.session.leases import DRIFT, EAGER, FRESH, Alone, Leases, Offset, burst_of, interval_for, slack_for
-from octoffm_async.session.slots import SECOND, Answer, Ask, advance
+from octoffm_async.session.leases import (
+    DRIFT,
+    EAGER,
+    FRESH,
+    ClockOffset,
+    FallbackLimiter,
+    Leases,
+    burst_of,
+    interval_for,
+    slack_for,
+)
+from octoffm_async.session.slots import SECOND, LeaseReply, LeaseRequest, advance
 
 SLACK = 0.015
 STEP = 20_000
 
 
-def lease(want: int, *, now: int = 1000 * SECOND, step: int = STEP) -> Answer:
+def lease(want: int, *, now: int = 1000 * SECOND, step: int = STEP) -> LeaseReply:
     """An answer of a store whose clock shows ``now``."""
-    return advance(None, Ask("key", step, want=want), now)[1]
+    return advance(None, LeaseRequest("key", step, want=want), now)[1]
 
 
 def holding(want: int, *, sent: float = 5.0, received: float = 5.001, step: int = STEP) -> Leases:
@@ -39,7 +49,7 @@ def test_the_offset_of_two_clocks_lies_within_its_bounds(
     offset: float, trips: list[tuple[float, float, float]], drift: float
 ) -> None:
     slack = 1e-6 + 0.05 * DRIFT  # what clocks may drift apart while an answer is on its way back is not counted
-    known, true = Offset(), 0.0
+    known, true = ClockOffset(), 0.0
     for gap, there, back in trips:
         true += gap + there
         mine = true * (1 + drift * DRIFT * 0.9) + offset
@@ -50,7 +60,7 @@ def test_the_offset_of_two_clocks_lies_within_its_bounds(
 
 
 def test_the_quickest_answer_of_late_tells_most() -> None:
-    known = Offset()
+    known = ClockOffset()
     assert known.width(0.0) == inf
     known.hear(100.0, sent=5.0, received=5.001)
     least, most = known.hear(101.0, sent=5.9, received=6.1)
@@ -59,7 +69,7 @@ def test_the_quickest_answer_of_late_tells_most() -> None:
 
 
 def test_a_clock_that_was_put_back_is_believed() -> None:
-    known = Offset()
+    known = ClockOffset()
     known.hear(100.0, sent=5.0, received=5.001)
     assert known.hear(50.0, sent=6.0, received=6.001) == (-44.0, pytest.approx(-43.999))
 
@@ -78,12 +88,12 @@ def test_a_slot_is_used_neither_before_its_time_nor_too_late(trip: float, when: 
 
 def test_an_answer_that_took_longer_than_a_slot_lasts_is_of_no_use() -> None:
     assert len(holding(3, sent=5.0, received=5.02)) == 0
-    assert holding(3, sent=5.0, received=5.02).void == 3
+    assert holding(3, sent=5.0, received=5.02).expired == 3
 
 
 def test_a_slow_answer_does_no_harm_where_the_clock_is_known() -> None:
     leases, answer = Leases(SLACK, STEP), lease(3)
-    known = Offset()
+    known = ClockOffset()
     known.hear(answer.now / SECOND - 1, sent=4.0, received=4.001)
     ahead = known.hear(answer.now / SECOND, sent=5.0, received=5.03)
     assert leases.hear(answer, sent=5.0, received=5.03, ahead=ahead) == 2
@@ -133,7 +143,7 @@ def test_slots_are_leased_ahead_unless_others_do() -> None:
 
 
 def test_alone_calls_are_spaced_from_a_moment_after_the_store_was_lost() -> None:
-    alone = Alone(2.0)
+    alone = FallbackLimiter(2.0)
     alone.begin(100.0)
     assert FRESH <= alone.wait(100.0) <= FRESH + 2.0
     alone.add(103.0)

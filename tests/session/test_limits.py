@@ -15,11 +15,11 @@ from octoffm_async import ClosedError, FulfillmentClient, Limit, OverloadedError
 from octoffm_async.config import TOKEN_LIMIT
 from octoffm_async.contract.operations import Group
 from octoffm_async.contract.stocks import Stock
-from octoffm_async.session.gates import Gates
+from octoffm_async.session.gates import LimiterRegistry
 from octoffm_async.session.headers import RateAdvice
-from octoffm_async.session.lanes import Lane
-from octoffm_async.session.limits import Gate
-from octoffm_async.session.pacing import Pacer, Windows, bucket_for
+from octoffm_async.session.lanes import Priority
+from octoffm_async.session.limits import RateLimiter
+from octoffm_async.session.pacing import LeakyBucket, SlidingWindow, bucket_for
 from tests.bulk.items import on_virtual_time
 from tests.conftest import VirtualTimeLoop
 from tests.fakes import FakeTransport, config
@@ -45,7 +45,7 @@ def worst_window(moments: list[float], per: float) -> int:
 
 @given(LIMITS, st.floats(0.0, 0.1), st.lists(st.floats(0.0, 2.0), max_size=300))
 def test_no_window_can_hold_more_than_the_limit(limit: Limit, jitter: float, gaps: list[float]) -> None:
-    windows, now, left = Windows(limit, jitter=jitter), 1000.0, []
+    windows, now, left = SlidingWindow(limit, jitter=jitter), 1000.0, []
     for gap in gaps:
         now += gap
         now += windows.wait(now)
@@ -56,7 +56,7 @@ def test_no_window_can_hold_more_than_the_limit(limit: Limit, jitter: float, gap
 
 
 def test_a_rounding_error_of_the_clock_lets_nobody_through_twice() -> None:
-    windows, left = Windows(Limit(1, per=23.02058712705984), jitter=0.0), []
+    windows, left = SlidingWindow(Limit(1, per=23.02058712705984), jitter=0.0), []
     now = 1001.2356517457486995
     for _ in range(3):
         now += windows.wait(now)
@@ -68,7 +68,7 @@ def test_a_rounding_error_of_the_clock_lets_nobody_through_twice() -> None:
 @pytest.mark.parametrize("calls", [5, 20, 100, 500])
 @pytest.mark.parametrize("per", [1.0, 10.0, 60.0])
 def test_the_steady_rate_uses_at_least_98_percent_of_the_limit(calls: int, per: float) -> None:
-    assert Windows(Limit(calls, per=per), jitter=0.02).rate * per >= 0.98 * calls
+    assert SlidingWindow(Limit(calls, per=per), jitter=0.02).rate * per >= 0.98 * calls
 
 
 def test_a_burst_makes_up_for_late_timers_or_is_what_was_asked_for() -> None:
@@ -82,13 +82,13 @@ def admissions(limit: Limit, arrivals: list[float], *, jitter: float = 0.0) -> l
     admitted: list[float] = []
 
     async def arrive() -> None:
-        gate = Gate(limit, jitter=jitter, max_in_flight=10_000)
+        gate = RateLimiter(limit, jitter=jitter, max_in_flight=10_000)
         loop = asyncio.get_running_loop()
 
         async def one() -> None:
-            await gate.enter()
+            await gate.acquire()
             admitted.append(loop.time())
-            gate.leave()
+            gate.release()
 
         async with asyncio.TaskGroup() as group:
             for gap in arrivals:
@@ -140,19 +140,19 @@ def test_a_plain_limiter_would_break_the_promise_that_the_gate_keeps() -> None:
 
 @pytest.mark.virtual_time
 async def test_a_pause_holds_every_caller_of_the_key() -> None:
-    gate, loop = Gate(None, jitter=0.0, max_in_flight=10), asyncio.get_running_loop()
+    gate, loop = RateLimiter(None, jitter=0.0, max_in_flight=10), asyncio.get_running_loop()
     started = loop.time()
     gate.pause(started + 30)
-    await asyncio.gather(*(gate.enter() for _ in range(5)))
+    await asyncio.gather(*(gate.acquire() for _ in range(5)))
     assert loop.time() - started >= 30
 
 
 @pytest.mark.virtual_time
 async def test_a_pause_that_begins_while_a_permit_is_awaited_holds_that_call_too() -> None:
-    gate, loop = Gate(Limit(1, per=10.0), jitter=0.0, max_in_flight=10), asyncio.get_running_loop()
-    await gate.enter()
+    gate, loop = RateLimiter(Limit(1, per=10.0), jitter=0.0, max_in_flight=10), asyncio.get_running_loop()
+    await gate.acquire()
     started = loop.time()
-    waiting = asyncio.create_task(gate.enter())
+    waiting = asyncio.create_task(gate.acquire())
     await asyncio.sleep(1)
     gate.pause(loop.time() + 60)
     await waiting
@@ -161,7 +161,7 @@ async def test_a_pause_that_begins_while_a_permit_is_awaited_holds_that_call_too
 
 @pytest.mark.virtual_time
 async def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
-    gate, loop = Gate(None, jitter=0.0, max_in_flight=1), asyncio.get_running_loop()
+    gate, loop = RateLimiter(None, jitter=0.0, max_in_flight=1), asyncio.get_running_loop()
     gate.pause(loop.time() + 60)
     gate.pause(loop.time() + 1)
     assert gate.paused_until == loop.time() + 60
@@ -169,16 +169,16 @@ async def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
 
 @pytest.mark.virtual_time
 async def test_no_more_than_max_in_flight_are_inside() -> None:
-    gate, inside, most = Gate(None, jitter=0.0, max_in_flight=3), 0, 0
+    gate, inside, most = RateLimiter(None, jitter=0.0, max_in_flight=3), 0, 0
 
     async def visit() -> None:
         nonlocal inside, most
-        await gate.enter()
+        await gate.acquire()
         inside += 1
         most = max(most, inside)
         await asyncio.sleep(1)
         inside -= 1
-        gate.leave()
+        gate.release()
 
     await asyncio.gather(*(visit() for _ in range(20)))
     assert most == 3
@@ -188,14 +188,14 @@ async def test_no_more_than_max_in_flight_are_inside() -> None:
 @pytest.mark.parametrize("seed", range(20))
 async def test_cancelling_waiters_at_random_leaks_no_slot_and_no_permit(seed: int) -> None:
     rng, loop = random.Random(seed), asyncio.get_running_loop()
-    gate = Gate(Limit(5, per=1.0), jitter=0.0, max_in_flight=4)
+    gate = RateLimiter(Limit(5, per=1.0), jitter=0.0, max_in_flight=4)
 
     async def visit() -> None:
-        await gate.enter()
+        await gate.acquire()
         try:
             await asyncio.sleep(rng.random())
         finally:
-            gate.leave()
+            gate.release()
 
     visitors = [asyncio.create_task(visit()) for _ in range(40)]
     for visitor in rng.sample(visitors, 25):
@@ -205,7 +205,7 @@ async def test_cancelling_waiters_at_random_leaks_no_slot_and_no_permit(seed: in
     await asyncio.sleep(5)
     started = loop.time()
     for _ in range(4):  # all four slots are free again, and the limit's permits with them
-        await gate.enter()
+        await gate.acquire()
     assert loop.time() - started < 1.0
 
 
@@ -218,14 +218,16 @@ class Usage:
         self.departed: list[float] = []
 
 
-async def disturb(gate: Gate, kind: int, rng: random.Random) -> None:
+async def disturb(gate: RateLimiter, kind: int, rng: random.Random) -> None:
     """Something that happens to a gate while calls wait at it."""
     loop = asyncio.get_running_loop()
     match kind:
         case 0:
             gate.pause(loop.time() + rng.choice([0.0, 0.2, 3.0]))
         case 1:
-            gate.advised(RateAdvice(rng.choice([0.5, 3.0, 50.0, None]), rng.choice([0.0, 0.0, 2.0])), loop.time())
+            gate.on_rate_headers(
+                RateAdvice(rng.choice([0.5, 3.0, 50.0, None]), rng.choice([0.0, 0.0, 2.0])), loop.time()
+            )
         case 3:
             gate.restart()
         case 4 if rng.random() < 0.2:
@@ -237,14 +239,14 @@ async def disturb(gate: Gate, kind: int, rng: random.Random) -> None:
             await asyncio.sleep(rng.choice([0.0, 0.01, 1.0]))
 
 
-async def adversary(gate: Gate, seed: int, steps: int) -> Usage:
+async def adversary(gate: RateLimiter, seed: int, steps: int) -> Usage:
     """Callers of all kinds, cancellations, pauses, 429s, advice, closing and reopening, at random moments."""
     rng, loop, usage = random.Random(seed), asyncio.get_running_loop(), Usage()
     tasks: list[asyncio.Task[None]] = []
 
-    async def call(lane: Lane, stay: float, *, first: bool, throttled: bool) -> None:
+    async def call(lane: Priority, stay: float, *, first: bool, throttled: bool) -> None:
         until = loop.time() + rng.choice([0.5, 5.0, 500.0])
-        probe = await gate.enter(lane, until=rng.choice([None, until]), first=first)
+        probe = await gate.acquire(lane, until=rng.choice([None, until]), first=first)
         sent_at = loop.time()
         usage.inside += 1
         usage.most = max(usage.most, usage.inside)
@@ -253,16 +255,16 @@ async def adversary(gate: Gate, seed: int, steps: int) -> Usage:
             await asyncio.sleep(stay)
         finally:
             usage.inside -= 1
-            gate.leave(probe=probe)
-        if throttled and gate.throttled(sent_at=sent_at, now=loop.time()):
+            gate.release(probe=probe)
+        if throttled and gate.on_throttled(sent_at=sent_at, now=loop.time()):
             gate.pause(loop.time() + rng.choice([0.0, 0.3, 2.0]))
         elif not throttled:
-            gate.answered(sent_at=sent_at, now=loop.time())
+            gate.on_accepted(sent_at=sent_at, now=loop.time())
 
     for _ in range(steps):
         kind = rng.randrange(12)
         if kind >= 6:
-            lane: Lane = rng.choice(["interactive", "bulk"])
+            lane: Priority = rng.choice(["interactive", "bulk"])
             stay = rng.choice([0.0, 0.1, 1.0])
             first, throttled = rng.random() < 0.1, rng.random() < 0.1
             tasks.append(asyncio.create_task(call(lane, stay, first=first, throttled=throttled)))
@@ -290,7 +292,7 @@ def test_nothing_is_leaked_and_no_window_exceeded_whatever_happens(
     seed: int, limit: Limit | None, in_flight: int
 ) -> None:
     async def main() -> None:
-        gate = Gate(limit, jitter=0.0, max_in_flight=in_flight)
+        gate = RateLimiter(limit, jitter=0.0, max_in_flight=in_flight)
         usage = await adversary(gate, seed, 60)
         assert usage.most <= in_flight
         assert gate.in_flight == 0
@@ -298,12 +300,12 @@ def test_nothing_is_leaked_and_no_window_exceeded_whatever_happens(
         assert gate.stats("1", Group.STOCKS, 0.0).waiting == 0
         if limit is not None:
             assert worst_window(usage.departed, limit.per - 1e-6) <= limit.calls
-        gate.advised(RateAdvice(100.0, 0.0), asyncio.get_running_loop().time())
+        gate.on_rate_headers(RateAdvice(100.0, 0.0), asyncio.get_running_loop().time())
         await asyncio.sleep(30)
-        assert gate._pump is None, "it waits for nobody"
+        assert gate._dispatcher is None, "it waits for nobody"
         assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
-        probe = await asyncio.wait_for(gate.enter(), 60)  # it still lets calls through
-        gate.leave(probe=probe)
+        probe = await asyncio.wait_for(gate.acquire(), 60)  # it still lets calls through
+        gate.release(probe=probe)
 
     on_virtual_time(main)
 
@@ -312,39 +314,39 @@ def test_nothing_is_leaked_and_no_window_exceeded_whatever_happens(
 async def test_an_error_of_the_pump_reaches_those_who_wait_and_the_next_begin_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    gate = Gate(Limit(1, per=10.0), jitter=0.0, max_in_flight=10)
+    gate = RateLimiter(Limit(1, per=10.0), jitter=0.0, max_in_flight=10)
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-    await gate.enter()
+    await gate.acquire()
 
     async def fail() -> None:
         raise LookupError("broken")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Gate, "_permitted", lambda _: fail())
-        results = await asyncio.gather(*(gate.enter() for _ in range(3)), return_exceptions=True)
+        patch.setattr(RateLimiter, "_permitted", lambda _: fail())
+        results = await asyncio.gather(*(gate.acquire() for _ in range(3)), return_exceptions=True)
     assert [type(result) for result in results] == [LookupError] * 3
-    await gate.enter()
+    await gate.acquire()
 
 
 @pytest.mark.virtual_time
 async def test_a_pump_that_a_stranger_cancels_is_replaced() -> None:
-    gate = Gate(Limit(1, per=10.0), jitter=0.0, max_in_flight=10)
-    await gate.enter()
-    waiting = [asyncio.create_task(gate.enter()) for _ in range(2)]
+    gate = RateLimiter(Limit(1, per=10.0), jitter=0.0, max_in_flight=10)
+    await gate.acquire()
+    waiting = [asyncio.create_task(gate.acquire()) for _ in range(2)]
     await asyncio.sleep(1)
     for task in asyncio.all_tasks():
         if task.get_name() == "octoffm_async limit":
             task.cancel()
     await asyncio.wait_for(asyncio.gather(*waiting), 30)
     await asyncio.sleep(0)
-    assert gate._pump is None
+    assert gate._dispatcher is None
 
 
 @pytest.mark.virtual_time
 async def test_a_close_ends_all_who_wait_and_the_pump() -> None:
-    gate = Gate(Limit(1, per=1000.0), jitter=0.0, max_in_flight=10)
-    await gate.enter()
-    waiting = [asyncio.create_task(gate.enter()) for _ in range(100)]
+    gate = RateLimiter(Limit(1, per=1000.0), jitter=0.0, max_in_flight=10)
+    await gate.acquire()
+    waiting = [asyncio.create_task(gate.acquire()) for _ in range(100)]
     await asyncio.sleep(1)
     gate.close()
     results = await asyncio.gather(*waiting, return_exceptions=True)
@@ -352,7 +354,7 @@ async def test_a_close_ends_all_who_wait_and_the_pump() -> None:
     await asyncio.sleep(0)
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
     with pytest.raises(ClosedError):
-        await gate.enter()
+        await gate.acquire()
 
 
 @pytest.mark.parametrize("while_waiting", [True, False])
@@ -377,18 +379,18 @@ def test_closing_leaves_no_task_for_the_loop_to_destroy(while_waiting: bool, cap
 
 
 def test_a_gate_goes_on_on_the_next_loop() -> None:
-    gate = Gate(Limit(2, per=5.0), jitter=0.0, max_in_flight=2)
+    gate = RateLimiter(Limit(2, per=5.0), jitter=0.0, max_in_flight=2)
 
     async def use() -> None:
         gate.rebind()
-        await gate.enter()
-        await gate.enter()
-        waiting = [asyncio.create_task(gate.enter()) for _ in range(3)]
+        await gate.acquire()
+        await gate.acquire()
+        waiting = [asyncio.create_task(gate.acquire()) for _ in range(3)]
         await asyncio.sleep(0.5)
         gate.close()
         await asyncio.gather(*waiting, return_exceptions=True)
-        gate.leave()
-        gate.leave()
+        gate.release()
+        gate.release()
 
     for _ in range(3):
         on_virtual_time(use)
@@ -397,43 +399,43 @@ def test_a_gate_goes_on_on_the_next_loop() -> None:
 
 @pytest.mark.virtual_time
 async def test_a_limit_of_flights_that_shrinks_lets_nobody_in_before_it_is_kept() -> None:
-    gate, loop = Gate(None, jitter=0.0, max_in_flight=8), asyncio.get_running_loop()
+    gate, loop = RateLimiter(None, jitter=0.0, max_in_flight=8), asyncio.get_running_loop()
     for _ in range(8):
-        await gate.enter()
+        await gate.acquire()
     gate.restart()
-    waiting = asyncio.create_task(gate.enter())
+    waiting = asyncio.create_task(gate.acquire())
     for _ in range(7):
         await asyncio.sleep(1)
-        gate.leave()
+        gate.release()
         assert not waiting.done()
     await asyncio.sleep(1)
-    gate.leave()
+    gate.release()
     await waiting
     assert loop.time() == pytest.approx(1008.0, abs=0.01)
 
 
 @pytest.mark.virtual_time
 async def test_a_probe_that_is_cancelled_before_it_departs_makes_room_for_another() -> None:
-    gate, loop = Gate(None, jitter=0.0, max_in_flight=8), asyncio.get_running_loop()
-    gate.throttled(sent_at=loop.time(), now=loop.time())
+    gate, loop = RateLimiter(None, jitter=0.0, max_in_flight=8), asyncio.get_running_loop()
+    gate.on_throttled(sent_at=loop.time(), now=loop.time())
     gate.pause(loop.time() + 1)
-    waiting = [asyncio.create_task(gate.enter()) for _ in range(3)]
+    waiting = [asyncio.create_task(gate.acquire()) for _ in range(3)]
     loop.call_later(1.0, waiting[0].cancel)  # in the moment in which it is let go
     await asyncio.sleep(2)
     assert [task.done() for task in waiting] == [True, True, False]
     assert waiting[1].result() is True
-    gate.leave(probe=True)
+    gate.release(probe=True)
     assert await waiting[2] is True
 
 
 @pytest.mark.virtual_time
 async def test_who_goes_first_does() -> None:
-    gate, order = Gate(Limit(1, per=1.0), jitter=0.0, max_in_flight=100), list[str]()
+    gate, order = RateLimiter(Limit(1, per=1.0), jitter=0.0, max_in_flight=100), list[str]()
 
-    async def one(name: str, lane: Lane, *, first: bool = False) -> None:
-        await gate.enter(lane, first=first)
+    async def one(name: str, lane: Priority, *, first: bool = False) -> None:
+        await gate.acquire(lane, first=first)
         order.append(name)
-        gate.leave()
+        gate.release()
 
     await one("0", "bulk")
     async with asyncio.TaskGroup() as group:
@@ -445,7 +447,7 @@ async def test_who_goes_first_does() -> None:
 
 
 async def test_keys_are_seller_and_group() -> None:
-    gates = Gates(config(limit=Limit(3), limits={"stocks": None}))
+    gates = LimiterRegistry(config(limit=Limit(3), limits={"stocks": None}))
     assert gates.of("A", Group.STOCKS) is gates.of("A", Group.STOCKS)
     assert gates.of("A", Group.STOCKS) is not gates.of("B", Group.STOCKS)
     assert gates.of("A", Group.STOCKS) is not gates.of("A", Group.OUTBOUND)
@@ -459,7 +461,7 @@ def test_the_token_endpoint_has_the_documented_quota() -> None:
 
 @pytest.mark.virtual_time
 async def test_a_rate_that_rises_while_a_call_waits_does_not_make_it_wait_for_ever() -> None:
-    pacer = Pacer()
+    pacer = LeakyBucket()
     assert pacer.ready(0.1, None)
     await pacer.acquire()
     assert not pacer.ready(0.1, None)
@@ -471,7 +473,7 @@ async def test_a_rate_that_rises_while_a_call_waits_does_not_make_it_wait_for_ev
 
 @pytest.mark.virtual_time
 async def test_a_rate_that_always_moves_a_little_lets_no_request_too_many_through() -> None:
-    pacer, loop = Pacer(), asyncio.get_running_loop()
+    pacer, loop = LeakyBucket(), asyncio.get_running_loop()
     started, left = loop.time(), 0
     while loop.time() < started + 100:
         pacer.ready(5.0 + 0.01 * (left % 7), None)
@@ -482,23 +484,23 @@ async def test_a_rate_that_always_moves_a_little_lets_no_request_too_many_throug
 
 @pytest.mark.virtual_time
 async def test_an_interactive_call_goes_at_once_beside_a_bulk_run_and_no_window_holds_more() -> None:
-    gate, loop = Gate(Limit(20, per=1.0), jitter=0.0, max_in_flight=100), asyncio.get_running_loop()
+    gate, loop = RateLimiter(Limit(20, per=1.0), jitter=0.0, max_in_flight=100), asyncio.get_running_loop()
     left: list[float] = []
 
     async def work() -> None:
         while True:
-            await gate.enter("bulk")
+            await gate.acquire("bulk")
             left.append(loop.time())
-            gate.leave()
+            gate.release()
 
     tasks = [asyncio.create_task(work()) for _ in range(10)]
     waits: list[float] = []
     for _ in range(100):
         await asyncio.sleep(0.73)
         asked = loop.time()
-        await gate.enter("interactive")
+        await gate.acquire("interactive")
         left.append(loop.time())
-        gate.leave()
+        gate.release()
         waits.append(loop.time() - asked)
     for task in tasks:
         task.cancel()

@@ -19,7 +19,7 @@ __all__ = ["authority", "client_tls", "server_tls"]
 ROOMY = SMALL.with_(max_answer_bytes=10_000_000, read_timeout=2.0)
 
 
-def parts(transport: AiohttpTransport) -> tuple[links.Links, aiohttp.BaseConnector]:
+def parts(transport: AiohttpTransport) -> tuple[links.ConnectionPool, aiohttp.BaseConnector]:
     """What holds the connections that are free."""
     assert transport._wire is not None
     found = transport._wire._links

@@ -23,7 +23,7 @@ from octoffm_async import (
     RateLimitedError,
     ServerError,
 )
-from octoffm_async.session.options import DEFAULTS, Options
+from octoffm_async.session.options import DEFAULTS, CallOptions
 from octoffm_async.session.response import Response
 from tests.bulk.items import order
 from tests.fakes import Answer, FakeTransport, Sent, answer, config
@@ -44,9 +44,9 @@ BAD = [
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_a_bad_option_is_told_by_name(name, value) -> None:
     with pytest.raises(ConfigurationError, match=name):
-        Options(**{name: value})
+        CallOptions(**{name: value})
     with pytest.raises(ConfigurationError, match=name):
-        Options(**GOOD).changed(**{name: value})
+        CallOptions(**GOOD).changed(**{name: value})
     client = FulfillmentClient(config(), transport=FakeTransport())
     with pytest.raises(ConfigurationError, match=name):
         client.with_options(**{name: value})
@@ -57,23 +57,23 @@ def test_an_async_listener_is_refused() -> None:
         raise NotImplementedError
 
     with pytest.raises(ConfigurationError, match="on_response"):
-        Options(on_response=listen)
+        CallOptions(on_response=listen)
 
 
 def test_options_are_merged_and_none_changes_nothing() -> None:
     whole = DEFAULTS
     for name, value in GOOD.items():
         whole = whole.changed(**{name: value})
-    assert whole == Options(**GOOD)
+    assert whole == CallOptions(**GOOD)
     assert whole.changed(**dict.fromkeys(GOOD)) == whole
     assert whole.changed(retries=3).retries == 3
-    assert Options() == DEFAULTS
+    assert CallOptions() == DEFAULTS
 
 
 def test_options_of_a_bulk_run() -> None:
     settings = config(bulk_deadline=700.0)
-    assert Options().for_bulk(settings) == Options(deadline=700.0, lane="bulk")
-    mine = Options(deadline=5, lane="interactive", retries=0, timeout=1, on_response=print)
+    assert CallOptions().for_bulk(settings) == CallOptions(deadline=700.0, lane="bulk")
+    mine = CallOptions(deadline=5, lane="interactive", retries=0, timeout=1, on_response=print)
     assert mine.for_bulk(settings) == mine
 
 

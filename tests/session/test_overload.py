@@ -27,7 +27,7 @@ from octoffm_async import (
 from octoffm_async.contract.operations import Group
 from octoffm_async.errors import ConnectionLostError, UnusableAnswerError
 from octoffm_async.session.circuit import Circuit
-from octoffm_async.session.limits import Gate
+from octoffm_async.session.limits import RateLimiter
 from octoffm_async.session.retry import RetryBudget
 from tests.bulk.items import accepted, all_of, fake, on_virtual_time, order, orders, posted
 from tests.fakes import Answer, Sent, answer, config
@@ -50,14 +50,14 @@ async def load(
     limit: Limit, arrivals: list[tuple[float, float, bool]], *, pause: float, in_flight: int, share: float
 ) -> list[Fate]:
     """What becomes of calls with deadlines."""
-    gate = Gate(limit, jitter=0.0, max_in_flight=in_flight, bulk_share=share)
+    gate = RateLimiter(limit, jitter=0.0, max_in_flight=in_flight, bulk_share=share)
     loop = asyncio.get_running_loop()
     fates: list[Fate] = []
     gate.pause(loop.time() + pause)
 
     async def one(fate: Fate, patience: float, *, bulk: bool) -> None:
         try:
-            await gate.enter("bulk" if bulk else "interactive", until=fate.at + patience)
+            await gate.acquire("bulk" if bulk else "interactive", until=fate.at + patience)
         except OverloadedError as error:
             fate.refused = error
             return
@@ -65,7 +65,7 @@ async def load(
             return
         fate.entered = loop.time()
         await asyncio.sleep(0.05)
-        gate.leave()
+        gate.release()
 
     async with asyncio.TaskGroup() as group:
         for gap, patience, bulk in arrivals:
@@ -127,37 +127,37 @@ async def test_a_wait_beyond_the_deadline_fails_at_once_and_says_how_long() -> N
 
 
 async def test_only_so_many_wait_and_cancelled_ones_are_none() -> None:
-    gate = Gate(Limit(1, per=100.0), jitter=0.0, max_in_flight=10, max_waiting=5)
+    gate = RateLimiter(Limit(1, per=100.0), jitter=0.0, max_in_flight=10, max_waiting=5)
     until = asyncio.get_running_loop().time() + 1e6
-    await gate.enter()
-    waiting = [asyncio.create_task(gate.enter(until=until)) for _ in range(5)]
+    await gate.acquire()
+    waiting = [asyncio.create_task(gate.acquire(until=until)) for _ in range(5)]
     await asyncio.sleep(0.01)
     with pytest.raises(OverloadedError, match="5 calls wait for this limit already"):
-        await gate.enter(until=until)
+        await gate.acquire(until=until)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     assert gate.stats("1", Group.STOCKS, 0.0).waiting == 0
-    await gate.enter(until=until)
+    await gate.acquire(until=until)
 
 
 async def test_calls_that_gave_up_are_not_counted_as_ahead() -> None:
-    gate, loop = Gate(Limit(10, per=10.0), jitter=0.0, max_in_flight=10), asyncio.get_running_loop()
+    gate, loop = RateLimiter(Limit(10, per=10.0), jitter=0.0, max_in_flight=10), asyncio.get_running_loop()
     gate.pause(loop.time() + 5)
-    waiting = [asyncio.create_task(gate.enter(until=loop.time() + 100)) for _ in range(50)]
+    waiting = [asyncio.create_task(gate.acquire(until=loop.time() + 100)) for _ in range(50)]
     await asyncio.sleep(0.01)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    await gate.enter(until=loop.time() + 6)
+    await gate.acquire(until=loop.time() + 6)
 
 
 async def test_who_goes_first_is_not_refused_for_those_behind() -> None:
-    gate, loop = Gate(Limit(10, per=10.0), jitter=0.0, max_in_flight=100), asyncio.get_running_loop()
+    gate, loop = RateLimiter(Limit(10, per=10.0), jitter=0.0, max_in_flight=100), asyncio.get_running_loop()
     gate.pause(loop.time() + 1)
-    behind = [asyncio.create_task(gate.enter(until=loop.time() + 100)) for _ in range(50)]
+    behind = [asyncio.create_task(gate.acquire(until=loop.time() + 100)) for _ in range(50)]
     await asyncio.sleep(0)
-    await gate.enter(until=loop.time() + 3, first=True)
+    await gate.acquire(until=loop.time() + 3, first=True)
     for task in behind:
         task.cancel()
     await asyncio.gather(*behind, return_exceptions=True)

@@ -11,7 +11,7 @@ import pytest
 from octoffm_async import Config, ConnectionLostError, FulfillmentClient, PagingError
 from octoffm_async.session.response import Response
 from octoffm_async.session.transport import as_head_telling
-from octoffm_async.session.wire import Wire
+from octoffm_async.session.wire import Http1Transport
 from tests.fakes import Answer, FakeTransport, Sent, answer, config
 from tests.session.test_paging import ids, link, numbered, query_of
 
@@ -192,7 +192,7 @@ async def test_over_a_real_socket_the_next_request_leaves_before_the_body(
         )
         async with FulfillmentClient(settings) as client:
             transport = client._scope.session._transport
-            assert isinstance(transport._wire, Wire) is not through_session  # type: ignore[attr-defined]
+            assert isinstance(transport._wire, Http1Transport) is not through_session  # type: ignore[attr-defined]
             pages = client.stocks.list().pages()
             first = asyncio.ensure_future(anext(pages))
             await asyncio.wait_for(both.wait(), 5)

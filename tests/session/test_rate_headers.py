@@ -16,7 +16,7 @@ from octoffm_async import Limit, RateLimitedError
 from octoffm_async.contract.operations import Group
 from octoffm_async.events import RateChanged
 from octoffm_async.session.headers import RateAdvice, rate_advice
-from octoffm_async.session.limits import Gate
+from octoffm_async.session.limits import RateLimiter
 from tests.fakes import Answer, Sent, answer
 from tests.session.test_limits import worst_window
 from tests.session.test_pipeline import STOCK, Opened, in_turn
@@ -118,8 +118,8 @@ def test_whatever_headers_say_the_advice_can_be_followed(headers: dict[str, str]
         return
     assert found.rate is None or (1 / 86_400 <= found.rate < math.inf)
     assert 0 <= found.exhausted_for <= 86_400
-    gate = Gate(None, jitter=0.0, max_in_flight=1)
-    gate.advised(found, 0.0)
+    gate = RateLimiter(None, jitter=0.0, max_in_flight=1)
+    gate.on_rate_headers(found, 0.0)
     assert gate.control.rate(0.0) is None or found.rate is not None
 
 
@@ -186,15 +186,15 @@ async def test_a_limit_that_is_only_told_by_what_is_left_is_held() -> None:
 
 @pytest.mark.virtual_time
 async def test_a_rate_that_moves_all_the_time_is_held_all_the_same() -> None:
-    gate, loop = Gate(None, jitter=0.0, max_in_flight=1000), asyncio.get_running_loop()
+    gate, loop = RateLimiter(None, jitter=0.0, max_in_flight=1000), asyncio.get_running_loop()
     moments: list[float] = []
 
     async def one(number: int) -> None:
-        gate.advised(RateAdvice(10.0 * (1.01 if number % 2 else 1.0), 0.0), loop.time())
-        await gate.enter()
+        gate.on_rate_headers(RateAdvice(10.0 * (1.01 if number % 2 else 1.0), 0.0), loop.time())
+        await gate.acquire()
         moments.append(loop.time())
-        gate.advised(RateAdvice(10.0 * (1.0 if number % 2 else 1.01), 0.0), loop.time())
-        gate.leave()
+        gate.on_rate_headers(RateAdvice(10.0 * (1.0 if number % 2 else 1.01), 0.0), loop.time())
+        gate.release()
 
     await asyncio.gather(*(one(number) for number in range(200)))
     assert worst_window(moments, 1.0) <= 13

@@ -18,11 +18,11 @@ from octoffm_async.errors import (
 from octoffm_async.session.retry import (
     RETRY_COST,
     TIMEOUT_COST,
-    Again,
+    AttemptResult,
+    GiveUp,
+    Retry,
     RetryBudget,
-    Situation,
-    Stop,
-    Verdict,
+    RetryContext,
     back_off,
     classify,
     decide,
@@ -32,8 +32,8 @@ from tests.fakes import answer, config
 
 SAFE, VERIFY, NEVER = Repeatability
 CONFIG = config(max_attempts=3, backoff_base=1.0, backoff_cap=8.0, max_retry_after=60.0)
-NORMAL = Situation(
-    verdict=Verdict.FAILED,
+NORMAL = RetryContext(
+    verdict=AttemptResult.FAILED,
     repeatability=SAFE,
     failures=1,
     throttlings=0,
@@ -45,28 +45,28 @@ NORMAL = Situation(
 )
 
 
-def decided(seed: int = 1, **changes: object) -> Again | Stop:
+def decided(seed: int = 1, **changes: object) -> Retry | GiveUp:
     return decide(NORMAL._replace(**changes), CONFIG, Random(seed))
 
 
 @pytest.mark.parametrize(
     ("outcome", "verdict"),
     [
-        *((answer(status), Verdict.OK) for status in (200, 201, 202, 204, 299)),
-        *((answer(status), Verdict.REDIRECTED) for status in (301, 302, 303, 307)),
-        *((answer(status), Verdict.REFUSED) for status in (101, 400, 403, 404, 406, 409, 415, 422, 499)),
-        (answer(401), Verdict.UNAUTHORIZED),
-        (answer(408), Verdict.FAILED),
-        (answer(429), Verdict.THROTTLED),
-        *((answer(status), Verdict.FAILED) for status in (500, 501, 502, 503, 504, 520, 599, 999)),
-        (ConnectError("x"), Verdict.NOT_SENT),
-        (TLSError("x"), Verdict.REFUSED),
-        *((ConnectError.of_proxy("x", status), Verdict.NOT_SENT) for status in (302, 408, 429, 502, 503, 504)),
-        *((ConnectError.of_proxy("x", status), Verdict.REFUSED) for status in (400, 403, 405, 407)),
-        (ConnectionLostError("x"), Verdict.LOST),
-        (AnswerTimeoutError("x"), Verdict.LOST),
-        (DeadlineExceededError("x"), Verdict.LOST),
-        (NotAnsweredError("x"), Verdict.LOST),
+        *((answer(status), AttemptResult.OK) for status in (200, 201, 202, 204, 299)),
+        *((answer(status), AttemptResult.REDIRECTED) for status in (301, 302, 303, 307)),
+        *((answer(status), AttemptResult.REFUSED) for status in (101, 400, 403, 404, 406, 409, 415, 422, 499)),
+        (answer(401), AttemptResult.UNAUTHORIZED),
+        (answer(408), AttemptResult.FAILED),
+        (answer(429), AttemptResult.THROTTLED),
+        *((answer(status), AttemptResult.FAILED) for status in (500, 501, 502, 503, 504, 520, 599, 999)),
+        (ConnectError("x"), AttemptResult.NOT_SENT),
+        (TLSError("x"), AttemptResult.REFUSED),
+        *((ConnectError.of_proxy("x", status), AttemptResult.NOT_SENT) for status in (302, 408, 429, 502, 503, 504)),
+        *((ConnectError.of_proxy("x", status), AttemptResult.REFUSED) for status in (400, 403, 405, 407)),
+        (ConnectionLostError("x"), AttemptResult.LOST),
+        (AnswerTimeoutError("x"), AttemptResult.LOST),
+        (DeadlineExceededError("x"), AttemptResult.LOST),
+        (NotAnsweredError("x"), AttemptResult.LOST),
     ],
     ids=lambda value: getattr(value, "name", None) or str(getattr(value, "status", type(value).__name__)),
 )
@@ -80,20 +80,22 @@ AGAIN, RAISE, UNKNOWN = "again", "raise", "outcome unknown"
 @pytest.mark.parametrize(
     ("verdict", "safe", "verify", "never"),
     [
-        (Verdict.NOT_SENT, AGAIN, AGAIN, AGAIN),
-        (Verdict.LOST, AGAIN, UNKNOWN, UNKNOWN),
-        (Verdict.FAILED, AGAIN, UNKNOWN, UNKNOWN),
-        (Verdict.THROTTLED, AGAIN, AGAIN, AGAIN),
-        (Verdict.UNAUTHORIZED, AGAIN, AGAIN, AGAIN),
-        (Verdict.REFUSED, RAISE, RAISE, RAISE),
+        (AttemptResult.NOT_SENT, AGAIN, AGAIN, AGAIN),
+        (AttemptResult.LOST, AGAIN, UNKNOWN, UNKNOWN),
+        (AttemptResult.FAILED, AGAIN, UNKNOWN, UNKNOWN),
+        (AttemptResult.THROTTLED, AGAIN, AGAIN, AGAIN),
+        (AttemptResult.UNAUTHORIZED, AGAIN, AGAIN, AGAIN),
+        (AttemptResult.REFUSED, RAISE, RAISE, RAISE),
     ],
 )
 def test_decide(verdict, safe, verify, never) -> None:
     for repeatability, expected in ((SAFE, safe), (VERIFY, verify), (NEVER, never)):
-        match decided(verdict=verdict, repeatability=repeatability, throttlings=int(verdict is Verdict.THROTTLED)):
-            case Again():
+        match decided(
+            verdict=verdict, repeatability=repeatability, throttlings=int(verdict is AttemptResult.THROTTLED)
+        ):
+            case Retry():
                 assert expected == AGAIN
-            case Stop(outcome_unknown=unknown):
+            case GiveUp(outcome_unknown=unknown):
                 assert expected == (UNKNOWN if unknown else RAISE)
 
 
@@ -101,19 +103,19 @@ def test_decide(verdict, safe, verify, never) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"verdict": Verdict.UNAUTHORIZED, "token_renewed": True}, "would not help"),
-        ({"verdict": Verdict.NOT_SENT, "failures": 3}, "3 attempts failed"),
-        ({"verdict": Verdict.NOT_SENT, "affordable": False}, "budget"),
-        ({"verdict": Verdict.NOT_SENT, "time_left": 0.0}, "deadline"),
-        ({"verdict": Verdict.NOT_SENT, "time_left": -1.0}, "deadline"),
-        ({"verdict": Verdict.THROTTLED, "retry_after": 61.0}, "max_retry_after"),
-        ({"verdict": Verdict.THROTTLED, "retry_after": 60.0, "time_left": 60.0}, "deadline"),
-        ({"verdict": Verdict.THROTTLED, "throttlings": 1, "time_left": 0.0}, "deadline"),
+        ({"verdict": AttemptResult.UNAUTHORIZED, "token_renewed": True}, "would not help"),
+        ({"verdict": AttemptResult.NOT_SENT, "failures": 3}, "3 attempts failed"),
+        ({"verdict": AttemptResult.NOT_SENT, "affordable": False}, "budget"),
+        ({"verdict": AttemptResult.NOT_SENT, "time_left": 0.0}, "deadline"),
+        ({"verdict": AttemptResult.NOT_SENT, "time_left": -1.0}, "deadline"),
+        ({"verdict": AttemptResult.THROTTLED, "retry_after": 61.0}, "max_retry_after"),
+        ({"verdict": AttemptResult.THROTTLED, "retry_after": 60.0, "time_left": 60.0}, "deadline"),
+        ({"verdict": AttemptResult.THROTTLED, "throttlings": 1, "time_left": 0.0}, "deadline"),
     ],
 )
 def test_when_to_stop(repeatability, changes, reason) -> None:
     decision = decided(repeatability=repeatability, **changes)
-    assert isinstance(decision, Stop)
+    assert isinstance(decision, GiveUp)
     assert reason in decision.reason
     assert not decision.outcome_unknown
 
@@ -121,25 +123,25 @@ def test_when_to_stop(repeatability, changes, reason) -> None:
 @pytest.mark.parametrize(
     ("changes", "least", "most"),
     [
-        ({"verdict": Verdict.UNAUTHORIZED}, 0.0, 0.0),
-        ({"verdict": Verdict.FAILED, "failures": 1}, 0.0, 1.0),
-        ({"verdict": Verdict.FAILED, "failures": 2}, 0.0, 2.0),
-        ({"verdict": Verdict.FAILED, "retry_after": 30.0}, 30.0, 30.0),
-        ({"verdict": Verdict.FAILED, "retry_after": 999.0}, 60.0, 60.0),
-        ({"verdict": Verdict.FAILED, "retry_after": 0.0}, 0.0, 1.0),
-        ({"verdict": Verdict.THROTTLED, "retry_after": 7.0}, 7.0, 7.0),
-        ({"verdict": Verdict.THROTTLED, "retry_after": 60.0}, 60.0, 60.0),
-        ({"verdict": Verdict.THROTTLED, "throttlings": 1}, 0.0, 0.1),
-        ({"verdict": Verdict.THROTTLED, "throttlings": 3}, 0.0, 0.4),
-        ({"verdict": Verdict.THROTTLED, "throttlings": 50}, 0.0, 8.0),
-        ({"verdict": Verdict.THROTTLED, "throttlings": 1, "affordable": False, "failures": 99}, 0.0, 0.1),
+        ({"verdict": AttemptResult.UNAUTHORIZED}, 0.0, 0.0),
+        ({"verdict": AttemptResult.FAILED, "failures": 1}, 0.0, 1.0),
+        ({"verdict": AttemptResult.FAILED, "failures": 2}, 0.0, 2.0),
+        ({"verdict": AttemptResult.FAILED, "retry_after": 30.0}, 30.0, 30.0),
+        ({"verdict": AttemptResult.FAILED, "retry_after": 999.0}, 60.0, 60.0),
+        ({"verdict": AttemptResult.FAILED, "retry_after": 0.0}, 0.0, 1.0),
+        ({"verdict": AttemptResult.THROTTLED, "retry_after": 7.0}, 7.0, 7.0),
+        ({"verdict": AttemptResult.THROTTLED, "retry_after": 60.0}, 60.0, 60.0),
+        ({"verdict": AttemptResult.THROTTLED, "throttlings": 1}, 0.0, 0.1),
+        ({"verdict": AttemptResult.THROTTLED, "throttlings": 3}, 0.0, 0.4),
+        ({"verdict": AttemptResult.THROTTLED, "throttlings": 50}, 0.0, 8.0),
+        ({"verdict": AttemptResult.THROTTLED, "throttlings": 1, "affordable": False, "failures": 99}, 0.0, 0.1),
     ],
 )
 def test_how_long_to_wait(changes, least, most) -> None:
     delays = []
     for seed in range(200):
         decision = decided(seed, **changes)
-        assert isinstance(decision, Again)
+        assert isinstance(decision, Retry)
         delays.append(decision.delay)
     assert least <= min(delays) <= max(delays) <= most
     if least < most:
@@ -149,14 +151,14 @@ def test_how_long_to_wait(changes, least, most) -> None:
 
 @pytest.mark.parametrize("throttlings", [3, 10, 100])
 def test_a_pause_of_no_time_is_not_believed_for_ever(throttlings) -> None:
-    decision = decided(verdict=Verdict.THROTTLED, retry_after=0.0, throttlings=throttlings)
-    assert isinstance(decision, Again)
+    decision = decided(verdict=AttemptResult.THROTTLED, retry_after=0.0, throttlings=throttlings)
+    assert isinstance(decision, Retry)
     assert decision.delay > 0
 
 
 situations = st.builds(
-    Situation,
-    verdict=st.sampled_from([verdict for verdict in Verdict if verdict is not Verdict.OK]),
+    RetryContext,
+    verdict=st.sampled_from([verdict for verdict in AttemptResult if verdict is not AttemptResult.OK]),
     repeatability=st.sampled_from(Repeatability),
     failures=st.integers(0, 10_000),
     throttlings=st.integers(0, 10_000),
@@ -170,16 +172,16 @@ situations = st.builds(
 @given(at=situations, rng=st.randoms(use_true_random=False))
 def test_in_any_situation(at, rng) -> None:
     decision = decide(at, CONFIG, rng)
-    lost = at.verdict in (Verdict.LOST, Verdict.FAILED, Verdict.REDIRECTED)
+    lost = at.verdict in (AttemptResult.LOST, AttemptResult.FAILED, AttemptResult.REDIRECTED)
     carried_out_perhaps = lost and at.repeatability is not SAFE
-    if isinstance(decision, Stop):
+    if isinstance(decision, GiveUp):
         assert decision.outcome_unknown is carried_out_perhaps
         assert decision.reason
     else:
         assert not carried_out_perhaps
-        assert at.verdict is not Verdict.REFUSED
+        assert at.verdict is not AttemptResult.REFUSED
         assert 0.0 <= decision.delay <= max(CONFIG.backoff_cap, CONFIG.max_retry_after)
-        assert decision.delay < at.time_left or at.verdict is Verdict.UNAUTHORIZED
+        assert decision.delay < at.time_left or at.verdict is AttemptResult.UNAUTHORIZED
 
 
 @given(failures=st.integers(0, 10**9), rng=st.randoms(use_true_random=False))

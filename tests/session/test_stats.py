@@ -7,13 +7,13 @@ import pytest
 
 from octoffm_async import FulfillmentClient, Stats
 from octoffm_async.sandbox import Fault, Sandbox
-from octoffm_async.session.stats import Counts
+from octoffm_async.session.stats import SessionCounters
 from tests.fakes import FakeTransport, config
 
 
 def test_a_snapshot_has_every_counter_and_does_not_move() -> None:
-    counts = Counts()
-    names = Counts.__struct_fields__
+    counts = SessionCounters()
+    names = SessionCounters.__struct_fields__
     for number, name in enumerate(names, start=1):
         setattr(counts, name, number)
     taken = counts.snapshot(keys=(), token_age=1.0, token_left=2.0, retry_budget_left=3, circuit="probing", drift=4)

@@ -24,11 +24,11 @@ from octoffm_async import (
 from octoffm_async.contract.access import TokenAnswer
 from octoffm_async.session import token_sharing
 from octoffm_async.session.token_sharing import PATIENCE, STORE_TIMEOUT
-from octoffm_async.session.token_stores import REFUSAL_HONOURED, Account, SharedToken
+from octoffm_async.session.token_stores import REFUSAL_HONOURED, SharedToken, TokenAccount
 from octoffm_async.session.tokens import LOOK_AGAIN, TokenSource
 
-ACCOUNT = Account("client", "0" * 32)
-METHODS = ["load", "take_turn", "end_turn", "save", "drop", "refuse", "forgive", "admit"]
+ACCOUNT = TokenAccount("client", "0" * 32)
+METHODS = ["load", "acquire_renewal_lock", "release_renewal_lock", "save", "drop", "refuse", "clear_refusal", "admit"]
 
 
 class Endpoint:
@@ -194,7 +194,7 @@ class TestTogether:
     async def test_who_has_the_turn_looks_again_before_it_calls(self) -> None:
         def trouble(method: str) -> Any:  # another has renewed just before this one gets the turn
             other = SharedToken(secret=Secret("other"), asked_at=store.now(), expires_at=store.now() + 100)
-            return MemoryTokenStore.save(store, ACCOUNT, other) if method == "take_turn" else None
+            return MemoryTokenStore.save(store, ACCOUNT, other) if method == "acquire_renewal_lock" else None
 
         endpoint, store = Endpoint(), Troubled(trouble)
         assert await texts(sources(endpoint, store, 1)) == ["other"]
@@ -203,7 +203,7 @@ class TestTogether:
     async def test_a_holder_that_never_comes_back_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(token_sharing, "random", random.Random(5))
         endpoint, store, now = Endpoint(), MemoryTokenStore(), asyncio.get_running_loop().time
-        assert await store.take_turn(ACCOUNT, lease=60) is not None
+        assert await store.acquire_renewal_lock(ACCOUNT, lease=60) is not None
         begin = now()
         assert len(set(await texts(sources(endpoint, store)))) <= 2
         assert 60 * PATIENCE <= now() - begin <= 60 * PATIENCE * 1.5 + 3
@@ -261,11 +261,11 @@ class TestTrouble:
             (METHODS, 1),
             (["save"], 1),
             (["load"], 3),  # the save in between worked: it is told again
-            (["take_turn"], 3),
-            (["end_turn"], 1),  # the turn is never free again: later renewals go without
+            (["acquire_renewal_lock"], 3),
+            (["release_renewal_lock"], 1),  # the turn is never free again: later renewals go without
             (["admit"], 3),
             (["drop"], 2),
-            (["forgive"], 2),
+            (["clear_refusal"], 2),
         ],
         ids=str,
     )
@@ -288,7 +288,7 @@ class TestTrouble:
         assert "No space left" in caplog.text
         assert "p4ssword" not in caplog.text
 
-    @pytest.mark.parametrize("hanging", ["load", "take_turn", "save", "end_turn"])
+    @pytest.mark.parametrize("hanging", ["load", "acquire_renewal_lock", "save", "release_renewal_lock"])
     async def test_a_store_that_hangs_is_left_behind(self, hanging: str, caplog: pytest.LogCaptureFixture) -> None:
         def trouble(method: str) -> Any:
             return asyncio.sleep(1e6) if method == hanging else None
@@ -379,11 +379,11 @@ async def test_a_renewal_may_be_cancelled_anywhere_and_leaves_no_lock(
                 results = await asyncio.gather(*waiters, return_exceptions=True)
         other = FileTokenStore(path)
         async with asyncio.timeout(5):
-            turn = await other.take_turn(ACCOUNT, lease=60)
+            turn = await other.acquire_renewal_lock(ACCOUNT, lease=60)
             while turn is None:  # a thread may still be at it
                 await asyncio.sleep(0.001)
-                turn = await other.take_turn(ACCOUNT, lease=60)
-        await other.end_turn(ACCOUNT, turn)
+                turn = await other.acquire_renewal_lock(ACCOUNT, lease=60)
+        await other.release_renewal_lock(ACCOUNT, turn)
         endpoint = Endpoint(takes=0.01)
         assert len(await texts(sources(endpoint, other, 3))) == 3
         assert endpoint.calls <= 1
@@ -391,4 +391,4 @@ async def test_a_renewal_may_be_cancelled_anywhere_and_leaves_no_lock(
             break
         places.append(stop.where)
         assert {type(result) for result in results}, results
-    assert places == ["load", "take_turn", "load", "fetch", "admit", "save", "end_turn"]
+    assert places == ["load", "acquire_renewal_lock", "load", "fetch", "admit", "save", "release_renewal_lock"]

@@ -15,16 +15,16 @@ from octoffm_async import FileTokenStore, MemoryTokenStore, Secret, TokenStore
 from octoffm_async.session.token_stores import (
     MOST_SKEW,
     REFUSAL_HONOURED,
-    Account,
-    Allowance,
-    Holding,
+    QuotaBucket,
     SharedRefusal,
     SharedToken,
+    TokenAccount,
+    TokenRecord,
     account_of,
 )
 from tests.fakes import config
 
-ONE, TWO = Account("client", "1" * 32), Account("client", "2" * 32)
+ONE, TWO = TokenAccount("client", "1" * 32), TokenAccount("client", "2" * 32)
 Opening = Callable[[], TokenStore]
 NOW = time.time()
 
@@ -44,12 +44,12 @@ class Promises:
         assert isinstance(opening(), TokenStore)
 
     async def test_what_one_saves_another_sees_under_the_same_account_only(self, opening: Opening) -> None:
-        assert await opening().load(ONE) == Holding()
+        assert await opening().load(ONE) == TokenRecord()
         await opening().save(ONE, token())
-        assert await opening().load(ONE) == Holding(token())
-        assert await opening().load(TWO) == Holding()
+        assert await opening().load(ONE) == TokenRecord(token())
+        assert await opening().load(TWO) == TokenRecord()
         await opening().save(TWO, token("token-2"))
-        assert await opening().load(ONE) == Holding(token())
+        assert await opening().load(ONE) == TokenRecord(token())
 
     async def test_only_the_token_that_was_refused_is_dropped(self, opening: Opening) -> None:
         store = opening()
@@ -62,44 +62,44 @@ class Promises:
 
     async def test_a_refusal_takes_the_tokens_place_and_a_token_the_refusals(self, opening: Opening) -> None:
         store = opening()
-        await store.forgive(ONE)
+        await store.clear_refusal(ONE)
         await store.save(ONE, token())
         await store.refuse(ONE, refusal())
-        assert await opening().load(ONE) == Holding(refusal=refusal())
-        await store.forgive(ONE)
-        assert await opening().load(ONE) == Holding()
+        assert await opening().load(ONE) == TokenRecord(refusal=refusal())
+        await store.clear_refusal(ONE)
+        assert await opening().load(ONE) == TokenRecord()
         await store.refuse(ONE, refusal())
         await store.save(ONE, token())
-        assert await opening().load(ONE) == Holding(token())
+        assert await opening().load(ONE) == TokenRecord(token())
 
     async def test_there_is_one_turn_per_account(self, opening: Opening) -> None:
         one, two = opening(), opening()
-        turn = await one.take_turn(ONE, lease=5)
+        turn = await one.acquire_renewal_lock(ONE, lease=5)
         assert turn is not None
-        assert await one.take_turn(ONE, lease=5) is None
-        assert await two.take_turn(ONE, lease=5) is None
-        other = await two.take_turn(TWO, lease=5)
+        assert await one.acquire_renewal_lock(ONE, lease=5) is None
+        assert await two.acquire_renewal_lock(ONE, lease=5) is None
+        other = await two.acquire_renewal_lock(TWO, lease=5)
         assert other is not None
-        await one.end_turn(ONE, turn)
-        again = await two.take_turn(ONE, lease=5)
+        await one.release_renewal_lock(ONE, turn)
+        again = await two.acquire_renewal_lock(ONE, lease=5)
         assert again is not None
-        await one.end_turn(ONE, turn)  # a second end of an old turn ends no other's
-        assert await one.take_turn(ONE, lease=5) is None
-        await two.end_turn(ONE, again)
-        await two.end_turn(TWO, other)
+        await one.release_renewal_lock(ONE, turn)  # a second end of an old turn ends no other's
+        assert await one.acquire_renewal_lock(ONE, lease=5) is None
+        await two.release_renewal_lock(ONE, again)
+        await two.release_renewal_lock(TWO, other)
 
     async def test_of_many_at_once_one_gets_the_turn(self, opening: Opening) -> None:
         stores = [opening() for _ in range(20)]
-        turns = await asyncio.gather(*(store.take_turn(ONE, lease=5) for store in stores))
+        turns = await asyncio.gather(*(store.acquire_renewal_lock(ONE, lease=5) for store in stores))
         assert sum(turn is not None for turn in turns) == 1
         for store, turn in zip(stores, turns, strict=True):
             if turn is not None:
-                await store.end_turn(ONE, turn)
+                await store.release_renewal_lock(ONE, turn)
 
     async def test_the_quota_is_one_for_all_secrets_of_a_client(self, opening: Opening) -> None:
         waits = [await opening().admit(ONE if number % 2 else TWO) for number in range(20)]
         assert waits == [0.0] * 20
-        assert await opening().admit(Account("other", ONE.key)) == 0.0
+        assert await opening().admit(TokenAccount("other", ONE.key)) == 0.0
 
 
 class TestPromises(Promises):
@@ -127,7 +127,7 @@ async def test_in_memory_the_quota_of_an_hour_is_held() -> None:
 
 @given(gaps=st.lists(st.floats(0, 40), max_size=1500))
 def test_the_allowance_holds_in_every_window(gaps: list[float]) -> None:
-    used, now = Allowance(), 1.7e9
+    used, now = QuotaBucket(), 1.7e9
     admitted: list[float] = []
     for gap in gaps:
         now += gap
@@ -140,14 +140,14 @@ def test_the_allowance_holds_in_every_window(gaps: list[float]) -> None:
 
 @given(level=st.floats(0, 1000), at=st.floats(0, 2e9), now=st.floats(0, 2e9))
 def test_after_the_wait_there_is_room(level: float, at: float, now: float) -> None:
-    used, wait = Allowance(level, at).take(now)
+    used, wait = QuotaBucket(level, at).take(now)
     assert 0 <= wait <= 3600
     if wait:
         assert used.take(now + wait * (1 + 1e-9) + 1e-5)[1] == 0
 
 
 def test_a_clock_that_was_put_back_gives_no_calls_away() -> None:
-    used = Allowance()
+    used = QuotaBucket()
     while not (step := used.take(1e6))[1]:
         used = step[0]
     back = used.take(5e5)
@@ -179,4 +179,4 @@ def test_an_account_is_a_digest_of_address_client_and_secret() -> None:
 
 
 def test_nothing_of_a_store_shows_a_token() -> None:
-    assert "token-1" not in repr([token(), Holding(token()), Secret("token-1")])
+    assert "token-1" not in repr([token(), TokenRecord(token()), Secret("token-1")])

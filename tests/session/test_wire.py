@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from octoffm_async import AnswerTimeoutError, ConfigurationError, ConnectError, ConnectionLostError
 from octoffm_async.session import link, wire
-from octoffm_async.session.wire import Head
+from octoffm_async.session.wire import CachedHeaders
 from tests.session.test_transport import OK, SMALL, Server, get, opened
 
 HELLO = OK + b"Content-Length: 2\r\n\r\nhi"
@@ -53,14 +53,14 @@ async def test_the_same_leaves_as_through_a_session(
         monkeypatch.setattr("octoffm_async.session.transport.usable", lambda can=can: can)
         async with Server(OK + b"Content-Length: 0\r\n\r\n", stay=False) as server, opened() as transport:
             sent = {"SellerId": "7", "Accept": "application/json", "Content-Type": "application/json"}
-            await transport.send(method, f"{server.url}/S%2F1?cursor=a%2Bb", Head(sent), body, 1.0)
+            await transport.send(method, f"{server.url}/S%2F1?cursor=a%2Bb", CachedHeaders(sent), body, 1.0)
             lines = server.heads[0].replace(str(server.port).encode(), b"PORT").rstrip().split(b"\r\n")
         heads.append({line.lower() for line in lines[1:]} | {lines[0]})
     assert heads[0] == heads[1]
 
 
 async def test_the_lines_of_a_shared_head_are_made_once() -> None:
-    head = Head({"SellerId": "7"})
+    head = CachedHeaders({"SellerId": "7"})
     async with Server(HELLO, stay=True) as server, opened() as transport:
         await transport.send("GET", server.url, head, None, 1.0)
         first = head.lines

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from octoffm_async.tabular.items import Faulty, Items
+from octoffm_async.tabular.items import ItemReader, RejectedItem
 from octoffm_async.tabular.opening import open_table
 from octoffm_async.tabular.plan import plan_for
-from octoffm_async.tabular.targets import Target
+from octoffm_async.tabular.targets import ItemType
 
 GOOD = "4006381333931"
 OTHER = "96385074"
@@ -21,14 +21,14 @@ def order_row(reference: str, product: str = "P-1", quantity: object = 1, city: 
     return f"{reference},{product},{quantity},Zoé,Müller,1 rue Été,75011,{city},FR"
 
 
-def read(path: Path, target: Target, **settings: Any) -> tuple[list[Any], list[Faulty]]:
+def read(path: Path, target: ItemType, **settings: Any) -> tuple[list[Any], list[RejectedItem]]:
     """The items of a file, and what was not taken."""
-    faulty: list[Faulty] = []
+    faulty: list[RejectedItem] = []
     how = {name: settings.pop(name) for name in ("delimiter", "encoding") if name in settings}
     table = open_table(path, **how)
     plan = plan_for(table, target, settings.pop("mapping", {}), settings.pop("values", {}))
-    return list(Items(table, plan, faulty.append)), faulty
+    return list(ItemReader(table, plan, faulty.append)), faulty
 
 
-def told(faulty: list[Faulty]) -> list[str]:
+def told(faulty: list[RejectedItem]) -> list[str]:
     return [str(problem) for one in faulty for problem in one.problems]

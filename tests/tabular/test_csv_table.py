@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from octoffm_async import ConfigurationError
 from octoffm_async.tabular import encodings
-from octoffm_async.tabular.csv_table import CsvTable, guarded
+from octoffm_async.tabular.csv_table import CsvTable, escape_formula
 from octoffm_async.tabular.opening import open_table
 
 
@@ -85,4 +85,4 @@ def test_a_workbook_under_another_name_is_told(tmp_path):
 
 @given(st.text())
 def test_a_guarded_cell_is_no_formula(cell):
-    assert not guarded(cell).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not escape_formula(cell).startswith(("=", "+", "-", "@", "\t", "\r"))

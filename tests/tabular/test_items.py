@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from octoffm_async import ConfigurationError
 from octoffm_async.tabular import items as items_module
-from octoffm_async.tabular.first_lines import FirstLines
+from octoffm_async.tabular.first_lines import FirstOccurrences
 from octoffm_async.tabular.targets import ORDERS, PRODUCTS, REFERENCES, SUPPLIES
 
 from .files import GOOD, ORDER_HEADER, ORDER_VALUES, OTHER, order_row, read, told
@@ -154,7 +154,7 @@ def test_references_are_read_once_each(tmp_path):
 
 @given(st.lists(st.sampled_from("abcdefghij"), max_size=60), st.integers(1, 5))
 def test_first_lines_are_exact_however_little_is_held(keys, in_memory):
-    lines, expected = FirstLines(in_memory=in_memory), {}
+    lines, expected = FirstOccurrences(in_memory=in_memory), {}
     for line, key in enumerate(keys):
         assert lines.add(key, line) == expected.get(key)
         expected.setdefault(key, (line, b""))

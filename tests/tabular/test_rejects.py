@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from octoffm_async.contract.outbound import OutboundShipmentRequest
-from octoffm_async.tabular.items import Items
+from octoffm_async.tabular.items import ItemReader
 from octoffm_async.tabular.opening import open_table
 from octoffm_async.tabular.plan import plan_for
 from octoffm_async.tabular.rejects import RejectsFile
@@ -24,7 +24,7 @@ def reject(path, target, values=None, rejects=None):
     table = open_table(path)
     plan = plan_for(table, target, {}, values or {})
     with RejectsFile(rejects, table) as file:
-        return list(Items(table, plan, file)), file
+        return list(ItemReader(table, plan, file)), file
 
 
 def test_rejects_can_be_mended_and_sent_again(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .environment import Environment, environment_of
 from .opening import open_journal
-from .protocol import LOOK_UP_MOST, Book, Journal, Known, RunRecord, Sending
+from .protocol import LOOK_UP_MOST, Journal, JournalRun, Known, OutgoingItem, RunRecord
 from .sqlite import SQLiteJournal
 from .states import (
     ABSENT,
@@ -17,8 +17,8 @@ from .states import (
     IllegalTransitionError,
     State,
     Verdict,
+    decide_known_key,
     is_long_ago,
-    judge,
     payload_hash,
 )
 
@@ -30,20 +30,20 @@ __all__ = [
     "LONG_AGO",
     "LOOK_UP_MOST",
     "UNDECIDED",
-    "Book",
     "Entry",
     "Environment",
     "IllegalTransitionError",
     "Journal",
+    "JournalRun",
     "Known",
+    "OutgoingItem",
     "RunRecord",
     "SQLiteJournal",
-    "Sending",
     "State",
     "Verdict",
+    "decide_known_key",
     "environment_of",
     "is_long_ago",
-    "judge",
     "open_journal",
     "payload_hash",
 ]

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from .protocol import Sending
-from .rows import Row
+from .protocol import OutgoingItem
+from .rows import EntryRow
 from .states import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Batch", "Unsettled", "packed", "stored", "text", "unpacked"]
+__all__ = ["Batch", "UnsettledBatches", "packed", "stored", "text", "unpacked"]
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(list[tuple[bytes, bytes, bytes]])
@@ -36,9 +36,12 @@ def text(value: bytes) -> str:
 
 
 class Batch:
-    """A batch of items that one run sent together. ``left`` maps the keys of the unsettled items to their hashes."""
+    """A batch of items that one run sent together.
 
-    __slots__ = ("_parts", "_payloads", "api_at", "left", "number", "run_id", "scope", "sent_at")
+    ``unsettled_items`` maps the keys of the unsettled items to their hashes.
+    """
+
+    __slots__ = ("_parts", "_payloads", "api_at", "number", "run_id", "scope", "sent_at", "unsettled_items")
 
     def __init__(self, number: int, scope: int, run_id: int, sent_at: int, api_at: int | None = None) -> None:
         self.number = number
@@ -46,19 +49,21 @@ class Batch:
         self.run_id = run_id
         self.sent_at = sent_at
         self.api_at = api_at
-        self.left: dict[str, bytes] = {}
+        self.unsettled_items: dict[str, bytes] = {}
         self._parts: list[bytes] = []
         self._payloads: dict[str, bytes] | None = None
 
     def add(self, hashes: Mapping[str, bytes], content: bytes) -> None:
         """Add items; the packed ``content`` may also hold items that have a row of their own."""
-        self.left.update(hashes)
+        self.unsettled_items.update(hashes)
         self._parts.append(content)
         self._payloads = None
 
-    def row(self, key: str) -> Row:
+    def row(self, key: str) -> EntryRow:
         """Return an unsettled item as a row of its own."""
-        return Row(State.SENT, self.run_id, self.left[key], self.sent_at, self.sent_at, api_at=self.api_at)
+        return EntryRow(
+            State.SENT, self.run_id, self.unsettled_items[key], self.sent_at, self.sent_at, api_at=self.api_at
+        )
 
     def payload(self, key: str) -> bytes:
         """Return the payload of one of the batch's items."""
@@ -73,7 +78,7 @@ class Batch:
         return self._parts[0]
 
 
-def packed(items: Iterable[Sending]) -> bytes:
+def packed(items: Iterable[OutgoingItem]) -> bytes:
     """Pack items for a batch's row: the stored key, the hash and the payload of each."""
     return _ENCODER.encode(
         [(item.key.encode("utf-8", "surrogatepass"), item.payload_hash, item.payload) for item in items]
@@ -85,16 +90,16 @@ def repacked(contents: Iterable[bytes]) -> bytes:
     return _ENCODER.encode([item for content in contents for item in _DECODER.decode(content)])
 
 
-def unpacked(content: bytes) -> list[Sending]:
+def unpacked(content: bytes) -> list[OutgoingItem]:
     """Return the items of a batch's row.
 
     Raises:
         msgspec.DecodeError, UnicodeDecodeError: the content is not a batch.
     """
-    return [Sending(text(name), payload_hash, payload) for name, payload_hash, payload in _DECODER.decode(content)]
+    return [OutgoingItem(text(name), payload_hash, payload) for name, payload_hash, payload in _DECODER.decode(content)]
 
 
-class Unsettled:
+class UnsettledBatches:
     """Collection of the batches that have unsettled items."""
 
     def __init__(self, batches: Iterable[Batch] = ()) -> None:
@@ -119,10 +124,10 @@ class Unsettled:
         """Remove a batch and its items."""
         del self.batches[batch.number]
         keys = self.keys[batch.scope]
-        for key in batch.left:
+        for key in batch.unsettled_items:
             del keys[key]
 
     def _put(self, batch: Batch) -> None:
         self._last = max(self._last, batch.number)
         self.batches[batch.number] = batch
-        self.keys[batch.scope].update(dict.fromkeys(batch.left, batch))
+        self.keys[batch.scope].update(dict.fromkeys(batch.unsettled_items, batch))

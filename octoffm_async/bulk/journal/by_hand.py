@@ -12,14 +12,14 @@ from .states import BY_HAND
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .settling import Word
+    from .settling import ManualDecision
     from .store import Store
     from .writer import Writer
 
-__all__ = ["ByHand"]
+__all__ = ["SQLiteManualSettlement"]
 
 
-class ByHand:
+class SQLiteManualSettlement:
     """Reads and writes for manual settlement in a SQLite file; see :class:`.settling.Settling`."""
 
     def __init__(self, writer: Writer) -> None:
@@ -73,7 +73,7 @@ class ByHand:
 
         return await self._writer.call(work)
 
-    async def write(self, items: Sequence[Known], word: Word) -> list[str]:
+    async def write(self, items: Sequence[Known], word: ManualDecision) -> list[str]:
         """Write the decision durably. No other process can be working on an item, because a file has one writer."""
 
         def work(store: Store) -> list[str]:

@@ -24,7 +24,7 @@ from ...errors import OtherEnvironmentError
 if TYPE_CHECKING:
     from ...config import Config
 
-__all__ = ["Environment", "check_same", "environment_of", "tell_adopted"]
+__all__ = ["Environment", "check_same", "environment_of", "log_adopted"]
 
 _PORTS = {"http": 80, "https": 443}
 logger = logging.getLogger("octoffm_async")
@@ -67,7 +67,7 @@ def check_same(journal: str, seller: str, known: Environment, given: Environment
     )
 
 
-def tell_adopted(journal: str, seller: str, given: Environment) -> None:
+def log_adopted(journal: str, seller: str, given: Environment) -> None:
     """Log that a journal without a recorded environment now belongs to this one."""
     logger.warning(
         "the journal %s did not say to which API its orders of seller %s were sent: from now on they belong to %s "

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-__all__ = ["KNOWN", "Gap", "Memory", "touched_at"]
+__all__ = ["KNOWN", "ChangeRecord", "Gap", "touched_at"]
 
 KNOWN = """CREATE TABLE IF NOT EXISTS known (
         one INTEGER PRIMARY KEY CHECK (one = 1), changed_at INTEGER NOT NULL, gap_since INTEGER, gap_until INTEGER)"""
@@ -63,7 +63,7 @@ def touched_at(lock: Path, *paths: Path) -> float:
     return max(times, default=0.0) - ahead
 
 
-class Memory:
+class ChangeRecord:
     """Record of an open journal's own changes. ``gap`` is the period that may be missing in it, or ``None``."""
 
     def __init__(

@@ -17,7 +17,7 @@ from typing import TypeAlias
 from ...errors import JournalError, JournalWriteError
 from .standing import VERIFY
 
-__all__ = ["Place", "check_alone"]
+__all__ = ["OpenFileIdentity", "check_alone"]
 
 _Identity: TypeAlias = tuple[int, int]
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -52,7 +52,7 @@ def _is_mounted(path: Path) -> bool:
     return any(line.split(b" ")[4:5] == [escaped] for line in lines)
 
 
-class Place:
+class OpenFileIdentity:
     """Names of an open journal's file and side files, with the identity that each had when it was opened."""
 
     def __init__(self, path: Path, *beside: Path) -> None:

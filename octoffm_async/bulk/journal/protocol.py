@@ -2,11 +2,12 @@
 
 **Guarantee.** No item with a known key is sent a second time, unless the first request certainly created nothing (it
 failed, was refused, or is proven absent), a person says so, or the user accepts duplicates (``resend_unknown``). The
-journal gives this guarantee by one order of writes: a run writes an item as ``sent`` (:meth:`Book.sent` returns when
-that is durable), sends it, and then records its outcome (:meth:`Book.settle`, written behind). If the process dies in
-between, the next run finds the item ``sent`` without an outcome, and must reconcile it with the remote side before it
-may send it again. A lost outcome therefore costs a look-up and never a second order. ``durable`` means that it survives
-the death of the process; whether it survives a power cut too is the store's ``durability``.
+journal gives this guarantee by one order of writes: a run writes an item as ``sent`` (:meth:`JournalRun.mark_sent`
+returns when that is durable), sends it, and then records its outcome (:meth:`JournalRun.record_outcome`, written
+behind). If the process dies in between, the next run finds the item ``sent`` without an outcome, and must reconcile it
+with the remote side before it may send it again. A lost outcome therefore costs a look-up and never a second order.
+``durable`` means that it survives the death of the process; whether it survives a power cut too is the store's
+``durability``.
 
 **States.** An entry is identified by seller, operation and key (:mod:`.states` has the legal transitions):
 
@@ -30,11 +31,12 @@ writer:
   other runs; between processes, the journal does: a file has one writer, PostgreSQL has leases and a fence;
 - the status tracking of a run: ``created`` → ``refused``, for a late refusal;
 - a person (:meth:`Journal.settle`): undecided → ``created`` or ``pending``;
-- the check of ids (:meth:`Book.doubt`): ``created`` → ``unknown``, if the id turns out to belong to another order.
+- the check of ids (:meth:`JournalRun.reset_to_unknown`): ``created`` → ``unknown``, if the id turns out to belong to
+  another order.
 
-**Order.** The journal applies the writes of one run in the order in which they were queued; :meth:`Book.flush` and
-:meth:`Book.finish` return after all earlier ones are durable. :meth:`Book.sent` applies to all its items or to none. If
-a write fails, the waiting caller gets the error, and must not send.
+**Order.** The journal applies the writes of one run in the order in which they were queued; :meth:`JournalRun.flush`
+and :meth:`JournalRun.finish` return after all earlier ones are durable. :meth:`JournalRun.mark_sent` applies to all its
+items or to none. If a write fails, the waiting caller gets the error, and must not send.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     from .environment import Environment
     from .gap import Gap
 
-__all__ = ["LOOK_UP_MOST", "Book", "Durability", "Journal", "Known", "RunRecord", "Sending"]
+__all__ = ["LOOK_UP_MOST", "Durability", "Journal", "JournalRun", "Known", "OutgoingItem", "RunRecord"]
 
 Durability: TypeAlias = Literal["process", "power"]
 """The end that written data survives: the end of the process, or a power cut."""
@@ -63,7 +65,7 @@ LOOK_UP_MOST = 1000
 """Maximum number of keys in one look-up."""
 
 
-class Sending(msgspec.Struct, frozen=True, gc=False):
+class OutgoingItem(msgspec.Struct, frozen=True, gc=False):
     """An item that is about to be sent: its key, the hash of its encoded request, and the request."""
 
     key: str
@@ -102,7 +104,7 @@ class Known(NamedTuple):
     entry: Entry
 
 
-class Book(Protocol):
+class JournalRun(Protocol):
     """One run's view of a journal: the keys of one seller and one operation, from all their runs."""
 
     @property
@@ -126,7 +128,7 @@ class Book(Protocol):
         ...
 
     @property
-    def others_within(self) -> float:
+    def takeover_seconds(self) -> float:
         """Maximum seconds after which the items of another, killed process can be taken over."""
         ...
 
@@ -134,8 +136,8 @@ class Book(Protocol):
         """Return the entries of up to ``LOOK_UP_MOST`` keys, in their order; ``None`` for a key without one."""
         ...
 
-    async def sent(
-        self, items: Sequence[Sending], *, api_at: datetime | None = None, first_at: datetime | None = None
+    async def mark_sent(
+        self, items: Sequence[OutgoingItem], *, api_at: datetime | None = None, first_at: datetime | None = None
     ) -> None:
         """Write that these items are about to be sent, all or none; return when that is durable.
 
@@ -150,7 +152,7 @@ class Book(Protocol):
         """
         ...
 
-    def settle(
+    def record_outcome(
         self, key: str, state: State, *, remote_id: str | None = None, code: str = "", message: str = ""
     ) -> None:
         """Queue the outcome of an item, after all that was queued before.
@@ -162,7 +164,7 @@ class Book(Protocol):
         """
         ...
 
-    def settle_created(self, key: str, remote_id: str | None) -> None:
+    def record_created(self, key: str, remote_id: str | None) -> None:
         """Queue the outcome "created" for an item: the common case of :meth:`settle`."""
         ...
 
@@ -170,7 +172,7 @@ class Book(Protocol):
         """Queue the release of these keys by this process: other processes may then take over the undecided ones."""
         ...
 
-    def follow(self, key: str, status: str) -> None:
+    def record_status(self, key: str, status: str) -> None:
         """Queue the last status that status tracking saw for a created item."""
         ...
 
@@ -218,14 +220,14 @@ class Book(Protocol):
         """Return sample ids of created items of this seller and operation, by key, from any run."""
         ...
 
-    async def holders(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
+    async def keys_of_ids(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
         """Return, by id, the keys of the created items from any run that have one of up to ``LOOK_UP_MOST`` ids.
 
         The query may scan all items; callers use it only for ids that a look-up found.
         """
         ...
 
-    async def doubt(self, told: Mapping[str, str], message: str) -> list[str]:
+    async def reset_to_unknown(self, told: Mapping[str, str], message: str) -> list[str]:
         """Reset to unknown, durably, each key that is created with exactly the id in ``told``; return those keys.
 
         ``told`` has up to ``LOOK_UP_MOST`` keys. Their requests are no longer stored: an item that turns out not to
@@ -296,7 +298,7 @@ class Journal(Protocol):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
 
-    async def book(
+    async def begin_run(
         self,
         *,
         seller: str,
@@ -304,7 +306,7 @@ class Journal(Protocol):
         run: str | None = None,
         source: str = "",
         environment: Environment | None = None,
-    ) -> Book:
+    ) -> JournalRun:
         """Begin a run, or continue the run named.
 
         ``source`` describes to people where the items come from.

@@ -13,8 +13,8 @@ from .states import HASH_SIZE, Entry, State
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from .batches import Batch, Unsettled
-    from .rows import Row, Rows
+    from .batches import Batch, UnsettledBatches
+    from .rows import EntryRow, RowCache
     from .tables import Tables, Values
 
 __all__ = ["after", "count_created", "created_near", "look_up", "milliseconds", "moment", "payloads", "undecided"]
@@ -24,7 +24,7 @@ class Readable(Protocol):
     """The parts of an open journal that readers need."""
 
     @property
-    def unsettled(self) -> Unsettled:
+    def unsettled(self) -> UnsettledBatches:
         """The items that are in batches."""
         ...
 
@@ -34,7 +34,7 @@ class Readable(Protocol):
         ...
 
     @property
-    def rows(self) -> Rows:
+    def rows(self) -> RowCache:
         """The rows that are known without reading."""
         ...
 
@@ -121,11 +121,11 @@ def payloads(store: Readable, scope: int, keys: Sequence[str]) -> dict[str, byte
     return waiting | store.tables.payloads(scope, [key for key in keys if key not in waiting])
 
 
-def _rows(unsettled: dict[str, Batch]) -> list[tuple[str, Row]]:
+def _rows(unsettled: dict[str, Batch]) -> list[tuple[str, EntryRow]]:
     return [(key, batch.row(key)) for key, batch in unsettled.items()]
 
 
-def _entry(store: Readable, key: str, row: Row) -> Entry:
+def _entry(store: Readable, key: str, row: EntryRow) -> Entry:
     return Entry(
         key=key,
         state=row.state,
@@ -164,5 +164,5 @@ def _entry_of(store: Readable, key: str, values: Values) -> Entry:
     )
 
 
-def _place(found: tuple[str, Row]) -> bytes:
+def _place(found: tuple[str, EntryRow]) -> bytes:
     return stored(found[0])

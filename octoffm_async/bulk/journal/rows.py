@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
     from .states import State
 
-__all__ = ["Row", "Rows", "Spot"]
+__all__ = ["EntryRow", "ItemKey", "RowCache"]
 
 _MOST = 10_000
 
-Spot: TypeAlias = tuple[int, str]
+ItemKey: TypeAlias = tuple[int, str]
 """Key of an item in the file: a scope and a key."""
 
 
-class Row(NamedTuple):
+class EntryRow(NamedTuple):
     """An entry as it is stored, without its scope and key; times in milliseconds since 1970."""
 
     state: State
@@ -34,18 +34,18 @@ class Row(NamedTuple):
     absences: int = 0
 
 
-class Rows:
+class RowCache:
     """Cache of current rows, written or still to be written: mostly of items that are sent or settled next.
 
     ``unsettled`` are the items in batches, by scope and key: those have no row. ``read`` returns rows by key.
     """
 
     def __init__(
-        self, unsettled: Mapping[int, Collection[str]], read: Callable[[int, Sequence[str]], dict[str, Row]]
+        self, unsettled: Mapping[int, Collection[str]], read: Callable[[int, Sequence[str]], dict[str, EntryRow]]
     ) -> None:
         self._unsettled = unsettled
         self._read = read
-        self._present: dict[Spot, Row] = {}
+        self._present: dict[ItemKey, EntryRow] = {}
         self.absent: defaultdict[int, set[str]] = defaultdict(set)
         """Keys that are known to have no row and to be in no batch, by scope."""
 
@@ -65,19 +65,19 @@ class Rows:
             absent.update(missing)
             absent.difference_update(found)
 
-    def some(self, scope: int, keys: Collection[str]) -> dict[str, Row]:
+    def some(self, scope: int, keys: Collection[str]) -> dict[str, EntryRow]:
         """Return the rows of those keys that have one."""
         self.load(scope, keys)
         if self.absent[scope].issuperset(keys):
             return {}
         return {key: row for key in keys if (row := self._present.get((scope, key))) is not None}
 
-    def get(self, spot: Spot) -> Row | None:
+    def get(self, spot: ItemKey) -> EntryRow | None:
         """Return one row, or ``None``."""
         scope, key = spot
         return self.some(scope, (key,)).get(key)
 
-    def put(self, spot: Spot, row: Row) -> None:
+    def put(self, spot: ItemKey, row: EntryRow) -> None:
         """Put a new or changed row into the cache."""
         scope, key = spot
         self._present[spot] = row

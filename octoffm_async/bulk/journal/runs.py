@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError, JournalError
 from .batches import stored, text
-from .environment import Environment, check_same, tell_adopted
+from .environment import Environment, check_same, log_adopted
 from .protocol import RunRecord
 from .reading import moment
 from .sheet import STATES
@@ -153,7 +153,7 @@ def _bind(store: Store, seller: str, environment: Environment) -> None:
     is_old = store.connection.execute(used, (stored(seller),)).fetchone() is not None
     rebind(store, seller, environment)
     if is_old:
-        tell_adopted(journal, seller, environment)
+        log_adopted(journal, seller, environment)
 
 
 def _known(store: Store, seller: str) -> Environment | None:

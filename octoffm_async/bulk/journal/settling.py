@@ -3,7 +3,7 @@
 The scan that declares absence cannot always prove it. A person who has looked in Octopia's own pages knows, and records
 the decision here. The journal believes it only where it can be true: for an undecided item that no run is working on,
 with an id that is plausible and that no other item has. All rules are in this module; each journal supplies the reads
-and writes (:class:`Settling`).
+and writes (:class:`ManualSettlement`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ...errors import ConfigurationError, JournalError
 from ...session.forms import is_guid, is_identifier
-from ..claims import claims_of
+from ..claims import key_claims_of
 from .protocol import Known
 from .states import UNDECIDED, Entry, State
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .protocol import Journal
 
-__all__ = ["Known", "Settling", "Word", "choose", "settle_by_hand", "word_of"]
+__all__ = ["Known", "ManualDecision", "ManualSettlement", "choose", "manual_decision", "settle_by_hand"]
 
 NEAR_MOST = 10_000
 """Number of undecided keys that are compared with an unknown key to suggest the nearest."""
@@ -30,7 +30,7 @@ SAMPLE = 20
 """Number of ids of the same operation with which a given id is compared."""
 
 
-class Word(NamedTuple):
+class ManualDecision(NamedTuple):
     """A person's decision on items: all are absent, or one item was ``created`` with this id."""
 
     keys: tuple[str, ...]
@@ -51,7 +51,7 @@ class Word(NamedTuple):
         return f"settled by hand: {what}{f' ({self.note})' if self.note else ''}"
 
 
-class Settling(Protocol):
+class ManualSettlement(Protocol):
     """Reads and writes that a journal supplies for manual settlement."""
 
     async def find(self, keys: Sequence[str]) -> list[Known]:
@@ -70,12 +70,12 @@ class Settling(Protocol):
         """Return the key to which the item's operation gave this id."""
         ...
 
-    async def write(self, items: Sequence[Known], word: Word) -> list[str]:
+    async def write(self, items: Sequence[Known], word: ManualDecision) -> list[str]:
         """Write the decision durably; or write nothing, and return the keys that another process is working on."""
         ...
 
 
-def word_of(
+def manual_decision(
     keys: str | Sequence[str],
     *,
     absent: bool,
@@ -83,7 +83,7 @@ def word_of(
     seller: str | None,
     operation: str | None,
     note: str,
-) -> Word:
+) -> ManualDecision:
     """Build a decision, after checking that it says exactly one thing.
 
     Raises:
@@ -101,10 +101,10 @@ def word_of(
             raise ConfigurationError(f"{created[:100]!r} cannot be the id of an order: copy it as Octopia shows it")
         if created in named:
             raise ConfigurationError(f"{created!r} is the reference itself, not the id that Octopia gave to it")
-    return Word(named, created, seller, operation, note)
+    return ManualDecision(named, created, seller, operation, note)
 
 
-async def choose(settling: Settling, word: Word) -> list[Known]:
+async def choose(settling: ManualSettlement, word: ManualDecision) -> list[Known]:
     """Return the items that are meant, after checking that each can be settled in this way.
 
     Raises:
@@ -121,14 +121,14 @@ async def choose(settling: Settling, word: Word) -> list[Known]:
     return chosen
 
 
-async def settle_by_hand(journal: Journal, settling: Settling, word: Word) -> list[Known]:
+async def settle_by_hand(journal: Journal, settling: ManualSettlement, word: ManualDecision) -> list[Known]:
     """Settle items, all or none; return the items as they were before.
 
     Raises:
         ConfigurationError, JournalError: as for :func:`choose`, or an item is in use; nothing was changed.
     """
     chosen = await choose(settling, word)
-    held = [(claims_of(journal, one.seller, one.operation), one.entry.key) for one in chosen]
+    held = [(key_claims_of(journal, one.seller, one.operation), one.entry.key) for one in chosen]
     busy = [key for claims, key in held if not claims.take([key], word)]
     try:
         if not busy:
@@ -142,7 +142,7 @@ async def settle_by_hand(journal: Journal, settling: Settling, word: Word) -> li
     return chosen
 
 
-async def _chosen(settling: Settling, key: str, found: list[Known], word: Word) -> Known:
+async def _chosen(settling: ManualSettlement, key: str, found: list[Known], word: ManualDecision) -> Known:
     fits = [one for one in found if word.seller in (None, one.seller) and word.operation in (None, one.operation)]
     if len(fits) == 1:
         return fits[0]
@@ -168,7 +168,7 @@ def _why_decided(entry: Entry) -> str:
             return f"it is {entry.state}: the next run sends it in any case; {cure}"
 
 
-async def _check_id(settling: Settling, known: Known, given: str) -> None:
+async def _check_id(settling: ManualSettlement, known: Known, given: str) -> None:
     if (other := await settling.owner(known, given)) is not None:
         raise JournalError(f"{given} is the id of {other!r} already: two orders cannot have the same id")
     ids = await settling.ids(known, SAMPLE)

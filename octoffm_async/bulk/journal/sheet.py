@@ -6,16 +6,16 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, TypeAlias
 
 from .batches import unpacked
-from .rows import Row
+from .rows import EntryRow
 from .states import HASH_SIZE, KEEPS_PAYLOAD, IllegalTransitionError, State, absences_after, check
 
 if TYPE_CHECKING:
-    from .batches import Batch, Unsettled
-    from .protocol import Sending
-    from .rows import Rows, Spot
-    from .steps import Send, Settle, SettleCreated
+    from .batches import Batch, UnsettledBatches
+    from .protocol import OutgoingItem
+    from .rows import ItemKey, RowCache
+    from .steps import MarkSent, RecordCreated, RecordOutcome
 
-__all__ = ["CODES", "STATES", "Creation", "Sheet"]
+__all__ = ["CODES", "STATES", "CreatedItem", "Transaction"]
 
 STATES = (State.PENDING, State.SENT, State.CREATED, State.REFUSED, State.FAILED, State.UNKNOWN)
 """States by the number that represents each in the file."""
@@ -24,7 +24,7 @@ CODES = {state: code for code, state in enumerate(STATES)}
 
 _BATCH_MOST = 256
 
-Creation: TypeAlias = tuple[str, bytes, str | None]
+CreatedItem: TypeAlias = tuple[str, bytes, str | None]
 """Key, hash and remote id of a created item."""
 
 
@@ -33,14 +33,14 @@ def earlier(one: int | None, other: int | None) -> int | None:
     return other if one is None else one if other is None else min(one, other)
 
 
-class Sheet:
+class Transaction:
     """Pending changes of one transaction.
 
     ``rows`` is the cache of rows, ``unsettled`` the items in batches. An item is in a batch, or has a row, or does not
     exist.
     """
 
-    def __init__(self, rows: Rows, unsettled: Unsettled) -> None:
+    def __init__(self, rows: RowCache, unsettled: UnsettledBatches) -> None:
         self.now = 0
         self._rows = rows
         self._batches = unsettled
@@ -51,17 +51,17 @@ class Sheet:
         """Clear all changes after they were written."""
         self.begun: list[Batch] = []
         """New batches."""
-        self.created: defaultdict[Batch, list[Creation]] = defaultdict(list)
+        self.created: defaultdict[Batch, list[CreatedItem]] = defaultdict(list)
         """Created items of batches."""
         self.touched: set[Batch] = set()
         """Batches from which other items were removed."""
-        self.dirty: dict[Spot, Row] = {}
-        self.payloads: dict[Spot, bytes | None] = {}
+        self.dirty: dict[ItemKey, EntryRow] = {}
+        self.payloads: dict[ItemKey, bytes | None] = {}
         """Payloads to store; ``None`` for one to delete."""
         self.counts: dict[int, dict[State, int]] = {}
         """Changes of the number of items in each state, by run."""
 
-    def send(self, step: Send) -> None:
+    def send(self, step: MarkSent) -> None:
         """Mark all items of a command as sent, or none.
 
         Raises:
@@ -87,7 +87,7 @@ class Sheet:
             self._rows.absent[scope].difference_update(new)
             self.count(run_id, State.SENT, len(new))
 
-    def settle(self, step: Settle) -> None:
+    def settle(self, step: RecordOutcome) -> None:
         """Apply the outcome of an item.
 
         Raises:
@@ -104,23 +104,23 @@ class Sheet:
         before = batch.row(key)
         payload_hash = self._taken_out(batch, key)
         absences = absences_after(0, State.SENT, state, code)
-        after = Row(state, batch.run_id, payload_hash, batch.sent_at, self.now, remote_id, code, message)
+        after = EntryRow(state, batch.run_id, payload_hash, batch.sent_at, self.now, remote_id, code, message)
         after = after._replace(api_at=batch.api_at, absences=absences)
         self._put((scope, key), before, after)
         if state in KEEPS_PAYLOAD:
             self.payloads[scope, key] = batch.payload(key)
 
-    def settle_created(self, step: SettleCreated) -> list[Settle]:
+    def settle_created(self, step: RecordCreated) -> list[RecordOutcome]:
         """Apply the creation of items; return commands for those that are in no batch."""
         scope = step.scope
-        others: list[Settle] = []
+        others: list[RecordOutcome] = []
         unsettled = self._unsettled[scope]
         for key, remote_id in zip(step.keys, step.remote_ids, strict=True):
             batch = unsettled.pop(key, None)
             if batch is None:
                 others.append((scope, step.run_id, key, State.CREATED, remote_id, "", ""))
             else:
-                self.created[batch].append((key, batch.left.pop(key), remote_id))
+                self.created[batch].append((key, batch.unsettled_items.pop(key), remote_id))
         return others
 
     def doubt(self, scope: int, key: str, remote_id: str, message: str) -> bool:
@@ -161,7 +161,7 @@ class Sheet:
             counts = self.counts[run_id] = {}
         counts[state] = counts.get(state, 0) + more
 
-    def _settle_row(self, step: Settle) -> None:
+    def _settle_row(self, step: RecordOutcome) -> None:
         scope, _, key, state, remote_id, code, message = step
         spot = (scope, key)
         row = self._rows.get(spot)
@@ -182,19 +182,19 @@ class Sheet:
         if state not in KEEPS_PAYLOAD and row.state in KEEPS_PAYLOAD:
             self.payloads[spot] = None
 
-    def _batch(self, step: Send, *, room: int) -> Batch:
+    def _batch(self, step: MarkSent, *, room: int) -> Batch:
         """Return the batch for items that a run sends in this transaction."""
         sent_at = self.now if step.first_at is None else step.first_at
         for batch in self.begun:
             same = (batch.scope, batch.run_id, batch.sent_at) == (step.scope, step.run_id, sent_at)
-            if same and len(batch.left) + room <= _BATCH_MOST:
+            if same and len(batch.unsettled_items) + room <= _BATCH_MOST:
                 batch.api_at = earlier(batch.api_at, step.api_at)
                 return batch
         batch = self._batches.begin(step.scope, step.run_id, sent_at, step.api_at)
         self.begun.append(batch)
         return batch
 
-    def _send_again(self, step: Send, item: Sending, row: Row) -> None:
+    def _send_again(self, step: MarkSent, item: OutgoingItem, row: EntryRow) -> None:
         """Mark an item that already has a row as sent."""
         spot = step.scope, item.key
         first, api_at = self.now, step.api_at
@@ -202,7 +202,9 @@ class Sheet:
             first, api_at = row.sent_at, earlier(row.api_at, step.api_at)
         if step.first_at is not None:
             first = min(first, step.first_at)
-        after = Row(State.SENT, step.run_id, item.payload_hash, first, self.now, api_at=api_at, absences=row.absences)
+        after = EntryRow(
+            State.SENT, step.run_id, item.payload_hash, first, self.now, api_at=api_at, absences=row.absences
+        )
         self._put(spot, row, after)
         self.payloads[spot] = item.payload
 
@@ -210,9 +212,9 @@ class Sheet:
         """Remove an item from its batch; return its hash."""
         del self._unsettled[batch.scope][key]
         self.touched.add(batch)
-        return batch.left.pop(key)
+        return batch.unsettled_items.pop(key)
 
-    def _put(self, spot: Spot, before: Row | None, after: Row) -> None:
+    def _put(self, spot: ItemKey, before: EntryRow | None, after: EntryRow) -> None:
         self._rows.put(spot, after)
         self.dirty[spot] = after
         if before is not None:

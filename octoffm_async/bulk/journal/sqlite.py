@@ -19,10 +19,10 @@ from ...errors import ConfigurationError, JournalError, JournalWriteError
 from . import by_hand, doubting, reading
 from . import runs as sql_runs
 from .batches import packed
-from .protocol import LOOK_UP_MOST, Durability, Journal, RunRecord, Sending
-from .settling import choose, settle_by_hand, word_of
+from .protocol import LOOK_UP_MOST, Durability, Journal, OutgoingItem, RunRecord
+from .settling import choose, manual_decision, settle_by_hand
 from .states import UNDECIDED, Entry, IllegalTransitionError, State
-from .steps import Flush, Follow, LookUp, Send
+from .steps import Flush, MarkSent, ReadEntries, RecordStatus
 from .store import Store
 from .writer import Writer
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .gap import Gap
     from .protocol import Known
 
-__all__ = ["SQLiteBook", "SQLiteJournal"]
+__all__ = ["SQLiteJournal", "SQLiteJournalRun"]
 
 _CHUNK = 500
 
@@ -99,7 +99,7 @@ class SQLiteJournal(Journal):
         """Always ``None``: the only writer of a file cannot lose the right to write."""
         return None
 
-    async def book(
+    async def begin_run(
         self,
         *,
         seller: str,
@@ -107,7 +107,7 @@ class SQLiteJournal(Journal):
         run: str | None = None,
         source: str = "",
         environment: Environment | None = None,
-    ) -> SQLiteBook:
+    ) -> SQLiteJournalRun:
         """Begin a run, or continue the run named.
 
         ``source`` describes to people where the items come from.
@@ -124,7 +124,7 @@ class SQLiteJournal(Journal):
             lambda store: sql_runs.begin(store, (seller, operation), run, source, environment), writes=True
         )
         self._live.add(name)
-        return SQLiteBook(self._thread, scope, run_id, (name, seller, operation), self._live)
+        return SQLiteJournalRun(self._thread, scope, run_id, (name, seller, operation), self._live)
 
     async def rebind(self, *, seller: str, environment: Environment) -> Environment | None:
         """Assign a seller's part of the journal to this environment; return the one that it belonged to before.
@@ -179,7 +179,7 @@ class SQLiteJournal(Journal):
     async def find(self, keys: Sequence[str]) -> list[Known]:
         """Return the entries of up to ``LOOK_UP_MOST`` keys, of any seller and operation."""
         _check_number(keys)
-        return await by_hand.ByHand(self._thread).find(keys)
+        return await by_hand.SQLiteManualSettlement(self._thread).find(keys)
 
     async def settle(
         self,
@@ -196,9 +196,9 @@ class SQLiteJournal(Journal):
 
         See :meth:`Journal.settle`.
         """
-        word = word_of(keys, absent=absent, created=created, seller=seller, operation=operation, note=note)
+        word = manual_decision(keys, absent=absent, created=created, seller=seller, operation=operation, note=note)
         _check_number(word.keys)
-        settling = by_hand.ByHand(self._thread)
+        settling = by_hand.SQLiteManualSettlement(self._thread)
         if dry_run:
             return await choose(settling, word)
         self._check_writable()
@@ -215,11 +215,11 @@ class SQLiteJournal(Journal):
             raise JournalWriteError(f"the journal {self.path} was opened for reading only")
 
 
-class SQLiteBook:
+class SQLiteJournalRun:
     """One run's view of a :class:`SQLiteJournal`."""
 
     in_thread = True
-    others_within = 0.0
+    takeover_seconds = 0.0
 
     def __init__(self, writer: Writer, scope: int, run_id: int, names: tuple[str, str, str], live: set[str]) -> None:
         self._writer = writer
@@ -232,12 +232,12 @@ class SQLiteBook:
         """Return the entries of up to ``LOOK_UP_MOST`` keys, in their order; ``None`` for a key without one."""
         _check_number(keys)
         waiter = self._writer.future()
-        self._writer.look_up(LookUp(self._scope, keys, waiter))
+        self._writer.look_up(ReadEntries(self._scope, keys, waiter))
         entries: list[Entry | None] = await waiter
         return entries
 
-    async def sent(
-        self, items: Sequence[Sending], *, api_at: datetime | None = None, first_at: datetime | None = None
+    async def mark_sent(
+        self, items: Sequence[OutgoingItem], *, api_at: datetime | None = None, first_at: datetime | None = None
     ) -> None:
         """Write that these items are about to be sent, all or none; return when that is durable.
 
@@ -255,25 +255,25 @@ class SQLiteBook:
             raise IllegalTransitionError(next(key for key in keys if keys.count(key) > 1), None, State.SENT)
         waiter = self._writer.future()
         at, since = (None if moment is None else reading.milliseconds(moment) for moment in (api_at, first_at))
-        self._writer.submit(Send(self._scope, self._run_id, hashes, packed(items), waiter, at, since))
+        self._writer.submit(MarkSent(self._scope, self._run_id, hashes, packed(items), waiter, at, since))
         await waiter
 
-    def settle(
+    def record_outcome(
         self, key: str, state: State, *, remote_id: str | None = None, code: str = "", message: str = ""
     ) -> None:
         """Queue the outcome of an item, after all that was queued before. ``None`` keeps the known remote id."""
         self._writer.queue(key, (self._scope, self._run_id, key, state, remote_id, code, message))
 
-    def settle_created(self, key: str, remote_id: str | None) -> None:
+    def record_created(self, key: str, remote_id: str | None) -> None:
         """Queue the outcome "created" for an item: the common case of :meth:`settle`."""
         self._writer.queue_created(self._scope, self._run_id, key, remote_id)
 
     def release(self, keys: Iterable[str]) -> None:
         """Do nothing: no other process can take over items."""
 
-    def follow(self, key: str, status: str) -> None:
+    def record_status(self, key: str, status: str) -> None:
         """Queue the last status that status tracking saw for a created item."""
-        self._writer.queue(key, Follow(self._scope, key, status))
+        self._writer.queue(key, RecordStatus(self._scope, key, status))
 
     async def flush(self) -> None:
         """Return when everything that was queued is durable.
@@ -318,12 +318,12 @@ class SQLiteBook:
         """Return sample ids of created items of this seller and operation, by key, from any run."""
         return await self._writer.call(lambda store: doubting.ids(store, self._scope))
 
-    async def holders(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
+    async def keys_of_ids(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
         """Return, by id, the keys of the created items from any run that have one of up to ``LOOK_UP_MOST`` ids."""
         _check_number(remote_ids)
         return await self._writer.call(lambda store: doubting.holders(store, self._scope, remote_ids))
 
-    async def doubt(self, told: Mapping[str, str], message: str) -> list[str]:
+    async def reset_to_unknown(self, told: Mapping[str, str], message: str) -> list[str]:
         """Reset to unknown, durably, each key that is created with exactly the id in ``told``; return those keys."""
         _check_number(told)
         return await self._writer.call(lambda store: doubting.doubt(store, self._scope, told, message), writes=True)

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-    from .gap import Memory
+    from .gap import ChangeRecord
 
-__all__ = ["STANDING", "VERIFY", "Standing", "backup_time", "is_part", "log_of", "note_backup"]
+__all__ = ["STANDING", "VERIFY", "CompletenessMark", "backup_time", "is_part", "log_of", "note_backup"]
 
 VERIFY = "send the same again with --verify-first (verify_first=True)"
 """Cure that messages give where a journal does not know which orders were sent."""
@@ -38,10 +38,10 @@ _COPY_AT = 16 * 1024 * 1024
 """Bytes of the log at which it is copied: a page that many commits change is copied only once."""
 
 
-class Standing:
+class CompletenessMark:
     """Completeness mark of a journal that is open for writing."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, memory: Memory) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, memory: ChangeRecord) -> None:
         self._log = log_of(path)
         self._connection = connection
         self._memory = memory

@@ -28,8 +28,8 @@ __all__ = [
     "Verdict",
     "absences_after",
     "check",
+    "decide_known_key",
     "is_long_ago",
-    "judge",
     "payload_hash",
 ]
 
@@ -151,7 +151,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Last status that status tracking saw."""
     field_hashes: bytes = b""
     """Short hashes of the request's fields; empty if an older version sent it."""
-    left_by: datetime | None = None
+    latest_sent_at: datetime | None = None
     """Latest time at which an undecided item's request was sent, by the local clock, if known."""
     api_at: datetime | None = None
     """Time of the API's own clock before the request was sent, if known."""
@@ -171,7 +171,7 @@ class Verdict(Enum):
     """Decision for an item that must be reconciled first."""
 
 
-def judge(entry: Entry | None, payload_hash: bytes) -> Verdict:
+def decide_known_key(entry: Entry | None, payload_hash: bytes) -> Verdict:
     """Decide on an item whose encoded request hashes to ``payload_hash``; hashes of its fields may follow."""
     if entry is None:
         return Verdict.SEND

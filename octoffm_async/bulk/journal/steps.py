@@ -11,12 +11,22 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
 
-__all__ = ["Answer", "Call", "Flush", "Follow", "LookUp", "Send", "Settle", "SettleCreated", "Step"]
+__all__ = [
+    "Command",
+    "CommandReply",
+    "Flush",
+    "MarkSent",
+    "ReadEntries",
+    "RecordCreated",
+    "RecordOutcome",
+    "RecordStatus",
+    "StoreFunction",
+]
 
-Answer: TypeAlias = "tuple[asyncio.Future[Any], Any, Exception | None]"
+CommandReply: TypeAlias = "tuple[asyncio.Future[Any], Any, Exception | None]"
 """Reply to a waiting caller: its future, and a result or an error."""
 
-Settle: TypeAlias = tuple[int, int, str, State, str | None, str, str]
+RecordOutcome: TypeAlias = tuple[int, int, str, State, str | None, str, str]
 """Command that records an item's outcome: scope, run that found it, key, state, remote id, code and message.
 
 No caller waits; the run's next flush reports errors. There may be one command for every item: a plain tuple costs
@@ -25,7 +35,7 @@ least.
 
 
 @dataclass(slots=True)
-class SettleCreated:
+class RecordCreated:
     """Command that records items as created, each key with its remote id. No caller waits."""
 
     scope: int
@@ -35,7 +45,7 @@ class SettleCreated:
 
 
 @dataclass(slots=True)
-class Send:
+class MarkSent:
     """Command that marks items as sent: the hash of each by its key, and all of them packed for the file.
 
     The items are packed on the event loop, where they were encoded: data that another core need not touch need not be
@@ -54,7 +64,7 @@ class Send:
 
 
 @dataclass(slots=True)
-class Follow:
+class RecordStatus:
     """Command that records a tracked status. No caller waits."""
 
     scope: int
@@ -63,7 +73,7 @@ class Follow:
 
 
 @dataclass(slots=True)
-class LookUp:
+class ReadEntries:
     """Command that reads entries."""
 
     scope: int
@@ -80,7 +90,7 @@ class Flush:
 
 
 @dataclass(slots=True)
-class Call:
+class StoreFunction:
     """Any other command: a function of the store. It raises errors of its own only before it writes."""
 
     work: Callable[[Any], Any]
@@ -89,4 +99,4 @@ class Call:
     writes: bool = False
 
 
-Step: TypeAlias = LookUp | Send | Settle | SettleCreated | Follow | Flush | Call
+Command: TypeAlias = ReadEntries | MarkSent | RecordOutcome | RecordCreated | RecordStatus | Flush | StoreFunction

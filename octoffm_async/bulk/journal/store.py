@@ -11,15 +11,25 @@ import msgspec
 
 from ...errors import JournalError, OctoffmError
 from . import reading, schema
-from .batches import Unsettled
-from .gap import Memory, touched_at
+from .batches import UnsettledBatches
+from .gap import ChangeRecord, touched_at
 from .lock import WriterLock
-from .place import Place, check_alone
-from .rows import Row, Rows
-from .sheet import Sheet
-from .standing import Standing, backup_time, is_part, log_of
+from .place import OpenFileIdentity, check_alone
+from .rows import EntryRow, RowCache
+from .sheet import Transaction
+from .standing import CompletenessMark, backup_time, is_part, log_of
 from .states import IllegalTransitionError, State
-from .steps import Answer, Call, Flush, Follow, LookUp, Send, Settle, SettleCreated, Step
+from .steps import (
+    Command,
+    CommandReply,
+    Flush,
+    MarkSent,
+    ReadEntries,
+    RecordCreated,
+    RecordOutcome,
+    RecordStatus,
+    StoreFunction,
+)
 from .tables import Tables
 
 if TYPE_CHECKING:
@@ -43,9 +53,9 @@ class Store:
     """
 
     tables: Tables
-    unsettled: Unsettled
+    unsettled: UnsettledBatches
     """Items in batches; a reader loads them anew for each transaction."""
-    rows: Rows
+    rows: RowCache
 
     def __init__(
         self,
@@ -63,11 +73,11 @@ class Store:
         self._clock = clock
         self._lock = WriterLock(path)
         self._connection: sqlite3.Connection | None = None
-        self._sheet: Sheet | None = None
-        self._standing: Standing | None = None
-        self._memory: Memory | None = None
+        self._sheet: Transaction | None = None
+        self._standing: CompletenessMark | None = None
+        self._memory: ChangeRecord | None = None
         self._touched = 0.0
-        self._place = Place(path, log_of(path), self._lock.path)
+        self._place = OpenFileIdentity(path, log_of(path), self._lock.path)
         self._names: dict[int, str] = {}
         self._faults: dict[int, Exception] = {}
         self._broken: JournalError | None = None
@@ -80,7 +90,7 @@ class Store:
         return self._connection
 
     @property
-    def sheet(self) -> Sheet:
+    def sheet(self) -> Transaction:
         """The pending changes of the current transaction."""
         assert self._sheet is not None  # noqa: S101
         return self._sheet
@@ -127,7 +137,7 @@ class Store:
         self._sheet = None  # breaks a reference cycle, so that its memory is freed at once
         self._lock.release()
 
-    def process(self, steps: Sequence[Step]) -> list[Answer]:
+    def process(self, steps: Sequence[Command]) -> list[CommandReply]:
         """Execute commands in order, in one transaction; return the reply to each waiting caller once it is durable."""
         if self._broken is None:
             try:
@@ -158,7 +168,7 @@ class Store:
         while batches and (not most or len(self.unsettled) > most):
             batch = next(iter(batches.values()))
             sheet.touched.add(batch)
-            for key in list(batch.left):
+            for key in list(batch.unsettled_items):
                 sheet.part(batch, key)
             self._write(sheet)
 
@@ -199,13 +209,14 @@ class Store:
         connection.execute("ROLLBACK")
         made_at = backup_time(connection)
         backup_at = None if made_at is None else reading.moment(made_at)
-        self._memory = Memory(self.path, connection, self._touched, backup_at=backup_at, lacks_log=lacks_log)
-        self._standing = Standing(self.path, connection, self._memory)
+        self._memory = ChangeRecord(self.path, connection, self._touched, backup_at=backup_at, lacks_log=lacks_log)
+        self._standing = CompletenessMark(self.path, connection, self._memory)
         self._place.check(connection)
 
-    def _transact(self, steps: Sequence[Step]) -> list[Answer]:
+    def _transact(self, steps: Sequence[Command]) -> list[CommandReply]:
         writes = any(
-            isinstance(step, tuple | SettleCreated | Send | Follow) or (isinstance(step, Call) and step.writes)
+            isinstance(step, tuple | RecordCreated | MarkSent | RecordStatus)
+            or (isinstance(step, StoreFunction) and step.writes)
             for step in steps
         )
         standing = self._standing if writes else None
@@ -222,7 +233,7 @@ class Store:
         sheet = self.sheet
         sheet.now = self.now
         self._load_rows(steps)
-        answers: list[Answer] = []
+        answers: list[CommandReply] = []
         for step in steps:
             self._carry_out(step, sheet, answers)
         self._write(sheet)
@@ -236,40 +247,40 @@ class Store:
         self.rows.trim()
         return answers
 
-    def _carry_out(self, step: Step, sheet: Sheet, answers: list[Answer]) -> None:
+    def _carry_out(self, step: Command, sheet: Transaction, answers: list[CommandReply]) -> None:
         match step:
             case tuple():
                 self._settle(step, sheet)
-            case SettleCreated():
+            case RecordCreated():
                 for other in sheet.settle_created(step):
                     self._settle(other, sheet)
-            case Send():
+            case MarkSent():
                 answers.append(_attempt(step, sheet))
-            case Follow():
+            case RecordStatus():
                 sheet.follow(step.scope, step.key, step.status)
-            case LookUp():
+            case ReadEntries():
                 self._write(sheet)
                 answers.append((step.waiter, reading.look_up(self, step.scope, step.keys), None))
             case Flush():
                 answers.append((step.waiter, None, self._fault(step.run_id)))
-            case Call():
+            case StoreFunction():
                 self._write(sheet)
                 answers.append(self._call(step))
 
-    def _settle(self, step: Settle, sheet: Sheet) -> None:
+    def _settle(self, step: RecordOutcome, sheet: Transaction) -> None:
         try:
             sheet.settle(step)
         except IllegalTransitionError as error:
             self._faults.setdefault(step[1], error)
 
-    def _write(self, sheet: Sheet) -> None:
+    def _write(self, sheet: Transaction) -> None:
         tables = self.tables
-        if ended := [batch for batch in sheet.touched.union(sheet.created) if not batch.left]:
+        if ended := [batch for batch in sheet.touched.union(sheet.created) if not batch.unsettled_items]:
             for batch in ended:
                 self.unsettled.remove(batch)
             tables.drop_batches(batch.number for batch in ended)
         for batch in sheet.begun:  # reuses the space of the deleted rows
-            if batch.left:
+            if batch.unsettled_items:
                 tables.put_batch(batch)
         for batch, items in sheet.created.items():
             tables.put_created(batch, sheet.now, items)
@@ -280,36 +291,36 @@ class Store:
         tables.count(sheet.counts)
         sheet.clear()
 
-    def _read(self, scope: int, keys: Sequence[str]) -> dict[str, Row]:
+    def _read(self, scope: int, keys: Sequence[str]) -> dict[str, EntryRow]:
         """Read rows that are not cached, after writing the pending changes, which they may contain."""
         self._write(self.sheet)
         return self.tables.get(scope, keys)
 
-    def _load_rows(self, steps: Sequence[Step]) -> None:
+    def _load_rows(self, steps: Sequence[Command]) -> None:
         """Read the rows that the commands need, many at a time."""
         unsettled, wanted = self.unsettled.keys, defaultdict[int, list[str]](list)
         for step in steps:
             if isinstance(step, tuple):
                 if step[2] not in unsettled[step[0]]:
                     wanted[step[0]].append(step[2])
-            elif isinstance(step, SettleCreated):
+            elif isinstance(step, RecordCreated):
                 wanted[step.scope] += [key for key in step.keys if key not in unsettled[step.scope]]
-            elif isinstance(step, Send):
+            elif isinstance(step, MarkSent):
                 wanted[step.scope] += step.hashes
-            elif isinstance(step, Follow):
+            elif isinstance(step, RecordStatus):
                 wanted[step.scope].append(step.key)
         for scope, keys in wanted.items():
             self.rows.load(scope, keys)
 
     def _load_batches(self) -> None:
         try:
-            self.unsettled = Unsettled(self.tables.batches())
+            self.unsettled = UnsettledBatches(self.tables.batches())
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise schema.damaged(self.path, f"what was sent together cannot be read: {error}") from error
-        self.rows = Rows(self.unsettled.keys, self._read)
-        self._sheet = Sheet(self.rows, self.unsettled)
+        self.rows = RowCache(self.unsettled.keys, self._read)
+        self._sheet = Transaction(self.rows, self.unsettled)
 
-    def _call(self, step: Call) -> Answer:
+    def _call(self, step: StoreFunction) -> CommandReply:
         try:
             return step.waiter, step.work(self), None
         except OctoffmError as error:
@@ -320,10 +331,10 @@ class Store:
             return self._faults.pop(run_id, None)
         return self._faults.popitem()[1] if self._faults else None
 
-    def _refuse(self, steps: Sequence[Step], broken: JournalError) -> list[Answer]:
-        answers: list[Answer] = []
+    def _refuse(self, steps: Sequence[Command], broken: JournalError) -> list[CommandReply]:
+        answers: list[CommandReply] = []
         for step in steps:
-            if isinstance(step, tuple | SettleCreated | Follow):
+            if isinstance(step, tuple | RecordCreated | RecordStatus):
                 self._lost = True
             elif isinstance(step, Flush) and step.run_id is None and not self._lost:
                 answers.append((step.waiter, None, None))
@@ -338,7 +349,7 @@ class Store:
             self.connection.execute("ROLLBACK")
 
 
-def _attempt(step: Send, sheet: Sheet) -> Answer:
+def _attempt(step: MarkSent, sheet: Transaction) -> CommandReply:
     try:
         sheet.send(step)
     except IllegalTransitionError as error:

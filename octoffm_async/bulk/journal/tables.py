@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from .batches import Batch, stored, text, unpacked
-from .rows import Row
+from .rows import EntryRow
 from .sheet import CODES, STATES
 from .states import BY_HAND, HASH_SIZE, State
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from .rows import Spot
-    from .sheet import Creation
+    from .rows import ItemKey
+    from .sheet import CreatedItem
 
 T = TypeVar("T")
 
@@ -51,10 +51,10 @@ _DROP_PAYLOADS = "DELETE FROM payloads WHERE scope_id = ? AND key IN "
 _DROP_ENTRIES = "DELETE FROM entries WHERE scope_id = ? AND key IN "
 
 
-def row_of(values: Sequence[Any]) -> Row:
+def row_of(values: Sequence[Any]) -> EntryRow:
     """Build a row from its columns."""
     state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences = values
-    return Row(
+    return EntryRow(
         STATES[state],
         run_id,
         payload_hash,
@@ -87,7 +87,7 @@ class Tables:
         """Return True if any stored key from the first to the last has an entry."""
         return self.connection.execute(_HAS, (scope, first, last)).fetchone() is not None
 
-    def get(self, scope: int, keys: Sequence[str]) -> dict[str, Row]:
+    def get(self, scope: int, keys: Sequence[str]) -> dict[str, EntryRow]:
         """Return the rows of the keys that have one."""
         return {text(values[0]): row_of(values[1:]) for values in self._by_key(_GET, scope, keys)}
 
@@ -95,7 +95,7 @@ class Tables:
         """Return the payloads of the keys that have one."""
         return {text(key): payload for key, payload in self._by_key(_GET_PAYLOADS, scope, keys)}
 
-    def put(self, rows: Mapping[Spot, Row]) -> None:
+    def put(self, rows: Mapping[ItemKey, EntryRow]) -> None:
         """Write entries, new or changed."""
         flat: list[object] = []
         for (scope, key), row in rows.items():
@@ -117,7 +117,7 @@ class Tables:
             )
         self._put(_PUT_ENTRIES, 13, flat)
 
-    def put_payloads(self, payloads: Mapping[Spot, bytes | None]) -> None:
+    def put_payloads(self, payloads: Mapping[ItemKey, bytes | None]) -> None:
         """Store payloads; delete those that are ``None``."""
         flat: list[object] = []
         dropped: dict[int, list[str]] = {}
@@ -130,7 +130,7 @@ class Tables:
         for scope, keys in dropped.items():
             self._by_key(_DROP_PAYLOADS, scope, keys)
 
-    def put_created(self, batch: Batch, now: int, items: Sequence[Creation]) -> None:
+    def put_created(self, batch: Batch, now: int, items: Sequence[CreatedItem]) -> None:
         """Write the entries of a batch's created items."""
         hashed = {len(payload_hash) for _, payload_hash, _ in items}
         if len(hashed) > 1:  # of two versions: one stored the hashes of fields too
@@ -170,8 +170,8 @@ class Tables:
         for number, scope, run_id, sent_at, api_at, content in self.connection.execute(sql).fetchall():
             batch = Batch(number, scope, run_id, sent_at, api_at)
             batch.add({item.key: item.payload_hash for item in unpacked(content)}, content)
-            for values in self._by_key(_GET, scope, list(batch.left)):
-                del batch.left[text(values[0])]
+            for values in self._by_key(_GET, scope, list(batch.unsettled_items)):
+                del batch.unsettled_items[text(values[0])]
             yield batch
 
     def count(self, counts: Mapping[int, Mapping[State, int]]) -> None:
@@ -188,7 +188,7 @@ class Tables:
 
     def after(
         self, scope: int, run_id: int, states: Iterable[State], key: bytes | None, *, most: int, code: str | None
-    ) -> list[tuple[str, Row]]:
+    ) -> list[tuple[str, EntryRow]]:
         """Return up to ``most`` entries of a run that follow a stored key in key order; ``None`` is before all."""
         start, bound = ("", ()) if key is None else ("AND key > ?", (key,))
         if code is not None:
@@ -201,7 +201,7 @@ class Tables:
         )
         return [(text(values[0]), row_of(values[1:])) for values in found.fetchall()]
 
-    def undecided(self, scope: int) -> list[tuple[str, Row]]:
+    def undecided(self, scope: int) -> list[tuple[str, EntryRow]]:
         """Return all sent or unknown entries, found through the payloads, of which most decided entries have none."""
         columns = ", ".join(f"e.{name}" for name in COLUMNS.split(", "))
         found = self.connection.execute(
@@ -211,13 +211,13 @@ class Tables:
         )
         return [(text(values[0]), row_of(values[1:])) for values in found.fetchall()]
 
-    def created_near(self, scope: int, first: int, last: int, ripe: int) -> list[tuple[str, Row]]:
+    def created_near(self, scope: int, first: int, last: int, ripe: int) -> list[tuple[str, EntryRow]]:
         """Return the created entries next to the period from ``first`` to ``last``: see ``Book.created_near``.
 
         The query scans a whole scope, and runs only before an item is declared absent. An item that a person settled is
         no control: the list may show it in another spelling, or not yet.
         """
-        found: dict[str, Row] = {}
+        found: dict[str, EntryRow] = {}
         for where, order, bounds in (
             ("changed_at <= ?", "DESC", (min(first, ripe),)),
             ("changed_at BETWEEN ? AND ?", "ASC", (last, ripe)),

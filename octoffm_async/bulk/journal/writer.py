@@ -14,13 +14,13 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import ClosedError
-from .steps import Call, Flush, SettleCreated
+from .steps import Flush, RecordCreated, StoreFunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .gap import Gap
-    from .steps import Answer, Follow, LookUp, Settle, Step
+    from .steps import Command, CommandReply, ReadEntries, RecordOutcome, RecordStatus
     from .store import Store
 
 T = TypeVar("T")
@@ -41,13 +41,13 @@ class Writer:
 
     def __init__(self, make: Callable[[], Store]) -> None:
         self._make = make
-        self._queue: SimpleQueue[list[Step] | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[Command] | None] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[None] | None = None
-        self._waiting: list[Step] = []
+        self._waiting: list[Command] = []
         self._queued: set[str] = set()
         """Keys of the waiting commands without a waiting caller."""
-        self._ahead: list[Step] = []
+        self._ahead: list[Command] = []
         self._urgent = False
         self._knows_one = False
         """True after the first creation was passed to the thread."""
@@ -108,7 +108,7 @@ class Writer:
             raise ClosedError("the journal was opened on another event loop")
         return self._loop.create_future()
 
-    def submit(self, step: Step) -> None:
+    def submit(self, step: Command) -> None:
         """Submit a command with a waiting caller: it is passed in this iteration of the loop, with all earlier ones.
 
         Raises:
@@ -119,7 +119,7 @@ class Writer:
         self._waiting.append(step)
         self._hurry()
 
-    def look_up(self, step: LookUp) -> None:
+    def look_up(self, step: ReadEntries) -> None:
         """Submit a look-up: as :meth:`submit`, but commands without a waiting caller may be passed later.
 
         Raises:
@@ -132,7 +132,7 @@ class Writer:
         if len(self._ahead) == 1:
             self._loop.call_soon(self._hand_over_ahead)
 
-    def queue(self, key: str, step: Settle | SettleCreated | Follow) -> None:
+    def queue(self, key: str, step: RecordOutcome | RecordCreated | RecordStatus) -> None:
         """Queue a command on an item without a waiting caller: it is passed soon, with others.
 
         Raises:
@@ -156,8 +156,8 @@ class Writer:
             ClosedError: the journal is not open.
         """
         last = self._waiting[-1] if self._waiting else None
-        if not isinstance(last, SettleCreated) or last.run_id != run_id or len(last.keys) >= _LINGER_MOST:
-            last = SettleCreated(scope, run_id, [], [])
+        if not isinstance(last, RecordCreated) or last.run_id != run_id or len(last.keys) >= _LINGER_MOST:
+            last = RecordCreated(scope, run_id, [], [])
             self.queue(key, last)
         last.keys.append(key)
         last.remote_ids.append(remote_id)
@@ -169,7 +169,7 @@ class Writer:
     async def call(self, work: Callable[[Store], T], *, writes: bool = False) -> T:
         """Call a function of the store, after all earlier commands; return its result."""
         waiter = self.future()
-        self.submit(Call(work, waiter, writes))
+        self.submit(StoreFunction(work, waiter, writes))
         result: T = await waiter
         return result
 
@@ -193,7 +193,7 @@ class Writer:
             self._ahead = []
             self._give(steps)
 
-    def _give(self, steps: list[Step]) -> None:
+    def _give(self, steps: list[Command]) -> None:
         """Pass commands to the thread."""
         self._queue.put(steps)
 
@@ -212,7 +212,7 @@ class Writer:
             store.close()
             self._tell([(ended, None, None)])
 
-    def _take(self) -> list[Step]:
+    def _take(self) -> list[Command]:
         """Wait for commands and return all that are queued; none at the end."""
         first = self._queue.get()
         if first is None:
@@ -229,7 +229,7 @@ class Writer:
             steps += more
         return steps
 
-    def _tell(self, answers: Sequence[Answer]) -> None:
+    def _tell(self, answers: Sequence[CommandReply]) -> None:
         if answers and self._loop is not None:
             try:
                 self._loop.call_soon_threadsafe(_resolve, answers)
@@ -237,7 +237,7 @@ class Writer:
                 pass  # the loop is closed: no caller waits any more
 
 
-def _resolve(answers: Sequence[Answer]) -> None:
+def _resolve(answers: Sequence[CommandReply]) -> None:
     for waiter, result, error in answers:
         if waiter.done():
             continue

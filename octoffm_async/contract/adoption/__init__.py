@@ -7,19 +7,19 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from ..access import BASE_URL
-from ..calls import by_call, prefix_of
+from ..calls import operations_by_key, path_prefix
 from ..contract_file import ContractFile
 from ..description import Description, describe
 from ..openapi import openapi_document
 from ..operations import OPERATIONS
 from .deciding import decide
-from .findings import Findings, Open
-from .gathering import Gathering
+from .findings import AdoptionFindings, OpenQuestion
+from .gathering import FindingsCollector
 from .paths import fold_path, like_paths
 from .quoting import quoted
 from .writing import contract_text
 
-__all__ = ["Adoption", "NothingToAdoptError", "Open", "adopt"]
+__all__ = ["Adoption", "NothingToAdoptError", "OpenQuestion", "adopt"]
 
 
 _FEW = 3
@@ -42,7 +42,7 @@ class Adoption:
     text: str
     contract: ContractFile
     operations: int
-    open: tuple[Open, ...]
+    open: tuple[OpenQuestion, ...]
     synonyms: tuple[tuple[str, str, str], ...]
     missing: tuple[str, ...]
     notes: tuple[str, ...]
@@ -59,11 +59,11 @@ def adopt(document: object) -> Adoption:
     Raises :class:`~octoffm_async.contract.description.NotOpenAPIError` and :class:`NothingToAdoptError`.
     """
     ours, theirs = _ours(), describe(document)
-    prefix = prefix_of(ours, theirs, fold_path)
-    calls = by_call(theirs, prefix, fold_path)
+    prefix = path_prefix(ours, theirs, fold_path)
+    calls = operations_by_key(theirs, prefix, fold_path)
     patterns = {one.name: one.pattern for one in ours.operations}
-    findings = Findings()
-    gathering = Gathering(findings)
+    findings = AdoptionFindings()
+    gathering = FindingsCollector(findings)
     missing: list[str] = []
     for operation in OPERATIONS:
         described = calls.get((operation.method, fold_path(patterns[operation.name])))
@@ -74,13 +74,13 @@ def adopt(document: object) -> Adoption:
         like = tuple(like_paths(operation, theirs, prefix))
         says = f"they have no {operation.method} {operation.path}"
         cure = f"path = {quoted(like[0])}" if like else ""
-        findings.tell(f'operations."{operation.name}"', "path", says, candidates=like, cure=cure)
+        findings.add_open(f'operations."{operation.name}"', "path", says, candidates=like, cure=cure)
     if len(missing) == len(OPERATIONS):
         raise NothingToAdoptError("it describes another API: it has none of our operations, such as GET /stocks")
     if len(theirs.dangling) >= (_FEW if "components" in cast("Mapping[str, Any]", document) else 1):
         raise NothingToAdoptError(f"it is cut off: {len(theirs.dangling)} of the schemas that it refers to are missing")
     for reference in theirs.dangling:
-        findings.tell("document", "", f"it refers to {reference}, which is not in it")
+        findings.add_open("document", "", f"it refers to {reference}, which is not in it")
     _note_server(findings, document, prefix)
     decided = decide(findings)
     text, contract = contract_text(findings, decided)
@@ -100,7 +100,7 @@ def _ours() -> Description:
     return describe(openapi_document())
 
 
-def _note_server(findings: Findings, document: object, prefix: str) -> None:
+def _note_server(findings: AdoptionFindings, document: object, prefix: str) -> None:
     """Note a base URL that differs from ours; it is a setting, not part of a contract file."""
     servers = cast("Mapping[str, Any]", document).get("servers")
     first: object = cast("list[object]", servers)[0] if isinstance(servers, list) and servers else None

@@ -4,16 +4,16 @@ from dataclasses import dataclass, field, replace
 
 from ..base import OpenEnum
 from ..contract_file import ContractFile, FieldMapping, OperationMapping
-from ..nodes import Node
+from ..nodes import SchemaNode
 from ..registry import BY_NAME, ENUMS, STRUCTS, fields_of
-from .findings import Findings, Seen
+from .findings import AdoptionFindings, FieldObservations
 from .quoting import key, quoted, value
 
 _SHOWN = 8
 
 
 @dataclass(slots=True, kw_only=True)
-class Decided:
+class AdoptionDecisions:
     """The decided parts of a contract file, and the reason of each by table and name."""
 
     fields: dict[str, dict[str, FieldMapping]] = field(default_factory=dict[str, dict[str, FieldMapping]])
@@ -27,9 +27,9 @@ class Decided:
         return ContractFile(fields=self.fields, values=self.values, operations=self.operations, extra=self.extra)
 
 
-def decide(findings: Findings) -> Decided:
+def decide(findings: AdoptionFindings) -> AdoptionDecisions:
     """Decide the unambiguous findings, in the order of our structs; report the rest as open."""
-    decided = Decided(why=dict(findings.why))
+    decided = AdoptionDecisions(why=dict(findings.why))
     for struct in STRUCTS:
         seen = findings.fields.get(struct, {})
         for name, one in fields_of(STRUCTS[struct]).items():
@@ -50,7 +50,9 @@ def decide(findings: Findings) -> Decided:
 _NOTHING = OperationMapping()
 
 
-def _field(findings: Findings, decided: Decided, struct: str, name: str, seen: Seen) -> FieldMapping | None:
+def _field(
+    findings: AdoptionFindings, decided: AdoptionDecisions, struct: str, name: str, seen: FieldObservations
+) -> FieldMapping | None:
     section = f"fields.{struct}"
     spellings = {one.mapping: one for one in reversed(seen.spellings)}  # keeps the first spelling of each mapping
     elsewhere = [offers for _, offers in seen.undecided]
@@ -58,7 +60,7 @@ def _field(findings: Findings, decided: Decided, struct: str, name: str, seen: S
         places = tuple(f"{_shown(one.mapping)} in {one.operation}" for one in spellings.values())
         cures = [_line(name, mapping) for mapping in spellings]
         says = "they spell it in more than one way, and a contract file can hold only one spelling"
-        findings.tell(section, name, says, candidates=places, cure=cures[0])
+        findings.add_open(section, name, says, candidates=places, cure=cures[0])
         return None
     for mapping, spelling in spellings.items():
         if any(mapping.path not in [offer.path for offer in offers] for offers in elsewhere):
@@ -69,7 +71,7 @@ def _field(findings: Findings, decided: Decided, struct: str, name: str, seen: S
     if elsewhere:
         offers = list({offer.path: offer for some in elsewhere for offer in some}.values())[:_SHOWN]
         says = f"its name is not decided (in {', '.join(operation for operation, _ in seen.undecided[:4])})"
-        findings.tell(section, name, says, candidates=offers, cure=_line(name, FieldMapping(path=offers[0].path)))
+        findings.add_open(section, name, says, candidates=offers, cure=_line(name, FieldMapping(path=offers[0].path)))
     return None
 
 
@@ -88,14 +90,16 @@ def field_text(mapping: FieldMapping) -> str:
     return path if mapping.scale == 1 else f"{{ name = {path}, scale = {mapping.scale!r} }}"
 
 
-def _values(findings: Findings, decided: Decided, enum: type[OpenEnum], found: dict[str, dict[str, str]]) -> None:
+def _values(
+    findings: AdoptionFindings, decided: AdoptionDecisions, enum: type[OpenEnum], found: dict[str, dict[str, str]]
+) -> None:
     section = f"values.{enum.__name__}"
     for member in enum:
         texts = found.get(member.value, {})
         if len(texts) > 1:
             says = "they spell it in more than one way, and a contract file can hold only one spelling"
             cure = f"{key(member.value)} = {quoted(next(iter(texts)))}"
-            findings.tell(section, member.value, says, candidates=tuple(texts), cure=cure)
+            findings.add_open(section, member.value, says, candidates=tuple(texts), cure=cure)
         for text, why in texts.items() if len(texts) == 1 else ():
             if text != member.value:
                 decided.values.setdefault(enum.__name__, {})[member.value] = text
@@ -120,7 +124,7 @@ def _operation(name: str, mapping: OperationMapping) -> OperationMapping:
     )
 
 
-def _extra(findings: Findings, decided: Decided, struct: str, name: str, node: Node) -> None:
+def _extra(findings: AdoptionFindings, decided: AdoptionDecisions, struct: str, name: str, node: SchemaNode) -> None:
     """Decide a required member that no field of ours fills: its only value or default, else an open question."""
     section = f"extra.{struct}"
     only = node.values[0] if len(node.values) == 1 else node.default
@@ -131,7 +135,7 @@ def _extra(findings: Findings, decided: Decided, struct: str, name: str, node: N
     says = f"they require it ({' or '.join(sorted(node.types)) or 'of any type'}) and no field of ours fills it"
     candidates = tuple(map(str, node.values[:_SHOWN]))
     example = node.values[0] if node.values else next((_EXAMPLES[one] for one in _EXAMPLES if one in node.types), "")
-    findings.tell(section, name, says, candidates=candidates, cure=f"{key(name)} = {value(example)}")
+    findings.add_open(section, name, says, candidates=candidates, cure=f"{key(name)} = {value(example)}")
 
 
 _EXAMPLES: dict[str, object] = {

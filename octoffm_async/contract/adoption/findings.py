@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..contract_file import FieldMapping, OperationMapping
-from ..nodes import Node
-from .matching import Found, Match
-from .wanted import Offer
+from ..nodes import SchemaNode
+from .matching import FieldMatch, StructMatch
+from .wanted import CandidateValue
 
 _LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Open:
+class OpenQuestion:
     """A question that a person has to decide; ``cure`` is a line of the file that answers it, empty if none can."""
 
     section: str
@@ -32,7 +32,7 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spelling:
+class FieldSpelling:
     """A spelling of a field, and the operation that shows it."""
 
     mapping: FieldMapping
@@ -41,19 +41,19 @@ class Spelling:
 
 
 @dataclass(slots=True, kw_only=True)
-class Seen:
+class FieldObservations:
     """All observations of one field."""
 
-    spellings: list[Spelling] = field(default_factory=list[Spelling])
-    undecided: list[tuple[str, list[Offer]]] = field(default_factory=list[tuple[str, list[Offer]]])
+    spellings: list[FieldSpelling] = field(default_factory=list[FieldSpelling])
+    undecided: list[tuple[str, list[CandidateValue]]] = field(default_factory=list[tuple[str, list[CandidateValue]]])
     """Operations and their candidates."""
 
 
-class Findings:
+class AdoptionFindings:
     """Collector of the findings of all operations. Names keep the order in which they were first seen."""
 
     def __init__(self) -> None:
-        self.fields: dict[str, dict[str, Seen]] = {}
+        self.fields: dict[str, dict[str, FieldObservations]] = {}
         self.values: dict[str, dict[str, dict[str, str]]] = {}
         """By enum and value: each spelling, and the reason for it."""
         self.operations: dict[str, OperationMapping] = {}
@@ -61,20 +61,28 @@ class Findings:
         """By table and name: the reason for a line of an operation."""
         self.remarks: dict[str, list[str]] = {}
         """Remarks for the reader of the file, by table."""
-        self.extra: dict[str, dict[str, Node]] = {}
-        self.open: dict[Open, None] = {}
+        self.extra: dict[str, dict[str, SchemaNode]] = {}
+        self.open: dict[OpenQuestion, None] = {}
         self.notes: dict[str, None] = {}
 
-    def seen(self, struct: str, name: str) -> Seen:
+    def observations_of(self, struct: str, name: str) -> FieldObservations:
         """Return the observations of a field so far."""
-        return self.fields.setdefault(struct, {}).setdefault(name, Seen())
+        return self.fields.setdefault(struct, {}).setdefault(name, FieldObservations())
 
-    def tell(
-        self, section: str, name: str, problem: str, *, candidates: list[Offer] | tuple[str, ...] = (), cure: str = ""
+    def add_open(
+        self,
+        section: str,
+        name: str,
+        problem: str,
+        *,
+        candidates: list[CandidateValue] | tuple[str, ...] = (),
+        cure: str = "",
     ) -> None:
         """Add an open question, once."""
         shown = tuple(one if isinstance(one, str) else ".".join(one.path) for one in candidates)
-        one = Open(section=section, name=name, problem=problem, candidates=tuple(map(printable, shown)), cure=cure)
+        one = OpenQuestion(
+            section=section, name=name, problem=problem, candidates=tuple(map(printable, shown)), cure=cure
+        )
         self.open[one] = None
 
     def remark(self, section: str, text: str) -> None:
@@ -88,14 +96,14 @@ class Findings:
         self.notes[printable(text)] = None
 
 
-def matches_in(match: Match) -> Iterator[Match]:
+def matches_in(match: StructMatch) -> Iterator[StructMatch]:
     """Yield a match and the matches of the structs that are spread into it."""
     yield match
     for inner in match.spread.values():
         yield from matches_in(inner)
 
 
-def inner_of(found: Found) -> tuple[Any, Node] | None:
+def inner_of(found: FieldMatch) -> tuple[Any, SchemaNode] | None:
     """Return the struct of a field's object or rows, and the node of their object; None for plain values."""
     node = found.offer.node
     if found.wanted.inner is None:

@@ -6,19 +6,19 @@ from typing import Any
 from ..contract_file import FieldMapping, OperationMapping
 from ..description import DescribedOperation
 from ..names import folded
-from ..nodes import Node
+from ..nodes import SchemaNode
 from ..operations import Operation, Shape
 from ..registry import STRUCTS, fields_of, structs_in
-from .envelopes import count_in, identifier_in, place_of, request_form
-from .findings import Direction, Findings, Spelling, inner_of, matches_in
-from .matching import Found, Match, match_names, match_struct
+from .envelopes import count_in, find_place, identifier_in, request_form
+from .findings import AdoptionFindings, Direction, FieldSpelling, inner_of, matches_in
+from .matching import FieldMatch, StructMatch, match_names, match_struct
 from .paths import path_of
 from .quoting import quoted
 from .units import UndecidedUnitError, scale_of, scales_of, unit_of
 from .values import match_values
-from .wanted import Kind, Offer, wanted_of
+from .wanted import CandidateValue, TargetKind, target_fields
 
-_SENT_AS: Mapping[Kind, frozenset[str]] = {
+_SENT_AS: Mapping[TargetKind, frozenset[str]] = {
     "object": frozenset({"object"}),
     "array": frozenset({"array"}),
     "number": frozenset({"number", "integer"}),
@@ -29,10 +29,10 @@ _SENT_AS: Mapping[Kind, frozenset[str]] = {
 _OUR_HEADERS = frozenset({"sellerid", "saleschannelid"})
 
 
-class Gathering:
+class FindingsCollector:
     """Collector for one description; it compares each pair of a struct and an object once in each operation."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: AdoptionFindings) -> None:
         self._findings = findings
         self._operation: Operation[Any]
         self._looked_at: set[tuple[str, int]] = set()
@@ -59,12 +59,12 @@ class Gathering:
             is_header = parameter.place == "header" and parameter.required
             if is_header and folded(parameter.name) not in _OUR_HEADERS:
                 says = f"they require the header {parameter.name}, which a contract file cannot set"
-                self._findings.tell(self._section, "", says)
+                self._findings.add_open(self._section, "", says)
         if self._operation.filters is None:
             return {}
         queries = {one.name: one for one in theirs.parameters if one.place == "query"}
-        offers = [Offer((name,), one.node) for name, one in queries.items()]
-        match = match_names(wanted_of(self._operation.filters), offers)
+        offers = [CandidateValue((name,), one.node) for name, one in queries.items()]
+        match = match_names(target_fields(self._operation.filters), offers)
         found = {name: one.offer.path[0] for name, one in match.found.items()}
         for one in match.found.values():
             self._values(one)
@@ -73,32 +73,32 @@ class Gathering:
         for name, some in match.undecided.items():
             says = "the filter is not decided" if len(some) > 1 else "the filter may be this one"
             cure = f'query = {{ {name} = "{some[0].path[0]}" }}'
-            self._findings.tell(self._section, name, says, candidates=some, cure=cure)
+            self._findings.add_open(self._section, name, says, candidates=some, cure=cure)
         for absent in match.absent:
             self._findings.note(f"{self._operation.name}: they have no filter like {absent.name}")
         for offer in match.left:
             if queries[offer.path[0]].required:
                 says = f"they require the parameter {offer.path[0]}, which a contract file cannot set"
-                self._findings.tell(self._section, "", says)
+                self._findings.add_open(self._section, "", says)
         return {
-            wanted.name: found[wanted.name] for wanted in wanted_of(self._operation.filters) if wanted.name in found
+            wanted.name: found[wanted.name] for wanted in target_fields(self._operation.filters) if wanted.name in found
         }
 
-    def _request(self, struct: Any, node: Node | None) -> dict[str, Any]:
-        place = None if node is None else place_of(node, struct, lists=None, depth=1)
+    def _request(self, struct: Any, node: SchemaNode | None) -> dict[str, Any]:
+        place = None if node is None else find_place(node, struct, lists=None, depth=1)
         if place is None or node is None:
             says = f"their request has nothing of {struct.__name__}" if node else "they describe no request as JSON"
-            self._findings.tell(self._section, "body", says)
+            self._findings.add_open(self._section, "body", says)
             return {}
         wrap, body = request_form(self._operation, place)
         if wrap is not None:
             for name in node.required - {wrap}:
                 says = f"they require {name} beside {wrap}, which a contract file cannot set"
-                self._findings.tell(self._section, "body", says)
+                self._findings.add_open(self._section, "body", says)
         self._struct(place.match, "sent")
         return {"wrap": wrap, "body": body}
 
-    def _answer(self, node: Node) -> dict[str, Any]:
+    def _answer(self, node: SchemaNode) -> dict[str, Any]:
         operation, findings = self._operation, self._findings
         match operation.shape:
             case Shape.PAGE | Shape.OPTIONAL:
@@ -112,28 +112,28 @@ class Gathering:
                 if path is None:
                     says = "the id of a creation is not found in their answer"
                     cure = f"id = {quoted('.'.join(some[0].path))}" if some else ""
-                    findings.tell(self._section, "id", says, candidates=some, cure=cure)
+                    findings.add_open(self._section, "id", says, candidates=some, cure=cure)
                 return {"identifier": path}
             case Shape.COUNT:
                 path, some = count_in(node)
                 if path is None:
                     cure = f"count = {quoted('.'.join(some[0].path))}" if some else ""
                     says = "the number of a count is not found in their answer"
-                    findings.tell(self._section, "count", says, candidates=some, cure=cure)
+                    findings.add_open(self._section, "count", says, candidates=some, cure=cure)
                 return {"count": path or None}
             case Shape.RAW:
                 return {}
 
-    def _placed(self, node: Node, struct: Any, name: str, *, lists: bool) -> dict[str, Any]:
-        place = place_of(node, struct, lists=lists, depth=2)
+    def _placed(self, node: SchemaNode, struct: Any, name: str, *, lists: bool) -> dict[str, Any]:
+        place = find_place(node, struct, lists=lists, depth=2)
         if place is None:
             if node.types:
-                self._findings.tell(self._section, name, f"their answer has nothing of {struct.__name__}")
+                self._findings.add_open(self._section, name, f"their answer has nothing of {struct.__name__}")
             return {}
         self._struct(place.match, "read")
         return {name: place.path or None}
 
-    def _struct(self, match: Match, direction: Direction) -> None:
+    def _struct(self, match: StructMatch, direction: Direction) -> None:
         """Collect the findings of an object about a struct and its nested structs."""
         if (match.struct, id(match.node)) in self._looked_at:
             return
@@ -143,10 +143,10 @@ class Gathering:
             for field, found in part.found.items():
                 self._field(part, field, found, direction)
             for field, offers in part.undecided.items():
-                findings.seen(part.struct, field).undecided.append((name, offers))
+                findings.observations_of(part.struct, field).undecided.append((name, offers))
             for field in part.spread:
-                spelling = Spelling(mapping=FieldMapping(path=()), why="spread into its parent", operation=name)
-                findings.seen(part.struct, field).spellings.append(spelling)
+                spelling = FieldSpelling(mapping=FieldMapping(path=()), why="spread into its parent", operation=name)
+                findings.observations_of(part.struct, field).spellings.append(spelling)
             if part.absent:
                 left = ", ".join(".".join(offer.path) for offer in match.left[:12])
                 ours = ", ".join(one.name for one in part.absent)
@@ -155,22 +155,22 @@ class Gathering:
         if direction == "sent":
             self._requirements(match)
 
-    def _field(self, match: Match, field: str, found: Found, direction: Direction) -> None:
+    def _field(self, match: StructMatch, field: str, found: FieldMatch, direction: Direction) -> None:
         scale, why = 1.0, found.why
         if unit_of(field):
             if (told := self._scale(match, field, found)) is None:
                 return
             scale, unit = told
             why = "; ".join(part for part in (why, f"in {unit}" if unit else "") if part)
-        spelling = Spelling(
+        spelling = FieldSpelling(
             mapping=FieldMapping(path=found.offer.path, scale=scale), why=why, operation=self._operation.name
         )
-        self._findings.seen(match.struct, field).spellings.append(spelling)
+        self._findings.observations_of(match.struct, field).spellings.append(spelling)
         self._values(found)
         types, sent_as = found.offer.node.types, _SENT_AS[found.wanted.kind]
         if direction == "sent" and types and types.isdisjoint(sent_as):
             they = f"they want {' or '.join(sorted(types))} in {self._operation.name}"
-            self._findings.tell(
+            self._findings.add_open(
                 f"fields.{match.struct}",
                 field,
                 f"we send {min(sent_as)} and {they}, which a contract file cannot convert",
@@ -178,7 +178,7 @@ class Gathering:
         if (inner := inner_of(found)) is not None:
             self._struct(match_struct(*inner), direction)
 
-    def _scale(self, match: Match, field: str, found: Found) -> tuple[float, str] | None:
+    def _scale(self, match: StructMatch, field: str, found: FieldMatch) -> tuple[float, str] | None:
         """Return the scale of a number with a unit, and their unit if named; None (and reported) if undecided."""
         node, path = found.offer.node, found.offer.path
         try:
@@ -187,7 +187,7 @@ class Gathering:
             cure = f"{field} = {{ name = {quoted('.'.join(path))}, scale = 1 }}"
             says = f"{error}, so its scale is not decided"
             candidates = tuple(scales_of(field))
-            self._findings.tell(f"fields.{match.struct}", field, says, candidates=candidates, cure=cure)
+            self._findings.add_open(f"fields.{match.struct}", field, says, candidates=candidates, cure=cure)
             return None
         if told is None and not node.tag:
             ours = unit_of(field)
@@ -195,7 +195,7 @@ class Gathering:
             self._findings.note(f"{match.struct}.{field}: they name no unit; it is sent in {ours}")
         return told or (1.0, "")
 
-    def _values(self, found: Found) -> None:
+    def _values(self, found: FieldMatch) -> None:
         enum, listed = found.wanted.enum, found.offer.node.values
         if enum is None or not listed:
             return
@@ -205,15 +205,15 @@ class Gathering:
         for value, some in match.undecided.items():
             cure = f"{value} = {quoted(some[0])}"
             says = "its spelling is not decided"
-            self._findings.tell(f"values.{enum.__name__}", value, says, candidates=tuple(some), cure=cure)
+            self._findings.add_open(f"values.{enum.__name__}", value, says, candidates=tuple(some), cure=cure)
 
-    def _requirements(self, match: Match) -> None:
+    def _requirements(self, match: StructMatch) -> None:
         """Report the members that their schema requires of a request and ours does not always send."""
         for offer in match.unfilled:
             name, node = offer.path[0], offer.node
             if len(offer.path) > 1:
                 says = f"they require {'.'.join(offer.path)}, which a contract file cannot set"
-                self._findings.tell(f"extra.{match.struct}", "", says)
+                self._findings.add_open(f"extra.{match.struct}", "", says)
             else:
                 self._findings.extra.setdefault(match.struct, {})[name] = node
         for one in match.optional:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ..nodes import Node, SchemaReader
+from ..nodes import SchemaNode, SchemaReader
 from ..registry import nested_struct
 from .synonyms import PREFIX_NEEDED, field_synonyms
 from .wanted import (
@@ -14,12 +14,12 @@ from .wanted import (
     NESTED_SYNONYM,
     SAME_WORDS,
     SYNONYM,
-    Offer,
-    Wanted,
-    offers_of,
-    wanted_of,
+    CandidateValue,
+    TargetField,
+    candidate_values,
+    target_fields,
 )
-from .words import likeness
+from .words import name_similarity
 
 _LIKE = 0.55
 _MOST_CANDIDATES = 6
@@ -27,11 +27,11 @@ _NOWHERE = SchemaReader({}).node()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FieldMatch:
     """A matched field of ours and the reason of the match; ``why`` is empty if the names are equal."""
 
-    wanted: Wanted
-    offer: Offer
+    wanted: TargetField
+    offer: CandidateValue
     why: str = ""
 
     @property
@@ -41,7 +41,7 @@ class Found:
 
 
 @dataclass(slots=True, kw_only=True)
-class Match:
+class StructMatch:
     """The match of a struct with an object of theirs.
 
     ``undecided`` holds the candidates of fields that are not decided, ``absent`` the fields without candidates,
@@ -50,14 +50,14 @@ class Match:
     """
 
     struct: str
-    node: Node
-    found: dict[str, Found] = field(default_factory=dict[str, Found])
-    undecided: dict[str, list[Offer]] = field(default_factory=dict[str, list[Offer]])
-    absent: list[Wanted] = field(default_factory=list[Wanted])
-    spread: dict[str, "Match"] = field(default_factory=dict[str, "Match"])
-    unfilled: list[Offer] = field(default_factory=list[Offer])
-    optional: list[Found] = field(default_factory=list[Found])
-    left: list[Offer] = field(default_factory=list[Offer])
+    node: SchemaNode
+    found: dict[str, FieldMatch] = field(default_factory=dict[str, FieldMatch])
+    undecided: dict[str, list[CandidateValue]] = field(default_factory=dict[str, list[CandidateValue]])
+    absent: list[TargetField] = field(default_factory=list[TargetField])
+    spread: dict[str, "StructMatch"] = field(default_factory=dict[str, "StructMatch"])
+    unfilled: list[CandidateValue] = field(default_factory=list[CandidateValue])
+    optional: list[FieldMatch] = field(default_factory=list[FieldMatch])
+    left: list[CandidateValue] = field(default_factory=list[CandidateValue])
 
     @property
     def score(self) -> int:
@@ -65,17 +65,17 @@ class Match:
         found = self.found.values()
         return len(self.spread) + sum((3 if one.wanted.required else 1) * (2 if one.is_near else 1) for one in found)
 
-    def claims(self) -> Iterator[Found]:
+    def claims(self) -> Iterator[FieldMatch]:
         """Yield all matched fields, including those of spread structs."""
         yield from self.found.values()
         for match in self.spread.values():
             yield from match.claims()
 
 
-def match_struct(struct: type[msgspec.Struct], node: Node) -> Match:
+def match_struct(struct: type[msgspec.Struct], node: SchemaNode) -> StructMatch:
     """Match the fields of a struct with the values of an object."""
-    match = Match(struct=struct.__name__, node=node)
-    wanted, offers = wanted_of(struct), offers_of(node)
+    match = StructMatch(struct=struct.__name__, node=node)
+    wanted, offers = target_fields(struct), candidate_values(node)
     left = _assign(match, wanted, offers)
     missing = [one for one in wanted if one.name not in match.found and one.name not in match.undecided]
     for one in missing:
@@ -85,16 +85,18 @@ def match_struct(struct: type[msgspec.Struct], node: Node) -> Match:
     return match
 
 
-def match_names(wanted: Sequence[Wanted], offers: Sequence[Offer]) -> Match:
+def match_names(wanted: Sequence[TargetField], offers: Sequence[CandidateValue]) -> StructMatch:
     """Match filters with parameters, which have no nested values."""
-    match = Match(struct="", node=_NOWHERE)
+    match = StructMatch(struct="", node=_NOWHERE)
     left = _assign(match, wanted, offers)
     missing = [one for one in wanted if one.name not in match.found and one.name not in match.undecided]
     _finish(match, missing, left)
     return match
 
 
-def _assign(match: Match, wanted: Sequence[Wanted], offers: Sequence[Offer]) -> list[Offer]:
+def _assign(
+    match: StructMatch, wanted: Sequence[TargetField], offers: Sequence[CandidateValue]
+) -> list[CandidateValue]:
     """Assign values to fields from the best rank to the worst, if the pair is unique on both sides.
 
     A field with several possible values is undecided, and worse ranks do not decide it. Return the unassigned values.
@@ -105,11 +107,11 @@ def _assign(match: Match, wanted: Sequence[Wanted], offers: Sequence[Offer]) -> 
         open_ = [one for one in wanted if one.name not in match.found and one.name not in match.undecided]
         edges = {one.name: [offer for offer in free if ranks[one.name, offer] == rank] for one in open_}
         rivals = {offer: sum(offer in some for some in edges.values()) for offer in free}
-        claimed: list[Offer] = []
+        claimed: list[CandidateValue] = []
         for one in open_:
             some = edges[one.name]
             if len(some) == 1 and rivals[some[0]] == 1 and not any(some[0].excludes(other) for other in claimed):
-                match.found[one.name] = Found(wanted=one, offer=some[0], why=_why(one, some[0], rank))
+                match.found[one.name] = FieldMatch(wanted=one, offer=some[0], why=_why(one, some[0], rank))
                 claimed += some
             elif some:
                 match.undecided[one.name] = some
@@ -118,7 +120,7 @@ def _assign(match: Match, wanted: Sequence[Wanted], offers: Sequence[Offer]) -> 
     return free
 
 
-def _why(one: Wanted, offer: Offer, rank: int) -> str:
+def _why(one: TargetField, offer: CandidateValue, rank: int) -> str:
     if rank in (EXACT, FOLDED):
         return ""
     name = "".join(offer.path).replace("_", "").replace("-", "").casefold()
@@ -130,10 +132,12 @@ def _why(one: Wanted, offer: Offer, rank: int) -> str:
     return "found deeper"
 
 
-def _spread(match: Match, one: Wanted, nested: type[msgspec.Struct], free: list[Offer]) -> list[Offer]:
+def _spread(
+    match: StructMatch, one: TargetField, nested: type[msgspec.Struct], free: list[CandidateValue]
+) -> list[CandidateValue]:
     """Match the fields of a nested object with members of its parent; all required ones, and two at least."""
-    inner = Match(struct=nested.__name__, node=match.node)
-    wanted = wanted_of(nested, bare=nested.__name__ not in PREFIX_NEEDED)
+    inner = StructMatch(struct=nested.__name__, node=match.node)
+    wanted = target_fields(nested, bare=nested.__name__ not in PREFIX_NEEDED)
     left = _assign(inner, wanted, free)
     required = [field.name for field in wanted if field.required]
     known = inner.found.keys() | inner.undecided.keys()
@@ -144,14 +148,14 @@ def _spread(match: Match, one: Wanted, nested: type[msgspec.Struct], free: list[
     return left
 
 
-def _finish(match: Match, missing: Sequence[Wanted], left: list[Offer]) -> None:
+def _finish(match: StructMatch, missing: Sequence[TargetField], left: list[CandidateValue]) -> None:
     match.left = [offer for offer in left if len(offer.path) == 1]
     for one in missing:
         if one.name in match.spread:
             continue
         near = [offer for offer in match.left if one.fits(offer.node, strictly=True)]
-        near.sort(key=lambda offer: -likeness(one.default, offer.path[-1]))
-        like = [offer for offer in near if one.required or likeness(one.default, offer.path[-1]) >= _LIKE]
+        near.sort(key=lambda offer: -name_similarity(one.default, offer.path[-1]))
+        like = [offer for offer in near if one.required or name_similarity(one.default, offer.path[-1]) >= _LIKE]
         if like:
             match.undecided[one.name] = like[:_MOST_CANDIDATES]
         else:
@@ -163,7 +167,7 @@ def _finish(match: Match, missing: Sequence[Wanted], left: list[Offer]) -> None:
     ]
 
 
-def _unfilled(node: Node, path: tuple[str, ...], claims: Sequence[Found]) -> Iterator[Offer]:
+def _unfilled(node: SchemaNode, path: tuple[str, ...], claims: Sequence[FieldMatch]) -> Iterator[CandidateValue]:
     """Yield the required values that no field of ours fills, also in the objects on the way to nested fields."""
     for name in node.names:
         here = (*path, name)
@@ -173,4 +177,4 @@ def _unfilled(node: Node, path: tuple[str, ...], claims: Sequence[Found]) -> Ite
         if any(one.offer.path[: len(here)] == here for one in claims):
             yield from _unfilled(child, here, claims)
         elif name in node.required:
-            yield Offer(here, child)
+            yield CandidateValue(here, child)

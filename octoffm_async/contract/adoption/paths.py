@@ -6,7 +6,7 @@ from typing import Any
 from ..description import DescribedOperation, Description
 from ..names import folded
 from ..operations import Operation
-from .words import likeness
+from .words import name_similarity
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _LIKE = 0.6
@@ -32,5 +32,5 @@ def like_paths(operation: Operation[Any], theirs: Description, prefix: str) -> l
     for one in theirs.operations:
         if one.method == operation.method and len(_PLACEHOLDER.findall(one.path)) == len(wanted):
             path = path_of(operation, one, prefix) or operation.path
-            found.append((likeness(operation.path, path), path))
+            found.append((name_similarity(operation.path, path), path))
     return [path for like, path in sorted(found, reverse=True) if like >= _LIKE][:4]

@@ -7,7 +7,7 @@ from ..base import OpenEnum
 from ..contract_wire import is_wire_name
 from ..names import folded
 from .synonyms import value_synonyms
-from .words import likeness
+from .words import name_similarity
 
 _LIKE = 0.6
 _MOST_CANDIDATES = 6
@@ -39,7 +39,8 @@ def match_values(enum: type[OpenEnum], listed: Sequence[object]) -> ValuesMatch:
         if len(some) == 1:
             match.found[value] = (some[0], f"synonym: {synonyms[free.pop(some[0])]}")
         elif near := some or sorted(
-            (text for text in free if likeness(value, text) >= _LIKE), key=lambda text: -likeness(value, text)
+            (text for text in free if name_similarity(value, text) >= _LIKE),
+            key=lambda text: -name_similarity(value, text),
         ):
             match.undecided[value] = near[:_MOST_CANDIDATES]
     return match

@@ -10,18 +10,18 @@ import msgspec
 from ..base import OpenEnum
 from ..contract_wire import is_wire_name
 from ..names import folded
-from ..nodes import Node
+from ..nodes import SchemaNode
 from ..registry import ENUMS, fields_of, plain_types, row_struct
 from .synonyms import NEUTRAL, field_synonyms
 from .units import unit_of, without_unit
 from .words import words_of
 
-Kind = Literal["object", "array", "number", "boolean", "time", "text"]
+TargetKind = Literal["object", "array", "number", "boolean", "time", "text"]
 Path = tuple[str, ...]
 
 EXACT, FOLDED, SYNONYM, SAME_WORDS, NESTED, NESTED_WORDS, NESTED_SYNONYM = range(7)
 _SCALARS = frozenset({"string", "integer", "number", "boolean"})
-_KINDS: tuple[tuple[Kind, tuple[type, ...]], ...] = (
+_KINDS: tuple[tuple[TargetKind, tuple[type, ...]], ...] = (
     ("object", (msgspec.Struct, Mapping)),
     ("time", (datetime,)),
     ("boolean", (bool,)),
@@ -34,13 +34,13 @@ _MOST_OFFERS = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class TargetField:
     """A field or a filter of ours. ``name`` is its Python name, ``default`` its usual name on the wire."""
 
     struct: str
     name: str
     default: str
-    kind: Kind
+    kind: TargetKind
     required: bool
     always: bool = False
     """True if a request always contains it, required or not."""
@@ -49,7 +49,7 @@ class Wanted:
     bare: bool = True
     """True if its name alone identifies it; ``code``, spread into another object, does not."""
 
-    def rank(self, path: Path, node: Node) -> int | None:
+    def rank(self, path: Path, node: SchemaNode) -> int | None:
         """Rank a value of theirs by similarity of its name, 0 being the best; None if it does not fit."""
         name, words = folded(self.default), sorted(words_of(self.default))
         synonyms = field_synonyms(self.struct, self.name, self.default)
@@ -74,7 +74,7 @@ class Wanted:
                 rank = NESTED_SYNONYM
         return rank if rank is not None and self.fits(node, strictly=rank > FOLDED) else None
 
-    def fits(self, node: Node, *, strictly: bool) -> bool:
+    def fits(self, node: SchemaNode, *, strictly: bool) -> bool:
         """Return True if a value of theirs has the JSON type of this field; not ``strictly``: a type of its kind."""
         types = node.types
         if not types:
@@ -106,22 +106,22 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Offer:
+class CandidateValue:
     """A value of theirs: its path in an object, and its description."""
 
     path: Path
-    node: Node
+    node: SchemaNode
 
-    def excludes(self, other: "Offer") -> bool:
+    def excludes(self, other: "CandidateValue") -> bool:
         """Return True if one of the two contains the other."""
         shorter = min(len(self.path), len(other.path))
         return self.path[:shorter] == other.path[:shorter]
 
 
-def wanted_of(struct: type[msgspec.Struct], *, bare: bool = True) -> list[Wanted]:
+def target_fields(struct: type[msgspec.Struct], *, bare: bool = True) -> list[TargetField]:
     """Return all fields of a struct, or all filters."""
     return [
-        Wanted(
+        TargetField(
             struct=struct.__name__,
             name=field.name,
             default=field.encode_name,
@@ -136,10 +136,10 @@ def wanted_of(struct: type[msgspec.Struct], *, bare: bool = True) -> list[Wanted
     ]
 
 
-def offers_of(node: Node) -> list[Offer]:
+def candidate_values(node: SchemaNode) -> list[CandidateValue]:
     """Return the values in an object, nearest first: at most 600, and at most 3 levels deep."""
-    found: list[Offer] = []
-    level: list[Offer] = [Offer((), node)]
+    found: list[CandidateValue] = []
+    level: list[CandidateValue] = [CandidateValue((), node)]
     for _ in range(_DEEPEST):
         deeper = [one for offer in level for one in _inside(offer)]
         found += deeper[: _MOST_OFFERS - len(found)]
@@ -147,16 +147,16 @@ def offers_of(node: Node) -> list[Offer]:
     return found
 
 
-def _inside(offer: Offer) -> Iterator[Offer]:
+def _inside(offer: CandidateValue) -> Iterator[CandidateValue]:
     if "array" in offer.node.types:
         return
     for name in offer.node.names[:_MOST_OFFERS]:
         child = offer.node.child(name)
         if child is not None and is_wire_name(name) and "." not in name:
-            yield Offer((*offer.path, name), child)
+            yield CandidateValue((*offer.path, name), child)
 
 
-def _kind(annotation: Any) -> Kind:
+def _kind(annotation: Any) -> TargetKind:
     plain = plain_types(annotation)
     for kind, classes in _KINDS:
         if any(isinstance(one, type) and issubclass(one, classes) for one in (get_origin(one) or one for one in plain)):

@@ -11,7 +11,7 @@ def words_of(name: str) -> list[str]:
     return [word.casefold() for word in _WORD.findall(name)] or [name.casefold()]
 
 
-def likeness(one: str, other: str) -> float:
+def name_similarity(one: str, other: str) -> float:
     """Return the similarity of two names from 0 to 1: by letters, or by the words that they share."""
     ours, theirs = set(words_of(one)), set(words_of(other))
     shared = len(ours & theirs) / len(ours | theirs)

@@ -7,8 +7,8 @@ from ..contract_file import ContractFile, OperationMapping
 from ..contract_parser import parse_contract
 from ..contract_problems import ContractFileError
 from ..registry import BY_NAME, ENUMS, STRUCTS
-from .deciding import Decided, field_text
-from .findings import Findings, Open, printable
+from .deciding import AdoptionDecisions, field_text
+from .findings import AdoptionFindings, OpenQuestion, printable
 from .quoting import key, quoted, value
 
 _HEAD = """\
@@ -19,7 +19,7 @@ _HEAD = """\
 _LINE = re.compile(r"line (\d+): ")
 
 
-def contract_text(findings: Findings, decided: Decided) -> tuple[str, ContractFile]:
+def contract_text(findings: AdoptionFindings, decided: AdoptionDecisions) -> tuple[str, ContractFile]:
     """Return the file and its parsed form. A line that the parser rejects becomes an open question."""
     lines = list(_lines(findings, decided))
     while True:
@@ -37,12 +37,12 @@ def contract_text(findings: Findings, decided: Decided) -> tuple[str, ContractFi
                 lines[number] = f"# open: {line}  # {printable(says.partition(': ')[2])}"
                 name = line.partition(" = ")[0]
                 section = next(one[1:-1] for one in reversed(lines[:number]) if one.startswith("["))
-                findings.tell(section, name, says.partition(": ")[2], cure=line.partition("  #")[0])
+                findings.add_open(section, name, says.partition(": ")[2], cure=line.partition("  #")[0])
 
 
-def _lines(findings: Findings, decided: Decided) -> Iterator[str]:
+def _lines(findings: AdoptionFindings, decided: AdoptionDecisions) -> Iterator[str]:
     yield from _HEAD.splitlines()
-    opened: dict[str, list[Open]] = {}
+    opened: dict[str, list[OpenQuestion]] = {}
     for one in findings.open:
         opened.setdefault(one.section, []).append(one)
     for section, entries in _sections(decided):
@@ -58,14 +58,14 @@ def _lines(findings: Findings, decided: Decided) -> Iterator[str]:
         yield from ("", f"# {section}", *_opened(rest))
 
 
-def _opened(some: Iterable[Open]) -> Iterator[str]:
+def _opened(some: Iterable[OpenQuestion]) -> Iterator[str]:
     for one in some:
         yield f"# open: {one.sentence}"
         if one.cure:
             yield f"# {one.cure}"
 
 
-def _sections(decided: Decided) -> Iterator[tuple[str, list[str]]]:
+def _sections(decided: AdoptionDecisions) -> Iterator[tuple[str, list[str]]]:
     for struct in STRUCTS:
         said = decided.fields.get(struct, {})
         yield (
@@ -91,12 +91,12 @@ def _sections(decided: Decided) -> Iterator[tuple[str, list[str]]]:
         )
 
 
-def _why(decided: Decided, section: str, name: str) -> str:
+def _why(decided: AdoptionDecisions, section: str, name: str) -> str:
     why = decided.why.get((section, name))
     return f"  # {printable(why)}" if why else ""
 
 
-def _operation(decided: Decided, operation: str) -> list[str]:
+def _operation(decided: AdoptionDecisions, operation: str) -> list[str]:
     mapping, section = decided.operations.get(operation, OperationMapping()), f'operations."{operation}"'
     lines: list[str] = []
     if mapping.path is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from octoffm_async.bulk.journal import Book, Journal, SQLiteJournal
+from octoffm_async.bulk.journal import Journal, JournalRun, SQLiteJournal
 from tests.cluster.conftest import postgres, postgres_server  # noqa: F401  (fixtures)
 
 START = 1_790_000_000.0
@@ -74,5 +74,5 @@ async def journal(kind: Kind) -> AsyncIterator[Journal]:
 
 
 @pytest.fixture
-async def book(journal: Journal) -> Book:
-    return await journal.book(seller="S1", operation="outbound.create", source="orders.csv")
+async def book(journal: Journal) -> JournalRun:
+    return await journal.begin_run(seller="S1", operation="outbound.create", source="orders.csv")

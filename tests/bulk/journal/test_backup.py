@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from octoffm_async.bulk.journal import Sending, SQLiteJournal, payload_hash
+from octoffm_async.bulk.journal import OutgoingItem, SQLiteJournal, payload_hash
 from octoffm_async.bulk.journal.backup import back_up
 from octoffm_async.cli.app import run
 from octoffm_async.errors import ConfigurationError, JournalError, JournalWriteError
@@ -29,8 +29,8 @@ def beside(path: Path) -> list[str]:
     return sorted(one.name for one in path.parent.iterdir() if not one.name.startswith(path.name))
 
 
-def sending(key: str) -> Sending:
-    return Sending(key, payload_hash(key.encode()), key.encode())
+def sending(key: str) -> OutgoingItem:
+    return OutgoingItem(key, payload_hash(key.encode()), key.encode())
 
 
 async def test_a_backup_of_a_journal_that_is_being_written_is_whole_and_private(
@@ -40,17 +40,17 @@ async def test_a_backup_of_a_journal_that_is_being_written_is_whole_and_private(
     before = os.umask(0)
     try:
         async with SQLiteJournal(path) as journal:
-            book = await journal.book(**NAMES)
-            await book.sent([sending("A")])
+            book = await journal.begin_run(**NAMES)
+            await book.mark_sent([sending("A")])
             back_up(path, target, now=NOW)
-            await book.sent([sending("B")])
+            await book.mark_sent([sending("B")])
     finally:
         os.umask(before)
     assert target.stat().st_mode & 0o777 == 0o600
     assert beside(path) == ["backup.sqlite"]
     for told in (1, 1):  # once
         async with SQLiteJournal(target) as journal:
-            book = await journal.book(**NAMES)
+            book = await journal.begin_run(**NAMES)
             assert [entry.key for entry in await book.undecided()] == ["A"]
         messages = [record.getMessage() for record in caplog.records if record.name == "octoffm_async"]
         assert len(messages) == told
@@ -86,7 +86,7 @@ def test_what_is_no_journal_or_cannot_be_written_is_told_and_leaves_nothing(path
 
 async def make(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
-        await journal.book(**NAMES)
+        await journal.begin_run(**NAMES)
 
 
 @pytest.mark.parametrize("named", [True, False])

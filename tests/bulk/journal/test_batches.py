@@ -18,10 +18,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from octoffm_async.bulk.journal import IllegalTransitionError, Sending, SQLiteJournal, State, payload_hash
+from octoffm_async.bulk.journal import IllegalTransitionError, OutgoingItem, SQLiteJournal, State, payload_hash
 from octoffm_async.bulk.journal import store as module
-from octoffm_async.bulk.journal.batches import Unsettled
-from octoffm_async.bulk.journal.sqlite import SQLiteBook
+from octoffm_async.bulk.journal.batches import UnsettledBatches
+from octoffm_async.bulk.journal.sqlite import SQLiteJournalRun
 from octoffm_async.bulk.journal.states import KEEPS_PAYLOAD, LEGAL
 from tests.bulk.items import IN_MEMORY
 from tests.sizes import tries
@@ -37,8 +37,8 @@ SENDINGS = st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(PAYLOADS)),
 SETTLED = st.sampled_from([state for state in State if state is not State.SENT])
 
 
-def sending(key: str, payload: bytes = b"payload") -> Sending:
-    return Sending(key, payload_hash(payload), payload)
+def sending(key: str, payload: bytes = b"payload") -> OutgoingItem:
+    return OutgoingItem(key, payload_hash(payload), payload)
 
 
 def copy_as_it_is(path: Path, to: Path) -> None:
@@ -62,7 +62,7 @@ class Sharing(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(dir=IN_MEMORY))
         self.lives = 0
         self.journals: list[SQLiteJournal] = []
-        self.books: list[SQLiteBook] = []
+        self.books: list[SQLiteJournalRun] = []
         self.model: dict[tuple[int, str], tuple[State, bytes, str]] = {}
         self.most = module._UNSETTLED_MOST
 
@@ -82,7 +82,7 @@ class Sharing(RuleBasedStateMachine):
         self.journal = SQLiteJournal(self.path)
         self.do(self.journal.__aenter__())
         self.journals.append(self.journal)
-        self.books = [self.do(self.journal.book(seller=seller, operation="o")) for seller in SELLERS]
+        self.books = [self.do(self.journal.begin_run(seller=seller, operation="o")) for seller in SELLERS]
 
     def may_send(self, seller: int, items: list[tuple[str, bytes]]) -> bool:
         for key, payload in items:
@@ -94,7 +94,7 @@ class Sharing(RuleBasedStateMachine):
     @rule(seller=st.sampled_from([0, 1]), items=SENDINGS)
     def send(self, seller: int, items: list[tuple[str, bytes]]) -> None:
         book = self.books[seller]
-        sent = book.sent([sending(key, payload) for key, payload in items])
+        sent = book.mark_sent([sending(key, payload) for key, payload in items])
         if self.may_send(seller, items):
             self.do(sent)
             self.model |= {(seller, key): (State.SENT, payload, book.run) for key, payload in items}
@@ -107,9 +107,9 @@ class Sharing(RuleBasedStateMachine):
         before, payload, run = self.model.get((seller, key), (None, b"", ""))
         if before is not None and state in LEGAL[before]:
             if state is State.CREATED:
-                self.books[seller].settle_created(key, "id")
+                self.books[seller].record_created(key, "id")
             else:
-                self.books[seller].settle(key, state)
+                self.books[seller].record_outcome(key, state)
             self.model[seller, key] = (state, payload, run)
             if durable:
                 self.do(self.books[seller].flush())
@@ -118,7 +118,7 @@ class Sharing(RuleBasedStateMachine):
     def settle_all_that_is_sent(self, seller: int) -> None:
         for (whose, key), (state, payload, run) in self.model.items():
             if whose == seller and state is State.SENT:
-                self.books[seller].settle(key, State.CREATED, remote_id="id")
+                self.books[seller].record_outcome(key, State.CREATED, remote_id="id")
                 self.model[whose, key] = (State.CREATED, payload, run)
 
     @precondition(lambda self: self.lives)
@@ -193,58 +193,58 @@ def path(tmp_path: Path) -> Path:
 
 async def test_a_batch_goes_with_its_last_item_in_whatever_order_they_are_settled(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(seller="S", operation="o")
-        await book.sent([sending(key) for key in "abcd"])
-        await book.sent([sending(key) for key in "efgh"])
+        book = await journal.begin_run(seller="S", operation="o")
+        await book.mark_sent([sending(key) for key in "abcd"])
+        await book.mark_sent([sending(key) for key in "efgh"])
         for key, batches, entries in (("h", 2, 1), ("b", 2, 2), ("e", 2, 3), ("f", 2, 4), ("g", 1, 5), ("d", 1, 6)):
-            book.settle(key, State.CREATED, remote_id=key)
+            book.record_outcome(key, State.CREATED, remote_id=key)
             await book.flush()
             assert (await rows_of(journal, "batches"), await rows_of(journal, "entries")) == (batches, entries)
         for key in "ac":
-            book.settle(key, State.REFUSED, code="c")
+            book.record_outcome(key, State.REFUSED, code="c")
         await book.flush()
         assert [await rows_of(journal, table) for table in ("batches", "entries", "payloads")] == [0, 8, 0]
 
 
 async def test_what_is_sent_a_few_at_a_time_shares_a_batch_and_keeps_its_payloads(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(seller="S", operation="o")
-        await asyncio.gather(*(book.sent([sending(key, key.encode())]) for key in "abcd"))
+        book = await journal.begin_run(seller="S", operation="o")
+        await asyncio.gather(*(book.mark_sent([sending(key, key.encode())]) for key in "abcd"))
         assert await rows_of(journal, "batches") == 1
-        book.settle("b", State.FAILED)
-        book.settle_created("c", "1")
+        book.record_outcome("b", State.FAILED)
+        book.record_created("c", "1")
         assert await book.payloads("abcd") == {"a": b"a", "b": b"b", "d": b"d"}
         copy_as_it_is(path, path.with_name("crashed"))
     async with SQLiteJournal(path.with_name("crashed")) as journal:
-        again = await journal.book(seller="S", operation="o")
+        again = await journal.begin_run(seller="S", operation="o")
         assert await again.payloads("abcd") == {"a": b"a", "b": b"b", "d": b"d"}
         assert [entry.key for entry in await again.undecided()] == ["a", "d"]
 
 
 async def test_many_are_not_put_to_others_in_a_batch(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(seller="S", operation="o")
+        book = await journal.begin_run(seller="S", operation="o")
         chunks = [[sending(f"{part}-{number}") for number in range(200)] for part in "ab"]
-        await asyncio.gather(*map(book.sent, chunks))
+        await asyncio.gather(*map(book.mark_sent, chunks))
         assert await rows_of(journal, "batches") == 2
 
 
 async def test_each_step_is_a_place_to_crash(path: Path) -> None:
     """After a crash behind each step the journal is as that step left it, and can be gone on with to the end."""
-    steps: list[Callable[[SQLiteBook], Coroutine[Any, Any, None]]] = [
-        lambda book: book.sent([sending(key) for key in "abc"]),
+    steps: list[Callable[[SQLiteJournalRun], Coroutine[Any, Any, None]]] = [
+        lambda book: book.mark_sent([sending(key) for key in "abc"]),
         lambda book: settled(book, "b", State.CREATED),
         lambda book: settled(book, "a", State.REFUSED),
-        lambda book: book.sent([sending("a", b"corrected"), sending("d")]),
+        lambda book: book.mark_sent([sending("a", b"corrected"), sending("d")]),
         lambda book: settled(book, "c", State.UNKNOWN),
-        lambda book: book.sent([sending("c")]),
+        lambda book: book.mark_sent([sending("c")]),
         lambda book: settled(book, "d", State.FAILED),
         lambda book: settled(book, "a", State.CREATED),
         lambda book: settled(book, "c", State.PENDING),
     ]
     after = ["sss", "scs", "rcs", "scss", "scus", "scss", "scsf", "ccsf", "ccpf"]
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(seller="S", operation="o")
+        book = await journal.begin_run(seller="S", operation="o")
         for number, step in enumerate(steps):
             await step(book)
             copy = path.with_name(str(number))
@@ -256,22 +256,22 @@ async def test_each_step_is_a_place_to_crash(path: Path) -> None:
             await go_on(copy, book.run)
 
 
-async def settled(book: SQLiteBook, key: str, state: State) -> None:
-    book.settle(key, state)
+async def settled(book: SQLiteJournalRun, key: str, state: State) -> None:
+    book.record_outcome(key, state)
     await book.flush()
 
 
 async def go_on(path: Path, run: str) -> None:
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(seller="S", operation="o", run=run)
+        book = await journal.begin_run(seller="S", operation="o", run=run)
         for entry in await book.undecided():
-            book.settle(entry.key, State.PENDING)
+            book.record_outcome(entry.key, State.PENDING)
         await book.flush()
         open_ = [entry.key async for entry in journal.entries(run, [State.PENDING, State.FAILED])]
         payloads = await book.payloads(open_)
-        await book.sent([sending(key, payloads[key]) for key in open_])
+        await book.mark_sent([sending(key, payloads[key]) for key in open_])
         for key in open_:
-            book.settle(key, State.CREATED)
+            book.record_outcome(key, State.CREATED)
         await book.flush()
         (record,) = await journal.runs()
         assert record.undecided == record.counts[State.PENDING] == record.counts[State.FAILED] == 0
@@ -281,18 +281,18 @@ async def go_on(path: Path, run: str) -> None:
 async def test_a_reader_sees_what_is_sent_and_settled_while_it_reads_on(path: Path) -> None:
     keys = [f"{number:04}" for number in range(1200)]
     async with SQLiteJournal(path) as journal, SQLiteJournal(path, read_only=True) as reader:
-        book = await journal.book(seller="S", operation="o")
-        await book.sent([sending(key) for key in keys[::2]])
-        await book.sent([sending(key) for key in keys[1::2]])
+        book = await journal.begin_run(seller="S", operation="o")
+        await book.mark_sent([sending(key) for key in keys[::2]])
+        await book.mark_sent([sending(key) for key in keys[1::2]])
         for key in keys[::3]:
-            book.settle(key, State.CREATED)
+            book.record_outcome(key, State.CREATED)
         await book.flush()
         seen: list[str] = []
         async for entry in reader.entries(book.run):
             seen.append(entry.key)
             if len(seen) == 700:
                 for key in sorted(set(keys) - set(keys[::3])):
-                    book.settle(key, State.CREATED)
+                    book.record_outcome(key, State.CREATED)
                 await book.flush()
         assert seen == keys
         assert len([entry async for entry in reader.entries(book.run, State.CREATED)]) == 1200
@@ -306,16 +306,16 @@ def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 async def test_what_is_kept_in_memory_is_bounded_however_much_is_not_settled(path: Path, few: int) -> None:
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(seller="S", operation="o")
+        book = await journal.begin_run(seller="S", operation="o")
         keys = [f"{number:04}" for number in range(1000)]
         for start in range(0, 1000, 30):
-            await book.sent([sending(key) for key in keys[start : start + 30]])
-            held: Unsettled = await journal._thread.call(lambda store: store.unsettled)
+            await book.mark_sent([sending(key) for key in keys[start : start + 30]])
+            held: UnsettledBatches = await journal._thread.call(lambda store: store.unsettled)
             assert len(held) <= few
         assert [entry.key for entry in await book.undecided()] == keys
         assert await rows_of(journal, "payloads") >= 900
         for key in keys:
-            book.settle(key, State.CREATED)
+            book.record_outcome(key, State.CREATED)
         await book.flush()
         assert [await rows_of(journal, table) for table in ("batches", "entries", "payloads")] == [0, 1000, 0]
 
@@ -325,11 +325,11 @@ async def test_batches_of_which_an_item_is_left_each_are_bounded_too(
 ) -> None:
     monkeypatch.setattr(module, "_BATCHES_MOST", 10)
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(seller="S", operation="o")
+        book = await journal.begin_run(seller="S", operation="o")
         for number in range(30):
-            await book.sent([sending(f"{number:02} left"), sending(f"{number:02}")])
-            book.settle_created(f"{number:02}", None)
-            held: Unsettled = await journal._thread.call(lambda store: store.unsettled)
+            await book.mark_sent([sending(f"{number:02} left"), sending(f"{number:02}")])
+            book.record_created(f"{number:02}", None)
+            held: UnsettledBatches = await journal._thread.call(lambda store: store.unsettled)
             assert len(held.batches) <= 10
         assert len(await book.undecided()) == 30
         assert 5 <= await rows_of(journal, "batches") <= 10
@@ -337,19 +337,19 @@ async def test_batches_of_which_an_item_is_left_each_are_bounded_too(
 
 async def test_a_key_that_is_forgotten_with_its_batch_half_settled_may_be_sent_again(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(seller="S", operation="o")
-        await book.sent([sending(key) for key in "abc"])
-        book.settle("a", State.FAILED)
+        book = await journal.begin_run(seller="S", operation="o")
+        await book.mark_sent([sending(key) for key in "abc"])
+        book.record_outcome("a", State.FAILED)
         await book.finish()
-        other = await journal.book(seller="S", operation="o")
-        await other.sent([sending("a")])
+        other = await journal.begin_run(seller="S", operation="o")
+        await other.mark_sent([sending("a")])
         await other.finish()
         assert await journal.forget(other.run, force=True) == 1
         assert [entry and entry.state for entry in await other.look_up(["a", "b"])] == [None, State.SENT]
         copy_as_it_is(path, path.with_name("copy"))
         assert await journal.forget(book.run, force=True) == 2
     async with SQLiteJournal(path.with_name("copy")) as journal:
-        again = await journal.book(seller="S", operation="o")
+        again = await journal.begin_run(seller="S", operation="o")
         assert [entry and entry.state for entry in await again.look_up(["a", "b"])] == [None, State.SENT]
-        await again.sent([sending("a", b"new")])
+        await again.mark_sent([sending("a", b"new")])
         assert await again.payloads(["a"]) == {"a": b"new"}

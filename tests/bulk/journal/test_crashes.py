@@ -25,11 +25,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from octoffm_async.bulk.journal import (
     IllegalTransitionError,
     Journal,
-    Sending,
+    OutgoingItem,
     SQLiteJournal,
     State,
     Verdict,
-    judge,
+    decide_known_key,
     payload_hash,
 )
 from octoffm_async.bulk.journal.states import LEGAL
@@ -81,7 +81,7 @@ class Crashing(RuleBasedStateMachine):
         self.journal = SQLiteJournal(self.path)
         self.do(self.journal.__aenter__())
         self.journals.append(self.journal)
-        self.book = self.do(self.journal.book(seller="S", operation="o"))
+        self.book = self.do(self.journal.begin_run(seller="S", operation="o"))
 
     def known(self, key: str) -> Known:
         return self.model.setdefault(key, Known())
@@ -96,13 +96,13 @@ class Crashing(RuleBasedStateMachine):
 
     @rule(key=KEYS, payload=PAYLOADS)
     def send(self, key: str, payload: bytes) -> None:
-        sending = Sending(key, payload_hash(payload), payload)
+        sending = OutgoingItem(key, payload_hash(payload), payload)
         if self.may_send(key, payload):
-            self.do(self.book.sent([sending]))
+            self.do(self.book.mark_sent([sending]))
             self.known(key).later.append((State.SENT, payload))
         else:
             with pytest.raises(IllegalTransitionError):
-                self.do(self.book.sent([sending]))
+                self.do(self.book.mark_sent([sending]))
         self.durable()
 
     @rule(key=KEYS, payload=PAYLOADS)
@@ -110,7 +110,7 @@ class Crashing(RuleBasedStateMachine):
         """Cancel the waiter after the sending was asked for."""
 
         async def give_up() -> None:
-            task = asyncio.create_task(self.book.sent([Sending(key, payload_hash(payload), payload)]))
+            task = asyncio.create_task(self.book.mark_sent([OutgoingItem(key, payload_hash(payload), payload)]))
             await asyncio.sleep(0)
             task.cancel()
             await asyncio.wait([task])
@@ -123,7 +123,7 @@ class Crashing(RuleBasedStateMachine):
     @rule(key=KEYS, state=SETTLED)
     def settle(self, key: str, state: State) -> None:
         before, payload = self.known(key).last
-        self.book.settle(key, state, remote_id="id" if state is State.CREATED else None)
+        self.book.record_outcome(key, state, remote_id="id" if state is State.CREATED else None)
         if before is not None and state in LEGAL[before]:
             self.known(key).later.append((state, payload))
         else:
@@ -186,7 +186,9 @@ class Crashing(RuleBasedStateMachine):
         for key, entry in zip(keys, entries, strict=True):
             state, payload = self.model[key].sure
             assert (entry and entry.state) == state
-            assert (judge(entry, payload_hash(payload)) is Verdict.UNDECIDED) == (state in (State.SENT, State.UNKNOWN))
+            assert (decide_known_key(entry, payload_hash(payload)) is Verdict.UNDECIDED) == (
+                state in (State.SENT, State.UNKNOWN)
+            )
         undecided = {key for key in keys if self.model[key].sure[0] in (State.SENT, State.UNKNOWN)}
         assert {entry.key for entry in self.do(self.book.undecided())} == undecided
         counts = [record.counts for record in self.do(self.journal.runs())]
@@ -272,7 +274,7 @@ async def test_what_a_killed_process_was_told_is_durable_is_in_the_file(tmp_path
                 for state in State:
                     in_it = sum(entry.run == run.id and entry.state is state for entry in entries.values())
                     assert run.counts[state] == in_it
-            book = await journal.book(seller="S", operation="o")
+            book = await journal.begin_run(seller="S", operation="o")
             undecided = [entry.key for entry in await book.undecided()]
             assert set(undecided) == {key for key, entry in entries.items() if entry.state is State.SENT}
             for start in range(0, len(undecided), 1000):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from octoffm_async.bulk.journal import Environment, Journal, Sending, SQLiteJournal, environment_of, payload_hash
+from octoffm_async.bulk.journal import Environment, Journal, OutgoingItem, SQLiteJournal, environment_of, payload_hash
 from octoffm_async.bulk.journal.environment import check_same
 from octoffm_async.cluster.database import Database
 from octoffm_async.config import Config
@@ -80,16 +80,16 @@ def test_another_api_and_another_account_are_told_apart() -> None:
 async def test_another_environment_is_refused_until_the_journal_is_told(kind: Kind) -> None:
     names = {"seller": "S1", "operation": "outbound.create"}
     async with kind.open() as journal:
-        book = await journal.book(**names, environment=STAGING)
-        await book.sent([Sending("A", payload_hash(b"a"), b"a")])
+        book = await journal.begin_run(**names, environment=STAGING)
+        await book.mark_sent([OutgoingItem("A", payload_hash(b"a"), b"a")])
     async with kind.open() as journal:
         for operation in ("outbound.create", "inbound.create"):
             with pytest.raises(OtherEnvironmentError):
-                await journal.book(seller="S1", operation=operation, environment=PRODUCTION)
+                await journal.begin_run(seller="S1", operation=operation, environment=PRODUCTION)
         with pytest.raises(OtherEnvironmentError):
-            await journal.book(**names, run=book.run, environment=PRODUCTION)
-        other = await journal.book(seller="S2", operation="outbound.create", environment=PRODUCTION)
-        again = await journal.book(**names, environment=STAGING)
+            await journal.begin_run(**names, run=book.run, environment=PRODUCTION)
+        other = await journal.begin_run(seller="S2", operation="outbound.create", environment=PRODUCTION)
+        again = await journal.begin_run(**names, environment=STAGING)
         assert [entry and entry.key for entry in await again.look_up(["A"])] == ["A"]
         assert {record.id: record.api for record in await journal.runs()} == {
             book.run: STAGING.api,
@@ -97,18 +97,18 @@ async def test_another_environment_is_refused_until_the_journal_is_told(kind: Ki
             again.run: STAGING.api,
         }
         assert await journal.rebind(seller="S1", environment=PRODUCTION) == STAGING
-        moved = await journal.book(**names, environment=PRODUCTION)
+        moved = await journal.begin_run(**names, environment=PRODUCTION)
         assert [entry and entry.key for entry in await moved.look_up(["A"])] == ["A"]
         with pytest.raises(OtherEnvironmentError):
-            await journal.book(**names, environment=STAGING)
+            await journal.begin_run(**names, environment=STAGING)
 
 
 async def test_a_refused_use_leaves_no_run_and_no_key(kind: Kind) -> None:
     async with kind.open() as journal:
-        await journal.book(seller="S1", operation="o", environment=STAGING)
+        await journal.begin_run(seller="S1", operation="o", environment=STAGING)
         before = await journal.runs()
         with pytest.raises(OtherEnvironmentError):
-            await journal.book(seller="S1", operation="o", environment=PRODUCTION)
+            await journal.begin_run(seller="S1", operation="o", environment=PRODUCTION)
         assert await journal.runs() == before
 
 
@@ -117,22 +117,22 @@ async def test_orders_of_an_unknown_environment_get_the_one_of_their_first_use_w
 ) -> None:
     caplog.set_level(logging.WARNING, logger="octoffm_async")
     async with kind.open() as journal:
-        await journal.book(seller="S1", operation="o")
-        await journal.book(seller="S2", operation="o", environment=PRODUCTION)  # new: nothing to tell
+        await journal.begin_run(seller="S1", operation="o")
+        await journal.begin_run(seller="S2", operation="o", environment=PRODUCTION)  # new: nothing to tell
         assert told_by(caplog) == []
         for _ in range(2):
-            await journal.book(seller="S1", operation="o", environment=STAGING)
+            await journal.begin_run(seller="S1", operation="o", environment=STAGING)
         (told,) = told_by(caplog)
         assert STAGING.api in told
         assert "S1" in told
         with pytest.raises(OtherEnvironmentError):
-            await journal.book(seller="S1", operation="o", environment=PRODUCTION)
+            await journal.begin_run(seller="S1", operation="o", environment=PRODUCTION)
 
 
 async def test_a_reader_and_one_who_names_no_environment_are_never_refused(kind: Kind) -> None:
     async with kind.open() as journal:
-        await journal.book(seller="S1", operation="o", environment=STAGING)
-        await journal.book(seller="S1", operation="o")
+        await journal.begin_run(seller="S1", operation="o", environment=STAGING)
+        await journal.begin_run(seller="S1", operation="o")
     async with kind.open(read_only=True) as journal:
         assert len(await journal.runs()) == 2
         with pytest.raises(JournalError, match="for reading only"):
@@ -141,37 +141,37 @@ async def test_a_reader_and_one_who_names_no_environment_are_never_refused(kind:
 
 async def test_a_seller_whose_runs_are_all_forgotten_belongs_to_no_environment(tmp_path: Path) -> None:
     async with Journal.open(tmp_path / "orders.sqlite") as journal:
-        books = [await journal.book(seller="S1", operation=name, environment=STAGING) for name in ("o", "p")]
+        books = [await journal.begin_run(seller="S1", operation=name, environment=STAGING) for name in ("o", "p")]
         for book in books:
             with pytest.raises(OtherEnvironmentError):
-                await journal.book(seller="S1", operation="o", environment=PRODUCTION)
+                await journal.begin_run(seller="S1", operation="o", environment=PRODUCTION)
             await book.finish()
             await journal.forget(book.run)
-        await journal.book(seller="S1", operation="o", environment=PRODUCTION)
+        await journal.begin_run(seller="S1", operation="o", environment=PRODUCTION)
 
 
 async def test_a_file_of_version_2_is_brought_up_to_date(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "orders.sqlite"
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(seller="S1", operation="o")
-        await book.sent([Sending("A", payload_hash(b"a"), b"a")])
+        book = await journal.begin_run(seller="S1", operation="o")
+        await book.mark_sent([OutgoingItem("A", payload_hash(b"a"), b"a")])
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
             "DROP TABLE environments; DROP TABLE standing; ALTER TABLE batches DROP COLUMN api_at;"
             "ALTER TABLE entries DROP COLUMN api_at; ALTER TABLE entries DROP COLUMN absences; PRAGMA user_version = 2"
         )
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(seller="S1", operation="o", environment=STAGING)
+        book = await journal.begin_run(seller="S1", operation="o", environment=STAGING)
         assert [entry.key for entry in await book.undecided()] == ["A"]
     assert len(told_by(caplog)) == 1
 
 
 async def test_tables_of_version_1_in_postgresql_are_brought_up_to_date(postgres: str) -> None:
     async with Journal.open(postgres) as journal:
-        await journal.book(seller="S1", operation="o")
+        await journal.begin_run(seller="S1", operation="o")
     async with Database(postgres) as database, database.connection() as connection:
         await connection.execute("DROP TABLE octoffm_journal_environments")
         await connection.execute("UPDATE octoffm_schema SET version = 1 WHERE part = 'journal'")
     async with Journal.open(postgres) as journal:
-        await journal.book(seller="S1", operation="o", environment=STAGING)
+        await journal.begin_run(seller="S1", operation="o", environment=STAGING)
         assert [record.api for record in await journal.runs()] == [STAGING.api] * 2

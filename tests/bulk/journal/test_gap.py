@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from octoffm_async.bulk.journal import Journal, Sending, SQLiteJournal, State, payload_hash
+from octoffm_async.bulk.journal import Journal, OutgoingItem, SQLiteJournal, State, payload_hash
 from octoffm_async.bulk.journal import gap as gap_module
 from octoffm_async.bulk.journal.backup import back_up
 from octoffm_async.bulk.journal.gap import KEPT, TOLERANCE, Gap
@@ -47,10 +47,10 @@ async def use(path: Path, *keys: str, verify_first: bool = False) -> Gap | None:
     """Open the journal and send something; the gap that it knows of."""
     async with Journal.open(path, verify_first=verify_first) as journal:
         if keys:
-            book = await journal.book(**NAMES)
-            await book.sent([Sending(key, payload_hash(b""), b"") for key in keys])
+            book = await journal.begin_run(**NAMES)
+            await book.mark_sent([OutgoingItem(key, payload_hash(b""), b"") for key in keys])
             for key in keys:
-                book.settle(key, State.CREATED, remote_id=key)
+                book.record_outcome(key, State.CREATED, remote_id=key)
         return journal.gap
 
 
@@ -86,7 +86,7 @@ async def test_nor_has_one_whose_process_was_killed(path: Path) -> None:
     await asyncio.to_thread(subprocess.run, [sys.executable, "-c", KILLED, str(path)], check=False)
     async with Journal.open(path) as journal:
         assert journal.gap is None
-        assert len(await (await journal.book(**NAMES)).undecided()) == 3
+        assert len(await (await journal.begin_run(**NAMES)).undecided()) == 3
 
 
 def in_place(copy: Path, path: Path) -> None:
@@ -171,8 +171,8 @@ async def test_a_file_without_its_log_is_taken_by_who_looks_everything_up(path: 
     part = tmp_path / "part" / path.name
     part.parent.mkdir()
     async with Journal.open(path) as journal:
-        book = await journal.book(**NAMES)
-        await book.sent([Sending("A", payload_hash(b""), b"")])
+        book = await journal.begin_run(**NAMES)
+        await book.mark_sent([OutgoingItem("A", payload_hash(b""), b"")])
         shutil.copy(path, part)
     with pytest.raises(JournalDamagedError, match=r"--verify-first \(verify_first=True\)"):
         await use(part)

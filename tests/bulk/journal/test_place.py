@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from octoffm_async import Created, Skipped
-from octoffm_async.bulk.journal import Sending, SQLiteJournal, payload_hash, place
+from octoffm_async.bulk.journal import OutgoingItem, SQLiteJournal, payload_hash, place
 from octoffm_async.bulk.journal.holder import holder_of
 from octoffm_async.errors import JournalError, JournalWriteError
 from tests.bulk.items import all_of, orders, serving
@@ -25,8 +25,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "orders.sqlite"
 
 
-def sending(key: str) -> Sending:
-    return Sending(key, payload_hash(key.encode()), key.encode())
+def sending(key: str) -> OutgoingItem:
+    return OutgoingItem(key, payload_hash(key.encode()), key.encode())
 
 
 def remove(name: Path) -> None:
@@ -44,19 +44,19 @@ def replace(name: Path) -> None:
 async def test_a_journal_that_lost_a_name_takes_nothing_more_and_is_saved(path: Path, act: Any, end: str) -> None:
     name = path.with_name(path.name + end)
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(**NAMES)
-        await book.sent([sending("A")])
+        book = await journal.begin_run(**NAMES)
+        await book.mark_sent([sending("A")])
         act(name)
         with pytest.raises(JournalWriteError, match="was removed or replaced while the journal was open") as caught:
-            await book.sent([sending("B")])
+            await book.mark_sent([sending("B")])
         assert str(name) in str(caught.value)
         with pytest.raises(JournalWriteError):
-            await book.sent([sending("C")])
+            await book.mark_sent([sending("C")])
     saved = path.with_name(f"{path.name}.saved-{os.getpid()}")
     assert saved.stat().st_mode & 0o777 == 0o600
     saved.rename(path.with_name("again.sqlite"))
     async with SQLiteJournal(path.with_name("again.sqlite")) as journal:
-        assert [entry.key for entry in await (await journal.book(**NAMES)).undecided()] == ["A"]
+        assert [entry.key for entry in await (await journal.begin_run(**NAMES)).undecided()] == ["A"]
 
 
 async def test_a_run_whose_journal_is_removed_sends_nothing_more_and_goes_on_from_what_was_saved(path: Path) -> None:

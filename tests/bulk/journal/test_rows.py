@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from octoffm_async.bulk.journal import Sending, State
+from octoffm_async.bulk.journal import OutgoingItem, State
 from octoffm_async.bulk.journal.batches import Batch, packed, unpacked
-from octoffm_async.bulk.journal.rows import Row, Rows
+from octoffm_async.bulk.journal.rows import EntryRow, RowCache
 
-PENDING = Row(State.PENDING, 1, b"h", 1, 1)
-CREATED = Row(State.CREATED, 1, b"h", 1, 2)
+PENDING = EntryRow(State.PENDING, 1, b"h", 1, 1)
+CREATED = EntryRow(State.CREATED, 1, b"h", 1, 2)
 
 
 class File:
     """Rows as they are written, and what was read of them."""
 
-    def __init__(self, **rows: Row) -> None:
+    def __init__(self, **rows: EntryRow) -> None:
         self.rows = rows
         self.asked: list[list[str]] = []
 
-    def __call__(self, scope: int, keys: Sequence[str]) -> dict[str, Row]:
+    def __call__(self, scope: int, keys: Sequence[str]) -> dict[str, EntryRow]:
         assert scope == 1
         self.asked.append(list(keys))
         return {key: self.rows[key] for key in keys if key in self.rows}
@@ -28,7 +28,7 @@ class File:
 
 def test_each_row_is_read_once_whether_it_is_there_or_not() -> None:
     file = File(a=PENDING)
-    rows = Rows(defaultdict(dict), file)
+    rows = RowCache(defaultdict(dict), file)
     rows.load(1, ["a", "b", "b"])
     assert rows.some(1, ["b", "a", "c"]) == {"a": PENDING}
     assert rows.get((1, "a")) == PENDING
@@ -42,7 +42,7 @@ def test_each_row_is_read_once_whether_it_is_there_or_not() -> None:
 
 def test_what_was_put_is_known_and_no_longer_absent() -> None:
     file = File()
-    rows = Rows(defaultdict(dict), file)
+    rows = RowCache(defaultdict(dict), file)
     rows.load(1, ["a"])
     rows.put((1, "a"), PENDING)
     rows.put((1, "a"), CREATED)
@@ -53,9 +53,9 @@ def test_what_was_put_is_known_and_no_longer_absent() -> None:
 def test_what_is_in_a_batch_is_not_read_and_not_absent() -> None:
     file = File()
     batch = Batch(1, 1, 1, 1)
-    batch.add({"a": b"h"}, packed([Sending("a", b"h", b"p")]))
+    batch.add({"a": b"h"}, packed([OutgoingItem("a", b"h", b"p")]))
     unsettled: defaultdict[int, dict[str, Batch]] = defaultdict(dict, {1: {"a": batch}})
-    rows = Rows(unsettled, file)
+    rows = RowCache(unsettled, file)
     assert rows.get((1, "a")) is None
     assert not file.asked
     del unsettled[1]["a"]
@@ -65,16 +65,16 @@ def test_what_is_in_a_batch_is_not_read_and_not_absent() -> None:
 
 def test_a_batch_that_grows_knows_the_payloads_of_all() -> None:
     batch = Batch(1, 1, 1, 1)
-    batch.add({"a": b"1"}, packed([Sending("a", b"1", b"one")]))
+    batch.add({"a": b"1"}, packed([OutgoingItem("a", b"1", b"one")]))
     assert batch.payload("a") == b"one"
-    batch.add({"b": b"2"}, packed([Sending("b", b"2", b"two")]))
+    batch.add({"b": b"2"}, packed([OutgoingItem("b", b"2", b"two")]))
     assert (batch.payload("a"), batch.payload("b")) == (b"one", b"two")
-    assert unpacked(batch.content()) == [Sending("a", b"1", b"one"), Sending("b", b"2", b"two")]
+    assert unpacked(batch.content()) == [OutgoingItem("a", b"1", b"one"), OutgoingItem("b", b"2", b"two")]
 
 
 def test_what_is_known_is_bounded() -> None:
     file = File()
-    rows = Rows(defaultdict(dict), file)
+    rows = RowCache(defaultdict(dict), file)
     rows.load(1, ["a"])
     rows.trim()
     rows.load(1, ["a"])

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from octoffm_async.bulk.claims import claims_of
+from octoffm_async.bulk.claims import key_claims_of
 from octoffm_async.bulk.journal import (
     ABSENT,
     BY_HAND,
-    Book,
     Entry,
     Journal,
-    Sending,
+    JournalRun,
+    OutgoingItem,
     State,
     Verdict,
-    judge,
+    decide_known_key,
     payload_hash,
 )
 from octoffm_async.bulk.reconcile import braked
@@ -27,27 +27,27 @@ from .conftest import Kind, SQLiteKind
 GUID = "5eed1b2c-0000-4000-8000-00000000000{}"
 
 
-def sending(key: str) -> Sending:
-    return Sending(key, payload_hash(b"payload"), b"payload")
+def sending(key: str) -> OutgoingItem:
+    return OutgoingItem(key, payload_hash(b"payload"), b"payload")
 
 
-async def with_items(book: Book, **fates: State) -> None:
-    await book.sent([sending(key) for key in fates])
+async def with_items(book: JournalRun, **fates: State) -> None:
+    await book.mark_sent([sending(key) for key in fates])
     for number, (key, state) in enumerate(fates.items()):
         if state is not State.SENT:
             remote_id = GUID.format(number) if state is State.CREATED else None
-            book.settle(key, state, remote_id=remote_id, message="why")
+            book.record_outcome(key, state, remote_id=remote_id, message="why")
     await book.flush()
 
 
-async def let_go(book: Book, *keys: str) -> None:
+async def let_go(book: JournalRun, *keys: str) -> None:
     """As a run does that ends."""
     book.release(keys)
     await book.flush()
 
 
 @pytest.mark.parametrize("state", [State.SENT, State.UNKNOWN])
-async def test_what_is_absent_may_be_sent(journal: Journal, book: Book, state: State) -> None:
+async def test_what_is_absent_may_be_sent(journal: Journal, book: JournalRun, state: State) -> None:
     await with_items(book, A=state)
     await let_go(book, "A")
     (before,) = await journal.settle("A", absent=True, note="by Ada")
@@ -59,15 +59,15 @@ async def test_what_is_absent_may_be_sent(journal: Journal, book: Book, state: S
         BY_HAND,
         "settled by hand: absent (by Ada)",
     )
-    assert judge(entry, payload_hash(b"payload")) is Verdict.SEND
+    assert decide_known_key(entry, payload_hash(b"payload")) is Verdict.SEND
     assert await book.payloads(["A"]) == {"A": b"payload"}
-    await book.sent([sending("A")])
+    await book.mark_sent([sending("A")])
     (entry,) = await book.look_up(["A"])
     assert entry is not None
     assert (entry.state, entry.code, entry.message) == (State.SENT, "", "")
 
 
-async def test_what_was_created_has_its_id_and_is_not_sent_again(journal: Journal, book: Book) -> None:
+async def test_what_was_created_has_its_id_and_is_not_sent_again(journal: Journal, book: JournalRun) -> None:
     await with_items(book, A=State.UNKNOWN, B=State.CREATED)
     await let_go(book, "A")
     await journal.settle("A", created=GUID.format(7))
@@ -78,13 +78,13 @@ async def test_what_was_created_has_its_id_and_is_not_sent_again(journal: Journa
         GUID.format(7),
         "settled by hand: created",
     )
-    assert judge(entry, payload_hash(b"payload")) is Verdict.ALREADY_CREATED
+    assert decide_known_key(entry, payload_hash(b"payload")) is Verdict.ALREADY_CREATED
     assert [one.key async for one in journal.entries(book.run, code=BY_HAND)] == ["A"]
     (record,) = await journal.runs()
     assert (record.undecided, record.counts[State.CREATED]) == (0, 2)
 
 
-async def test_all_of_several_are_settled_or_none(journal: Journal, book: Book) -> None:
+async def test_all_of_several_are_settled_or_none(journal: Journal, book: JournalRun) -> None:
     await with_items(book, A=State.UNKNOWN, B=State.UNKNOWN, C=State.FAILED)
     await let_go(book, "A", "B")
     with pytest.raises(JournalError, match="it is failed: the next run sends it"):
@@ -118,7 +118,7 @@ async def test_all_of_several_are_settled_or_none(journal: Journal, book: Book) 
     ],
 )
 async def test_what_cannot_be_is_refused_and_changes_nothing(
-    journal: Journal, book: Book, word: dict[str, Any], kind_of_error: type[Exception], told: str
+    journal: Journal, book: JournalRun, word: dict[str, Any], kind_of_error: type[Exception], told: str
 ) -> None:
     states = {
         "ORDER-001": State.UNKNOWN,
@@ -151,16 +151,16 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(
         "a\n1",
     ],
 )
-async def test_what_is_no_id_is_refused(journal: Journal, book: Book, given: str) -> None:
+async def test_what_is_no_id_is_refused(journal: Journal, book: JournalRun, given: str) -> None:
     await with_items(book, A=State.UNKNOWN)
     await let_go(book, "A")
     with pytest.raises(ConfigurationError, match="cannot be the id"):
         await journal.settle("A", created=given)
 
 
-async def test_where_several_have_a_key_one_must_be_named(journal: Journal, book: Book) -> None:
-    other = await journal.book(seller="S2", operation="outbound.create")
-    third = await journal.book(seller="S1", operation="inbound.create")
+async def test_where_several_have_a_key_one_must_be_named(journal: Journal, book: JournalRun) -> None:
+    other = await journal.begin_run(seller="S2", operation="outbound.create")
+    third = await journal.begin_run(seller="S1", operation="inbound.create")
     for one in (book, other, third):
         await with_items(one, A=State.UNKNOWN)
         await let_go(one, "A")
@@ -174,10 +174,10 @@ async def test_where_several_have_a_key_one_must_be_named(journal: Journal, book
     assert states == [State.UNKNOWN, State.CREATED, State.PENDING]
 
 
-async def test_what_a_call_of_this_process_is_busy_with_is_left_to_it(journal: Journal, book: Book) -> None:
+async def test_what_a_call_of_this_process_is_busy_with_is_left_to_it(journal: Journal, book: JournalRun) -> None:
     await with_items(book, A=State.SENT, B=State.UNKNOWN)
     await let_go(book, "A", "B")
-    claims, run = claims_of(journal, "S1", "outbound.create"), object()
+    claims, run = key_claims_of(journal, "S1", "outbound.create"), object()
     claims.take(["A"], run)
     with pytest.raises(JournalError, match="'A' right now"):
         await journal.settle(["B", "A"], absent=True)
@@ -186,7 +186,7 @@ async def test_what_a_call_of_this_process_is_busy_with_is_left_to_it(journal: J
     assert not claims.held_by_others(["A", "B"], run)
 
 
-async def test_what_another_process_is_busy_with_is_left_to_it(kind: Kind, book: Book) -> None:
+async def test_what_another_process_is_busy_with_is_left_to_it(kind: Kind, book: JournalRun) -> None:
     await with_items(book, A=State.SENT, B=State.UNKNOWN)
     if isinstance(kind, SQLiteKind):  # one writer: the second cannot even open it
         with pytest.raises(JournalError):
@@ -201,7 +201,7 @@ async def test_what_another_process_is_busy_with_is_left_to_it(kind: Kind, book:
         await other.settle(["B", "A"], absent=True)
 
 
-async def test_a_journal_that_is_read_only_can_be_asked_and_not_changed(kind: Kind, book: Book) -> None:
+async def test_a_journal_that_is_read_only_can_be_asked_and_not_changed(kind: Kind, book: JournalRun) -> None:
     await with_items(book, A=State.UNKNOWN)
     async with kind.open(read_only=True) as reader:
         assert len(await reader.settle("A", absent=True, dry_run=True)) == 1
@@ -210,11 +210,11 @@ async def test_a_journal_that_is_read_only_can_be_asked_and_not_changed(kind: Ki
             await reader.settle("A", absent=True)
 
 
-async def test_why_an_item_is_unknown_is_told_anew_and_since_when_is_kept(book: Book, kind: Kind) -> None:
+async def test_why_an_item_is_unknown_is_told_anew_and_since_when_is_kept(book: JournalRun, kind: Kind) -> None:
     await with_items(book, A=State.UNKNOWN)
     (before,) = await book.look_up(["A"])
     await kind.later()
-    book.settle("A", State.UNKNOWN, message="the list was cut")
+    book.record_outcome("A", State.UNKNOWN, message="the list was cut")
     (after,) = await book.look_up(["A"])
     assert before is not None
     assert after is not None
@@ -225,41 +225,43 @@ async def test_why_an_item_is_unknown_is_told_anew_and_since_when_is_kept(book: 
     )
 
 
-async def known(book: Book, key: str) -> Entry:
+async def known(book: JournalRun, key: str) -> Entry:
     (entry,) = await book.look_up([key])
     assert entry is not None
     return entry
 
 
-async def test_what_was_absent_twice_is_sent_again_once_a_person_says_that_it_is(journal: Journal, book: Book) -> None:
+async def test_what_was_absent_twice_is_sent_again_once_a_person_says_that_it_is(
+    journal: Journal, book: JournalRun
+) -> None:
     for _ in range(2):
-        await book.sent([sending("A")])
-        book.settle("A", State.UNKNOWN, message="lost")
+        await book.mark_sent([sending("A")])
+        book.record_outcome("A", State.UNKNOWN, message="lost")
         assert bool(braked(await known(book, "A"))) == bool((await known(book, "A")).absences)
-        book.settle("A", State.PENDING, code=ABSENT)
-    await book.sent([sending("A")])
-    book.settle("A", State.UNKNOWN, message="not sent a third time by itself")
+        book.record_outcome("A", State.PENDING, code=ABSENT)
+    await book.mark_sent([sending("A")])
+    book.record_outcome("A", State.UNKNOWN, message="not sent a third time by itself")
     await let_go(book, "A")
     await journal.settle("A", absent=True)
     entry = await known(book, "A")
-    assert (entry.absences, braked(entry), judge(entry, payload_hash(b"payload"))) == (0, "", Verdict.SEND)
-    await book.sent([sending("A")])
+    assert (entry.absences, braked(entry), decide_known_key(entry, payload_hash(b"payload"))) == (0, "", Verdict.SEND)
+    await book.mark_sent([sending("A")])
     assert (await known(book, "A")).absences == 0
 
 
 @pytest.mark.parametrize("told", ["1", "2", None])
 async def test_what_was_taken_back_is_settled_with_the_id_that_it_was_told_or_another_or_none(
-    journal: Journal, book: Book, told: str | None
+    journal: Journal, book: JournalRun, told: str | None
 ) -> None:
     await with_items(book, A=State.SENT, B=State.SENT)
     for key in "AB":
-        book.settle_created(key, "1")
-    assert await book.doubt({"A": "1", "B": "1"}, "why") == ["A", "B"]
+        book.record_created(key, "1")
+    assert await book.reset_to_unknown({"A": "1", "B": "1"}, "why") == ["A", "B"]
     await journal.settle("A", absent=told is None, created=told)
     entry = await known(book, "A")
     if told is None:
-        assert judge(entry, payload_hash(b"payload")) is Verdict.SEND
-        await book.sent([sending("A")])
+        assert decide_known_key(entry, payload_hash(b"payload")) is Verdict.SEND
+        await book.mark_sent([sending("A")])
         assert (await known(book, "A")).remote_id is None
         await journal.settle("B", created="1")  # an id that was told and is not believed is nobody's
         return
@@ -268,7 +270,7 @@ async def test_what_was_taken_back_is_settled_with_the_id_that_it_was_told_or_an
         await journal.settle("B", created=told)
 
 
-async def test_no_list_must_show_what_a_person_settled(journal: Journal, book: Book, kind: Kind) -> None:
+async def test_no_list_must_show_what_a_person_settled(journal: Journal, book: JournalRun, kind: Kind) -> None:
     await with_items(book, A=State.CREATED)
     await kind.later()
     await with_items(book, B=State.UNKNOWN)

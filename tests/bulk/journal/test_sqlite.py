@@ -18,14 +18,14 @@ import pytest
 
 from octoffm_async.bulk.journal import (
     Journal,
-    Sending,
+    OutgoingItem,
     SQLiteJournal,
     State,
     payload_hash,
 )
 from octoffm_async.bulk.journal import schema as module
-from octoffm_async.bulk.journal.sqlite import SQLiteBook
-from octoffm_async.bulk.journal.steps import Flush, Follow, LookUp, Send, SettleCreated, Step
+from octoffm_async.bulk.journal.sqlite import SQLiteJournalRun
+from octoffm_async.bulk.journal.steps import Command, Flush, MarkSent, ReadEntries, RecordCreated, RecordStatus
 from octoffm_async.bulk.journal.store import Store
 from octoffm_async.bulk.journal.writer import _LINGER_MOST, Writer
 from octoffm_async.errors import (
@@ -46,8 +46,8 @@ class Clock:
         return self.now
 
 
-def sending(key: str, payload: bytes = b"payload") -> Sending:
-    return Sending(key, payload_hash(payload), payload)
+def sending(key: str, payload: bytes = b"payload") -> OutgoingItem:
+    return OutgoingItem(key, payload_hash(payload), payload)
 
 
 @pytest.fixture
@@ -67,41 +67,41 @@ async def journal(path: Path, clock: Clock) -> AsyncIterator[SQLiteJournal]:
 
 
 @pytest.fixture
-async def book(journal: SQLiteJournal) -> SQLiteBook:
-    return await journal.book(seller="S1", operation="outbound.create", source="orders.csv")
+async def book(journal: SQLiteJournal) -> SQLiteJournalRun:
+    return await journal.begin_run(seller="S1", operation="outbound.create", source="orders.csv")
 
 
-async def states(book: SQLiteBook, *keys: str) -> list[State | None]:
+async def states(book: SQLiteJournalRun, *keys: str) -> list[State | None]:
     return [entry and entry.state for entry in await book.look_up(keys)]
 
 
 async def test_ids_of_runs_sort_by_their_start_and_differ(journal: SQLiteJournal, clock: Clock) -> None:
-    names = [(await journal.book(seller="S", operation="o")).run for _ in range(300)]
+    names = [(await journal.begin_run(seller="S", operation="o")).run for _ in range(300)]
     assert len(set(names)) == 300
     clock.now += 1
-    last = (await journal.book(seller="S", operation="o")).run
+    last = (await journal.begin_run(seller="S", operation="o")).run
     assert max([*names, last]) == last
 
 
-async def test_a_second_writer_is_refused_also_by_another_name(path: Path, book: SQLiteBook) -> None:
+async def test_a_second_writer_is_refused_also_by_another_name(path: Path, book: SQLiteJournalRun) -> None:
     (path.parent / "link").symlink_to(path)
     for name in ("orders.sqlite", "link"):
         with pytest.raises(JournalInUseError, match="already open for writing in this process") as caught:
             async with SQLiteJournal(path.parent / name):
                 pass
         assert caught.value.pid == os.getpid()
-    await book.sent([sending("K")])
+    await book.mark_sent([sending("K")])
 
 
-async def test_every_file_is_its_owners_only(tmp_path: Path, path: Path, book: SQLiteBook) -> None:
-    await book.sent([sending("K")])
+async def test_every_file_is_its_owners_only(tmp_path: Path, path: Path, book: SQLiteJournalRun) -> None:
+    await book.mark_sent([sending("K")])
     modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}  # noqa: ASYNC240
     assert modes == dict.fromkeys(
         ("orders.sqlite", "orders.sqlite-wal", "orders.sqlite-shm", "orders.sqlite.lock"), 0o600
     )
 
 
-async def test_arguments_that_cannot_work_are_told(path: Path, book: SQLiteBook) -> None:
+async def test_arguments_that_cannot_work_are_told(path: Path, book: SQLiteJournalRun) -> None:
     with pytest.raises(ConfigurationError, match="'process' or 'power', not 'none'"):
         SQLiteJournal(path, durability="none")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="a file or in PostgreSQL, not mysql://"):
@@ -127,58 +127,58 @@ async def test_callers_in_flight_share_transactions(path: Path, monkeypatch: pyt
         commits += statement == "COMMIT"
 
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(seller="S", operation="o")
+        book = await journal.begin_run(seller="S", operation="o")
         await journal._thread.call(lambda store: store.connection.set_trace_callback(count))
-        await asyncio.gather(*(book.sent([sending(str(number))]) for number in range(50)))
+        await asyncio.gather(*(book.mark_sent([sending(str(number))]) for number in range(50)))
         assert 1 <= commits <= 2
         await journal._thread.call(lambda store: store.connection.set_trace_callback(None))
 
 
 async def test_a_look_up_leaves_behind_what_nobody_waits_for_unless_it_is_about_that(
-    journal: SQLiteJournal, book: SQLiteBook, monkeypatch: pytest.MonkeyPatch
+    journal: SQLiteJournal, book: SQLiteJournalRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[list[type]] = []
     give = Writer._give
 
-    def spy(writer: Writer, steps: list[Step]) -> None:
+    def spy(writer: Writer, steps: list[Command]) -> None:
         given.append([type(step) for step in steps])
         give(writer, steps)
 
-    await book.sent([sending("first")])
-    book.settle_created("first", "0")
+    await book.mark_sent([sending("first")])
+    book.record_created("first", "0")
     await book.flush()
     monkeypatch.setattr(Writer, "_give", spy)
-    await book.sent([sending("a"), sending("b")])
-    book.settle_created("a", "1")
+    await book.mark_sent([sending("a"), sending("b")])
+    book.record_created("a", "1")
     both = await asyncio.gather(states(book, "c"), states(book, "b"))
     assert both == [[None], [State.SENT]]
     assert await states(book, "c", "a") == [None, State.CREATED]
-    book.follow("a", "Shipped")
+    book.record_status("a", "Shipped")
     (entry,) = await book.look_up(["a"])
     assert entry is not None
     assert entry.followed == "Shipped"
-    book.settle_created("b", "2")
+    book.record_created("b", "2")
     later, _ = await asyncio.gather(states(book, "d"), book.flush())
     assert later == [None]
     assert given == [
-        [Send],
-        [LookUp, LookUp],
-        [SettleCreated, LookUp],
-        [Follow, LookUp],
-        [LookUp],
-        [SettleCreated, Flush],
+        [MarkSent],
+        [ReadEntries, ReadEntries],
+        [RecordCreated, ReadEntries],
+        [RecordStatus, ReadEntries],
+        [ReadEntries],
+        [RecordCreated, Flush],
     ]
 
 
 @pytest.mark.parametrize("how", ["settle_created", "settle", "follow"])
 async def test_what_becomes_of_an_item_is_written_in_one_transaction(
-    journal: SQLiteJournal, book: SQLiteBook, how: str
+    journal: SQLiteJournal, book: SQLiteJournalRun, how: str
 ) -> None:
-    await book.sent([sending("a")])
+    await book.mark_sent([sending("a")])
     statements: list[str] = []
     await journal._thread.call(lambda store: store.connection.set_trace_callback(statements.append))
     if how == "settle":
-        book.settle("a", State.FAILED)
+        book.record_outcome("a", State.FAILED)
     else:
         getattr(book, how)("a", "1")
     await book.flush()
@@ -188,41 +188,43 @@ async def test_what_becomes_of_an_item_is_written_in_one_transaction(
 
 
 async def test_many_creations_go_over_without_lingering(
-    journal: SQLiteJournal, book: SQLiteBook, monkeypatch: pytest.MonkeyPatch
+    journal: SQLiteJournal, book: SQLiteJournalRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[Step] = []
+    given: list[Command] = []
     monkeypatch.setattr(Writer, "_give", lambda _, steps: given.extend(steps))
     monkeypatch.setattr("octoffm_async.bulk.journal.writer._LINGER", 3600.0)  # a busy machine takes its time here
-    book.settle_created("first", None)  # a later run must know one, whenever this one is killed
+    book.record_created("first", None)  # a later run must know one, whenever this one is killed
     await asyncio.sleep(0)
-    assert [step.keys for step in given if isinstance(step, SettleCreated)] == [["first"]]
+    assert [step.keys for step in given if isinstance(step, RecordCreated)] == [["first"]]
     given.clear()
     for number in range(_LINGER_MOST - 1):
-        book.settle_created(str(number), None)
+        book.record_created(str(number), None)
     await asyncio.sleep(0)
     assert not given
     for number in range(2):
-        book.settle_created(f"last {number}", None)
+        book.record_created(f"last {number}", None)
     await asyncio.sleep(0)
-    assert [len(step.keys) for step in given if isinstance(step, SettleCreated)] == [_LINGER_MOST, 1]
+    assert [len(step.keys) for step in given if isinstance(step, RecordCreated)] == [_LINGER_MOST, 1]
     monkeypatch.undo()
 
 
 async def test_a_look_up_that_was_just_asked_for_is_answered_when_the_journal_is_closed(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(seller="S", operation="o")
+        book = await journal.begin_run(seller="S", operation="o")
         found = asyncio.get_running_loop().create_future()
-        journal._thread.look_up(LookUp(book._scope, ["a"], found))
+        journal._thread.look_up(ReadEntries(book._scope, ["a"], found))
     assert found.result() == [None]
 
 
 @pytest.mark.parametrize("keys", [("a", "c"), ("c", "a"), ("c", "d"), ("d", "e"), ("",), ("c",), ()])
-async def test_keys_between_before_and_behind_others_are_looked_up(book: SQLiteBook, keys: tuple[str, ...]) -> None:
+async def test_keys_between_before_and_behind_others_are_looked_up(
+    book: SQLiteJournalRun, keys: tuple[str, ...]
+) -> None:
     there = {"b": State.CREATED, "c": State.REFUSED, "d\udcff": State.SENT}
-    await book.sent([sending(key) for key in there])
+    await book.mark_sent([sending(key) for key in there])
     for key, state in there.items():
         if state is not State.SENT:
-            book.settle(key, state)
+            book.record_outcome(key, state)
     await book.flush()
     assert await states(book, *keys) == [there.get(key) for key in keys]
     assert await states(book, *keys, "d\udcff") == [*map(there.get, keys), State.SENT]
@@ -230,11 +232,11 @@ async def test_keys_between_before_and_behind_others_are_looked_up(book: SQLiteB
 
 @pytest.mark.parametrize("count", [1, 3, 255, 257, 700])
 async def test_items_that_are_created_together_are_all_written(journal: SQLiteJournal, count: int) -> None:
-    book = await journal.book(seller="S", operation="o")
+    book = await journal.begin_run(seller="S", operation="o")
     keys = [f"K-{number}" for number in range(count)]
-    await book.sent([sending(key) for key in keys])
+    await book.mark_sent([sending(key) for key in keys])
     for key in keys:
-        book.settle(key, State.CREATED, remote_id=None if key.endswith("7") else f"id of {key}")
+        book.record_outcome(key, State.CREATED, remote_id=None if key.endswith("7") else f"id of {key}")
     await book.flush()
     found = {entry.key: entry.remote_id async for entry in journal.entries(book.run)}
     assert found == {key: None if key.endswith("7") else f"id of {key}" for key in keys}
@@ -242,12 +244,12 @@ async def test_items_that_are_created_together_are_all_written(journal: SQLiteJo
     assert record.counts == dict.fromkeys(State, 0) | {State.CREATED: count}
 
 
-async def fill(book: SQLiteBook) -> list[str]:
+async def fill(book: SQLiteJournalRun) -> list[str]:
     """Send until it cannot be written; what was."""
     done: list[str] = []
     with pytest.raises(JournalWriteError, match="the disk is full: make room"):  # noqa: PT012
         for number in range(5000):
-            await book.sent([sending(str(number), os.urandom(1000))])
+            await book.mark_sent([sending(str(number), os.urandom(1000))])
             done.append(str(number))
     return done
 
@@ -255,15 +257,15 @@ async def fill(book: SQLiteBook) -> list[str]:
 async def check_full(path: Path, *, pages: int | None = None) -> None:
     with pytest.raises(JournalWriteError):  # noqa: PT012
         async with SQLiteJournal(path) as journal:
-            book = await journal.book(seller="S", operation="o")
+            book = await journal.begin_run(seller="S", operation="o")
             if pages is not None:
                 pragma = f"PRAGMA max_page_count = {pages}"
                 await journal._thread.call(lambda store: store.connection.execute(pragma).fetchone())
             done = await fill(book)
-            for call in (book.sent([sending("later")]), book.look_up(["0"]), book.flush(), journal.runs()):
+            for call in (book.mark_sent([sending("later")]), book.look_up(["0"]), book.flush(), journal.runs()):
                 with pytest.raises(JournalWriteError):
                     await call
-            book.settle("0", State.CREATED)
+            book.record_outcome("0", State.CREATED)
     assert len(done) > 10
     async with SQLiteJournal(path, read_only=True) as journal:
         assert {entry.key async for entry in journal.entries(book.run, State.SENT)} == set(done)
@@ -319,8 +321,8 @@ def make_read_only(folder: Path) -> None:
 async def test_a_read_only_folder_is_told_to_writers_and_does_for_readers(read_only_folder: Path) -> None:
     path = read_only_folder / "orders.sqlite"
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(seller="S", operation="o")
-        await book.sent([sending("K")])
+        book = await journal.begin_run(seller="S", operation="o")
+        await book.mark_sent([sending("K")])
     make_read_only(read_only_folder)
     with pytest.raises(JournalWriteError, match=f"{os.strerror(errno.EROFS)}|{os.strerror(errno.EACCES)}"):
         async with SQLiteJournal(path):

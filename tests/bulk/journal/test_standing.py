@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from octoffm_async.bulk.journal import Book, Sending, SQLiteJournal, State, payload_hash, schema, standing
+from octoffm_async.bulk.journal import JournalRun, OutgoingItem, SQLiteJournal, State, payload_hash, schema, standing
 from octoffm_async.bulk.journal.schema import VERSION, recognise
 from octoffm_async.bulk.journal.standing import log_of
 from octoffm_async.errors import JournalDamagedError
@@ -43,14 +43,14 @@ def known(path: Path) -> list[str]:
         return [line for line in connection.iterdump() if "standing" not in line and 'INTO "known"' not in line]
 
 
-async def send(book: Book, *keys: str) -> None:
-    await book.sent([Sending(key, payload_hash(key.encode()), key.encode()) for key in keys])
+async def send(book: JournalRun, *keys: str) -> None:
+    await book.mark_sent([OutgoingItem(key, payload_hash(key.encode()), key.encode()) for key in keys])
 
 
 @pytest.mark.parametrize("read_only", [False, True])
 async def test_a_copy_of_the_file_alone_is_refused_while_the_journal_is_open(path: Path, read_only: bool) -> None:
     async with SQLiteJournal(path) as journal:
-        await send(await journal.book(**NAMES), "A", "B")
+        await send(await journal.begin_run(**NAMES), "A", "B")
         part, whole = copied(path, "part", log=False), copied(path, "whole", log=True)
     before = part.read_bytes()
     for _ in range(2):  # looking at it does not make it whole
@@ -61,25 +61,25 @@ async def test_a_copy_of_the_file_alone_is_refused_while_the_journal_is_open(pat
                 pass
     assert part.read_bytes() == before
     async with SQLiteJournal(whole) as journal:
-        assert [entry.key for entry in await (await journal.book(**NAMES)).undecided()] == ["A", "B"]
+        assert [entry.key for entry in await (await journal.begin_run(**NAMES)).undecided()] == ["A", "B"]
 
 
 async def test_after_a_clean_close_the_file_alone_is_the_journal(path: Path) -> None:
     async with SQLiteJournal(path) as journal, SQLiteJournal(path, read_only=True) as reader:
-        await send(await journal.book(**NAMES), "A")
+        await send(await journal.begin_run(**NAMES), "A")
         assert len(await reader.runs()) == 1
         await journal.__aexit__(None, None, None)
         alone = copied(path, "beside a reader", log=False)
         await journal.__aenter__()
     async with SQLiteJournal(alone) as journal:
-        assert [entry.key for entry in await (await journal.book(**NAMES)).undecided()] == ["A"]
+        assert [entry.key for entry in await (await journal.begin_run(**NAMES)).undecided()] == ["A"]
     assert not log_of(alone).exists()
     assert recognise(copied(alone, "alone", log=False)) == VERSION
 
 
 async def test_a_log_whose_file_is_gone_is_told_and_kept(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
-        await send(await journal.book(**NAMES), "A")
+        await send(await journal.begin_run(**NAMES), "A")
         whole = copied(path, "whole", log=True)
     whole.unlink()
     before = log_of(whole).read_bytes()
@@ -143,9 +143,9 @@ async def test_at_every_instant_the_files_together_are_whole_and_what_is_less_is
     monkeypatch.setattr(schema, "connect", watched)
     for key in ("A", "B"):
         async with SQLiteJournal(path) as journal:
-            book = await journal.book(**NAMES)
+            book = await journal.begin_run(**NAMES)
             await send(book, key * 2000, key * 1000)
-            book.settle(key * 1000, State.CREATED)
+            book.record_outcome(key * 1000, State.CREATED)
             await book.flush()
     monkeypatch.setattr(schema, "connect", connect)
     refused = 0
@@ -166,7 +166,7 @@ async def test_a_long_log_is_copied_and_cut_and_not_copied_at_each_change(
     monkeypatch.setattr(standing, "_COPY_AT", 100_000)
     sizes: list[int] = []
     async with SQLiteJournal(path) as journal:
-        book = await journal.book(**NAMES)
+        book = await journal.begin_run(**NAMES)
         for number in range(60):
             await send(book, f"{number}" * 500)
             sizes.append(log_of(path).stat().st_size)
@@ -182,10 +182,10 @@ async def test_a_reader_that_holds_up_the_copying_makes_no_part_of_a_whole_journ
 ) -> None:
     monkeypatch.setattr(standing, "_COPY_AT", copy_at)
     async with SQLiteJournal(path) as journal:
-        await send(await journal.book(**NAMES), "A")
+        await send(await journal.begin_run(**NAMES), "A")
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         async with SQLiteJournal(path) as journal:
-            book = await journal.book(**NAMES)
+            book = await journal.begin_run(**NAMES)
             for key in "BC":
                 reader.execute("BEGIN")
                 reader.execute("SELECT * FROM runs").fetchall()
@@ -202,4 +202,4 @@ async def test_a_reader_that_holds_up_the_copying_makes_no_part_of_a_whole_journ
             pass
     alone = copied(path, "alone", log=False)
     async with SQLiteJournal(alone) as journal:
-        assert [entry.key for entry in await (await journal.book(**NAMES)).undecided()] == list("ABCD")
+        assert [entry.key for entry in await (await journal.begin_run(**NAMES)).undecided()] == list("ABCD")

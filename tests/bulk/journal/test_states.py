@@ -13,7 +13,7 @@ from octoffm_async.bulk.journal.states import (
     State,
     Verdict,
     check,
-    judge,
+    decide_known_key,
     payload_hash,
 )
 
@@ -57,19 +57,19 @@ def test_every_state_has_its_line_and_none_is_a_dead_end_but_by_a_late_refusal()
 def test_what_a_known_key_means(state: State, same: Verdict, other: Verdict) -> None:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     entry = Entry(key="K", state=state, payload_hash=SAME, run="R", changed_at=now, sent_at=now)
-    assert judge(entry, SAME) is same
-    assert judge(entry, OTHER) is other
+    assert decide_known_key(entry, SAME) is same
+    assert decide_known_key(entry, OTHER) is other
 
 
 def test_an_unknown_key_is_sent() -> None:
-    assert judge(None, SAME) is Verdict.SEND
+    assert decide_known_key(None, SAME) is Verdict.SEND
 
 
 @pytest.mark.parametrize("state", State)
 def test_what_may_be_sent_may_become_sent(state: State) -> None:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     entry = Entry(key="K", state=state, payload_hash=SAME, run="R", changed_at=now, sent_at=now)
-    if Verdict.SEND in (judge(entry, SAME), judge(entry, OTHER)):
+    if Verdict.SEND in (decide_known_key(entry, SAME), decide_known_key(entry, OTHER)):
         check(state, State.SENT)
 
 
