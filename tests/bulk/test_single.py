@@ -261,7 +261,7 @@ async def test_what_breaks_after_an_answer_is_not_taken_for_what_was_not_sent(
         with monkeypatch.context() as patched:
             where = ("resources.believing.Believing", "believed")
             if isinstance(broken, JournalWriteError):
-                where = ("bulk.journal.sqlite.SQLiteBook", "flush")
+                where = ("bulk.journal.sqlite.SQLiteJournalRun", "flush")
             patched.setattr(f"octoffm_async.{where[0]}.{where[1]}", AsyncMock(side_effect=broken))
             with pytest.raises(type(broken)) as caught:
                 await client.outbound.create(order("O-1"), journal=journal, patience=0.05)
