@@ -14,7 +14,7 @@ from .base import OpenEnum, Request, modelled_fields
 from .operations import OPERATIONS, Operation
 
 # Containers of rows: a page, the answer to a registration, the other layout of quantities.
-_CONTAINERS = frozenset({"Page", "ProductResults", "TypedQuantity"})
+_CONTAINERS = frozenset({"PageBody", "ProductResults", "TypedQuantity"})
 _CONTRACT = OpenEnum.__module__.rpartition(".")[0] + "."
 _NO_HOLDERS = (Annotated, Union, UnionType)
 

@@ -124,7 +124,7 @@ async def test_a_journal_knows_the_clock_of_the_api_from_the_first_order_on(
         known.extend([given["api_at"]] * len(items))
         await sent(book, items, **given)
 
-    monkeypatch.setattr(SQLiteJournalRun, "sent", noted)
+    monkeypatch.setattr(SQLiteJournalRun, "mark_sent", noted)
     began = datetime.now(UTC).replace(microsecond=0)
     async with (
         speaking(lambda _, __, ___, answer: [answer]) as (api, client),

@@ -74,7 +74,7 @@ async def test_an_order_whose_creation_cannot_be_noted_is_unknown_and_not_sent_a
 
     async with serving() as (sandbox, client), Journal.open(path) as journal:
         with monkeypatch.context() as patch:
-            patch.setattr(SQLiteJournalRun, "settle_created", settle)
+            patch.setattr(SQLiteJournalRun, "record_created", settle)
             run = client.bulk.create_outbound(orders(3), journal=journal, concurrency=1)
             with pytest.raises(type(error)):
                 async with run:
@@ -95,7 +95,7 @@ async def test_an_order_whose_lost_answer_cannot_be_noted_is_unknown_too(
     async with serving() as (sandbox, client), Journal.open(path) as journal:
         sandbox.faults.next(Fault.RESET_AFTER, operation="outbound.create")
         with monkeypatch.context() as patch:
-            patch.setattr(SQLiteJournalRun, "settle", settle)
+            patch.setattr(SQLiteJournalRun, "record_outcome", settle)
             run = client.bulk.create_outbound(orders(1), journal=journal)
             with pytest.raises(ClosedError):
                 async with run:

@@ -391,7 +391,7 @@ async def test_others_are_taken_back_before_what_leads_to_them_is_decided(
 
     async with speaking(one_late) as (api, client):
         with monkeypatch.context() as patched:
-            patched.setattr(SQLiteJournalRun, "doubt", killed)
+            patched.setattr(SQLiteJournalRun, "reset_to_unknown", killed)
             _, error = await all_of(client.bulk.create_outbound(orders(8), journal=path, concurrency=1, patience=0))
             assert isinstance(error, KilledError)
         assert set(await kept(path)) == set(api.ids) - {next(key for key, of in api.ids.items() if of == "O-7")}

@@ -259,7 +259,7 @@ async def test_what_breaks_after_an_answer_is_not_taken_for_what_was_not_sent(
 ) -> None:
     async with serving() as (sandbox, client), Journal.open(path) as journal:
         with monkeypatch.context() as patched:
-            where = ("resources.believing.Believing", "believed")
+            where = ("resources.believing.IdVerifier", "verified_id")
             if isinstance(broken, JournalWriteError):
                 where = ("bulk.journal.sqlite.SQLiteJournalRun", "flush")
             patched.setattr(f"octoffm_async.{where[0]}.{where[1]}", AsyncMock(side_effect=broken))

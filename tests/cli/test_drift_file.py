@@ -50,7 +50,7 @@ def test_a_difference_is_kept_once_with_its_first_and_last_time(tmp_path):
 
 
 def test_a_file_does_not_grow_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr(drift_file, "MOST", 3)
+    monkeypatch.setattr(drift_file, "MAX_ENTRIES", 3)
     path = tmp_path / "d.json"
     record_drift(path, [seen("a"), seen("b")])
     record_drift(path, [seen("c"), seen("d")])

@@ -393,15 +393,15 @@ def test_what_was_killed_goes_on_with_all_accounted_for(running, stocked):
 
 MEMORY = """
 import resource, sys
-from octoffm_async.tabular.items import Items
+from octoffm_async.tabular.items import ItemReader
 from octoffm_async.tabular.opening import open_table
 from octoffm_async.tabular.plan import plan_for
 from octoffm_async.tabular.targets import PRODUCTS
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 def read(path):
     table = open_table(path)
-    items = Items(table, plan_for(table, PRODUCTS, {}, {}), keep=True)
-    for item in items: items.let_go(item.seller_product_reference)
+    items = ItemReader(table, plan_for(table, PRODUCTS, {}, {}), keep=True)
+    for item in items: items.release(item.seller_product_reference)
     return items.good
 read(sys.argv[1])
 before = peak()

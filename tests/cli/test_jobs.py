@@ -304,11 +304,11 @@ def test_without_a_journal_it_says_how_to_name_one(jobs, monkeypatch):
 
 WRITER = """
 import asyncio, sys
-from octoffm_async.bulk.journal import Sending, Journal
+from octoffm_async.bulk.journal import OutgoingItem, Journal
 async def main():
     async with Journal.open(sys.argv[1]) as journal:
-        book = await journal.book(seller="12345", operation="outbound.create")
-        await book.sent([Sending("K", bytes(16), b"{}")])
+        book = await journal.begin_run(seller="12345", operation="outbound.create")
+        await book.mark_sent([OutgoingItem("K", bytes(16), b"{}")])
         print(book.run, flush=True)
         sys.stdin.read()
 asyncio.run(main())

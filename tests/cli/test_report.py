@@ -115,8 +115,8 @@ def test_a_run_without_anything_has_a_page_too():
 
 
 def test_latency_is_right_to_within_a_quarter(recording):
-    assert recording.latency(0.5) == pytest.approx(0.02 + 0.15, rel=0.26)
-    assert recording.latency(1.0) == pytest.approx(0.319, rel=0.01)
+    assert recording.latency_quantile(0.5) == pytest.approx(0.02 + 0.15, rel=0.26)
+    assert recording.latency_quantile(1.0) == pytest.approx(0.319, rel=0.01)
     assert recording.statuses == {201: 300, 429: 1}
 
 

@@ -140,7 +140,7 @@ def on_terminal(columns: int, script: str) -> str:
 def test_a_narrow_terminal_gets_whole_columns_only():
     script = (
         "from types import SimpleNamespace as S; from octoffm_async.cli.rows import *\n"
-        "rows = Rows([Column('id', 'a'), Column('name', 'b'), Column('more', 'c')])\n"
+        "rows = TablePrinter([Column('id', 'a'), Column('name', 'b'), Column('more', 'c')])\n"
         "rows.add(S(a='i' * 20, b='n' * 15, c='m' * 10)); rows.close()"
     )
     out = on_terminal(40, script).split("\r\n")

@@ -72,4 +72,4 @@ def test_keys_have_marks_that_differ_and_do_not_show_them() -> None:
     assert len(marks) == 20
     assert all(len(mark) == 8 and int(mark, 16) >= 0 for mark in marks)
     assert not any(mark in key for mark in marks for key in keys)
-    assert all(repr(Encryptor(key)) == f"<Sealer {Encryptor(key).key_id}>" for key in keys)
+    assert all(repr(Encryptor(key)) == f"<Encryptor {Encryptor(key).key_id}>" for key in keys)

@@ -170,7 +170,7 @@ async def test_a_cancelled_job_ends_in_the_middle_of_a_chunk(postgres: str) -> N
 async def test_what_fails_is_tried_again_and_then_waits_for_somebody(
     postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("octoffm_async.cluster.turns.pause_after", lambda _tries: 0.05)
+    monkeypatch.setattr("octoffm_async.cluster.turns.chunk_backoff", lambda _tries: 0.05)
     async with world(postgres) as (sandbox, cluster, config):
         sandbox.faults.set_rates({Fault.ERROR_500: 1.0}, operations=["outbound.create"])
         job = (await cluster.submit("orders", orders(2), seller="12345", patience=0.0)).job

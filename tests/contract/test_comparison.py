@@ -214,8 +214,8 @@ MUTATIONS: dict[str, tuple[Callable[[Document], object], list[tuple[str, str, st
         [("returns.list", "answer", "type")],
     ),
     "the lists' object with another name": (
-        lambda document: schema(document, "Page_Return_")["properties"].update(
-            data=schema(document, "Page_Return_")["properties"].pop("items")
+        lambda document: schema(document, "PageBody_Return_")["properties"].update(
+            data=schema(document, "PageBody_Return_")["properties"].pop("items")
         ),
         [
             ("returns.list", "answer.items", "field-absent"),

@@ -119,7 +119,7 @@ async def test_a_look_is_not_a_request(api: Api) -> None:
 
 
 async def test_many_changes_are_counted_over_several_looks(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overview, "CHANGES_A_LOOK", 4)
+    monkeypatch.setattr(overview, "MAX_CHANGES_PER_READ", 4)
     for number in range(10):
         await api.order(f"ORDER-{number}")
     seen = [((await look(api))["totals"]["outbound"]["Created"]) for _ in range(4)]

@@ -322,7 +322,7 @@ async def test_an_error_of_the_pump_reaches_those_who_wait_and_the_next_begin_an
         raise LookupError("broken")
 
     with monkeypatch.context() as patch:
-        patch.setattr(RateLimiter, "_permitted", lambda _: fail())
+        patch.setattr(RateLimiter, "_next_permit", lambda _: fail())
         results = await asyncio.gather(*(gate.acquire() for _ in range(3)), return_exceptions=True)
     assert [type(result) for result in results] == [LookupError] * 3
     await gate.acquire()

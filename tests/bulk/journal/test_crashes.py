@@ -217,11 +217,11 @@ TestCrashing.settings = settings(max_examples=tries(40), stateful_step_count=40,
 
 WRITE = """
 import asyncio, sys
-from octoffm_async.bulk.journal import Sending, State, Journal, payload_hash
+from octoffm_async.bulk.journal import OutgoingItem, State, Journal, payload_hash
 
 async def main():
     async with Journal.open(sys.argv[1], durability=sys.argv[2]) as journal:
-        book = await journal.book(seller="S", operation="o")
+        book = await journal.begin_run(seller="S", operation="o")
         print("run", book.run, flush=True)
         turns = iter(range(1 << 30))
 
@@ -229,10 +229,10 @@ async def main():
             for number in turns:
                 key = f"{book.run}-{number}"
                 payload = key.encode() * 20
-                await book.sent([Sending(key, payload_hash(payload), payload)])
+                await book.mark_sent([OutgoingItem(key, payload_hash(payload), payload)])
                 print("sent", key, flush=True)
                 if number % 3:
-                    book.settle(key, State.CREATED, remote_id=key)
+                    book.record_outcome(key, State.CREATED, remote_id=key)
                     if number % 7 == 0:
                         await book.flush()
                         print("created", key, flush=True)

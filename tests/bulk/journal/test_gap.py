@@ -71,12 +71,12 @@ async def test_a_journal_that_is_as_it_was_left_has_no_gap(path: Path, told: Cal
 
 KILLED = """
 import asyncio, os, sys
-from octoffm_async.bulk.journal import Journal, Sending
+from octoffm_async.bulk.journal import Journal, OutgoingItem
 async def main():
     async with Journal.open(sys.argv[1]) as journal:
-        book = await journal.book(seller="S1", operation="outbound.create")
+        book = await journal.begin_run(seller="S1", operation="outbound.create")
         for number in range(3):
-            await book.sent([Sending(f"K-{number}", bytes(16), b"{}")])
+            await book.mark_sent([OutgoingItem(f"K-{number}", bytes(16), b"{}")])
         os._exit(9)
 asyncio.run(main())
 """

@@ -170,14 +170,14 @@ async def test_a_look_up_leaves_behind_what_nobody_waits_for_unless_it_is_about_
     ]
 
 
-@pytest.mark.parametrize("how", ["settle_created", "settle", "follow"])
+@pytest.mark.parametrize("how", ["record_created", "record_outcome", "record_status"])
 async def test_what_becomes_of_an_item_is_written_in_one_transaction(
     journal: SQLiteJournal, book: SQLiteJournalRun, how: str
 ) -> None:
     await book.mark_sent([sending("a")])
     statements: list[str] = []
     await journal._thread.call(lambda store: store.connection.set_trace_callback(statements.append))
-    if how == "settle":
+    if how == "record_outcome":
         book.record_outcome("a", State.FAILED)
     else:
         getattr(book, how)("a", "1")

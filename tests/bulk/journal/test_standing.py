@@ -94,12 +94,12 @@ async def test_a_log_whose_file_is_gone_is_told_and_kept(path: Path) -> None:
 
 KILLED = """
 import asyncio, os, signal, sys
-from octoffm_async.bulk.journal import Sending, SQLiteJournal, payload_hash
+from octoffm_async.bulk.journal import OutgoingItem, SQLiteJournal, payload_hash
 
 async def main():
     async with SQLiteJournal(sys.argv[1]) as journal:
-        book = await journal.book(seller="S", operation="outbound.create")
-        await book.sent([Sending("A", payload_hash(b"a"), b"a")])
+        book = await journal.begin_run(seller="S", operation="outbound.create")
+        await book.mark_sent([OutgoingItem("A", payload_hash(b"a"), b"a")])
         os.kill(os.getpid(), signal.SIGKILL)
 
 asyncio.run(main())
