@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from benchmarks.servers import PostgresServer
 from octoffm_async import Config, FulfillmentClient, Journal, Limit
 from octoffm_async.cluster.cluster import Cluster
-from octoffm_async.cluster.database import Database
 from octoffm_async.sandbox.thread import SandboxThread
+from octoffm_async.stores.database import Database
 
 from .child import ROOT, Child
 from .journaled_run import orders

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from octoffm_async import FulfillmentClient, Limit, OctoffmError
 from octoffm_async.config import Config
-from octoffm_async.sandbox.quota import RequestLimits
+from octoffm_async.sandbox.http.rate_limit import RequestLimits
 from octoffm_async.sandbox.thread import SandboxThread
 
 from .child import Child
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from octoffm_async.contract.operations import Group
-    from octoffm_async.session.limit_stores import LimitStore
+    from octoffm_async.ratelimit.shared.store import LimitStore
 
 JITTER = 0.02
 
@@ -28,10 +28,10 @@ JITTER = 0.02
 def store_at(address: str, *, processes: int = 10) -> LimitStore:
     """Return the limit store at an address."""
     if address.startswith("redis"):
-        from octoffm_async.cluster.redis_limits import RedisLimits
+        from octoffm_async.cluster.stores.redis_limits import RedisLimits
 
         return RedisLimits(address, processes=processes)
-    from octoffm_async.cluster.postgres_limits import PostgresLimits
+    from octoffm_async.cluster.stores.postgres_limits import PostgresLimits
 
     return PostgresLimits(address, processes=processes)
 

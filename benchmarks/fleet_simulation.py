@@ -1,7 +1,7 @@
 """Simulation of a fleet's scheduling, with a clock of its own: round-robin beside two policies that were rejected.
 
-:mod:`octoffm_async.cluster.turns` describes the policy; ``tests/cluster/test_fairness.py`` holds the simulation to that
-description.
+:mod:`octoffm_async.cluster.scheduling` describes the policy; ``tests/cluster/test_fairness.py`` holds the simulation
+to that description.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from octoffm_async.cluster.turns import CHUNK_SECONDS
+from octoffm_async.cluster.scheduling import CHUNK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from octoffm_async import DeliveryAddress, FulfillmentClient, Journal, OutboundShipmentRequest, ShipmentLine
-from octoffm_async.bulk.journal import OutgoingItem, State, payload_hash
-from octoffm_async.cli.loop import run_async
+from octoffm_async.cli.runtime import run_async
+from octoffm_async.journal import OutgoingItem, State, payload_hash
 from octoffm_async.sandbox import SandboxProcess
 
 if TYPE_CHECKING:

@@ -7,18 +7,18 @@ import itertools
 import time
 from typing import TYPE_CHECKING
 
-from octoffm_async.cluster import engine
+from octoffm_async.cluster import queue as engine
 from octoffm_async.cluster.cluster import Cluster
-from octoffm_async.cluster.database import Database
-from octoffm_async.cluster.engine import QUEUE, JobClaim
 from octoffm_async.cluster.jobs import ItemCounts
-from octoffm_async.cluster.submitting import Numbered, pack
-from octoffm_async.cluster.turns import CHUNK_TASK, ChunkReport, ChunkScheduler
+from octoffm_async.cluster.queue import QUEUE, JobClaim
+from octoffm_async.cluster.scheduling import CHUNK_TASK, ChunkReport, ChunkScheduler
+from octoffm_async.cluster.submission import Numbered, pack
+from octoffm_async.stores.database import Database
 
 from .journaled_run import orders
 
 if TYPE_CHECKING:
-    from octoffm_async.cluster.database import Connection
+    from octoffm_async.stores.database import Connection
 
 CHUNKS = 20
 """Chunks of each partition."""

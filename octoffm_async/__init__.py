@@ -18,16 +18,12 @@ from .lazy import lazy_names
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .bulk.changes import Change, ChangeFeed
-    from .bulk.journal import Journal
+    from .auth.file_store import FileTokenStore
+    from .auth.store import MemoryTokenStore, TokenStore
     from .bulk.outcomes import Created, Failed, Found, Missing, Outcome, Refused, Skipped, Summary, Unknown
-    from .bulk.readers import ProductRows
-    from .bulk.rejects import RejectedRow, RejectsReport
     from .bulk.run import Run
-    from .bulk.scanning import StockScan
     from .client import FulfillmentClient, SellerClient
     from .config import Config, Limit, Secret
-    from .contract.checks import FieldProblem
     from .contract.common import Document, Refusal, ShipmentLine
     from .contract.inbound import InboundLine, InboundShipment, InboundShipmentRequest, InboundStatus
     from .contract.outbound import (
@@ -49,6 +45,7 @@ if TYPE_CHECKING:
         RegistrationStatus,
         SellerReference,
     )
+    from .contract.requests.checks import FieldProblem
     from .contract.returns import (
         Return,
         ReturnLine,
@@ -100,18 +97,21 @@ if TYPE_CHECKING:
         is_outcome_unknown,
     )
     from .events import ContractDrift, DriftKind, Event, Hook, LoggingHook
-    from .session.file_tokens import FileTokenStore
-    from .session.limit_stores import LimitStore, MemoryLimits
-    from .session.paging import Page, Pager
-    from .session.response import Response
-    from .session.stats import KeyStats, Stats
-    from .session.token_stores import MemoryTokenStore, TokenStore
+    from .feeds.change_feed import Change, ChangeFeed
+    from .feeds.stock_scan import StockScan
+    from .journal import Journal
+    from .ratelimit.shared.store import LimitStore, MemoryLimits
+    from .ratelimit.stats import KeyStats, Stats
+    from .session.pagination import Page, Pager
+    from .tabular.product_rows import ProductRows
+    from .tabular.rejects import RejectedRow, RejectsReport
+    from .transport.response import Response
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
-            "octoffm_async.bulk.changes": ("Change", "ChangeFeed"),
-            "octoffm_async.bulk.journal": ("Journal",),
+            "octoffm_async.feeds.change_feed": ("Change", "ChangeFeed"),
+            "octoffm_async.journal": ("Journal",),
             "octoffm_async.bulk.outcomes": (
                 "Created",
                 "Failed",
@@ -123,13 +123,13 @@ else:
                 "Summary",
                 "Unknown",
             ),
-            "octoffm_async.bulk.readers": ("ProductRows",),
-            "octoffm_async.bulk.rejects": ("RejectedRow", "RejectsReport"),
+            "octoffm_async.tabular.product_rows": ("ProductRows",),
+            "octoffm_async.tabular.rejects": ("RejectedRow", "RejectsReport"),
             "octoffm_async.bulk.run": ("Run",),
-            "octoffm_async.bulk.scanning": ("StockScan",),
+            "octoffm_async.feeds.stock_scan": ("StockScan",),
             "octoffm_async.client": ("FulfillmentClient", "SellerClient"),
             "octoffm_async.config": ("Config", "Limit", "Secret"),
-            "octoffm_async.contract.checks": ("FieldProblem",),
+            "octoffm_async.contract.requests.checks": ("FieldProblem",),
             "octoffm_async.contract.common": ("Document", "Refusal", "ShipmentLine"),
             "octoffm_async.contract.inbound": (
                 "InboundLine",
@@ -214,12 +214,12 @@ else:
                 "is_outcome_unknown",
             ),
             "octoffm_async.events": ("ContractDrift", "DriftKind", "Event", "Hook", "LoggingHook"),
-            "octoffm_async.session.file_tokens": ("FileTokenStore",),
-            "octoffm_async.session.limit_stores": ("LimitStore", "MemoryLimits"),
-            "octoffm_async.session.paging": ("Page", "Pager"),
-            "octoffm_async.session.response": ("Response",),
-            "octoffm_async.session.stats": ("KeyStats", "Stats"),
-            "octoffm_async.session.token_stores": ("MemoryTokenStore", "TokenStore"),
+            "octoffm_async.auth.file_store": ("FileTokenStore",),
+            "octoffm_async.ratelimit.shared.store": ("LimitStore", "MemoryLimits"),
+            "octoffm_async.session.pagination": ("Page", "Pager"),
+            "octoffm_async.transport.response": ("Response",),
+            "octoffm_async.ratelimit.stats": ("KeyStats", "Stats"),
+            "octoffm_async.auth.store": ("MemoryTokenStore", "TokenStore"),
         },
         modules=("client", "config", "errors", "events"),
     )

@@ -5,21 +5,21 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from .auth.file_store import FileTokenStore
 from .bulk.bulk import Bulk
-from .bulk.changes import KINDS, OVERLAP, ChangeFeed
-from .bulk.single import protect
+from .bulk.durable.single_creation import protect
 from .config import Config, check_header_value
 from .errors import ConfigurationError
 from .events import LoggingHook
+from .feeds.change_feed import KINDS, OVERLAP, ChangeFeed
 from .resources.inbound import Inbound
 from .resources.outbound import Outbound
 from .resources.products import Products
 from .resources.returns import Returns
 from .resources.stocks import Stocks
-from .session.file_tokens import FileTokenStore
-from .session.pipeline import Session
-from .session.scope import SellerSession
-from .session.transport import AiohttpTransport
+from .session.seller_session import SellerSession
+from .session.session import Session
+from .transport.aiohttp_transport import AiohttpTransport
 
 if TYPE_CHECKING:
     import ssl
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from .bulk.changes import ChangeKind
+    from .auth.store import TokenStore
     from .events import ContractDrift, Hook
-    from .session.lanes import Priority
-    from .session.limit_stores import LimitStore
-    from .session.response import Response
-    from .session.stats import Stats
-    from .session.token_stores import TokenStore
-    from .session.transport import Transport
+    from .feeds.change_feed import ChangeKind
+    from .ratelimit.priority_queue import Priority
+    from .ratelimit.shared.store import LimitStore
+    from .ratelimit.stats import Stats
+    from .transport.aiohttp_transport import Transport
+    from .transport.response import Response
 
 
 class SellerClient:
@@ -158,7 +158,7 @@ class FulfillmentClient(SellerClient):
     logger. ``token_store`` shares the token with other clients and processes, for instance
     :class:`~octoffm_async.FileTokenStore`; by default it is a file if ``config.token_file`` names one, else the client
     keeps its own token. ``limit_store`` shares the limits, pauses and learned rates with other clients and processes
-    that use the same store, for instance :class:`~octoffm_async.cluster.redis_limits.RedisLimits`; all must be
+    that use the same store, for instance :class:`~octoffm_async.cluster.stores.redis_limits.RedisLimits`; all must be
     configured with the same limits.
     """
 

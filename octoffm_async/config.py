@@ -13,9 +13,9 @@ from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
 from .contract.access import BASE_URL, TOKEN_URL
-from .contract.contract_file import ContractFile
-from .contract.contract_parser import read_contract
-from .contract.contract_problems import ContractFileError
+from .contract.contract_file.model import ContractFile
+from .contract.contract_file.parser import read_contract
+from .contract.contract_file.problems import ContractFileError
 from .contract.operations import Group
 from .errors import ConfigurationError
 

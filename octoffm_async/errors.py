@@ -46,7 +46,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from .contract.checks import FieldProblem
+from .contract.requests.checks import FieldProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -49,7 +49,7 @@ from .version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from .session.stats import KeyStats, Stats
+    from .ratelimit.stats import KeyStats, Stats
 
     Attributes = dict[str, str | int | float | bool]
     Callback = Callable[[metrics.CallbackOptions], Iterable[metrics.Observation]]

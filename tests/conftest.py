@@ -35,22 +35,27 @@ import uvloop
 from aioresponses import aioresponses
 from aioresponses import core as aioresponses_core
 
-from tests.sizes import tries
+from tests.unit.sizes import tries
 
-ONCE = ("sandbox", "cli", "examples")
-IN_TURN = ("bulk", "cluster", "contract", "resources")
+pytest_plugins = ["tests.support.servers"]
+ONCE = ("behaviour/adversary", "behaviour/dialects", "behaviour/examples", "unit/cli", "unit/sandbox")
+IN_TURN = (
+    "behaviour/fleet",
+    "behaviour/kills",
+    "unit/bulk",
+    "unit/cluster",
+    "unit/contract",
+    "unit/disk",
+    "unit/feeds",
+    "unit/journal",
+    "unit/resources",
+    "unit/stores",
+)
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
     "uvloop": uvloop.new_event_loop,
 }
-MOSTLY_WAITING = (
-    "bulk/test_kills.py",
-    "cluster/test_fleet.py",
-    "cluster/test_journal_kills.py",
-    "cluster/test_limits_fleet.py",
-    "cluster/test_token_processes.py",
-    "cluster/test_worker.py",
-)
+MOSTLY_WAITING = ("behaviour/kills/", "behaviour/fleet/", "unit/cluster/test_worker.py")
 """Files in real time. One worker begins with them: it waits while others compute, and nobody for it at the end."""
 
 DELIVERY = 0.002
@@ -159,9 +164,12 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Move what mostly waits to the front."""
-    tests = Path(__file__).parent
-    files = {tests / name for name in MOSTLY_WAITING}
-    items.sort(key=lambda item: item.path not in files)
+    items.sort(key=lambda item: not _place(item).startswith(MOSTLY_WAITING))
+
+
+def _place(item: pytest.Item) -> str:
+    """A test's file below this folder, with slashes."""
+    return Path(item.path).relative_to(Path(__file__).parent).as_posix()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -205,10 +213,10 @@ def pytest_asyncio_loop_factories(
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     if item.get_closest_marker("virtual_time"):
         return {"virtual": VirtualTimeLoop}
-    folder = Path(item.path).relative_to(Path(__file__).parent).parts[0]
-    if folder in ONCE or item.get_closest_marker("one_loop"):
+    place = _place(item)
+    if place.startswith(ONCE) or item.get_closest_marker("one_loop"):
         return {"asyncio": LOOPS["asyncio"]}
-    if folder in IN_TURN and "cancel" not in item.nodeid and os.environ.get("OCTOFFM_LOOPS") != "both":
+    if place.startswith(IN_TURN) and "cancel" not in item.nodeid and os.environ.get("OCTOFFM_LOOPS") != "both":
         name = list(LOOPS)[crc32(item.nodeid.encode()) % len(LOOPS)]
         return {name: LOOPS[name]}
     return LOOPS

@@ -16,7 +16,7 @@ import msgspec
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from octoffm_async import Journal, OutboundShipmentRequest
-from octoffm_async.session.response import Response
+from octoffm_async.transport.response import Response
 
 from ..answers import CREATED_BODY, ORDER, TOKEN_BODY
 from ..bench import Bench, WrongWorkError

@@ -17,7 +17,7 @@ import psycopg
 
 from benchmarks.servers import PostgresServer
 from octoffm_async import FulfillmentClient, Journal
-from octoffm_async.bulk.journal import OutgoingItem, State, payload_hash
+from octoffm_async.journal import OutgoingItem, State, payload_hash
 from octoffm_async.sandbox import SandboxProcess
 
 from ..bench import Bench

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from multidict import CIMultiDict
 
+from octoffm_async.contract.contract_file.translation import Translation
 from octoffm_async.contract.operations import LIST_STOCKS
-from octoffm_async.contract.translation import Translation
-from octoffm_async.session.decoding import Answers
-from octoffm_async.session.drift import DriftLog
-from octoffm_async.session.response import Response
+from octoffm_async.session.decoding.answers import Answers
+from octoffm_async.session.decoding.drift import DriftLog
+from octoffm_async.transport.response import Response
 
 from ..answers import PAGE_BODY, STOCKS, facts, in_pascal, respelled
 from ..bench import Bench

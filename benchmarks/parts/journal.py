@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from octoffm_async.bulk.journal import OutgoingItem, SQLiteJournal, State, payload_hash
+from octoffm_async.journal import OutgoingItem, SQLiteJournal, State, payload_hash
 
 from ..bench import Bench
 from ..measuring import spread_over, timed
@@ -15,7 +15,7 @@ from ..rounds import Case, Column, Result, Table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from octoffm_async.bulk.journal import JournalRun
+    from octoffm_async.journal import JournalRun
 
     from ..child import Child
     from ..options import Options

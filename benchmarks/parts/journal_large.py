@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from octoffm_async.bulk.journal import OutgoingItem, SQLiteJournal, State, payload_hash
+from octoffm_async.journal import OutgoingItem, SQLiteJournal, State, payload_hash
 
 from ..bench import Bench
 from ..measuring import MIB, Memory

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from octoffm_async.contract.validation import gtin_check_digit
+from octoffm_async.contract.requests.validation import gtin_check_digit
 from octoffm_async.sandbox import SandboxProcess
 
 from ..measuring import MIB

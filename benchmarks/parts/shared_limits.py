@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.servers import PostgresServer, RedisServer
 from octoffm_async import Config, Limit
 from octoffm_async.contract.operations import Group
-from octoffm_async.session.gates import LimiterRegistry
+from octoffm_async.ratelimit.registry import LimiterRegistry
 
 from ..bench import Bench
 from ..fleet import Fleet, store_at
@@ -27,7 +27,7 @@ from ..rounds import Case, Column, Measured, Result, Table, interleave
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from octoffm_async.session.limits import RateLimiter
+    from octoffm_async.ratelimit.limiter import RateLimiter
 
     from ..child import Child
     from ..options import Options

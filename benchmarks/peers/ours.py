@@ -17,8 +17,8 @@ from octoffm_async import (
     ShipmentLine,
     Stock,
 )
-from octoffm_async.contract.contract_file import ContractFile, FieldMapping
-from octoffm_async.contract.registry import fields_of
+from octoffm_async.contract.contract_file.model import ContractFile, FieldMapping
+from octoffm_async.contract.contract_file.registry import fields_of
 from octoffm_async.contract.stocks import Localization, Quantities
 
 from ..answers import API, ORDER, PASCAL_API, RENAMED_API, RENAMES, SELLER_ID, STOCK_ID
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from octoffm_async import Hook
-    from octoffm_async.session.transport import Transport
+    from octoffm_async.transport.aiohttp_transport import Transport
 
 NEVER_BINDS = Limit(1_000_000, per=1.0)
 RENAMED = (OutboundShipmentRequest, DeliveryAddress, ShipmentLine, Stock, Localization, Quantities)

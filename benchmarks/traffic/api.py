@@ -15,8 +15,8 @@ from multidict import CIMultiDict
 
 from octoffm_async import Config
 from octoffm_async.errors import ConnectError
-from octoffm_async.sandbox.quota import SlidingLog
-from octoffm_async.session.response import Response
+from octoffm_async.sandbox.http.rate_limit import SlidingLog
+from octoffm_async.transport.response import Response
 
 if TYPE_CHECKING:
     import random
@@ -68,7 +68,10 @@ class Latency:
 
 
 class SimulatedApi:
-    """See :class:`octoffm_async.session.transport.Transport`. ``quotas`` are by seller, ``quota`` is for all."""
+    """See :class:`octoffm_async.transport.aiohttp_transport.Transport`.
+
+    ``quotas`` are by seller, ``quota`` is for all.
+    """
 
     def __init__(self, latency: Latency, *, token_life: float = 7200.0) -> None:
         self.latency = latency

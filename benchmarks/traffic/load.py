@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from octoffm_async.contract.operations import GET_STOCK
 from octoffm_async.session.options import CallOptions
-from octoffm_async.session.pipeline import Session
+from octoffm_async.session.session import Session
 
 from .api import BASE_URL
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ..errors import ConfigurationError
-from ..session.scope import SellerSession
-from .creating import job_of
-from .following import FOLLOW_FOR, StatusTracker
+from ..feeds.stock_scan import OVERLAP, PAGES_UNDER_WAY, StockScan
+from ..session.seller_session import SellerSession
+from .creations import job_of
+from .durable.job import JournaledJob
+from .durable.resume import ResumeJob, StoredItem
+from .durable.settings import PATIENCE, JournalOptions
+from .durable.status_tracking import FOLLOW_FOR, StatusTracker
 from .job import RunOptions
-from .journaled import JournaledJob
-from .journaling import PATIENCE, JournalOptions
-from .resuming import ResumeJob, StoredItem
+from .reconciliation.verification import KINDS, Verification
 from .run import Run
-from .scanning import OVERLAP, PAGES_UNDER_WAY, StockScan
-from .stock_filter import FilterProof, StockFilter
-from .stocks import LookupStocks
-from .verifying import KINDS, Verification
+from .stocks.filter import FilterProof, StockFilter
+from .stocks.lookup import LookupStocks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from ..contract.operations import Operation
     from ..contract.outbound import OutboundShipmentRequest
     from ..contract.products import FulfillmentProduct
-    from .following import InboundGoal, OutboundGoal
-    from .journal import Journal
+    from ..journal import Journal
+    from .durable.status_tracking import InboundGoal, OutboundGoal
     from .outcomes import Summary
-    from .stocks import StockLookupMethod
+    from .stocks.lookup import StockLookupMethod
 
 T = TypeVar("T")
 

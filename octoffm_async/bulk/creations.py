@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from ..contract.fingerprints import fingerprints
-from ..errors import CallError
+from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
+from ..contract.requests.fingerprints import fingerprints
+from ..errors import CallError, ConfigurationError
+from ..resources.believing import IdVerifier
+from ..resources.inbound import Inbound, check_supply_order
+from ..resources.outbound import Outbound, check_shipment
+from .durable.settings import outcome_of_match
 from .job import RUN_ENDING, Job
-from .journaling import outcome_of_match
+from .odd_references import OddReferences
 from .outcomes import Created, Skipped, Unknown, outcome_of
+from .products import CreateProducts
+from .reconciliation.remote_lookup import OrderLookup, ProductLookup
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from ..resources.believing import IdVerifier
-    from ..session.given import Doubt
-    from ..session.pipeline import Result
-    from ..session.trail import ConnectionHistory
-    from .gathering import RemoteMatch
+    from ..session.decoding.given_ids import Doubt
+    from ..session.seller_session import SellerSession
+    from ..session.session import Result
+    from ..transport.trail import ConnectionHistory
     from .job import Deliver
     from .outcomes import Outcome
-    from .verifying import Verification
+    from .reconciliation.gathering import RemoteMatch
+    from .reconciliation.remote_lookup import RemoteLookup
+    from .reconciliation.verification import Verification
 
 logger = logging.getLogger("octoffm_async")
 
@@ -163,3 +172,62 @@ def exists_already(key: str, matches: Sequence[RemoteMatch]) -> Skipped:
 def not_looked_up(key: str) -> Skipped:
     """Return the outcome of an order whose run ended before it was looked up."""
     return Skipped(key=key, reason="the run was stopped before it was looked up")
+
+
+_WORDS = {
+    CREATE_PRODUCTS.name: ("product", "seller_product_reference"),
+    CREATE_OUTBOUND.name: ("shipment", "reference"),
+    CREATE_INBOUND.name: ("supply order", "reference"),
+}
+"""Words for an item and the field of its reference, by operation."""
+
+
+def job_of(
+    operation: str, scope: SellerSession, *, alone: bool = False, verify: Callable[[], Verification] | None = None
+) -> tuple[Job[Any], RemoteLookup]:
+    """Return the job and the remote look-up of a creation, by the operation's name.
+
+    ``alone`` is set where no journal surrounds the job. ``verify`` makes the look-up of orders before they are sent.
+
+    Raises:
+        ConfigurationError: no creation has this name.
+    """
+    job, finder = _job_of(operation, scope, alone=alone, verify=verify)
+    what, field = _WORDS[operation]
+    job.odd = OddReferences(what, field, strict=bool(scope.options.strict_references))
+    job.check = job.odd.checking(job.check, job.key)
+    return job, finder
+
+
+def _job_of(
+    operation: str, scope: SellerSession, *, alone: bool, verify: Callable[[], Verification] | None
+) -> tuple[Job[Any], RemoteLookup]:
+    match operation:
+        case CREATE_PRODUCTS.name:
+            return CreateProducts(scope), ProductLookup(scope)
+        case CREATE_OUTBOUND.name:
+            orders = CreateOrders(
+                send=Outbound(scope).send,
+                check=partial(_check, scope, check_shipment),
+                believing=IdVerifier(scope, CREATE_OUTBOUND),
+                takes_encoded=True,
+                alone=alone,
+                verify=verify,
+            )
+            return orders, OrderLookup(scope, "outbound")
+        case CREATE_INBOUND.name:
+            supplies = CreateOrders(
+                send=Inbound(scope).send,
+                check=partial(_check, scope, check_supply_order),
+                believing=IdVerifier(scope, CREATE_INBOUND),
+                alone=alone,
+                verify=verify,
+            )
+            return supplies, OrderLookup(scope, "inbound")
+        case _:
+            raise ConfigurationError(f"{operation!r} is not the name of a creation")
+
+
+def _check(scope: SellerSession, check: Callable[[Any], None], item: Any) -> None:
+    check(item)
+    scope.check_extra("order", item)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from ..disk.seen_keys import SeenKeys
 from ..errors import ValidationError
-from .look_ahead import Prefetcher
-from .outcomes import Skipped, refused_locally
-from .seen import SeenKeys
-from .sieve import seen_before, sort_out
-from .source import END, End, Source
+from .durable.settings import conflict_within, refused_conflict
+from .item_source import END, End, Source
+from .outcomes import Refused, Skipped, refused_locally
+from .prefetch import Prefetcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Iterator
 
-    from .delivery import OutcomeQueue
     from .job import Job, RunOptions
     from .outcomes import Outcome
+    from .output import OutcomeQueue
 
 T = TypeVar("T")
 
@@ -169,3 +169,34 @@ class RunInput(Generic[T]):
     def _skip(self, batch: Iterable[T]) -> None:
         for item in batch:
             self._delivery.now(Skipped(key=self._job.key(item), reason="the run was stopped before it was sent"))
+
+
+def sort_out(chunk: list[T], job: Job[T], seen: SeenKeys) -> tuple[list[T], list[bytes], list[Outcome]]:
+    """Return a chunk's valid new items, their fingerprints, and the outcomes of the others."""
+    right: list[T] = []
+    outcomes: list[Outcome] = []
+    check, key_of = job.check, job.key
+    for item in chunk:
+        try:
+            check(item)
+        except ValidationError as error:
+            outcomes.append(refused_locally(error))
+        else:
+            right.append(item)
+    keys = list(map(key_of, right))
+    prints = job.fingerprints(right)
+    new = list(map(seen.add, keys, prints))
+    if all(new):
+        return right, prints, outcomes
+    together = list(zip(keys, right, prints, new, strict=True))
+    outcomes += [seen_before(key, item, seen, print_) for key, item, print_, is_new in together if not is_new]
+    fresh = [(item, print_) for _, item, print_, is_new in together if is_new]
+    return [item for item, _ in fresh], [print_ for _, print_ in fresh], outcomes
+
+
+def seen_before(key: str, item: object, seen: SeenKeys, print_: bytes) -> Skipped | Refused:
+    """Return the outcome of a duplicate key: refused if the first item is known to be another request, else skipped."""
+    before = seen.print_of(key)
+    if before and print_ and before != print_:
+        return refused_conflict(conflict_within(key, item, before, print_))
+    return Skipped(key=key, reason="the same key came before in this input")

@@ -13,8 +13,8 @@ from .outcomes import Outcome, Summary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..session.given import KnownIds
-    from .oddities import OddReferences
+    from ..session.decoding.given_ids import KnownIds
+    from .odd_references import OddReferences
 
 T = TypeVar("T")
 

@@ -6,12 +6,12 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-from ..contract.fingerprints import fingerprints
 from ..contract.operations import CREATE_PRODUCTS
 from ..contract.products import FulfillmentProduct, RegistrationStatus
+from ..contract.requests.fingerprints import fingerprints
 from ..errors import AnsweredError, CallError
 from ..resources.products import UNCONFIRMED, Products, check_product
-from ..session.scope import SellerSession
+from ..session.seller_session import SellerSession
 from .job import RUN_ENDING, Job
 from .outcomes import Created, Failed, Refused, Unknown, outcome_of
 

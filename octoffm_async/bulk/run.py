@@ -4,23 +4,23 @@
 
 The way of an item through a run:
 
-1. *Input.* The run pulls the item from the caller's iterable (:mod:`.source`), and never reads further ahead than its
-   workers need.
-2. *Checks* (:mod:`.intake`, :mod:`.sieve`). The job validates the item: an invalid one is ``Refused`` and never sent.
-   The run compares its key with all earlier keys of the input (:mod:`.seen`): a duplicate is ``Skipped``, and a
-   duplicate with another payload is ``Refused``.
+1. *Input.* The run pulls the item from the caller's iterable (:mod:`.item_source`), and never reads further ahead than
+its workers need.
+2. *Checks* (:mod:`.intake`, :mod:`.intake`). The job validates the item: an invalid one is ``Refused`` and never sent.
+   The run compares its key with all earlier keys of the input (:mod:`..disk.seen_keys`): a duplicate is ``Skipped``,
+   and a duplicate with another payload is ``Refused``.
 3. *Screening*, in jobs that look items up before they send them (with a journal or ``verify_first``). The run
-   prefetches a few hundred items at a time (:mod:`.look_ahead`). The job looks up their keys in the journal, delivers
+   prefetches a few hundred items at a time (:mod:`.prefetch`). The job looks up their keys in the journal, delivers
    the outcomes of decided items, keeps undecided ones for the end, and writes the others to the journal as sent,
-   durably, before a worker gets them (:mod:`.journaled`).
+   durably, before a worker gets them (:mod:`.durable.job`).
 4. *Call.* One of ``concurrency`` workers takes the item and sends it through the session, which applies limits and
    retries. A job that is ``one_by_one`` makes one call per item; others, such as products, handle a batch in one call.
 5. *Outcome.* The job turns the response or the error into an outcome and writes it behind to the journal. The run
-   counts it and puts it into a bounded queue (:mod:`.delivery`). If the consumer is slow, the queue fills and the
+   counts it and puts it into a bounded queue (:mod:`.output`). If the consumer is slow, the queue fills and the
    workers wait, and so does the reading of the input.
 6. *End.* After the last item, the job's ``finish`` decides the pending items: it reconciles undecided ones with the
-   remote side, sends absent ones again, and tracks created ones to their status (:mod:`.loose_ends`). Items that still
-   have no outcome get one from ``undecided``.
+   remote side, sends absent ones again, and tracks created ones to their status (:mod:`.durable.pending_items`). Items
+   that still have no outcome get one from ``undecided``.
 
 The end of a run:
 
@@ -38,19 +38,19 @@ import asyncio
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from ..errors import ClosedError, is_outcome_unknown
-from .delivery import OutcomeQueue
 from .intake import RunInput
+from .item_source import END, broken_off
 from .job import RUN_ENDING
-from .look_ahead import end_all
 from .outcomes import Failed, Outcome, Skipped, Unknown
-from .source import END, broken_off
+from .output import OutcomeQueue
+from .prefetch import end_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable
     from types import TracebackType
 
     from .job import Job, RunOptions
-    from .oddities import OddReferences
+    from .odd_references import OddReferences
     from .outcomes import Summary
 
 T = TypeVar("T")

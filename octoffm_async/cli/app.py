@@ -19,17 +19,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
-    "auth": Later("octoffm_async.cli.auth:group", "Check the credentials and what they can reach."),
-    "cluster": Later("octoffm_async.cli.cluster:cluster", "Process files as jobs on many workers and machines."),
-    "contract": Later("octoffm_async.cli.contract:contract", "Export and check this version's description of the API."),
-    "demo": Later("octoffm_async.cli.demo:demo", "See everything work, on an embedded emulator."),
-    "inbound": Later("octoffm_async.cli.inbound:group", "Supply orders: goods sent in to the warehouse."),
-    "jobs": Later("octoffm_async.cli.jobs:jobs", "Inspect, resume, settle and back up runs in a journal."),
-    "orders": Later("octoffm_async.cli.orders:group", "Shipping orders to customers."),
-    "products": Later("octoffm_async.cli.products:group", "Register products, and list what is registered."),
-    "returns": Later("octoffm_async.cli.returns:group", "Returns: parcels that come back to the warehouse."),
-    "sandbox": Later("octoffm_async.cli.sandbox:sandbox", "Serve an emulator of the API on this machine until Ctrl-C."),
-    "stocks": Later("octoffm_async.cli.stocks:group", "Stocks: quantities of each product in the warehouses."),
+    "auth": Later("octoffm_async.cli.commands.auth:group", "Check the credentials and what they can reach."),
+    "cluster": Later(
+        "octoffm_async.cli.cluster.cluster:cluster", "Process files as jobs on many workers and machines."
+    ),
+    "contract": Later(
+        "octoffm_async.cli.contract.contract:contract", "Export and check this version's description of the API."
+    ),
+    "demo": Later("octoffm_async.cli.demo.demo:demo", "See everything work, on an embedded emulator."),
+    "inbound": Later("octoffm_async.cli.commands.inbound:group", "Supply orders: goods sent in to the warehouse."),
+    "jobs": Later("octoffm_async.cli.jobs.jobs:jobs", "Inspect, resume, settle and back up runs in a journal."),
+    "orders": Later("octoffm_async.cli.commands.orders:group", "Shipping orders to customers."),
+    "products": Later("octoffm_async.cli.commands.products:group", "Register products, and list what is registered."),
+    "returns": Later("octoffm_async.cli.commands.returns:group", "Returns: parcels that come back to the warehouse."),
+    "sandbox": Later(
+        "octoffm_async.cli.commands.sandbox:sandbox", "Serve an emulator of the API on this machine until Ctrl-C."
+    ),
+    "stocks": Later("octoffm_async.cli.commands.stocks:group", "Stocks: quantities of each product in the warehouses."),
 }
 
 
@@ -65,19 +71,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
         result: Any = octoffm.main(arguments, prog_name="octoffm", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        from .exits import ExitCode
+        from .errors import ExitCode
 
         _silence_stdout()
         return ExitCode.REFUSED
     except (KeyboardInterrupt, click.Abort) as error:
-        from .exits import code_of
+        from .errors import code_of
 
         sys.stderr.write("octoffm: interrupted\n")
         return code_of(error)
     except click.ClickException as error:
         return _told(error)
     except Exception as error:
-        from .exits import EXPECTED
+        from .errors import EXPECTED
 
         if not isinstance(error, EXPECTED):
             raise
@@ -91,7 +97,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _told(error: Exception) -> int:
     from .advice import advice_for
-    from .exits import code_of, details_of, line_of
+    from .errors import code_of, details_of, line_of
 
     hint = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:

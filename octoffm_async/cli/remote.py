@@ -11,16 +11,9 @@ import click
 from ..client import FulfillmentClient
 from ..config import Config
 from ..events import LoggingHook
-from .drift import drift_path, recording_drift
-from .loop import run_async
-from .options import (
-    contract_option,
-    drift_option,
-    env_file_option,
-    environment,
-    json_option,
-    verbose_option,
-)
+from .contract.drift_option import drift_path, recording_drift
+from .options import contract_option, drift_option, env_file_option, environment, json_option, verbose_option
+from .runtime import run_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

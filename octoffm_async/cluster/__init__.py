@@ -11,12 +11,12 @@ chunks of files, the journal, the limits and the tokens; Redis may hold the last
 
 The modules
 ===========
-:mod:`.submitting` cuts a file into chunks. A *partition* is one seller and one kind of creation. :mod:`.turns` leases a
-partition's chunks to workers, one at a time, by the policy that it describes; it ends a chunk, its counts, its queue
-job and the next queue job in one transaction. :mod:`.engine` adapts the queue, procrastinate, to a database that is
-unreachable for a time and to workers that were suspended. :mod:`.doing` runs a chunk through a bulk run with the shared
-journal. :mod:`.sessions` and :mod:`.worker` are the process around it, :mod:`.presence` its heartbeat, :mod:`.watching`
-and :mod:`.exporting` report on jobs and workers.
+:mod:`.submission` cuts a file into chunks. A *partition* is one seller and one kind of creation. :mod:`.scheduling`
+leases a partition's chunks to workers, one at a time, by the policy that it describes; it ends a chunk, its counts,
+its queue job and the next queue job in one transaction. :mod:`.queue` adapts the queue, procrastinate, to a database
+that is unreachable for a time and to workers that were suspended. :mod:`.chunk_runner` runs a chunk through a bulk run
+with the shared journal. :mod:`.worker_session` and :mod:`.worker` are the process around it, :mod:`.heartbeat` its
+heartbeat, :mod:`.status` and :mod:`.status` report on jobs and workers.
 
 Why nothing is sent twice and nothing is lost
 =============================================
@@ -55,10 +55,10 @@ listen. The memory of a worker grows with its concurrency, about 1 MB for each c
 *The first bottleneck* is the throughput of one database. At 20 calls a second for each of 10,000 sellers, 200,000
 orders a second would be 250 MB of WAL a second and 16 cores if commits were large, 80 with commits as small as they are
 then: more than one server can do. A server with 32 cores takes some 50,000 a second, so all items in two and a half
-days instead of 14 hours; no seller waits for another meanwhile (see :mod:`.turns`). A call creates a hundred products,
-so there the bottleneck comes at 500 calls a second. Beyond it, divide the sellers among several databases, each with a
-fleet of its own: sellers share nothing but the client account's token, and 500 token calls an hour are enough for
-hundreds of fleets.
+days instead of 14 hours; no seller waits for another meanwhile (see :mod:`.scheduling`). A call creates a hundred
+products, so there the bottleneck comes at 500 calls a second. Beyond it, divide the sellers among several databases,
+each with a fleet of its own: sellers share nothing but the client account's token, and 500 token calls an hour are
+enough for hundreds of fleets.
 
 *Table partitioning.* Every statement on entries names the seller and operation first, so the table can be partitioned
 by hash of ``scope_id``, and the chunks by ``job``. If you expect more than a billion rows, create these tables so
@@ -77,22 +77,22 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .cluster import Cluster
-    from .postgres_limits import PostgresLimits
-    from .postgres_tokens import PostgresTokens
-    from .redis_limits import RedisLimits
-    from .redis_tokens import RedisTokens
-    from .sessions import WorkerOptions
+    from .stores.postgres_limits import PostgresLimits
+    from .stores.postgres_tokens import PostgresTokens
+    from .stores.redis_limits import RedisLimits
+    from .stores.redis_tokens import RedisTokens
     from .worker import Worker
+    from .worker_session import WorkerOptions
 else:
     __getattr__, __dir__ = lazy_names(  # importing this package needs no extra, using it does
         __name__,
         {
             "octoffm_async.cluster.cluster": ("Cluster",),
-            "octoffm_async.cluster.postgres_limits": ("PostgresLimits",),
-            "octoffm_async.cluster.postgres_tokens": ("PostgresTokens",),
-            "octoffm_async.cluster.redis_limits": ("RedisLimits",),
-            "octoffm_async.cluster.redis_tokens": ("RedisTokens",),
-            "octoffm_async.cluster.sessions": ("WorkerOptions",),
+            "octoffm_async.cluster.stores.postgres_limits": ("PostgresLimits",),
+            "octoffm_async.cluster.stores.postgres_tokens": ("PostgresTokens",),
+            "octoffm_async.cluster.stores.redis_limits": ("RedisLimits",),
+            "octoffm_async.cluster.stores.redis_tokens": ("RedisTokens",),
+            "octoffm_async.cluster.worker_session": ("WorkerOptions",),
             "octoffm_async.cluster.worker": ("Worker",),
         },
     )

@@ -5,19 +5,21 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, LiteralString, Self
 
-from ..bulk.journaling import PATIENCE
+from ..bulk.durable.settings import PATIENCE
 from ..errors import ClosedError, ConfigurationError
-from ..tabular.items import ItemReader
-from ..tabular.opening import open_table
-from ..tabular.plan import plan_for
+from ..stores.database import as_database
+from ..tabular.column_plan import plan_for
+from ..tabular.item_reader import ItemReader
+from ..tabular.item_types import ORDERS, PRODUCTS, SUPPLIES
+from ..tabular.open import open_table
 from ..tabular.rejects import RejectsFile
-from ..tabular.targets import ORDERS, PRODUCTS, SUPPLIES
-from . import engine, jobs, watching
-from .database import as_database
-from .exporting import export
+from . import jobs
+from . import queue as engine
+from . import status as watching
 from .jobs import CHUNK, JobOptions, creation_type_of
-from .submitting import load, numbered
-from .turns import CHUNK_TASK, ChunkScheduler
+from .scheduling import CHUNK_TASK, ChunkScheduler
+from .status import export
+from .submission import load, numbered
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
@@ -25,12 +27,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..config import Secret
-    from ..tabular.targets import ItemType
-    from .database import Database
-    from .exporting import ItemRecord
+    from ..stores.database import Database
+    from ..tabular.item_types import ItemType
     from .jobs import CreationKind, JobRecord
-    from .submitting import OnProgress
-    from .watching import FleetStatus
+    from .status import FleetStatus, ItemRecord
+    from .submission import OnProgress
 
 __all__ = ["Cluster"]
 
@@ -260,7 +261,7 @@ class Cluster:
 
 
 async def _locked_state(connection: Any, job: str) -> str:
-    """Lock a job's partition and its row, in the order of :mod:`.turns`, and return its state (empty: no such job)."""
+    """Lock a job's partition and its row, in the order of :mod:`.scheduling`, and return its state."""
     await connection.execute(
         "SELECT FROM octoffm_lanes JOIN octoffm_jobs USING (lane) WHERE job = %s FOR UPDATE OF octoffm_lanes", (job,)
     )

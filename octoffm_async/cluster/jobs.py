@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString, TypeAlias
 
 import msgspec
 
-from ..bulk.journaling import PATIENCE
+from ..bulk.durable.settings import PATIENCE
 from ..contract.inbound import InboundShipmentRequest
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ..contract.outbound import OutboundShipmentRequest
@@ -24,7 +24,7 @@ from ..contract.products import FulfillmentProduct
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from .database import Database
+    from ..stores.database import Database
 
 CreationKind: TypeAlias = Literal["products", "orders", "inbound"]
 JobState: TypeAlias = Literal["loading", "waiting", "running", "done", "cancelled"]

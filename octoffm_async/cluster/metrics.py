@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..bulk.outcomes import Outcome
-    from ..session.stats import KeyStats, Stats
+    from ..ratelimit.stats import KeyStats, Stats
 
 __all__ = ["ChunkResult", "LeaseResult", "MetricsServer", "ObservedClient", "WorkerMetrics"]
 

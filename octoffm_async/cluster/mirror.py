@@ -5,33 +5,39 @@ return that changed, in its latest state, with a number that grows with each cha
 number that it saw and selects ``number > … ORDER BY number``. Numbers grow in the order of commits, so a reader misses
 none; it reads a row once that changed twice between two reads.
 
-Each call continues at the watermark that the call before wrote to the database (:mod:`octoffm_async.bulk.changes` has
-the theory). It writes a batch of rows in a transaction, and the watermark with the last batch. A call that is killed
-loses nothing, and two calls at once, or a call that resumes late, do no harm: an older state never replaces a newer
-one. A stock that disappears from the API's list stays in the mirror, for the API does not report it. A quantity that
-the API left out is NULL, never 0. ``item`` uses the names of the contract, however the API spells them, and has the
-fields that the package does not model under the API's own names. A first mirror costs about 270 µs and, until it ends,
-300 bytes of memory for each row; a row of ``octoffm_stocks`` takes about 1 kB with its index.
+Each call continues at the watermark that the call before wrote to the database (:mod:`octoffm_async.feeds.change_feed`
+has the theory). It writes a batch of rows in a transaction, and the watermark with the last batch. A call that is
+killed loses nothing, and two calls at once, or a call that resumes late, do no harm: an older state never replaces a
+newer one. A stock that disappears from the API's list stays in the mirror, for the API does not report it. A quantity
+that the API left out is NULL, never 0. ``item`` uses the names of the contract, however the API spells them, and has
+the fields that the package does not model under the API's own names. A first mirror costs about 270 µs and, until it
+ends, 300 bytes of memory for each row; a row of ``octoffm_stocks`` takes about 1 kB with its index.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, LiteralString, NamedTuple
 
 import msgspec
+from procrastinate import exceptions
 
-from ..bulk.changes import KINDS, Change
 from ..contract.base import Answer, members_of, modelled_fields
 from ..contract.stocks import Quantities, Stock
+from ..errors import CallError, ConfigurationError
+from ..feeds.change_feed import KINDS, Change
+from .queue import QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..bulk.changes import ChangeKind
-    from ..client import SellerClient
-    from .database import Database
+    from procrastinate import App
+
+    from ..client import FulfillmentClient, SellerClient
+    from ..feeds.change_feed import ChangeKind
+    from ..stores.database import Database
 
 __all__ = ["EARLIEST", "TABLES", "VERSION", "MirrorResult", "mirror_changes", "mirror_stocks", "prepare_mirrors"]
 
@@ -238,3 +244,51 @@ def _text(text: str | None) -> str | None:
 
 def _json(item: Answer) -> str:
     return _ESCAPED_ZERO.sub(r"\1\\ufffd", msgspec.json.encode(members_of(item)).decode())
+
+
+ROUND: Final = "octoffm.mirror"
+SELLER: Final = "octoffm.mirror_seller"
+_SELLERS = "SELECT DISTINCT seller FROM octoffm_lanes ORDER BY seller"
+logger = logging.getLogger("octoffm_async")
+
+
+def cron_of(minutes: int) -> str:
+    """Return the cron expression of an interval in minutes.
+
+    Raises:
+        ConfigurationError: the interval divides neither an hour nor a day.
+    """
+    if 0 < minutes < 60 and 60 % minutes == 0:
+        return f"*/{minutes} * * * *"
+    hours, rest = divmod(minutes, 60)
+    if not rest and 0 < hours <= 24 and 24 % hours == 0:
+        return "0 0 * * *" if hours == 24 else f"0 */{hours} * * *"
+    raise ConfigurationError(f"no schedule for every {minutes} min: it must divide an hour or, in whole hours, a day")
+
+
+def schedule_mirrors(app: App, database: Database, client: FulfillmentClient, *, minutes: int) -> None:
+    """Register the tasks that mirror the stocks and changes of every seller that ever had a job."""
+
+    async def mirror_seller(*, seller: str) -> None:
+        view = client.seller(seller).with_options(lane="bulk")
+        try:
+            stocks = await mirror_stocks(database, view)
+            changes = await mirror_changes(database, view)
+        except CallError as error:  # the next round continues at the watermark
+            logger.warning("the mirror of seller %s is not up to date: %s", seller, error)
+        else:
+            logger.info("mirrored seller %s: %d stocks and %d changes", seller, stocks.changed, changes.changed)
+
+    async def mirror(timestamp: int) -> None:
+        del timestamp
+        async with database.connection() as connection:
+            sellers = await (await connection.execute(_SELLERS)).fetchall()
+        for (seller,) in sellers:
+            lock = f"octoffm:mirror:{seller}"
+            try:
+                await app.configure_task(SELLER, queue=QUEUE, lock=lock, queueing_lock=lock).defer_async(seller=seller)
+            except exceptions.AlreadyEnqueued:
+                pass
+
+    app.task(name=SELLER, queue=QUEUE)(mirror_seller)
+    app.periodic(cron=cron_of(minutes))(app.task(name=ROUND, queue=QUEUE, queueing_lock=ROUND)(mirror))

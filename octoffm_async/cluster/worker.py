@@ -19,20 +19,21 @@ from ..client import FulfillmentClient
 from ..config import Config, Secret
 from ..errors import JournalError, OtherEnvironmentError, StoreError
 from ..events import Hook, LoggingHook
-from . import engine, jobs
-from .database import Database
-from .journal import PostgresJournal
+from ..journal.postgres.journal import PostgresJournal
+from ..stores.database import Database
+from . import jobs
+from . import queue as engine
 from .metrics import MetricsServer, WorkerMetrics
 from .mirror import prepare_mirrors
-from .postgres_limits import PostgresLimits
-from .postgres_tokens import PostgresTokens
-from .redis_limits import RedisLimits
-from .sessions import WorkerOptions, WorkerSession
+from .stores.postgres_limits import PostgresLimits
+from .stores.postgres_tokens import PostgresTokens
+from .stores.redis_limits import RedisLimits
+from .worker_session import WorkerOptions, WorkerSession
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .redis_tokens import RedisTokens
+    from .stores.redis_tokens import RedisTokens
 
 logger = logging.getLogger("octoffm_async")
 
@@ -128,7 +129,7 @@ class Worker:
     def _tokens(self) -> PostgresTokens | RedisTokens:
         if self._options.redis is None:
             return PostgresTokens(self._database)
-        from .redis_tokens import RedisTokens  # needs the extra `redis`
+        from .stores.redis_tokens import RedisTokens
 
         return RedisTokens(self._options.redis)
 

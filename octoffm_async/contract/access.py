@@ -1,4 +1,4 @@
-"""Access, and the shapes that all operations share: token, problem, page (API.md, 1 and 3)."""
+"""Access, and the shapes that all operations share: token, problem, page."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Generic, TypeVar

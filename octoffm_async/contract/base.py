@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast, 
 import msgspec
 from msgspec import Meta
 
-from .json_values import is_array
+from .answers.json_values import is_array
 
 Tag = Literal["D", "S", "A"]
 AnswerT = TypeVar("AnswerT", bound="Answer")
@@ -219,9 +219,9 @@ class Request(Query, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, metaclass=ContractMeta, frozen=True, kw_only=True, gc=False, rename="camel"):
     """Base of the API's answers. A field that the answer lacks is ``None``, a list that it lacks is empty.
 
-    A row may be an instance of a subclass for the API's observed spelling (see :mod:`.wire_types`). Such a row equals a
-    row of the public class with the same content, and pickles as one. msgspec encodes it in the API's spelling;
-    :func:`members_of` gives the contract's names.
+    A row may be an instance of a subclass for the API's observed spelling (see :mod:`.answers.wire_types`). Such a row
+    equals a row of the public class with the same content, and pickles as one. msgspec encodes it in the API's
+    spelling; :func:`members_of` gives the contract's names.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:

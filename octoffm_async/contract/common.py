@@ -1,4 +1,4 @@
-"""Shapes of several services: a line of a request, a refusal, a document (API.md, 3, 5, 7 and 8)."""
+"""Shapes of several services: a line of a request, a refusal, a document."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from .base import A, Answer, D, Request, bounds
-from .bounds import QUANTITY_MAX
+from .requests.checks import QUANTITY_MAX
 
 
 class ShipmentLine(Request, frozen=True, kw_only=True):

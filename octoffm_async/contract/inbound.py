@@ -1,4 +1,4 @@
-"""Inbound shipments: supply orders sent in to the warehouse (API.md, 5)."""
+"""Inbound shipments: supply orders sent in to the warehouse."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, at_or_after, bounds, known_values
-from .bounds import PAGE_MAX, REFERENCE_MAX, SUPPLY_LINES_MAX
 from .common import Refusal, ShipmentLine
+from .requests.checks import PAGE_MAX, REFERENCE_MAX, SUPPLY_LINES_MAX
 
 
 class InboundStatus(OpenEnum):

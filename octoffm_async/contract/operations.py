@@ -1,4 +1,4 @@
-"""The operations table: the calls of the API and the properties of each (API.md, 1 and 2)."""
+"""The operations table: the calls of the API and the properties of each."""
 
 from dataclasses import dataclass
 from enum import Enum

@@ -1,4 +1,4 @@
-"""Outbound shipments: orders shipped to customers (API.md, 7)."""
+"""Outbound shipments: orders shipped to customers."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, S, at_or_after, bounds, known_values
-from .bounds import LINES_MAX, PAGE_MAX, REFERENCE_MAX
 from .common import Refusal, ShipmentLine
+from .requests.checks import LINES_MAX, PAGE_MAX, REFERENCE_MAX
 
 
 class DeliveryMode(OpenEnum):

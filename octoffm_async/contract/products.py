@@ -1,4 +1,4 @@
-"""Products: registration for the warehouse, and the seller's references to them (API.md, 4)."""
+"""Products: registration for the warehouse, and the seller's references to them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, S, bounds, known_values
-from .bounds import (
+from .requests.checks import (
     COUNTRY_PATTERN,
     CUSTOMS_CODE_PATTERN,
     GTIN_PATTERN,

@@ -1,4 +1,4 @@
-"""Returns: parcels that come back to the warehouse (API.md, 8)."""
+"""Returns: parcels that come back to the warehouse."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, bounds, known_values
-from .bounds import LINES_MAX, PAGE_MAX
 from .common import ShipmentLine
+from .requests.checks import LINES_MAX, PAGE_MAX
 
 
 class ReturnType(OpenEnum):

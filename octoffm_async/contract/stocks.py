@@ -1,4 +1,4 @@
-"""Stocks: quantities of products in the warehouses, by type of quantity and by country (API.md, 6)."""
+"""Stocks: quantities of products in the warehouses, by type of quantity and by country."""
 
 from datetime import datetime
 from typing import Annotated
@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Meta
 
 from .base import A, Answer, D, OpenEnum, Query, S, bounds, known_values
-from .bounds import PAGE_MAX
 from .products import ProductCondition
+from .requests.checks import PAGE_MAX
 
 
 class ProductState(OpenEnum):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..session.file_guard import FOLDER_MODE, MODE, replace_file
-from ..session.problems import redact
-from .answers import seen_answers
-from .drift import drift_of
-from .mending import contract_text, mend
-from .proofs import Proofs, account_key, decode_proofs, encode_proofs, proof_of
+from ..disk.private_file import FOLDER_MODE, MODE, replace_file
+from ..session.error_mapping import redact
+from .evaluation.answers import seen_answers
+from .evaluation.drift import drift_of
+from .evaluation.mending import contract_text, mend
+from .evaluation.proofs import Proofs, account_key, decode_proofs, encode_proofs, proof_of
 from .report import Results, report_text
 
 if TYPE_CHECKING:

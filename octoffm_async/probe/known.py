@@ -6,15 +6,15 @@ import uuid
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
-from ..contract.names import folded
+from ..contract.answers.names import folded
 from ..errors import PagingError
-from ..session.headers import next_query
+from ..transport.headers import next_query
 from .shapes import result_at, rows_at, rows_in, text_of, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..session.response import Response
+    from ..transport.response import Response
     from .records import CallRecord
 
 Row = dict[str, Any]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from ..session.headers import http_date, next_target
+from ..transport.headers import http_date, next_target
 from .shapes import ValueShape, readable, shape_of
 from .words import enum_words_in, is_header_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..session.response import Response
+    from ..transport.response import Response
     from .words import Censor
 
 HEADERS_MOST = 60

@@ -10,9 +10,9 @@ from .shapes import walk
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .drift import ProbeDrift
-    from .mending import Corrections
-    from .proofs import Finding, Proof
+    from .evaluation.drift import ProbeDrift
+    from .evaluation.mending import Corrections
+    from .evaluation.proofs import Finding, Proof
     from .records import CallRecord, Probe
 
 DRIFT_MOST = 400

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ..config import Config
-    from ..session.response import Response
+    from ..transport.response import Response
     from .sending import ProbeClock
 
 NO_ANSWER_MOST = 2

@@ -23,9 +23,9 @@ from ..errors import (
     TLSError,
     UnusableAnswerError,
 )
-from ..session.failures import to_package_error
-from ..session.heads import FORM, JSON
-from ..session.response import BoundedBodyReader, Response
+from ..session.request_headers import FORM, JSON
+from ..transport.failures import to_package_error
+from ..transport.response import BoundedBodyReader, Response
 
 if TYPE_CHECKING:
     from types import TracebackType

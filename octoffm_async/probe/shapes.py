@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import msgspec
 
-from ..contract.json_values import json_type
-from ..contract.names import find_key, folded
+from ..contract.answers.json_values import json_type
+from ..contract.answers.names import find_key, folded
 from .words import NAMES_MOST, WORDS_MOST
 
 if TYPE_CHECKING:

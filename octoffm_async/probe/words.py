@@ -13,8 +13,8 @@ import msgspec
 from msgspec.inspect import EnumType, StructType, multi_type_info
 
 from ..contract.access import Counted, Problem, TokenAnswer, TokenRefusal
+from ..contract.answers.names import folded
 from ..contract.common import DocumentAnswer
-from ..contract.names import folded
 from ..contract.operations import OPERATIONS, Shape
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, GET_INBOUND, GET_OUTBOUND
 from ..errors import CallError, UnusableAnswerError, ValidationError, mark_unknown
-from ..session.given import KnownIds
+from ..session.decoding.given_ids import KnownIds
 
 if TYPE_CHECKING:
     from ..contract.operations import Operation
-    from ..session.given import Doubt
-    from ..session.pipeline import Result
-    from ..session.scope import SellerSession
+    from ..session.decoding.given_ids import Doubt
+    from ..session.seller_session import SellerSession
+    from ..session.session import Result
 
 _GETS: dict[str, tuple[Operation[Any], str]] = {
     CREATE_OUTBOUND.name: (GET_OUTBOUND, "outboundShipmentId"),

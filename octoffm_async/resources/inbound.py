@@ -1,4 +1,4 @@
-"""Inbound shipments: supply orders sent in to the warehouse (API.md, 5)."""
+"""Inbound shipments: supply orders sent in to the warehouse."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import msgspec
 
 from ..contract.inbound import InboundCountFilters, InboundFilters, InboundShipmentRequest, InboundStatus
 from ..contract.operations import COUNT_INBOUND, CREATE_INBOUND, GET_DELIVERY_NOTE, GET_INBOUND, LIST_INBOUND
-from ..contract.validation import inbound_problems
+from ..contract.requests.validation import inbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
-from ..session.paging import paginate
+from ..session.pagination import paginate
 from .believing import IdVerifier, known_ids_of
+from .polling import wait_for_status
 from .references import check_reference
-from .waiting import wait_for_status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from ..contract.common import Document
     from ..contract.inbound import InboundShipment
-    from ..session.paging import Pager
-    from ..session.pipeline import Result
-    from ..session.scope import SellerSession
+    from ..session.pagination import Pager
+    from ..session.seller_session import SellerSession
+    from ..session.session import Result
     from .protecting import CreateThroughJournal, OpenJournal
 
 

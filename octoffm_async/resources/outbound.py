@@ -1,10 +1,9 @@
-"""Outbound shipments: orders that the warehouse ships to customers (API.md, 7)."""
+"""Outbound shipments: orders that the warehouse ships to customers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..contract.checks import NOT_ENCODABLE
 from ..contract.operations import (
     COUNT_OUTBOUND,
     CREATE_OUTBOUND,
@@ -20,12 +19,13 @@ from ..contract.outbound import (
     OutboundShipmentRequest,
     OutboundStatus,
 )
-from ..contract.validation import cancellation_problems, is_plain_order, outbound_problems
+from ..contract.requests.checks import NOT_ENCODABLE
+from ..contract.requests.validation import cancellation_problems, is_plain_order, outbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
-from ..session.paging import paginate
+from ..session.pagination import paginate
 from .believing import IdVerifier, known_ids_of
+from .polling import wait_for_status
 from .references import check_reference
-from .waiting import wait_for_status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from msgspec import Raw
 
     from ..contract.outbound import OutboundCancellation, OutboundShipment
-    from ..session.paging import Pager
-    from ..session.pipeline import Result
-    from ..session.scope import SellerSession
+    from ..session.pagination import Pager
+    from ..session.seller_session import SellerSession
+    from ..session.session import Result
     from .protecting import CreateThroughJournal, OpenJournal
 
 

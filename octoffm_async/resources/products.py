@@ -1,11 +1,10 @@
-"""Products: registration for the warehouse, and the seller's references (API.md, 4)."""
+"""Products: registration for the warehouse, and the seller's references."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from ..contract.checks import FieldProblem
 from ..contract.operations import CREATE_PRODUCTS, LIST_REFERENCES
 from ..contract.products import (
     FulfillmentProduct,
@@ -14,16 +13,17 @@ from ..contract.products import (
     ReferenceFilters,
     RegistrationStatus,
 )
-from ..contract.validation import product_problems
+from ..contract.requests.checks import FieldProblem
+from ..contract.requests.validation import product_problems
 from ..errors import ValidationError, check_type
-from ..session.paging import paginate
+from ..session.pagination import paginate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..contract.products import SellerReference
-    from ..session.paging import Pager
-    from ..session.scope import SellerSession
+    from ..session.pagination import Pager
+    from ..session.seller_session import SellerSession
 
 UNCONFIRMED = RegistrationStatus("Unconfirmed")
 """A status of this package: the API accepted the call without results, and does not list the reference yet."""

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..contract.operations import Operation
-    from ..session.scope import SellerSession
+    from ..session.seller_session import SellerSession
 
 
 class OpenJournal(Protocol):

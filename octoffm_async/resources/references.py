@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ..contract.checks import FieldProblem
-from ..contract.references import reference_oddity
+from ..contract.requests.checks import FieldProblem, reference_oddity
 from ..errors import ValidationError
 
 if TYPE_CHECKING:
-    from ..session.scope import SellerSession
+    from ..session.seller_session import SellerSession
 
 logger = logging.getLogger("octoffm_async")
 

@@ -1,22 +1,22 @@
-"""Returns: parcels that come back to the warehouse (API.md, 8)."""
+"""Returns: parcels that come back to the warehouse."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ..contract.operations import COUNT_RETURNS, CREATE_RETURN, GET_LABEL, GET_RETURN, LIST_RETURNS
+from ..contract.requests.validation import return_problems
 from ..contract.returns import ReturnCountFilters, ReturnFilters, ReturnRequest
-from ..contract.validation import return_problems
 from ..errors import ValidationError, check_type
-from ..session.paging import paginate
+from ..session.pagination import paginate
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from ..contract.common import Document
     from ..contract.returns import Return
-    from ..session.paging import Pager
-    from ..session.scope import SellerSession
+    from ..session.pagination import Pager
+    from ..session.seller_session import SellerSession
 
 
 class Returns:

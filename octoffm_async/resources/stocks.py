@@ -1,4 +1,4 @@
-"""Stocks: the quantities of each product in the warehouses (API.md, 6)."""
+"""Stocks: the quantities of each product in the warehouses."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from ..contract.operations import GET_STOCK, LIST_STOCKS
 from ..contract.stocks import StockFilters
-from ..session.paging import paginate
+from ..session.pagination import paginate
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from ..contract.stocks import Stock
-    from ..session.paging import Pager
-    from ..session.scope import SellerSession
+    from ..session.pagination import Pager
+    from ..session.seller_session import SellerSession
 
 
 class Stocks:

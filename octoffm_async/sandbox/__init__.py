@@ -13,33 +13,33 @@ from ..lazy import lazy_names
 if TYPE_CHECKING:
     from octoffm_async.contract.operations import Group
 
-    from .clock import Clock
-    from .face import BaseSandbox
+    from .base import BaseSandbox
     from .faults import Fault, Faults
+    from .http.request_log import RequestRecord, Requests
+    from .http.tokens import Tokens
     from .process import SandboxProcess, SandboxStartError
-    from .records import RequestRecord, Requests
     from .sandbox import Sandbox
     from .settings import Inspection, Reception, ResponseStyle, Timeline
-    from .statefile import StateFileError
     from .thread import SandboxThread
-    from .tokens import Tokens
-    from .world import Effects
+    from .world.clock import Clock
+    from .world.state_file import StateFileError
+    from .world.world import Effects
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
             "octoffm_async.contract.operations": ("Group",),
-            "octoffm_async.sandbox.clock": ("Clock",),
-            "octoffm_async.sandbox.face": ("BaseSandbox",),
+            "octoffm_async.sandbox.world.clock": ("Clock",),
+            "octoffm_async.sandbox.base": ("BaseSandbox",),
             "octoffm_async.sandbox.faults": ("Fault", "Faults"),
             "octoffm_async.sandbox.process": ("SandboxProcess", "SandboxStartError"),
-            "octoffm_async.sandbox.records": ("RequestRecord", "Requests"),
+            "octoffm_async.sandbox.http.request_log": ("RequestRecord", "Requests"),
             "octoffm_async.sandbox.sandbox": ("Sandbox",),
             "octoffm_async.sandbox.settings": ("Inspection", "Reception", "ResponseStyle", "Timeline"),
-            "octoffm_async.sandbox.statefile": ("StateFileError",),
+            "octoffm_async.sandbox.world.state_file": ("StateFileError",),
             "octoffm_async.sandbox.thread": ("SandboxThread",),
-            "octoffm_async.sandbox.tokens": ("Tokens",),
-            "octoffm_async.sandbox.world": ("Effects",),
+            "octoffm_async.sandbox.http.tokens": ("Tokens",),
+            "octoffm_async.sandbox.world.world": ("Effects",),
         },
     )
 

@@ -16,13 +16,13 @@ from functools import partial
 
 import msgspec
 
-from octoffm_async.contract.contract_problems import ContractFileError
+from octoffm_async.contract.contract_file.problems import ContractFileError
 
+from .control.verbs import help_lines
 from .sandbox import SELLERS, Sandbox
 from .settings import StyleOptions
-from .statefile import StateFileError
-from .styles import parse_styles, style_table
-from .verbs import help_lines
+from .spelling.styles import parse_styles, style_table
+from .world.state_file import StateFileError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Faults on demand: the choice of the fault for a request. :mod:`.delivery` sends the faulty response."""
+"""Faults on demand: the choice of the fault for a request. :mod:`.http.fault_delivery` sends the faulty response."""
 
 import math
 from collections.abc import Collection, Mapping

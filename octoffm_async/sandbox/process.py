@@ -11,12 +11,12 @@ from typing import Any, TypeVar, Unpack
 import aiohttp
 import msgspec
 
-from .control_methods import AwaitedMethods, ControlCommand
-from .face import Addresses, BaseSandbox
-from .quota import Limit, RetryAfter
+from .base import Addresses, BaseSandbox
+from .control.methods import AwaitedMethods, ControlCommand
+from .control.verbs import VERB_OF_BODY
+from .http.rate_limit import Limit, RetryAfter
 from .settings import StyleOptions, style_of
-from .styles import style_texts
-from .verbs import VERB_OF_BODY
+from .spelling.styles import style_texts
 
 _STDERR_LINES = 20
 _TERMINATION = 5.0  # seconds for the child to end after SIGTERM

@@ -11,31 +11,30 @@ from typing import TypeVar, Unpack
 
 from aiohttp import web
 
-from octoffm_async.contract.contract_file import ContractFile
-from octoffm_async.contract.contract_parser import read_contract
+from octoffm_async.contract.contract_file.model import ContractFile
+from octoffm_async.contract.contract_file.parser import read_contract
 from octoffm_async.contract.operations import Group
 
-from .activation import set_countries
-from .bodies import make_request
-from .calls import API_PATH
-from .catalogue import fill_catalogue, seed_stocks
-from .clock import Clock
-from .control import carry_out
-from .control_methods import CalledMethods, ControlCommand
-from .dialect import Dialect
-from .face import Addresses, BaseSandbox
+from .base import Addresses, BaseSandbox
+from .control.methods import CalledMethods, ControlCommand
+from .control.routes import carry_out
+from .control.verbs import CONTROL_PATH
 from .faults import Faults
-from .keeper import StateStore
-from .quota import Limit, RequestLimits, RetryAfter
-from .records import RequestRecord, Requests
-from .routes import TOKEN_PATH
-from .server import Server
+from .http.call import API_PATH
+from .http.rate_limit import Limit, RequestLimits, RetryAfter
+from .http.request_log import RequestRecord, Requests
+from .http.request_reader import make_request
+from .http.routes import TOKEN_PATH
+from .http.server import Server
+from .http.tokens import Tokens
 from .settings import Inspection, Reception, ResponseStyle, StyleOptions, Timeline, style_of
+from .spelling.contract_dialect import Dialect
 from .state import SandboxState
-from .statefile import StateFile
-from .tokens import Tokens
-from .verbs import CONTROL_PATH
-from .world import AllEffects, World
+from .world.clock import Clock
+from .world.seed import fill_catalogue, seed_stocks
+from .world.state_file import StateFile, StateStore
+from .world.stock_movements import set_countries
+from .world.world import AllEffects, World
 
 SELLERS = ("12345", "98980")
 """Default sellers."""

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import get_args
 
 from .faults import Faults
-from .keeper import StateStore
-from .quota import RequestLimits, RetryAfter
-from .records import Requests
-from .tokens import Tokens
-from .world import World
+from .http.rate_limit import RequestLimits, RetryAfter
+from .http.request_log import Requests
+from .http.tokens import Tokens
+from .world.state_file import StateStore
+from .world.world import World
 
 
 @dataclass(kw_only=True)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from .control_methods import CalledMethods, ControlCommand
-from .face import Addresses, ClientSettings
+from .base import Addresses, ClientSettings
+from .control.methods import CalledMethods, ControlCommand
 from .sandbox import Sandbox
-from .world import AllEffects
+from .world.world import AllEffects
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from ..contract.operations import CREATE_TOKEN
 
 if TYPE_CHECKING:
-    from .circuit import Circuit
-    from .journey import CallState
-    from .tokens import Token, TokenSource
+    from ..auth.source import Token, TokenSource
+    from .call import CallState
+    from .retry.circuit_breaker import Circuit
 
 __all__ = ["Admission"]
 

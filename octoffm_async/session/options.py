@@ -10,9 +10,9 @@ import msgspec
 
 from ..config import is_above_zero, is_whole
 from ..errors import ConfigurationError
-from .fences import Fence
-from .lanes import Priority
-from .response import Response
+from ..ratelimit.priority_queue import Priority
+from ..transport.fences import Fence
+from ..transport.response import Response
 
 if TYPE_CHECKING:
     from ..config import Config

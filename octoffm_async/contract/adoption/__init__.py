@@ -7,10 +7,10 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from ..access import BASE_URL
-from ..calls import operations_by_key, path_prefix
-from ..contract_file import ContractFile
-from ..description import Description, describe
-from ..openapi import openapi_document
+from ..contract_file.model import ContractFile
+from ..openapi.calls import operations_by_key, path_prefix
+from ..openapi.description import Description, describe
+from ..openapi.export import openapi_document
 from ..operations import OPERATIONS
 from .deciding import decide
 from .findings import AdoptionFindings, OpenQuestion
@@ -56,7 +56,7 @@ class Adoption:
 def adopt(document: object) -> Adoption:
     """Read an OpenAPI document that was loaded from JSON or YAML.
 
-    Raises :class:`~octoffm_async.contract.description.NotOpenAPIError` and :class:`NothingToAdoptError`.
+    Raises :class:`~octoffm_async.contract.openapi.description.NotOpenAPIError` and :class:`NothingToAdoptError`.
     """
     ours, theirs = _ours(), describe(document)
     prefix = path_prefix(ours, theirs, fold_path)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field, replace
 
 from ..base import OpenEnum
-from ..contract_file import ContractFile, FieldMapping, OperationMapping
-from ..nodes import SchemaNode
-from ..registry import BY_NAME, ENUMS, STRUCTS, fields_of
+from ..contract_file.model import ContractFile, FieldMapping, OperationMapping
+from ..contract_file.registry import BY_NAME, ENUMS, STRUCTS, fields_of
+from ..openapi.schema_reader import SchemaNode
 from .findings import AdoptionFindings, FieldObservations
 from .quoting import key, quoted, value
 

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from ..names import folded
-from ..nodes import SchemaNode
+from ..answers.names import folded
+from ..contract_file.registry import STRUCTS
+from ..openapi.schema_reader import SchemaNode
 from ..operations import Operation
-from ..registry import STRUCTS
 from .matching import StructMatch, match_struct
 from .synonyms import COUNTS, field_synonyms
 from .wanted import FOLDED, CandidateValue, Path, TargetField, candidate_values, target_fields

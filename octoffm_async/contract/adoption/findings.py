@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..contract_file import FieldMapping, OperationMapping
-from ..nodes import SchemaNode
+from ..contract_file.model import FieldMapping, OperationMapping
+from ..openapi.schema_reader import SchemaNode
 from .matching import FieldMatch, StructMatch
 from .wanted import CandidateValue
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..contract_file import FieldMapping, OperationMapping
-from ..description import DescribedOperation
-from ..names import folded
-from ..nodes import SchemaNode
+from ..answers.names import folded
+from ..contract_file.model import FieldMapping, OperationMapping
+from ..contract_file.registry import STRUCTS, fields_of, structs_in
+from ..openapi.description import DescribedOperation
+from ..openapi.schema_reader import SchemaNode
 from ..operations import Operation, Shape
-from ..registry import STRUCTS, fields_of, structs_in
 from .envelopes import count_in, find_place, identifier_in, request_form
 from .findings import AdoptionFindings, Direction, FieldSpelling, inner_of, matches_in
 from .matching import FieldMatch, StructMatch, match_names, match_struct

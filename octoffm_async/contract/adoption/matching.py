@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ..nodes import SchemaNode, SchemaReader
-from ..registry import nested_struct
-from .synonyms import PREFIX_NEEDED, field_synonyms
+from ..contract_file.registry import nested_struct
+from ..openapi.schema_reader import SchemaNode, SchemaReader
+from .synonyms import PREFIX_NEEDED, field_synonyms, name_similarity
 from .wanted import (
     EXACT,
     FOLDED,
@@ -19,7 +19,6 @@ from .wanted import (
     candidate_values,
     target_fields,
 )
-from .words import name_similarity
 
 _LIKE = 0.55
 _MOST_CANDIDATES = 6

@@ -3,10 +3,10 @@
 import re
 from typing import Any
 
-from ..description import DescribedOperation, Description
-from ..names import folded
+from ..answers.names import folded
+from ..openapi.description import DescribedOperation, Description
 from ..operations import Operation
-from .words import name_similarity
+from .synonyms import name_similarity
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _LIKE = 0.6

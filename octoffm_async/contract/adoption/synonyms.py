@@ -5,11 +5,13 @@ that was found by a synonym. A key is a Python field name, or ``Struct.field`` f
 struct only.
 """
 
+import difflib
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
-from ..names import folded
+from ..answers.names import folded
 
 
 class _Row(NamedTuple):
@@ -253,3 +255,18 @@ def field_synonyms(struct: str, field: str, default: str) -> Mapping[str, str]:
 def value_synonyms(value: str) -> Mapping[str, str]:
     """Return the folded synonyms of a known value, each with its reason."""
     return _BY_VALUE.get(value, {})
+
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of a name in lower case."""
+    return [word.casefold() for word in _WORD.findall(name)] or [name.casefold()]
+
+
+def name_similarity(one: str, other: str) -> float:
+    """Return the similarity of two names from 0 to 1: by letters, or by the words that they share."""
+    ours, theirs = set(words_of(one)), set(words_of(other))
+    shared = len(ours & theirs) / len(ours | theirs)
+    return max(shared, difflib.SequenceMatcher(None, one.casefold(), other.casefold()).ratio())

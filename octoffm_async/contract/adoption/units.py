@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from .words import words_of
+from .synonyms import words_of
 
 _OURS: Mapping[str, tuple[str, str]] = {"g": ("mass", "g"), "cm": ("length", "cm")}
 # By kind: their unit in our unit (g, cm), and the pattern of its names.

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..answers.names import folded
 from ..base import OpenEnum
-from ..contract_wire import is_wire_name
-from ..names import folded
-from .synonyms import value_synonyms
-from .words import name_similarity
+from ..contract_file.wire_names import is_wire_name
+from .synonyms import name_similarity, value_synonyms
 
 _LIKE = 0.6
 _MOST_CANDIDATES = 6

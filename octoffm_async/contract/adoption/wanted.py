@@ -7,14 +7,13 @@ from typing import Any, Literal, cast, get_origin
 
 import msgspec
 
+from ..answers.names import folded
 from ..base import OpenEnum
-from ..contract_wire import is_wire_name
-from ..names import folded
-from ..nodes import SchemaNode
-from ..registry import ENUMS, fields_of, plain_types, row_struct
-from .synonyms import NEUTRAL, field_synonyms
+from ..contract_file.registry import ENUMS, fields_of, plain_types, row_struct
+from ..contract_file.wire_names import is_wire_name
+from ..openapi.schema_reader import SchemaNode
+from .synonyms import NEUTRAL, field_synonyms, words_of
 from .units import unit_of, without_unit
-from .words import words_of
 
 TargetKind = Literal["object", "array", "number", "boolean", "time", "text"]
 Path = tuple[str, ...]

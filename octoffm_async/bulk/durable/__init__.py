@@ -1,0 +1,1 @@
+"""Runs and single creations through a journal: what is pending, looked up, followed and resumed."""

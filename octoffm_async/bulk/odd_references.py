@@ -1,0 +1,86 @@
+"""Warnings on references that an API may store in another form, before their orders are sent.
+
+The first odd reference is logged at once, because orders are sent while the input is still being read; their number is
+logged at the end. Two references that differ only in what an API may drop are reported, too, if at most some thousand
+others came between them: keeping all tidied references of a long input would cost more than the orders themselves.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from ..contract.requests.checks import FieldProblem, reference_oddity
+from ..errors import ValidationError
+from .reconciliation.likeness import tidied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger("octoffm_async")
+
+COMPARED = 10_000
+"""Number of references that are compared with each other at a time."""
+_FIRST = 5
+"""Number of odd references that are listed."""
+_MEANING = (
+    "an API may store it in another form; if a response is lost, the order may not be recognised in the list and "
+    "stays unknown"
+)
+
+
+def _warn(text: str) -> None:
+    logger.warning("%s", text)
+
+
+class OddReferences:
+    """The odd references of one run. ``strict`` refuses them; ``field`` is the field of the reference."""
+
+    def __init__(self, what: str, field: str, *, strict: bool = False, compared: int = COMPARED) -> None:
+        self.on_warning: Callable[[str], None] = _warn
+        """Function that is called with each warning; by default it writes to the log."""
+        self.count = 0
+        self.first: list[str] = []
+        """Descriptions of the first few odd references, for people."""
+        self._what = what
+        self._field = field
+        self._strict = strict
+        self._most = compared
+        self._recent: dict[str, str] = {}
+
+    def look(self, reference: str) -> None:
+        """Check a reference, and warn if it is odd.
+
+        Raises:
+            ValidationError: it is odd, and odd references are refused.
+        """
+        reason = reference_oddity(reference)
+        like = self._recent.setdefault(tidied(reference), reference)
+        if len(self._recent) > self._most:
+            self._recent.clear()
+        if like != reference:
+            why = f"differs from {like[:60]!r}, which came before, only in what an API may drop or change"
+            reason = f"{reason}, {why}" if reason else why
+        if not reason:
+            return
+        if self._strict:
+            raise ValidationError(self._what, reference, [FieldProblem(self._field, reference, reason)])
+        self.count += 1
+        if len(self.first) < _FIRST:
+            self.first.append(f"{reference[:60]!r} {reason}")
+        if self.count == 1:
+            self.on_warning(f"odd reference: {self.first[0]}: {_MEANING}")
+
+    def checking(self, check: Callable[[object], None], key: Callable[[object], str]) -> Callable[[object], None]:
+        """Return a check of items that also looks at the references of valid items."""
+
+        def check_both(item: object) -> None:
+            check(item)
+            self.look(key(item))
+
+        return check_both
+
+    def tell_all(self) -> None:
+        """Warn of the number of odd references, if there was more than the one reported."""
+        if self.count > 1:
+            self.on_warning(f"{self.count} odd references in this input, the first: {'; '.join(self.first)}")

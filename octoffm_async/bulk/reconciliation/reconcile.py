@@ -1,0 +1,309 @@
+"""Reconciliation: finding on the remote side the outcome of requests whose response is not known.
+
+An item that is found exists. An item that is not found may still become visible (a replica lags, a request was slow),
+so it is looked up again until ``patience`` seconds have passed since its request was sent at the latest; only then, and
+only after a thorough look-up proves it, the item counts as absent, and may be sent again. Where no order of ours is
+known that the list could show, this takes twice as long, and applies to one item alone: the list must show that one
+before it proves anything about the others. Where a look-up leaves a doubt, an item is not absent but undecided, and is
+not sent again. All items that are open at a time share each scan.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from ...journal import ABSENT_MOST, LOOK_UP_MOST, UNDECIDED, State, is_long_ago
+from .controls import ControlOrder, Evidence, KnownOrders
+from .gathering import not_shown
+from .likeness import alike
+from .taken_reference import was_taken
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from ...journal import Entry, Journal, JournalRun
+    from ...journal.key_claims import KeyClaims
+    from .controls import Controls, EntryLookup, OneFirst
+    from .gathering import LookupFindings, RemoteMatch
+    from .id_owners import Owners
+    from .remote_lookup import RemoteLookup
+
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 15.0
+_NOTED_WITHIN = 0.1
+"""Seconds within which the journal has recorded a creation."""
+_SHOWN_MOST = 5
+"""Maximum number of found orders that a list must show where the journal knows none yet."""
+_AGES = timedelta(days=36_500)
+"""Age that is greater than the error of any clock."""
+ONE_FIRST = not_shown(
+    "no order of ours is known that it could show: one is sent again first, and the others once it has shown that one"
+)
+"""Doubt of an absent item that is looked up again once another absent item has been sent again."""
+NONE_KNOWN = not_shown(
+    "no order of ours is known that it could show, and one at the most is sent again without that (run again once any "
+    "order has been created through the same journal)"
+)
+_ABSENT_AGAIN = (
+    "it was not there, was sent again, and is not there again: it is not sent a third time by itself; look it up, and "
+    "say what you found: octoffm jobs settle KEY --absent, or --created ID"
+)
+
+
+class Decision(NamedTuple):
+    """Result for a key: its matches; without any it is absent, unless there is a ``doubt``."""
+
+    key: str
+    matches: list[RemoteMatch]
+    doubt: str = ""
+
+
+class LookupFunction(Protocol):
+    """Look-up function: a quick or a thorough one."""
+
+    def __call__(self, wanted: Collection[str], *, since: datetime) -> Awaitable[LookupFindings]: ...
+
+
+logger = logging.getLogger("octoffm_async")
+
+
+async def reconcile(
+    finder: RemoteLookup,
+    sent_at: Mapping[str, datetime],
+    *,
+    patience: float,
+    ago: Mapping[str, float] | None = None,
+    api_at: Mapping[str, datetime] | None = None,
+    api_clock: Callable[[], datetime | None] = lambda: None,
+    rest: Callable[[float], Awaitable[bool]] | None = None,
+    look_up: EntryLookup | None = None,
+    controls: Controls | None = None,
+    one_first: OneFirst | None = None,
+    owners: Owners | None = None,
+    rivals: Collection[str] = (),
+) -> AsyncIterator[Decision]:
+    """Decide each key: yield its matches, or none once it is absent, or the reason why its absence is not proven.
+
+    ``sent_at`` is the earliest local time at which each key was sent, and ``ago`` the number of seconds since the
+    latest (since ``sent_at``, if not given). ``api_at`` is the time of the API's own clock before, where known, and
+    ``api_clock`` returns its present time. ``rest`` waits between scans; if it returns False, the remaining keys stay
+    undecided. ``look_up`` returns which similar rows are other items of ours, ``controls`` the orders that the list
+    must show. Where there is no control, ``one_first`` chooses the only key that may be absent. ``owners`` recognises
+    rows of other orders, and ``rivals`` are other undecided references. Two matches of one key are logged as an error.
+
+    Raises:
+        CallError: the remote side could not be read.
+    """
+    clock = asyncio.get_running_loop().time
+    open_keys, api_at = dict(sent_at), api_at or {}
+    ages = ago or {key: time.time() - at.timestamp() for key, at in sent_at.items()}
+    due = {key: clock() + patience - max(0.0, age) for key, age in ages.items()}
+    pause, longer, by_api = min(FIRST_PAUSE, patience), 0.0, False
+    shown: dict[str, ControlOrder] = {}
+    undecided = {*open_keys, *(rivals if alike(open_keys, set(rivals).difference(open_keys)) else ())}
+    while open_keys:
+        began = clock()
+        found = await _found(finder.find, open_keys, look_up, owners, undecided)
+        if not by_api and (api_now := api_clock()) is not None:
+            by_api = True  # the local clock may have been set forward since
+            ages = {key: (api_now - at).total_seconds() for key, at in api_at.items()}
+            due |= {key: max(due[key], began + patience - max(0.0, age)) for key, age in ages.items()}
+        shown |= {key: ControlOrder(key, open_keys[key]) for key in open_keys if found.matches.get(key)}
+        ripe = {key for key in open_keys if began >= due[key]}
+        absent = {key for key in ripe if not found.matches.get(key) and not found.doubt_of(key)}
+        undecidable = ripe - absent
+        for key in [key for key in open_keys if found.matches.get(key) or key in undecidable]:
+            del open_keys[key]
+            yield _decision(key, found, undecided)
+        known = await _known_near([open_keys[key] for key in absent], controls, shown) if absent and controls else None
+        ripe_in = 0.0 if known is None else known.ripe_in
+        if known is not None:
+            longer = 0.0 if known.controls else patience
+            absent = {key for key in absent if not ripe_in and began >= due[key] + longer}
+        if absent:
+            evidence = _evidence([api_at[key] for key in absent if key in api_at], known, look_up, patience)
+            look = partial(finder.prove, evidence=evidence)
+            proof = await _found(look, {key: open_keys[key] for key in absent}, look_up, owners, undecided)
+            shown |= {key: ControlOrder(key, open_keys[key]) for key in absent if proof.matches.get(key)}
+            decisions = [_decision(key, proof, undecided) for key in open_keys if key in absent]
+            if known is not None and not known.controls and one_first is not None:
+                decisions = await _but_one(decisions, one_first)
+                undecided |= {decision.key for decision in decisions if decision.doubt}
+            for decision in decisions:
+                del open_keys[decision.key]
+                yield decision
+        if open_keys:
+            left = max(ripe_in, max(due[key] for key in open_keys) + longer - clock())
+            if not await (rest or sleep)(min(max(left, 0.01), pause)):
+                return
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+
+async def _known_near(times: Sequence[datetime], controls: Controls, shown: Mapping[str, ControlOrder]) -> KnownOrders:
+    """Return the orders that a list must show next to those times; in their place the orders that it has shown."""
+    known = await controls(min(times), max(times))
+    if shown and (known.ripe_in or not known.controls):
+        return known._replace(controls=list(shown.values())[:_SHOWN_MOST], ripe_in=0.0)
+    return known
+
+
+def _evidence(
+    clocks: Sequence[datetime], known: KnownOrders | None, look_up: EntryLookup | None, patience: float
+) -> Evidence:
+    """Return what a list must show before it proves an absence."""
+    must_show, created = (None, 0) if known is None else (known.controls, known.created)
+    first, last = min(clocks, default=None), max(clocks, default=None)
+    return Evidence(first, last, must_show, look_up, created, waited=patience)
+
+
+def _decision(key: str, found: LookupFindings, undecided: set[str]) -> Decision:
+    """Return the result for a key; without a doubt, it is no longer undecided."""
+    matches = found.matches.get(key, [])
+    if len(matches) > 1:
+        ids = ", ".join(str(match.id) for match in matches)
+        logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
+    doubt = "" if matches else found.doubt_of(key)
+    if not doubt:
+        undecided.discard(key)
+    return Decision(key, matches, doubt)
+
+
+async def _but_one(decisions: list[Decision], one_first: OneFirst) -> list[Decision]:
+    """Restrict the results of a list that could show no order of ours: one of the missing items may be absent."""
+    doubts = await one_first({decision.key for decision in decisions if not decision.matches and not decision.doubt})
+    return [each._replace(doubt=doubts.get(each.key, each.doubt)) for each in decisions]
+
+
+async def _found(
+    look: LookupFunction,
+    sent_at: Mapping[str, datetime],
+    look_up: EntryLookup | None,
+    owners: Owners | None,
+    undecided: AbstractSet[str],
+) -> LookupFindings:
+    """Look up references; return the findings without rows that are other items of ours with that very reference.
+
+    If another undecided reference may be mistaken for one of these, all are looked up together: they may show whether
+    the list keeps references.
+    """
+    wanted = {*undecided} if alike(sent_at, undecided - sent_at.keys()) else {*sent_at}
+    found = await look(wanted, since=min(sent_at.values()))
+    if look_up is not None:
+        found = found.without(await _known(found, look_up))
+    return found if owners is None else await owners.sift(found, wanted)
+
+
+async def _known(found: LookupFindings, look_up: EntryLookup) -> dict[str, Entry | None]:
+    known: dict[str, Entry | None] = {}
+    keys = list(found.others())
+    for start in range(0, len(keys), LOOK_UP_MOST):
+        some = keys[start : start + LOOK_UP_MOST]
+        known.update(zip(some, await look_up(some), strict=True))
+    return known
+
+
+async def sleep(seconds: float) -> bool:
+    """Wait; return True to continue."""
+    await asyncio.sleep(seconds)
+    return True
+
+
+def left_ago(entry: Entry, journal: Journal, *, over_for: float | None) -> float:
+    """Return the seconds since an undecided item's request was sent at the latest.
+
+    ``sent`` is written before the request waits for a permit, which may take long; but no dead process sent a request
+    after this process had the ``journal`` alone. ``over_for`` is the number of seconds since a request of this process
+    ended, if one did: by a clock that no user can set, while the local clock may have been set forward.
+    """
+    now = utc_now()
+    opened_at = journal.opened_at
+    ages = [] if over_for is None else [over_for]
+    if entry.latest_sent_at is not None:
+        ages.append((now - entry.latest_sent_at).total_seconds())
+    elif entry.state is State.UNKNOWN:
+        ages.append((now - entry.changed_at).total_seconds())
+    elif opened_at is not None and entry.changed_at < opened_at:
+        ages.append((now - opened_at).total_seconds())
+        if journal.opened_on is not None:
+            ages.append(asyncio.get_running_loop().time() - journal.opened_on)
+    else:
+        ages.append(0.0)
+    return max(0.0, min(ages))
+
+
+def controls_of(book: JournalRun, patience: float) -> Controls:
+    """Return a look-up of the controls that a journal has known for so long that the list must show them.
+
+    Where it knows younger ones only, the look-up returns those, and the time until they are old enough by a clock that
+    no user can set: the local clock may have been ahead when they were created, and none would ever be old enough by
+    it. An item sent at an unknown time has no neighbours: its controls are those of the other items, or the last
+    control of all.
+    """
+    seen: dict[str, float] = {}
+
+    async def near(first: datetime, last: datetime) -> KnownOrders:
+        if is_long_ago(first):
+            first = last = utc_now() if is_long_ago(last) else last
+        now = asyncio.get_running_loop().time()
+        ripe = utc_now() - timedelta(seconds=max(0.0, patience - _NOTED_WITHIN))
+        found = await book.created_near(first, last, ripe=ripe)
+        ripe_in = 0.0
+        if not found:
+            found = await book.created_near(first, last, ripe=ripe + _AGES)
+            ages = [now - seen.setdefault(entry.key, now) for entry in found]
+            ripe_in = max(0.0, patience - min(ages, default=patience))
+        count = await book.count_created(first, ripe=ripe)
+        return KnownOrders([ControlOrder(entry.key, entry.sent_at) for entry in found], count, ripe_in)
+
+    return near
+
+
+def one_first_of(
+    book: JournalRun, claims: KeyClaims, entries: Mapping[str, Entry], waiting: Collection[str]
+) -> OneFirst:
+    """Return a function that chooses the one waiting item that is sent again where no order of ours is known.
+
+    None is chosen while an earlier choice is undecided: an item with an absence in the journal, or one that this
+    process chose. ``entries`` are the undecided ones. Items of killed runs may never have been sent, and the last of
+    them are the least likely to have been, since a run sends in the order of its input. Items that are not sent again
+    anyway do not count.
+    """
+
+    async def choose(absent: Collection[str]) -> str | None:
+        keys = [key for key in waiting if key in absent][::-1]
+        keys.sort(key=lambda key: entries[key].state is not State.SENT)
+        if not keys or any(entry.absences for entry in entries.values()):
+            return None
+        if (before := claims.sent_first) is not None:
+            (entry,) = await book.look_up([before])
+            is_open = entry is not None and (entry.state in UNDECIDED or entry.state is State.PENDING)
+            if is_open or claims.sent_first != before:  # another call chose one meanwhile
+                return None
+        claims.sent_first = keys[0]
+        return keys[0]
+
+    async def doubts(absent: Collection[str]) -> dict[str, str]:
+        held = {key for key in absent if not braked(entries[key]) and not was_taken(entries[key])}
+        one = await choose(held)
+        return dict.fromkeys(held - {one}, NONE_KNOWN if one is None else ONE_FIRST)
+
+    return doubts
+
+
+def braked(entry: Entry) -> str:
+    """Return the reason why an absent item is not sent again automatically, or "".
+
+    Of two requests, one should have arrived.
+    """
+    return _ABSENT_AGAIN if entry.absences >= ABSENT_MOST else ""
+
+
+def utc_now() -> datetime:
+    """Return the local time."""
+    return datetime.now(UTC)

@@ -1,0 +1,135 @@
+"""``octoffm cluster submit``: check a file, cut it into chunks and load them for the fleet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from ...bulk.durable.settings import PATIENCE
+from ...contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
+from ...tabular.column_plan import plan_for
+from ...tabular.item_types import ORDERS, PRODUCTS, SUPPLIES
+from ...tabular.mapping_file import save_mapping
+from ...tabular.open import open_table
+from ..errors import ExitCode
+from ..files.dry_run import dry_run
+from ..files.options import FileOptions, table_options
+from ..options import contract_option, env_file_option, environment, json_option, verbose_option
+from ..output import printable
+from ..runtime import run_async
+from .options import cluster_option, opened
+from .status import print_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...cluster.jobs import CreationKind, JobRecord
+    from ...contract.operations import Operation
+    from ...tabular.item_types import ItemType
+
+_TARGETS: dict[str, tuple[ItemType, Operation[Any]]] = {
+    "products": (PRODUCTS, CREATE_PRODUCTS),
+    "orders": (ORDERS, CREATE_OUTBOUND),
+    "inbound": (SUPPLIES, CREATE_INBOUND),
+}
+
+
+@click.group()
+def submit() -> None:
+    """Load a file as a job for the fleet.
+
+    The file is read and checked as by "octoffm orders create" and the like; rejected rows go to the rejects file. The
+    fleet starts when the whole file is loaded.
+    """
+
+
+def _options(command: Callable[..., int]) -> Callable[..., int]:
+    options: tuple[Callable[[Callable[..., int]], Callable[..., int]], ...] = (
+        click.option("--seller", metavar="ID", help="The seller to act for, in place of OCTOFFM_SELLER_ID."),
+        cluster_option,
+        click.option("--dry-run", is_flag=True, help="Check the whole file, show what would be sent, load nothing."),
+        click.option(
+            "--rejects",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="Rejected rows. Default: FILE's name with .rejects.",
+        ),
+        click.option(
+            "--patience",
+            type=click.FloatRange(0),
+            default=PATIENCE,
+            show_default=True,
+            metavar="S",
+            help="Seconds after sending during which an item that is not found may still become visible.",
+        ),
+        click.option(
+            "--resend-unknown", is_flag=True, help="Send again what could not be looked up: it may then exist twice."
+        ),
+        click.option(
+            "--chunk", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Items of one chunk."
+        ),
+        env_file_option,
+        contract_option,
+        json_option,
+        verbose_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return table_options(command)
+
+
+def _command(kind: str) -> click.Group:
+    group = click.Group(kind, help=f"Jobs of {_TARGETS[kind][0].plural}.")
+
+    @group.command("create", help=f"Load a file of {_TARGETS[kind][0].plural}: CSV, JSON lines, Parquet or XLSX.")
+    @_options
+    def create(address: str, chunk: int, **options: Any) -> int:
+        wanted = FileOptions(limit=None, concurrency=None, timeout=None, proxies=False, **options)
+        return run_async(_submit(kind, wanted, address, chunk))
+
+    del create
+    return group
+
+
+async def _submit(kind: str, wanted: FileOptions, address: str, chunk: int) -> int:
+    mapping = wanted.whole_mapping
+    wanted.check_paths(journal=False)
+    target, operation = _TARGETS[kind]
+    if wanted.dry_run:
+        table = open_table(wanted.file, delimiter=wanted.delimiter, encoding=wanted.encoding)
+        return dry_run(wanted, table, plan_for(table, target, mapping.columns, mapping.values), operation)
+    _ = wanted.contract_file  # the workers have their own; a wrong one is reported before anything is loaded
+    seller = wanted.seller or environment(wanted.env_file).get("OCTOFFM_SELLER_ID", "").strip()
+    if not seller:
+        raise click.UsageError("no seller: say --seller ID, or set OCTOFFM_SELLER_ID", click.get_current_context())
+    async with opened(address) as cluster:
+        record = await cluster.submit_file(
+            cast("CreationKind", kind),
+            wanted.file,
+            seller=seller,
+            columns=mapping.columns,
+            values=mapping.values,
+            delimiter=wanted.delimiter,
+            encoding=wanted.encoding,
+            rejects=wanted.rejects_file,
+            patience=wanted.patience,
+            resend_unknown=wanted.resend_unknown,
+            chunk=chunk,
+        )
+    if wanted.save_mapping is not None:
+        save_mapping(wanted.save_mapping, mapping)
+    return _told(record, wanted)
+
+
+def _told(record: JobRecord, wanted: FileOptions) -> int:
+    print_job(record, as_json=wanted.as_json)
+    if record.faulty:
+        where = printable(str(wanted.rejects_file))
+        click.echo(f"octoffm: {record.faulty:,} were rejected, with the reasons in {where}", err=True)
+    return ExitCode.REFUSED if record.faulty else ExitCode.DONE
+
+
+for _kind in _TARGETS:
+    submit.add_command(_command(_kind))

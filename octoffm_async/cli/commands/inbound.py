@@ -1,0 +1,131 @@
+"""``octoffm inbound``: supply orders sent in to the warehouse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ...contract.inbound import InboundStatus
+from ..errors import ExitCode
+from ..filters import OpenEnumParam, country_option, limit_option, period_options
+from ..lazy import Later, LazyGroup
+from ..output import (
+    Column,
+    as_fields,
+    print_facts,
+    print_json_line,
+    print_rows,
+    print_table,
+    quantity_of,
+    received_of,
+    refusal_of,
+    refusal_text,
+)
+from ..remote import remote_command
+from ..row_files import output_option, save_document
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from ...contract.inbound import InboundShipment
+    from ..remote import Remote
+
+group = LazyGroup(
+    "inbound",
+    help="Supply orders: goods sent in to the warehouse.",
+    later={
+        "create": Later("octoffm_async.cli.files.commands:create_supplies", "Announce the supply orders of a file."),
+    },
+)
+
+COLUMNS = (
+    Column("id", "inbound_shipment_id"),
+    Column("reference", "reference"),
+    Column("status", "status"),
+    Column("country", "storage_country"),
+    Column("announced", quantity_of, right=True),
+    Column("received", received_of, right=True),
+    Column("updated (UTC)", "updated_at"),
+    Column("refusal", refusal_of),
+)
+_LINES = (
+    Column("product", "seller_product_reference"),
+    Column("announced", "quantity", right=True),
+    Column("received", "received_quantity", right=True),
+    Column("missing", "undelivered_quantity", right=True),
+)
+
+
+@group.command("list")
+@click.option("--status", type=OpenEnumParam(InboundStatus), help="Only those in this status.")
+@country_option
+@period_options("updated")
+@period_options("created")
+@limit_option
+@remote_command
+async def list_orders(
+    remote: Remote,
+    *,
+    status: str | None,
+    country: str | None,
+    updated_since: datetime | None,
+    updated_until: datetime | None,
+    created_since: datetime | None,
+    created_until: datetime | None,
+    limit: int | None,
+) -> int:
+    """List supply orders."""
+    orders = remote.client.inbound.list(
+        status=status,
+        storage_country=country,
+        updated_at_min=updated_since,
+        updated_at_max=updated_until,
+        created_at_min=created_since,
+        created_at_max=created_until,
+        max_items=limit,
+    )
+    await print_rows(remote, aiter(orders), COLUMNS, nothing="no supply order matches")
+    return ExitCode.DONE
+
+
+@group.command("show")
+@click.argument("supply_order", metavar="ID")
+@remote_command
+async def show(remote: Remote, supply_order: str) -> int:
+    """Show a supply order with its lines: announced, received, missing."""
+    order = await remote.client.inbound.get(supply_order)
+    if remote.as_json:
+        print_json_line(as_fields(order))
+    else:
+        _tell(order)
+    return ExitCode.DONE
+
+
+@group.command("delivery-note")
+@click.argument("supply_order", metavar="ID")
+@output_option("File to write; by default under its own name, and - is standard output.")
+@remote_command
+async def delivery_note(remote: Remote, supply_order: str, output: Path | None) -> int:
+    """Fetch the delivery note to put into the parcels, usually a PDF. It exists from status Accepted on."""
+    note = await remote.client.inbound.delivery_note(supply_order)
+    save_document(remote, note, output, of=supply_order)
+    return ExitCode.DONE
+
+
+def _tell(order: InboundShipment) -> None:
+    print_facts(
+        {
+            "id": order.inbound_shipment_id,
+            "reference": order.reference,
+            "code": order.code,
+            "status": order.status,
+            "refusal": refusal_text(order.refusal),
+            "country": order.storage_country,
+            "expected": order.expected_delivery_date,
+            "created": order.created_at,
+            "updated": order.updated_at,
+        }
+    )
+    print_table(order.lines, _LINES)

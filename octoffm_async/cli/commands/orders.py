@@ -1,0 +1,164 @@
+"""``octoffm orders``: shipping orders to customers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ...contract.outbound import OutboundStatus, ShipmentState
+from ..errors import ExitCode
+from ..filters import OpenEnumParam, limit_option, period_options
+from ..lazy import Later, LazyGroup
+from ..output import (
+    Column,
+    as_fields,
+    print_facts,
+    print_json_line,
+    print_rows,
+    print_table,
+    quantity_of,
+    refusal_of,
+    refusal_text,
+)
+from ..remote import remote_command
+from .orders_cancel import cancel
+from .orders_find import find_orders, order_options
+from .orders_follow import follow
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import datetime
+
+    from ...contract.outbound import OutboundShipment, ParcelLine, ShippedTo
+    from ..remote import Remote
+    from .orders_find import OrderSelector
+
+group = LazyGroup(
+    "orders",
+    help="Shipping orders to customers.",
+    later={
+        "create": Later("octoffm_async.cli.files.commands:create_orders", "Ship the orders of a file, each once."),
+    },
+)
+
+
+def _product(line: ParcelLine) -> str | None:
+    return line.seller_product_reference or line.product_id
+
+
+COLUMNS = (
+    Column("id", "outbound_shipment_id"),
+    Column("reference", "reference"),
+    Column("status", "status"),
+    Column("state", "state"),
+    Column("from", "storage_country"),
+    Column("items", quantity_of, right=True),
+    Column("status since (UTC)", "status_updated_at"),
+    Column("refusal", refusal_of),
+)
+_LINES = (
+    Column("product", _product),
+    Column("condition", "product_condition"),
+    Column("quantity", "quantity", right=True),
+)
+_PARCELS = (
+    Column("parcel", "parcel_id"),
+    Column("carrier", "carrier"),
+    Column("tracking number", "tracking_number"),
+    Column("items", quantity_of, right=True),
+    Column("tracking url", "tracking_url"),
+)
+
+
+@group.command("list")
+@click.option("--state", type=OpenEnumParam(ShipmentState), help="Only those of this validity.")
+@click.option(
+    "--status", type=OpenEnumParam(OutboundStatus), help="Only those in this status; filtered here, not by the API."
+)
+@period_options("updated")
+@limit_option
+@remote_command
+async def list_orders(
+    remote: Remote,
+    *,
+    state: str | None,
+    status: str | None,
+    updated_since: datetime | None,
+    updated_until: datetime | None,
+    limit: int | None,
+) -> int:
+    """List shipping orders; the times are of their status."""
+    orders = remote.client.outbound.list(
+        state=state,
+        status_updated_at_min=updated_since,
+        status_updated_at_max=updated_until,
+        max_items=None if status else limit,
+    )
+    items = _picked(aiter(orders), status, limit) if status else aiter(orders)
+    await print_rows(remote, items, COLUMNS, nothing="no shipping order matches")
+    return ExitCode.DONE
+
+
+@group.command("show")
+@order_options
+@remote_command
+async def show(remote: Remote, which: OrderSelector) -> int:
+    """Show a shipping order, by its id or by your reference: lines, address, and parcels once shipped.
+
+    The API has no filter on references: all orders are read, or those that changed --since then.
+    """
+    orders = await find_orders(remote, which)
+    for place, order in enumerate(orders):
+        if remote.as_json:
+            print_json_line(as_fields(order))
+            continue
+        if place:
+            click.echo()
+        _tell(order)
+    return ExitCode.DONE
+
+
+async def _picked(
+    orders: AsyncIterator[OutboundShipment], status: str, most: int | None
+) -> AsyncIterator[OutboundShipment]:
+    count = 0
+    async for order in orders:
+        if order.status == status:
+            yield order
+            count += 1
+            if count == most:
+                return
+
+
+def _tell(order: OutboundShipment) -> None:
+    print_facts(
+        {
+            "id": order.outbound_shipment_id,
+            "reference": order.reference,
+            "status": order.status,
+            "state": order.state,
+            "refusal": refusal_text(order.refusal),
+            "from": order.storage_country,
+            "mode": order.delivery_mode,
+            "to": _address(order.delivery_address),
+            "created": order.created_at,
+            "updated": order.updated_at,
+            "status since": order.status_updated_at,
+        }
+    )
+    print_table(order.lines, _LINES)
+    print_table(order.parcels, _PARCELS)
+
+
+def _address(to: ShippedTo | None) -> str:
+    if to is None:
+        return ""
+    name = " ".join(part for part in (to.civility, to.first_name, to.last_name) if part)
+    city = " ".join(part for part in (to.postal_code, to.city) if part)
+    lines = (name, to.company_name, to.address_line1, to.address_line2, to.address_line3, city, to.state_or_region)
+    return ", ".join(part for part in (*lines, to.country_code) if part)
+
+
+group.add_command(cancel)
+group.add_command(follow)

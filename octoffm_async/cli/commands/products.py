@@ -1,0 +1,81 @@
+"""``octoffm products``: the seller's products, and their registration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ...contract.operations import CREATE_PRODUCTS
+from ...contract.products import FulfillmentProduct, ProductCondition, ProductResult, RegistrationStatus
+from ...resources.products import check_product
+from ..errors import ExitCode
+from ..filters import OpenEnumParam, limit_option
+from ..lazy import Later, LazyGroup
+from ..output import Column, as_fields, print_facts, print_json_line, print_rows
+from ..remote import remote_command
+from ..row_files import dry_run_option, print_request
+
+if TYPE_CHECKING:
+    from ..remote import Remote
+
+group = LazyGroup(
+    "products",
+    help="Register products, and list what is registered.",
+    later={
+        "create": Later("octoffm_async.cli.files.commands:create_products", "Register the products of a file."),
+    },
+)
+
+COLUMNS = (
+    Column("reference", "seller_product_reference"),
+    Column("gtin", "gtin"),
+    Column("condition", "product_condition"),
+    Column("stock id", "stock_id"),
+    Column("product id", "product_id"),
+    Column("created (UTC)", "created_at"),
+)
+
+
+@group.command("references")
+@limit_option
+@remote_command
+async def list_references(remote: Remote, limit: int | None) -> int:
+    """List the seller's references, with the product and the stock of each."""
+    references = remote.client.products.references(max_items=limit)
+    await print_rows(remote, aiter(references), COLUMNS, nothing="no product is registered")
+    return ExitCode.DONE
+
+
+@group.command("add-reference")
+@click.option("--gtin", required=True, help="GTIN of the product, 8 to 14 digits.")
+@click.option("--reference", required=True, metavar="REF", help="Your own reference for it.")
+@click.option(
+    "--condition", type=OpenEnumParam(ProductCondition), default="New", show_default=True, help="Its condition."
+)
+@dry_run_option
+@remote_command
+async def add_reference(remote: Remote, gtin: str, reference: str, condition: str, dry_run: bool) -> int:
+    """Add your reference to a product that is registered already, by you or by another seller.
+
+    Exits with 0 if it was accepted, 1 if it was refused, 3 if the API did not say.
+    """
+    product = FulfillmentProduct(gtin=gtin, seller_product_reference=reference, product_condition=condition)
+    if dry_run:
+        check_product(product)
+        return print_request(remote, CREATE_PRODUCTS, [product])
+    result = await remote.client.products.add_reference(
+        gtin=gtin, seller_product_reference=reference, product_condition=condition
+    )
+    if remote.as_json:
+        print_json_line(as_fields(result))
+    else:
+        why = ": ".join(part for part in (result.code, result.message) if part)
+        print_facts({"reference": result.seller_product_reference, "status": result.status, "why": why})
+    return exit_code_of_product(result)
+
+
+def exit_code_of_product(result: ProductResult) -> ExitCode:
+    """Return the exit code of the API's result for a product."""
+    verdicts = {RegistrationStatus.ACCEPTED: ExitCode.DONE, RegistrationStatus.REFUSED: ExitCode.REFUSED}
+    return verdicts.get(result.status.meaning, ExitCode.UNDECIDED)

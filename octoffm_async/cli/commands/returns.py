@@ -1,0 +1,181 @@
+"""``octoffm returns``: parcels that come back to the warehouse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...contract.common import ShipmentLine
+from ...contract.contract_file.translation import Translation
+from ...contract.operations import CREATE_RETURN
+from ...contract.requests.validation import return_problems
+from ...contract.returns import ReturnReason, ReturnRequest, ReturnStatus, ReturnType
+from ...errors import ValidationError
+from ..errors import ExitCode
+from ..filters import OpenEnumParam, limit_option, period_options
+from ..options import check_against_contract, extra_option
+from ..output import Column, as_fields, print_facts, print_json_line, print_rows, print_table, quantity_of, received_of
+from ..remote import remote_command
+from ..row_files import dry_run_option, output_option, print_request, save_document
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from ...contract.returns import Return
+    from ..remote import Remote
+
+group = click.Group("returns", help="Returns: parcels that come back to the warehouse.")
+
+COLUMNS = (
+    Column("id", "return_id"),
+    Column("type", "type"),
+    Column("status", "status"),
+    Column("reason", "reason"),
+    Column("order id", "outbound_shipment_id"),
+    Column("announced", quantity_of, right=True),
+    Column("received", received_of, right=True),
+    Column("label", "has_label"),
+    Column("updated (UTC)", "updated_at"),
+)
+_LINES = (
+    Column("product", "seller_product_reference"),
+    Column("announced", "quantity", right=True),
+    Column("received", "received_quantity", right=True),
+    Column("state", "state"),
+)
+
+
+def lines_of(context: click.Context, option: click.Parameter, given: Sequence[str]) -> list[ShipmentLine]:
+    """Parse ``REF=2``, given any number of times, into lines; without a number the quantity is one."""
+    lines: list[ShipmentLine] = []
+    for text in given:
+        reference, equals, number = text.rpartition("=")
+        if not equals:
+            reference, number = text, "1"
+        if not reference.strip() or not (number.isascii() and number.isdigit() and len(number) < 10) or not int(number):
+            raise click.BadParameter(f"{text!r} is not REF=QUANTITY, such as SHIRT-1=2", context, option)
+        lines.append(ShipmentLine(quantity=int(number), seller_product_reference=reference.strip()))
+    return lines
+
+
+@group.command("create")
+@click.option("--order", metavar="ID", help="The shipping order that comes back, by its id.")
+@click.option("--reference", metavar="REF", help="The same order, by your own reference.")
+@click.option("--reason", type=OpenEnumParam(ReturnReason), required=True, help="Why it comes back.")
+@click.option(
+    "--line",
+    "lines",
+    multiple=True,
+    required=True,
+    callback=lines_of,
+    metavar="REF=QUANTITY",
+    help="A product that comes back, and how many of it; may be given many times.",
+)
+@click.option("--comment", metavar="TEXT", help="A comment for the warehouse.")
+@extra_option(ReturnRequest)
+@dry_run_option
+@remote_command
+async def create(remote: Remote, order: str | None, dry_run: bool, **fields: Any) -> int:
+    """Announce a customer's return, for a parcel shipped from FR or ES.
+
+    \b
+    octoffm returns create --reference ORDER-1 --reason Retraction --line SHIRT-1=2
+    """
+    if order is None and fields["reference"] is None:
+        raise click.UsageError("name the order that comes back: --order or --reference", click.get_current_context())
+    check_against_contract(Translation(remote.config.contract_file), ReturnRequest, fields["extra"] or ())
+    request = ReturnRequest(outbound_shipment_id=order, **fields)
+    if dry_run:
+        if problems := return_problems(request):
+            raise ValidationError("return", str(request.reference or order), problems)
+        return print_request(remote, CREATE_RETURN, request)
+    return_id = await remote.client.returns.create(request)
+    if remote.as_json:
+        print_json_line({"return_id": return_id})
+    else:
+        click.echo(return_id)
+    return ExitCode.DONE
+
+
+@group.command("list")
+@click.option(
+    "--type", "kind", type=OpenEnumParam(ReturnType), help="Only those of this type: the sender of the return."
+)
+@click.option("--status", type=OpenEnumParam(ReturnStatus), help="Only those in this status.")
+@period_options("updated")
+@period_options("created")
+@limit_option
+@remote_command
+async def list_returns(
+    remote: Remote,
+    *,
+    kind: str | None,
+    status: str | None,
+    updated_since: datetime | None,
+    updated_until: datetime | None,
+    created_since: datetime | None,
+    created_until: datetime | None,
+    limit: int | None,
+) -> int:
+    """List returns."""
+    found = remote.client.returns.list(
+        type=kind,
+        status=status,
+        updated_at_min=updated_since,
+        updated_at_max=updated_until,
+        created_at_min=created_since,
+        created_at_max=created_until,
+        max_items=limit,
+    )
+    await print_rows(remote, aiter(found), COLUMNS, nothing="no return matches")
+    return ExitCode.DONE
+
+
+@group.command("show")
+@click.argument("return_id", metavar="ID")
+@remote_command
+async def show(remote: Remote, return_id: str) -> int:
+    """Show a return with its lines: announced, received, and in which state."""
+    found = await remote.client.returns.get(return_id)
+    if remote.as_json:
+        print_json_line(as_fields(found))
+    else:
+        _tell(found)
+    return ExitCode.DONE
+
+
+@group.command("label")
+@click.argument("return_id", metavar="ID")
+@output_option("File to write; by default under its own name, and - is standard output.")
+@remote_command
+async def label(remote: Remote, return_id: str, output: Path | None) -> int:
+    """Fetch the label for the customer, usually a PDF. Only returns to FR have one."""
+    document = await remote.client.returns.label(return_id)
+    save_document(remote, document, output, of=return_id)
+    return ExitCode.DONE
+
+
+def _tell(found: Return) -> None:
+    print_facts(
+        {
+            "id": found.return_id,
+            "type": found.type,
+            "status": found.status,
+            "reason": found.reason,
+            "recommended": found.recommended_return_reason,
+            "order id": found.outbound_shipment_id,
+            "reference": found.reference,
+            "parcel": found.parcel_id,
+            "comment": found.comment,
+            "warehouse": found.warehouse_comment,
+            "label": found.has_label,
+            "received": found.receipt_date,
+            "created": found.created_at,
+            "updated": found.updated_at,
+            "undeclared": found.undeclared_quantity or None,
+        }
+    )
+    print_table(found.lines, _LINES)

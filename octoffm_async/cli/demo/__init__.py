@@ -1,0 +1,1 @@
+"""The command ``octoffm demo``: the main job on the embedded sandbox."""

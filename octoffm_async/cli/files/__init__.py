@@ -1,0 +1,1 @@
+"""Commands that take a file of items: what is common to creations and look-ups."""

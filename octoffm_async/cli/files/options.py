@@ -1,0 +1,249 @@
+"""The options of every command that reads a file of items."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ...bulk.durable.settings import PATIENCE
+from ...config import Config, Limit
+from ...contract.contract_file.model import ContractFile
+from ...contract.contract_file.parser import read_contract
+from ...contract.contract_file.problems import ContractFileError
+from ...errors import ConfigurationError
+from ...tabular.mapping_file import Mapping, load_mapping
+from ..contract.drift_option import drift_path
+from ..options import (
+    contract_option,
+    drift_option,
+    env_file_option,
+    environment,
+    json_option,
+    parse_pairs,
+    parse_rate,
+    verbose_option,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+OFF = "off"
+_REJECTS = re.compile(r"\.rejects(?:-(\d+))?$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOptions:
+    """The options of a command. An option that the command does not have keeps its default."""
+
+    file: Path
+    mapping: dict[str, str]
+    constants: dict[str, str]
+    mapping_file: Path | None
+    save_mapping: Path | None
+    delimiter: str | None
+    encoding: str | None
+    env_file: Path | None
+    seller: str | None
+    limit: tuple[int, float] | str | None
+    concurrency: int | None
+    timeout: float | None
+    proxies: bool
+    as_json: bool
+    contract: Path | None = None
+    drift: Path | None = None
+    rejects: Path | None = None
+    report: Path | None = None
+    dry_run: bool = False
+    journal: Path | None = None
+    drain: float = 30.0
+    patience: float = PATIENCE
+    resend_unknown: bool = False
+    verify_first: bool = False
+    strict_references: bool = False
+    follow: str | None = None
+    follow_for: float | None = None
+    output: Path | None = None
+    how: str = "auto"
+
+    @property
+    def whole_mapping(self) -> Mapping:
+        """The mapping of the mapping file and of the options; the options win."""
+        kept = Mapping({}, {}) if self.mapping_file is None else load_mapping(self.mapping_file)
+        return kept.with_(self.mapping, self.constants)
+
+    @property
+    def journal_file(self) -> Path:
+        """The journal: beside the input unless ``--journal`` names one. A rejects file shares its original's."""
+        return self.journal or self.file.with_name(f"{_REJECTS.sub('', self.file.stem)}.journal")
+
+    @property
+    def rejects_file(self) -> Path:
+        """The file for rejected rows: beside the input unless ``--rejects`` names another."""
+        if self.rejects is not None:
+            return self.rejects
+        ending = self.file.suffix if self.file.suffix.casefold() in {".jsonl", ".ndjson"} else ".csv"
+        before = _REJECTS.search(self.file.stem)
+        number = "" if before is None else f"-{int(before[1] or 1) + 1}"
+        return self.file.with_name(f"{_REJECTS.sub('', self.file.stem)}.rejects{number}{ending}")
+
+    def config(self) -> Config:
+        """Return the client's settings: of the environment or a file, overridden by the options."""
+        wanted: dict[str, Any] = {"seller_id": self.seller, "bulk_deadline": self.timeout, "contract": self.contract}
+        wanted |= {"trust_env": self.proxies or None}
+        settings = {name: value for name, value in wanted.items() if value is not None}
+        return with_limit(Config.from_env(environment(self.env_file), **settings), self.limit)
+
+    @property
+    def drift_file(self) -> Path | None:
+        """The file for differences of answers, named by the option or the environment; None without one."""
+        return drift_path(self.drift, environment(self.env_file))
+
+    @property
+    def contract_file(self) -> ContractFile:
+        """The contract file, read without the settings that only calls need; an empty one if none is named.
+
+        Raises:
+            ConfigurationError: The file cannot be used.
+        """
+        named = self.contract or environment(self.env_file).get("OCTOFFM_CONTRACT", "").strip()
+        try:
+            return read_contract(named) if named else ContractFile()
+        except ContractFileError as error:
+            raise ConfigurationError(str(error)) from None
+
+    def check_paths(self, *, journal: bool) -> None:
+        """Check before the run, not in the middle of it, that every file can be written.
+
+        Raises:
+            ConfigurationError: A file would overwrite another, or its folder does not exist.
+        """
+        named = {"--rejects": self.rejects_file, "--report": self.report, "-o": self.output}
+        named |= {"--drift": self.drift}
+        named |= {"--save-mapping": self.save_mapping, "--journal": self.journal_file if journal else None}
+        taken = {self.file.resolve(): f"the input {self.file}"}
+        if self.contract is not None:
+            taken[self.contract.resolve()] = f"the contract file {self.contract}"
+        for option, path in named.items():
+            if path is None:
+                continue
+            if path.resolve() in taken:
+                raise ConfigurationError(f"{option} would overwrite {taken[path.resolve()]}")
+            taken[path.resolve()] = f"the file of {option}"
+            if not path.parent.is_dir():
+                raise ConfigurationError(f"{option}: there is no folder {path.parent}")
+
+
+def with_limit(config: Config, limit: tuple[int, float] | str | None) -> Config:
+    """Return settings with the limit of ``--limit``, if it was given."""
+    match limit:
+        case None:
+            return config
+        case (int(calls), float(seconds)):
+            return config.with_(limit=Limit(calls, per=seconds))
+        case _:
+            return config.with_(limit=None)
+
+
+def command_again() -> str:
+    """Return the command as it was typed, quoted for a shell."""
+    return shlex.join(["octoffm", *sys.argv[1:]])
+
+
+def _limit(context: click.Context, option: click.Parameter, given: str | None) -> tuple[int, float] | str | None:
+    return OFF if given == OFF else parse_rate(context, option, given)
+
+
+_PATH = click.Path(path_type=Path, dir_okay=False)
+_READING = (
+    click.argument("file", type=_PATH),
+    click.option(
+        "--map", "mapping", multiple=True, callback=parse_pairs, metavar="FIELD=COLUMN", help="Column of a field."
+    ),
+    click.option(
+        "--set", "constants", multiple=True, callback=parse_pairs, metavar="FIELD=VALUE", help="Value for all rows."
+    ),
+    click.option("--mapping", "mapping_file", type=_PATH, metavar="FILE", help="A saved mapping."),
+    click.option("--save-mapping", type=_PATH, metavar="FILE", help="Save --map and --set for another time."),
+    click.option("--delimiter", metavar="CHAR", help="Delimiter of CSV cells; detected by default."),
+    click.option("--encoding", metavar="NAME", help="Encoding of a CSV file; detected by default."),
+)
+_CREATING = (
+    click.option("--dry-run", is_flag=True, help="Check the whole file, show what would be sent, send nothing."),
+    click.option("--rejects", type=_PATH, metavar="FILE", help="Rejected rows. Default: FILE's name with .rejects."),
+    click.option("--report", type=_PATH, metavar="FILE", help="Write a report as one HTML page."),
+    click.option(
+        "--journal", type=_PATH, envvar="OCTOFFM_JOURNAL", metavar="PATH", help="Default: FILE's name with .journal."
+    ),
+    click.option(
+        "--drain",
+        type=click.FloatRange(0),
+        default=30.0,
+        show_default=True,
+        metavar="S",
+        help="Seconds that calls in flight get after Ctrl-C.",
+    ),
+    click.option(
+        "--patience",
+        type=click.FloatRange(0),
+        default=PATIENCE,
+        show_default=True,
+        metavar="S",
+        help="Seconds after sending during which an item that is not found may still become visible.",
+    ),
+    click.option(
+        "--resend-unknown", is_flag=True, help="Send again what could not be looked up: it may then exist twice."
+    ),
+    click.option(
+        "--strict-references",
+        is_flag=True,
+        help="Refuse references that the API may change: outer blanks, invisible characters, over 50 characters.",
+    ),
+)
+limit_option = click.option("--limit", callback=_limit, metavar="N/T|off", help="At most N calls in T seconds.")
+"""The option ``--limit``; the command receives ``limit: tuple[int, float] | str | None``."""
+_CALLING = (
+    limit_option,
+    click.option("--concurrency", type=click.IntRange(1), metavar="N", help="Calls at a time."),
+    click.option("--seller", metavar="ID", help="The seller to act for, in place of OCTOFFM_SELLER_ID."),
+    env_file_option,
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        metavar="S",
+        help="Seconds that a call may take, retries included (900).",
+    ),
+    click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name."),
+    contract_option,
+    drift_option,
+    json_option,
+    verbose_option,
+)
+
+
+def table_options(command: F) -> F:
+    """Add the options of the file and of the mapping of its columns."""
+    return _decorated(command, _READING)
+
+
+def reading_options(command: F) -> F:
+    """Add the options of the file, of the mapping of its columns, and of calls."""
+    return _decorated(command, _READING + _CALLING)
+
+
+def creating_options(command: F) -> F:
+    """Add the options of :func:`reading_options` and those of a command that creates something."""
+    return _decorated(command, _READING + _CREATING + _CALLING)
+
+
+def _decorated(command: F, options: Sequence[Callable[[Any], Any]]) -> F:
+    for decorate in reversed(options):  # the option that is applied last is the first one in the help
+        command = decorate(command)
+    return command

@@ -1,0 +1,286 @@
+"""A journaled run over a file of items: shown live, interruptible, resumable, with rejects and a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...bulk.job import RUN_ENDING
+from ...bulk.outcomes import Failed
+from ...client import FulfillmentClient
+from ...contract.contract_file.translation import Translation
+from ...events import LoggingHook
+from ...journal import Journal
+from ...tabular.column_plan import plan_for
+from ...tabular.item_reader import ItemReader
+from ...tabular.mapping_file import save_mapping
+from ...tabular.open import open_table
+from ...tabular.rejects import RejectsFile
+from ..contract.drift_option import recording_drift
+from ..jobs.hints import jobs_command
+from ..jobs.show import write_json
+from ..options import check_plan
+from ..output import items as items_text
+from ..output import printable
+from ..runtime import interruptible
+from .bars import LimitUsage, file_display_for
+from .dry_run import dry_run
+from .options import FileOptions, command_again
+from .recording import RejectedExample, RunStats
+from .report import report_page, write_report
+from .tally import FileCounts, OutcomeText, outcome_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...bulk.bulk import Bulk
+    from ...bulk.outcomes import Outcome, Summary
+    from ...bulk.run import Run
+    from ...config import Config
+    from ...contract.operations import Operation
+    from ...tabular.column_plan import ColumnPlan
+    from ...tabular.item_reader import RejectedItem
+    from ...tabular.item_types import ItemType
+    from ...tabular.rows import Table, TableRow
+    from ..contract.drift_option import DriftRecorder
+    from ..errors import ExitCode
+    from .bars import FileDisplay
+
+MAX_PRINTED_PROBLEMS = 20
+"""Errors of items that are printed one by one on standard error; the rejects file has them all."""
+
+
+@dataclass(frozen=True)
+class FileCreation:
+    """One kind of creation: its target, its operation, and the function that starts its run."""
+
+    target: ItemType
+    operation: Operation[Any]
+    start: Callable[..., Run[Any]]
+
+
+class FileRun:
+    """The state of a run over a file: counts, rejects, display and recording."""
+
+    def __init__(self, wanted: FileOptions, creation: FileCreation, table: Table, plan: ColumnPlan) -> None:
+        self.wanted = wanted
+        self.creation = creation
+        self.tally = FileCounts()
+        self.recording = RunStats()
+        self.rejects = RejectsFile(wanted.rejects_file, table)
+        self.items = ItemReader(table, plan, self._faulty, keep=True)
+        self.interrupted = False
+        self.odd_references = 0
+        self.run_id: str | None = None
+        self._told = 0
+        title = creation.target.plural.capitalize()
+        self.show: FileDisplay = file_display_for(title, json=wanted.as_json)
+        self._limit = LimitUsage()
+
+    async def run(self, client: FulfillmentClient, journal: Journal) -> None:
+        """Send the items until the end of the input or an interruption."""
+        wanted = self.wanted
+
+        def progress(summary: Summary) -> None:
+            rate = summary.per_second
+            self.show.progress(self.items.share, self.tally.titled, rate, self._limit(client.stats()))
+
+        more: dict[str, Any] = {} if wanted.follow is None else {"follow": wanted.follow}
+        if wanted.follow is not None and wanted.follow_for is not None:
+            more["follow_for"] = wanted.follow_for
+        if wanted.verify_first:
+            more["verify_first"] = True
+        if wanted.concurrency is not None:
+            more["concurrency"] = wanted.concurrency
+        run = self.creation.start(
+            client.bulk,
+            self.items,
+            journal=journal,
+            on_progress=progress,
+            drain=0.0,  # the interrupt handler gives the time to drain, before the run is left
+            patience=wanted.patience,
+            resend_unknown=wanted.resend_unknown,
+            strict_references=wanted.strict_references or None,
+            **more,
+        )
+        if run.odd is not None:
+            run.odd.on_warning = self._tell_odd
+        try:
+            with interruptible(run.stop, drain=wanted.drain, say=self.show.print_message) as interrupts:
+                async with run:
+                    async for outcome in run:
+                        self._note(outcome)
+            self.interrupted = interrupts.count > 0
+        finally:
+            for outcome in run.leftover:
+                self._note(outcome)
+            self.odd_references = run.summary.odd_references
+            self.items.close()
+            self.rejects.close()
+
+    def _note(self, outcome: Outcome) -> None:
+        told = outcome_text(outcome)
+        rows = self.items.release(outcome.key)
+        self.tally.add(told)
+        if told.what != "unsent":
+            self.recording.count_decided()
+        line = rows[0].line if rows else None
+        if self.wanted.as_json:
+            code, message = told.code or None, told.message or None
+            fields = {"key": outcome.key, "outcome": told.what, "id": told.id, "line": line}
+            self.show.outcome(fields | {"code": code, "message": message})
+        ended = isinstance(outcome, Failed) and isinstance(outcome.error, RUN_ENDING)  # reported once, as an error
+        if told.what in {"refused", "failed", "unknown"} and not ended:
+            self._trouble(outcome.key, told, line, rows)
+
+    def _trouble(self, key: str, told: OutcomeText, line: int | None, rows: tuple[TableRow, ...]) -> None:
+        self.recording.record_rejected(told.what, told.code, RejectedExample(key, line, told.message))
+        code = "" if told.message.startswith(told.code) else f"{told.code} "
+        reason = f"{told.what}: {code}{told.message}"
+        if rows and told.what == "refused":  # others need no correction: the same command sends them, or looks them up
+            self.rejects.add(rows, reason)
+        self._say(f"{'' if line is None else f'line {line}, '}{key}: {reason}")
+
+    def _faulty(self, faulty: RejectedItem) -> None:
+        self.tally.faulty += 1
+        self.rejects(faulty)
+        first = faulty.problems[0]
+        self.recording.record_rejected(
+            "faulty", first.field or "row", RejectedExample(faulty.key, first.line, first.without_line())
+        )
+        for problem in faulty.problems:
+            if self.wanted.as_json:
+                fields = {
+                    "key": faulty.key,
+                    "outcome": "faulty",
+                    "line": problem.line,
+                    "column": problem.column or None,
+                }
+                self.show.outcome(fields | {"field": problem.field, "value": problem.value, "message": problem.reason})
+            self._say(str(problem))
+
+    def _tell_odd(self, text: str) -> None:
+        if self.wanted.as_json:
+            write_json({"event": "odd_references", "message": text})
+        else:
+            self.show.print_message(f"octoffm: {printable(text)} (--strict-references refuses them)")
+
+    def _say(self, text: str) -> None:
+        self._told += 1
+        if self.wanted.as_json or self._told > MAX_PRINTED_PROBLEMS + 1:
+            return
+        if self._told > MAX_PRINTED_PROBLEMS:
+            self.show.print_message(f"… and more: see {self.rejects.path}")
+        else:
+            self.show.print_message(f"{self.wanted.file}, {printable(text)}")
+
+    def finish(self, client: FulfillmentClient) -> ExitCode:
+        """Show the summary, write the report, and return the exit code."""
+        wanted, stats = self.wanted, client.stats()
+        seconds = self.recording.seconds
+        code = self.tally.exit_code(interrupted=self.interrupted)
+        facts: dict[str, Any] = {"rows": self.items.rows, "seconds": round(seconds, 1), "calls": stats.calls}
+        facts |= {"items per second": _rate(self.tally.done, seconds), "followed until": wanted.follow}
+        facts |= {"throttled": stats.throttled, "retries": stats.retries, "drift": stats.drift}
+        facts |= {"odd references": self.odd_references or None}
+        facts |= {"journal": str(wanted.journal_file)}
+        facts |= {"run": self.run_id, "rejects file": str(self.rejects.path) if self.rejects.items else None}
+        if wanted.report is not None:
+            what = self.creation.target.plural
+            write_report(wanted.report, report_page(what, str(wanted.file), self.tally, facts, self.recording))
+            facts["report"] = str(wanted.report)
+        counts = self.tally.counts if wanted.as_json else self.tally.titled
+        facts |= {"interrupted": self.interrupted} if wanted.as_json else {}
+        self.show.end(self.creation.target.plural, counts, facts)
+        return code
+
+
+async def create_from_file(wanted: FileOptions, creation: FileCreation) -> int:
+    """Carry out ``octoffm products create FILE`` and the like."""
+    mapping = wanted.whole_mapping
+    wanted.check_paths(journal=not wanted.dry_run)
+    table = open_table(wanted.file, delimiter=wanted.delimiter, encoding=wanted.encoding)
+    plan = plan_for(table, creation.target, mapping.columns, mapping.values)
+    check_plan(Translation(wanted.contract_file), plan)
+    if wanted.save_mapping is not None:
+        save_mapping(wanted.save_mapping, mapping)
+    if wanted.dry_run:
+        return dry_run(wanted, table, plan, creation.operation)
+    config = wanted.config()
+    with recording_drift(wanted.drift_file, journal=wanted.journal_file) as noticed:
+        async with Journal.open(wanted.journal_file, verify_first=wanted.verify_first) as journal:
+            undecided = await _undecided(journal, config.seller_id, creation.operation.name)
+            if undecided and not wanted.as_json:
+                until = f"an item that is not found counts as absent {wanted.patience:g} s after it was sent"
+                click.echo(f"octoffm: {items_text(undecided, 'undecided')} will be looked up; {until}", err=True)
+            if (wanted.verify_first or journal.gap is not None) and not wanted.as_json:
+                when = f"within {2 * wanted.patience:g} s, the list of all orders is read once"
+                click.echo(f"octoffm: orders new to the journal are looked up before they are sent; {when}", err=True)
+            return await _send(FileRun(wanted, creation, table, plan), config, journal, noticed)
+
+
+async def _send(state: FileRun, config: Config, journal: Journal, noticed: DriftRecorder) -> ExitCode:
+    seller, operation = config.seller_id, state.creation.operation.name
+    before = await _newest(journal, seller, operation)
+    try:
+        async with FulfillmentClient(config, hooks=[LoggingHook(), state.recording, noticed]) as client:
+            try:
+                await state.run(client, journal)
+            finally:
+                state.run_id = await _newest(journal, seller, operation)
+            code = state.finish(client)
+    except BaseException:
+        state.show.close()
+        if state.run_id != before:
+            click.echo(f"octoffm: not finished; to resume, run the same command again: {command_again()}", err=True)
+        raise
+    finally:
+        state.show.close()
+    _tell_next(state)
+    return code
+
+
+def _rate(items: int, seconds: float) -> float:
+    rate = items / seconds if seconds > 0 else 0.0
+    return round(rate) if rate >= 10 else round(rate, 1)
+
+
+def _tell_next(state: FileRun) -> None:
+    """Print the next steps on standard error."""
+    if state.rejects.items and not state.wanted.as_json:
+        told = f"{state.rejects.items:,} rejected, with the reasons: correct them in {state.rejects.path}"
+        click.echo(f"octoffm: {told} and send that file with the same options", err=True)
+    if state.interrupted:
+        click.echo("octoffm: interrupted; the journal knows what was sent. To resume:", err=True)
+        click.echo(f"  {command_again()}", err=True)
+    elif state.tally.unknown and state.run_id is not None:
+        click.echo("octoffm: some may exist or not; the same command looks them up again. To see them:", err=True)
+        click.echo(f"  {jobs_command('show', state.wanted.journal_file, state.run_id)}", err=True)
+
+
+async def _undecided(journal: Journal, seller: str, operation: str) -> int:
+    return sum(
+        record.undecided for record in await journal.runs() if record.seller == seller and record.operation == operation
+    )
+
+
+async def _newest(journal: Journal, seller: str, operation: str) -> str | None:
+    own = [one.id for one in await journal.runs() if one.seller == seller and one.operation == operation]
+    return own[-1] if own else None
+
+
+def start_products(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any]:
+    """Start a run that creates products."""
+    return bulk.create_products(items, **how)
+
+
+def start_orders(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any]:
+    """Start a run that creates shipping orders."""
+    return bulk.create_outbound(items, **how)
+
+
+def start_supplies(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any]:
+    """Start a run that creates supply orders."""
+    return bulk.create_inbound(items, **how)

@@ -1,0 +1,63 @@
+"""``octoffm jobs rebind``: assign a journal's entries to the API and the account of the settings."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ...config import Config
+from ...journal import environment_of
+from ..errors import ExitCode
+from ..options import env_file_option, environment, journal_option, json_option
+from ..output import printable
+from ..runtime import run_async
+from .journal import opened
+from .show import write_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@journal_option
+@env_file_option
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@json_option
+def rebind(journal: Path, env_file: Path | None, yes: bool, as_json: bool) -> int:
+    """Record that the API has a new address, or the account new credentials.
+
+    A journal belongs to the API and the account that each seller's items were first sent to, and is refused with
+    another one: items created in one environment do not exist in the other. From now on, its entries for the seller in
+    OCTOFFM_SELLER_ID belong to the API and the account of the OCTOFFM_ variables, or of --env-file.
+
+    Use it only if the items of the journal exist there: all its items are skipped from then on.
+    """
+    config = Config.from_env(environment(env_file))
+    given = environment_of(config)
+    seller = config.seller_id
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("there is no terminal to ask: say --yes", click.get_current_context())
+        click.echo(f"What {journal} knows of seller {seller} is skipped at {given.api} from then on.", err=True)
+        if not click.confirm(f"Are these items at {given.api}?", err=True):
+            click.echo("nothing was changed", err=True)
+            return ExitCode.REFUSED
+    before = run_async(_rebind(journal, config))
+    if as_json:
+        write_json({"seller": seller, "before": before, "api": given.api})
+    else:
+        was = "no API that it named" if before is None else before
+        click.echo(f"what {journal} knows of seller {seller} belongs to {given.api} (before: {was})")
+    return ExitCode.DONE
+
+
+async def _rebind(path: Path, config: Config) -> str | None:
+    async with opened(path, read_only=False) as journal:
+        sellers = {record.seller for record in await journal.runs()}
+        if config.seller_id not in sellers:
+            known = ", ".join(map(printable, sorted(sellers))) or "no seller"
+            raise click.ClickException(f"{path} knows nothing of seller {config.seller_id}, but of {known}")
+        before = await journal.rebind(seller=config.seller_id, environment=environment_of(config))
+    return None if before is None else before.api

@@ -1,0 +1,220 @@
+"""``octoffm jobs resume``: resume a run from its journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...bulk.bulk import CONCURRENCY
+from ...bulk.durable.settings import PATIENCE
+from ...client import FulfillmentClient
+from ...config import Config, Limit
+from ...errors import ConfigurationError
+from ...events import LoggingHook
+from ...journal import State
+from ...journal.states import KEEPS_PAYLOAD
+from ..contract.drift_option import drift_path, recording_drift
+from ..errors import ExitCode
+from ..options import (
+    contract_option,
+    drift_option,
+    env_file_option,
+    environment,
+    journal_option,
+    json_option,
+    parse_rate,
+    verbose_option,
+    verify_option,
+)
+from ..output import items
+from ..progress import StepResult, display_for
+from ..runtime import interruptible, run_async
+from .hints import UNREAD, jobs_command, print_interrupted, resume_command
+from .journal import find_run, opened, run_fields
+from .show import counts_of, write_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ...bulk.outcomes import Summary
+    from ...journal import Journal, RunRecord
+    from ..contract.drift_option import DriftRecorder
+    from ..progress import ProgressDisplay
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeOptions:
+    """The options of the command."""
+
+    run: str
+    journal: Path
+    env_file: Path | None
+    concurrency: int
+    patience: float
+    drain: float
+    resend_unknown: bool
+    verify_first: bool
+    limit: tuple[int, float] | None
+    contract: Path | None
+    drift: Path | None
+    as_json: bool
+
+    @property
+    def env_text(self) -> str | None:
+        """The name of the file of variables."""
+        return None if self.env_file is None else str(self.env_file)
+
+
+@click.command()
+@click.argument("run")
+@journal_option
+@env_file_option
+@click.option("--concurrency", type=click.IntRange(1), default=CONCURRENCY, show_default=True, help="Calls at a time.")
+@click.option(
+    "--limit", callback=parse_rate, metavar="N/T", help="At most N calls in T seconds, in place of the default."
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(0),
+    default=PATIENCE,
+    show_default=True,
+    metavar="S",
+    help="Seconds after sending during which an item that is not found may still become visible.",
+)
+@click.option(
+    "--drain",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds that calls in flight get after Ctrl-C.",
+)
+@click.option("--resend-unknown", is_flag=True, help="Send again what could not be looked up: it may then exist twice.")
+@verify_option
+@contract_option
+@drift_option
+@json_option
+@verbose_option
+def resume(**options: Any) -> int:
+    """Resume a run that was interrupted, without its input.
+
+    Undecided items are looked up by their reference first and sent only if they surely do not exist; failed ones are
+    sent again. Items that were never read from the input are not in the journal: for those, run the same command again
+    with its input. Needs the credentials of the run's seller: the OCTOFFM_ variables, or --env-file.
+
+    Exits with 0 if all items of the run are created, 1 if some are refused or failed, 3 if some are undecided, 130
+    after Ctrl-C. The first Ctrl-C lets calls in flight finish, a second one stops at once; either way the run can be
+    resumed.
+
+    RUN is a run's id, or a unique prefix of one.
+    """
+    wanted = ResumeOptions(**options)
+    with recording_drift(drift_path(wanted.drift, environment(wanted.env_file)), journal=wanted.journal) as noticed:
+        return run_async(_resume(wanted, noticed))
+
+
+async def _resume(wanted: ResumeOptions, noticed: DriftRecorder) -> int:
+    async with opened(wanted.journal, verify_first=wanted.verify_first) as journal:
+        record = await find_run(journal, wanted.journal, wanted.run)
+    settings = {} if wanted.contract is None else {"contract": wanted.contract}
+    config = Config.from_env(environment(wanted.env_file), **settings)
+    if config.seller_id != record.seller:
+        raise ConfigurationError(
+            f"run {record.id} is of seller {record.seller}, and the credentials are of seller {config.seller_id}: "
+            "set OCTOFFM_SELLER_ID"
+        )
+    if wanted.limit is not None:
+        calls, seconds = wanted.limit
+        config = config.with_(limit=Limit(calls, per=seconds))
+    show = display_for(json=wanted.as_json)
+    try:
+        async with (
+            opened(wanted.journal, read_only=False, verify_first=wanted.verify_first) as journal,
+            FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client,
+        ):
+            interrupted = await _go_on(wanted, journal, record, client, show)
+            record = await find_run(journal, wanted.journal, record.id)
+    finally:
+        show.close()
+    if wanted.as_json:
+        facts = {"interrupted": interrupted, "drift": len(noticed.seen)}
+        write_json({"event": "summary", **facts, **run_fields(record, wanted.journal)})
+    else:
+        _tell(record, wanted, interrupted=interrupted)
+    if interrupted:
+        print_interrupted(wanted.journal, record.id, env_file=wanted.env_text, contract=wanted.contract)
+        return ExitCode.INTERRUPTED
+    return exit_code_of_run(record)
+
+
+async def _go_on(
+    wanted: ResumeOptions, journal: Journal, record: RunRecord, client: FulfillmentClient, show: ProgressDisplay
+) -> bool:
+    """Resume the run and return True if it was interrupted."""
+    total = sum(record.counts[state] for state in KEEPS_PAYLOAD)
+    if record.undecided and not wanted.as_json:
+        undecided = items(record.undecided, "undecided")
+        until = f"an item that is not found counts as absent {wanted.patience:g} s after it was sent"
+        click.echo(f"octoffm: {undecided} will be looked up; {until}", err=True)
+
+    def tell(summary: Summary) -> None:
+        show.progress(min(1.0, summary.total / total) if total else 1.0, _counts(summary))
+
+    run = client.bulk.resume(
+        journal,
+        record.id,
+        concurrency=wanted.concurrency,
+        patience=wanted.patience,
+        resend_unknown=wanted.resend_unknown,
+        verify_first=wanted.verify_first,
+        on_progress=tell,
+        drain=0.0,  # the interrupt handler gives the time to drain, before the run is left
+    )
+    show.begin("resume")
+    try:
+        with interruptible(run.stop, drain=wanted.drain) as interrupts:
+            async with run:
+                async for _ in run:
+                    pass
+    except BaseException:
+        click.echo(f"octoffm: not finished; to resume: {_again(wanted, record)}", err=True)
+        raise
+    stats = client.stats()
+    show.end(
+        StepResult(
+            step="resume",
+            counts=_counts(run.summary),
+            calls=stats.calls,
+            throttled=stats.throttled,
+            retries=stats.retries,
+            drift=stats.drift,
+            seconds=run.summary.seconds,
+        )
+    )
+    return interrupts.count > 0
+
+
+def exit_code_of_run(record: RunRecord) -> ExitCode:
+    """Return the exit code of a run."""
+    if record.undecided:
+        return ExitCode.UNDECIDED
+    bad = record.counts[State.REFUSED] + record.counts[State.FAILED] + record.counts[State.PENDING]
+    return ExitCode.REFUSED if bad else ExitCode.DONE
+
+
+def _tell(record: RunRecord, wanted: ResumeOptions, *, interrupted: bool) -> None:
+    click.echo(f"run {record.id}, {record.operation}: {counts_of(record)}")
+    if record.undecided or exit_code_of_run(record) is ExitCode.REFUSED:
+        click.echo(f"why: {jobs_command('show', wanted.journal, record.id)}")
+    if not interrupted:
+        click.echo(UNREAD)
+
+
+def _counts(summary: Summary) -> dict[str, int]:
+    return {name: getattr(summary, name) for name in ("created", "refused", "failed", "unknown", "skipped")}
+
+
+def _again(wanted: ResumeOptions, record: RunRecord) -> str:
+    return resume_command(wanted.journal, record.id, env_file=wanted.env_text, contract=wanted.contract)

@@ -1,0 +1,230 @@
+"""``octoffm jobs list`` and ``show``: runs in two lines each, and one run with the items that need attention."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from ...journal import BY_HAND, LONG_AGO, State
+from ...journal.sqlite.file.lock import holder_of
+from ...journal.states import KEEPS_PAYLOAD, UNDECIDED
+from ..options import journal_option, json_option
+from ..output import age, hanging, items, printable
+from ..progress import counts_text
+from ..runtime import run_async
+from .hints import UNREAD, resume_command, settle_command
+from .journal import entry_fields, find_run, opened, run_fields, state_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+    from pathlib import Path
+
+    from ...journal import Entry, Journal, RunRecord
+    from .journal import RunState
+
+FIRST = 20
+_WIDEST_KEY = 24
+_COLOURS: dict[RunState, str] = {
+    "running": "cyan",
+    "finished": "green",
+    "interrupted": "yellow",
+    "unfinished": "yellow",
+}
+_BY_HAND = (State.PENDING, State.CREATED)
+_SECTIONS: tuple[tuple[str, Iterable[State]], ...] = (
+    ("undecided: each may exist or not; a resume finds out", UNDECIDED),
+    ("refused: sent again only if they are changed", (State.REFUSED,)),
+    ("failed: not created; a resume sends them again", (State.FAILED,)),
+)
+_SENT = "it was being sent; no answer is known"
+
+
+@click.command("list")
+@journal_option
+@json_option
+def list_runs(journal: Path, as_json: bool) -> None:
+    """List the runs, the latest last."""
+    run_async(_list(journal, as_json=as_json))
+
+
+@click.command()
+@click.argument("run")
+@journal_option
+@click.option("--all", "everything", is_flag=True, help=f"All items, not only the first {FIRST} of a kind.")
+@json_option
+def show(run: str, journal: Path, everything: bool, as_json: bool) -> None:
+    """Show a run, and its items that need attention.
+
+    Those are the undecided ones (since when, which proof is missing, and what settles them), the refused and failed
+    ones with their reasons, and those that were settled by hand.
+
+    RUN is a run's id, or a unique prefix of one.
+    """
+    run_async(_show(journal, run, most=None if everything else FIRST, as_json=as_json))
+
+
+async def _list(path: Path, *, as_json: bool) -> None:
+    async with opened(path) as journal:
+        records = await journal.runs()
+    if as_json:
+        for record in records:
+            write_json(run_fields(record, path))
+        return
+    if not records:
+        click.echo(f"the journal {path} has no runs")
+    holder, now = holder_of(path), datetime.now(UTC)
+    for record in records:
+        state = state_of(record, holder)
+        shown = click.style(f"{state:11}", fg=_COLOURS[state])
+        began = age(record.started_at, now)
+        what = f"{printable(record.operation):15}  seller {printable(record.seller)}"
+        click.echo(f"{click.style(record.id, bold=True)}  {shown}  {began:11}  {what}")
+        click.echo(hanging("    ", counts_of(record) + _source(record), _width()))
+
+
+async def _show(path: Path, name: str, *, most: int | None, as_json: bool) -> None:
+    async with opened(path) as journal:
+        record = await find_run(journal, path, name)
+        if as_json:
+            write_json({"event": "run", **run_fields(record, path)})
+        else:
+            _tell(record, path)
+        for title, states in _SECTIONS:
+            total = sum(record.counts[state] for state in states)
+            if not total:
+                continue
+            if as_json:
+                async for entry in _first(journal.entries(record.id, states), most):
+                    write_json({"event": "item", **entry_fields(entry), **_settles(path, entry)})
+            else:
+                click.echo(f"\n{click.style(f'{total:,}', bold=True)} {title}")
+                await _tell_items(journal, record, states, most, path)
+        await _tell_by_hand(journal, record, most, as_json=as_json)
+    if not as_json and (record.finished_at is None or any(record.counts[state] for state in KEEPS_PAYLOAD)):
+        click.echo(f"\nTo resume:\n  {resume_command(path, record.id)}")
+        if record.finished_at is None:
+            click.echo(hanging("", UNREAD, _width()))
+
+
+def _tell(record: RunRecord, path: Path) -> None:
+    now = datetime.now(UTC)
+    state = state_of(record, holder := holder_of(path))
+    shown = click.style(state, fg=_COLOURS[state])
+    if holder is not None and state in ("running", "unfinished"):
+        shown += f" (process {holder.pid} writes the journal)"
+    facts = {
+        "run": click.style(record.id, bold=True),
+        "operation": printable(record.operation),
+        "seller": printable(record.seller),
+        "api": printable(record.api),
+        "source": printable(record.source),
+        "started": _moment(record.started_at, now),
+        "finished": "" if record.finished_at is None else _moment(record.finished_at, now),
+        "state": shown,
+        "items": counts_of(record),
+    }
+    for title, fact in facts.items():
+        if fact:
+            click.echo(f"{title:11}{fact}" if title != "items" else hanging(f"{title:11}", fact, _width()))
+
+
+async def _tell_items(
+    journal: Journal, record: RunRecord, states: Iterable[State], most: int | None, path: Path
+) -> None:
+    now, width, shown, key_width = datetime.now(UTC), _width(), 0, 0
+    waiting: list[Entry] = []  # the first ones, until it is known how wide their keys are
+    async for entry in _first(journal.entries(record.id, states), most):
+        shown += 1
+        if key_width:
+            click.echo(_item(entry, key_width, width, now, path))
+            continue
+        waiting.append(entry)
+        if len(waiting) == FIRST:
+            key_width = _key_width(waiting)
+            for one in waiting:
+                click.echo(_item(one, key_width, width, now, path))
+            waiting.clear()
+    for one in waiting:
+        click.echo(_item(one, _key_width(waiting), width, now, path))
+    total = sum(record.counts[state] for state in states)
+    if total > shown and most is not None:
+        click.echo(f"  … and {total - shown:,} more: --all shows them")
+
+
+async def _tell_by_hand(journal: Journal, record: RunRecord, most: int | None, *, as_json: bool) -> None:
+    now, shown = datetime.now(UTC), 0
+    async for entry in _first(journal.entries(record.id, _BY_HAND, code=BY_HAND), most):
+        shown += 1
+        if as_json:
+            write_json({"event": "item", **entry_fields(entry)})
+            continue
+        if shown == 1:
+            click.echo("\nsettled by hand:")
+        what = printable(f"{entry.message}; {entry.state}{f', id {entry.remote_id}' if entry.remote_id else ''}")
+        click.echo(hanging(f"  {printable(entry.key)}  {age(entry.changed_at, now):10}  ", what, _width()))
+    if shown == most and not as_json:
+        click.echo("  … and maybe more: --all shows them")
+
+
+def _settles(path: Path, entry: Entry) -> dict[str, str]:
+    """Return the command that settles an item, for JSON."""
+    return {"settle": settle_command(path, entry.key)} if entry.state is State.UNKNOWN else {}
+
+
+def _item(entry: Entry, key_width: int, width: int | None, now: datetime, path: Path) -> str:
+    was_sent = entry.state in UNDECIDED and entry.sent_at > LONG_AGO  # otherwise it is not known whether it was
+    since = entry.sent_at if was_sent else entry.changed_at
+    state = f"{entry.state.value:9}" if entry.state in UNDECIDED else ""
+    why = ": ".join(printable(part) for part in (entry.code, entry.message) if part)
+    if not why:
+        why = _SENT if entry.state is State.SENT else "no reason was given"
+    told = hanging(f"  {printable(entry.key):{key_width}}  {state}{age(since, now):10}  ", why, width)
+    if entry.state is State.UNKNOWN:  # in one piece, to be copied
+        told += f"\n      {settle_command(path, entry.key, '[--absent | --created ID]')}"
+    return told
+
+
+async def _first(entries: AsyncIterator[Entry], most: int | None) -> AsyncIterator[Entry]:
+    count = 0
+    async for entry in entries:
+        yield entry
+        count += 1
+        if count == most:
+            return
+
+
+def _key_width(entries: Iterable[Entry]) -> int:
+    return min(_WIDEST_KEY, max(len(printable(entry.key)) for entry in entries))
+
+
+def counts_of(record: RunRecord) -> str:
+    """Return a text such as ``1,000 items: 990 created, 2 refused, 8 sent``."""
+    total = sum(record.counts.values())
+    counts = {state.value: record.counts[state] for state in _ORDER}
+    return f"{items(total)}: {counts_text(counts)}" if total else "no items"
+
+
+_ORDER = (State.CREATED, State.REFUSED, State.FAILED, State.PENDING, State.SENT, State.UNKNOWN)
+
+
+def _source(record: RunRecord) -> str:
+    return f"; from {printable(record.source)}" if record.source else ""
+
+
+def _moment(then: datetime, now: datetime) -> str:
+    return f"{then:%Y-%m-%d %H:%M:%S} UTC ({age(then, now)})"
+
+
+def _width() -> int | None:
+    """Return the columns of the terminal; ``None`` where output is not wrapped."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def write_json(fields: dict[str, Any]) -> None:
+    """Print one line of JSON on standard output."""
+    sys.stdout.write(msgspec.json.encode(fields).decode() + "\n")

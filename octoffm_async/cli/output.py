@@ -1,0 +1,285 @@
+"""Output of items as they come: one JSON object a line, or a table that streams and fits the terminal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from datetime import datetime
+from enum import Enum
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+
+import click
+import msgspec
+from rich.cells import cell_len
+
+from ..contract.base import modelled_fields
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+
+    from ..contract.common import Refusal
+    from .remote import Remote
+
+ROWS_MEASURED = 200
+"""Rows that are kept back to measure the width of their columns."""
+_GAP = "  "
+
+
+class Column(NamedTuple):
+    """A column of a table: its title, and its value for an item (an attribute's path, or a function of the item)."""
+
+    title: str
+    value: str | Callable[[Any], object]
+    right: bool = False
+
+    def text(self, item: object) -> str:
+        """Return the text of the column for an item."""
+        value: object = attrgetter(self.value)(item) if isinstance(self.value, str) else self.value(item)
+        return printable(cell(value))
+
+
+class TablePrinter:
+    """A table whose rows come one by one: the first rows decide the width of the columns.
+
+    A terminal that is too narrow gets the first columns only, because half an id can neither be read nor copied.
+    """
+
+    def __init__(self, columns: Sequence[Column], *, at_once: bool = False) -> None:
+        self._columns = columns
+        self._first = 1 if at_once else ROWS_MEASURED
+        self._at_once = at_once
+        self._waiting: list[list[str]] = []
+        self._widths: list[int] = []
+        self._hidden = ""
+        self.count = 0
+
+    def add(self, item: object) -> None:
+        """Add one row."""
+        self.count += 1
+        cells = [column.text(item) for column in self._columns]
+        if self._widths:
+            self._write(cells)
+            return
+        self._waiting.append(cells)
+        if len(self._waiting) >= self._first:
+            self._begin()
+
+    def close(self) -> None:
+        """Write the rows that were kept back, and name the columns that had no room."""
+        if self._waiting and not self._widths:
+            self._begin()
+        self._tell_hidden()
+
+    def _begin(self) -> None:
+        titles = [column.title for column in self._columns]
+        lines = [titles, *self._waiting]
+        self._widths = [max(cell_len(line[place]) for line in lines) for place in range(len(titles))]
+        self._fit()
+        self._write(titles, bold=True)
+        for cells in self._waiting:
+            self._write(cells)
+        self._waiting.clear()
+
+    def _fit(self) -> None:
+        if not sys.stdout.isatty():
+            return
+        width, shown = shutil.get_terminal_size().columns, len(self._widths)
+        while shown > 1 and sum(self._widths[:shown]) + len(_GAP) * (shown - 1) > width:
+            shown -= 1
+        self._hidden = ", ".join(column.title for column in self._columns[shown:])
+        self._widths = self._widths[:shown]
+        if self._at_once:
+            self._tell_hidden()
+
+    def _tell_hidden(self) -> None:
+        if self._hidden:
+            click.echo(f"octoffm: no room for {self._hidden} (--json)", err=True)
+            self._hidden = ""
+
+    def _write(self, cells: Sequence[str], *, bold: bool = False) -> None:
+        padded: list[str] = []
+        for column, text, width in zip(self._columns, cells, self._widths, strict=False):
+            blanks = " " * max(0, width - cell_len(text))
+            padded.append(blanks + text if column.right else text + blanks)
+        line = _GAP.join(padded).rstrip()
+        click.echo(click.style(line, bold=True) if bold and sys.stdout.isatty() else line)
+        if self._at_once:
+            sys.stdout.flush()
+
+
+async def print_rows(remote: Remote, items: AsyncIterator[Any], columns: Sequence[Column], *, nothing: str) -> int:
+    """Print items as they come and return their number. ``nothing`` is printed if there is none."""
+    rows = TablePrinter(columns)
+    count = 0
+    try:
+        async for item in items:
+            count += 1
+            if remote.as_json:
+                print_json_line(as_fields(item))
+            else:
+                rows.add(item)
+    finally:
+        rows.close()
+    if not count and not remote.as_json:
+        click.echo(f"octoffm: {nothing}", err=True)
+    return count
+
+
+def print_json_line(fields: dict[str, Any]) -> None:
+    """Print one line of JSON; half a surrogate pair, which JSON cannot carry, becomes a question mark."""
+    try:
+        line = msgspec.json.encode(fields).decode()
+    except UnicodeEncodeError:
+        line = msgspec.json.encode(_encodable(fields)).decode()
+    sys.stdout.write(line + "\n")
+
+
+def _encodable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case dict():
+            return {name: _encodable(part) for name, part in cast("dict[str, Any]", value).items()}
+        case [*parts]:
+            return [_encodable(part) for part in parts]
+        case _:
+            return value
+
+
+def print_facts(facts: dict[str, object]) -> None:
+    """Print titles and values below each other; unknown values are left out."""
+    known = {title: printable(cell(fact)) for title, fact in facts.items()}
+    known = {title: text for title, text in known.items() if text}
+    width = max(map(len, known), default=0) + 2
+    for title, text in known.items():
+        click.echo(f"{title:{width}}{text}")
+
+
+def print_table(items: Sequence[Any], columns: Sequence[Column]) -> None:
+    """Print a table of the parts of an item, after an empty line; nothing if there are none."""
+    if not items:
+        return
+    click.echo()
+    rows = TablePrinter(columns)
+    for item in items:
+        rows.add(item)
+    rows.close()
+
+
+def refusal_text(refusal: Refusal | None) -> str:
+    """Return a refusal's code and message."""
+    return "" if refusal is None else ": ".join(part for part in (refusal.code, refusal.message) if part)
+
+
+class Refusable(Protocol):
+    """An item that the warehouse may refuse."""
+
+    @property
+    def refusal(self) -> Refusal | None: ...
+
+
+def refusal_of(row: Refusable) -> str:
+    """Return an item's refusal, for a column."""
+    return refusal_text(row.refusal)
+
+
+def quantity_of(row: Any) -> int | None:
+    """Return the quantity of an order, a return or a parcel; ``None`` if the quantity of a line is unknown."""
+    return _sum(line.quantity for line in row.lines)
+
+
+def received_of(row: Any) -> int | None:
+    """Return the quantity that was received; ``None`` if that of a line is unknown."""
+    return _sum(line.received_quantity for line in row.lines)
+
+
+def _sum(parts: Iterable[int | None]) -> int | None:
+    told = list(parts)
+    numbers = [part for part in told if part is not None]
+    return sum(numbers) if numbers and len(numbers) == len(told) else None
+
+
+_SHOWN = {"return_": "return"}
+
+
+def as_fields(item: msgspec.Struct) -> dict[str, Any]:
+    """Return all fields of an item that the contract models, those of nested items too."""
+    return {_SHOWN.get(name, name): _plain(getattr(item, name)) for name in modelled_fields(item)}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case msgspec.Struct():
+            return as_fields(value)
+        case Enum():
+            return str(value.value)
+        case list() | tuple():
+            return [_plain(part) for part in cast("list[Any]", value)]
+        case _:
+            return value
+
+
+def cell(value: object) -> str:
+    """Return a value as a table shows it; times are in UTC, to the second."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S}"
+        case _:
+            return str(value)
+
+
+_STEPS = ((60, 1, "s"), (3600, 60, "min"), (2 * 86400, 3600, "h"))
+_DAY = 86400
+
+
+def age(then: datetime, now: datetime) -> str:
+    """Return an age such as ``3 h ago``."""
+    seconds = int((now - then).total_seconds())
+    if seconds < 1:
+        return "just now"
+    for bound, unit, name in _STEPS:
+        if seconds < bound:
+            return f"{seconds // unit} {name} ago"
+    return f"{seconds // _DAY:,} days ago"
+
+
+def items(count: int, kind: str = "") -> str:
+    """Return a count such as ``1 item``, ``2,000 items``, ``3 undecided items``."""
+    return f"{count:,} {kind}{' ' if kind else ''}item{'' if count == 1 else 's'}"
+
+
+def printable(text: str) -> str:
+    """Return foreign text as one line without control characters."""
+    one_line = " ".join(text.split())
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in one_line)
+
+
+def hanging(head: str, rest: str, width: int | None) -> str:
+    """Return ``head`` and ``rest``, the latter wrapped beside or below it; a width of ``None`` wraps nothing."""
+    if width is None or len(head) + len(rest) <= width:
+        return f"{head}{rest}".rstrip()
+    indent = len(head) if len(head) <= width // 2 else 6
+    first = head if indent == len(head) else f"{head.rstrip()}\n{' ' * indent}"
+    wrapped = textwrap.wrap(rest, max(20, width - indent), break_on_hyphens=False)
+    return first + f"\n{' ' * indent}".join(wrapped)
+
+
+def span(seconds: float) -> str:
+    """Return a duration such as ``45 s``, ``4 min``, ``1 h 59 min``, ``2 days 3 h``."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes = whole // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} days {hours} h" if hours else f"{days} days"

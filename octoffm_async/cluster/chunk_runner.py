@@ -1,0 +1,179 @@
+"""The processing of one chunk: a bulk run with the journal over its items, and the counts of their outcomes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Self
+
+from ..bulk.durable.settings import JournalOptions
+from ..bulk.job import RUN_ENDING
+from ..bulk.outcomes import Created, Failed, Refused, Skipped, Unknown
+from ..errors import CredentialsRefusedError, FencedError, JournalError, OtherEnvironmentError
+from ..journal.base import LOOK_UP_MOST
+from ..journal.environment import environment_of
+from .jobs import ItemCounts, creation_type_of
+from .scheduling import CHUNK_SECONDS, ChunkReport
+from .submission import unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ..bulk.outcomes import Outcome
+    from ..bulk.run import Run
+    from ..client import FulfillmentClient
+    from ..journal.base import Journal, JournalRun
+    from .scheduling import ChunkLease
+
+DRAIN = 20.0
+"""Seconds for which a worker that must stop waits for the requests in flight."""
+WORKER_ERRORS = (CredentialsRefusedError, FencedError, OtherEnvironmentError)
+"""Errors that would end every further chunk of this worker too."""
+logger = logging.getLogger("octoffm_async")
+
+
+class TimedIterator:
+    """An iterator over a chunk's items that ends early when its time is over or :meth:`stop` is called."""
+
+    def __init__(self, items: Iterable[Any], *, seconds: float) -> None:
+        self.out = 0
+        self.ended_early = False
+        self._items = iter(items)
+        self._ends = asyncio.get_running_loop().time() + seconds
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        if not self.ended_early and asyncio.get_running_loop().time() > self._ends:
+            self.ended_early = True
+        if self.ended_early:
+            raise StopIteration
+        item = next(self._items)
+        self.out += 1
+        return item
+
+    def stop(self) -> None:
+        """End the iteration."""
+        self.ended_early = True
+
+
+class ChunkRunner:
+    """The processing of one chunk by this worker. ``on_outcome`` is called with each item's outcome."""
+
+    def __init__(
+        self, turn: ChunkLease, client: FulfillmentClient, journal: Journal, *, on_outcome: Callable[[Outcome], None]
+    ) -> None:
+        self.turn = turn
+        self._client = client
+        self._journal = journal
+        self._on_outcome = on_outcome
+        self._counts = ItemCounts()
+        self._before: list[str] = []
+        self._items: TimedIterator | None = None
+        self._run: Run[Any] | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Stop reading items, and let the requests in flight finish."""
+        self._stopped = True
+        if self._items is not None:
+            self._items.stop()
+        if self._run is not None:
+            self._run.stop()
+
+    async def run(self, *, seconds: float = CHUNK_SECONDS, keep_run: Callable[[str, str], Any]) -> ChunkReport:
+        """Process the chunk, or as much of it as ``seconds`` allow. ``keep_run`` stores the journal's run of a job.
+
+        Raises:
+            CredentialsRefusedError, FencedError, OtherEnvironmentError: this worker can process no further chunk.
+            JournalError: the journal cannot be used now.
+        """
+        turn = self.turn
+        try:
+            chunk = unpack(turn.payload, creation_type_of(turn.operation))
+        except ValueError as error:
+            return ChunkReport(counts=ItemCounts(unsent=turn.items), problem=str(error))
+        book = await self._journal.begin_run(
+            seller=turn.seller,
+            operation=turn.operation,
+            run=turn.run,
+            source=f"{turn.source} (job {turn.job})",
+            environment=environment_of(self._client.config),
+        )
+        if turn.run is None:
+            await keep_run(turn.job, book.run)
+        self._items = items = TimedIterator((one.item for one in chunk), seconds=seconds)
+        if self._stopped:
+            items.stop()
+        problem = await self._through(items, book)
+        await self._tell_apart(book)
+        self._counts.unsent += len(chunk) - sum(self._counts.as_dict().values())
+        return ChunkReport(counts=self._counts, problem=problem, is_postponed=items.ended_early)
+
+    def broken_off(self, error: Exception, *, put_off: bool) -> ChunkReport:
+        """Return the result of a chunk that an error ended; the chunk is not done, for outcomes may be unwritten."""
+        self._counts.unsent += self.turn.items - sum(self._counts.as_dict().values())
+        return ChunkReport(
+            counts=self._counts, problem=str(error) or repr(error), is_postponed=put_off, is_incomplete=True
+        )
+
+    async def _through(self, items: TimedIterator, book: JournalRun) -> str:
+        """Send the items; return the last problem as text, or an empty text."""
+        turn, problem = self.turn, ""
+        journaling = JournalOptions(
+            journal=self._journal,
+            seller_id=turn.seller,
+            operation=turn.operation,
+            patience=turn.how.patience,
+            resend_unknown=turn.how.resend_unknown,
+            run=book.run,
+        )
+        run = self._client.seller(turn.seller).bulk.create(turn.operation, items, journaling=journaling, drain=DRAIN)
+        self._run = run
+        try:
+            async with run:
+                async for outcome in run:
+                    problem = self._note(outcome) or problem
+        finally:
+            self._run = None
+            for outcome in run.leftover:
+                problem = self._note(outcome) or problem
+        return problem
+
+    def _note(self, outcome: Outcome) -> str:
+        """Count an outcome; return its problem if a retry may solve it, else an empty text."""
+        counts = self._counts
+        match outcome:
+            case Created():
+                counts.created += 1
+            case Refused() | Skipped(earlier=Refused()):
+                counts.refused += 1
+            case Skipped(key=key, earlier=Created()):
+                self._before.append(key)
+                counts.created += 1
+            case Failed(error=error) if isinstance(error, RUN_ENDING):
+                return ""
+            case Failed(key=key, error=error):
+                counts.failed += 1
+                return f"{key}: {error}"
+            case Unknown(key=key, reason=reason):
+                counts.unknown += 1
+                return f"{key}: {reason}"
+            case _:
+                return ""
+        self._on_outcome(outcome)
+        return ""
+
+    async def _tell_apart(self, book: JournalRun) -> None:
+        """Count the items as ``already`` that another job or call created, of those that were created before."""
+        for start in range(0, len(self._before), LOOK_UP_MOST):
+            entries = await book.look_up(self._before[start : start + LOOK_UP_MOST])
+            others = sum(entry is not None and entry.run != book.run for entry in entries)
+            self._counts.created -= others
+            self._counts.already += others
+
+
+def is_worker_error(error: BaseException) -> bool:
+    """Return True if an error is one of the journal or of this worker, and not one of the chunk."""
+    return isinstance(error, (JournalError, *WORKER_ERRORS))

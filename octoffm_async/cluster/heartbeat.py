@@ -1,0 +1,128 @@
+"""The heartbeat of a worker: writes its counters, notices cancelled jobs, and rescues the jobs of dead workers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import socket
+from typing import TYPE_CHECKING, Any, Final, LiteralString
+
+import msgspec
+
+from ..errors import StoreError
+from . import queue as engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ..stores.database import Database
+    from .scheduling import ChunkScheduler
+
+TICK: Final = 1.0
+"""Seconds between two heartbeats."""
+ORPHANS_EVERY: Final = 30.0
+_FORGOTTEN_AFTER: Final = 86_400.0
+
+_SIGN_ON: LiteralString = """
+WITH gone AS (DELETE FROM octoffm_workers WHERE seen_at < now() - make_interval(secs => %s))
+INSERT INTO octoffm_workers (machine, pid, places) VALUES (%s, %s, %s) RETURNING worker
+"""
+_SEEN: LiteralString = """
+UPDATE octoffm_workers SET turns = %(turns)s, items = %(items)s, per_second = %(per_second)s, calls = %(calls)s,
+    throttled = %(throttled)s, seen_at = now() WHERE worker = %(worker)s
+"""
+_CANCELLED: LiteralString = "SELECT job FROM octoffm_jobs WHERE job = ANY(%s) AND state = 'cancelled'"
+logger = logging.getLogger("octoffm_async")
+
+
+class WorkerCounters(msgspec.Struct, kw_only=True):
+    """The counters of a worker: chunks in work, items decided, calls of the API, and 429s among them."""
+
+    turns: int = 0
+    items: int = 0
+    calls: int = 0
+    throttled: int = 0
+
+
+class Heartbeat:
+    """The periodic task of a worker: updates its row in the database, and rescues the jobs of dead workers.
+
+    ``doings`` returns the worker's counters, ``jobs`` the jobs that it processes; it calls ``cancel`` with a job that
+    was cancelled, and ``on_all_done`` when no job has anything left to do. ``silent`` is in seconds: a worker without
+    a heartbeat for that long counts as dead.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        turns: ChunkScheduler,
+        *,
+        places: int,
+        silent: float,
+        doings: Callable[[], WorkerCounters],
+        jobs: Callable[[], Iterable[str]],
+        cancel: Callable[[str], object],
+        on_all_done: Callable[[], object] | None = None,
+    ) -> None:
+        self._database = database
+        self._turns = turns
+        self._places = places
+        self._silent = silent
+        self._doings = doings
+        self._jobs = jobs
+        self._cancel = cancel
+        self._on_all_done = on_all_done
+        self._worker: int | None = None
+        self._items = 0
+        self._at = 0.0
+
+    async def keep(self) -> None:
+        """Run until cancelled."""
+        now = asyncio.get_running_loop().time
+        orphans_at = rescue_at = now()
+        while True:
+            try:
+                await self._tell(now())
+                if now() >= rescue_at:
+                    rescue_at = now() + self._silent / 4 * random.uniform(0.8, 1.2)
+                    if rescued := await engine.requeue_stalled_jobs(self._database, silent=self._silent):
+                        logger.warning("%d jobs of workers without a heartbeat were returned to the queue", rescued)
+                if now() >= orphans_at:
+                    orphans_at = now() + ORPHANS_EVERY * random.uniform(0.8, 1.2)
+                    await self._turns.queue_idle_partitions()
+                if at := list(self._jobs()):
+                    await self._hear_of_cancelled(at)
+                if self._on_all_done is not None and await self._turns.all_done():
+                    self._on_all_done()
+            except StoreError as error:
+                logger.debug("the heartbeat is not written now: %s", error)
+            await asyncio.sleep(TICK)
+
+    async def sign_off(self) -> None:
+        """Delete the worker's row."""
+        if self._worker is None:
+            return
+        try:
+            async with self._database.connection() as connection:
+                await connection.execute("DELETE FROM octoffm_workers WHERE worker = %s", (self._worker,))
+        except StoreError as error:
+            logger.debug("the worker's row stays: %s", error)
+
+    async def _tell(self, now: float) -> None:
+        done = self._doings()
+        rate = (done.items - self._items) / (now - self._at) if self._at else 0.0
+        self._items, self._at = done.items, now
+        async with self._database.connection() as connection:
+            if self._worker is None:
+                here = (_FORGOTTEN_AFTER, socket.gethostname(), os.getpid(), self._places)
+                row = await (await connection.execute(_SIGN_ON, here)).fetchone()
+                self._worker = None if row is None else int(row[0])
+            fields: dict[str, Any] = msgspec.to_builtins(done) | {"worker": self._worker, "per_second": rate}
+            await connection.execute(_SEEN, fields)
+
+    async def _hear_of_cancelled(self, at: list[str]) -> None:
+        async with self._database.connection() as connection:
+            for (job,) in await (await connection.execute(_CANCELLED, (at,))).fetchall():
+                self._cancel(job)

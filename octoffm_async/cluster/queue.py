@@ -1,0 +1,284 @@
+"""The queue: procrastinate over the database that the fleet shares, with three additions of this package.
+
+- Its statements run on the connections of :class:`~octoffm_async.stores.database.Database`. A database that is
+  unreachable stops no worker: the worker repeats its periodic statements (heartbeat, fetch, listen) a little later.
+- A worker ends only the queue jobs that it still holds. Procrastinate would let a process that was suspended past its
+  heartbeat mark a job as failed that another worker has taken over. Here a claim (:class:`JobClaim`) names the worker
+  and the attempt, and only the claim that still counts ends or returns a job.
+- Workers return the jobs of a dead worker to the queue within seconds (:func:`requeue_stalled_jobs`), not by a periodic
+  job, which would itself wait for a free worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple, cast
+
+import psycopg
+import psycopg.sql
+from procrastinate import App, exceptions, jobs, sql
+from procrastinate.connector import BaseAsyncConnector
+from procrastinate.manager import JobManager
+from procrastinate.schema import SchemaManager
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from ..errors import ConfigurationError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from procrastinate.connector import Notify
+
+    from ..stores.database import Connection, Database
+
+QUEUE: Final = "octoffm"
+"""The name of the package's procrastinate queue: other users of the same tables have their own."""
+AGAIN: Final = 1.0
+"""Seconds after which a worker repeats a statement that the database did not answer."""
+_LISTEN: Final = 30.0
+_PART: Final = "engine"
+_NEEDED: Final = ("procrastinate_fetch_job_v2", "procrastinate_retry_job_v2", "procrastinate_finish_job_v1")
+
+_HOLD: LiteralString = """
+SELECT id FROM procrastinate_jobs
+WHERE id = %(id)s AND status = 'doing' AND attempts = %(attempts)s AND worker_id = %(worker)s FOR UPDATE
+"""
+_RESCUE: LiteralString = """
+WITH stalled AS (
+    SELECT job.id FROM procrastinate_jobs job
+    WHERE job.status = 'doing' AND job.queue_name = %(queue)s AND NOT EXISTS (
+        SELECT FROM procrastinate_workers worker
+        WHERE worker.id = job.worker_id AND worker.last_heartbeat >= now() - make_interval(secs => %(seconds)s))
+    ORDER BY job.id FOR UPDATE SKIP LOCKED
+), rescued AS MATERIALIZED (
+    SELECT id, procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM stalled
+)
+SELECT id, pg_notify('procrastinate_queue_v1#' || %(queue)s,
+    json_build_object('type', 'job_inserted', 'job_id', id)::text) FROM rescued
+"""
+_BEAT: LiteralString = "UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(worker)s RETURNING id"
+logger = logging.getLogger("octoffm_async")
+
+
+class JobClaim(NamedTuple):
+    """A worker's claim on a queue job. Each fetch of the job raises its ``attempts``, so old claims differ."""
+
+    id: int
+    attempts: int
+    worker: int
+
+    @classmethod
+    def of(cls, job: jobs.Job) -> JobClaim:
+        """Return the claim of the worker that fetched a job."""
+        return cls(job.id or 0, job.attempts, job.worker_id or 0)
+
+
+class Connector(BaseAsyncConnector):
+    """Procrastinate's connector over our :class:`Database`, whose owner opens and closes it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get_sync_connector(self) -> Connector:
+        return self
+
+    async def open_async(self, pool: Any = None) -> None:
+        """Do nothing: the owner opens the database."""
+
+    async def close_async(self) -> None:
+        """Do nothing: the owner closes the database."""
+
+    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+        await self.execute_query_all_async(query, **arguments)
+
+    async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
+        return _first(await self.execute_query_all_async(query, **arguments))
+
+    async def execute_query_all_async(self, query: LiteralString, **arguments: Any) -> list[dict[str, Any]]:
+        async with self._database.connection() as connection:
+            return await self.execute_query_all_async_with_connection(connection, query, **arguments)
+
+    async def execute_query_one_async_with_connection(
+        self, connection: Connection, query: LiteralString, **arguments: Any
+    ) -> dict[str, Any]:
+        return _first(await self.execute_query_all_async_with_connection(connection, query, **arguments))
+
+    async def execute_query_all_async_with_connection(
+        self, connection: Connection, query: LiteralString, **arguments: Any
+    ) -> list[dict[str, Any]]:
+        wrapped = {name: _wrapped(value) for name, value in arguments.items()}
+        try:
+            async with connection.cursor(row_factory=dict_row) as cursor:
+                await cursor.execute(query, wrapped)
+                return await cursor.fetchall() if cursor.description else []
+        except psycopg.errors.UniqueViolation as error:
+            name = error.diag.constraint_name
+            raise exceptions.UniqueViolation(constraint_name=name, queueing_lock=None) from error
+
+    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
+        """Call ``on_notification`` for each notification, for ever; reconnect when the connection is lost."""
+        names = list(channels)
+        while True:
+            try:
+                async with self._database.connection() as connection:
+                    for name in names:
+                        await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(name)))
+                    try:
+                        while True:
+                            async for told in connection.notifies(timeout=_LISTEN):
+                                await on_notification(channel=told.channel, payload=told.payload)
+                            await connection.execute("SELECT 1")
+                    finally:
+                        await connection.close()  # else its next user would get the notifications
+            except StoreError as error:
+                logger.debug("not listening to the queue: %s", error)
+                await asyncio.sleep(AGAIN)
+
+
+class ResilientJobManager(JobManager):
+    """A procrastinate job manager that tolerates an unreachable database and a process that was suspended."""
+
+    def __init__(self, database: Database, *, turn: str) -> None:
+        super().__init__(Connector(database))
+        self._database = database
+        self._turn = turn
+        self._ended: set[JobClaim] = set()
+
+    def ended(self, held: JobClaim) -> None:
+        """Note that the holder of a claim ended its job in a transaction of its own: nothing remains to be written."""
+        self._ended.add(held)
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
+        try:
+            return await super().fetch_job(queues, worker_id)
+        except exceptions.UniqueViolation:  # another worker fetched a job of the same lock at the same time
+            return None
+        except StoreError as error:
+            if not error.away:
+                raise
+            logger.warning("the worker cannot fetch a job now: %s", error)
+            await asyncio.sleep(AGAIN)
+            return None
+
+    async def update_heartbeat(self, worker_id: int) -> None:
+        """Write the worker's heartbeat.
+
+        Raises:
+            WorkerForgottenError: the worker's registration was deleted; it must register again.
+        """
+        try:
+            rows = await self.connector.execute_query_all_async(_BEAT, worker=worker_id)
+        except StoreError as error:
+            logger.debug("no heartbeat now: %s", error)
+            return
+        if not rows:
+            raise WorkerForgottenError(
+                f"worker {worker_id} sent no heartbeat for so long that its registration was deleted"
+            )
+
+    async def defer_periodic_job(self, job: jobs.Job, periodic_id: str, defer_timestamp: int) -> int | None:
+        try:
+            return await super().defer_periodic_job(job, periodic_id, defer_timestamp)
+        except StoreError as error:
+            logger.warning("a periodic job of %s is skipped: %s", job.task_name, error)
+            return None
+
+    async def finish_job(self, job: jobs.Job, status: jobs.Status, delete_job: bool) -> None:  # noqa: ARG002, FBT001
+        """End a job if this worker still holds it; return a chunk's job to the queue unless the chunk ended itself."""
+        held = JobClaim.of(job)
+        if held in self._ended:
+            self._ended.discard(held)
+            return
+        try:
+            if job.task_name == self._turn:
+                await self._give_back(held)
+                return
+            async with self._database.connection() as connection, connection.transaction():
+                if await holds_claim(connection, held):
+                    await finish(connection, held)
+        except StoreError as error:  # the worker keeps the job until others find its heartbeat overdue
+            logger.warning("the end of a queue job was not written: %s", error)
+
+    async def unregister_worker(self, worker_id: int) -> None:
+        try:
+            await super().unregister_worker(worker_id)
+        except StoreError as error:
+            logger.debug("worker %d stays registered: %s", worker_id, error)
+
+    async def _give_back(self, held: JobClaim) -> None:
+        async with self._database.connection() as connection, connection.transaction():
+            if await holds_claim(connection, held):
+                await connection.execute(
+                    "SELECT procrastinate_retry_job_v2(%s, now() + make_interval(secs => %s), NULL, NULL, NULL)",
+                    (held.id, AGAIN),
+                )
+
+
+class WorkerForgottenError(Exception):
+    """The error of a worker whose registration the queue deleted because its heartbeat was overdue."""
+
+
+def queue_app(database: Database, *, turn: str) -> tuple[App, ResilientJobManager]:
+    """Return a procrastinate app over a database. ``turn`` is the task whose jobs end in their own transaction."""
+    manager = ResilientJobManager(database, turn=turn)
+    app = App(connector=manager.connector)
+    app.job_manager = manager
+    return app, manager
+
+
+async def prepare(database: Database) -> None:
+    """Create procrastinate's tables, unless the database has them already.
+
+    Raises:
+        ConfigurationError: the database has them in an unsupported version.
+    """
+    async with database.connection() as connection:
+        there = await connection.execute("SELECT to_regclass('procrastinate_jobs') IS NOT NULL")
+        is_there = bool((await there.fetchone() or (False,))[0])
+    schema: LiteralString = SchemaManager.get_schema()
+    await database.prepare(_PART, 1, () if is_there else (schema,))
+    async with database.connection() as connection:
+        found = await connection.execute(
+            "SELECT DISTINCT proname FROM pg_proc WHERE proname = ANY(%s)", (list(_NEEDED),)
+        )
+        if len(await found.fetchall()) < len(_NEEDED):
+            raise ConfigurationError(
+                f"{database.name}: its procrastinate tables are of another version: apply procrastinate's migrations"
+            )
+
+
+async def holds_claim(connection: Connection, held: JobClaim) -> bool:
+    """Return True if a claim still counts, and lock its job until the end of the transaction."""
+    found = await connection.execute(_HOLD, held._asdict())
+    return await found.fetchone() is not None
+
+
+async def finish(connection: Connection, held: JobClaim) -> None:
+    """End the job of a claim, and delete it from the queue."""
+    await connection.execute(sql.queries["finish_job"], {"job_id": held.id, "status": "succeeded", "delete_job": True})
+
+
+async def requeue_stalled_jobs(database: Database, *, silent: float) -> int:
+    """Return the jobs of workers without a heartbeat for ``silent`` seconds to the queue; return their number."""
+    async with database.connection() as connection:
+        found = await connection.execute(_RESCUE, {"queue": QUEUE, "seconds": silent})
+        return len(await found.fetchall())
+
+
+def _first(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    if not rows:
+        raise exceptions.NoResult
+    return rows[0]
+
+
+def _wrapped(value: Any) -> Any:
+    match value:
+        case dict():
+            return Jsonb(cast("dict[str, Any]", value))
+        case list() | tuple():
+            parts: list[Any] = [_wrapped(part) for part in cast("list[object]", value)]
+            return parts if isinstance(value, list) else tuple(parts)
+        case _:
+            return value

@@ -1,0 +1,1 @@
+"""Limits and tokens that many machines share through PostgreSQL or Redis."""

@@ -1,0 +1,1 @@
+"""OpenAPI documents: the package's own, an API's, and what differs between them."""

@@ -1,0 +1,63 @@
+"""Exact set of keys in bounded memory, each with the fingerprint of its item."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .disk_index import KEYS_IN_MEMORY, DiskIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_PRINTED_AT_ONCE = 500
+
+
+class SeenKeys(DiskIndex):
+    """Set of keys that only grows. Its values are the fingerprints of the keys' items."""
+
+    def __init__(
+        self,
+        *,
+        in_memory: int = KEYS_IN_MEMORY,
+        fingerprints: Callable[[Sequence[Any]], Sequence[bytes]] | None = None,
+    ) -> None:
+        super().__init__(in_memory=in_memory)
+        self._fingerprints = fingerprints
+        self._items: dict[str, object] = {}
+        """Latest items without a fingerprint: computing those of many items together takes half the time."""
+
+    def add(self, key: str, print_: bytes = b"") -> bool:
+        """Add ``key`` with its item's fingerprint; return True if it is new."""
+        if key in self:
+            return False
+        self.put(key, print_)
+        return True
+
+    def add_item(self, key: str, item: object) -> bool:
+        """Add ``key``, and keep its item until its fingerprint is computed; return True if the key is new."""
+        if key in self:
+            return False
+        self._items[key] = item
+        self.put(key, b"")
+        if len(self._items) >= _PRINTED_AT_ONCE:
+            self._print()
+        return True
+
+    def print_of(self, key: str) -> bytes:
+        """Return the fingerprint with which a key was added first."""
+        self._print()
+        return self.get(key) or b""
+
+    def close(self) -> None:
+        """Delete all keys."""
+        self._items.clear()
+        super().close()
+
+    def _print(self) -> None:
+        if self._items and self._fingerprints is not None:
+            self._recent.update(zip(self._items, self._fingerprints(list(self._items.values())), strict=True))
+        self._items.clear()
+
+    def _spill(self) -> None:
+        self._print()
+        super()._spill()

@@ -1,0 +1,1 @@
+"""Lists read by time windows: changes as they come, and whole lists in parallel."""

@@ -1,0 +1,104 @@
+"""Batching of the journal's commands, so that a few statements carry out many of them. Pure functions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from ..commands import Flush, ReadEntries, RecordOutcome, RecordStatus
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from datetime import datetime
+    from typing import Any
+
+    from ...stores.database import Connection
+    from ..base import OutgoingItem
+
+__all__ = ["ConnectionCall", "MarkItemsSent", "PostgresCommand", "ReleaseItem", "WriteBatch", "waves"]
+
+
+class MarkItemsSent(NamedTuple):
+    """The command to mark items as sent."""
+
+    scope: int
+    run_id: int
+    items: Sequence[OutgoingItem]
+    waiter: asyncio.Future[Any]
+    api_at: datetime | None = None
+    """The time of the API's own clock, if known."""
+    first_at: datetime | None = None
+    """The earliest time at which the items may have been sent; ``None`` is now."""
+
+
+class ReleaseItem(NamedTuple):
+    """The command to release an item if it is undecided. No caller waits for it."""
+
+    scope: int
+    run_id: int
+    key: str
+
+
+class ConnectionCall(NamedTuple):
+    """Any other function of a connection, with the future of its result. It may be called more than once."""
+
+    work: Callable[[Connection], Awaitable[Any]]
+    waiter: asyncio.Future[Any]
+
+
+PostgresCommand: TypeAlias = (
+    ReadEntries | MarkItemsSent | RecordOutcome | RecordStatus | Flush | ConnectionCall | ReleaseItem
+)
+ScopedKey: TypeAlias = tuple[int, str]
+
+
+class WriteBatch:
+    """A batch of changes to different items, in any order, followed by the reads that may see them."""
+
+    def __init__(self) -> None:
+        self.settled: dict[ScopedKey, RecordOutcome | ReleaseItem] = {}
+        self.followed: dict[ScopedKey, RecordStatus] = {}
+        self.sent: defaultdict[tuple[int, datetime | None], list[MarkItemsSent]] = defaultdict(list)
+        """The commands by scope and by the earliest time at which their items may have been sent."""
+        self.flushes: list[Flush] = []
+        self.questions: list[ReadEntries | ConnectionCall] = []
+        self._touched: set[ScopedKey] = set()
+
+    def takes(self, step: PostgresCommand) -> bool:
+        """Add a command, unless the batch changes the same item already; return True if it was added."""
+        match step:
+            case MarkItemsSent(scope=scope, items=items, first_at=first_at):
+                spots = {(scope, item.key) for item in items}
+                if not self._touched.isdisjoint(spots):
+                    return False
+                self._touched |= spots
+                self.sent[scope, first_at].append(step)
+            case Flush():
+                self.flushes.append(step)
+            case ReadEntries() | ConnectionCall():
+                self.questions.append(step)
+            case RecordStatus(scope=scope, key=key):
+                return self._takes_one((scope, key), self.followed, step)
+            case ReleaseItem(scope=scope, key=key):
+                return self._takes_one((scope, key), self.settled, step)
+            case _:
+                return self._takes_one((step[0], step[2]), self.settled, step)
+        return True
+
+    def _takes_one(self, spot: ScopedKey, where: dict[ScopedKey, Any], step: PostgresCommand) -> bool:
+        if spot in self._touched:
+            return False
+        self._touched.add(spot)
+        where[spot] = step
+        return True
+
+
+def waves(steps: Iterable[PostgresCommand]) -> list[WriteBatch]:
+    """Return commands in their order as few batches."""
+    found = [WriteBatch()]
+    for step in steps:
+        if not found[-1].takes(step):
+            found.append(WriteBatch())
+            found[-1].takes(step)
+    return found

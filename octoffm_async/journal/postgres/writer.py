@@ -1,0 +1,271 @@
+"""The writer task of a journal in PostgreSQL: executes its commands in order, and in batches where it may.
+
+The writer delays commands that no caller waits for by a moment (``_LINGER``), so that one statement writes many of
+them. While the database is unreachable, all commands wait until it is back, or until the lease ends: then the writer
+raises the error to each caller, and queued outcomes are lost, so their items stay undecided, to be reconciled. A batch
+that the writer repeats because its answer was lost is applied once; :mod:`.schema` says how.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...errors import ClosedError, FencedError, JournalError, JournalWriteError, OctoffmError, StoreError
+from ..commands import Flush, ReadEntries
+from ..sqlite.batches import stored
+from ..states import IllegalTransitionError
+from . import changes
+from . import queries as reading
+from .batch import ConnectionCall, MarkItemsSent, WriteBatch, waves
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from ...stores.database import Connection, Database
+    from ..commands import RecordOutcome, RecordStatus
+    from .batch import PostgresCommand, ReleaseItem
+    from .lease import Lease
+
+T = TypeVar("T")
+
+__all__ = ["JournalWriter"]
+
+logger = logging.getLogger("octoffm_async")
+
+_LINGER = 0.05
+_LINGER_MOST = 512
+_WAVE_MOST = 4096
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_READING_PATIENCE = 10.0
+"""Seconds for which a read-only journal waits for the database."""
+
+
+class JournalWriter:
+    """The task that executes commands in the database. ``lease`` is ``None`` for a read-only journal."""
+
+    def __init__(self, database: Database, lease: Lease | None) -> None:
+        self._database = database
+        self._lease = lease
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[PostgresCommand] = []
+        self._wake = asyncio.Event()
+        self._linger: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._faults: dict[int, Exception] = {}
+        self._wave = 0
+        self._task = asyncio.create_task(self._work(), name="octoffm_async journal")
+
+    def future(self) -> asyncio.Future[Any]:
+        """Return a future for a command's result.
+
+        Raises:
+            ClosedError: the journal is not open, or belongs to another event loop.
+        """
+        if self._loop is not asyncio.get_running_loop():
+            raise ClosedError("the journal was opened on another event loop")
+        if self._closing:
+            raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
+        return self._loop.create_future()
+
+    def submit(self, step: PostgresCommand) -> None:
+        """Submit a command that a caller waits for: the writer executes it at once."""
+        self._check_open()
+        self._waiting.append(step)
+        self._wake.set()
+
+    def queue(self, step: RecordOutcome | RecordStatus | ReleaseItem) -> None:
+        """Submit a command that no caller waits for: the writer soon executes it together with others."""
+        self._check_open()
+        self._waiting.append(step)
+        if len(self._waiting) >= _LINGER_MOST:
+            self._wake.set()
+        elif self._linger is None:
+            self._linger = self._loop.call_later(_LINGER, self._wake.set)
+
+    async def call(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Call ``work`` with a connection, after all earlier commands, and return its result.
+
+        The writer calls it again if the database became unreachable meanwhile.
+        """
+        waiter = self.future()
+        self.submit(ConnectionCall(work, waiter))
+        result: T = await waiter
+        return result
+
+    async def close(self) -> None:
+        """Execute all submitted commands and end the task; a cancellation waits for that too.
+
+        Raises:
+            JournalError, IllegalTransitionError: a command that no caller waited for was not written.
+        """
+        last = self.future()
+        self.submit(Flush(None, last))
+        self._closing = True
+        cancelled: asyncio.CancelledError | None = None
+        while not self._task.done():
+            try:
+                await asyncio.wait([self._task])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            last.cancel()
+            raise cancelled
+        await last
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
+
+    async def _work(self) -> None:
+        while self._waiting or not self._closing:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._linger is not None:
+                self._linger.cancel()
+                self._linger = None
+            steps, self._waiting = self._waiting[:_WAVE_MOST], self._waiting[_WAVE_MOST:]
+            if self._waiting:
+                self._wake.set()
+            for wave in waves(steps):
+                await self._carry_out(wave)
+
+    async def _carry_out(self, wave: WriteBatch) -> None:
+        # Changes first, then reads: the batch has one change of an item at most (see journal_waves).
+        await self._settle(list(wave.settled.values()))
+        for (scope, _), steps in wave.sent.items():
+            await self._send(scope, steps)
+        await self._follow(list(wave.followed.values()))
+        for flush in wave.flushes:
+            _answer(flush.waiter, None, self._fault(flush.run_id))
+        await self._look_up([step for step in wave.questions if isinstance(step, ReadEntries)])
+        for step in wave.questions:
+            if isinstance(step, ConnectionCall):
+                await self._answered(step.waiter, step.work)
+
+    async def _settle(self, steps: Sequence[RecordOutcome | ReleaseItem]) -> None:
+        if not steps:
+            return
+        number = self._next_wave()
+        try:
+            remarks = await self._done(lambda connection: changes.settle(connection, self._writer_id, number, steps))
+        except Exception as error:  # noqa: BLE001  (any error must reach the callers of flush)
+            for step in steps:
+                self._faults.setdefault(step[1], error)
+            return
+        for (_, run_id, key, state, remote_id, *_), before, is_wrong, other in remarks:
+            if other is not None:
+                logger.error("DUPLICATE: reference %r exists twice remotely: %s and %s", key, other, remote_id)
+            if is_wrong:
+                self._faults.setdefault(run_id, IllegalTransitionError(key, before, state))
+
+    async def _send(self, scope: int, steps: Sequence[MarkItemsSent]) -> None:
+        """Mark the items of commands as sent: together, or command by command if one of them is not legal."""
+        number = self._next_wave()
+        error: Exception | None = None
+        try:
+            if self._lease is not None:
+                self._lease.check()
+            await self._done(lambda connection: changes.send(connection, self._writer_id, number, scope, steps))
+        except IllegalTransitionError as illegal:
+            if len(steps) > 1:
+                for step in steps:
+                    await self._send(scope, [step])
+                return
+            error = illegal
+        except Exception as raised:  # noqa: BLE001  (any error must reach the waiting callers)
+            error = raised
+        for step in steps:
+            _answer(step.waiter, None, error)
+
+    async def _follow(self, steps: Sequence[RecordStatus]) -> None:
+        if not steps:
+            return
+        try:
+            await self._done(lambda connection: changes.follow(connection, steps))
+        except Exception as error:  # noqa: BLE001  (the next status tracker reads a missing status again)
+            logger.warning("the journal did not write %d tracked statuses: %s", len(steps), error)
+
+    async def _look_up(self, steps: Sequence[ReadEntries]) -> None:
+        for scope in {step.scope for step in steps}:
+            some = [step for step in steps if step.scope == scope]
+            keys = list(dict.fromkeys(key for step in some for key in step.keys))
+
+            async def read(connection: Connection, scope: int = scope, keys: list[str] = keys) -> Any:
+                shift = self._lease.shift if self._lease is not None else reading.NO_SHIFT
+                return await reading.look_up(connection, scope, keys, shift=shift)
+
+            try:
+                found = await self._done(read)
+            except Exception as error:  # noqa: BLE001  (any error must reach the waiting callers)
+                for step in some:
+                    _answer(step.waiter, None, error)
+                continue
+            for step in some:
+                _answer(step.waiter, [found.get(stored(key)) for key in step.keys], None)
+
+    async def _answered(self, waiter: asyncio.Future[Any], work: Callable[[Connection], Awaitable[Any]]) -> None:
+        if waiter.done():
+            return
+        try:
+            _answer(waiter, await self._done(work), None)
+        except Exception as error:  # noqa: BLE001  (any error must reach the waiting caller)
+            _answer(waiter, None, error)
+
+    async def _done(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Call ``work`` until it succeeds, while the database is unreachable and the lease is valid.
+
+        Raises:
+            JournalError: the call did not succeed.
+        """
+        pause = _FIRST_PAUSE
+        gives_up = self._loop.time() + _READING_PATIENCE
+        while True:
+            try:
+                async with self._database.connection() as connection:
+                    return await work(connection)
+            except StoreError as error:
+                over = self._loop.time() >= gives_up if self._lease is None else self._lease.is_over
+                if not error.away:
+                    raise JournalError(f"the journal failed: {error}") from error
+                if over:
+                    raise JournalWriteError(f"the journal is unreachable: {error}") from error
+            except FencedError:
+                if self._lease is not None:
+                    self._lease.kill()
+                raise
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE, 2 * pause)
+
+    @property
+    def _writer_id(self) -> int:
+        return 0 if self._lease is None else self._lease.writer_id
+
+    def _next_wave(self) -> int:
+        self._wave += 1
+        return self._wave
+
+    def _fault(self, run_id: int | None) -> Exception | None:
+        if run_id is not None:
+            return self._faults.pop(run_id, None)
+        return self._faults.popitem()[1] if self._faults else None
+
+
+def _answer(waiter: asyncio.Future[Any], result: object, error: Exception | None) -> None:
+    if waiter.done():
+        return
+    if error is None:
+        waiter.set_result(result)
+    else:
+        waiter.set_exception(_own(error))
+
+
+def _own(error: Exception) -> Exception:
+    """Copy an error for one more waiting caller: each raises its own, with its own traceback."""
+    if not isinstance(error, OctoffmError | IllegalTransitionError):
+        return error
+    copy = type(error)(*error.args)
+    copy.__dict__.update(error.__dict__)
+    copy.__cause__ = error.__cause__
+    return copy

@@ -1,0 +1,133 @@
+"""Batches of items that were sent together: one row of the file for all of them until the last one is settled.
+
+Most items are settled soon after they were sent. The journal then writes a row for each of them, once, and deletes the
+batch's row with the last of them. A batch's row may therefore name items that also have a row of their own; the item's
+own row takes precedence.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..base import OutgoingItem
+from ..states import State
+from .row_cache import EntryRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["Batch", "UnsettledBatches", "packed", "stored", "text", "unpacked"]
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(list[tuple[bytes, bytes, bytes]])
+
+
+def stored(text: str) -> bytes:
+    """Encode text for storage: any text that a program can hold, lone surrogates too."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def text(value: bytes) -> str:
+    """Decode stored text."""
+    return value.decode("utf-8", "surrogatepass")
+
+
+class Batch:
+    """A batch of items that one run sent together.
+
+    ``unsettled_items`` maps the keys of the unsettled items to their hashes.
+    """
+
+    __slots__ = ("_parts", "_payloads", "api_at", "number", "run_id", "scope", "sent_at", "unsettled_items")
+
+    def __init__(self, number: int, scope: int, run_id: int, sent_at: int, api_at: int | None = None) -> None:
+        self.number = number
+        self.scope = scope
+        self.run_id = run_id
+        self.sent_at = sent_at
+        self.api_at = api_at
+        self.unsettled_items: dict[str, bytes] = {}
+        self._parts: list[bytes] = []
+        self._payloads: dict[str, bytes] | None = None
+
+    def add(self, hashes: Mapping[str, bytes], content: bytes) -> None:
+        """Add items; the packed ``content`` may also hold items that have a row of their own."""
+        self.unsettled_items.update(hashes)
+        self._parts.append(content)
+        self._payloads = None
+
+    def row(self, key: str) -> EntryRow:
+        """Return an unsettled item as a row of its own."""
+        return EntryRow(
+            State.SENT, self.run_id, self.unsettled_items[key], self.sent_at, self.sent_at, api_at=self.api_at
+        )
+
+    def payload(self, key: str) -> bytes:
+        """Return the payload of one of the batch's items."""
+        if self._payloads is None:
+            self._payloads = {item.key: item.payload for item in unpacked(self.content())}
+        return self._payloads[key]
+
+    def content(self) -> bytes:
+        """Return the packed content of the batch's row."""
+        if len(self._parts) > 1:
+            self._parts = [repacked(self._parts)]
+        return self._parts[0]
+
+
+def packed(items: Iterable[OutgoingItem]) -> bytes:
+    """Pack items for a batch's row: the stored key, the hash and the payload of each."""
+    return _ENCODER.encode(
+        [(item.key.encode("utf-8", "surrogatepass"), item.payload_hash, item.payload) for item in items]
+    )
+
+
+def repacked(contents: Iterable[bytes]) -> bytes:
+    """Pack the items of many packed contents into one."""
+    return _ENCODER.encode([item for content in contents for item in _DECODER.decode(content)])
+
+
+def unpacked(content: bytes) -> list[OutgoingItem]:
+    """Return the items of a batch's row.
+
+    Raises:
+        msgspec.DecodeError, UnicodeDecodeError: the content is not a batch.
+    """
+    return [OutgoingItem(text(name), payload_hash, payload) for name, payload_hash, payload in _DECODER.decode(content)]
+
+
+class UnsettledBatches:
+    """Collection of the batches that have unsettled items."""
+
+    def __init__(self, batches: Iterable[Batch] = ()) -> None:
+        self.batches: dict[int, Batch] = {}
+        """Batches by number, the oldest first."""
+        self._last = 0
+        self.keys: defaultdict[int, dict[str, Batch]] = defaultdict(dict)
+        """The batch of each unsettled item, by scope and key."""
+        for batch in batches:
+            self._put(batch)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.keys.values()))
+
+    def begin(self, scope: int, run_id: int, sent_at: int, api_at: int | None = None) -> Batch:
+        """Add and return a new batch without items."""
+        batch = Batch(self._last + 1, scope, run_id, sent_at, api_at)
+        self._put(batch)
+        return batch
+
+    def remove(self, batch: Batch) -> None:
+        """Remove a batch and its items."""
+        del self.batches[batch.number]
+        keys = self.keys[batch.scope]
+        for key in batch.unsettled_items:
+            del keys[key]
+
+    def _put(self, batch: Batch) -> None:
+        self._last = max(self._last, batch.number)
+        self.batches[batch.number] = batch
+        self.keys[batch.scope].update(dict.fromkeys(batch.unsettled_items, batch))

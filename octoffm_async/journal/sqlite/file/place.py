@@ -1,0 +1,93 @@
+"""The path of an open journal: its name must keep referring to the file that is open.
+
+Locks and side files are found by name. A file with a second name (hard link), or one that is mounted alone, has two
+locks and two logs; a file that was removed or replaced continues without a name, and everything that it records is lost
+with the process. Therefore the journal does not open a file of the first two kinds for writing, and before each change
+it compares the names of the file, its log and its lock with the open files. A journal that lost its name is saved under
+another one, and no more orders are sent.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import TypeAlias
+
+from ....errors import JournalError, JournalWriteError
+from .standing import VERIFY
+
+__all__ = ["OpenFileIdentity", "check_alone"]
+
+_Identity: TypeAlias = tuple[int, int]
+_MOUNTS = Path("/proc/self/mountinfo")
+_ESCAPED = {byte: b"\\%03o" % byte for byte in b" \t\n\\"}
+
+
+def check_alone(path: Path) -> None:
+    """Check that a file has one name and is not mounted without its folder.
+
+    Raises:
+        JournalError: the file has more names, or is mounted without its folder.
+    """
+    names = path.stat().st_nlink if path.exists() else 1
+    if names > 1:
+        raise JournalError(
+            f"the journal {path} has {names} names (hard links), each with a lock and a log of its own: "
+            "remove the others first"
+        )
+    if _is_mounted(path):
+        raise JournalError(
+            f"the journal {path} is mounted without its folder, where its log and its lock must be: mount the folder"
+        )
+
+
+def _is_mounted(path: Path) -> bool:
+    """Return True if the file itself is a mount, where the system shows it; overlays make device numbers unreliable."""
+    try:
+        lines = _MOUNTS.read_bytes().splitlines()
+    except OSError:
+        return False
+    escaped = b"".join(_ESCAPED.get(byte, bytes([byte])) for byte in os.fsencode(path))
+    return any(line.split(b" ")[4:5] == [escaped] for line in lines)
+
+
+class OpenFileIdentity:
+    """Names of an open journal's file and side files, with the identity that each had when it was opened."""
+
+    def __init__(self, path: Path, *beside: Path) -> None:
+        self._path = path
+        self._names = (path, *beside)
+        self._known: dict[Path, _Identity] = {}
+
+    def check(self, connection: sqlite3.Connection) -> None:
+        """Check that all names still refer to the open files, and record the identity of a name that is new.
+
+        Raises:
+            JournalWriteError: one does not; the message names the saved copy, if saving it succeeded.
+        """
+        for name in self._names:
+            identity = _identity(name)
+            if identity != self._known.get(name, identity):
+                raise JournalWriteError(self._lost(name, connection))
+            if identity is not None:
+                self._known[name] = identity
+
+    def _lost(self, name: Path, connection: sqlite3.Connection) -> str:
+        saved = self._path.with_name(f"{self._path.name}.saved-{os.getpid()}")
+        told = f"{name} was removed or replaced while the journal was open: no more orders are sent"
+        try:
+            os.close(os.open(saved, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            connection.execute("VACUUM INTO ?", (str(saved),))
+        except (OSError, sqlite3.Error) as error:
+            lost = f"its records are lost ({error})"
+            return f"{told}; {lost}: restore a copy, and look up every order first: {VERIFY}"
+        return f"{told}; its records are in {saved}: rename that file to {self._path.name} before you continue"
+
+
+def _identity(path: Path) -> _Identity | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,168 @@
+"""Queries on an open journal: items with a row of their own and items in batches are read alike."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
+
+from ..states import HASH_SIZE, Entry, State
+from .batches import stored, text
+from .transaction import STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from .batches import Batch, UnsettledBatches
+    from .row_cache import EntryRow, RowCache
+    from .statements import Tables, Values
+
+__all__ = ["after", "count_created", "created_near", "look_up", "milliseconds", "moment", "payloads", "undecided"]
+
+
+class Readable(Protocol):
+    """The parts of an open journal that readers need."""
+
+    @property
+    def unsettled(self) -> UnsettledBatches:
+        """The items that are in batches."""
+        ...
+
+    @property
+    def tables(self) -> Tables:
+        """The tables of the file."""
+        ...
+
+    @property
+    def rows(self) -> RowCache:
+        """The rows that are known without reading."""
+        ...
+
+    def name_of(self, run_id: int) -> str:
+        """Return the name of a run."""
+        ...
+
+
+@lru_cache(maxsize=1024)
+def moment(milliseconds: int) -> datetime:
+    """Convert a stored time. Rows that were written together share the object."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Convert a time to its stored form, in milliseconds since 1970."""
+    return int(moment.timestamp() * 1000)
+
+
+def look_up(store: Readable, scope: int, keys: Sequence[str]) -> list[Entry | None]:
+    """Return the entry of each key, in their order; ``None`` for a key without an entry."""
+    if not keys:
+        return []
+    unsettled = store.unsettled.keys[scope]
+    found: dict[str, Values] = {}
+    if store.tables.has_between(scope, stored(min(keys)), stored(max(keys))):  # false for ascending references
+        found = {text(values[0]): values for values in store.tables.find(scope, [stored(key) for key in keys])}
+    if not found and unsettled.keys().isdisjoint(keys):
+        store.rows.absent[scope].update(keys)
+        return [None] * len(keys)
+    entries: list[Entry | None] = []
+    for key in keys:
+        if (values := found.get(key)) is not None:
+            entries.append(_entry_of(store, key, values))
+        elif (batch := unsettled.get(key)) is not None:
+            entries.append(_entry(store, key, batch.row(key)))
+        else:
+            store.rows.absent[scope].add(key)
+            entries.append(None)
+    return entries
+
+
+def after(
+    store: Readable,
+    scope: int,
+    run_id: int,
+    states: Collection[State],
+    *,
+    key: str | None,
+    most: int,
+    code: str | None = None,
+) -> list[Entry]:
+    """Return up to ``most`` items of a run that follow ``key`` in the order of keys; ``None`` is before all."""
+    start = None if key is None else stored(key)
+    rows = store.tables.after(scope, run_id, states, start, most=most, code=code)
+    if State.SENT in states and code is None:
+        some = {key: batch for key, batch in store.unsettled.keys[scope].items() if batch.run_id == run_id}
+        waiting = [(key, row) for key, row in _rows(some) if start is None or stored(key) > start]
+        rows = sorted(rows + waiting, key=_place)[:most]
+    return [_entry(store, key, row) for key, row in rows]
+
+
+def undecided(store: Readable, scope: int) -> list[Entry]:
+    """Return the items of a scope that must be reconciled, by key."""
+    rows = store.tables.undecided(scope) + _rows(store.unsettled.keys[scope])
+    return [_entry(store, key, row) for key, row in sorted(rows, key=_place)]
+
+
+def created_near(store: Readable, scope: int, *, first: datetime, last: datetime, ripe: datetime) -> list[Entry]:
+    """Return created items next to the period from ``first`` to ``last``."""
+    times = (milliseconds(first), milliseconds(last), milliseconds(ripe))
+    return [_entry(store, key, row) for key, row in store.tables.created_near(scope, *times)]
+
+
+def count_created(store: Readable, scope: int, *, since: datetime, ripe: datetime) -> int:
+    """Return the number of items with an id that were sent since ``since`` and created until ``ripe``."""
+    return store.tables.count_created(scope, milliseconds(since), milliseconds(ripe))
+
+
+def payloads(store: Readable, scope: int, keys: Sequence[str]) -> dict[str, bytes]:
+    """Return the stored requests of the keys that have one."""
+    unsettled = store.unsettled.keys[scope]
+    waiting = {key: unsettled[key].payload(key) for key in keys if key in unsettled}
+    return waiting | store.tables.payloads(scope, [key for key in keys if key not in waiting])
+
+
+def _rows(unsettled: dict[str, Batch]) -> list[tuple[str, EntryRow]]:
+    return [(key, batch.row(key)) for key, batch in unsettled.items()]
+
+
+def _entry(store: Readable, key: str, row: EntryRow) -> Entry:
+    return Entry(
+        key=key,
+        state=row.state,
+        payload_hash=row.payload_hash[:HASH_SIZE],
+        field_hashes=row.payload_hash[HASH_SIZE:],
+        run=store.name_of(row.run_id),
+        changed_at=moment(row.changed_at),
+        sent_at=moment(row.sent_at),
+        remote_id=row.remote_id,
+        code=row.code,
+        message=row.message,
+        followed=row.followed,
+        api_at=None if row.api_at is None else moment(row.api_at),
+        absences=row.absences,
+    )
+
+
+def _entry_of(store: Readable, key: str, values: Values) -> Entry:
+    """Build an entry straight from its columns: a resumed run looks up every item of its input."""
+    state: int
+    _, state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences = values
+    return Entry(
+        key=key,
+        state=STATES[state],
+        payload_hash=payload_hash[:HASH_SIZE],
+        field_hashes=payload_hash[HASH_SIZE:],
+        run=store.name_of(run_id),
+        changed_at=moment(changed_at),
+        sent_at=moment(sent_at),
+        remote_id=None if remote_id is None else text(remote_id),
+        code=text(code) if code else "",
+        message=text(message) if message else "",
+        followed=text(followed) if followed else "",
+        api_at=None if api_at is None else moment(api_at),
+        absences=absences or 0,
+    )
+
+
+def _place(found: tuple[str, EntryRow]) -> bytes:
+    return stored(found[0])

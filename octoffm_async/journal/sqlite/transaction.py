@@ -1,0 +1,222 @@
+"""The effects of commands on the items that they touch, computed in memory before they are written."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..states import HASH_SIZE, KEEPS_PAYLOAD, IllegalTransitionError, State, absences_after, check
+from .batches import unpacked
+from .row_cache import EntryRow
+
+if TYPE_CHECKING:
+    from ..base import OutgoingItem
+    from ..commands import MarkSent, RecordCreated, RecordOutcome
+    from .batches import Batch, UnsettledBatches
+    from .row_cache import ItemKey, RowCache
+
+__all__ = ["CODES", "STATES", "CreatedItem", "Transaction"]
+
+STATES = (State.PENDING, State.SENT, State.CREATED, State.REFUSED, State.FAILED, State.UNKNOWN)
+"""States by the number that represents each in the file."""
+
+CODES = {state: code for code, state in enumerate(STATES)}
+
+_BATCH_MOST = 256
+
+CreatedItem: TypeAlias = tuple[str, bytes, str | None]
+"""Key, hash and remote id of a created item."""
+
+
+def earlier(one: int | None, other: int | None) -> int | None:
+    """Return the earlier of two times; ``None`` is an unknown time."""
+    return other if one is None else one if other is None else min(one, other)
+
+
+class Transaction:
+    """Pending changes of one transaction.
+
+    ``rows`` is the cache of rows, ``unsettled`` the items in batches. An item is in a batch, or has a row, or does not
+    exist.
+    """
+
+    def __init__(self, rows: RowCache, unsettled: UnsettledBatches) -> None:
+        self.now = 0
+        self._rows = rows
+        self._batches = unsettled
+        self._unsettled = unsettled.keys
+        self.clear()
+
+    def clear(self) -> None:
+        """Clear all changes after they were written."""
+        self.begun: list[Batch] = []
+        """New batches."""
+        self.created: defaultdict[Batch, list[CreatedItem]] = defaultdict(list)
+        """Created items of batches."""
+        self.touched: set[Batch] = set()
+        """Batches from which other items were removed."""
+        self.dirty: dict[ItemKey, EntryRow] = {}
+        self.payloads: dict[ItemKey, bytes | None] = {}
+        """Payloads to store; ``None`` for one to delete."""
+        self.counts: dict[int, dict[State, int]] = {}
+        """Changes of the number of items in each state, by run."""
+
+    def send(self, step: MarkSent) -> None:
+        """Mark all items of a command as sent, or none.
+
+        Raises:
+            IllegalTransitionError: one of them may not be sent.
+        """
+        scope, run_id, new = step.scope, step.run_id, step.hashes
+        unsettled = self._unsettled[scope]
+        if not unsettled.keys().isdisjoint(new):
+            raise IllegalTransitionError(next(key for key in new if key in unsettled), State.SENT, State.SENT)
+        if again := self._rows.some(scope, new):
+            for key, row in again.items():
+                check(row.state, State.SENT, key=key)
+                if row.state is State.REFUSED and row.payload_hash[:HASH_SIZE] == new[key][:HASH_SIZE]:
+                    raise IllegalTransitionError(key, row.state, State.SENT)
+            for item in unpacked(step.packed):
+                if item.key in again:
+                    self._send_again(step, item, again[item.key])
+            new = {key: payload_hash for key, payload_hash in new.items() if key not in again}
+        if new:
+            batch = self._batch(step, room=len(new))
+            batch.add(new, step.packed)
+            unsettled |= dict.fromkeys(new, batch)
+            self._rows.absent[scope].difference_update(new)
+            self.count(run_id, State.SENT, len(new))
+
+    def settle(self, step: RecordOutcome) -> None:
+        """Apply the outcome of an item.
+
+        Raises:
+            IllegalTransitionError: its state does not allow that outcome.
+        """
+        scope, _, key, state, remote_id, code, message = step
+        unsettled = self._unsettled[scope]
+        batch = unsettled.get(key)
+        if batch is None:
+            self._settle_row(step)
+            return
+        if state is State.SENT:
+            raise IllegalTransitionError(key, state, state)
+        before = batch.row(key)
+        payload_hash = self._taken_out(batch, key)
+        absences = absences_after(0, State.SENT, state, code)
+        after = EntryRow(state, batch.run_id, payload_hash, batch.sent_at, self.now, remote_id, code, message)
+        after = after._replace(api_at=batch.api_at, absences=absences)
+        self._put((scope, key), before, after)
+        if state in KEEPS_PAYLOAD:
+            self.payloads[scope, key] = batch.payload(key)
+
+    def settle_created(self, step: RecordCreated) -> list[RecordOutcome]:
+        """Apply the creation of items; return commands for those that are in no batch."""
+        scope = step.scope
+        others: list[RecordOutcome] = []
+        unsettled = self._unsettled[scope]
+        for key, remote_id in zip(step.keys, step.remote_ids, strict=True):
+            batch = unsettled.pop(key, None)
+            if batch is None:
+                others.append((scope, step.run_id, key, State.CREATED, remote_id, "", ""))
+            else:
+                self.created[batch].append((key, batch.unsettled_items.pop(key), remote_id))
+        return others
+
+    def doubt(self, scope: int, key: str, remote_id: str, message: str) -> bool:
+        """Reset a created item to unknown if it has exactly this id, and drop its request; return True if it had."""
+        spot = (scope, key)
+        row = self._rows.get(spot)
+        if row is None or row.state is not State.CREATED or row.remote_id != remote_id:
+            return False
+        self._put(spot, row, row._replace(state=State.UNKNOWN, changed_at=self.now, message=message))
+        self.payloads[spot] = b""
+        return True
+
+    def follow(self, scope: int, key: str, status: str) -> None:
+        """Apply the status that status tracking saw; a key without an entry is ignored."""
+        spot = (scope, key)
+        batch = self._unsettled[scope].get(key)
+        if batch is not None:
+            self.part(batch, key)
+        row = self._rows.get(spot)
+        if row is not None and row.followed != status:
+            after = row._replace(followed=status)
+            self._rows.put(spot, after)
+            self.dirty[spot] = after
+
+    def part(self, batch: Batch, key: str) -> None:
+        """Move an item from its batch to a row of its own, unchanged."""
+        spot = (batch.scope, key)
+        row = batch.row(key)
+        self._rows.put(spot, row)
+        self.dirty[spot] = row
+        self.payloads[spot] = batch.payload(key)
+        self._taken_out(batch, key)
+
+    def count(self, run_id: int, state: State, more: int) -> None:
+        """Add ``more`` to a run's number of items in a state."""
+        counts = self.counts.get(run_id)
+        if counts is None:
+            counts = self.counts[run_id] = {}
+        counts[state] = counts.get(state, 0) + more
+
+    def _settle_row(self, step: RecordOutcome) -> None:
+        scope, _, key, state, remote_id, code, message = step
+        spot = (scope, key)
+        row = self._rows.get(spot)
+        check(None if row is None else row.state, state, key=key)
+        if row is None or state is State.SENT:
+            raise IllegalTransitionError(key, None if row is None else row.state, state)
+        identity = row.remote_id if remote_id is None else remote_id
+        after = row._replace(
+            state=state,
+            # A new reason for being unknown does not change the time since when it is unknown.
+            changed_at=row.changed_at if row.state is state is State.UNKNOWN else self.now,
+            remote_id=identity,
+            code=code,
+            message=message,
+            absences=absences_after(row.absences, row.state, state, code),
+        )
+        self._put(spot, row, after)
+        if state not in KEEPS_PAYLOAD and row.state in KEEPS_PAYLOAD:
+            self.payloads[spot] = None
+
+    def _batch(self, step: MarkSent, *, room: int) -> Batch:
+        """Return the batch for items that a run sends in this transaction."""
+        sent_at = self.now if step.first_at is None else step.first_at
+        for batch in self.begun:
+            same = (batch.scope, batch.run_id, batch.sent_at) == (step.scope, step.run_id, sent_at)
+            if same and len(batch.unsettled_items) + room <= _BATCH_MOST:
+                batch.api_at = earlier(batch.api_at, step.api_at)
+                return batch
+        batch = self._batches.begin(step.scope, step.run_id, sent_at, step.api_at)
+        self.begun.append(batch)
+        return batch
+
+    def _send_again(self, step: MarkSent, item: OutgoingItem, row: EntryRow) -> None:
+        """Mark an item that already has a row as sent."""
+        spot = step.scope, item.key
+        first, api_at = self.now, step.api_at
+        if row.state is State.UNKNOWN:
+            first, api_at = row.sent_at, earlier(row.api_at, step.api_at)
+        if step.first_at is not None:
+            first = min(first, step.first_at)
+        after = EntryRow(
+            State.SENT, step.run_id, item.payload_hash, first, self.now, api_at=api_at, absences=row.absences
+        )
+        self._put(spot, row, after)
+        self.payloads[spot] = item.payload
+
+    def _taken_out(self, batch: Batch, key: str) -> bytes:
+        """Remove an item from its batch; return its hash."""
+        del self._unsettled[batch.scope][key]
+        self.touched.add(batch)
+        return batch.unsettled_items.pop(key)
+
+    def _put(self, spot: ItemKey, before: EntryRow | None, after: EntryRow) -> None:
+        self._rows.put(spot, after)
+        self.dirty[spot] = after
+        if before is not None:
+            self.count(before.run_id, before.state, -1)
+        self.count(after.run_id, after.state, 1)

@@ -1,0 +1,1 @@
+"""Evaluation of the answers of a first contact: shapes, drift, corrections and proofs."""

@@ -1,0 +1,1 @@
+"""Rate limits: of one client, learned from the API, and shared by many processes (:mod:`.shared`)."""

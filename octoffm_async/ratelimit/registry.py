@@ -1,0 +1,91 @@
+"""The registry of rate limiters (:mod:`.limiter`): one per seller and group, created on use and dropped when idle."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ..config import TOKEN_LIMIT
+from ..contract.operations import Group
+from .limiter import RateLimiter
+from .shared.lease_client import LeaseClient
+from .shared.limiter import SharedRateLimiter
+
+if TYPE_CHECKING:
+    from ..config import Config
+    from .shared.store import LimitStore
+    from .stats import KeyStats
+
+SWEEP_FROM, SWEEP_EVERY = 64, 60.0
+"""The number of limiters from which on unused ones are removed, and the seconds between two removals."""
+
+
+class LimiterRegistry:
+    """The rate limiters of one client; with a ``store``, they share their limits through it."""
+
+    def __init__(self, config: Config, store: LimitStore | None = None) -> None:
+        self._config = config
+        self._exchange = None if store is None else LeaseClient(store)
+        self._gates: dict[tuple[str, Group], RateLimiter] = {}
+        self._sweep_timer: asyncio.TimerHandle | None = None
+
+    def of(self, seller_id: str, group: Group) -> RateLimiter:
+        """Return the limiter of a key. All token calls share one: the token endpoint knows no sellers."""
+        return self._gates.get((seller_id, group)) or self._make(seller_id, group)
+
+    def stats(self, now: float) -> tuple[KeyStats, ...]:
+        """Return snapshots of all limiters; it may be called from another thread."""
+        return tuple(gate.stats(seller_id, group, now) for (seller_id, group), gate in list(self._gates.items()))
+
+    def restart(self) -> None:
+        """Let every limiter begin again with few requests in flight, after an outage."""
+        for gate in self._gates.values():
+            gate.restart()
+
+    def rebind(self) -> None:
+        """Prepare for use on another event loop."""
+        self._stop_sweeping()
+        if self._exchange is not None:
+            self._exchange.open()
+        for gate in self._gates.values():
+            gate.rebind()
+
+    def close(self) -> None:
+        """Reject the calls that wait, and all later ones."""
+        self._stop_sweeping()
+        for gate in self._gates.values():
+            gate.close()
+
+    async def return_leases(self) -> None:
+        """Return unused slots to a shared store, after a close."""
+        if self._exchange is not None:
+            await self._exchange.close([gate for gate in self._gates.values() if isinstance(gate, SharedRateLimiter)])
+
+    def _make(self, seller_id: str, group: Group) -> RateLimiter:
+        if self._sweep_timer is None and len(self._gates) >= SWEEP_FROM:
+            self._sweep_timer = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)
+        config, exchange = self._config, self._exchange
+        limit = TOKEN_LIMIT if group is Group.TOKEN else config.limit_for(group)
+        settings: dict[str, Any] = {
+            "jitter": config.limit_jitter,
+            "max_in_flight": config.max_in_flight,
+            "max_waiting": config.max_waiting,
+            "bulk_share": config.bulk_share,
+        }
+        if exchange is None or group is Group.TOKEN:  # the token store holds the quota that token calls share
+            gate = RateLimiter(limit, **settings)
+        else:
+            gate = SharedRateLimiter(f"{config.base_url} {seller_id} {group.value}", exchange, limit, **settings)
+        self._gates[seller_id, group] = gate
+        return gate
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._gates = {key: gate for key, gate in self._gates.items() if not gate.idle(loop.time())}
+        again = len(self._gates) >= SWEEP_FROM
+        self._sweep_timer = loop.call_later(SWEEP_EVERY, self._sweep) if again else None
+
+    def _stop_sweeping(self) -> None:
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+            self._sweep_timer = None

@@ -1,0 +1,281 @@
+"""The algorithm of one limit that many processes share: its state in a store, and its changes. Pure: time is passed in.
+
+Stores on a server run :func:`advance` there, in one step, in their own language; their tests compare them with it. All
+times are whole microseconds of the store's clock, all durations whole microseconds: they are exact everywhere.
+
+**Slots.** The limit is a sequence of times, called *slots*; at each of them one call may be sent, and a client leases
+the next ones. This is the generic cell rate algorithm (GCRA): the state is the time of the next free slot, and a lease
+of k slots moves it by k intervals. With a burst b, slots may come (b - 1) intervals early, so that b of them are
+available at once.
+
+**Why no window contains too many requests.** A slot is used between its time and ``slack`` after it, or not at all. The
+API may receive a request up to ``jitter`` later than another. So the requests that it receives within T used slots of a
+span of T + jitter + slack. With an interval of I = (T + jitter + slack) / (N - b + 1) such a span holds at most
+(b - 1) + (N - b + 1) = N of them. Of the limit T / (T + jitter + slack) can be used if b is 1.
+
+**Epochs.** A 429 ends one *epoch* of the limit, an accepted request after it another. A report about a request counts
+only if the request was sent in the present epoch of the state: therefore the 429s that several processes receive at
+once cut the rate once, and no clocks are compared. Slots of an older epoch are expired. A client that has not received
+the epoch for :data:`FRESH` asks before it uses any slot, so that a pause holds everywhere within that time; it leases
+slots that are further ahead again.
+
+**After a 429** the limit is *blocked*: no call is sent during the pause, then one slot every :data:`PROBE` is leased,
+until a request is accepted. Then the rate is found again, as in :mod:`..adaptive_rate` but from fewer facts. It is the
+rate that was refused; or less by 4, 8, 16, 32, 50 % if that is refused again soon after; or, if the block lasted long
+(a long window was full), a little above the average that was used since the last block. From there it grows by CUBIC's
+curve (RFC 9438): concave up to the rate that was found, flat around it, then probing in larger and larger steps.
+
+**After the store was unavailable**, or has lost its state, it leases slots at a fraction of the limit only, for a while
+(``settle``): clients that have not returned yet still go on alone, and the calls that they sent still count.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import NamedTuple
+
+import msgspec
+
+SECOND = 1_000_000
+FRESH = 250_000
+"""Microseconds after its last reply for which a client may use its slots without asking again."""
+PROBE = 500_000
+"""Microseconds between two probes while a limit is blocked."""
+QUIET = 500_000
+"""Microseconds without a request after which a client that went on alone shows that all clients did."""
+KEPT, KEPT_LEARNED = 60 * SECOND, 600 * SECOND
+"""Microseconds after its last slot for which a state is kept; the second: a state with a learned rate."""
+
+CUT = 0.02
+"""The part of the found rate by which a cycle starts below it; the flat part of the curve ends as far above it."""
+TRUST = 1.1
+"""The factor above the average up to which a refused rate is trusted after a long block."""
+FALL = 0.8
+"""The part of the rate found before that remains at least: after a full window an average of few calls is vague."""
+UNUSED = 2.0
+"""The factor between an allowed rate and the rate really sent above which the allowed rate was not what was refused."""
+LONG_BLOCK = 5.0
+"""Seconds: a block that lasted longer is the sign of a long window."""
+BLOCK_MEMORY = 0.995
+"""The part of the longest block that still counts a second later."""
+SCALE, SCALE_MOST, SCALE_CALLS = 8.0, 20.0, 100.0
+"""Seconds that the curve takes to the found rate: as long as 100 calls take, within bounds."""
+EARLY = 0.7
+"""A 429 within this part of that time is early, if fewer than :data:`SCALE_CALLS` calls came before."""
+GROWTH = 0.25
+"""Doublings after one, and four times as many after two, time scales beyond the flat part."""
+STEADY, FLOWING, THROTTLINGS_KEPT = 20, 5, 3
+"""Accepted calls that end a series of 429s; those after which at most the third number count towards the next pause."""
+MARK_EVERY = 2 * SECOND
+"""Microseconds over which calls are counted to measure the rate really sent."""
+RATE_LEAST, RATE_MOST = 0.05, 1e5
+"""Calls per second."""
+
+
+class LeaseRequest(NamedTuple):
+    """The request of a client about one limit: news and wishes. ``epoch`` is the last it received; 0 is none."""
+
+    key: str
+    interval: int
+    """Microseconds between two slots by the configured limit; 0 is no limit."""
+    tolerance: int = 0
+    """Microseconds by which slots may come early: the burst less one, times the interval."""
+    settle: int = 0
+    share: int = 1
+    """After a loss of state slots are ``share`` intervals apart, for ``settle`` microseconds."""
+    want: int = 0
+    within: int = 60 * SECOND
+    """Microseconds: slots further ahead are not wanted."""
+    epoch: int = 0
+    used: int = 0
+    """Calls that were accepted since the last request."""
+    back_from: int = 0
+    back_to: int = 0
+    """Slots that are returned: from the place of the first unused one to the end of the lease."""
+    pause: int = 0
+    """Microseconds for which the API, or a back-off, asks all clients to wait."""
+    refused: bool = False
+    accepted: bool = False
+    """Reports on this epoch: a request met a 429; a request was the first to be accepted after one."""
+    alone: bool = False
+    """True if the client went on without the store since its last request."""
+
+
+class LeaseReply(NamedTuple):
+    """The reply of a store about one limit. Durations count from the moment of its decision."""
+
+    epoch: int
+    granted: int
+    start: int
+    """Microseconds until the first leased slot; below zero with a burst."""
+    step: int
+    """Microseconds between two leased slots."""
+    floor: int
+    """Microseconds until the first moment at which any slot may be used."""
+    place: int
+    """The place of the first slot, for its return: that of the n-th is n steps further."""
+    again: int
+    """Microseconds until another request is useful, if no slot was leased."""
+    pause: int
+    blocked: bool
+    pace: int
+    """Microseconds between two slots by the learned rate alone; 0: no rate was learned."""
+    throttlings: int
+    free: int
+    """Microseconds for which no slot is needed, because there is no limit, configured or learned."""
+    now: int
+    """The store's clock at its decision."""
+
+
+class LimitState(msgspec.Struct):
+    """The state of one limit. Rates are in calls per second; a time of 0 is none."""
+
+    free_at: int
+    epoch: int
+    resumed: int
+    mark: int
+    asked_at: int
+    slow_until: int = 0
+    paused_until: int = 0
+    blocked_at: int = 0
+    refused_at: int = 0
+    refused: float = 0.0
+    plateau: float = 0.0
+    used: int = 0
+    early: int = 0
+    longest: float = 0.0
+    throttlings: int = 0
+    marked: int = 0
+    flow: float = 0.0
+
+    @property
+    def kept_until(self) -> int:
+        """The time after which the state may be deleted."""
+        kept = KEPT_LEARNED if self.plateau > 0 or self.blocked_at > 0 else KEPT
+        return max(self.free_at, self.paused_until) + kept
+
+
+def advance(state: LimitState | None, ask: LeaseRequest, now: int) -> tuple[LimitState, LeaseReply]:
+    """Return the state after a request, and the reply. A state that was kept long enough may be passed as None."""
+    if state is None:
+        state = LimitState(free_at=now, epoch=now, resumed=now, mark=now, asked_at=0)
+        if ask.alone or ask.epoch > 0:
+            state.slow_until = now + ask.settle
+    elif ask.alone and now - state.asked_at > QUIET:
+        state.slow_until = now + ask.settle
+    state.asked_at = now
+    _count(state, ask.used, now)
+    if ask.epoch == state.epoch:
+        # Only the end of the sequence can be taken back: slots that others leased behind it keep their times.
+        if 0 < ask.back_to == state.free_at:
+            state.free_at = ask.back_from
+        if ask.refused:
+            _block(state, ask, now)
+        elif ask.accepted and state.blocked_at > 0:
+            _resume(state, ask, now)
+    if ask.pause > 0:
+        state.paused_until = max(state.paused_until, now + ask.pause)
+    return state, _lease(state, ask, now)
+
+
+def _count(state: LimitState, used: int, now: int) -> None:
+    if now - state.mark >= MARK_EVERY:
+        state.flow = state.marked * SECOND / (now - state.mark)
+        state.mark, state.marked = now, 0
+    state.used += used
+    state.marked += used
+
+
+def _block(state: LimitState, ask: LeaseRequest, now: int) -> None:
+    step = max(ask.interval, _pace(state, now))
+    if state.blocked_at == 0:
+        sent = max(state.flow, (state.marked + 1) * SECOND / max(now - state.mark, SECOND / 10))
+        state.refused = min(SECOND / step, UNUSED * sent) if step > 0 else 0.0
+        state.blocked_at = now
+        if state.used >= STEADY:
+            state.throttlings = 0
+        elif state.used >= FLOWING:
+            state.throttlings = min(state.throttlings, THROTTLINGS_KEPT)
+    state.refused_at = now
+    state.throttlings += 1
+    state.epoch += 1
+    # Clients that have not received the new epoch use old slots until then; those further ahead are expired.
+    state.free_at = min(state.free_at, now + FRESH + ask.tolerance + step)
+
+
+def _resume(state: LimitState, ask: LeaseRequest, now: int) -> None:
+    block = (state.refused_at - state.blocked_at) / SECOND
+    since = (now - state.resumed) / SECOND
+    average = state.used / max(since, 0.001)
+    lasted = (state.blocked_at - state.resumed) / SECOND
+    early = state.plateau > 0 and state.used < SCALE_CALLS and lasted < EARLY * _scale(state)
+    short = state.plateau > 0 and lasted < 1.0
+    state.longest = max(state.longest * BLOCK_MEMORY**since, block)
+    if state.refused == 0.0:
+        found = average
+    elif state.longest >= LONG_BLOCK:
+        found = min(state.refused, max(average * TRUST, state.plateau * FALL))
+    elif early or short:
+        state.early += 1
+        found = state.refused * (1.0 - min(0.5, CUT * 2.0**state.early))
+    else:
+        state.early = 0
+        found = state.refused
+    state.plateau = min(max(found, RATE_LEAST), RATE_MOST)
+    state.resumed, state.used, state.blocked_at = now, 0, 0
+    state.epoch += 1
+    step = max(ask.interval, _pace(state, now))
+    # After the old epoch's slots, even if no probe was leased: a client that went on alone may have been accepted.
+    behind = min(state.free_at, state.refused_at + FRESH + ask.interval)
+    state.free_at = max(now, behind, state.free_at - max(PROBE - step, 0))
+
+
+def _scale(state: LimitState) -> float:
+    return max(SCALE, min(SCALE_CALLS / state.plateau, SCALE_MOST), state.longest / 2.0)
+
+
+def _pace(state: LimitState, now: int) -> int:
+    """Return the microseconds between two slots by the learned rate; 0: no rate was learned."""
+    if state.plateau == 0.0:
+        return 0
+    x = (now - state.resumed) / SECOND / _scale(state) - 1.0
+    # CUBIC's curve up to the flat part, then probing in doubling steps (:mod:`..adaptive_rate`).
+    growth: float = 1.0 + CUT * x**3 if x <= 1.0 else (1.0 + CUT) * 2.0 ** min(60.0, GROWTH * (x - 1.0) ** 2)
+    return ceil(SECOND / min(state.plateau * growth, RATE_MOST))
+
+
+def _lease(state: LimitState, ask: LeaseRequest, now: int) -> LeaseReply:
+    pace = _pace(state, now)
+    blocked, slow = state.blocked_at > 0, now < state.slow_until
+    step, tolerance, within, want = max(ask.interval, pace), ask.tolerance, ask.within, ask.want
+    if slow:
+        step = max(step, ask.interval * ask.share)
+    if blocked:
+        step, within, want = max(step, PROBE), FRESH, min(want, 1)
+    if pace > 0 or blocked or slow:
+        tolerance = 0
+    pause = max(state.paused_until - now, 0)
+    # GCRA: the next slot is the later of now and the end of the last lease, less the burst's tolerance.
+    base = max(now + pause, state.free_at)
+    start = base - tolerance - now
+    granted = again = 0
+    if step > 0 and want > 0:
+        granted = min(want, max(0, (within - max(start, pause)) // step + 1))
+        if granted == 0:
+            again = max(start, pause) - within if not blocked else max(start, pause)
+        state.free_at = base + granted * step if granted > 0 else state.free_at
+    return LeaseReply(
+        epoch=state.epoch,
+        granted=granted,
+        start=start,
+        step=step,
+        floor=pause,
+        place=base,
+        again=again,
+        pause=pause,
+        blocked=blocked,
+        pace=pace,
+        throttlings=state.throttlings,
+        free=FRESH if step == 0 and pause == 0 else 0,
+        now=now,
+    )

@@ -1,0 +1,182 @@
+"""The client of a limit store: it combines the requests of all limiters of one client into one round trip at a time.
+
+Requests that are made while a reply is awaited go together with the next round trip, so that many busy keys cost one.
+A store that fails is tried again about once a second; until it replies, each limiter goes on alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol
+
+from ...errors import ConfigurationError
+from .gcra import SECOND
+from .lease import ClockOffset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .gcra import LeaseReply, LeaseRequest
+    from .store import LimitStore
+
+logger = logging.getLogger("octoffm_async")
+
+STORE_TIMEOUT = 1.0
+"""Seconds that a store may take to reply: calls wait in the meantime."""
+RETRY = 1.0
+"""Seconds between two tries of an unavailable store; up to half as long again, so that clients spread out."""
+ASKS_MOST = 32
+"""Keys in one round trip: a few milliseconds of work, so that the reply comes well before its slots expire."""
+VAGUE, VAGUE_MOST = 0.003, 3
+"""Seconds of uncertainty about the store's clock above which only the time is asked for, and how often in a row."""
+RETRY_FAR = 30.0
+"""Seconds between two tries of a store whose replies came too late."""
+USELESS_MOST = 5
+"""Replies in a row that came too late for their slots, after which the store counts as unavailable."""
+
+
+class Participant(Protocol):
+    """A limiter that shares its limit through a store."""
+
+    is_request_pending: bool
+    """True while its request is queued or being sent."""
+
+    def build_request(self, now: float, *, leasing: bool) -> LeaseRequest:
+        """Return its request to the store; without ``leasing``, one for the time only."""
+        ...
+
+    def apply_reply(
+        self, ask: LeaseRequest, answer: LeaseReply, *, sent: float, received: float, ahead: tuple[float, float]
+    ) -> bool:
+        """Apply the reply; return False if it came too late to be used."""
+        ...
+
+    def on_store_unavailable(self, now: float) -> None:
+        """Go on without the store, which did not reply."""
+        ...
+
+    def has_final_request(self) -> bool:
+        """Return True if it holds slots to return before the client closes."""
+        ...
+
+    def fail(self, error: Exception) -> None:
+        """Let its calls fail: the store cannot be used as it is configured."""
+        ...
+
+
+class LeaseClient:
+    """The client of one store, on behalf of the limiters of one client.
+
+    ``is_unavailable``: the store is unavailable now.
+    """
+
+    longest_retry = STORE_TIMEOUT + 1.5 * RETRY
+
+    def __init__(self, store: LimitStore) -> None:
+        self.is_unavailable = False
+        self.processes = max(1, store.processes)
+        self._store = store
+        self._offset = ClockOffset()
+        self._due: dict[Participant, None] = {}
+        self._asking: asyncio.Task[None] | None = None
+        self._retry_at = 0.0
+        self._useless = self._vague = 0
+        self._is_open = False
+
+    def open(self) -> None:
+        """Bind the exchange to the running event loop."""
+        self._due.clear()
+        self._offset = ClockOffset()
+        self._asking = None
+        self.is_unavailable = False
+        self._useless = 0
+        self._store.open()
+        self._is_open = True
+
+    def request(self, gate: Participant) -> None:
+        """Include a limiter in the next round trip; do nothing while the store is unavailable."""
+        if not self._is_open or (self.is_unavailable and asyncio.get_running_loop().time() < self._retry_at):
+            return
+        gate.is_request_pending = True
+        self._due[gate] = None
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask_all(), name="octoffm_async limits")
+
+    async def close(self, gates: Iterable[Participant]) -> None:
+        """Return the slots that the limiters hold, and close the store."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        try:
+            if self._asking is not None:
+                await asyncio.wait([self._asking])
+            self._due = {gate: None for gate in gates if gate.has_final_request()}
+            while self._due and not self.is_unavailable:
+                await self._ask_once()
+        finally:
+            self._due.clear()
+            await self._store.close()
+
+    async def _ask_all(self) -> None:
+        try:
+            while self._due:
+                await self._ask_once()
+        finally:
+            if self._asking is asyncio.current_task():
+                self._asking = None
+
+    async def _ask_once(self) -> None:
+        loop = asyncio.get_running_loop()
+        gates = list(islice(self._due, ASKS_MOST))
+        for gate in gates:
+            del self._due[gate]
+        sent = loop.time()
+        self._vague = 0 if self._offset.width(sent) <= VAGUE else self._vague + 1
+        leasing = not 0 < self._vague <= VAGUE_MOST
+        asks = [gate.build_request(sent, leasing=leasing) for gate in gates]
+        try:
+            async with asyncio.timeout(STORE_TIMEOUT):
+                answers = await self._store.exchange(asks)
+            self._hear(gates, asks, answers, sent)
+        except Exception as error:  # noqa: BLE001  (calls of the API must go on, whatever a store raises)
+            self._is_away(error)
+            for gate in gates:
+                gate.is_request_pending = gate in self._due
+                gate.on_store_unavailable(loop.time())
+                if isinstance(error, ConfigurationError):
+                    gate.fail(error)
+
+    def _hear(
+        self, gates: list[Participant], asks: list[LeaseRequest], answers: Sequence[LeaseReply], sent: float
+    ) -> None:
+        received = asyncio.get_running_loop().time()
+        self._is_back()
+        in_time = False
+        for gate, ask, answer in zip(gates, asks, answers, strict=True):
+            gate.is_request_pending = gate in self._due
+            ahead = self._offset.hear(answer.now / SECOND, sent=sent, received=received)
+            in_time |= gate.apply_reply(ask, answer, sent=sent, received=received, ahead=ahead)
+        self._useless = 0 if in_time else self._useless + 1
+        if self._useless > USELESS_MOST:
+            self._is_away(
+                TimeoutError(0, f"its replies take {received - sent:.3f} s, too long for its slots"), RETRY_FAR
+            )
+
+    def _is_away(self, error: Exception, retry: float = RETRY) -> None:
+        self._retry_at = asyncio.get_running_loop().time() + retry * random.uniform(1.0, 1.5)
+        self._useless = 0
+        if not self.is_unavailable:
+            self.is_unavailable = True
+            # Not the text of the error: it may contain the address and the password of the store.
+            reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+            logger.warning(
+                "%r cannot be used (%s): going on with 1/%d of each limit", self._store, reason, self.processes
+            )
+
+    def _is_back(self) -> None:
+        if self.is_unavailable:
+            self.is_unavailable = False
+            logger.info("%r can be used again", self._store)

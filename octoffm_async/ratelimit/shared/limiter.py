@@ -1,0 +1,342 @@
+"""The rate limiter of a limit that many processes share: a store keeps the limit (:mod:`.gcra`), not a window here.
+
+All else is as in :mod:`..limiter`: priorities, deadlines, calls in flight, pauses, probes. A waiting call is let
+through when a time slot comes that this client has leased. The client leases as many slots as calls wait and may be in
+flight, but no more than fit into :data:`~.lease.BATCH` seconds of the rate: so a high rate costs few requests to the
+store, and at a low rate few slots are lost to calls that give up. Where calls follow each other closely and no other
+client leases slots, a few are leased before they are needed. The client returns slots that no call waits for. An
+interactive call waits for the next slot like any other, before the bulk calls of its own process; a ``burst`` in the
+limit lets it through at once.
+
+While the store is unavailable, a limiter lets through a fixed part of its limit (:class:`~.lease.FallbackLimiter`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from math import ceil, inf
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ...errors import OverloadedError
+from ..limiter import RateLimiter
+from ..window import LeakyBucket
+from .gcra import SECOND, LeaseRequest
+from .lease import (
+    EAGER_GAP,
+    FREE_RATE,
+    FRESH,
+    GAP_MOST,
+    SLACK_MOST,
+    FallbackLimiter,
+    Leases,
+    burst_of,
+    interval_for,
+    slack_for,
+)
+from .rate import SharedRate
+
+if TYPE_CHECKING:
+    from ...config import Limit
+    from ...contract.operations import Group
+    from ..priority_queue import Priority
+    from ..stats import KeyStats
+    from .gcra import LeaseReply
+    from .lease_client import LeaseClient
+
+LOOK_EVERY = 1.0
+"""Seconds after which a limiter checks again at the latest, whatever it waits for."""
+KEEP_UNUSED = 0.01
+"""Seconds for which slots that no call waits for are kept, for the next call."""
+KNOWN_FOR = 30.0
+"""Seconds for which a store certainly keeps its state: shorter than :data:`~.gcra.KEPT`."""
+
+
+class Unpaced(LeakyBucket):
+    """A bucket without a limit: the store spaces the slots, so that no requests have to be spread here."""
+
+    __slots__ = ()
+
+    def ready(self, rate: float, burst: int | None, *, ahead: int = 0) -> bool:  # noqa: ARG002
+        """Return True: a request may always be sent."""
+        return True
+
+    def take_from_hand(self, rate: float) -> bool:  # noqa: ARG002
+        """Return True: a request may always be sent."""
+        return True
+
+    async def take(self) -> None:
+        """Take no permit: the bucket counts none."""
+
+    async def acquire(self) -> None:
+        """Return at once: there is no permit to wait for."""
+
+
+class SharedRateLimiter(RateLimiter):
+    """The rate limiter of one key of a client that shares the limit through a :class:`~.lease_client.LeaseClient`."""
+
+    __slots__ = (
+        "_again",
+        "_alone",
+        "_exchange",
+        "_gap",
+        "_giving",
+        "_heard_at",
+        "_interval",
+        "_key",
+        "_leases",
+        "_left_at",
+        "_lost",
+        "_pausing",
+        "_rate",
+        "_settle",
+        "_short_of_room",
+        "_tidying",
+        "_tolerance",
+        "_used",
+        "is_request_pending",
+    )
+    is_request_pending: bool
+    """True while a request to the store for this key is queued or being sent."""
+    _gap: float
+    _giving: bool
+    _left_at: float
+    _lost: bool
+    _pausing: float | None
+    _tidying: asyncio.TimerHandle | None
+    _used: int
+
+    def __init__(
+        self,
+        key: str,
+        exchange: LeaseClient,
+        limit: Limit | None,
+        *,
+        jitter: float,
+        max_in_flight: int,
+        max_waiting: int = 10_000,
+        bulk_share: float = 0.25,
+    ) -> None:
+        super().__init__(
+            None, jitter=jitter, max_in_flight=max_in_flight, max_waiting=max_waiting, bulk_share=bulk_share
+        )
+        self._key = key
+        self._exchange = exchange
+        self._interval = self._tolerance = 0
+        window, slack, alone = 0.0, SLACK_MOST, 1.0 / FREE_RATE
+        if limit is not None:
+            window, slack = limit.per + jitter, slack_for(limit)
+            self._interval = interval_for(limit, jitter=jitter)
+            self._tolerance = (burst_of(limit) - 1) * self._interval
+            self._configured = SECOND / self._interval
+            alone = exchange.processes * window / limit.calls
+        self._settle = ceil((window + exchange.longest_retry) * SECOND)
+        self._leases = Leases(slack, self._interval)
+        self._alone = FallbackLimiter(alone)
+        self.control = self._rate = SharedRate(self._configured)
+        self._pacer = Unpaced()
+        self._forget()
+
+    def release(self, *, probe: bool = False) -> None:
+        """Release the slot in flight."""
+        super().release(probe=probe)
+        if self._short_of_room:
+            self._wake()
+
+    def on_accepted(self, *, sent_at: float, now: float) -> bool:
+        """Record that the API's limit accepted the request; return True if that ended a block."""
+        self._used += 1
+        ended = super().on_accepted(sent_at=sent_at, now=now)
+        if ended and not self._exchange.is_unavailable:
+            self._exchange.request(self)
+        return ended
+
+    def on_throttled(self, *, sent_at: float, now: float) -> bool:
+        """Record a 429; return True if it is new, so that a pause is due."""
+        news = super().on_throttled(sent_at=sent_at, now=now)
+        if news:
+            self._leases.drop()
+            self._exchange.request(self)
+        return news
+
+    def pause(self, until: float) -> None:
+        """Let no call through before ``until``, here and in the other processes."""
+        super().pause(until)
+        self._pausing = until if self._pausing is None else max(until, self._pausing)
+        self._exchange.request(self)
+
+    def idle(self, now: float) -> bool:
+        """Return True if the limiter may be forgotten without effect: the store remembers what was learned."""
+        remembered = self.is_request_pending or bool(self._leases) or now - self._heard_at <= KNOWN_FOR
+        return not remembered and self._alone.wait(now) <= 0.0 and super().idle(now)
+
+    def stats(self, seller_id: str, group: Group, now: float) -> KeyStats:
+        """Return a snapshot of the key's state."""
+        stats = super().stats(seller_id, group, now)
+        return msgspec.structs.replace(stats, shared=not self._exchange.is_unavailable, void=self._leases.expired)
+
+    def rebind(self) -> None:
+        """Prepare for use on another event loop."""
+        super().rebind()
+        self._pacer = Unpaced()
+        self._forget()
+
+    def close(self) -> None:
+        """Reject the calls that wait, and all later ones."""
+        super().close()
+        if self._tidying is not None:
+            self._tidying.cancel()
+            self._tidying = None
+
+    def fail(self, error: Exception) -> None:
+        """Let the waiting calls fail: the configuration of the store is wrong."""
+        self._waiters.fail(error)
+
+    def build_request(self, now: float, *, leasing: bool) -> LeaseRequest:
+        """Return the request to the store with all news for it; it asks for slots only if ``leasing``."""
+        leases, control = self._leases, self._rate
+        epoch = leases.epoch if now - self._heard_at <= KNOWN_FOR else 0
+        back = leases.give_back(0 if self._closed else sum(self._awaiting.values())) if self._giving else (0, 0)
+        ceiling = control.ceiling
+        ask = LeaseRequest(
+            key=self._key,
+            interval=self._interval if ceiling is None else max(self._interval, ceil(SECOND / ceiling - 1e-3)),
+            tolerance=self._tolerance,
+            settle=self._settle,
+            share=self._exchange.processes,
+            want=self._wanted(now) if leasing else 0,
+            epoch=epoch,
+            used=self._used,
+            back_from=back[0],
+            back_to=back[1],
+            pause=0 if self._pausing is None else max(0, ceil((self._pausing - now) * SECOND)),
+            refused=control.refusing,
+            accepted=control.accepting,
+            alone=self._lost,
+        )
+        self._used, self._pausing, self._giving = 0, None, False
+        control.told()
+        return ask
+
+    def apply_reply(
+        self, ask: LeaseRequest, answer: LeaseReply, *, sent: float, received: float, ahead: tuple[float, float]
+    ) -> bool:
+        """Apply the store's reply; return False if it came too late. ``ahead``: see :class:`~.lease.Offset`."""
+        usable = self._leases.hear(answer, sent=sent, received=received, ahead=ahead)
+        self._rate.hear(answer, epoch_since=self._leases.since)
+        self._lost, self._heard_at = False, received
+        if answer.pause:
+            super().pause(received + answer.pause / SECOND)
+        waits = ask.want > 0 and not answer.granted and not answer.free
+        self._again = received + answer.again / SECOND * random.uniform(1.0, 1.2) if waits else -inf
+        self._wake()
+        return usable > 0 or not answer.granted
+
+    def on_store_unavailable(self, now: float) -> None:
+        """Go on without the store, which is unavailable."""
+        if self._rate.alone is None:
+            self._alone.begin(now)
+        self._leases.drop()
+        self._lost = True
+        self._rate.unheard(now, alone=1.0 / self._alone.interval)
+        self._wake()
+
+    def has_final_request(self) -> bool:
+        """Return True if the last request must return slots to the store, before the client closes."""
+        self._giving = True
+        return bool(self._leases) and not self._exchange.is_unavailable
+
+    def _forget(self) -> None:
+        self._leases.drop()
+        self._again = self._heard_at = -inf
+        self._lost = self._giving = self._short_of_room = False
+        self._pausing = None
+        self._tidying = None
+        self._used = 0
+        self._gap, self._left_at = GAP_MOST, -inf
+        self.is_request_pending = False
+
+    def _window_wait(self, now: float, lane: Priority) -> float:  # noqa: ARG002  (slots are the same for both priorities)
+        if self._exchange.is_unavailable:
+            if self._rate.alone is None:
+                self.on_store_unavailable(now)
+            self._exchange.request(self)
+            return min(self._alone.wait(now), LOOK_EVERY)
+        leases = self._leases
+        if leases.free_until > now:
+            if leases.free_until - now < FRESH / 2 and not self.is_request_pending:
+                self._exchange.request(self)
+            return 0.0
+        wait = leases.wait(now)
+        return wait if wait <= 0.0 else self._look(now, wait)
+
+    def _look(self, now: float, wait: float) -> float:
+        """Send a request to the store if one is due; return the seconds until a slot or the next request is due."""
+        needed = self._needed()
+        due_at = min(self._leases.short_at(needed), self._leases.check_at(now))
+        due_at = max(due_at, self._again)
+        if not self.is_request_pending:
+            if due_at <= now:
+                self._exchange.request(self)
+            else:
+                wait = min(wait, due_at - now)
+        return min(wait, LOOK_EVERY)
+
+    def _needed(self) -> int:
+        """Return how many more slots than those in hand could be used."""
+        waiting, held = sum(self._awaiting.values()), len(self._leases)
+        room = self._in_flight_limit.limit - self.in_flight
+        if self.control.blocked_since is not None and self._probe_out:
+            room = 0
+        self._short_of_room = room <= held < waiting
+        return min(waiting, room) - held
+
+    def _wanted(self, now: float) -> int:
+        """Return how many slots to ask for."""
+        wanted = max(0, min(self._needed(), self._leases.batch))
+        if self._gap < EAGER_GAP and self.control.blocked_since is None:
+            wanted = max(wanted, self._leases.eager(now))
+        return wanted
+
+    def _take_permit(self, now: float) -> bool:
+        self._gap += (min(now - self._left_at, GAP_MOST) - self._gap) / 8
+        self._left_at = now
+        if self._rate.alone is not None:
+            self._alone.add(now)
+        elif self._leases:
+            self._leases.take()
+            if self._gap < EAGER_GAP and not self.is_request_pending and self._leases.eager(now) > 1:
+                self._exchange.request(self)
+        return super()._take_permit(now)
+
+    def _reject_past_deadline(self, lane: Priority, until: float, now: float, *, first: bool) -> None:
+        super()._reject_past_deadline(lane, until, now, first=first)
+        leases, ahead = self._leases, self._certainly_ahead_of(lane)
+        if first or ahead < len(leases) or now > leases.heard + FRESH:
+            return
+        wait = max(0.0, leases.free_at - now) + (ahead - len(leases)) * leases.step / SECOND
+        if now + wait > until:
+            raise OverloadedError(
+                f"not sent: with the calls of other processes so many go before it that its permit comes in {wait:.1f} "
+                f"s, {now + wait - until:.1f} s after the deadline",
+                wait=wait,
+            )
+
+    def _start_pump(self) -> asyncio.Task[None]:
+        pump = super()._start_pump()
+        pump.add_done_callback(self._tidy_later)
+        return pump
+
+    def _tidy_later(self, _: object) -> None:
+        if self._leases and self._tidying is None and not self._closed:
+            self._tidying = asyncio.get_running_loop().call_later(KEEP_UNUSED, self._tidy)
+
+    def _tidy(self) -> None:
+        self._tidying = None
+        if asyncio.get_running_loop().time() - self._left_at < KEEP_UNUSED:
+            self._tidy_later(None)
+        elif len(self._leases) > sum(self._awaiting.values()):
+            self._giving = True
+            self._exchange.request(self)

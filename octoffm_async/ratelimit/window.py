@@ -1,0 +1,132 @@
+"""A sliding window, which keeps a limit exactly, and a leaky bucket, which spreads requests. See :mod:`.limiter`."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import ceil
+from typing import TYPE_CHECKING, NamedTuple
+
+from aiolimiter import AsyncLimiter
+
+if TYPE_CHECKING:
+    from ..config import Limit
+
+TIMER_LAG = 0.01
+"""Seconds of late wake-up for which a bucket compensates."""
+HANDFUL = 0.001
+"""Seconds' worth of requests that a bucket gives out at once: a timer has no finer resolution."""
+KEPT_FREE = 0.01
+"""The part of a window that bulk calls leave free for interactive calls while those come."""
+KEPT_FREE_FOR = 30.0
+"""Seconds after an interactive call for which they do."""
+SMALL = 6
+"""Windows of at most so many requests need two free places: with one, bulk calls are too far apart for another soon."""
+
+
+class Bucket(NamedTuple):
+    """A leaky bucket: ``burst`` in requests, ``rate`` in requests per second."""
+
+    burst: float
+    rate: float
+
+
+def bucket_for(rate: float, burst: int | None = None) -> Bucket:
+    """Return the bucket that spreads requests at ``rate``, with ``burst`` or one that compensates for late wake-ups."""
+    return Bucket(max(1.0, 1.0 + TIMER_LAG * rate if burst is None else float(burst)), rate)
+
+
+class SlidingWindow:
+    """The times of the requests of the last window: exact for every window of ``limit``, lengthened by ``jitter``."""
+
+    __slots__ = ("_left", "calls", "period", "places", "small")
+
+    def __init__(self, limit: Limit, *, jitter: float) -> None:
+        self.calls = limit.calls
+        self.period = limit.per + jitter
+        self.places = 0 if limit.calls == 1 else ceil(limit.calls * KEPT_FREE)
+        """The number by which interactive calls may be ahead of the bucket; bulk calls leave as many free at least."""
+        self.small = 2 < limit.calls <= SMALL
+        """Bulk calls leave one more place free for the length of a window after an interactive call."""
+        self._left: deque[float] = deque()
+
+    @property
+    def rate(self) -> float:
+        """Requests per second that fill every window."""
+        return self.calls / self.period
+
+    def wait(self, now: float, *, spare: int = 0) -> float:
+        """Return the seconds until one more request may be sent and ``spare`` places stay free; 0 or less is now."""
+        left = self._left
+        horizon = now - self.period
+        while left and left[0] <= horizon:
+            left.popleft()
+        # The wait ends when the oldest request that makes the window too full is a period old (:mod:`.limiter`).
+        over = len(left) - self.calls + spare
+        return left[over] - horizon if over >= 0 and left else 0.0
+
+    def add(self, now: float) -> None:
+        """Record that a request is sent."""
+        self._left.append(now)
+
+    def idle(self, now: float) -> bool:
+        """Return True if no request of the last window needs to be remembered."""
+        return not self._left or self._left[-1] <= now - self.period
+
+
+class LeakyBucket:
+    """A leaky bucket that holds seconds instead of requests: each costs 1 / rate of them, and one leaks per second.
+
+    Therefore the rate may change at any time. A bucket of requests would have to be created again, and an empty one
+    lets a request through that the old one would have held back: with a rate that always changes a little, that is one
+    too many at every change.
+
+    Above one request per :data:`HANDFUL` seconds, that much is taken out of the bucket at once and kept for the next
+    requests: it is part of the late wake-up for which the bucket compensates anyway.
+    """
+
+    __slots__ = ("_cost", "_in_hand", "_limiter", "_spare", "_waiting")
+
+    def __init__(self) -> None:
+        self._cost = 0.0
+        self._spare = 0.0
+        self._in_hand = 0.0
+        self._waiting = 0.0
+        self._limiter = AsyncLimiter(1.0, 1.0)
+
+    def ready(self, rate: float, burst: int | None, *, ahead: int = 0) -> bool:
+        """Set the rate; return True if a request may be sent now, or up to ``ahead`` requests before its time."""
+        cost = self._cost = 1.0 / rate
+        self._spare = max(0.0, HANDFUL - cost) if burst is None else 0.0
+        room = (bucket_for(rate, burst).burst + ahead) * cost - self._spare
+        self._limiter.max_rate = max(
+            room, self._waiting
+        )  # with less capacity than its cost, a request that waits would wait for ever
+        return self._limiter.has_capacity(cost)
+
+    def take_from_hand(self, rate: float) -> bool:
+        """Use one of the permits that were taken out of the bucket before; return True if there was one."""
+        cost = 1.0 / rate
+        if self._in_hand < cost:
+            return False
+        self._in_hand -= cost
+        return True
+
+    async def take(self) -> None:
+        """Take the permit of a request that is :meth:`ready`, and those kept for the next ones; it does not wait."""
+        amount = self._cost + self._spare
+        if self._spare and self._limiter.has_capacity(amount):
+            self._in_hand += self._spare
+        else:
+            amount = self._cost
+        await self._limiter.acquire(amount)
+
+    async def acquire(self) -> None:
+        """Wait for a permit and take it. Only one task may wait at a time."""
+        cost = self._cost
+        if not self._limiter.has_capacity(cost):
+            self._waiting = cost
+        try:
+            await self._limiter.acquire(cost)
+        finally:
+            if self._waiting == cost:
+                self._waiting = 0.0

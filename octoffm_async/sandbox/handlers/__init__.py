@@ -1,0 +1,1 @@
+"""The sandbox's operations, a module for each resource."""

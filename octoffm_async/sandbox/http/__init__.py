@@ -1,0 +1,1 @@
+"""The sandbox's HTTP server: requests, checks, limits, answers and injected faults."""

@@ -1,0 +1,1 @@
+"""The contents of the sandbox, and how they change in time."""

@@ -1,0 +1,146 @@
+"""The mapping of responses that are no success to errors. Pure functions.
+
+Problems come as ``application/problem+json``, as Keycloak's ``{"error", "error_description"}``, or, from a gateway or a
+proxy, as HTML or with an empty body: the mapping never takes JSON for granted.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
+
+import msgspec
+
+from ..contract.answers.names import find_key
+from ..errors import (
+    AnsweredError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    UnprocessableError,
+    UnusableAnswerError,
+)
+from ..transport import headers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from ..transport.response import Response
+
+EXCERPT_CHARACTERS = 500
+READ_BYTES = 16_384
+FIELD_ERRORS_MOST = 1000
+
+_BY_STATUS: dict[int, type[AnsweredError]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableError,
+    429: RateLimitedError,
+}
+_PHRASES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
+
+
+def error_for(response: Response, *, secrets: Collection[str] = ()) -> AnsweredError:
+    """Return the error for a non-2xx response, without secrets: a server may echo the request."""
+    content = _Content(response.body, secrets)
+    status = response.status
+    title = content.text("title") or content.text("error") or _PHRASES.get(status, "")
+    detail = content.text("detail") or content.text("error_description")
+    field_errors = content.field_errors()
+    told = f"{status} {title}".rstrip()
+    if detail and detail != title:
+        told += f": {detail}"
+    told += "".join(f"; {field}: {', '.join(texts)}" for field, texts in islice(field_errors.items(), 5))
+    return _class_for(status)(
+        told,
+        status=status,
+        code=content.text("code") or content.text("error"),
+        title=title,
+        field_errors=field_errors,
+        trace_id=content.text("traceId"),
+        retry_after=headers.retry_after(response.headers.get("Retry-After"), wall_now=time.time()),
+        body=excerpt(response.body, secrets),
+    )
+
+
+def unusable(response: Response, reason: str, *, secrets: Collection[str] = ()) -> UnusableAnswerError:
+    """Return the error for a 2xx response that cannot be used."""
+    kind = response.headers.get("Content-Type", "no content type")
+    return UnusableAnswerError(
+        f"the answer ({response.status}, {kind}, {len(response.body)} bytes) cannot be used: {redact(reason, secrets)}",
+        status=response.status,
+        body=excerpt(response.body, secrets),
+    )
+
+
+def excerpt(body: bytes, secrets: Collection[str] = ()) -> str:
+    """Return the beginning of a body as text. Secrets are removed first: a cut would hide the rest of one."""
+    text = redact(body[:READ_BYTES].decode("utf-8", errors="replace"), secrets)
+    if len(body) > READ_BYTES:  # the limit may have cut through the last secret
+        text = text[: max(0, len(text) - max(map(len, secrets), default=0))]
+    return text if len(text) <= EXCERPT_CHARACTERS else text[:EXCERPT_CHARACTERS] + "…"
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Return ``text`` with every secret replaced."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    return text
+
+
+class _Content:
+    """The readable members of a problem, bounded and without secrets."""
+
+    def __init__(self, body: bytes, secrets: Iterable[str]) -> None:
+        self._secrets = tuple(secrets)
+        self._values = _json_object(body)
+
+    def text(self, name: str) -> str:
+        value = self._member(name)
+        return self._shown(value) if isinstance(value, str) else ""
+
+    def _member(self, name: str) -> object:
+        key = find_key(self._values, name)
+        return None if key is None else self._values[key]
+
+    def field_errors(self) -> dict[str, list[str]]:
+        errors = self._member("errors")
+        if not isinstance(errors, dict):
+            return {}
+        fields = islice(cast("dict[str, Any]", errors).items(), FIELD_ERRORS_MOST)
+        return {self._shown(field): [self._shown(text) for text in _listed(texts)[:10]] for field, texts in fields}
+
+    def _shown(self, value: object) -> str:
+        return redact(str(value), self._secrets)[:EXCERPT_CHARACTERS]
+
+
+def _class_for(status: int) -> type[AnsweredError]:
+    if status >= 500:
+        return ServerError
+    if 300 <= status < 400 or status < 200:
+        return UnusableAnswerError
+    return _BY_STATUS.get(status, BadRequestError)
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        content = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+
+
+def _listed(messages: Any) -> list[Any]:
+    return messages if _is_list(messages) else [messages]
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)

@@ -1,0 +1,442 @@
+"""The session of one client account, and the path of every call through it.
+
+Every call of every resource and seller goes through :meth:`Session.call`, the calls for tokens too. Its parts in order:
+
+1. **Deadline.** :meth:`Session._run_call` creates the state of the call (:mod:`.call`) and registers it with the
+   deadlines (:mod:`..transport.deadlines`). They cancel the task of the call when its time is over, and the method
+   turns this one cancellation into :class:`~..errors.DeadlineExceededError`; any other cancellation goes on unchanged.
+2. **Admission** (:mod:`.admission`). Before each attempt the call waits for the circuit, a token, and a permit of the
+   rate limiter of its key (:mod:`..ratelimit.limiter`), which includes a slot among the requests in flight.
+3. **Sending.** The session adds the headers (:mod:`.request_headers`), checks the caller's fence
+(:mod:`..transport.fences`) and hands the request to the transport (:mod:`..transport.aiohttp_transport`). The slot is
+released when the attempt is over, however it ended. 4. **Classification.** :func:`~.retry.policy.classify` maps the
+result (a response, or an error that says whether the request may have reached the API) to a verdict.
+5. **Feedback.** A response that the API's limit accepted is reported to the limiter, a success also to the retry
+   budget and the circuit (:mod:`.retry.handler`).
+6. **Result.** The session decodes a success (:mod:`.decoding.answers`) and returns it. It maps any other result to an
+error (:mod:`.error_mapping`); the retry policy (:mod:`.retry.policy`) then either waits and starts the next attempt at
+step 2, or raises the error.
+7. **End.** :meth:`Session._finish` counts the call, completes its error and emits the last event, whatever ended the
+call.
+
+**Why one function shows the whole path.** :meth:`Session._attempt_loop` performs the steps 2 to 6 in the order in
+which they happen. The guarantees are about this order: the slot is released exactly once for each permit, only the
+token that an attempt used is invalidated, the limiter learns of a response before the call is decoded, and the outcome
+of a creation is unknown from the moment at which its attempt starts. In a chain of middlewares each of them would see a
+part of the order only; here one function has to be read to check it. The parts do one thing each and are tested alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from urllib.parse import quote_plus, urlencode
+
+import msgspec
+
+from ..auth.source import Token, TokenSource
+from ..auth.store import account_of
+from ..contract.access import TokenRequest
+from ..contract.contract_file.encoding import RequestEncoder
+from ..contract.contract_file.translation import Translation
+from ..contract.operations import CREATE_TOKEN, OPERATIONS, Repeatability
+from ..contract.products import ProductResults
+from ..errors import (
+    BadRowError,
+    CallError,
+    ClosedError,
+    DeadlineExceededError,
+    NotAnsweredError,
+    OctoffmError,
+    UnusableAnswerError,
+    mark_unknown,
+)
+from ..ratelimit.registry import LimiterRegistry
+from ..ratelimit.stats import SessionCounters
+from ..transport.aiohttp_transport import as_fencing, as_head_telling
+from ..transport.deadlines import Deadlines
+from ..transport.headers import clock_of
+from ..transport.response import Response
+from .admission import Admission
+from .background import Background
+from .call import CallState
+from .decoding.answers import Answers, BadRowsError, UnusableError
+from .decoding.drift import DriftLog
+from .error_mapping import error_for, unusable
+from .event_emitter import EventEmitter
+from .options import DEFAULTS
+from .request_headers import FOR_TOKEN, RequestHeaders
+from .retry.handler import RetryHandler
+from .retry.policy import OK, AttemptResult, classify
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from datetime import datetime
+
+    from multidict import MultiMapping
+
+    from ..auth.store import TokenStore
+    from ..config import Config
+    from ..contract.access import TokenAnswer
+    from ..contract.operations import Operation
+    from ..events import Hook
+    from ..ratelimit.shared.store import LimitStore
+    from ..ratelimit.stats import Stats
+    from ..transport.aiohttp_transport import Transport
+    from .options import CallOptions
+
+T = TypeVar("T")
+Result: TypeAlias = tuple[T, Response]
+"""The result of a call: the decoded value, and the response that contained it."""
+logger = logging.getLogger("octoffm_async")
+
+
+class Session:
+    """The session of one client account: transport, token, limits and retry budget, shared by all sellers."""
+
+    def __init__(
+        self,
+        config: Config,
+        transport: Transport,
+        hooks: Sequence[Hook] = (),
+        rng: random.Random | None = None,
+        *,
+        token_store: TokenStore | None = None,
+        limit_store: LimitStore | None = None,
+    ) -> None:
+        self.config = config
+        self.stats = SessionCounters()
+        self.tokens = TokenSource(
+            self._fetch_token, store=token_store, account=account_of(config), lease=config.deadline
+        )
+        self.background = Background()
+        self.seller_cache: dict[tuple[str, str], object] = {}
+        """Objects that other modules keep for a seller until the session is closed, by name and seller id."""
+        self._transport = transport
+        self._head_telling = as_head_telling(transport)
+        self._fencing = as_fencing(transport)
+        self._teller = EventEmitter(hooks)
+        self._gates = LimiterRegistry(config, limit_store)
+        self._retries = RetryHandler(config, self.stats, self._teller, rng or random.Random(), self._gates.restart)
+        self._admission = Admission(self.tokens, self._retries.circuit)
+        self._deadlines = Deadlines(config.deadline, config.bulk_deadline)
+        self._heads = RequestHeaders(config)
+        self.translation = Translation(config.contract_file)
+        self.encode = RequestEncoder(self.translation).encode
+        self.drift = DriftLog(self._teller.drifted)
+        self._addresses = {each: config.base_url + self.translation.path(each) for each in OPERATIONS}
+        self._answers = Answers(self.translation, self.drift)
+        self._heard: dict[str, tuple[MultiMapping[str], float]] = {}
+        """Headers and time of the last response to each kind of request: creations, reads, and requests for a token."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining: asyncio.AbstractEventLoop | None = None
+        self._under_way = 0
+        self._idle = asyncio.Event()
+
+    def open(self) -> None:
+        """Bind the session to the running event loop."""
+        self._transport.open()
+        self.seller_cache.clear()  # it may hold locks of another loop
+        self._gates.rebind()
+        self._retries.circuit.rebind()
+        self._deadlines = Deadlines(self.config.deadline, self.config.bulk_deadline)  # timers belong to one loop
+        self._loop = asyncio.get_running_loop()
+        self._heard.clear()  # each loop has its own clock
+        self._idle = asyncio.Event()
+
+    async def close(self, *, drain: float) -> None:
+        """Reject new calls, give those that are running ``drain`` seconds to end, then close the connections."""
+        self._draining, self._loop = self._loop, None
+        self.background.cancel()
+        try:
+            if self._under_way:
+                self._idle.clear()
+                async with asyncio.timeout(drain):
+                    await self._idle.wait()
+        except TimeoutError:
+            logger.warning("the client was closed while %d calls were running", self._under_way)
+        finally:
+            self._draining = None
+            self.seller_cache.clear()
+            self._gates.close()
+            self._retries.circuit.close()
+            self._deadlines.close()
+            await self.tokens.close()
+            await self._gates.return_leases()
+            await asyncio.sleep(0)  # so that the tasks that were cancelled here end
+            await self._transport.close()
+
+    def call(
+        self,
+        operation: Operation[T],
+        *,
+        seller_id: str,
+        url: str | None = None,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        options: CallOptions = DEFAULTS,
+        peek: Callable[[Response], None] | None = None,
+    ) -> Coroutine[Any, Any, Result[T]]:
+        """Make one call.
+
+        ``url`` is for paths with segments to fill in; ``body`` is encoded JSON. The session calls ``peek`` with each
+        successful response, before its body is read if the transport supports that, else before it is decoded. Tasks
+        that ``peek`` starts run before the body is decoded. It is called at most once per attempt and must not raise.
+
+        Raises:
+            CallError: The call did not succeed; ``outcome_unknown`` says that the API may have carried it out.
+            ClosedError: The session is not open on this event loop.
+        """
+        address = url or self._addresses.get(operation) or self.config.base_url + operation.path
+        if query:
+            address = f"{address}?{urlencode(query)}"
+        return self._run_call(operation, seller_id=seller_id, url=address, body=body, options=options, peek=peek)
+
+    async def check(self) -> float:
+        """Fetch a token if there is none; return how many seconds it remains valid."""
+        token = await self.tokens.get()
+        return token.expires_at - asyncio.get_running_loop().time()
+
+    @property
+    def api_clock(self) -> datetime | None:
+        """The present time by the API's clock: the ``Date`` of a response and the time since; None if there was none.
+
+        The response to a creation is preferred, because no cache answers those. Before the first one the later of those
+        to reads and to token requests counts: a cached list must not set the clock back, and the token may come from
+        another server.
+        """
+        if self._loop is None:
+            return None
+        now = self._loop.time()
+        for kinds in (("POST",), ("GET", "token")):
+            heard = [self._heard[kind] for kind in kinds if kind in self._heard]
+            clocks = [told + timedelta(seconds=now - at) for headers, at in heard if (told := clock_of(headers))]
+            if clocks:
+                return max(clocks)
+        return None
+
+    def snapshot(self) -> Stats:
+        """Return the counters and the present state of the client. It may be called from another thread."""
+        now = 0.0 if self._loop is None else self._loop.time()
+        return self.stats.snapshot(
+            keys=self._gates.stats(now),
+            token_age=None if self._loop is None else self.tokens.age(now),
+            token_left=None if self._loop is None else self.tokens.left(now),
+            retry_budget_left=self._retries.budget.left,
+            circuit=self._retries.circuit.state,
+            drift=len(self.drift.seen),
+        )
+
+    async def _fetch_token(self) -> TokenAnswer:
+        form = TokenRequest(client_id=self.config.client_id, client_secret=self.config.secret.reveal())
+        body = urlencode(msgspec.to_builtins(form)).encode()
+        token, _ = await self._run_call(CREATE_TOKEN, seller_id="", url=self.config.token_url, body=body)
+        self.stats.tokens += 1
+        self._teller.token_fetched(token.expires_in)
+        return token
+
+    async def _run_call(
+        self,
+        operation: Operation[T],
+        *,
+        seller_id: str,
+        url: str,
+        body: bytes | None,
+        options: CallOptions = DEFAULTS,
+        peek: Callable[[Response], None] | None = None,
+    ) -> Result[T]:
+        deadline = options.deadline or self.config.deadline
+        loop = self._loop or (self._draining if operation is CREATE_TOKEN else None)
+        if loop is None:
+            raise ClosedError("the client is not open")
+        task = asyncio.current_task(loop)
+        if task is None:
+            raise ClosedError("the client is open on another loop")
+        clock = loop.time
+        now = clock()
+        journey = CallState(
+            operation,
+            task,
+            seller_id=seller_id,
+            url=url,
+            body=body,
+            gate=self._gates.of(seller_id, operation.group),
+            clock=clock,
+            now=now,
+            deadline=deadline,
+            options=options,
+        )
+        error: BaseException | None = None
+        self._under_way += 1
+        deadlines = self._deadlines  # those of this loop, even if the client is opened again in the meantime
+        deadlines.add(deadline, journey)
+        try:
+            return await self._attempt_loop(operation, journey, peek)
+        except Exception as raised:
+            error = raised
+            if journey.is_in_flight and journey.creates and not isinstance(raised, OctoffmError):
+                mark_unknown(raised)
+            raise
+        except asyncio.CancelledError as raised:
+            if journey.is_own_cancellation():
+                error = DeadlineExceededError(f"not done within its deadline of {deadline:g} s")
+                error.outcome_unknown = journey.is_in_flight and journey.creates
+                raise error from raised
+            error = raised
+            if journey.is_in_flight and journey.creates:
+                mark_unknown(raised)
+            raise
+        finally:
+            deadlines.done(deadline, journey)
+            journey.take_back()  # it is still pending if something turned the cancellation into another error
+            self._finish(journey, error, clock())
+
+    async def _attempt_loop(
+        self, operation: Operation[T], journey: CallState, peek: Callable[[Response], None] | None
+    ) -> Result[T]:
+        while True:
+            try:
+                token = self._admission.at_once(journey) or await self._admission.wait(journey)
+                outcome: Response | NotAnsweredError
+                try:
+                    outcome = await self._depart(journey, token, peek)
+                except NotAnsweredError as error:
+                    outcome = error
+                except UnusableAnswerError as error:
+                    self._unusable(journey, error)
+                    raise
+                finally:
+                    # Exactly once for each permit, whatever ended the attempt: a lost slot would slow the key for good.
+                    journey.limiter.release(probe=journey.gate_probe)
+                self._arrived(journey, outcome)
+            except CallError as error:
+                if not (journey.waits_out_outage and error.retryable and error.operation == CREATE_TOKEN.name):
+                    raise
+                await self._retries.wait_or_raise(journey, AttemptResult.NOT_SENT, error)
+                continue
+            verdict = classify(outcome)
+            # Only these verdicts prove that the limit accepted the request: a proxy before it may have sent a 5xx.
+            if (verdict is OK or verdict is AttemptResult.REFUSED) and isinstance(outcome, Response):
+                self._retries.on_accepted(journey, outcome)
+                if verdict is OK:
+                    self._retries.on_success(journey)
+                    if peek is not None:
+                        if self._head_telling is None:
+                            peek(outcome)
+                        await asyncio.sleep(0)
+                    value = self._decode(operation, journey, outcome, token)
+                    if isinstance(value, ProductResults):
+                        self._retries.note_quota(journey, value, outcome)
+                    return value, outcome
+            # Only the token that this attempt used: a late 401 must not drop a newer one (see :mod:`..auth.source`).
+            if verdict is AttemptResult.UNAUTHORIZED and token is not None and not journey.token_renewed:
+                self.tokens.invalidate(token)
+            failed = (
+                outcome if isinstance(outcome, NotAnsweredError) else error_for(outcome, secrets=self._secrets(token))
+            )
+            await self._retries.wait_or_raise(journey, verdict, failed)
+
+    def _depart(
+        self, journey: CallState, token: Token | None, peek: Callable[[Response], None] | None
+    ) -> Awaitable[Response]:
+        headers: Mapping[str, str] = FOR_TOKEN
+        if token is not None:
+            headers = self._heads.of(
+                journey.operation,
+                journey.seller_id,
+                token,
+                with_body=journey.body is not None,
+                fresh=journey.options.fresh,
+            )
+        journey.start_attempt(journey.clock())
+        self.stats.attempts += 1
+        return self._send(journey, headers, peek)
+
+    def _arrived(self, journey: CallState, outcome: Response | NotAnsweredError) -> None:
+        now = journey.clock()
+        if isinstance(outcome, Response):
+            journey.finish_attempt(now, outcome.status)
+            self._heard["token" if journey.operation is CREATE_TOKEN else journey.operation.method] = (
+                outcome.headers,
+                now,
+            )
+            if journey.options.on_response is not None:
+                self._teller.responded(journey.options.on_response, outcome)
+        else:
+            journey.finish_attempt(now)
+        if self._teller.listened_to:
+            self._teller.attempt_finished(journey, outcome, now)
+
+    def _unusable(self, journey: CallState, error: UnusableAnswerError) -> None:
+        error.outcome_unknown = journey.creates
+        journey.status = error.status
+        self._retries.answered(journey)
+
+    def _send(
+        self, journey: CallState, headers: Mapping[str, str], peek: Callable[[Response], None] | None
+    ) -> Awaitable[Response]:
+        method, url, body = journey.operation.method, journey.url, journey.body
+        options = journey.options
+        timeout = options.timeout or self.config.read_timeout
+        if (fence := options.fence) is not None:
+            fence.check()
+            if self._fencing is not None and peek is None:
+                return self._fencing.send(method, url, headers, body, timeout, fence=fence)
+        if peek is None or self._head_telling is None:
+            return self._transport.send(method, url, headers, body, timeout)
+
+        def look(head: Response) -> None:
+            if classify(head) is OK:
+                peek(head)
+
+        return self._head_telling.send(method, url, headers, body, timeout, on_head=look)
+
+    def _decode(self, operation: Operation[T], journey: CallState, response: Response, token: Token | None) -> T:
+        try:
+            skip = journey.options.on_bad_row == "skip"
+            return self._answers.read(operation, response, skip_bad_rows=skip)
+        except BadRowsError as reason:
+            told = unusable(response, str(reason), secrets=self._secrets(token))
+            bad = BadRowError(str(told), status=told.status, body=told.body)
+            bad.rows, bad.places = reason.rows, reason.places
+            raise bad from None
+        except UnusableError as reason:
+            if response.trail is not None:
+                # It may be the answer to another request: creations are answered with 201, reads are not.
+                if response.status == 201 and operation.repeatability is Repeatability.SAFE:
+                    response.trail.doubt("another request was answered over its connection with what it created")
+                response.trail.drop()
+            if token is None:  # a broken answer of the token endpoint may still hold a token: show none of it
+                error = unusable(response._replace(body=b""), "it holds no token")
+            else:
+                error = unusable(response, str(reason), secrets=self._secrets(token))
+            error.outcome_unknown = operation.repeatability is not Repeatability.SAFE
+            raise error from None
+
+    def _finish(self, journey: CallState, error: BaseException | None, now: float) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._idle.set()
+        if journey.circuit_probe:
+            journey.circuit_probe = False
+            self._retries.circuit.unproven()
+        if journey.is_in_flight:
+            self._teller.attempt_broken_off(journey, error, now)
+        journey.finish_attempt(now)
+        if isinstance(error, CallError):
+            journey.annotate(error, now)
+        if journey.operation is CREATE_TOKEN:
+            return
+        self.stats.calls += 1
+        self.stats.waited += journey.waited(now)
+        self.stats.travelled += journey.seconds_on_wire
+        if self._teller.listened_to:
+            self._teller.call_finished(journey, error, now)
+
+    def _secrets(self, token: Token | None) -> list[str]:
+        secret = self.config.secret.reveal()
+        secrets = [secret, quote_plus(secret)]  # the form of a token request contains it in encoded form
+        return secrets if token is None else [*secrets, token.secret.reveal()]

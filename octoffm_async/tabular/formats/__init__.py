@@ -1,0 +1,1 @@
+"""Tables in files: CSV in any encoding, JSON Lines, spreadsheets."""

@@ -1,0 +1,84 @@
+"""Detection of a text file's encoding: by its byte order mark, as UTF-8, or as Western spreadsheets write it."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import TYPE_CHECKING, BinaryIO
+
+from ...errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_CHUNK = 1 << 20
+_ESCAPED = re.compile("[\udc80-\udcff]")
+_NOT_ASCII = re.compile("[^\x00-\x7f\udc80-\udcff]")
+_UNUSED_IN_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
+SAVE_AS = "save it as UTF-8, or name its encoding with --encoding"
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Open the file for its bytes.
+
+    Raises:
+        ConfigurationError: The file cannot be read.
+    """
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
+
+
+def encoding_of(path: Path, given: str | None = None) -> str:
+    """Return the encoding of a text file, after reading all of it in chunks.
+
+    Without a byte order mark it is UTF-8; a file with bytes that are not UTF-8, and with no other letters beyond ASCII,
+    is Windows-1252.
+
+    Raises:
+        ConfigurationError: The file cannot be read, is not text or mixes encodings, or ``given`` is not an encoding.
+    """
+    if given is not None:
+        return _known(given)
+    with open_bytes(path) as file:
+        start = file.read(4)
+        for mark, name in _MARKS:
+            if start.startswith(mark):
+                return name
+        if b"\0\0" in {start[::2], start[1::2]}:
+            raise ConfigurationError(f"{path} is UTF-16 without a mark, or not text: name the encoding with --encoding")
+        file.seek(0)
+        return _unmarked(path, file)
+
+
+def _known(name: str) -> str:
+    try:
+        found = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        raise ConfigurationError(f"no encoding is called {name!r}; try utf-8, cp1252 or utf-16") from None
+    return "utf-8-sig" if found == "utf-8" else found
+
+
+def _unmarked(path: Path, file: BinaryIO) -> str:
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    proper = lines = 0
+    bad_line: int | None = None
+    bad, unused = 0, False
+    while chunk := file.read(_CHUNK):
+        text = decoder.decode(chunk)
+        if not text.isascii():
+            proper += len(_NOT_ASCII.findall(text))
+            if first := _ESCAPED.search(text):
+                bad += len(_ESCAPED.findall(text))
+                unused = unused or bool(_UNUSED_IN_CP1252.search(chunk))
+                bad_line = bad_line or lines + text.count("\n", 0, first.start()) + 1
+        lines += text.count("\n")
+    if bad_line is None:
+        return "utf-8-sig"
+    if proper > bad:
+        raise ConfigurationError(f"{path}, line {bad_line} is not UTF-8, though the rest of the file is: {SAVE_AS}")
+    if unused:
+        raise ConfigurationError(f"{path}, line {bad_line} is neither UTF-8 nor Windows-1252: {SAVE_AS}")
+    return "cp1252"

@@ -1,0 +1,208 @@
+"""Items from a table: rows are read, grouped by reference and checked; a rejected item is reported with its reason.
+
+Rows of one order must stand together. Only the current order, and the rows of items that were yielded and not
+released, are held.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
+
+from ..contract.requests.fingerprints import differing_fields, fingerprint
+from ..disk.first_lines import FirstOccurrences
+from .column_plan import CellProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from ..contract.requests.checks import FieldProblem
+    from .cell_parsers import CellValue
+    from .column_plan import ColumnPlan
+    from .rows import RowReader, Table, TableRow
+
+MOST_ROWS = 10_000
+"""Rows of one order. A file whose reference never changes would otherwise be held as a whole."""
+_PLACE = re.compile(r"lines\[(\d+)\]")
+
+
+class RejectedItem(NamedTuple):
+    """Rejected rows: all rows of an order, although only one of them may be wrong."""
+
+    key: str
+    rows: tuple[TableRow, ...]
+    problems: tuple[CellProblem, ...]
+
+    @property
+    def line(self) -> int:
+        """The line of the first row."""
+        return self.rows[0].line
+
+
+OnRejected: TypeAlias = Callable[[RejectedItem], None]
+
+
+class ItemReader(Iterator[Any]):
+    """One pass over a table. ``rows`` were read, ``faulty`` items rejected, ``good`` items yielded.
+
+    With ``keep`` the rows of a yielded item are kept until :meth:`release` releases them.
+    """
+
+    def __init__(
+        self, table: Table, plan: ColumnPlan, on_faulty: OnRejected | None = None, *, keep: bool = False
+    ) -> None:
+        self.rows = 0
+        self.faulty = 0
+        self.faulty_rows = 0
+        self.good = 0
+        self.line = 0
+        self._plan = plan
+        self._pass: RowReader = table.rows()
+        self._on_faulty = on_faulty
+        self._keep = keep
+        self._kept: dict[str, tuple[TableRow, ...]] = {}
+        self._first = FirstOccurrences()
+        self._items = self._read()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._items)
+
+    @property
+    def share(self) -> float:
+        """The fraction of the file that was read, from 0 to 1."""
+        return self._pass.share
+
+    def release(self, key: str) -> tuple[TableRow, ...]:
+        """Return the rows of an item that was yielded, and release them; none if it was not of this file."""
+        return self._kept.pop(key, ())
+
+    def close(self) -> None:
+        """End the pass early. It ends by itself at the end of the file."""
+        self._items.close()
+
+    def _read(self) -> Generator[Any]:
+        with closing(self._first):
+            for key, rows in self._groups():
+                self.line = rows[0].line
+                found, problems = self._item(key, rows)
+                if problems:
+                    self._reject(key, rows, problems)
+                    continue
+                self.good += 1
+                if self._keep:
+                    self._kept[self._key_of(found)] = tuple(rows)
+                yield found
+
+    def _groups(self) -> Iterator[tuple[str, list[TableRow]]]:
+        """Yield rows that belong together, with their key."""
+        grouping = self._plan.target.has_lines
+        rows: list[TableRow] = []
+        last = ""
+        for row in self._pass:
+            self.rows += 1
+            if not self._plan.fixed:
+                row = self._plan.canonical(row)  # noqa: PLW2901  (the same row under the fields' names)
+            key = self._plan.key(row)
+            if not grouping:
+                yield key, [row]
+                continue
+            if rows and self._same(rows[-1], row, last, key) and len(rows) < MOST_ROWS:
+                rows.append(row)
+                continue
+            if rows:
+                yield last, rows
+            rows, last = [row], key
+        if rows:
+            yield last, rows
+
+    @staticmethod
+    def _same(before: TableRow, row: TableRow, last: str, key: str) -> bool:
+        if row.whole or before.whole:
+            return row.line == before.line
+        return bool(key) and key == last
+
+    def _item(self, key: str, rows: Sequence[TableRow]) -> tuple[Any, list[CellProblem]]:
+        """Return the item that the rows make, and its problems."""
+        plan = self._plan
+        problems = [CellProblem(row.line, "", "", "", row.problem) for row in rows if row.problem]
+        if problems:
+            return None, problems
+        if len(rows) >= MOST_ROWS:
+            return None, [CellProblem(rows[0].line, "", "", "", f"{MOST_ROWS:,} rows or more have the same reference")]
+        values = dict(plan.constants) | plan.read(rows[0], plan.common, problems)
+        lines: list[dict[str, CellValue]] = []
+        if plan.target.has_lines:
+            constant = {name: values.pop(name) for name in list(values) if name.startswith("lines.")}
+            lines = [constant | plan.read(row, plan.parts, problems) for row in rows]
+            problems += [problem for row in rows[1:] for problem in self._differences(rows[0], row)]
+        problems += self._incomplete(rows[0], values, lines, problems)
+        if problems:
+            return None, problems
+        item = plan.target.build(values, lines)
+        problems = [self._placed(problem, rows) for problem in plan.target.problems(item)]
+        if not problems:
+            print_ = fingerprint(item)
+            if (before := self._first.add(self._key_of(item), rows[0].line, print_)) is not None:
+                differ = differing_fields(item, before[1], print_)
+                problems.append(self._again(key, rows[0], before[0], differ))
+        return item, problems
+
+    def _incomplete(
+        self, row: TableRow, values: dict[str, CellValue], lines: list[dict[str, CellValue]], found: list[CellProblem]
+    ) -> Iterator[CellProblem]:
+        """Yield needed fields that no cell and no constant gives; a file without a header shows them only in rows."""
+        if self._plan.fixed:
+            return
+        known = {problem.field for problem in found}
+        target = self._plan.target
+        for name in target.needed - known:
+            if not (all(name in line for line in lines) if name.startswith("lines.") else name in values):
+                yield CellProblem(row.line, "", name, "", "is missing")
+        lacking = [name for name in target.all_or_none if name not in values]
+        if 0 < len(lacking) < len(target.all_or_none):
+            yield CellProblem(row.line, "", lacking[0], "", "is missing: packaging is all or nothing")
+
+    def _differences(self, first: TableRow, row: TableRow) -> Iterator[CellProblem]:
+        for name, column, _, _ in self._plan.common:
+            cell, expected = row.cells.get(column, ""), first.cells.get(column, "")
+            if cell and cell != expected:
+                reason = (
+                    f"differs from {expected!r} on line {first.line}, which is of the same {self._plan.target.name}"
+                )
+                yield CellProblem(row.line, column, name, cell, reason)
+
+    def _again(self, key: str, row: TableRow, before: int, differ: Sequence[str]) -> CellProblem:
+        target = self._plan.target
+        columns = self._plan.columns
+        column = columns.get(target.key, columns.get(target.key_from, ""))
+        reason = f"came before, on line {before}"
+        if differ:
+            reason += f", with another payload (different: {', '.join(differ)}); only the first is sent"
+        if target.has_lines:
+            reason += f": the rows of one {target.name} must stand together"
+        return CellProblem(row.line, column, target.key, key, reason)
+
+    def _placed(self, problem: FieldProblem, rows: Sequence[TableRow]) -> CellProblem:
+        """Return a problem of an item, at the row and column that it comes from."""
+        row, name = rows[0], problem.field
+        if (place := _PLACE.match(name)) and int(place[1]) < len(rows):
+            row, name = rows[int(place[1])], f"lines{name[place.end() :]}"
+        column = self._plan.columns.get(name, "")
+        if name == self._plan.target.key and not column:
+            column = self._plan.columns.get(self._plan.target.key_from, "")
+        value = row.cells.get(column, "") if column else problem.value
+        return CellProblem(row.line, column if column in row.cells else "", name, value, problem.reason)
+
+    def _key_of(self, item: Any) -> str:
+        return item if isinstance(item, str) else str(getattr(item, self._plan.target.key))
+
+    def _reject(self, key: str, rows: Sequence[TableRow], problems: Sequence[CellProblem]) -> None:
+        self.faulty += 1
+        self.faulty_rows += len(rows)
+        if self._on_faulty is not None:
+            self._on_faulty(RejectedItem(key, tuple(rows), tuple(problems)))

@@ -1,0 +1,38 @@
+"""Choice of the kind of table by a file's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError
+from .formats.csv_table import CsvTable, looks_binary
+from .formats.jsonl_table import JsonlTable
+from .formats.sheet_table import SheetTable
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from .rows import Table
+
+_SHEETS = (".parquet", ".xlsx", ".xlsm", ".xls", ".ods")
+_LINES = (".jsonl", ".ndjson")
+
+
+def open_table(path: str | PathLike[str], *, delimiter: str | None = None, encoding: str | None = None) -> Table:
+    """Open a file as a table: ``.jsonl`` and ``.ndjson``, ``.parquet``, ``.xlsx`` and the like; all others are CSV.
+
+    Raises:
+        ConfigurationError: The file cannot be read.
+    """
+    file = Path(path)
+    ending = file.suffix.casefold()
+    if ending in _LINES:
+        return JsonlTable(file)
+    if ending in _SHEETS:
+        return SheetTable(file)
+    if looks_binary(file):
+        raise ConfigurationError(
+            f"{file} is not CSV but a spreadsheet's or Parquet's format: name it .xlsx, .ods, .xls or .parquet"
+        )
+    return CsvTable(file, delimiter=delimiter, encoding=encoding)

@@ -1,0 +1,1 @@
+"""HTTP: connections, requests and answers, and nothing of the API."""

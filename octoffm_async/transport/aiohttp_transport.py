@@ -1,0 +1,277 @@
+"""One HTTP request and its response: aiohttp behind an interface of three methods.
+
+Its errors say whether the request may have reached the API, which decides on a retry. Redirects are not followed (a
+token must not be sent to another address), cookies are not kept, and a response is read up to ``max_answer_bytes``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from contextlib import nullcontext
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol, cast
+
+import aiohttp
+from yarl import URL
+
+from ..errors import ClosedError, UnusableAnswerError
+from .failures import to_package_error
+from .http1 import METHODS, Http1Transport, usable
+from .response import BoundedBodyReader, Response
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from aiohttp.abc import AbstractStreamWriter
+
+    from ..config import Config
+    from .fences import Fence
+
+_PLAIN_REQUEST = aiohttp.ClientSession._request  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+class Transport(Protocol):
+    """The interface of an HTTP library for the session."""
+
+    def open(self) -> None:
+        """Prepare for sending, on the running event loop."""
+        ...
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, read_timeout: float
+    ) -> Awaitable[Response]:
+        """Send one request and read its whole response; silence is allowed for ``read_timeout`` seconds.
+
+        Raises:
+            ConnectError, TLSError: Nothing was sent.
+            ConnectionLostError, AnswerTimeoutError: The API may have carried out the request.
+            UnusableAnswerError: The response is larger than allowed.
+            ClosedError: The transport is not open.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class HeadReportingTransport(Transport, Protocol):
+    """A transport that can also report the head of a response before the body is read. Optional."""
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        read_timeout: float,
+        *,
+        on_head: Callable[[Response], None] | None = None,
+    ) -> Awaitable[Response]:
+        """Send as in :class:`Transport`; call ``on_head``, which must not raise, with the response without its body."""
+        ...
+
+
+class FencedTransport(Transport, Protocol):
+    """A transport that calls a fence right before it writes the request to an open connection. Optional."""
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        read_timeout: float,
+        *,
+        fence: Fence | None = None,
+    ) -> Awaitable[Response]:
+        """Send as in :class:`Transport`, with no await between fence and writing; the fence's error is passed on."""
+        ...
+
+
+def as_head_telling(transport: Transport) -> HeadReportingTransport | None:
+    """Return the same transport if its ``send`` takes ``on_head``, else None."""
+    return cast("HeadReportingTransport", transport) if _takes(transport, "on_head") else None
+
+
+def as_fencing(transport: Transport) -> FencedTransport | None:
+    """Return the same transport if its ``send`` takes ``fence``, else None."""
+    return cast("FencedTransport", transport) if _takes(transport, "fence") else None
+
+
+class AiohttpTransport:
+    """A transport over aiohttp, with a session of its own or the caller's (which it does not close)."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        session: aiohttp.ClientSession | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._config = config
+        self._ssl = ssl_context
+        self._session = session
+        self._owned = session is None
+        self._timeout = _timeout(config, config.read_timeout)
+        self._body = BoundedBodyReader(config.max_answer_bytes)
+        self._wire: Http1Transport | None = None
+
+    def open(self) -> None:
+        """Create a session unless the caller passed one."""
+        if not self._owned or self._session is not None:
+            return
+        connector = aiohttp.TCPConnector(
+            limit=self._config.max_connections,
+            keepalive_timeout=self._config.keepalive,
+            ttl_dns_cache=300,
+            ssl=self._ssl or True,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=self._config.trust_env,
+        )
+        if not self._config.trust_env and usable():
+            loop = asyncio.get_running_loop()
+            self._wire = Http1Transport(connector, loop, self._body, timeout=self._timeout, ssl_context=self._ssl)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        read_timeout: float,
+        *,
+        on_head: Callable[[Response], None] | None = None,
+        fence: Fence | None = None,
+    ) -> Awaitable[Response]:
+        """See :class:`HeadReportingTransport` and :class:`FencedTransport`."""
+        session, wire = self._session, self._wire
+        if session is None:
+            raise ClosedError("the client is not open")
+        if wire is not None and method in METHODS and _is_plain(session):
+            return wire.send(method, url, headers, body, read_timeout, on_head=on_head, fence=fence)
+        data = _watched(body, fence, session)
+        return self._send_through(session, method, url, headers, data, read_timeout=read_timeout, on_head=on_head)
+
+    async def close(self) -> None:
+        """Close the session if this transport created it."""
+        if self._owned and self._session is not None:
+            session, wire, self._session, self._wire = self._session, self._wire, None, None
+            if wire is not None:
+                wire.close()
+            await session.close()
+
+    def _timeout_for(self, read_timeout: float) -> aiohttp.ClientTimeout:
+        if read_timeout == self._timeout.sock_read:
+            return self._timeout
+        return _timeout(self._config, read_timeout)
+
+    async def _send_through(
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        data: bytes | _WatchedBody | None,
+        *,
+        read_timeout: float,
+        on_head: Callable[[Response], None] | None,
+    ) -> Response:
+        try:
+            with nullcontext() if self._wire is None else self._wire.aside():
+                response = await session.request(
+                    method,
+                    _url(url),
+                    headers=headers,
+                    data=data,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    timeout=self._timeout_for(read_timeout),
+                )
+            return await self._read(response, url, read_timeout, on_head)
+        except (aiohttp.ClientError, OSError) as error:
+            raise to_package_error(
+                error, url, request_sent=not isinstance(data, _WatchedBody) or data.has_left
+            ) from error
+        except RuntimeError as error:
+            if session.closed:
+                raise ClosedError("the aiohttp session is closed") from error
+            raise
+
+    async def _read(
+        self,
+        response: aiohttp.ClientResponse,
+        url: str,
+        read_timeout: float,
+        on_head: Callable[[Response], None] | None,
+    ) -> Response:
+        status, named = response.status, response.headers
+        try:
+            if on_head is not None:
+                on_head(Response(status, named, b"", url))
+            whole = (
+                b""
+                if response.method == "HEAD"
+                else await self._body.read(response.content, status, named, read_timeout)
+            )
+        except UnusableAnswerError:
+            response.close()
+            raise
+        finally:
+            response.release()
+        return Response(status, named, whole, url)
+
+
+class _WatchedBody(aiohttp.BytesPayload):
+    """A body that passes a fence, if there is one; the head of the request is written with it or not at all.
+
+    ``has_left`` becomes true right before the writing. A failure before that happened on the way to the API, such as a
+    failure of a proxy that was asked to connect, and the API has received nothing.
+    """
+
+    def __init__(self, body: bytes, fence: Fence | None) -> None:
+        super().__init__(body)
+        self.has_left = False
+        self._fence = fence
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if self._fence is not None:
+            self._fence.check()
+        self.has_left = True
+        await super().write_with_length(writer, content_length)
+
+
+def _watched(body: bytes | None, fence: Fence | None, session: aiohttp.ClientSession) -> bytes | _WatchedBody | None:
+    # A library that replaces aiohttp's sending may look at the body: it gets bytes, unless there is a fence.
+    if body and (fence is not None or _is_plain(session)):
+        return _WatchedBody(body, fence)
+    if fence is not None:
+        fence.check()
+    return body
+
+
+def _takes(transport: Transport, name: str) -> bool:
+    try:
+        return name in inspect.signature(transport.send).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_plain(session: aiohttp.ClientSession) -> bool:
+    """Return True if aiohttp itself sends the requests: libraries for tests and tracing replace its method."""
+    return type(session)._request is _PLAIN_REQUEST  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def _timeout(config: Config, read_timeout: float) -> aiohttp.ClientTimeout:
+    # Never ``total``: it would count the wait for a connection; the deadline of the call bounds the whole.
+    return aiohttp.ClientTimeout(total=None, sock_connect=config.connect_timeout, sock_read=read_timeout)
+
+
+@lru_cache(maxsize=1024)
+def _url(url: str) -> URL:
+    return URL(url, encoded=True)

@@ -1,0 +1,226 @@
+"""HTTP/1.1 over aiohttp's connections and response parser, without ``ClientSession``: at a fifth of its cost.
+
+``ClientSession.request`` prepares for features that this package never uses: redirects, cookies, authentication,
+streamed bodies, traces. This transport sends the same bytes, and reads the responses with the same parser over
+connections that the same connector opened (see :mod:`.connection`). It uses parts of aiohttp that are not fully
+documented; :func:`usable` tries them out. If that fails, or if the caller passes a session or a proxy is to be used,
+:mod:`.aiohttp_transport` goes through ``ClientSession``. The tests run both ways.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import aiohttp
+from aiohttp.http import SERVER_SOFTWARE
+from yarl import URL
+
+from ..errors import ConfigurationError
+from .connection import Http1Connection, can_parse
+from .deadlines import Deadlines
+from .failures import to_package_error
+from .pool import ConnectionPool
+from .response import Response
+
+if TYPE_CHECKING:
+    import asyncio
+    import ssl
+    from collections.abc import Awaitable, Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    from aiohttp.client_reqrep import ConnectionKey
+
+    from .connection import IdleConnections
+    from .fences import Fence
+    from .response import BoundedBodyReader
+
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+"""Not HEAD: its response announces a body that does not come."""
+_RESENT = frozenset({"GET", "PUT", "DELETE"})
+"""Methods that aiohttp itself sends again when a pooled connection turns out to be closed; never POST or PATCH."""
+_LOST = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
+_TARGET = re.compile(r"/[!-~]*")
+_VALUE = re.compile(r"[\t -~]*")
+
+
+class CachedHeaders(dict[str, str]):
+    """Request headers that are sent often, with a cache of their encoded lines."""
+
+    __slots__ = ("lines",)
+    lines: bytes | None
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__(headers)
+        self.lines = None
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that is never sent: it tells the connector the destination of all requests to one origin."""
+
+    @property
+    def connection_key(self) -> ConnectionKey:
+        """The key of the pooled connections that it may use; always the same."""
+        return self._connection_key
+
+    @cached_property
+    def _connection_key(self) -> ConnectionKey:
+        return super().connection_key
+
+
+class _Origin(NamedTuple):
+    """The destination of requests."""
+
+    request: aiohttp.ClientRequest
+    host: bytes
+    """The ``Host`` line of a request's head."""
+    shelf: IdleConnections
+
+
+class Http1Transport:
+    """A transport that sends requests to any origin over one connector."""
+
+    def __init__(
+        self,
+        connector: aiohttp.BaseConnector,
+        loop: asyncio.AbstractEventLoop,
+        body: BoundedBodyReader,
+        *,
+        timeout: aiohttp.ClientTimeout,
+        ssl_context: ssl.SSLContext | None,
+    ) -> None:
+        self._loop = loop
+        self._body = body
+        self._ssl = ssl_context or True
+        self._origins: dict[str, _Origin] = {}
+        self._links = ConnectionPool(connector, loop, timeout=timeout)
+        self._leaving: list[tuple[Http1Connection, bytes, Fence | None]] = []
+        self._awaited = 0
+        self._silences = Deadlines(timeout.sock_read or 0.0)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        read_timeout: float,
+        *,
+        on_head: Callable[[Response], None] | None = None,
+        fence: Fence | None = None,
+    ) -> Awaitable[Response]:
+        """See :class:`~.aiohttp_transport.HeadTelling` and :class:`~.aiohttp_transport.Fencing`."""
+        start = url.index("/", url.index("://") + 3)
+        origin = self._origins.get(url[:start]) or self._know(url[:start])
+        data = _request(method, url[start:], origin.host, headers, body)
+        return self._exchange(
+            origin,
+            data,
+            url,
+            read_timeout=read_timeout,
+            on_head=on_head,
+            fence=fence,
+            once_more=method in _RESENT,
+        )
+
+    async def _exchange(
+        self,
+        origin: _Origin,
+        data: bytes,
+        url: str,
+        *,
+        read_timeout: float,
+        on_head: Callable[[Response], None] | None,
+        fence: Fence | None,
+        once_more: bool,
+    ) -> Response:
+        link: Http1Connection | None = None
+        try:
+            link = self._links.take(origin.shelf) or await self._links.connect(origin.request, origin.shelf)
+            waiter = link.expect()
+            link.deadline = self._loop.time() + read_timeout
+            self._silences.add(read_timeout, link)
+            self._let_leave(link, data, fence)
+            try:
+                message, content = await waiter
+            finally:
+                self._awaited -= 1
+                self._silences.done(read_timeout, link)
+            once_more = False
+            status, named = message.code, message.headers
+            if on_head is not None:
+                on_head(Response(status, named, b"", url))
+            whole = self._body.read_if_whole(content, status)
+            if whole is None:
+                whole = await self._body.read(content, status, named, read_timeout)
+            self._links.put(link)
+            return Response(status, named, whole, url, link.trail)
+        except BaseException as error:
+            if link is not None:
+                link.close()
+            if not isinstance(error, aiohttp.ClientError | OSError):
+                raise
+            if link is None or not once_more or not isinstance(error, _LOST):
+                raise to_package_error(error, url) from error
+        return await self._exchange(
+            origin, data, url, read_timeout=read_timeout, on_head=on_head, fence=fence, once_more=False
+        )
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Return a context in which a request goes through ``ClientSession`` over the same connector."""
+        return self._links.giving_back()
+
+    def close(self) -> None:
+        """Close the pool; stop the timers of the requests in flight."""
+        self._links.close()
+        self._silences.close()
+
+    def _let_leave(self, link: Http1Connection, data: bytes, fence: Fence | None) -> None:
+        if not self._awaited:
+            link.send(data, fence)
+        else:
+            # Requests sent in one iteration of the loop wake the other side once: a quarter less CPU on both sides.
+            if not self._leaving:
+                self._loop.call_soon(self._let_all_leave)
+            self._leaving.append((link, data, fence))
+        self._awaited += 1
+
+    def _let_all_leave(self) -> None:
+        leaving, self._leaving = self._leaving, []
+        for link, data, fence in leaving:
+            link.send(data, fence)
+
+    def _know(self, origin: str) -> _Origin:
+        url = URL(origin, encoded=True)
+        request = _Request("GET", url, loop=self._loop, ssl=self._ssl)
+        host = f"Host: {request.headers['Host']}\r\n".encode()
+        known = self._origins[origin] = _Origin(request, host, self._links.shelf(origin))
+        return known
+
+
+def usable() -> bool:
+    """Return True if this aiohttp has the needed parts. Only to be called on a running event loop."""
+    connect = inspect.signature(getattr(aiohttp.BaseConnector, "connect", usable))
+    return {"req", "traces", "timeout"} <= connect.parameters.keys() and can_parse()
+
+
+def _request(method: str, target: str, host: bytes, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    if not _TARGET.fullmatch(target):
+        raise ConfigurationError(f"not a request target: {target[:100]!r}")
+    lines = headers.lines if isinstance(headers, CachedHeaders) else None
+    if lines is None:
+        lines = _lines(headers)
+        if isinstance(headers, CachedHeaders):
+            headers.lines = lines
+    length = b"" if body is None and method == "GET" else b"Content-Length: %d\r\n" % len(body or b"")
+    return b"%b HTTP/1.1\r\n%b%b%b\r\n%b" % (f"{method} {target}".encode(), host, lines, length, body or b"")
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    named = {"User-Agent": SERVER_SOFTWARE, "Accept-Encoding": "gzip, deflate", **headers}
+    for name, value in named.items():
+        if not _VALUE.fullmatch(value):
+            raise ConfigurationError(f"the header {name} contains a character that cannot be sent")
+    return "".join(f"{name}: {value}\r\n" for name, value in named.items()).encode()

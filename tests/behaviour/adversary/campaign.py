@@ -1,0 +1,240 @@
+"""Trials: orders are sent through the library to an adversary, run after run, until nothing changes any more."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from octoffm_async import Config, FulfillmentClient, Journal, OutboundShipmentRequest, ShipmentLine
+from octoffm_async.errors import CallError
+from tests.support.fakes import SECRET
+from tests.support.items import ADDRESS
+
+from .judge import Finding, Told, judge_end, judge_told
+from .lies.lie import Lie
+from .server import READ_TIMEOUT, SHARE_LOST, Adversary
+
+ORDERS = 40
+PATIENCE = 0.1
+CONCURRENCY = 8
+RUNS = 4
+"""Runs with one journal, at the most."""
+HANG = 45.0
+"""Seconds after which a run counts as one that hangs."""
+
+LINES = [ShipmentLine(quantity=1, seller_product_reference="SKU-000001")]
+SHAPES = (
+    "ORD-{n}",
+    "shop-Ab-{n}",
+    "000{n:05d}",
+    "MARKETPLACE-2026-11-30-{n:05d}",
+    "Stra\u00dfe-\u00e9t\u00e9-{n}",
+    "e\u0301te\u0301-{n}",
+    "o\ufb03ce-{n}",
+    "zero\u200b-{n}",
+    "two  blanks {n}",
+    " around-{n} ",
+)
+"""References as shops make them; half of the orders have the plain first one."""
+TWINS = {"TWIN-1": "twin-1", "42": "0042", "long-reference-number-1": "long-reference-number-11"}
+"""Orders whose references are alike, and which are not the same. Of each two, one does not arrive at first."""
+
+
+def references(count: int, rng: random.Random, *, plain: bool = False) -> list[str]:
+    """References of all shapes, in random order; ``plain`` ones have no blanks around them."""
+    found = [*TWINS, *TWINS.values()]
+    found += [(SHAPES[n % len(SHAPES)] if n % 2 else SHAPES[0]).format(n=n) for n in range(count - len(found))]
+    rng.shuffle(found)
+    return [each.strip() for each in found] if plain else found
+
+
+def order(reference: str) -> OutboundShipmentRequest:
+    """An order of this reference."""
+    return OutboundShipmentRequest(
+        reference=reference,
+        lines=LINES,
+        delivery_address=ADDRESS,
+        delivery_mode="TrackedHomeDelivery",
+        storage_country="FR",
+    )
+
+
+def config_of(origin: str) -> Config:
+    """A client's settings for an adversary."""
+    return Config(
+        client_id="client",
+        client_secret=SECRET,
+        seller_id="12345",
+        base_url=f"{origin}/seller/v2",
+        token_url=f"{origin}/token",
+        limit=None,
+        read_timeout=READ_TIMEOUT,
+        backoff_base=0.001,
+        backoff_cap=0.01,
+        throttle_base=0.01,
+        bulk_deadline=5.0,
+        deadline=5.0,
+    )
+
+
+Way = Callable[[Adversary, Sequence[str], Path], Awaitable[dict[str, Told]]]
+"""A way to send orders of these references with this journal: what it told of each."""
+
+
+async def by_bulk(server: Adversary, items: Sequence[str], journal: Path) -> dict[str, Told]:
+    """Send by a run of the library, in this process."""
+    with our_clock(server):
+        return await one_run(server.origin, items, journal, patience=PATIENCE)
+
+
+async def one_run(origin: str, items: Sequence[str], journal: Path, *, patience: float) -> dict[str, Told]:
+    """Send the orders by one run of the library; what it told of each."""
+    told: dict[str, Told] = {}
+    async with FulfillmentClient(config_of(origin), hooks=()) as client:
+        orders = [order(each) for each in items]
+        run = client.bulk.create_outbound(orders, journal=journal, patience=patience, concurrency=CONCURRENCY)
+        async with run:
+            async for outcome in run:
+                assert outcome.key not in told, f"{outcome.key!r} has two outcomes"
+                told[outcome.key] = Told.of(outcome)
+    return told
+
+
+async def by_calls(server: Adversary, items: Sequence[str], journal: Path) -> dict[str, Told]:
+    """Send each order by a call of its own, as a web backend does."""
+    told: dict[str, Told] = {}
+    waiting = iter(items)
+
+    async def work(client: FulfillmentClient, opened: Journal) -> None:
+        for reference in waiting:
+            try:
+                made = await client.outbound.create(order(reference), journal=opened, patience=PATIENCE)
+                told[reference] = Told("Created", made)
+            except CallError as error:
+                told[reference] = Told("Unknown" if error.outcome_unknown else "Failed", reason=str(error))
+
+    with our_clock(server):
+        async with FulfillmentClient(config_of(server.origin), hooks=()) as client, Journal.open(journal) as opened:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(CONCURRENCY):
+                    group.create_task(work(client, opened))
+    return told
+
+
+async def campaign(
+    lies: Sequence[Lie],
+    folder: Path,
+    *,
+    seed: int,
+    count: int = ORDERS,
+    way: Way = by_bulk,
+    before: Callable[[Adversary, Sequence[str], Path], Awaitable[None]] | None = None,
+    share_lost: float = SHARE_LOST,
+    plain: bool = False,
+) -> Finding:
+    """Run, and run again with the same journal, until a run changes nothing; judge each run, and the end.
+
+    ``before`` is done first, with the same orders and journal: runs that are killed. ``plain`` leaves out references
+    that files cannot hold as they are.
+    """
+    finding = Finding(lies, seed, was_killed=before is not None)
+    items = references(count, random.Random(seed), plain=plain)
+    journal = folder / "orders.sqlite"
+    told: dict[str, Told] = {}
+    async with Adversary(lies, seed=seed, share_lost=share_lost) as server:
+        server.never_arrive = TWINS if share_lost else ()
+        try:
+            if before is not None:
+                await before(server, items, journal)
+            for _ in range(RUNS):
+                earlier, asked = told, len(server.requests)
+                async with asyncio.timeout(HANG):
+                    told = await way(server, items, journal)
+                finding.runs += 1
+                server.runs += 1
+                finding.requests.append(server.requests[asked:])
+                judge_told(finding, server, told)
+                if told == earlier:
+                    break
+        except TimeoutError:
+            finding.fault("hangs", f"a run did not end in {HANG:.0f} s")
+        except Exception as error:  # noqa: BLE001  (judged)
+            finding.fault("raises", repr(error))
+        if server.broken is not None:
+            raise server.broken
+        judge_end(finding, server, items, told)
+        finding.untold = [each.name for each in lies if each.name not in server.used]
+    return finding
+
+
+# Our own clock
+
+
+class _Datetimes(type):
+    def __instancecheck__(cls, thing: object) -> bool:
+        return isinstance(thing, datetime)
+
+
+@contextmanager
+def our_clock(server: Adversary) -> Iterator[None]:
+    """Let the wall clock that the package reads be as much ahead as the lies want."""
+    if not any("ours" in lie.hooks for lie in server.lies):
+        yield
+        return
+    real = time.time
+
+    def now() -> float:
+        return real() + server.our_clock_ahead
+
+    with shifted_clock(now):
+        yield
+
+
+@contextmanager
+def shifted_clock(now: Any) -> Iterator[None]:
+    """Put ``now`` in place of the wall clock in every module of the package that reads it."""
+
+    class Shifted(datetime, metaclass=_Datetimes):
+        def __new__(cls, *given: Any, **named: Any) -> Any:
+            return datetime(*given, **named)  # noqa: DTZ001  (the caller's affair)
+
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.fromtimestamp(now(), tz)
+
+    shifted_time = ModuleType("time")
+    vars(shifted_time).update(vars(time), time=now)
+    replaced: list[tuple[ModuleType, str, object]] = []
+    modules = [
+        module
+        for name, module in sys.modules.items()
+        if name.startswith("octoffm_async.") and not name.startswith("octoffm_async.contract")
+    ]
+    for module in modules:
+        for name, thing in list(vars(module).items()):
+            new = (
+                Shifted if thing is datetime else shifted_time if thing is time else now if thing is time.time else None
+            )
+            if new is not None:
+                replaced.append((module, name, thing))
+                setattr(module, name, new)
+    classes = [each for module in modules for each in vars(module).values() if isinstance(each, type)]
+    defaults = [getattr(each.__init__, "__kwdefaults__", None) for each in classes]
+    clocks = [(named, name) for named in defaults if named for name, thing in named.items() if thing is time.time]
+    for named, name in clocks:
+        named[name] = now
+    try:
+        yield
+    finally:
+        for module, name, thing in replaced:
+            setattr(module, name, thing)
+        for named, name in clocks:
+            named[name] = time.time

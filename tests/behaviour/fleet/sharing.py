@@ -1,0 +1,100 @@
+"""Processes that share tokens: ``python -m tests.behaviour.fleet.sharing TASK COUNT``.
+
+It is set up by the environment (``SHARING_STORE`` is a server; without it they share a file), says ``ready``, waits for
+a line, and becomes COUNT processes, each of which prints a JSON object in the end. Tasks: ``use:N`` calls the API until
+it has used N tokens; ``refused`` asks 20 times at once; ``hold:N`` takes the turn for N seconds, as far as the store
+knows of time, and never ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from octoffm_async import CallError, Config, FileTokenStore, FulfillmentClient, TokenStore
+from octoffm_async.auth.store import account_of
+from octoffm_async.cluster.stores.postgres_tokens import PostgresTokens
+from octoffm_async.cluster.stores.redis_tokens import RedisTokens
+
+
+async def use(client: FulfillmentClient, count: int) -> object:
+    source, seen = client._scope.session.tokens, dict[str, float]()
+    while len(seen) < count:
+        await client.outbound.count()
+        token = await source.get()
+        name = hashlib.sha256(token.secret.reveal().encode()).hexdigest()
+        seen.setdefault(name, time.time() - (source.age(asyncio.get_running_loop().time()) or 0.0))
+        await asyncio.sleep(0.1)
+    return {"seen": seen, "fetched": client.stats().tokens}
+
+
+async def refused(client: FulfillmentClient) -> object:
+    errors = await asyncio.gather(*(client.outbound.count() for _ in range(20)), return_exceptions=True)
+    return {"errors": [type(error).__name__ for error in errors if isinstance(error, CallError)], "text": str(errors)}
+
+
+async def hold(store: TokenStore, lease: float) -> object:
+    turn = await store.acquire_renewal_lock(account_of(Config.from_env()), lease=lease)
+    print(msgspec.json.encode({"held": turn is not None}).decode(), flush=True)
+    await asyncio.sleep(60)
+    return None
+
+
+@asynccontextmanager
+async def shared() -> AsyncIterator[TokenStore]:
+    """The store that the environment names."""
+    address = os.environ.get("SHARING_STORE", "")
+    if not address:
+        yield FileTokenStore(os.environ["OCTOFFM_TOKEN_FILE"])
+    elif address.startswith("redis"):
+        async with RedisTokens(address) as store:
+            yield store
+    else:
+        async with PostgresTokens(address) as store:
+            yield store
+
+
+async def main(task: str) -> object:
+    task, _, number = task.partition(":")
+    async with shared() as store:
+        if task == "hold":
+            return await hold(store, float(number))
+        async with FulfillmentClient(Config.from_env(limit=None), token_store=store) as client:
+            return await (refused(client) if task == "refused" else use(client, int(number)))
+
+
+def work(task: str) -> None:
+    os.write(1, msgspec.json.encode(asyncio.run(main(task))) + b"\n")  # in one piece: others write there too
+
+
+def work_in_children(task: str, count: int) -> None:
+    """All is imported by now: the children begin at once."""
+    children: list[int] = []
+    for _ in range(count):
+        if child := os.fork():
+            children.append(child)
+            continue
+        code = 1
+        try:
+            work(task)
+            code = 0
+        finally:
+            os._exit(code)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    print("ready", flush=True)
+    sys.stdin.readline()
+    if sys.argv[2] == "1":
+        work(sys.argv[1])
+    else:
+        work_in_children(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,50 @@
+"""Real servers for these tests, one of each per test process; skipped with the reason where they are not installed."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.servers import Missing, PostgresServer, RedisServer
+from tests.support.items import IN_MEMORY
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    roomy = IN_MEMORY is not None and shutil.disk_usage(IN_MEMORY).free > 1 << 30
+    try:
+        server = PostgresServer(IN_MEMORY if roomy else None)
+    except Missing as missing:
+        pytest.skip(str(missing))
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    try:
+        server = RedisServer()
+    except Missing as missing:
+        pytest.skip(str(missing))
+    with server:
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer) -> Iterator[str]:
+    """The address of an empty database, which goes before much of it is written to the disk."""
+    name = f"test_{next(_numbers)}"
+    yield postgres_server.address(name)
+    postgres_server.drop(name)
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> str:
+    """The address of a Redis database that is empty."""
+    redis_server.restart()
+    return redis_server.address

@@ -1,0 +1,155 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoffm_async.cli.files.recording import RateHistogram, RejectedExample, RunStats
+from octoffm_async.cli.files.report import report_page, write_report
+from octoffm_async.cli.files.tally import FileCounts, OutcomeText
+from octoffm_async.errors import ConfigurationError
+from octoffm_async.events import AttemptFinished, RetryScheduled, Throttled
+
+EVIL = '<script>alert("1")</script>&\x1b[31m'
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Page(HTMLParser):
+    """The tags of a page, its text, and whether each that was opened is closed."""
+
+    VOID = ("meta", "line", "rect", "polygon", "br")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in self.VOID:
+            return
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def attempt(status: int = 201, seconds: float = 0.05, operation: str = "outbound.create") -> AttemptFinished:
+    return AttemptFinished(
+        call=1, operation=operation, method="POST", seller_id="1", server="s", attempt=1, status=status, seconds=seconds
+    )
+
+
+@pytest.fixture
+def recording():
+    clock = Clock()
+    made = RunStats(clock)
+    for second in range(300):
+        clock.now = float(second)
+        made(attempt(seconds=0.02 + second / 1000))
+        made.count_decided(7)
+    made(attempt(status=429))
+    made(attempt(operation="token.create"))
+    made(Throttled(call=1, seller_id="1", group="outbound", pause=2.5, told=True))
+    made(RetryScheduled(call=1, operation="outbound.create", seller_id="1", attempt=1, delay=1, reason="429"))
+    made.record_rejected("refused", EVIL, RejectedExample(EVIL, 12, EVIL))
+    made.record_rejected("unknown", "", RejectedExample("LOST-1", None, "the connection broke"))
+    return made
+
+
+def tally() -> FileCounts:
+    made = FileCounts(created=2100)
+    made.add(OutcomeText("refused"))
+    made.add(OutcomeText("unknown"))
+    return made
+
+
+def test_a_page_tells_all_and_escapes_what_it_was_told(recording):
+    text = report_page("orders", f"{EVIL}.csv", tally(), {"run": EVIL, "report": None}, recording)
+    page = Page(text)
+    assert page.open == []
+    assert "script" not in page.tags
+    assert "\x1b" not in text
+    for part in ("2,100", "created", "429", "LOST-1", "the connection broke", "90 % within", "items per second", "12"):
+        assert part in page.text
+    assert "alert" in page.text
+    ends = re.findall("<span>0 s</span><span>(.*?)</span>", text)
+    assert (len(ends), len(set(ends))) == (2, 1)
+
+
+def test_a_page_needs_no_network(recording):
+    text = report_page("orders", "o.csv", tally(), {}, recording)
+    assert not re.search(r"https?://|//[a-z]", text)
+    names = {name for name, _ in Page(text).attributes}
+    assert not names & {"src", "href", "onload", "onclick"}
+    assert "default-src 'none'" in text
+    assert "width=device-width" in text
+    assert "prefers-color-scheme:dark" in text
+
+
+def test_a_run_without_anything_has_a_page_too():
+    page = Page(report_page("orders", "o.csv", FileCounts(), {}, RunStats(Clock())))
+    assert "There was nothing to do." in page.text
+    assert "No call was made." in page.text
+
+
+def test_latency_is_right_to_within_a_quarter(recording):
+    assert recording.latency_quantile(0.5) == pytest.approx(0.02 + 0.15, rel=0.26)
+    assert recording.latency_quantile(1.0) == pytest.approx(0.319, rel=0.01)
+    assert recording.statuses == {201: 300, 429: 1}
+
+
+def test_what_is_kept_is_bounded():
+    clock = Clock()
+    made = RunStats(clock)
+    for number in range(3000):
+        clock.now = number * 100.0
+        made(attempt(status=200 + number % 5, seconds=number * 10.0))
+        made.count_decided()
+        made.record_rejected("refused", f"CODE-{number}", RejectedExample("k", 1, "m"))
+        made.record_rejected("unknown", "", RejectedExample("k", 1, "m"))
+    assert len(made.decided.counts) <= 120
+    assert sum(made.decided.counts) == 3000
+    assert len(made.codes) <= 101
+    assert sum(made.codes.values()) == 3000
+    assert (len(made.undecided), made.undecided_count) == (200, 3000)
+
+
+@given(st.lists(st.floats(0, 1e7, allow_nan=False), max_size=50), st.integers(2, 12))
+def test_a_timeline_counts_everything_in_few_bins(moments, bins):
+    line = RateHistogram(bins=bins)
+    for moment in moments:
+        line.add(moment)
+    assert sum(line.counts) == len(moments)
+    assert len(line.counts) <= bins
+    assert line.width * bins > max(moments, default=0)
+    last = max(moments, default=0.0)
+    assert line.counts[int(last / line.width)] >= (1 if moments else 0)
+
+
+def test_a_page_that_cannot_be_written_is_told(tmp_path):
+    with pytest.raises(ConfigurationError, match="cannot write"):
+        write_report(tmp_path, "x")
+    write_report(tmp_path / "r.html", "\ud800")
+    assert Path(tmp_path / "r.html").read_text() == "\\ud800"

@@ -1,0 +1,113 @@
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from octoffm_async import (
+    AuthenticationError,
+    ConfigurationError,
+    ConnectionLostError,
+    RateLimitedError,
+    ServerError,
+    ValidationError,
+)
+from octoffm_async.cli.app import octoffm as group
+from octoffm_async.cli.errors import ExitCode, code_of, details_of, headline_of, line_of, without_call_details
+from octoffm_async.errors import NO_USE
+from octoffm_async.sandbox import SandboxStartError
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["demo", "--map", "gtin"], "'gtin' is not FIELD="),
+        (["demo", "--map", "gtin="], "'gtin=' is not FIELD="),
+        (["demo", "--catalogue", "x", "--map", "gtin=a", "--map", "gtin=b"], "gtin is given more than once"),
+        (["demo", "--map", "gtin=a"], "--map and --set need a --catalogue"),
+        (["demo", "--orders", "-1"], "--orders"),
+        (["demo", "--products", "0"], "--products"),
+        (["demo", "--limit", "5"], "'5' is not N/T"),
+        (["demo", "--limit", "0/1"], "both numbers must be above zero"),
+        (["sandbox", "--token-life", "0"], "--token-life"),
+        (["sandbox", "--retry-after", "never"], "--retry-after"),
+        (["nothing"], "nothing"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message):
+    result = CliRunner().invoke(group, arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+
+
+def test_a_usage_error_is_one_line_that_points_to_the_help(octoffm):
+    done = octoffm("demo", "--orders", "x")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.endswith("(see: octoffm demo --help)\n")
+
+
+def test_without_a_command_the_help_is_shown(octoffm):
+    done = octoffm()
+    assert done.returncode == 0
+    assert "demo" in done.stdout
+    assert "sandbox" in done.stdout
+
+
+@pytest.mark.parametrize("missing", ["click", "rich", "yaml"])
+def test_without_the_extra_it_says_what_to_install(missing):
+    script = f"import sys; sys.modules[{missing!r}] = None; from octoffm_async.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 2
+    assert done.stderr == f"octoffm: {missing} is missing: pip install 'octoffm-async[cli]'\n"
+
+
+def test_the_rest_of_the_package_needs_neither_click_nor_rich():
+    script = (
+        "import sys, octoffm_async, octoffm_async.tabular.product_rows; print({'click', 'rich'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout == "set()\n"
+
+
+def lost() -> ConnectionLostError:
+    error = ConnectionLostError("lost")
+    error.outcome_unknown = True
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigurationError("x"), ExitCode.USAGE),
+        (ValidationError("order"), ExitCode.USAGE),
+        (AuthenticationError("x"), ExitCode.USAGE),
+        (click.UsageError("x"), ExitCode.USAGE),
+        (RateLimitedError("x"), ExitCode.REFUSED),
+        (SandboxStartError("x"), ExitCode.REFUSED),
+        (ConnectionLostError("x"), ExitCode.REFUSED),
+        (lost(), ExitCode.UNDECIDED),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else value.name,
+)
+def test_errors_have_their_codes(error, code):
+    assert code_of(error) == code
+
+
+def test_an_error_of_many_lines_is_told_in_one():
+    assert line_of(SandboxStartError("it ended\nwith this\n")) == "it ended with this"
+
+
+def test_what_only_helps_to_look_into_a_call_stands_apart():
+    error = ServerError(f"500 Oops ({NO_USE})", status=500, trace_id="00-aa-bb-00")
+    error.operation, error.seller_id, error.attempts, error.outcome_unknown = "outbound.create", "12345", 2, True
+    assert line_of(error) == "OUTCOME UNKNOWN: 500 Oops"
+    assert without_call_details(str(error)) == headline_of(error) == "500 Oops"
+    assert details_of(error) == "outbound.create, seller 12345, 2 attempts, trace 00-aa-bb-00"
+    assert (
+        without_call_details("Product 'x [y]' (blue) is not registered.") == "Product 'x [y]' (blue) is not registered."
+    )
+    assert details_of(ValueError("x")) == ""
+    assert line_of(ConfigurationError()) == "ConfigurationError"

@@ -1,0 +1,102 @@
+"""The small rules, and how a problem is told."""
+
+import re
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoffm_async.contract.common import ShipmentLine
+from octoffm_async.contract.inbound import InboundShipmentRequest
+from octoffm_async.contract.requests.checks import (
+    FieldProblem,
+    is_whole_number,
+    text_problems,
+    time_problems,
+    with_encoding_problems,
+)
+
+
+def test_a_problem_tells_field_value_and_reason_and_stays_short() -> None:
+    assert str(FieldProblem("gtin", "1", "is short")) == "gtin = '1': is short"
+    assert re.fullmatch(r"title = 'x{56}…: is long", str(FieldProblem("title", "x" * 10_000, "is long")))
+
+
+@pytest.mark.parametrize(("length", "cut"), [(58, False), (59, True)])
+def test_a_value_is_shown_whole_up_to_sixty_characters(length, cut) -> None:
+    assert ("…" in str(FieldProblem("f", "x" * length, "r"))) is cut
+
+
+@pytest.mark.parametrize("value", [0, 1, -1, 10**30])
+def test_whole_numbers(value) -> None:
+    assert is_whole_number(value)
+
+
+@pytest.mark.parametrize("value", [True, False, 1.0, "1", None, [], 1j])
+def test_what_is_no_whole_number(value) -> None:
+    assert not is_whole_number(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("x", ""),
+        ("x" * 5, ""),
+        (" x ", ""),
+        ("é" * 5, ""),
+        ("x" * 6, "has 6 characters, at most 5 are allowed"),
+        ("", "is empty"),
+        (" \t\n\u00a0", "is empty"),
+        (None, "is NoneType, not text"),
+        (5, "is int, not text"),
+        (b"x", "is bytes, not text"),
+        (["x"], "is list, not text"),
+    ],
+)
+def test_text(value, told) -> None:
+    assert [str(problem.reason) for problem in text_problems("f", value, most=5)] == [told] * bool(told)
+
+
+@given(st.text())
+def test_text_without_a_bound_needs_only_to_be_there(value) -> None:
+    assert (list(text_problems("f", value)) == []) is bool(value.strip())
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (datetime(2025, 3, 1, tzinfo=UTC), ""),
+        (datetime(2025, 3, 1, tzinfo=timezone(timedelta(hours=-12))), ""),
+        (datetime(2025, 3, 1), "has no time zone"),  # noqa: DTZ001
+        (date(2025, 3, 1), "is date, not a datetime"),
+        ("2025-03-01T00:00:00Z", "is str, not a datetime"),
+        (1.5, "is float, not a datetime"),
+        (None, "is NoneType, not a datetime"),
+    ],
+)
+def test_moments(value, told) -> None:
+    assert [problem.reason for problem in time_problems("f", value)] == [told] * bool(told)
+
+
+LINE = ShipmentLine(quantity=1, seller_product_reference="R")
+
+
+@pytest.mark.parametrize(
+    ("change", "paths"),
+    [
+        ({}, []),
+        ({"reference": "\ud800"}, ["reference"]),
+        ({"lines": [LINE, ShipmentLine(quantity=1, product_id="\udfff")]}, ["lines[1].product_id"]),
+        ({"lines": (ShipmentLine(quantity=1j),)}, ["lines[0].quantity"]),  # type: ignore[arg-type]
+        ({"lines": [[["\ud800"]]]}, ["lines[0][0][0]"]),
+        ({"reference": object(), "storage_country": "\ud800"}, ["reference", "storage_country"]),
+        ({"lines": {"a": "\ud800"}}, ["lines"]),
+    ],
+)
+def test_what_json_cannot_carry_is_told_wherever_it_stands(change, paths) -> None:
+    item = msgspec.structs.replace(InboundShipmentRequest(reference="R", storage_country="FR", lines=[LINE]), **change)
+    found = with_encoding_problems([], item)
+    assert [problem.field for problem in found] == paths
+    assert all(problem.reason.startswith("cannot be sent as JSON") for problem in found)

@@ -1,0 +1,69 @@
+"""Keys that came before: the same answers as a set, in memory and on disk."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoffm_async.disk.disk_index import KEYS_IN_MEMORY
+from octoffm_async.disk.seen_keys import SeenKeys
+
+KEYS = st.lists(
+    st.text(max_size=4) | st.sampled_from(["", "a", "A", "a ", "é", "e\u0301", "\0", "a\0b", "a\0c", "1", "1.0"])
+)
+
+
+@given(keys=KEYS, in_memory=st.integers(0, 6))
+def test_the_answers_are_those_of_a_set_on_both_sides_of_the_spill(keys: list[str], in_memory: int) -> None:
+    seen, model = SeenKeys(in_memory=in_memory), set[str]()
+    for key in [*keys, *keys]:
+        assert seen.add(key) is (key not in model)
+        model.add(key)
+    seen.close()
+
+
+def test_keys_stay_in_memory_up_to_the_bound_and_leave_it_beyond() -> None:
+    seen = SeenKeys(in_memory=3)
+    assert all(seen.add(key) for key in "abc")
+    assert seen._database is None
+    assert seen.add("d")
+    assert seen._database is not None
+    assert not seen._recent
+    assert [seen.add(key) for key in "abcde"] == [False] * 4 + [True]
+    seen.close()
+    assert seen._database is None
+
+
+def test_a_long_input_is_told_apart_exactly() -> None:
+    seen = SeenKeys()
+    assert all(seen.add(f"reference-{number}") for number in range(KEYS_IN_MEMORY * 2))
+    assert not any(seen.add(f"reference-{number}") for number in range(KEYS_IN_MEMORY * 2))
+    assert seen.add("reference")
+    seen.close()
+
+
+@pytest.mark.parametrize("in_memory", [0, 2, 10])
+def test_a_key_keeps_the_fingerprint_that_it_came_with_first(in_memory: int) -> None:
+    seen = SeenKeys(in_memory=in_memory)
+    for key in "abc":
+        seen.add(key, key.encode() * 3)
+    seen.add("a", b"other")
+    assert [seen.print_of(key) for key in "abcd"] == [b"aaa", b"bbb", b"ccc", b""]
+    seen.close()
+
+
+def test_closing_twice_is_nothing() -> None:
+    seen = SeenKeys(in_memory=0)
+    seen.add("a")
+    seen.close()
+    seen.close()
+
+
+def test_a_key_that_is_no_valid_unicode_is_told_apart_like_any_other() -> None:
+    seen = SeenKeys(in_memory=0)
+    try:
+        assert seen.add("bad-\udcff")
+        assert not seen.add("bad-\udcff")
+    finally:
+        seen.close()

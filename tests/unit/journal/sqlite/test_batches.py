@@ -1,0 +1,355 @@
+"""Items that were sent together share a row until they are settled: whatever happens between, each has its one state.
+
+The state machine sends, settles, forgets and crashes for two sellers in one journal, and compares what a writer and a
+reader see with its model after each of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from octoffm_async.journal import IllegalTransitionError, OutgoingItem, SQLiteJournal, State, payload_hash
+from octoffm_async.journal.sqlite import engine as module
+from octoffm_async.journal.sqlite.batches import UnsettledBatches
+from octoffm_async.journal.sqlite.journal import SQLiteJournalRun
+from octoffm_async.journal.states import KEEPS_PAYLOAD, LEGAL
+from tests.support.items import IN_MEMORY
+from tests.unit.sizes import tries
+
+pytestmark = pytest.mark.one_loop
+
+T = TypeVar("T")
+
+SELLERS = ("S", "T")
+KEYS = ("", "a", "b", "c\udcff", "d", "e")
+PAYLOADS = (b"one", b"two")
+SENDINGS = st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(PAYLOADS)), min_size=1, max_size=6)
+SETTLED = st.sampled_from([state for state in State if state is not State.SENT])
+
+
+def sending(key: str, payload: bytes = b"payload") -> OutgoingItem:
+    return OutgoingItem(key, payload_hash(payload), payload)
+
+
+def copy_as_it_is(path: Path, to: Path) -> None:
+    """The file as a crash leaves it."""
+    for end in ("", "-wal"):
+        if Path(f"{path}{end}").exists():
+            shutil.copy(f"{path}{end}", f"{to}{end}")
+
+
+async def rows_of(journal: SQLiteJournal, table: str) -> int:
+    sql = f"SELECT count(*) FROM {table}"  # noqa: S608
+    return int((await journal._thread.call(lambda store: store.connection.execute(sql).fetchone()))[0])
+
+
+class Sharing(RuleBasedStateMachine):
+    """Two books of one journal and their model: by seller and key, the state, the payload and the run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.folder = Path(tempfile.mkdtemp(dir=IN_MEMORY))
+        self.lives = 0
+        self.journals: list[SQLiteJournal] = []
+        self.books: list[SQLiteJournalRun] = []
+        self.model: dict[tuple[int, str], tuple[State, bytes, str]] = {}
+        self.most = module._UNSETTLED_MOST
+
+    def do(self, what: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(asyncio.wait_for(what, 10))
+
+    @property
+    def path(self) -> Path:
+        return self.folder / f"{self.lives}.sqlite"
+
+    @initialize(most=st.sampled_from([1, 3, module._UNSETTLED_MOST]))
+    def begin(self, most: int) -> None:
+        module._UNSETTLED_MOST = most
+        self.open()
+
+    def open(self) -> None:
+        self.journal = SQLiteJournal(self.path)
+        self.do(self.journal.__aenter__())
+        self.journals.append(self.journal)
+        self.books = [self.do(self.journal.begin_run(seller=seller, operation="o")) for seller in SELLERS]
+
+    def may_send(self, seller: int, items: list[tuple[str, bytes]]) -> bool:
+        for key, payload in items:
+            state, before, _ = self.model.get((seller, key), (None, b"", ""))
+            if State.SENT not in LEGAL[state] or (state is State.REFUSED and payload == before):
+                return False
+        return len({key for key, _ in items}) == len(items)
+
+    @rule(seller=st.sampled_from([0, 1]), items=SENDINGS)
+    def send(self, seller: int, items: list[tuple[str, bytes]]) -> None:
+        book = self.books[seller]
+        sent = book.mark_sent([sending(key, payload) for key, payload in items])
+        if self.may_send(seller, items):
+            self.do(sent)
+            self.model |= {(seller, key): (State.SENT, payload, book.run) for key, payload in items}
+        else:
+            with pytest.raises(IllegalTransitionError):
+                self.do(sent)
+
+    @rule(seller=st.sampled_from([0, 1]), key=st.sampled_from(KEYS), state=SETTLED, durable=st.booleans())
+    def settle(self, seller: int, key: str, state: State, durable: bool) -> None:
+        before, payload, run = self.model.get((seller, key), (None, b"", ""))
+        if before is not None and state in LEGAL[before]:
+            if state is State.CREATED:
+                self.books[seller].record_created(key, "id")
+            else:
+                self.books[seller].record_outcome(key, state)
+            self.model[seller, key] = (state, payload, run)
+            if durable:
+                self.do(self.books[seller].flush())
+
+    @rule(seller=st.sampled_from([0, 1]))
+    def settle_all_that_is_sent(self, seller: int) -> None:
+        for (whose, key), (state, payload, run) in self.model.items():
+            if whose == seller and state is State.SENT:
+                self.books[seller].record_outcome(key, State.CREATED, remote_id="id")
+                self.model[whose, key] = (State.CREATED, payload, run)
+
+    @precondition(lambda self: self.lives)
+    @rule(number=st.integers(0, 9))
+    def forget(self, number: int) -> None:
+        live = {book.run for book in self.books}
+        past = [record.id for record in self.do(self.journal.runs()) if record.id not in live]
+        if past:
+            run = past[number % len(past)]
+            gone = [spot for spot, (_, _, sender) in self.model.items() if sender == run]
+            assert self.do(self.journal.forget(run, force=True)) == len(gone)
+            for spot in gone:
+                del self.model[spot]
+
+    @rule()
+    def close_and_open(self) -> None:
+        self.do(self.journal.__aexit__(None, None, None))
+        self.open()
+
+    @rule()
+    def crash(self) -> None:
+        for book in self.books:
+            self.do(book.flush())
+        before = self.path
+        self.lives += 1
+        copy_as_it_is(before, self.path)
+        self.open()
+
+    @rule()
+    def compare(self) -> None:
+        for seller, book in enumerate(self.books):
+            known = {key: values for (whose, key), values in self.model.items() if whose == seller}
+            entries = self.do(book.look_up(KEYS))
+            assert {e.key: (e.state, e.payload_hash, e.run) for e in entries if e} == {
+                key: (state, payload_hash(payload), run) for key, (state, payload, run) in known.items()
+            }
+            undecided = sorted(key for key, values in known.items() if values[0] in (State.SENT, State.UNKNOWN))
+            assert [entry.key for entry in self.do(book.undecided())] == undecided
+            kept = {key: payload for key, (state, payload, _) in known.items() if state in KEEPS_PAYLOAD}
+            assert self.do(book.payloads(KEYS)) == kept
+        self.do(self.compare_readers())
+
+    async def compare_readers(self) -> None:
+        async with SQLiteJournal(self.path, read_only=True) as reader:
+            for journal in (self.journal, reader):
+                for record in await journal.runs():
+                    there = {key: values[0] for (_, key), values in self.model.items() if values[2] == record.id}
+                    assert {entry.key: entry.state async for entry in journal.entries(record.id)} == there
+                    assert sum(record.counts.values()) == len(there)
+                    for state in State if there else ():  # most runs have no item
+                        chosen = [entry.key async for entry in journal.entries(record.id, state)]
+                        assert chosen == sorted(key for key, one in there.items() if one is state)
+                        assert record.counts[state] == len(chosen)
+
+    def teardown(self) -> None:
+        module._UNSETTLED_MOST = self.most
+        for journal in self.journals:
+            if journal._writer is not None:
+                self.do(journal.__aexit__(None, None, None))
+        self.loop.close()
+        shutil.rmtree(self.folder)
+
+
+TestSharing = Sharing.TestCase
+TestSharing.settings = settings(max_examples=tries(40), stateful_step_count=30, deadline=None)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "orders.sqlite"
+
+
+async def test_a_batch_goes_with_its_last_item_in_whatever_order_they_are_settled(path: Path) -> None:
+    async with SQLiteJournal(path) as journal:
+        book = await journal.begin_run(seller="S", operation="o")
+        await book.mark_sent([sending(key) for key in "abcd"])
+        await book.mark_sent([sending(key) for key in "efgh"])
+        for key, batches, entries in (("h", 2, 1), ("b", 2, 2), ("e", 2, 3), ("f", 2, 4), ("g", 1, 5), ("d", 1, 6)):
+            book.record_outcome(key, State.CREATED, remote_id=key)
+            await book.flush()
+            assert (await rows_of(journal, "batches"), await rows_of(journal, "entries")) == (batches, entries)
+        for key in "ac":
+            book.record_outcome(key, State.REFUSED, code="c")
+        await book.flush()
+        assert [await rows_of(journal, table) for table in ("batches", "entries", "payloads")] == [0, 8, 0]
+
+
+async def test_what_is_sent_a_few_at_a_time_shares_a_batch_and_keeps_its_payloads(path: Path) -> None:
+    async with SQLiteJournal(path) as journal:
+        book = await journal.begin_run(seller="S", operation="o")
+        await asyncio.gather(*(book.mark_sent([sending(key, key.encode())]) for key in "abcd"))
+        assert await rows_of(journal, "batches") == 1
+        book.record_outcome("b", State.FAILED)
+        book.record_created("c", "1")
+        assert await book.payloads("abcd") == {"a": b"a", "b": b"b", "d": b"d"}
+        copy_as_it_is(path, path.with_name("crashed"))
+    async with SQLiteJournal(path.with_name("crashed")) as journal:
+        again = await journal.begin_run(seller="S", operation="o")
+        assert await again.payloads("abcd") == {"a": b"a", "b": b"b", "d": b"d"}
+        assert [entry.key for entry in await again.undecided()] == ["a", "d"]
+
+
+async def test_many_are_not_put_to_others_in_a_batch(path: Path) -> None:
+    async with SQLiteJournal(path) as journal:
+        book = await journal.begin_run(seller="S", operation="o")
+        chunks = [[sending(f"{part}-{number}") for number in range(200)] for part in "ab"]
+        await asyncio.gather(*map(book.mark_sent, chunks))
+        assert await rows_of(journal, "batches") == 2
+
+
+async def test_each_step_is_a_place_to_crash(path: Path) -> None:
+    """After a crash behind each step the journal is as that step left it, and can be gone on with to the end."""
+    steps: list[Callable[[SQLiteJournalRun], Coroutine[Any, Any, None]]] = [
+        lambda book: book.mark_sent([sending(key) for key in "abc"]),
+        lambda book: settled(book, "b", State.CREATED),
+        lambda book: settled(book, "a", State.REFUSED),
+        lambda book: book.mark_sent([sending("a", b"corrected"), sending("d")]),
+        lambda book: settled(book, "c", State.UNKNOWN),
+        lambda book: book.mark_sent([sending("c")]),
+        lambda book: settled(book, "d", State.FAILED),
+        lambda book: settled(book, "a", State.CREATED),
+        lambda book: settled(book, "c", State.PENDING),
+    ]
+    after = ["sss", "scs", "rcs", "scss", "scus", "scss", "scsf", "ccsf", "ccpf"]
+    async with SQLiteJournal(path) as journal:
+        book = await journal.begin_run(seller="S", operation="o")
+        for number, step in enumerate(steps):
+            await step(book)
+            copy = path.with_name(str(number))
+            copy_as_it_is(path, copy)
+            for read_only in (True, False, False):
+                async with SQLiteJournal(copy, read_only=read_only) as other:
+                    entries = [entry async for entry in other.entries(book.run)]
+                    assert "".join(entry.state[0] for entry in entries) == after[number]
+            await go_on(copy, book.run)
+
+
+async def settled(book: SQLiteJournalRun, key: str, state: State) -> None:
+    book.record_outcome(key, state)
+    await book.flush()
+
+
+async def go_on(path: Path, run: str) -> None:
+    async with SQLiteJournal(path) as journal:
+        book = await journal.begin_run(seller="S", operation="o", run=run)
+        for entry in await book.undecided():
+            book.record_outcome(entry.key, State.PENDING)
+        await book.flush()
+        open_ = [entry.key async for entry in journal.entries(run, [State.PENDING, State.FAILED])]
+        payloads = await book.payloads(open_)
+        await book.mark_sent([sending(key, payloads[key]) for key in open_])
+        for key in open_:
+            book.record_outcome(key, State.CREATED)
+        await book.flush()
+        (record,) = await journal.runs()
+        assert record.undecided == record.counts[State.PENDING] == record.counts[State.FAILED] == 0
+        assert [await rows_of(journal, table) for table in ("batches", "payloads")] == [0, 0]
+
+
+async def test_a_reader_sees_what_is_sent_and_settled_while_it_reads_on(path: Path) -> None:
+    keys = [f"{number:04}" for number in range(1200)]
+    async with SQLiteJournal(path) as journal, SQLiteJournal(path, read_only=True) as reader:
+        book = await journal.begin_run(seller="S", operation="o")
+        await book.mark_sent([sending(key) for key in keys[::2]])
+        await book.mark_sent([sending(key) for key in keys[1::2]])
+        for key in keys[::3]:
+            book.record_outcome(key, State.CREATED)
+        await book.flush()
+        seen: list[str] = []
+        async for entry in reader.entries(book.run):
+            seen.append(entry.key)
+            if len(seen) == 700:
+                for key in sorted(set(keys) - set(keys[::3])):
+                    book.record_outcome(key, State.CREATED)
+                await book.flush()
+        assert seen == keys
+        assert len([entry async for entry in reader.entries(book.run, State.CREATED)]) == 1200
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    monkeypatch.setattr(module, "_UNSETTLED_MOST", 100)
+    return 100
+
+
+async def test_what_is_kept_in_memory_is_bounded_however_much_is_not_settled(path: Path, few: int) -> None:
+    async with SQLiteJournal(path) as journal:
+        book = await journal.begin_run(seller="S", operation="o")
+        keys = [f"{number:04}" for number in range(1000)]
+        for start in range(0, 1000, 30):
+            await book.mark_sent([sending(key) for key in keys[start : start + 30]])
+            held: UnsettledBatches = await journal._thread.call(lambda store: store.unsettled)
+            assert len(held) <= few
+        assert [entry.key for entry in await book.undecided()] == keys
+        assert await rows_of(journal, "payloads") >= 900
+        for key in keys:
+            book.record_outcome(key, State.CREATED)
+        await book.flush()
+        assert [await rows_of(journal, table) for table in ("batches", "entries", "payloads")] == [0, 1000, 0]
+
+
+async def test_batches_of_which_an_item_is_left_each_are_bounded_too(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BATCHES_MOST", 10)
+    async with SQLiteJournal(path) as journal:
+        book = await journal.begin_run(seller="S", operation="o")
+        for number in range(30):
+            await book.mark_sent([sending(f"{number:02} left"), sending(f"{number:02}")])
+            book.record_created(f"{number:02}", None)
+            held: UnsettledBatches = await journal._thread.call(lambda store: store.unsettled)
+            assert len(held.batches) <= 10
+        assert len(await book.undecided()) == 30
+        assert 5 <= await rows_of(journal, "batches") <= 10
+
+
+async def test_a_key_that_is_forgotten_with_its_batch_half_settled_may_be_sent_again(path: Path) -> None:
+    async with SQLiteJournal(path) as journal:
+        book = await journal.begin_run(seller="S", operation="o")
+        await book.mark_sent([sending(key) for key in "abc"])
+        book.record_outcome("a", State.FAILED)
+        await book.finish()
+        other = await journal.begin_run(seller="S", operation="o")
+        await other.mark_sent([sending("a")])
+        await other.finish()
+        assert await journal.forget(other.run, force=True) == 1
+        assert [entry and entry.state for entry in await other.look_up(["a", "b"])] == [None, State.SENT]
+        copy_as_it_is(path, path.with_name("copy"))
+        assert await journal.forget(book.run, force=True) == 2
+    async with SQLiteJournal(path.with_name("copy")) as journal:
+        again = await journal.begin_run(seller="S", operation="o")
+        assert [entry and entry.state for entry in await again.look_up(["a", "b"])] == [None, State.SENT]
+        await again.mark_sent([sending("a", b"new")])
+        assert await again.payloads(["a"]) == {"a": b"new"}

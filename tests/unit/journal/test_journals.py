@@ -1,0 +1,408 @@
+"""What every journal does, in a file or in PostgreSQL: what is written, read and refused."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from octoffm_async.errors import ClosedError, ConfigurationError, JournalError, JournalWriteError
+from octoffm_async.journal import (
+    LONG_AGO,
+    Entry,
+    IllegalTransitionError,
+    Journal,
+    JournalRun,
+    OutgoingItem,
+    State,
+    payload_hash,
+)
+
+from .conftest import Kind
+
+ODD_KEYS = ["", "a", "A", "a ", "é", "e\u0301", "\0", "a\0b", "half \ud800", "half \udcff", "1", "1.0", "x" * 2000]
+
+
+def sending(key: str, payload: bytes = b"payload") -> OutgoingItem:
+    return OutgoingItem(key, payload_hash(payload), payload)
+
+
+async def states(book: JournalRun, *keys: str) -> list[State | None]:
+    return [entry and entry.state for entry in await book.look_up(keys)]
+
+
+def near(moment: datetime, low: datetime, high: datetime) -> bool:
+    """Whether it lies between two others, but for what it takes to ask another clock."""
+    slack = timedelta(seconds=0.1)
+    return low - slack <= moment <= high + slack
+
+
+async def test_an_item_from_its_sending_to_its_shipping(book: JournalRun, kind: Kind) -> None:
+    before = kind.now()
+    await book.mark_sent([sending("K")])
+    between = kind.now()
+    await kind.later()
+    book.record_outcome("K", State.CREATED, remote_id="id-1")
+    book.record_status("K", "Preparing")
+    created, nothing = await book.look_up(["K", "L"])
+    assert nothing is None
+    assert created == Entry(
+        key="K",
+        state=State.CREATED,
+        payload_hash=payload_hash(b"payload"),
+        run=book.run,
+        sent_at=created.sent_at,
+        changed_at=created.changed_at,
+        remote_id="id-1",
+        followed="Preparing",
+    )
+    assert near(created.sent_at, before, between)
+    assert created.changed_at - created.sent_at > timedelta(seconds=0.05)
+    book.record_outcome("K", State.REFUSED, code="unknownProduct", message="no such product")
+    (entry,) = await book.look_up(["K"])
+    assert entry is not None
+    assert (entry.remote_id, entry.code, entry.message) == ("id-1", "unknownProduct", "no such product")
+
+
+async def test_any_text_is_a_key_and_comes_back_as_it_was(kind: Kind) -> None:
+    async with kind.open() as journal:
+        book = await journal.begin_run(seller="S\udcff", operation="o", source="\ud800")
+        await book.mark_sent([sending(key, key.encode("utf-8", "surrogatepass")) for key in ODD_KEYS])
+        for key in ODD_KEYS[::2]:
+            book.record_outcome(key, State.FAILED, message=key)
+    async with kind.open() as journal:
+        again = await journal.begin_run(seller="S\udcff", operation="o")
+        entries = await again.look_up(ODD_KEYS)
+        assert [entry.key for entry in entries if entry] == ODD_KEYS
+        assert [entry.message for entry in entries if entry][::2] == ODD_KEYS[::2]
+        assert sorted(entry.key for entry in await again.undecided()) == sorted(ODD_KEYS[1::2])
+        assert {
+            key: value.decode("utf-8", "surrogatepass") for key, value in (await again.payloads(ODD_KEYS)).items()
+        } == {key: key for key in ODD_KEYS}
+        assert {entry.key async for entry in journal.entries(book.run)} == set(ODD_KEYS)
+        assert (await journal.runs())[0].seller == "S\udcff"
+
+
+async def test_any_id_of_any_key_is_kept_of_what_was_created(kind: Kind) -> None:
+    async with kind.open() as journal:
+        book = await journal.begin_run(seller="S", operation="o")
+        await book.mark_sent([sending(key, repr(key).encode()) for key in ODD_KEYS])
+        for key in ODD_KEYS:
+            book.record_created(key, None if key == "1" else key)
+    async with kind.open() as journal:
+        again = await journal.begin_run(seller="S", operation="o")
+        entries = await again.look_up(ODD_KEYS)
+        found = {entry.key: entry.remote_id for entry in entries if entry and entry.state is State.CREATED}
+        assert found == {key: None if key == "1" else key for key in ODD_KEYS}
+        for key, entry in zip(ODD_KEYS, entries, strict=True):
+            assert entry is not None
+            assert entry.payload_hash == payload_hash(repr(key).encode())
+        assert await again.payloads(ODD_KEYS) == {}
+        (record, _) = await journal.runs()
+        assert {state: count for state, count in record.counts.items() if count} == {State.CREATED: len(ODD_KEYS)}
+
+
+async def test_creations_of_two_sellers_are_kept_apart(journal: Journal) -> None:
+    books = [await journal.begin_run(seller=seller, operation="o") for seller in ("S", "T")]
+    for book in books:
+        await book.mark_sent([sending(key, f"{book.seller} {key}".encode()) for key in "ab"])
+    for key in "ab":
+        for book in books:
+            book.record_created(key, f"{book.seller}-{key}")
+    for book in books:
+        entries = [entry for entry in await book.look_up("ab") if entry]
+        assert [(entry.run, entry.remote_id, entry.payload_hash) for entry in entries] == [
+            (book.run, f"{book.seller}-{key}", payload_hash(f"{book.seller} {key}".encode())) for key in "ab"
+        ]
+    assert [record.counts[State.CREATED] for record in await journal.runs()] == [2, 2]
+
+
+async def test_creations_stay_in_their_order_with_what_else_becomes_of_an_item(book: JournalRun) -> None:
+    await book.mark_sent([sending(key) for key in "abc"])
+    book.record_created("a", "1")
+    book.record_outcome("a", State.REFUSED, code="late")
+    book.record_outcome("b", State.UNKNOWN)
+    book.record_created("b", "2")
+    book.record_status("b", "Shipped")
+    book.record_created("c", "3")
+    await book.flush()
+    entries = [entry for entry in await book.look_up("abc") if entry]
+    assert [(entry.state, entry.remote_id, entry.followed) for entry in entries] == [
+        (State.REFUSED, "1", ""),
+        (State.CREATED, "2", "Shipped"),
+        (State.CREATED, "3", ""),
+    ]
+
+
+async def test_a_creation_that_cannot_be_is_told_and_the_others_are_kept(book: JournalRun) -> None:
+    await book.mark_sent([sending(key) for key in "ab"])
+    book.record_created("a", "1")
+    book.record_created("nobody", "2")
+    book.record_created("a", "3")
+    book.record_created("b", "4")
+    with pytest.raises(IllegalTransitionError, match="cannot go from"):
+        await book.flush()
+    await book.flush()
+    found = [entry and (entry.state, entry.remote_id) for entry in await book.look_up(["a", "nobody", "b"])]
+    assert found == [(State.CREATED, "1"), None, (State.CREATED, "4")]
+
+
+async def test_a_payload_is_kept_until_its_item_is_created_or_refused(book: JournalRun) -> None:
+    ends = [State.PENDING, State.FAILED, State.UNKNOWN, State.CREATED, State.REFUSED]
+    await book.mark_sent([sending(end, end.encode()) for end in ["left", *ends]])
+    for end in ends:
+        book.record_outcome(end, end)
+    assert await book.payloads(["left", *ends, "nobody"]) == {
+        key: key.encode() for key in ("left", "pending", "failed", "unknown")
+    }
+    assert [entry.key for entry in await book.undecided()] == ["left", "unknown"]
+
+
+async def test_keys_belong_to_a_seller_and_an_operation(journal: Journal, book: JournalRun) -> None:
+    other_seller = await journal.begin_run(seller="S2", operation="outbound.create")
+    other_operation = await journal.begin_run(seller="S1", operation="inbound.create")
+    await book.mark_sent([sending("K")])
+    assert await states(other_seller, "K") == await states(other_operation, "K") == [None]
+    assert await other_seller.undecided() == []
+    await asyncio.gather(*(one.mark_sent([sending("K")]) for one in (other_seller, other_operation)))
+    other_seller.record_outcome("K", State.CREATED)
+    assert await states(book, "K") == await states(other_operation, "K") == [State.SENT]
+    assert await states(other_seller, "K") == [State.CREATED]
+
+
+async def test_a_second_run_sees_what_the_first_left_and_takes_over_what_it_sends(journal: Journal) -> None:
+    first = await journal.begin_run(seller="S", operation="o")
+    await first.mark_sent([sending(key) for key in "abc"])
+    first.record_outcome("a", State.FAILED)
+    first.record_outcome("b", State.UNKNOWN, message="no answer")
+    second = await journal.begin_run(seller="S", operation="o")
+    assert [(entry.key, entry.run, entry.message) for entry in await second.undecided()] == [
+        ("b", first.run, "no answer"),
+        ("c", first.run, ""),
+    ]
+    await second.mark_sent([sending("a")])
+    second.record_outcome("a", State.CREATED)
+    second.record_outcome("c", State.CREATED)
+    await second.flush()
+    counts = {record.id: {state: n for state, n in record.counts.items() if n} for record in await journal.runs()}
+    assert counts == {first.run: {State.UNKNOWN: 1, State.CREATED: 1}, second.run: {State.CREATED: 1}}
+    assert [entry.key async for entry in journal.entries(second.run)] == ["a"]
+    assert [entry.key async for entry in journal.entries(first.run, State.UNKNOWN)] == ["b"]
+    assert [entry.key async for entry in journal.entries(first.run, [State.UNKNOWN, State.CREATED])] == ["b", "c"]
+
+
+async def test_the_time_of_the_first_undecided_sending_is_kept(book: JournalRun, kind: Kind) -> None:
+    await book.mark_sent([sending("unknown"), sending("failed")])
+    book.record_outcome("unknown", State.UNKNOWN)
+    book.record_outcome("failed", State.FAILED)
+    await book.flush()
+    (first,) = await book.look_up(["unknown"])
+    assert first is not None
+    await kind.later()
+    await book.mark_sent([sending("unknown"), sending("failed")])
+    unknown, failed = await book.look_up(["unknown", "failed"])
+    assert unknown is not None
+    assert failed is not None
+    assert abs(unknown.sent_at - first.sent_at) < timedelta(seconds=0.05)
+    assert failed.sent_at - first.sent_at > timedelta(seconds=0.05)
+    assert unknown.changed_at == failed.changed_at
+    assert abs(failed.changed_at - failed.sent_at) < timedelta(seconds=0.05)
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+async def test_an_illegal_sending_writes_none_of_its_items(kind: Kind, forgotten: bool) -> None:
+    async with kind.open() as journal:
+        book = await journal.begin_run(seller="S", operation="o")
+        await book.mark_sent([sending("done"), sending("refused")])
+        book.record_outcome("done", State.CREATED)
+        book.record_outcome("refused", State.REFUSED)
+        await book.flush()
+        for wrong in (["done"], ["refused"], ["twice", "twice"]):
+            with pytest.raises(IllegalTransitionError, match=wrong[0]):
+                await book.mark_sent([sending("new"), *map(sending, wrong)])
+        await book.mark_sent([sending("refused", b"corrected")])
+        assert await states(book, "done", "refused", "new", "twice") == [State.CREATED, State.SENT, None, None]
+
+
+async def test_an_illegal_settling_is_told_once_by_its_own_flush_and_hinders_nothing_else(
+    journal: Journal, book: JournalRun
+) -> None:
+    other = await journal.begin_run(seller="S2", operation="o")
+    await book.mark_sent([sending("K"), sending("L")])
+    book.record_outcome("K", State.CREATED)
+    book.record_outcome("K", State.FAILED)
+    book.record_outcome("nobody", State.CREATED)
+    book.record_outcome("L", State.SENT)
+    book.record_outcome("L", State.REFUSED)
+    await other.flush()
+    with pytest.raises(IllegalTransitionError, match="'K' cannot go from created to failed"):
+        await book.flush()
+    await book.flush()
+    assert await states(book, "K", "L", "nobody") == [State.CREATED, State.REFUSED, None]
+
+
+async def test_a_mistake_that_no_flush_told_is_told_at_the_end(kind: Kind) -> None:
+    with pytest.raises(IllegalTransitionError, match="'K' cannot go from nothing to created"):
+        async with kind.open() as journal:
+            (await journal.begin_run(seller="S", operation="o")).record_outcome("K", State.CREATED)
+
+
+async def test_leaving_writes_what_is_queued(kind: Kind) -> None:
+    async with kind.open() as journal:
+        book = await journal.begin_run(seller="S", operation="o")
+        await book.mark_sent([sending(str(number)) for number in range(500)])
+        for number in range(500):
+            book.record_outcome(str(number), State.CREATED)
+    async with kind.open(read_only=True) as journal:
+        assert (await journal.runs())[0].counts[State.CREATED] == 500
+
+
+async def test_what_may_have_been_sent_before_is_looked_for_from_then_on(book: JournalRun) -> None:
+    await book.mark_sent([sending("F"), sending("U")])
+    book.record_outcome("F", State.FAILED)
+    book.record_outcome("U", State.UNKNOWN)
+    await book.flush()
+    await asyncio.gather(
+        book.mark_sent([sending("F"), sending("N")], first_at=LONG_AGO), book.mark_sent([sending("M")])
+    )
+    await book.mark_sent([sending("U")], first_at=LONG_AGO)
+    entries = {entry.key: entry for entry in await book.undecided()}
+    assert set(entries) == {"F", "M", "N", "U"}
+    assert {key for key, entry in entries.items() if near(entry.sent_at, LONG_AGO, LONG_AGO)} == {"F", "N", "U"}
+    book.record_outcome("N", State.UNKNOWN)
+    book.record_outcome("F", State.PENDING)
+    (unknown, pending) = await book.look_up(["N", "F"])
+    assert unknown is not None
+    assert near(unknown.sent_at, LONG_AGO, LONG_AGO)
+    await book.mark_sent([sending("F")])
+    (sent,) = await book.look_up(["F"])
+    assert pending is not None
+    assert sent is not None
+    assert sent.sent_at > LONG_AGO + timedelta(days=1)
+    with pytest.raises(IllegalTransitionError):
+        await book.mark_sent([sending("M"), sending("Z")], first_at=LONG_AGO)
+    assert await states(book, "Z") == [None]
+
+
+async def test_what_is_followed(journal: Journal, book: JournalRun) -> None:
+    keys = [f"{number:04}" for number in range(1203)]
+    for start in range(0, len(keys), 1000):
+        await book.mark_sent([sending(key) for key in keys[start : start + 1000]])
+    for key in keys[:-1]:
+        book.record_outcome(key, State.CREATED)
+    for key in keys[::2]:
+        book.record_status(key, "Shipped")
+    book.record_status("nobody", "Shipped")
+    seen = {entry.key: entry.followed async for entry in journal.entries(book.run, State.CREATED)}
+    assert list(seen) == keys[:-1]
+    assert [key for key, status in seen.items() if status == "Shipped"] == keys[:-1:2]
+    assert set(seen.values()) == {"Shipped", ""}
+
+
+async def test_a_run_is_begun_finished_and_gone_on_with(journal: Journal, book: JournalRun, kind: Kind) -> None:
+    assert book.run[:16] in {f"{kind.now() - timedelta(seconds=ago):%Y%m%d-%H%M%S}-" for ago in range(5)}
+    await book.mark_sent([sending("K")])
+    book.record_outcome("K", State.CREATED)
+    await kind.later()
+    await book.finish()
+    (record,) = await journal.runs()
+    assert (record.id, record.seller, record.operation, record.source) == (
+        book.run,
+        "S1",
+        "outbound.create",
+        "orders.csv",
+    )
+    assert record.finished_at is not None
+    assert (record.finished_at - record.started_at).total_seconds() > 0.05
+    again = await journal.begin_run(seller="S1", operation="outbound.create", run=book.run)
+    assert again.run == book.run
+    assert (await journal.runs())[0].finished_at is None
+    for seller, operation, run in (("S2", "outbound.create", book.run), ("S1", "x", book.run), ("S1", "x", "\udcff")):
+        with pytest.raises(ConfigurationError, match="run"):
+            await journal.begin_run(seller=seller, operation=operation, run=run)
+    assert len(await journal.runs()) == 1
+
+
+async def test_a_run_is_forgotten_with_its_items_and_no_others(journal: Journal, book: JournalRun) -> None:
+    kept = await journal.begin_run(seller="S1", operation="outbound.create")
+    await kept.mark_sent([sending("kept")])
+    for start in range(0, 4500, 900):
+        await book.mark_sent([sending(str(number)) for number in range(start, start + 900)])
+    for number in range(1, 4500):
+        book.record_outcome(str(number), State.CREATED)
+    with pytest.raises(JournalError, match="under way in this process"):
+        await journal.forget(book.run)
+    await book.finish()
+    with pytest.raises(JournalError, match="1 undecided items"):
+        await journal.forget(book.run)
+    assert len([entry async for entry in journal.entries(book.run)]) == 4500
+    assert await journal.forget(book.run, force=True) == 4500
+    assert [record.id for record in await journal.runs()] == [kept.run]
+    assert await states(kept, "kept", "0", "4499") == [State.SENT, None, None]
+    assert await kept.payloads(["kept", "0"]) == {"kept": b"payload"}
+    with pytest.raises(ConfigurationError, match="no run"):
+        await journal.forget(book.run)
+    with pytest.raises(ConfigurationError, match="no run"):
+        await anext(journal.entries(book.run))
+
+
+async def test_readers_read_while_a_writer_writes_and_write_nothing(kind: Kind, book: JournalRun) -> None:
+    async with kind.open(read_only=True) as reader:
+        for number in range(3):
+            await book.mark_sent([sending(str(number))])
+            assert [entry.key async for entry in reader.entries(book.run)] == [str(n) for n in range(number + 1)]
+        with pytest.raises(JournalWriteError, match="reading only"):
+            await reader.begin_run(seller="S", operation="o")
+        with pytest.raises(JournalWriteError, match="reading only"):
+            await reader.forget(book.run)
+
+
+async def test_a_cancelled_waiter_leaves_all_consistent(book: JournalRun) -> None:
+    tasks = [
+        asyncio.create_task(book.mark_sent([sending(f"{number}-{part}") for part in "ab"])) for number in range(40)
+    ]
+    await asyncio.sleep(0)
+    for task in tasks[::2]:
+        task.cancel()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(end is None for end in ends[1::2])
+    for number in range(40):
+        both = await states(book, f"{number}-a", f"{number}-b")
+        assert both in ([[State.SENT] * 2] if number % 2 else [[State.SENT] * 2, [None] * 2])
+
+
+async def test_a_closing_that_is_cancelled_still_writes_all(kind: Kind) -> None:
+    async def write() -> None:
+        async with kind.open() as journal:
+            book = await journal.begin_run(seller="S", operation="o")
+            await book.mark_sent([sending(str(number)) for number in range(900)])
+            for number in range(900):
+                book.record_outcome(str(number), State.CREATED)
+            asyncio.get_running_loop().call_soon(task.cancel)
+
+    task = asyncio.create_task(write())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with kind.open() as journal:
+        assert (await journal.runs())[0].counts[State.CREATED] == 900
+
+
+async def test_a_journal_that_is_not_open_says_so(kind: Kind) -> None:
+    journal = kind.open()
+    with pytest.raises(ClosedError):
+        await journal.runs()
+    async with journal:
+        book = await journal.begin_run(seller="S", operation="o")
+        with pytest.raises(ConfigurationError, match="already entered"):
+            async with journal:
+                pass
+        with pytest.raises(ClosedError, match="another event loop"):
+            await asyncio.to_thread(asyncio.run, book.flush())
+    for call in (lambda: book.record_outcome("K", State.CREATED), lambda: book.record_status("K", "x")):
+        with pytest.raises(ClosedError):
+            call()
+    with pytest.raises(ClosedError):
+        await book.mark_sent([sending("K")])
+    async with journal:
+        assert len(await journal.runs()) == 1

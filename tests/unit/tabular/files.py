@@ -1,0 +1,34 @@
+"""Small files with what people's files have in them."""
+
+from pathlib import Path
+from typing import Any
+
+from octoffm_async.tabular.column_plan import plan_for
+from octoffm_async.tabular.item_reader import ItemReader, RejectedItem
+from octoffm_async.tabular.item_types import ItemType
+from octoffm_async.tabular.open import open_table
+
+GOOD = "4006381333931"
+OTHER = "96385074"
+
+ORDER_HEADER = (
+    "reference,seller_product_reference,quantity,first_name,last_name,address_line1,postal_code,city,country_code"
+)
+ORDER_VALUES = {"delivery_mode": "TrackedHomeDelivery", "storage_country": "FR"}
+
+
+def order_row(reference: str, product: str = "P-1", quantity: object = 1, city: str = "Paris") -> str:
+    return f"{reference},{product},{quantity},Zoé,Müller,1 rue Été,75011,{city},FR"
+
+
+def read(path: Path, target: ItemType, **settings: Any) -> tuple[list[Any], list[RejectedItem]]:
+    """The items of a file, and what was not taken."""
+    faulty: list[RejectedItem] = []
+    how = {name: settings.pop(name) for name in ("delimiter", "encoding") if name in settings}
+    table = open_table(path, **how)
+    plan = plan_for(table, target, settings.pop("mapping", {}), settings.pop("values", {}))
+    return list(ItemReader(table, plan, faulty.append)), faulty
+
+
+def told(faulty: list[RejectedItem]) -> list[str]:
+    return [str(problem) for one in faulty for problem in one.problems]

@@ -1,0 +1,88 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoffm_async import ConfigurationError
+from octoffm_async.tabular.formats import encodings
+from octoffm_async.tabular.formats.csv_table import CsvTable, escape_formula
+from octoffm_async.tabular.open import open_table
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(content: bytes, **settings):
+        path = tmp_path / "t.csv"
+        path.write_bytes(content)
+        return CsvTable(path, **settings)
+
+    return write
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_encodings_and_delimiters_are_found_out(table, encoding, delimiter):
+    text = f"réf{delimiter}nom\r\nA{delimiter}Étagère\r\nB{delimiter}Müller\r\n"
+    found = table(text.encode(encoding))
+    assert found.columns == ("réf", "nom")
+    assert [(row.line, row.cells["nom"]) for row in found.rows()] == [(2, "Étagère"), (3, "Müller")]
+
+
+def test_a_delimiter_inside_quotes_of_the_header_does_not_count(table):
+    assert table(b'"a, b, c, d";e\n1;2\n').columns == ("a, b, c, d", "e")
+
+
+def test_excels_line_that_names_the_delimiter_is_no_header(table):
+    found = table(b"sep=|\na,x|b\n1|2\n")
+    assert found.columns == ("a,x", "b")
+    assert [(row.line, dict(row.cells)) for row in found.rows()] == [(3, {"a,x": "1", "b": "2"})]
+
+
+def test_quoted_newlines_keep_physical_lines(table):
+    rows = list(table(b'a,b\n1,"x\ny"\n\n2,z\n').rows())
+    assert [(row.line, row.cells["b"]) for row in rows] == [(2, "x\ny"), (5, "z")]
+
+
+def test_rows_of_delimiters_are_no_rows(table):
+    assert [row.line for row in table(b"a;b\n;\n1;\n;\n;\n").rows()] == [3]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 1 << 20])
+def test_a_bad_byte_in_utf8_is_told_with_its_line_and_not_guessed_away(table, monkeypatch, chunk):
+    monkeypatch.setattr(encodings, "_CHUNK", chunk)
+    with pytest.raises(ConfigurationError, match="line 3 is not UTF-8, though the rest of the file is"):
+        table("a\nÉtagère, Müller\n".encode() + b"Caf\xe9\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\n\n", "is empty"),
+        (b"a\nx\x81\n", "line 2 is neither UTF-8 nor Windows-1252"),
+        ("ab\n".encode("utf-16-le"), "is UTF-16 without a mark"),
+        (b"a,a\n", "more than one column a"),
+        (b'"a\n', "the header cannot be read"),
+    ],
+)
+def test_what_cannot_be_read_is_told_at_once(table, content, message):
+    with pytest.raises(ConfigurationError) as caught:
+        table(content)
+    assert message in str(caught.value)
+
+
+def test_an_encoding_can_be_named(table):
+    assert table("a\nЖ\n".encode("cp1251"), encoding="cp1251").columns == ("a",)
+    with pytest.raises(ConfigurationError, match="no encoding is called 'klingon'"):
+        table(b"a\n", encoding="klingon")
+
+
+def test_a_workbook_under_another_name_is_told(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"PK\x03\x04rest")
+    with pytest.raises(ConfigurationError, match=r"name it \.xlsx"):
+        open_table(path)
+
+
+@given(st.text())
+def test_a_guarded_cell_is_no_formula(cell):
+    assert not escape_formula(cell).startswith(("=", "+", "-", "@", "\t", "\r"))

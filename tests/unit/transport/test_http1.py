@@ -1,0 +1,166 @@
+"""Requests over aiohttp's connector: the bytes that leave, what is sent again, and what is not done this way."""
+
+import asyncio
+from collections.abc import Callable
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoffm_async import AnswerTimeoutError, ConfigurationError, ConnectError, ConnectionLostError
+from octoffm_async.transport import connection as link
+from octoffm_async.transport import http1 as wire
+from octoffm_async.transport.http1 import CachedHeaders
+from tests.unit.transport.test_aiohttp_transport import OK, SMALL, Server, get, opened
+
+HELLO = OK + b"Content-Length: 2\r\n\r\nhi"
+
+
+async def test_this_aiohttp_can_be_used_directly() -> None:
+    assert wire.usable()
+
+
+async def test_an_aiohttp_that_connects_otherwise_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aiohttp.BaseConnector, "connect", lambda self, request, /: None)
+    assert not wire.usable()
+    monkeypatch.delattr(aiohttp.BaseConnector, "connect")
+    assert not wire.usable()
+
+
+class Parser:
+    """One that is made as aiohttp's is, and reads otherwise."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def feed_data(self, _: bytes) -> tuple[list[object], bool, bytes]:
+        return [], False, b""
+
+
+@pytest.mark.parametrize("other", [Parser, object, None])
+async def test_one_that_parses_otherwise_is_not(other: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "HttpResponseParser", other)
+    assert not wire.usable()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"])
+@pytest.mark.parametrize("body", [None, b"", b'{"x":1}'])
+async def test_the_same_leaves_as_through_a_session(
+    method: str, body: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads: list[set[bytes]] = []
+    for can in (True, False):
+        monkeypatch.setattr("octoffm_async.transport.aiohttp_transport.usable", lambda can=can: can)
+        async with Server(OK + b"Content-Length: 0\r\n\r\n", stay=False) as server, opened() as transport:
+            sent = {"SellerId": "7", "Accept": "application/json", "Content-Type": "application/json"}
+            await transport.send(method, f"{server.url}/S%2F1?cursor=a%2Bb", CachedHeaders(sent), body, 1.0)
+            lines = server.heads[0].replace(str(server.port).encode(), b"PORT").rstrip().split(b"\r\n")
+        heads.append({line.lower() for line in lines[1:]} | {lines[0]})
+    assert heads[0] == heads[1]
+
+
+async def test_the_lines_of_a_shared_head_are_made_once() -> None:
+    head = CachedHeaders({"SellerId": "7"})
+    async with Server(HELLO, stay=True) as server, opened() as transport:
+        await transport.send("GET", server.url, head, None, 1.0)
+        first = head.lines
+        await transport.send("GET", server.url, head, None, 1.0)
+        assert head.lines is first is not None
+    assert server.heads[0] == server.heads[1]
+
+
+@pytest.mark.parametrize("value", ["7\r\nX-More: 1", "7\n8", "7\x00", "é"])
+async def test_a_header_cannot_smuggle_lines(value: str) -> None:
+    async with Server(HELLO) as server, opened() as transport:
+        with pytest.raises(ConfigurationError, match="SellerId contains a character") as caught:
+            await transport.send("GET", server.url, {"SellerId": value}, None, 1.0)
+        assert server.connections == 0
+    assert value not in str(caught.value)
+
+
+@given(st.text(min_size=1, max_size=20))
+def test_no_address_can_smuggle_lines(path: str) -> None:
+    async def send() -> None:
+        async with opened() as transport:
+            url = f"http://127.0.0.1:9/{path}"
+            with pytest.raises((ConfigurationError, ConnectError)) as caught:
+                await transport.send("GET", url, {}, None, 1.0)
+            plain = all("!" <= character <= "~" for character in path)
+            assert isinstance(caught.value, ConfigurationError) is not plain
+
+    asyncio.run(send())
+
+
+class Fickle(Server):
+    """Answers the first request of the first connection, reads the next one and hangs up."""
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(HELLO)
+            if self.connections == 1:
+                self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+                return
+            await asyncio.sleep(1)
+        except (asyncio.IncompleteReadError, OSError):
+            return
+
+
+async def test_a_safe_request_on_a_stale_connection_is_sent_once_more() -> None:
+    async with Fickle() as server, opened() as transport:
+        await get(transport, server.url)
+        assert (await get(transport, server.url)).body == b"hi"
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_a_creation_on_a_stale_connection_is_never_sent_again(method: str) -> None:
+    async with Fickle() as server, opened() as transport:
+        await get(transport, server.url)
+        with pytest.raises(ConnectionLostError):
+            await transport.send(method, server.url, {}, b"{}", 1.0)
+        await asyncio.sleep(0.05)
+        assert (server.connections, len(server.heads)) == (1, 2)
+
+
+async def test_answers_that_only_inform_are_skipped() -> None:
+    pieces = (b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", b"HTTP/1.1 102 Processing\r\n\r\n", HELLO)
+    async with Server(*pieces) as server, opened() as transport:
+        response = await get(transport, server.url)
+    assert (response.status, response.body) == (200, b"hi")
+
+
+async def test_what_was_not_asked_for_is_not_taken_for_the_next_answer() -> None:
+    async with Server(HELLO + OK + b"Content-Length: 6\r\n\r\nforged", stay=True) as server, opened() as transport:
+        bodies = [(await get(transport, server.url)).body for _ in range(3)]
+        assert bodies == [b"hi"] * 3
+        assert server.connections == 3
+
+
+@pytest.mark.parametrize("cancel_at", [0.05, 0.15, 0.149, 0.151])
+async def test_cancelling_around_the_time_out_leaves_no_connection_taken(cancel_at: float) -> None:
+    async with Server(b"", stay=True) as server, opened() as transport:
+        call = asyncio.create_task(transport.send("GET", server.url, {}, None, 0.15))
+        await asyncio.sleep(cancel_at)
+        call.cancel()
+        with pytest.raises((asyncio.CancelledError, AnswerTimeoutError)):
+            await call
+        assert transport._session is not None
+        assert transport._session.connector is not None
+        assert not transport._session.connector._acquired
+
+
+async def test_a_request_made_by_others_means_is_left_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    original: Callable[..., object] = aiohttp.ClientSession._request
+
+    async def noticed(session: aiohttp.ClientSession, method: str, url: object, **more: object) -> object:
+        seen.append(method)
+        return await original(session, method, url, **more)  # type: ignore[misc]
+
+    async with Server(HELLO, stay=True) as server, opened(SMALL) as transport:
+        await get(transport, server.url)
+        monkeypatch.setattr(aiohttp.ClientSession, "_request", noticed)
+        await get(transport, server.url)
+        assert seen == ["GET"]
