@@ -146,8 +146,8 @@ class OpenTelemetryHook:
                 self._note(event.call, event.operation, "retry", {"delay": event.delay, "reason": event.reason})
             case Throttled():
                 self._pauses.add(1, {"octopia.seller_id": event.seller_id, "octopia.group": event.group})
-                told: Attributes = {"pause": event.pause, "told": event.told, "octopia.group": event.group}
-                self._note(event.call, event.group, "pause", told)
+                details: Attributes = {"pause": event.pause, "told": event.told, "octopia.group": event.group}
+                self._note(event.call, event.group, "pause", details)
             case TokenFetched():
                 self._tokens.add(1)
             case CircuitChanged():

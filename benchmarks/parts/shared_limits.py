@@ -44,12 +44,12 @@ class Passing:
         config = Config(
             client_id="client", client_secret="secret", seller_id="1", limit=Limit(RATE), max_in_flight=2 * IN_FLIGHT
         )  # fmt: skip
-        self._gates = LimiterRegistry(config, None if store is None else store_at(store))
+        self._limiters = LimiterRegistry(config, None if store is None else store_at(store))
 
     async def open(self) -> None:
         """See Subject."""
-        self._gates.rebind()
-        self._gate = self._gates.of("1", Group.STOCKS)
+        self._limiters.rebind()
+        self._limiter = self._limiters.of("1", Group.STOCKS)
         await self._full(200)
 
     async def measure(self, order: Mapping[str, Any]) -> dict[str, float]:
@@ -59,11 +59,11 @@ class Passing:
 
     async def close(self) -> None:
         """See Subject."""
-        self._gates.close()
-        await self._gates.return_leases()
+        self._limiters.close()
+        await self._limiters.return_leases()
 
     async def _full(self, calls: int) -> None:
-        await spread(lambda: _pass(self._gate, "bulk", LATENCY), calls, IN_FLIGHT)
+        await spread(lambda: _pass(self._limiter, "bulk", LATENCY), calls, IN_FLIGHT)
 
     async def _spaced(self, calls: int) -> None:
         loop = asyncio.get_running_loop()
@@ -71,17 +71,17 @@ class Passing:
         async with asyncio.TaskGroup() as group:
             for number in range(calls):
                 await asyncio.sleep(started + number / SPACED - loop.time())
-                group.create_task(_pass(self._gate, "interactive", 0.0))
+                group.create_task(_pass(self._limiter, "interactive", 0.0))
 
 
-async def _pass(gate: RateLimiter, lane: Any, latency: float) -> None:
+async def _pass(limiter: RateLimiter, lane: Any, latency: float) -> None:
     loop = asyncio.get_running_loop()
     sent = loop.time()
-    probe = await gate.acquire(lane, now=sent, until=sent + 60.0)
+    probe = await limiter.acquire(lane, now=sent, until=sent + 60.0)
     if latency:
         await asyncio.sleep(latency)
-    gate.release(probe=probe)
-    gate.on_accepted(sent_at=sent, now=loop.time())
+    limiter.release(probe=probe)
+    limiter.on_accepted(sent_at=sent, now=loop.time())
 
 
 def run(options: Options) -> Result:

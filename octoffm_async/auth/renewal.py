@@ -69,7 +69,7 @@ class TokenRenewer:
         self._lease = lease
         self._refused: CredentialsRefusedError | None = None
         self._forgiving = False
-        self._told = False
+        self._failure_logged = False
         self._ending: asyncio.Future[None] | None = None
 
     async def renew(self, current: Token | None, meanwhile: Callable[[Token], None]) -> Token:
@@ -143,7 +143,7 @@ class TokenRenewer:
             if token is not None and here < token.expires_at:
                 meanwhile(token)
         if held.refusal is not None and (until := held.refusal.honoured_until(there)) is not None:
-            raise RenewalRefused(self._refused or _told_by_another(held.refusal, there), here + until - there)
+            raise RenewalRefused(self._refused or _refused_elsewhere(held.refusal, there), here + until - there)
         return None
 
     async def _fetched(self) -> Token:
@@ -156,7 +156,7 @@ class TokenRenewer:
             raise RenewalRefused(self._refused) from error
         token = token_from(answer, asked_at=here)
         if await self._ask(_true(self._store.save(self._account, shared_from(answer, asked_at=there))), False):  # noqa: FBT003
-            self._told = False
+            self._failure_logged = False
         return token
 
     async def _ask(self, work: Awaitable[T], otherwise: T) -> T:
@@ -167,15 +167,15 @@ class TokenRenewer:
         except ConfigurationError:
             raise
         except Exception as error:  # noqa: BLE001  (calls of the API must go on, whatever a store raises)
-            self._tell(error)
+            self._log_failure(error)
             return otherwise
 
-    def _tell(self, error: Exception) -> None:
-        if not self._told:
-            self._told = True
+    def _log_failure(self, error: Exception) -> None:
+        if not self._failure_logged:
+            self._failure_logged = True
             # Not the text of any other error: it may contain the address and the password of the store.
-            told = str(error) if isinstance(error, StoreError) else isinstance(error, OSError) and error.strerror
-            reason = told or type(error).__name__
+            text = str(error) if isinstance(error, StoreError) else isinstance(error, OSError) and error.strerror
+            reason = text or type(error).__name__
             logger.warning("%r cannot be used (%s): going on with a token that is not shared", self._store, reason)
 
 
@@ -203,7 +203,7 @@ def _shared(error: AuthenticationError | BadRequestError | PermissionDeniedError
     )
 
 
-def _told_by_another(refusal: SharedRefusal, now: float) -> CredentialsRefusedError:
+def _refused_elsewhere(refusal: SharedRefusal, now: float) -> CredentialsRefusedError:
     return CredentialsRefusedError(
         f"the token endpoint refused the credentials {max(0.0, now - refusal.at):.0f} s ago, asked by another client "
         f"that shares the token store: {refusal.message}; check client_id and client_secret",

@@ -107,7 +107,7 @@ class ChunkRunner:
         if self._stopped:
             items.stop()
         problem = await self._through(items, book)
-        await self._tell_apart(book)
+        await self._count_already_created(book)
         self._counts.unsent += len(chunk) - sum(self._counts.as_dict().values())
         return ChunkReport(counts=self._counts, problem=problem, is_postponed=items.ended_early)
 
@@ -165,7 +165,7 @@ class ChunkRunner:
         self._on_outcome(outcome)
         return ""
 
-    async def _tell_apart(self, book: JournalRun) -> None:
+    async def _count_already_created(self, book: JournalRun) -> None:
         """Count the items as ``already`` that another job or call created, of those that were created before."""
         for start in range(0, len(self._before), LOOK_UP_MOST):
             entries = await book.look_up(self._before[start : start + LOOK_UP_MOST])

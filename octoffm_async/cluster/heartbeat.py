@@ -84,7 +84,7 @@ class Heartbeat:
         orphans_at = rescue_at = now()
         while True:
             try:
-                await self._tell(now())
+                await self._write(now())
                 if now() >= rescue_at:
                     rescue_at = now() + self._silent / 4 * random.uniform(0.8, 1.2)
                     if rescued := await engine.requeue_stalled_jobs(self._database, silent=self._silent):
@@ -93,7 +93,7 @@ class Heartbeat:
                     orphans_at = now() + ORPHANS_EVERY * random.uniform(0.8, 1.2)
                     await self._turns.queue_idle_partitions()
                 if at := list(self._jobs()):
-                    await self._hear_of_cancelled(at)
+                    await self._stop_cancelled(at)
                 if self._on_all_done is not None and await self._turns.all_done():
                     self._on_all_done()
             except StoreError as error:
@@ -110,7 +110,7 @@ class Heartbeat:
         except StoreError as error:
             logger.debug("the worker's row stays: %s", error)
 
-    async def _tell(self, now: float) -> None:
+    async def _write(self, now: float) -> None:
         done = self._doings()
         rate = (done.items - self._items) / (now - self._at) if self._at else 0.0
         self._items, self._at = done.items, now
@@ -122,7 +122,7 @@ class Heartbeat:
             fields: dict[str, Any] = msgspec.to_builtins(done) | {"worker": self._worker, "per_second": rate}
             await connection.execute(_SEEN, fields)
 
-    async def _hear_of_cancelled(self, at: list[str]) -> None:
+    async def _stop_cancelled(self, at: list[str]) -> None:
         async with self._database.connection() as connection:
             for (job,) in await (await connection.execute(_CANCELLED, (at,))).fetchall():
                 self._cancel(job)

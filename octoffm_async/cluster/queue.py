@@ -127,8 +127,8 @@ class Connector(BaseAsyncConnector):
                         await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(name)))
                     try:
                         while True:
-                            async for told in connection.notifies(timeout=_LISTEN):
-                                await on_notification(channel=told.channel, payload=told.payload)
+                            async for notification in connection.notifies(timeout=_LISTEN):
+                                await on_notification(channel=notification.channel, payload=notification.payload)
                             await connection.execute("SELECT 1")
                     finally:
                         await connection.close()  # else its next user would get the notifications

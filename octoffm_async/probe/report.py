@@ -153,9 +153,9 @@ def _step(step: int, calls: Sequence[CallRecord]) -> Iterator[str]:
         for path, shape in places[:PLACES_MOST]:
             length = "" if shape.most is None else f" [{_span(shape.least, shape.most)}]"
             forms = [form for form in shape.forms if form != "text"]
-            told = f" ({', '.join(forms)})" if forms else ""
+            forms_text = f" ({', '.join(forms)})" if forms else ""
             values = f" = {', '.join(shape.values)}" if shape.values else ""
-            yield f"{path or '(body)'}: {'/'.join(shape.types)}{length}{told}{values}, {shape.seen}x"
+            yield f"{path or '(body)'}: {'/'.join(shape.types)}{length}{forms_text}{values}, {shape.seen}x"
         if len(places) > PLACES_MOST:
             yield f"and {len(places) - PLACES_MOST} more (shapes.json)"
         yield "```"

@@ -56,7 +56,7 @@ class Prober:
         secrets = (config.secret.reveal(), config.client_id, config.seller_id)
         self._secrets = {secret for secret in secrets if secret}
         self._censor = Censor(self._secrets)
-        self._told = on_progress
+        self._on_progress = on_progress
         self._silent = 0
         self._failed = 0
 
@@ -79,7 +79,7 @@ class Prober:
             probe.ended = probe.ended or "all calls were made"
         finally:
             probe.ended = probe.ended or "it was interrupted"
-            self._told(probe)
+            self._on_progress(probe)
         return probe
 
     async def _get_token(self) -> bool:
@@ -97,18 +97,18 @@ class Prober:
             self.probe.ended = REFUSED
         else:
             self.probe.ended = self.probe.ended or f"no token: {kept.came}"
-        self._told(self.probe)
+        self._on_progress(self.probe)
         if self.probe.ended or not self._wrong_secret:
             return not self.probe.ended
         wrong = CallRecord(step=1, name="token.wrong", call=WRONG_SECRET_SHOWN, settles="the body of a refusal")
         await self._exchange(wrong, self._sender.token(secret=Secret("wrong-secret-of-a-probe")))
-        self._told(self.probe)
+        self._on_progress(self.probe)
         return not self.probe.ended
 
     async def _go_through(self) -> None:
         for call in CALLS:
             await self._make(call)
-            self._told(self.probe)
+            self._on_progress(self.probe)
             if self.probe.ended:
                 return
 

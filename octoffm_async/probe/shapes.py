@@ -94,8 +94,8 @@ def form_of(text: str) -> str:
     if (found := _TIME.fullmatch(text)) is not None:
         year, decimals, zone = found.groups()
         edge = "edge " if year in _EDGES else ""
-        told = f" {len(decimals)} decimals" if decimals else ""
-        return f"{edge}time {'no zone' if zone is None else 'Z' if zone == 'Z' else 'offset'}{told}"
+        places = f" {len(decimals)} decimals" if decimals else ""
+        return f"{edge}time {'no zone' if zone is None else 'Z' if zone == 'Z' else 'offset'}{places}"
     if (found := _DATE.fullmatch(text)) is not None:
         return "edge date" if found[1] in _EDGES else "date"
     return next((name for name, pattern in _FORMS if pattern.fullmatch(text)), "text")

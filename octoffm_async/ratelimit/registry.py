@@ -26,43 +26,47 @@ class LimiterRegistry:
     def __init__(self, config: Config, store: LimitStore | None = None) -> None:
         self._config = config
         self._exchange = None if store is None else LeaseClient(store)
-        self._gates: dict[tuple[str, Group], RateLimiter] = {}
+        self._limiters: dict[tuple[str, Group], RateLimiter] = {}
         self._sweep_timer: asyncio.TimerHandle | None = None
 
     def of(self, seller_id: str, group: Group) -> RateLimiter:
         """Return the limiter of a key. All token calls share one: the token endpoint knows no sellers."""
-        return self._gates.get((seller_id, group)) or self._make(seller_id, group)
+        return self._limiters.get((seller_id, group)) or self._make(seller_id, group)
 
     def stats(self, now: float) -> tuple[KeyStats, ...]:
         """Return snapshots of all limiters; it may be called from another thread."""
-        return tuple(gate.stats(seller_id, group, now) for (seller_id, group), gate in list(self._gates.items()))
+        return tuple(
+            limiter.stats(seller_id, group, now) for (seller_id, group), limiter in list(self._limiters.items())
+        )
 
     def restart(self) -> None:
         """Let every limiter begin again with few requests in flight, after an outage."""
-        for gate in self._gates.values():
-            gate.restart()
+        for limiter in self._limiters.values():
+            limiter.restart()
 
     def rebind(self) -> None:
         """Prepare for use on another event loop."""
         self._stop_sweeping()
         if self._exchange is not None:
             self._exchange.open()
-        for gate in self._gates.values():
-            gate.rebind()
+        for limiter in self._limiters.values():
+            limiter.rebind()
 
     def close(self) -> None:
         """Reject the calls that wait, and all later ones."""
         self._stop_sweeping()
-        for gate in self._gates.values():
-            gate.close()
+        for limiter in self._limiters.values():
+            limiter.close()
 
     async def return_leases(self) -> None:
         """Return unused slots to a shared store, after a close."""
         if self._exchange is not None:
-            await self._exchange.close([gate for gate in self._gates.values() if isinstance(gate, SharedRateLimiter)])
+            await self._exchange.close(
+                [limiter for limiter in self._limiters.values() if isinstance(limiter, SharedRateLimiter)]
+            )
 
     def _make(self, seller_id: str, group: Group) -> RateLimiter:
-        if self._sweep_timer is None and len(self._gates) >= SWEEP_FROM:
+        if self._sweep_timer is None and len(self._limiters) >= SWEEP_FROM:
             self._sweep_timer = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)
         config, exchange = self._config, self._exchange
         limit = TOKEN_LIMIT if group is Group.TOKEN else config.limit_for(group)
@@ -73,16 +77,16 @@ class LimiterRegistry:
             "bulk_share": config.bulk_share,
         }
         if exchange is None or group is Group.TOKEN:  # the token store holds the quota that token calls share
-            gate = RateLimiter(limit, **settings)
+            limiter = RateLimiter(limit, **settings)
         else:
-            gate = SharedRateLimiter(f"{config.base_url} {seller_id} {group.value}", exchange, limit, **settings)
-        self._gates[seller_id, group] = gate
-        return gate
+            limiter = SharedRateLimiter(f"{config.base_url} {seller_id} {group.value}", exchange, limit, **settings)
+        self._limiters[seller_id, group] = limiter
+        return limiter
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
-        self._gates = {key: gate for key, gate in self._gates.items() if not gate.idle(loop.time())}
-        again = len(self._gates) >= SWEEP_FROM
+        self._limiters = {key: limiter for key, limiter in self._limiters.items() if not limiter.idle(loop.time())}
+        again = len(self._limiters) >= SWEEP_FROM
         self._sweep_timer = loop.call_later(SWEEP_EVERY, self._sweep) if again else None
 
     def _stop_sweeping(self) -> None:

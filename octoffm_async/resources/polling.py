@@ -98,8 +98,8 @@ def _late(what: str, key: str, wanted: str, seen: str, deadline: float) -> Deadl
 
 
 def _unreachable(what: str, key: str, wanted: str, row: HasStatus) -> StatusUnreachableError:
-    told = refusal_reasons(row)
-    why = f" ({': '.join(told)})" if told else ""
+    reasons = refusal_reasons(row)
+    why = f" ({': '.join(reasons)})" if reasons else ""
     message = f"{what} {key!r} will not become {wanted}: it is {row.status}{why}"
     return StatusUnreachableError(message, wanted=wanted, status=row.status, row=row)
 

@@ -25,37 +25,37 @@ class Admission:
         self._tokens = tokens
         self._circuit = circuit
 
-    def at_once(self, journey: CallState) -> Token | None:
+    def at_once(self, call: CallState) -> Token | None:
         """Admit a call without waiting, as :meth:`wait` does; None if the call would have to wait."""
-        if journey.operation is CREATE_TOKEN or self._circuit.state != "closed":
+        if call.operation is CREATE_TOKEN or self._circuit.state != "closed":
             return None
-        now = journey.clock()
+        now = call.clock()
         token = self._tokens.fresh(now)
-        if token is None or (probe := journey.limiter.try_acquire(journey.lane, now)) is None:
+        if token is None or (probe := call.limiter.try_acquire(call.lane, now)) is None:
             return None
-        journey.gate_probe = probe
+        call.limiter_probe = probe
         return token
 
-    async def wait(self, journey: CallState) -> Token | None:
+    async def wait(self, call: CallState) -> Token | None:
         """Wait for the circuit, a token, a slot and a permit. On return the call holds the slot."""
-        now, circuit = journey.clock, self._circuit
-        gate, lane, until = journey.limiter, journey.lane, journey.deadline
+        now, circuit = call.clock, self._circuit
+        limiter, lane, until = call.limiter, call.lane, call.deadline
         again = False
-        if journey.operation is CREATE_TOKEN:
+        if call.operation is CREATE_TOKEN:
             await self._tokens.permit()
-            journey.gate_probe = await gate.acquire(lane, now=now(), until=until)
+            call.limiter_probe = await limiter.acquire(lane, now=now(), until=until)
             return None
         while True:
-            if circuit.state != "closed" and not journey.circuit_probe:
-                paused = journey.waits_out_outage and gate.paused_until > now()  # a probe must not wait for its own key
+            if circuit.state != "closed" and not call.circuit_probe:
+                paused = call.waits_out_outage and limiter.paused_until > now()  # a probe must not wait for its own key
                 if not paused:
-                    journey.circuit_probe = await circuit.enter(lane, until, probed=journey.probed)
+                    call.circuit_probe = await circuit.enter(lane, until, probed=call.probed)
             if self._tokens.fresh(now()) is None:
                 await self._tokens.get()
-            first = again or journey.circuit_probe
-            journey.gate_probe = await gate.acquire(lane, now=now(), until=until, first=first)
-            held_back = circuit.state != "closed" and not journey.circuit_probe
+            first = again or call.circuit_probe
+            call.limiter_probe = await limiter.acquire(lane, now=now(), until=until, first=first)
+            held_back = circuit.state != "closed" and not call.circuit_probe
             if not held_back and (token := self._tokens.usable(now())) is not None:
                 return token
-            gate.release(probe=journey.gate_probe)  # the circuit opened, or the token expired, meanwhile
+            limiter.release(probe=call.limiter_probe)  # the circuit opened, or the token expired, meanwhile
             again = True

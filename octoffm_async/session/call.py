@@ -23,20 +23,20 @@ _NUMBERS = itertools.count(1)
 
 
 class CallState(CancellableTask):
-    """One call. Times are the event loop's, in seconds. ``call`` is unique in the process: clients share hooks."""
+    """One call. Times are the event loop's, in seconds. ``number`` is unique in the process: clients share hooks."""
 
     __slots__ = (
         "attempt_started_at",
         "attempts",
         "body",
-        "call",
         "circuit_probe",
         "clock",
         "failures",
-        "gate_probe",
         "is_in_flight",
         "lane",
         "limiter",
+        "limiter_probe",
+        "number",
         "operation",
         "options",
         "owed",
@@ -57,19 +57,19 @@ class CallState(CancellableTask):
         seller_id: str,
         url: str,
         body: bytes | None,
-        gate: RateLimiter,
+        limiter: RateLimiter,
         clock: Callable[[], float],
         now: float,
         deadline: float,
         options: CallOptions,
     ) -> None:
         super().__init__(task, now + deadline)
-        self.call = next(_NUMBERS)
+        self.number = next(_NUMBERS)
         self.operation = operation
         self.seller_id = seller_id
         self.url = url
         self.body = body
-        self.limiter = gate
+        self.limiter = limiter
         self.clock = clock
         self.options = options
         self.started = now
@@ -82,7 +82,7 @@ class CallState(CancellableTask):
         self.probed = False
         self.token_renewed = False
         self.lane: Priority = options.lane or "interactive"
-        self.gate_probe = False
+        self.limiter_probe = False
         self.circuit_probe = False
         self.seconds_on_wire = 0.0
 

@@ -54,18 +54,18 @@ def error_for(response: Response, *, secrets: Collection[str] = ()) -> AnsweredE
     title = content.text("title") or content.text("error") or _PHRASES.get(status, "")
     detail = content.text("detail") or content.text("error_description")
     field_errors = content.field_errors()
-    told = f"{status} {title}".rstrip()
+    message = f"{status} {title}".rstrip()
     if detail and detail != title:
-        told += f": {detail}"
-    told += "".join(f"; {field}: {', '.join(texts)}" for field, texts in islice(field_errors.items(), 5))
+        message += f": {detail}"
+    message += "".join(f"; {field}: {', '.join(texts)}" for field, texts in islice(field_errors.items(), 5))
     return _class_for(status)(
-        told,
+        message,
         status=status,
         code=content.text("code") or content.text("error"),
         title=title,
         field_errors=field_errors,
         trace_id=content.text("traceId"),
-        retry_after=headers.retry_after(response.headers.get("Retry-After"), wall_now=time.time()),
+        retry_after=headers.parse_retry_after(response.headers.get("Retry-After"), wall_now=time.time()),
         body=excerpt(response.body, secrets),
     )
 

@@ -37,21 +37,21 @@ class EventEmitter:
         self.listened_to = bool(hooks)
         """True if there is any hook."""
 
-    def attempt_finished(self, journey: CallState, outcome: Response | NotAnsweredError, now: float) -> None:
+    def attempt_finished(self, call: CallState, outcome: Response | NotAnsweredError, now: float) -> None:
         """Emit the end of an attempt, with or without a response."""
         if not (hooks := self._listening(AttemptFinished)):
             return
         if isinstance(outcome, Response):
-            event = _attempt(journey, now, status=outcome.status, answer_bytes=len(outcome.body))
+            event = _attempt(call, now, status=outcome.status, answer_bytes=len(outcome.body))
         else:
-            event = _attempt(journey, now, error=type(outcome).__name__)
-        _tell(hooks, event)
+            event = _attempt(call, now, error=type(outcome).__name__)
+        _emit(hooks, event)
 
-    def attempt_broken_off(self, journey: CallState, error: BaseException | None, now: float) -> None:
+    def attempt_broken_off(self, call: CallState, error: BaseException | None, now: float) -> None:
         """Emit the end of an attempt that was given up: cancelled, too late, or with an unreadable response."""
         if hooks := self._listening(AttemptFinished):
             status = error.status if isinstance(error, UnusableAnswerError) else 0
-            _tell(hooks, _attempt(journey, now, status=status, error=type(error).__name__))
+            _emit(hooks, _attempt(call, now, status=status, error=type(error).__name__))
 
     def responded(self, listener: Callable[[Response], object], response: Response) -> None:
         """Pass a response to the caller's listener; an error of the listener must not lose the response."""
@@ -60,72 +60,72 @@ class EventEmitter:
         except Exception:
             logger.exception("on_response failed")
 
-    def retry_scheduled(self, journey: CallState, decision: Retry) -> None:
+    def retry_scheduled(self, call: CallState, decision: Retry) -> None:
         """Emit that a call will be sent again."""
         if hooks := self._listening(RetryScheduled):
             event = RetryScheduled(
-                call=journey.call,
-                operation=journey.operation.name,
-                seller_id=journey.seller_id,
-                attempt=journey.attempts,
+                call=call.number,
+                operation=call.operation.name,
+                seller_id=call.seller_id,
+                attempt=call.attempts,
                 delay=decision.delay,
                 reason=decision.reason,
             )
-            _tell(hooks, event)
+            _emit(hooks, event)
 
-    def throttled(self, journey: CallState, *, pause: float, told: bool) -> None:
+    def throttled(self, call: CallState, *, pause: float, by_server: bool) -> None:
         """Emit that a 429 was received and a new pause begins."""
         if hooks := self._listening(Throttled):
-            group = journey.operation.group.value
-            event = Throttled(call=journey.call, seller_id=journey.seller_id, group=group, pause=pause, told=told)
-            _tell(hooks, event)
+            group = call.operation.group.value
+            event = Throttled(call=call.number, seller_id=call.seller_id, group=group, pause=pause, told=by_server)
+            _emit(hooks, event)
 
-    def rate_changed(self, journey: CallState, reason: RateReason, now: float) -> None:
+    def rate_changed(self, call: CallState, reason: RateReason, now: float) -> None:
         """Emit that the adaptive rate of the call's key changed."""
         if hooks := self._listening(RateChanged):
-            control = journey.limiter.control
+            control = call.limiter.control
             event = RateChanged(
-                seller_id=journey.seller_id,
-                group=journey.operation.group.value,
+                seller_id=call.seller_id,
+                group=call.operation.group.value,
                 rate=control.rate(now),
                 ceiling=control.ceiling,
                 reason=reason,
             )
-            _tell(hooks, event)
+            _emit(hooks, event)
 
     def circuit_changed(self, state: CircuitState, reason: str) -> None:
         """Emit a change of the circuit."""
         if hooks := self._listening(CircuitChanged):
-            _tell(hooks, CircuitChanged(state=state, reason=reason))
+            _emit(hooks, CircuitChanged(state=state, reason=reason))
 
     def drifted(self, event: ContractDrift) -> None:
         """Emit that a response differs from the contract."""
         if hooks := self._listening(ContractDrift):
-            _tell(hooks, event)
+            _emit(hooks, event)
 
     def token_fetched(self, expires_in: float) -> None:
         """Emit that a new token was fetched."""
         if hooks := self._listening(TokenFetched):
-            _tell(hooks, TokenFetched(expires_in=expires_in))
+            _emit(hooks, TokenFetched(expires_in=expires_in))
 
-    def call_finished(self, journey: CallState, error: BaseException | None, now: float) -> None:
+    def call_finished(self, call: CallState, error: BaseException | None, now: float) -> None:
         """Emit the end of a call."""
         if not (hooks := self._listening(CallFinished)):
             return
         event = CallFinished(
-            call=journey.call,
-            operation=journey.operation.name,
-            method=journey.operation.method,
-            seller_id=journey.seller_id,
-            server=journey.server,
-            attempts=journey.attempts,
-            status=journey.status,
-            waited=journey.waited(now),
-            travelled=journey.seconds_on_wire,
+            call=call.number,
+            operation=call.operation.name,
+            method=call.operation.method,
+            seller_id=call.seller_id,
+            server=call.server,
+            attempts=call.attempts,
+            status=call.status,
+            waited=call.waited(now),
+            travelled=call.seconds_on_wire,
             error="" if error is None else type(error).__name__,
             outcome_unknown=error is not None and is_outcome_unknown(error),
         )
-        _tell(hooks, event)
+        _emit(hooks, event)
 
     def _listening(self, kind: type[Event]) -> list[Hook]:
         listening: list[Hook] = []
@@ -141,23 +141,23 @@ class EventEmitter:
         return listening
 
 
-def _attempt(journey: CallState, now: float, *, status: int = 0, answer_bytes: int = 0, error: str = "") -> Event:
+def _attempt(call: CallState, now: float, *, status: int = 0, answer_bytes: int = 0, error: str = "") -> Event:
     return AttemptFinished(
-        call=journey.call,
-        operation=journey.operation.name,
-        method=journey.operation.method,
-        seller_id=journey.seller_id,
-        server=journey.server,
-        attempt=journey.attempts,
+        call=call.number,
+        operation=call.operation.name,
+        method=call.operation.method,
+        seller_id=call.seller_id,
+        server=call.server,
+        attempt=call.attempts,
         status=status,
-        seconds=now - journey.attempt_started_at,
-        request_bytes=len(journey.body or b""),
+        seconds=now - call.attempt_started_at,
+        request_bytes=len(call.body or b""),
         answer_bytes=answer_bytes,
         error=error,
     )
 
 
-def _tell(hooks: list[Hook], event: Event) -> None:
+def _emit(hooks: list[Hook], event: Event) -> None:
     for hook in hooks:
         try:
             hook(event)

@@ -211,7 +211,7 @@ class _Pages(Generic[T]):
         items, following, end, served_at = fetched
         self._empty = 0 if items else self._empty + 1
         if self._empty >= EMPTY_PAGES_MOST and following is not None:
-            raise self._told(PagingError(f"{self._empty} pages in a row were empty: the list may never end"))
+            raise self._with_context(PagingError(f"{self._empty} pages in a row were empty: the list may never end"))
         if self._left is not None:
             self._left -= len(items)
         enough = self._left is not None and self._left <= 0
@@ -258,20 +258,20 @@ class _Pages(Generic[T]):
         try:
             linked = next_query(link, requested=response.url)
         except PagingError as error:
-            raise self._told(error) from None
+            raise self._with_context(error) from None
         if linked is None:
             return _Next(end="no_link")
         linked = self._scope.session.translation.query_from_wire(self._operation, linked)
         cursor = linked.get("cursor")
         if cursor is None:
-            raise self._told(PagingError("the link to the next page names no cursor: not followed"))
+            raise self._with_context(PagingError("the link to the next page names no cursor: not followed"))
         if not cursor.strip():
             return _Next(end="empty_cursor")
         if cursor in self._seen:
-            raise self._told(PagingError("the next page was already read: the list would never end"))
+            raise self._with_context(PagingError("the next page was already read: the list would never end"))
         return _Next(self._first | linked)
 
-    def _told(self, error: PagingError) -> PagingError:
+    def _with_context(self, error: PagingError) -> PagingError:
         error.operation, error.seller_id = self._operation.name, self._scope.seller_id
         return error
 

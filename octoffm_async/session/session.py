@@ -56,7 +56,7 @@ from ..errors import (
 )
 from ..ratelimit.registry import LimiterRegistry
 from ..ratelimit.stats import SessionCounters
-from ..transport.aiohttp_transport import as_fencing, as_head_telling
+from ..transport.aiohttp_transport import as_fencing, as_head_reporting
 from ..transport.deadlines import Deadlines
 from ..transport.headers import clock_of
 from ..transport.response import Response
@@ -116,17 +116,17 @@ class Session:
         self.seller_cache: dict[tuple[str, str], object] = {}
         """Objects that other modules keep for a seller until the session is closed, by name and seller id."""
         self._transport = transport
-        self._head_telling = as_head_telling(transport)
+        self._head_reporting = as_head_reporting(transport)
         self._fencing = as_fencing(transport)
-        self._teller = EventEmitter(hooks)
-        self._gates = LimiterRegistry(config, limit_store)
-        self._retries = RetryHandler(config, self.stats, self._teller, rng or random.Random(), self._gates.restart)
+        self._events = EventEmitter(hooks)
+        self._limiters = LimiterRegistry(config, limit_store)
+        self._retries = RetryHandler(config, self.stats, self._events, rng or random.Random(), self._limiters.restart)
         self._admission = Admission(self.tokens, self._retries.circuit)
         self._deadlines = Deadlines(config.deadline, config.bulk_deadline)
         self._heads = RequestHeaders(config)
         self.translation = Translation(config.contract_file)
         self.encode = RequestEncoder(self.translation).encode
-        self.drift = DriftLog(self._teller.drifted)
+        self.drift = DriftLog(self._events.drifted)
         self._addresses = {each: config.base_url + self.translation.path(each) for each in OPERATIONS}
         self._answers = Answers(self.translation, self.drift)
         self._heard: dict[str, tuple[MultiMapping[str], float]] = {}
@@ -140,7 +140,7 @@ class Session:
         """Bind the session to the running event loop."""
         self._transport.open()
         self.seller_cache.clear()  # it may hold locks of another loop
-        self._gates.rebind()
+        self._limiters.rebind()
         self._retries.circuit.rebind()
         self._deadlines = Deadlines(self.config.deadline, self.config.bulk_deadline)  # timers belong to one loop
         self._loop = asyncio.get_running_loop()
@@ -161,11 +161,11 @@ class Session:
         finally:
             self._draining = None
             self.seller_cache.clear()
-            self._gates.close()
+            self._limiters.close()
             self._retries.circuit.close()
             self._deadlines.close()
             await self.tokens.close()
-            await self._gates.return_leases()
+            await self._limiters.return_leases()
             await asyncio.sleep(0)  # so that the tasks that were cancelled here end
             await self._transport.close()
 
@@ -213,7 +213,7 @@ class Session:
         now = self._loop.time()
         for kinds in (("POST",), ("GET", "token")):
             heard = [self._heard[kind] for kind in kinds if kind in self._heard]
-            clocks = [told + timedelta(seconds=now - at) for headers, at in heard if (told := clock_of(headers))]
+            clocks = [then + timedelta(seconds=now - at) for headers, at in heard if (then := clock_of(headers))]
             if clocks:
                 return max(clocks)
         return None
@@ -222,7 +222,7 @@ class Session:
         """Return the counters and the present state of the client. It may be called from another thread."""
         now = 0.0 if self._loop is None else self._loop.time()
         return self.stats.snapshot(
-            keys=self._gates.stats(now),
+            keys=self._limiters.stats(now),
             token_age=None if self._loop is None else self.tokens.age(now),
             token_left=None if self._loop is None else self.tokens.left(now),
             retry_budget_left=self._retries.budget.left,
@@ -235,7 +235,7 @@ class Session:
         body = urlencode(msgspec.to_builtins(form)).encode()
         token, _ = await self._run_call(CREATE_TOKEN, seller_id="", url=self.config.token_url, body=body)
         self.stats.tokens += 1
-        self._teller.token_fetched(token.expires_in)
+        self._events.token_fetched(token.expires_in)
         return token
 
     async def _run_call(
@@ -257,13 +257,13 @@ class Session:
             raise ClosedError("the client is open on another loop")
         clock = loop.time
         now = clock()
-        journey = CallState(
+        call = CallState(
             operation,
             task,
             seller_id=seller_id,
             url=url,
             body=body,
-            gate=self._gates.of(seller_id, operation.group),
+            limiter=self._limiters.of(seller_id, operation.group),
             clock=clock,
             now=now,
             deadline=deadline,
@@ -272,135 +272,135 @@ class Session:
         error: BaseException | None = None
         self._under_way += 1
         deadlines = self._deadlines  # those of this loop, even if the client is opened again in the meantime
-        deadlines.add(deadline, journey)
+        deadlines.add(deadline, call)
         try:
-            return await self._attempt_loop(operation, journey, peek)
+            return await self._attempt_loop(operation, call, peek)
         except Exception as raised:
             error = raised
-            if journey.is_in_flight and journey.creates and not isinstance(raised, OctoffmError):
+            if call.is_in_flight and call.creates and not isinstance(raised, OctoffmError):
                 mark_unknown(raised)
             raise
         except asyncio.CancelledError as raised:
-            if journey.is_own_cancellation():
+            if call.is_own_cancellation():
                 error = DeadlineExceededError(f"not done within its deadline of {deadline:g} s")
-                error.outcome_unknown = journey.is_in_flight and journey.creates
+                error.outcome_unknown = call.is_in_flight and call.creates
                 raise error from raised
             error = raised
-            if journey.is_in_flight and journey.creates:
+            if call.is_in_flight and call.creates:
                 mark_unknown(raised)
             raise
         finally:
-            deadlines.done(deadline, journey)
-            journey.take_back()  # it is still pending if something turned the cancellation into another error
-            self._finish(journey, error, clock())
+            deadlines.done(deadline, call)
+            call.take_back()  # it is still pending if something turned the cancellation into another error
+            self._finish(call, error, clock())
 
     async def _attempt_loop(
-        self, operation: Operation[T], journey: CallState, peek: Callable[[Response], None] | None
+        self, operation: Operation[T], call: CallState, peek: Callable[[Response], None] | None
     ) -> Result[T]:
         while True:
             try:
-                token = self._admission.at_once(journey) or await self._admission.wait(journey)
+                token = self._admission.at_once(call) or await self._admission.wait(call)
                 outcome: Response | NotAnsweredError
                 try:
-                    outcome = await self._depart(journey, token, peek)
+                    outcome = await self._depart(call, token, peek)
                 except NotAnsweredError as error:
                     outcome = error
                 except UnusableAnswerError as error:
-                    self._unusable(journey, error)
+                    self._unusable(call, error)
                     raise
                 finally:
                     # Exactly once for each permit, whatever ended the attempt: a lost slot would slow the key for good.
-                    journey.limiter.release(probe=journey.gate_probe)
-                self._arrived(journey, outcome)
+                    call.limiter.release(probe=call.limiter_probe)
+                self._arrived(call, outcome)
             except CallError as error:
-                if not (journey.waits_out_outage and error.retryable and error.operation == CREATE_TOKEN.name):
+                if not (call.waits_out_outage and error.retryable and error.operation == CREATE_TOKEN.name):
                     raise
-                await self._retries.wait_or_raise(journey, AttemptResult.NOT_SENT, error)
+                await self._retries.wait_or_raise(call, AttemptResult.NOT_SENT, error)
                 continue
             verdict = classify(outcome)
             # Only these verdicts prove that the limit accepted the request: a proxy before it may have sent a 5xx.
             if (verdict is OK or verdict is AttemptResult.REFUSED) and isinstance(outcome, Response):
-                self._retries.on_accepted(journey, outcome)
+                self._retries.on_accepted(call, outcome)
                 if verdict is OK:
-                    self._retries.on_success(journey)
+                    self._retries.on_success(call)
                     if peek is not None:
-                        if self._head_telling is None:
+                        if self._head_reporting is None:
                             peek(outcome)
                         await asyncio.sleep(0)
-                    value = self._decode(operation, journey, outcome, token)
+                    value = self._decode(operation, call, outcome, token)
                     if isinstance(value, ProductResults):
-                        self._retries.note_quota(journey, value, outcome)
+                        self._retries.note_quota(call, value, outcome)
                     return value, outcome
             # Only the token that this attempt used: a late 401 must not drop a newer one (see :mod:`..auth.source`).
-            if verdict is AttemptResult.UNAUTHORIZED and token is not None and not journey.token_renewed:
+            if verdict is AttemptResult.UNAUTHORIZED and token is not None and not call.token_renewed:
                 self.tokens.invalidate(token)
             failed = (
                 outcome if isinstance(outcome, NotAnsweredError) else error_for(outcome, secrets=self._secrets(token))
             )
-            await self._retries.wait_or_raise(journey, verdict, failed)
+            await self._retries.wait_or_raise(call, verdict, failed)
 
     def _depart(
-        self, journey: CallState, token: Token | None, peek: Callable[[Response], None] | None
+        self, call: CallState, token: Token | None, peek: Callable[[Response], None] | None
     ) -> Awaitable[Response]:
         headers: Mapping[str, str] = FOR_TOKEN
         if token is not None:
             headers = self._heads.of(
-                journey.operation,
-                journey.seller_id,
+                call.operation,
+                call.seller_id,
                 token,
-                with_body=journey.body is not None,
-                fresh=journey.options.fresh,
+                with_body=call.body is not None,
+                fresh=call.options.fresh,
             )
-        journey.start_attempt(journey.clock())
+        call.start_attempt(call.clock())
         self.stats.attempts += 1
-        return self._send(journey, headers, peek)
+        return self._send(call, headers, peek)
 
-    def _arrived(self, journey: CallState, outcome: Response | NotAnsweredError) -> None:
-        now = journey.clock()
+    def _arrived(self, call: CallState, outcome: Response | NotAnsweredError) -> None:
+        now = call.clock()
         if isinstance(outcome, Response):
-            journey.finish_attempt(now, outcome.status)
-            self._heard["token" if journey.operation is CREATE_TOKEN else journey.operation.method] = (
+            call.finish_attempt(now, outcome.status)
+            self._heard["token" if call.operation is CREATE_TOKEN else call.operation.method] = (
                 outcome.headers,
                 now,
             )
-            if journey.options.on_response is not None:
-                self._teller.responded(journey.options.on_response, outcome)
+            if call.options.on_response is not None:
+                self._events.responded(call.options.on_response, outcome)
         else:
-            journey.finish_attempt(now)
-        if self._teller.listened_to:
-            self._teller.attempt_finished(journey, outcome, now)
+            call.finish_attempt(now)
+        if self._events.listened_to:
+            self._events.attempt_finished(call, outcome, now)
 
-    def _unusable(self, journey: CallState, error: UnusableAnswerError) -> None:
-        error.outcome_unknown = journey.creates
-        journey.status = error.status
-        self._retries.answered(journey)
+    def _unusable(self, call: CallState, error: UnusableAnswerError) -> None:
+        error.outcome_unknown = call.creates
+        call.status = error.status
+        self._retries.answered(call)
 
     def _send(
-        self, journey: CallState, headers: Mapping[str, str], peek: Callable[[Response], None] | None
+        self, call: CallState, headers: Mapping[str, str], peek: Callable[[Response], None] | None
     ) -> Awaitable[Response]:
-        method, url, body = journey.operation.method, journey.url, journey.body
-        options = journey.options
+        method, url, body = call.operation.method, call.url, call.body
+        options = call.options
         timeout = options.timeout or self.config.read_timeout
         if (fence := options.fence) is not None:
             fence.check()
             if self._fencing is not None and peek is None:
                 return self._fencing.send(method, url, headers, body, timeout, fence=fence)
-        if peek is None or self._head_telling is None:
+        if peek is None or self._head_reporting is None:
             return self._transport.send(method, url, headers, body, timeout)
 
         def look(head: Response) -> None:
             if classify(head) is OK:
                 peek(head)
 
-        return self._head_telling.send(method, url, headers, body, timeout, on_head=look)
+        return self._head_reporting.send(method, url, headers, body, timeout, on_head=look)
 
-    def _decode(self, operation: Operation[T], journey: CallState, response: Response, token: Token | None) -> T:
+    def _decode(self, operation: Operation[T], call: CallState, response: Response, token: Token | None) -> T:
         try:
-            skip = journey.options.on_bad_row == "skip"
+            skip = call.options.on_bad_row == "skip"
             return self._answers.read(operation, response, skip_bad_rows=skip)
         except BadRowsError as reason:
-            told = unusable(response, str(reason), secrets=self._secrets(token))
-            bad = BadRowError(str(told), status=told.status, body=told.body)
+            unusable_error = unusable(response, str(reason), secrets=self._secrets(token))
+            bad = BadRowError(str(unusable_error), status=unusable_error.status, body=unusable_error.body)
             bad.rows, bad.places = reason.rows, reason.places
             raise bad from None
         except UnusableError as reason:
@@ -416,25 +416,25 @@ class Session:
             error.outcome_unknown = operation.repeatability is not Repeatability.SAFE
             raise error from None
 
-    def _finish(self, journey: CallState, error: BaseException | None, now: float) -> None:
+    def _finish(self, call: CallState, error: BaseException | None, now: float) -> None:
         self._under_way -= 1
         if not self._under_way:
             self._idle.set()
-        if journey.circuit_probe:
-            journey.circuit_probe = False
+        if call.circuit_probe:
+            call.circuit_probe = False
             self._retries.circuit.unproven()
-        if journey.is_in_flight:
-            self._teller.attempt_broken_off(journey, error, now)
-        journey.finish_attempt(now)
+        if call.is_in_flight:
+            self._events.attempt_broken_off(call, error, now)
+        call.finish_attempt(now)
         if isinstance(error, CallError):
-            journey.annotate(error, now)
-        if journey.operation is CREATE_TOKEN:
+            call.annotate(error, now)
+        if call.operation is CREATE_TOKEN:
             return
         self.stats.calls += 1
-        self.stats.waited += journey.waited(now)
-        self.stats.travelled += journey.seconds_on_wire
-        if self._teller.listened_to:
-            self._teller.call_finished(journey, error, now)
+        self.stats.waited += call.waited(now)
+        self.stats.travelled += call.seconds_on_wire
+        if self._events.listened_to:
+            self._events.call_finished(call, error, now)
 
     def _secrets(self, token: Token | None) -> list[str]:
         secret = self.config.secret.reveal()

@@ -91,7 +91,7 @@ class FencedTransport(Transport, Protocol):
         ...
 
 
-def as_head_telling(transport: Transport) -> HeadReportingTransport | None:
+def as_head_reporting(transport: Transport) -> HeadReportingTransport | None:
     """Return the same transport if its ``send`` takes ``on_head``, else None."""
     return cast("HeadReportingTransport", transport) if _takes(transport, "on_head") else None
 

@@ -33,7 +33,7 @@ _SHORTEST_WINDOW, _MOST = 1e-3, 1e12
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def retry_after(value: str | None, *, wall_now: float) -> float | None:
+def parse_retry_after(value: str | None, *, wall_now: float) -> float | None:
     """Return the seconds to wait by a ``Retry-After`` header in either form (assumed); None if it is not usable."""
     if not value:
         return None
@@ -125,8 +125,8 @@ def http_date(value: str | None) -> datetime | None:
 
 def age_of(headers: MultiMapping[str]) -> int:
     """Return the seconds for which a cache has kept a response, by its ``Age`` header; 0 without one."""
-    told = _AGE.match(headers.get("Age", ""))
-    return int(told[1]) if told is not None else 0
+    age = _AGE.match(headers.get("Age", ""))
+    return int(age[1]) if age is not None else 0
 
 
 def clock_of(headers: MultiMapping[str]) -> datetime | None:
@@ -148,19 +148,19 @@ def next_target(link: str | None) -> str | None:
     """
     if not link:
         return None
-    told: list[str] = []
+    parameters: list[str] = []
     unread: list[str] = []
     read = 0
     for found in _LINK.finditer(link):
-        told += link[read : found.start()], found[2]
+        parameters += link[read : found.start()], found[2]
         read = found.end()
         relations = [values for name, *values in _PARAMETERS.findall(found[2]) if name.lower() == "rel"]
         if any("next" in "".join(values).lower().split() for values in relations):
             return found[1].replace("&amp;", "&")
         if not relations:  # it may be meant for the next page
             unread.append(found[0])
-    unread += [*told[::2], link[read:]]
-    if any(_SIGN.search(part) for part in unread) or "next" in "".join(told).lower():
+    unread += [*parameters[::2], link[read:]]
+    if any(_SIGN.search(part) for part in unread) or "next" in "".join(parameters).lower():
         raise PagingError("the Link header cannot be read: whether there is a next page is not known")
     return None
 

@@ -30,13 +30,13 @@ class IdObserver(Protocol):
 class ConnectionHistory:
     """The last creations that one connection answered. ``close`` drops the connection."""
 
-    __slots__ = ("_believers", "_close", "believer", "doubted", "last", "told")
+    __slots__ = ("_believers", "_close", "believer", "doubted", "last", "recent_ids")
 
     def __init__(self, close: Callable[[], None]) -> None:
         self._close = close
         self.doubted = ""
         """The reason for which the connection's responses are no longer believed."""
-        self.told: deque[str] = deque(maxlen=KEPT)
+        self.recent_ids: deque[str] = deque(maxlen=KEPT)
         """The ids that were believed; bare texts, because one is added for every order."""
         self.last = ""
         """The last of them, which may belong to another believer."""
@@ -53,9 +53,9 @@ class ConnectionHistory:
     def doubt(self, why: str) -> None:
         """Doubt the recent ids of the connection, and all that follow."""
         self.doubted = self.doubted or why
-        told, self.told = self.told, deque(maxlen=KEPT)
+        recent_ids, self.recent_ids = self.recent_ids, deque(maxlen=KEPT)
         for believer in self._believers:
-            believer.suspect_all(told)
+            believer.suspect_all(recent_ids)
 
     def drop(self) -> None:
         """Close the connection, so that it is neither used nor read any more."""

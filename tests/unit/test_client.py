@@ -111,7 +111,7 @@ async def test_only_none_is_no_body(json: Any) -> None:
 async def test_the_limit_goes_by_the_path(path: str, group: Group) -> None:
     async with Opened(in_turn(answer(200))) as opened:
         await opened.client.seller("98980").request("GET", path)
-        used = {key for key in opened.client._scope.session._gates._gates if key[1] is not Group.TOKEN}
+        used = {key for key in opened.client._scope.session._limiters._limiters if key[1] is not Group.TOKEN}
         assert used == {("98980", group)}
         assert opened.transport.sent[0].url == BASE + path
 
@@ -232,7 +232,7 @@ async def test_no_spelling_of_a_path_evades_its_limit(path: str) -> None:
             await opened.client.request("GET", path)
         except ValidationError:
             return
-        assert ("12345", Group.OTHER) not in opened.client._scope.session._gates._gates
+        assert ("12345", Group.OTHER) not in opened.client._scope.session._limiters._limiters
 
 
 @given(st.text() | st.text("/.%2eEfF\\:@#?a", max_size=12).map("/".__add__))

@@ -401,7 +401,7 @@ async def test_a_hook_that_cannot_say_what_it_wants_disturbs_nothing(caplog) -> 
 async def test_a_good_call_builds_events_only_for_a_log_that_shows_them(caplog, monkeypatch, level, built) -> None:
     caplog.set_level(level, logger="octoffm_async")
     told = []
-    monkeypatch.setattr("octoffm_async.session.event_emitter._tell", lambda _, event: told.append(event))
+    monkeypatch.setattr("octoffm_async.session.event_emitter._emit", lambda _, event: told.append(event))
     async with FulfillmentClient(config(), transport=FakeTransport()) as client:
         await client.stocks.get("S-1")
     assert len(told) == built
@@ -422,24 +422,24 @@ async def test_a_slow_hook_loses_nothing() -> None:
 
 async def test_rates_and_the_circuit_are_told() -> None:
     told = []
-    teller = EventEmitter([told.append, Choosy()])
-    gate = RateLimiter(Limit(5, per=2.0), jitter=0.0, max_in_flight=1)
+    events = EventEmitter([told.append, Choosy()])
+    limiter = RateLimiter(Limit(5, per=2.0), jitter=0.0, max_in_flight=1)
     task = asyncio.current_task()
     assert task is not None
-    journey = CallState(
+    call = CallState(
         GET_STOCK,
         task,
         seller_id="1",
         url="",
         body=None,
-        gate=gate,
+        limiter=limiter,
         clock=lambda: 0.0,
         now=0.0,
         deadline=1.0,
         options=DEFAULTS,
     )
-    teller.rate_changed(journey, "headers", 0.0)
-    teller.circuit_changed("probing", "30 s are over")
+    events.rate_changed(call, "headers", 0.0)
+    events.circuit_changed("probing", "30 s are over")
     assert told == [
         RateChanged(seller_id="1", group="stocks", rate=2.5, ceiling=2.5, reason="headers"),
         CircuitChanged(state="probing", reason="30 s are over"),

@@ -98,7 +98,7 @@ class Owners:
             suspects |= await self._told_otherwise(found, wanted, is_known=is_known)
             self._has_compared |= len(found.rows) > 0
         # An order that is alike, and that the list does not show, may have been told a wrong id too.
-        told = self._given.told() if suspects or self._given.changes else {}
+        told = self._given.last_ids() if suspects or self._given.changes else {}
         unseen = alike(left, told.keys() - {*wanted, *found.rows.ids_of})
         for key, other in _indistinct(left, {*wanted, *suspects, *unseen}, found):
             how = "in another spelling"

@@ -80,8 +80,8 @@ class UnreadableProofsError(ValueError):
 
 def account_key(*, base_url: str, client_id: str, seller_id: str) -> str:
     """Return the key of an account: a digest of its base URL and its two ids, never of its secret."""
-    told = "\0".join((base_url.rstrip("/"), client_id, seller_id))
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
+    identity = "\0".join((base_url.rstrip("/"), client_id, seller_id))
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
 def decode_proofs(content: bytes) -> Proofs:

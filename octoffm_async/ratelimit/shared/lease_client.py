@@ -96,16 +96,16 @@ class LeaseClient:
         self._store.open()
         self._is_open = True
 
-    def request(self, gate: Participant) -> None:
+    def request(self, limiter: Participant) -> None:
         """Include a limiter in the next round trip; do nothing while the store is unavailable."""
         if not self._is_open or (self.is_unavailable and asyncio.get_running_loop().time() < self._retry_at):
             return
-        gate.is_request_pending = True
-        self._due[gate] = None
+        limiter.is_request_pending = True
+        self._due[limiter] = None
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask_all(), name="octoffm_async limits")
 
-    async def close(self, gates: Iterable[Participant]) -> None:
+    async def close(self, limiters: Iterable[Participant]) -> None:
         """Return the slots that the limiters hold, and close the store."""
         if not self._is_open:
             return
@@ -113,7 +113,7 @@ class LeaseClient:
         try:
             if self._asking is not None:
                 await asyncio.wait([self._asking])
-            self._due = {gate: None for gate in gates if gate.has_final_request()}
+            self._due = {limiter: None for limiter in limiters if limiter.has_final_request()}
             while self._due and not self.is_unavailable:
                 await self._ask_once()
         finally:
@@ -130,35 +130,35 @@ class LeaseClient:
 
     async def _ask_once(self) -> None:
         loop = asyncio.get_running_loop()
-        gates = list(islice(self._due, ASKS_MOST))
-        for gate in gates:
-            del self._due[gate]
+        limiters = list(islice(self._due, ASKS_MOST))
+        for limiter in limiters:
+            del self._due[limiter]
         sent = loop.time()
         self._vague = 0 if self._offset.width(sent) <= VAGUE else self._vague + 1
         leasing = not 0 < self._vague <= VAGUE_MOST
-        asks = [gate.build_request(sent, leasing=leasing) for gate in gates]
+        asks = [limiter.build_request(sent, leasing=leasing) for limiter in limiters]
         try:
             async with asyncio.timeout(STORE_TIMEOUT):
                 answers = await self._store.exchange(asks)
-            self._hear(gates, asks, answers, sent)
+            self._hear(limiters, asks, answers, sent)
         except Exception as error:  # noqa: BLE001  (calls of the API must go on, whatever a store raises)
             self._is_away(error)
-            for gate in gates:
-                gate.is_request_pending = gate in self._due
-                gate.on_store_unavailable(loop.time())
+            for limiter in limiters:
+                limiter.is_request_pending = limiter in self._due
+                limiter.on_store_unavailable(loop.time())
                 if isinstance(error, ConfigurationError):
-                    gate.fail(error)
+                    limiter.fail(error)
 
     def _hear(
-        self, gates: list[Participant], asks: list[LeaseRequest], answers: Sequence[LeaseReply], sent: float
+        self, limiters: list[Participant], asks: list[LeaseRequest], answers: Sequence[LeaseReply], sent: float
     ) -> None:
         received = asyncio.get_running_loop().time()
         self._is_back()
         in_time = False
-        for gate, ask, answer in zip(gates, asks, answers, strict=True):
-            gate.is_request_pending = gate in self._due
+        for limiter, ask, answer in zip(limiters, asks, answers, strict=True):
+            limiter.is_request_pending = limiter in self._due
             ahead = self._offset.hear(answer.now / SECOND, sent=sent, received=received)
-            in_time |= gate.apply_reply(ask, answer, sent=sent, received=received, ahead=ahead)
+            in_time |= limiter.apply_reply(ask, answer, sent=sent, received=received, ahead=ahead)
         self._useless = 0 if in_time else self._useless + 1
         if self._useless > USELESS_MOST:
             self._is_away(

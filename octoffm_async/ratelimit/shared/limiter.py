@@ -217,7 +217,7 @@ class SharedRateLimiter(RateLimiter):
             alone=self._lost,
         )
         self._used, self._pausing, self._giving = 0, None, False
-        control.told()
+        control.mark_reported()
         return ask
 
     def apply_reply(

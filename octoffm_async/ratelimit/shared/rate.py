@@ -79,7 +79,7 @@ class SharedRate(AdaptiveRate):
         elif self.blocked_since is None:
             self.blocked_since = epoch_since
 
-    def told(self) -> None:
+    def mark_reported(self) -> None:
         """Mark the reports as sent: the store needs no report about requests sent before its reply."""
         if self.refusing or self.accepting:
             self.refusing = self.accepting = False

@@ -80,19 +80,21 @@ def _from_json(response: Response, answer: DocumentAnswer | str) -> Document | s
         is_address = answer.startswith(("http://", "https://", "/")) and not answer.startswith(_JPEG)
         answer = DocumentAnswer(url=answer) if is_address else DocumentAnswer(content=answer)
     if answer.content:
-        content, told = _decoded(answer.content)
-        return _document(content, _media_type(answer.media_type or told) or PDF, answer.file_name, response.url)
+        content, declared_type = _decoded(answer.content)
+        return _document(
+            content, _media_type(answer.media_type or declared_type) or PDF, answer.file_name, response.url
+        )
     if answer.url:
         return _address(answer.url, response.url)
     raise UnusableDocumentError("the JSON holds neither content nor url")
 
 
 def _decoded(content: str) -> tuple[bytes, str]:
-    told = ""
+    declared_type = ""
     if (matched := _DATA_URL.match(content)) is not None:
-        told, content = matched[1] or "", content[matched.end() :]
+        declared_type, content = matched[1] or "", content[matched.end() :]
     try:
-        return base64.b64decode("".join(content.split()), validate=True), told
+        return base64.b64decode("".join(content.split()), validate=True), declared_type
     except (binascii.Error, ValueError) as error:
         raise UnusableDocumentError(f"its content is not Base64: {error}") from None
 

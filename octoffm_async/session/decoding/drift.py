@@ -18,11 +18,11 @@ logger = logging.getLogger("octoffm_async")
 
 
 class DriftLog:
-    """The differences seen so far. ``tell`` is called with each new one; a warning is logged for it as well."""
+    """The differences seen so far. ``emit`` is called with each new one; a warning is logged for it as well."""
 
-    def __init__(self, tell: Callable[[ContractDrift], None]) -> None:
+    def __init__(self, emit: Callable[[ContractDrift], None]) -> None:
         self.seen: dict[tuple[str, str, DriftKind], ContractDrift] = {}
-        self._tell = tell
+        self._emit = emit
 
     def note(self, operation: str, drift: Mapping[tuple[str, DriftKind], str]) -> int:
         """Record the differences of one response; return how many are new."""
@@ -34,7 +34,7 @@ class DriftLog:
             new += 1
             event = self.seen[key] = ContractDrift(operation=operation, path=path, kind=kind, found=found)
             logger.warning("%s", sentence(event))
-            self._tell(event)
+            self._emit(event)
             if len(self.seen) == MOST:
                 logger.warning("more than %d differences from the contract: further ones are not reported", MOST)
         return new

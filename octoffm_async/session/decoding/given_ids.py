@@ -64,7 +64,7 @@ class KnownIds:
         """References that got ids which may belong to others."""
         return dict(self._suspects)
 
-    def told(self) -> dict[str, str]:
+    def last_ids(self) -> dict[str, str]:
         """Return the remembered references, each with the last id that it got."""
         return {reference: remote_id for ids in (self._older, self._recent) for remote_id, reference in ids.items()}
 
@@ -88,7 +88,7 @@ class KnownIds:
             if trail.believer is not self:
                 trail.believe(self)
             trail.last = remote_id
-            trail.told.append(remote_id)
+            trail.recent_ids.append(remote_id)
         if len(recent) >= REMEMBERED:
             self._older, self._recent = recent, {}
         return None
@@ -140,7 +140,7 @@ class KnownIds:
             self.suspect(holder, remote_id)
         others = 0
         if trail is not None:
-            others = len(trail.told)
+            others = len(trail.recent_ids)
             trail.doubt(_OUT_OF_STEP)
             trail.drop()
         self._warnings += 1

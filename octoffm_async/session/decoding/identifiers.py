@@ -48,7 +48,7 @@ _DIGITS = frozenset("123456789")
 _NOTHING = object()
 
 
-class _Told(NamedTuple):
+class _IdLocation(NamedTuple):
     """The places of an id in an operation's responses: in the body, and the collection in an address."""
 
     name: str
@@ -73,18 +73,18 @@ def identifier_reader(
     ``place`` (the path to the id in the body) and ``path`` (the operation's address) come from a contract file.
     """
     collection = (path or operation.path).rstrip("/").rpartition("/")[2]
-    told = _Told(operation.identifier, place or (operation.identifier,), collection)
+    location = _IdLocation(operation.identifier, place or (operation.identifier,), collection)
     kind: Any = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST)]
-    for name in reversed(told.place):
+    for name in reversed(location.place):
         kind = msgspec.defstruct("Holder", [("held", kind)], rename={"held": name}, gc=False)
     decode = msgspec.json.Decoder[Any](kind).decode
-    deeper = len(told.place) - 1
+    deeper = len(location.place) - 1
 
     def read(response: Response, skip_bad_rows: bool) -> Any:  # noqa: ARG001, FBT001
         try:
             found: Any = decode(response.body).held
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return _odd_identifier(told, response)
+            return _odd_identifier(location, response)
         if deeper:
             for _ in range(deeper):
                 found = found.held
@@ -96,24 +96,24 @@ def identifier_reader(
         else:
             can_be_one = NO_ID.fullmatch(found) is None
         usual = can_be_one and " " not in found and found.isprintable()
-        return found if usual else _odd_identifier(told, response)
+        return found if usual else _odd_identifier(location, response)
 
     return read
 
 
-def _odd_identifier(told: _Told, response: Response) -> str:
+def _odd_identifier(location: _IdLocation, response: Response) -> str:
     body = response.body.removeprefix(BOM_UTF8).strip()
     content = _json(body)
     if content is _NOTHING and body and _is_page(body, response.headers):
-        raise UnusableError(f"no {told.name}: the body is a page, not an answer of the API")
-    if (found := _in_body(content, told, response.headers)) is not None:
+        raise UnusableError(f"no {location.name}: the body is a page, not an answer of the API")
+    if (found := _in_body(content, location, response.headers)) is not None:
         return found
-    if isinstance(content, dict) and _tells_a_problem(cast("dict[str, Any]", content), response.headers):
-        raise UnusableError(f"no {told.name}: the body reports a problem")
-    found = identifier_in(response.headers, collection=told.collection)
+    if isinstance(content, dict) and _reports_a_problem(cast("dict[str, Any]", content), response.headers):
+        raise UnusableError(f"no {location.name}: the body reports a problem")
+    found = identifier_in(response.headers, collection=location.collection)
     if found is not None and can_be_id(found) and not _is_problem(response.headers):
         return found
-    raise UnusableError(f"no {told.name} in the body, Location or Content-Location that looks like one")
+    raise UnusableError(f"no {location.name} in the body, Location or Content-Location that looks like one")
 
 
 def _json(body: bytes) -> Any:
@@ -123,7 +123,7 @@ def _json(body: bytes) -> Any:
         return _NOTHING
 
 
-def _in_body(content: Any, told: _Told, headers: Mapping[str, str]) -> str | None:
+def _in_body(content: Any, location: _IdLocation, headers: Mapping[str, str]) -> str | None:
     match content:
         case [only]:
             pass
@@ -134,10 +134,10 @@ def _in_body(content: Any, told: _Told, headers: Mapping[str, str]) -> str | Non
     outer = cast("dict[str, Any]", only)
     wraps = [_member(outer, name) for name in _WRAPS]
     for members in (outer, *(cast("dict[str, Any]", wrap) for wrap in wraps if isinstance(wrap, dict))):
-        if (found := _named(value_at_path(members, told.place)[1])) is not None:
+        if (found := _named(value_at_path(members, location.place)[1])) is not None:
             return found
         # "id" alone does not say whose id it is: not that of the created object, where the response is about another.
-        other = _tells_a_problem(members, headers) or _leads_elsewhere(told.collection, headers)
+        other = _reports_a_problem(members, headers) or _leads_elsewhere(location.collection, headers)
         if not other and (found := _named(_member(members, "id"))) is not None:
             return found
     return None
@@ -178,7 +178,7 @@ def _is_problem(headers: Mapping[str, str]) -> bool:
     return "problem" in headers.get("Content-Type", "").lower()
 
 
-def _tells_a_problem(members: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
+def _reports_a_problem(members: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
     status, errors, error, success = (_member(members, name) for name in ("status", "errors", "error", "success"))
     failed = isinstance(status, int) and not isinstance(status, bool) and status >= 400
     return failed or bool(errors or error) or success is False or _is_problem(headers)

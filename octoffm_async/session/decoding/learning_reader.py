@@ -60,9 +60,9 @@ class LearningReader:
             try:
                 return self._read_carefully(response, skip_bad_rows=skip_bad_rows)
             finally:
-                self._tell()
+                self._report_drift()
         if UNKNOWN_VALUES or self._careful.drift:
-            self._tell()
+            self._report_drift()
         return self._unwrapped(found) if self._depth else found
 
     def _read_carefully(self, response: Response, *, skip_bad_rows: bool) -> Any:
@@ -121,7 +121,7 @@ class LearningReader:
         self._careful.record_drift("$", "value", "a text with damaged characters")
         return value, True
 
-    def _tell(self) -> None:
+    def _report_drift(self) -> None:
         """Report the differences from the contract, and unknown words that the decoder met."""
         for enum, word in take_unknown_values():
             for path in paths_of_enum(self._struct, enum):

@@ -103,7 +103,7 @@ class DocumentReader(ObjectReader):
         except UnusableDocumentError as reason:
             raise UnusableError(str(reason)) from None
         finally:
-            self._tell()
+            self._report_drift()
 
     def _described(self, response: Response) -> DocumentAnswer | str:
         value, _ = self._value(unmarked(response))

@@ -37,8 +37,8 @@ def _text(body: bytes, content_type: str) -> str:
         return body.decode("utf-8")
     except UnicodeDecodeError:
         pass
-    if (told := _CHARSET.search(content_type)) is not None and not told[1].lower().startswith("utf"):
-        return body.decode(told[1], errors="replace")
+    if (charset := _CHARSET.search(content_type)) is not None and not charset[1].lower().startswith("utf"):
+        return body.decode(charset[1], errors="replace")
     try:
         return body.decode("utf-8", errors="surrogatepass")  # CESU-8: each half of a pair encoded by itself
     except UnicodeDecodeError:

@@ -40,7 +40,7 @@ class Circuit:
     def __init__(self, config: Config, rng: Random, changed: Callable[[CircuitState, str], None]) -> None:
         self._longest = max(FIRST_PAUSE, config.backoff_cap)
         self._rng = rng
-        self._told = changed
+        self._on_change = changed
         self._news = asyncio.Event()
         self._failures = 0
         self._probe_at = 0.0
@@ -108,6 +108,6 @@ class Circuit:
 
     def _change(self, state: CircuitState, reason: str) -> None:
         self.state = state
-        self._told(state, reason)
+        self._on_change(state, reason)
         self._news.set()
         self._news = asyncio.Event()

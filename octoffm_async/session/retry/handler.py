@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...contract.operations import CREATE_TOKEN
 from ...errors import AnsweredError
-from ...transport.headers import rate_advice, retry_after
+from ...transport.headers import parse_retry_after, rate_advice
 from .circuit_breaker import Circuit
 from .policy import (
     SUCCESS_REFUND,
@@ -49,38 +49,38 @@ class RetryHandler:
         self,
         config: Config,
         counts: SessionCounters,
-        teller: EventEmitter,
+        events: EventEmitter,
         rng: random.Random,
         recovered: Callable[[], None],
     ) -> None:
         self._recovered = recovered
         self._config = config
         self._counts = counts
-        self._teller = teller
+        self._events = events
         self._rng = rng
         self.budget = RetryBudget(config.retry_budget)
-        self.circuit = Circuit(config, rng, teller.circuit_changed)
+        self.circuit = Circuit(config, rng, events.circuit_changed)
 
-    def on_accepted(self, journey: CallState, response: Response) -> None:
+    def on_accepted(self, call: CallState, response: Response) -> None:
         """Report to the limiter that the limit accepted a request, and the rate headers of the response."""
-        gate = journey.limiter
-        now = journey.clock()
-        if gate.on_accepted(sent_at=journey.attempt_started_at, now=now):
-            self._teller.rate_changed(journey, "throttled", now)
-        if gate.wants_advice and gate.on_rate_headers(rate_advice(response.headers, wall_now=time.time()), now):
-            self._teller.rate_changed(journey, "headers", now)
+        limiter = call.limiter
+        now = call.clock()
+        if limiter.on_accepted(sent_at=call.attempt_started_at, now=now):
+            self._events.rate_changed(call, "throttled", now)
+        if limiter.wants_advice and limiter.on_rate_headers(rate_advice(response.headers, wall_now=time.time()), now):
+            self._events.rate_changed(call, "headers", now)
 
-    def on_success(self, journey: CallState) -> None:
+    def on_success(self, call: CallState) -> None:
         """Refund the retry budget after a success."""
-        self.budget.refund(journey.owed or SUCCESS_REFUND)
-        self.answered(journey)
+        self.budget.refund(call.owed or SUCCESS_REFUND)
+        self.answered(call)
 
-    def answered(self, journey: CallState) -> None:
+    def answered(self, call: CallState) -> None:
         """Settle the circuit's probe, if this call is one: the API has answered."""
-        if journey.circuit_probe:
-            self._settle_probe(journey, failed=False)
+        if call.circuit_probe:
+            self._settle_probe(call, failed=False)
 
-    async def wait_or_raise(self, journey: CallState, verdict: AttemptResult, error: CallError) -> None:
+    async def wait_or_raise(self, call: CallState, verdict: AttemptResult, error: CallError) -> None:
         """Wait until the call may be sent again.
 
         Raises:
@@ -88,16 +88,18 @@ class RetryHandler:
         """
         failed = verdict in FAILURES
         cost = retry_cost(error)
-        self._tell_circuit(journey, failed=failed, affordable=self.budget.affords(cost))
-        held_back = failed and journey.waits_out_outage and self.circuit.state != "closed"
-        journey.failures += failed and not held_back
-        told = error.retry_after if isinstance(error, AnsweredError) else None
-        news = verdict is AttemptResult.THROTTLED and self._note_throttling(journey)
-        decision = decide(self._situation(journey, verdict, told, cost, held_back=held_back), self._config, self._rng)
+        self._update_circuit(call, failed=failed, affordable=self.budget.affords(cost))
+        held_back = failed and call.waits_out_outage and self.circuit.state != "closed"
+        call.failures += failed and not held_back
+        retry_after = error.retry_after if isinstance(error, AnsweredError) else None
+        news = verdict is AttemptResult.THROTTLED and self._note_throttling(call)
+        decision = decide(
+            self._situation(call, verdict, retry_after, cost, held_back=held_back), self._config, self._rng
+        )
         if verdict is AttemptResult.THROTTLED:
-            self._pause(journey, told, decision, news=news)
+            self._pause(call, retry_after, decision, news=news)
         if failed and not held_back:
-            journey.owed = cost
+            call.owed = cost
             self.budget.spend(cost)
         if isinstance(decision, GiveUp):
             error.outcome_unknown = decision.outcome_unknown
@@ -105,66 +107,68 @@ class RetryHandler:
                 error.message += f" ({decision.reason})"
             raise error
         self._counts.retries += 1
-        journey.token_renewed |= verdict is AttemptResult.UNAUTHORIZED
-        self._teller.retry_scheduled(journey, decision)
+        call.token_renewed |= verdict is AttemptResult.UNAUTHORIZED
+        self._events.retry_scheduled(call, decision)
         if verdict is not AttemptResult.THROTTLED:  # a throttled call waits in its limiter, with all others of its key
             await asyncio.sleep(decision.delay)
 
-    def note_quota(self, journey: CallState, results: ProductResults, response: Response) -> None:
+    def note_quota(self, call: CallState, results: ProductResults, response: Response) -> None:
         """Pause the key as after a 429 if a success rejects items because of a quota (seen)."""
         if not any(result.over_quota for result in results.items):
             return
-        news = self._note_throttling(journey)
-        told = retry_after(response.headers.get("Retry-After"), wall_now=time.time())
-        self._pause(journey, told, None, news=news)
+        news = self._note_throttling(call)
+        retry_after = parse_retry_after(response.headers.get("Retry-After"), wall_now=time.time())
+        self._pause(call, retry_after, None, news=news)
         if news:
-            self._teller.rate_changed(journey, "quota", asyncio.get_running_loop().time())
+            self._events.rate_changed(call, "quota", asyncio.get_running_loop().time())
 
     def _situation(
-        self, journey: CallState, verdict: AttemptResult, told: float | None, cost: int, *, held_back: bool
+        self, call: CallState, verdict: AttemptResult, retry_after: float | None, cost: int, *, held_back: bool
     ) -> RetryContext:
-        retries = journey.options.retries
+        retries = call.options.retries
         return RetryContext(
             verdict=verdict,
-            repeatability=journey.operation.repeatability,
-            failures=journey.failures,
-            throttlings=journey.limiter.control.throttlings,
-            token_renewed=journey.token_renewed or journey.operation is CREATE_TOKEN,
-            retry_after=told,
-            time_left=journey.deadline - journey.clock(),
+            repeatability=call.operation.repeatability,
+            failures=call.failures,
+            throttlings=call.limiter.control.throttlings,
+            token_renewed=call.token_renewed or call.operation is CREATE_TOKEN,
+            retry_after=retry_after,
+            time_left=call.deadline - call.clock(),
             affordable=self.budget.affords(cost),
             most_failures=self._config.max_attempts if retries is None else retries + 1,
             held_back=held_back,
-            may_repeat=journey.may_repeat,
+            may_repeat=call.may_repeat,
         )
 
-    def _note_throttling(self, journey: CallState) -> bool:
+    def _note_throttling(self, call: CallState) -> bool:
         self._counts.throttled += 1
-        return journey.limiter.on_throttled(sent_at=journey.attempt_started_at, now=journey.clock())
+        return call.limiter.on_throttled(sent_at=call.attempt_started_at, now=call.clock())
 
-    def _pause(self, journey: CallState, told: float | None, decision: Retry | GiveUp | None, *, news: bool) -> None:
-        if not news and told is None:
+    def _pause(
+        self, call: CallState, retry_after: float | None, decision: Retry | GiveUp | None, *, news: bool
+    ) -> None:
+        if not news and retry_after is None:
             return  # of a request sent before the pause was known: that pause is enough
         if isinstance(decision, Retry):
             pause = decision.delay
         else:  # this call ends here, but the other calls of its key must wait all the same
-            pause = pause_after(journey.limiter.control.throttlings, told, self._config, self._rng)
-        journey.limiter.pause(journey.clock() + pause)
+            pause = pause_after(call.limiter.control.throttlings, retry_after, self._config, self._rng)
+        call.limiter.pause(call.clock() + pause)
         if news:
-            self._teller.throttled(journey, pause=pause, told=told is not None)
+            self._events.throttled(call, pause=pause, by_server=retry_after is not None)
 
-    def _tell_circuit(self, journey: CallState, *, failed: bool, affordable: bool) -> None:
-        if journey.operation is CREATE_TOKEN:
+    def _update_circuit(self, call: CallState, *, failed: bool, affordable: bool) -> None:
+        if call.operation is CREATE_TOKEN:
             return
-        if journey.circuit_probe:
-            self._settle_probe(journey, failed=failed)
+        if call.circuit_probe:
+            self._settle_probe(call, failed=failed)
         elif failed and not affordable and self.circuit.state == "closed":
             self.circuit.failed("the retry budget is spent")
 
-    def _settle_probe(self, journey: CallState, *, failed: bool) -> None:
-        journey.circuit_probe = False
+    def _settle_probe(self, call: CallState, *, failed: bool) -> None:
+        call.circuit_probe = False
         if failed:
-            journey.probed = True
+            call.probed = True
             self.circuit.failed("the probe failed")
         else:
             self.budget.left = max(self.budget.left, self.budget.capacity // 2)

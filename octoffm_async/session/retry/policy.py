@@ -141,10 +141,10 @@ def back_off(failures: int, config: Config, rng: Random, *, base: float | None =
     return rng.uniform(0.0, bound)  # from zero: clients that failed together must not return together
 
 
-def pause_after(throttlings: int, told: float | None, config: Config, rng: Random) -> float:
-    """Return the seconds that a key pauses after so many 429s in a row; the last asked for ``told`` seconds."""
+def pause_after(throttlings: int, retry_after: float | None, config: Config, rng: Random) -> float:
+    """Return the seconds that a key pauses after so many 429s in a row; the last asked for ``retry_after`` seconds."""
     # A "0", or a date that the client's clock takes for past, must not cause a storm: the back-off counts even then.
-    return max(told or 0.0, back_off(max(1, throttlings), config, rng, base=config.throttle_base))
+    return max(retry_after or 0.0, back_off(max(1, throttlings), config, rng, base=config.throttle_base))
 
 
 def retry_cost(outcome: object) -> int:
@@ -153,10 +153,10 @@ def retry_cost(outcome: object) -> int:
 
 
 def _after_pause(at: RetryContext, config: Config, rng: Random) -> Retry | GiveUp:
-    told = at.retry_after
-    if told is not None and told > config.max_retry_after:
-        return GiveUp(outcome_unknown=False, reason=f"asked to wait {told:.0f} s, longer than max_retry_after")
-    return _if_time(pause_after(at.throttlings, told, config, rng), at, "429")
+    retry_after = at.retry_after
+    if retry_after is not None and retry_after > config.max_retry_after:
+        return GiveUp(outcome_unknown=False, reason=f"asked to wait {retry_after:.0f} s, longer than max_retry_after")
+    return _if_time(pause_after(at.throttlings, retry_after, config, rng), at, "429")
 
 
 def _after_back_off(at: RetryContext, config: Config, rng: Random) -> Retry | GiveUp:

@@ -82,13 +82,13 @@ def admissions(limit: Limit, arrivals: list[float], *, jitter: float = 0.0) -> l
     admitted: list[float] = []
 
     async def arrive() -> None:
-        gate = RateLimiter(limit, jitter=jitter, max_in_flight=10_000)
+        limiter = RateLimiter(limit, jitter=jitter, max_in_flight=10_000)
         loop = asyncio.get_running_loop()
 
         async def one() -> None:
-            await gate.acquire()
+            await limiter.acquire()
             admitted.append(loop.time())
-            gate.release()
+            limiter.release()
 
         async with asyncio.TaskGroup() as group:
             for gap in arrivals:
@@ -140,45 +140,45 @@ def test_a_plain_limiter_would_break_the_promise_that_the_gate_keeps() -> None:
 
 @pytest.mark.virtual_time
 async def test_a_pause_holds_every_caller_of_the_key() -> None:
-    gate, loop = RateLimiter(None, jitter=0.0, max_in_flight=10), asyncio.get_running_loop()
+    limiter, loop = RateLimiter(None, jitter=0.0, max_in_flight=10), asyncio.get_running_loop()
     started = loop.time()
-    gate.pause(started + 30)
-    await asyncio.gather(*(gate.acquire() for _ in range(5)))
+    limiter.pause(started + 30)
+    await asyncio.gather(*(limiter.acquire() for _ in range(5)))
     assert loop.time() - started >= 30
 
 
 @pytest.mark.virtual_time
 async def test_a_pause_that_begins_while_a_permit_is_awaited_holds_that_call_too() -> None:
-    gate, loop = RateLimiter(Limit(1, per=10.0), jitter=0.0, max_in_flight=10), asyncio.get_running_loop()
-    await gate.acquire()
+    limiter, loop = RateLimiter(Limit(1, per=10.0), jitter=0.0, max_in_flight=10), asyncio.get_running_loop()
+    await limiter.acquire()
     started = loop.time()
-    waiting = asyncio.create_task(gate.acquire())
+    waiting = asyncio.create_task(limiter.acquire())
     await asyncio.sleep(1)
-    gate.pause(loop.time() + 60)
+    limiter.pause(loop.time() + 60)
     await waiting
     assert loop.time() - started >= 61
 
 
 @pytest.mark.virtual_time
 async def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
-    gate, loop = RateLimiter(None, jitter=0.0, max_in_flight=1), asyncio.get_running_loop()
-    gate.pause(loop.time() + 60)
-    gate.pause(loop.time() + 1)
-    assert gate.paused_until == loop.time() + 60
+    limiter, loop = RateLimiter(None, jitter=0.0, max_in_flight=1), asyncio.get_running_loop()
+    limiter.pause(loop.time() + 60)
+    limiter.pause(loop.time() + 1)
+    assert limiter.paused_until == loop.time() + 60
 
 
 @pytest.mark.virtual_time
 async def test_no_more_than_max_in_flight_are_inside() -> None:
-    gate, inside, most = RateLimiter(None, jitter=0.0, max_in_flight=3), 0, 0
+    limiter, inside, most = RateLimiter(None, jitter=0.0, max_in_flight=3), 0, 0
 
     async def visit() -> None:
         nonlocal inside, most
-        await gate.acquire()
+        await limiter.acquire()
         inside += 1
         most = max(most, inside)
         await asyncio.sleep(1)
         inside -= 1
-        gate.release()
+        limiter.release()
 
     await asyncio.gather(*(visit() for _ in range(20)))
     assert most == 3
@@ -188,14 +188,14 @@ async def test_no_more_than_max_in_flight_are_inside() -> None:
 @pytest.mark.parametrize("seed", range(20))
 async def test_cancelling_waiters_at_random_leaks_no_slot_and_no_permit(seed: int) -> None:
     rng, loop = random.Random(seed), asyncio.get_running_loop()
-    gate = RateLimiter(Limit(5, per=1.0), jitter=0.0, max_in_flight=4)
+    limiter = RateLimiter(Limit(5, per=1.0), jitter=0.0, max_in_flight=4)
 
     async def visit() -> None:
-        await gate.acquire()
+        await limiter.acquire()
         try:
             await asyncio.sleep(rng.random())
         finally:
-            gate.release()
+            limiter.release()
 
     visitors = [asyncio.create_task(visit()) for _ in range(40)]
     for visitor in rng.sample(visitors, 25):
@@ -205,7 +205,7 @@ async def test_cancelling_waiters_at_random_leaks_no_slot_and_no_permit(seed: in
     await asyncio.sleep(5)
     started = loop.time()
     for _ in range(4):  # all four slots are free again, and the limit's permits with them
-        await gate.acquire()
+        await limiter.acquire()
     assert loop.time() - started < 1.0
 
 
@@ -218,35 +218,35 @@ class Usage:
         self.departed: list[float] = []
 
 
-async def disturb(gate: RateLimiter, kind: int, rng: random.Random) -> None:
+async def disturb(limiter: RateLimiter, kind: int, rng: random.Random) -> None:
     """Something that happens to a gate while calls wait at it."""
     loop = asyncio.get_running_loop()
     match kind:
         case 0:
-            gate.pause(loop.time() + rng.choice([0.0, 0.2, 3.0]))
+            limiter.pause(loop.time() + rng.choice([0.0, 0.2, 3.0]))
         case 1:
-            gate.on_rate_headers(
+            limiter.on_rate_headers(
                 RateAdvice(rng.choice([0.5, 3.0, 50.0, None]), rng.choice([0.0, 0.0, 2.0])), loop.time()
             )
         case 3:
-            gate.restart()
+            limiter.restart()
         case 4 if rng.random() < 0.2:
-            gate.close()
+            limiter.close()
             if rng.random() < 0.5:
                 await asyncio.sleep(0)
-            gate.rebind()
+            limiter.rebind()
         case _:
             await asyncio.sleep(rng.choice([0.0, 0.01, 1.0]))
 
 
-async def adversary(gate: RateLimiter, seed: int, steps: int) -> Usage:
+async def adversary(limiter: RateLimiter, seed: int, steps: int) -> Usage:
     """Callers of all kinds, cancellations, pauses, 429s, advice, closing and reopening, at random moments."""
     rng, loop, usage = random.Random(seed), asyncio.get_running_loop(), Usage()
     tasks: list[asyncio.Task[None]] = []
 
     async def call(lane: Priority, stay: float, *, first: bool, throttled: bool) -> None:
         until = loop.time() + rng.choice([0.5, 5.0, 500.0])
-        probe = await gate.acquire(lane, until=rng.choice([None, until]), first=first)
+        probe = await limiter.acquire(lane, until=rng.choice([None, until]), first=first)
         sent_at = loop.time()
         usage.inside += 1
         usage.most = max(usage.most, usage.inside)
@@ -255,11 +255,11 @@ async def adversary(gate: RateLimiter, seed: int, steps: int) -> Usage:
             await asyncio.sleep(stay)
         finally:
             usage.inside -= 1
-            gate.release(probe=probe)
-        if throttled and gate.on_throttled(sent_at=sent_at, now=loop.time()):
-            gate.pause(loop.time() + rng.choice([0.0, 0.3, 2.0]))
+            limiter.release(probe=probe)
+        if throttled and limiter.on_throttled(sent_at=sent_at, now=loop.time()):
+            limiter.pause(loop.time() + rng.choice([0.0, 0.3, 2.0]))
         elif not throttled:
-            gate.on_accepted(sent_at=sent_at, now=loop.time())
+            limiter.on_accepted(sent_at=sent_at, now=loop.time())
 
     for _ in range(steps):
         kind = rng.randrange(12)
@@ -271,7 +271,7 @@ async def adversary(gate: RateLimiter, seed: int, steps: int) -> Usage:
         elif kind == 2 and tasks:
             rng.choice(tasks).cancel()
         else:
-            await disturb(gate, kind, rng)
+            await disturb(limiter, kind, rng)
         if rng.random() < 0.3:
             await asyncio.sleep(rng.choice([0.0, 0.05, 0.3]))
     for task in rng.sample(tasks, len(tasks) // 4):
@@ -292,20 +292,20 @@ def test_nothing_is_leaked_and_no_window_exceeded_whatever_happens(
     seed: int, limit: Limit | None, in_flight: int
 ) -> None:
     async def main() -> None:
-        gate = RateLimiter(limit, jitter=0.0, max_in_flight=in_flight)
-        usage = await adversary(gate, seed, 60)
+        limiter = RateLimiter(limit, jitter=0.0, max_in_flight=in_flight)
+        usage = await adversary(limiter, seed, 60)
         assert usage.most <= in_flight
-        assert gate.in_flight == 0
-        assert not gate._probe_out
-        assert gate.stats("1", Group.STOCKS, 0.0).waiting == 0
+        assert limiter.in_flight == 0
+        assert not limiter._probe_out
+        assert limiter.stats("1", Group.STOCKS, 0.0).waiting == 0
         if limit is not None:
             assert worst_window(usage.departed, limit.per - 1e-6) <= limit.calls
-        gate.on_rate_headers(RateAdvice(100.0, 0.0), asyncio.get_running_loop().time())
+        limiter.on_rate_headers(RateAdvice(100.0, 0.0), asyncio.get_running_loop().time())
         await asyncio.sleep(30)
-        assert gate._dispatcher is None, "it waits for nobody"
+        assert limiter._dispatcher is None, "it waits for nobody"
         assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
-        probe = await asyncio.wait_for(gate.acquire(), 60)  # it still lets calls through
-        gate.release(probe=probe)
+        probe = await asyncio.wait_for(limiter.acquire(), 60)  # it still lets calls through
+        limiter.release(probe=probe)
 
     on_virtual_time(main)
 
@@ -314,47 +314,47 @@ def test_nothing_is_leaked_and_no_window_exceeded_whatever_happens(
 async def test_an_error_of_the_pump_reaches_those_who_wait_and_the_next_begin_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    gate = RateLimiter(Limit(1, per=10.0), jitter=0.0, max_in_flight=10)
+    limiter = RateLimiter(Limit(1, per=10.0), jitter=0.0, max_in_flight=10)
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-    await gate.acquire()
+    await limiter.acquire()
 
     async def fail() -> None:
         raise LookupError("broken")
 
     with monkeypatch.context() as patch:
         patch.setattr(RateLimiter, "_next_permit", lambda _: fail())
-        results = await asyncio.gather(*(gate.acquire() for _ in range(3)), return_exceptions=True)
+        results = await asyncio.gather(*(limiter.acquire() for _ in range(3)), return_exceptions=True)
     assert [type(result) for result in results] == [LookupError] * 3
-    await gate.acquire()
+    await limiter.acquire()
 
 
 @pytest.mark.virtual_time
 async def test_a_pump_that_a_stranger_cancels_is_replaced() -> None:
-    gate = RateLimiter(Limit(1, per=10.0), jitter=0.0, max_in_flight=10)
-    await gate.acquire()
-    waiting = [asyncio.create_task(gate.acquire()) for _ in range(2)]
+    limiter = RateLimiter(Limit(1, per=10.0), jitter=0.0, max_in_flight=10)
+    await limiter.acquire()
+    waiting = [asyncio.create_task(limiter.acquire()) for _ in range(2)]
     await asyncio.sleep(1)
     for task in asyncio.all_tasks():
         if task.get_name() == "octoffm_async limit":
             task.cancel()
     await asyncio.wait_for(asyncio.gather(*waiting), 30)
     await asyncio.sleep(0)
-    assert gate._dispatcher is None
+    assert limiter._dispatcher is None
 
 
 @pytest.mark.virtual_time
 async def test_a_close_ends_all_who_wait_and_the_pump() -> None:
-    gate = RateLimiter(Limit(1, per=1000.0), jitter=0.0, max_in_flight=10)
-    await gate.acquire()
-    waiting = [asyncio.create_task(gate.acquire()) for _ in range(100)]
+    limiter = RateLimiter(Limit(1, per=1000.0), jitter=0.0, max_in_flight=10)
+    await limiter.acquire()
+    waiting = [asyncio.create_task(limiter.acquire()) for _ in range(100)]
     await asyncio.sleep(1)
-    gate.close()
+    limiter.close()
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert all(isinstance(result, ClosedError) for result in results)
     await asyncio.sleep(0)
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
     with pytest.raises(ClosedError):
-        await gate.acquire()
+        await limiter.acquire()
 
 
 @pytest.mark.parametrize("while_waiting", [True, False])
@@ -379,63 +379,63 @@ def test_closing_leaves_no_task_for_the_loop_to_destroy(while_waiting: bool, cap
 
 
 def test_a_gate_goes_on_on_the_next_loop() -> None:
-    gate = RateLimiter(Limit(2, per=5.0), jitter=0.0, max_in_flight=2)
+    limiter = RateLimiter(Limit(2, per=5.0), jitter=0.0, max_in_flight=2)
 
     async def use() -> None:
-        gate.rebind()
-        await gate.acquire()
-        await gate.acquire()
-        waiting = [asyncio.create_task(gate.acquire()) for _ in range(3)]
+        limiter.rebind()
+        await limiter.acquire()
+        await limiter.acquire()
+        waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
         await asyncio.sleep(0.5)
-        gate.close()
+        limiter.close()
         await asyncio.gather(*waiting, return_exceptions=True)
-        gate.release()
-        gate.release()
+        limiter.release()
+        limiter.release()
 
     for _ in range(3):
         on_virtual_time(use)
-    assert gate.in_flight == 0
+    assert limiter.in_flight == 0
 
 
 @pytest.mark.virtual_time
 async def test_a_limit_of_flights_that_shrinks_lets_nobody_in_before_it_is_kept() -> None:
-    gate, loop = RateLimiter(None, jitter=0.0, max_in_flight=8), asyncio.get_running_loop()
+    limiter, loop = RateLimiter(None, jitter=0.0, max_in_flight=8), asyncio.get_running_loop()
     for _ in range(8):
-        await gate.acquire()
-    gate.restart()
-    waiting = asyncio.create_task(gate.acquire())
+        await limiter.acquire()
+    limiter.restart()
+    waiting = asyncio.create_task(limiter.acquire())
     for _ in range(7):
         await asyncio.sleep(1)
-        gate.release()
+        limiter.release()
         assert not waiting.done()
     await asyncio.sleep(1)
-    gate.release()
+    limiter.release()
     await waiting
     assert loop.time() == pytest.approx(1008.0, abs=0.01)
 
 
 @pytest.mark.virtual_time
 async def test_a_probe_that_is_cancelled_before_it_departs_makes_room_for_another() -> None:
-    gate, loop = RateLimiter(None, jitter=0.0, max_in_flight=8), asyncio.get_running_loop()
-    gate.on_throttled(sent_at=loop.time(), now=loop.time())
-    gate.pause(loop.time() + 1)
-    waiting = [asyncio.create_task(gate.acquire()) for _ in range(3)]
+    limiter, loop = RateLimiter(None, jitter=0.0, max_in_flight=8), asyncio.get_running_loop()
+    limiter.on_throttled(sent_at=loop.time(), now=loop.time())
+    limiter.pause(loop.time() + 1)
+    waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
     loop.call_later(1.0, waiting[0].cancel)  # in the moment in which it is let go
     await asyncio.sleep(2)
     assert [task.done() for task in waiting] == [True, True, False]
     assert waiting[1].result() is True
-    gate.release(probe=True)
+    limiter.release(probe=True)
     assert await waiting[2] is True
 
 
 @pytest.mark.virtual_time
 async def test_who_goes_first_does() -> None:
-    gate, order = RateLimiter(Limit(1, per=1.0), jitter=0.0, max_in_flight=100), list[str]()
+    limiter, order = RateLimiter(Limit(1, per=1.0), jitter=0.0, max_in_flight=100), list[str]()
 
     async def one(name: str, lane: Priority, *, first: bool = False) -> None:
-        await gate.acquire(lane, first=first)
+        await limiter.acquire(lane, first=first)
         order.append(name)
-        gate.release()
+        limiter.release()
 
     await one("0", "bulk")
     async with asyncio.TaskGroup() as group:
@@ -447,10 +447,10 @@ async def test_who_goes_first_does() -> None:
 
 
 async def test_keys_are_seller_and_group() -> None:
-    gates = LimiterRegistry(config(limit=Limit(3), limits={"stocks": None}))
-    assert gates.of("A", Group.STOCKS) is gates.of("A", Group.STOCKS)
-    assert gates.of("A", Group.STOCKS) is not gates.of("B", Group.STOCKS)
-    assert gates.of("A", Group.STOCKS) is not gates.of("A", Group.OUTBOUND)
+    limiters = LimiterRegistry(config(limit=Limit(3), limits={"stocks": None}))
+    assert limiters.of("A", Group.STOCKS) is limiters.of("A", Group.STOCKS)
+    assert limiters.of("A", Group.STOCKS) is not limiters.of("B", Group.STOCKS)
+    assert limiters.of("A", Group.STOCKS) is not limiters.of("A", Group.OUTBOUND)
 
 
 def test_the_token_endpoint_has_the_documented_quota() -> None:
@@ -484,23 +484,23 @@ async def test_a_rate_that_always_moves_a_little_lets_no_request_too_many_throug
 
 @pytest.mark.virtual_time
 async def test_an_interactive_call_goes_at_once_beside_a_bulk_run_and_no_window_holds_more() -> None:
-    gate, loop = RateLimiter(Limit(20, per=1.0), jitter=0.0, max_in_flight=100), asyncio.get_running_loop()
+    limiter, loop = RateLimiter(Limit(20, per=1.0), jitter=0.0, max_in_flight=100), asyncio.get_running_loop()
     left: list[float] = []
 
     async def work() -> None:
         while True:
-            await gate.acquire("bulk")
+            await limiter.acquire("bulk")
             left.append(loop.time())
-            gate.release()
+            limiter.release()
 
     tasks = [asyncio.create_task(work()) for _ in range(10)]
     waits: list[float] = []
     for _ in range(100):
         await asyncio.sleep(0.73)
         asked = loop.time()
-        await gate.acquire("interactive")
+        await limiter.acquire("interactive")
         left.append(loop.time())
-        gate.release()
+        limiter.release()
         waits.append(loop.time() - asked)
     for task in tasks:
         task.cancel()

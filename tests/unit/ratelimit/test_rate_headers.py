@@ -118,9 +118,9 @@ def test_whatever_headers_say_the_advice_can_be_followed(headers: dict[str, str]
         return
     assert found.rate is None or (1 / 86_400 <= found.rate < math.inf)
     assert 0 <= found.exhausted_for <= 86_400
-    gate = RateLimiter(None, jitter=0.0, max_in_flight=1)
-    gate.on_rate_headers(found, 0.0)
-    assert gate.control.rate(0.0) is None or found.rate is not None
+    limiter = RateLimiter(None, jitter=0.0, max_in_flight=1)
+    limiter.on_rate_headers(found, 0.0)
+    assert limiter.control.rate(0.0) is None or found.rate is not None
 
 
 @pytest.mark.parametrize("piece", ["1;w=1,", ",", ";", "=", "w=1;", '"', "q=1;w=1;", "1", "remaining=,", "r=0;t=1,"])
@@ -186,15 +186,15 @@ async def test_a_limit_that_is_only_told_by_what_is_left_is_held() -> None:
 
 @pytest.mark.virtual_time
 async def test_a_rate_that_moves_all_the_time_is_held_all_the_same() -> None:
-    gate, loop = RateLimiter(None, jitter=0.0, max_in_flight=1000), asyncio.get_running_loop()
+    limiter, loop = RateLimiter(None, jitter=0.0, max_in_flight=1000), asyncio.get_running_loop()
     moments: list[float] = []
 
     async def one(number: int) -> None:
-        gate.on_rate_headers(RateAdvice(10.0 * (1.01 if number % 2 else 1.0), 0.0), loop.time())
-        await gate.acquire()
+        limiter.on_rate_headers(RateAdvice(10.0 * (1.01 if number % 2 else 1.0), 0.0), loop.time())
+        await limiter.acquire()
         moments.append(loop.time())
-        gate.on_rate_headers(RateAdvice(10.0 * (1.0 if number % 2 else 1.01), 0.0), loop.time())
-        gate.release()
+        limiter.on_rate_headers(RateAdvice(10.0 * (1.0 if number % 2 else 1.01), 0.0), loop.time())
+        limiter.release()
 
     await asyncio.gather(*(one(number) for number in range(200)))
     assert worst_window(moments, 1.0) <= 13
@@ -206,13 +206,13 @@ async def test_advice_that_goes_away_is_forgotten_after_a_while() -> None:
     slow = answer(200, {"id": "S-1"}, RateLimit_Policy="60;w=60")
     async with Opened(in_turn(slow, STOCK), limit=Limit(50, per=1.0)) as opened:
         await opened.client.stocks.get("S-1")
-        gate = opened.client._scope.session._gates.of("12345", Group.STOCKS)
-        assert gate.control.ceiling == 1.0
+        limiter = opened.client._scope.session._limiters.of("12345", Group.STOCKS)
+        assert limiter.control.ceiling == 1.0
         await opened.client.stocks.get("S-1")
-        assert gate.control.ceiling == 1.0, "one answer without headers is no change of policy"
+        assert limiter.control.ceiling == 1.0, "one answer without headers is no change of policy"
         await asyncio.sleep(61)
         await opened.client.stocks.get("S-1")
-        assert gate.control.ceiling == gate._configured
+        assert limiter.control.ceiling == limiter._configured
         reasons = [event.reason for event in opened.events if isinstance(event, RateChanged)]
         assert reasons == ["headers", "headers"]
 

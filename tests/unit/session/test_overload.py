@@ -50,14 +50,14 @@ async def load(
     limit: Limit, arrivals: list[tuple[float, float, bool]], *, pause: float, in_flight: int, share: float
 ) -> list[Fate]:
     """What becomes of calls with deadlines."""
-    gate = RateLimiter(limit, jitter=0.0, max_in_flight=in_flight, bulk_share=share)
+    limiter = RateLimiter(limit, jitter=0.0, max_in_flight=in_flight, bulk_share=share)
     loop = asyncio.get_running_loop()
     fates: list[Fate] = []
-    gate.pause(loop.time() + pause)
+    limiter.pause(loop.time() + pause)
 
     async def one(fate: Fate, patience: float, *, bulk: bool) -> None:
         try:
-            await gate.acquire("bulk" if bulk else "interactive", until=fate.at + patience)
+            await limiter.acquire("bulk" if bulk else "interactive", until=fate.at + patience)
         except OverloadedError as error:
             fate.refused = error
             return
@@ -65,7 +65,7 @@ async def load(
             return
         fate.entered = loop.time()
         await asyncio.sleep(0.05)
-        gate.release()
+        limiter.release()
 
     async with asyncio.TaskGroup() as group:
         for gap, patience, bulk in arrivals:
@@ -127,37 +127,37 @@ async def test_a_wait_beyond_the_deadline_fails_at_once_and_says_how_long() -> N
 
 
 async def test_only_so_many_wait_and_cancelled_ones_are_none() -> None:
-    gate = RateLimiter(Limit(1, per=100.0), jitter=0.0, max_in_flight=10, max_waiting=5)
+    limiter = RateLimiter(Limit(1, per=100.0), jitter=0.0, max_in_flight=10, max_waiting=5)
     until = asyncio.get_running_loop().time() + 1e6
-    await gate.acquire()
-    waiting = [asyncio.create_task(gate.acquire(until=until)) for _ in range(5)]
+    await limiter.acquire()
+    waiting = [asyncio.create_task(limiter.acquire(until=until)) for _ in range(5)]
     await asyncio.sleep(0.01)
     with pytest.raises(OverloadedError, match="5 calls wait for this limit already"):
-        await gate.acquire(until=until)
+        await limiter.acquire(until=until)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    assert gate.stats("1", Group.STOCKS, 0.0).waiting == 0
-    await gate.acquire(until=until)
+    assert limiter.stats("1", Group.STOCKS, 0.0).waiting == 0
+    await limiter.acquire(until=until)
 
 
 async def test_calls_that_gave_up_are_not_counted_as_ahead() -> None:
-    gate, loop = RateLimiter(Limit(10, per=10.0), jitter=0.0, max_in_flight=10), asyncio.get_running_loop()
-    gate.pause(loop.time() + 5)
-    waiting = [asyncio.create_task(gate.acquire(until=loop.time() + 100)) for _ in range(50)]
+    limiter, loop = RateLimiter(Limit(10, per=10.0), jitter=0.0, max_in_flight=10), asyncio.get_running_loop()
+    limiter.pause(loop.time() + 5)
+    waiting = [asyncio.create_task(limiter.acquire(until=loop.time() + 100)) for _ in range(50)]
     await asyncio.sleep(0.01)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    await gate.acquire(until=loop.time() + 6)
+    await limiter.acquire(until=loop.time() + 6)
 
 
 async def test_who_goes_first_is_not_refused_for_those_behind() -> None:
-    gate, loop = RateLimiter(Limit(10, per=10.0), jitter=0.0, max_in_flight=100), asyncio.get_running_loop()
-    gate.pause(loop.time() + 1)
-    behind = [asyncio.create_task(gate.acquire(until=loop.time() + 100)) for _ in range(50)]
+    limiter, loop = RateLimiter(Limit(10, per=10.0), jitter=0.0, max_in_flight=100), asyncio.get_running_loop()
+    limiter.pause(loop.time() + 1)
+    behind = [asyncio.create_task(limiter.acquire(until=loop.time() + 100)) for _ in range(50)]
     await asyncio.sleep(0)
-    await gate.acquire(until=loop.time() + 3, first=True)
+    await limiter.acquire(until=loop.time() + 3, first=True)
     for task in behind:
         task.cancel()
     await asyncio.gather(*behind, return_exceptions=True)
@@ -234,10 +234,10 @@ async def test_a_probe_that_shows_nothing_makes_room_for_the_next(end: str) -> N
                 if type(event).__name__ == "AttemptFinished":
                     raise asyncio.CancelledError
 
-            opened.client._scope.session._teller._hooks = (hook,)
+            opened.client._scope.session._events._hooks = (hook,)
             with pytest.raises(asyncio.CancelledError):
                 await opened.client.stocks.get("S-1")
-            opened.client._scope.session._teller._hooks = ()
+            opened.client._scope.session._events._hooks = ()
         else:
             opened.transport.latency = 100.0
             probe = asyncio.create_task(opened.client.with_options(deadline=5.0).stocks.get("S-1"))
@@ -327,7 +327,7 @@ async def test_a_throttled_seller_does_not_hold_up_the_probe_of_all() -> None:
         await opened_circuit(opened)
         opened.transport.script = in_turn(STOCK)
         loop = asyncio.get_running_loop()
-        opened.client._scope.session._gates.of("12345", Group.STOCKS).pause(loop.time() + 200)
+        opened.client._scope.session._limiters.of("12345", Group.STOCKS).pause(loop.time() + 200)
         paused = asyncio.create_task(opened.client.with_options(lane="bulk", deadline=900.0).stocks.get("S-1"))
         await asyncio.sleep(2.0)
         started = loop.time()

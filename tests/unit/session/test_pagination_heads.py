@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from octoffm_async import Config, ConnectionLostError, FulfillmentClient, PagingError
-from octoffm_async.transport.aiohttp_transport import as_head_telling
+from octoffm_async.transport.aiohttp_transport import as_head_reporting
 from octoffm_async.transport.http1 import Http1Transport
 from octoffm_async.transport.response import Response
 from tests.support.fakes import Answer, FakeTransport, Sent, answer, config
@@ -53,9 +53,9 @@ class SlowBodies(FakeTransport):
 
 
 def test_transports_without_heads_are_transports_too() -> None:
-    assert as_head_telling(FakeTransport()) is None
-    telling = SlowBodies()
-    assert as_head_telling(telling) is telling
+    assert as_head_reporting(FakeTransport()) is None
+    reporting = SlowBodies()
+    assert as_head_reporting(reporting) is reporting
 
 
 @pytest.mark.virtual_time

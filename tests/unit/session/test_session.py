@@ -66,7 +66,7 @@ class Opened:
     def left_behind(self) -> tuple[int, int]:
         """Calls under way, and slots taken at any gate."""
         session = self.client._scope.session
-        taken = sum(gate.in_flight for gate in session._gates._gates.values())
+        taken = sum(limiter.in_flight for limiter in session._limiters._limiters.values())
         return session._under_way, taken
 
 
@@ -234,7 +234,7 @@ async def test_a_429_pauses_all_calls_of_its_key_and_no_other(told: str | None) 
         started = loop.time()
         await opened.client.seller("98980").stocks.get("S-1")
         assert loop.time() - started < 0.1
-        pause = opened.client._scope.session._gates.of("12345", Group.STOCKS).paused_until
+        pause = opened.client._scope.session._limiters.of("12345", Group.STOCKS).paused_until
         await asyncio.gather(first, *(opened.client.stocks.get("S-1") for _ in range(5)))
         after = [sent.at for sent in opened.transport.sent if sent.headers["SellerId"] == "12345"][1:]
         assert len(after) == 6

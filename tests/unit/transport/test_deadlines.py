@@ -317,9 +317,9 @@ async def test_a_call_that_outlives_the_drain_ends_soon_after_the_close(wait: st
     loop = asyncio.get_running_loop()
     if wait != "back-off":
         await opened.client.stocks.get("S-1")
-    gate = opened.client._scope.session._gates.of("12345", Group.STOCKS)
+    limiter = opened.client._scope.session._limiters.of("12345", Group.STOCKS)
     if wait == "pause":
-        gate.pause(loop.time() + 200)
+        limiter.pause(loop.time() + 200)
     if wait == "wire":
         opened.transport.latency = 100.0
     call = asyncio.create_task(opened.client.stocks.get("S-1"))
@@ -382,7 +382,7 @@ async def test_a_hook_that_raises_a_cancellation_leaves_no_deadline_behind() -> 
 
     async with Opened(in_turn(CREATED), latency=0.1) as opened:
         await opened.client.check()
-        opened.client._scope.session._teller._hooks = (hook,)
+        opened.client._scope.session._events._hooks = (hook,)
         with pytest.raises(asyncio.CancelledError) as caught:
             await opened.client.outbound.create(ORDER)
         assert not is_outcome_unknown(caught.value) or opened.transport.sent

@@ -16,8 +16,8 @@ from octoffm_async.transport.headers import (
     next_query,
     next_target,
     origin,
+    parse_retry_after,
     path_segment,
-    retry_after,
 )
 
 NOW = 1_750_000_000.0
@@ -65,7 +65,7 @@ def date(seconds: float) -> str:
     ],
 )
 def test_retry_after(value, seconds) -> None:
-    assert retry_after(value, wall_now=NOW) == (seconds if seconds is None else pytest.approx(seconds, abs=1))
+    assert parse_retry_after(value, wall_now=NOW) == (seconds if seconds is None else pytest.approx(seconds, abs=1))
 
 
 @pytest.fixture
@@ -88,12 +88,12 @@ def new_york(monkeypatch):
     ],
 )
 def test_a_date_means_the_same_wherever_the_client_runs(zone) -> None:
-    assert retry_after(date(90).replace("GMT", zone), wall_now=NOW) == pytest.approx(90)
+    assert parse_retry_after(date(90).replace("GMT", zone), wall_now=NOW) == pytest.approx(90)
 
 
 @given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d{1,6} \d+:\d+:\d+ [-+A-Z0-9]{1,9}"))
 def test_any_retry_after_is_a_wait_or_nothing(value) -> None:
-    seconds = retry_after(value, wall_now=NOW)
+    seconds = parse_retry_after(value, wall_now=NOW)
     assert seconds is None or 0 <= seconds < float("inf")
 
 

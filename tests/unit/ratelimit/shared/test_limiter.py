@@ -138,13 +138,13 @@ async def test_without_a_store_a_fleet_would_use_the_limit_many_times_over() -> 
     fleet = [LimiterRegistry(config(limit=Limit(50))) for _ in range(8)]
     left: list[float] = []
 
-    async def work(gate: RateLimiter) -> None:
+    async def work(limiter: RateLimiter) -> None:
         for _ in range(50):
-            await gate.acquire()
+            await limiter.acquire()
             left.append(asyncio.get_running_loop().time())
-            gate.release()
+            limiter.release()
 
-    await asyncio.gather(*(work(gates.of("1", Group.STOCKS)) for gates in fleet))
+    await asyncio.gather(*(work(limiters.of("1", Group.STOCKS)) for limiters in fleet))
     assert worst_window(sorted(left), 1.0) > 300
 
 
@@ -236,22 +236,22 @@ class Hidden:
         self.refused: list[float] = []
         self.accepted: list[float] = []
 
-    async def call(self, gate: RateLimiter, rng: random.Random) -> None:
+    async def call(self, limiter: RateLimiter, rng: random.Random) -> None:
         loop = asyncio.get_running_loop()
-        probe = await gate.acquire("bulk")
+        probe = await limiter.acquire("bulk")
         sent = loop.time()
         await asyncio.sleep(0.02)
         wait = self.log.admit(loop.time())
         await asyncio.sleep(0.02)
-        gate.release(probe=probe)
+        limiter.release(probe=probe)
         now = loop.time()
         if wait:
             self.refused.append(sent)
-            if gate.on_throttled(sent_at=sent, now=now):
-                gate.pause(now + rng.uniform(0.0, min(20.0, 0.1 * 2 ** (gate.control.throttlings - 1))))
+            if limiter.on_throttled(sent_at=sent, now=now):
+                limiter.pause(now + rng.uniform(0.0, min(20.0, 0.1 * 2 ** (limiter.control.throttlings - 1))))
         else:
             self.accepted.append(sent)
-            gate.on_accepted(sent_at=sent, now=now)
+            limiter.on_accepted(sent_at=sent, now=now)
 
 
 @pytest.mark.parametrize(("limit", "calls", "per"), [(Limit(200), 20, 1.0), (None, 20, 10.0), (Limit(200), 50, 60.0)])
@@ -444,15 +444,15 @@ async def test_many_keys_are_asked_for_together() -> None:
 
     store.exchange = count  # type: ignore[method-assign]
     async with clients(1, store, limit=Limit(50)) as (client,):
-        gates = [client.gates.of(str(number), Group.STOCKS) for number in range(100)]
-        await asyncio.gather(*(gate.acquire() for gate in gates))
+        limiters = [client.gates.of(str(number), Group.STOCKS) for number in range(100)]
+        await asyncio.gather(*(limiter.acquire() for limiter in limiters))
     assert exchanges <= 10
     assert {ask.key for ask in store.asks} >= {f"http://127.0.0.1:9/seller/v2 {number} stocks" for number in range(100)}
 
 
 async def test_token_calls_are_not_leased() -> None:
-    gates = LimiterRegistry(config(), RemoteLimits())
-    assert not isinstance(gates.of("", Group.TOKEN), SharedRateLimiter)
+    limiters = LimiterRegistry(config(), RemoteLimits())
+    assert not isinstance(limiters.of("", Group.TOKEN), SharedRateLimiter)
 
 
 async def test_a_gate_that_was_not_used_for_long_is_idle() -> None:
