@@ -48,7 +48,7 @@ async def _turns(address: str, lanes: int, count: int) -> dict[str, float]:
     async with Database(address) as database, Cluster(database):
         async with database.connection() as connection:
             await _fill(connection, lanes)
-        app, manager = engine.queue_app(database, turn=CHUNK_TASK)
+        app, manager = engine.queue_app(database, chunk_task=CHUNK_TASK)
         work = ChunkScheduler(database, app, manager)
         worker = await manager.register_worker()
         spent = [0.0, 0.0, 0.0]

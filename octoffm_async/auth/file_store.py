@@ -60,17 +60,17 @@ class FileTokenStore:
 
     async def acquire_renewal_lock(self, account: TokenAccount, *, lease: float) -> object | None:  # noqa: ARG002  (it dies by itself)
         """Acquire the lock on the account's renewal; None if another process holds it."""
-        taking = asyncio.get_running_loop().run_in_executor(None, self._file.turn, account.key)
+        taking = asyncio.get_running_loop().run_in_executor(None, self._file.renewal_lock, account.key)
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
             taking.add_done_callback(_give_back)  # the thread goes on, and may acquire the unwanted lock
             raise
 
-    async def release_renewal_lock(self, account: TokenAccount, turn: object) -> None:  # noqa: ARG002
+    async def release_renewal_lock(self, account: TokenAccount, lock: object) -> None:  # noqa: ARG002
         """Release the lock on the account's renewal."""
-        if isinstance(turn, FileLock):
-            turn.release()
+        if isinstance(lock, FileLock):
+            lock.release()
 
     async def save(self, account: TokenAccount, token: SharedToken) -> None:
         """Store a new token."""

@@ -68,9 +68,9 @@ class TokenRenewer:
         self._account = account
         self._lease = lease
         self._refused: CredentialsRefusedError | None = None
-        self._forgiving = False
+        self._clearing_refusal = False
         self._failure_logged = False
-        self._ending: asyncio.Future[None] | None = None
+        self._releasing: asyncio.Future[None] | None = None
 
     async def renew(self, current: Token | None, meanwhile: Callable[[Token], None]) -> Token:
         """Return a token to replace ``current``; call ``meanwhile`` with one that is due for renewal but valid, if any.
@@ -84,66 +84,66 @@ class TokenRenewer:
         give_up_at = now() + self._lease * PATIENCE * random.uniform(1.0, 1.5)
         pause = SHORTEST_PAUSE
         while True:
-            if not self._forgiving and (token := await self._known(current, meanwhile)) is not None:
+            if not self._clearing_refusal and (token := await self._known(current, meanwhile)) is not None:
                 return token
-            turn = await self._ask(self._store.acquire_renewal_lock(self._account, lease=self._lease), _ALONE)
-            if turn is not None or now() >= give_up_at:
+            lock = await self._call_store(self._store.acquire_renewal_lock(self._account, lease=self._lease), _ALONE)
+            if lock is not None or now() >= give_up_at:
                 break
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, LONGEST_PAUSE)
         try:
-            return await self._in_turn(current, meanwhile)
+            return await self._renew_with_lock(current, meanwhile)
         finally:
-            if turn is not None and turn is not _ALONE:
+            if lock is not None and lock is not _ALONE:
                 # In a task of its own: a renewal that is cancelled right here must release the lock all the same.
-                self._ending = asyncio.ensure_future(
-                    self._ask(self._store.release_renewal_lock(self._account, turn), None)
+                self._releasing = asyncio.ensure_future(
+                    self._call_store(self._store.release_renewal_lock(self._account, lock), None)
                 )
-                await asyncio.shield(self._ending)
+                await asyncio.shield(self._releasing)
 
     def clear_refusal(self) -> None:
         """Make the next renewal forget that the credentials were refused."""
         self._refused = None
-        self._forgiving = True
+        self._clearing_refusal = True
 
     async def close(self) -> None:
         """Wait until a cancelled renewal has released its lock."""
-        ending, self._ending = self._ending, None
-        if ending is not None and not ending.done():
-            await asyncio.wait([ending])
+        releasing, self._releasing = self._releasing, None
+        if releasing is not None and not releasing.done():
+            await asyncio.wait([releasing])
 
     async def permit(self) -> None:
         """Wait until the shared quota has room for one more token call."""
-        wait = await self._ask(self._store.admit(self._account), 0.0)
+        wait = await self._call_store(self._store.admit(self._account), 0.0)
         while wait > 0:
             await asyncio.sleep(wait)
-            wait = await self._ask(self._store.admit(self._account), 0.0)
+            wait = await self._call_store(self._store.admit(self._account), 0.0)
 
-    async def _in_turn(self, current: Token | None, meanwhile: Callable[[Token], None]) -> Token:
-        if self._forgiving:
-            await self._ask(self._store.clear_refusal(self._account), None)
-            self._forgiving = False
+    async def _renew_with_lock(self, current: Token | None, meanwhile: Callable[[Token], None]) -> Token:
+        if self._clearing_refusal:
+            await self._call_store(self._store.clear_refusal(self._account), None)
+            self._clearing_refusal = False
         if (token := await self._known(current, meanwhile)) is not None:
             return token
         if self._refused is not None:
             raise RenewalRefused(self._refused)
         if self.rejected is not None:
-            await self._ask(self._store.drop(self._account, self.rejected), None)
+            await self._call_store(self._store.drop(self._account, self.rejected), None)
         return await self._fetched()
 
     async def _known(self, current: Token | None, meanwhile: Callable[[Token], None]) -> Token | None:
         """Return the store's token, if it needs no renewal and is not the one to be replaced."""
-        held = await self._ask(self._store.load(self._account), TokenRecord())
+        stored = await self._call_store(self._store.load(self._account), TokenRecord())
         there, here = self._store.now(), asyncio.get_running_loop().time()
         known = {self.rejected, None if current is None else current.secret}
-        if held.token is not None and held.token.secret not in known:
-            token = token_here(held.token, there=there, here=here)
+        if stored.token is not None and stored.token.secret not in known:
+            token = token_here(stored.token, there=there, here=here)
             if token is not None and here < token.renew_at:
                 return token
             if token is not None and here < token.expires_at:
                 meanwhile(token)
-        if held.refusal is not None and (until := held.refusal.honoured_until(there)) is not None:
-            raise RenewalRefused(self._refused or _refused_elsewhere(held.refusal, there), here + until - there)
+        if stored.refusal is not None and (until := stored.refusal.honoured_until(there)) is not None:
+            raise RenewalRefused(self._refused or _refused_elsewhere(stored.refusal, there), here + until - there)
         return None
 
     async def _fetched(self) -> Token:
@@ -152,14 +152,14 @@ class TokenRenewer:
             answer = await self._fetch()
         except (AuthenticationError, BadRequestError, PermissionDeniedError) as error:
             self._refused = _as_refused(error)
-            await self._ask(self._store.refuse(self._account, _shared(error, self._store.now())), None)
+            await self._call_store(self._store.refuse(self._account, _shared(error, self._store.now())), None)
             raise RenewalRefused(self._refused) from error
         token = token_from(answer, asked_at=here)
-        if await self._ask(_true(self._store.save(self._account, shared_from(answer, asked_at=there))), False):  # noqa: FBT003
+        if await self._call_store(_true(self._store.save(self._account, shared_from(answer, asked_at=there))), False):  # noqa: FBT003
             self._failure_logged = False
         return token
 
-    async def _ask(self, work: Awaitable[T], otherwise: T) -> T:
+    async def _call_store(self, work: Awaitable[T], otherwise: T) -> T:
         """Return the store's result, or ``otherwise`` if the store fails."""
         try:
             async with asyncio.timeout(STORE_TIMEOUT):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Token", "TokenSource", "token_from"]
 
-LOOK_AGAIN = 10.0
+RECHECK_SECONDS = 10.0
 """Seconds between two looks into the store while the credentials count as refused: another client may have new ones."""
 _NOBODY = TokenAccount("", "")
 
@@ -134,7 +134,7 @@ class TokenSource:
             self._refused = None
         except RenewalRefused as refused:
             self._token, self._refused = None, refused.error
-            self._look_at = min(refused.until, asyncio.get_running_loop().time() + LOOK_AGAIN)
+            self._look_at = min(refused.until, asyncio.get_running_loop().time() + RECHECK_SECONDS)
         except (CallError, ConfigurationError):
             self._postpone()
             raise

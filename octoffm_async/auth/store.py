@@ -113,7 +113,7 @@ class TokenStore(Protocol):
         """Return a lock on the account's renewal, for :meth:`release_renewal_lock`; None if another client holds it."""
         ...
 
-    async def release_renewal_lock(self, account: TokenAccount, turn: object) -> None:
+    async def release_renewal_lock(self, account: TokenAccount, lock: object) -> None:
         """Release the lock on the account's renewal."""
         ...
 
@@ -164,8 +164,8 @@ class MemoryTokenStore:
     """Tokens in this process's memory: the default. Clients of one event loop that get the same store share a token."""
 
     def __init__(self) -> None:
-        self._held: dict[str, TokenRecord] = {}
-        self._turns: dict[str, object] = {}
+        self._records: dict[str, TokenRecord] = {}
+        self._renewal_locks: dict[str, object] = {}
         self._calls: dict[str, QuotaBucket] = {}
 
     def now(self) -> float:
@@ -174,37 +174,37 @@ class MemoryTokenStore:
 
     async def load(self, account: TokenAccount) -> TokenRecord:
         """Return the data of an account."""
-        return self._held.get(account.key, TokenRecord())
+        return self._records.get(account.key, TokenRecord())
 
     async def acquire_renewal_lock(self, account: TokenAccount, *, lease: float) -> object | None:  # noqa: ARG002  (one process)
         """Acquire the lock on the account's renewal; None if another client holds it."""
-        if account.key in self._turns:
+        if account.key in self._renewal_locks:
             return None
-        turn = self._turns[account.key] = object()
-        return turn
+        lock = self._renewal_locks[account.key] = object()
+        return lock
 
-    async def release_renewal_lock(self, account: TokenAccount, turn: object) -> None:
+    async def release_renewal_lock(self, account: TokenAccount, lock: object) -> None:
         """Release the lock on the account's renewal."""
-        if self._turns.get(account.key) is turn:
-            del self._turns[account.key]
+        if self._renewal_locks.get(account.key) is lock:
+            del self._renewal_locks[account.key]
 
     async def save(self, account: TokenAccount, token: SharedToken) -> None:
         """Store a new token."""
-        self._held[account.key] = TokenRecord(token)
+        self._records[account.key] = TokenRecord(token)
 
     async def drop(self, account: TokenAccount, refused: Secret) -> None:
         """Delete the token if it is ``refused``."""
-        held = self._held.get(account.key, TokenRecord())
-        if held.token is not None and held.token.secret == refused:
-            self._held[account.key] = held._replace(token=None)
+        stored = self._records.get(account.key, TokenRecord())
+        if stored.token is not None and stored.token.secret == refused:
+            self._records[account.key] = stored._replace(token=None)
 
     async def refuse(self, account: TokenAccount, refusal: SharedRefusal) -> None:
         """Store a refusal of the credentials."""
-        self._held[account.key] = TokenRecord(refusal=refusal)
+        self._records[account.key] = TokenRecord(refusal=refusal)
 
     async def clear_refusal(self, account: TokenAccount) -> None:
         """Delete a refusal."""
-        self._held[account.key] = self._held.get(account.key, TokenRecord())._replace(refusal=None)
+        self._records[account.key] = self._records.get(account.key, TokenRecord())._replace(refusal=None)
 
     async def admit(self, account: TokenAccount) -> float:
         """Count one token call and return 0, or return the seconds to wait."""

@@ -95,7 +95,7 @@ class TokenFile:
         finally:
             lock.release()
 
-    def turn(self, key: str) -> FileLock | None:
+    def renewal_lock(self, key: str) -> FileLock | None:
         """Return the lock on one account's renewal, or None if another process holds it."""
         prepare_folder(self.path.parent)
         return FileLock.take(self.path.with_name(f"{self.path.name}.{key[:16]}.lock"))

@@ -23,10 +23,10 @@ from .reconciliation.remote_lookup import OrderLookup, ProductLookup
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from ..session.decoding.given_ids import Doubt
+    from ..session.decoding.known_ids import Doubt
     from ..session.seller_session import SellerSession
     from ..session.session import Result
-    from ..transport.trail import ConnectionHistory
+    from ..transport.connection_history import ConnectionHistory
     from .job import Deliver
     from .outcomes import Outcome
     from .reconciliation.gathering import RemoteMatch
@@ -54,7 +54,7 @@ OrderT = TypeVar("OrderT", bound=HasReference)
 
 class _Held(NamedTuple):
     id: str
-    trail: ConnectionHistory | None
+    history: ConnectionHistory | None
     reason: str
 
 
@@ -130,9 +130,9 @@ class CreateOrders(Job[OrderT]):
     def outcome(self, item: OrderT, answer: Result[str]) -> Outcome | None:
         reference = item.reference
         found, response = answer
-        if (doubt := self._take(reference, found, response.trail)) is None:
+        if (doubt := self._take(reference, found, response.history)) is None:
             return Created(key=reference, id=found)
-        return self._doubted(reference, found, response.trail, doubt)
+        return self._doubted(reference, found, response.history, doubt)
 
     def outcome_of_error(self, item: OrderT, error: BaseException) -> Outcome:
         if not isinstance(error, CallError) or isinstance(error, RUN_ENDING):
@@ -143,7 +143,7 @@ class CreateOrders(Job[OrderT]):
         """Read orders with an odd id, unless other orders have meanwhile shown that such ids are right."""
         while self._held and not self.stop_requested:
             reference, held = next(iter(self._held.items()))
-            doubt = self._believing.given.take(reference, held.id, held.trail)
+            doubt = self._believing.given.take(reference, held.id, held.history)
             right = doubt is None or (doubt.odd and await self._believing.look_up(reference, held.id))
             del self._held[reference]
             await deliver(Created(key=reference, id=held.id) if right else Unknown(key=reference, reason=held.reason))
@@ -151,11 +151,11 @@ class CreateOrders(Job[OrderT]):
     def undecided(self) -> list[Outcome]:
         return [Unknown(key=reference, reason=held.reason) for reference, held in self._held.items()]
 
-    def _doubted(self, reference: str, found: str, trail: ConnectionHistory | None, doubt: Doubt) -> Outcome | None:
+    def _doubted(self, reference: str, found: str, history: ConnectionHistory | None, doubt: Doubt) -> Outcome | None:
         if doubt.odd:
             self._believing.look_up_in_background(reference, found)
             if self._alone and len(self._held) < HELD_MOST:
-                self._held[reference] = _Held(found, trail, doubt.reason)
+                self._held[reference] = _Held(found, history, doubt.reason)
                 return None
         return Unknown(key=reference, reason=doubt.reason)
 

@@ -13,7 +13,7 @@ from .outcomes import Outcome, Summary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..session.decoding.given_ids import KnownIds
+    from ..session.decoding.known_ids import KnownIds
     from .odd_references import OddReferences
 
 T = TypeVar("T")

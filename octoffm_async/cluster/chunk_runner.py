@@ -62,14 +62,14 @@ class ChunkRunner:
     """The processing of one chunk by this worker. ``on_outcome`` is called with each item's outcome."""
 
     def __init__(
-        self, turn: ChunkLease, client: FulfillmentClient, journal: Journal, *, on_outcome: Callable[[Outcome], None]
+        self, lease: ChunkLease, client: FulfillmentClient, journal: Journal, *, on_outcome: Callable[[Outcome], None]
     ) -> None:
-        self.turn = turn
+        self.lease = lease
         self._client = client
         self._journal = journal
         self._on_outcome = on_outcome
         self._counts = ItemCounts()
-        self._before: list[str] = []
+        self._created_before: list[str] = []
         self._items: TimedIterator | None = None
         self._run: Run[Any] | None = None
         self._stopped = False
@@ -89,47 +89,47 @@ class ChunkRunner:
             CredentialsRefusedError, FencedError, OtherEnvironmentError: this worker can process no further chunk.
             JournalError: the journal cannot be used now.
         """
-        turn = self.turn
+        lease = self.lease
         try:
-            chunk = unpack(turn.payload, creation_type_of(turn.operation))
+            chunk = unpack(lease.payload, creation_type_of(lease.operation))
         except ValueError as error:
-            return ChunkReport(counts=ItemCounts(unsent=turn.items), problem=str(error))
-        book = await self._journal.begin_run(
-            seller=turn.seller,
-            operation=turn.operation,
-            run=turn.run,
-            source=f"{turn.source} (job {turn.job})",
+            return ChunkReport(counts=ItemCounts(unsent=lease.items), problem=str(error))
+        journal_run = await self._journal.begin_run(
+            seller=lease.seller,
+            operation=lease.operation,
+            run=lease.run,
+            source=f"{lease.source} (job {lease.job})",
             environment=environment_of(self._client.config),
         )
-        if turn.run is None:
-            await keep_run(turn.job, book.run)
+        if lease.run is None:
+            await keep_run(lease.job, journal_run.run)
         self._items = items = TimedIterator((one.item for one in chunk), seconds=seconds)
         if self._stopped:
             items.stop()
-        problem = await self._through(items, book)
-        await self._count_already_created(book)
+        problem = await self._send_items(items, journal_run)
+        await self._count_already_created(journal_run)
         self._counts.unsent += len(chunk) - sum(self._counts.as_dict().values())
         return ChunkReport(counts=self._counts, problem=problem, is_postponed=items.ended_early)
 
-    def broken_off(self, error: Exception, *, put_off: bool) -> ChunkReport:
+    def broken_off(self, error: Exception, *, is_postponed: bool) -> ChunkReport:
         """Return the result of a chunk that an error ended; the chunk is not done, for outcomes may be unwritten."""
-        self._counts.unsent += self.turn.items - sum(self._counts.as_dict().values())
+        self._counts.unsent += self.lease.items - sum(self._counts.as_dict().values())
         return ChunkReport(
-            counts=self._counts, problem=str(error) or repr(error), is_postponed=put_off, is_incomplete=True
+            counts=self._counts, problem=str(error) or repr(error), is_postponed=is_postponed, is_incomplete=True
         )
 
-    async def _through(self, items: TimedIterator, book: JournalRun) -> str:
+    async def _send_items(self, items: TimedIterator, journal_run: JournalRun) -> str:
         """Send the items; return the last problem as text, or an empty text."""
-        turn, problem = self.turn, ""
+        lease, problem = self.lease, ""
         journaling = JournalOptions(
             journal=self._journal,
-            seller_id=turn.seller,
-            operation=turn.operation,
-            patience=turn.how.patience,
-            resend_unknown=turn.how.resend_unknown,
-            run=book.run,
+            seller_id=lease.seller,
+            operation=lease.operation,
+            patience=lease.how.patience,
+            resend_unknown=lease.how.resend_unknown,
+            run=journal_run.run,
         )
-        run = self._client.seller(turn.seller).bulk.create(turn.operation, items, journaling=journaling, drain=DRAIN)
+        run = self._client.seller(lease.seller).bulk.create(lease.operation, items, journaling=journaling, drain=DRAIN)
         self._run = run
         try:
             async with run:
@@ -150,7 +150,7 @@ class ChunkRunner:
             case Refused() | Skipped(earlier=Refused()):
                 counts.refused += 1
             case Skipped(key=key, earlier=Created()):
-                self._before.append(key)
+                self._created_before.append(key)
                 counts.created += 1
             case Failed(error=error) if isinstance(error, RUN_ENDING):
                 return ""
@@ -165,11 +165,11 @@ class ChunkRunner:
         self._on_outcome(outcome)
         return ""
 
-    async def _count_already_created(self, book: JournalRun) -> None:
+    async def _count_already_created(self, journal_run: JournalRun) -> None:
         """Count the items as ``already`` that another job or call created, of those that were created before."""
-        for start in range(0, len(self._before), LOOK_UP_MOST):
-            entries = await book.look_up(self._before[start : start + LOOK_UP_MOST])
-            others = sum(entry is not None and entry.run != book.run for entry in entries)
+        for start in range(0, len(self._created_before), LOOK_UP_MOST):
+            entries = await journal_run.look_up(self._created_before[start : start + LOOK_UP_MOST])
+            others = sum(entry is not None and entry.run != journal_run.run for entry in entries)
             self._counts.created -= others
             self._counts.already += others
 

@@ -65,8 +65,8 @@ class Cluster:
     def __init__(self, database: str | Secret | Database) -> None:
         self._database = as_database(database)
         self._opened: AsyncExitStack | None = None
-        app, manager = engine.queue_app(self._database, turn=CHUNK_TASK)
-        self._turns = ChunkScheduler(self._database, app, manager)
+        app, manager = engine.queue_app(self._database, chunk_task=CHUNK_TASK)
+        self._scheduler = ChunkScheduler(self._database, app, manager)
 
     async def __aenter__(self) -> Self:
         opened = AsyncExitStack()
@@ -204,7 +204,7 @@ class Cluster:
                 if await _locked_state(connection, record.job) in ("open", "done", "cancelled"):
                     row = await (await connection.execute(_RETRY, {"job": record.job})).fetchone()
                     if row is not None and row[1]:
-                        await self._turns.queue_partition(connection, int(row[0]))
+                        await self._scheduler.queue_partition(connection, int(row[0]))
             return await watching.find_job(connection, record.job)
 
     async def forget(self, name: str) -> JobRecord:
@@ -242,7 +242,7 @@ class Cluster:
     ) -> JobRecord:
         loaded = await load(
             self._open(),
-            self._turns,
+            self._scheduler,
             creation_type_of(kind),
             numbered(items),
             seller=seller,

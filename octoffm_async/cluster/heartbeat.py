@@ -49,7 +49,7 @@ class WorkerCounters(msgspec.Struct, kw_only=True):
 class Heartbeat:
     """The periodic task of a worker: updates its row in the database, and rescues the jobs of dead workers.
 
-    ``doings`` returns the worker's counters, ``jobs`` the jobs that it processes; it calls ``cancel`` with a job that
+    ``counters`` returns the worker's counters, ``jobs`` the jobs that it processes; it calls ``cancel`` with a job that
     was cancelled, and ``on_all_done`` when no job has anything left to do. ``silent`` is in seconds: a worker without
     a heartbeat for that long counts as dead.
     """
@@ -57,20 +57,20 @@ class Heartbeat:
     def __init__(
         self,
         database: Database,
-        turns: ChunkScheduler,
+        scheduler: ChunkScheduler,
         *,
         places: int,
         silent: float,
-        doings: Callable[[], WorkerCounters],
+        counters: Callable[[], WorkerCounters],
         jobs: Callable[[], Iterable[str]],
         cancel: Callable[[str], object],
         on_all_done: Callable[[], object] | None = None,
     ) -> None:
         self._database = database
-        self._turns = turns
+        self._scheduler = scheduler
         self._places = places
         self._silent = silent
-        self._doings = doings
+        self._counters = counters
         self._jobs = jobs
         self._cancel = cancel
         self._on_all_done = on_all_done
@@ -91,10 +91,10 @@ class Heartbeat:
                         logger.warning("%d jobs of workers without a heartbeat were returned to the queue", rescued)
                 if now() >= orphans_at:
                     orphans_at = now() + ORPHANS_EVERY * random.uniform(0.8, 1.2)
-                    await self._turns.queue_idle_partitions()
+                    await self._scheduler.queue_idle_partitions()
                 if at := list(self._jobs()):
                     await self._stop_cancelled(at)
-                if self._on_all_done is not None and await self._turns.all_done():
+                if self._on_all_done is not None and await self._scheduler.all_done():
                     self._on_all_done()
             except StoreError as error:
                 logger.debug("the heartbeat is not written now: %s", error)
@@ -111,7 +111,7 @@ class Heartbeat:
             logger.debug("the worker's row stays: %s", error)
 
     async def _write(self, now: float) -> None:
-        done = self._doings()
+        done = self._counters()
         rate = (done.items - self._items) / (now - self._at) if self._at else 0.0
         self._items, self._at = done.items, now
         async with self._database.connection() as connection:

@@ -190,9 +190,9 @@ def new_job_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def partition_lock(lane: int) -> str:
+def partition_lock(partition: int) -> str:
     """Return the name of procrastinate's lock for a partition."""
-    return f"octoffm:{lane}"
+    return f"octoffm:{partition}"
 
 
 async def prepare(database: Database) -> None:

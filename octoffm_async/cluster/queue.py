@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 QUEUE: Final = "octoffm"
 """The name of the package's procrastinate queue: other users of the same tables have their own."""
-AGAIN: Final = 1.0
+RETRY_SECONDS: Final = 1.0
 """Seconds after which a worker repeats a statement that the database did not answer."""
 _LISTEN: Final = 30.0
 _PART: Final = "engine"
@@ -134,21 +134,21 @@ class Connector(BaseAsyncConnector):
                         await connection.close()  # else its next user would get the notifications
             except StoreError as error:
                 logger.debug("not listening to the queue: %s", error)
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(RETRY_SECONDS)
 
 
 class ResilientJobManager(JobManager):
     """A procrastinate job manager that tolerates an unreachable database and a process that was suspended."""
 
-    def __init__(self, database: Database, *, turn: str) -> None:
+    def __init__(self, database: Database, *, chunk_task: str) -> None:
         super().__init__(Connector(database))
         self._database = database
-        self._turn = turn
+        self._chunk_task = chunk_task
         self._ended: set[JobClaim] = set()
 
-    def ended(self, held: JobClaim) -> None:
+    def ended(self, claim: JobClaim) -> None:
         """Note that the holder of a claim ended its job in a transaction of its own: nothing remains to be written."""
-        self._ended.add(held)
+        self._ended.add(claim)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
         try:
@@ -159,7 +159,7 @@ class ResilientJobManager(JobManager):
             if not error.away:
                 raise
             logger.warning("the worker cannot fetch a job now: %s", error)
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(RETRY_SECONDS)
             return None
 
     async def update_heartbeat(self, worker_id: int) -> None:
@@ -187,17 +187,17 @@ class ResilientJobManager(JobManager):
 
     async def finish_job(self, job: jobs.Job, status: jobs.Status, delete_job: bool) -> None:  # noqa: ARG002, FBT001
         """End a job if this worker still holds it; return a chunk's job to the queue unless the chunk ended itself."""
-        held = JobClaim.of(job)
-        if held in self._ended:
-            self._ended.discard(held)
+        claim = JobClaim.of(job)
+        if claim in self._ended:
+            self._ended.discard(claim)
             return
         try:
-            if job.task_name == self._turn:
-                await self._give_back(held)
+            if job.task_name == self._chunk_task:
+                await self._give_back(claim)
                 return
             async with self._database.connection() as connection, connection.transaction():
-                if await holds_claim(connection, held):
-                    await finish(connection, held)
+                if await holds_claim(connection, claim):
+                    await finish(connection, claim)
         except StoreError as error:  # the worker keeps the job until others find its heartbeat overdue
             logger.warning("the end of a queue job was not written: %s", error)
 
@@ -207,12 +207,12 @@ class ResilientJobManager(JobManager):
         except StoreError as error:
             logger.debug("worker %d stays registered: %s", worker_id, error)
 
-    async def _give_back(self, held: JobClaim) -> None:
+    async def _give_back(self, claim: JobClaim) -> None:
         async with self._database.connection() as connection, connection.transaction():
-            if await holds_claim(connection, held):
+            if await holds_claim(connection, claim):
                 await connection.execute(
                     "SELECT procrastinate_retry_job_v2(%s, now() + make_interval(secs => %s), NULL, NULL, NULL)",
-                    (held.id, AGAIN),
+                    (claim.id, RETRY_SECONDS),
                 )
 
 
@@ -220,9 +220,9 @@ class WorkerForgottenError(Exception):
     """The error of a worker whose registration the queue deleted because its heartbeat was overdue."""
 
 
-def queue_app(database: Database, *, turn: str) -> tuple[App, ResilientJobManager]:
-    """Return a procrastinate app over a database. ``turn`` is the task whose jobs end in their own transaction."""
-    manager = ResilientJobManager(database, turn=turn)
+def queue_app(database: Database, *, chunk_task: str) -> tuple[App, ResilientJobManager]:
+    """Return a procrastinate app on a database. ``chunk_task``: the task whose jobs end in their own transaction."""
+    manager = ResilientJobManager(database, chunk_task=chunk_task)
     app = App(connector=manager.connector)
     app.job_manager = manager
     return app, manager
@@ -249,15 +249,15 @@ async def prepare(database: Database) -> None:
             )
 
 
-async def holds_claim(connection: Connection, held: JobClaim) -> bool:
+async def holds_claim(connection: Connection, claim: JobClaim) -> bool:
     """Return True if a claim still counts, and lock its job until the end of the transaction."""
-    found = await connection.execute(_HOLD, held._asdict())
+    found = await connection.execute(_HOLD, claim._asdict())
     return await found.fetchone() is not None
 
 
-async def finish(connection: Connection, held: JobClaim) -> None:
+async def finish(connection: Connection, claim: JobClaim) -> None:
     """End the job of a claim, and delete it from the queue."""
-    await connection.execute(sql.queries["finish_job"], {"job_id": held.id, "status": "succeeded", "delete_job": True})
+    await connection.execute(sql.queries["finish_job"], {"job_id": claim.id, "status": "succeeded", "delete_job": True})
 
 
 async def requeue_stalled_jobs(database: Database, *, silent: float) -> int:

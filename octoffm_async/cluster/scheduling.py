@@ -68,7 +68,7 @@ UPDATE octoffm_chunks SET state = CASE WHEN begun < %(most)s THEN 'running' ELSE
 WHERE job = %(job)s AND number = %(number)s
 RETURNING state, payload, items, tries
 """
-_TURNED: LiteralString = """
+_JOB_OF_CHUNK: LiteralString = """
 UPDATE octoffm_jobs SET turned_at = clock_timestamp(), began_at = coalesce(began_at, now())
 FROM octoffm_lanes WHERE job = %s AND octoffm_lanes.lane = octoffm_jobs.lane
 RETURNING seller, operation, source, how, run
@@ -161,54 +161,54 @@ class ChunkScheduler:
         self._app = app
         self._manager = manager
 
-    async def lease_next_chunk(self, held: JobClaim, lane: int) -> ChunkLease | None:
+    async def lease_next_chunk(self, claim: JobClaim, partition: int) -> ChunkLease | None:
         """Lease the partition's next chunk; return ``None`` if there is none, and then the queue job has ended.
 
         Raises:
-            LostTurnError: another worker holds the queue job by now.
+            LostLeaseError: another worker holds the queue job by now.
         """
         async with self._database.connection() as connection, connection.transaction():
-            await self._own(connection, held, lane)
+            await self._own(connection, claim, partition)
             while True:
-                found = await (await connection.execute(_WITH_NEXT, (lane,))).fetchone()
+                found = await (await connection.execute(_WITH_NEXT, (partition,))).fetchone()
                 if found is None:
-                    await self._pass_on(connection, held, lane)
-                    turn = None
+                    await self._pass_on(connection, claim, partition)
+                    lease = None
                     break
-                if (turn := await self._begin(connection, held, lane, found)) is not None:
-                    return turn
-        self._manager.ended(held)
-        return turn
+                if (lease := await self._begin(connection, claim, partition, found)) is not None:
+                    return lease
+        self._manager.ended(claim)
+        return lease
 
-    async def end_chunk(self, turn: ChunkLease, ending: ChunkReport) -> None:
+    async def end_chunk(self, lease: ChunkLease, report: ChunkReport) -> None:
         """Write the result of a chunk, end its queue job and queue the partition's next one.
 
         Raises:
-            LostTurnError: another worker holds the queue job by now.
+            LostLeaseError: another worker holds the queue job by now.
         """
         async with self._database.connection() as connection, connection.transaction():
-            await self._own(connection, turn.claim, turn.partition)
-            await self._write(connection, turn.job, turn.number, turn.tries, ending)
-            await self._pass_on(connection, turn.claim, turn.partition)
-        self._manager.ended(turn.claim)
+            await self._own(connection, lease.claim, lease.partition)
+            await self._write(connection, lease.job, lease.number, lease.tries, report)
+            await self._pass_on(connection, lease.claim, lease.partition)
+        self._manager.ended(lease.claim)
 
-    async def queue_partition(self, connection: Connection, lane: int) -> None:
+    async def queue_partition(self, connection: Connection, partition: int) -> None:
         """Queue a job for a partition that has open chunks, unless one is queued; in the caller's transaction."""
-        await connection.execute("SELECT FROM octoffm_lanes WHERE lane = %s FOR UPDATE", (lane,))
+        await connection.execute("SELECT FROM octoffm_lanes WHERE lane = %s FOR UPDATE", (partition,))
         running = await connection.execute(
-            "SELECT FROM procrastinate_jobs WHERE lock = %s AND status = 'doing'", (partition_lock(lane),)
+            "SELECT FROM procrastinate_jobs WHERE lock = %s AND status = 'doing'", (partition_lock(partition),)
         )
         if await running.fetchone() is None:  # else its end queues the next one
-            await self._queue_next(connection, lane)
+            await self._queue_next(connection, partition)
 
     async def queue_idle_partitions(self) -> int:
         """Queue a job for each partition that has an open job and none in the queue; return their number."""
         async with self._database.connection() as connection:
-            lanes = await (await connection.execute(_ORPHANS, (engine.QUEUE,))).fetchall()
-            for (lane,) in lanes:
+            partitions = await (await connection.execute(_ORPHANS, (engine.QUEUE,))).fetchall()
+            for (partition,) in partitions:
                 async with connection.transaction():
-                    await self.queue_partition(connection, lane)
-        return len(lanes)
+                    await self.queue_partition(connection, partition)
+        return len(partitions)
 
     async def all_done(self) -> bool:
         """Return True if no job has anything left to do."""
@@ -225,31 +225,31 @@ class ChunkScheduler:
             row = await found.fetchone()
         return run if row is None else str(row[0])
 
-    async def _own(self, connection: Connection, held: JobClaim, lane: int) -> None:
-        # A worker that was suspended may have lost its queue job to another one: see the essay in engine.
-        if not await engine.holds_claim(connection, held):
-            raise LostLeaseError(f"another worker took over the queue job of partition {lane}")
-        await connection.execute("SELECT FROM octoffm_lanes WHERE lane = %s FOR UPDATE", (lane,))
+    async def _own(self, connection: Connection, claim: JobClaim, partition: int) -> None:
+        # A worker that was suspended may have lost its queue job to another one: see the essay in queue.
+        if not await engine.holds_claim(connection, claim):
+            raise LostLeaseError(f"another worker took over the queue job of partition {partition}")
+        await connection.execute("SELECT FROM octoffm_lanes WHERE lane = %s FOR UPDATE", (partition,))
 
     async def _begin(
-        self, connection: Connection, held: JobClaim, lane: int, found: tuple[Any, ...]
+        self, connection: Connection, claim: JobClaim, partition: int, found: tuple[Any, ...]
     ) -> ChunkLease | None:
         job, number = found
         named = {"job": job, "number": number, "most": MAX_CHUNK_STARTS}
         row = await (await connection.execute(_BEGIN, named)).fetchone()
-        assert row is not None  # noqa: S101  (the lane is locked)
+        assert row is not None  # noqa: S101  (the partition is locked)
         state, payload, items, tries = row
         if state == "stuck":
             problem = f"{MAX_CHUNK_STARTS} workers died over it"
-            ending = ChunkReport(counts=ItemCounts(unknown=items), problem=problem)
-            await self._write(connection, job, number, MAX_CHUNK_ATTEMPTS, ending)
+            report = ChunkReport(counts=ItemCounts(unknown=items), problem=problem)
+            await self._write(connection, job, number, MAX_CHUNK_ATTEMPTS, report)
             return None
-        row = await (await connection.execute(_TURNED, (job,))).fetchone()
+        row = await (await connection.execute(_JOB_OF_CHUNK, (job,))).fetchone()
         assert row is not None  # noqa: S101
         seller, operation, source, how, run = row
         return ChunkLease(
-            claim=held,
-            partition=lane,
+            claim=claim,
+            partition=partition,
             job=job,
             number=number,
             tries=tries,
@@ -262,33 +262,33 @@ class ChunkScheduler:
             run=run,
         )
 
-    async def _write(self, connection: Connection, job: str, number: int, tries: int, ending: ChunkReport) -> None:
+    async def _write(self, connection: Connection, job: str, number: int, tries: int, report: ChunkReport) -> None:
         """Write the chunk's new state and counts, and those of its job."""
         found = await connection.execute("SELECT state FROM octoffm_jobs WHERE job = %s FOR UPDATE", (job,))
         row = await found.fetchone()
         if row is None:  # forgotten meanwhile
             return
-        new = ending.counts.as_dict()
-        state, tried, pause = after_turn(ending, tries)
+        new = report.counts.as_dict()
+        state, tried, pause = chunk_decision(report, tries)
         if state != "done" and row[0] == "cancelled":
             state = "cancelled"
         fields = {"job": job, "number": number, "state": state, "tries": tried, "pause": pause} | new
-        before = await (await connection.execute(_END, fields | {"problem": ending.problem[:1000]})).fetchone()
+        before = await (await connection.execute(_END, fields | {"problem": report.problem[:1000]})).fetchone()
         if before is None:
             return
         over = state != "ready"
         deltas = {name: new[name] - was for name, was in zip(COUNTED, before[1:], strict=True)}
         await connection.execute(_COUNT, {"job": job, "ended": int(over), "stuck": int(state == "stuck")} | deltas)
 
-    async def _pass_on(self, connection: Connection, held: JobClaim, lane: int) -> None:
-        await engine.finish(connection, held)
-        await self._queue_next(connection, lane)
+    async def _pass_on(self, connection: Connection, claim: JobClaim, partition: int) -> None:
+        await engine.finish(connection, claim)
+        await self._queue_next(connection, partition)
 
-    async def _queue_next(self, connection: Connection, lane: int) -> None:
-        row = await (await connection.execute(_NEXT_AT, {"lane": lane})).fetchone()
+    async def _queue_next(self, connection: Connection, partition: int) -> None:
+        row = await (await connection.execute(_NEXT_AT, {"lane": partition})).fetchone()
         if row is None or row[0] is None:
             return
-        lock = partition_lock(lane)
+        lock = partition_lock(partition)
         if await (await connection.execute(_QUEUED, (lock, row[0]))).fetchone() is not None:
             return
         await connection.execute(
@@ -299,23 +299,23 @@ class ChunkScheduler:
         )
         try:
             async with connection.transaction():
-                await deferrer.defer_async(lane=lane)
+                await deferrer.defer_async(lane=partition)
         except exceptions.AlreadyEnqueued:
             pass
 
 
-def after_turn(ending: ChunkReport, tries: int) -> tuple[ChunkState, int, float]:
+def chunk_decision(report: ChunkReport, tries: int) -> tuple[ChunkState, int, float]:
     """Return a chunk's new state, its failed attempts so far, and its back-off in seconds.
 
     A result that was put off is no failed attempt, unless items failed: these cause a back-off, but count as an attempt
     only if no item was decided.
     """
-    counts = ending.counts
-    if not counts.left and not ending.is_incomplete:
+    counts = report.counts
+    if not counts.left and not report.is_incomplete:
         return "done", tries, 0.0
-    if ending.is_postponed and not counts.failed + counts.unknown:
+    if report.is_postponed and not counts.failed + counts.unknown:
         return "ready", tries, 0.0
-    tried = tries + (not ending.is_postponed or not counts.decided)
+    tried = tries + (not report.is_postponed or not counts.decided)
     return ("stuck" if tried >= MAX_CHUNK_ATTEMPTS else "ready"), tried, pause_after(tried)
 
 

@@ -82,14 +82,14 @@ class Loader:
     """
 
     def __init__(
-        self, database: Database, turns: ChunkScheduler, creation: CreationType, *, chunk: int = CHUNK
+        self, database: Database, scheduler: ChunkScheduler, creation: CreationType, *, chunk: int = CHUNK
     ) -> None:
         if chunk < 1:
             raise ConfigurationError(f"a chunk must have at least 1 item, not {chunk}")
         self.job = new_job_id()
         self.items = 0
         self._database = database
-        self._turns = turns
+        self._scheduler = scheduler
         self._creation = creation
         self._chunk = chunk
         self._open: list[Numbered] = []
@@ -108,17 +108,19 @@ class Loader:
         """Create the job, and delete jobs whose submission was interrupted."""
         await connection.execute(_SWEEP, (_LOADING,))
         await connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (_LOADING, self.job))
-        lane = (seller, self._creation.operation)
+        partition = (seller, self._creation.operation)
         await connection.execute(
-            "INSERT INTO octoffm_lanes (seller, operation) VALUES (%s, %s) ON CONFLICT DO NOTHING", lane
+            "INSERT INTO octoffm_lanes (seller, operation) VALUES (%s, %s) ON CONFLICT DO NOTHING", partition
         )
-        found = await connection.execute("SELECT lane FROM octoffm_lanes WHERE seller = %s AND operation = %s", lane)
+        found = await connection.execute(
+            "SELECT lane FROM octoffm_lanes WHERE seller = %s AND operation = %s", partition
+        )
         row = await found.fetchone()
         assert row is not None  # noqa: S101
-        self._lane = int(row[0])
+        self._partition = int(row[0])
         await connection.execute(
             "INSERT INTO octoffm_jobs (job, lane, source, how) VALUES (%s, %s, %s, %s)",
-            (self.job, self._lane, source, Jsonb(msgspec.to_builtins(how))),
+            (self.job, self._partition, source, Jsonb(msgspec.to_builtins(how))),
         )
 
     async def write(self, connection: Connection) -> None:
@@ -143,7 +145,7 @@ class Loader:
                 "ended_at = CASE WHEN %(chunks)s = 0 THEN now() END WHERE job = %(job)s",
                 {"job": self.job, "items": self.items, "faulty": faulty, "chunks": self._chunks},
             )
-            await self._turns.queue_partition(connection, self._lane)
+            await self._scheduler.queue_partition(connection, self._partition)
         return Submission(self.job, self.items, 0, self._chunks)
 
     async def leave(self, connection: Connection, *, finished: bool) -> None:
@@ -161,7 +163,7 @@ class Loader:
 
 async def load(
     database: Database,
-    turns: ChunkScheduler,
+    scheduler: ChunkScheduler,
     creation: CreationType,
     items: AsyncIterator[Numbered],
     *,
@@ -179,7 +181,7 @@ async def load(
         StoreError: the database is unreachable, or refuses; workers send nothing of the job.
     """
     check_header_value("seller_id", seller)
-    loader = Loader(database, turns, creation, chunk=chunk)
+    loader = Loader(database, scheduler, creation, chunk=chunk)
     seen, repeated, finished = FirstOccurrences(), 0, False
     async with database.connection() as connection:
         await loader.begin(connection, seller=seller, source=source, how=how)

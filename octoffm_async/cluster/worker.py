@@ -101,7 +101,7 @@ class Worker:
                 except (StoreError, JournalError, engine.WorkerForgottenError) as error:
                     logger.warning("the worker starts a new session: %s", error)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(engine.AGAIN):
+                    async with asyncio.timeout(engine.RETRY_SECONDS):
                         await self._stopping.wait()
 
     async def _one_session(self) -> bool:

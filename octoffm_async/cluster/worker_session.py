@@ -81,12 +81,12 @@ class WorkerSession:
         self._options = options
         self._metrics = metrics
         self._renewals = 0
-        app, self._manager = engine.queue_app(database, turn=CHUNK_TASK)
-        self._turns = ChunkScheduler(database, app, self._manager)
-        self._doing: dict[ChunkRunner, asyncio.Task[Any]] = {}
+        app, self._manager = engine.queue_app(database, chunk_task=CHUNK_TASK)
+        self._scheduler = ChunkScheduler(database, app, self._manager)
+        self._runners: dict[ChunkRunner, asyncio.Task[Any]] = {}
         self._error: Exception | None = None
         self._stopped = False
-        app.task(name=CHUNK_TASK, queue=engine.QUEUE, pass_context=True)(self._turn)
+        app.task(name=CHUNK_TASK, queue=engine.QUEUE, pass_context=True)(self._run_chunk)
         if options.mirror_every is not None:
             schedule_mirrors(app, database, client, minutes=options.mirror_every)
         self._engine = EngineWorker(
@@ -99,13 +99,13 @@ class WorkerSession:
             update_heartbeat_interval=options.lease / 3,
             stalled_worker_timeout=10 * options.silent,
         )
-        self._presence = Heartbeat(
+        self._heartbeat = Heartbeat(
             database,
-            self._turns,
+            self._scheduler,
             places=options.concurrency,
             silent=options.silent,
-            doings=self._doings,
-            jobs=lambda: {doing.turn.job for doing in self._doing},
+            counters=self._counters,
+            jobs=lambda: {runner.lease.job for runner in self._runners},
             cancel=self._cancel,
             on_all_done=self.stop if options.until_done else None,
         )
@@ -114,12 +114,12 @@ class WorkerSession:
         """Lease no more chunks; stop those in work."""
         self._stopped = True
         self._engine.stop()  # type: ignore[no-untyped-call]
-        for doing in self._doing:
-            doing.stop()
+        for runner in self._runners:
+            runner.stop()
 
     async def run(self) -> bool:
         """Process chunks; return True if the worker is done, False if it must start a new session."""
-        ticking = asyncio.create_task(self._presence.keep(), name="octoffm_async worker")
+        ticking = asyncio.create_task(self._heartbeat.keep(), name="octoffm_async worker")
         try:
             if not self._stopped:
                 await self._work()
@@ -127,7 +127,7 @@ class WorkerSession:
             ticking.cancel()
             with suppress(asyncio.CancelledError):
                 await ticking
-            await self._presence.sign_off()
+            await self._heartbeat.sign_off()
         if isinstance(self._error, CredentialsRefusedError | OtherEnvironmentError):
             raise self._error
         if self._error is not None:
@@ -142,7 +142,7 @@ class WorkerSession:
         except asyncio.CancelledError:
             self.stop()
             for _ in range(2):  # the first cancellation lets the requests in flight finish
-                tasks = list(self._doing.values())
+                tasks = list(self._runners.values())
                 for task in tasks:
                     task.cancel()
                 if tasks:
@@ -151,46 +151,46 @@ class WorkerSession:
                 await running
             raise
 
-    async def _turn(self, context: JobContext, *, lane: int) -> None:
+    async def _run_chunk(self, context: JobContext, *, lane: int) -> None:
         """Process the next chunk of a partition: the task of a queue job."""
         try:
-            turn = await self._turns.lease_next_chunk(engine.JobClaim.of(context.job), lane)
+            lease = await self._scheduler.lease_next_chunk(engine.JobClaim.of(context.job), lane)
         except LostLeaseError as error:
             logger.warning("%s", error)
             return
-        if turn is None:
+        if lease is None:
             return
         began = asyncio.get_running_loop().time()
-        doing = ChunkRunner(turn, self._client, self._journal, on_outcome=partial(self._count, turn))
+        runner = ChunkRunner(lease, self._client, self._journal, on_outcome=partial(self._count, lease))
         task = asyncio.current_task()
         assert task is not None  # noqa: S101
-        self._doing[doing] = task
+        self._runners[runner] = task
         if self._stopped:
-            doing.stop()
+            runner.stop()
         try:
-            ending = await self._do(doing)
+            report = await self._report_of(runner)
         finally:
-            del self._doing[doing]
+            del self._runners[runner]
         try:
-            await self._end(turn, ending)
+            await self._end(lease, report)
         except LostLeaseError as error:
-            logger.warning("chunk %d of job %s: %s", turn.number, turn.job, error)
+            logger.warning("chunk %d of job %s: %s", lease.number, lease.job, error)
         if self._metrics is not None:
             seconds = asyncio.get_running_loop().time() - began
-            self._metrics.chunk(turn.operation, self._result(ending), seconds=seconds)
+            self._metrics.chunk(lease.operation, self._result(report), seconds=seconds)
 
-    async def _do(self, doing: ChunkRunner) -> ChunkReport:
+    async def _report_of(self, runner: ChunkRunner) -> ChunkReport:
         try:
-            return await doing.run(seconds=self._options.slice, keep_run=self._turns.set_run)
+            return await runner.run(seconds=self._options.slice, keep_run=self._scheduler.set_run)
         except Exception as error:
             if not is_worker_error(error) and not isinstance(error, StoreError):
-                logger.exception("chunk %d of job %s", doing.turn.number, doing.turn.job)
-                return doing.broken_off(error, put_off=False)
+                logger.exception("chunk %d of job %s", runner.lease.number, runner.lease.job)
+                return runner.broken_off(error, is_postponed=False)
             if isinstance(error, CredentialsRefusedError | FencedError | OtherEnvironmentError):
                 self._give_up(error)
             else:
-                logger.warning("chunk %d of job %s is put off: %s", doing.turn.number, doing.turn.job, error)
-            return doing.broken_off(error, put_off=True)
+                logger.warning("chunk %d of job %s is put off: %s", runner.lease.number, runner.lease.job, error)
+            return runner.broken_off(error, is_postponed=True)
 
     def _give_up(self, error: CredentialsRefusedError | FencedError | OtherEnvironmentError) -> None:
         if self._error is None:
@@ -199,40 +199,40 @@ class WorkerSession:
                 self._metrics.lease("lost")
         self.stop()
 
-    async def _end(self, turn: ChunkLease, ending: ChunkReport) -> None:
+    async def _end(self, lease: ChunkLease, report: ChunkReport) -> None:
         """Write the end of a chunk, also if the database is unreachable for a moment."""
         async with asyncio.timeout(END_WITHIN):
             while True:
                 try:
-                    return await self._turns.end_chunk(turn, ending)
+                    return await self._scheduler.end_chunk(lease, report)
                 except StoreError as error:
                     if not error.away:
                         raise
                     logger.debug("the end of a chunk is not written yet: %s", error)
-                    await asyncio.sleep(engine.AGAIN)
+                    await asyncio.sleep(engine.RETRY_SECONDS)
 
-    def _count(self, turn: ChunkLease, outcome: Outcome) -> None:
+    def _count(self, lease: ChunkLease, outcome: Outcome) -> None:
         self.items += 1
         if self._metrics is not None:
-            self._metrics.item(turn.operation, outcome, seller=turn.seller)
+            self._metrics.item(lease.operation, outcome, seller=lease.seller)
 
-    def _result(self, ending: ChunkReport) -> ChunkResult:
+    def _result(self, report: ChunkReport) -> ChunkResult:
         if isinstance(self._error, FencedError):
             return "fenced"
-        if not ending.counts.left and not ending.is_incomplete:
+        if not report.counts.left and not report.is_incomplete:
             return "done"
-        return "cancelled" if ending.is_postponed and not ending.is_incomplete else "failed"
+        return "cancelled" if report.is_postponed and not report.is_incomplete else "failed"
 
     def _cancel(self, job: str) -> None:
-        for doing in self._doing:
-            if doing.turn.job == job:
-                doing.stop()
+        for runner in self._runners:
+            if runner.lease.job == job:
+                runner.stop()
 
-    def _doings(self) -> WorkerCounters:
+    def _counters(self) -> WorkerCounters:
         if self._metrics is not None:
             renewals = self._journal.fence.renewals
             for _ in range(renewals - self._renewals):
                 self._metrics.lease("renewed")
             self._renewals = renewals
         stats = self._client.stats()
-        return WorkerCounters(turns=len(self._doing), items=self.items, calls=stats.calls, throttled=stats.throttled)
+        return WorkerCounters(turns=len(self._runners), items=self.items, calls=stats.calls, throttled=stats.throttled)

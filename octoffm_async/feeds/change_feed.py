@@ -106,13 +106,14 @@ class ChangeFeed:
         every: float | None = None,
         limit: int = 1000,
     ) -> None:
-        wanted = tuple(kinds)
-        _check(since, wanted, overlap, every)
-        starts = since if isinstance(since, Mapping) else dict.fromkeys(wanted, since)
+        kinds_to_read = tuple(kinds)
+        _check(since, kinds_to_read, overlap, every)
+        starts = since if isinstance(since, Mapping) else dict.fromkeys(kinds_to_read, since)
         own = SellerSession(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
         self._every = every
         self._feeds = [
-            _KindFeed(own, kind, starts[kind], overlap=timedelta(seconds=overlap), limit=limit) for kind in wanted
+            _KindFeed(own, kind, starts[kind], overlap=timedelta(seconds=overlap), limit=limit)
+            for kind in kinds_to_read
         ]
 
     @property

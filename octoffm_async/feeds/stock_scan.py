@@ -125,7 +125,7 @@ class _Scan:
         self._ends_with_these = False
         self._ready: deque[list[Stock]] = deque()
         self._room = asyncio.Semaphore(PAGES_READY)
-        self._arrived = asyncio.Event()
+        self._page_ready = asyncio.Event()
         self._changed = asyncio.Event()
         self._driver: asyncio.Task[None] | None = None
 
@@ -143,9 +143,9 @@ class _Scan:
                 raise StopAsyncIteration
             if self._driver is None:
                 self._driver = self._stocks.scope.session.background.start(self._drive(), name="octoffm_async scan")
-                self._driver.add_done_callback(lambda _: self._arrived.set())
-            self._arrived.clear()
-            await self._arrived.wait()
+                self._driver.add_done_callback(lambda _: self._page_ready.set())
+            self._page_ready.clear()
+            await self._page_ready.wait()
 
     def end(self) -> None:
         """End the scan."""
@@ -153,7 +153,7 @@ class _Scan:
         self._ready.clear()
         if self._driver is not None:
             self._driver.cancel()
-        self._arrived.set()
+        self._page_ready.set()
 
     async def _drive(self) -> None:
         """Continue where the last driver stopped, to the end or an error."""
@@ -279,7 +279,7 @@ class _Scan:
             self._room.release()
             return
         self._ready.append(rows)
-        self._arrived.set()
+        self._page_ready.set()
 
 
 def _within(window: Window, page: Page[Stock]) -> list[Stock]:
@@ -319,12 +319,12 @@ class _Lists:
 class _Stocks:
     """Iterator of stocks."""
 
-    __slots__ = ("_lists", "_rows", "_turn")
+    __slots__ = ("_lists", "_page_lock", "_rows")
 
     def __init__(self, lists: _Lists) -> None:
         self._lists = lists
         self._rows: Iterator[Stock] = iter(())
-        self._turn = asyncio.Lock()
+        self._page_lock = asyncio.Lock()
 
     def __aiter__(self) -> _Stocks:
         return self
@@ -335,7 +335,7 @@ class _Stocks:
         return await self._first_of_next()
 
     async def _first_of_next(self) -> Stock:
-        async with self._turn:  # one of the workers that share this iterator waits for the page
+        async with self._page_lock:  # one of the workers that share this iterator waits for the page
             while True:
                 for stock in self._rows:
                     return stock

@@ -253,11 +253,11 @@ def count_at(shape: ValueShape) -> Path | None:
     return None
 
 
-def result_at(shape: ValueShape, wanted: Iterable[str]) -> Path:
-    """Return the path to the object with the fields ``wanted``: the body itself, or the one object that it wraps."""
-    if shape.objects and len(shape.fields) <= 2 and not any(shape.field(name) for name in wanted):
+def result_at(shape: ValueShape, names: Iterable[str]) -> Path:
+    """Return the path to the object with the fields ``names``: the body itself, or the one object that it wraps."""
+    if shape.objects and len(shape.fields) <= 2 and not any(shape.field(name) for name in names):
         for name, inner in shape.fields.items():
-            if inner.objects and sum(inner.field(name) is not None for name in wanted) >= 2:
+            if inner.objects and sum(inner.field(name) is not None for name in names) >= 2:
                 return (name,)
     return ()
 

@@ -62,7 +62,7 @@ class AdaptiveConcurrency:
         else:
             self._goal = self._least
             # The root leaves room for a queue, and more for a larger limit, as in the gradient algorithm.
-            wanted = self._limit * gradient + sqrt(self._limit)
-            self._limit = max(self._least, self._limit + SMOOTHING * (wanted - self._limit))
+            proposed = self._limit * gradient + sqrt(self._limit)
+            self._limit = max(self._least, self._limit + SMOOTHING * (proposed - self._limit))
         self._limit = min(self._limit, self._most)
         self.limit = int(self._limit)

@@ -58,6 +58,7 @@ class RateLimiter:
         "_accepted",
         "_advised_at",
         "_awaiting",
+        "_bucket",
         "_bulk_share",
         "_burst",
         "_closed",
@@ -66,7 +67,6 @@ class RateLimiter:
         "_in_flight_limit",
         "_interactive_at",
         "_most_waiting",
-        "_pacer",
         "_probe_out",
         "_room",
         "_room_timed",
@@ -97,7 +97,7 @@ class RateLimiter:
         self._bulk_share = bulk_share
         self._awaiting = {"interactive": 0, "bulk": 0}
         self._most_waiting = max_waiting
-        self._pacer = LeakyBucket()
+        self._bucket = LeakyBucket()
         self._dispatcher: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._room_timed = False
@@ -133,10 +133,10 @@ class RateLimiter:
             raise ClosedError("the client was closed while a call was running")
         if (entered := self.try_acquire(lane, now)) is not None:
             return entered
-        if not self._waiters.ahead_of(lane) and self._may_leave(now, lane):
+        if not self._waiters.ahead_of(lane) and self._may_send(now, lane):
             rate = self.control.rate(now)
             if rate is not None and self._paced(rate, lane):
-                await self._pacer.take()
+                await self._bucket.take()
                 return self._take_permit(now)
         if until is not None:
             self._reject_past_deadline(lane, until, now, first=first)
@@ -144,7 +144,7 @@ class RateLimiter:
         if lane == "interactive":
             self._wake()
         if self._dispatcher is None:
-            self._dispatcher = self._start_pump()
+            self._dispatcher = self._start_dispatcher()
         self._awaiting[lane] += 1
         try:
             return await place
@@ -159,10 +159,10 @@ class RateLimiter:
         """Acquire a permit without waiting; None if the call would have to wait."""
         if lane == "interactive":
             self._interactive_at = now
-        if self._closed or self._waiters.ahead_of(lane) or not self._may_leave(now, lane):
+        if self._closed or self._waiters.ahead_of(lane) or not self._may_send(now, lane):
             return None
         rate = self.control.rate(now)
-        return self._take_permit(now) if rate is None or self._pacer.take_from_hand(rate) else None
+        return self._take_permit(now) if rate is None or self._bucket.take_from_hand(rate) else None
 
     def release(self, *, probe: bool = False) -> None:
         """Release the slot in flight."""
@@ -242,7 +242,7 @@ class RateLimiter:
 
     def rebind(self) -> None:
         """Prepare for use on another event loop."""
-        self._pacer = LeakyBucket()
+        self._bucket = LeakyBucket()
         self._dispatcher = None
         self._closed = False
 
@@ -253,7 +253,7 @@ class RateLimiter:
         if self._dispatcher is not None:
             self._dispatcher.cancel()
 
-    def _may_leave(self, now: float, lane: Priority) -> bool:
+    def _may_send(self, now: float, lane: Priority) -> bool:
         if self.in_flight >= self._in_flight_limit.limit or now < self.paused_until:
             return False
         if self.control.blocked_since is not None and self._probe_out:
@@ -281,8 +281,8 @@ class RateLimiter:
 
     def _paced(self, rate: float, lane: Priority) -> bool:
         if self.control.learned or self._windows is None:
-            return self._pacer.ready(rate, None)
-        return self._pacer.ready(rate, self._burst, ahead=self._windows.places if lane == "interactive" else 0)
+            return self._bucket.ready(rate, None)
+        return self._bucket.ready(rate, self._burst, ahead=self._windows.places if lane == "interactive" else 0)
 
     def _reject_past_deadline(self, lane: Priority, until: float, now: float, *, first: bool) -> None:
         pause = max(0.0, self.paused_until - now)
@@ -316,7 +316,7 @@ class RateLimiter:
         share = self._bulk_share
         return bulk + (min(interactive, int(bulk * (1.0 - share) / share)) if share else interactive)
 
-    def _start_pump(self) -> asyncio.Task[None]:
+    def _start_dispatcher(self) -> asyncio.Task[None]:
         return asyncio.create_task(self._dispatch(), name="octoffm_async limit")
 
     async def _dispatch(self) -> None:
@@ -331,7 +331,7 @@ class RateLimiter:
             raise
         finally:
             if self._dispatcher is asyncio.current_task():  # after a close, the next one may already run
-                self._dispatcher = self._start_pump() if self._waiters.any() else None  # cancelled from outside
+                self._dispatcher = self._start_dispatcher() if self._waiters.any() else None  # cancelled from outside
 
     async def _next_permit(self) -> None:
         """Wait until one more request may be sent."""
@@ -341,14 +341,14 @@ class RateLimiter:
             now, lane = loop.time(), self._waiters.next_lane()
             if (pause := self.paused_until - now) > 0:
                 await asyncio.sleep(pause)
-            elif not self._may_leave(now, lane):
+            elif not self._may_send(now, lane):
                 await self._sleep_until_room(self._window_wait(now, lane))
             elif in_hand or (rate := self.control.rate(now)) is None:
                 return
             else:
                 in_hand = True
                 ready = self._paced(rate, lane)
-                await self._pacer.acquire()
+                await self._bucket.acquire()
                 if ready:
                     return
 

@@ -25,7 +25,7 @@ class LimiterRegistry:
 
     def __init__(self, config: Config, store: LimitStore | None = None) -> None:
         self._config = config
-        self._exchange = None if store is None else LeaseClient(store)
+        self._lease_client = None if store is None else LeaseClient(store)
         self._limiters: dict[tuple[str, Group], RateLimiter] = {}
         self._sweep_timer: asyncio.TimerHandle | None = None
 
@@ -47,8 +47,8 @@ class LimiterRegistry:
     def rebind(self) -> None:
         """Prepare for use on another event loop."""
         self._stop_sweeping()
-        if self._exchange is not None:
-            self._exchange.open()
+        if self._lease_client is not None:
+            self._lease_client.open()
         for limiter in self._limiters.values():
             limiter.rebind()
 
@@ -60,15 +60,15 @@ class LimiterRegistry:
 
     async def return_leases(self) -> None:
         """Return unused slots to a shared store, after a close."""
-        if self._exchange is not None:
-            await self._exchange.close(
+        if self._lease_client is not None:
+            await self._lease_client.close(
                 [limiter for limiter in self._limiters.values() if isinstance(limiter, SharedRateLimiter)]
             )
 
     def _make(self, seller_id: str, group: Group) -> RateLimiter:
         if self._sweep_timer is None and len(self._limiters) >= SWEEP_FROM:
             self._sweep_timer = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)
-        config, exchange = self._config, self._exchange
+        config, lease_client = self._config, self._lease_client
         limit = TOKEN_LIMIT if group is Group.TOKEN else config.limit_for(group)
         settings: dict[str, Any] = {
             "jitter": config.limit_jitter,
@@ -76,18 +76,18 @@ class LimiterRegistry:
             "max_waiting": config.max_waiting,
             "bulk_share": config.bulk_share,
         }
-        if exchange is None or group is Group.TOKEN:  # the token store holds the quota that token calls share
+        if lease_client is None or group is Group.TOKEN:  # the token store holds the quota that token calls share
             limiter = RateLimiter(limit, **settings)
         else:
-            limiter = SharedRateLimiter(f"{config.base_url} {seller_id} {group.value}", exchange, limit, **settings)
+            limiter = SharedRateLimiter(f"{config.base_url} {seller_id} {group.value}", lease_client, limit, **settings)
         self._limiters[seller_id, group] = limiter
         return limiter
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         self._limiters = {key: limiter for key, limiter in self._limiters.items() if not limiter.idle(loop.time())}
-        again = len(self._limiters) >= SWEEP_FROM
-        self._sweep_timer = loop.call_later(SWEEP_EVERY, self._sweep) if again else None
+        has_many = len(self._limiters) >= SWEEP_FROM
+        self._sweep_timer = loop.call_later(SWEEP_EVERY, self._sweep) if has_many else None
 
     def _stop_sweeping(self) -> None:
         if self._sweep_timer is not None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, GET_INBOUND, GET_OUTBOUND
 from ..errors import CallError, UnusableAnswerError, ValidationError, mark_unknown
-from ..session.decoding.given_ids import KnownIds
+from ..session.decoding.known_ids import KnownIds
 
 if TYPE_CHECKING:
     from ..contract.operations import Operation
-    from ..session.decoding.given_ids import Doubt
+    from ..session.decoding.known_ids import Doubt
     from ..session.seller_session import SellerSession
     from ..session.session import Result
 
@@ -58,7 +58,7 @@ class IdVerifier:
             UnusableAnswerError: the id is not believed, so the outcome is unknown.
         """
         found, response = answer
-        doubt = self.given.take(reference, found, response.trail)
+        doubt = self.given.take(reference, found, response.history)
         return found if doubt is None else await self.resolve_doubt(reference, answer, doubt)
 
     async def resolve_doubt(self, reference: str, answer: Result[str], doubt: Doubt) -> str:

@@ -76,7 +76,7 @@ class Inbound:
             raise ConfigurationError("verify_first= needs a journal=, which remembers what is looked for")
         if journal is None:
             answer = await self.send(request)
-            doubt = known_ids_of(self._scope, CREATE_INBOUND).take(request.reference, answer[0], answer[1].trail)
+            doubt = known_ids_of(self._scope, CREATE_INBOUND).take(request.reference, answer[0], answer[1].history)
             if doubt is None:
                 return answer[0]
             return await IdVerifier(self._scope, CREATE_INBOUND).resolve_doubt(request.reference, answer, doubt)

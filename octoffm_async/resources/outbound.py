@@ -109,7 +109,7 @@ class Outbound:
             check_shipment(request)  # its error names the field
             raise
         answer = await call
-        doubt = known_ids_of(self._scope, CREATE_OUTBOUND).take(request.reference, answer[0], answer[1].trail)
+        doubt = known_ids_of(self._scope, CREATE_OUTBOUND).take(request.reference, answer[0], answer[1].history)
         if doubt is None:
             return answer[0]
         return await IdVerifier(self._scope, CREATE_OUTBOUND).resolve_doubt(request.reference, answer, doubt)

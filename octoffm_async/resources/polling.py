@@ -55,7 +55,7 @@ async def wait_for_status(
         DeadlineExceededError: the shipment did not reach the status within ``deadline`` seconds.
     """
     _check(what, key, statuses, status, deadline)
-    wanted = statuses(status).meaning
+    target = statuses(status).meaning
     clock = asyncio.get_running_loop().time
     ends = clock() + deadline
     pause, seen, warned = FIRST_PAUSE, "not seen", False
@@ -66,13 +66,13 @@ async def wait_for_status(
         except CallError:
             raise
         except TimeoutError:
-            raise _late(what, key, wanted, seen, deadline) from None
+            raise _late(what, key, target, seen, deadline) from None
         seen = str(row.status)[:MAX_QUOTED_LENGTH]
-        match progress_of(row, wanted):
+        match progress_of(row, target):
             case OrderProgress.REACHED:
                 return row
             case OrderProgress.REFUSED | OrderProgress.CANCELLED | OrderProgress.ENDED:
-                raise _unreachable(what, key, wanted, row)
+                raise _unreachable(what, key, target, row)
             case OrderProgress.UNCLEAR if not warned:
                 warned = True
                 logger.warning(
@@ -80,28 +80,28 @@ async def wait_for_status(
                     what,
                     key,
                     quoted_status(row.status),
-                    wanted,
+                    target,
                 )
             case _:
                 pass
         left = ends - clock()
         if left <= 0:
-            raise _late(what, key, wanted, seen, deadline)
+            raise _late(what, key, target, seen, deadline)
         await asyncio.sleep(min(pause, left))
         pause = min(LONGEST_PAUSE, pause * 1.5)
 
 
-def _late(what: str, key: str, wanted: str, seen: str, deadline: float) -> DeadlineExceededError:
-    late = DeadlineExceededError(f"{what} {key!r} is {seen} and not yet {wanted} after {deadline:g} s")
+def _late(what: str, key: str, target: str, seen: str, deadline: float) -> DeadlineExceededError:
+    late = DeadlineExceededError(f"{what} {key!r} is {seen} and not yet {target} after {deadline:g} s")
     late.operation = f"{what}.wait_for"
     return late
 
 
-def _unreachable(what: str, key: str, wanted: str, row: HasStatus) -> StatusUnreachableError:
+def _unreachable(what: str, key: str, target: str, row: HasStatus) -> StatusUnreachableError:
     reasons = refusal_reasons(row)
     why = f" ({': '.join(reasons)})" if reasons else ""
-    message = f"{what} {key!r} will not become {wanted}: it is {row.status}{why}"
-    return StatusUnreachableError(message, wanted=wanted, status=row.status, row=row)
+    message = f"{what} {key!r} will not become {target}: it is {row.status}{why}"
+    return StatusUnreachableError(message, wanted=target, status=row.status, row=row)
 
 
 def _check(what: str, key: str, statuses: type[OpenEnum], status: object, deadline: object) -> None:

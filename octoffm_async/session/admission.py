@@ -40,7 +40,7 @@ class Admission:
         """Wait for the circuit, a token, a slot and a permit. On return the call holds the slot."""
         now, circuit = call.clock, self._circuit
         limiter, lane, until = call.limiter, call.lane, call.deadline
-        again = False
+        is_repeated = False
         if call.operation is CREATE_TOKEN:
             await self._tokens.permit()
             call.limiter_probe = await limiter.acquire(lane, now=now(), until=until)
@@ -52,10 +52,10 @@ class Admission:
                     call.circuit_probe = await circuit.enter(lane, until, probed=call.probed)
             if self._tokens.fresh(now()) is None:
                 await self._tokens.get()
-            first = again or call.circuit_probe
+            first = is_repeated or call.circuit_probe
             call.limiter_probe = await limiter.acquire(lane, now=now(), until=until, first=first)
             held_back = circuit.state != "closed" and not call.circuit_probe
             if not held_back and (token := self._tokens.usable(now())) is not None:
                 return token
             limiter.release(probe=call.limiter_probe)  # the circuit opened, or the token expired, meanwhile
-            again = True
+            is_repeated = True

@@ -131,12 +131,12 @@ class EventEmitter:
         listening: list[Hook] = []
         for hook in self._hooks:
             try:
-                wanted = getattr(hook, "events", None)
+                hook_events = getattr(hook, "events", None)
             except Exception:
                 logger.exception("a hook failed when asked for its events")
                 continue
             # An ``events`` of another type has a meaning of the hook's own, such as a list in which it collects.
-            if not isinstance(wanted, frozenset) or kind in wanted:
+            if not isinstance(hook_events, frozenset) or kind in hook_events:
                 listening.append(hook)
         return listening
 

@@ -166,7 +166,7 @@ class _Pages(Generic[T]):
         self._left = most
         self._ahead = ahead
         self._limit = int(query["limit"])
-        self._turn = asyncio.Lock()
+        self._page_lock = asyncio.Lock()
         self._awaited = False
         self._coming: _Coming[T] | None = None
         self._seen: set[str | None] = set()
@@ -177,7 +177,7 @@ class _Pages(Generic[T]):
         return self
 
     async def __anext__(self) -> Page[T]:
-        async with self._turn:
+        async with self._page_lock:
             if self._query is None:
                 raise StopAsyncIteration
             self._awaited = True
@@ -279,13 +279,13 @@ class _Pages(Generic[T]):
 class _Items(Generic[T]):
     """An iterator over the items of pages, without a generator's cost per item."""
 
-    __slots__ = ("__weakref__", "_items", "_left", "_pages", "_turn")
+    __slots__ = ("__weakref__", "_items", "_left", "_page_lock", "_pages")
 
     def __init__(self, pages: _Pages[T], most: int | None) -> None:
         self._pages = pages
         self._left = most
         self._items: Iterator[T] = iter(())
-        self._turn = asyncio.Lock()
+        self._page_lock = asyncio.Lock()
 
     def __aiter__(self) -> _Items[T]:
         return self
@@ -296,7 +296,7 @@ class _Items(Generic[T]):
         return await self._first_of_next()
 
     async def _first_of_next(self) -> T:
-        async with self._turn:  # of the workers that share this iterator, one requests the page
+        async with self._page_lock:  # of the workers that share this iterator, one requests the page
             while True:
                 for item in self._items:
                     return item

@@ -129,7 +129,7 @@ class Session:
         self.drift = DriftLog(self._events.drifted)
         self._addresses = {each: config.base_url + self.translation.path(each) for each in OPERATIONS}
         self._answers = Answers(self.translation, self.drift)
-        self._heard: dict[str, tuple[MultiMapping[str], float]] = {}
+        self._last_responses: dict[str, tuple[MultiMapping[str], float]] = {}
         """Headers and time of the last response to each kind of request: creations, reads, and requests for a token."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.AbstractEventLoop | None = None
@@ -144,7 +144,7 @@ class Session:
         self._retries.circuit.rebind()
         self._deadlines = Deadlines(self.config.deadline, self.config.bulk_deadline)  # timers belong to one loop
         self._loop = asyncio.get_running_loop()
-        self._heard.clear()  # each loop has its own clock
+        self._last_responses.clear()  # each loop has its own clock
         self._idle = asyncio.Event()
 
     async def close(self, *, drain: float) -> None:
@@ -212,8 +212,8 @@ class Session:
             return None
         now = self._loop.time()
         for kinds in (("POST",), ("GET", "token")):
-            heard = [self._heard[kind] for kind in kinds if kind in self._heard]
-            clocks = [then + timedelta(seconds=now - at) for headers, at in heard if (then := clock_of(headers))]
+            responses = [self._last_responses[kind] for kind in kinds if kind in self._last_responses]
+            clocks = [then + timedelta(seconds=now - at) for headers, at in responses if (then := clock_of(headers))]
             if clocks:
                 return max(clocks)
         return None
@@ -302,7 +302,7 @@ class Session:
                 token = self._admission.at_once(call) or await self._admission.wait(call)
                 outcome: Response | NotAnsweredError
                 try:
-                    outcome = await self._depart(call, token, peek)
+                    outcome = await self._attempt(call, token, peek)
                 except NotAnsweredError as error:
                     outcome = error
                 except UnusableAnswerError as error:
@@ -311,7 +311,7 @@ class Session:
                 finally:
                     # Exactly once for each permit, whatever ended the attempt: a lost slot would slow the key for good.
                     call.limiter.release(probe=call.limiter_probe)
-                self._arrived(call, outcome)
+                self._record_result(call, outcome)
             except CallError as error:
                 if not (call.waits_out_outage and error.retryable and error.operation == CREATE_TOKEN.name):
                     raise
@@ -339,7 +339,7 @@ class Session:
             )
             await self._retries.wait_or_raise(call, verdict, failed)
 
-    def _depart(
+    def _attempt(
         self, call: CallState, token: Token | None, peek: Callable[[Response], None] | None
     ) -> Awaitable[Response]:
         headers: Mapping[str, str] = FOR_TOKEN
@@ -355,11 +355,11 @@ class Session:
         self.stats.attempts += 1
         return self._send(call, headers, peek)
 
-    def _arrived(self, call: CallState, outcome: Response | NotAnsweredError) -> None:
+    def _record_result(self, call: CallState, outcome: Response | NotAnsweredError) -> None:
         now = call.clock()
         if isinstance(outcome, Response):
             call.finish_attempt(now, outcome.status)
-            self._heard["token" if call.operation is CREATE_TOKEN else call.operation.method] = (
+            self._last_responses["token" if call.operation is CREATE_TOKEN else call.operation.method] = (
                 outcome.headers,
                 now,
             )
@@ -404,11 +404,11 @@ class Session:
             bad.rows, bad.places = reason.rows, reason.places
             raise bad from None
         except UnusableError as reason:
-            if response.trail is not None:
+            if response.history is not None:
                 # It may be the answer to another request: creations are answered with 201, reads are not.
                 if response.status == 201 and operation.repeatability is Repeatability.SAFE:
-                    response.trail.doubt("another request was answered over its connection with what it created")
-                response.trail.drop()
+                    response.history.doubt("another request was answered over its connection with what it created")
+                response.history.drop()
             if token is None:  # a broken answer of the token endpoint may still hold a token: show none of it
                 error = unusable(response._replace(body=b""), "it holds no token")
             else:

@@ -54,7 +54,7 @@ class Encryptor:
         """The key's id: eight hexadecimal digits from which the key cannot be found; empty without a key."""
 
     @property
-    def seals(self) -> bool:
+    def encrypts(self) -> bool:
         """True if there is a key."""
         return self._fernet is not None
 
@@ -66,7 +66,7 @@ class Encryptor:
         """Decrypt a value that is stored under ``name``.
 
         Raises:
-            BrokenSealError: the value was not encrypted with this key for this name.
+            DecryptionError: the value was not encrypted with this key for this name.
         """
         if self._fernet is None:
             return kept

@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpResponseParser
 
-from .trail import ConnectionHistory
+from .connection_history import ConnectionHistory
 
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
@@ -52,17 +52,19 @@ class Http1Connection(BaseProtocol):
         "_connection",
         "_content",
         "_handler",
-        "_has_left",
+        "_request_sent",
         "_usable",
         "_waiter",
         "deadline",
         "expired",
-        "idle",
-        "shelf",
-        "trail",
+        "history",
+        "idle_connections",
+        "is_idle",
     )
 
-    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, shelf: IdleConnections) -> None:
+    def __init__(
+        self, connection: Connection, loop: asyncio.AbstractEventLoop, idle_connections: IdleConnections
+    ) -> None:
         super().__init__(loop)
         handler, transport = connection.protocol, connection.transport
         if handler is None or transport is None or handler.should_close:  # lost since, or it received unrequested data
@@ -70,16 +72,16 @@ class Http1Connection(BaseProtocol):
             raise aiohttp.ServerDisconnectedError
         self.deadline = 0.0
         self.expired = False
-        self.idle = False
-        self.shelf = shelf
-        self.trail = ConnectionHistory(self.close)
+        self.is_idle = False
+        self.idle_connections = idle_connections
+        self.history = ConnectionHistory(self.close)
         self.transport = transport
         self._connection = connection
         self._handler = handler
         self._waiter: asyncio.Future[ResponseHead] | None = None
         self._content: aiohttp.StreamReader | None = None
         self._usable = True
-        self._has_left = False
+        self._request_sent = False
         transport.set_protocol(self)
 
     def is_open(self) -> bool:
@@ -103,14 +105,14 @@ class Http1Connection(BaseProtocol):
             if fence is not None:
                 fence.check()
             self.transport.write(data)
-            self._has_left = True
+            self._request_sent = True
         except Exception as error:  # noqa: BLE001  (the request that awaits the response gets it)
             self._fail(error)
 
     def finish(self) -> bool:
         """Mark the response as read; return True if another request may follow."""
         content, self._content = self._content, None
-        self._has_left = False
+        self._request_sent = False
         self._parser = None  # data received from now on was not requested
         if content is None or not content.is_eof() or content.exception() is not None:
             self._usable = False
@@ -135,10 +137,10 @@ class Http1Connection(BaseProtocol):
     def data_received(self, data: bytes) -> None:
         """See :class:`asyncio.Protocol`."""
         if (
-            self._parser is None or not self._has_left
+            self._parser is None or not self._request_sent
         ):  # no request waits for it, so it is not the response to the next one either
             if _SUCCESS.match(data):
-                self.trail.doubt(_UNASKED)
+                self.history.doubt(_UNASKED)
             self._fail(aiohttp.ServerDisconnectedError())
             self.close()
             return
@@ -156,7 +158,7 @@ class Http1Connection(BaseProtocol):
             if message.should_close or upgraded or waiter is None:
                 self._usable = False
             if waiter is None and 200 <= message.code < 300:
-                self.trail.doubt(_UNASKED)
+                self.history.doubt(_UNASKED)
             if waiter is not None and not waiter.done():
                 self._content = content
                 waiter.set_result((message, content))
@@ -169,7 +171,7 @@ class Http1Connection(BaseProtocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         """See :class:`asyncio.Protocol`."""
         self._usable = False
-        self.shelf.pop(self, None)
+        self.idle_connections.pop(self, None)
         error = aiohttp.ClientOSError(*exc.args) if isinstance(exc, OSError) else exc
         if error is None and self._waiter is None and self._parser is not None:
             try:

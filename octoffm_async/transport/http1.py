@@ -76,7 +76,7 @@ class _Origin(NamedTuple):
     request: aiohttp.ClientRequest
     host: bytes
     """The ``Host`` line of a request's head."""
-    shelf: IdleConnections
+    idle: IdleConnections
 
 
 class Http1Transport:
@@ -95,8 +95,8 @@ class Http1Transport:
         self._body = body
         self._ssl = ssl_context or True
         self._origins: dict[str, _Origin] = {}
-        self._links = ConnectionPool(connector, loop, timeout=timeout)
-        self._leaving: list[tuple[Http1Connection, bytes, Fence | None]] = []
+        self._pool = ConnectionPool(connector, loop, timeout=timeout)
+        self._queued: list[tuple[Http1Connection, bytes, Fence | None]] = []
         self._awaited = 0
         self._silences = Deadlines(timeout.sock_read or 0.0)
 
@@ -136,18 +136,18 @@ class Http1Transport:
         fence: Fence | None,
         once_more: bool,
     ) -> Response:
-        link: Http1Connection | None = None
+        connection: Http1Connection | None = None
         try:
-            link = self._links.take(origin.shelf) or await self._links.connect(origin.request, origin.shelf)
-            waiter = link.expect()
-            link.deadline = self._loop.time() + read_timeout
-            self._silences.add(read_timeout, link)
-            self._let_leave(link, data, fence)
+            connection = self._pool.take(origin.idle) or await self._pool.connect(origin.request, origin.idle)
+            waiter = connection.expect()
+            connection.deadline = self._loop.time() + read_timeout
+            self._silences.add(read_timeout, connection)
+            self._write(connection, data, fence)
             try:
                 message, content = await waiter
             finally:
                 self._awaited -= 1
-                self._silences.done(read_timeout, link)
+                self._silences.done(read_timeout, connection)
             once_more = False
             status, named = message.code, message.headers
             if on_head is not None:
@@ -155,14 +155,14 @@ class Http1Transport:
             whole = self._body.read_if_whole(content, status)
             if whole is None:
                 whole = await self._body.read(content, status, named, read_timeout)
-            self._links.put(link)
-            return Response(status, named, whole, url, link.trail)
+            self._pool.put(connection)
+            return Response(status, named, whole, url, connection.history)
         except BaseException as error:
-            if link is not None:
-                link.close()
+            if connection is not None:
+                connection.close()
             if not isinstance(error, aiohttp.ClientError | OSError):
                 raise
-            if link is None or not once_more or not isinstance(error, _LOST):
+            if connection is None or not once_more or not isinstance(error, _LOST):
                 raise to_package_error(error, url) from error
         return await self._exchange(
             origin, data, url, read_timeout=read_timeout, on_head=on_head, fence=fence, once_more=False
@@ -170,33 +170,33 @@ class Http1Transport:
 
     def aside(self) -> AbstractContextManager[None]:
         """Return a context in which a request goes through ``ClientSession`` over the same connector."""
-        return self._links.giving_back()
+        return self._pool.giving_back()
 
     def close(self) -> None:
         """Close the pool; stop the timers of the requests in flight."""
-        self._links.close()
+        self._pool.close()
         self._silences.close()
 
-    def _let_leave(self, link: Http1Connection, data: bytes, fence: Fence | None) -> None:
+    def _write(self, connection: Http1Connection, data: bytes, fence: Fence | None) -> None:
         if not self._awaited:
-            link.send(data, fence)
+            connection.send(data, fence)
         else:
             # Requests sent in one iteration of the loop wake the other side once: a quarter less CPU on both sides.
-            if not self._leaving:
-                self._loop.call_soon(self._let_all_leave)
-            self._leaving.append((link, data, fence))
+            if not self._queued:
+                self._loop.call_soon(self._write_queued)
+            self._queued.append((connection, data, fence))
         self._awaited += 1
 
-    def _let_all_leave(self) -> None:
-        leaving, self._leaving = self._leaving, []
-        for link, data, fence in leaving:
-            link.send(data, fence)
+    def _write_queued(self) -> None:
+        queued, self._queued = self._queued, []
+        for connection, data, fence in queued:
+            connection.send(data, fence)
 
     def _know(self, origin: str) -> _Origin:
         url = URL(origin, encoded=True)
         request = _Request("GET", url, loop=self._loop, ssl=self._ssl)
         host = f"Host: {request.headers['Host']}\r\n".encode()
-        known = self._origins[origin] = _Origin(request, host, self._links.shelf(origin))
+        known = self._origins[origin] = _Origin(request, host, self._pool.idle_of(origin))
         return known
 
 

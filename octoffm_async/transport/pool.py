@@ -36,24 +36,24 @@ class ConnectionPool:
         self._connector = connector
         self._loop = loop
         self._timeout = timeout
-        self._shelves: dict[str, IdleConnections] = {}
+        self._idle: dict[str, IdleConnections] = {}
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def shelf(self, origin: str) -> IdleConnections:
+    def idle_of(self, origin: str) -> IdleConnections:
         """Return the idle connections of an origin, for :meth:`take` and :meth:`connect`."""
-        return self._shelves.setdefault(origin, {})
+        return self._idle.setdefault(origin, {})
 
-    def take(self, shelf: IdleConnections) -> Http1Connection | None:
+    def take(self, idle: IdleConnections) -> Http1Connection | None:
         """Return an idle connection, if there is one."""
-        while shelf:
-            link, _ = shelf.popitem()
-            if link.is_open():
-                return link
-            link.close()
+        while idle:
+            connection, _ = idle.popitem()
+            if connection.is_open():
+                return connection
+            connection.close()
         return None
 
-    async def connect(self, request: aiohttp.ClientRequest, shelf: IdleConnections) -> Http1Connection:
+    async def connect(self, request: aiohttp.ClientRequest, idle: IdleConnections) -> Http1Connection:
         """Return a connection from the connector, which opens one if need be.
 
         Raises:
@@ -67,7 +67,7 @@ class ConnectionPool:
                     reason = f"Connection timeout to host {request.url.origin()}"
                     raise aiohttp.ConnectionTimeoutError(reason) from error
                 with suppress(aiohttp.ServerDisconnectedError):
-                    return Http1Connection(connection, self._loop, shelf)
+                    return Http1Connection(connection, self._loop, idle)
             raise aiohttp.ServerDisconnectedError
 
     @contextmanager
@@ -80,15 +80,15 @@ class ConnectionPool:
         finally:
             self._waiting -= 1
 
-    def put(self, link: Http1Connection) -> None:
+    def put(self, connection: Http1Connection) -> None:
         """Take back a connection whose response was read; keep it if it can be used again."""
-        if not link.finish():
-            link.close()
+        if not connection.finish():
+            connection.close()
         elif self._waiting:
-            link.release()
+            connection.release()
         else:
-            link.idle = False
-            link.shelf[link] = None
+            connection.is_idle = False
+            connection.idle_connections[connection] = None
             if self._timer is None:
                 self._timer = self._loop.call_later(IDLE_AFTER, self._look_after)
 
@@ -99,17 +99,17 @@ class ConnectionPool:
             self._timer.cancel()
 
     def _give_back_all(self) -> None:
-        for shelf in self._shelves.values():
-            while shelf:
-                shelf.popitem()[0].release()
+        for idle in self._idle.values():
+            while idle:
+                idle.popitem()[0].release()
 
     def _look_after(self) -> None:
         self._timer = None
-        for shelf in self._shelves.values():
-            for link in [link for link in shelf if link.idle]:
-                del shelf[link]
-                link.release()
-            for link in shelf:
-                link.idle = True
-        if any(self._shelves.values()):
+        for idle in self._idle.values():
+            for connection in [connection for connection in idle if connection.is_idle]:
+                del idle[connection]
+                connection.release()
+            for connection in idle:
+                connection.is_idle = True
+        if any(self._idle.values()):
             self._timer = self._loop.call_later(IDLE_AFTER, self._look_after)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import aiohttp
     from multidict import MultiMapping
 
-    from .trail import ConnectionHistory
+    from .connection_history import ConnectionHistory
 
 __all__ = ["BoundedBodyReader", "Response"]
 
@@ -25,7 +25,7 @@ class Response(NamedTuple):
     headers: MultiMapping[str]
     body: bytes
     url: str
-    trail: ConnectionHistory | None = None
+    history: ConnectionHistory | None = None
     """The record of other responses on the same connection, if this package manages the connection itself."""
 
     def json(self, type: Any = Any) -> Any:  # noqa: A002  (msgspec's name for it)

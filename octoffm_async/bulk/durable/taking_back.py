@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...journal import JournalRun
-    from ...session.decoding.given_ids import KnownIds
+    from ...session.decoding.known_ids import KnownIds
     from ..reconciliation.gathering import RemoteMatch
 
 logger = logging.getLogger("octoffm_async")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from ...journal import JournalRun
-    from ...session.decoding.given_ids import KnownIds
+    from ...session.decoding.known_ids import KnownIds
     from .gathering import LookupFindings, RemoteMatch
 
 

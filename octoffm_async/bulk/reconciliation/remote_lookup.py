@@ -26,7 +26,7 @@ from .gathering import LookupFindings, RemoteMatch, RowCollector, not_shown, sho
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
-    from ...session.decoding.given_ids import KnownIds
+    from ...session.decoding.known_ids import KnownIds
     from ...session.seller_session import SellerSession
     from .controls import EntryLookup
 

@@ -52,7 +52,7 @@ class KeyValueTokenStore(ABC):
     """
 
     def __init__(self, *, key: Secret | str | None = None) -> None:
-        self._sealer = Encryptor(key)
+        self._encryptor = Encryptor(key)
         self._ahead = time.time() - time.monotonic()
         self._ignored: bytes | None = None
         self._ending: set[asyncio.Task[None]] = set()
@@ -82,18 +82,18 @@ class KeyValueTokenStore(ABC):
 
     async def acquire_renewal_lock(self, account: TokenAccount, *, lease: float) -> object | None:
         """Acquire the lock for renewing the account's token; return ``None`` if another process holds it."""
-        turn = secrets.token_hex(16).encode()
-        taking = asyncio.ensure_future(self._swap(self._name("turn", account.key), None, turn, keep=lease))
+        lock = secrets.token_hex(16).encode()
+        taking = asyncio.ensure_future(self._swap(self._name("turn", account.key), None, lock, keep=lease))
         try:
-            return turn if await asyncio.shield(taking) else None
+            return lock if await asyncio.shield(taking) else None
         except asyncio.CancelledError:
-            self._meanwhile(self._give_back(taking, account, turn))  # else the lock would stay until it expires
+            self._meanwhile(self._give_back(taking, account, lock))  # else the lock would stay until it expires
             raise
 
-    async def release_renewal_lock(self, account: TokenAccount, turn: object) -> None:
+    async def release_renewal_lock(self, account: TokenAccount, lock: object) -> None:
         """Release the lock, so that other processes may renew."""
-        if isinstance(turn, bytes):
-            await self._swap(self._name("turn", account.key), turn, None)
+        if isinstance(lock, bytes):
+            await self._swap(self._name("turn", account.key), lock, None)
 
     async def save(self, account: TokenAccount, token: SharedToken) -> None:
         """Store a new token."""
@@ -128,7 +128,7 @@ class KeyValueTokenStore(ABC):
 
     async def _keep(self, account: TokenAccount, entry: TokenEntry) -> None:
         name = self._name("account", account.key)
-        await self._write(name, self._sealer.encrypt(encode_entry(entry), name), keep=LONGEST_LIFE)
+        await self._write(name, self._encryptor.encrypt(encode_entry(entry), name), keep=LONGEST_LIFE)
 
     async def _forget(self, account: TokenAccount, unwanted: Callable[[TokenEntry], bool]) -> None:
         name = self._name("account", account.key)
@@ -144,7 +144,7 @@ class KeyValueTokenStore(ABC):
 
     def _opened(self, value: bytes, name: str) -> TokenEntry:
         try:
-            return decode_entry(self._sealer.decrypt(value, name))
+            return decode_entry(self._encryptor.decrypt(value, name))
         except (DecryptionError, ValueError, RecursionError):
             if self._ignored != value:
                 self._ignored = value
@@ -152,12 +152,12 @@ class KeyValueTokenStore(ABC):
             return TokenEntry()
 
     def _name(self, kind: str, key: str) -> str:
-        return f"octoffm:{kind}:{key}" + (f":{self._sealer.key_id}" if self._sealer.seals else "")
+        return f"octoffm:{kind}:{key}" + (f":{self._encryptor.key_id}" if self._encryptor.encrypts else "")
 
-    async def _give_back(self, taking: asyncio.Future[bool], account: TokenAccount, turn: bytes) -> None:
+    async def _give_back(self, taking: asyncio.Future[bool], account: TokenAccount, lock: bytes) -> None:
         try:
             if await taking:
-                await self.release_renewal_lock(account, turn)
+                await self.release_renewal_lock(account, lock)
         except Exception:  # noqa: BLE001
             logger.debug("%r: a renewal lock could not be released: it expires by itself", self)
 

@@ -283,7 +283,7 @@ class PostgresLimits:
             self._entered = self._prepared = False
             await self._database.__aexit__(None, None, None)
 
-    async def exchange(self, asks: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
+    async def exchange(self, requests: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
         """Exchange requests for leases; see :class:`~octoffm_async.LimitStore`."""
         if not self._entered:
             await self._database.__aenter__()
@@ -292,17 +292,17 @@ class PostgresLimits:
             await self._database.prepare("limits", VERSION, STATEMENTS)
             self._prepared = True
         now = 0 if self._clock is None else int(self._clock() * slots.SECOND)
-        order = sorted(range(len(asks)), key=lambda at: asks[at].key)
-        columns: list[Any] = [list(column) for column in zip(*(asks[at] for at in order), strict=True)]
+        order = sorted(range(len(requests)), key=lambda at: requests[at].key)
+        columns: list[Any] = [list(column) for column in zip(*(requests[at] for at in order), strict=True)]
         async with self._database.connection() as connection:
             cursor = await connection.execute(ASK, [*columns, now])
-            answers = dict(zip(order, map(LeaseReply._make, await cursor.fetchall()), strict=True))
-            latest = answers[0].now
+            replies = dict(zip(order, map(LeaseReply._make, await cursor.fetchall()), strict=True))
+            latest = replies[0].now
             if self._forgot_at and latest - self._forgot_at > FORGET_EVERY:
                 await connection.execute(FORGET, [latest - slots.KEPT_LEARNED])
             if latest - self._forgot_at > FORGET_EVERY:
                 self._forgot_at = latest
-        return [answers[at] for at in range(len(asks))]
+        return [replies[at] for at in range(len(requests))]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._database.name}>"

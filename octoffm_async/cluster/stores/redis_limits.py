@@ -197,18 +197,20 @@ class RedisLimits:
         if not self._users:
             await self._redis.aclose()
 
-    async def exchange(self, asks: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
+    async def exchange(self, requests: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
         """Exchange requests for leases; see :class:`~octoffm_async.LimitStore`."""
         from redis.exceptions import NoScriptError
 
         now = 0 if self._clock is None else int(self._clock() * slots.SECOND)
-        commands = [(DIGEST, 1, self._prefix + ask.key, msgspec.msgpack.encode((*ask[1:], now))) for ask in asks]
-        answers = await self._run("EVALSHA", commands)
-        if unknown := [at for at, answer in enumerate(answers) if isinstance(answer, NoScriptError)]:
+        commands = [
+            (DIGEST, 1, self._prefix + request.key, msgspec.msgpack.encode((*request[1:], now))) for request in requests
+        ]
+        replies = await self._run("EVALSHA", commands)
+        if unknown := [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]:
             again = await self._run("EVAL", [(SCRIPT, *commands[at][1:]) for at in unknown])
-            for at, answer in zip(unknown, again, strict=True):
-                answers[at] = answer
-        return [_answer(answer) for answer in answers]
+            for at, reply in zip(unknown, again, strict=True):
+                replies[at] = reply
+        return [_answer(reply) for reply in replies]
 
     async def _run(self, command: str, all_arguments: list[tuple[Any, ...]]) -> list[Any]:
         pipeline: Any = self._redis.pipeline(transaction=False)

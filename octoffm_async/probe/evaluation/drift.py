@@ -101,10 +101,10 @@ class _Comparison:
     def _value(
         self, path: str, expected: Expected, shape: ValueShape, *, tag: str, spelled: str = ""
     ) -> Iterator[ProbeDrift]:
-        wanted = " or ".join(sorted(expected.types - {"null"}))
+        expected_types = " or ".join(sorted(expected.types - {"null"}))
         if strange := [one for one in shape.types if one != "null" and one not in expected.types]:
             cure: Cure = "reader" if _is_readable(expected, strange, shape) else ""
-            yield self._one(path, "type", wanted, _types(shape), spelled=spelled, tag=tag, cure=cure)
+            yield self._one(path, "type", expected_types, _types(shape), spelled=spelled, tag=tag, cure=cure)
         if expected.is_time and (odd := [form for form in shape.forms if not _is_plain_time(form)]):
             cure = "reader" if all("time" in form or "date" in form for form in odd) else ""
             yield self._one(path, "type", "time with a zone", ", ".join(odd), spelled=spelled, tag=tag, cure=cure)

@@ -134,18 +134,18 @@ class _Mender:
                 self._missing(struct, field_, free, shape)
 
     def _missing(
-        self, struct: type[msgspec.Struct], wanted: ExpectedField, free: dict[str, ValueShape], shape: ValueShape
+        self, struct: type[msgspec.Struct], field: ExpectedField, free: dict[str, ValueShape], shape: ValueShape
     ) -> None:
-        fitting = {name: inner for name, inner in free.items() if _fits(wanted.holds, inner)}
-        known = field_synonyms(struct.__name__, wanted.name, wanted.wire)
+        fitting = {name: inner for name, inner in free.items() if _fits(field.holds, inner)}
+        known = field_synonyms(struct.__name__, field.name, field.wire)
         synonyms = [name for name in fitting if folded(name) in known]
         if len(synonyms) == 1:
-            self._enter(struct, wanted.name, synonyms[0])
-            self._value(wanted.holds, free.pop(synonyms[0]))
+            self._enter(struct, field.name, synonyms[0])
+            self._value(field.holds, free.pop(synonyms[0]))
             return
-        inner = wanted.holds.struct
-        if inner is not None and wanted.holds.item is None and _is_spread(inner, free):
-            self._enter(struct, wanted.name, SPREAD)
+        inner = field.holds.struct
+        if inner is not None and field.holds.item is None and _is_spread(inner, free):
+            self._enter(struct, field.name, SPREAD)
             spread = {name: free[name] for name in free}
             self._struct(inner, _object_of(spread, shape))
             for one in fields_of(inner):
@@ -154,17 +154,17 @@ class _Mender:
         deeper = [
             (name, found)
             for name, one in free.items()
-            if one.objects and (found := one.field(wanted.wire)) is not None and _fits(wanted.holds, found[1])
+            if one.objects and (found := one.field(field.wire)) is not None and _fits(field.holds, found[1])
         ]
         if len(deeper) == 1:
             name, (own, found_shape) = deeper[0]
-            self._enter(struct, wanted.name, f"{name}.{own}")
-            self._value(wanted.holds, found_shape)
+            self._enter(struct, field.name, f"{name}.{own}")
+            self._value(field.holds, found_shape)
             return
-        candidates = synonyms or [name for name in fitting if _resembles(name, wanted.wire)]
+        candidates = synonyms or [name for name in fitting if _resembles(name, field.wire)]
         if candidates:
             choices = " or ".join(map(_quoted, candidates[:5]))
-            line = f"{wanted.name} = {choices}"
+            line = f"{field.name} = {choices}"
             lines = self._mended.undecided.setdefault(struct.__name__, [])
             if line not in lines:
                 lines.append(line)
@@ -206,11 +206,11 @@ def _fits(holds: Expected, shape: ValueShape) -> bool:
     return types <= holds.types
 
 
-def _match(struct: type[msgspec.Struct], wanted: ExpectedField, free: dict[str, ValueShape]) -> str | None:
+def _match(struct: type[msgspec.Struct], field: ExpectedField, free: dict[str, ValueShape]) -> str | None:
     """Return the only free name that fits a field, by its own name or by a synonym."""
-    fitting = [name for name, shape in free.items() if _fits(wanted.holds, shape)]
-    own = [name for name in fitting if folded(name) == folded(wanted.wire)]
-    known = field_synonyms(struct.__name__, wanted.name, wanted.wire)
+    fitting = [name for name, shape in free.items() if _fits(field.holds, shape)]
+    own = [name for name in fitting if folded(name) == folded(field.wire)]
+    known = field_synonyms(struct.__name__, field.name, field.wire)
     others = [name for name in fitting if folded(name) in known]
     return own[0] if own else others[0] if len(others) == 1 else None
 

@@ -155,27 +155,27 @@ class LimitState(msgspec.Struct):
         return max(self.free_at, self.paused_until) + kept
 
 
-def advance(state: LimitState | None, ask: LeaseRequest, now: int) -> tuple[LimitState, LeaseReply]:
+def advance(state: LimitState | None, request: LeaseRequest, now: int) -> tuple[LimitState, LeaseReply]:
     """Return the state after a request, and the reply. A state that was kept long enough may be passed as None."""
     if state is None:
         state = LimitState(free_at=now, epoch=now, resumed=now, mark=now, asked_at=0)
-        if ask.alone or ask.epoch > 0:
-            state.slow_until = now + ask.settle
-    elif ask.alone and now - state.asked_at > QUIET:
-        state.slow_until = now + ask.settle
+        if request.alone or request.epoch > 0:
+            state.slow_until = now + request.settle
+    elif request.alone and now - state.asked_at > QUIET:
+        state.slow_until = now + request.settle
     state.asked_at = now
-    _count(state, ask.used, now)
-    if ask.epoch == state.epoch:
+    _count(state, request.used, now)
+    if request.epoch == state.epoch:
         # Only the end of the sequence can be taken back: slots that others leased behind it keep their times.
-        if 0 < ask.back_to == state.free_at:
-            state.free_at = ask.back_from
-        if ask.refused:
-            _block(state, ask, now)
-        elif ask.accepted and state.blocked_at > 0:
-            _resume(state, ask, now)
-    if ask.pause > 0:
-        state.paused_until = max(state.paused_until, now + ask.pause)
-    return state, _lease(state, ask, now)
+        if 0 < request.back_to == state.free_at:
+            state.free_at = request.back_from
+        if request.refused:
+            _block(state, request, now)
+        elif request.accepted and state.blocked_at > 0:
+            _resume(state, request, now)
+    if request.pause > 0:
+        state.paused_until = max(state.paused_until, now + request.pause)
+    return state, _lease(state, request, now)
 
 
 def _count(state: LimitState, used: int, now: int) -> None:
@@ -186,8 +186,8 @@ def _count(state: LimitState, used: int, now: int) -> None:
     state.marked += used
 
 
-def _block(state: LimitState, ask: LeaseRequest, now: int) -> None:
-    step = max(ask.interval, _pace(state, now))
+def _block(state: LimitState, request: LeaseRequest, now: int) -> None:
+    step = max(request.interval, _pace(state, now))
     if state.blocked_at == 0:
         sent = max(state.flow, (state.marked + 1) * SECOND / max(now - state.mark, SECOND / 10))
         state.refused = min(SECOND / step, UNUSED * sent) if step > 0 else 0.0
@@ -200,10 +200,10 @@ def _block(state: LimitState, ask: LeaseRequest, now: int) -> None:
     state.throttlings += 1
     state.epoch += 1
     # Clients that have not received the new epoch use old slots until then; those further ahead are expired.
-    state.free_at = min(state.free_at, now + FRESH + ask.tolerance + step)
+    state.free_at = min(state.free_at, now + FRESH + request.tolerance + step)
 
 
-def _resume(state: LimitState, ask: LeaseRequest, now: int) -> None:
+def _resume(state: LimitState, request: LeaseRequest, now: int) -> None:
     block = (state.refused_at - state.blocked_at) / SECOND
     since = (now - state.resumed) / SECOND
     average = state.used / max(since, 0.001)
@@ -224,9 +224,9 @@ def _resume(state: LimitState, ask: LeaseRequest, now: int) -> None:
     state.plateau = min(max(found, RATE_LEAST), RATE_MOST)
     state.resumed, state.used, state.blocked_at = now, 0, 0
     state.epoch += 1
-    step = max(ask.interval, _pace(state, now))
+    step = max(request.interval, _pace(state, now))
     # After the old epoch's slots, even if no probe was leased: a client that went on alone may have been accepted.
-    behind = min(state.free_at, state.refused_at + FRESH + ask.interval)
+    behind = min(state.free_at, state.refused_at + FRESH + request.interval)
     state.free_at = max(now, behind, state.free_at - max(PROBE - step, 0))
 
 
@@ -244,12 +244,12 @@ def _pace(state: LimitState, now: int) -> int:
     return ceil(SECOND / min(state.plateau * growth, RATE_MOST))
 
 
-def _lease(state: LimitState, ask: LeaseRequest, now: int) -> LeaseReply:
+def _lease(state: LimitState, request: LeaseRequest, now: int) -> LeaseReply:
     pace = _pace(state, now)
     blocked, slow = state.blocked_at > 0, now < state.slow_until
-    step, tolerance, within, want = max(ask.interval, pace), ask.tolerance, ask.within, ask.want
+    step, tolerance, within, want = max(request.interval, pace), request.tolerance, request.within, request.want
     if slow:
-        step = max(step, ask.interval * ask.share)
+        step = max(step, request.interval * request.share)
     if blocked:
         step, within, want = max(step, PROBE), FRESH, min(want, 1)
     if pace > 0 or blocked or slow:

@@ -67,7 +67,7 @@ class ClockOffset:
         """Return the uncertainty of the offset in seconds."""
         return self._most - self._least + 2 * (now - self._at) * DRIFT
 
-    def hear(self, there: float, *, sent: float, received: float) -> tuple[float, float]:
+    def update(self, there: float, *, sent: float, received: float) -> tuple[float, float]:
         """Apply a reply decided at ``there`` on the store's clock, between two times here; return the new bounds."""
         drift = (received - self._at) * DRIFT
         # The store decided after the request was sent and before its reply came: two bounds of the offset.
@@ -99,7 +99,7 @@ class Leases:
         "expired",
         "free_at",
         "free_until",
-        "heard",
+        "last_reply_at",
         "since",
         "step",
     )
@@ -111,7 +111,7 @@ class Leases:
         self.epoch = 0
         self.since = -inf
         """The time at which the epoch was first received."""
-        self.heard = -inf
+        self.last_reply_at = -inf
         """The time at which the request was sent whose reply last confirmed the slots."""
         self.free_until = -inf
         """The time until which no slot is needed."""
@@ -131,31 +131,31 @@ class Leases:
         """The number of slots to lease at once, at most."""
         return max(1, int(BATCH * slots.SECOND / self.step)) if self.step else 1
 
-    def hear(self, answer: LeaseReply, *, sent: float, received: float, ahead: tuple[float, float]) -> int:
+    def apply_reply(self, reply: LeaseReply, *, sent: float, received: float, ahead: tuple[float, float]) -> int:
         """Take the slots that the store leased; return how many are still usable.
 
         ``ahead``: see :class:`ClockOffset`.
         """
-        if answer.epoch != self.epoch:
+        if reply.epoch != self.epoch:
             self._slots.clear()
-            self.epoch, self.since = answer.epoch, received
-        self.heard = sent
-        self.step = answer.step
-        self.free_until = sent + answer.free / slots.SECOND if answer.free else -inf
+            self.epoch, self.since = reply.epoch, received
+        self.last_reply_at = sent
+        self.step = reply.step
+        self.free_until = sent + reply.free / slots.SECOND if reply.free else -inf
         here = len(self._slots)
         least, most = ahead
-        for number in range(answer.granted):
-            moment = (answer.now + max(answer.floor, answer.start + number * answer.step)) / slots.SECOND
+        for number in range(reply.granted):
+            moment = (reply.now + max(reply.floor, reply.start + number * reply.step)) / slots.SECOND
             # Never too early by the upper bound, never too late by the lower: see "Clocks" above.
             first, last = moment + most, moment + least + self._slack
             if max(first, received) <= last:
-                self._slots.append(Slot(first, last, answer.place + number * answer.step, answer.step))
+                self._slots.append(Slot(first, last, reply.place + number * reply.step, reply.step))
             else:
                 self.expired += 1
-        self.crowded = answer.place != self.end and answer.start > EAGER_LEAD * slots.SECOND
-        if answer.granted:
-            self.end = answer.place + answer.granted * answer.step
-        self.free_at = (answer.now + answer.start + answer.granted * answer.step) / slots.SECOND + most
+        self.crowded = reply.place != self.end and reply.start > EAGER_LEAD * slots.SECOND
+        if reply.granted:
+            self.end = reply.place + reply.granted * reply.step
+        self.free_at = (reply.now + reply.start + reply.granted * reply.step) / slots.SECOND + most
         return len(self._slots) - here
 
     def wait(self, now: float) -> float:
@@ -164,7 +164,7 @@ class Leases:
         while held and held[0].last < now:
             held.popleft()
             self.expired += 1
-        if not held or max(held[0].first, now) > self.heard + FRESH:
+        if not held or max(held[0].first, now) > self.last_reply_at + FRESH:
             return inf
         return held[0].first - now
 
@@ -180,7 +180,7 @@ class Leases:
 
     def check_at(self, now: float) -> float:
         """Return when to ask whether the first slot is still valid; ``inf`` if it is known to be, or there is none."""
-        if self._slots and max(self._slots[0].first, now) > self.heard + FRESH:
+        if self._slots and max(self._slots[0].first, now) > self.last_reply_at + FRESH:
             return self._slots[0].first - CHECK_LEAD
         return inf
 
@@ -206,7 +206,7 @@ class Leases:
     def drop(self) -> None:
         """Forget all slots: the epoch is over, or the store is unavailable."""
         self._slots.clear()
-        self.free_until = self.free_at = self.heard = -inf
+        self.free_until = self.free_at = self.last_reply_at = -inf
 
 
 class FallbackLimiter:

@@ -28,7 +28,7 @@ STORE_TIMEOUT = 1.0
 """Seconds that a store may take to reply: calls wait in the meantime."""
 RETRY = 1.0
 """Seconds between two tries of an unavailable store; up to half as long again, so that clients spread out."""
-ASKS_MOST = 32
+MAX_REQUESTS = 32
 """Keys in one round trip: a few milliseconds of work, so that the reply comes well before its slots expire."""
 VAGUE, VAGUE_MOST = 0.003, 3
 """Seconds of uncertainty about the store's clock above which only the time is asked for, and how often in a row."""
@@ -49,7 +49,7 @@ class Participant(Protocol):
         ...
 
     def apply_reply(
-        self, ask: LeaseRequest, answer: LeaseReply, *, sent: float, received: float, ahead: tuple[float, float]
+        self, request: LeaseRequest, reply: LeaseReply, *, sent: float, received: float, ahead: tuple[float, float]
     ) -> bool:
         """Apply the reply; return False if it came too late to be used."""
         ...
@@ -81,16 +81,16 @@ class LeaseClient:
         self._store = store
         self._offset = ClockOffset()
         self._due: dict[Participant, None] = {}
-        self._asking: asyncio.Task[None] | None = None
+        self._exchanging: asyncio.Task[None] | None = None
         self._retry_at = 0.0
         self._useless = self._vague = 0
         self._is_open = False
 
     def open(self) -> None:
-        """Bind the exchange to the running event loop."""
+        """Bind the client to the running event loop."""
         self._due.clear()
         self._offset = ClockOffset()
-        self._asking = None
+        self._exchanging = None
         self.is_unavailable = False
         self._useless = 0
         self._store.open()
@@ -102,8 +102,8 @@ class LeaseClient:
             return
         limiter.is_request_pending = True
         self._due[limiter] = None
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._ask_all(), name="octoffm_async limits")
+        if self._exchanging is None:
+            self._exchanging = asyncio.create_task(self._exchange_all(), name="octoffm_async limits")
 
     async def close(self, limiters: Iterable[Participant]) -> None:
         """Return the slots that the limiters hold, and close the store."""
@@ -111,61 +111,61 @@ class LeaseClient:
             return
         self._is_open = False
         try:
-            if self._asking is not None:
-                await asyncio.wait([self._asking])
+            if self._exchanging is not None:
+                await asyncio.wait([self._exchanging])
             self._due = {limiter: None for limiter in limiters if limiter.has_final_request()}
             while self._due and not self.is_unavailable:
-                await self._ask_once()
+                await self._exchange_once()
         finally:
             self._due.clear()
             await self._store.close()
 
-    async def _ask_all(self) -> None:
+    async def _exchange_all(self) -> None:
         try:
             while self._due:
-                await self._ask_once()
+                await self._exchange_once()
         finally:
-            if self._asking is asyncio.current_task():
-                self._asking = None
+            if self._exchanging is asyncio.current_task():
+                self._exchanging = None
 
-    async def _ask_once(self) -> None:
+    async def _exchange_once(self) -> None:
         loop = asyncio.get_running_loop()
-        limiters = list(islice(self._due, ASKS_MOST))
+        limiters = list(islice(self._due, MAX_REQUESTS))
         for limiter in limiters:
             del self._due[limiter]
         sent = loop.time()
         self._vague = 0 if self._offset.width(sent) <= VAGUE else self._vague + 1
         leasing = not 0 < self._vague <= VAGUE_MOST
-        asks = [limiter.build_request(sent, leasing=leasing) for limiter in limiters]
+        requests = [limiter.build_request(sent, leasing=leasing) for limiter in limiters]
         try:
             async with asyncio.timeout(STORE_TIMEOUT):
-                answers = await self._store.exchange(asks)
-            self._hear(limiters, asks, answers, sent)
+                replies = await self._store.exchange(requests)
+            self._apply_replies(limiters, requests, replies, sent)
         except Exception as error:  # noqa: BLE001  (calls of the API must go on, whatever a store raises)
-            self._is_away(error)
+            self._on_failure(error)
             for limiter in limiters:
                 limiter.is_request_pending = limiter in self._due
                 limiter.on_store_unavailable(loop.time())
                 if isinstance(error, ConfigurationError):
                     limiter.fail(error)
 
-    def _hear(
-        self, limiters: list[Participant], asks: list[LeaseRequest], answers: Sequence[LeaseReply], sent: float
+    def _apply_replies(
+        self, limiters: list[Participant], requests: list[LeaseRequest], replies: Sequence[LeaseReply], sent: float
     ) -> None:
         received = asyncio.get_running_loop().time()
-        self._is_back()
+        self._on_recovery()
         in_time = False
-        for limiter, ask, answer in zip(limiters, asks, answers, strict=True):
+        for limiter, request, reply in zip(limiters, requests, replies, strict=True):
             limiter.is_request_pending = limiter in self._due
-            ahead = self._offset.hear(answer.now / SECOND, sent=sent, received=received)
-            in_time |= limiter.apply_reply(ask, answer, sent=sent, received=received, ahead=ahead)
+            ahead = self._offset.update(reply.now / SECOND, sent=sent, received=received)
+            in_time |= limiter.apply_reply(request, reply, sent=sent, received=received, ahead=ahead)
         self._useless = 0 if in_time else self._useless + 1
         if self._useless > USELESS_MOST:
-            self._is_away(
+            self._on_failure(
                 TimeoutError(0, f"its replies take {received - sent:.3f} s, too long for its slots"), RETRY_FAR
             )
 
-    def _is_away(self, error: Exception, retry: float = RETRY) -> None:
+    def _on_failure(self, error: Exception, retry: float = RETRY) -> None:
         self._retry_at = asyncio.get_running_loop().time() + retry * random.uniform(1.0, 1.5)
         self._useless = 0
         if not self.is_unavailable:
@@ -176,7 +176,7 @@ class LeaseClient:
                 "%r cannot be used (%s): going on with 1/%d of each limit", self._store, reason, self.processes
             )
 
-    def _is_back(self) -> None:
+    def _on_recovery(self) -> None:
         if self.is_unavailable:
             self.is_unavailable = False
             logger.info("%r can be used again", self._store)

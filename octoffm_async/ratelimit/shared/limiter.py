@@ -78,19 +78,19 @@ class SharedRateLimiter(RateLimiter):
     """The rate limiter of one key of a client that shares the limit through a :class:`~.lease_client.LeaseClient`."""
 
     __slots__ = (
-        "_again",
         "_alone",
-        "_exchange",
+        "_client",
         "_gap",
-        "_giving",
-        "_heard_at",
         "_interval",
+        "_is_returning",
         "_key",
         "_leases",
         "_left_at",
         "_lost",
         "_pausing",
         "_rate",
+        "_replied_at",
+        "_retry_at",
         "_settle",
         "_short_of_room",
         "_tidying",
@@ -101,7 +101,7 @@ class SharedRateLimiter(RateLimiter):
     is_request_pending: bool
     """True while a request to the store for this key is queued or being sent."""
     _gap: float
-    _giving: bool
+    _is_returning: bool
     _left_at: float
     _lost: bool
     _pausing: float | None
@@ -111,7 +111,7 @@ class SharedRateLimiter(RateLimiter):
     def __init__(
         self,
         key: str,
-        exchange: LeaseClient,
+        client: LeaseClient,
         limit: Limit | None,
         *,
         jitter: float,
@@ -123,7 +123,7 @@ class SharedRateLimiter(RateLimiter):
             None, jitter=jitter, max_in_flight=max_in_flight, max_waiting=max_waiting, bulk_share=bulk_share
         )
         self._key = key
-        self._exchange = exchange
+        self._client = client
         self._interval = self._tolerance = 0
         window, slack, alone = 0.0, SLACK_MOST, 1.0 / FREE_RATE
         if limit is not None:
@@ -131,12 +131,12 @@ class SharedRateLimiter(RateLimiter):
             self._interval = interval_for(limit, jitter=jitter)
             self._tolerance = (burst_of(limit) - 1) * self._interval
             self._configured = SECOND / self._interval
-            alone = exchange.processes * window / limit.calls
-        self._settle = ceil((window + exchange.longest_retry) * SECOND)
+            alone = client.processes * window / limit.calls
+        self._settle = ceil((window + client.longest_retry) * SECOND)
         self._leases = Leases(slack, self._interval)
         self._alone = FallbackLimiter(alone)
         self.control = self._rate = SharedRate(self._configured)
-        self._pacer = Unpaced()
+        self._bucket = Unpaced()
         self._forget()
 
     def release(self, *, probe: bool = False) -> None:
@@ -149,8 +149,8 @@ class SharedRateLimiter(RateLimiter):
         """Record that the API's limit accepted the request; return True if that ended a block."""
         self._used += 1
         ended = super().on_accepted(sent_at=sent_at, now=now)
-        if ended and not self._exchange.is_unavailable:
-            self._exchange.request(self)
+        if ended and not self._client.is_unavailable:
+            self._client.request(self)
         return ended
 
     def on_throttled(self, *, sent_at: float, now: float) -> bool:
@@ -158,29 +158,29 @@ class SharedRateLimiter(RateLimiter):
         news = super().on_throttled(sent_at=sent_at, now=now)
         if news:
             self._leases.drop()
-            self._exchange.request(self)
+            self._client.request(self)
         return news
 
     def pause(self, until: float) -> None:
         """Let no call through before ``until``, here and in the other processes."""
         super().pause(until)
         self._pausing = until if self._pausing is None else max(until, self._pausing)
-        self._exchange.request(self)
+        self._client.request(self)
 
     def idle(self, now: float) -> bool:
         """Return True if the limiter may be forgotten without effect: the store remembers what was learned."""
-        remembered = self.is_request_pending or bool(self._leases) or now - self._heard_at <= KNOWN_FOR
+        remembered = self.is_request_pending or bool(self._leases) or now - self._replied_at <= KNOWN_FOR
         return not remembered and self._alone.wait(now) <= 0.0 and super().idle(now)
 
     def stats(self, seller_id: str, group: Group, now: float) -> KeyStats:
         """Return a snapshot of the key's state."""
         stats = super().stats(seller_id, group, now)
-        return msgspec.structs.replace(stats, shared=not self._exchange.is_unavailable, void=self._leases.expired)
+        return msgspec.structs.replace(stats, shared=not self._client.is_unavailable, void=self._leases.expired)
 
     def rebind(self) -> None:
         """Prepare for use on another event loop."""
         super().rebind()
-        self._pacer = Unpaced()
+        self._bucket = Unpaced()
         self._forget()
 
     def close(self) -> None:
@@ -197,16 +197,16 @@ class SharedRateLimiter(RateLimiter):
     def build_request(self, now: float, *, leasing: bool) -> LeaseRequest:
         """Return the request to the store with all news for it; it asks for slots only if ``leasing``."""
         leases, control = self._leases, self._rate
-        epoch = leases.epoch if now - self._heard_at <= KNOWN_FOR else 0
-        back = leases.give_back(0 if self._closed else sum(self._awaiting.values())) if self._giving else (0, 0)
+        epoch = leases.epoch if now - self._replied_at <= KNOWN_FOR else 0
+        back = leases.give_back(0 if self._closed else sum(self._awaiting.values())) if self._is_returning else (0, 0)
         ceiling = control.ceiling
-        ask = LeaseRequest(
+        request = LeaseRequest(
             key=self._key,
             interval=self._interval if ceiling is None else max(self._interval, ceil(SECOND / ceiling - 1e-3)),
             tolerance=self._tolerance,
             settle=self._settle,
-            share=self._exchange.processes,
-            want=self._wanted(now) if leasing else 0,
+            share=self._client.processes,
+            want=self._slots_to_request(now) if leasing else 0,
             epoch=epoch,
             used=self._used,
             back_from=back[0],
@@ -216,23 +216,23 @@ class SharedRateLimiter(RateLimiter):
             accepted=control.accepting,
             alone=self._lost,
         )
-        self._used, self._pausing, self._giving = 0, None, False
+        self._used, self._pausing, self._is_returning = 0, None, False
         control.mark_reported()
-        return ask
+        return request
 
     def apply_reply(
-        self, ask: LeaseRequest, answer: LeaseReply, *, sent: float, received: float, ahead: tuple[float, float]
+        self, request: LeaseRequest, reply: LeaseReply, *, sent: float, received: float, ahead: tuple[float, float]
     ) -> bool:
         """Apply the store's reply; return False if it came too late. ``ahead``: see :class:`~.lease.Offset`."""
-        usable = self._leases.hear(answer, sent=sent, received=received, ahead=ahead)
-        self._rate.hear(answer, epoch_since=self._leases.since)
-        self._lost, self._heard_at = False, received
-        if answer.pause:
-            super().pause(received + answer.pause / SECOND)
-        waits = ask.want > 0 and not answer.granted and not answer.free
-        self._again = received + answer.again / SECOND * random.uniform(1.0, 1.2) if waits else -inf
+        usable = self._leases.apply_reply(reply, sent=sent, received=received, ahead=ahead)
+        self._rate.apply_reply(reply, epoch_since=self._leases.since)
+        self._lost, self._replied_at = False, received
+        if reply.pause:
+            super().pause(received + reply.pause / SECOND)
+        waits = request.want > 0 and not reply.granted and not reply.free
+        self._retry_at = received + reply.again / SECOND * random.uniform(1.0, 1.2) if waits else -inf
         self._wake()
-        return usable > 0 or not answer.granted
+        return usable > 0 or not reply.granted
 
     def on_store_unavailable(self, now: float) -> None:
         """Go on without the store, which is unavailable."""
@@ -240,18 +240,18 @@ class SharedRateLimiter(RateLimiter):
             self._alone.begin(now)
         self._leases.drop()
         self._lost = True
-        self._rate.unheard(now, alone=1.0 / self._alone.interval)
+        self._rate.on_store_unavailable(now, alone=1.0 / self._alone.interval)
         self._wake()
 
     def has_final_request(self) -> bool:
         """Return True if the last request must return slots to the store, before the client closes."""
-        self._giving = True
-        return bool(self._leases) and not self._exchange.is_unavailable
+        self._is_returning = True
+        return bool(self._leases) and not self._client.is_unavailable
 
     def _forget(self) -> None:
         self._leases.drop()
-        self._again = self._heard_at = -inf
-        self._lost = self._giving = self._short_of_room = False
+        self._retry_at = self._replied_at = -inf
+        self._lost = self._is_returning = self._short_of_room = False
         self._pausing = None
         self._tidying = None
         self._used = 0
@@ -259,15 +259,15 @@ class SharedRateLimiter(RateLimiter):
         self.is_request_pending = False
 
     def _window_wait(self, now: float, lane: Priority) -> float:  # noqa: ARG002  (slots are the same for both priorities)
-        if self._exchange.is_unavailable:
+        if self._client.is_unavailable:
             if self._rate.alone is None:
                 self.on_store_unavailable(now)
-            self._exchange.request(self)
+            self._client.request(self)
             return min(self._alone.wait(now), LOOK_EVERY)
         leases = self._leases
         if leases.free_until > now:
             if leases.free_until - now < FRESH / 2 and not self.is_request_pending:
-                self._exchange.request(self)
+                self._client.request(self)
             return 0.0
         wait = leases.wait(now)
         return wait if wait <= 0.0 else self._look(now, wait)
@@ -276,10 +276,10 @@ class SharedRateLimiter(RateLimiter):
         """Send a request to the store if one is due; return the seconds until a slot or the next request is due."""
         needed = self._needed()
         due_at = min(self._leases.short_at(needed), self._leases.check_at(now))
-        due_at = max(due_at, self._again)
+        due_at = max(due_at, self._retry_at)
         if not self.is_request_pending:
             if due_at <= now:
-                self._exchange.request(self)
+                self._client.request(self)
             else:
                 wait = min(wait, due_at - now)
         return min(wait, LOOK_EVERY)
@@ -293,12 +293,12 @@ class SharedRateLimiter(RateLimiter):
         self._short_of_room = room <= held < waiting
         return min(waiting, room) - held
 
-    def _wanted(self, now: float) -> int:
+    def _slots_to_request(self, now: float) -> int:
         """Return how many slots to ask for."""
-        wanted = max(0, min(self._needed(), self._leases.batch))
+        count = max(0, min(self._needed(), self._leases.batch))
         if self._gap < EAGER_GAP and self.control.blocked_since is None:
-            wanted = max(wanted, self._leases.eager(now))
-        return wanted
+            count = max(count, self._leases.eager(now))
+        return count
 
     def _take_permit(self, now: float) -> bool:
         self._gap += (min(now - self._left_at, GAP_MOST) - self._gap) / 8
@@ -308,13 +308,13 @@ class SharedRateLimiter(RateLimiter):
         elif self._leases:
             self._leases.take()
             if self._gap < EAGER_GAP and not self.is_request_pending and self._leases.eager(now) > 1:
-                self._exchange.request(self)
+                self._client.request(self)
         return super()._take_permit(now)
 
     def _reject_past_deadline(self, lane: Priority, until: float, now: float, *, first: bool) -> None:
         super()._reject_past_deadline(lane, until, now, first=first)
         leases, ahead = self._leases, self._certainly_ahead_of(lane)
-        if first or ahead < len(leases) or now > leases.heard + FRESH:
+        if first or ahead < len(leases) or now > leases.last_reply_at + FRESH:
             return
         wait = max(0.0, leases.free_at - now) + (ahead - len(leases)) * leases.step / SECOND
         if now + wait > until:
@@ -324,10 +324,10 @@ class SharedRateLimiter(RateLimiter):
                 wait=wait,
             )
 
-    def _start_pump(self) -> asyncio.Task[None]:
-        pump = super()._start_pump()
-        pump.add_done_callback(self._tidy_later)
-        return pump
+    def _start_dispatcher(self) -> asyncio.Task[None]:
+        dispatcher = super()._start_dispatcher()
+        dispatcher.add_done_callback(self._tidy_later)
+        return dispatcher
 
     def _tidy_later(self, _: object) -> None:
         if self._leases and self._tidying is None and not self._closed:
@@ -338,5 +338,5 @@ class SharedRateLimiter(RateLimiter):
         if asyncio.get_running_loop().time() - self._left_at < KEEP_UNUSED:
             self._tidy_later(None)
         elif len(self._leases) > sum(self._awaiting.values()):
-            self._giving = True
-            self._exchange.request(self)
+            self._is_returning = True
+            self._client.request(self)

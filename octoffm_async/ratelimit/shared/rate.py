@@ -64,17 +64,17 @@ class SharedRate(AdaptiveRate):
         self.refusing, self.accepting = self.alone is None, False
         return True
 
-    def hear(self, answer: LeaseReply, *, epoch_since: float) -> None:
+    def apply_reply(self, reply: LeaseReply, *, epoch_since: float) -> None:
         """Apply the store's reply."""
         self.alone = None
-        self._paced = SECOND / answer.pace if answer.pace else None
-        if answer.epoch != self._epoch:
-            self._epoch, self.refusing, self.accepting = answer.epoch, False, False  # others reported it before
+        self._paced = SECOND / reply.pace if reply.pace else None
+        if reply.epoch != self._epoch:
+            self._epoch, self.refusing, self.accepting = reply.epoch, False, False  # others reported it before
         if self.refusing:
             return  # the store does not know yet
         self._since = epoch_since
-        self.throttlings = answer.throttlings
-        if not answer.blocked:
+        self.throttlings = reply.throttlings
+        if not reply.blocked:
             self.blocked_since = None
         elif self.blocked_since is None:
             self.blocked_since = epoch_since
@@ -85,7 +85,7 @@ class SharedRate(AdaptiveRate):
             self.refusing = self.accepting = False
             self._since = inf
 
-    def unheard(self, now: float, *, alone: float) -> None:
+    def on_store_unavailable(self, now: float, *, alone: float) -> None:
         """Go on at this rate while the store is unavailable."""
         self.alone = alone
         self.refusing = self.accepting = False

@@ -53,7 +53,7 @@ class LimitStore(Protocol):
         """Unregister a client; when none is left, close the connections."""
         ...
 
-    async def exchange(self, asks: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
+    async def exchange(self, requests: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
         """Apply the requests and return their replies in the same order; their keys differ."""
         ...
 
@@ -73,20 +73,20 @@ class MemoryLimits:
     async def close(self) -> None:
         """Do nothing: the states are kept."""
 
-    async def exchange(self, asks: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
+    async def exchange(self, requests: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
         """Apply the requests; see :class:`LimitStore`."""
         now = int(self._clock() * 1e6)
-        answers: list[LeaseReply] = []
-        for ask in asks:
-            state = self._states.get(ask.key)
+        replies: list[LeaseReply] = []
+        for request in requests:
+            state = self._states.get(request.key)
             if state is not None and state.kept_until <= now:
                 state = None
-            self._states[ask.key], answer = advance(state, ask, now)
-            answers.append(answer)
+            self._states[request.key], reply = advance(state, request, now)
+            replies.append(reply)
         if len(self._states) > self._sweep_from:
             self._states = {key: state for key, state in self._states.items() if state.kept_until > now}
             self._sweep_from = max(1024, 2 * len(self._states))
-        return answers
+        return replies
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"

@@ -59,9 +59,9 @@ def document_in(response: Response, described: Callable[[Response], DocumentAnsw
     return _document(response.body, kind or PDF, _disposition_name(response.headers), response.url)
 
 
-def safe_file_name(wanted: str, media_type: str, *, fallback: str = "document") -> str:
-    """Return ``wanted`` as a name that is safe in any folder: no path or control characters, with an extension."""
-    name = _bare(wanted) or _bare(fallback) or "document"
+def safe_file_name(suggested: str, media_type: str, *, fallback: str = "document") -> str:
+    """Return ``suggested`` as a name that is safe in any folder: no path or control characters, with an extension."""
+    name = _bare(suggested) or _bare(fallback) or "document"
     stem, dot, extension = name.rpartition(".")
     if not (dot and stem and 1 <= len(extension) <= 5 and extension.isalnum()):
         stem, extension = name, _EXTENSIONS.get(media_type, "bin")

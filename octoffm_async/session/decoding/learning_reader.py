@@ -87,10 +87,10 @@ class LearningReader:
         """Create the decoder for the spelling learned so far; return False if it is unchanged."""
         form = decoding_form(self._struct, self._translation, self._learned)
         body = self._body_type(decoding_type(form))
-        wanted = (form, body, self._learned.lax)
-        if wanted == self._made_for:
+        spelling = (form, body, self._learned.lax)
+        if spelling == self._made_for:
             return False
-        self._made_for = wanted
+        self._made_for = spelling
         self._depth = len(self._place)
         self._decoder = self._decoder_of(body)
         self._row_decoder = self._decoder_of(decoding_type(form))

@@ -71,8 +71,8 @@ class ObjectReader(LearningReader):
     def _is_one_result(self, value: dict[str, Any]) -> bool:
         """Return True for the response to a request for one item that is the item itself, not a list with it."""
         (items,) = (spec for spec in specs_of(self._struct) if spec.name == "items")
-        wanted = [self._translation.wire_name(items.inner, spec) for spec in specs_of(items.inner) if spec.required]
-        return all(find_key(value, name) is not None for name in wanted)
+        required = [self._translation.wire_name(items.inner, spec) for spec in specs_of(items.inner) if spec.required]
+        return all(find_key(value, name) is not None for name in required)
 
     def _object(self, members: dict[str, Any]) -> Any:
         try:

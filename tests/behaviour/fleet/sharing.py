@@ -41,8 +41,8 @@ async def refused(client: FulfillmentClient) -> object:
 
 
 async def hold(store: TokenStore, lease: float) -> object:
-    turn = await store.acquire_renewal_lock(account_of(Config.from_env()), lease=lease)
-    print(msgspec.json.encode({"held": turn is not None}).decode(), flush=True)
+    lock = await store.acquire_renewal_lock(account_of(Config.from_env()), lease=lease)
+    print(msgspec.json.encode({"held": lock is not None}).decode(), flush=True)
     await asyncio.sleep(60)
     return None
 

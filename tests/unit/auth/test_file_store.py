@@ -73,10 +73,10 @@ async def test_file_folder_and_side_files_are_the_owners_alone(path: Path, wall:
     before = os.umask(0)
     try:
         store = FileTokenStore(path, clock=wall)
-        turn = await store.acquire_renewal_lock(ACCOUNT, lease=5)
+        lock = await store.acquire_renewal_lock(ACCOUNT, lease=5)
         await store.save(ACCOUNT, token(wall))
-        assert turn is not None
-        await store.release_renewal_lock(ACCOUNT, turn)
+        assert lock is not None
+        await store.release_renewal_lock(ACCOUNT, lock)
     finally:
         os.umask(before)
     assert mode(path.parent) == 0o700
@@ -295,12 +295,12 @@ async def test_the_loop_is_never_held(path: Path) -> None:
                 FulfillmentClient(sandbox.config(), token_store=store) as one,
                 FulfillmentClient(sandbox.config(), token_store=store) as two,
             ):
-                turn = await store.acquire_renewal_lock(account, lease=60)
-                assert turn is not None
+                lock = await store.acquire_renewal_lock(account, lease=60)
+                assert lock is not None
                 calls = [asyncio.create_task(client.outbound.count()) for client in (one, two) for _ in range(5)]
                 await asyncio.sleep(0.2)
                 assert not any(call.done() for call in calls)
-                await store.release_renewal_lock(account, turn)
+                await store.release_renewal_lock(account, lock)
                 await asyncio.gather(*calls)
                 sandbox.tokens.expire_now()
                 await asyncio.gather(one.outbound.count(), two.outbound.count())

@@ -23,7 +23,7 @@ from octoffm_async import (
 )
 from octoffm_async.auth import renewal as token_sharing
 from octoffm_async.auth.renewal import PATIENCE, STORE_TIMEOUT
-from octoffm_async.auth.source import LOOK_AGAIN, TokenSource
+from octoffm_async.auth.source import RECHECK_SECONDS, TokenSource
 from octoffm_async.auth.store import REFUSAL_HONOURED, SharedToken, TokenAccount
 from octoffm_async.contract.access import TokenAnswer
 
@@ -94,8 +94,8 @@ class TestTogether:
     async def test_one_call_per_expiry(self) -> None:
         endpoint = Endpoint()
         shared = sources(endpoint, MemoryTokenStore())
-        for turn in range(1, 21):
-            assert await texts(shared) == [f"token-{turn}"] * 10
+        for lock in range(1, 21):
+            assert await texts(shared) == [f"token-{lock}"] * 10
             await asyncio.sleep(95)
         assert endpoint.calls == 20
 
@@ -160,7 +160,7 @@ class TestTogether:
             assert {type(error) for error in errors} == {CredentialsRefusedError}
             assert sum("asked by another client" in str(error) for error in errors) == 9
             assert {error.code for error in errors if isinstance(error, CredentialsRefusedError)} == {"invalid_client"}
-            await asyncio.sleep(LOOK_AGAIN * 1.1)
+            await asyncio.sleep(RECHECK_SECONDS * 1.1)
         assert endpoint.calls == 1
 
     async def test_a_reset_reaches_all_who_share(self) -> None:
@@ -170,7 +170,7 @@ class TestTogether:
         await asyncio.gather(*(source.get() for source in shared), return_exceptions=True)
         shared[3].reset()
         assert await texts([shared[3]]) == ["token-2"]
-        await asyncio.sleep(LOOK_AGAIN)
+        await asyncio.sleep(RECHECK_SECONDS)
         assert await texts(shared) == ["token-2"] * 5
         assert endpoint.calls == 2
 
@@ -184,11 +184,11 @@ class TestTogether:
         await asyncio.sleep(REFUSAL_HONOURED - 5)
         with pytest.raises(CredentialsRefusedError):
             await two.get()
-        await asyncio.sleep(LOOK_AGAIN)
+        await asyncio.sleep(RECHECK_SECONDS)
         with pytest.raises(CredentialsRefusedError):
             await one.get()  # its own call was refused: it makes no other by itself
         assert await texts([two]) == ["token-2"]
-        await asyncio.sleep(LOOK_AGAIN)
+        await asyncio.sleep(RECHECK_SECONDS)
         assert await texts([one]) == ["token-2"]
 
     async def test_who_has_the_turn_looks_again_before_it_calls(self) -> None:
@@ -278,9 +278,9 @@ class TestTrouble:
 
         endpoint = Endpoint()
         (source,) = sources(endpoint, Troubled(trouble), 1)
-        for turn in range(1, 4):
+        for lock in range(1, 4):
             await source.permit()
-            assert await texts([source]) == [f"token-{turn}"]
+            assert await texts([source]) == [f"token-{lock}"]
             source.invalidate(await source.get())
             source.reset()
         told = [record for record in caplog.records if record.levelno == logging.WARNING]
@@ -379,11 +379,11 @@ async def test_a_renewal_may_be_cancelled_anywhere_and_leaves_no_lock(
                 results = await asyncio.gather(*waiters, return_exceptions=True)
         other = FileTokenStore(path)
         async with asyncio.timeout(5):
-            turn = await other.acquire_renewal_lock(ACCOUNT, lease=60)
-            while turn is None:  # a thread may still be at it
+            lock = await other.acquire_renewal_lock(ACCOUNT, lease=60)
+            while lock is None:  # a thread may still be at it
                 await asyncio.sleep(0.001)
-                turn = await other.acquire_renewal_lock(ACCOUNT, lease=60)
-        await other.release_renewal_lock(ACCOUNT, turn)
+                lock = await other.acquire_renewal_lock(ACCOUNT, lease=60)
+        await other.release_renewal_lock(ACCOUNT, lock)
         endpoint = Endpoint(takes=0.01)
         assert len(await texts(sources(endpoint, other, 3))) == 3
         assert endpoint.calls <= 1

@@ -15,7 +15,7 @@ from octoffm_async import (
     MemoryTokenStore,
     ServerError,
 )
-from octoffm_async.auth.source import LOOK_AGAIN, TokenSource
+from octoffm_async.auth.source import RECHECK_SECONDS, TokenSource
 from octoffm_async.contract.access import TokenAnswer
 from octoffm_async.sandbox import Sandbox
 
@@ -197,7 +197,7 @@ async def test_refused_credentials_make_one_call_however_long_they_are_used(endp
     for _ in range(100):
         with pytest.raises(CredentialsRefusedError):
             await source.get()
-        await asyncio.sleep(LOOK_AGAIN * 1.1)
+        await asyncio.sleep(RECHECK_SECONDS * 1.1)
     assert endpoint.calls == 1
 
 
@@ -210,8 +210,8 @@ async def test_200_tasks_over_20_expiries_make_20_token_calls_on_the_wire() -> N
         begin = now()
 
         async def work(number: int) -> None:
-            for turn in range(20):
-                await asyncio.sleep(begin + 60 * turn - now())  # the last token is past its life
+            for lock in range(20):
+                await asyncio.sleep(begin + 60 * lock - now())  # the last token is past its life
                 await (client.outbound.count() if number % 10 == 0 else client.check())
 
         await asyncio.gather(*(work(number) for number in range(200)))

@@ -74,16 +74,16 @@ class Promises:
 
     async def test_there_is_one_turn_per_account(self, opening: Opening) -> None:
         one, two = opening(), opening()
-        turn = await one.acquire_renewal_lock(ONE, lease=5)
-        assert turn is not None
+        lock = await one.acquire_renewal_lock(ONE, lease=5)
+        assert lock is not None
         assert await one.acquire_renewal_lock(ONE, lease=5) is None
         assert await two.acquire_renewal_lock(ONE, lease=5) is None
         other = await two.acquire_renewal_lock(TWO, lease=5)
         assert other is not None
-        await one.release_renewal_lock(ONE, turn)
+        await one.release_renewal_lock(ONE, lock)
         again = await two.acquire_renewal_lock(ONE, lease=5)
         assert again is not None
-        await one.release_renewal_lock(ONE, turn)  # a second end of an old turn ends no other's
+        await one.release_renewal_lock(ONE, lock)  # a second end of an old turn ends no other's
         assert await one.acquire_renewal_lock(ONE, lease=5) is None
         await two.release_renewal_lock(ONE, again)
         await two.release_renewal_lock(TWO, other)
@@ -91,10 +91,10 @@ class Promises:
     async def test_of_many_at_once_one_gets_the_turn(self, opening: Opening) -> None:
         stores = [opening() for _ in range(20)]
         turns = await asyncio.gather(*(store.acquire_renewal_lock(ONE, lease=5) for store in stores))
-        assert sum(turn is not None for turn in turns) == 1
-        for store, turn in zip(stores, turns, strict=True):
-            if turn is not None:
-                await store.release_renewal_lock(ONE, turn)
+        assert sum(lock is not None for lock in turns) == 1
+        for store, lock in zip(stores, turns, strict=True):
+            if lock is not None:
+                await store.release_renewal_lock(ONE, lock)
 
     async def test_the_quota_is_one_for_all_secrets_of_a_client(self, opening: Opening) -> None:
         waits = [await opening().admit(ONE if number % 2 else TWO) for number in range(20)]

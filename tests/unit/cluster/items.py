@@ -43,7 +43,7 @@ class Fleet(NamedTuple):
     cluster: Cluster
     database: Database
     manager: ResilientJobManager
-    turns: ChunkScheduler
+    scheduler: ChunkScheduler
 
     async def fetch(self) -> tuple[JobClaim, int] | None:
         """What the engine gives to a new worker: how it is held, and the lane."""
@@ -60,5 +60,5 @@ class Fleet(NamedTuple):
 @asynccontextmanager
 async def fleet(address: str) -> AsyncIterator[Fleet]:
     async with Database(address) as database, Cluster(address) as cluster:
-        app, manager = engine.queue_app(database, turn=CHUNK_TASK)
+        app, manager = engine.queue_app(database, chunk_task=CHUNK_TASK)
         yield Fleet(cluster, database, manager, ChunkScheduler(database, app, manager))

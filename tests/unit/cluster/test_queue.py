@@ -117,7 +117,7 @@ async def test_what_several_find_silent_is_given_to_others_once(postgres: str) -
 
 async def test_other_tasks_are_ended_whatever_came_of_them(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
-        app, manager = engine.queue_app(all_of_it.database, turn="a turn")
+        app, manager = engine.queue_app(all_of_it.database, chunk_task="a turn")
         await app.configure_task("another", queue=QUEUE, queueing_lock="x").defer_async(number=7)
         with pytest.raises(exceptions.AlreadyEnqueued):
             await app.configure_task("another", queue=QUEUE, queueing_lock="x").defer_async(number=8)

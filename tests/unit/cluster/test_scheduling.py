@@ -13,7 +13,7 @@ from octoffm_async.cluster.scheduling import (
     MAX_CHUNK_STARTS,
     ChunkReport,
     LostLeaseError,
-    after_turn,
+    chunk_decision,
 )
 from octoffm_async.cluster.submission import unpack
 
@@ -22,12 +22,12 @@ from .items import Fleet, fleet, orders
 DONE = "SELECT count(*) FROM procrastinate_jobs"
 
 
-async def turn(fleet: Fleet):
+async def lease_next(fleet: Fleet):
     fetched = await fleet.fetch()
     assert fetched is not None
-    taken = await fleet.turns.lease_next_chunk(*fetched)
-    assert taken is not None
-    return taken
+    lease = await fleet.scheduler.lease_next_chunk(*fetched)
+    assert lease is not None
+    return lease
 
 
 async def test_turns_of_a_lane_go_through_its_chunks_one_at_a_time(postgres: str) -> None:
@@ -36,11 +36,11 @@ async def test_turns_of_a_lane_go_through_its_chunks_one_at_a_time(postgres: str
         assert (record.state, record.items, record.chunks) == ("waiting", 5, 3)
         keys: list[str] = []
         for number in range(3):
-            taken = await turn(all_of_it)
-            assert (taken.job, taken.number, taken.seller) == (record.job, number, "1")
+            lease = await lease_next(all_of_it)
+            assert (lease.job, lease.number, lease.seller) == (record.job, number, "1")
             assert await all_of_it.fetch() is None  # the lane is taken
-            keys += [one.item.reference for one in unpack(taken.payload, creation_type_of("orders"))]
-            await all_of_it.turns.end_chunk(taken, ChunkReport(counts=ItemCounts(created=taken.items)))
+            keys += [one.item.reference for one in unpack(lease.payload, creation_type_of("orders"))]
+            await all_of_it.scheduler.end_chunk(lease, ChunkReport(counts=ItemCounts(created=lease.items)))
         assert keys == [f"O-{number}" for number in range(5)]
         record = await all_of_it.cluster.job(record.job)
         assert (record.state, record.ended, record.counts.created, record.left) == ("done", 3, 5, 0)
@@ -57,9 +57,9 @@ async def test_sellers_take_turns_and_so_do_the_jobs_of_a_lane(postgres: str) ->
         ]
         order = []
         for _ in range(9):
-            taken = await turn(all_of_it)
-            order.append("ABC"[jobs.index(taken.job)])
-            await all_of_it.turns.end_chunk(taken, ChunkReport(counts=ItemCounts(created=1)))
+            lease = await lease_next(all_of_it)
+            order.append("ABC"[jobs.index(lease.job)])
+            await all_of_it.scheduler.end_chunk(lease, ChunkReport(counts=ItemCounts(created=1)))
         assert order == list("ACBCACBAB")
         assert await all_of_it.fetch() is None
 
@@ -67,16 +67,18 @@ async def test_sellers_take_turns_and_so_do_the_jobs_of_a_lane(postgres: str) ->
 async def test_a_chunk_that_is_done_twice_counts_once(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
         record = await all_of_it.cluster.submit("orders", orders(4), seller="1", chunk=4)
-        first = await turn(all_of_it)
-        await all_of_it.turns.end_chunk(first, ChunkReport(counts=ItemCounts(created=1, failed=3), problem="O-1: no"))
+        first = await lease_next(all_of_it)
+        await all_of_it.scheduler.end_chunk(
+            first, ChunkReport(counts=ItemCounts(created=1, failed=3), problem="O-1: no")
+        )
         record = await all_of_it.cluster.job(record.job)
         assert record.counts == ItemCounts(created=1, failed=3)
         assert (record.state, record.ended) == ("running", 0)
         assert await all_of_it.fetch() is None  # it rests
         await _wait_over(all_of_it)
-        second = await turn(all_of_it)
+        second = await lease_next(all_of_it)
         assert (second.number, second.tries) == (0, 1)
-        await all_of_it.turns.end_chunk(second, ChunkReport(counts=ItemCounts(created=3, refused=1)))
+        await all_of_it.scheduler.end_chunk(second, ChunkReport(counts=ItemCounts(created=3, refused=1)))
         record = await all_of_it.cluster.job(record.job)
         assert record.counts == ItemCounts(created=3, refused=1)
         assert (record.state, record.ended) == ("done", 1)
@@ -92,20 +94,20 @@ async def _wait_over(all_of_it: Fleet) -> None:
 async def test_a_worker_that_was_given_up_ends_nothing(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
         record = await all_of_it.cluster.submit("orders", orders(2), seller="1")
-        zombie = await turn(all_of_it)
+        zombie = await lease_next(all_of_it)
         assert await engine.requeue_stalled_jobs(all_of_it.database, silent=60.0) == 0  # it lives
         await _silence(all_of_it)
         assert await engine.requeue_stalled_jobs(all_of_it.database, silent=60.0) == 1
         with pytest.raises(LostLeaseError):
-            await all_of_it.turns.end_chunk(zombie, ChunkReport(counts=ItemCounts(created=2)))
-        heir = await turn(all_of_it)
+            await all_of_it.scheduler.end_chunk(zombie, ChunkReport(counts=ItemCounts(created=2)))
+        heir = await lease_next(all_of_it)
         assert (heir.number, heir.claim.id) == (zombie.number, zombie.claim.id)
         with pytest.raises(LostLeaseError):
-            await all_of_it.turns.end_chunk(zombie, ChunkReport(counts=ItemCounts(created=2)))
+            await all_of_it.scheduler.end_chunk(zombie, ChunkReport(counts=ItemCounts(created=2)))
         with pytest.raises(LostLeaseError):
-            await all_of_it.turns.lease_next_chunk(zombie.claim, zombie.partition)
+            await all_of_it.scheduler.lease_next_chunk(zombie.claim, zombie.partition)
         assert (await all_of_it.cluster.job(record.job)).counts == ItemCounts()
-        await all_of_it.turns.end_chunk(heir, ChunkReport(counts=ItemCounts(created=2)))
+        await all_of_it.scheduler.end_chunk(heir, ChunkReport(counts=ItemCounts(created=2)))
         assert (await all_of_it.cluster.job(record.job)).state == "done"
 
 
@@ -122,9 +124,9 @@ async def test_the_engine_does_not_end_what_another_worker_holds(postgres: str) 
         assert zombie is not None
         await _silence(all_of_it)
         await engine.requeue_stalled_jobs(all_of_it.database, silent=60.0)
-        heir = await turn(all_of_it)
+        heir = await lease_next(all_of_it)
         await all_of_it.manager.finish_job(zombie, status=_failed(), delete_job=True)
-        await all_of_it.turns.end_chunk(heir, ChunkReport(counts=ItemCounts(created=2)))  # still its holder
+        await all_of_it.scheduler.end_chunk(heir, ChunkReport(counts=ItemCounts(created=2)))  # still its holder
 
 
 def _failed():
@@ -142,7 +144,7 @@ async def test_a_turn_that_breaks_off_is_given_back(postgres: str) -> None:
         await all_of_it.manager.finish_job(job, status=_failed(), delete_job=True)
         assert await all_of_it.one("SELECT status::text FROM procrastinate_jobs") == ("todo",)
         await _wait_over(all_of_it)
-        assert (await turn(all_of_it)).number == 0
+        assert (await lease_next(all_of_it)).number == 0
 
 
 async def test_a_chunk_that_kills_its_workers_is_set_aside(postgres: str) -> None:
@@ -150,25 +152,25 @@ async def test_a_chunk_that_kills_its_workers_is_set_aside(postgres: str) -> Non
         record = await all_of_it.cluster.submit("orders", orders(2), seller="1", chunk=1)
         async with all_of_it.database.connection() as connection:
             await connection.execute("UPDATE octoffm_chunks SET begun = %s WHERE number = 0", (MAX_CHUNK_STARTS,))
-        taken = await turn(all_of_it)
-        assert taken.number == 1
-        await all_of_it.turns.end_chunk(taken, ChunkReport(counts=ItemCounts(created=1)))
+        lease = await lease_next(all_of_it)
+        assert lease.number == 1
+        await all_of_it.scheduler.end_chunk(lease, ChunkReport(counts=ItemCounts(created=1)))
         record = await all_of_it.cluster.job(record.job)
         assert (record.state, record.stuck, record.counts) == ("done", 1, ItemCounts(created=1, unknown=1))
         record = await all_of_it.cluster.retry(record.job)
         assert (record.state, record.stuck, record.ended) == ("running", 0, 1)
-        assert (await turn(all_of_it)).number == 0
+        assert (await lease_next(all_of_it)).number == 0
 
 
 async def test_a_lane_without_a_turn_is_found(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
         await all_of_it.cluster.submit("orders", orders(2), seller="1")
-        assert await all_of_it.turns.queue_idle_partitions() == 0
+        assert await all_of_it.scheduler.queue_idle_partitions() == 0
         async with all_of_it.database.connection() as connection:
             await connection.execute("DELETE FROM procrastinate_jobs")
         assert await all_of_it.fetch() is None
-        assert await all_of_it.turns.queue_idle_partitions() == 1
-        assert (await turn(all_of_it)).number == 0
+        assert await all_of_it.scheduler.queue_idle_partitions() == 1
+        assert (await lease_next(all_of_it)).number == 0
 
 
 async def test_two_workers_that_fetch_at_once_get_different_lanes(postgres: str) -> None:
@@ -176,17 +178,19 @@ async def test_two_workers_that_fetch_at_once_get_different_lanes(postgres: str)
         for seller in range(8):
             await all_of_it.cluster.submit("orders", orders(2), seller=str(seller))
         fetched = await asyncio.gather(*(all_of_it.fetch() for _ in range(10)))
-        lanes = [one[1] for one in fetched if one is not None]
-        assert len(lanes) == len(set(lanes)) >= 7  # one may have looked at a row that another one had just taken
+        partitions = [one[1] for one in fetched if one is not None]
+        assert (
+            len(partitions) == len(set(partitions)) >= 7
+        )  # one may have looked at a row that another one had just taken
 
 
 async def test_what_is_cancelled_is_not_taken_and_what_is_tried_again_is(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
         record = await all_of_it.cluster.submit("orders", orders(3), seller="1", chunk=1)
-        taken = await turn(all_of_it)
+        lease = await lease_next(all_of_it)
         record = await all_of_it.cluster.cancel(record.job)
         assert (record.state, record.ended, record.ended_at) == ("cancelled", 2, None)
-        await all_of_it.turns.end_chunk(taken, ChunkReport(counts=ItemCounts(unsent=1), is_postponed=True))
+        await all_of_it.scheduler.end_chunk(lease, ChunkReport(counts=ItemCounts(unsent=1), is_postponed=True))
         record = await all_of_it.cluster.job(record.job)
         assert (record.state, record.ended) == ("cancelled", 3)
         assert record.ended_at is not None
@@ -194,9 +198,9 @@ async def test_what_is_cancelled_is_not_taken_and_what_is_tried_again_is(postgre
         record = await all_of_it.cluster.retry(record.job)
         assert (record.state, record.ended) == ("running", 0)
         for number in range(3):
-            taken = await turn(all_of_it)
-            assert taken.number == number
-            await all_of_it.turns.end_chunk(taken, ChunkReport(counts=ItemCounts(created=1)))
+            lease = await lease_next(all_of_it)
+            assert lease.number == number
+            await all_of_it.scheduler.end_chunk(lease, ChunkReport(counts=ItemCounts(created=1)))
         record = await all_of_it.cluster.job(record.job)
         assert (record.state, record.counts) == ("done", ItemCounts(created=3))
 
@@ -218,5 +222,5 @@ async def test_what_is_cancelled_is_not_taken_and_what_is_tried_again_is(postgre
         ),
     ],
 )
-def test_what_becomes_of_a_chunk(ending: ChunkReport, tries: int, after: tuple[str, int, float]) -> None:
-    assert after_turn(ending, tries) == after
+def test_what_becomes_of_a_chunk(report: ChunkReport, tries: int, after: tuple[str, int, float]) -> None:
+    assert chunk_decision(report, tries) == after

@@ -114,7 +114,7 @@ async def test_nothing_is_done_before_all_is_loaded_and_what_a_dead_loader_left_
             await connection.execute(
                 "INSERT INTO octoffm_jobs (job, lane, source, how) SELECT 'dead', lane, '', '{}' FROM octoffm_lanes"
             )
-        assert await all_of_it.turns.queue_idle_partitions() == 0
+        assert await all_of_it.scheduler.queue_idle_partitions() == 0
         assert await all_of_it.fetch() is None
         other = await all_of_it.cluster.submit("orders", orders(1, "P"), seller="8")
         go_on.set()

@@ -181,11 +181,11 @@ async def test_what_fails_is_tried_again_and_then_waits_for_somebody(
             sandbox.faults.clear()
             # One was absent twice, and no order of ours is known to show that the other is: somebody looks.
             async with Journal.open(postgres) as journal:
-                book = await journal.begin_run(seller="12345", operation="outbound.create")
-                for entry in await book.undecided():
+                journal_run = await journal.begin_run(seller="12345", operation="outbound.create")
+                for entry in await journal_run.undecided():
                     assert "not sent a third time" in entry.message or "no order of ours is known" in entry.message
-                    book.record_outcome(entry.key, State.PENDING)
-                await book.finish()
+                    journal_run.record_outcome(entry.key, State.PENDING)
+                await journal_run.finish()
             await cluster.retry(job)
             record = await until(cluster, job, lambda record: record.is_over)
             assert record.counts == ItemCounts(created=2)

@@ -44,9 +44,9 @@ def test_what_was_not_sealed_with_the_key_does_not_open(kept: bytes) -> None:
 def test_without_a_key_all_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     for empty in (None, ""):
         monkeypatch.delenv(VARIABLE, raising=False) if empty is None else monkeypatch.setenv(VARIABLE, empty)
-        sealer = Encryptor()
-        assert (sealer.seals, sealer.key_id) == (False, "")
-        assert sealer.encrypt(b"a token", "name") == sealer.decrypt(b"a token", "other") == b"a token"
+        encryptor = Encryptor()
+        assert (encryptor.encrypts, encryptor.key_id) == (False, "")
+        assert encryptor.encrypt(b"a token", "name") == encryptor.decrypt(b"a token", "other") == b"a token"
 
 
 def test_the_key_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,7 @@ async def test_it_is_asked_when_the_connection_is_there_not_before() -> None:
             assert isinstance(transport, AiohttpTransport)
             assert transport._wire is not None
             with transport._wire.aside():  # none stands ready
-                connector = transport._wire._links._connector
+                connector = transport._wire._pool._connector
             real, events = connector.connect, []
 
             async def connect(*args: object, **options: object) -> object:

@@ -32,7 +32,7 @@ ROOMY = SMALL.with_(max_answer_bytes=10_000_000, read_timeout=2.0)
 def parts(transport: AiohttpTransport) -> tuple[links.ConnectionPool, aiohttp.BaseConnector]:
     """What holds the connections that are free."""
     assert transport._wire is not None
-    found = transport._wire._links
+    found = transport._wire._pool
     return found, found._connector
 
 
@@ -117,28 +117,28 @@ async def test_what_a_connection_told_is_doubted_once_it_says_what_nobody_asked(
     async with Server(*pieces, stay=True) as server, opened() as transport:
         answer = await get(transport, server.url)
         assert answer.body == b"hi"
-        trail = answer.trail
-        if trail is None:  # aiohttp's own session has the connection
+        history = answer.history
+        if history is None:  # aiohttp's own session has the connection
             return
         await until(lambda: not free(transport))
-        assert bool(trail.doubted) == is_doubted
-        assert (await get(transport, server.url)).trail is not trail
+        assert bool(history.doubted) == is_doubted
+        assert (await get(transport, server.url)).history is not history
 
 
 async def test_an_answer_before_its_request_has_left_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Server(HELLO, stay=True) as server, opened() as transport:
-        trail = (await get(transport, server.url)).trail
+        history = (await get(transport, server.url)).history
         wire = transport._wire
         assert wire is not None
-        link = next(iter(next(iter(wire._links._shelves.values()))))
+        link = next(iter(next(iter(wire._pool._shelves.values()))))
         monkeypatch.setattr(wire, "_let_leave", lambda link, data, fence: setattr(wire, "_awaited", wire._awaited + 1))
         call = asyncio.ensure_future(transport.send("POST", server.url, {}, b"{}", 1.0))
         await asyncio.sleep(0)
         link.data_received(HELLO)
         with pytest.raises(ConnectionLostError):
             await call
-        assert trail is not None
-        assert trail.doubted
+        assert history is not None
+        assert history.doubted
 
 
 async def test_what_was_said_while_aiohttp_had_it_is_no_answer_either(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from octoffm_async.bulk.reconciliation.gathering import LookupFindings, RemoteMatch, RowCollector
 from octoffm_async.bulk.reconciliation.id_owners import Owners
 from octoffm_async.journal import Journal, JournalRun, OutgoingItem, State, payload_hash
-from octoffm_async.session.decoding.given_ids import KnownIds
+from octoffm_async.session.decoding.known_ids import KnownIds
 
 
 @pytest.fixture

@@ -91,13 +91,13 @@ class TestSealed:
     async def test_who_has_another_key_sees_nothing_and_disturbs_nobody(self, kept: Kept) -> None:
         mine, other, none = kept.open(key=KEY), kept.open(key=new_key()), kept.open()
         await mine.save(ONE, TOKEN)
-        turn = await mine.acquire_renewal_lock(ONE, lease=60)
+        lock = await mine.acquire_renewal_lock(ONE, lease=60)
         for stranger in (other, none):
             assert await stranger.load(ONE) == TokenRecord()
             assert await stranger.acquire_renewal_lock(ONE, lease=60) is not None
             await stranger.drop(ONE, TOKEN.secret)
             await stranger.refuse(ONE, SharedRefusal(at=1.8e9, message="no"))
-        assert turn is not None
+        assert lock is not None
         assert await kept.open(key=KEY).load(ONE) == TokenRecord(TOKEN)
 
     async def test_the_quota_is_one_whatever_the_key(self, kept: Kept) -> None:
@@ -140,11 +140,11 @@ class TestTurns:
         late = await one.acquire_renewal_lock(ONE, lease=0.5)
         assert await two.acquire_renewal_lock(ONE, lease=60) is None
         await asyncio.sleep(0.6)
-        turn = await two.acquire_renewal_lock(ONE, lease=60)
-        assert turn is not None
+        lock = await two.acquire_renewal_lock(ONE, lease=60)
+        assert lock is not None
         await one.release_renewal_lock(ONE, late)
         assert await one.acquire_renewal_lock(ONE, lease=60) is None
-        await two.release_renewal_lock(ONE, turn)
+        await two.release_renewal_lock(ONE, lock)
         assert await one.acquire_renewal_lock(ONE, lease=60) is not None
 
     async def test_a_taker_that_is_cancelled_leaves_no_turn(self, kept: Kept) -> None:
@@ -155,15 +155,15 @@ class TestTurns:
             for _ in range(passes):
                 await asyncio.sleep(0)
             taking.cancel()
-            (turn,) = await asyncio.gather(taking, return_exceptions=True)
+            (lock,) = await asyncio.gather(taking, return_exceptions=True)
             await store.close()
-            if not isinstance(turn, BaseException):
-                await store.release_renewal_lock(ONE, turn)
+            if not isinstance(lock, BaseException):
+                await store.release_renewal_lock(ONE, lock)
             else:
-                assert isinstance(turn, asyncio.CancelledError)
-            turn = await other.acquire_renewal_lock(ONE, lease=60)
-            assert turn is not None, passes
-            await other.release_renewal_lock(ONE, turn)
+                assert isinstance(lock, asyncio.CancelledError)
+            lock = await other.acquire_renewal_lock(ONE, lease=60)
+            assert lock is not None, passes
+            await other.release_renewal_lock(ONE, lock)
 
 
 async def test_of_the_last_calls_of_the_quota_none_is_given_twice(kept: Kept) -> None:
@@ -278,8 +278,8 @@ class TestAway:
         store = kept.open()
         await store.save(ONE, TOKEN)
         await asyncio.to_thread(kept.server.restart)
-        turn = await store.acquire_renewal_lock(ONE, lease=60)
-        assert turn is not None
+        lock = await store.acquire_renewal_lock(ONE, lease=60)
+        assert lock is not None
         await store.save(ONE, TOKEN)
         assert await store.load(ONE) == TokenRecord(TOKEN)
 

@@ -79,9 +79,9 @@ async def test_it_does_what_the_model_does(kind: str, address: str, interval: in
             rng, epoch, grants = random.Random(seed), 0, list[tuple[int, int, int]]()
             for _ in range(100):
                 clock.now += rng.choice([0, 0, 0.001, 0.01, 0.3, 2, 20, 70])
-                ask = random_ask(rng, f"key {seed}", interval, epoch, grants)
-                (expected,) = await model.exchange([ask])
-                assert await store.exchange([ask]) == [expected]
+                request = random_ask(rng, f"key {seed}", interval, epoch, grants)
+                (expected,) = await model.exchange([request])
+                assert await store.exchange([request]) == [expected]
                 epoch = expected.epoch
                 if expected.granted:
                     grants.append((expected.place, expected.step, expected.granted))
@@ -90,8 +90,8 @@ async def test_it_does_what_the_model_does(kind: str, address: str, interval: in
 async def test_many_limits_are_asked_for_at_once_and_answered_in_order(kind: str, address: str) -> None:
     async with opened(make_store(kind, address)) as store:
         await store.exchange([LeaseRequest("seller 3", 20_000, want=4)])
-        asks = [LeaseRequest(f"seller {number}", 20_000 + number, want=2) for number in (5, 3, 9, 1)]
-        answers = await store.exchange(asks)
+        requests = [LeaseRequest(f"seller {number}", 20_000 + number, want=2) for number in (5, 3, 9, 1)]
+        answers = await store.exchange(requests)
     assert [answer.step for answer in answers] == [20_005, 20_003, 20_009, 20_001]
     assert [answer.start > 0 for answer in answers] == [False, True, False, False]
 
@@ -109,17 +109,19 @@ async def test_two_that_ask_at_once_never_get_the_same_slot(kind: str, address: 
     stores = [make_store(kind, address) for _ in range(4)]
     places: list[int] = []
 
-    async def ask(store: LimitStore, seed: int) -> None:
+    async def request(store: LimitStore, seed: int) -> None:
         rng = random.Random(seed)
         for _ in range(40):
-            asks = [LeaseRequest(f"key {number}", 1000, want=rng.randint(1, 5)) for number in rng.sample(range(4), 3)]
-            for asked, answer in zip(asks, await store.exchange(asks), strict=True):
+            requests = [
+                LeaseRequest(f"key {number}", 1000, want=rng.randint(1, 5)) for number in rng.sample(range(4), 3)
+            ]
+            for asked, answer in zip(requests, await store.exchange(requests), strict=True):
                 if asked.key == "key 0":
                     places.extend(answer.place + number * answer.step for number in range(answer.granted))
 
     for store in stores:
         store.open()
-    await asyncio.gather(*(ask(store, seed) for seed, store in enumerate(stores)))
+    await asyncio.gather(*(request(store, seed) for seed, store in enumerate(stores)))
     for store in stores:
         await store.close()
     places.sort()
@@ -242,13 +244,13 @@ async def test_several_clients_share_one_store_and_the_last_closes_it(kind: str,
 
 
 def test_a_store_may_be_used_on_one_loop_after_another(redis: str, postgres: str) -> None:
-    async def ask(store: LimitStore) -> None:
+    async def request(store: LimitStore) -> None:
         async with opened(store):
             await store.exchange([LeaseRequest("key", 1000)])
 
     for store in (RedisLimits(redis), PostgresLimits(postgres)):
-        asyncio.run(ask(store))
-        asyncio.run(ask(store))
+        asyncio.run(request(store))
+        asyncio.run(request(store))
 
 
 async def test_a_store_is_not_shared_by_two_loops(redis: str) -> None:

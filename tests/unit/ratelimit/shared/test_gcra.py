@@ -79,7 +79,7 @@ class Client:
         self.epoch = self.end = 0
         self.held: list[Held] = []
 
-    def ask(self, step: Step) -> LeaseRequest:
+    def request(self, step: Step) -> LeaseRequest:
         """Give back the last slots, as far as they follow each other without a gap, and ask for more."""
         end = self.end
         for _ in range(step.back):
@@ -99,14 +99,14 @@ class Client:
             accepted=step.event == "accepted",
         )
 
-    def hear(self, step: Step, answer: LeaseReply) -> None:
-        self.epoch = answer.epoch
-        for number in range(answer.granted):
-            place = answer.place + number * answer.step
-            moment = (answer.now + max(answer.floor, answer.start + number * answer.step)) / SECOND
+    def apply_reply(self, step: Step, reply: LeaseReply) -> None:
+        self.epoch = reply.epoch
+        for number in range(reply.granted):
+            place = reply.place + number * reply.step
+            moment = (reply.now + max(reply.floor, reply.start + number * reply.step)) / SECOND
             arrival = moment + step.late * slack_for(self.limit) + step.travel * JITTER
-            self.held.append(Held(place, place + answer.step, moment, arrival, answer.epoch))
-            self.end = place + answer.step
+            self.held.append(Held(place, place + reply.step, moment, arrival, reply.epoch))
+            self.end = place + reply.step
 
 
 @settings(max_examples=tries(500), deadline=None)
@@ -117,10 +117,10 @@ def test_no_window_holds_more_than_the_limit_however_late_the_slots_are_used(lim
     for step in steps:
         now += int(step.gap * SECOND)
         client, epoch = clients[step.client], 0 if state is None else state.epoch
-        state, answer = advance(state, client.ask(step), now)
-        if answer.epoch != epoch:
+        state, reply = advance(state, client.ask(step), now)
+        if reply.epoch != epoch:
             ended[epoch] = now / SECOND
-        client.hear(step, answer)
+        client.apply_reply(step, reply)
     arrivals = [
         min(slot.arrival, slot.moment + FRESH / SECOND)
         for client in clients
@@ -132,10 +132,10 @@ def test_no_window_holds_more_than_the_limit_however_late_the_slots_are_used(lim
 
 @pytest.mark.parametrize("limit", [Limit(50), Limit(50, per=10.0), Limit(1000), Limit(3, per=60.0)])
 def test_at_least_96_percent_of_a_limit_can_be_used(limit: Limit) -> None:
-    state, answer = advance(None, LeaseRequest("key", interval_for(limit, jitter=JITTER), want=100_000), 0)
-    assert answer.granted * answer.step >= 59 * SECOND
-    assert SECOND / answer.step >= 0.96 * limit.calls / limit.per
-    assert state.free_at == answer.granted * answer.step
+    state, reply = advance(None, LeaseRequest("key", interval_for(limit, jitter=JITTER), want=100_000), 0)
+    assert reply.granted * reply.step >= 59 * SECOND
+    assert SECOND / reply.step >= 0.96 * limit.calls / limit.per
+    assert state.free_at == reply.granted * reply.step
 
 
 def test_slots_follow_each_other_whoever_leases_them() -> None:
@@ -152,8 +152,8 @@ def test_time_that_nobody_used_is_not_saved_up() -> None:
 
 
 def test_a_burst_may_leave_at_once() -> None:
-    _, answer = advance(None, LeaseRequest("key", 20_000, tolerance=40_000, want=5), 1_000_000)
-    moments = [max(answer.floor, answer.start + number * answer.step) for number in range(5)]
+    _, reply = advance(None, LeaseRequest("key", 20_000, tolerance=40_000, want=5), 1_000_000)
+    moments = [max(reply.floor, reply.start + number * reply.step) for number in range(5)]
     assert moments == [0, 0, 0, 20_000, 40_000]
 
 
@@ -170,10 +170,10 @@ def test_slots_are_taken_back_only_if_they_are_the_last() -> None:
 
 def blocked(now: int = 100 * SECOND, *, interval: int = 20_000, calls: int = 500) -> tuple[LimitState, LeaseReply]:
     """The state after a 429 that came when so many calls had been let through for ten seconds."""
-    state, answer = advance(None, LeaseRequest("key", interval, want=1), now - 10 * SECOND)
+    state, reply = advance(None, LeaseRequest("key", interval, want=1), now - 10 * SECOND)
     for second in range(10):
-        state, answer = advance(state, LeaseRequest("key", interval, used=calls // 10), now - (9 - second) * SECOND)
-    return advance(state, LeaseRequest("key", interval, epoch=answer.epoch, refused=True, pause=300_000), now)
+        state, reply = advance(state, LeaseRequest("key", interval, used=calls // 10), now - (9 - second) * SECOND)
+    return advance(state, LeaseRequest("key", interval, epoch=reply.epoch, refused=True, pause=300_000), now)
 
 
 def test_a_429_is_news_once_in_an_epoch() -> None:
@@ -190,10 +190,10 @@ def test_while_it_is_blocked_one_slot_at_a_time_is_leased_after_the_pause() -> N
     now, granted = 100 * SECOND, list[int]()
     for _ in range(300):
         now += 10_000
-        state, answer = advance(state, LeaseRequest("key", 20_000, want=5), now)
-        assert answer.granted <= 1
-        assert answer.granted or answer.again > 0
-        granted += [now + answer.start] * answer.granted
+        state, reply = advance(state, LeaseRequest("key", 20_000, want=5), now)
+        assert reply.granted <= 1
+        assert reply.granted or reply.again > 0
+        granted += [now + reply.start] * reply.granted
     assert granted[0] >= 100 * SECOND + 300_000
     assert len(granted) in (5, 6)
     assert all(later - before >= PROBE for before, later in pairwise(granted))
@@ -203,70 +203,70 @@ def test_the_first_accepted_request_ends_a_block_and_the_rate_begins_below_what_
     state, first = blocked()
     state, _ = advance(state, LeaseRequest("key", 20_000, epoch=first.epoch - 1, accepted=True), 101 * SECOND)
     assert state.blocked_at > 0
-    state, answer = advance(state, LeaseRequest("key", 20_000, want=3, epoch=first.epoch, accepted=True), 101 * SECOND)
-    assert not answer.blocked
-    assert answer.epoch == first.epoch + 1
-    assert 0.97 * 50 <= SECOND / answer.pace <= 0.99 * 50
-    assert (answer.granted, answer.step) == (3, answer.pace)
+    state, reply = advance(state, LeaseRequest("key", 20_000, want=3, epoch=first.epoch, accepted=True), 101 * SECOND)
+    assert not reply.blocked
+    assert reply.epoch == first.epoch + 1
+    assert 0.97 * 50 <= SECOND / reply.pace <= 0.99 * 50
+    assert (reply.granted, reply.step) == (3, reply.pace)
 
 
 def test_a_rate_that_is_refused_again_soon_is_cut_more_and_more() -> None:
-    state, answer = blocked()
+    state, reply = blocked()
     now, paces = 101 * SECOND, list[int]()
     for _ in range(4):
-        state, answer = advance(state, LeaseRequest("key", 20_000, epoch=answer.epoch, accepted=True), now)
-        paces.append(answer.pace)
+        state, reply = advance(state, LeaseRequest("key", 20_000, epoch=reply.epoch, accepted=True), now)
+        paces.append(reply.pace)
         now += SECOND
-        ask = LeaseRequest("key", 20_000, epoch=answer.epoch, refused=True, used=int(SECOND / answer.pace))
-        state, answer = advance(state, ask, now)
+        request = LeaseRequest("key", 20_000, epoch=reply.epoch, refused=True, used=int(SECOND / reply.pace))
+        state, reply = advance(state, request, now)
         now += SECOND
     cuts = [1 - before / after for before, after in pairwise(paces)]
     assert cuts == pytest.approx([0.04, 0.08, 0.16], abs=0.02)
 
 
 def test_after_a_long_block_the_rate_is_what_the_window_held() -> None:
-    state, answer = blocked(calls=500)  # 500 in 10 s, then nothing for 50 s: the limit is 500 a minute
+    state, reply = blocked(calls=500)  # 500 in 10 s, then nothing for 50 s: the limit is 500 a minute
     now = 100 * SECOND
     while now < 150 * SECOND:
         now += SECOND
-        state, answer = advance(state, LeaseRequest("key", 20_000, epoch=answer.epoch, refused=True), now)
-    _, answer = advance(state, LeaseRequest("key", 20_000, epoch=answer.epoch, accepted=True), now)
-    assert SECOND / answer.pace == pytest.approx(500 / 60, rel=0.12)
+        state, reply = advance(state, LeaseRequest("key", 20_000, epoch=reply.epoch, refused=True), now)
+    _, reply = advance(state, LeaseRequest("key", 20_000, epoch=reply.epoch, accepted=True), now)
+    assert SECOND / reply.pace == pytest.approx(500 / 60, rel=0.12)
 
 
 def test_a_learned_rate_grows_to_what_is_configured() -> None:
     state, first = blocked()
-    state, answer = advance(state, LeaseRequest("key", 20_000, epoch=first.epoch, accepted=True), 101 * SECOND)
+    state, reply = advance(state, LeaseRequest("key", 20_000, epoch=first.epoch, accepted=True), 101 * SECOND)
     paces = list[int]()
     for second in range(102, 200):
-        state, answer = advance(state, LeaseRequest("key", 20_000, want=1), second * SECOND)
-        paces.append(answer.pace)
+        state, reply = advance(state, LeaseRequest("key", 20_000, want=1), second * SECOND)
+        paces.append(reply.pace)
     assert paces == sorted(paces, reverse=True)
-    assert answer.step == 20_000
+    assert reply.step == 20_000
 
 
 def test_without_a_limit_calls_are_free_until_a_429() -> None:
-    state, answer = advance(None, LeaseRequest("key", 0, want=5), SECOND)
-    assert (answer.granted, answer.free) == (0, FRESH)
-    state, answer = advance(state, LeaseRequest("key", 0, used=900), 10 * SECOND)
-    state, answer = advance(state, LeaseRequest("key", 0, epoch=answer.epoch, refused=True, used=100), 11 * SECOND)
-    assert answer.free == 0
-    state, answer = advance(state, LeaseRequest("key", 0, epoch=answer.epoch, accepted=True, want=2), 12 * SECOND)
-    assert (answer.granted, answer.free) == (2, 0)
-    assert SECOND / answer.step == pytest.approx(1000 / 11, rel=0.03)
+    state, reply = advance(None, LeaseRequest("key", 0, want=5), SECOND)
+    assert (reply.granted, reply.free) == (0, FRESH)
+    state, reply = advance(state, LeaseRequest("key", 0, used=900), 10 * SECOND)
+    state, reply = advance(state, LeaseRequest("key", 0, epoch=reply.epoch, refused=True, used=100), 11 * SECOND)
+    assert reply.free == 0
+    state, reply = advance(state, LeaseRequest("key", 0, epoch=reply.epoch, accepted=True, want=2), 12 * SECOND)
+    assert (reply.granted, reply.free) == (2, 0)
+    assert SECOND / reply.step == pytest.approx(1000 / 11, rel=0.03)
 
 
 def test_a_pause_is_for_all_and_a_shorter_one_does_not_end_it() -> None:
     state, _ = advance(None, LeaseRequest("key", 20_000, pause=5 * SECOND), SECOND)
-    state, answer = advance(state, LeaseRequest("key", 20_000, want=1, pause=SECOND), 2 * SECOND)
-    assert (answer.pause, answer.start, answer.floor) == (4 * SECOND, 4 * SECOND, 4 * SECOND)
+    state, reply = advance(state, LeaseRequest("key", 20_000, want=1, pause=SECOND), 2 * SECOND)
+    assert (reply.pause, reply.start, reply.floor) == (4 * SECOND, 4 * SECOND, 4 * SECOND)
 
 
 def test_who_knows_of_a_state_that_is_not_there_makes_all_go_slowly() -> None:
-    state, answer = advance(None, LeaseRequest("key", 20_000, settle=3 * SECOND, share=10, want=3, epoch=7), SECOND)
-    assert answer.step == 200_000
-    _, answer = advance(state, LeaseRequest("key", 20_000, want=1), 4 * SECOND)
-    assert answer.step == 20_000
+    state, reply = advance(None, LeaseRequest("key", 20_000, settle=3 * SECOND, share=10, want=3, epoch=7), SECOND)
+    assert reply.step == 200_000
+    _, reply = advance(state, LeaseRequest("key", 20_000, want=1), 4 * SECOND)
+    assert reply.step == 20_000
 
 
 def test_a_state_is_kept_longer_if_it_has_learned_something() -> None:

@@ -34,9 +34,9 @@ def lease(want: int, *, now: int = 1000 * SECOND, step: int = STEP) -> LeaseRepl
 def holding(want: int, *, sent: float = 5.0, received: float = 5.001, step: int = STEP) -> Leases:
     """Leases whose client asked then, of a store that knows of no one else."""
     leases = Leases(SLACK, step)
-    answer = lease(want, step=step)
-    ahead = sent - answer.now / SECOND, received - answer.now / SECOND
-    leases.hear(answer, sent=sent, received=received, ahead=ahead)
+    reply = lease(want, step=step)
+    ahead = sent - reply.now / SECOND, received - reply.now / SECOND
+    leases.apply_reply(reply, sent=sent, received=received, ahead=ahead)
     return leases
 
 
@@ -53,7 +53,7 @@ def test_the_offset_of_two_clocks_lies_within_its_bounds(
     for gap, there, back in trips:
         true += gap + there
         mine = true * (1 + drift * DRIFT * 0.9) + offset
-        least, most = known.hear(true, sent=mine - there, received=mine + back)
+        least, most = known.apply_reply(true, sent=mine - there, received=mine + back)
         assert least - slack <= mine - true <= most + slack
         assert most - least <= there + back + 1e-6
         true += back
@@ -62,16 +62,16 @@ def test_the_offset_of_two_clocks_lies_within_its_bounds(
 def test_the_quickest_answer_of_late_tells_most() -> None:
     known = ClockOffset()
     assert known.width(0.0) == inf
-    known.hear(100.0, sent=5.0, received=5.001)
-    least, most = known.hear(101.0, sent=5.9, received=6.1)
+    known.apply_reply(100.0, sent=5.0, received=5.001)
+    least, most = known.apply_reply(101.0, sent=5.9, received=6.1)
     assert most - least == pytest.approx(0.001, abs=3 * DRIFT)
     assert known.width(6.1) == pytest.approx(most - least)
 
 
 def test_a_clock_that_was_put_back_is_believed() -> None:
     known = ClockOffset()
-    known.hear(100.0, sent=5.0, received=5.001)
-    assert known.hear(50.0, sent=6.0, received=6.001) == (-44.0, pytest.approx(-43.999))
+    known.apply_reply(100.0, sent=5.0, received=5.001)
+    assert known.apply_reply(50.0, sent=6.0, received=6.001) == (-44.0, pytest.approx(-43.999))
 
 
 @given(st.floats(0.0, 0.2), st.floats(0.0, 1.0))
@@ -92,11 +92,11 @@ def test_an_answer_that_took_longer_than_a_slot_lasts_is_of_no_use() -> None:
 
 
 def test_a_slow_answer_does_no_harm_where_the_clock_is_known() -> None:
-    leases, answer = Leases(SLACK, STEP), lease(3)
+    leases, reply = Leases(SLACK, STEP), lease(3)
     known = ClockOffset()
-    known.hear(answer.now / SECOND - 1, sent=4.0, received=4.001)
-    ahead = known.hear(answer.now / SECOND, sent=5.0, received=5.03)
-    assert leases.hear(answer, sent=5.0, received=5.03, ahead=ahead) == 2
+    known.apply_reply(reply.now / SECOND - 1, sent=4.0, received=4.001)
+    ahead = known.apply_reply(reply.now / SECOND, sent=5.0, received=5.03)
+    assert leases.apply_reply(reply, sent=5.0, received=5.03, ahead=ahead) == 2
 
 
 def test_what_was_not_heard_of_lately_is_asked_for_before_it_is_used() -> None:
@@ -109,16 +109,16 @@ def test_what_was_not_heard_of_lately_is_asked_for_before_it_is_used() -> None:
     assert leases.wait(5.002 + first * 0.02) == inf
     assert leases.check_at(5.26) < 5.26
     sent = 5.26
-    answer = lease(0, now=1000 * SECOND + 260_000)._replace(epoch=leases.epoch)
-    leases.hear(answer, sent=sent, received=sent + 0.001, ahead=(5.0 - 1000.0, 5.001 - 1000.0))
+    reply = lease(0, now=1000 * SECOND + 260_000)._replace(epoch=leases.epoch)
+    leases.apply_reply(reply, sent=sent, received=sent + 0.001, ahead=(5.0 - 1000.0, 5.001 - 1000.0))
     assert leases.wait(5.002 + first * 0.02) <= 0
 
 
 def test_slots_of_an_older_epoch_are_forgotten() -> None:
     leases = holding(5)
-    answer = lease(1, now=1001 * SECOND)
-    leases.hear(answer, sent=6.0, received=6.001, ahead=(-995.0, -994.999))
-    assert (len(leases), leases.epoch, leases.since) == (1, answer.epoch, 6.001)
+    reply = lease(1, now=1001 * SECOND)
+    leases.apply_reply(reply, sent=6.0, received=6.001, ahead=(-995.0, -994.999))
+    assert (len(leases), leases.epoch, leases.since) == (1, reply.epoch, 6.001)
 
 
 def test_only_slots_without_a_gap_before_the_end_are_given_back() -> None:
@@ -126,9 +126,9 @@ def test_only_slots_without_a_gap_before_the_end_are_given_back() -> None:
     end = leases.end
     assert leases.give_back(1) == (end - 2 * STEP, end)
     assert len(leases) == 1
-    answer = lease(2, now=1000 * SECOND + 100_000)._replace(epoch=leases.epoch)
-    leases.hear(answer, sent=5.1, received=5.101, ahead=(-995.0, -994.999))
-    assert leases.give_back(0) == (answer.place, answer.place + 2 * STEP)
+    reply = lease(2, now=1000 * SECOND + 100_000)._replace(epoch=leases.epoch)
+    leases.apply_reply(reply, sent=5.1, received=5.101, ahead=(-995.0, -994.999))
+    assert leases.give_back(0) == (reply.place, reply.place + 2 * STEP)
     assert len(leases) == 1  # another client may hold what lies between
     assert leases.give_back(1) == (0, 0)
 
@@ -136,8 +136,8 @@ def test_only_slots_without_a_gap_before_the_end_are_given_back() -> None:
 def test_slots_are_leased_ahead_unless_others_do() -> None:
     leases = holding(1, step=1000)
     assert leases.eager(5.001) == int(EAGER * 1000)
-    answer = lease(1, step=1000)._replace(epoch=leases.epoch, place=leases.end + 50_000, start=50_000)
-    leases.hear(answer, sent=5.0, received=5.001, ahead=(-995.0, -994.999))
+    reply = lease(1, step=1000)._replace(epoch=leases.epoch, place=leases.end + 50_000, start=50_000)
+    leases.apply_reply(reply, sent=5.0, received=5.001, ahead=(-995.0, -994.999))
     assert leases.crowded
     assert leases.eager(5.001) == 0
 

@@ -36,7 +36,7 @@ class RemoteLimits(MemoryLimits):
         super().__init__(processes=processes, clock=lambda: loop.time() + 5e8)
         self.trip = trip
         self.fail: Exception | None = None
-        self.asks: list[LeaseRequest] = []
+        self.requests: list[LeaseRequest] = []
         self.users = 0
 
     def open(self) -> None:
@@ -45,14 +45,14 @@ class RemoteLimits(MemoryLimits):
     async def close(self) -> None:
         self.users -= 1
 
-    async def exchange(self, asks: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
+    async def exchange(self, requests: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
         await asyncio.sleep(self.trip / 2)
         if self.fail is not None:
             raise self.fail
-        self.asks += asks
-        answers = await super().exchange(asks)
+        self.requests += requests
+        replies = await super().exchange(requests)
         await asyncio.sleep(self.trip / 2)
-        return answers
+        return replies
 
     def forget(self) -> None:
         self._states.clear()
@@ -154,7 +154,7 @@ async def test_a_high_rate_costs_few_questions(trip: float) -> None:
     async with clients(1, store, limit=Limit(1000), max_in_flight=100) as fleet:
         moments = together(await saturate(fleet, 1.0, workers=80))
     assert len(moments) >= 0.9 * 1000
-    assert len(store.asks) <= len(moments) / 10
+    assert len(store.requests) <= len(moments) / 10
 
 
 async def test_fast_calls_that_need_not_wait_cost_few_questions_too() -> None:
@@ -167,7 +167,7 @@ async def test_fast_calls_that_need_not_wait_cost_few_questions_too() -> None:
         started = asyncio.get_running_loop().time()
         await asyncio.gather(*tasks)
     assert left[-1] - started < 0.01
-    assert len(store.asks) <= 60
+    assert len(store.requests) <= 60
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -197,7 +197,7 @@ async def test_slots_that_nobody_waits_for_are_given_back() -> None:
         for call in calls:
             call.cancel()
         await asyncio.sleep(0.03)
-        assert any(ask.back_to > 0 for ask in store.asks)
+        assert any(request.back_to > 0 for request in store.requests)
         started = asyncio.get_running_loop().time()
         await second.gate.acquire()
         assert asyncio.get_running_loop().time() - started <= 0.02
@@ -209,7 +209,7 @@ async def test_a_closed_client_gives_back_what_it_holds_and_lets_go_of_the_store
     calls = [asyncio.create_task(client.gate.acquire()) for _ in range(60)]
     await asyncio.sleep(0.003)
     await client.close()
-    assert store.asks[-1].back_to > store.asks[-1].back_from > 0
+    assert store.requests[-1].back_to > store.requests[-1].back_from > 0
     assert store.users == 0
     assert sum(isinstance(ended, ClosedError) for ended in await asyncio.gather(*calls, return_exceptions=True)) > 50
 
@@ -334,7 +334,7 @@ async def test_without_a_limit_calls_do_not_wait_for_the_store_but_pauses_are_sh
     async with clients(2, store, limit=None) as (first, second):
         moments = together(await saturate([first], 2.0))
         assert len(moments) == pytest.approx(8 * 2.0 / 0.05, rel=0.05)
-        assert len(store.asks) <= 25
+        assert len(store.requests) <= 25
         loop = asyncio.get_running_loop()
         now = loop.time()
         first.gate.on_throttled(sent_at=now, now=now)
@@ -437,17 +437,19 @@ async def test_many_keys_are_asked_for_together() -> None:
     store, exchanges = RemoteLimits(trip=0.005), 0
     exchange = store.exchange
 
-    async def count(asks: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
+    async def count(requests: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
         nonlocal exchanges
         exchanges += 1
-        return await exchange(asks)
+        return await exchange(requests)
 
     store.exchange = count  # type: ignore[method-assign]
     async with clients(1, store, limit=Limit(50)) as (client,):
         limiters = [client.gates.of(str(number), Group.STOCKS) for number in range(100)]
         await asyncio.gather(*(limiter.acquire() for limiter in limiters))
     assert exchanges <= 10
-    assert {ask.key for ask in store.asks} >= {f"http://127.0.0.1:9/seller/v2 {number} stocks" for number in range(100)}
+    assert {request.key for request in store.requests} >= {
+        f"http://127.0.0.1:9/seller/v2 {number} stocks" for number in range(100)
+    }
 
 
 async def test_token_calls_are_not_leased() -> None:

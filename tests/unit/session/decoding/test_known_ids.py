@@ -7,16 +7,16 @@ import uuid
 
 import pytest
 
-from octoffm_async.session.decoding import given_ids as module
-from octoffm_async.session.decoding.given_ids import SUSPECTED_MOST, KnownIds
-from octoffm_async.transport.trail import KEPT, ConnectionHistory
+from octoffm_async.session.decoding import known_ids as module
+from octoffm_async.session.decoding.known_ids import SUSPECTED_MOST, KnownIds
+from octoffm_async.transport.connection_history import RECENT_IDS, ConnectionHistory
 
 
 def guid(number: int) -> str:
     return str(uuid.UUID(int=number))
 
 
-def trail() -> tuple[ConnectionHistory, list[str]]:
+def history() -> tuple[ConnectionHistory, list[str]]:
     closed: list[str] = []
     return ConnectionHistory(lambda: closed.append("closed")), closed
 
@@ -71,8 +71,8 @@ def test_ids_are_remembered_for_long_and_not_for_ever(monkeypatch: pytest.Monkey
 
 def test_what_a_connection_told_is_suspected_with_it() -> None:
     given = KnownIds()
-    one, closed = trail()
-    other, _ = trail()
+    one, closed = history()
+    other, _ = history()
     for number in range(4):
         given.take(f"O-{number}", guid(number), one if number % 2 else other)
     assert given.take("B", guid(1), one) is not None
@@ -87,16 +87,16 @@ def test_what_a_connection_told_is_suspected_with_it() -> None:
 
 def test_a_connection_keeps_the_last_it_told() -> None:
     given = KnownIds()
-    one, _ = trail()
-    for number in range(KEPT + 5):
+    one, _ = history()
+    for number in range(RECENT_IDS + 5):
         given.take(f"O-{number}", guid(number), one)
     one.doubt("why")
-    assert list(given.suspects) == [f"O-{number}" for number in range(5, KEPT + 5)]
+    assert list(given.suspects) == [f"O-{number}" for number in range(5, RECENT_IDS + 5)]
 
 
 def test_the_last_answer_again_for_an_order_of_another_kind_is_seen_by_its_connection() -> None:
     orders, supplies = KnownIds(), KnownIds()
-    one, closed = trail()
+    one, closed = history()
     assert orders.take("A", guid(1), one) is None
     assert supplies.take("S", guid(2), one) is None
     assert orders.take("B", guid(2), one) is not None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-KEPT = 256
+RECENT_IDS = 256
 """The last creations of a connection, which are doubted with it. A connection could be out of step for longer only
 without a pause for as long: a response that comes while no request runs reveals it."""
 
@@ -30,32 +30,32 @@ class IdObserver(Protocol):
 class ConnectionHistory:
     """The last creations that one connection answered. ``close`` drops the connection."""
 
-    __slots__ = ("_believers", "_close", "believer", "doubted", "last", "recent_ids")
+    __slots__ = ("_close", "_observers", "doubt_reason", "last", "observer", "recent_ids")
 
     def __init__(self, close: Callable[[], None]) -> None:
         self._close = close
-        self.doubted = ""
+        self.doubt_reason = ""
         """The reason for which the connection's responses are no longer believed."""
-        self.recent_ids: deque[str] = deque(maxlen=KEPT)
+        self.recent_ids: deque[str] = deque(maxlen=RECENT_IDS)
         """The ids that were believed; bare texts, because one is added for every order."""
         self.last = ""
-        """The last of them, which may belong to another believer."""
-        self.believer: IdObserver | None = None
-        """The believer of the last id."""
-        self._believers: list[IdObserver] = []
+        """The last of them, which may belong to another observer."""
+        self.observer: IdObserver | None = None
+        """The observer that accepted the last id."""
+        self._observers: list[IdObserver] = []
 
-    def believe(self, believer: IdObserver) -> None:
-        """Note the believer of the ids that are added from now on."""
-        self.believer = believer
-        if believer not in self._believers:
-            self._believers.append(believer)
+    def add_observer(self, observer: IdObserver) -> None:
+        """Note the observer of the ids that are added from now on."""
+        self.observer = observer
+        if observer not in self._observers:
+            self._observers.append(observer)
 
     def doubt(self, why: str) -> None:
         """Doubt the recent ids of the connection, and all that follow."""
-        self.doubted = self.doubted or why
-        recent_ids, self.recent_ids = self.recent_ids, deque(maxlen=KEPT)
-        for believer in self._believers:
-            believer.suspect_all(recent_ids)
+        self.doubt_reason = self.doubt_reason or why
+        recent_ids, self.recent_ids = self.recent_ids, deque(maxlen=RECENT_IDS)
+        for observer in self._observers:
+            observer.suspect_all(recent_ids)
 
     def drop(self) -> None:
         """Close the connection, so that it is neither used nor read any more."""

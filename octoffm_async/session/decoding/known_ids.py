@@ -5,7 +5,7 @@
   journal would need an index by id, which takes 11 µs an order (measured in SQLite). So a cache that replays one
   response of long ago, once, is not noticed; one that does it again is, from the second time on.
 - An id of another form than the account gives is odd, see :mod:`...contract.answers.id_forms`.
-- An id from a connection that is out of step is not believed, see :mod:`...transport.trail`.
+- An id from a connection that is out of step is not believed, see :mod:`...transport.connection_history`.
 
 Each earlier reference that got such an id is *suspected*: its order may have another id, or not exist.
 """
@@ -22,7 +22,7 @@ from ...contract.answers.id_forms import Forms, is_guid
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ...transport.trail import ConnectionHistory
+    from ...transport.connection_history import ConnectionHistory
 
 logger = logging.getLogger("octoffm_async")
 
@@ -68,12 +68,12 @@ class KnownIds:
         """Return the remembered references, each with the last id that it got."""
         return {reference: remote_id for ids in (self._older, self._recent) for remote_id, reference in ids.items()}
 
-    def take(self, reference: str, remote_id: str, trail: ConnectionHistory | None) -> Doubt | None:
+    def take(self, reference: str, remote_id: str, history: ConnectionHistory | None) -> Doubt | None:
         """Believe the id in a response; if not, return the reason."""
         # The path of every order: four look-ups and, for a GUID, one slice. Rare cases have methods of their own.
         recent = self._recent
         if remote_id in self._older or recent.setdefault(remote_id, reference) is not reference:
-            return self._met_again(reference, remote_id, trail)
+            return self._seen_before(reference, remote_id, history)
         forms = self.forms
         if not (forms.guids and remote_id[8:24:5] == "----" and len(remote_id) == 36) and not forms.usual(remote_id):
             if not forms.fits(remote_id):
@@ -81,14 +81,14 @@ class KnownIds:
                 why = f"its id {remote_id!r} is of another form than those before it, such as {forms.example!r}"
                 return Doubt(why, odd=True)
             forms.add(remote_id)
-        if trail is not None:
-            if trail.doubted or trail.last == remote_id:
+        if history is not None:
+            if history.doubt_reason or history.last == remote_id:
                 del recent[remote_id]
-                return _out_of_step(remote_id, trail)
-            if trail.believer is not self:
-                trail.believe(self)
-            trail.last = remote_id
-            trail.recent_ids.append(remote_id)
+                return _out_of_step(remote_id, history)
+            if history.observer is not self:
+                history.add_observer(self)
+            history.last = remote_id
+            history.recent_ids.append(remote_id)
         if len(recent) >= REMEMBERED:
             self._older, self._recent = recent, {}
         return None
@@ -123,7 +123,7 @@ class KnownIds:
         return remote_id in self._shown
 
     def suspect_all(self, remote_ids: Iterable[str]) -> None:
-        """Suspect the references that got these ids; see :class:`~...transport.trail.Believer`."""
+        """Suspect the references that got these ids; see :class:`~...transport.connection_history.IdObserver`."""
         for remote_id in remote_ids:
             if reference := self._recent.get(remote_id) or self._older.get(remote_id):
                 self.suspect(reference, remote_id)
@@ -132,17 +132,17 @@ class KnownIds:
         """Stop suspecting a reference, whose order is being looked up."""
         self._suspects.pop(reference, None)
 
-    def _met_again(self, reference: str, remote_id: str, trail: ConnectionHistory | None) -> Doubt | None:
+    def _seen_before(self, reference: str, remote_id: str, history: ConnectionHistory | None) -> Doubt | None:
         holder = self._older.get(remote_id) or self._recent[remote_id]
         if holder == reference:  # an API may answer a repeated request for the same order with the same id
             return None
         if remote_id not in self._from_before:
             self.suspect(holder, remote_id)
         others = 0
-        if trail is not None:
-            others = len(trail.recent_ids)
-            trail.doubt(_OUT_OF_STEP)
-            trail.drop()
+        if history is not None:
+            others = len(history.recent_ids)
+            history.doubt(_OUT_OF_STEP)
+            history.drop()
         self._warnings += 1
         if self._warnings <= _WARNINGS_MOST:
             logger.warning(
@@ -153,8 +153,8 @@ class KnownIds:
         return Doubt(f"its response gives the id {remote_id!r}, which {holder!r} got before")
 
 
-def _out_of_step(remote_id: str, trail: ConnectionHistory) -> Doubt:
-    if not trail.doubted:  # the last response again, for an order of another kind or seller
-        trail.doubt(_OUT_OF_STEP)
-        trail.drop()
-    return Doubt(f"its id {remote_id!r} is not believed: {trail.doubted}")
+def _out_of_step(remote_id: str, history: ConnectionHistory) -> Doubt:
+    if not history.doubt_reason:  # the last response again, for an order of another kind or seller
+        history.doubt(_OUT_OF_STEP)
+        history.drop()
+    return Doubt(f"its id {remote_id!r} is not believed: {history.doubt_reason}")
