@@ -76,7 +76,7 @@ class TokenRenewer:
         """Return a token to replace ``current``; call ``meanwhile`` with one that is due for renewal but valid, if any.
 
         Raises:
-            Refused: The credentials were refused, in this call, in an earlier one, or for another client.
+            RenewalRefused: The credentials were refused, in this call, in an earlier one, or for another client.
             CallError: The token endpoint could not be reached or failed.
             ConfigurationError: The store is not safe to use.
         """

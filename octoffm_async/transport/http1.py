@@ -111,7 +111,7 @@ class Http1Transport:
         on_head: Callable[[Response], None] | None = None,
         fence: Fence | None = None,
     ) -> Awaitable[Response]:
-        """See :class:`~.aiohttp_transport.HeadTelling` and :class:`~.aiohttp_transport.Fencing`."""
+        """See :class:`~.aiohttp_transport.HeadReportingTransport` and :class:`~.aiohttp_transport.FencedTransport`."""
         start = url.index("/", url.index("://") + 3)
         origin = self._origins.get(url[:start]) or self._know(url[:start])
         data = _request(method, url[start:], origin.host, headers, body)

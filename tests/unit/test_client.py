@@ -315,12 +315,12 @@ async def test_a_body_can_be_read_as_a_type() -> None:
 
 @virtual
 async def test_a_request_is_heard_and_bounded_by_options() -> None:
-    heard: list[int] = []
+    received: list[int] = []
     async with Opened(in_turn(answer(500))) as opened:
-        view = opened.client.with_options(retries=1, on_response=lambda response: heard.append(response.status))
+        view = opened.client.with_options(retries=1, on_response=lambda response: received.append(response.status))
         with pytest.raises(ServerError):
             await view.request("GET", "/stocks")
-    assert heard == [500, 500]
+    assert received == [500, 500]
 
 
 async def test_requests_against_a_real_server() -> None:

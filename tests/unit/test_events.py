@@ -132,12 +132,12 @@ async def test_no_secret_reaches_the_log(caplog) -> None:
 @pytest.mark.virtual_time
 async def test_hooks_are_told_in_order_what_happened() -> None:
     answers = [answer(429, Retry_After="3"), answer(503), answer(200, STOCK)]
-    told, other = [], []
+    reported, other = [], []
     transport = FakeTransport(lambda _: answers.pop(0), latency=0.5)
-    async with FulfillmentClient(config(), transport=transport, hooks=[told.append, other.append]) as client:
+    async with FulfillmentClient(config(), transport=transport, hooks=[reported.append, other.append]) as client:
         await client.stocks.get("S")
-    assert told == other
-    assert [type(event) for event in told] == [
+    assert reported == other
+    assert [type(event) for event in reported] == [
         AttemptFinished,
         TokenFetched,
         AttemptFinished,
@@ -149,11 +149,15 @@ async def test_hooks_are_told_in_order_what_happened() -> None:
         RateChanged,
         CallFinished,
     ]
-    assert [event.status for event in told if isinstance(event, AttemptFinished)] == [200, 429, 503, 200]
-    assert [event.attempt for event in told if isinstance(event, AttemptFinished)] == [1, 1, 2, 3]
-    last = told[-1]
-    assert told[3] == Throttled(call=last.call, seller_id="12345", group="stocks", pause=3.0, told=True)
-    assert {event.call for event in told[2:] if not isinstance(event, RateChanged)} == {last.call} != {told[0].call}
+    assert [event.status for event in reported if isinstance(event, AttemptFinished)] == [200, 429, 503, 200]
+    assert [event.attempt for event in reported if isinstance(event, AttemptFinished)] == [1, 1, 2, 3]
+    last = reported[-1]
+    assert reported[3] == Throttled(call=last.call, seller_id="12345", group="stocks", pause=3.0, told=True)
+    assert (
+        {event.call for event in reported[2:] if not isinstance(event, RateChanged)}
+        == {last.call}
+        != {reported[0].call}
+    )
     assert (last.method, last.server, last.status) == ("GET", "127.0.0.1:9", 200)
     assert (last.operation, last.seller_id, last.attempts, last.error) == ("stocks.get", "12345", 3, "")
     assert last.travelled == pytest.approx(1.5)
@@ -161,22 +165,22 @@ async def test_hooks_are_told_in_order_what_happened() -> None:
 
 
 async def test_a_call_that_failed_is_told_by_its_class() -> None:
-    told = []
+    reported = []
     transport = FakeTransport(lambda _: answer(404))
-    async with FulfillmentClient(config(), transport=transport, hooks=[told.append]) as client:
+    async with FulfillmentClient(config(), transport=transport, hooks=[reported.append]) as client:
         with pytest.raises(NotFoundError):
             await client.stocks.get("S")
-    assert (told[-1].error, told[-1].attempts, told[-1].status) == ("NotFoundError", 1, 404)
-    assert not told[-1].outcome_unknown
+    assert (reported[-1].error, reported[-1].attempts, reported[-1].status) == ("NotFoundError", 1, 404)
+    assert not reported[-1].outcome_unknown
 
 
 async def test_a_creation_whose_answer_was_lost_is_told_as_unknown() -> None:
-    told = []
+    reported = []
     transport = FakeTransport(lambda _: ConnectionLostError("lost"))
-    async with FulfillmentClient(config(), transport=transport, hooks=[told.append]) as client:
+    async with FulfillmentClient(config(), transport=transport, hooks=[reported.append]) as client:
         with pytest.raises(ConnectionLostError):
             await client.outbound.create(order("ORDER-1"))
-    attempt, call = told[-2:]
+    attempt, call = reported[-2:]
     assert (attempt.status, attempt.error, attempt.request_bytes) == (
         0,
         "ConnectionLostError",
@@ -186,24 +190,24 @@ async def test_a_creation_whose_answer_was_lost_is_told_as_unknown() -> None:
 
 
 async def test_the_status_of_a_call_is_that_of_its_last_answer() -> None:
-    told = []
+    reported = []
     answers = [answer(503), ConnectError("no")]
     transport = FakeTransport(lambda _: answers.pop(0))
     settings = config(max_attempts=2, backoff_base=0.001)
-    async with FulfillmentClient(settings, transport=transport, hooks=[told.append]) as client:
+    async with FulfillmentClient(settings, transport=transport, hooks=[reported.append]) as client:
         with pytest.raises(ConnectError):
             await client.stocks.get("S")
-    assert [event.status for event in told if isinstance(event, AttemptFinished)] == [200, 503, 0]
-    assert (told[-1].status, told[-1].error) == (503, "ConnectError")
+    assert [event.status for event in reported if isinstance(event, AttemptFinished)] == [200, 503, 0]
+    assert (reported[-1].status, reported[-1].error) == (503, "ConnectError")
 
 
 async def test_attempts_tell_the_sizes_of_what_was_sent_and_answered() -> None:
-    told = []
+    reported = []
     body = msgspec.json.encode(STOCK)
     transport = FakeTransport(lambda _: answer(200, body))
-    async with FulfillmentClient(config(), transport=transport, hooks=[told.append]) as client:
+    async with FulfillmentClient(config(), transport=transport, hooks=[reported.append]) as client:
         await client.stocks.get("S")
-    token, attempt = (event for event in told if isinstance(event, AttemptFinished))
+    token, attempt = (event for event in reported if isinstance(event, AttemptFinished))
     assert (attempt.operation, attempt.method, attempt.request_bytes, attempt.answer_bytes) == (
         "stocks.get",
         "GET",
@@ -216,16 +220,16 @@ async def test_attempts_tell_the_sizes_of_what_was_sent_and_answered() -> None:
 @pytest.mark.virtual_time
 @pytest.mark.parametrize(("deadline", "error"), [(2.0, "DeadlineExceededError"), (60.0, "CancelledError")])
 async def test_an_attempt_that_is_broken_off_is_told_before_its_call(deadline, error) -> None:
-    told = []
+    reported = []
     transport = FakeTransport(latency=5.0)
-    async with FulfillmentClient(config(), transport=transport, hooks=[told.append]) as client:
+    async with FulfillmentClient(config(), transport=transport, hooks=[reported.append]) as client:
         await client.check()
         call = asyncio.create_task(client.with_options(deadline=deadline).stocks.get("S"))
         await asyncio.sleep(3.0)
         call.cancel()
         with pytest.raises((asyncio.CancelledError, DeadlineExceededError)):
             await call
-    attempt, finished = told[-2:]
+    attempt, finished = reported[-2:]
     assert (type(attempt), attempt.attempt, attempt.status, attempt.error) == (AttemptFinished, 1, 0, error)
     assert attempt.seconds == pytest.approx(min(deadline, 3.0))
     assert (type(finished), finished.call, finished.error) == (CallFinished, attempt.call, error)
@@ -233,30 +237,30 @@ async def test_an_attempt_that_is_broken_off_is_told_before_its_call(deadline, e
 
 
 async def test_an_answer_that_cannot_be_used_is_told_with_its_status() -> None:
-    told = []
+    reported = []
     transport = FakeTransport(lambda _: UnusableAnswerError("too large", status=200))
-    async with FulfillmentClient(config(), transport=transport, hooks=[told.append]) as client:
+    async with FulfillmentClient(config(), transport=transport, hooks=[reported.append]) as client:
         with pytest.raises(UnusableAnswerError):
             await client.stocks.get("S")
-    attempt, call = told[-2:]
+    attempt, call = reported[-2:]
     assert (type(attempt), attempt.status, attempt.error) == (AttemptFinished, 200, "UnusableAnswerError")
     assert (type(call), call.status, call.error) == (CallFinished, 200, "UnusableAnswerError")
 
 
 async def test_a_call_that_never_left_has_no_attempt_and_no_status() -> None:
-    told = []
+    reported = []
     transport = FakeTransport()
     transport.token_script = lambda _: answer(401, {"error": "invalid_client"})
-    async with FulfillmentClient(config(), transport=transport, hooks=[told.append]) as client:
+    async with FulfillmentClient(config(), transport=transport, hooks=[reported.append]) as client:
         with pytest.raises(CredentialsRefusedError):
             await client.stocks.get("S")
-    attempt, call = told
+    attempt, call = reported
     assert (attempt.operation, attempt.status) == ("token.create", 401)
     assert (call.operation, call.attempts, call.status, call.error) == ("stocks.get", 0, 0, "CredentialsRefusedError")
 
 
 async def test_concurrent_calls_are_told_apart() -> None:
-    told = []
+    reported = []
     answers = {}
 
     def script(sent):
@@ -266,59 +270,59 @@ async def test_concurrent_calls_are_told_apart() -> None:
 
     transport = FakeTransport(script, latency=0.001)
     settings = config(backoff_base=0.001)
-    async with FulfillmentClient(settings, transport=transport, hooks=[told.append]) as client:
+    async with FulfillmentClient(settings, transport=transport, hooks=[reported.append]) as client:
         await asyncio.gather(*(client.stocks.get(f"S{number}") for number in range(30)))
-    calls = {event.call: event for event in told if isinstance(event, CallFinished)}
+    calls = {event.call: event for event in reported if isinstance(event, CallFinished)}
     assert len(calls) == 30
     for number, call in calls.items():
-        attempts = [event for event in told if isinstance(event, AttemptFinished) and event.call == number]
+        attempts = [event for event in reported if isinstance(event, AttemptFinished) and event.call == number]
         assert [event.attempt for event in attempts] == list(range(1, call.attempts + 1))
         assert [event.status for event in attempts] == [503] * (call.attempts - 1) + [200]
     assert sorted(call.attempts for call in calls.values()) == [1] * 10 + [2] * 10 + [3] * 10
 
 
 async def test_two_clients_share_a_hook_without_sharing_numbers() -> None:
-    told = []
+    reported = []
     for _ in range(2):
         transport = FakeTransport()
-        async with FulfillmentClient(config(), transport=transport, hooks=[told.append]) as client:
+        async with FulfillmentClient(config(), transport=transport, hooks=[reported.append]) as client:
             await client.stocks.get("S-1")
-    numbers = [event.call for event in told if isinstance(event, CallFinished)]
+    numbers = [event.call for event in reported if isinstance(event, CallFinished)]
     assert len(set(numbers)) == 2
 
 
 @pytest.mark.virtual_time
 async def test_a_storm_of_429s_is_one_line_a_pause(caplog) -> None:
     caplog.set_level(logging.INFO, logger="octoffm_async")
-    told = []
+    reported = []
 
     def script(sent):
         return answer(429, Retry_After="10") if sent.at < starts + 15.0 else answer(200, STOCK)
 
     transport = FakeTransport(script, latency=0.5)
     settings = config(max_in_flight=50)
-    async with FulfillmentClient(settings, transport=transport, hooks=[told.append, LoggingHook()]) as client:
+    async with FulfillmentClient(settings, transport=transport, hooks=[reported.append, LoggingHook()]) as client:
         await client.check()
         starts = asyncio.get_running_loop().time()
         await asyncio.gather(*(client.stocks.get("S-1") for _ in range(50)))
         refused = client.stats().throttled
     assert refused == 51  # a burst of 50, and one that probed
-    pauses = [event for event in told if isinstance(event, Throttled)]
+    pauses = [event for event in reported if isinstance(event, Throttled)]
     assert len(pauses) == 2
     lines = [record.getMessage().split()[0] for record in caplog.records]
     assert lines == ["Throttled"] * 2 + ["RateChanged"]
-    assert [event.status for event in told if isinstance(event, AttemptFinished)].count(429) == refused
+    assert [event.status for event in reported if isinstance(event, AttemptFinished)].count(429) == refused
 
 
 @pytest.mark.virtual_time
 async def test_each_key_tells_its_own_pause() -> None:
-    told = []
+    reported = []
     answers = [answer(429, Retry_After="5")] * 2
     transport = FakeTransport(lambda _: answers.pop() if answers else answer(200, STOCK), latency=0.5)
-    async with FulfillmentClient(config(), transport=transport, hooks=[told.append]) as client:
+    async with FulfillmentClient(config(), transport=transport, hooks=[reported.append]) as client:
         await client.check()
         await asyncio.gather(client.stocks.get("S"), client.seller("98980").stocks.get("S"))
-    assert {(event.seller_id, event.group) for event in told if isinstance(event, Throttled)} == {
+    assert {(event.seller_id, event.group) for event in reported if isinstance(event, Throttled)} == {
         ("12345", "stocks"),
         ("98980", "stocks"),
     }
@@ -326,15 +330,15 @@ async def test_each_key_tells_its_own_pause() -> None:
 
 @pytest.mark.parametrize("kind", [ValueError, KeyError, NotFoundError, StopIteration, TimeoutError])
 async def test_a_hook_that_raises_disturbs_neither_the_call_nor_other_hooks(caplog, kind) -> None:
-    told = []
+    reported = []
 
     def broken(event) -> None:
         raise kind("on purpose")
 
     transport = FakeTransport(lambda _: answer(200, STOCK))
-    async with FulfillmentClient(config(), transport=transport, hooks=[broken, told.append]) as client:
+    async with FulfillmentClient(config(), transport=transport, hooks=[broken, reported.append]) as client:
         assert (await client.stocks.get("S")).id == "S"
-    assert [type(event) for event in told] == [AttemptFinished, TokenFetched, AttemptFinished, CallFinished]
+    assert [type(event) for event in reported] == [AttemptFinished, TokenFetched, AttemptFinished, CallFinished]
     ours = [record.getMessage() for record in caplog.records if record.name == "octoffm_async"]
     assert [message.split(" on ")[0] for message in ours] == ["a hook failed"] * 4
 
@@ -390,39 +394,39 @@ async def test_a_hook_that_cannot_say_what_it_wants_disturbs_nothing(caplog) -> 
         def __call__(self, event) -> None:
             raise AssertionError("not told")
 
-    told = []
-    async with FulfillmentClient(config(), transport=FakeTransport(), hooks=[Broken(), told.append]) as client:
+    reported = []
+    async with FulfillmentClient(config(), transport=FakeTransport(), hooks=[Broken(), reported.append]) as client:
         await client.stocks.get("S-1")
-    assert len(told) == 4
+    assert len(reported) == 4
     assert [record.getMessage() for record in caplog.records] == ["a hook failed when asked for its events"] * 4
 
 
 @pytest.mark.parametrize(("level", "built"), [(logging.WARNING, 0), (logging.INFO, 0), (logging.DEBUG, 4)])
 async def test_a_good_call_builds_events_only_for_a_log_that_shows_them(caplog, monkeypatch, level, built) -> None:
     caplog.set_level(level, logger="octoffm_async")
-    told = []
-    monkeypatch.setattr("octoffm_async.session.event_emitter._emit", lambda _, event: told.append(event))
+    reported = []
+    monkeypatch.setattr("octoffm_async.session.event_emitter._emit", lambda _, event: reported.append(event))
     async with FulfillmentClient(config(), transport=FakeTransport()) as client:
         await client.stocks.get("S-1")
-    assert len(told) == built
+    assert len(reported) == built
 
 
 async def test_a_slow_hook_loses_nothing() -> None:
-    told = []
+    reported = []
 
     def slow(event) -> None:
         time.sleep(0.02)
-        told.append(event)
+        reported.append(event)
 
     async with FulfillmentClient(config(), transport=FakeTransport(), hooks=[slow]) as client:
         stocks = await asyncio.gather(*(client.stocks.get("S-1") for _ in range(3)))
     assert [stock.id for stock in stocks] == ["S-1"] * 3
-    assert [type(event) for event in told].count(CallFinished) == 3
+    assert [type(event) for event in reported].count(CallFinished) == 3
 
 
 async def test_rates_and_the_circuit_are_told() -> None:
-    told = []
-    events = EventEmitter([told.append, Choosy()])
+    reported = []
+    events = EventEmitter([reported.append, Choosy()])
     limiter = RateLimiter(Limit(5, per=2.0), jitter=0.0, max_in_flight=1)
     task = asyncio.current_task()
     assert task is not None
@@ -440,22 +444,24 @@ async def test_rates_and_the_circuit_are_told() -> None:
     )
     events.rate_changed(call, "headers", 0.0)
     events.circuit_changed("probing", "30 s are over")
-    assert told == [
+    assert reported == [
         RateChanged(seller_id="1", group="stocks", rate=2.5, ceiling=2.5, reason="headers"),
         CircuitChanged(state="probing", reason="30 s are over"),
     ]
 
 
 async def test_over_http_a_call_and_its_attempts_are_told() -> None:
-    told = []
+    reported = []
     async with Sandbox(seed=7, catalogue=1, limit=(1, 0.2)) as sandbox:
-        async with FulfillmentClient(sandbox.config(limit=None, backoff_base=0.05), hooks=[told.append]) as client:
+        async with FulfillmentClient(sandbox.config(limit=None, backoff_base=0.05), hooks=[reported.append]) as client:
             await client.stocks.list(limit=1)
             await client.stocks.list(limit=1)
-        statuses = [event.status for event in told if isinstance(event, AttemptFinished)]
+        statuses = [event.status for event in reported if isinstance(event, AttemptFinished)]
         answered = [arrival.status for arrival in sandbox.arrivals]
         host = sandbox.base_url.split("/")[2]
     assert statuses == answered
     assert 429 in statuses
-    assert {event.server for event in told if isinstance(event, AttemptFinished | CallFinished)} == {host}
-    assert all(event.answer_bytes > 0 for event in told if isinstance(event, AttemptFinished) and event.status == 200)
+    assert {event.server for event in reported if isinstance(event, AttemptFinished | CallFinished)} == {host}
+    assert all(
+        event.answer_bytes > 0 for event in reported if isinstance(event, AttemptFinished) and event.status == 200
+    )

@@ -320,9 +320,9 @@ async def test_nothing_that_is_secret_or_sent_is_told(desk: Desk) -> None:
     async with FulfillmentClient(config(), transport=FakeTransport(script), hooks=[desk.hook]) as client:
         with pytest.raises(Exception, match="400"):
             await client.outbound.create(order("ORDER-1"))
-    told = "".join(span.to_json() for span in desk.spans) + repr(list(desk.metrics()))
-    assert "outbound.create" in told
-    assert not any(text in told for text in (SECRET, "token-1", "body-of-the-answer", "ORDER-1", "Bearer"))
+    reported = "".join(span.to_json() for span in desk.spans) + repr(list(desk.metrics()))
+    assert "outbound.create" in reported
+    assert not any(text in reported for text in (SECRET, "token-1", "body-of-the-answer", "ORDER-1", "Bearer"))
 
 
 KEY = KeyStats(

@@ -223,7 +223,7 @@ class SharedRateLimiter(RateLimiter):
     def apply_reply(
         self, request: LeaseRequest, reply: LeaseReply, *, sent: float, received: float, ahead: tuple[float, float]
     ) -> bool:
-        """Apply the store's reply; return False if it came too late. ``ahead``: see :class:`~.lease.Offset`."""
+        """Apply the store's reply; return False if it came too late. ``ahead``: see :class:`~.lease.ClockOffset`."""
         usable = self._leases.apply_reply(reply, sent=sent, received=received, ahead=ahead)
         self._rate.apply_reply(reply, epoch_since=self._leases.since)
         self._lost, self._replied_at = False, received

@@ -163,7 +163,7 @@ async def test_what_is_no_plain_file_is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (b"", "damaged"),
         (b"\x00\xff\xfe", "damaged"),
@@ -179,7 +179,7 @@ async def test_what_is_no_plain_file_is_refused(path: Path) -> None:
     ids=range(10),
 )
 async def test_a_file_that_is_none_of_ours_is_ignored_and_put_aside(
-    path: Path, content: bytes, told: str, caplog: pytest.LogCaptureFixture
+    path: Path, content: bytes, reported: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path.parent.mkdir(0o700)
     path.write_bytes(content)
@@ -189,11 +189,13 @@ async def test_a_file_that_is_none_of_ours_is_ignored_and_put_aside(
         assert await store.load(ACCOUNT) == TokenRecord()
     ours = [record for record in caplog.records if record.name == "octoffm_async"]
     assert [record.levelno for record in ours] == [logging.WARNING]
-    assert told in caplog.text
+    assert reported in caplog.text
     assert await served(store) == 1
     assert foreign(path).read_bytes() == content
     assert json.loads(path.read_bytes())["format"] == "octoffm-tokens"
-    ignored = [record for record in caplog.records if record.name == "octoffm_async" and told in record.getMessage()]
+    ignored = [
+        record for record in caplog.records if record.name == "octoffm_async" and reported in record.getMessage()
+    ]
     assert len(ignored) == 1
 
 
@@ -314,8 +316,8 @@ async def test_many_writers_at_once_lose_nothing(path: Path, wall: Wall) -> None
     stores = [FileTokenStore(path, clock=wall) for _ in range(6)]
     saves = (stores[at % 6].save(account, token(wall, f"t{at}")) for at, account in enumerate(accounts))
     await asyncio.gather(*saves)
-    held = [(await stores[0].load(account)).token for account in accounts]
-    assert held == [token(wall, f"t{at}") for at in range(60)]
+    stored = [(await stores[0].load(account)).token for account in accounts]
+    assert stored == [token(wall, f"t{at}") for at in range(60)]
 
 
 async def test_settings_name_the_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,9 +347,9 @@ async def test_no_token_is_shown(path: Path, wall: Wall, caplog: pytest.LogCaptu
     caplog.set_level(logging.DEBUG)
     store = FileTokenStore(path, clock=wall)
     await store.save(ACCOUNT, token(wall))
-    held = await store.load(ACCOUNT)
+    stored = await store.load(ACCOUNT)
     assert "the-token" in path.read_text()
-    assert "the-token" not in repr([store, held, vars(store), vars(store._file)]) + caplog.text
+    assert "the-token" not in repr([store, stored, vars(store), vars(store._file)]) + caplog.text
 
 
 def test_a_lock_is_free_again_when_it_is_released(tmp_path: Path) -> None:
@@ -361,7 +363,7 @@ def test_a_lock_is_free_again_when_it_is_released(tmp_path: Path) -> None:
     again.release()
 
 
-async def check_alone(folder: Path, told: str, caplog: pytest.LogCaptureFixture) -> None:
+async def check_alone(folder: Path, reported: str, caplog: pytest.LogCaptureFixture) -> None:
     """Three clients' worth of renewals without a file: each works, and tells it once."""
     async with Sandbox() as sandbox:
         async with FulfillmentClient(sandbox.config(token_file=folder / "tokens.json")) as client:
@@ -372,7 +374,7 @@ async def check_alone(folder: Path, told: str, caplog: pytest.LogCaptureFixture)
     ours = [record for record in caplog.records if record.name == "octoffm_async"]
     warnings = [record.getMessage() for record in ours if record.levelno == logging.WARNING]
     assert len(warnings) == 1
-    assert told in warnings[0]
+    assert reported in warnings[0]
 
 
 @pytest.fixture

@@ -115,9 +115,9 @@ class TestTogether:
         endpoint = Endpoint()
         shared = sources(endpoint, MemoryTokenStore())
         for storm in range(1, 5):
-            held = await asyncio.gather(*(source.get() for source in shared))
-            assert {token.secret.reveal() for token in held} == {f"token-{storm}"}
-            for source, token in zip(shared, held, strict=True):
+            stored = await asyncio.gather(*(source.get() for source in shared))
+            assert {token.secret.reveal() for token in stored} == {f"token-{storm}"}
+            for source, token in zip(shared, stored, strict=True):
                 source.invalidate(token)
         assert endpoint.calls == 4
 
@@ -283,8 +283,8 @@ class TestTrouble:
             assert await texts([source]) == [f"token-{lock}"]
             source.invalidate(await source.get())
             source.reset()
-        told = [record for record in caplog.records if record.levelno == logging.WARNING]
-        assert len(told) == warnings
+        reported = [record for record in caplog.records if record.levelno == logging.WARNING]
+        assert len(reported) == warnings
         assert "No space left" in caplog.text
         assert "p4ssword" not in caplog.text
 

@@ -47,10 +47,10 @@ async def test_tables_of_the_engine_that_are_there_are_used(postgres: str) -> No
 
 
 async def test_notifications_come_through_a_crash_of_the_server(postgres_server: PostgresServer, postgres: str) -> None:
-    heard: list[str] = []
+    received: list[str] = []
 
     async def hear(*, channel: str, payload: str) -> None:
-        heard.append(f"{channel} {payload}")
+        received.append(f"{channel} {payload}")
 
     async with Database(postgres) as database:
 
@@ -58,7 +58,7 @@ async def test_notifications_come_through_a_crash_of_the_server(postgres_server:
             with suppress(StoreError):
                 async with database.connection() as connection:
                     await connection.execute("SELECT pg_notify('room', %s)", (text,))
-            return f"room {text}" in heard
+            return f"room {text}" in received
 
         listening = asyncio.create_task(Connector(database).listen_notify(hear, ["room"]))
         await eventually(lambda: said("one"))

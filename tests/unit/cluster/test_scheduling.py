@@ -206,7 +206,7 @@ async def test_what_is_cancelled_is_not_taken_and_what_is_tried_again_is(postgre
 
 
 @pytest.mark.parametrize(
-    ("ending", "tries", "after"),
+    ("report", "tries", "after"),
     [
         (ChunkReport(counts=ItemCounts(created=2, refused=1)), 0, ("done", 0, 0.0)),
         (ChunkReport(counts=ItemCounts(created=2), is_postponed=True), 0, ("done", 0, 0.0)),

@@ -57,8 +57,8 @@ def test_servers_and_their_folders_are_gone_when_the_process_that_started_them_i
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, encoding="utf-8") as starter:
         assert starter.stdout is not None
-        told = starter.stdout.readline().split()
-        ports, folders = [int(port) for port in told[::2]], [Path(folder) for folder in told[1::2]]
+        reported = starter.stdout.readline().split()
+        ports, folders = [int(port) for port in reported[::2]], [Path(folder) for folder in reported[1::2]]
         assert [_answers(port) for port in ports] == [folder.is_dir() for folder in folders] == [True, True]
         starter.kill()
     ends = time.monotonic() + 20

@@ -47,7 +47,7 @@ async def test_a_file_becomes_chunks_and_what_is_faulty_is_told(postgres: str, t
             seller="7",
             chunk=2,
             rejects=tmp_path / "rejects.csv",
-            on_progress=lambda *told: seen.append(told),
+            on_progress=lambda *reported: seen.append(reported),
         )
         assert (record.items, record.faulty, record.chunks, record.source) == (5, 2, 3, str(path))
         assert [[(one.line, one.item.reference) for one in chunk] for chunk in await chunks(all_of_it, record.job)] == [

@@ -258,14 +258,14 @@ async def test_workers_tell_how_they_are(postgres: str) -> None:
         worker = Worker(postgres, config.with_(limit=Limit(60)), options)
         async with at_work(worker):
 
-            async def told() -> bool:
+            async def reported() -> bool:
                 status = await cluster.status()
                 assert status.running <= 1  # one seller has one turn at a time
                 assert all((one.places, one.turns) in [(3, 0), (3, 1)] for one in status.workers)
                 assert all(one.calls >= one.items for one in status.workers)
                 return 20 < status.per_second < 100 and status.workers[0].items > 50
 
-            await eventually(told)
+            await eventually(reported)
             await until(cluster, record.job, lambda record: record.ended > 0)
             assert worker.metrics_address is not None
             async with aiohttp.ClientSession() as http, http.get(worker.metrics_address) as answer:

@@ -162,9 +162,9 @@ async def test_more_than_a_page_within_a_second_is_read_by_cursor() -> None:
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("reported", [True, False])
 async def test_a_filter_that_narrows_nothing_is_left_and_the_list_read_by_cursor(
-    newest_first: bool, told: bool
+    newest_first: bool, reported: bool
 ) -> None:
     asked: list[Sent] = []
     shop = Shop(40)
@@ -174,7 +174,7 @@ async def test_a_filter_that_narrows_nothing_is_left_and_the_list_read_by_cursor
         start = int(dict(parse_qsl(urlsplit(sent.url).query)).get("cursor", "0"))
         rows = sorted(shop.rows.items(), key=lambda row: row[1][0], reverse=newest_first)
         items = [
-            {"outboundShipmentId": key, "status": status, **({"statusUpdatedAt": at.isoformat()} if told else {})}
+            {"outboundShipmentId": key, "status": status, **({"statusUpdatedAt": at.isoformat()} if reported else {})}
             for key, (at, status) in rows[start : start + 10]
         ]
         headers = {"Date": format_datetime(shop.now, usegmt=True)}

@@ -217,11 +217,11 @@ async def test_what_is_no_token_is_not_sent(token: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "noted"), [(300, "300"), (-5, "not given"), ("7200", "not given"), (None, "not given")]
+    ("reported", "noted"), [(300, "300"), (-5, "not given"), ("7200", "not given"), (None, "not given")]
 )
-async def test_the_life_of_a_token_is_noted_if_it_can_be_one(told: object, noted: str) -> None:
+async def test_the_life_of_a_token_is_noted_if_it_can_be_one(reported: object, noted: str) -> None:
     async with serving(shop) as api:
-        api.token = {**api.token, "expires_in": told}
+        api.token = {**api.token, "expires_in": reported}
         probe = (await probed(api)).probe
     assert probe.facts == {"token_seconds": noted}
 
@@ -361,8 +361,10 @@ async def test_nothing_is_mended_where_all_is_usual() -> None:
 
 
 async def test_enums_that_a_refusal_lists_are_kept() -> None:
-    told = {"errors": {"sort": ["'Nonsense' is not one of Available, Allocated or OnTheWay, says Jeanne-7 Dupont-7"]}}
+    reported = {
+        "errors": {"sort": ["'Nonsense' is not one of Available, Allocated or OnTheWay, says Jeanne-7 Dupont-7"]}
+    }
     refused = web.json_response
-    async with serving(lambda one: refused(told, status=400) if "sort" in one.query else shop(one)) as api:
+    async with serving(lambda one: refused(reported, status=400) if "sort" in one.query else shop(one)) as api:
         probe = (await probed(api)).probe
     assert kept(probe, "stocks.sort").listed_values == ["Available", "Allocated", "OnTheWay"]

@@ -38,7 +38,7 @@ def outbound(*statuses: Any, **fields: Any) -> Callable[[Sent], Answer]:
     return script
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def reported(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The warnings of waiting itself."""
     return [one.getMessage() for one in caplog.records if (one.module, one.levelname) == ("polling", "WARNING")]
 
@@ -124,7 +124,7 @@ async def test_a_state_of_invalid_ends_the_wait_at_once(status: str | None, capl
             await opened.client.outbound.wait_for("S-1")
         assert elapsed(started) < 1
         assert (await opened.client.outbound.wait_for("S-1", "Refused")).status == status
-    assert told(caplog) == []
+    assert reported(caplog) == []
 
 
 @virtual
@@ -136,7 +136,7 @@ async def test_a_status_that_tells_nothing_is_told_once(
         with pytest.raises(DeadlineExceededError):
             await opened.client.outbound.wait_for("S-1", deadline=600)
         assert len(opened.transport.sent) > 10
-    (text,) = told(caplog)
+    (text,) = reported(caplog)
     assert all(part in text for part in ("outbound", "'S-1'", named, "Shipped"))
 
 
@@ -146,7 +146,7 @@ async def test_a_long_status_makes_no_long_message(caplog: pytest.LogCaptureFixt
         with pytest.raises(DeadlineExceededError) as caught:
             await opened.client.outbound.wait_for("S-1", deadline=1)
     assert len(str(caught.value)) < 400
-    assert [len(text) < 400 for text in told(caplog)] == [True]
+    assert [len(text) < 400 for text in reported(caplog)] == [True]
 
 
 @virtual

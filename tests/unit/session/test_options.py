@@ -197,31 +197,31 @@ async def test_a_429_without_retries_and_without_a_time_holds_the_key_as_well() 
 
 
 async def test_a_listener_is_given_every_answer_of_every_attempt() -> None:
-    heard: list[Response] = []
+    received: list[Response] = []
     answers = [answer(500, b"<html>"), ConnectionLostError("cut"), answer(429), answer(401), STOCK]
     async with Opened(in_turn(*answers)) as opened:
-        stock = await opened.client.with_options(on_response=heard.append).stocks.get("S-1")
+        stock = await opened.client.with_options(on_response=received.append).stocks.get("S-1")
         assert stock.id == "S-1"
         await opened.client.stocks.get("S-1")
-    assert [response.status for response in heard] == [500, 429, 401, 200]  # no token call among them
-    assert heard[0].body == b"<html>"
-    assert heard[-1].json() == {"id": "S-1"}
+    assert [response.status for response in received] == [500, 429, 401, 200]  # no token call among them
+    assert received[0].body == b"<html>"
+    assert received[-1].json() == {"id": "S-1"}
 
 
 async def test_a_listener_is_given_pages_documents_and_refusals() -> None:
-    heard: list[str] = []
+    received: list[str] = []
     pdf = answer(200, b"%PDF-", Content_Type="application/pdf")
 
     def script(sent: Sent) -> Answer:
         return pdf if sent.url.endswith("labels") else answer(200, []) if "limit" in sent.url else answer(404)
 
     async with Opened(script) as opened:
-        client = opened.client.with_options(on_response=lambda response: heard.append(response.url))
+        client = opened.client.with_options(on_response=lambda response: received.append(response.url))
         assert [stock async for stock in client.stocks.list()] == []
         await client.returns.label("R")
         with pytest.raises(NotFoundError):
             await client.outbound.get("S")
-    assert [url.rpartition("/")[2].partition("?")[0] for url in heard] == ["stocks", "labels", "S"]
+    assert [url.rpartition("/")[2].partition("?")[0] for url in received] == ["stocks", "labels", "S"]
 
 
 @pytest.mark.parametrize("mistake", [ValueError("mine"), KeyError("mine"), TimeoutError("mine"), ConnectError("mine")])
@@ -238,14 +238,16 @@ async def test_a_listeners_mistake_loses_no_answer(mistake: Exception, caplog: p
 
 
 async def test_seller_keeps_options_and_options_keep_the_seller() -> None:
-    heard: list[Response] = []
+    received: list[Response] = []
     async with Opened(in_turn(answer(500))) as opened:
-        view = opened.client.with_options(retries=0, on_response=heard.append).seller("98980").with_options(deadline=9)
+        view = (
+            opened.client.with_options(retries=0, on_response=received.append).seller("98980").with_options(deadline=9)
+        )
         assert view.seller_id == "98980"
         with pytest.raises(ServerError) as caught:
             await view.stocks.get("S-1")
         assert caught.value.seller_id == "98980"
-        assert len(opened.transport.sent) == len(heard) == 1
+        assert len(opened.transport.sent) == len(received) == 1
         assert opened.client._scope.options == DEFAULTS
 
 
@@ -275,12 +277,12 @@ async def test_a_view_is_open_and_closed_with_its_client() -> None:
 
 
 async def test_a_bulk_run_keeps_the_options_of_its_view() -> None:
-    heard: list[Response] = []
+    received: list[Response] = []
     async with Opened(in_turn(answer(429, Retry_After="1"), CREATED)) as opened:
-        async with opened.client.with_options(on_response=heard.append).bulk.create_outbound([order("A")]) as run:
+        async with opened.client.with_options(on_response=received.append).bulk.create_outbound([order("A")]) as run:
             outcomes = [type(outcome).__name__ async for outcome in run]
     assert outcomes == ["Created"]
-    assert [response.status for response in heard] == [429, 201]
+    assert [response.status for response in received] == [429, 201]
 
 
 LANES = {"in flight is free": 100, "all slots are taken": 50}

@@ -55,8 +55,10 @@ def test_no_call_ever_gets_the_headers_of_another(calls: list[tuple[int, int, Op
 
 def test_a_call_that_must_be_fresh_tells_caches_so_and_no_other_does() -> None:
     heads, one = RequestHeaders(config()), token("t")
-    told = [heads.of(GET_STOCK, "1", one, with_body=False, fresh=fresh).get("Cache-Control") for fresh in (True, False)]
-    assert told == ["no-cache", None]
+    reported = [
+        heads.of(GET_STOCK, "1", one, with_body=False, fresh=fresh).get("Cache-Control") for fresh in (True, False)
+    ]
+    assert reported == ["no-cache", None]
 
 
 def test_they_are_made_once_and_forgotten_with_the_token() -> None:

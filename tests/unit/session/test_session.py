@@ -217,9 +217,9 @@ async def test_wrong_credentials_make_one_call_and_one_clear_error() -> None:
         assert not opened.transport.sent
 
 
-@pytest.mark.parametrize("told", ["7", "Thu, 01 Jan 1970 00:00:00 GMT", None])
-async def test_a_429_pauses_all_calls_of_its_key_and_no_other(told: str | None) -> None:
-    headers = {} if told is None else {"Retry_After": told}
+@pytest.mark.parametrize("reported", ["7", "Thu, 01 Jan 1970 00:00:00 GMT", None])
+async def test_a_429_pauses_all_calls_of_its_key_and_no_other(reported: str | None) -> None:
+    headers = {} if reported is None else {"Retry_After": reported}
     throttle = answer(429, **headers)
     left: dict[str, list[Answer]] = {"12345": [throttle, STOCK], "98980": [STOCK]}
 
@@ -238,7 +238,7 @@ async def test_a_429_pauses_all_calls_of_its_key_and_no_other(told: str | None) 
         await asyncio.gather(first, *(opened.client.stocks.get("S-1") for _ in range(5)))
         after = [sent.at for sent in opened.transport.sent if sent.headers["SellerId"] == "12345"][1:]
         assert len(after) == 6
-        assert min(after) >= min(pause, started + 7 if told == "7" else pause)
+        assert min(after) >= min(pause, started + 7 if reported == "7" else pause)
         assert opened.client.stats().throttled == 1
 
 

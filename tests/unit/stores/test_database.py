@@ -155,8 +155,8 @@ async def test_no_password_is_shown(address: str, shown: str) -> None:
     async with database:
         with pytest.raises(StoreError) as caught:
             await number(database)
-    told = "".join(traceback.format_exception(caught.value)) + repr(database) + str(vars(database)["_address"])
-    assert "hunter" not in told
+    reported = "".join(traceback.format_exception(caught.value)) + repr(database) + str(vars(database)["_address"])
+    assert "hunter" not in reported
 
 
 async def test_a_refused_password_is_not_shown(postgres_server: PostgresServer, postgres: str) -> None:

@@ -18,7 +18,7 @@ from octoffm_async.transport.aiohttp_transport import AiohttpTransport
 from tests.support.items import order
 
 
-class Gate:
+class CountingFence:
     """A fence that lets so many pass, and notes when it is asked."""
 
     def __init__(self, lets: int, asked: Callable[[], None] = lambda: None) -> None:
@@ -34,7 +34,7 @@ class Gate:
         self.left -= 1
 
 
-async def create(session: Session, fence: Gate, reference: str = "O-1") -> str:
+async def create(session: Session, fence: CountingFence, reference: str = "O-1") -> str:
     scope = SellerSession(session, session.config.seller_id or "", DEFAULTS.changed(fence=fence))
     order_id, _ = await scope.call(CREATE_OUTBOUND, body=order(reference))
     return order_id
@@ -52,18 +52,18 @@ async def test_what_a_fence_lets_pass_leaves_and_what_it_refuses_does_not(plain:
         transport = own_session(sandbox, plain=plain)
         async with FulfillmentClient(sandbox.config(), transport=transport) as client:
             await client.check()
-            fence = Gate(2)  # one look before a connection is waited for, one right before the bytes
+            fence = CountingFence(2)  # one look before a connection is waited for, one right before the bytes
             assert await create(client._scope.session, fence)
             assert fence.times == 2
             for lets in (0, 1):
-                refusing = Gate(lets)
+                refusing = CountingFence(lets)
                 with pytest.raises(FencedError, match="over"):
                     await create(client._scope.session, refusing, "O-2")
                 assert refusing.times == lets + 1
             await asyncio.sleep(0.05)
             assert sandbox.effects.outbound == {"O-1": 1}
             assert sandbox.requests.count("outbound.create") == 1
-            assert await create(client._scope.session, Gate(2), "O-3")  # the pool is as good as before
+            assert await create(client._scope.session, CountingFence(2), "O-3")  # the pool is as good as before
         if not plain:
             assert transport._session is not None
             await transport._session.close()
@@ -87,7 +87,7 @@ async def test_it_is_asked_when_the_connection_is_there_not_before() -> None:
                 return connection
 
             connector.connect = connect  # type: ignore[method-assign,assignment]
-            await create(client._scope.session, Gate(2, lambda: events.append("asked")))
+            await create(client._scope.session, CountingFence(2, lambda: events.append("asked")))
             assert events == ["asked", "connected", "asked"]
 
 
@@ -95,7 +95,7 @@ async def test_every_attempt_is_asked_for_anew() -> None:
     async with Sandbox(speed=0) as sandbox, FulfillmentClient(sandbox.config()) as client:
         await client.check()
         sandbox.faults.next(Fault.THROTTLE, operation="outbound.create", value=0.05)
-        fence = Gate(2)
+        fence = CountingFence(2)
         with pytest.raises(FencedError):
             await create(client._scope.session, fence)
         assert fence.times == 3
@@ -111,7 +111,7 @@ async def test_a_transport_that_knows_no_fences_is_asked_for_right_before_it() -
         config = sandbox.config()
         async with FulfillmentClient(config, transport=Other(config)) as client:
             await client.check()
-            assert await create(client._scope.session, Gate(1))
+            assert await create(client._scope.session, CountingFence(1))
             with pytest.raises(FencedError):
-                await create(client._scope.session, Gate(0), "O-2")
+                await create(client._scope.session, CountingFence(0), "O-2")
         assert sandbox.effects.outbound == {"O-1": 1}

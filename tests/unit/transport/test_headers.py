@@ -393,7 +393,7 @@ def test_the_time_of_the_tables_is_the_one_that_dates_are_made_of() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "told"),
+    ("head", "reported"),
     [
         ({}, None),
         ({"Date": "Mon, 30 Nov 2026 12:00:00 GMT"}, "2026-11-30T12:00:00+00:00"),
@@ -404,6 +404,6 @@ def test_the_time_of_the_tables_is_the_one_that_dates_are_made_of() -> None:
         ({"Date": "noon"}, None),
     ],
 )
-def test_the_clock_of_whoever_answered(head, told) -> None:
+def test_the_clock_of_whoever_answered(head, reported) -> None:
     clock = clock_of(CIMultiDict(head))
-    assert (clock and clock.isoformat()) == told
+    assert (clock and clock.isoformat()) == reported

@@ -38,7 +38,7 @@ def parts(transport: AiohttpTransport) -> tuple[links.ConnectionPool, aiohttp.Ba
 
 def free(transport: AiohttpTransport) -> int:
     """How many stand ready here."""
-    return sum(map(len, parts(transport)[0]._shelves.values()))
+    return sum(map(len, parts(transport)[0]._idle.values()))
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -130,7 +130,7 @@ async def test_an_answer_before_its_request_has_left_is_none(monkeypatch: pytest
         history = (await get(transport, server.url)).history
         wire = transport._wire
         assert wire is not None
-        link = next(iter(next(iter(wire._pool._shelves.values()))))
+        link = next(iter(next(iter(wire._pool._idle.values()))))
         monkeypatch.setattr(wire, "_let_leave", lambda link, data, fence: setattr(wire, "_awaited", wire._awaited + 1))
         call = asyncio.ensure_future(transport.send("POST", server.url, {}, b"{}", 1.0))
         await asyncio.sleep(0)

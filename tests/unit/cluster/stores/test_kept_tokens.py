@@ -85,8 +85,8 @@ class TestSealed:
             await store.refuse(TWO, SharedRefusal(at=1.8e9, message="a wrong secret"))
             await store.acquire_renewal_lock(ONE, lease=60)
             await store.admit(ONE)
-            held = b"".join((await kept.values()).values())
-            assert [text in held for text in (b"token-1", b"a wrong secret")] == [readable] * 2
+            stored = b"".join((await kept.values()).values())
+            assert [text in stored for text in (b"token-1", b"a wrong secret")] == [readable] * 2
 
     async def test_who_has_another_key_sees_nothing_and_disturbs_nobody(self, kept: Kept) -> None:
         mine, other, none = kept.open(key=KEY), kept.open(key=new_key()), kept.open()
@@ -116,10 +116,10 @@ class TestSealed:
         assert [await store.load(ONE) for _ in range(3)] == [TokenRecord()] * 3
         await store.drop(ONE, TOKEN.secret)
         await store.clear_refusal(ONE)
-        told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-        assert len(told) == 1
-        assert "damaged" in told[0]
-        assert "token-1" not in told[0]
+        reported = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert len(reported) == 1
+        assert "damaged" in reported[0]
+        assert "token-1" not in reported[0]
         await store.save(ONE, TOKEN)
         assert await store.load(ONE) == TokenRecord(TOKEN)
 
@@ -260,10 +260,10 @@ class TestAway:
             one.invalidate(await one.get())
             assert await texts([one]) == ["token-2"]
             await one.permit()
-            told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-            assert len(told) == 1, told
-            assert "going on with a token that is not shared" in told[0]
-            assert f":{kept.server.port}" in told[0]
+            reported = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+            assert len(reported) == 1, reported
+            assert "going on with a token that is not shared" in reported[0]
+            assert f":{kept.server.port}" in reported[0]
         finally:
             await asyncio.to_thread(kept.server.start)
         for _ in range(2):  # PostgreSQL still holds the first token, which could not be dropped
@@ -323,8 +323,8 @@ def test_a_store_may_be_used_on_one_loop_after_another(postgres: str, redis: str
 
         async def save_and_load(store: KeyValueTokenStore = store) -> TokenRecord:
             await store.save(ONE, TOKEN)
-            held = await store.load(ONE)
+            stored = await store.load(ONE)
             await store.close()
-            return held
+            return stored
 
         assert [asyncio.run(save_and_load()) for _ in range(2)] == [TokenRecord(TOKEN)] * 2

@@ -30,7 +30,7 @@ def drift(operation: Any, body: Any) -> list[ProbeDrift]:
     return drift_of(answers, mend(answers))
 
 
-def told(found: list[ProbeDrift]) -> list[tuple[str, str]]:
+def reported(found: list[ProbeDrift]) -> list[tuple[str, str]]:
     return [(one.kind, one.path) for one in found]
 
 
@@ -119,7 +119,7 @@ def test_values_in_another_case_are_no_drift() -> None:
 
 def test_nested_rows_are_compared_too() -> None:
     row = {**ORDERS[0], "parcels": [{**ORDERS[0]["parcels"][0], "weight": 1}]}
-    assert told(drift(LIST_OUTBOUND, [row])) == [("unknown", "parcels[].weight")]
+    assert reported(drift(LIST_OUTBOUND, [row])) == [("unknown", "parcels[].weight")]
 
 
 @pytest.mark.parametrize(
@@ -160,4 +160,4 @@ def test_what_keycloak_tells_beside_a_token_is_no_drift_and_all_else_is() -> Non
     token = {"access_token": "t", "expires_in": 60, "token_type": "Bearer"}
     beside = {"refresh_expires_in": 0, "not-before-policy": 0, "scope": "profile"}
     assert drift(CREATE_TOKEN, token | beside) == []
-    assert told(drift(CREATE_TOKEN, token | {"tenant": "x"})) == [("unknown", "tenant")]
+    assert reported(drift(CREATE_TOKEN, token | {"tenant": "x"})) == [("unknown", "tenant")]

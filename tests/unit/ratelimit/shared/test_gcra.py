@@ -279,18 +279,20 @@ def test_a_state_is_kept_longer_if_it_has_learned_something() -> None:
 def test_no_new_slot_comes_closer_to_an_old_one_than_the_interval_when_an_epoch_ends() -> None:
     state, first = advance(None, LeaseRequest("key", 20_000, want=100), 100 * SECOND)
     now = 100 * SECOND + 5000
-    state, told = advance(state, LeaseRequest("key", 20_000, epoch=first.epoch, refused=True, want=1), now)
-    state, probe = advance(state, LeaseRequest("key", 20_000, epoch=told.epoch, want=1), now + 100_000)
+    state, reported = advance(state, LeaseRequest("key", 20_000, epoch=first.epoch, refused=True, want=1), now)
+    state, probe = advance(state, LeaseRequest("key", 20_000, epoch=reported.epoch, want=1), now + 100_000)
     usable = max(place for place in range(first.place, first.place + 2_000_000, 20_000) if place <= now + FRESH)
     assert probe.granted == 1
     assert probe.place >= usable + 20_000
-    _, after = advance(state, LeaseRequest("key", 20_000, epoch=told.epoch, accepted=True, want=1), probe.place + 1000)
+    _, after = advance(
+        state, LeaseRequest("key", 20_000, epoch=reported.epoch, accepted=True, want=1), probe.place + 1000
+    )
     assert after.place >= probe.place + 20_000
 
 
 def test_after_a_block_that_nobody_probed_the_old_slots_are_not_given_out_again() -> None:
     state, first = advance(None, LeaseRequest("key", 200_000, want=2), 100 * SECOND)
-    _, told = advance(state, LeaseRequest("key", 200_000, epoch=first.epoch, refused=True), 100 * SECOND)
-    _, after = advance(state, LeaseRequest("key", 200_000, epoch=told.epoch, accepted=True, want=1), 100 * SECOND)
+    _, reported = advance(state, LeaseRequest("key", 200_000, epoch=first.epoch, refused=True), 100 * SECOND)
+    _, after = advance(state, LeaseRequest("key", 200_000, epoch=reported.epoch, accepted=True, want=1), 100 * SECOND)
     assert after.granted == 1
     assert after.place >= first.place + 2 * first.step

@@ -62,24 +62,24 @@ class Client:
     """One process of a fleet: its gates, and when calls left."""
 
     def __init__(self, store: LimitStore, **settings: Any) -> None:
-        self.gates = LimiterRegistry(config(**settings), store)
-        self.gates.rebind()
-        self.gate = self.gates.of("1", Group.STOCKS)
-        assert isinstance(self.gate, SharedRateLimiter)
+        self.limiters = LimiterRegistry(config(**settings), store)
+        self.limiters.rebind()
+        self.limiter = self.limiters.of("1", Group.STOCKS)
+        assert isinstance(self.limiter, SharedRateLimiter)
 
     async def close(self) -> None:
-        self.gates.close()
-        await self.gates.return_leases()
+        self.limiters.close()
+        await self.limiters.return_leases()
 
     async def call(self, left: list[float], latency: float = 0.05) -> None:
         loop = asyncio.get_running_loop()
-        probe = await self.gate.acquire("bulk")
+        probe = await self.limiter.acquire("bulk")
         left.append(sent := loop.time())
         try:
             await asyncio.sleep(latency)
         finally:
-            self.gate.release(probe=probe)
-        self.gate.on_accepted(sent_at=sent, now=loop.time())
+            self.limiter.release(probe=probe)
+        self.limiter.on_accepted(sent_at=sent, now=loop.time())
 
 
 @asynccontextmanager
@@ -180,11 +180,11 @@ async def test_cancelled_calls_leak_no_slot(seed: int) -> None:
             await asyncio.sleep(rng.random() * 0.05)
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-        assert all(client.gate.in_flight == 0 for client in fleet)
+        assert all(client.limiter.in_flight == 0 for client in fleet)
         await asyncio.sleep(3)
-        assert all(client.gate.stats("1", Group.STOCKS, 0.0).waiting == 0 for client in fleet)
+        assert all(client.limiter.stats("1", Group.STOCKS, 0.0).waiting == 0 for client in fleet)
         started = asyncio.get_running_loop().time()
-        await fleet[0].gate.acquire()
+        await fleet[0].limiter.acquire()
         assert asyncio.get_running_loop().time() - started < 0.01
     assert worst_window(sorted(left), 1.0) <= 10
 
@@ -192,21 +192,21 @@ async def test_cancelled_calls_leak_no_slot(seed: int) -> None:
 async def test_slots_that_nobody_waits_for_are_given_back() -> None:
     store = RemoteLimits()
     async with clients(2, store, limit=Limit(100)) as (first, second):
-        calls = [asyncio.create_task(first.gate.acquire()) for _ in range(30)]
+        calls = [asyncio.create_task(first.limiter.acquire()) for _ in range(30)]
         await asyncio.sleep(0.005)
         for call in calls:
             call.cancel()
         await asyncio.sleep(0.03)
         assert any(request.back_to > 0 for request in store.requests)
         started = asyncio.get_running_loop().time()
-        await second.gate.acquire()
+        await second.limiter.acquire()
         assert asyncio.get_running_loop().time() - started <= 0.02
 
 
 async def test_a_closed_client_gives_back_what_it_holds_and_lets_go_of_the_store() -> None:
     store = RemoteLimits()
     client = Client(store, limit=Limit(1000))
-    calls = [asyncio.create_task(client.gate.acquire()) for _ in range(60)]
+    calls = [asyncio.create_task(client.limiter.acquire()) for _ in range(60)]
     await asyncio.sleep(0.003)
     await client.close()
     assert store.requests[-1].back_to > store.requests[-1].back_from > 0
@@ -220,8 +220,8 @@ async def test_a_429_pauses_every_client_within_a_quarter_of_a_second() -> None:
         work = asyncio.create_task(saturate(fleet, 8.0))
         await asyncio.sleep(2.0)
         at = loop.time()
-        assert fleet[0].gate.on_throttled(sent_at=at - 0.001, now=at)
-        fleet[0].gate.pause(at + 3.0)
+        assert fleet[0].limiter.on_throttled(sent_at=at - 0.001, now=at)
+        fleet[0].limiter.pause(at + 3.0)
         left = await work
     for moments in left:
         assert not [moment for moment in moments if at + 0.26 < moment < at + 3.0]
@@ -263,7 +263,7 @@ async def test_a_fleet_finds_a_limit_that_nobody_told(limit: Limit | None, calls
 
         async def work(client: Client) -> None:
             while True:
-                await hidden.call(client.gate, rng)
+                await hidden.call(client.limiter, rng)
 
         loop = asyncio.get_running_loop()
         tasks = [asyncio.create_task(work(client)) for client in fleet for _ in range(6)]
@@ -285,13 +285,13 @@ async def test_several_429s_of_one_moment_cut_the_rate_once() -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
         for client in fleet:
-            client.gate.on_throttled(sent_at=now - 0.001, now=now)
-            client.gate.pause(now + 0.1)
+            client.limiter.on_throttled(sent_at=now - 0.001, now=now)
+            client.limiter.pause(now + 0.1)
         await saturate(fleet, 3.0)
-        rates = {client.gate.control.rate(loop.time()) for client in fleet}
-        assert all(client.gate.control.learned for client in fleet)
+        rates = {client.limiter.control.rate(loop.time()) for client in fleet}
+        assert all(client.limiter.control.learned for client in fleet)
         assert min(rate for rate in rates if rate) >= 0.95 * 97
-        assert fleet[0].gate.control.throttlings == 1
+        assert fleet[0].limiter.control.throttlings == 1
 
 
 async def test_interactive_calls_go_first_among_those_of_their_client() -> None:
@@ -301,9 +301,9 @@ async def test_interactive_calls_go_first_among_those_of_their_client() -> None:
         await asyncio.sleep(1.0)
         for _ in range(10):
             started = loop.time()
-            await client.gate.acquire("interactive")
+            await client.limiter.acquire("interactive")
             waits.append(loop.time() - started)
-            client.gate.release()
+            client.limiter.release()
             await asyncio.sleep(0.4)
         await bulk
     assert max(waits) <= 0.22
@@ -311,12 +311,12 @@ async def test_interactive_calls_go_first_among_those_of_their_client() -> None:
 
 async def test_a_call_whose_turn_in_the_fleet_comes_too_late_is_refused_at_once() -> None:
     async with clients(6, RemoteLimits(), limit=Limit(1, per=5.0)) as fleet:
-        others = [asyncio.create_task(client.gate.acquire()) for client in fleet]
+        others = [asyncio.create_task(client.limiter.acquire()) for client in fleet]
         await asyncio.sleep(0.1)
         loop = asyncio.get_running_loop()
         started = loop.time()
         with pytest.raises(OverloadedError, match="with the calls of other processes"):
-            await fleet[-1].gate.acquire(until=started + 10.0)
+            await fleet[-1].limiter.acquire(until=started + 10.0)
         assert loop.time() == started
         for call in others:
             call.cancel()
@@ -337,10 +337,10 @@ async def test_without_a_limit_calls_do_not_wait_for_the_store_but_pauses_are_sh
         assert len(store.requests) <= 25
         loop = asyncio.get_running_loop()
         now = loop.time()
-        first.gate.on_throttled(sent_at=now, now=now)
-        first.gate.pause(now + 2.0)
+        first.limiter.on_throttled(sent_at=now, now=now)
+        first.limiter.pause(now + 2.0)
         await asyncio.sleep(0.01)
-        await second.gate.acquire()
+        await second.limiter.acquire()
         assert loop.time() >= now + 2.0
 
 
@@ -353,8 +353,8 @@ async def test_while_the_store_is_away_a_tenth_is_let_through_and_it_is_said_onc
         await saturate(fleet, 2.0)
         store.fail = ConnectionError("redis://user:secret@host")
         alone = await saturate(fleet, 10.0)
-        assert [client.gate.stats("1", Group.STOCKS, 0.0).shared for client in fleet] == [False] * 3
-        assert [client.gate.stats("1", Group.STOCKS, 0.0).rate for client in fleet] == [
+        assert [client.limiter.stats("1", Group.STOCKS, 0.0).shared for client in fleet] == [False] * 3
+        assert [client.limiter.stats("1", Group.STOCKS, 0.0).rate for client in fleet] == [
             pytest.approx(5.0, rel=0.03)
         ] * 3
         store.fail = None
@@ -364,9 +364,9 @@ async def test_while_the_store_is_away_a_tenth_is_let_through_and_it_is_said_onc
     for moments in alone:
         assert 0.8 * 50 <= len(moments) <= 53
     assert worst_window(together(alone) + together(back), 1.0) <= 50
-    told = [record.getMessage() for record in caplog.records]
-    assert sum("going on with 1/10 of each limit" in text for text in told) == 3
-    assert sum("can be used again" in text for text in told) == 3
+    reported = [record.getMessage() for record in caplog.records]
+    assert sum("going on with 1/10 of each limit" in text for text in reported) == 3
+    assert sum("can be used again" in text for text in reported) == 3
     assert "secret" not in caplog.text
 
 
@@ -388,7 +388,7 @@ async def test_a_store_that_does_not_answer_is_held_for_away() -> None:
     store = RemoteLimits(trip=1e6)
     async with clients(1, store, limit=Limit(50)) as (client,):
         started = asyncio.get_running_loop().time()
-        await client.gate.acquire()
+        await client.limiter.acquire()
         assert 1.0 <= asyncio.get_running_loop().time() - started <= 1.6
 
 
@@ -411,18 +411,18 @@ async def test_pauses_hold_and_429s_count_while_the_store_is_away() -> None:
     async with clients(1, store, limit=Limit(50)) as (client,):
         loop = asyncio.get_running_loop()
         for throttlings in (1, 2):
-            probe = await client.gate.acquire()
+            probe = await client.limiter.acquire()
             sent = loop.time()
-            client.gate.release(probe=probe)
-            assert client.gate.on_throttled(sent_at=sent, now=loop.time())
-            assert client.gate.control.throttlings == throttlings
-            client.gate.pause(loop.time() + 5.0)
+            client.limiter.release(probe=probe)
+            assert client.limiter.on_throttled(sent_at=sent, now=loop.time())
+            assert client.limiter.control.throttlings == throttlings
+            client.limiter.pause(loop.time() + 5.0)
             await asyncio.sleep(0)
         started = loop.time()
-        await client.gate.acquire()
+        await client.limiter.acquire()
         assert loop.time() - started >= 5.0
-        assert client.gate.on_accepted(sent_at=loop.time(), now=loop.time())
-        assert client.gate.control.throttlings == 0
+        assert client.limiter.on_accepted(sent_at=loop.time(), now=loop.time())
+        assert client.limiter.control.throttlings == 0
 
 
 async def test_a_store_that_is_set_up_wrongly_is_told_to_the_callers() -> None:
@@ -430,7 +430,7 @@ async def test_a_store_that_is_set_up_wrongly_is_told_to_the_callers() -> None:
     store.fail = ConfigurationError("no such table")
     async with clients(1, store, limit=Limit(50)) as (client,):
         with pytest.raises(ConfigurationError, match="no such table"):
-            await client.gate.acquire()
+            await client.limiter.acquire()
 
 
 async def test_many_keys_are_asked_for_together() -> None:
@@ -444,7 +444,7 @@ async def test_many_keys_are_asked_for_together() -> None:
 
     store.exchange = count  # type: ignore[method-assign]
     async with clients(1, store, limit=Limit(50)) as (client,):
-        limiters = [client.gates.of(str(number), Group.STOCKS) for number in range(100)]
+        limiters = [client.limiters.of(str(number), Group.STOCKS) for number in range(100)]
         await asyncio.gather(*(limiter.acquire() for limiter in limiters))
     assert exchanges <= 10
     assert {request.key for request in store.requests} >= {
@@ -459,25 +459,25 @@ async def test_token_calls_are_not_leased() -> None:
 
 async def test_a_gate_that_was_not_used_for_long_is_idle() -> None:
     async with clients(1, RemoteLimits(), limit=Limit(50)) as (client,):
-        await client.gate.acquire()
-        client.gate.release()
+        await client.limiter.acquire()
+        client.limiter.release()
         now = asyncio.get_running_loop().time
         await asyncio.sleep(5)
-        assert not client.gate.idle(now())
+        assert not client.limiter.idle(now())
         await asyncio.sleep(30)
-        assert client.gate.idle(now())
+        assert client.limiter.idle(now())
 
 
 async def test_a_client_may_be_opened_again() -> None:
     store = RemoteLimits()
     client = Client(store, limit=Limit(50))
-    await client.gate.acquire()
-    client.gate.release()
+    await client.limiter.acquire()
+    client.limiter.release()
     await client.close()
     with pytest.raises(ClosedError):
-        await client.gate.acquire()
-    client.gates.rebind()
-    await client.gate.acquire()
+        await client.limiter.acquire()
+    client.limiters.rebind()
+    await client.limiter.acquire()
     await client.close()
     assert store.users == 0
 
@@ -485,8 +485,8 @@ async def test_a_client_may_be_opened_again() -> None:
 MISHAPS: list[Callable[[RemoteLimits, Client, random.Random], None]] = [
     lambda store, client, rng: None,
     lambda store, client, rng: setattr(store, "trip", rng.choice([0.0001, 0.002, 0.004])),
-    lambda store, client, rng: client.gate.pause(asyncio.get_running_loop().time() + rng.choice([0.01, 0.5])),
-    lambda store, client, rng: client.gate.restart(),
+    lambda store, client, rng: client.limiter.pause(asyncio.get_running_loop().time() + rng.choice([0.01, 0.5])),
+    lambda store, client, rng: client.limiter.restart(),
 ]
 
 
@@ -511,7 +511,7 @@ def test_whatever_happens_no_window_holds_more_than_the_limit(seed: int, limit: 
                     tasks.append(asyncio.create_task(client.call(left, rng.choice([0.0, 0.01, 0.3]))))
                 await asyncio.sleep(rng.choice([0.0, 0.0, 0.001, 0.05]))
             await asyncio.gather(*tasks, return_exceptions=True)
-            assert all(client.gate.in_flight == 0 for client in fleet)
+            assert all(client.limiter.in_flight == 0 for client in fleet)
         assert worst_window(sorted(left), limit.per) <= limit.calls
 
     on_virtual_time(fleet_of_three)

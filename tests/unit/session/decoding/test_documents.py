@@ -100,7 +100,7 @@ def test_content_wins_over_an_address() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "kind", "told"),
+    ("body", "kind", "reported"),
     [
         (b"", "application/pdf", "empty"),
         (b" \r\n", "application/pdf", "empty"),
@@ -143,8 +143,8 @@ def test_content_wins_over_an_address() -> None:
         ("file:///etc/passwd", "application/json", "not Base64"),
     ],
 )
-def test_what_is_no_document_is_told_why(body, kind, told) -> None:
-    with pytest.raises(UnusableError, match=told) as caught:
+def test_what_is_no_document_is_told_why(body, kind, reported) -> None:
+    with pytest.raises(UnusableError, match=reported) as caught:
         read_twice(GET_DELIVERY_NOTE, given_as(b"null" if body is None else body, kind))
     assert len(str(caught.value)) < 300
 

@@ -41,8 +41,8 @@ def test_numbers_as_text_make_no_time_of_a_number(written: Any) -> None:
         (found,) = learned(LIST_STOCKS, stock(updatedAt=written))
         assert (found.updated_at, found.extra) == (plain.updated_at, plain.extra)
     counted = datetime.fromtimestamp(1_700_000_000, UTC)
-    told = {"1999-12-31T00:00:00Z": datetime(1999, 12, 31, tzinfo=UTC), 1_700_000_000: counted}
-    assert plain.updated_at == told.get(written)
+    reported = {"1999-12-31T00:00:00Z": datetime(1999, 12, 31, tzinfo=UTC), 1_700_000_000: counted}
+    assert plain.updated_at == reported.get(written)
 
 
 @pytest.mark.parametrize("written", [-1, 0, 10**14, 10**30, 5.5])
@@ -189,8 +189,8 @@ def test_what_is_not_modelled_can_be_read_though_it_is_damaged(written: bytes, r
 
 
 def test_data_that_serves_as_a_name_is_not_told() -> None:
-    told: list[Any] = []
-    reader = Answers(Translation(), DriftLog(told.append))
+    reported: list[Any] = []
+    reader = Answers(Translation(), DriftLog(reported.append))
     names = ("ada@example.org", "Ada Lovelace", "+33 1 23", "12345", "Lovelace, Ada")
     reader.read(LIST_STOCKS, answer(200, stock(**dict.fromkeys(names, 1), newName=1, **{"@type": "x", "new_name": 1})))
-    assert [each.path for each in told] == ["*", "newName", "@type", "new_name"]
+    assert [each.path for each in reported] == ["*", "newName", "@type", "new_name"]

@@ -58,7 +58,7 @@ def order(number: int) -> dict[str, Any]:
     }
 
 
-class Told:
+class AnswersUnderTest:
     """Answers of one session, and what it told of them."""
 
     def __init__(self) -> None:
@@ -100,19 +100,19 @@ SPELLINGS = {
 @pytest.mark.parametrize("row", [stock, order])
 def test_a_spelling_makes_no_difference_at_any_depth(spelling, row) -> None:
     operation = LIST_STOCKS if row is stock else LIST_OUTBOUND
-    plain = Told().read(operation, [row(number) for number in range(1, 4)])
-    told = Told()
+    plain = AnswersUnderTest().read(operation, [row(number) for number in range(1, 4)])
+    reported = AnswersUnderTest()
     for _ in range(3):  # unknown, learned, known
         page = respelled({"items": [row(number) for number in range(1, 4)]}, SPELLINGS[spelling])
-        assert told.read(operation, page) == plain
-    assert told.kinds == set()  # a spelling is no difference
+        assert reported.read(operation, page) == plain
+    assert reported.kinds == set()  # a spelling is no difference
 
 
 def test_a_spelling_is_learned_for_each_operation_and_may_change() -> None:
-    told = Told()
+    reported = AnswersUnderTest()
     pages = [[stock(1)], respelled([stock(2)], snake), respelled([stock(3)], SPELLINGS["pascal"]), [stock(4)]]
     for number, page in enumerate(pages, 1):
-        (found,) = told.read(LIST_STOCKS, page)
+        (found,) = reported.read(LIST_STOCKS, page)
         assert (found.id, found.quantities.available, found.localizations[0].quantities.return_) == (
             f"S-{number}",
             number * 100,
@@ -123,16 +123,16 @@ def test_a_spelling_is_learned_for_each_operation_and_may_change() -> None:
 def test_mixed_spellings_in_one_page() -> None:
     rows = [respelled(stock(number), spell) for number, spell in enumerate(SPELLINGS.values(), 1)]
     for _ in range(2):
-        found = Told().read(LIST_STOCKS, rows)
+        found = AnswersUnderTest().read(LIST_STOCKS, rows)
         assert [one.quantities.available for one in found] == [100, 200, 300, 400, 500]
 
 
 def test_two_spellings_of_one_field_in_one_object_are_told_and_both_kept() -> None:
-    told = Told()
+    reported = AnswersUnderTest()
     for _ in range(2):
-        (found,) = told.read(LIST_STOCKS, [{"id": "S", "quantities": {"available": 0, "Available": 37}}])
+        (found,) = reported.read(LIST_STOCKS, [{"id": "S", "quantities": {"available": 0, "Available": 37}}])
         assert (found.quantities.available, found.quantities.extra) == (37, {"available": 0})
-    assert ("quantities.available", "unknown") in told.kinds
+    assert ("quantities.available", "unknown") in reported.kinds
 
 
 # What a value may look like
@@ -146,13 +146,13 @@ def test_two_spellings_of_one_field_in_one_object_are_told_and_both_kept() -> No
     ],
 )
 def test_a_quantity_is_what_was_written_or_none(written, read) -> None:
-    told = Told()
+    reported = AnswersUnderTest()
     for _ in range(3):
-        (found,) = told.read(LIST_STOCKS, [{"id": "S", "quantities": {"Available": written, "Blocked": 1}}])
+        (found,) = reported.read(LIST_STOCKS, [{"id": "S", "quantities": {"Available": written, "Blocked": 1}}])
         assert (found.quantities.available, found.quantities.blocked) == (read, 1)
         unreadable = read is None and written is not None
         assert found.quantities.extra == ({"Available": written} if unreadable else {})
-    assert (("quantities.available", "type") in told.kinds) == (written is not None and type(written) is not int)
+    assert (("quantities.available", "type") in reported.kinds) == (written is not None and type(written) is not int)
 
 
 @pytest.mark.parametrize(
@@ -180,18 +180,20 @@ def test_a_quantity_is_what_was_written_or_none(written, read) -> None:
     ],
 )
 def test_a_time_is_aware_or_none(written, read) -> None:
-    told = Told()
+    reported = AnswersUnderTest()
     for _ in range(3):
-        plain, odd = told.read(LIST_STOCKS, [stock(1), stock(2) | {"updatedAt": written}])
+        plain, odd = reported.read(LIST_STOCKS, [stock(1), stock(2) | {"updatedAt": written}])
         assert plain.updated_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         assert odd.updated_at == read
         assert odd.updated_at is None or odd.updated_at.tzinfo is not None
 
 
 def test_numbers_as_text_do_not_make_a_time_of_a_number() -> None:
-    told = Told()
+    reported = AnswersUnderTest()
     for _ in range(3):
-        (found,) = told.read(LIST_STOCKS, [stock(1) | {"quantities": {"Available": "3"}, "updatedAt": "2026-01-02"}])
+        (found,) = reported.read(
+            LIST_STOCKS, [stock(1) | {"quantities": {"Available": "3"}, "updatedAt": "2026-01-02"}]
+        )
         assert (found.quantities.available, found.updated_at) == (3, datetime(2026, 1, 2, tzinfo=UTC))
 
 
@@ -204,48 +206,48 @@ def test_numbers_as_text_do_not_make_a_time_of_a_number() -> None:
     ],
 )
 def test_a_gtin_that_came_as_a_number_gets_its_zeros_back(written, read) -> None:
-    told = Told()
+    reported = AnswersUnderTest()
     for _ in range(3):
-        (found,) = told.read(LIST_STOCKS, [stock(1) | {"gtin": written, "id": 17, "productId": 3}])
+        (found,) = reported.read(LIST_STOCKS, [stock(1) | {"gtin": written, "id": 17, "productId": 3}])
         assert (found.gtin, found.id, found.product_id) == (read, "17", "3")
 
 
 def test_a_refusal_may_be_a_text() -> None:
-    told = Told()
+    reported = AnswersUnderTest()
     for _ in range(2):
-        found = told.read(GET_OUTBOUND, order(1) | {"refusal": "no stock"})
+        found = reported.read(GET_OUTBOUND, order(1) | {"refusal": "no stock"})
         assert (found.refusal.message, found.refusal.code) == ("no stock", None)
-    assert told.kinds == {("refusal", "type")}
+    assert reported.kinds == {("refusal", "type")}
 
 
 def test_localizations_may_be_keyed_by_country() -> None:
     parts = {"FR": {"quantities": {"Available": 30}}, "ES": {"quantities": {"Available": 7}}}
-    told = Told()
+    reported = AnswersUnderTest()
     for _ in range(2):
-        (found,) = told.read(LIST_STOCKS, [stock(1) | {"localizations": parts}])
+        (found,) = reported.read(LIST_STOCKS, [stock(1) | {"localizations": parts}])
         assert {part.storage_country: part.quantities.available for part in found.localizations} == {"FR": 30, "ES": 7}
 
 
 def test_an_unknown_status_is_told_by_its_word_also_after_learning() -> None:
-    told = Told()
-    told.read(LIST_OUTBOUND, [order(1)])
-    (found,) = told.read(LIST_OUTBOUND, [order(2) | {"status": "Teleported"}])
+    reported = AnswersUnderTest()
+    reported.read(LIST_OUTBOUND, [order(1)])
+    (found,) = reported.read(LIST_OUTBOUND, [order(2) | {"status": "Teleported"}])
     assert str(found.status) == "Teleported"
-    assert [(each.path, each.kind, each.found) for each in told.drift] == [("status", "value", "Teleported")]
-    told.read(LIST_OUTBOUND, [order(2) | {"status": "Teleported"}])
-    assert len(told.drift) == 1
+    assert [(each.path, each.kind, each.found) for each in reported.drift] == [("status", "value", "Teleported")]
+    reported.read(LIST_OUTBOUND, [order(2) | {"status": "Teleported"}])
+    assert len(reported.drift) == 1
 
 
 # Drift
 
 
 def test_each_difference_is_told_once(caplog) -> None:
-    told = Told()
+    reported = AnswersUnderTest()
     row = {"id": "S-1", "shelf": {"a": 1}, "quantities": {"InOrbit": 3}, "localizations": [{"quantities": {}}]}
     with caplog.at_level(logging.WARNING, "octoffm_async"):
         for _ in range(3):
-            told.read(LIST_STOCKS, [row, row])
-    assert told.kinds == {
+            reported.read(LIST_STOCKS, [row, row])
+    assert reported.kinds == {
         ("shelf", "unknown"),
         ("quantities", "missing"),
         ("quantities.available", "missing"),
@@ -254,39 +256,39 @@ def test_each_difference_is_told_once(caplog) -> None:
         ("localizations[].quantities", "missing"),
         ("localizations[].quantities.available", "missing"),
     }
-    assert len(told.drift) == len(told.kinds) == len(caplog.records)
+    assert len(reported.drift) == len(reported.kinds) == len(caplog.records)
 
 
 def test_drift_holds_no_value() -> None:
-    told = Told()
+    reported = AnswersUnderTest()
     secret = "customer-at-home"
     row = order(1) | {
         "deliveryAddress": {"city": [secret], "door": secret},
         "note": {"x": secret},
         "state": f"{secret}!",
     }
-    told.read(GET_OUTBOUND, row)
-    assert told.drift
-    assert secret not in repr(told.drift)
+    reported.read(GET_OUTBOUND, row)
+    assert reported.drift
+    assert secret not in repr(reported.drift)
 
 
 def test_a_map_with_keys_of_its_own_is_told_as_one(caplog) -> None:
-    told = Told()
+    reported = AnswersUnderTest()
     for start in range(3):
         rows = [stock(1) | {f"key-{start}-{number}": number for number in range(200)}]
-        (found,) = told.read(LIST_STOCKS, rows)
+        (found,) = reported.read(LIST_STOCKS, rows)
         assert len(found.extra) == 200
         assert found.quantities.available == 100
-    assert ("*", "unknown") in told.kinds
-    assert len(told.drift) <= 70
+    assert ("*", "unknown") in reported.kinds
+    assert len(reported.drift) <= 70
 
 
 def test_a_problem_with_200_is_no_empty_list() -> None:
-    told = Told()
+    reported = AnswersUnderTest()
     with pytest.raises(Exception, match="without a list"):
-        told.read(LIST_STOCKS, {"title": "Sorry", "status": 500})
-    assert told.read(LIST_STOCKS, {"itemsPerPage": 10}) == []
-    assert told.kinds == {("$.items", "missing")}
+        reported.read(LIST_STOCKS, {"title": "Sorry", "status": 500})
+    assert reported.read(LIST_STOCKS, {"itemsPerPage": 10}) == []
+    assert reported.kinds == {("$.items", "missing")}
 
 
 # Rows
@@ -295,9 +297,9 @@ def test_a_problem_with_200_is_no_empty_list() -> None:
 def test_one_odd_row_costs_no_other(caplog) -> None:
     rows = [stock(number) for number in range(1, 60)]
     rows[40] = {"id": "S-41", "quantities": "all of them", "localizations": 5, "gtin": {"x": 1}}
-    for told in (Told(),):
+    for reported in (AnswersUnderTest(),):
         for _ in range(3):
-            found = told.read(LIST_STOCKS, rows)
+            found = reported.read(LIST_STOCKS, rows)
             assert [one.id for one in found] == [f"S-{number}" for number in range(1, 60)]
             assert found[40].extra == {"quantities": "all of them", "localizations": 5, "gtin": {"x": 1}}
             assert found[40].quantities.available is None
@@ -305,12 +307,12 @@ def test_one_odd_row_costs_no_other(caplog) -> None:
 
 
 def test_rows_without_an_identity_are_an_error_that_holds_the_others() -> None:
-    told = Told()
+    reported = AnswersUnderTest()
     rows = [stock(1), {"quantities": {}}, stock(3), 5, None]
     with pytest.raises(BadRowsError, match="3 of 5 rows have no identity; row 1") as caught:
-        told.read(LIST_STOCKS, rows)
+        reported.read(LIST_STOCKS, rows)
     assert ([one.id for one in caught.value.rows], caught.value.places) == (["S-1", "S-3"], (1, 3, 4))
-    assert [one.id for one in told.read(LIST_STOCKS, rows, skip=True)] == ["S-1", "S-3"]
+    assert [one.id for one in reported.read(LIST_STOCKS, rows, skip=True)] == ["S-1", "S-3"]
 
 
 @pytest.mark.parametrize(
@@ -325,15 +327,17 @@ def test_rows_without_an_identity_are_an_error_that_holds_the_others() -> None:
     ],
 )
 def test_a_damaged_text_is_mended_and_told(body, city) -> None:
-    told = Told()
-    assert told.read(GET_OUTBOUND, body).delivery_address.city == city
-    assert told.read(LIST_OUTBOUND, b"[" + body.removeprefix(b"\xef\xbb\xbf") + b"]")[0].delivery_address.city == city
-    assert (("$", "value") in told.kinds) == (not body.startswith(b"\xef") and b"ude00" not in body)
+    reported = AnswersUnderTest()
+    assert reported.read(GET_OUTBOUND, body).delivery_address.city == city
+    assert (
+        reported.read(LIST_OUTBOUND, b"[" + body.removeprefix(b"\xef\xbb\xbf") + b"]")[0].delivery_address.city == city
+    )
+    assert (("$", "value") in reported.kinds) == (not body.startswith(b"\xef") and b"ude00" not in body)
 
 
 def test_a_charset_that_is_told_is_obeyed() -> None:
     body = b'{"outboundShipmentId":"O","deliveryAddress":{"city":"Orl\xe9ans"}}'
-    found = Told().read(GET_OUTBOUND, body, Content_Type="application/json; charset=ISO-8859-1")
+    found = AnswersUnderTest().read(GET_OUTBOUND, body, Content_Type="application/json; charset=ISO-8859-1")
     assert found.delivery_address.city == "Orléans"
 
 
@@ -419,13 +423,13 @@ def silent() -> Iterator[None]:
 @settings(deadline=None, max_examples=tries(40))
 @given(st.data())
 def test_no_value_is_read_that_was_not_written_and_no_row_is_lost(data: st.DataObject) -> None:
-    told = Told()
+    reported = AnswersUnderTest()
     for operation, row in ((LIST_STOCKS, stock), (LIST_OUTBOUND, order)):
         for start in (1, 11, 21):
             rows = [
                 data.draw(mutated(copy.deepcopy(row(start + number)))) for number in range(data.draw(st.integers(1, 5)))
             ]
-            found = told.read(operation, msgspec.json.encode(rows))
+            found = reported.read(operation, msgspec.json.encode(rows))
             assert len(found) == len(rows)
             for number, (one, written) in enumerate(zip(found, rows, strict=True), start):
                 assert next(iter(members_of(one).values())) in (f"S-{number}", f"O-{number}")
@@ -461,7 +465,7 @@ def _without_times(value: Any) -> Any:
 def test_an_object_that_is_null_stays_none_in_a_spelling_that_was_learned(change: dict[str, Any]) -> None:
     """An empty one would be made up: an order that was not refused has no refusal."""
     row = {name: part for name, part in order(1).items() if name.casefold() not in map(str.casefold, change)}
-    told = Told()
+    reported = AnswersUnderTest()
     for _ in range(3):
-        (found,) = told.read(LIST_OUTBOUND, [{**row, **change, "refusal": None, "deliveryAddress": None}])
+        (found,) = reported.read(LIST_OUTBOUND, [{**row, **change, "refusal": None, "deliveryAddress": None}])
         assert (found.refusal, found.delivery_address) == (None, None)

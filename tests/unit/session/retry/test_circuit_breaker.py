@@ -15,13 +15,13 @@ pytestmark = pytest.mark.virtual_time
 
 
 @pytest.fixture
-def told() -> list[str]:
+def reported() -> list[str]:
     return []
 
 
 @pytest.fixture
-def circuit(told: list[str]) -> Circuit:
-    return Circuit(config(backoff_cap=8.0), random.Random(1), lambda state, reason: told.append(state))
+def circuit(reported: list[str]) -> Circuit:
+    return Circuit(config(backoff_cap=8.0), random.Random(1), lambda state, reason: reported.append(state))
 
 
 def now() -> float:
@@ -43,14 +43,14 @@ async def test_a_bulk_call_waits_for_the_pause_and_becomes_the_probe(circuit: Ci
     assert circuit.state == "probing"
 
 
-async def test_one_call_probes_and_the_others_wait_for_what_it_finds(circuit: Circuit, told: list[str]) -> None:
+async def test_one_call_probes_and_the_others_wait_for_what_it_finds(circuit: Circuit, reported: list[str]) -> None:
     circuit.failed("down")
     waiting = [asyncio.create_task(circuit.enter("bulk", now() + 60)) for _ in range(50)]
     await asyncio.sleep(2)
     assert sum(task.done() for task in waiting) == 1
     circuit.succeeded()
     assert sum(await asyncio.gather(*waiting)) == 1
-    assert told == ["open", "probing", "closed"]
+    assert reported == ["open", "probing", "closed"]
 
 
 async def test_each_probe_that_fails_doubles_the_pause_up_to_the_cap(circuit: Circuit) -> None:

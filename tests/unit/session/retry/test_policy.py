@@ -74,17 +74,17 @@ def test_classify(outcome, verdict) -> None:
     assert classify(outcome) is verdict
 
 
-AGAIN, RAISE, UNKNOWN = "again", "raise", "outcome unknown"
+RETRY, RAISE, UNKNOWN = "again", "raise", "outcome unknown"
 
 
 @pytest.mark.parametrize(
     ("verdict", "safe", "verify", "never"),
     [
-        (AttemptResult.NOT_SENT, AGAIN, AGAIN, AGAIN),
-        (AttemptResult.LOST, AGAIN, UNKNOWN, UNKNOWN),
-        (AttemptResult.FAILED, AGAIN, UNKNOWN, UNKNOWN),
-        (AttemptResult.THROTTLED, AGAIN, AGAIN, AGAIN),
-        (AttemptResult.UNAUTHORIZED, AGAIN, AGAIN, AGAIN),
+        (AttemptResult.NOT_SENT, RETRY, RETRY, RETRY),
+        (AttemptResult.LOST, RETRY, UNKNOWN, UNKNOWN),
+        (AttemptResult.FAILED, RETRY, UNKNOWN, UNKNOWN),
+        (AttemptResult.THROTTLED, RETRY, RETRY, RETRY),
+        (AttemptResult.UNAUTHORIZED, RETRY, RETRY, RETRY),
         (AttemptResult.REFUSED, RAISE, RAISE, RAISE),
     ],
 )
@@ -94,7 +94,7 @@ def test_decide(verdict, safe, verify, never) -> None:
             verdict=verdict, repeatability=repeatability, throttlings=int(verdict is AttemptResult.THROTTLED)
         ):
             case Retry():
-                assert expected == AGAIN
+                assert expected == RETRY
             case GiveUp(outcome_unknown=unknown):
                 assert expected == (UNKNOWN if unknown else RAISE)
 
