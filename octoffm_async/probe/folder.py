@@ -12,8 +12,8 @@ import msgspec
 from ..disk.private_file import FOLDER_MODE, MODE, replace_file
 from ..session.error_mapping import redact
 from .evaluation.answers import seen_answers
+from .evaluation.corrections import contract_text, mend
 from .evaluation.drift import drift_of
-from .evaluation.mending import contract_text, mend
 from .evaluation.proofs import Proofs, account_key, decode_proofs, encode_proofs, proof_of
 from .report import Results, report_text
 
@@ -36,8 +36,8 @@ def results_of(probe: Probe, *, stocks_seen: int) -> Results:
     answers = seen_answers(probe)
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     proof = proof_of(probe, stocks_seen=stocks_seen, at=at)
-    mended = mend(answers)
-    return Results(probe=probe, drift=drift_of(answers, mended), mended=mended, proof=proof)
+    corrections = mend(answers)
+    return Results(probe=probe, drift=drift_of(answers, corrections), corrections=corrections, proof=proof)
 
 
 def read_proofs(path: Path) -> Proofs:
@@ -81,7 +81,7 @@ class ProbeFolder:
         self._write(DRIFT, _json(drift), secrets)
         if CONTRACT not in self._written:
             self._keep_aside()
-        self._write(CONTRACT, contract_text(results.mended, note=note), secrets)
+        self._write(CONTRACT, contract_text(results.corrections, note=note), secrets)
         self._write(REPORT, report_text(results), secrets)
         self._write(PROOFS, encode_proofs(self._proofs.with_(self._key, results.proof)).decode(), ())
         return results

@@ -10,8 +10,8 @@ from .shapes import walk
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from .evaluation.corrections import Corrections
     from .evaluation.drift import ProbeDrift
-    from .evaluation.mending import Corrections
     from .evaluation.proofs import Finding, Proof
     from .records import CallRecord, Probe
 
@@ -51,7 +51,7 @@ class Results(NamedTuple):
 
     probe: Probe
     drift: Sequence[ProbeDrift]
-    mended: Corrections
+    corrections: Corrections
     proof: Proof
 
 
@@ -120,7 +120,7 @@ def _report(results: Results) -> Iterator[str]:
 def _drift(results: Results) -> Iterator[str]:
     yield "## Drift: differences from the contract"
     yield ""
-    yield f"Differences: {len(results.drift)}. Entries of the contract file: {results.mended.count}."
+    yield f"Differences: {len(results.drift)}. Entries of the contract file: {results.corrections.count}."
     if not results.drift:
         return
     yield ""

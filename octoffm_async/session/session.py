@@ -133,7 +133,7 @@ class Session:
         """Headers and time of the last response to each kind of request: creations, reads, and requests for a token."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.AbstractEventLoop | None = None
-        self._under_way = 0
+        self._calls_running = 0
         self._idle = asyncio.Event()
 
     def open(self) -> None:
@@ -152,12 +152,12 @@ class Session:
         self._draining, self._loop = self._loop, None
         self.background.cancel()
         try:
-            if self._under_way:
+            if self._calls_running:
                 self._idle.clear()
                 async with asyncio.timeout(drain):
                     await self._idle.wait()
         except TimeoutError:
-            logger.warning("the client was closed while %d calls were running", self._under_way)
+            logger.warning("the client was closed while %d calls were running", self._calls_running)
         finally:
             self._draining = None
             self.seller_cache.clear()
@@ -270,7 +270,7 @@ class Session:
             options=options,
         )
         error: BaseException | None = None
-        self._under_way += 1
+        self._calls_running += 1
         deadlines = self._deadlines  # those of this loop, even if the client is opened again in the meantime
         deadlines.add(deadline, call)
         try:
@@ -417,8 +417,8 @@ class Session:
             raise error from None
 
     def _finish(self, call: CallState, error: BaseException | None, now: float) -> None:
-        self._under_way -= 1
-        if not self._under_way:
+        self._calls_running -= 1
+        if not self._calls_running:
             self._idle.set()
         if call.circuit_probe:
             call.circuit_probe = False

@@ -151,7 +151,7 @@ def _summary(results: Results, out: Path) -> dict[str, Any]:
         "unanswered": sum(one.outcome == "no answer" for one in probe.calls),
         "forbidden": [one.call for one in probe.forbidden],
         "drift": len(results.drift),
-        "mended": results.mended.count,
+        "mended": results.corrections.count,
         "proofs": {
             "stocks_filter": results.proof.stocks_filter,
             "orders_lookup": results.proof.orders_lookup,
@@ -171,7 +171,7 @@ def _tell(results: Results, out: Path) -> None:
             "answered": f"{len(probe.answered)} of {len(probe.calls)} calls",
             "no rights": ", ".join(one.call for one in probe.forbidden),
             "drift": f"{len(results.drift)} found, {open_} of them left to you",
-            "contract file": f"{results.mended.count} entries",
+            "contract file": f"{results.corrections.count} entries",
             "stocks filter": f"{proof.stocks_filter.verdict}: {proof.stocks_filter.why}",
             "order look-up": f"{proof.orders_lookup.verdict}: {proof.orders_lookup.why}",
             "show to others": str(out / REPORT),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, Self
 
 from ...errors import ClosedError, ConfigurationError
 from ...stores.database import Database
-from .kept_tokens import KeyValueTokenStore, StoredValue
+from .keyvalue_tokens import KeyValueTokenStore, StoredValue
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -19,7 +19,7 @@ except ModuleNotFoundError as missing:
 
 from ...config import Secret
 from ...errors import ConfigurationError, StoreError
-from .kept_tokens import KeyValueTokenStore, StoredValue
+from .keyvalue_tokens import KeyValueTokenStore, StoredValue
 
 if TYPE_CHECKING:
     from types import TracebackType

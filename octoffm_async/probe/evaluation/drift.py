@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from ..shapes import ValueShape
     from .answers import OperationAnswers
+    from .corrections import Corrections
     from .expectations import Expected
-    from .mending import Corrections
 
 Kind = Literal["missing", "unknown", "type", "value"]
 Cure = Literal["reader", "contract file", ""]
@@ -49,17 +49,17 @@ class ProbeDrift(msgspec.Struct, kw_only=True, frozen=True):
     cure: Cure = ""
 
 
-def drift_of(answers: Sequence[OperationAnswers], mended: Corrections) -> list[ProbeDrift]:
-    """Return all differences, in the order of the contract. ``mended`` has the entries of the contract file."""
-    return [one for seen in answers for one in _Comparison(seen, mended).differences()]
+def drift_of(answers: Sequence[OperationAnswers], corrections: Corrections) -> list[ProbeDrift]:
+    """Return all differences, in the order of the contract. ``corrections`` has the entries of the contract file."""
+    return [one for seen in answers for one in _Comparison(seen, corrections).differences()]
 
 
 class _Comparison:
     """The comparison of one operation's answers with the contract."""
 
-    def __init__(self, seen: OperationAnswers, mended: Corrections) -> None:
+    def __init__(self, seen: OperationAnswers, corrections: Corrections) -> None:
         self._seen = seen
-        self._mended = mended
+        self._corrections = corrections
 
     def differences(self) -> Iterator[ProbeDrift]:
         seen = self._seen
@@ -109,10 +109,10 @@ class _Comparison:
             cure = "reader" if all("time" in form or "date" in form for form in odd) else ""
             yield self._one(path, "type", "time with a zone", ", ".join(odd), spelled=spelled, tag=tag, cure=cure)
         if expected.enum is not None:
-            mended = self._mended.values.get(expected.enum.__name__, {})
+            corrections = self._corrections.values.get(expected.enum.__name__, {})
             for word in shape.values:
                 if not expected.enum(word).known:
-                    cure = "contract file" if word in mended.values() else ""
+                    cure = "contract file" if word in corrections.values() else ""
                     yield self._one(path, "value", expected.enum.__name__, word, spelled=spelled, tag=tag, cure=cure)
         if expected.struct is not None and shape.objects:
             yield from self._fields(path, expected.struct, shape)
@@ -121,7 +121,7 @@ class _Comparison:
 
     def _fields(self, path: str, struct: type[msgspec.Struct], shape: ValueShape) -> Iterator[ProbeDrift]:
         prefix = f"{path}." if path else ""
-        entries = self._mended.fields.get(struct.__name__, {})
+        entries = self._corrections.fields.get(struct.__name__, {})
         taken: set[str] = set()
         for field in fields_of(struct):
             if (found := shape.field(field.wire)) is not None:

@@ -380,7 +380,7 @@ async def test_who_leaves_leaves_nothing_behind(way: str, pages: bool, after: fl
         gc.collect()
         await settle()
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert client._scope.session._under_way == 0
+        assert client._scope.session._calls_running == 0
     assert len(shop.asked) < 80
 
 
@@ -441,7 +441,7 @@ async def test_no_more_calls_at_a_time_than_allowed() -> None:
     spread_evenly(shop, 2000, 7200)
     async with opened(shop, latency=0.05) as client:
         async for _ in client.bulk.scan_stocks(limit=20, concurrency=3):
-            most = max(most, client._scope.session._under_way)
+            most = max(most, client._scope.session._calls_running)
     assert most == 3
 
 

@@ -357,7 +357,7 @@ async def test_nothing_is_mended_where_all_is_usual() -> None:
     async with serving(shop) as api:
         probe = (await probed(api)).probe
     results = results_of(probe, stocks_seen=2)
-    assert (results.mended.count, results.mended.undecided, results.drift) == (0, {}, [])
+    assert (results.corrections.count, results.corrections.undecided, results.drift) == (0, {}, [])
 
 
 async def test_enums_that_a_refusal_lists_are_kept() -> None:

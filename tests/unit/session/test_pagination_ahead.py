@@ -120,7 +120,7 @@ async def test_leaving_a_loop_and_closing_leaves_nothing_behind(recwarn: pytest.
         assert len(others()) == 1
         closing = asyncio.get_running_loop().time()
     assert asyncio.get_running_loop().time() - closing < 0.01
-    assert client._scope.session._under_way == 0
+    assert client._scope.session._calls_running == 0
     await asyncio.sleep(0)
     assert others() == set()
     assert [str(warning.message) for warning in recwarn] == []
@@ -175,7 +175,7 @@ async def test_a_reader_that_is_cancelled_at_any_moment_can_go_on(seed: int) -> 
                 continue
             break
         assert found == ids(60)
-        assert client._scope.session._under_way == 0
+        assert client._scope.session._calls_running == 0
 
 
 async def test_a_wait_for_with_a_time_out_loses_no_page() -> None:

@@ -137,7 +137,7 @@ async def test_leaving_while_a_body_is_under_way_leaves_nothing_behind() -> None
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert client._scope.session._under_way == 0
+        assert client._scope.session._calls_running == 0
         assert [stock.id async for page in pages for stock in page.items] == ids(80)
 
 

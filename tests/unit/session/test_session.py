@@ -67,7 +67,7 @@ class Opened:
         """Calls under way, and slots taken at any gate."""
         session = self.client._scope.session
         taken = sum(limiter.in_flight for limiter in session._limiters._limiters.values())
-        return session._under_way, taken
+        return session._calls_running, taken
 
 
 pytestmark = pytest.mark.virtual_time

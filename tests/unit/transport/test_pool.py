@@ -121,7 +121,7 @@ async def test_what_a_connection_told_is_doubted_once_it_says_what_nobody_asked(
         if history is None:  # aiohttp's own session has the connection
             return
         await until(lambda: not free(transport))
-        assert bool(history.doubted) == is_doubted
+        assert bool(history.doubt_reason) == is_doubted
         assert (await get(transport, server.url)).history is not history
 
 
@@ -131,14 +131,14 @@ async def test_an_answer_before_its_request_has_left_is_none(monkeypatch: pytest
         wire = transport._wire
         assert wire is not None
         link = next(iter(next(iter(wire._pool._idle.values()))))
-        monkeypatch.setattr(wire, "_let_leave", lambda link, data, fence: setattr(wire, "_awaited", wire._awaited + 1))
+        monkeypatch.setattr(wire, "_write", lambda link, data, fence: setattr(wire, "_awaited", wire._awaited + 1))
         call = asyncio.ensure_future(transport.send("POST", server.url, {}, b"{}", 1.0))
         await asyncio.sleep(0)
         link.data_received(HELLO)
         with pytest.raises(ConnectionLostError):
             await call
         assert history is not None
-        assert history.doubted
+        assert history.doubt_reason
 
 
 async def test_what_was_said_while_aiohttp_had_it_is_no_answer_either(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from octoffm_async.cluster.stores.kept_tokens import KeyValueTokenStore
+from octoffm_async.cluster.stores.keyvalue_tokens import KeyValueTokenStore
 from octoffm_async.cluster.stores.postgres_tokens import PostgresTokens
 from octoffm_async.cluster.stores.redis_tokens import RedisTokens
 from octoffm_async.stores.encryption import new_key

@@ -17,9 +17,9 @@ from octoffm_async.contract.operations import (
     Shape,
 )
 from octoffm_async.probe.evaluation.answers import struct_of
+from octoffm_async.probe.evaluation.corrections import mend
 from octoffm_async.probe.evaluation.drift import ProbeDrift, drift_of
 from octoffm_async.probe.evaluation.expectations import fields_of
-from octoffm_async.probe.evaluation.mending import mend
 
 from ..api import ORDERS, REFERENCES, STOCKS
 from ..seen import seen

@@ -60,7 +60,7 @@ STEPS = st.lists(
 )
 
 
-class Held(NamedTuple):
+class LeasedSlot(NamedTuple):
     """A slot that a client leased: its place, when it may be used and when it is, and the epoch that it is of."""
 
     place: int
@@ -77,7 +77,7 @@ class Client:
         self.limit = limit
         self.interval = interval_for(limit, jitter=JITTER)
         self.epoch = self.end = 0
-        self.held: list[Held] = []
+        self.held: list[LeasedSlot] = []
 
     def request(self, step: Step) -> LeaseRequest:
         """Give back the last slots, as far as they follow each other without a gap, and ask for more."""
@@ -105,7 +105,7 @@ class Client:
             place = reply.place + number * reply.step
             moment = (reply.now + max(reply.floor, reply.start + number * reply.step)) / SECOND
             arrival = moment + step.late * slack_for(self.limit) + step.travel * JITTER
-            self.held.append(Held(place, place + reply.step, moment, arrival, reply.epoch))
+            self.held.append(LeasedSlot(place, place + reply.step, moment, arrival, reply.epoch))
             self.end = place + reply.step
 
 
@@ -117,7 +117,7 @@ def test_no_window_holds_more_than_the_limit_however_late_the_slots_are_used(lim
     for step in steps:
         now += int(step.gap * SECOND)
         client, epoch = clients[step.client], 0 if state is None else state.epoch
-        state, reply = advance(state, client.ask(step), now)
+        state, reply = advance(state, client.request(step), now)
         if reply.epoch != epoch:
             ended[epoch] = now / SECOND
         client.apply_reply(step, reply)

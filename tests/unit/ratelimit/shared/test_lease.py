@@ -53,7 +53,7 @@ def test_the_offset_of_two_clocks_lies_within_its_bounds(
     for gap, there, back in trips:
         true += gap + there
         mine = true * (1 + drift * DRIFT * 0.9) + offset
-        least, most = known.apply_reply(true, sent=mine - there, received=mine + back)
+        least, most = known.update(true, sent=mine - there, received=mine + back)
         assert least - slack <= mine - true <= most + slack
         assert most - least <= there + back + 1e-6
         true += back
@@ -62,16 +62,16 @@ def test_the_offset_of_two_clocks_lies_within_its_bounds(
 def test_the_quickest_answer_of_late_tells_most() -> None:
     known = ClockOffset()
     assert known.width(0.0) == inf
-    known.apply_reply(100.0, sent=5.0, received=5.001)
-    least, most = known.apply_reply(101.0, sent=5.9, received=6.1)
+    known.update(100.0, sent=5.0, received=5.001)
+    least, most = known.update(101.0, sent=5.9, received=6.1)
     assert most - least == pytest.approx(0.001, abs=3 * DRIFT)
     assert known.width(6.1) == pytest.approx(most - least)
 
 
 def test_a_clock_that_was_put_back_is_believed() -> None:
     known = ClockOffset()
-    known.apply_reply(100.0, sent=5.0, received=5.001)
-    assert known.apply_reply(50.0, sent=6.0, received=6.001) == (-44.0, pytest.approx(-43.999))
+    known.update(100.0, sent=5.0, received=5.001)
+    assert known.update(50.0, sent=6.0, received=6.001) == (-44.0, pytest.approx(-43.999))
 
 
 @given(st.floats(0.0, 0.2), st.floats(0.0, 1.0))
@@ -94,8 +94,8 @@ def test_an_answer_that_took_longer_than_a_slot_lasts_is_of_no_use() -> None:
 def test_a_slow_answer_does_no_harm_where_the_clock_is_known() -> None:
     leases, reply = Leases(SLACK, STEP), lease(3)
     known = ClockOffset()
-    known.apply_reply(reply.now / SECOND - 1, sent=4.0, received=4.001)
-    ahead = known.apply_reply(reply.now / SECOND, sent=5.0, received=5.03)
+    known.update(reply.now / SECOND - 1, sent=4.0, received=4.001)
+    ahead = known.update(reply.now / SECOND, sent=5.0, received=5.03)
     assert leases.apply_reply(reply, sent=5.0, received=5.03, ahead=ahead) == 2
 
 

@@ -70,10 +70,10 @@ def mend(answers: Sequence[OperationAnswers]) -> Corrections:
     return mender.result()
 
 
-def contract_text(mended: Corrections, *, note: str) -> str:
+def contract_text(corrections: Corrections, *, note: str) -> str:
     """Return the text of the contract file. It is always valid, whatever the names in the answers are."""
-    text = "\n".join(_lines(mended, note)) + "\n"
-    if not mended.count or _can_be_read(text):
+    text = "\n".join(_lines(corrections, note)) + "\n"
+    if not corrections.count or _can_be_read(text):
         return text
     first, *others = [line if not line or line.startswith("#") else f"# {line}" for line in text.splitlines()]
     why = "# The entries contradict each other, so all of them are comments: choose among them."
@@ -92,32 +92,34 @@ def _can_be_read(text: str) -> bool:
 
 class _Mender:
     def __init__(self) -> None:
-        self._mended = Corrections()
+        self._corrections = Corrections()
         self._as_ours: dict[str, set[str]] = {}
         self._values: dict[type[OpenEnum], list[str]] = {}
 
     def take(self, seen: OperationAnswers) -> None:
         key = {Shape.PAGE: "items", Shape.COUNT: "count", Shape.OBJECT: "result"}.get(seen.operation.shape)
         if seen.where and key and seen.is_elsewhere and seen.operation.path:
-            self._mended.operations.setdefault(seen.operation.name, {})[key] = ".".join(seen.where)
+            self._corrections.operations.setdefault(seen.operation.name, {})[key] = ".".join(seen.where)
         if seen.struct is not None and seen.row is not None and seen.operation.path:
             self._struct(seen.struct, seen.row)
 
     def result(self) -> Corrections:
         """Return all entries; an entry that contradicts another answer becomes a comment."""
-        mended = self._mended
-        for struct, fields in mended.fields.items():
+        corrections = self._corrections
+        for struct, fields in corrections.fields.items():
             for name in sorted(fields.keys() & self._as_ours.get(struct, set())):
-                mended.undecided.setdefault(struct, []).append(f"{name} = {_quoted(fields.pop(name))}  # not always")
-        mended.fields = {struct: fields for struct, fields in mended.fields.items() if fields}
+                corrections.undecided.setdefault(struct, []).append(
+                    f"{name} = {_quoted(fields.pop(name))}  # not always"
+                )
+        corrections.fields = {struct: fields for struct, fields in corrections.fields.items() if fields}
         for read, sent in _SENT_AS.items():
-            for name, wire in mended.fields.get(read.__name__, {}).items():
+            for name, wire in corrections.fields.get(read.__name__, {}).items():
                 for request in sent:
                     if name in (one.name for one in fields_of(request)):
-                        mended.guesses.setdefault(request.__name__, {}).setdefault(name, wire)
+                        corrections.guesses.setdefault(request.__name__, {}).setdefault(name, wire)
         for enum, words in self._values.items():
             self._mend_values(enum, words)
-        return mended
+        return corrections
 
     def _struct(self, struct: type[msgspec.Struct], shape: ValueShape) -> None:
         if not shape.objects:
@@ -165,12 +167,12 @@ class _Mender:
         if candidates:
             choices = " or ".join(map(_quoted, candidates[:5]))
             line = f"{field.name} = {choices}"
-            lines = self._mended.undecided.setdefault(struct.__name__, [])
+            lines = self._corrections.undecided.setdefault(struct.__name__, [])
             if line not in lines:
                 lines.append(line)
 
     def _enter(self, struct: type[msgspec.Struct], name: str, wire: str) -> None:
-        self._mended.fields.setdefault(struct.__name__, {}).setdefault(name, wire)
+        self._corrections.fields.setdefault(struct.__name__, {}).setdefault(name, wire)
 
     def _value(self, holds: Expected, shape: ValueShape) -> None:
         if holds.enum is not None:
@@ -188,9 +190,9 @@ class _Mender:
                 continue
             ours = next((one for one in enum if _means(one.value, word) and one.value.casefold() not in seen), None)
             if ours is not None:
-                self._mended.values.setdefault(enum.__name__, {}).setdefault(ours.value, word)
+                self._corrections.values.setdefault(enum.__name__, {}).setdefault(ours.value, word)
             else:
-                self._mended.undecided.setdefault(enum.__name__, []).append(f"{_quoted(word)} is not known")
+                self._corrections.undecided.setdefault(enum.__name__, []).append(f"{_quoted(word)} is not known")
 
 
 def _fits(holds: Expected, shape: ValueShape) -> bool:
@@ -240,23 +242,23 @@ def _quoted(text: str) -> str:
     return f'"{text}"'  # names and words of a shape contain neither quotes nor backslashes
 
 
-def _lines(mended: Corrections, note: str) -> list[str]:
+def _lines(corrections: Corrections, note: str) -> list[str]:
     lines = [f"# {note}"]
-    if not mended.count:
+    if not corrections.count:
         lines.append(
             "# There is nothing to correct: the answers are spelled as the package expects, or it is undecided."
         )
-    for section, tables in (("fields", mended.fields), ("values", mended.values)):
+    for section, tables in (("fields", corrections.fields), ("values", corrections.values)):
         for name, table in tables.items():
             lines += ["", f"[{section}.{name}]", *(f"{ours} = {_quoted(wire)}" for ours, wire in table.items())]
-    for name, table in mended.operations.items():
+    for name, table in corrections.operations.items():
         lines += ["", f'[operations."{name}"]', *(f"{key} = {_quoted(path)}" for key, path in table.items())]
-    if mended.guesses:
+    if corrections.guesses:
         lines += ["", "# Requests were not tested. They probably use the names of the answers:"]
-        for name, table in mended.guesses.items():
+        for name, table in corrections.guesses.items():
             lines += [f"# [fields.{name}]", *(f"# {ours} = {_quoted(wire)}" for ours, wire in table.items())]
-    if mended.undecided:
+    if corrections.undecided:
         lines += ["", "# Undecided:"]
-        for name, undecided in mended.undecided.items():
+        for name, undecided in corrections.undecided.items():
             lines += [f"# [{name}]", *(f"# {line}" for line in undecided)]
     return lines

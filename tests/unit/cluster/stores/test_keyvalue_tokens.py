@@ -15,8 +15,8 @@ from redis.asyncio import Redis
 
 from octoffm_async import ConfigurationError, Secret
 from octoffm_async.auth.store import BURST, SharedRefusal, SharedToken, TokenAccount, TokenRecord
-from octoffm_async.cluster.stores import kept_tokens
-from octoffm_async.cluster.stores.kept_tokens import KeyValueTokenStore, StoredValue
+from octoffm_async.cluster.stores import keyvalue_tokens
+from octoffm_async.cluster.stores.keyvalue_tokens import KeyValueTokenStore, StoredValue
 from octoffm_async.cluster.stores.postgres_tokens import PostgresTokens
 from octoffm_async.cluster.stores.redis_tokens import RedisTokens
 from octoffm_async.errors import StoreError
@@ -215,7 +215,7 @@ async def test_the_clock_is_the_servers(ahead: float) -> None:
 
 async def test_a_reading_is_of_the_middle_of_the_time_that_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
     here = iter([0.0, 100.0, 104.0, 110.0])
-    monkeypatch.setattr(kept_tokens, "time", SimpleNamespace(monotonic=lambda: next(here), time=lambda: 5000.0))
+    monkeypatch.setattr(keyvalue_tokens, "time", SimpleNamespace(monotonic=lambda: next(here), time=lambda: 5000.0))
     store = Ahead(0.0)
     monkeypatch.setattr(time, "time", lambda: 7000.0)
     await store.load(ONE)

@@ -19,7 +19,7 @@ from octoffm_async.contract.operations import (
     Operation,
 )
 from octoffm_async.probe.evaluation.answers import seen_answers
-from octoffm_async.probe.evaluation.mending import Corrections, contract_text, mend
+from octoffm_async.probe.evaluation.corrections import Corrections, contract_text, mend
 from octoffm_async.probe.shapes import merged, shape_of
 from octoffm_async.probe.words import Censor
 
@@ -35,14 +35,14 @@ def without(row: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in names}
 
 
-def mended(*bodies: tuple[Operation[Any], Any]) -> Corrections:
+def corrections(*bodies: tuple[Operation[Any], Any]) -> Corrections:
     return mend(seen(*bodies))
 
 
 def test_known_synonyms_of_the_same_type_become_entries() -> None:
     order = renamed(ORDERS[0], lines="items", deliveryAddress="shippingAddress", status="shipmentStatus")
     order["shippingAddress"] = renamed(order["shippingAddress"], postalCode="zipCode", addressLine1="address1")
-    found = mended((LIST_OUTBOUND, [order]))
+    found = corrections((LIST_OUTBOUND, [order]))
     assert found.fields == {
         "OutboundShipment": {"status": "shipmentStatus", "delivery_address": "shippingAddress", "lines": "items"},
         "ShippedTo": {"address_line1": "address1", "postal_code": "zipCode"},
@@ -52,28 +52,30 @@ def test_known_synonyms_of_the_same_type_become_entries() -> None:
 
 def test_names_that_differ_by_case_and_separators_need_no_entry() -> None:
     order = renamed(ORDERS[0], deliveryAddress="Delivery_Address", outboundShipmentId="OutboundShipmentID")
-    assert mended((LIST_OUTBOUND, [order])).count == 0
+    assert corrections((LIST_OUTBOUND, [order])).count == 0
 
 
 def test_requests_get_the_same_names_as_comments() -> None:
     order = renamed(ORDERS[0], lines="items")
-    text = contract_text(mended((LIST_OUTBOUND, [order])), note="n")
+    text = contract_text(corrections((LIST_OUTBOUND, [order])), note="n")
     assert '# [fields.OutboundShipmentRequest]\n# lines = "items"' in text
     assert "OutboundShipmentRequest" not in parse_contract(text).fields
 
 
 def test_an_object_spread_into_its_parent_is_seen() -> None:
     order = {**without(ORDERS[0], "deliveryAddress"), **ORDERS[0]["deliveryAddress"]}
-    assert mended((LIST_OUTBOUND, [order])).fields == {"OutboundShipment": {"delivery_address": "."}}
+    assert corrections((LIST_OUTBOUND, [order])).fields == {"OutboundShipment": {"delivery_address": "."}}
 
 
 def test_a_field_deeper_inside_is_seen() -> None:
     order = {**without(ORDERS[0], "deliveryMode"), "shipping": {"deliveryMode": "TrackedHomeDelivery", "price": 1}}
-    assert mended((LIST_OUTBOUND, [order])).fields == {"OutboundShipment": {"delivery_mode": "shipping.deliveryMode"}}
+    assert corrections((LIST_OUTBOUND, [order])).fields == {
+        "OutboundShipment": {"delivery_mode": "shipping.deliveryMode"}
+    }
 
 
 def test_places_of_rows_counts_and_objects_become_entries() -> None:
-    found = mended(
+    found = corrections(
         (LIST_STOCKS, {"page": {"n": 1}, "results": STOCKS}),
         (COUNT_RETURNS, {"total": 3}),
         (GET_STOCK, {"stock": STOCKS[0]}),
@@ -88,7 +90,7 @@ def test_places_of_rows_counts_and_objects_become_entries() -> None:
 
 def test_values_that_differ_by_separators_become_entries() -> None:
     order = {**ORDERS[0], "status": "IN_PREPARATION"}
-    assert mended((LIST_OUTBOUND, [order])).values == {"OutboundStatus": {"InPreparation": "IN_PREPARATION"}}
+    assert corrections((LIST_OUTBOUND, [order])).values == {"OutboundStatus": {"InPreparation": "IN_PREPARATION"}}
 
 
 class _Status(OpenEnum):
@@ -121,7 +123,7 @@ def test_an_unknown_value_is_a_comment() -> None:
 
 def test_what_is_not_sure_is_a_comment_with_its_candidates() -> None:
     order = {**without(ORDERS[0], "reference"), "externalReference": "a", "orderReference": "b"}
-    found = mended((LIST_OUTBOUND, [order]))
+    found = corrections((LIST_OUTBOUND, [order]))
     assert found.fields == {}
     assert found.undecided == {"OutboundShipment": ['reference = "externalReference" or "orderReference"']}
     text = contract_text(found, note="n")
@@ -131,11 +133,11 @@ def test_what_is_not_sure_is_a_comment_with_its_candidates() -> None:
 
 def test_a_synonym_of_another_type_is_not_taken() -> None:
     order = {**without(ORDERS[0], "lines"), "items": "three"}
-    assert mended((LIST_OUTBOUND, [order])).fields == {}
+    assert corrections((LIST_OUTBOUND, [order])).fields == {}
 
 
 def test_a_name_that_another_answer_contradicts_is_a_comment() -> None:
-    found = mended((LIST_OUTBOUND, [renamed(ORDERS[0], lines="items")]), (GET_OUTBOUND, ORDERS[0]))
+    found = corrections((LIST_OUTBOUND, [renamed(ORDERS[0], lines="items")]), (GET_OUTBOUND, ORDERS[0]))
     assert found.fields == {}
     assert found.undecided["OutboundShipment"] == ['lines = "items"  # not always']
     assert found.guesses == {}
@@ -151,7 +153,7 @@ def test_entries_that_contradict_each_other_are_comments() -> None:
 @pytest.mark.parametrize("count", [1, 5])
 def test_rows_of_returns_are_mended_too(count: int) -> None:
     rows = [renamed(RETURNS[0], updatedAt="lastUpdate", createdAt="creationDate")] * count
-    assert mended((LIST_RETURNS, {"items": rows})).fields == {
+    assert corrections((LIST_RETURNS, {"items": rows})).fields == {
         "Return": {"created_at": "creationDate", "updated_at": "lastUpdate"}
     }
 
