@@ -216,7 +216,7 @@ class FulfillmentClient(SellerClient):
         return await self.__aenter__()
 
     async def close(self, *, drain: float = 5.0) -> None:
-        """Reject new calls, give those that are running ``drain`` seconds to end, then close the connections."""
+        """Reject new calls, give running calls ``drain`` seconds to end, then close the connections."""
         await self._scope.session.close(drain=drain)
 
     async def check(self) -> float:

@@ -452,7 +452,7 @@ class UnusableAnswerError(AnsweredError):
 
 
 class BadRowError(UnusableAnswerError):
-    """Rows of a page lack their identity. ``rows`` are the others, ``places`` counts the bad ones from 0.
+    """Rows of a page lack their identity. ``rows`` are the good rows, ``places`` counts the bad rows from 0.
 
     ``client.with_options(on_bad_row="skip")`` leaves out such rows.
     """

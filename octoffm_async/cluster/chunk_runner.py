@@ -166,7 +166,7 @@ class ChunkRunner:
         return ""
 
     async def _count_already_created(self, journal_run: JournalRun) -> None:
-        """Count the items as ``already`` that another job or call created, of those that were created before."""
+        """Count the items as ``already`` that another job or call created before."""
         for start in range(0, len(self._created_before), LOOK_UP_MOST):
             entries = await journal_run.look_up(self._created_before[start : start + LOOK_UP_MOST])
             others = sum(entry is not None and entry.run != journal_run.run for entry in entries)

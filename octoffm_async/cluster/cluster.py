@@ -13,8 +13,7 @@ from ..tabular.item_reader import ItemReader
 from ..tabular.item_types import ORDERS, PRODUCTS, SUPPLIES
 from ..tabular.open import open_table
 from ..tabular.rejects import RejectsFile
-from . import jobs
-from . import queue as engine
+from . import jobs, queue
 from . import status as watching
 from .jobs import CHUNK, JobOptions, creation_type_of
 from .scheduling import CHUNK_TASK, ChunkScheduler
@@ -65,14 +64,14 @@ class Cluster:
     def __init__(self, database: str | Secret | Database) -> None:
         self._database = as_database(database)
         self._opened: AsyncExitStack | None = None
-        app, manager = engine.queue_app(self._database, chunk_task=CHUNK_TASK)
+        app, manager = queue.queue_app(self._database, chunk_task=CHUNK_TASK)
         self._scheduler = ChunkScheduler(self._database, app, manager)
 
     async def __aenter__(self) -> Self:
         opened = AsyncExitStack()
         await opened.enter_async_context(self._database)
         try:
-            await engine.prepare(self._database)
+            await queue.prepare(self._database)
             await jobs.prepare(self._database)
         except BaseException:
             await opened.aclose()
@@ -102,7 +101,7 @@ class Cluster:
         chunk: int = CHUNK,
         on_progress: OnProgress | None = None,
     ) -> JobRecord:
-        """Submit requests as one job, and count those whose key came before in the same input as ``faulty``.
+        """Submit requests as one job, and count requests whose key came before in the same input as ``faulty``.
 
         Workers start when all requests are loaded; if the input raises, none of them is sent. A plain iterable is read
         on this event loop. ``source`` describes the input to people; ``chunk`` is the number of items of a chunk;

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 import msgspec
 
 from ..errors import StoreError
-from . import queue as engine
+from . import queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -87,7 +87,7 @@ class Heartbeat:
                 await self._write(now())
                 if now() >= rescue_at:
                     rescue_at = now() + self._silent / 4 * random.uniform(0.8, 1.2)
-                    if rescued := await engine.requeue_stalled_jobs(self._database, silent=self._silent):
+                    if rescued := await queue.requeue_stalled_jobs(self._database, silent=self._silent):
                         logger.warning("%d jobs of workers without a heartbeat were returned to the queue", rescued)
                 if now() >= orphans_at:
                     orphans_at = now() + ORPHANS_EVERY * random.uniform(0.8, 1.2)

@@ -198,7 +198,7 @@ class ResilientJobManager(JobManager):
             async with self._database.connection() as connection, connection.transaction():
                 if await holds_claim(connection, claim):
                     await finish(connection, claim)
-        except StoreError as error:  # the worker keeps the job until others find its heartbeat overdue
+        except StoreError as error:  # the worker keeps the job until another worker finds its heartbeat overdue
             logger.warning("the end of a queue job was not written: %s", error)
 
     async def unregister_worker(self, worker_id: int) -> None:

@@ -35,7 +35,7 @@ import msgspec
 from procrastinate import exceptions
 
 from ..errors import OctoffmError
-from . import queue as engine
+from . import queue
 from .jobs import COUNTED, ChunkState, ItemCounts, JobOptions, partition_lock
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class LostLeaseError(OctoffmError):
 class ChunkLease(msgspec.Struct, frozen=True, kw_only=True):
     """A chunk that a worker leased, with all that it needs to process it."""
 
-    claim: engine.JobClaim
+    claim: queue.JobClaim
     partition: int
     job: str
     number: int
@@ -156,7 +156,7 @@ class ChunkReport(msgspec.Struct, frozen=True, kw_only=True):
 class ChunkScheduler:
     """The scheduler of chunks: leases and ends them in one database, for one procrastinate app."""
 
-    def __init__(self, database: Database, app: App, manager: engine.ResilientJobManager) -> None:
+    def __init__(self, database: Database, app: App, manager: queue.ResilientJobManager) -> None:
         self._database = database
         self._app = app
         self._manager = manager
@@ -204,7 +204,7 @@ class ChunkScheduler:
     async def queue_idle_partitions(self) -> int:
         """Queue a job for each partition that has an open job and none in the queue; return their number."""
         async with self._database.connection() as connection:
-            partitions = await (await connection.execute(_ORPHANS, (engine.QUEUE,))).fetchall()
+            partitions = await (await connection.execute(_ORPHANS, (queue.QUEUE,))).fetchall()
             for (partition,) in partitions:
                 async with connection.transaction():
                     await self.queue_partition(connection, partition)
@@ -227,7 +227,7 @@ class ChunkScheduler:
 
     async def _own(self, connection: Connection, claim: JobClaim, partition: int) -> None:
         # A worker that was suspended may have lost its queue job to another one: see the essay in queue.
-        if not await engine.holds_claim(connection, claim):
+        if not await queue.holds_claim(connection, claim):
             raise LostLeaseError(f"another worker took over the queue job of partition {partition}")
         await connection.execute("SELECT FROM octoffm_lanes WHERE lane = %s FOR UPDATE", (partition,))
 
@@ -281,7 +281,7 @@ class ChunkScheduler:
         await connection.execute(_COUNT, {"job": job, "ended": int(over), "stuck": int(state == "stuck")} | deltas)
 
     async def _pass_on(self, connection: Connection, claim: JobClaim, partition: int) -> None:
-        await engine.finish(connection, claim)
+        await queue.finish(connection, claim)
         await self._queue_next(connection, partition)
 
     async def _queue_next(self, connection: Connection, partition: int) -> None:
@@ -295,7 +295,7 @@ class ChunkScheduler:
             "DELETE FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo'", (lock,)
         )  # it is scheduled too late
         deferrer = self._app.configure_task(
-            CHUNK_TASK, queue=engine.QUEUE, lock=lock, queueing_lock=lock, schedule_at=row[0], connection=connection
+            CHUNK_TASK, queue=queue.QUEUE, lock=lock, queueing_lock=lock, schedule_at=row[0], connection=connection
         )
         try:
             async with connection.transaction():

@@ -174,7 +174,7 @@ async def load(
     faulty: Callable[[], int] = lambda: 0,
     on_progress: OnProgress | None = None,
 ) -> Submission:
-    """Load all items as one job, without those whose key came before in the same input.
+    """Load all items as one job, without items whose key came before in the same input.
 
     Raises:
         ConfigurationError: the seller's id is not valid in a header.

@@ -21,8 +21,7 @@ from ..errors import JournalError, OtherEnvironmentError, StoreError
 from ..events import Hook, LoggingHook
 from ..journal.postgres.journal import PostgresJournal
 from ..stores.database import Database
-from . import jobs
-from . import queue as engine
+from . import jobs, queue
 from .metrics import MetricsServer, WorkerMetrics
 from .mirror import prepare_mirrors
 from .stores.postgres_limits import PostgresLimits
@@ -84,7 +83,7 @@ class Worker:
         """
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(self._database)
-            await engine.prepare(self._database)
+            await queue.prepare(self._database)
             await jobs.prepare(self._database)
             await prepare_mirrors(self._database)
             if self._metrics is not None:
@@ -98,10 +97,10 @@ class Worker:
                         return
                 except OtherEnvironmentError:
                     raise
-                except (StoreError, JournalError, engine.WorkerForgottenError) as error:
+                except (StoreError, JournalError, queue.WorkerForgottenError) as error:
                     logger.warning("the worker starts a new session: %s", error)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(engine.RETRY_SECONDS):
+                    async with asyncio.timeout(queue.RETRY_SECONDS):
                         await self._stopping.wait()
 
     async def _one_session(self) -> bool:

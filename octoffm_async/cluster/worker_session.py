@@ -13,7 +13,7 @@ from procrastinate.worker import Worker as EngineWorker
 
 from ..errors import CredentialsRefusedError, FencedError, OtherEnvironmentError, StoreError
 from ..journal.postgres.journal import LEASE
-from . import queue as engine
+from . import queue
 from .chunk_runner import ChunkRunner, is_worker_error
 from .heartbeat import Heartbeat, WorkerCounters
 from .mirror import schedule_mirrors
@@ -81,17 +81,17 @@ class WorkerSession:
         self._options = options
         self._metrics = metrics
         self._renewals = 0
-        app, self._manager = engine.queue_app(database, chunk_task=CHUNK_TASK)
+        app, self._manager = queue.queue_app(database, chunk_task=CHUNK_TASK)
         self._scheduler = ChunkScheduler(database, app, self._manager)
         self._runners: dict[ChunkRunner, asyncio.Task[Any]] = {}
         self._error: Exception | None = None
         self._stopped = False
-        app.task(name=CHUNK_TASK, queue=engine.QUEUE, pass_context=True)(self._run_chunk)
+        app.task(name=CHUNK_TASK, queue=queue.QUEUE, pass_context=True)(self._run_chunk)
         if options.mirror_every is not None:
             schedule_mirrors(app, database, client, minutes=options.mirror_every)
         self._engine = EngineWorker(
             app=app,
-            queues=[engine.QUEUE],
+            queues=[queue.QUEUE],
             concurrency=options.concurrency,
             fetch_job_polling_interval=options.polling,
             abort_job_polling_interval=3600.0,
@@ -111,7 +111,7 @@ class WorkerSession:
         )
 
     def stop(self) -> None:
-        """Lease no more chunks; stop those in work."""
+        """Lease no more chunks; stop the chunks in work."""
         self._stopped = True
         self._engine.stop()  # type: ignore[no-untyped-call]
         for runner in self._runners:
@@ -154,7 +154,7 @@ class WorkerSession:
     async def _run_chunk(self, context: JobContext, *, lane: int) -> None:
         """Process the next chunk of a partition: the task of a queue job."""
         try:
-            lease = await self._scheduler.lease_next_chunk(engine.JobClaim.of(context.job), lane)
+            lease = await self._scheduler.lease_next_chunk(queue.JobClaim.of(context.job), lane)
         except LostLeaseError as error:
             logger.warning("%s", error)
             return
@@ -209,7 +209,7 @@ class WorkerSession:
                     if not error.away:
                         raise
                     logger.debug("the end of a chunk is not written yet: %s", error)
-                    await asyncio.sleep(engine.RETRY_SECONDS)
+                    await asyncio.sleep(queue.RETRY_SECONDS)
 
     def _count(self, lease: ChunkLease, outcome: Outcome) -> None:
         self.items += 1

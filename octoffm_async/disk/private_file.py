@@ -100,7 +100,7 @@ def open_safely(path: Path, flags: int) -> int:
     """Open a regular file, created with mode 0600 if ``flags`` say so; return its descriptor.
 
     Raises:
-        ConfigurationError: The path is a link or no file, belongs to another user, or others can read or write it.
+        ConfigurationError: The path is a link or no file, belongs to another user, or other users can read or write it.
         OSError: The file cannot be opened.
     """
     _refuse_link(path)

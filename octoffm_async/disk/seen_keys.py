@@ -24,7 +24,7 @@ class SeenKeys(DiskIndex):
         super().__init__(in_memory=in_memory)
         self._fingerprints = fingerprints
         self._items: dict[str, object] = {}
-        """Latest items without a fingerprint: computing those of many items together takes half the time."""
+        """Latest items without a fingerprint: computing the fingerprints of many items together takes half the time."""
 
     def add(self, key: str, print_: bytes = b"") -> bool:
         """Add ``key`` with its item's fingerprint; return True if it is new."""

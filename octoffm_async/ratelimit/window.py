@@ -16,7 +16,7 @@ TIMER_LAG = 0.01
 HANDFUL = 0.001
 """Seconds' worth of requests that a bucket gives out at once: a timer has no finer resolution."""
 KEPT_FREE = 0.01
-"""The part of a window that bulk calls leave free for interactive calls while those come."""
+"""The part of a window that bulk calls leave free for interactive calls while such calls come."""
 KEPT_FREE_FOR = 30.0
 """Seconds after an interactive call for which they do."""
 SMALL = 6

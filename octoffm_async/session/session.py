@@ -148,7 +148,7 @@ class Session:
         self._idle = asyncio.Event()
 
     async def close(self, *, drain: float) -> None:
-        """Reject new calls, give those that are running ``drain`` seconds to end, then close the connections."""
+        """Reject new calls, give running calls ``drain`` seconds to end, then close the connections."""
         self._draining, self._loop = self._loop, None
         self.background.cancel()
         try:
@@ -204,9 +204,9 @@ class Session:
     def api_clock(self) -> datetime | None:
         """The present time by the API's clock: the ``Date`` of a response and the time since; None if there was none.
 
-        The response to a creation is preferred, because no cache answers those. Before the first one the later of those
-        to reads and to token requests counts: a cached list must not set the clock back, and the token may come from
-        another server.
+        The response to a creation is preferred, because no cache answers creations. Before the first one the later of
+        the responses to reads and to token requests counts: a cached list must not set the clock back, and the token
+        may come from another server.
         """
         if self._loop is None:
             return None

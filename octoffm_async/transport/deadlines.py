@@ -86,7 +86,7 @@ class Deadlines:
                 timer.cancel()
 
     def close(self) -> None:
-        """Cancel all timers but those of calls that still run."""
+        """Cancel all timers but the timers of running calls."""
         for seconds, schedule in self._schedules.items():
             if not schedule and (timer := self._timers.pop(seconds, None)) is not None:
                 timer.cancel()

@@ -166,7 +166,7 @@ def advance(state: LimitState | None, request: LeaseRequest, now: int) -> tuple[
     state.asked_at = now
     _count(state, request.used, now)
     if request.epoch == state.epoch:
-        # Only the end of the sequence can be taken back: slots that others leased behind it keep their times.
+        # Only the end of the sequence can be taken back: slots that other clients leased behind it keep their times.
         if 0 < request.back_to == state.free_at:
             state.free_at = request.back_from
         if request.refused:

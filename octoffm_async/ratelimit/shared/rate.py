@@ -69,7 +69,7 @@ class SharedRate(AdaptiveRate):
         self.alone = None
         self._paced = SECOND / reply.pace if reply.pace else None
         if reply.epoch != self._epoch:
-            self._epoch, self.refusing, self.accepting = reply.epoch, False, False  # others reported it before
+            self._epoch, self.refusing, self.accepting = reply.epoch, False, False  # other clients reported it before
         if self.refusing:
             return  # the store does not know yet
         self._since = epoch_since

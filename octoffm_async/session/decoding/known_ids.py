@@ -48,7 +48,7 @@ class KnownIds:
         self.changes = 0
         """The number of times that a reference was suspected."""
         self.seen: WeakKeyDictionary[object, int] = WeakKeyDictionary()
-        """The part of those that each journal has handled."""
+        """The value of ``changes`` up to which each journal has handled the suspected references."""
         self._what = what
         self._recent: dict[str, str] = {}
         self._older: Mapping[str, str] = {}
@@ -61,7 +61,7 @@ class KnownIds:
 
     @property
     def suspects(self) -> dict[str, str]:
-        """References that got ids which may belong to others."""
+        """References that got ids which may belong to other references."""
         return dict(self._suspects)
 
     def last_ids(self) -> dict[str, str]:
@@ -129,7 +129,7 @@ class KnownIds:
                 self.suspect(reference, remote_id)
 
     def clear(self, reference: str) -> None:
-        """Stop suspecting a reference, whose order is being looked up."""
+        """Stop suspecting a reference: its order is being looked up."""
         self._suspects.pop(reference, None)
 
     def _seen_before(self, reference: str, remote_id: str, history: ConnectionHistory | None) -> Doubt | None:

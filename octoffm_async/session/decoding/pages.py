@@ -30,7 +30,7 @@ _BESIDE_ROWS = ("itemsPerPage", "count", "totalItemCount", "totalCount", "total"
 
 
 class BadRowsError(UnusableError):
-    """An error: rows of a page have no identity; ``rows`` are the others, ``places`` those of the bad ones from 0."""
+    """An error: rows of a page have no identity. ``rows`` are the good rows, ``places`` count the bad rows from 0."""
 
     def __init__(self, rows: list[Any], places: Sequence[int], reason: str) -> None:
         of = len(rows) + len(places)

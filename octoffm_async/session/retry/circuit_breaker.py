@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE = 1.0
 """Seconds, doubled with each probe that fails."""
 OTHERS_FIRST = 1.0
-"""Seconds for which a call whose probe failed lets others go first, so that it alone cannot keep the circuit open."""
+"""Seconds for which a call whose probe failed lets other calls go first: it alone cannot keep the circuit open."""
 
 
 class Circuit:
@@ -50,7 +50,7 @@ class Circuit:
     async def enter(self, lane: Priority, until: float, *, probed: bool = False) -> bool:
         """Wait until the call may be sent; return True if it is the probe. Not to be called on a closed circuit.
 
-        A call that ``probed`` before, and failed, lets others go first: it may be the call that fails, not the API.
+        A call that ``probed`` before, and failed, lets other calls go first: the call may be at fault, not the API.
 
         Raises:
             CircuitOpenError: The call may not be sent, and does not wait.

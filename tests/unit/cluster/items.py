@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from octoffm_async import OutboundShipmentRequest, ShipmentLine
-from octoffm_async.cluster import queue as engine
+from octoffm_async.cluster import queue
 from octoffm_async.cluster.cluster import Cluster
 from octoffm_async.cluster.queue import QUEUE, JobClaim, ResilientJobManager
 from octoffm_async.cluster.scheduling import CHUNK_TASK, ChunkScheduler
@@ -60,5 +60,5 @@ class Fleet(NamedTuple):
 @asynccontextmanager
 async def fleet(address: str) -> AsyncIterator[Fleet]:
     async with Database(address) as database, Cluster(address) as cluster:
-        app, manager = engine.queue_app(database, chunk_task=CHUNK_TASK)
+        app, manager = queue.queue_app(database, chunk_task=CHUNK_TASK)
         yield Fleet(cluster, database, manager, ChunkScheduler(database, app, manager))

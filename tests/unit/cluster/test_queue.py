@@ -11,7 +11,7 @@ from procrastinate.jobs import Status
 
 from benchmarks.servers import PostgresServer
 from octoffm_async import ConfigurationError, StoreError
-from octoffm_async.cluster import queue as engine
+from octoffm_async.cluster import queue
 from octoffm_async.cluster.cluster import Cluster
 from octoffm_async.cluster.mirror import cron_of
 from octoffm_async.cluster.queue import QUEUE, Connector, JobClaim, WorkerForgottenError
@@ -86,7 +86,7 @@ async def test_a_worker_bears_that_the_database_is_away(postgres_server: Postgre
             await asyncio.to_thread(postgres_server.start)
         await manager.update_heartbeat(worker)
         async with all_of_it.database.connection() as connection, connection.transaction():
-            assert await engine.holds_claim(connection, JobClaim.of(job))
+            assert await queue.holds_claim(connection, JobClaim.of(job))
 
 
 async def test_a_worker_that_is_forgotten_learns_of_it(postgres: str) -> None:
@@ -107,9 +107,7 @@ async def test_what_several_find_silent_is_given_to_others_once(postgres: str) -
             assert await all_of_it.fetch() is not None
         async with all_of_it.database.connection() as connection:
             await connection.execute("DELETE FROM procrastinate_workers")
-        rescued = await asyncio.gather(
-            *(engine.requeue_stalled_jobs(all_of_it.database, silent=60.0) for _ in range(3))
-        )
+        rescued = await asyncio.gather(*(queue.requeue_stalled_jobs(all_of_it.database, silent=60.0) for _ in range(3)))
         assert sum(rescued) == 5
         attempts = await all_of_it.one("SELECT min(attempts), max(attempts), min(status::text) FROM procrastinate_jobs")
         assert attempts == (1, 1, "todo")
@@ -117,7 +115,7 @@ async def test_what_several_find_silent_is_given_to_others_once(postgres: str) -
 
 async def test_other_tasks_are_ended_whatever_came_of_them(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
-        app, manager = engine.queue_app(all_of_it.database, chunk_task="a turn")
+        app, manager = queue.queue_app(all_of_it.database, chunk_task="a turn")
         await app.configure_task("another", queue=QUEUE, queueing_lock="x").defer_async(number=7)
         with pytest.raises(exceptions.AlreadyEnqueued):
             await app.configure_task("another", queue=QUEUE, queueing_lock="x").defer_async(number=8)

@@ -1,4 +1,4 @@
-"""Turns of lanes in a real database: one at a time, each counted once, and none ended by who does not hold it."""
+"""Chunks of partitions in a real database: one at a time, each counted once, and none ended by who does not hold it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from octoffm_async.cluster import queue as engine
+from octoffm_async.cluster import queue
 from octoffm_async.cluster.jobs import ItemCounts, creation_type_of
 from octoffm_async.cluster.scheduling import (
     MAX_CHUNK_ATTEMPTS,
@@ -30,7 +30,7 @@ async def lease_next(fleet: Fleet):
     return lease
 
 
-async def test_turns_of_a_lane_go_through_its_chunks_one_at_a_time(postgres: str) -> None:
+async def test_leases_of_a_partition_go_through_its_chunks_one_at_a_time(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
         record = await all_of_it.cluster.submit("orders", orders(5), seller="1", chunk=2)
         assert (record.state, record.items, record.chunks) == ("waiting", 5, 3)
@@ -38,7 +38,7 @@ async def test_turns_of_a_lane_go_through_its_chunks_one_at_a_time(postgres: str
         for number in range(3):
             lease = await lease_next(all_of_it)
             assert (lease.job, lease.number, lease.seller) == (record.job, number, "1")
-            assert await all_of_it.fetch() is None  # the lane is taken
+            assert await all_of_it.fetch() is None  # the partition is taken
             keys += [one.item.reference for one in unpack(lease.payload, creation_type_of("orders"))]
             await all_of_it.scheduler.end_chunk(lease, ChunkReport(counts=ItemCounts(created=lease.items)))
         assert keys == [f"O-{number}" for number in range(5)]
@@ -48,7 +48,7 @@ async def test_turns_of_a_lane_go_through_its_chunks_one_at_a_time(postgres: str
         assert await all_of_it.one(DONE) == (0,)  # the engine's queue holds nothing of it any more
 
 
-async def test_sellers_take_turns_and_so_do_the_jobs_of_a_lane(postgres: str) -> None:
+async def test_sellers_take_turns_and_so_do_the_jobs_of_a_partition(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
         submit = all_of_it.cluster.submit
         jobs = [
@@ -95,9 +95,9 @@ async def test_a_worker_that_was_given_up_ends_nothing(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
         record = await all_of_it.cluster.submit("orders", orders(2), seller="1")
         zombie = await lease_next(all_of_it)
-        assert await engine.requeue_stalled_jobs(all_of_it.database, silent=60.0) == 0  # it lives
+        assert await queue.requeue_stalled_jobs(all_of_it.database, silent=60.0) == 0  # it lives
         await _silence(all_of_it)
-        assert await engine.requeue_stalled_jobs(all_of_it.database, silent=60.0) == 1
+        assert await queue.requeue_stalled_jobs(all_of_it.database, silent=60.0) == 1
         with pytest.raises(LostLeaseError):
             await all_of_it.scheduler.end_chunk(zombie, ChunkReport(counts=ItemCounts(created=2)))
         heir = await lease_next(all_of_it)
@@ -120,10 +120,10 @@ async def test_the_engine_does_not_end_what_another_worker_holds(postgres: str) 
     async with fleet(postgres) as all_of_it:
         await all_of_it.cluster.submit("orders", orders(2), seller="1")
         worker = await all_of_it.manager.register_worker()
-        zombie = await all_of_it.manager.fetch_job([engine.QUEUE], worker)
+        zombie = await all_of_it.manager.fetch_job([queue.QUEUE], worker)
         assert zombie is not None
         await _silence(all_of_it)
-        await engine.requeue_stalled_jobs(all_of_it.database, silent=60.0)
+        await queue.requeue_stalled_jobs(all_of_it.database, silent=60.0)
         heir = await lease_next(all_of_it)
         await all_of_it.manager.finish_job(zombie, status=_failed(), delete_job=True)
         await all_of_it.scheduler.end_chunk(heir, ChunkReport(counts=ItemCounts(created=2)))  # still its holder
@@ -139,7 +139,7 @@ async def test_a_turn_that_breaks_off_is_given_back(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
         await all_of_it.cluster.submit("orders", orders(2), seller="1")
         worker = await all_of_it.manager.register_worker()
-        job = await all_of_it.manager.fetch_job([engine.QUEUE], worker)
+        job = await all_of_it.manager.fetch_job([queue.QUEUE], worker)
         assert job is not None
         await all_of_it.manager.finish_job(job, status=_failed(), delete_job=True)
         assert await all_of_it.one("SELECT status::text FROM procrastinate_jobs") == ("todo",)
@@ -162,7 +162,7 @@ async def test_a_chunk_that_kills_its_workers_is_set_aside(postgres: str) -> Non
         assert (await lease_next(all_of_it)).number == 0
 
 
-async def test_a_lane_without_a_turn_is_found(postgres: str) -> None:
+async def test_a_partition_without_a_queue_job_is_found(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
         await all_of_it.cluster.submit("orders", orders(2), seller="1")
         assert await all_of_it.scheduler.queue_idle_partitions() == 0
@@ -173,7 +173,7 @@ async def test_a_lane_without_a_turn_is_found(postgres: str) -> None:
         assert (await lease_next(all_of_it)).number == 0
 
 
-async def test_two_workers_that_fetch_at_once_get_different_lanes(postgres: str) -> None:
+async def test_two_workers_that_fetch_at_once_get_different_partitions(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
         for seller in range(8):
             await all_of_it.cluster.submit("orders", orders(2), seller=str(seller))

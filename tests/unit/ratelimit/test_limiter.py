@@ -1,4 +1,4 @@
-"""Limits: the arithmetic by property, the gate on a clock that jumps."""
+"""Limits: the arithmetic by property, the limiter on a clock that jumps."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_burst_makes_up_for_late_timers_or_is_what_was_asked_for() -> None:
 
 
 def admissions(limit: Limit, arrivals: list[float], *, jitter: float = 0.0) -> list[float]:
-    """When a gate lets calls through that arrive after the given gaps, on a loop whose clock jumps."""
+    """When a limiter lets calls through that arrive after the given gaps, on a loop whose clock jumps."""
     admitted: list[float] = []
 
     async def arrive() -> None:
@@ -112,13 +112,13 @@ def test_random_arrivals_never_exceed_the_limit_in_any_window(calls: int, per: f
     assert worst_window(admitted, per) <= calls
 
 
-def test_a_saturated_gate_admits_the_full_rate() -> None:
+def test_a_saturated_limiter_admits_the_full_rate() -> None:
     admitted = admissions(Limit(50, per=1.0), [0.0] * 1000, jitter=0.02)
     assert 1000 / (admitted[-1] - admitted[0]) >= 0.98 * 50
     assert worst_window(admitted, 1.0) <= 50
 
 
-def test_a_plain_limiter_would_break_the_promise_that_the_gate_keeps() -> None:
+def test_a_plain_limiter_would_break_the_promise_that_ours_keeps() -> None:
     # The comparison that makes the property above worth something: N at once, refilled meanwhile.
     from aiolimiter import AsyncLimiter
 
@@ -210,7 +210,7 @@ async def test_cancelling_waiters_at_random_leaks_no_slot_and_no_permit(seed: in
 
 
 class Usage:
-    """Who is inside a gate, and when each departed."""
+    """Who is inside a limiter, and when each departed."""
 
     def __init__(self) -> None:
         self.inside = 0
@@ -219,7 +219,7 @@ class Usage:
 
 
 async def disturb(limiter: RateLimiter, kind: int, rng: random.Random) -> None:
-    """Something that happens to a gate while calls wait at it."""
+    """Something that happens to a limiter while calls wait at it."""
     loop = asyncio.get_running_loop()
     match kind:
         case 0:
@@ -311,7 +311,7 @@ def test_nothing_is_leaked_and_no_window_exceeded_whatever_happens(
 
 
 @pytest.mark.virtual_time
-async def test_an_error_of_the_pump_reaches_those_who_wait_and_the_next_begin_anew(
+async def test_an_error_of_the_dispatcher_reaches_those_who_wait_and_the_next_begin_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     limiter = RateLimiter(Limit(1, per=10.0), jitter=0.0, max_in_flight=10)
@@ -329,7 +329,7 @@ async def test_an_error_of_the_pump_reaches_those_who_wait_and_the_next_begin_an
 
 
 @pytest.mark.virtual_time
-async def test_a_pump_that_a_stranger_cancels_is_replaced() -> None:
+async def test_a_dispatcher_that_a_stranger_cancels_is_replaced() -> None:
     limiter = RateLimiter(Limit(1, per=10.0), jitter=0.0, max_in_flight=10)
     await limiter.acquire()
     waiting = [asyncio.create_task(limiter.acquire()) for _ in range(2)]
@@ -343,7 +343,7 @@ async def test_a_pump_that_a_stranger_cancels_is_replaced() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_a_close_ends_all_who_wait_and_the_pump() -> None:
+async def test_a_close_ends_all_who_wait_and_the_dispatcher() -> None:
     limiter = RateLimiter(Limit(1, per=1000.0), jitter=0.0, max_in_flight=10)
     await limiter.acquire()
     waiting = [asyncio.create_task(limiter.acquire()) for _ in range(100)]
@@ -378,7 +378,7 @@ def test_closing_leaves_no_task_for_the_loop_to_destroy(while_waiting: bool, cap
     assert [record for record in caplog.records if record.name == "asyncio" and record.levelno >= logging.ERROR] == []
 
 
-def test_a_gate_goes_on_on_the_next_loop() -> None:
+def test_a_limiter_goes_on_on_the_next_loop() -> None:
     limiter = RateLimiter(Limit(2, per=5.0), jitter=0.0, max_in_flight=2)
 
     async def use() -> None:

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 class Fate:
-    """What became of one call that asked a gate: when it was let through, or how long it was told to wait."""
+    """What became of one call that asked a limiter: when it was let through, or how long it was told to wait."""
 
     def __init__(self, at: float) -> None:
         self.at = at

@@ -64,7 +64,7 @@ class Opened:
         await self.client.close()
 
     def left_behind(self) -> tuple[int, int]:
-        """Calls under way, and slots taken at any gate."""
+        """Calls under way, and slots taken at any limiter."""
         session = self.client._scope.session
         taken = sum(limiter.in_flight for limiter in session._limiters._limiters.values())
         return session._calls_running, taken

@@ -59,7 +59,7 @@ class RemoteLimits(MemoryLimits):
 
 
 class Client:
-    """One process of a fleet: its gates, and when calls left."""
+    """One process of a fleet: its limiters, and when calls left."""
 
     def __init__(self, store: LimitStore, **settings: Any) -> None:
         self.limiters = LimiterRegistry(config(**settings), store)
@@ -457,7 +457,7 @@ async def test_token_calls_are_not_leased() -> None:
     assert not isinstance(limiters.of("", Group.TOKEN), SharedRateLimiter)
 
 
-async def test_a_gate_that_was_not_used_for_long_is_idle() -> None:
+async def test_a_limiter_that_was_not_used_for_long_is_idle() -> None:
     async with clients(1, RemoteLimits(), limit=Limit(50)) as (client,):
         await client.limiter.acquire()
         client.limiter.release()
