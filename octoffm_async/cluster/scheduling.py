@@ -316,9 +316,9 @@ def after_turn(ending: ChunkReport, tries: int) -> tuple[ChunkState, int, float]
     if ending.is_postponed and not counts.failed + counts.unknown:
         return "ready", tries, 0.0
     tried = tries + (not ending.is_postponed or not counts.decided)
-    return ("stuck" if tried >= MAX_CHUNK_ATTEMPTS else "ready"), tried, pause_after(tried)
+    return ("stuck" if tried >= MAX_CHUNK_ATTEMPTS else "ready"), tried, chunk_backoff(tried)
 
 
-def pause_after(tries: int) -> float:
+def chunk_backoff(tries: int) -> float:
     """Return the seconds of back-off after a number of failed attempts at a chunk: 2, 8, 32, 128, then 300."""
     return min(FIRST_PAUSE * 4.0 ** max(0, tries - 1), LONGEST_PAUSE)

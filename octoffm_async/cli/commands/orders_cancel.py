@@ -13,7 +13,7 @@ from ...contract.outbound import CancellationStatus, OutboundCancellation, Outbo
 from ...contract.requests.validation import cancellation_problems
 from ...errors import NotFoundError, ValidationError
 from ..errors import ExitCode
-from ..options import check_against_contract, extra_option
+from ..files.extra_members import check_against_contract, extra_option
 from ..output import as_fields, print_facts, print_json_line
 from ..remote import remote_command
 from ..row_files import dry_run_option, print_request

@@ -13,8 +13,8 @@ from ...contract.requests.validation import return_problems
 from ...contract.returns import ReturnReason, ReturnRequest, ReturnStatus, ReturnType
 from ...errors import ValidationError
 from ..errors import ExitCode
+from ..files.extra_members import check_against_contract, extra_option
 from ..filters import OpenEnumParam, limit_option, period_options
-from ..options import check_against_contract, extra_option
 from ..output import Column, as_fields, print_facts, print_json_line, print_rows, print_table, quantity_of, received_of
 from ..remote import remote_command
 from ..row_files import dry_run_option, output_option, print_request, save_document

@@ -21,12 +21,12 @@ from ...tabular.rejects import RejectsFile
 from ..contract.drift_option import recording_drift
 from ..jobs.hints import jobs_command
 from ..jobs.show import write_json
-from ..options import check_plan
 from ..output import items as items_text
 from ..output import printable
 from ..runtime import interruptible
 from .bars import LimitUsage, file_display_for
 from .dry_run import dry_run
+from .extra_members import check_plan
 from .options import FileOptions, command_again
 from .recording import RejectedExample, RunStats
 from .report import report_page, write_report

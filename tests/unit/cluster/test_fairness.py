@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.fleet_simulation import Policy, Seller, simulate
-from octoffm_async.cluster.scheduling import LONGEST_PAUSE, MAX_CHUNK_ATTEMPTS, pause_after
+from octoffm_async.cluster.scheduling import LONGEST_PAUSE, MAX_CHUNK_ATTEMPTS, chunk_backoff
 
 COUNT = 10_000
 PLACES = 256
@@ -94,5 +94,5 @@ def test_all_work_is_done_once_and_places_are_never_idle_for_nothing(
 
 
 def test_pauses_grow_and_end() -> None:
-    assert [pause_after(tries) for tries in range(1, 7)] == [2.0, 8.0, 32.0, 128.0, 300.0, 300.0]
-    assert pause_after(MAX_CHUNK_ATTEMPTS + 40) == LONGEST_PAUSE
+    assert [chunk_backoff(tries) for tries in range(1, 7)] == [2.0, 8.0, 32.0, 128.0, 300.0, 300.0]
+    assert chunk_backoff(MAX_CHUNK_ATTEMPTS + 40) == LONGEST_PAUSE
