@@ -120,19 +120,19 @@ class JournaledJob(Job[T]):
         if isinstance(journal, str | PathLike):
             journal = await self._opened.enter_async_context(Journal.open(journal, verify_first=how.verify_first))
         self._scope.options = self._scope.options.changed(fence=journal.fence)
-        book = await journal.begin_run(
+        journal_run = await journal.begin_run(
             seller=how.seller_id,
             operation=how.operation,
             run=how.run,
             source=how.source,
             environment=environment_of(self._scope.session.config),
         )
-        self.low = 0 if book.in_thread else self.look_ahead // 2
+        self.low = 0 if journal_run.in_thread else self.look_ahead // 2
         claims = key_claims_of(journal, how.seller_id, how.operation)
         await self._inner.start()
-        back = CreationRevoker(book, self._inner.given)
+        back = CreationRevoker(journal_run, self._inner.given)
         ends = PendingItems[T](
-            book,
+            journal_run,
             claims,
             finder=self._finder,
             follower=self._follower,
@@ -140,7 +140,7 @@ class JournaledJob(Job[T]):
             api_clock=lambda: self._scope.session.api_clock,
             back=back,
         )
-        self._open = book, claims, ends
+        self._open = journal_run, claims, ends
         if (how.verify_first or journal.gap is not None) and (kind := KINDS.get(how.operation)) is not None:
             gone_by = 0.0
             if not how.verify_first and journal.gap is not None:
@@ -149,8 +149,8 @@ class JournaledJob(Job[T]):
                 self._scope,
                 kind,
                 patience=how.patience,
-                look_up=book.look_up,
-                controls=controls_of(book, how.patience),
+                look_up=journal_run.look_up,
+                controls=controls_of(journal_run, how.patience),
                 owners=back.owners,
                 passed=gone_by,
             )
@@ -159,12 +159,12 @@ class JournaledJob(Job[T]):
         await back.learn()
 
     async def screen(self, items: list[T], prints: list[bytes]) -> tuple[list[T], list[Outcome]]:
-        book, claims, ends = self._parts()
+        journal_run, claims, ends = self._parts()
         await ends.back.revoke()
         outcomes: list[Outcome] = []
         items, sendings = encodable(self._inner, items, prints, outcomes)
         keys = self.keys(items)
-        entries = await book.look_up(keys)
+        entries = await journal_run.look_up(keys)
         busy = claims.held_by_others(keys, ends)
         check = self._inner.check
         wanted: list[T] = []
@@ -183,7 +183,7 @@ class JournaledJob(Job[T]):
             elif verdict is Verdict.UNDECIDED:
                 ends.wait_for(item, sending.key, "it was sent before, and what became of it is not known")
             elif verdict is Verdict.CHANGED:
-                outcomes.append(refused_conflict(await conflict_of(book, entry, item, sending)))
+                outcomes.append(refused_conflict(await conflict_of(journal_run, entry, item, sending)))
             elif verdict is not Verdict.ALREADY_CREATED or not ends.needs_following(entry):
                 outcomes.append(known_outcome(entry, verdict))
         if self._verification is not None and wanted:
@@ -232,11 +232,11 @@ class JournaledJob(Job[T]):
 
     def return_unsent(self, items: Iterable[T]) -> None:
         """Mark items that were written to the journal and will not be sent as pending."""
-        book, claims, ends = self._parts()
+        journal_run, claims, ends = self._parts()
         keys = self.keys(items)
         for key in keys:
             self._encoded.pop(key, None)
-            book.record_outcome(key, State.PENDING)
+            journal_run.record_outcome(key, State.PENDING)
         claims.release(keys, ends)
 
     async def finish(self, deliver: Deliver) -> None:
@@ -272,10 +272,10 @@ class JournaledJob(Job[T]):
             if self._verification is not None:
                 self._verification.close()
             if self._open is not None:
-                book, _, ends = self._open
+                journal_run, _, ends = self._open
                 ends.release_pending()
                 await ends.back.revoke()
-                await (book.finish() if self._complete else book.flush())
+                await (journal_run.finish() if self._complete else journal_run.flush())
         finally:
             await self._opened.aclose()
 
@@ -286,13 +286,13 @@ class JournaledJob(Job[T]):
 
     def _noted(self, item: T, outcome: Outcome) -> Outcome | None:
         """Write an item's outcome behind; return it, or ``None`` if it is delivered at the end."""
-        book, claims, ends = self._open or self._parts()
+        journal_run, claims, ends = self._open or self._parts()
         key = outcome.key
         ends.to_resend.pop(key, None)
         claims.release_one(key, ends)
         if isinstance(outcome, Refused) and says_taken(outcome.error):
             outcome = to_look_for(outcome)
-        settle(book, outcome)
+        settle(journal_run, outcome)
         if isinstance(outcome, Unknown):
             claims.is_over(key)
             ends.wait_for(item, key, outcome.reason, outcome.error)
@@ -335,14 +335,14 @@ class JournaledJob(Job[T]):
         """Return the items that this job claimed and durably marked as sent; with ``first_at``, not to be sent now."""
         if not items:
             return []
-        book, claims, ends = self._parts()
+        journal_run, claims, ends = self._parts()
         keys = [sending.key for sending in sendings]
         # Of what may have been sent long ago, the API's clock now says nothing.
         api_at = await api_clock_before(self._scope.session) if first_at is None else None
         if not claims.take(keys, ends):
             return await self._one_by_one(items, sendings, first_at)
         try:
-            await book.mark_sent(sendings, api_at=api_at, first_at=first_at)
+            await journal_run.mark_sent(sendings, api_at=api_at, first_at=first_at)
         except IllegalTransitionError:  # another call sent one of them since the look-up
             claims.release(keys, ends)
             return await self._one_by_one(items, sendings, first_at)
@@ -371,15 +371,15 @@ class JournaledJob(Job[T]):
 
     def _break_off(self, left: dict[str, T], error: BaseException) -> None:
         """Settle items whose handling ended with an error: pending, if none of them can have been sent."""
-        book, _, ends = self._parts()
+        journal_run, _, ends = self._parts()
         taken = self._inner.undecided_keys()
         for key in left.keys() - taken:
             if isinstance(error, NOTHING_LEFT) and not is_outcome_unknown(error):
-                book.record_outcome(key, State.PENDING)
+                journal_run.record_outcome(key, State.PENDING)
             elif key in ends.to_resend:
                 ends.wait_for(ends.to_resend[key], key, f"broken off: {type(error).__name__} {error}")
             else:
-                book.release([key])
+                journal_run.release([key])
 
     async def _send_again(self, deliver: Deliver) -> None:
         """Send absent items. A run that is to end leaves them to the next one."""

@@ -71,7 +71,7 @@ class PendingItems(Generic[T]):
 
     def __init__(
         self,
-        book: JournalRun,
+        journal_run: JournalRun,
         claims: KeyClaims,
         *,
         finder: RemoteLookup,
@@ -82,14 +82,14 @@ class PendingItems(Generic[T]):
     ) -> None:
         self.to_resend: dict[str, T] = {}
         self.back = back
-        self._book = book
+        self._journal_run = journal_run
         self._claims = claims
         self._finder = finder
         self._follower = follower
         self._journal = journal
         self._api_clock = api_clock
         self._waiting: dict[str, _Waiting[T]] = {}
-        self._are_orders = book.operation != CREATE_PRODUCTS.name
+        self._are_orders = journal_run.operation != CREATE_PRODUCTS.name
         self._sent_again: set[str] = set()
         self._followed: dict[str, str | None] = {}
         self._followed_since = utc_now()
@@ -110,7 +110,7 @@ class PendingItems(Generic[T]):
         """Record what a look-up before sending found of an item; return its outcome, unless it is still pending."""
         if matches := found.matches.get(key):
             outcome = exists_already(key, matches)
-            settle(self._book, outcome_of_match(key, matches[0]))
+            settle(self._journal_run, outcome_of_match(key, matches[0]))
             self._claims.release_one(key, self)
             if outcome.earlier is None or not self.keeps(outcome.earlier):
                 return outcome
@@ -119,7 +119,7 @@ class PendingItems(Generic[T]):
         doubted = Unknown(key=key, reason=found.doubt_of(key))
         self.settle(doubted)
         if len(self._waiting) >= _WAITING_MOST:
-            self._book.release([key])
+            self._journal_run.release([key])
             self._claims.release_one(key, self)
             return doubted
         self.wait_for(item, key, doubted.reason)
@@ -139,7 +139,7 @@ class PendingItems(Generic[T]):
 
     def settle(self, outcome: Outcome) -> None:
         """Write an outcome behind."""
-        settle(self._book, outcome)
+        settle(self._journal_run, outcome)
 
     def keeps(self, outcome: Outcome) -> bool:
         """Return True if this creation must be tracked to its status first; its outcome is then delivered later."""
@@ -156,7 +156,7 @@ class PendingItems(Generic[T]):
     def release_pending(self) -> None:
         """Release the items that are still pending, for other runs."""
         keys = [key for key in (*self._waiting, *self.to_resend) if self._claims.held_by(key, self)]
-        self._book.release(keys)
+        self._journal_run.release(keys)
         self._claims.release(keys, self)
 
     def undecided(self, patience: float) -> list[Outcome]:
@@ -179,7 +179,7 @@ class PendingItems(Generic[T]):
         Return True if it did.
         """
         decide = partial(self._decide, deliver, patience=patience, resend_unknown=resend_unknown)
-        await self._book.flush()
+        await self._journal_run.flush()
         await self.back.revoke()
         await self._learn(deliver, patience)
         entries = await self._undecided_entries()
@@ -187,10 +187,10 @@ class PendingItems(Generic[T]):
             await decide([entry for entry in await self._undecided_entries() if entry.key in self.back.told])
         has_sent = False
         theirs = self._waiting.keys() - {entry.key for entry in entries}
-        if theirs and self._book.takeover_seconds:
-            seconds = 2 * patience + self._book.takeover_seconds
+        if theirs and self._journal_run.takeover_seconds:
+            seconds = 2 * patience + self._journal_run.takeover_seconds
             has_sent = await self._wait_for_others(theirs, deliver, decide, send_again, seconds=seconds)
-        await self._book.flush()
+        await self._journal_run.flush()
         return has_sent
 
     async def follow(self, deliver: Deliver) -> None:
@@ -206,7 +206,7 @@ class PendingItems(Generic[T]):
             if isinstance(outcome, Refused):
                 self.settle(outcome)
             else:
-                self._book.record_status(key, status)
+                self._journal_run.record_status(key, status)
             await deliver(outcome)
 
     async def _decide(
@@ -217,7 +217,7 @@ class PendingItems(Generic[T]):
         An expected id is the one that the order's response had. Those orders are revoked before the findings are
         written: the findings lead to them, and no trace would be left if this process were killed between the two.
         """
-        book = self._book
+        journal_run = self._journal_run
         entry_of = {entry.key: entry for entry in entries}
         self._claims.take(entry_of, self)
         undecided = set(entry_of)
@@ -235,11 +235,13 @@ class PendingItems(Generic[T]):
                 api_at={entry.key: entry.api_at for entry in entries if entry.api_at is not None},
                 api_clock=self._api_clock,
                 rest=self._rest,
-                look_up=book.look_up,
-                controls=controls_of(book, patience) if self._are_orders else None,  # products may be listed much later
-                one_first=one_first_of(book, self._claims, entry_of, self._waiting),
+                look_up=journal_run.look_up,
+                controls=controls_of(journal_run, patience)
+                if self._are_orders
+                else None,  # products may be listed much later
+                one_first=one_first_of(journal_run, self._claims, entry_of, self._waiting),
                 owners=self.back.owners,
-                rivals=await book.undecided_keys() if entries and self.back.owners is not None else (),
+                rivals=await journal_run.undecided_keys() if entries and self.back.owners is not None else (),
             )
             async for key, found, doubt in decided:
                 is_any_other |= await self.back.revoke()
@@ -274,7 +276,7 @@ class PendingItems(Generic[T]):
             keys = [
                 entry.key for entry in entries if entry.key not in self.to_resend and entry.key not in self._waiting
             ]
-            self._book.release(undecided.intersection(keys))
+            self._journal_run.release(undecided.intersection(keys))
             self._claims.release(keys, self)
         return await self.back.revoke() or is_any_other
 
@@ -308,7 +310,7 @@ class PendingItems(Generic[T]):
             theirs &= self._waiting.keys()
             keys = list(theirs)
             for start in range(0, len(keys), LOOK_UP_MOST):
-                free = await self._book.undecided(keys[start : start + LOOK_UP_MOST])
+                free = await self._journal_run.undecided(keys[start : start + LOOK_UP_MOST])
                 theirs.difference_update(entry.key for entry in free)
                 await decide([entry for entry in free if not self._claims.held_by_other(entry.key, self)])
             if now() >= until:
@@ -330,7 +332,7 @@ class PendingItems(Generic[T]):
     async def _learn_of(self, keys: Sequence[str], deliver: Deliver) -> None:
         """Take over decisions of others on waiting items."""
         for start in range(0, len(keys), LOOK_UP_MOST):
-            for entry in await self._book.look_up(keys[start : start + LOOK_UP_MOST]):
+            for entry in await self._journal_run.look_up(keys[start : start + LOOK_UP_MOST]):
                 if entry is None or entry.state in UNDECIDED:
                     continue
                 item = self._waiting.pop(entry.key).item
@@ -338,20 +340,20 @@ class PendingItems(Generic[T]):
                 if (verdict := decide_known_key(entry, sending.payload_hash)) is Verdict.SEND:
                     self.to_resend[entry.key] = item
                 elif verdict is Verdict.CHANGED:
-                    await deliver(refused_conflict(await conflict_of(self._book, entry, item, sending)))
+                    await deliver(refused_conflict(await conflict_of(self._journal_run, entry, item, sending)))
                 else:
                     await deliver(known_outcome(entry, verdict))
 
     async def _undecided_entries(self) -> list[Entry]:
         """Return the undecided entries that no other call of this process is working on."""
         found: list[Entry] = []
-        keys = [entry.key for entry in await self._book.undecided()]
+        keys = [entry.key for entry in await self._journal_run.undecided()]
         for start in range(0, len(keys), LOOK_UP_MOST):
             # Looked up again: an entry that was in use when it was read may have been decided and released since.
             free = [key for key in keys[start : start + LOOK_UP_MOST] if not self._claims.held_by_other(key, self)]
             found += [
                 entry
-                for entry in await self._book.look_up(free)
+                for entry in await self._journal_run.look_up(free)
                 if entry is not None and entry.state in UNDECIDED and not self._claims.held_by_other(entry.key, self)
             ]
         return found
@@ -366,7 +368,7 @@ class PendingItems(Generic[T]):
         """Mark an absent item as one that may be sent, now or later."""
         key = entry.key
         # An absence counts only after a request: an item sent at an unknown time may have had none (bulk/absence.py).
-        self._book.record_outcome(key, State.PENDING, code="" if is_long_ago(entry.sent_at) else ABSENT)
+        self._journal_run.record_outcome(key, State.PENDING, code="" if is_long_ago(entry.sent_at) else ABSENT)
         if waiting is not None:
             self.to_resend[key] = waiting.item
             self._sent_again.add(key)
@@ -392,16 +394,16 @@ class PendingItems(Generic[T]):
         if (waiting := self._waiting.get(key)) is not None:
             self._waiting[key] = waiting._replace(outcome=replace(waiting.outcome, reason=reason))
         if not waits and (entry.state is State.SENT or entry.message != reason):
-            self._book.record_outcome(key, State.UNKNOWN, code=entry.code, message=reason)
+            self._journal_run.record_outcome(key, State.UNKNOWN, code=entry.code, message=reason)
         if self._is_kept(key):
             await deliver(Unknown(key=key, reason=reason))
 
     async def _give_up_waiting(self, keys: Collection[str]) -> None:
         """Send waiting items again although nothing is known of them, as the user asked."""
         given_up = {key: waiting.item for key, waiting in self._waiting.items() if key in keys}
-        for entry in await self._book.undecided():
+        for entry in await self._journal_run.undecided():
             if entry.key in given_up and entry.state is State.SENT:
-                self._book.record_outcome(entry.key, State.UNKNOWN)
+                self._journal_run.record_outcome(entry.key, State.UNKNOWN)
         for key in given_up:
             del self._waiting[key]
         self.to_resend |= given_up

@@ -230,13 +230,13 @@ class ResumeJob(Job[StoredItem]):
             yield await self._read(some)
 
     async def _read(self, entries: Sequence[Entry]) -> list[StoredItem]:
-        book = self._started.journal_run
-        payloads = await book.payloads([entry.key for entry in entries])
+        journal_run = self._started.journal_run
+        payloads = await journal_run.payloads([entry.key for entry in entries])
         missing = [entry.key for entry in entries if entry.key not in payloads]
         # Another run decided these since they were listed, and delivered their outcomes.
         gone = {
             key
-            for key, now in zip(missing, await book.look_up(missing), strict=True)
+            for key, now in zip(missing, await journal_run.look_up(missing), strict=True)
             if now is None or now.state not in KEEPS_PAYLOAD
         }
         return [self._decoded(entry, payloads.get(entry.key)) for entry in entries if entry.key not in gone]

@@ -106,30 +106,32 @@ def encodable(
         return [], []
 
 
-def settle(book: JournalRun, outcome: Outcome) -> None:
+def settle(journal_run: JournalRun, outcome: Outcome) -> None:
     """Write an item's outcome behind."""
     key = outcome.key
     if isinstance(outcome, Created):
-        book.record_created(key, outcome.id)
+        journal_run.record_created(key, outcome.id)
         return
     match outcome:
         case Refused(code=code, message=message):
-            book.record_outcome(key, State.REFUSED, code=code, message=message)
+            journal_run.record_outcome(key, State.REFUSED, code=code, message=message)
         case Failed(error=error):
-            book.record_outcome(key, State.FAILED, message=str(error))
+            journal_run.record_outcome(key, State.FAILED, message=str(error))
         case Unknown(reason=reason, error=error):
-            book.record_outcome(key, State.UNKNOWN, code=taken_code(error), message=reason)
+            journal_run.record_outcome(key, State.UNKNOWN, code=taken_code(error), message=reason)
         case _:
             raise AssertionError(f"no outcome of a creation: {outcome}")
 
 
-async def conflict_of(book: JournalRun, entry: Entry, item: object, sending: OutgoingItem) -> PayloadConflictError:
+async def conflict_of(
+    journal_run: JournalRun, entry: Entry, item: object, sending: OutgoingItem
+) -> PayloadConflictError:
     """Return the error for an item whose reference was used for another one, with the names of the differing fields.
 
     The journal has the request of an undecided item, which is compared; of others it has hashes of the fields.
     """
     fields: tuple[str, ...] = ()
-    if entry.state in UNDECIDED and (kept := (await book.payloads([entry.key])).get(entry.key)) is not None:
+    if entry.state in UNDECIDED and (kept := (await journal_run.payloads([entry.key])).get(entry.key)) is not None:
         try:
             fields = differing_paths(msgspec.json.decode(kept, type=type(item)), item)
         except (msgspec.DecodeError, UnicodeDecodeError):

@@ -50,7 +50,9 @@ if TYPE_CHECKING:
     from ...session.session import Result
     from ..reconciliation.remote_lookup import RemoteLookup
 
-_books: WeakKeyDictionary[Journal, dict[tuple[str, str, Environment], asyncio.Future[JournalRun]]] = WeakKeyDictionary()
+_journal_runs: WeakKeyDictionary[Journal, dict[tuple[str, str, Environment], asyncio.Future[JournalRun]]] = (
+    WeakKeyDictionary()
+)
 _FIRST_LOOK, _LONGEST_LOOK = 0.02, 1.0
 """Seconds between checks of an order that another process is working on."""
 _turns: WeakValueDictionary[tuple[int, str, str, str], asyncio.Lock] = WeakValueDictionary()
@@ -130,65 +132,65 @@ class ProtectedCreation:
         ends = asyncio.get_running_loop().time() + self._deadline
         pause = 0.0
         while True:
-            book, entry = await self._looked_up(key)
+            journal_run, entry = await self._looked_up(key)
             verdict = decide_known_key(entry, self._sending.payload_hash)
             self._may_exist = verdict is Verdict.UNDECIDED
             try:
                 if entry is not None and verdict is Verdict.UNDECIDED:
-                    await self._decide(book, entry, pause=pause, ends=ends)
+                    await self._decide(journal_run, entry, pause=pause, ends=ends)
                     self._trusts = True
                 elif (entry is None or verdict is Verdict.SEND) and not self._trusts:
-                    doubted = await self._doubt(book, key)
+                    doubted = await self._doubt(journal_run, key)
                     self._may_exist = True
-                    await self._decide(book, doubted, pause=pause, ends=ends, is_sent=False)
+                    await self._decide(journal_run, doubted, pause=pause, ends=ends, is_sent=False)
                     self._trusts = True
                 elif entry is None or verdict is Verdict.SEND:
-                    if (order_id := await self._sent(book, key)) is not None:
+                    if (order_id := await self._sent(journal_run, key)) is not None:
                         return order_id
                 else:
-                    return await self._known(book, entry, verdict)
+                    return await self._known(journal_run, entry, verdict)
             except IllegalTransitionError:
                 pass  # another process was faster: its outcome is ours too
             except BaseException:
                 with suppress(ClosedError):
-                    book.release([key])
+                    journal_run.release([key])
                 raise
             pause = min(_LONGEST_LOOK, max(_FIRST_LOOK, 2 * pause))
 
     async def _looked_up(self, key: str) -> tuple[JournalRun, Entry | None]:
         try:
-            return await self._looked_up_in(await self._book(), key)
+            return await self._looked_up_in(await self._journal_run(), key)
         except ClosedError:  # the journal was closed since, and may have been opened again
-            _books.pop(self._journal, None)
-            return await self._looked_up_in(await self._book(), key)
+            _journal_runs.pop(self._journal, None)
+            return await self._looked_up_in(await self._journal_run(), key)
 
-    async def _looked_up_in(self, book: JournalRun, key: str) -> tuple[JournalRun, Entry | None]:
-        back = CreationRevoker(book, self._believing.given)
+    async def _looked_up_in(self, journal_run: JournalRun, key: str) -> tuple[JournalRun, Entry | None]:
+        back = CreationRevoker(journal_run, self._believing.given)
         await back.learn()
         await back.revoke()
-        return book, (await book.look_up([key]))[0]
+        return journal_run, (await journal_run.look_up([key]))[0]
 
-    async def _book(self) -> JournalRun:
-        books = _books.setdefault(self._journal, {})
+    async def _journal_run(self) -> JournalRun:
+        journal_runs = _journal_runs.setdefault(self._journal, {})
         seller, operation = self._names
         names = seller, operation, self._environment
-        opening = books.get(names)
+        opening = journal_runs.get(names)
         if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
             begun = self._journal.begin_run(
                 seller=seller, operation=operation, source="single calls", environment=self._environment
             )
-            opening = books[names] = asyncio.ensure_future(begun)
+            opening = journal_runs[names] = asyncio.ensure_future(begun)
         return await asyncio.shield(opening)
 
-    async def _doubt(self, book: JournalRun, key: str) -> Entry:
+    async def _doubt(self, journal_run: JournalRun, key: str) -> Entry:
         """Write the order as one that may have been sent before: it is looked up first, whatever happens."""
-        await book.mark_sent([self._sending], first_at=self._first_at)
-        book.record_outcome(key, State.UNKNOWN, message="it is to be looked up before it is sent")
-        return cast("Entry", (await book.look_up([key]))[0])
+        await journal_run.mark_sent([self._sending], first_at=self._first_at)
+        journal_run.record_outcome(key, State.UNKNOWN, message="it is to be looked up before it is sent")
+        return cast("Entry", (await journal_run.look_up([key]))[0])
 
-    async def _sent(self, book: JournalRun, key: str) -> str | None:
+    async def _sent(self, journal_run: JournalRun, key: str) -> str | None:
         """Send the order and return its id; ``None`` if it must be looked up, because its reference is used."""
-        await book.mark_sent([self._sending], api_at=await api_clock_before(self._session))
+        await journal_run.mark_sent([self._sending], api_at=await api_clock_before(self._session))
         self._may_exist = True
         try:
             order_id = await self._believing.verified_id(key, await self._send(self._request))
@@ -199,23 +201,25 @@ class ProtectedCreation:
             if isinstance(outcome, Refused) and says_taken(error):
                 self._refusal, outcome = error, to_look_for(outcome)
             self._may_exist = isinstance(outcome, Unknown)
-            settle(book, outcome)
+            settle(journal_run, outcome)
             if self._may_exist:
                 key_claims_of(self._journal, *self._names).is_over(key)
-            await book.flush()
+            await journal_run.flush()
             if error is self._refusal:
                 return None
             raise
         except BaseException as error:
             self._may_exist = is_outcome_unknown(error) or not isinstance(error, NOTHING_LEFT)
             if not self._may_exist:
-                book.record_outcome(key, State.PENDING)
+                journal_run.record_outcome(key, State.PENDING)
             raise
-        book.record_created(key, order_id)
-        await book.flush()
+        journal_run.record_created(key, order_id)
+        await journal_run.flush()
         return order_id
 
-    async def _decide(self, book: JournalRun, entry: Entry, *, pause: float, ends: float, is_sent: bool = True) -> None:
+    async def _decide(
+        self, journal_run: JournalRun, entry: Entry, *, pause: float, ends: float, is_sent: bool = True
+    ) -> None:
         """Find the outcome of a request, or wait a little if another process is doing that.
 
         ``is_sent`` is False if this process knows of no request: other processes sent theirs before they released the
@@ -227,8 +231,8 @@ class ProtectedCreation:
         """
         try:
             async with asyncio.timeout_at(ends):
-                if ours := await book.undecided([entry.key]):
-                    await self._reconcile(book, ours[0], is_sent=is_sent)
+                if ours := await journal_run.undecided([entry.key]):
+                    await self._reconcile(journal_run, ours[0], is_sent=is_sent)
                 else:
                     await asyncio.sleep(pause)
         except CallError as error:
@@ -242,13 +246,13 @@ class ProtectedCreation:
             left = self._patience - left_ago(entry, self._journal, over_for=over_for)
             raise self._unknown(DeadlineExceededError(said), seconds=max(left, _LONGEST_LOOK)) from self._refusal
 
-    async def _reconcile(self, book: JournalRun, entry: Entry, *, is_sent: bool) -> None:
+    async def _reconcile(self, journal_run: JournalRun, entry: Entry, *, is_sent: bool) -> None:
         key = entry.key
         left = entry
         if not is_sent and self._journal.opened_at is not None:
             left = structs.replace(entry, state=State.SENT, changed_at=entry.sent_at, left_by=None)
         over_for = key_claims_of(self._journal, *self._names).over_for(key)
-        back = CreationRevoker(book, self._believing.given)
+        back = CreationRevoker(journal_run, self._believing.given)
         decided = reconcile(
             self._finder,
             {key: entry.sent_at},
@@ -256,11 +260,11 @@ class ProtectedCreation:
             ago={key: left_ago(left, self._journal, over_for=over_for)},
             api_at={} if entry.api_at is None else {key: entry.api_at},
             api_clock=lambda: self._session.api_clock,
-            look_up=book.look_up,
-            controls=controls_of(book, self._patience),
-            one_first=one_first_of(book, key_claims_of(self._journal, *self._names), {key: entry}, (key,)),
+            look_up=journal_run.look_up,
+            controls=controls_of(journal_run, self._patience),
+            one_first=one_first_of(journal_run, key_claims_of(self._journal, *self._names), {key: entry}, (key,)),
             owners=back.owners,
-            rivals=await book.undecided_keys(),
+            rivals=await journal_run.undecided_keys(),
         )
         async for _, found, doubt in decided:
             await back.revoke()  # the list may show that other responses had wrong ids
@@ -269,16 +273,18 @@ class ProtectedCreation:
             if doubt := doubt or unsaid or doubted:
                 reason = with_refusal(entry, doubt)
                 if entry.state is State.SENT or entry.message != reason:
-                    book.record_outcome(key, State.UNKNOWN, code=entry.code, message=reason)
-                    await book.flush()
+                    journal_run.record_outcome(key, State.UNKNOWN, code=entry.code, message=reason)
+                    await journal_run.flush()
                 raise self._unknown(UnusableAnswerError(f"{key!r}: {reason}"), seconds=self._patience)
             if refused is not None:
-                settle(book, refused)
+                settle(journal_run, refused)
             elif matches:
-                settle(book, outcome_of_match(key, matches[0]))
+                settle(journal_run, outcome_of_match(key, matches[0]))
             else:
-                book.record_outcome(key, State.PENDING, code=ABSENT if is_sent else "")  # an absence needs a request
-        await book.flush()
+                journal_run.record_outcome(
+                    key, State.PENDING, code=ABSENT if is_sent else ""
+                )  # an absence needs a request
+        await journal_run.flush()
 
     def _unknown(self, error: CallError, *, seconds: float) -> CallError:
         """Return the error, marked with an unknown outcome and the time after which a new call makes sense."""
@@ -298,9 +304,9 @@ class ProtectedCreation:
         error.seller_id, error.operation = self._names
         return error
 
-    async def _known(self, book: JournalRun, entry: Entry, verdict: Verdict) -> str:
+    async def _known(self, journal_run: JournalRun, entry: Entry, verdict: Verdict) -> str:
         if verdict is Verdict.CHANGED:
-            raise self._named(await conflict_of(book, entry, self._request, self._sending))
+            raise self._named(await conflict_of(journal_run, entry, self._request, self._sending))
         if verdict is Verdict.ALREADY_REFUSED:
             if self._refusal is not None:
                 raise self._refusal

@@ -29,17 +29,17 @@ WHY = "it was told as created with an id that may be another order's"
 class CreationRevoker:
     """Revocation of a run's created items that the session suspects."""
 
-    def __init__(self, book: JournalRun, given: KnownIds | None) -> None:
-        self._book = book
+    def __init__(self, journal_run: JournalRun, given: KnownIds | None) -> None:
+        self._journal_run = journal_run
         self._given = given
-        self.owners = None if given is None else Owners(book, given)
+        self.owners = None if given is None else Owners(journal_run, given)
         self.told: dict[str, str] = {}
         """Ids that were delivered and are revoked, by key."""
 
     async def learn(self) -> None:
         """Give the session an example of the ids in this journal."""
         if self._given is not None and not self._given.forms.example:
-            for key, remote_id in (await self._book.ids()).items():
+            for key, remote_id in (await self._journal_run.ids()).items():
                 self._given.know(key, remote_id)
 
     async def revoke(self) -> bool:
@@ -48,15 +48,15 @@ class CreationRevoker:
         The call costs nothing if there is none.
         """
         given = self._given
-        if given is None or not given.changes or given.seen.get(self._book) == given.changes:
+        if given is None or not given.changes or given.seen.get(self._journal_run) == given.changes:
             return False
         changes, before = given.changes, len(self.told)
         suspects = iter(given.suspects.items())
         while some := dict(islice(suspects, LOOK_UP_MOST)):
-            for key in await self._book.reset_to_unknown(some, WHY):
+            for key in await self._journal_run.reset_to_unknown(some, WHY):
                 given.clear(key)
                 self.told[key] = some[key]
-        given.seen[self._book] = changes
+        given.seen[self._journal_run] = changes
         if len(self.told) > before:
             logger.warning("%d orders that were told as created are looked up again", len(self.told) - before)
         return len(self.told) > before

@@ -71,8 +71,8 @@ _SPELLINGS: Sequence[Callable[[str], str]] = (
 class Owners:
     """Owners of ids, as one journal and the session know them."""
 
-    def __init__(self, book: JournalRun, given: KnownIds) -> None:
-        self._book = book
+    def __init__(self, journal_run: JournalRun, given: KnownIds) -> None:
+        self._journal_run = journal_run
         self._given = given
         self._has_compared = False
 
@@ -125,7 +125,7 @@ class Owners:
         names = [each for each in ids if each is not None]
         holders: dict[str, set[str]] = {name: set() for name in names}
         for some in _parts(names):
-            for remote_id, keys in (await self._book.keys_of_ids(some)).items():
+            for remote_id, keys in (await self._journal_run.keys_of_ids(some)).items():
                 holders[remote_id].update(keys)
         told = {name: holder for name in names if (holder := self._given.holder(name)) is not None}
         others = [key for key in {*told.values()} if key not in wanted]
@@ -133,7 +133,7 @@ class Owners:
         strangers = {
             key
             for some in _parts(others)
-            for key, entry in zip(some, await self._book.look_up(some), strict=True)
+            for key, entry in zip(some, await self._journal_run.look_up(some), strict=True)
             if entry is None
         }
         for name, holder in told.items():
@@ -152,7 +152,7 @@ class Owners:
         owners: dict[str, str] = {}
         told: set[str] = set()
         for some in _parts([reference for reference in found.rows.ids_of if reference not in wanted]):
-            for entry in await self._book.look_up(some):
+            for entry in await self._journal_run.look_up(some):
                 if entry is None or entry.state is not State.CREATED or entry.remote_id is None:
                     continue
                 shown = found.rows.ids_of[entry.key]

@@ -237,7 +237,7 @@ def left_ago(entry: Entry, journal: Journal, *, over_for: float | None) -> float
     return max(0.0, min(ages))
 
 
-def controls_of(book: JournalRun, patience: float) -> Controls:
+def controls_of(journal_run: JournalRun, patience: float) -> Controls:
     """Return a look-up of the controls that a journal has known for so long that the list must show them.
 
     Where it knows younger ones only, the look-up returns those, and the time until they are old enough by a clock that
@@ -252,20 +252,20 @@ def controls_of(book: JournalRun, patience: float) -> Controls:
             first = last = utc_now() if is_long_ago(last) else last
         now = asyncio.get_running_loop().time()
         ripe = utc_now() - timedelta(seconds=max(0.0, patience - _NOTED_WITHIN))
-        found = await book.created_near(first, last, ripe=ripe)
+        found = await journal_run.created_near(first, last, ripe=ripe)
         ripe_in = 0.0
         if not found:
-            found = await book.created_near(first, last, ripe=ripe + _AGES)
+            found = await journal_run.created_near(first, last, ripe=ripe + _AGES)
             ages = [now - seen.setdefault(entry.key, now) for entry in found]
             ripe_in = max(0.0, patience - min(ages, default=patience))
-        count = await book.count_created(first, ripe=ripe)
+        count = await journal_run.count_created(first, ripe=ripe)
         return KnownOrders([ControlOrder(entry.key, entry.sent_at) for entry in found], count, ripe_in)
 
     return near
 
 
 def one_first_of(
-    book: JournalRun, claims: KeyClaims, entries: Mapping[str, Entry], waiting: Collection[str]
+    journal_run: JournalRun, claims: KeyClaims, entries: Mapping[str, Entry], waiting: Collection[str]
 ) -> OneFirst:
     """Return a function that chooses the one waiting item that is sent again where no order of ours is known.
 
@@ -281,7 +281,7 @@ def one_first_of(
         if not keys or any(entry.absences for entry in entries.values()):
             return None
         if (before := claims.sent_first) is not None:
-            (entry,) = await book.look_up([before])
+            (entry,) = await journal_run.look_up([before])
             is_open = entry is not None and (entry.state in UNDECIDED or entry.state is State.PENDING)
             if is_open or claims.sent_first != before:  # another call chose one meanwhile
                 return None

@@ -212,7 +212,7 @@ class Tables:
         return [(text(values[0]), row_of(values[1:])) for values in found.fetchall()]
 
     def created_near(self, scope: int, first: int, last: int, ripe: int) -> list[tuple[str, EntryRow]]:
-        """Return the created entries next to the period from ``first`` to ``last``: see ``Book.created_near``.
+        """Return the created entries next to the period from ``first`` to ``last``: see ``JournalRun.created_near``.
 
         The query scans a whole scope, and runs only before an item is declared absent. An item that a person settled is
         no control: the list may show it in another spelling, or not yet.

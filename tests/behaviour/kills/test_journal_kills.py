@@ -192,15 +192,15 @@ async def test_what_is_absent_is_sent_before_others_are_waited_for(postgres: str
 
         assert await run(order("O-0")) == ([Created(key="O-0", id=next(iter(api.ids)))], None)
         async with PostgresJournal(postgres) as gone:
-            book = await gone.begin_run(seller="12345", operation="outbound.create")
-            await book.mark_sent(sendings_of(["O-1"], [ours]))
-        book = await another.begin_run(seller="12345", operation="outbound.create")
-        await book.mark_sent(sendings_of(["O-2"], [theirs]))
+            journal_run = await gone.begin_run(seller="12345", operation="outbound.create")
+            await journal_run.mark_sent(sendings_of(["O-1"], [ours]))
+        journal_run = await another.begin_run(seller="12345", operation="outbound.create")
+        await journal_run.mark_sent(sendings_of(["O-2"], [theirs]))
         running = asyncio.create_task(run(ours, theirs))
         async with asyncio.timeout(10):
             await sent_again.wait()
-        book.record_created("O-2", "another's")
-        await book.flush()
+        journal_run.record_created("O-2", "another's")
+        await journal_run.flush()
         outcomes, error = await running
         assert error is None
         assert {outcome.key: type(outcome) for outcome in outcomes} == {"O-1": Created, "O-2": Skipped}

@@ -102,11 +102,11 @@ class Campaign:
         effects = (await self.sandbox.effects())[self.kind]
         async with Journal.open(self.journal) as journal:
             last = (await journal.runs())[-1]
-            book = await journal.begin_run(seller=last.seller, operation=last.operation, run=last.id)
+            journal_run = await journal.begin_run(seller=last.seller, operation=last.operation, run=last.id)
             for key in keys:
                 if not effects.get(key):
-                    book.record_outcome(key, State.PENDING)
-            await book.finish()
+                    journal_run.record_outcome(key, State.PENDING)
+            await journal_run.finish()
 
     async def check(self, report: Report) -> None:
         """Exactly one of each, every outcome decided, nothing undecided in the journal."""

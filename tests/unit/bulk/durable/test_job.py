@@ -68,7 +68,7 @@ async def test_an_order_whose_creation_cannot_be_noted_is_unknown_and_not_sent_a
 ) -> None:
     settled: list[str] = []
 
-    def settle(book: SQLiteJournalRun, key: str, remote_id: str | None) -> None:
+    def settle(journal_run: SQLiteJournalRun, key: str, remote_id: str | None) -> None:
         settled.append(key)
         raise error
 
@@ -106,8 +106,8 @@ async def test_an_order_whose_lost_answer_cannot_be_noted_is_unknown_too(
 
 async def test_no_request_is_kept_of_what_was_sent_again_or_not_at_all(path: Path) -> None:
     async with serving() as (sandbox, client), Journal.open(path) as journal:
-        book = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
-        await book.mark_sent(sendings_of([item.reference for item in orders(20)], orders(20)))
+        journal_run = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
+        await journal_run.mark_sent(sendings_of([item.reference for item in orders(20)], orders(20)))
         again = client.bulk.create_outbound(orders(20), journal=journal, patience=0.0)
         assert {type(outcome) for outcome in (await done(again)).values()} == {Created}
         stopped = client.bulk.create_outbound((order(f"N-{number}") for number in range(600)), journal=journal)

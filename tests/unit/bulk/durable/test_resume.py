@@ -45,14 +45,14 @@ async def crashed(
 ) -> str:
     """A run that died when these items were in this state."""
     async with Journal.open(path) as journal:
-        book = await journal.begin_run(seller=seller, operation=operation)
+        journal_run = await journal.begin_run(seller=seller, operation=operation)
         for start in range(0, len(items), 500):
-            await book.mark_sent([sending(item, key) for key, item in list(items.items())[start : start + 500]])
+            await journal_run.mark_sent([sending(item, key) for key, item in list(items.items())[start : start + 500]])
         if state is not State.SENT:
             for key in items:
-                book.record_outcome(key, state, message="it was so")
-        await book.flush()
-        return book.run
+                journal_run.record_outcome(key, state, message="it was so")
+        await journal_run.flush()
+        return journal_run.run
 
 
 async def called(sandbox: Sandbox, operation: str, times: int) -> None:

@@ -296,8 +296,8 @@ def test_an_api_without_a_count_is_believed_once_it_shows_an_order_of_ours(provi
 
 def test_the_journal_tells_which_proof_is_missing(proving: Proving) -> None:
     async def write(client: FulfillmentClient, journal: Any) -> None:
-        book = await journal.begin_run(seller=client._scope.seller_id, operation="outbound.create")
-        await book.mark_sent([sending_of("A", order("A"))])
+        journal_run = await journal.begin_run(seller=client._scope.seller_id, operation="outbound.create")
+        await journal_run.mark_sent([sending_of("A", order("A"))])
 
     async def read(_: FulfillmentClient, journal: Any) -> list[tuple[str, str]]:
         runs = await journal.runs()

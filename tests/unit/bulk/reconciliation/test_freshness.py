@@ -120,9 +120,9 @@ async def test_a_journal_knows_the_clock_of_the_api_from_the_first_order_on(
     known: list[datetime] = []
     sent = SQLiteJournalRun.mark_sent
 
-    async def noted(book: SQLiteJournalRun, items: Any, **given: Any) -> None:
+    async def noted(journal_run: SQLiteJournalRun, items: Any, **given: Any) -> None:
         known.extend([given["api_at"]] * len(items))
-        await sent(book, items, **given)
+        await sent(journal_run, items, **given)
 
     monkeypatch.setattr(SQLiteJournalRun, "mark_sent", noted)
     began = datetime.now(UTC).replace(microsecond=0)

@@ -70,9 +70,9 @@ class Lying:
         """What a process leaves that was killed ``ago`` seconds, by the API's clock, after it sent an order."""
 
         async def write(client: FulfillmentClient, journal: Any) -> None:
-            book = await journal.begin_run(seller=client._scope.seller_id, operation="outbound.create")
+            journal_run = await journal.begin_run(seller=client._scope.seller_id, operation="outbound.create")
             api_at = datetime.fromtimestamp(self.world.time() - ago, UTC)
-            await book.mark_sent([sending_of(reference, order(reference))], api_at=api_at)
+            await journal_run.mark_sent([sending_of(reference, order(reference))], api_at=api_at)
 
         self.world.live(write)
 

@@ -68,17 +68,19 @@ def write(path: Path, fates: dict[str, tuple[State, str, str]], *, seller: str =
 
     async def work() -> str:
         async with Journal.open(path) as journal:
-            book = await journal.begin_run(seller=seller, operation="outbound.create", source="orders.csv")
+            journal_run = await journal.begin_run(seller=seller, operation="outbound.create", source="orders.csv")
             for start in range(0, len(fates), 500):
                 some = list(fates.items())[start : start + 500]
                 payloads = [(key, msgspec.json.encode(order(key))) for key, _ in some]
-                await book.mark_sent([OutgoingItem(key, payload_hash(payload), payload) for key, payload in payloads])
+                await journal_run.mark_sent(
+                    [OutgoingItem(key, payload_hash(payload), payload) for key, payload in payloads]
+                )
                 for key, (state, code, message) in some:
                     if state is not State.SENT:
                         remote_id = f"id-{key}" if state is State.CREATED else None
-                        book.record_outcome(key, state, remote_id=remote_id, code=code, message=message)
-            await (book.finish() if finish else book.flush())
-            return book.run
+                        journal_run.record_outcome(key, state, remote_id=remote_id, code=code, message=message)
+            await (journal_run.finish() if finish else journal_run.flush())
+            return journal_run.run
 
     return asyncio.run(work())
 
@@ -307,9 +309,9 @@ import asyncio, sys
 from octoffm_async.journal import OutgoingItem, Journal
 async def main():
     async with Journal.open(sys.argv[1]) as journal:
-        book = await journal.begin_run(seller="12345", operation="outbound.create")
-        await book.mark_sent([OutgoingItem("K", bytes(16), b"{}")])
-        print(book.run, flush=True)
+        journal_run = await journal.begin_run(seller="12345", operation="outbound.create")
+        await journal_run.mark_sent([OutgoingItem("K", bytes(16), b"{}")])
+        print(journal_run.run, flush=True)
         sys.stdin.read()
 asyncio.run(main())
 """
@@ -415,9 +417,9 @@ def test_a_json_export_is_exact(jobs, path, tmp_path):
 def test_half_a_surrogate_pair_is_exported_too(jobs, path, tmp_path):
     async def work() -> str:
         async with Journal.open(path) as journal:
-            book = await journal.begin_run(seller=SELLER, operation="outbound.create")
-            await book.mark_sent([OutgoingItem("half \ud83d", bytes(16), b"{}")])
-            return book.run
+            journal_run = await journal.begin_run(seller=SELLER, operation="outbound.create")
+            await journal_run.mark_sent([OutgoingItem("half \ud83d", bytes(16), b"{}")])
+            return journal_run.run
 
     run_id = asyncio.run(work())
     for form, read in (("--jsonl", lambda text: json.loads(text)["key"]), ("--csv", lambda text: text)):

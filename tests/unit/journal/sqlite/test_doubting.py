@@ -8,19 +8,19 @@ from octoffm_async.journal.sqlite.doubting import IDS_MOST
 from ..test_journals import sending, states
 
 
-async def created(book: JournalRun, ids: dict[str, str | None]) -> None:
-    await book.mark_sent([sending(key) for key in ids])
+async def created(journal_run: JournalRun, ids: dict[str, str | None]) -> None:
+    await journal_run.mark_sent([sending(key) for key in ids])
     for key, remote_id in ids.items():
-        book.record_created(key, remote_id)
+        journal_run.record_created(key, remote_id)
 
 
-async def test_what_has_the_very_id_is_unknown_again(book: JournalRun, journal: Journal) -> None:
-    await created(book, {"A": "1", "B": "2", "C": None, "half \ud800": "é"})
-    await book.mark_sent([sending("S"), sending("F")])
-    book.record_outcome("F", State.FAILED, message="no")
+async def test_what_has_the_very_id_is_unknown_again(journal_run: JournalRun, journal: Journal) -> None:
+    await created(journal_run, {"A": "1", "B": "2", "C": None, "half \ud800": "é"})
+    await journal_run.mark_sent([sending("S"), sending("F")])
+    journal_run.record_outcome("F", State.FAILED, message="no")
     told = {"A": "1", "B": "1", "C": "1", "S": "1", "F": "1", "X": "1", "half \ud800": "é"}
-    assert sorted(await book.reset_to_unknown(told, "why")) == ["A", "half \ud800"]
-    assert await states(book, "A", "B", "C", "S", "F", "X") == [
+    assert sorted(await journal_run.reset_to_unknown(told, "why")) == ["A", "half \ud800"]
+    assert await states(journal_run, "A", "B", "C", "S", "F", "X") == [
         State.UNKNOWN,
         State.CREATED,
         State.CREATED,
@@ -28,46 +28,46 @@ async def test_what_has_the_very_id_is_unknown_again(book: JournalRun, journal: 
         State.FAILED,
         None,
     ]
-    (entry,) = await book.look_up(["A"])
+    (entry,) = await journal_run.look_up(["A"])
     assert entry is not None
     assert (entry.remote_id, entry.message) == ("1", "why")
     (record,) = await journal.runs()
     assert record.counts[State.UNKNOWN] == 2
     assert record.counts[State.CREATED] == 2
-    assert await book.reset_to_unknown({"A": "1"}, "again") == []
-    assert await book.payloads(["A"]) == {"A": b""}
+    assert await journal_run.reset_to_unknown({"A": "1"}, "again") == []
+    assert await journal_run.payloads(["A"]) == {"A": b""}
 
 
-async def test_what_was_taken_back_is_decided_as_all_that_is_unknown(book: JournalRun, journal: Journal) -> None:
-    await created(book, {"A": "1", "B": "2", "C": "3"})
-    assert len(await book.reset_to_unknown({"A": "1", "B": "2", "C": "3"}, "why")) == 3
-    assert [entry.key for entry in await book.undecided()] == ["A", "B", "C"]
-    assert [entry.key for entry in await book.undecided(["B"])] == ["B"]
-    book.record_outcome("A", State.CREATED, remote_id="9")
-    book.record_outcome("B", State.PENDING)
-    book.record_outcome("C", State.REFUSED, code="no")
-    await book.flush()
-    assert await book.undecided() == []
-    (entry,) = await book.look_up(["A"])
+async def test_what_was_taken_back_is_decided_as_all_that_is_unknown(journal_run: JournalRun, journal: Journal) -> None:
+    await created(journal_run, {"A": "1", "B": "2", "C": "3"})
+    assert len(await journal_run.reset_to_unknown({"A": "1", "B": "2", "C": "3"}, "why")) == 3
+    assert [entry.key for entry in await journal_run.undecided()] == ["A", "B", "C"]
+    assert [entry.key for entry in await journal_run.undecided(["B"])] == ["B"]
+    journal_run.record_outcome("A", State.CREATED, remote_id="9")
+    journal_run.record_outcome("B", State.PENDING)
+    journal_run.record_outcome("C", State.REFUSED, code="no")
+    await journal_run.flush()
+    assert await journal_run.undecided() == []
+    (entry,) = await journal_run.look_up(["A"])
     assert entry is not None
     assert entry.remote_id == "9"
-    await book.mark_sent([sending("B")])
+    await journal_run.mark_sent([sending("B")])
     (record,) = await journal.runs()
     assert {state: count for state, count in record.counts.items() if count} == {
         State.CREATED: 1,
         State.SENT: 1,
         State.REFUSED: 1,
     }
-    assert await book.payloads(["A", "C"]) == {}
+    assert await journal_run.payloads(["A", "C"]) == {}
 
 
-async def test_ids_are_those_of_some_created_items(book: JournalRun, journal: Journal) -> None:
-    assert await book.ids() == {}
-    await created(book, {"A": "1", "B": None, "é": "2"})
-    await book.mark_sent([sending("S")])
-    assert await book.ids() == {"A": "1", "é": "2"}
-    await created(book, {f"K{n:03}": f"id-{n}" for n in range(100)})
-    found = await book.ids()
+async def test_ids_are_those_of_some_created_items(journal_run: JournalRun, journal: Journal) -> None:
+    assert await journal_run.ids() == {}
+    await created(journal_run, {"A": "1", "B": None, "é": "2"})
+    await journal_run.mark_sent([sending("S")])
+    assert await journal_run.ids() == {"A": "1", "é": "2"}
+    await created(journal_run, {f"K{n:03}": f"id-{n}" for n in range(100)})
+    found = await journal_run.ids()
     assert len(found) == 2 * IDS_MOST
     assert {"A", "é", "K000"} <= set(found)
     other = await journal.begin_run(seller="S2", operation="outbound.create")

@@ -40,18 +40,18 @@ async def test_a_backup_of_a_journal_that_is_being_written_is_whole_and_private(
     before = os.umask(0)
     try:
         async with SQLiteJournal(path) as journal:
-            book = await journal.begin_run(**NAMES)
-            await book.mark_sent([sending("A")])
+            journal_run = await journal.begin_run(**NAMES)
+            await journal_run.mark_sent([sending("A")])
             back_up(path, target, now=NOW)
-            await book.mark_sent([sending("B")])
+            await journal_run.mark_sent([sending("B")])
     finally:
         os.umask(before)
     assert target.stat().st_mode & 0o777 == 0o600
     assert beside(path) == ["backup.sqlite"]
     for told in (1, 1):  # once
         async with SQLiteJournal(target) as journal:
-            book = await journal.begin_run(**NAMES)
-            assert [entry.key for entry in await book.undecided()] == ["A"]
+            journal_run = await journal.begin_run(**NAMES)
+            assert [entry.key for entry in await journal_run.undecided()] == ["A"]
         messages = [record.getMessage() for record in caplog.records if record.name == "octoffm_async"]
         assert len(messages) == told
         assert "is a backup: what was sent since 2026-09-21 14:13:20+00:00" in messages[0]

@@ -47,10 +47,10 @@ async def use(path: Path, *keys: str, verify_first: bool = False) -> Gap | None:
     """Open the journal and send something; the gap that it knows of."""
     async with Journal.open(path, verify_first=verify_first) as journal:
         if keys:
-            book = await journal.begin_run(**NAMES)
-            await book.mark_sent([OutgoingItem(key, payload_hash(b""), b"") for key in keys])
+            journal_run = await journal.begin_run(**NAMES)
+            await journal_run.mark_sent([OutgoingItem(key, payload_hash(b""), b"") for key in keys])
             for key in keys:
-                book.record_outcome(key, State.CREATED, remote_id=key)
+                journal_run.record_outcome(key, State.CREATED, remote_id=key)
         return journal.gap
 
 
@@ -74,9 +74,9 @@ import asyncio, os, sys
 from octoffm_async.journal import Journal, OutgoingItem
 async def main():
     async with Journal.open(sys.argv[1]) as journal:
-        book = await journal.begin_run(seller="S1", operation="outbound.create")
+        journal_run = await journal.begin_run(seller="S1", operation="outbound.create")
         for number in range(3):
-            await book.mark_sent([OutgoingItem(f"K-{number}", bytes(16), b"{}")])
+            await journal_run.mark_sent([OutgoingItem(f"K-{number}", bytes(16), b"{}")])
         os._exit(9)
 asyncio.run(main())
 """
@@ -171,8 +171,8 @@ async def test_a_file_without_its_log_is_taken_by_who_looks_everything_up(path: 
     part = tmp_path / "part" / path.name
     part.parent.mkdir()
     async with Journal.open(path) as journal:
-        book = await journal.begin_run(**NAMES)
-        await book.mark_sent([OutgoingItem("A", payload_hash(b""), b"")])
+        journal_run = await journal.begin_run(**NAMES)
+        await journal_run.mark_sent([OutgoingItem("A", payload_hash(b""), b"")])
         shutil.copy(path, part)
     with pytest.raises(JournalDamagedError, match=r"--verify-first \(verify_first=True\)"):
         await use(part)

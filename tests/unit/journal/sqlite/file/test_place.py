@@ -45,14 +45,14 @@ def replace(name: Path) -> None:
 async def test_a_journal_that_lost_a_name_takes_nothing_more_and_is_saved(path: Path, act: Any, end: str) -> None:
     name = path.with_name(path.name + end)
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(**NAMES)
-        await book.mark_sent([sending("A")])
+        journal_run = await journal.begin_run(**NAMES)
+        await journal_run.mark_sent([sending("A")])
         act(name)
         with pytest.raises(JournalWriteError, match="was removed or replaced while the journal was open") as caught:
-            await book.mark_sent([sending("B")])
+            await journal_run.mark_sent([sending("B")])
         assert str(name) in str(caught.value)
         with pytest.raises(JournalWriteError):
-            await book.mark_sent([sending("C")])
+            await journal_run.mark_sent([sending("C")])
     saved = path.with_name(f"{path.name}.saved-{os.getpid()}")
     assert saved.stat().st_mode & 0o777 == 0o600
     saved.rename(path.with_name("again.sqlite"))
